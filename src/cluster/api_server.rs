@@ -1,0 +1,411 @@
+//! The API server with its histories: every write gets its place in one order here, and watchers are told.
+//!
+//! **Modelled**: one API server; a global revision; histories of pods, CiliumEndpoints, CiliumIdentities and
+//! EndpointSlices; dispatch to controllers, scheduler, kubelets and Istiods by each reader's own first-in first-out watch.
+//! **Left out**: several servers, request limits and priorities, etcd, admission other than the injection webhook,
+//! conflicts of concurrent writes (each object here has one writer at a time).
+//! **Parameters**: `api_write_latency`, `watch_latency`, `watch_batch_period`.
+
+use super::context::Ctx;
+use super::deployment::DeploymentEvent;
+use super::endpoint_slice::EndpointSliceEvent;
+use super::event::{Event, Source};
+use super::history::{Delay, History, Inbox, VersionIndex};
+use super::ids::{BelievedIdentity, IstiodId, KindId, NodeId, PodId, ReplicaSetId, ServiceId, TrueIdentity};
+use super::istio::istiod::IstiodEvent;
+use super::judge::JudgeEvent;
+use super::kubelet::KubeletEvent;
+use super::links::Party;
+use super::objects::{Backends, EndpointObject, PodObject, Write};
+use super::replica_set::ReplicaSetEvent;
+use super::scheduler::SchedulerEvent;
+use super::script::ScriptEvent;
+use crate::kernel::{EntityKey, EventClass, RunKey, SimTime};
+
+/// Readers that act on what they watch.
+#[derive(Debug)]
+struct Inboxes {
+    deployment: Inbox,
+    replica_set: Inbox,
+    scheduler: Inbox,
+    endpoint_slice: Inbox,
+    script: Inbox,
+    kubelets: Vec<Inbox>,
+    istiods: Vec<Inbox>,
+}
+
+/// The API server's state.
+#[derive(Debug)]
+pub struct ApiServer {
+    revision: u32,
+    /// Pods, by pod.
+    pub pods: History<PodObject>,
+    /// CiliumEndpoints, by pod; the topic is the address.
+    pub endpoints: History<EndpointObject>,
+    /// Ready back ends, by Service.
+    pub slices: History<Backends>,
+    /// Numeric identities in the order of their creation, by true identity.
+    identities: Vec<(TrueIdentity, BelievedIdentity)>,
+    /// Which ReplicaSet made a pod.
+    owners: Vec<Option<ReplicaSetId>>,
+    /// Pods of each kind that exist, in the order of creation.
+    pods_of_kind: Vec<Vec<PodId>>,
+    inboxes: Inboxes,
+}
+
+impl ApiServer {
+    /// An empty API server for `kinds` kinds of pods.
+    #[must_use]
+    pub fn new(nodes: u32, kinds: usize) -> Self {
+        let reader = |name: &str| Inbox::new(EntityKey::root(name));
+        Self {
+            revision: 0,
+            pods: History::default(),
+            endpoints: History::default(),
+            slices: History::default(),
+            identities: Vec::new(),
+            owners: Vec::new(),
+            pods_of_kind: vec![Vec::new(); kinds],
+            inboxes: Inboxes {
+                deployment: reader("deployment controller"),
+                replica_set: reader("replica set controller"),
+                scheduler: reader("scheduler"),
+                endpoint_slice: reader("endpoint slice controller"),
+                script: reader("script"),
+                kubelets: (0..nodes)
+                    .map(|node| Inbox::new(EntityKey::root("kubelet").child(u64::from(node))))
+                    .collect(),
+                istiods: Vec::new(),
+            },
+        }
+    }
+
+    /// The latest revision.
+    #[must_use]
+    pub const fn revision(&self) -> u32 {
+        self.revision
+    }
+
+    /// Pods of a kind that exist now, in the order of creation.
+    #[must_use]
+    pub fn pods_of(&self, kind: KindId) -> &[PodId] {
+        &self.pods_of_kind[kind.index()]
+    }
+
+    /// The ReplicaSet of a pod.
+    #[must_use]
+    pub fn owner(&self, pod: PodId) -> Option<ReplicaSetId> {
+        self.owners.get(pod.index()).copied().flatten()
+    }
+
+    /// A pod as it stands.
+    #[must_use]
+    pub fn pod(&self, pod: PodId) -> Option<&PodObject> {
+        self.pods.value(pod.0)
+    }
+
+    /// The number of a true identity, if one was created.
+    #[must_use]
+    pub fn identity(&self, identity: TrueIdentity) -> Option<BelievedIdentity> {
+        self.identities
+            .iter()
+            .find(|(known, _)| *known == identity)
+            .map(|(_, number)| *number)
+    }
+
+    /// What a numeric identity stands for. Numbers are never given again within a run.
+    #[must_use]
+    pub fn meaning(&self, identity: BelievedIdentity) -> Option<TrueIdentity> {
+        self.identities
+            .iter()
+            .find(|(_, number)| *number == identity)
+            .map(|(known, _)| *known)
+    }
+
+    fn next_revision(&mut self) -> u32 {
+        self.revision = self.revision.checked_add(1).expect("more than 2^32 revisions");
+        self.revision
+    }
+
+    fn inbox(&mut self, reader: Reader) -> &mut Inbox {
+        match reader {
+            Reader::Deployment => &mut self.inboxes.deployment,
+            Reader::ReplicaSet => &mut self.inboxes.replica_set,
+            Reader::Scheduler => &mut self.inboxes.scheduler,
+            Reader::EndpointSlice => &mut self.inboxes.endpoint_slice,
+            Reader::Script => &mut self.inboxes.script,
+            Reader::Kubelet(node) => &mut self.inboxes.kubelets[node.index()],
+            Reader::Istiod(istiod) => {
+                while self.inboxes.istiods.len() <= istiod.index() {
+                    let next = self.inboxes.istiods.len() as u64;
+                    self.inboxes
+                        .istiods
+                        .push(Inbox::new(EntityKey::root("istiod informer").child(next)));
+                }
+                &mut self.inboxes.istiods[istiod.index()]
+            }
+        }
+    }
+
+    fn arrival(&mut self, reader: Reader, delay: &Delay, run_key: &RunKey, written: SimTime) -> SimTime {
+        self.inbox(reader).arrival(delay, run_key, written)
+    }
+}
+
+/// A reader that acts on its watch.
+#[derive(Clone, Copy, Debug)]
+enum Reader {
+    Deployment,
+    ReplicaSet,
+    Scheduler,
+    EndpointSlice,
+    Script,
+    Kubelet(NodeId),
+    Istiod(IstiodId),
+}
+
+/// Tells a reader about a write of now; it learns of it after its own delay, in order.
+fn tell(ctx: &mut Ctx, reader: Reader, event: Event) {
+    let now = ctx.now();
+    let delay = ctx.shared.watch_delay();
+    let shared = &mut *ctx.shared;
+    let at = shared.api.arrival(reader, &delay, &shared.run_key, now);
+    ctx.at(Source::ApiServer, EventClass::Deliver, at, event);
+}
+
+/// Lets a write take effect and tells its readers.
+pub fn commit(ctx: &mut Ctx, write: Write) {
+    match write {
+        Write::ScaleDeployment(kind, replicas) => tell(
+            ctx,
+            Reader::Deployment,
+            Event::Deployment(DeploymentEvent::Scaled(kind, replicas)),
+        ),
+        Write::RestartDeployment(kind) => tell(
+            ctx,
+            Reader::Deployment,
+            Event::Deployment(DeploymentEvent::Restarted(kind)),
+        ),
+        Write::CreatePod(pod, owner) => create_pod(ctx, pod, owner),
+        Write::BindPod(pod, node) => update_pod(ctx, pod, |object| object.node = Some(node)),
+        Write::ReportAddress(pod, ip) => update_pod(ctx, pod, |object| object.ip = Some(ip)),
+        Write::ReportRunning(pod, ip) => {
+            update_pod(ctx, pod, |object| {
+                object.ip = Some(ip);
+                object.running = true;
+            });
+        }
+        Write::ReportReady(pod) => {
+            update_pod(ctx, pod, |object| {
+                object.running = true;
+                object.ready = true;
+            });
+        }
+        Write::MarkNotReady(pod) => update_pod(ctx, pod, |object| object.ready = false),
+        Write::DeletePod(pod) => {
+            // Without a grace period, or before it was bound, the object goes at once (`kubernetes.md` 4.4).
+            let at_once = ctx.shared.kind(pod).grace_period.as_nanos() == 0
+                || ctx.shared.api.pod(pod).is_some_and(|object| object.node.is_none());
+            if at_once {
+                remove_pod(ctx, pod);
+            } else {
+                update_pod(ctx, pod, |object| object.deleting = true);
+            }
+        }
+        Write::RemovePod(pod) => remove_pod(ctx, pod),
+        Write::PublishEndpoint(endpoint) => write_endpoint(ctx, endpoint, true),
+        Write::RemoveEndpoint(endpoint) => write_endpoint(ctx, endpoint, false),
+        Write::CreateIdentity(identity) => {
+            let api = &mut ctx.shared.api;
+            api.next_revision();
+            if api.identity(identity).is_none() {
+                let number = super::blueprint::numeric_identity(api.identities.len() as u32);
+                api.identities.push((identity, number));
+            }
+        }
+        Write::WriteSlice(service, backends) => write_slice(ctx, service, backends),
+        Write::SetNodeReady(node, ready) => {
+            ctx.shared.api.next_revision();
+            tell(
+                ctx,
+                Reader::Scheduler,
+                Event::Scheduler(SchedulerEvent::NodeReady(node, ready)),
+            );
+        }
+    }
+}
+
+fn create_pod(ctx: &mut Ctx, pod: PodId, owner: Option<ReplicaSetId>) {
+    let now = ctx.now();
+    let kind = ctx.shared.pods[pod.index()].kind;
+    let api = &mut ctx.shared.api;
+    let revision = api.next_revision();
+    api.pods.append(now, revision, pod.0, None, Some(PodObject::default()));
+    if api.owners.len() <= pod.index() {
+        api.owners.resize(pod.index() + 1, None);
+    }
+    api.owners[pod.index()] = owner;
+    api.pods_of_kind[kind.index()].push(pod);
+    ctx.shared.recorder.created(pod, now);
+    tell(ctx, Reader::Scheduler, Event::Scheduler(SchedulerEvent::Created(pod)));
+    if let Some(owner) = owner {
+        tell(
+            ctx,
+            Reader::ReplicaSet,
+            Event::ReplicaSet(ReplicaSetEvent::Created(owner, pod)),
+        );
+    }
+}
+
+fn update_pod(ctx: &mut Ctx, pod: PodId, change: impl FnOnce(&mut PodObject)) {
+    let now = ctx.now();
+    let Some(old) = ctx.shared.api.pod(pod).copied() else {
+        return; // A late report about a pod that is gone.
+    };
+    let mut new = old;
+    change(&mut new);
+    if new == old {
+        return;
+    }
+    let api = &mut ctx.shared.api;
+    let revision = api.next_revision();
+    api.pods.append(now, revision, pod.0, None, Some(new));
+    ctx.shared.recorder.updated(pod, &old, &new, now);
+    if new.node != old.node || new.deleting != old.deleting {
+        if let Some(node) = new.node {
+            let event = if new.deleting {
+                KubeletEvent::Deleted(pod)
+            } else {
+                KubeletEvent::Assigned(pod)
+            };
+            tell(ctx, Reader::Kubelet(node), Event::Kubelet(node, event));
+        }
+    }
+    if new.ready != old.ready || new.deleting != old.deleting {
+        tell_owner(ctx, pod);
+    }
+    let relevant =
+        (new.ready != old.ready || new.deleting != old.deleting || new.ip != old.ip) && (new.ready || old.ready);
+    if relevant {
+        tell_slices(ctx, pod);
+    }
+    tell_script(ctx, pod);
+}
+
+fn remove_pod(ctx: &mut Ctx, pod: PodId) {
+    let now = ctx.now();
+    let Some(old) = ctx.shared.api.pod(pod).copied() else {
+        return;
+    };
+    let kind = ctx.shared.pods[pod.index()].kind;
+    let api = &mut ctx.shared.api;
+    let revision = api.next_revision();
+    api.pods.append(now, revision, pod.0, None, None);
+    api.pods_of_kind[kind.index()].retain(|&other| other != pod);
+    ctx.shared.recorder.removed(pod, now);
+    tell(ctx, Reader::Scheduler, Event::Scheduler(SchedulerEvent::Removed(pod)));
+    if let Some(node) = old.node
+        && !old.deleting
+    {
+        tell(
+            ctx,
+            Reader::Kubelet(node),
+            Event::Kubelet(node, KubeletEvent::Deleted(pod)),
+        );
+    }
+    tell_owner(ctx, pod);
+    if old.ready {
+        tell_slices(ctx, pod);
+    }
+    tell_script(ctx, pod);
+}
+
+fn tell_owner(ctx: &mut Ctx, pod: PodId) {
+    if let Some(owner) = ctx.shared.api.owner(pod) {
+        let seen = ctx.shared.api.pods.len() as u32;
+        tell(
+            ctx,
+            Reader::ReplicaSet,
+            Event::ReplicaSet(ReplicaSetEvent::Changed(owner, pod, seen)),
+        );
+        let kind = ctx.shared.pods[pod.index()].kind;
+        tell(
+            ctx,
+            Reader::Deployment,
+            Event::Deployment(DeploymentEvent::PodsChanged(kind, seen)),
+        );
+    }
+}
+
+fn tell_slices(ctx: &mut Ctx, pod: PodId) {
+    if !ctx.shared.kind(pod).services.is_empty() {
+        let seen = ctx.shared.api.pods.len() as u32;
+        tell(
+            ctx,
+            Reader::EndpointSlice,
+            Event::EndpointSlice(EndpointSliceEvent::PodChanged(pod, seen)),
+        );
+    }
+}
+
+fn tell_script(ctx: &mut Ctx, pod: PodId) {
+    let kind = ctx.shared.pods[pod.index()].kind;
+    if ctx.shared.recorder.script_watches(kind) {
+        tell(ctx, Reader::Script, Event::Script(ScriptEvent::Look));
+    }
+}
+
+fn write_endpoint(ctx: &mut Ctx, endpoint: EndpointObject, exists: bool) {
+    let now = ctx.now();
+    let topic = ctx.shared.blueprint.addresses.topic(endpoint.ip);
+    let api = &mut ctx.shared.api;
+    let revision = api.next_revision();
+    let previous = api.endpoints.value(endpoint.pod.0).copied();
+    if !exists && previous.is_none_or(|previous| previous.ip != endpoint.ip) {
+        return; // It was never published, or was replaced by a later one of the same pod.
+    }
+    let index = api
+        .endpoints
+        .append(now, revision, endpoint.pod.0, Some(topic), exists.then_some(endpoint));
+    announce_endpoint(ctx, endpoint, index);
+}
+
+/// Exposure windows that hang on this address are looked at again when the nodes concerned have read the write.
+fn announce_endpoint(ctx: &mut Ctx, endpoint: EndpointObject, index: VersionIndex) {
+    if ctx.shared.recorder.watches_address(endpoint.ip) {
+        ctx.after(
+            Source::ApiServer,
+            EventClass::Observe,
+            crate::kernel::SimDuration::ZERO,
+            Event::Judge(JudgeEvent::EndpointWritten(endpoint.ip, index)),
+        );
+    }
+}
+
+fn write_slice(ctx: &mut Ctx, service: ServiceId, backends: Backends) {
+    let now = ctx.now();
+    let api = &mut ctx.shared.api;
+    let revision = api.next_revision();
+    let index = api
+        .slices
+        .append(now, revision, service.0, None, Some(backends.clone()));
+    ctx.shared.recorder.slice_written(service, backends.is_empty(), now);
+    for number in 0..ctx.shared.snapshots.len() {
+        let istiod = IstiodId(number as u32);
+        if ctx.shared.links.is_up(Party::Istiod(istiod)) {
+            tell(
+                ctx,
+                Reader::Istiod(istiod),
+                Event::Istiod(istiod, IstiodEvent::SliceSeen(service, index)),
+            );
+        }
+    }
+    if ctx.shared.recorder.watches_service(service) {
+        ctx.after(
+            Source::ApiServer,
+            EventClass::Observe,
+            crate::kernel::SimDuration::ZERO,
+            Event::Judge(JudgeEvent::SliceWritten(service, index)),
+        );
+    }
+}

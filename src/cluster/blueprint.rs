@@ -1,0 +1,482 @@
+//! The blueprint of a design: what all its runs share and none of them changes.
+//!
+//! It is computed once from a [`WorldSpec`]: kinds of pods, their true identities, who may be placed beside whom, which
+//! Service has which pods, and the verdict of each layer for each pair of identities. State of a run belongs to `world`.
+
+use std::sync::Arc;
+
+use super::ids::{AddressPlan, BelievedIdentity, KindId, NodeId, ServiceId, TrueIdentity};
+use super::records::LayerDecision;
+use super::spec::{Amount, IstioSpec, ProbeSpec, Step, WorldSpec};
+use crate::kernel::{EntityKey, SimDuration};
+use crate::policy::istio::Request;
+use crate::policy::labels::Labels;
+use crate::policy::{Decision, Peer, Protocol, Reserved, Subject, Verdict};
+
+/// Port of an Istiod's service for certificates and configuration.
+pub const ISTIOD_PORT: u16 = 15012;
+/// Namespace of Istiod.
+const ISTIO_NAMESPACE: &str = "istio-system";
+
+/// What all pods of one kind have in common.
+#[derive(Clone, Debug)]
+pub struct Kind {
+    /// Name of the workload.
+    pub name: String,
+    /// What its pods truly are.
+    pub identity: TrueIdentity,
+    /// Replicas when it is applied.
+    pub replicas: u32,
+    /// Termination grace period.
+    pub grace_period: SimDuration,
+    /// Whether processes run until they are killed.
+    pub ignores_sigterm: bool,
+    /// Containers of its own.
+    pub containers: u32,
+    /// Whether its pods have a sidecar in this design.
+    pub sidecar: bool,
+    /// Rolling update.
+    pub max_surge: Amount,
+    /// Rolling update.
+    pub max_unavailable: Amount,
+    /// Services whose back ends its pods are.
+    pub services: Vec<ServiceId>,
+    /// Kinds with which its pods share no node.
+    pub conflicts: Vec<KindId>,
+    /// Key of the family of its pods.
+    pub key: EntityKey,
+    /// What role the simulator gives it.
+    pub role: Role,
+    /// Whether its pods belong to the start-up measures.
+    pub measured: bool,
+    /// Whether its addresses are watched for exposure as a client.
+    pub exposure_client: bool,
+    /// Whether exposure is judged at its pods.
+    pub exposure_server: bool,
+}
+
+/// The role of a kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// A workload of the manifests.
+    Workload,
+    /// Istiod.
+    Istiod,
+    /// A pod of the background churn.
+    Churn,
+}
+
+/// What all runs of a design share.
+#[derive(Debug)]
+pub struct Blueprint {
+    /// The description it was made from.
+    pub spec: WorldSpec,
+    /// Kinds of pods: workloads in the order of the manifests, then Istiod, then churn.
+    pub kinds: Vec<Kind>,
+    /// Subjects by true identity.
+    pub subjects: Vec<Subject>,
+    /// Where addresses lie.
+    pub addresses: AddressPlan,
+    /// The kind of Istiod, if there is one.
+    pub istiod: Option<KindId>,
+    /// The Service of Istiod, if there is one.
+    pub istiod_service: Option<ServiceId>,
+    /// First kind of churn.
+    pub first_churn_kind: usize,
+    /// Number of Services, Istiod's included.
+    pub services: usize,
+    network: NetworkVerdicts,
+}
+
+/// Verdicts of the network's policy per (from, to, port), for true identities and for the world.
+#[derive(Debug)]
+struct NetworkVerdicts {
+    ports: Vec<u16>,
+    identities: usize,
+    ingress: Vec<bool>,
+    egress: Vec<bool>,
+}
+
+/// The source or destination as the network believes it: a pod's identity or the world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NetworkPeer {
+    /// A pod of this identity.
+    Pod(TrueIdentity),
+    /// Not known: the world.
+    World,
+}
+
+impl Blueprint {
+    /// Makes the blueprint.
+    #[must_use]
+    pub fn new(spec: WorldSpec) -> Self {
+        let mut subjects: Vec<Subject> = Vec::new();
+        let mut intern = |subject: Subject| {
+            let position = subjects.iter().position(|known| *known == subject).unwrap_or_else(|| {
+                subjects.push(subject);
+                subjects.len() - 1
+            });
+            TrueIdentity(u16::try_from(position).expect("more than 65,536 identities"))
+        };
+        let mesh = spec.istio.is_some();
+        let mut kinds: Vec<Kind> = spec
+            .workloads
+            .iter()
+            .enumerate()
+            .map(|(index, workload)| Kind {
+                name: workload.name.clone(),
+                identity: intern(workload.subject.clone()),
+                replicas: workload.replicas,
+                grace_period: workload.grace_period,
+                ignores_sigterm: workload.ignores_sigterm,
+                containers: workload.containers,
+                sidecar: mesh && workload.injected,
+                max_surge: workload.max_surge,
+                max_unavailable: workload.max_unavailable,
+                services: Vec::new(),
+                conflicts: Vec::new(),
+                key: EntityKey::root("workload").child(index as u64),
+                role: Role::Workload,
+                measured: spec.measures.startup_workloads.contains(&index),
+                exposure_client: spec.measures.exposure_clients.contains(&index),
+                exposure_server: spec.measures.exposure_servers.contains(&index),
+            })
+            .collect();
+        let plain = |name: String, identity, role, replicas| Kind {
+            key: EntityKey::root(&name),
+            name,
+            identity,
+            replicas,
+            grace_period: SimDuration::from_secs(30),
+            ignores_sigterm: false,
+            containers: 1,
+            sidecar: false,
+            max_surge: Amount::Percent(100),
+            max_unavailable: Amount::Percent(25),
+            services: Vec::new(),
+            conflicts: Vec::new(),
+            role,
+            measured: false,
+            exposure_client: false,
+            exposure_server: false,
+        };
+        let istiod = spec.istio.as_ref().map(|istio| {
+            let identity = intern(subject(
+                ISTIO_NAMESPACE,
+                "istiod",
+                &[("app", "istiod"), ("istio", "pilot")],
+            ));
+            kinds.push(plain("istiod".to_owned(), identity, Role::Istiod, istio.replicas));
+            KindId(kinds.len() as u32 - 1)
+        });
+        let first_churn_kind = kinds.len();
+        let churn_accounts = spec
+            .churn
+            .iter()
+            .map(|churn| churn.service_accounts)
+            .chain(spec.script.iter().filter_map(|step| match step {
+                Step::Churn(churn) => Some(churn.service_accounts),
+                _ => None,
+            }))
+            .max()
+            .unwrap_or(0);
+        for account in 0..churn_accounts {
+            let name = format!("churn-{account}");
+            let identity = intern(subject("default", &name, &[("app", "churn")]));
+            kinds.push(plain(name, identity, Role::Churn, 0));
+        }
+        for (index, service) in spec.services.iter().enumerate() {
+            for kind in &mut kinds {
+                let pod = &subjects[kind.identity.0 as usize];
+                if pod.namespace == service.namespace && service.selector.matches(&pod.labels) {
+                    kind.services.push(ServiceId(index as u32));
+                }
+            }
+        }
+        let istiod_service = istiod.map(|kind| {
+            let service = ServiceId(spec.services.len() as u32);
+            kinds[kind.index()].services.push(service);
+            service
+        });
+        let repels = |a: usize, b: usize| {
+            let (Some(workload), other) = (spec.workloads.get(a), &subjects[kinds[b].identity.0 as usize]) else {
+                return false;
+            };
+            workload.subject.namespace == other.namespace
+                && workload
+                    .anti_affinity
+                    .iter()
+                    .any(|selector| selector.matches(&other.labels))
+        };
+        let conflicts: Vec<Vec<KindId>> = (0..kinds.len())
+            .map(|a| {
+                (0..kinds.len())
+                    .filter(|&b| repels(a, b) || repels(b, a))
+                    .map(|b| KindId(b as u32))
+                    .collect()
+            })
+            .collect();
+        for (kind, conflicts) in kinds.iter_mut().zip(conflicts) {
+            kind.conflicts = conflicts;
+        }
+        let mut ports: Vec<u16> = spec.services.iter().map(|service| service.target_port).collect();
+        ports.extend([ISTIOD_PORT, spec.measures.exposure_port]);
+        ports.sort_unstable();
+        ports.dedup();
+        let network = NetworkVerdicts::new(&spec, &subjects, ports);
+        let addresses = AddressPlan::new(spec.nodes, spec.node_prefix_length);
+        let services = spec.services.len() + usize::from(istiod_service.is_some());
+        Self {
+            kinds,
+            subjects,
+            addresses,
+            istiod,
+            istiod_service,
+            first_churn_kind,
+            services,
+            network,
+            spec,
+        }
+    }
+
+    /// A kind.
+    #[must_use]
+    pub fn kind(&self, kind: KindId) -> &Kind {
+        &self.kinds[kind.index()]
+    }
+
+    /// Istio's part of the description.
+    ///
+    /// # Panics
+    /// If the design has no Istio; only components of Istio ask.
+    #[must_use]
+    pub fn istio(&self) -> &IstioSpec {
+        self.spec
+            .istio
+            .as_ref()
+            .expect("a component of Istio in a design without it")
+    }
+
+    /// Name of a node, as kind numbers them: the control plane first, then workers from 1.
+    #[must_use]
+    pub fn node_name(&self, node: NodeId) -> String {
+        node_name(node.0, self.spec.control_plane_nodes)
+    }
+
+    /// Name of a Service.
+    #[must_use]
+    pub fn service_name(&self, service: ServiceId) -> &str {
+        self.spec
+            .services
+            .get(service.index())
+            .map_or("istiod", |service| &service.name)
+    }
+
+    /// Port on the pods of a Service.
+    #[must_use]
+    pub fn target_port(&self, service: ServiceId) -> u16 {
+        self.spec
+            .services
+            .get(service.index())
+            .map_or(ISTIOD_PORT, |service| service.target_port)
+    }
+
+    /// Whether packets between nodes carry the sender's identity (`cilium.md` section 0, rows 1 to 6).
+    #[must_use]
+    pub fn identity_in_packet(&self) -> bool {
+        use super::spec::{Encryption, Routing};
+        match (self.spec.datapath.routing, self.spec.datapath.encryption) {
+            (Routing::Native, _) => false,
+            (Routing::Vxlan, Encryption::None) => true,
+            (Routing::Vxlan, Encryption::WireGuard) => self.spec.cilium.wireguard_encapsulates,
+        }
+    }
+
+    /// Whether a receiving node drops packets whose source its WireGuard peers do not list: where pod addresses are in
+    /// the peers' allowed IPs, which is where packets are not encapsulated before they are encrypted (rows 2 and 5).
+    #[must_use]
+    pub fn wireguard_checks_pod_addresses(&self) -> bool {
+        use super::spec::{Encryption, Routing};
+        match (self.spec.datapath.routing, self.spec.datapath.encryption) {
+            (_, Encryption::None) => false,
+            (Routing::Native, Encryption::WireGuard) => true,
+            (Routing::Vxlan, Encryption::WireGuard) => !self.spec.cilium.wireguard_encapsulates,
+        }
+    }
+
+    /// What the network's policy says to a connection, from intent: both directions on true identities.
+    #[must_use]
+    pub fn network_intent(&self, from: TrueIdentity, to: TrueIdentity, port: u16) -> LayerDecision {
+        let admitted = self.network.egress(from, NetworkPeer::Pod(to), port)
+            && self.network.ingress(NetworkPeer::Pod(from), to, port);
+        if admitted {
+            LayerDecision::Allow
+        } else {
+            LayerDecision::Deny
+        }
+    }
+
+    /// Whether ingress policy of `to` admits a connection that seems to come from `from`.
+    #[must_use]
+    pub fn ingress_admits(&self, from: NetworkPeer, to: TrueIdentity, port: u16) -> bool {
+        self.network.ingress(from, to, port)
+    }
+
+    /// Whether egress policy of `from` admits a connection that seems to go to `to`.
+    #[must_use]
+    pub fn egress_admits(&self, from: TrueIdentity, to: NetworkPeer, port: u16) -> bool {
+        self.network.egress(from, to, port)
+    }
+
+    /// The network's verdict on ingress with its reason, for a story.
+    #[must_use]
+    pub fn explain_ingress(&self, from: NetworkPeer, to: TrueIdentity, port: u16) -> Verdict {
+        let peer = match from {
+            NetworkPeer::Pod(identity) => Peer::Endpoint(&self.subjects[identity.0 as usize]),
+            NetworkPeer::World => Peer::Reserved(Reserved::World),
+        };
+        self.spec
+            .network_policies
+            .ingress(&self.subjects[to.0 as usize], peer, port, Protocol::Tcp)
+    }
+
+    /// The mesh's verdict on a request with its reason. The principal is what the client's certificate says.
+    #[must_use]
+    pub fn mesh_verdict(
+        &self,
+        principal: Option<TrueIdentity>,
+        to: TrueIdentity,
+        port: u16,
+        method: &str,
+        path: &str,
+    ) -> Verdict {
+        let principal = principal.map(|identity| self.principal(identity));
+        let request = Request {
+            port,
+            method: Some(method),
+            path: Some(path),
+            host: None,
+        };
+        self.spec
+            .mesh_policies
+            .request(&self.subjects[to.0 as usize], principal.as_deref(), &request)
+    }
+
+    /// What the mesh's policy intends for a request of a probe.
+    #[must_use]
+    pub fn mesh_intent(
+        &self,
+        from: TrueIdentity,
+        to: TrueIdentity,
+        port: u16,
+        method: &str,
+        path: &str,
+    ) -> LayerDecision {
+        match self.mesh_verdict(Some(from), to, port, method, path).decision {
+            Decision::Allow => LayerDecision::Allow,
+            Decision::Deny => LayerDecision::Deny,
+        }
+    }
+
+    /// The principal in a certificate of this identity.
+    #[must_use]
+    pub fn principal(&self, identity: TrueIdentity) -> String {
+        self.subjects[identity.0 as usize].principal(&self.spec.trust_domain)
+    }
+
+    /// The last probe of the script, which the demonstration hangs on.
+    #[must_use]
+    pub fn last_probe(&self) -> Option<&ProbeSpec> {
+        self.spec.script.iter().rev().find_map(|step| match step {
+            Step::Probe(probe) => Some(probe),
+            _ => None,
+        })
+    }
+}
+
+/// Name of the node with this index.
+#[must_use]
+pub fn node_name(index: u32, control_plane_nodes: u32) -> String {
+    match (index < control_plane_nodes, control_plane_nodes) {
+        (true, 1) => "control-plane".to_owned(),
+        (true, _) => format!("control-plane-{}", index + 1),
+        (false, _) => format!("worker-{}", index + 1 - control_plane_nodes),
+    }
+}
+
+fn subject(namespace: &str, account: &str, labels: &[(&str, &str)]) -> Subject {
+    Subject {
+        namespace: namespace.to_owned(),
+        service_account: account.to_owned(),
+        labels: Labels(
+            labels
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+                .collect(),
+        ),
+    }
+}
+
+impl NetworkVerdicts {
+    fn new(spec: &WorldSpec, subjects: &[Subject], ports: Vec<u16>) -> Self {
+        let identities = subjects.len();
+        let mut ingress = Vec::new();
+        let mut egress = Vec::new();
+        for &port in &ports {
+            for own in subjects {
+                // The last peer is the world.
+                for peer in subjects
+                    .iter()
+                    .map(Peer::Endpoint)
+                    .chain([Peer::Reserved(Reserved::World)])
+                {
+                    ingress.push(
+                        spec.network_policies
+                            .ingress(own, peer, port, Protocol::Tcp)
+                            .is_allowed(),
+                    );
+                    egress.push(
+                        spec.network_policies
+                            .egress(own, peer, port, Protocol::Tcp)
+                            .is_allowed(),
+                    );
+                }
+            }
+        }
+        Self {
+            ports,
+            identities,
+            ingress,
+            egress,
+        }
+    }
+
+    fn index(&self, own: TrueIdentity, peer: NetworkPeer, port: u16) -> usize {
+        let port = self
+            .ports
+            .binary_search(&port)
+            .expect("verdicts exist for every port that is used");
+        let peer = match peer {
+            NetworkPeer::Pod(identity) => identity.0 as usize,
+            NetworkPeer::World => self.identities,
+        };
+        (port * self.identities + own.0 as usize) * (self.identities + 1) + peer
+    }
+
+    fn ingress(&self, from: NetworkPeer, to: TrueIdentity, port: u16) -> bool {
+        self.ingress[self.index(to, from, port)]
+    }
+
+    fn egress(&self, from: TrueIdentity, to: NetworkPeer, port: u16) -> bool {
+        self.egress[self.index(from, to, port)]
+    }
+}
+
+/// A blueprint shared by the runs of a design.
+pub type SharedBlueprint = Arc<Blueprint>;
+
+/// The numeric identity that Cilium's allocator gives to the `k`-th identity created.
+#[must_use]
+pub const fn numeric_identity(k: u32) -> BelievedIdentity {
+    BelievedIdentity(BelievedIdentity::FIRST_POD + k)
+}

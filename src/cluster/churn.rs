@@ -1,0 +1,121 @@
+//! Background churn: pods that come and go by themselves.
+//!
+//! **Modelled**: a Poisson process of creations, each pod with its own lifetime and service account; pods are created
+//! directly, without a ReplicaSet, and go through scheduler, kubelet and agent like all others.
+//! **Left out**: bursts, autoscaling, rollouts of real workloads, Services in front of churning pods.
+//! **Parameters**: rate, law of the lifetime, duration, number of service accounts.
+
+use super::context::{Ctx, PodMeta};
+use super::event::{Event, Source};
+use super::ids::{KindId, PodId};
+use super::istio::injection::Admission;
+use super::objects::Write;
+use super::purpose::Purpose;
+use super::replica_set::DELETE;
+use super::spec::ChurnSpec;
+use crate::kernel::{EntityKey, EventClass, SimDuration, SimTime};
+
+/// Something churn handles.
+#[derive(Clone, Copy, Debug)]
+pub enum ChurnEvent {
+    /// A process of the design begins by itself.
+    Begin(u32),
+    /// A pod is created.
+    Create(u32),
+    /// A pod has lived long enough.
+    Delete(PodId),
+}
+
+/// All processes of churn.
+#[derive(Debug, Default)]
+pub struct Churn {
+    processes: Vec<Process>,
+}
+
+#[derive(Debug)]
+struct Process {
+    spec: ChurnSpec,
+    ends: SimTime,
+    created: u32,
+}
+
+impl Churn {
+    /// Starts a process now.
+    pub fn start(&mut self, spec: ChurnSpec, ctx: &mut Ctx) {
+        let number = self.processes.len() as u32;
+        self.processes.push(Process {
+            spec,
+            ends: ctx.now() + spec.duration,
+            created: 0,
+        });
+        self.schedule(number, ctx);
+    }
+
+    /// Handles an event.
+    pub fn handle(&mut self, event: ChurnEvent, admission: &mut Admission, ctx: &mut Ctx) {
+        match event {
+            ChurnEvent::Begin(number) => {
+                let spec = ctx.blueprint().spec.churn[number as usize];
+                self.start(spec, ctx);
+            }
+            ChurnEvent::Create(number) => self.create(number, admission, ctx),
+            ChurnEvent::Delete(pod) => {
+                let key = ctx.shared.key(pod).child(DELETE);
+                ctx.write(Source::Churn, None, key, Write::DeletePod(pod));
+            }
+        }
+    }
+
+    fn schedule(&self, number: u32, ctx: &mut Ctx) {
+        let process = &self.processes[number as usize];
+        let wait = ctx
+            .stream(Purpose::ChurnArrival, pod_key(number, process.created))
+            .uniform();
+        let wait = SimDuration::from_secs_f64(-libm::log(wait) / process.spec.rate_per_s);
+        if ctx.now() + wait < process.ends {
+            ctx.after(
+                Source::Churn,
+                EventClass::Script,
+                wait,
+                Event::Churn(ChurnEvent::Create(number)),
+            );
+        }
+    }
+
+    fn create(&mut self, number: u32, admission: &mut Admission, ctx: &mut Ctx) {
+        let process = &mut self.processes[number as usize];
+        let ordinal = process.created;
+        process.created += 1;
+        let spec = process.spec;
+        let key = pod_key(number, ordinal);
+        let account = ctx
+            .stream(Purpose::ChurnKind, key)
+            .below(u64::from(spec.service_accounts.max(1))) as usize;
+        let kind = KindId((ctx.blueprint().first_churn_kind + account) as u32);
+        let now = ctx.now();
+        let pod = ctx.shared.wish(
+            PodMeta {
+                kind,
+                revision: number + 1,
+                ordinal,
+                key,
+            },
+            now,
+        );
+        admission.create(pod, None, ctx);
+        let lifetime = ctx.draw(Purpose::ChurnLifetime, key, &spec.lifetime);
+        ctx.after(
+            Source::Churn,
+            EventClass::Script,
+            lifetime,
+            Event::Churn(ChurnEvent::Delete(pod)),
+        );
+        self.schedule(number, ctx);
+    }
+}
+
+fn pod_key(process: u32, ordinal: u32) -> EntityKey {
+    EntityKey::root("churn")
+        .child(u64::from(process))
+        .child(u64::from(ordinal))
+}

@@ -1,0 +1,338 @@
+//! The Cilium agent of a node: the network plugin's calls, identities, and what it publishes.
+//!
+//! **Modelled**: address first, then the limiter, then the identity (known on the node or in the API, else created),
+//! then the programs; the CiliumEndpoint published on its own way while the pod already goes on; release of the address
+//! at once when the sandbox goes; a cut link: an unknown identity cannot be created, nothing is published or removed.
+//! **Left out**: several numbers for one label set, garbage collection, endpoints without labels (`init`), restarts and
+//! the agent being killed without the API server (up to 1.16 after about five minutes; verdicts stay as they were).
+//! **Parameters**: `endpoint_*`, `identity_create_latency`. **Validated by**: event-log tests in `tests/`.
+
+use super::create_limiter::CreateLimiter;
+use crate::cluster::context::Ctx;
+use crate::cluster::event::{Event, Source};
+use crate::cluster::ids::{AddressPlan, NodeId, PodId, TrueIdentity};
+use crate::cluster::ipam::Ipam;
+use crate::cluster::kubelet::KubeletEvent;
+use crate::cluster::links::Party;
+use crate::cluster::objects::{EndpointObject, Write};
+use crate::cluster::params::CiliumParams;
+use crate::cluster::purpose::Purpose;
+use crate::cluster::records::DelayCause;
+use crate::kernel::{EntityKey, EventClass, RunKey, SimDuration, SimTime};
+
+/// Something an agent handles.
+#[derive(Clone, Copy, Debug)]
+pub enum AgentEvent {
+    /// The network plugin is called for a pod.
+    Add(PodId),
+    /// The limiter lets a creation go on.
+    Admitted(PodId),
+    /// The identity is known.
+    Identified(PodId),
+    /// The programs are in place.
+    Built(PodId),
+    /// The endpoint is published.
+    Publish(EndpointObject),
+    /// The network plugin is told that a sandbox is gone.
+    Delete(PodId),
+    /// The link to the API server was repaired.
+    Repaired,
+}
+
+/// All agents.
+#[derive(Debug)]
+pub struct Agents {
+    agents: Vec<Agent>,
+    /// When creations under way were called and started.
+    calls: Vec<Call>,
+    additions: Vec<u64>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Call {
+    called: SimTime,
+    started: SimTime,
+    endpoint: Option<EndpointObject>,
+}
+
+#[derive(Debug)]
+struct Agent {
+    ipam: Ipam,
+    limiter: CreateLimiter,
+    /// Identities of which the node has or had an endpoint: no look-up is needed.
+    known: Vec<TrueIdentity>,
+    /// What could not be published or removed while the link was cut.
+    unpublished: Vec<(EndpointObject, bool)>,
+}
+
+impl Agents {
+    /// Agents of empty nodes; the router and the health endpoint of each have taken their addresses.
+    #[must_use]
+    pub fn new(nodes: u32, plan: AddressPlan, params: &CiliumParams, run_key: &RunKey) -> Self {
+        let agents = (0..nodes)
+            .map(|node| {
+                let mut ipam = Ipam::new(plan.pool_size());
+                let mut offsets = run_key.stream(Purpose::IpamOffset, EntityKey::root("node").child(u64::from(node)));
+                for _ in 0..params.node_addresses {
+                    ipam.allocate(offsets.below(u64::from(ipam.size())) as u32);
+                }
+                Agent {
+                    ipam,
+                    limiter: CreateLimiter::new(params),
+                    known: Vec::new(),
+                    unpublished: Vec::new(),
+                }
+            })
+            .collect();
+        Self {
+            agents,
+            calls: Vec::new(),
+            additions: vec![0; nodes as usize],
+        }
+    }
+
+    fn call(&mut self, pod: PodId) -> &mut Call {
+        if self.calls.len() <= pod.index() {
+            self.calls.resize(pod.index() + 1, Call::default());
+        }
+        &mut self.calls[pod.index()]
+    }
+
+    /// Handles an event on a node.
+    pub fn handle(&mut self, node: NodeId, event: AgentEvent, ctx: &mut Ctx) {
+        match event {
+            AgentEvent::Add(pod) => self.add(node, pod, ctx),
+            AgentEvent::Admitted(pod) => {
+                if self.agents[node.index()].limiter.start(pod) {
+                    self.start(node, pod, ctx);
+                }
+            }
+            AgentEvent::Identified(pod) => self.identified(node, pod, ctx),
+            AgentEvent::Built(pod) => self.built(node, pod, ctx),
+            AgentEvent::Publish(endpoint) => self.publish(node, endpoint, true, ctx),
+            AgentEvent::Delete(pod) => self.delete(node, pod, ctx),
+            AgentEvent::Repaired => {
+                for (endpoint, exists) in std::mem::take(&mut self.agents[node.index()].unpublished) {
+                    self.publish(node, endpoint, exists, ctx);
+                }
+            }
+        }
+    }
+
+    fn add(&mut self, node: NodeId, pod: PodId, ctx: &mut Ctx) {
+        let now = ctx.now();
+        self.additions[node.index()] += 1;
+        // Each call of a pod draws its own offset, so that the k-th pod searches from the same place in every design.
+        let key = ctx
+            .shared
+            .key(pod)
+            .child(u64::from(ctx.shared.recorder.network_calls(pod)));
+        let agent = &mut self.agents[node.index()];
+        let offset = ctx.stream(Purpose::IpamOffset, key).below(u64::from(agent.ipam.size())) as u32;
+        let Some(address) = agent.ipam.allocate(offset) else {
+            ctx.tell("cilium agent", |shared| {
+                format!("has no free address for {}", shared.pod_name(pod))
+            });
+            self.fail(node, pod, ctx);
+            return;
+        };
+        let ip = ctx.blueprint().addresses.address(node, address);
+        ctx.shared.physics.take_address(pod, node, ip);
+        ctx.shared.recorder.address_taken(pod, ip, now);
+        ctx.tell("cilium agent", |shared| {
+            format!(
+                "gives {ip} on {} to {}",
+                shared.blueprint.node_name(node),
+                shared.pod_name(pod)
+            )
+        });
+        *self.call(pod) = Call {
+            called: now,
+            started: now,
+            endpoint: None,
+        };
+        let params = &ctx.shared.blueprint.spec.cilium;
+        match self.agents[node.index()].limiter.request(now, params) {
+            Some(wait) => {
+                ctx.after(
+                    Source::Agent(node),
+                    EventClass::Timer,
+                    wait,
+                    Event::Agent(node, AgentEvent::Admitted(pod)),
+                );
+            }
+            None => {
+                ctx.tell("cilium agent", |shared| {
+                    format!(
+                        "refuses to create the endpoint of {}: too many requests",
+                        shared.pod_name(pod)
+                    )
+                });
+                let refused = ctx.now();
+                self.release(node, pod, ctx);
+                ctx.shared
+                    .recorder
+                    .delay(pod, DelayCause::EndpointLimiter, ctx.now().since(refused));
+                self.fail(node, pod, ctx);
+            }
+        }
+    }
+
+    fn fail(&self, node: NodeId, pod: PodId, ctx: &mut Ctx) {
+        ctx.after(
+            Source::Agent(node),
+            EventClass::Physics,
+            SimDuration::ZERO,
+            Event::Kubelet(node, KubeletEvent::NetworkFailed(pod)),
+        );
+    }
+
+    /// A creation starts: first of all, what is the pod's identity?
+    fn start(&mut self, node: NodeId, pod: PodId, ctx: &mut Ctx) {
+        let now = ctx.now();
+        let call = self.call(pod);
+        let waited = now.since(call.called);
+        call.started = now;
+        ctx.shared.recorder.delay(pod, DelayCause::EndpointLimiter, waited);
+        let identity = ctx.shared.kind(pod).identity;
+        let known = self.agents[node.index()].known.contains(&identity) || ctx.shared.api.identity(identity).is_some();
+        let latency = if known {
+            SimDuration::ZERO
+        } else {
+            let law = ctx.blueprint().spec.cilium.identity_create_latency;
+            let latency = ctx.draw(Purpose::IdentityCreate, ctx.shared.key(pod), &law);
+            if !ctx.write(
+                Source::Agent(node),
+                Some(Party::Agent(node)),
+                ctx.shared.key(pod).child(120),
+                Write::CreateIdentity(identity),
+            ) {
+                ctx.tell("cilium agent", |shared| {
+                    format!("cannot create the identity of {}", shared.pod_name(pod))
+                });
+                self.abandon(node, pod, ctx);
+                return;
+            }
+            latency
+        };
+        ctx.after(
+            Source::Agent(node),
+            EventClass::Timer,
+            latency,
+            Event::Agent(node, AgentEvent::Identified(pod)),
+        );
+    }
+
+    fn identified(&mut self, node: NodeId, pod: PodId, ctx: &mut Ctx) {
+        let identity = ctx.shared.kind(pod).identity;
+        let (Some(number), Some((_, ip))) = (ctx.shared.api.identity(identity), ctx.shared.physics.pod(pod).place)
+        else {
+            // The write is still on its way: look again a little later.
+            ctx.after(
+                Source::Agent(node),
+                EventClass::Timer,
+                SimDuration::from_millis(20),
+                Event::Agent(node, AgentEvent::Identified(pod)),
+            );
+            return;
+        };
+        let agent = &mut self.agents[node.index()];
+        if !agent.known.contains(&identity) {
+            agent.known.push(identity);
+        }
+        let endpoint = EndpointObject {
+            pod,
+            ip,
+            identity: number,
+            node,
+        };
+        self.call(pod).endpoint = Some(endpoint);
+        let params = &ctx.blueprint().spec.cilium;
+        let (publish, build) = (params.endpoint_publish_latency, params.endpoint_build_latency);
+        let key = ctx.shared.key(pod);
+        let publish = ctx.draw(Purpose::EndpointPublish, key, &publish);
+        let build = ctx.draw(Purpose::EndpointBuild, key, &build);
+        ctx.after(
+            Source::Agent(node),
+            EventClass::Timer,
+            publish,
+            Event::Agent(node, AgentEvent::Publish(endpoint)),
+        );
+        ctx.after(
+            Source::Agent(node),
+            EventClass::Timer,
+            build,
+            Event::Agent(node, AgentEvent::Built(pod)),
+        );
+    }
+
+    fn built(&mut self, node: NodeId, pod: PodId, ctx: &mut Ctx) {
+        ctx.shared.physics.connect(pod);
+        self.creation_ends(node, pod, ctx);
+        ctx.after(
+            Source::Agent(node),
+            EventClass::Physics,
+            SimDuration::ZERO,
+            Event::Kubelet(node, KubeletEvent::NetworkReady(pod)),
+        );
+    }
+
+    fn abandon(&mut self, node: NodeId, pod: PodId, ctx: &mut Ctx) {
+        self.release(node, pod, ctx);
+        self.creation_ends(node, pod, ctx);
+        self.fail(node, pod, ctx);
+    }
+
+    fn creation_ends(&mut self, node: NodeId, pod: PodId, ctx: &mut Ctx) {
+        let now = ctx.now();
+        let duration = now.since(self.call(pod).started);
+        let params = &ctx.shared.blueprint.spec.cilium;
+        for next in self.agents[node.index()].limiter.finished(now, duration, params) {
+            self.start(node, next, ctx);
+        }
+    }
+
+    fn publish(&mut self, node: NodeId, endpoint: EndpointObject, exists: bool, ctx: &mut Ctx) {
+        // An endpoint that went before it was published is not published any more.
+        let gone = exists && ctx.shared.physics.pod(endpoint.pod).place.is_none();
+        if gone {
+            return;
+        }
+        let (detail, write) = if exists {
+            (121, Write::PublishEndpoint(endpoint))
+        } else {
+            (122, Write::RemoveEndpoint(endpoint))
+        };
+        let key = ctx.shared.key(endpoint.pod).child(detail);
+        if !ctx.write(Source::Agent(node), Some(Party::Agent(node)), key, write) {
+            self.agents[node.index()].unpublished.push((endpoint, exists));
+        }
+    }
+
+    fn delete(&mut self, node: NodeId, pod: PodId, ctx: &mut Ctx) {
+        self.release(node, pod, ctx);
+        if let Some(endpoint) = self.call(pod).endpoint.take() {
+            self.publish(node, endpoint, false, ctx);
+        }
+    }
+
+    fn release(&mut self, node: NodeId, pod: PodId, ctx: &mut Ctx) {
+        if let Some((_, ip)) = ctx.shared.physics.pod(pod).place {
+            ctx.shared.physics.release_address(pod);
+            let (_, address) = ctx.blueprint().addresses.locate(ip);
+            self.agents[node.index()].ipam.release(address);
+            ctx.shared.recorder.address_released(pod, ip);
+            ctx.tell("cilium agent", |shared| {
+                format!("frees {ip} of {}", shared.pod_name(pod))
+            });
+            if ctx.shared.recorder.watches_address(ip) {
+                ctx.after(
+                    Source::Agent(node),
+                    EventClass::Observe,
+                    SimDuration::ZERO,
+                    Event::Judge(crate::cluster::judge::JudgeEvent::Released(pod, ip)),
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! What happens to the first packet of a connection between two pods: who is believed to send it, and who lets it through.
+//!
+//! **Modelled**: egress policy at the client's node on the destination that its ipcache names; WireGuard's check of the
+//! source address against the peers' allowed IPs, which are fed from the receiving node's ipcache; ingress policy at the
+//! server's node on the source identity, which is the sender's own label on the same node, else what the packet carries,
+//! else what the receiving node's ipcache says, else the world (`cilium.md` section 0).
+//! **Left out**: established connections (every packet is judged there too), host traffic, Services in the datapath, IPsec,
+//! the path of answers.
+//! **Parameters**: routing, encryption, `wireguard_encapsulates`. **Validated by**: the table of `cilium.md` section 0.
+
+use std::net::Ipv4Addr;
+
+use super::ipcache;
+use crate::cluster::blueprint::NetworkPeer;
+use crate::cluster::context::Shared;
+use crate::cluster::ids::{BelievedIdentity, NodeId, PodId};
+use crate::kernel::SimTime;
+
+/// What became of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Passage {
+    /// It reached this pod.
+    Delivered(PodId),
+    /// It vanished.
+    Lost(Loss),
+}
+
+/// Why a packet vanished.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// Nobody holds the address, or its programs are not in place.
+    NoPod,
+    /// Egress policy at the client's node.
+    EgressPolicy {
+        /// As whom the destination was taken.
+        believed: BelievedIdentity,
+    },
+    /// The receiving node's WireGuard peers do not list the source address.
+    WireGuardPeer {
+        /// The pod behind the address.
+        at: PodId,
+    },
+    /// Ingress policy at the server's node.
+    IngressPolicy {
+        /// The server.
+        at: PodId,
+        /// As whom the source was taken.
+        believed: BelievedIdentity,
+    },
+}
+
+impl Loss {
+    /// The pod at whose node the packet was lost, if it got that far.
+    #[must_use]
+    pub const fn reached(self) -> Option<PodId> {
+        match self {
+            Self::NoPod | Self::EgressPolicy { .. } => None,
+            Self::WireGuardPeer { at } | Self::IngressPolicy { at, .. } => Some(at),
+        }
+    }
+}
+
+/// Whether the network enforces policy in this attempt, or only carries packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Enforcement {
+    /// The design's own setting.
+    AsDesigned,
+    /// As if policy were enforced, to see what the network would say.
+    Always,
+}
+
+/// Sends the first packet of a connection from `from` to `ip` at `time`.
+#[must_use]
+pub fn forward(
+    shared: &Shared,
+    from: PodId,
+    ip: Ipv4Addr,
+    port: u16,
+    time: SimTime,
+    enforcement: Enforcement,
+) -> Passage {
+    let blueprint = &shared.blueprint;
+    let enforced = enforcement == Enforcement::Always || blueprint.spec.network_enforced;
+    let Some((from_node, from_ip)) = shared.physics.pod(from).place else {
+        return Passage::Lost(Loss::NoPod);
+    };
+    if enforced {
+        let believed = believed_at(shared, from_node, ip, time);
+        if !blueprint.egress_admits(shared.kind(from).identity, peer(shared, believed), port) {
+            return Passage::Lost(Loss::EgressPolicy { believed });
+        }
+    }
+    let Some(to) = shared
+        .physics
+        .holder(ip)
+        .filter(|&pod| shared.physics.pod(pod).connected)
+    else {
+        return Passage::Lost(Loss::NoPod);
+    };
+    let Some((to_node, _)) = shared.physics.pod(to).place else {
+        return Passage::Lost(Loss::NoPod);
+    };
+    if to_node != from_node
+        && blueprint.wireguard_checks_pod_addresses()
+        && !is_listed(shared, to_node, from_ip, from_node, time)
+    {
+        return Passage::Lost(Loss::WireGuardPeer { at: to });
+    }
+    if enforced {
+        let believed = source_identity(shared, from, from_node, from_ip, to_node, time);
+        if !blueprint.ingress_admits(peer(shared, believed), shared.kind(to).identity, port) {
+            return Passage::Lost(Loss::IngressPolicy { at: to, believed });
+        }
+    }
+    Passage::Delivered(to)
+}
+
+/// As whom the server's node takes the sender.
+#[must_use]
+pub fn source_identity(
+    shared: &Shared,
+    from: PodId,
+    from_node: NodeId,
+    from_ip: Ipv4Addr,
+    to_node: NodeId,
+    time: SimTime,
+) -> BelievedIdentity {
+    if to_node == from_node || shared.blueprint.identity_in_packet() {
+        // The sender's own node labels the packet: it knows its endpoint, whatever others believe.
+        return shared
+            .api
+            .identity(shared.kind(from).identity)
+            .unwrap_or(BelievedIdentity::WORLD);
+    }
+    believed_at(shared, to_node, from_ip, time)
+}
+
+/// As whom a node's ipcache takes an address.
+#[must_use]
+pub fn believed_at(shared: &Shared, node: NodeId, ip: Ipv4Addr, time: SimTime) -> BelievedIdentity {
+    ipcache::entry(shared, node, ip, time).map_or(BelievedIdentity::WORLD, |entry| entry.endpoint.identity)
+}
+
+/// Whether a node's WireGuard peer for `from_node` lists an address.
+fn is_listed(shared: &Shared, node: NodeId, ip: Ipv4Addr, from_node: NodeId, time: SimTime) -> bool {
+    ipcache::entry(shared, node, ip, time).is_some_and(|entry| entry.endpoint.node == from_node)
+}
+
+/// What a believed identity means to the policy.
+fn peer(shared: &Shared, believed: BelievedIdentity) -> NetworkPeer {
+    shared
+        .api
+        .meaning(believed)
+        .map_or(NetworkPeer::World, NetworkPeer::Pod)
+}

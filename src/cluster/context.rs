@@ -1,0 +1,235 @@
+//! What a component sees: the clock, its random streams, the API, the links, and the wire.
+//!
+//! A component gets a [`Ctx`] with each event. It writes through [`Ctx::write`], reads through paths, and tells others
+//! by messages. `physics` is what is so: components touch it through what they do (a sandbox starts, a packet is sent),
+//! and only the judge compares it with what was intended.
+
+use std::net::Ipv4Addr;
+
+use super::api_server::ApiServer;
+use super::blueprint::{Blueprint, Kind, SharedBlueprint};
+use super::event::{Event, Source};
+use super::history::{Delay, History, Path};
+use super::ids::{IstiodId, KindId, NodeId, PodId};
+use super::links::{Links, Party};
+use super::objects::{Backends, Write};
+use super::physics::Physics;
+use super::purpose::Purpose;
+use super::recorder::Recorder;
+use crate::kernel::{EntityKey, EventClass, Kernel, Law, RunKey, SimDuration, SimTime, Stream, Timer};
+
+/// What never changes about a pod once it is wished for.
+#[derive(Clone, Copy, Debug)]
+pub struct PodMeta {
+    /// Its kind.
+    pub kind: KindId,
+    /// Revision of its Deployment.
+    pub revision: u32,
+    /// Its number within its ReplicaSet.
+    pub ordinal: u32,
+    /// Its key for random streams: ReplicaSet and ordinal.
+    pub key: EntityKey,
+}
+
+/// Everything that components share.
+pub struct Shared {
+    /// What all runs of the design share.
+    pub blueprint: SharedBlueprint,
+    /// The key of the run's random numbers.
+    pub run_key: RunKey,
+    /// The API server.
+    pub api: ApiServer,
+    /// Links to it.
+    pub links: Links,
+    /// What is so.
+    pub physics: Physics,
+    /// What the run leaves behind.
+    pub recorder: Recorder,
+    /// Pods that were ever wished for.
+    pub pods: Vec<PodMeta>,
+    /// What each Istiod has pushed: the back ends of each Service, under its own revisions.
+    pub snapshots: Vec<History<Backends>>,
+    /// How each node's service proxy reads EndpointSlices.
+    pub service_proxies: Vec<Path>,
+    /// How each node's Cilium agent reads CiliumEndpoints.
+    pub ipcaches: Vec<Path>,
+}
+
+impl Shared {
+    /// A pod's kind.
+    #[must_use]
+    pub fn kind(&self, pod: PodId) -> &Kind {
+        self.blueprint.kind(self.pods[pod.index()].kind)
+    }
+
+    /// A pod's key for random streams.
+    #[must_use]
+    pub fn key(&self, pod: PodId) -> EntityKey {
+        self.pods[pod.index()].key
+    }
+
+    /// A pod's name: workload, revision and ordinal.
+    #[must_use]
+    pub fn pod_name(&self, pod: PodId) -> String {
+        let meta = &self.pods[pod.index()];
+        let name = &self.blueprint.kind(meta.kind).name;
+        format!("{name}-{}-{}", meta.revision, meta.ordinal)
+    }
+
+    /// How node proxies read EndpointSlices.
+    #[must_use]
+    pub fn service_proxy_delay(&self) -> Delay {
+        let params = &self.blueprint.spec.kubernetes;
+        Delay {
+            purpose: Purpose::ServiceProxyDelay,
+            law: params.watch_latency,
+            then: Some(params.service_proxy_sync_latency),
+            batch_period: params.watch_batch_period,
+        }
+    }
+
+    /// How agents read CiliumEndpoints.
+    #[must_use]
+    pub fn ipcache_delay(&self) -> Delay {
+        Delay {
+            purpose: Purpose::IpcacheDelay,
+            law: self.blueprint.spec.cilium.ipcache_latency,
+            then: None,
+            batch_period: self.blueprint.spec.kubernetes.watch_batch_period,
+        }
+    }
+
+    /// How informers read the API.
+    #[must_use]
+    pub fn watch_delay(&self) -> Delay {
+        let params = &self.blueprint.spec.kubernetes;
+        Delay {
+            purpose: Purpose::WatchDelay,
+            law: params.watch_latency,
+            then: None,
+            batch_period: params.watch_batch_period,
+        }
+    }
+
+    /// How proxies read their Istiod's snapshots.
+    #[must_use]
+    pub fn push_delay(&self) -> Delay {
+        let params = &self.blueprint.istio().params;
+        Delay {
+            purpose: Purpose::PushDelay,
+            law: params.push_latency,
+            then: None,
+            batch_period: SimDuration::from_nanos(1),
+        }
+    }
+
+    /// Adds a pod that was just wished for.
+    pub fn wish(&mut self, meta: PodMeta, now: SimTime) -> PodId {
+        let pod = PodId(u32::try_from(self.pods.len()).expect("more than 2^32 pods"));
+        self.pods.push(meta);
+        self.physics.add_pod();
+        self.recorder.wished(pod, meta, &self.blueprint, now);
+        pod
+    }
+}
+
+/// A component's view of the world while it handles one event.
+pub struct Ctx<'a> {
+    /// The schedule.
+    pub kernel: &'a mut Kernel<Event>,
+    /// What components share.
+    pub shared: &'a mut Shared,
+}
+
+impl Ctx<'_> {
+    /// The present.
+    #[must_use]
+    pub fn now(&self) -> SimTime {
+        self.kernel.now()
+    }
+
+    /// The blueprint of the design.
+    #[must_use]
+    pub fn blueprint(&self) -> &Blueprint {
+        &self.shared.blueprint
+    }
+
+    /// Opens a random stream.
+    #[must_use]
+    pub fn stream(&self, purpose: Purpose, entity: EntityKey) -> Stream {
+        self.shared.run_key.stream(purpose, entity)
+    }
+
+    /// Draws one duration of a pod.
+    #[must_use]
+    pub fn draw(&self, purpose: Purpose, entity: EntityKey, law: &Law) -> SimDuration {
+        self.stream(purpose, entity).duration(law)
+    }
+
+    /// Schedules an event after a span.
+    pub fn after(&mut self, source: Source, class: EventClass, span: SimDuration, event: Event) -> Timer {
+        let at = self.now() + span;
+        self.kernel.schedule(source.rank(), class, at, event)
+    }
+
+    /// Schedules an event at a time.
+    pub fn at(&mut self, source: Source, class: EventClass, at: SimTime, event: Event) -> Timer {
+        self.kernel.schedule(source.rank(), class, at, event)
+    }
+
+    /// Sends a write to the API server. It takes effect after a latency if the party's requests pass; says whether they do.
+    /// `entity` addresses the latency.
+    pub fn write(&mut self, source: Source, party: Option<Party>, entity: EntityKey, write: Write) -> bool {
+        self.write_after(source, party, entity, SimDuration::ZERO, write)
+    }
+
+    /// As [`Ctx::write`], after a wait of the sender.
+    pub fn write_after(
+        &mut self,
+        source: Source,
+        party: Option<Party>,
+        entity: EntityKey,
+        wait: SimDuration,
+        write: Write,
+    ) -> bool {
+        if party.is_some_and(|party| !self.shared.links.requests_pass(party)) {
+            return false;
+        }
+        let law = self.blueprint().spec.kubernetes.api_write_latency;
+        let latency = self.draw(Purpose::ApiWrite, entity, &law);
+        self.after(source, EventClass::Commit, wait + latency, Event::Commit(write));
+        true
+    }
+
+    /// Adds a line to the story.
+    pub fn tell(&mut self, component: &'static str, text: impl FnOnce(&Shared) -> String) {
+        let shared = &*self.shared;
+        self.kernel.tell(component, || text(shared));
+    }
+
+    /// The back ends that a node's service proxy sends connections to.
+    #[must_use]
+    pub fn backends_at(&self, node: NodeId, service: super::ids::ServiceId) -> Option<Backends> {
+        let shared = &*self.shared;
+        let slices = &shared.api.slices;
+        let visible = shared.service_proxies[node.index()].visible_at(
+            slices,
+            &shared.service_proxy_delay(),
+            &shared.run_key,
+            self.now(),
+        );
+        slices.at(service.0, visible).and_then(|version| version.value.clone())
+    }
+
+    /// The Istiod that runs in a pod.
+    #[must_use]
+    pub fn istiod_in(&self, pod: PodId) -> IstiodId {
+        IstiodId(self.shared.pods[pod.index()].ordinal)
+    }
+
+    /// The pod that holds an address now, if any.
+    #[must_use]
+    pub fn holder(&self, ip: Ipv4Addr) -> Option<PodId> {
+        self.shared.physics.holder(ip)
+    }
+}

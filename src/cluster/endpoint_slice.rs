@@ -1,0 +1,88 @@
+//! The EndpointSlice controller: republishes which ready pods stand behind a Service.
+//!
+//! **Modelled**: a sync after a change of its pods, on what the controller has read; a slice is a new object version
+//! with its own revision, so its readers lag behind the controller and not behind the pods.
+//! **Left out**: several slices per Service, serving and terminating flags, the one-second delay after slice changes.
+//! **Parameters**: `endpoint_slice_sync_latency`. **Validated by**: the withdrawal test in `tests/`.
+
+use super::context::Ctx;
+use super::event::{Event, Source};
+use super::ids::{KindId, PodId, ServiceId};
+use super::objects::{Backend, Write};
+use super::purpose::Purpose;
+use crate::kernel::{EntityKey, EventClass};
+
+/// Something the EndpointSlice controller handles.
+#[derive(Clone, Copy, Debug)]
+pub enum EndpointSliceEvent {
+    /// It learns that a pod changed; so many versions of pods are known now.
+    PodChanged(PodId, u32),
+    /// It acts for a Service.
+    Sync(ServiceId),
+}
+
+/// The controller's state.
+#[derive(Debug)]
+pub struct EndpointSlices {
+    pending: Vec<bool>,
+    syncs: Vec<u64>,
+    seen: u32,
+}
+
+impl EndpointSlices {
+    /// The controller for so many Services.
+    #[must_use]
+    pub fn new(services: usize) -> Self {
+        Self {
+            pending: vec![false; services],
+            syncs: vec![0; services],
+            seen: 0,
+        }
+    }
+
+    /// Handles an event.
+    pub fn handle(&mut self, event: EndpointSliceEvent, ctx: &mut Ctx) {
+        match event {
+            EndpointSliceEvent::PodChanged(pod, seen) => {
+                self.seen = self.seen.max(seen);
+                let law = ctx.blueprint().spec.kubernetes.endpoint_slice_sync_latency;
+                for position in 0..ctx.shared.kind(pod).services.len() {
+                    let service = ctx.shared.kind(pod).services[position];
+                    if !std::mem::replace(&mut self.pending[service.index()], true) {
+                        self.syncs[service.index()] += 1;
+                        let key = EntityKey::root("endpoint slice")
+                            .child(u64::from(service.0))
+                            .child(self.syncs[service.index()]);
+                        let latency = ctx.draw(Purpose::EndpointSliceSync, key, &law);
+                        ctx.after(
+                            Source::EndpointSlice,
+                            EventClass::Timer,
+                            latency,
+                            Event::EndpointSlice(EndpointSliceEvent::Sync(service)),
+                        );
+                    }
+                }
+            }
+            EndpointSliceEvent::Sync(service) => {
+                self.pending[service.index()] = false;
+                let api = &ctx.shared.api;
+                let known = |pod: PodId| api.pods.at(pod.0, self.seen).and_then(|version| version.value.as_ref());
+                let members = (0..ctx.blueprint().kinds.len() as u32)
+                    .map(KindId)
+                    .filter(|&kind| ctx.blueprint().kind(kind).services.contains(&service))
+                    .flat_map(|kind| api.pods_of(kind).iter().copied());
+                let backends = members
+                    .filter_map(|pod| {
+                        let object = known(pod)?;
+                        let ready = object.ready && !object.deleting;
+                        ready.then_some(Backend { pod, ip: object.ip? })
+                    })
+                    .collect();
+                let key = EntityKey::root("slice write")
+                    .child(u64::from(service.0))
+                    .child(self.syncs[service.index()]);
+                ctx.write(Source::EndpointSlice, None, key, Write::WriteSlice(service, backends));
+            }
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! The closed set of events of the simulated world, and who schedules them.
+
+use super::access::AccessEvent;
+use super::churn::ChurnEvent;
+use super::cilium::agent::AgentEvent;
+use super::deployment::DeploymentEvent;
+use super::endpoint_slice::EndpointSliceEvent;
+use super::ids::{IstiodId, NodeId, PodId};
+use super::istio::istiod::IstiodEvent;
+use super::istio::sidecar::SidecarEvent;
+use super::judge::JudgeEvent;
+use super::kubelet::KubeletEvent;
+use super::node_lifecycle::NodeLifecycleEvent;
+use super::objects::Write;
+use super::replica_set::ReplicaSetEvent;
+use super::scheduler::SchedulerEvent;
+use super::script::ScriptEvent;
+use crate::kernel::SourceRank;
+
+/// Something that happens in the world, with the component that handles it.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A fault starts (`true`) or ends.
+    Fault(u32, bool),
+    /// A write reaches the API server.
+    Commit(Write),
+    /// For the Deployment controller.
+    Deployment(DeploymentEvent),
+    /// For the ReplicaSet controller.
+    ReplicaSet(ReplicaSetEvent),
+    /// For the scheduler.
+    Scheduler(SchedulerEvent),
+    /// For the node lifecycle controller.
+    NodeLifecycle(NodeLifecycleEvent),
+    /// For the EndpointSlice controller.
+    EndpointSlice(EndpointSliceEvent),
+    /// For a kubelet.
+    Kubelet(NodeId, KubeletEvent),
+    /// For a Cilium agent.
+    Agent(NodeId, AgentEvent),
+    /// For an Istiod.
+    Istiod(IstiodId, IstiodEvent),
+    /// For the sidecar of a pod.
+    Sidecar(PodId, SidecarEvent),
+    /// For the script.
+    Script(ScriptEvent),
+    /// For churn.
+    Churn(ChurnEvent),
+    /// For a request under way.
+    Access(u32, AccessEvent),
+    /// For the judge.
+    Judge(JudgeEvent),
+}
+
+impl Event {
+    /// The component that handles the event.
+    #[must_use]
+    pub const fn component(&self) -> &'static str {
+        match self {
+            Self::Fault(..) => "fault",
+            Self::Commit(_) => "api server",
+            Self::Deployment(_) => "deployment controller",
+            Self::ReplicaSet(_) => "replica set controller",
+            Self::Scheduler(_) => "scheduler",
+            Self::NodeLifecycle(_) => "node lifecycle controller",
+            Self::EndpointSlice(_) => "endpoint slice controller",
+            Self::Kubelet(..) => "kubelet",
+            Self::Agent(..) => "cilium agent",
+            Self::Istiod(..) => "istiod",
+            Self::Sidecar(..) => "sidecar",
+            Self::Script(_) => "script",
+            Self::Churn(_) => "churn",
+            Self::Access(..) => "client",
+            Self::Judge(_) => "judge",
+        }
+    }
+
+    /// A number for the fingerprint: which component, and which pod, node or Istiod it concerns.
+    #[must_use]
+    pub fn digest(&self) -> u64 {
+        let (component, subject) = match self {
+            Self::Fault(fault, starts) => (0, u64::from(*fault) * 2 + u64::from(*starts)),
+            Self::Commit(write) => (1, digest_of_write(write)),
+            Self::Deployment(_) => (2, 0),
+            Self::ReplicaSet(_) => (3, 0),
+            Self::Scheduler(_) => (4, 0),
+            Self::NodeLifecycle(_) => (5, 0),
+            Self::EndpointSlice(_) => (6, 0),
+            Self::Kubelet(node, _) => (7, u64::from(node.0)),
+            Self::Agent(node, _) => (8, u64::from(node.0)),
+            Self::Istiod(istiod, _) => (9, u64::from(istiod.0)),
+            Self::Sidecar(pod, _) => (10, u64::from(pod.0)),
+            Self::Script(_) => (11, 0),
+            Self::Churn(_) => (12, 0),
+            Self::Access(access, _) => (13, u64::from(*access)),
+            Self::Judge(_) => (14, 0),
+        };
+        subject << 8 | component
+    }
+}
+
+fn digest_of_write(write: &Write) -> u64 {
+    let (kind, object, detail) = match write {
+        Write::ScaleDeployment(kind, replicas) => (0, kind.0, *replicas),
+        Write::RestartDeployment(kind) => (1, kind.0, 0),
+        Write::CreatePod(pod, _) => (2, pod.0, 0),
+        Write::BindPod(pod, node) => (3, pod.0, node.0),
+        Write::ReportAddress(pod, ip) => (4, pod.0, u32::from(*ip)),
+        Write::ReportRunning(pod, ip) => (5, pod.0, u32::from(*ip)),
+        Write::ReportReady(pod) => (6, pod.0, 0),
+        Write::MarkNotReady(pod) => (7, pod.0, 0),
+        Write::DeletePod(pod) => (8, pod.0, 0),
+        Write::RemovePod(pod) => (9, pod.0, 0),
+        Write::PublishEndpoint(endpoint) => (10, endpoint.pod.0, u32::from(endpoint.ip)),
+        Write::RemoveEndpoint(endpoint) => (11, endpoint.pod.0, u32::from(endpoint.ip)),
+        Write::CreateIdentity(identity) => (12, u32::from(identity.0), 0),
+        Write::WriteSlice(service, backends) => (13, service.0, backends.len() as u32),
+        Write::SetNodeReady(node, ready) => (14, node.0, u32::from(*ready)),
+    };
+    (u64::from(object) << 32 | u64::from(detail))
+        .wrapping_mul(31)
+        .wrapping_add(kind)
+}
+
+/// A component that schedules events. The rank decides ties; see `kernel::order`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Faults that start by themselves.
+    Fault,
+    /// The API server, dispatching to its watchers.
+    ApiServer,
+    /// The Deployment controller.
+    Deployment,
+    /// The ReplicaSet controller.
+    ReplicaSet,
+    /// The scheduler.
+    Scheduler,
+    /// The node lifecycle controller.
+    NodeLifecycle,
+    /// The EndpointSlice controller.
+    EndpointSlice,
+    /// The script.
+    Script,
+    /// Churn.
+    Churn,
+    /// The judge.
+    Judge,
+    /// Requests under way.
+    Access,
+    /// An Istiod.
+    Istiod(IstiodId),
+    /// A kubelet.
+    Kubelet(NodeId),
+    /// A Cilium agent.
+    Agent(NodeId),
+    /// A sidecar.
+    Sidecar(PodId),
+}
+
+/// Ranks below this belong to singletons, then to Istiods, then to nodes, then to pods.
+const ISTIODS_FROM: u32 = 16;
+const NODES_FROM: u32 = 1 << 12;
+const PODS_FROM: u32 = 1 << 18;
+
+impl Source {
+    /// The rank in the total order.
+    #[must_use]
+    pub fn rank(self) -> SourceRank {
+        SourceRank::new(match self {
+            Self::Fault => 0,
+            Self::ApiServer => 1,
+            Self::Deployment => 2,
+            Self::ReplicaSet => 3,
+            Self::Scheduler => 4,
+            Self::NodeLifecycle => 5,
+            Self::EndpointSlice => 6,
+            Self::Script => 7,
+            Self::Churn => 8,
+            Self::Judge => 9,
+            Self::Access => 10,
+            Self::Istiod(istiod) => ISTIODS_FROM + istiod.0,
+            Self::Kubelet(node) => NODES_FROM + 2 * node.0,
+            Self::Agent(node) => NODES_FROM + 2 * node.0 + 1,
+            Self::Sidecar(pod) => PODS_FROM + pod.0,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranks_of_different_components_differ() {
+        let mut ranks: Vec<SourceRank> = [
+            Source::Fault,
+            Source::ApiServer,
+            Source::Deployment,
+            Source::ReplicaSet,
+            Source::Scheduler,
+        ]
+        .into_iter()
+        .chain([
+            Source::NodeLifecycle,
+            Source::EndpointSlice,
+            Source::Script,
+            Source::Churn,
+            Source::Judge,
+            Source::Access,
+        ])
+        .chain((0..4_000).map(|i| Source::Istiod(IstiodId(i))))
+        .chain((0..5_000).flat_map(|i| [Source::Kubelet(NodeId(i)), Source::Agent(NodeId(i))]))
+        .chain((0..5_000).map(|i| Source::Sidecar(PodId(i))))
+        .map(Source::rank)
+        .collect();
+        let n = ranks.len();
+        ranks.sort_unstable();
+        ranks.dedup();
+        assert_eq!(ranks.len(), n);
+    }
+}

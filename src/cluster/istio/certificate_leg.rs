@@ -1,0 +1,348 @@
+//! The certificate leg of a sidecar: pilot-agent's request, its callers, its attempts and its channel.
+//!
+//! **Modelled**: two callers of one request behind a mutex, the warm-up loop with its back-off and Envoy's stream with its
+//! own; five attempts of one call on codes that are retried; Unauthenticated, which is not; the channel that is kept after
+//! a failure (up to 1.20) or dialled anew (from 1.21); the channel's own redial after a failed connect; the connection's age.
+//! **Left out**: the flat back-off after 15 minutes, renewal, keep-alive of the channel, the kernel's own give-up.
+//! **Parameters**: `csr_*`, `warm_up_*`, `envoy_*`, `channel_*`. **Validated by**: event-log tests and closed forms in `tests/`.
+//! Source: `istio.md` section 1.
+
+use super::connection::{Connection, Dial, Leg, LegHistory, Syn};
+use super::sidecar::{Answer, SidecarEvent};
+use crate::cluster::context::Ctx;
+use crate::cluster::event::{Event, Source};
+use crate::cluster::ids::PodId;
+use crate::cluster::purpose::Purpose;
+use crate::cluster::records::DelayCause;
+use crate::kernel::{EventClass, SimDuration, SimTime};
+
+/// Who asks for the certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// The agent's warm-up loop.
+    WarmUp,
+    /// Envoy, once its configuration refers to the certificate.
+    Envoy,
+}
+
+impl Caller {
+    const fn other(self) -> Self {
+        match self {
+            Self::WarmUp => Self::Envoy,
+            Self::Envoy => Self::WarmUp,
+        }
+    }
+
+    const fn index(self) -> usize {
+        self as usize
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Channel {
+    Idle,
+    Connecting(Dial),
+    Ready(Connection),
+    /// Waiting before it dials again.
+    Failed,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Call {
+    caller: Caller,
+    attempt: u32,
+    waiting_for_channel: bool,
+}
+
+/// The state of the leg.
+#[derive(Debug)]
+pub struct CertificateLeg {
+    channel: Channel,
+    serial: u32,
+    requests: u32,
+    connect_failures: u32,
+    call: Option<Call>,
+    /// Callers that wait for the mutex.
+    waiting: [bool; 2],
+    failures: [u32; 2],
+    /// Whether a caller exists yet.
+    active: [bool; 2],
+    obtained: bool,
+    /// Landings and losses.
+    pub history: LegHistory,
+}
+
+impl Default for CertificateLeg {
+    fn default() -> Self {
+        Self {
+            channel: Channel::Idle,
+            serial: 0,
+            requests: 0,
+            connect_failures: 0,
+            call: None,
+            waiting: [false; 2],
+            failures: [0; 2],
+            active: [false; 2],
+            obtained: false,
+            history: LegHistory::default(),
+        }
+    }
+}
+
+impl CertificateLeg {
+    /// A caller asks for the certificate: it waits if another call is under way, else it starts one.
+    pub fn caller_asks(&mut self, caller: Caller, pod: PodId, ctx: &mut Ctx) {
+        if self.obtained {
+            return;
+        }
+        self.active[caller.index()] = true;
+        if self.call.is_some() {
+            self.waiting[caller.index()] = true;
+        } else {
+            self.call = Some(Call {
+                caller,
+                attempt: 1,
+                waiting_for_channel: false,
+            });
+            self.issue(pod, ctx);
+        }
+    }
+
+    /// Sends the request, or makes it wait for the channel, or fails it.
+    fn issue(&mut self, pod: PodId, ctx: &mut Ctx) {
+        let now = ctx.now();
+        match self.channel {
+            Channel::Ready(connection) if now < connection.aged_at => {
+                self.history.attempt(now);
+                self.send(connection, pod, ctx);
+            }
+            Channel::Ready(_) | Channel::Idle => {
+                self.wait_for_channel();
+                self.dial(pod, ctx);
+            }
+            Channel::Connecting(_) => self.wait_for_channel(),
+            Channel::Failed => self.attempt_failed(true, pod, ctx),
+        }
+    }
+
+    fn wait_for_channel(&mut self) {
+        if let Some(call) = &mut self.call {
+            call.waiting_for_channel = true;
+        }
+    }
+
+    fn dial(&mut self, pod: PodId, ctx: &mut Ctx) {
+        self.serial += 1;
+        self.history.attempt(ctx.now());
+        match Dial::begin(pod, Leg::Certificate, self.serial, &mut self.history, ctx) {
+            Some((dial, Syn::Answered | Syn::Lost)) => self.channel = Channel::Connecting(dial),
+            Some((_, Syn::Refused)) | None => self.connect_failed(DelayCause::Connection, pod, ctx),
+        }
+    }
+
+    /// A retransmission of the SYN is due.
+    pub fn syn(&mut self, serial: u32, pod: PodId, ctx: &mut Ctx) {
+        if serial != self.serial {
+            return;
+        }
+        if let Channel::Connecting(dial) = &mut self.channel {
+            if dial.send(pod, Leg::Certificate, serial, ctx) == Syn::Refused {
+                self.connect_failed(DelayCause::Connection, pod, ctx);
+            }
+        }
+    }
+
+    /// The connect ran out of time.
+    pub fn connect_timeout(&mut self, serial: u32, pod: PodId, ctx: &mut Ctx) {
+        if let (true, Channel::Connecting(dial)) = (serial == self.serial, self.channel) {
+            ctx.tell("sidecar", |shared| {
+                format!(
+                    "{}: {} gets no answer from {}",
+                    shared.pod_name(pod),
+                    Leg::Certificate.name(),
+                    dial.istiod
+                )
+            });
+            self.connect_failed(dial.cause(), pod, ctx);
+        }
+    }
+
+    /// The connection stands.
+    pub fn connected(&mut self, serial: u32, pod: PodId, ctx: &mut Ctx) {
+        let (true, Channel::Connecting(dial)) = (serial == self.serial, self.channel) else {
+            return;
+        };
+        if dial.was_delayed() {
+            self.history.lose(dial.cause(), ctx.now().since(dial.started));
+        }
+        let connection = dial.established(pod, Leg::Certificate, serial, ctx);
+        self.channel = Channel::Ready(connection);
+        self.connect_failures = 0;
+        if self.call.is_some_and(|call| call.waiting_for_channel) {
+            self.send(connection, pod, ctx);
+        }
+    }
+
+    fn send(&mut self, connection: Connection, pod: PodId, ctx: &mut Ctx) {
+        if let Some(call) = &mut self.call {
+            call.waiting_for_channel = false;
+        }
+        self.requests += 1;
+        ctx.shared.recorder.certificate_requested();
+        super::sidecar::send(pod, Leg::Certificate, self.serial, self.requests, connection, ctx);
+    }
+
+    /// Istiod answered. Says whether the certificate is there now.
+    pub fn answered(&mut self, serial: u32, number: u32, answer: Answer, pod: PodId, ctx: &mut Ctx) -> bool {
+        if serial != self.serial || number != self.requests || self.obtained || self.call.is_none() {
+            return false;
+        }
+        match answer {
+            Answer::Ok => {
+                self.obtained = true;
+                self.call = None;
+                true
+            }
+            Answer::Unauthenticated => {
+                self.history.fail(DelayCause::TokenReview);
+                self.call_failed(pod, ctx);
+                false
+            }
+            Answer::Unavailable => {
+                // The connection has ended; the next attempt dials.
+                self.channel = Channel::Idle;
+                self.history.fail(DelayCause::TokenReview);
+                self.attempt_failed(true, pod, ctx);
+                false
+            }
+            Answer::ResourceExhausted => {
+                self.history.fail(DelayCause::IstiodLimiter);
+                self.attempt_failed(true, pod, ctx);
+                false
+            }
+        }
+    }
+
+    fn connect_failed(&mut self, cause: DelayCause, pod: PodId, ctx: &mut Ctx) {
+        self.history.fail(cause);
+        self.channel = Channel::Failed;
+        let params = &ctx.blueprint().istio().params;
+        let centre = params
+            .channel_backoff_initial
+            .scale(libm::pow(
+                params.channel_backoff_multiplier,
+                f64::from(self.connect_failures),
+            ))
+            .min(params.channel_backoff_max);
+        let key = ctx.shared.key(pod).child(230).child(u64::from(self.serial));
+        let wait = ctx
+            .stream(Purpose::ChannelBackoff, key)
+            .around(centre, params.channel_backoff_jitter_ratio);
+        self.connect_failures += 1;
+        let serial = self.serial;
+        ctx.after(
+            Source::Sidecar(pod),
+            EventClass::Timer,
+            wait,
+            Event::Sidecar(pod, SidecarEvent::ChannelRedials(serial)),
+        );
+        if self.call.is_some_and(|call| call.waiting_for_channel) {
+            self.attempt_failed(true, pod, ctx);
+        }
+    }
+
+    /// The channel's back-off is over: it dials by itself.
+    pub fn channel_redials(&mut self, serial: u32, pod: PodId, ctx: &mut Ctx) {
+        if serial == self.serial && matches!(self.channel, Channel::Failed) && !self.obtained {
+            self.dial(pod, ctx);
+        }
+    }
+
+    /// One attempt of the call failed.
+    fn attempt_failed(&mut self, retried: bool, pod: PodId, ctx: &mut Ctx) {
+        let params = &ctx.shared.blueprint.istio().params;
+        let Some(call) = &mut self.call else { return };
+        call.waiting_for_channel = false;
+        if !retried || call.attempt >= params.csr_attempts {
+            self.call_failed(pod, ctx);
+            return;
+        }
+        let centre = params.csr_attempt_backoff * (1 << (call.attempt - 1).min(20));
+        call.attempt += 1;
+        let key = ctx
+            .shared
+            .key(pod)
+            .child(231)
+            .child(u64::from(self.serial))
+            .child(u64::from(call.attempt));
+        let wait = ctx
+            .stream(Purpose::AttemptBackoff, key)
+            .around(centre, params.csr_attempt_jitter_ratio);
+        ctx.after(
+            Source::Sidecar(pod),
+            EventClass::Timer,
+            wait,
+            Event::Sidecar(pod, SidecarEvent::AttemptAgain),
+        );
+    }
+
+    /// The wait between two attempts of one call is over.
+    pub fn attempt_again(&mut self, pod: PodId, ctx: &mut Ctx) {
+        if self.call.is_some_and(|call| !call.waiting_for_channel) {
+            self.issue(pod, ctx);
+        }
+    }
+
+    /// The call failed for good: its caller backs off, and one that waited goes on at once.
+    fn call_failed(&mut self, pod: PodId, ctx: &mut Ctx) {
+        let Some(call) = self.call.take() else { return };
+        if ctx.blueprint().istio().params.csr_redial_on_error {
+            self.channel = Channel::Idle;
+            self.connect_failures = 0;
+        }
+        let wait = self.back_off(call.caller, pod, ctx);
+        ctx.after(
+            Source::Sidecar(pod),
+            EventClass::Timer,
+            wait,
+            Event::Sidecar(pod, SidecarEvent::CallerWakes(call.caller)),
+        );
+        let other = call.caller.other();
+        if std::mem::take(&mut self.waiting[other.index()]) {
+            self.caller_asks(other, pod, ctx);
+        }
+    }
+
+    fn back_off(&mut self, caller: Caller, pod: PodId, ctx: &Ctx) -> SimDuration {
+        let params = &ctx.blueprint().istio().params;
+        let failures = self.failures[caller.index()];
+        self.failures[caller.index()] += 1;
+        let key = ctx.shared.key(pod).child(232).child(u64::from(failures));
+        match caller {
+            Caller::WarmUp => {
+                let centre = params
+                    .warm_up_backoff_initial
+                    .scale(libm::pow(params.warm_up_backoff_multiplier, f64::from(failures)))
+                    .min(params.warm_up_backoff_max);
+                ctx.stream(Purpose::WarmUpBackoff, key)
+                    .around(centre, params.warm_up_backoff_jitter_ratio)
+            }
+            Caller::Envoy => {
+                let upper = params
+                    .envoy_backoff_initial
+                    .scale(libm::exp2(f64::from(failures.min(40))))
+                    .min(params.envoy_backoff_max);
+                ctx.stream(Purpose::EnvoySecretBackoff, key).up_to(upper)
+            }
+        }
+    }
+
+    /// When the connection that the channel has now is cut for its age.
+    #[must_use]
+    pub fn closes_at(&self) -> Option<SimTime> {
+        match self.channel {
+            Channel::Ready(connection) => Some(connection.closes_at),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! Connections of a sidecar to an Istiod: the choice of the replica, the SYN and its retransmissions, landings, losses.
+//!
+//! **Modelled**: a new back end for each connection, chosen by the client node's service proxy; each SYN judged by the
+//! datapath at the moment it is sent; the time limit of the connect; a maximum age of the connection.
+//! **Left out**: TLS handshakes, name resolution, loss of packets other than by cuts and policy.
+//! **Parameters**: `connect_timeout`, `syn_retransmit_initial`, `connection_age*`. What a leg does next belongs to
+//! `certificate_leg` and `stream_leg`.
+
+use smallvec::SmallVec;
+
+use crate::cluster::blueprint::ISTIOD_PORT;
+use crate::cluster::cilium::datapath::{Enforcement, Loss, Passage, forward};
+use crate::cluster::context::Ctx;
+use crate::cluster::event::{Event, Source};
+use crate::cluster::ids::{IstiodId, PodId};
+use crate::cluster::istio::sidecar::SidecarEvent;
+use crate::cluster::objects::Backend;
+use crate::cluster::purpose::Purpose;
+use crate::cluster::records::DelayCause;
+use crate::kernel::{EntityKey, EventClass, SimDuration, SimTime};
+
+/// One of the two connections of a sidecar to the control plane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leg {
+    /// The certificate request.
+    Certificate,
+    /// The configuration stream.
+    Configuration,
+}
+
+impl Leg {
+    /// Name in a story.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Certificate => "certificate request",
+            Self::Configuration => "configuration stream",
+        }
+    }
+
+    const fn number(self) -> u64 {
+        match self {
+            Self::Certificate => 1,
+            Self::Configuration => 2,
+        }
+    }
+}
+
+/// A connect under way.
+#[derive(Clone, Copy, Debug)]
+pub struct Dial {
+    /// The Istiod it was sent to.
+    pub istiod: IstiodId,
+    backend: Backend,
+    /// When it began.
+    pub started: SimTime,
+    syns: u32,
+    last_loss: Option<Loss>,
+}
+
+/// An established connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Connection {
+    /// The Istiod at its other end.
+    pub istiod: IstiodId,
+    /// When that Istiod asks for a new connection.
+    pub aged_at: SimTime,
+    /// When it cuts what is still in flight.
+    pub closes_at: SimTime,
+}
+
+/// What a SYN led to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Syn {
+    /// It was answered: the connection stands after a round trip.
+    Answered,
+    /// Nobody listens.
+    Refused,
+    /// It vanished; the next event is scheduled.
+    Lost,
+}
+
+impl Dial {
+    /// Chooses an Istiod and sends the first SYN; nothing if the service proxy knows no Istiod.
+    pub fn begin(pod: PodId, leg: Leg, serial: u32, history: &mut LegHistory, ctx: &mut Ctx) -> Option<(Self, Syn)> {
+        let (node, _) = ctx.shared.physics.pod(pod).place?;
+        let service = ctx.blueprint().istiod_service?;
+        let backends = ctx.backends_at(node, service).filter(|backends| !backends.is_empty())?;
+        let choice = ctx
+            .stream(Purpose::BackendChoice, dial_key(pod, leg, serial, ctx))
+            .below(backends.len() as u64) as usize;
+        let backend = backends[choice];
+        let istiod = ctx.istiod_in(backend.pod);
+        history.landed(istiod);
+        let mut dial = Self {
+            istiod,
+            backend,
+            started: ctx.now(),
+            syns: 0,
+            last_loss: None,
+        };
+        let syn = dial.send(pod, leg, serial, ctx);
+        Some((dial, syn))
+    }
+
+    /// Sends a SYN and schedules what follows it.
+    pub fn send(&mut self, pod: PodId, leg: Leg, serial: u32, ctx: &mut Ctx) -> Syn {
+        let now = ctx.now();
+        let source = Source::Sidecar(pod);
+        match forward(
+            ctx.shared,
+            pod,
+            self.backend.ip,
+            ISTIOD_PORT,
+            now,
+            Enforcement::AsDesigned,
+        ) {
+            Passage::Delivered(to) if to == self.backend.pod && ctx.shared.physics.pod(to).running => {
+                let law = ctx.blueprint().spec.network.one_way_latency;
+                let one_way = ctx.draw(Purpose::OneWay, dial_key(pod, leg, serial, ctx), &law);
+                ctx.after(
+                    source,
+                    EventClass::Physics,
+                    one_way * 2,
+                    Event::Sidecar(pod, SidecarEvent::Connected(leg, serial)),
+                );
+                Syn::Answered
+            }
+            Passage::Delivered(_) => Syn::Refused,
+            Passage::Lost(loss) => {
+                self.last_loss = Some(loss);
+                let deadline = self.started + ctx.blueprint().istio().params.connect_timeout;
+                let network = &ctx.blueprint().spec.network;
+                // SYNs leave at 0, 1, 3, 7, 15 … times the first wait.
+                let next = now + network.syn_retransmit_initial * (1 << self.syns.min(20));
+                self.syns += 1;
+                if next < deadline && self.syns <= network.syn_retransmits {
+                    ctx.at(
+                        source,
+                        EventClass::Physics,
+                        next,
+                        Event::Sidecar(pod, SidecarEvent::Syn(leg, serial)),
+                    );
+                } else {
+                    ctx.at(
+                        source,
+                        EventClass::Timer,
+                        deadline,
+                        Event::Sidecar(pod, SidecarEvent::ConnectTimeout(leg, serial)),
+                    );
+                }
+                Syn::Lost
+            }
+        }
+    }
+
+    /// Whether it had to be retransmitted.
+    #[must_use]
+    pub const fn was_delayed(&self) -> bool {
+        self.syns > 0
+    }
+
+    /// What it counts as if it fails.
+    #[must_use]
+    pub const fn cause(&self) -> DelayCause {
+        match self.last_loss {
+            Some(Loss::WireGuardPeer { .. }) => DelayCause::BlackHole,
+            _ => DelayCause::Connection,
+        }
+    }
+
+    /// The connection that it became.
+    #[must_use]
+    pub fn established(&self, pod: PodId, leg: Leg, serial: u32, ctx: &Ctx) -> Connection {
+        let params = &ctx.blueprint().istio().params;
+        let age = ctx
+            .stream(Purpose::ConnectionAge, dial_key(pod, leg, serial, ctx))
+            .around(params.connection_age, params.connection_age_jitter_ratio);
+        let aged_at = ctx.now() + age;
+        Connection {
+            istiod: self.istiod,
+            aged_at,
+            closes_at: aged_at + params.connection_age_grace,
+        }
+    }
+}
+
+/// The key of the draws of one connection.
+#[must_use]
+pub fn dial_key(pod: PodId, leg: Leg, serial: u32, ctx: &Ctx) -> EntityKey {
+    ctx.shared.key(pod).child(200 + leg.number()).child(u64::from(serial))
+}
+
+/// Where a leg landed and what that cost.
+#[derive(Clone, Debug, Default)]
+pub struct LegHistory {
+    /// Istiods in the order of connections, with whether the connection failed its purpose.
+    pub landings: SmallVec<[(IstiodId, bool); 2]>,
+    /// Time lost, by cause.
+    pub lost: SmallVec<[(DelayCause, SimDuration); 2]>,
+    attempt_started: SimTime,
+    failed: Option<DelayCause>,
+}
+
+impl LegHistory {
+    fn landed(&mut self, istiod: IstiodId) {
+        self.landings.push((istiod, false));
+    }
+
+    /// An attempt begins: what the one before cost is known now.
+    pub fn attempt(&mut self, now: SimTime) {
+        if let Some(cause) = self.failed.take() {
+            self.lose(cause, now.since(self.attempt_started));
+        }
+        self.attempt_started = now;
+    }
+
+    /// The attempt failed.
+    pub fn fail(&mut self, cause: DelayCause) {
+        if let Some(landing) = self.landings.last_mut() {
+            landing.1 = true;
+        }
+        self.failed = Some(cause);
+    }
+
+    /// Time lost without a failure.
+    pub fn lose(&mut self, cause: DelayCause, span: SimDuration) {
+        match self.lost.iter_mut().find(|(known, _)| *known == cause) {
+            Some((_, total)) => *total += span,
+            None => self.lost.push((cause, span)),
+        }
+    }
+
+    /// The story of landings, `istiod-1 istiod-0`.
+    #[must_use]
+    pub fn landings_text(&self) -> String {
+        let names: Vec<String> = self.landings.iter().map(|(istiod, _)| istiod.to_string()).collect();
+        names.join(" ")
+    }
+
+    /// Landings that failed.
+    #[must_use]
+    pub fn bad_landings(&self) -> u32 {
+        self.landings.iter().filter(|(_, bad)| *bad).count() as u32
+    }
+}

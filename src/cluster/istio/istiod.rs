@@ -1,0 +1,319 @@
+//! Istiod: checks tokens, signs certificates, serves configuration, and republishes the back ends of Services.
+//!
+//! **Modelled**: each certificate request and each configuration stream is authenticated by its own TokenReview, without
+//! a deadline; the client's rate limit towards the API server; what a cut link makes of a review: before the dead
+//! connection is detected everything in flight fails when it is, afterwards each review dials on its own and fails after
+//! the dial time-out, or at once if packets are rejected; readiness that never looks at the API server again; snapshots
+//! of back ends after a debounce; the rate limit of new streams; the maximum age of connections.
+//! **Left out**: CPU, generation order, leader work, other authenticators, restarts; a review in flight does not profit
+//! from a repair of the link.
+//! **Parameters**: `api_*`, `token_review_latency`, `sign_latency`, `first_push_latency`, `debounce_*`, `stream_*`.
+//! **Validated by**: the closed forms of `istio.md` section 0 in `tests/`.
+
+use crate::cluster::context::Ctx;
+use crate::cluster::event::{Event, Source};
+use crate::cluster::history::{History, VersionIndex};
+use crate::cluster::ids::{IstiodId, PodId, ServiceId};
+use crate::cluster::istio::connection::Leg;
+use crate::cluster::istio::sidecar::{Answer, SidecarEvent};
+use crate::cluster::judge::JudgeEvent;
+use crate::cluster::kubelet::KubeletEvent;
+use crate::cluster::links::{Cut, Party};
+use crate::cluster::purpose::Purpose;
+use crate::cluster::spec::CutMode;
+use crate::cluster::token_bucket::TokenBucket;
+use crate::kernel::{EntityKey, EventClass, SimDuration, SimTime, Timer};
+
+/// Something an Istiod handles.
+#[derive(Clone, Copy, Debug)]
+pub enum IstiodEvent {
+    /// Its container starts.
+    Start(PodId),
+    /// Its caches are synced: it serves.
+    Serving(PodId),
+    /// It learns of new back ends of a Service.
+    SliceSeen(ServiceId, VersionIndex),
+    /// The quiet after changes is over.
+    Debounced,
+    /// A request arrives.
+    Request(Request),
+    /// A TokenReview ends, well or not.
+    Reviewed(Request, bool),
+    /// Its link to the API server was repaired.
+    Repaired,
+}
+
+/// A request of a sidecar.
+#[derive(Clone, Copy, Debug)]
+pub struct Request {
+    /// Whose.
+    pub pod: PodId,
+    /// On which leg.
+    pub leg: Leg,
+    /// Number of the leg's connection.
+    pub serial: u32,
+    /// Number of the request of the leg.
+    pub number: u32,
+    /// When the connection is cut for its age.
+    pub closes_at: SimTime,
+}
+
+/// All Istiods.
+#[derive(Debug, Default)]
+pub struct Istiods {
+    istiods: Vec<Option<Istiod>>,
+}
+
+#[derive(Debug)]
+struct Istiod {
+    api_client: TokenBucket,
+    streams: TokenBucket,
+    serving: bool,
+    /// Changes seen since the last snapshot.
+    changed: Vec<(ServiceId, VersionIndex)>,
+    first_change: SimTime,
+    debounce: Option<Timer>,
+    snapshots: u32,
+}
+
+impl Istiods {
+    fn istiod(&mut self, id: IstiodId) -> Option<&mut Istiod> {
+        self.istiods.get_mut(id.index())?.as_mut()
+    }
+
+    /// Handles an event of one Istiod.
+    pub fn handle(&mut self, id: IstiodId, event: IstiodEvent, ctx: &mut Ctx) {
+        match event {
+            IstiodEvent::Start(pod) => {
+                let law = ctx.blueprint().istio().params.istiod_start_latency;
+                let latency = ctx.draw(Purpose::IstiodStart, ctx.shared.key(pod), &law);
+                ctx.after(
+                    Source::Istiod(id),
+                    EventClass::Physics,
+                    latency,
+                    Event::Istiod(id, IstiodEvent::Serving(pod)),
+                );
+            }
+            IstiodEvent::Serving(pod) => self.serving(id, pod, ctx),
+            IstiodEvent::SliceSeen(service, index) => {
+                // A cut-off Istiod hears nothing.
+                if ctx.shared.links.is_up(Party::Istiod(id)) {
+                    self.changed(id, service, index, ctx);
+                }
+            }
+            IstiodEvent::Debounced => self.snapshot(id, ctx),
+            IstiodEvent::Request(request) => self.request(id, request, ctx),
+            IstiodEvent::Reviewed(request, passed) => self.reviewed(id, request, passed, ctx),
+            IstiodEvent::Repaired => self.list(id, ctx),
+        }
+    }
+
+    fn serving(&mut self, id: IstiodId, pod: PodId, ctx: &mut Ctx) {
+        let Some((node, _)) = ctx.shared.physics.pod(pod).place else {
+            return;
+        };
+        if !ctx.shared.links.is_up(Party::Istiod(id)) {
+            return; // It never syncs its caches, so it never becomes ready.
+        }
+        let params = &ctx.blueprint().istio().params;
+        let istiod = Istiod {
+            api_client: TokenBucket::new(params.api_client_qps, params.api_client_burst),
+            streams: TokenBucket::new(params.stream_rate, 1),
+            serving: true,
+            changed: Vec::new(),
+            first_change: ctx.now(),
+            debounce: None,
+            snapshots: 0,
+        };
+        if self.istiods.len() <= id.index() {
+            self.istiods.resize_with(id.index() + 1, || None);
+        }
+        self.istiods[id.index()] = Some(istiod);
+        while ctx.shared.snapshots.len() <= id.index() {
+            ctx.shared.snapshots.push(History::default());
+        }
+        self.list(id, ctx);
+        ctx.after(
+            Source::Istiod(id),
+            EventClass::Timer,
+            SimDuration::ZERO,
+            Event::Kubelet(node, KubeletEvent::ReportReady(pod)),
+        );
+    }
+
+    /// Takes in everything that the API server has.
+    fn list(&mut self, id: IstiodId, ctx: &mut Ctx) {
+        let now = ctx.now();
+        let Some(istiod) = self.istiod(id) else { return };
+        for service in 0..ctx.shared.blueprint.services as u32 {
+            if let Some(backends) = ctx.shared.api.slices.value(service) {
+                istiod.snapshots += 1;
+                ctx.shared.snapshots[id.index()].append(now, istiod.snapshots, service, None, Some(backends.clone()));
+            }
+        }
+    }
+
+    fn changed(&mut self, id: IstiodId, service: ServiceId, index: VersionIndex, ctx: &mut Ctx) {
+        let now = ctx.now();
+        let params = &ctx.shared.blueprint.istio().params;
+        let (after, max) = (params.debounce_after, params.debounce_max);
+        let Some(istiod) = self.istiod(id) else { return };
+        istiod.changed.retain(|(other, _)| *other != service);
+        istiod.changed.push((service, index));
+        match istiod.debounce.take() {
+            Some(timer) => ctx.kernel.cancel(timer),
+            None => istiod.first_change = now,
+        }
+        // Sliding quiet, but bounded from the first change.
+        let at = (now + after).min(istiod.first_change + max);
+        istiod.debounce = Some(ctx.at(
+            Source::Istiod(id),
+            EventClass::Timer,
+            at,
+            Event::Istiod(id, IstiodEvent::Debounced),
+        ));
+    }
+
+    fn snapshot(&mut self, id: IstiodId, ctx: &mut Ctx) {
+        let now = ctx.now();
+        let Some(istiod) = self.istiod(id) else { return };
+        istiod.debounce = None;
+        for (service, index) in std::mem::take(&mut istiod.changed) {
+            istiod.snapshots += 1;
+            let backends = ctx.shared.api.slices.version(index).value.clone();
+            let index = ctx.shared.snapshots[id.index()].append(now, istiod.snapshots, service.0, None, backends);
+            if ctx.shared.recorder.watches_service(service) {
+                let event = Event::Judge(JudgeEvent::SnapshotWritten(id, service, index));
+                ctx.after(Source::Istiod(id), EventClass::Observe, SimDuration::ZERO, event);
+            }
+        }
+    }
+
+    fn request(&mut self, id: IstiodId, request: Request, ctx: &mut Ctx) {
+        let now = ctx.now();
+        let stream_wait_max = ctx.blueprint().istio().params.stream_wait_max;
+        let Some(istiod) = self.istiod(id).filter(|istiod| istiod.serving) else {
+            answer(id, request, Answer::Unavailable, SimDuration::ZERO, ctx);
+            return;
+        };
+        let turn = match request.leg {
+            Leg::Certificate => Some(SimDuration::ZERO),
+            Leg::Configuration => istiod.streams.reserve_within(now, stream_wait_max),
+        };
+        let Some(turn) = turn else {
+            answer(id, request, Answer::ResourceExhausted, stream_wait_max, ctx);
+            return;
+        };
+        let wait = turn + istiod.api_client.reserve(now + turn, 1);
+        self.review(id, request, now + wait, ctx);
+    }
+
+    /// Sends a TokenReview at `start`.
+    fn review(&self, id: IstiodId, request: Request, start: SimTime, ctx: &mut Ctx) {
+        let (end, passed) = match ctx.shared.links.cut_of(Party::Istiod(id)) {
+            None => {
+                let key = ctx
+                    .shared
+                    .key(request.pod)
+                    .child(210 + request.leg as u64)
+                    .child(u64::from(request.number));
+                let law = ctx.blueprint().istio().params.token_review_latency;
+                (start + ctx.draw(Purpose::TokenReview, key, &law), true)
+            }
+            Some(cut) => (failure(id, cut, start, ctx), false),
+        };
+        schedule_review(id, request, end, passed, ctx);
+    }
+
+    fn reviewed(&mut self, id: IstiodId, request: Request, passed: bool, ctx: &mut Ctx) {
+        let cut = ctx.shared.links.cut_of(Party::Istiod(id));
+        if let (true, Some(cut)) = (passed, cut) {
+            // The link was cut while the review was under way.
+            let end = failure(id, cut, cut.since, ctx).max(ctx.now());
+            schedule_review(id, request, end, false, ctx);
+            return;
+        }
+        // A token is bound to its pod: once the pod is gone it is refused (`kubernetes.md` section 7).
+        let authenticated = passed && ctx.shared.api.pod(request.pod).is_some();
+        if !authenticated {
+            ctx.tell("istiod", |shared| {
+                let why = if passed {
+                    "the pod is gone"
+                } else {
+                    "the API server does not answer its TokenReview"
+                };
+                format!(
+                    "{id} cannot authenticate {} for its {}: {why}",
+                    shared.pod_name(request.pod),
+                    request.leg.name()
+                )
+            });
+            answer(id, request, Answer::Unauthenticated, SimDuration::ZERO, ctx);
+            return;
+        }
+        let params = &ctx.blueprint().istio().params;
+        let (purpose, law) = match request.leg {
+            Leg::Certificate => (Purpose::Sign, params.sign_latency),
+            Leg::Configuration => (Purpose::FirstPush, params.first_push_latency),
+        };
+        let latency = ctx.draw(
+            purpose,
+            ctx.shared.key(request.pod).child(u64::from(request.number)),
+            &law,
+        );
+        answer(id, request, Answer::Ok, latency, ctx);
+    }
+}
+
+/// When a review that is sent at `start` over a cut link fails.
+fn failure(id: IstiodId, cut: Cut, start: SimTime, ctx: &Ctx) -> SimTime {
+    let params = &ctx.blueprint().istio().params;
+    let key = EntityKey::root("istiod")
+        .child(u64::from(id.0))
+        .child(cut.since.as_nanos());
+    match cut.mode {
+        CutMode::Reject => start + ctx.draw(Purpose::LastFrameAge, key, &params.reject_latency),
+        CutMode::Drop | CutMode::RepliesOnly => {
+            // The open connection is tested after its last frame grew old, then closed; later requests dial.
+            let age = ctx.draw(Purpose::LastFrameAge, key, &params.api_last_frame_age);
+            let detected = cut.since + (params.api_read_idle_timeout + params.api_ping_timeout).saturating_sub(age);
+            if start < detected {
+                detected
+            } else {
+                start + params.api_dial_timeout
+            }
+        }
+    }
+}
+
+fn schedule_review(id: IstiodId, request: Request, end: SimTime, passed: bool, ctx: &mut Ctx) {
+    if end > request.closes_at {
+        // The connection is cut for its age before the review ends.
+        let wait = request.closes_at.since(ctx.now());
+        answer(id, request, Answer::Unavailable, wait, ctx);
+    } else {
+        ctx.at(
+            Source::Istiod(id),
+            EventClass::Timer,
+            end,
+            Event::Istiod(id, IstiodEvent::Reviewed(request, passed)),
+        );
+    }
+}
+
+fn answer(id: IstiodId, request: Request, answer: Answer, wait: SimDuration, ctx: &mut Ctx) {
+    let law = ctx.blueprint().spec.network.one_way_latency;
+    let key = ctx
+        .shared
+        .key(request.pod)
+        .child(220 + request.leg as u64)
+        .child(u64::from(request.number));
+    let one_way = ctx.draw(Purpose::OneWay, key, &law);
+    let event = SidecarEvent::Answer(request.leg, request.serial, request.number, answer);
+    ctx.after(
+        Source::Istiod(id),
+        EventClass::Physics,
+        wait + one_way,
+        Event::Sidecar(request.pod, event),
+    );
+}

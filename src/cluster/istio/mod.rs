@@ -1,0 +1,8 @@
+//! Istio: Istiod, the sidecar with its two legs, and the injection webhook.
+
+pub mod certificate_leg;
+pub mod connection;
+pub mod injection;
+pub mod istiod;
+pub mod sidecar;
+pub mod stream_leg;

@@ -1,0 +1,150 @@
+//! The configuration leg of a sidecar: Envoy's stream, proxied by pilot-agent to an Istiod.
+//!
+//! **Modelled**: a new connection, and so a new choice of Istiod, for every attempt; retries with full jitter that grow and
+//! are reset by a message; the end of a stream by its age, after which the proxy keeps what it has and connects again.
+//! **Left out**: what the configuration says, apart from the back ends of Services.
+//! **Parameters**: `connect_timeout`, `envoy_backoff_*`, `connection_age*`. Source: `istio.md` sections 1 and 4.
+
+use super::connection::{Connection, Dial, Leg, LegHistory, Syn};
+use super::sidecar::{Answer, SidecarEvent};
+use crate::cluster::context::Ctx;
+use crate::cluster::event::{Event, Source};
+use crate::cluster::ids::PodId;
+use crate::cluster::purpose::Purpose;
+use crate::cluster::records::DelayCause;
+use crate::kernel::EventClass;
+
+#[derive(Clone, Copy, Debug, Default)]
+enum State {
+    #[default]
+    Waiting,
+    Connecting(Dial),
+    Asking(Connection),
+    Open,
+}
+
+/// The state of the leg.
+#[derive(Debug, Default)]
+pub struct StreamLeg {
+    state: State,
+    serial: u32,
+    requests: u32,
+    failures: u32,
+    /// Landings and losses.
+    pub history: LegHistory,
+}
+
+impl StreamLeg {
+    /// Opens a stream.
+    pub fn open(&mut self, pod: PodId, ctx: &mut Ctx) {
+        self.serial += 1;
+        self.history.attempt(ctx.now());
+        match Dial::begin(pod, Leg::Configuration, self.serial, &mut self.history, ctx) {
+            Some((dial, Syn::Answered | Syn::Lost)) => self.state = State::Connecting(dial),
+            Some((_, Syn::Refused)) | None => self.failed(DelayCause::Connection, pod, ctx),
+        }
+    }
+
+    /// A retransmission of the SYN is due.
+    pub fn syn(&mut self, serial: u32, pod: PodId, ctx: &mut Ctx) {
+        if serial != self.serial {
+            return;
+        }
+        if let State::Connecting(dial) = &mut self.state {
+            if dial.send(pod, Leg::Configuration, serial, ctx) == Syn::Refused {
+                self.failed(DelayCause::Connection, pod, ctx);
+            }
+        }
+    }
+
+    /// The connect ran out of time.
+    pub fn connect_timeout(&mut self, serial: u32, pod: PodId, ctx: &mut Ctx) {
+        if let (true, State::Connecting(dial)) = (serial == self.serial, self.state) {
+            ctx.tell("sidecar", |shared| {
+                format!(
+                    "{}: {} gets no answer from {}",
+                    shared.pod_name(pod),
+                    Leg::Configuration.name(),
+                    dial.istiod
+                )
+            });
+            self.failed(dial.cause(), pod, ctx);
+        }
+    }
+
+    /// The connection stands.
+    pub fn connected(&mut self, serial: u32, pod: PodId, ctx: &mut Ctx) {
+        let (true, State::Connecting(dial)) = (serial == self.serial, self.state) else {
+            return;
+        };
+        if dial.was_delayed() {
+            self.history.lose(dial.cause(), ctx.now().since(dial.started));
+        }
+        let connection = dial.established(pod, Leg::Configuration, serial, ctx);
+        self.state = State::Asking(connection);
+        self.requests += 1;
+        super::sidecar::send(pod, Leg::Configuration, serial, self.requests, connection, ctx);
+    }
+
+    /// Istiod answered. Gives the connection if it brought the configuration.
+    pub fn answered(
+        &mut self,
+        serial: u32,
+        number: u32,
+        answer: Answer,
+        pod: PodId,
+        ctx: &mut Ctx,
+    ) -> Option<Connection> {
+        let (true, true, State::Asking(connection)) = (serial == self.serial, number == self.requests, self.state)
+        else {
+            return None;
+        };
+        match answer {
+            Answer::Ok => {
+                self.failures = 0;
+                self.state = State::Open;
+                let wait = connection.closes_at.since(ctx.now());
+                ctx.after(
+                    Source::Sidecar(pod),
+                    EventClass::Timer,
+                    wait,
+                    Event::Sidecar(pod, SidecarEvent::StreamAged(serial)),
+                );
+                return Some(connection);
+            }
+            Answer::ResourceExhausted => self.failed(DelayCause::IstiodLimiter, pod, ctx),
+            Answer::Unauthenticated | Answer::Unavailable => self.failed(DelayCause::TokenReview, pod, ctx),
+        }
+        None
+    }
+
+    /// Whether the open stream of this number has reached its age.
+    #[must_use]
+    pub fn is_open(&self, serial: u32) -> bool {
+        serial == self.serial && matches!(self.state, State::Open)
+    }
+
+    fn failed(&mut self, cause: DelayCause, pod: PodId, ctx: &mut Ctx) {
+        self.history.fail(cause);
+        self.retry(pod, ctx);
+    }
+
+    /// Opens a new stream after Envoy's back-off.
+    pub fn retry(&mut self, pod: PodId, ctx: &mut Ctx) {
+        self.state = State::Waiting;
+        let params = &ctx.blueprint().istio().params;
+        let upper = params
+            .envoy_backoff_initial
+            .scale(libm::exp2(f64::from(self.failures.min(40))))
+            .min(params.envoy_backoff_max);
+        let key = ctx.shared.key(pod).child(233).child(u64::from(self.serial));
+        let wait = ctx.stream(Purpose::EnvoyStreamBackoff, key).up_to(upper);
+        self.failures += 1;
+        ctx.after(
+            Source::Sidecar(pod),
+            EventClass::Timer,
+            wait,
+            Event::Sidecar(pod, SidecarEvent::StreamRetries),
+        );
+    }
+}

@@ -1,0 +1,399 @@
+//! Kubelets: from a bound pod to running containers, and back.
+//!
+//! **Modelled**: noticing a pod by watch; set-up; sandbox; the network plugin's call with its retry; init container,
+//! containers one after another; status by the periodic look at containers; readiness of a sidecar by its probe's ticks;
+//! termination with the kill window; release of the address when the sandbox stops, before the object goes, or after it
+//! with grace 0 (`kubernetes.md` 4.4); loss of reports and of watches while the link is cut.
+//! **Left out**: image pulls (images are present), liveness, restarts, QPS limits, volumes other than a latency.
+//! **Parameters**: `pod_setup_latency`, `sandbox_*`, `container_start_latency`, `pleg_period`, `minimum_kill_window`, …
+//! **Validated by**: event-log tests in `tests/`.
+
+use super::cilium::agent::AgentEvent;
+use super::context::Ctx;
+use super::event::{Event, Source};
+use super::ids::{NodeId, PodId};
+use super::istio::istiod::IstiodEvent;
+use super::istio::sidecar::SidecarEvent;
+use super::judge::JudgeEvent;
+use super::links::Party;
+use super::objects::Write;
+use super::purpose::Purpose;
+use crate::cluster::blueprint::Role;
+use crate::kernel::{EntityKey, EventClass, SimDuration, SimTime};
+
+/// Something a kubelet handles.
+#[derive(Clone, Copy, Debug)]
+pub enum KubeletEvent {
+    /// It learns that a pod is bound to its node.
+    Assigned(PodId),
+    /// It learns that a pod is to go, or is gone.
+    Deleted(PodId),
+    /// Set-up is done, the sandbox exists; the network plugin is called.
+    SandboxReady(PodId),
+    /// The network plugin succeeded.
+    NetworkReady(PodId),
+    /// The network plugin failed; the sandbox is made again after a wait.
+    NetworkFailed(PodId),
+    /// All containers run.
+    ContainersUp(PodId),
+    /// The address is reported.
+    ReportAddress(PodId),
+    /// Running is reported.
+    ReportRunning(PodId),
+    /// Ready is reported.
+    ReportReady(PodId),
+    /// The processes have ended.
+    Stopped(PodId),
+    /// The sandbox is gone.
+    SandboxGone(PodId),
+    /// The link to the API server was repaired.
+    Repaired,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Stage {
+    #[default]
+    Unknown,
+    Starting,
+    /// The network plugin is at work and cannot be interrupted.
+    InNetworkPlugin,
+    Networked,
+    Up,
+    Stopping,
+    Gone,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Worker {
+    stage: Stage,
+    /// It should stop as soon as it can.
+    stop: bool,
+    tries: u32,
+    containers_up: SimTime,
+}
+
+/// All kubelets; each pod's worker belongs to the kubelet of its node.
+#[derive(Debug, Default)]
+pub struct Kubelets {
+    workers: Vec<Worker>,
+    /// What kubelets with a cut link have missed.
+    missed: Vec<(NodeId, KubeletEvent)>,
+}
+
+impl Kubelets {
+    fn worker(&mut self, pod: PodId) -> &mut Worker {
+        if self.workers.len() <= pod.index() {
+            self.workers.resize(pod.index() + 1, Worker::default());
+        }
+        &mut self.workers[pod.index()]
+    }
+
+    /// Handles an event on a node.
+    pub fn handle(&mut self, node: NodeId, event: KubeletEvent, ctx: &mut Ctx) {
+        match event {
+            KubeletEvent::Assigned(_) | KubeletEvent::Deleted(_) if !ctx.shared.links.is_up(Party::Kubelet(node)) => {
+                self.missed.push((node, event));
+            }
+            KubeletEvent::Assigned(pod) => self.assigned(node, pod, ctx),
+            KubeletEvent::Deleted(pod) => self.deleted(node, pod, ctx),
+            KubeletEvent::SandboxReady(pod) => {
+                if self.worker(pod).stop {
+                    self.stopped(node, pod, ctx);
+                } else {
+                    self.worker(pod).stage = Stage::InNetworkPlugin;
+                    ctx.shared.recorder.network_called(pod, ctx.kernel.now());
+                    ctx.after(
+                        Source::Kubelet(node),
+                        EventClass::Physics,
+                        SimDuration::ZERO,
+                        Event::Agent(node, AgentEvent::Add(pod)),
+                    );
+                }
+            }
+            KubeletEvent::NetworkReady(pod) => self.networked(node, pod, ctx),
+            KubeletEvent::NetworkFailed(pod) => {
+                if self.worker(pod).stop {
+                    self.stopped(node, pod, ctx);
+                } else {
+                    self.worker(pod).stage = Stage::Starting;
+                    let law = ctx.blueprint().spec.kubernetes.sandbox_retry;
+                    let tries = u64::from(self.worker(pod).tries);
+                    let wait = ctx.draw(Purpose::SandboxRetry, ctx.shared.key(pod).child(tries), &law);
+                    self.sandbox(node, pod, wait, ctx);
+                }
+            }
+            KubeletEvent::ContainersUp(pod) => self.containers_up(node, pod, ctx),
+            KubeletEvent::ReportAddress(pod) => self.report_address(node, pod, ctx),
+            KubeletEvent::ReportRunning(pod) => self.report_running(node, pod, ctx),
+            KubeletEvent::ReportReady(pod) => {
+                if self.worker(pod).stage == Stage::Up {
+                    self.report(node, pod, 3, Write::ReportReady(pod), ctx);
+                }
+            }
+            KubeletEvent::Stopped(pod) => self.stopped(node, pod, ctx),
+            KubeletEvent::SandboxGone(pod) => self.sandbox_gone(node, pod, ctx),
+            KubeletEvent::Repaired => {
+                // It lists its pods again and reports what it has.
+                let missed: Vec<_> = self
+                    .missed
+                    .iter()
+                    .filter(|(other, _)| *other == node)
+                    .map(|(_, event)| *event)
+                    .collect();
+                self.missed.retain(|(other, _)| *other != node);
+                for event in missed {
+                    self.handle(node, event, ctx);
+                }
+                for pod in (0..self.workers.len() as u32).map(PodId) {
+                    let here = ctx
+                        .shared
+                        .physics
+                        .pod(pod)
+                        .place
+                        .is_some_and(|(place, _)| place == node);
+                    if here && self.workers[pod.index()].stage == Stage::Up && self.is_ready(pod, ctx) {
+                        self.report(node, pod, 3, Write::ReportReady(pod), ctx);
+                    }
+                }
+            }
+        }
+    }
+
+    fn is_ready(&self, pod: PodId, ctx: &Ctx) -> bool {
+        let physics = ctx.shared.physics.pod(pod);
+        physics.running && (physics.proxy_live || !ctx.shared.kind(pod).sidecar)
+    }
+
+    fn assigned(&mut self, node: NodeId, pod: PodId, ctx: &mut Ctx) {
+        let worker = self.worker(pod);
+        if worker.stage != Stage::Unknown || worker.stop {
+            return;
+        }
+        worker.stage = Stage::Starting;
+        let law = ctx.blueprint().spec.kubernetes.pod_setup_latency;
+        let setup = ctx.draw(Purpose::PodSetup, ctx.shared.key(pod), &law);
+        self.sandbox(node, pod, setup, ctx);
+    }
+
+    fn sandbox(&mut self, node: NodeId, pod: PodId, wait: SimDuration, ctx: &mut Ctx) {
+        let worker = self.worker(pod);
+        worker.tries += 1;
+        let tries = u64::from(worker.tries);
+        let law = ctx.blueprint().spec.kubernetes.sandbox_latency;
+        let latency = ctx.draw(Purpose::Sandbox, ctx.shared.key(pod).child(tries), &law);
+        ctx.after(
+            Source::Kubelet(node),
+            EventClass::Physics,
+            wait + latency,
+            Event::Kubelet(node, KubeletEvent::SandboxReady(pod)),
+        );
+    }
+
+    fn networked(&mut self, node: NodeId, pod: PodId, ctx: &mut Ctx) {
+        if self.worker(pod).stop {
+            self.stopped(node, pod, ctx);
+            return;
+        }
+        self.worker(pod).stage = Stage::Networked;
+        ctx.shared.recorder.network_ready(pod, ctx.kernel.now());
+        ctx.after(
+            Source::Kubelet(node),
+            EventClass::Observe,
+            SimDuration::ZERO,
+            Event::Judge(JudgeEvent::Connected(pod)),
+        );
+        let kind = ctx.shared.kind(pod);
+        let containers = kind.containers + u32::from(kind.sidecar);
+        let sidecar = kind.sidecar;
+        let key = ctx.shared.key(pod);
+        let mut latency = SimDuration::ZERO;
+        if sidecar {
+            let law = ctx.blueprint().istio().params.init_container_latency;
+            latency += ctx.draw(Purpose::InitContainer, key, &law);
+        }
+        let law = ctx.blueprint().spec.kubernetes.container_start_latency;
+        let mut starts = ctx.stream(Purpose::ContainerStart, key);
+        for _ in 0..containers {
+            latency += starts.duration(&law);
+        }
+        let up = ctx.now() + latency;
+        let look = self.next_look(node, ctx.now(), ctx);
+        // One look that sees both makes one report.
+        if look < up {
+            ctx.at(
+                Source::Kubelet(node),
+                EventClass::Timer,
+                look,
+                Event::Kubelet(node, KubeletEvent::ReportAddress(pod)),
+            );
+        }
+        ctx.at(
+            Source::Kubelet(node),
+            EventClass::Physics,
+            up,
+            Event::Kubelet(node, KubeletEvent::ContainersUp(pod)),
+        );
+    }
+
+    fn containers_up(&mut self, node: NodeId, pod: PodId, ctx: &mut Ctx) {
+        let now = ctx.now();
+        let worker = self.worker(pod);
+        if worker.stage != Stage::Networked {
+            return;
+        }
+        worker.stage = Stage::Up;
+        worker.containers_up = now;
+        ctx.shared.physics.set_running(pod, true);
+        ctx.shared.recorder.containers_up(pod, now);
+        let look = self.next_look(node, now, ctx);
+        ctx.at(
+            Source::Kubelet(node),
+            EventClass::Timer,
+            look,
+            Event::Kubelet(node, KubeletEvent::ReportRunning(pod)),
+        );
+        let kind = ctx.shared.kind(pod);
+        let (sidecar, role) = (kind.sidecar, kind.role);
+        if sidecar {
+            ctx.after(
+                Source::Kubelet(node),
+                EventClass::Physics,
+                SimDuration::ZERO,
+                Event::Sidecar(pod, SidecarEvent::Start),
+            );
+        }
+        if role == Role::Istiod {
+            let istiod = ctx.istiod_in(pod);
+            ctx.after(
+                Source::Kubelet(node),
+                EventClass::Physics,
+                SimDuration::ZERO,
+                Event::Istiod(istiod, IstiodEvent::Start(pod)),
+            );
+        }
+    }
+
+    fn report_address(&mut self, node: NodeId, pod: PodId, ctx: &mut Ctx) {
+        let started = matches!(self.worker(pod).stage, Stage::Networked | Stage::Up);
+        if let (true, Some((_, ip))) = (started, ctx.shared.physics.pod(pod).place) {
+            self.report(node, pod, 1, Write::ReportAddress(pod, ip), ctx);
+        }
+    }
+
+    fn report_running(&mut self, node: NodeId, pod: PodId, ctx: &mut Ctx) {
+        if self.worker(pod).stage != Stage::Up {
+            return;
+        }
+        if let Some((_, ip)) = ctx.shared.physics.pod(pod).place {
+            self.report(node, pod, 2, Write::ReportRunning(pod, ip), ctx);
+        }
+        let kind = ctx.shared.kind(pod);
+        if !kind.sidecar && kind.role != Role::Istiod {
+            // Containers without a readiness probe are ready as soon as they run; both travel in one report.
+            self.report(node, pod, 2, Write::ReportReady(pod), ctx);
+        }
+    }
+
+    fn report(&self, node: NodeId, pod: PodId, what: u64, write: Write, ctx: &mut Ctx) {
+        let key = ctx.shared.key(pod).child(110 + what);
+        ctx.write(Source::Kubelet(node), Some(Party::Kubelet(node)), key, write);
+    }
+
+    /// The proxy of a pod is live, or an Istiod is: the next tick of its probe sees it.
+    pub fn probe_succeeds(
+        &mut self,
+        node: NodeId,
+        pod: PodId,
+        initial_delay: SimDuration,
+        period: SimDuration,
+        ctx: &mut Ctx,
+    ) {
+        let first = self.worker(pod).containers_up + initial_delay;
+        let ticks = ctx.now().since(first).as_nanos().div_ceil(period.as_nanos().max(1));
+        let tick = first + period * ticks;
+        ctx.at(
+            Source::Kubelet(node),
+            EventClass::Timer,
+            tick,
+            Event::Kubelet(node, KubeletEvent::ReportReady(pod)),
+        );
+    }
+
+    /// The next periodic look at containers.
+    fn next_look(&self, node: NodeId, now: SimTime, ctx: &Ctx) -> SimTime {
+        let period = ctx.blueprint().spec.kubernetes.pleg_period;
+        let phase = ctx
+            .stream(Purpose::PlegPhase, EntityKey::root("kubelet").child(u64::from(node.0)))
+            .up_to(period);
+        let looks = now
+            .since(SimTime::ZERO + phase)
+            .as_nanos()
+            .div_ceil(period.as_nanos().max(1));
+        SimTime::ZERO + phase + period * looks
+    }
+
+    fn deleted(&mut self, node: NodeId, pod: PodId, ctx: &mut Ctx) {
+        let worker = self.worker(pod);
+        if worker.stop {
+            return;
+        }
+        worker.stop = true;
+        match worker.stage {
+            Stage::Unknown => {
+                worker.stage = Stage::Gone;
+                self.confirm(node, pod, ctx);
+            }
+            // The worker notices at its next step.
+            Stage::Starting | Stage::InNetworkPlugin => {}
+            Stage::Networked | Stage::Up => {
+                worker.stage = Stage::Stopping;
+                let kind = ctx.shared.kind(pod);
+                let window = kind
+                    .grace_period
+                    .max(ctx.blueprint().spec.kubernetes.minimum_kill_window);
+                let ignores = kind.ignores_sigterm;
+                let law = ctx.blueprint().spec.kubernetes.term_reaction;
+                let reaction = ctx.draw(Purpose::TermReaction, ctx.shared.key(pod), &law);
+                let span = if ignores { window } else { reaction.min(window) };
+                ctx.after(
+                    Source::Kubelet(node),
+                    EventClass::Physics,
+                    span,
+                    Event::Kubelet(node, KubeletEvent::Stopped(pod)),
+                );
+            }
+            Stage::Stopping | Stage::Gone => {}
+        }
+    }
+
+    fn stopped(&mut self, node: NodeId, pod: PodId, ctx: &mut Ctx) {
+        self.worker(pod).stage = Stage::Stopping;
+        ctx.shared.physics.set_running(pod, false);
+        let law = ctx.blueprint().spec.kubernetes.sandbox_stop_latency;
+        let latency = ctx.draw(Purpose::SandboxStop, ctx.shared.key(pod), &law);
+        ctx.after(
+            Source::Kubelet(node),
+            EventClass::Physics,
+            latency,
+            Event::Kubelet(node, KubeletEvent::SandboxGone(pod)),
+        );
+    }
+
+    fn sandbox_gone(&mut self, node: NodeId, pod: PodId, ctx: &mut Ctx) {
+        self.worker(pod).stage = Stage::Gone;
+        ctx.after(
+            Source::Kubelet(node),
+            EventClass::Physics,
+            SimDuration::ZERO,
+            Event::Agent(node, AgentEvent::Delete(pod)),
+        );
+        self.confirm(node, pod, ctx);
+    }
+
+    /// Tells the API server that the pod is gone, if it still has it.
+    fn confirm(&self, node: NodeId, pod: PodId, ctx: &mut Ctx) {
+        if ctx.shared.api.pod(pod).is_some() {
+            self.report(node, pod, 4, Write::RemovePod(pod), ctx);
+        }
+    }
+}

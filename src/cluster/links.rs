@@ -1,0 +1,89 @@
+//! Links between the API server and the parties that talk to it, and what a cut does to them.
+//!
+//! A link says only whether packets pass, in which direction, and since when. What a party makes of the silence (time-outs,
+//! relists, lost leases) belongs to the party.
+
+use std::collections::BTreeMap;
+
+use super::ids::{IstiodId, NodeId};
+use super::spec::CutMode;
+use crate::kernel::SimTime;
+
+/// A party at the other end of a link to the API server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Party {
+    /// A node's kubelet.
+    Kubelet(NodeId),
+    /// A node's Cilium agent.
+    Agent(NodeId),
+    /// A node's service proxy.
+    ServiceProxy(NodeId),
+    /// An Istiod, as a client of the API server.
+    Istiod(IstiodId),
+    /// An Istiod, as the webhook that the API server calls.
+    Webhook(IstiodId),
+}
+
+/// A cut of one link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// How.
+    pub mode: CutMode,
+    /// Since when.
+    pub since: SimTime,
+}
+
+/// The links that are cut; all others are up.
+#[derive(Clone, Debug, Default)]
+pub struct Links {
+    cuts: BTreeMap<Party, Cut>,
+}
+
+impl Links {
+    /// The cut of a party's link, if it is cut.
+    #[must_use]
+    pub fn cut_of(&self, party: Party) -> Option<Cut> {
+        // Nearly always nothing is cut, and nearly every event asks.
+        if self.cuts.is_empty() {
+            None
+        } else {
+            self.cuts.get(&party).copied()
+        }
+    }
+
+    /// Whether a request on an open connection still reaches the other side and takes effect.
+    #[must_use]
+    pub fn requests_pass(&self, party: Party) -> bool {
+        self.cut_of(party).is_none_or(|cut| cut.mode == CutMode::RepliesOnly)
+    }
+
+    /// Whether answers, watches and new connections work.
+    #[must_use]
+    pub fn is_up(&self, party: Party) -> bool {
+        self.cut_of(party).is_none()
+    }
+
+    /// Cuts a link; an existing cut stays as it is.
+    pub fn cut(&mut self, party: Party, mode: CutMode, now: SimTime) {
+        self.cuts.entry(party).or_insert(Cut { mode, since: now });
+    }
+
+    /// The parties whose links are cut.
+    pub fn cut_parties(&self) -> impl Iterator<Item = Party> {
+        self.cuts.keys().copied()
+    }
+
+    /// Repairs a link; says whether it was cut.
+    pub fn restore(&mut self, party: Party) -> bool {
+        self.cuts.remove(&party).is_some()
+    }
+}
+
+/// The first node whose agent is cut off, if any.
+#[must_use]
+pub fn first_cut_agent(links: &Links) -> Option<NodeId> {
+    links.cuts.keys().find_map(|party| match party {
+        Party::Agent(node) => Some(*node),
+        _ => None,
+    })
+}

@@ -1,0 +1,34 @@
+//! The simulated world: history and paths, links, physics, then one file per real component.
+//!
+//! Begin with `world` (what a run is made of), `context` (what a component sees) and `history` (how staleness works).
+//! What is so lives in `physics`, what a component believes is read through a `Path`, and only `judge` compares the two.
+
+pub mod access;
+pub mod api_server;
+pub mod blueprint;
+pub mod churn;
+pub mod cilium;
+pub mod context;
+pub mod deployment;
+pub mod endpoint_slice;
+pub mod event;
+pub mod history;
+pub mod ids;
+pub mod ipam;
+pub mod istio;
+pub mod judge;
+pub mod kubelet;
+pub mod links;
+pub mod node_lifecycle;
+pub mod objects;
+pub mod params;
+pub mod physics;
+pub mod purpose;
+pub mod recorder;
+pub mod records;
+pub mod replica_set;
+pub mod scheduler;
+pub mod script;
+pub mod spec;
+pub mod token_bucket;
+pub mod world;

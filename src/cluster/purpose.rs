@@ -1,0 +1,135 @@
+//! What the world's random numbers are for. The names are part of the results: renaming one changes its draws.
+
+macro_rules! purposes {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal,)+) => {
+        /// The purpose of a random number in the simulated world.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Purpose { $($(#[$doc])* $variant,)+ }
+
+        impl Purpose {
+            /// All purposes.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+        }
+
+        impl crate::kernel::Purpose for Purpose {
+            fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)+ }
+            }
+        }
+    };
+}
+
+purposes! {
+    /// Latency of one write to the API server.
+    ApiWrite = "api.write",
+    /// Delay of a dispatch batch to an informer.
+    WatchDelay = "api.watch",
+    /// Delay of a dispatch batch to a node's service proxy.
+    ServiceProxyDelay = "service_proxy.delay",
+    /// Delay of a dispatch batch to an agent's ipcache.
+    IpcacheDelay = "cilium.ipcache.delay",
+    /// Delay of a snapshot to a proxy.
+    PushDelay = "istio.push",
+    /// A command of the script's client.
+    ClientCommand = "script.command",
+    /// Phase and jitter of a kubelet's lease renewals.
+    LeaseRenewal = "kubelet.lease",
+    /// Phase of the node lifecycle controller's passes.
+    NodeMonitorPhase = "node_lifecycle.phase",
+    /// Time until a cut-off node's lease is renewed after the cut ends.
+    LeaseRecovery = "kubelet.lease.recovery",
+    /// Latency of a controller's sync.
+    ControllerSync = "controller.sync",
+    /// A pod's unique identifier, where it decides a ranking.
+    PodUid = "replica_set.uid",
+    /// A scheduling cycle.
+    Scheduling = "scheduler.cycle",
+    /// Choice among nodes of equal score.
+    SchedulerTie = "scheduler.tie",
+    /// Setting up a pod.
+    PodSetup = "kubelet.setup",
+    /// Creating a sandbox.
+    Sandbox = "kubelet.sandbox",
+    /// Wait after a failed sandbox.
+    SandboxRetry = "kubelet.sandbox.retry",
+    /// Starting containers.
+    ContainerStart = "kubelet.container.start",
+    /// Phase of the kubelet's look at containers.
+    PlegPhase = "kubelet.pleg",
+    /// Reaction of a process to the request to stop.
+    TermReaction = "kubelet.term",
+    /// Stopping a sandbox.
+    SandboxStop = "kubelet.sandbox.stop",
+    /// Start of Istiod in its container.
+    IstiodStart = "istiod.start",
+    /// Offset at which an address is searched.
+    IpamOffset = "cilium.ipam",
+    /// Building an endpoint.
+    EndpointBuild = "cilium.endpoint.build",
+    /// Creating an identity.
+    IdentityCreate = "cilium.identity.create",
+    /// Publishing an endpoint.
+    EndpointPublish = "cilium.endpoint.publish",
+    /// Syncing an EndpointSlice.
+    EndpointSliceSync = "endpoint_slice.sync",
+    /// Choice of a back end for a connection.
+    BackendChoice = "service_proxy.backend",
+    /// Choice of a back end by a proxy.
+    ProxyBackendChoice = "istio.proxy.backend",
+    /// Choice of the Istiod that the API server calls.
+    WebhookBackend = "istio.webhook.backend",
+    /// Answer of the injection webhook.
+    WebhookLatency = "istio.webhook",
+    /// Age of the last frame on an Istiod's connection to the API server.
+    LastFrameAge = "istiod.api.last_frame",
+    /// A TokenReview.
+    TokenReview = "istiod.token_review",
+    /// Signing a certificate.
+    Sign = "istiod.sign",
+    /// First configuration of a proxy.
+    FirstPush = "istiod.first_push",
+    /// Init container of an injected pod.
+    InitContainer = "istio.init",
+    /// Start of the pilot-agent.
+    AgentStart = "istio.agent.start",
+    /// Generation of a key.
+    KeyGeneration = "istio.agent.key",
+    /// Back-off of the warm-up loop.
+    WarmUpBackoff = "istio.agent.warm_up",
+    /// Back-off between attempts of one certificate request.
+    AttemptBackoff = "istio.agent.attempt",
+    /// Back-off of a channel.
+    ChannelBackoff = "istio.agent.channel",
+    /// Back-off of Envoy's certificate stream.
+    EnvoySecretBackoff = "istio.envoy.secret",
+    /// Back-off of Envoy's configuration stream.
+    EnvoyStreamBackoff = "istio.envoy.stream",
+    /// Maximum age of a connection.
+    ConnectionAge = "istiod.connection_age",
+    /// Envoy's warm-up.
+    EnvoyWarmUp = "istio.envoy.warm_up",
+    /// One way through the network.
+    OneWay = "network.one_way",
+    /// Serving a request.
+    Request = "network.request",
+    /// Arrivals of churn.
+    ChurnArrival = "churn.arrival",
+    /// Lifetimes of churn.
+    ChurnLifetime = "churn.lifetime",
+    /// Service accounts of churn.
+    ChurnKind = "churn.kind",
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Purpose;
+    use crate::kernel::Purpose as _;
+
+    #[test]
+    fn names_are_unique() {
+        let mut names: Vec<&str> = Purpose::ALL.iter().map(|purpose| purpose.name()).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), Purpose::ALL.len());
+    }
+}

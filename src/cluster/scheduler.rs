@@ -1,0 +1,190 @@
+//! The scheduler: binds pods to nodes.
+//!
+//! **Modelled**: one cycle after another; filters by taint, pods per node and required anti-affinity per hostname, both
+//! ways; the node with the fewest pods wins, equal ones by lot; unschedulable pods wait and are tried again when a pod
+//! goes or a node returns, with a back-off.
+//! **Left out**: resources, other affinities, priorities and pre-emption, topology spread, several profiles.
+//! **Parameters**: `scheduling_latency`, `scheduling_backoff_*`, `pods_per_node_max`.
+//! **Validated by**: the placement test in `tests/`.
+
+use std::collections::VecDeque;
+
+use super::context::Ctx;
+use super::event::{Event, Source};
+use super::ids::{KindId, NodeId, PodId};
+use super::objects::Write;
+use super::purpose::Purpose;
+use crate::kernel::{EntityKey, EventClass};
+
+/// Something the scheduler handles.
+#[derive(Clone, Copy, Debug)]
+pub enum SchedulerEvent {
+    /// It learns of a new pod.
+    Created(PodId),
+    /// It learns that a pod is gone.
+    Removed(PodId),
+    /// It learns whether a node is ready.
+    NodeReady(NodeId, bool),
+    /// A cycle ends.
+    Cycle,
+    /// An unschedulable pod may be tried again.
+    Retry(PodId),
+}
+
+/// The scheduler's state: its own count of pods per node.
+#[derive(Debug)]
+pub struct Scheduler {
+    queue: VecDeque<PodId>,
+    busy: bool,
+    cycles: u64,
+    ready: Vec<bool>,
+    pods: Vec<u32>,
+    /// Pods per node and kind.
+    kinds: Vec<u32>,
+    kind_count: usize,
+    /// Where it placed a pod.
+    placed: Vec<Option<NodeId>>,
+    /// Pods that found no node, with the number of tries.
+    parked: Vec<(PodId, u32)>,
+}
+
+impl Scheduler {
+    /// A scheduler of an empty cluster.
+    #[must_use]
+    pub fn new(nodes: u32, control_plane_nodes: u32, kinds: usize) -> Self {
+        Self {
+            queue: VecDeque::new(),
+            busy: false,
+            cycles: 0,
+            ready: (0..nodes).map(|node| node >= control_plane_nodes).collect(),
+            pods: vec![0; nodes as usize],
+            kinds: vec![0; nodes as usize * kinds],
+            kind_count: kinds,
+            placed: Vec::new(),
+            parked: Vec::new(),
+        }
+    }
+
+    /// Handles an event.
+    pub fn handle(&mut self, event: SchedulerEvent, ctx: &mut Ctx) {
+        match event {
+            SchedulerEvent::Created(pod) => self.enqueue(pod, ctx),
+            SchedulerEvent::Retry(pod) => self.enqueue(pod, ctx),
+            SchedulerEvent::Removed(pod) => {
+                if let Some(node) = self.placed.get_mut(pod.index()).and_then(Option::take) {
+                    self.pods[node.index()] -= 1;
+                    self.kinds[node.index() * self.kind_count + ctx.shared.pods[pod.index()].kind.index()] -= 1;
+                }
+                self.parked.retain(|(other, _)| *other != pod);
+                self.unpark(ctx);
+            }
+            SchedulerEvent::NodeReady(node, ready) => {
+                self.ready[node.index()] = ready && node.0 >= ctx.blueprint().spec.control_plane_nodes;
+                if ready {
+                    self.unpark(ctx);
+                }
+            }
+            SchedulerEvent::Cycle => {
+                self.busy = false;
+                if let Some(pod) = self.queue.pop_front() {
+                    self.schedule(pod, ctx);
+                }
+                self.start_cycle(ctx);
+            }
+        }
+    }
+
+    fn enqueue(&mut self, pod: PodId, ctx: &mut Ctx) {
+        self.queue.push_back(pod);
+        self.start_cycle(ctx);
+    }
+
+    fn start_cycle(&mut self, ctx: &mut Ctx) {
+        if !self.busy
+            && let Some(&pod) = self.queue.front()
+        {
+            self.busy = true;
+            self.cycles += 1;
+            let law = ctx.blueprint().spec.kubernetes.scheduling_latency;
+            // Addressed by pod: how often a pod is tried does not shift the others.
+            let latency = ctx.draw(Purpose::Scheduling, ctx.shared.key(pod), &law);
+            ctx.after(
+                Source::Scheduler,
+                EventClass::Timer,
+                latency,
+                Event::Scheduler(SchedulerEvent::Cycle),
+            );
+        }
+    }
+
+    fn schedule(&mut self, pod: PodId, ctx: &mut Ctx) {
+        if ctx
+            .shared
+            .api
+            .pod(pod)
+            .is_none_or(|object| object.deleting || object.node.is_some())
+        {
+            return;
+        }
+        let kind = ctx.shared.pods[pod.index()].kind;
+        let Some(node) = self.choose(kind, ctx.shared.key(pod), ctx) else {
+            let tries = self
+                .parked
+                .iter()
+                .position(|(other, _)| *other == pod)
+                .map_or(0, |at| self.parked.swap_remove(at).1);
+            self.parked.push((pod, tries + 1));
+            ctx.tell("scheduler", |shared| format!("no node for {}", shared.pod_name(pod)));
+            return;
+        };
+        self.parked.retain(|(other, _)| *other != pod);
+        self.pods[node.index()] += 1;
+        self.kinds[node.index() * self.kind_count + kind.index()] += 1;
+        if self.placed.len() <= pod.index() {
+            self.placed.resize(pod.index() + 1, None);
+        }
+        self.placed[pod.index()] = Some(node);
+        ctx.tell("scheduler", |shared| {
+            format!("binds {} to {}", shared.pod_name(pod), shared.blueprint.node_name(node))
+        });
+        let key = ctx.shared.key(pod).child(BIND);
+        ctx.write(Source::Scheduler, None, key, Write::BindPod(pod, node));
+    }
+
+    /// The feasible node with the fewest pods; one of them by lot if there are several.
+    fn choose(&self, kind: KindId, key: EntityKey, ctx: &Ctx) -> Option<NodeId> {
+        let conflicts = &ctx.blueprint().kind(kind).conflicts;
+        let most = ctx.blueprint().spec.kubernetes.pods_per_node_max;
+        let feasible = |node: usize| {
+            self.ready[node]
+                && self.pods[node] < most
+                && conflicts
+                    .iter()
+                    .all(|other| self.kinds[node * self.kind_count + other.index()] == 0)
+        };
+        let fewest = (0..self.pods.len())
+            .filter(|&node| feasible(node))
+            .map(|node| self.pods[node])
+            .min()?;
+        let best = || (0..self.pods.len()).filter(|&node| self.pods[node] == fewest && feasible(node));
+        let lot = ctx.stream(Purpose::SchedulerTie, key).below(best().count() as u64);
+        best().nth(lot as usize).map(|node| NodeId(node as u32))
+    }
+
+    fn unpark(&mut self, ctx: &mut Ctx) {
+        let params = &ctx.blueprint().spec.kubernetes;
+        let (initial, most) = (params.scheduling_backoff_initial, params.scheduling_backoff_max);
+        for &(pod, tries) in &self.parked {
+            let wait = initial.scale(libm::exp2(f64::from(tries.min(20) - 1))).min(most);
+            ctx.after(
+                Source::Scheduler,
+                EventClass::Timer,
+                wait,
+                Event::Scheduler(SchedulerEvent::Retry(pod)),
+            );
+        }
+    }
+}
+
+/// Addresses the latency of a pod's binding.
+const BIND: u64 = 102;

@@ -1,0 +1,405 @@
+//! The script: what the person at the keyboard does, step after step.
+//!
+//! **Modelled**: commands that take time one after another; waits that end when the API server says so; remembered
+//! addresses; the published loop that looks for a pod on a remembered address and restarts the Deployment until there is
+//! one; probes, repeated while the client's own pod or proxy is not up.
+//! **Left out**: failures of the person's own connection, output, everything that only looks.
+//! **Parameters**: `client_command_latency`; the rest is in the steps.
+
+use super::access::Accesses;
+use super::churn::Churn;
+use super::context::Ctx;
+use super::event::{Event, Source};
+use super::ids::{KindId, PodId};
+use super::istio::sidecar::Sidecars;
+use super::objects::Write;
+use super::purpose::Purpose;
+use super::spec::{Look, ProbeFrom, Step};
+use crate::kernel::{EntityKey, EventClass, SimDuration};
+
+/// Something the script handles.
+#[derive(Clone, Copy, Debug)]
+pub enum ScriptEvent {
+    /// Begin.
+    Begin,
+    /// Go on with the next step.
+    Next,
+    /// Something it waits for may have changed.
+    Look,
+    /// The wait of this step has lasted too long.
+    Timeout(u32),
+    /// A probe has ended; `not_up` if the client could not even send it.
+    ProbeDone {
+        /// Whether the client's own pod or proxy was not up.
+        not_up: bool,
+    },
+    /// Send the probe again.
+    ProbeAgain,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Waiting {
+    /// For nothing.
+    No,
+    /// For Istiod, before the first step.
+    Prelude,
+    /// For workloads to be ready.
+    Ready,
+    /// For addresses of all pods.
+    Addresses,
+    /// For a rollout to be complete.
+    Rollout,
+}
+
+/// The script's state.
+#[derive(Debug)]
+pub struct Script {
+    step: usize,
+    serial: u32,
+    commands: u64,
+    waiting: Waiting,
+    waited_kinds: Vec<KindId>,
+    /// Replicas that were asked for, and revisions, by workload.
+    wanted: Vec<u32>,
+    revisions: Vec<u32>,
+    found: Option<PodId>,
+    prober: Option<PodId>,
+}
+
+impl Script {
+    /// A script for a design with so many kinds of pods.
+    #[must_use]
+    pub fn new(kinds: usize) -> Self {
+        Self {
+            step: 0,
+            serial: 0,
+            commands: 0,
+            waiting: Waiting::No,
+            waited_kinds: Vec::new(),
+            wanted: vec![0; kinds],
+            revisions: vec![1; kinds],
+            found: None,
+            prober: None,
+        }
+    }
+
+    /// Handles an event.
+    pub fn handle(
+        &mut self,
+        event: ScriptEvent,
+        accesses: &mut Accesses,
+        sidecars: &Sidecars,
+        churn: &mut Churn,
+        ctx: &mut Ctx,
+    ) {
+        match event {
+            ScriptEvent::Begin => {
+                // Istiod is there before the script, as in the published set-up.
+                if let Some(kind) = ctx.blueprint().istiod {
+                    let replicas = ctx.blueprint().kind(kind).replicas;
+                    self.wanted[kind.index()] = replicas;
+                    ctx.write(
+                        Source::Script,
+                        None,
+                        EntityKey::root("istiod"),
+                        Write::ScaleDeployment(kind, replicas),
+                    );
+                    self.wait(Waiting::Prelude, vec![kind], None, ctx);
+                } else {
+                    self.next(SimDuration::ZERO, ctx);
+                }
+            }
+            ScriptEvent::Next => self.run_step(accesses, sidecars, churn, ctx),
+            ScriptEvent::Look => {
+                if self.waiting != Waiting::No && self.satisfied(ctx) {
+                    self.waited(ctx);
+                }
+            }
+            ScriptEvent::Timeout(serial) => {
+                if serial == self.serial {
+                    self.timed_out(ctx);
+                }
+            }
+            ScriptEvent::ProbeDone { not_up } => {
+                let again = match &ctx.blueprint().spec.script[self.step] {
+                    Step::Probe(probe) => probe.retry_until_up.filter(|_| not_up),
+                    _ => None,
+                };
+                match again {
+                    Some(pause) => {
+                        ctx.after(
+                            Source::Script,
+                            EventClass::Script,
+                            pause,
+                            Event::Script(ScriptEvent::ProbeAgain),
+                        );
+                    }
+                    None => self.advance(SimDuration::ZERO, ctx),
+                }
+            }
+            ScriptEvent::ProbeAgain => self.probe(accesses, sidecars, ctx),
+        }
+    }
+
+    /// Goes on with the present step after a span.
+    fn next(&self, after: SimDuration, ctx: &mut Ctx) {
+        ctx.after(
+            Source::Script,
+            EventClass::Script,
+            after,
+            Event::Script(ScriptEvent::Next),
+        );
+    }
+
+    /// Goes on with the step after this one.
+    fn advance(&mut self, after: SimDuration, ctx: &mut Ctx) {
+        self.step += 1;
+        self.next(after, ctx);
+    }
+
+    fn run_step(&mut self, accesses: &mut Accesses, sidecars: &Sidecars, churn: &mut Churn, ctx: &mut Ctx) {
+        let blueprint = ctx.shared.blueprint.clone();
+        let now = ctx.now();
+        let Some(step) = blueprint.spec.script.get(self.step) else {
+            ctx.shared.recorder.run.script_end = Some(now);
+            ctx.tell("script", |_| "ends".to_owned());
+            return;
+        };
+        if self.step == blueprint.spec.measures.startup_since_step {
+            ctx.shared.recorder.measure_from(now);
+        }
+        match step {
+            Step::Apply { workloads } => {
+                let mut spent = SimDuration::ZERO;
+                for &workload in workloads {
+                    let kind = KindId(workload as u32);
+                    let replicas = blueprint.kind(kind).replicas;
+                    self.wanted[workload] = replicas;
+                    spent = self.command(spent, Write::ScaleDeployment(kind, replicas), ctx);
+                }
+                self.advance(spent, ctx);
+            }
+            Step::WaitReady { workloads, timeout } => {
+                let kinds = workloads.iter().map(|&workload| KindId(workload as u32)).collect();
+                self.wait(Waiting::Ready, kinds, Some(*timeout), ctx);
+            }
+            Step::Pause { duration } => self.advance(*duration, ctx),
+            Step::RememberIps { workload } => {
+                let kind = KindId(*workload as u32);
+                let api = &ctx.shared.api;
+                let addresses: Vec<_> = api.pods_of(kind).iter().filter_map(|&pod| api.pod(pod)?.ip).collect();
+                ctx.shared.recorder.remember(addresses);
+                self.advance(SimDuration::ZERO, ctx);
+            }
+            Step::StartFault { fault } | Step::EndFault { fault } => {
+                let starts = matches!(step, Step::StartFault { .. });
+                if starts {
+                    ctx.shared.recorder.run.cut.get_or_insert(now);
+                }
+                ctx.after(
+                    Source::Script,
+                    EventClass::Fault,
+                    SimDuration::ZERO,
+                    Event::Fault(*fault as u32, starts),
+                );
+                self.advance(SimDuration::ZERO, ctx);
+            }
+            Step::Scale { workload, replicas } => {
+                self.wanted[*workload] = *replicas;
+                let spent = self.command(
+                    SimDuration::ZERO,
+                    Write::ScaleDeployment(KindId(*workload as u32), *replicas),
+                    ctx,
+                );
+                self.advance(spent, ctx);
+            }
+            Step::RolloutRestart { workload, deadline } => self.restart(*workload, *deadline, ctx),
+            Step::FindReuse { workload, look, .. } => {
+                ctx.shared.recorder.run.reused_in_first_batch = Some(false);
+                match look {
+                    Look::AtOnce => self.look_for_reuse(ctx),
+                    Look::AfterIps => self.wait(Waiting::Addresses, vec![KindId(*workload as u32)], None, ctx),
+                }
+            }
+            Step::Probe(probe) => {
+                self.prober = match probe.from {
+                    ProbeFrom::Found => self.found,
+                    ProbeFrom::Workload(workload) => {
+                        let api = &ctx.shared.api;
+                        let ready = |pod: &&PodId| api.pod(**pod).is_some_and(|object| object.ready);
+                        api.pods_of(KindId(workload as u32)).iter().find(ready).copied()
+                    }
+                };
+                if self.prober.is_some() {
+                    self.probe(accesses, sidecars, ctx);
+                } else {
+                    self.advance(SimDuration::ZERO, ctx);
+                }
+            }
+            Step::Churn(spec) => {
+                churn.start(*spec, ctx);
+                self.advance(SimDuration::ZERO, ctx);
+            }
+        }
+    }
+
+    /// Gives a command: the client starts, sends its write, and returns when it was answered. Commands follow one another.
+    fn command(&mut self, spent: SimDuration, write: Write, ctx: &mut Ctx) -> SimDuration {
+        self.commands += 1;
+        let key = EntityKey::root("script").child(self.commands);
+        let params = &ctx.blueprint().spec.kubernetes;
+        let (start, api) = (params.client_command_latency, params.api_write_latency);
+        let started = spent + ctx.draw(Purpose::ClientCommand, key, &start);
+        ctx.write_after(Source::Script, None, key, started, write);
+        // The same draw as the write's own latency: the command returns when the write was ordered.
+        started + ctx.draw(Purpose::ApiWrite, key, &api)
+    }
+
+    fn wait(&mut self, what: Waiting, kinds: Vec<KindId>, timeout: Option<SimDuration>, ctx: &mut Ctx) {
+        self.serial += 1;
+        self.waiting = what;
+        ctx.shared.recorder.script_waits_for(kinds.clone());
+        self.waited_kinds = kinds;
+        if let Some(timeout) = timeout {
+            let serial = self.serial;
+            ctx.after(
+                Source::Script,
+                EventClass::Script,
+                timeout,
+                Event::Script(ScriptEvent::Timeout(serial)),
+            );
+        }
+        if self.satisfied(ctx) {
+            self.waited(ctx);
+        }
+    }
+
+    fn satisfied(&self, ctx: &Ctx) -> bool {
+        let api = &ctx.shared.api;
+        self.waited_kinds.iter().all(|&kind| {
+            let pods = api.pods_of(kind);
+            let complete = pods.len() == self.wanted[kind.index()] as usize;
+            complete
+                && pods.iter().all(|&pod| {
+                    let object = api.pod(pod).copied().unwrap_or_default();
+                    match self.waiting {
+                        Waiting::Addresses => object.ip.is_some(),
+                        Waiting::Rollout => {
+                            object.ready && ctx.shared.pods[pod.index()].revision == self.revisions[kind.index()]
+                        }
+                        Waiting::Ready | Waiting::Prelude | Waiting::No => object.ready,
+                    }
+                })
+        })
+    }
+
+    /// What the script waited for is there.
+    fn waited(&mut self, ctx: &mut Ctx) {
+        self.serial += 1;
+        ctx.shared.recorder.script_waits_for(Vec::new());
+        match std::mem::replace(&mut self.waiting, Waiting::No) {
+            Waiting::No => {}
+            Waiting::Prelude => self.next(SimDuration::ZERO, ctx),
+            Waiting::Ready => self.advance(SimDuration::ZERO, ctx),
+            Waiting::Addresses => self.look_for_reuse(ctx),
+            Waiting::Rollout => self.rolled_out(ctx),
+        }
+    }
+
+    fn timed_out(&mut self, ctx: &mut Ctx) {
+        let number = self.step + 1;
+        ctx.shared.recorder.script_waits_for(Vec::new());
+        match std::mem::replace(&mut self.waiting, Waiting::No) {
+            // `kubectl rollout status` gives up at the deadline and the script goes on.
+            Waiting::Rollout => {
+                ctx.tell("script", |_| "the rollout has exceeded its deadline".to_owned());
+                self.rolled_out(ctx);
+            }
+            Waiting::No => {}
+            Waiting::Prelude | Waiting::Ready | Waiting::Addresses => {
+                ctx.tell("script", |_| {
+                    format!("gives up in step {number}: its pods are not ready in time")
+                });
+                ctx.shared.recorder.run.script_stopped = Some(format!("step {number}: pods were not ready in time"));
+            }
+        }
+    }
+
+    fn restart(&mut self, workload: usize, deadline: SimDuration, ctx: &mut Ctx) {
+        let kind = KindId(workload as u32);
+        self.revisions[workload] += 1;
+        let spent = self.command(SimDuration::ZERO, Write::RestartDeployment(kind), ctx);
+        ctx.tell("script", |shared| {
+            format!("restarts {}", shared.blueprint.kind(kind).name)
+        });
+        self.wait(Waiting::Rollout, vec![kind], Some(spent + deadline), ctx);
+    }
+
+    /// A rollout ended: the loop looks again, a plain step goes on.
+    fn rolled_out(&mut self, ctx: &mut Ctx) {
+        ctx.shared.recorder.run.rollouts += 1;
+        match ctx.blueprint().spec.script[self.step] {
+            Step::FindReuse { .. } => self.look_for_reuse(ctx),
+            _ => self.advance(SimDuration::ZERO, ctx),
+        }
+    }
+
+    /// Lists the pods and looks for one on a remembered address.
+    fn look_for_reuse(&mut self, ctx: &mut Ctx) {
+        let blueprint = ctx.shared.blueprint.clone();
+        let Step::FindReuse {
+            workload,
+            rollout_deadline,
+            rollouts_max,
+            ..
+        } = blueprint.spec.script[self.step]
+        else {
+            return;
+        };
+        let api = &ctx.shared.api;
+        let recorder = &ctx.shared.recorder;
+        let on_remembered = |pod: &&PodId| {
+            api.pod(**pod)
+                .and_then(|object| object.ip)
+                .is_some_and(|ip| recorder.is_remembered(ip))
+        };
+        let found = api.pods_of(KindId(workload as u32)).iter().find(on_remembered).copied();
+        let now = ctx.now();
+        let run = &mut ctx.shared.recorder.run;
+        run.found_at_first_look.get_or_insert(found.is_some());
+        if run.rollouts > 0 && found.is_some() {
+            run.rollout_hits += 1;
+        }
+        match found {
+            Some(pod) => {
+                run.found = Some(now);
+                self.found = Some(pod);
+                ctx.tell("script", |shared| {
+                    let ip = shared.api.pod(pod).and_then(|object| object.ip);
+                    format!("finds {} on a remembered address {ip:?}", shared.pod_name(pod))
+                });
+                self.advance(SimDuration::ZERO, ctx);
+            }
+            None if rollouts_max.is_some_and(|max| run.rollouts >= max) => {
+                run.script_stopped = Some(format!(
+                    "step {}: no reused address after {} restarts",
+                    self.step + 1,
+                    run.rollouts
+                ));
+            }
+            None => self.restart(workload, rollout_deadline, ctx),
+        }
+    }
+
+    fn probe(&self, accesses: &mut Accesses, sidecars: &Sidecars, ctx: &mut Ctx) {
+        let blueprint = ctx.shared.blueprint.clone();
+        let (Some(client), Some(Step::Probe(probe))) = (self.prober, blueprint.spec.script.get(self.step)) else {
+            return;
+        };
+        if probe.from == ProbeFrom::Found {
+            let now = ctx.now();
+            ctx.shared.recorder.run.probed.get_or_insert(now);
+        }
+        accesses.send(client, probe, sidecars, ctx);
+    }
+}

@@ -1,0 +1,326 @@
+//! The checked description of one design's world: what `scenario` hands to the simulator.
+//!
+//! Everything here is resolved and consistent: names have become indexes, units have become spans of time, and each
+//! parameter has a value. Reading files and complaining about them belongs to `scenario`; the state of a running world
+//! belongs to `world`.
+
+use super::params::{CiliumParams, IstioParams, KubernetesParams, NetworkParams};
+use crate::kernel::{Law, SimDuration, SimTime};
+use crate::policy::{CiliumPolicies, LabelSelector, MeshPolicies, Subject};
+
+/// One design's world.
+#[derive(Clone, Debug)]
+pub struct WorldSpec {
+    /// The end of every run.
+    pub horizon: SimTime,
+    /// Number of nodes, control plane included.
+    pub nodes: u32,
+    /// How many of them are control-plane nodes, on which no workload is placed.
+    pub control_plane_nodes: u32,
+    /// Length of a node's pod address prefix, 24 for 254 usable addresses.
+    pub node_prefix_length: u8,
+    /// Parameters of Kubernetes.
+    pub kubernetes: KubernetesParams,
+    /// Parameters of Cilium.
+    pub cilium: CiliumParams,
+    /// How packets travel between nodes.
+    pub datapath: Datapath,
+    /// Parameters of the network.
+    pub network: NetworkParams,
+    /// Istio, if the design has it.
+    pub istio: Option<IstioSpec>,
+    /// Workloads, in the order of the manifests.
+    pub workloads: Vec<WorkloadSpec>,
+    /// Services, in the order of the manifests.
+    pub services: Vec<ServiceSpec>,
+    /// All network policies of the experiment: the network's intent.
+    pub network_policies: CiliumPolicies,
+    /// All mesh policies of the experiment: the mesh's intent.
+    pub mesh_policies: MeshPolicies,
+    /// Whether the design's network enforces its policies.
+    pub network_enforced: bool,
+    /// Whether the design's mesh enforces its policies; only with Istio.
+    pub mesh_enforced: bool,
+    /// Trust domain of the mesh, `cluster.local`.
+    pub trust_domain: String,
+    /// Faults that may happen.
+    pub faults: Vec<FaultSpec>,
+    /// What the script does, step after step.
+    pub script: Vec<Step>,
+    /// Background churn that starts by itself.
+    pub churn: Vec<ChurnSpec>,
+    /// What is measured.
+    pub measures: Measures,
+}
+
+/// How packets travel between nodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Datapath {
+    /// Native routing or a tunnel.
+    pub routing: Routing,
+    /// Encryption between nodes.
+    pub encryption: Encryption,
+}
+
+/// Routing mode of Cilium.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Routing {
+    /// Pod packets are routed as they are.
+    Native,
+    /// Pod packets travel in VXLAN, which can carry the sender's identity.
+    Vxlan,
+}
+
+/// Encryption mode of Cilium.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encryption {
+    /// None.
+    None,
+    /// WireGuard between nodes.
+    WireGuard,
+}
+
+/// Istio in a design.
+#[derive(Clone, Debug)]
+pub struct IstioSpec {
+    /// Number of Istiod replicas.
+    pub replicas: u32,
+    /// Parameters of this release.
+    pub params: IstioParams,
+}
+
+/// A Deployment.
+#[derive(Clone, Debug)]
+pub struct WorkloadSpec {
+    /// Name of the Deployment.
+    pub name: String,
+    /// What its pods truly are: namespace, service account, labels.
+    pub subject: Subject,
+    /// Replicas when it is applied.
+    pub replicas: u32,
+    /// `terminationGracePeriodSeconds`.
+    pub grace_period: SimDuration,
+    /// Whether its processes ignore the request to stop, so that they run until they are killed.
+    pub ignores_sigterm: bool,
+    /// Required anti-affinity per hostname: no node with a pod that one of these selects.
+    pub anti_affinity: Vec<LabelSelector>,
+    /// Rolling update: pods beyond the wished number.
+    pub max_surge: Amount,
+    /// Rolling update: pods that may be missing.
+    pub max_unavailable: Amount,
+    /// `progressDeadlineSeconds`.
+    pub progress_deadline: SimDuration,
+    /// Number of containers of its own.
+    pub containers: u32,
+    /// Whether a sidecar is injected where the design has a mesh.
+    pub injected: bool,
+}
+
+/// A number of pods or a share of the wished number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Amount {
+    /// Pods.
+    Count(u32),
+    /// Per cent of the wished number.
+    Percent(u32),
+}
+
+/// A Service.
+#[derive(Clone, Debug)]
+pub struct ServiceSpec {
+    /// Name of the Service.
+    pub name: String,
+    /// Namespace of the Service.
+    pub namespace: String,
+    /// Labels of its pods.
+    pub selector: LabelSelector,
+    /// Port on the pods.
+    pub target_port: u16,
+}
+
+/// A fault.
+#[derive(Clone, Debug)]
+pub struct FaultSpec {
+    /// Its name in the experiment.
+    pub name: String,
+    /// Starts by itself at this time; otherwise by a step of the script.
+    pub starts_at: Option<SimTime>,
+    /// Ends by itself after this span; otherwise by a step or never.
+    pub duration: Option<SimDuration>,
+    /// Whose connections are cut.
+    pub target: CutTarget,
+    /// Which of the parties at the target are cut. Empty in a control design.
+    pub parties: Vec<CutParty>,
+    /// How they are cut.
+    pub mode: CutMode,
+}
+
+/// Where a cut acts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CutTarget {
+    /// The node that hosts the (first) pod of a workload when the fault starts: index into `workloads`.
+    NodeOf(usize),
+    /// A node by its index.
+    Node(u32),
+    /// An Istiod replica by its ordinal.
+    Istiod(u32),
+}
+
+/// A party that talks to the API server, or that the API server talks to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CutParty {
+    /// The kubelet of the node: lease, pod status, new pods.
+    Kubelet,
+    /// The Cilium agent of the node.
+    CiliumAgent,
+    /// The service proxy of the node.
+    ServiceProxy,
+    /// Connections of the Istiod on the node (or of the Istiod named) to the API server.
+    Istiod,
+    /// Calls of the API server to the injection webhook of that Istiod.
+    Webhook,
+}
+
+/// How a connection is cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CutMode {
+    /// Packets vanish in both directions.
+    Drop,
+    /// Packets are answered by a reset: everybody notices at once.
+    Reject,
+    /// Only the API server's packets to the party vanish: requests on open connections still take effect.
+    RepliesOnly,
+}
+
+/// One step of the script.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// Creates Deployments (indexes into `workloads`).
+    Apply {
+        /// Which.
+        workloads: Vec<usize>,
+    },
+    /// Waits until all pods of the workloads are ready; after `timeout` the script gives up.
+    WaitReady {
+        /// Which.
+        workloads: Vec<usize>,
+        /// Longest wait.
+        timeout: SimDuration,
+    },
+    /// Waits.
+    Pause {
+        /// How long.
+        duration: SimDuration,
+    },
+    /// Remembers the addresses of a workload's pods.
+    RememberIps {
+        /// Whose.
+        workload: usize,
+    },
+    /// Starts a fault (index into `faults`). Also marks the time of the cut in designs where it touches nothing.
+    StartFault {
+        /// Which.
+        fault: usize,
+    },
+    /// Ends a fault.
+    EndFault {
+        /// Which.
+        fault: usize,
+    },
+    /// Scales a Deployment.
+    Scale {
+        /// Which.
+        workload: usize,
+        /// To how many.
+        replicas: u32,
+    },
+    /// Restarts a Deployment and waits for it, at most until `deadline`.
+    RolloutRestart {
+        /// Which.
+        workload: usize,
+        /// Longest wait.
+        deadline: SimDuration,
+    },
+    /// Looks for a pod of the workload on a remembered address, and restarts the Deployment until there is one.
+    FindReuse {
+        /// Whose pods.
+        workload: usize,
+        /// When it looks first.
+        look: Look,
+        /// Longest wait for one restart.
+        rollout_deadline: SimDuration,
+        /// Most restarts, without end if absent.
+        rollouts_max: Option<u32>,
+    },
+    /// Sends a request.
+    Probe(ProbeSpec),
+    /// Starts churn in the background.
+    Churn(ChurnSpec),
+}
+
+/// When the script looks for a reused address first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// Right after the last command, as the published script does.
+    AtOnce,
+    /// When all wished pods have addresses.
+    AfterIps,
+}
+
+/// A request of the script.
+#[derive(Clone, Debug)]
+pub struct ProbeSpec {
+    /// From which pod.
+    pub from: ProbeFrom,
+    /// To which Service: index into `services`.
+    pub to: usize,
+    /// HTTP method.
+    pub method: String,
+    /// HTTP path.
+    pub path: String,
+    /// Time limit of the client.
+    pub time_limit: SimDuration,
+    /// Tries again this often while the client's own pod or proxy is not up; once if absent.
+    pub retry_until_up: Option<SimDuration>,
+}
+
+/// The client of a probe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProbeFrom {
+    /// The pod that `FindReuse` found; the step is passed over if it found none.
+    Found,
+    /// The first ready pod of a workload.
+    Workload(usize),
+}
+
+/// Pods that come and go by themselves.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ChurnSpec {
+    /// Pods created per second, as a Poisson process [1/s].
+    pub rate_per_s: f64,
+    /// Law of a pod's life from its creation to its deletion.
+    pub lifetime: Law,
+    /// Start, if it starts by itself.
+    pub from: SimTime,
+    /// How long pods are created.
+    pub duration: SimDuration,
+    /// Number of different service accounts among which the pods are spread.
+    pub service_accounts: u32,
+}
+
+/// What is measured.
+#[derive(Clone, Debug, Default)]
+pub struct Measures {
+    /// Workloads whose pods make up the start-up measures.
+    pub startup_workloads: Vec<usize>,
+    /// Only pods wished at or after the start of this step (index into `script`) are measured.
+    pub startup_since_step: usize,
+    /// Clients whose addresses are watched for exposure.
+    pub exposure_clients: Vec<usize>,
+    /// Servers at which exposure is judged.
+    pub exposure_servers: Vec<usize>,
+    /// Port of those servers.
+    pub exposure_port: u16,
+    /// A pod whose connections to the control plane cost at least this much counts as delayed.
+    pub delayed_threshold: SimDuration,
+}

@@ -1,0 +1,264 @@
+//! One run of a design: the components together, and the loop that hands each event to its component.
+//!
+//! What a component does belongs to its own file; what faults do belongs to `faults`, which this file only calls.
+
+use super::access::Accesses;
+use super::api_server::{self, ApiServer};
+use super::blueprint::SharedBlueprint;
+use super::churn::{Churn, ChurnEvent};
+use super::cilium::agent::Agents;
+use super::cilium::ipcache;
+use super::context::{Ctx, Shared};
+use super::deployment::Deployments;
+use super::endpoint_slice::EndpointSlices;
+use super::event::{Event, Source};
+use super::history::Path;
+use super::ids::{KindId, NodeId, ServiceId};
+use super::istio::injection::Admission;
+use super::istio::istiod::Istiods;
+use super::istio::sidecar::Sidecars;
+use super::judge::Judge;
+use super::kubelet::Kubelets;
+use super::links::Links;
+use super::node_lifecycle::NodeLifecycle;
+use super::physics::Physics;
+use super::recorder::Recorder;
+use super::records::Outcome;
+use super::replica_set::ReplicaSets;
+use super::scheduler::Scheduler;
+use super::script::{Script, ScriptEvent};
+use super::spec::{FaultSpec, ProbeSpec, Step};
+use crate::kernel::{EntityKey, EventClass, Kernel, Limits, Model, RunKey, SimTime, Trace, run};
+
+/// Starts (`true`) or ends a fault; gives the number of parties that it touched.
+pub type FaultHandler = fn(&FaultSpec, bool, &mut Ctx) -> u32;
+
+/// Everything that lives in one run.
+struct World {
+    shared: Shared,
+    faults: FaultHandler,
+    deployments: Deployments,
+    replica_sets: ReplicaSets,
+    admission: Admission,
+    scheduler: Scheduler,
+    node_lifecycle: NodeLifecycle,
+    endpoint_slices: EndpointSlices,
+    kubelets: Kubelets,
+    agents: Agents,
+    istiods: Istiods,
+    sidecars: Sidecars,
+    script: Script,
+    churn: Churn,
+    accesses: Accesses,
+    judge: Judge,
+    cut_node: Option<NodeId>,
+}
+
+/// Which run of a design.
+#[derive(Clone, Copy, Debug)]
+pub struct RunId<'a> {
+    /// Seed of the whole experiment.
+    pub master_seed: u64,
+    /// Name shared by designs that meet the same misfortunes.
+    pub seed_group: &'a str,
+    /// Number of the run.
+    pub replication: u64,
+}
+
+/// Runs a design once. With `story` every component tells what it does.
+#[must_use]
+pub fn simulate(blueprint: &SharedBlueprint, id: RunId, faults: FaultHandler, story: bool) -> Outcome {
+    let trace = if story { Trace::on() } else { Trace::off() };
+    let mut kernel = Kernel::new(Limits::until(blueprint.spec.horizon), trace);
+    let mut world = World::new(blueprint, id, faults);
+    world.begin(&mut kernel);
+    let result = run(&mut world, &mut kernel);
+    let mut outcome = world.finish(&mut kernel);
+    outcome.run.failure = result.err();
+    outcome
+}
+
+impl World {
+    fn new(blueprint: &SharedBlueprint, id: RunId, faults: FaultHandler) -> Self {
+        let spec = &blueprint.spec;
+        let run_key = RunKey::derive(id.master_seed, id.seed_group, id.replication);
+        let kinds = blueprint.kinds.len();
+        let paths = |name: &str| {
+            let family = EntityKey::root(name);
+            (0..spec.nodes)
+                .map(|node| Path::watching(family.child(u64::from(node))))
+                .collect::<Vec<_>>()
+        };
+        let probed = blueprint
+            .last_probe()
+            .map(|probe: &ProbeSpec| ServiceId(probe.to as u32));
+        Self {
+            faults,
+            deployments: Deployments::default(),
+            replica_sets: ReplicaSets::new(
+                spec.kubernetes.controller_client_qps,
+                spec.kubernetes.controller_client_burst,
+            ),
+            admission: Admission::default(),
+            scheduler: Scheduler::new(spec.nodes, spec.control_plane_nodes, kinds),
+            node_lifecycle: NodeLifecycle::default(),
+            endpoint_slices: EndpointSlices::new(blueprint.services),
+            kubelets: Kubelets::default(),
+            agents: Agents::new(spec.nodes, blueprint.addresses, &spec.cilium, &run_key),
+            istiods: Istiods::default(),
+            sidecars: Sidecars::default(),
+            script: Script::new(kinds),
+            churn: Churn::default(),
+            accesses: Accesses::default(),
+            judge: Judge::default(),
+            cut_node: None,
+            shared: Shared {
+                blueprint: blueprint.clone(),
+                run_key,
+                api: ApiServer::new(spec.nodes, kinds),
+                links: Links::default(),
+                physics: Physics::default(),
+                recorder: Recorder::new(probed),
+                pods: Vec::new(),
+                snapshots: Vec::new(),
+                service_proxies: paths("service proxy"),
+                ipcaches: paths("ipcache"),
+            },
+        }
+    }
+
+    fn begin(&mut self, kernel: &mut Kernel<Event>) {
+        let mut ctx = Ctx {
+            kernel,
+            shared: &mut self.shared,
+        };
+        let blueprint = ctx.shared.blueprint.clone();
+        for (number, fault) in blueprint.spec.faults.iter().enumerate() {
+            if let Some(at) = fault.starts_at {
+                ctx.at(Source::Fault, EventClass::Fault, at, Event::Fault(number as u32, true));
+            }
+        }
+        for (number, churn) in blueprint.spec.churn.iter().enumerate() {
+            ctx.at(
+                Source::Churn,
+                EventClass::Script,
+                churn.from,
+                Event::Churn(ChurnEvent::Begin(number as u32)),
+            );
+        }
+        ctx.at(
+            Source::Script,
+            EventClass::Script,
+            SimTime::ZERO,
+            Event::Script(ScriptEvent::Begin),
+        );
+    }
+
+    fn finish(mut self, kernel: &mut Kernel<Event>) -> Outcome {
+        let mut ctx = Ctx {
+            kernel,
+            shared: &mut self.shared,
+        };
+        self.sidecars.settle(&mut ctx);
+        let end = kernel.horizon();
+        let shared = &mut self.shared;
+        let blueprint = shared.blueprint.clone();
+        let stale = self.cut_node.map_or(0, |node| stale_entries(shared, node, end));
+        let first_batch = blueprint.spec.script.iter().find_map(|step| match step {
+            Step::FindReuse { workload, .. } => Some(
+                shared
+                    .recorder
+                    .reused_in_first_batch(KindId(*workload as u32), &shared.pods),
+            ),
+            _ => None,
+        });
+        let mut record = shared.recorder.run.clone();
+        record.reused_in_first_batch = record.reused_in_first_batch.and(first_batch);
+        record.events = kernel.handled();
+        record.fingerprint = kernel.fingerprint().get();
+        record.stale_entries = stale;
+        record.pods = shared.pods.len() as u64;
+        Outcome {
+            run: record,
+            pods: shared.recorder.pod_records(&shared.pods, &blueprint, end),
+            accesses: std::mem::take(&mut shared.recorder.accesses),
+            exposures: std::mem::take(&mut shared.recorder.exposures),
+            story: std::mem::take(&mut kernel.trace).into_lines(),
+        }
+    }
+
+    fn fault(&mut self, number: u32, starts: bool, kernel: &mut Kernel<Event>) {
+        let blueprint = self.shared.blueprint.clone();
+        let spec = &blueprint.spec.faults[number as usize];
+        let mut ctx = Ctx {
+            kernel,
+            shared: &mut self.shared,
+        };
+        let touched = (self.faults)(spec, starts, &mut ctx);
+        if starts {
+            let now = ctx.now();
+            ctx.shared.recorder.run.parties_cut += touched;
+            ctx.shared.recorder.run.cut.get_or_insert(now);
+            if self.cut_node.is_none() {
+                self.cut_node = super::links::first_cut_agent(&ctx.shared.links);
+            }
+            if let Some(duration) = spec.duration {
+                ctx.after(Source::Fault, EventClass::Fault, duration, Event::Fault(number, false));
+            }
+        }
+    }
+}
+
+impl Model for World {
+    type Event = Event;
+
+    fn handle(&mut self, event: Event, kernel: &mut Kernel<Event>) {
+        if let Event::Fault(number, starts) = event {
+            self.fault(number, starts, kernel);
+            return;
+        }
+        let ctx = &mut Ctx {
+            kernel,
+            shared: &mut self.shared,
+        };
+        match event {
+            Event::Fault(..) => {}
+            Event::Commit(write) => api_server::commit(ctx, write),
+            Event::Deployment(event) => self.deployments.handle(event, ctx, &mut self.replica_sets),
+            Event::ReplicaSet(event) => self.replica_sets.handle(event, ctx, &mut self.admission),
+            Event::Scheduler(event) => self.scheduler.handle(event, ctx),
+            Event::NodeLifecycle(event) => self.node_lifecycle.handle(event, ctx),
+            Event::EndpointSlice(event) => self.endpoint_slices.handle(event, ctx),
+            Event::Kubelet(node, event) => self.kubelets.handle(node, event, ctx),
+            Event::Agent(node, event) => self.agents.handle(node, event, ctx),
+            Event::Istiod(istiod, event) => self.istiods.handle(istiod, event, ctx),
+            Event::Sidecar(pod, event) => self.sidecars.handle(pod, event, &mut self.kubelets, ctx),
+            Event::Script(event) => self
+                .script
+                .handle(event, &mut self.accesses, &self.sidecars, &mut self.churn, ctx),
+            Event::Churn(event) => self.churn.handle(event, &mut self.admission, ctx),
+            Event::Access(number, event) => self.accesses.handle(number, event, ctx),
+            Event::Judge(event) => self.judge.handle(event, &self.sidecars, ctx),
+        }
+    }
+
+    fn digest(event: &Event) -> u64 {
+        event.digest()
+    }
+
+    fn component(event: &Event) -> &'static str {
+        event.component()
+    }
+}
+
+/// Addresses whose entry at a node differs from the API server's.
+fn stale_entries(shared: &Shared, node: NodeId, end: SimTime) -> u32 {
+    let plan = shared.blueprint.addresses;
+    let addresses = (0..shared.blueprint.spec.nodes)
+        .flat_map(|other| (0..plan.pool_size()).map(move |offset| plan.address(NodeId(other), offset)));
+    let differs = |ip: &std::net::Ipv4Addr| {
+        let believed = ipcache::entry(shared, node, *ip, end).map(|entry| entry.revision);
+        believed != ipcache::head_entry(shared, *ip).map(|entry| entry.revision)
+    };
+    addresses.filter(differs).count() as u32
+}

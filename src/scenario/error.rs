@@ -1,0 +1,165 @@
+//! The one error of all input: where it is, what is wrong, what to write instead.
+//!
+//! Belongs here: the error type, its text form and the search for a near match. Does not belong here: reading files
+//! (`yaml`) and colours or source excerpts (`cli`).
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// A position in an input file.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// The file, as the user named it.
+    pub file: PathBuf,
+    /// Line, counted from 1.
+    pub line: u32,
+    /// Column in characters, counted from 1.
+    pub column: u32,
+}
+
+impl Place {
+    /// An error at this place.
+    pub fn error(&self, message: impl Into<String>) -> InputError {
+        InputError {
+            file: self.file.clone(),
+            line: Some(self.line),
+            column: Some(self.column),
+            message: message.into(),
+            hint: None,
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.file.display(), self.line, self.column)
+    }
+}
+
+/// Something in the input that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InputError {
+    /// The file or folder, as the user named it.
+    pub file: PathBuf,
+    /// Line, counted from 1; none where the whole file is meant.
+    pub line: Option<u32>,
+    /// Column in characters, counted from 1.
+    pub column: Option<u32>,
+    /// What is wrong: a fragment in lower case that quotes the offending value.
+    pub message: String,
+    /// What to write instead.
+    pub hint: Option<String>,
+}
+
+impl InputError {
+    /// An error about a whole file or folder.
+    pub fn in_file(file: &Path, message: impl Into<String>) -> Self {
+        Self {
+            file: file.to_owned(),
+            line: None,
+            column: None,
+            message: message.into(),
+            hint: None,
+        }
+    }
+
+    /// The same error with a hint.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The same error with "did you mean", if one of the candidates is near, or with the list of candidates.
+    #[must_use]
+    pub fn with_candidates<'c>(self, value: &str, candidates: impl IntoIterator<Item = &'c str>) -> Self {
+        match candidates_hint(value, candidates) {
+            Some(hint) => self.with_hint(hint),
+            None => self,
+        }
+    }
+}
+
+impl fmt::Display for InputError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.file.display())?;
+        if let Some(line) = self.line {
+            write!(f, ":{line}")?;
+            if let Some(column) = self.column {
+                write!(f, ":{column}")?;
+            }
+        }
+        write!(f, ": {}", self.message)?;
+        match &self.hint {
+            Some(hint) => write!(f, "\n  hint: {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for InputError {}
+
+/// "did you mean `x`?" for a near match, "known: a, b, c" without one, nothing without candidates.
+pub fn candidates_hint<'c>(value: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<String> {
+    let candidates: Vec<&str> = candidates.into_iter().collect();
+    match near_match(value, candidates.iter().copied()) {
+        Some(near) => Some(format!("did you mean `{near}`?")),
+        None if candidates.is_empty() => None,
+        None => Some(format!("known: {}", candidates.join(", "))),
+    }
+}
+
+/// The candidate that is most like the value, if any is like it: at most a third of its characters inserted,
+/// removed, replaced or swapped, and case ignored. Of equally near ones the first.
+pub fn near_match<'c>(value: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+    let value = value.to_lowercase();
+    let limit = (value.chars().count() / 3).max(1);
+    let mut best: Option<(usize, &str)> = None;
+    for candidate in candidates {
+        // Longer differences cannot be near; this keeps hostile lengths cheap.
+        if candidate.len().abs_diff(value.len()) > 4 * limit || value.len() > 200 {
+            continue;
+        }
+        let distance = strsim::osa_distance(&value, &candidate.to_lowercase());
+        if distance <= limit && best.is_none_or(|(least, _)| distance < least) {
+            best = Some((distance, candidate));
+        }
+    }
+    best.map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn display_is_file_line_column_message_and_hint() {
+        let place = Place {
+            file: "a.yaml".into(),
+            line: 3,
+            column: 5,
+        };
+        let error = place.error("unknown key `x`").with_hint("did you mean `y`?");
+        assert_eq!(
+            error.to_string(),
+            "a.yaml:3:5: unknown key `x`\n  hint: did you mean `y`?"
+        );
+        let whole = InputError::in_file(Path::new("dir"), "no file");
+        assert_eq!(whole.to_string(), "dir: no file");
+    }
+
+    #[test]
+    fn near_match_finds_typos_and_leaves_strangers() {
+        let keys = ["replicas", "selector", "strategy"];
+        assert_eq!(near_match("replcas", keys), Some("replicas"));
+        assert_eq!(near_match("Selector", keys), Some("selector"));
+        assert_eq!(near_match("zzz", keys), None);
+        assert_eq!(near_match("", keys), None);
+    }
+
+    #[test]
+    fn near_match_prefers_the_nearest_and_then_the_first() {
+        assert_eq!(near_match("sleep-v3", ["sleep-v1", "sleep-v2"]), Some("sleep-v1"));
+        assert_eq!(near_match("sleep-v2x", ["sleep-v1", "sleep-v2"]), Some("sleep-v2"));
+    }
+}

@@ -1,0 +1,288 @@
+//! What all Kubernetes objects share: header, metadata, label selectors, annotations.
+//!
+//! Belongs here: the strict types of those parts and their conversion. Does not belong here: the specs of the kinds
+//! (one file each) and checks across objects (`checks`).
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use crate::policy::PolicyError;
+use crate::policy::labels::{LabelSelector, Labels, Requirement};
+use crate::scenario::error::{InputError, Place};
+use crate::scenario::yaml::{Document, Spanned};
+
+/// Value of a field that has no influence on anything that is modelled.
+pub(super) type Ignored = Option<IgnoredAny>;
+
+/// Just enough of any object to know what it is.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Header {
+    pub api_version: Option<Spanned<String>>,
+    pub kind: Option<Spanned<String>>,
+    pub metadata: Option<HeaderMetadata>,
+}
+
+/// Name and namespace of an object that may not be interpreted further.
+#[derive(Deserialize)]
+pub(super) struct HeaderMetadata {
+    pub name: Option<String>,
+    pub namespace: Option<Spanned<String>>,
+}
+
+/// An object with a spec.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct Object<S> {
+    #[serde(rename = "apiVersion")]
+    _api_version: IgnoredAny,
+    #[serde(rename = "kind")]
+    _kind: IgnoredAny,
+    pub metadata: Metadata,
+    pub spec: Option<S>,
+    /// Written by the cluster, not by the user.
+    #[serde(default, rename = "status")]
+    _status: Ignored,
+}
+
+/// `metadata` (Kubernetes `metav1.ObjectMeta`).
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct Metadata {
+    pub name: Spanned<String>,
+    pub namespace: Option<Spanned<String>>,
+    #[serde(default)]
+    pub labels: SpannedMap,
+    #[serde(default)]
+    pub annotations: SpannedMap,
+    /// The rest is written by the cluster.
+    #[serde(default, rename = "creationTimestamp")]
+    _creation_timestamp: Ignored,
+    #[serde(default, rename = "uid")]
+    _uid: Ignored,
+    #[serde(default, rename = "resourceVersion")]
+    _resource_version: Ignored,
+    #[serde(default, rename = "generation")]
+    _generation: Ignored,
+    #[serde(default, rename = "managedFields")]
+    _managed_fields: Ignored,
+}
+
+/// Labels or annotations with the places of their values.
+pub(super) type SpannedMap = BTreeMap<String, Spanned<String>>;
+
+impl Metadata {
+    /// The namespace, `default` where none is written.
+    pub fn namespace(&self) -> String {
+        let written = self.namespace.as_ref().map(|n| n.value.as_str());
+        written.unwrap_or("default").to_owned()
+    }
+
+    /// Refuses names that the API server would refuse (RFC 1123 subdomain).
+    pub fn check(&self, document: &Document<'_>) -> Result<(), InputError> {
+        for name in std::iter::once(&self.name).chain(&self.namespace) {
+            let text = name.value.as_str();
+            let valid = !text.is_empty()
+                && text.len() <= 253
+                && text
+                    .chars()
+                    .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.".contains(c))
+                && !text.starts_with(['-', '.'])
+                && !text.ends_with(['-', '.']);
+            if !valid {
+                let message = format!("`{text}` is not a valid name");
+                let hint = "lower-case letters, digits, `-` and `.`, at most 253 characters";
+                return Err(document.error(name, message).with_hint(hint));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The values of a map without their places.
+pub(super) fn labels(map: &SpannedMap) -> Labels {
+    let pairs = map.iter().map(|(key, value)| (key, &value.value));
+    Labels(pairs.map(|(k, v)| (k.clone(), v.clone())).collect())
+}
+
+/// Labels and annotations of other components that change timing or a verdict, by prefix of the key, with the reason.
+/// All other annotations are harmless: nothing that is modelled reads them.
+const REFUSED_KEYS: [(&str, &str); 7] = [
+    (
+        "traffic.sidecar.istio.io/",
+        "which ports bypass the sidecar is not evaluated",
+    ),
+    ("proxy.istio.io/", "settings of a single proxy come from the design"),
+    (
+        "sidecar.istio.io/",
+        "of these only `sidecar.istio.io/inject` is evaluated",
+    ),
+    (
+        "istio.io/",
+        "revisions, ambient mode and dry runs are not read from manifests",
+    ),
+    ("ambient.istio.io/", "ambient mode is not read from manifests"),
+    ("policy.cilium.io/", "proxy redirection by annotation is not evaluated"),
+    ("inject.istio.io/", "injection templates come from the design"),
+];
+
+/// Refuses labels and annotations that would change an answer but are not evaluated.
+pub(super) fn check_keys(document: &Document<'_>, map: &SpannedMap, evaluated: &[&str]) -> Result<(), InputError> {
+    for (key, value) in map {
+        if evaluated.contains(&key.as_str()) {
+            continue;
+        }
+        if let Some((_, why)) = REFUSED_KEYS.iter().find(|(p, _)| key.starts_with(p)) {
+            let message = format!("`{key}: {}` is not modelled", value.value);
+            return Err(document.error(value, message).with_hint(*why));
+        }
+        if key.starts_with("meshfault.dev/") {
+            let message = format!("unknown label or annotation `{key}`");
+            let known = evaluated.iter().copied().filter(|k| k.starts_with("meshfault.dev/"));
+            return Err(document.error(value, message).with_candidates(key, known));
+        }
+    }
+    Ok(())
+}
+
+/// `"true"` or `"false"` of a label or annotation.
+pub(super) fn switch(document: &Document<'_>, map: &SpannedMap, key: &str) -> Result<Option<bool>, InputError> {
+    match map.get(key) {
+        None => Ok(None),
+        Some(value) => match value.value.as_str() {
+            "true" => Ok(Some(true)),
+            "false" => Ok(Some(false)),
+            other => {
+                let message = format!("`{key}: {other}` is neither \"true\" nor \"false\"");
+                Err(document.error(value, message))
+            }
+        },
+    }
+}
+
+/// A label selector as written.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct RawSelector {
+    #[serde(default)]
+    pub match_labels: SpannedMap,
+    #[serde(default)]
+    pub match_expressions: Vec<RawExpression>,
+}
+
+/// One entry of `matchExpressions`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct RawExpression {
+    key: String,
+    operator: Spanned<String>,
+    #[serde(default)]
+    values: Vec<String>,
+}
+
+impl RawSelector {
+    /// The selector without places.
+    pub fn convert(&self, document: &Document<'_>) -> Result<LabelSelector, InputError> {
+        let expressions = self.match_expressions.iter().map(|e| e.convert(document));
+        Ok(LabelSelector {
+            match_labels: labels(&self.match_labels).0,
+            match_expressions: expressions.collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// Where each label of `matchLabels` is written, for messages.
+    pub fn places(&self, document: &Document<'_>) -> Vec<LabelPlace> {
+        let pairs = self.match_labels.iter();
+        pairs.map(|(k, v)| LabelPlace::new(document, k, v)).collect()
+    }
+}
+
+impl RawExpression {
+    fn convert(&self, document: &Document<'_>) -> Result<(String, Requirement), InputError> {
+        const OPERATORS: [&str; 4] = ["In", "NotIn", "Exists", "DoesNotExist"];
+        let operator = self.operator.value.as_str();
+        let requirement = match operator {
+            "In" => Requirement::In(self.values.clone()),
+            "NotIn" => Requirement::NotIn(self.values.clone()),
+            "Exists" => Requirement::Exists,
+            "DoesNotExist" => Requirement::DoesNotExist,
+            other => {
+                let message = format!("unknown operator `{other}`");
+                let error = document.error(&self.operator, message);
+                return Err(error.with_candidates(other, OPERATORS));
+            }
+        };
+        let takes_values = matches!(operator, "In" | "NotIn");
+        if takes_values == self.values.is_empty() {
+            let message = if takes_values {
+                format!("`{operator}` needs `values`")
+            } else {
+                format!("`{operator}` takes no `values`")
+            };
+            return Err(document.error(&self.operator, message));
+        }
+        Ok((self.key.clone(), requirement))
+    }
+}
+
+/// A label that a selector asks for, and where.
+pub(super) struct LabelPlace {
+    pub key: String,
+    pub value: String,
+    pub place: Place,
+}
+
+impl LabelPlace {
+    /// The label at its place.
+    pub fn new(document: &Document<'_>, key: &str, value: &Spanned<String>) -> Self {
+        Self {
+            key: key.to_owned(),
+            value: value.value.clone(),
+            place: document.place(value),
+        }
+    }
+}
+
+/// Turns an error of the policy types into one with a place.
+pub(super) fn at<T, V>(
+    document: &Document<'_>,
+    value: &Spanned<V>,
+    result: Result<T, PolicyError>,
+) -> Result<T, InputError> {
+    result.map_err(|error| document.error(value, error.to_string()).with_hint(error.hint()))
+}
+
+/// Refuses an empty list where its meaning differs from that of an absent key.
+pub(super) fn not_empty<T>(
+    document: &Document<'_>,
+    key: &str,
+    list: &Spanned<Vec<T>>,
+    hint: &str,
+) -> Result<(), InputError> {
+    if list.value.is_empty() {
+        let message = format!("`{key}: []` is empty");
+        return Err(document.error(list, message).with_hint(hint));
+    }
+    Ok(())
+}
+
+/// A ServiceAccount; it has no spec.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct Account {
+    #[serde(rename = "apiVersion")]
+    _api_version: IgnoredAny,
+    #[serde(rename = "kind")]
+    _kind: IgnoredAny,
+    pub metadata: Metadata,
+    /// Tokens are projected for the sidecar whatever is listed here.
+    #[serde(default, rename = "secrets")]
+    _secrets: Ignored,
+    #[serde(default, rename = "automountServiceAccountToken")]
+    _automount_service_account_token: Ignored,
+    /// Only which registry password is used.
+    #[serde(default, rename = "imagePullSecrets")]
+    _image_pull_secrets: Ignored,
+}

@@ -1,0 +1,281 @@
+//! Refusals with their messages: keys that are not evaluated, and contradictions between objects.
+
+use super::tests::{SLEEP, read, refused, with_sleep};
+
+#[test]
+fn known_keys_that_change_an_answer_are_refused_by_name() {
+    let pod = |text: &str| SLEEP.replace("      containers:", &format!("      {text}\n      containers:"));
+    assert_eq!(
+        refused(&pod("nodeSelector: {disk: ssd}")),
+        "a.yaml:14:7: `nodeSelector: {disk: ssd}` is not modelled\n  \
+         hint: of placement only `podAntiAffinity` (required, per hostname) is evaluated"
+    );
+    for text in [
+        "hostNetwork: true",
+        "initContainers: []",
+        "tolerations: []",
+        "affinity: {nodeAffinity: {}}",
+        "volumes: [{name: a, hostPath: {path: /}}]",
+    ] {
+        assert!(refused(&pod(text)).contains("is not modelled"), "{text}");
+    }
+    for text in [
+        "readinessProbe: {}",
+        "lifecycle: {}",
+        "ports: [{containerPort: 1, hostPort: 1}]",
+    ] {
+        let container = format!("{SLEEP}          {text}\n");
+        assert!(refused(&container).contains("is not modelled"), "{text}");
+    }
+    let harmless = format!("{SLEEP}          env: [{{name: A, value: b}}]\n          resources: {{}}\n");
+    assert!(read(&harmless).is_ok());
+}
+
+#[test]
+fn annotations_of_the_mesh_are_refused_and_own_ones_checked() {
+    let with = |text: &str| {
+        SLEEP.replace(
+            "    metadata:\n      labels",
+            &format!("    metadata:\n      annotations: {{{text}}}\n      labels"),
+        )
+    };
+    assert!(read(&with("team: a")).is_ok());
+    assert!(
+        read(&with("meshfault.dev/ignores-sigterm: \"true\""))
+            .expect("valid")
+            .workloads[0]
+            .ignores_sigterm
+    );
+    let error = refused(&with("meshfault.dev/ignore-sigterm: \"true\""));
+    assert!(
+        error.contains("did you mean `meshfault.dev/ignores-sigterm`?"),
+        "{error}"
+    );
+    let error = refused(&with("traffic.sidecar.istio.io/excludeInboundPorts: \"80\""));
+    assert!(error.contains("is not modelled"), "{error}");
+    let error = refused(&with("meshfault.dev/ignores-sigterm: true"));
+    assert!(error.contains("put it in quotes: \"true\""), "{error}");
+}
+
+#[test]
+fn deployment_must_select_its_own_pods() {
+    assert_eq!(
+        refused(&SLEEP.replacen("app: sleep", "app: slep", 1)),
+        "a.yaml:8:12: `app: slep` is not a label of the pod template, so the selector matches nothing\n  \
+         hint: the template has `app: sleep`"
+    );
+    let twin = SLEEP.replace("name: sleep", "name: other");
+    assert!(refused(&with_sleep(&twin)).contains("also matches the pods of `other`"));
+}
+
+#[test]
+fn objects_are_written_once() {
+    assert_eq!(
+        refused(&with_sleep(SLEEP)).lines().next(),
+        Some("a.yaml:20:9: Deployment `sleep` is written twice")
+    );
+}
+
+#[test]
+fn namespace_must_exist() {
+    let there = |name: &str| authorization("  {}\n").replace("name: p", &format!("name: p\n  namespace: {name}"));
+    assert!(read(&there("istio-system")).is_ok());
+    assert_eq!(
+        refused(&there("defualt")),
+        "a.yaml:21:14: namespace `defualt` does not exist\n  hint: did you mean `default`?"
+    );
+}
+
+#[test]
+fn service_account_must_exist() {
+    let account = "apiVersion: v1\nkind: ServiceAccount\nmetadata:\n  name: sleep\n---\n";
+    let with = |name: &str| {
+        let pod = format!("      serviceAccountName: {name}\n      containers:");
+        format!("{account}{}", SLEEP.replace("      containers:", &pod))
+    };
+    assert_eq!(
+        read(&with("sleep")).expect("valid").workloads[0]
+            .subject
+            .service_account,
+        "sleep"
+    );
+    assert_eq!(
+        refused(&with("slepp")),
+        "a.yaml:19:27: service account `slepp` does not exist in namespace `default`\n  \
+         hint: did you mean `sleep`?"
+    );
+}
+
+#[test]
+fn service_must_match_a_workload() {
+    let service = |app: &str, target: &str| {
+        with_sleep(&format!(
+            "apiVersion: v1\nkind: Service\nmetadata:\n  name: s\nspec:\n  selector:\n    app: {app}\n  \
+             ports:\n  - port: 80\n    targetPort: {target}\n"
+        ))
+    };
+    let manifests = read(&service("sleep", "8080")).expect("valid");
+    assert_eq!(manifests.services[0].ports[0].target_port, 8080);
+    assert_eq!(manifests.workloads[0].http_port, Some(8080));
+    assert_eq!(
+        refused(&service("slep", "8080")),
+        "a.yaml:23:10: `selector` of Service default/s matches nothing: `app: slep`\n  \
+         hint: did you mean `sleep`?"
+    );
+    assert!(refused(&service("sleep", "web")).contains("`sleep` has no container port `web`"));
+    let named = format!("{SLEEP}          ports: [{{containerPort: 9, name: web}}]\n");
+    let manifests = read(&service("sleep", "web").replace(SLEEP, &named)).expect("valid");
+    assert_eq!(manifests.services[0].ports[0].target_port, 9);
+}
+
+fn cilium(spec: &str) -> String {
+    with_sleep(&format!(
+        "apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata:\n  name: p\nspec:\n{spec}"
+    ))
+}
+
+#[test]
+fn cilium_policy_that_matches_nothing_is_refused() {
+    assert_eq!(
+        refused(&cilium("  endpointSelector:\n    matchLabels:\n      app: sleap\n")),
+        "a.yaml:24:12: `endpointSelector` of CiliumNetworkPolicy default/p matches nothing: `app: sleap`\n  \
+         hint: did you mean `sleep`?"
+    );
+    assert!(read(&cilium("  endpointSelector: {}\n")).is_ok());
+    let key = "  endpointSelector: {matchLabels: {apps: sleep}}\n";
+    assert!(refused(&cilium(key)).contains("did you mean `app`?"));
+}
+
+#[test]
+fn cilium_keys_that_are_not_evaluated_are_refused() {
+    for (rule, expected) in [
+        ("fromCIDR: [10.0.0.0/8]", "`fromCIDR: [10.0.0.0/8]` is not modelled"),
+        ("toPorts: [{ports: [{port: \"80\"}], rules: {}}]", "is not modelled"),
+        ("toPorts: [{ports: [{port: http}]}]", "port name `http` is not modelled"),
+        ("toPorts: [{ports: [{port: \"70000\"}]}]", "`70000` is no port"),
+        ("toPorts: [{ports: [{port: 80}]}]", "put it in quotes: \"80\""),
+        ("toPorts: []", "`toPorts: []` is empty"),
+        ("fromEndpoints: []", "`fromEndpoints: []` is empty"),
+        ("fromEntities: [wrld]", "did you mean `world`?"),
+        ("fromEntities: [world-ipv4]", "is not modelled"),
+        ("fromEndpoints: [{}], fromEntities: [world]", "in one rule"),
+        ("fromEndpoints: [{matchLabels: {k8s.app: a}}]", "with a colon"),
+        (
+            "fromEndpoints: [{matchExpressions: [{key: a, operator: in}]}]",
+            "did you mean `In`?",
+        ),
+        ("authentication: {mode: required}", "is not modelled"),
+    ] {
+        let text = cilium(&format!("  endpointSelector: {{}}\n  ingress: [{{{rule}}}]\n"));
+        let error = refused(&text);
+        assert!(error.starts_with("a.yaml:23:") && error.contains(expected), "{error}");
+    }
+    let reserved = "  endpointSelector: {matchLabels: {\"reserved:init\": \"\"}}\n";
+    assert!(refused(&cilium(reserved)).contains("is not modelled"));
+    let far = "  endpointSelector: {matchLabels: {\"k8s:io.kubernetes.pod.namespace\": x}}\n";
+    assert!(refused(&cilium(far)).contains("not the namespace of the policy"));
+}
+
+#[test]
+fn peers_that_nothing_declares_are_warnings() {
+    let key = "io.cilium.k8s.policy.serviceaccount";
+    let rule =
+        format!("  endpointSelector: {{}}\n  ingress: [{{fromEndpoints: [{{matchLabels: {{{key}: defalt}}}}]}}]\n");
+    let warnings = read(&cilium(&rule)).expect("valid").warnings;
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(
+        warnings[0].ends_with(
+            "a.yaml:23:82: CiliumNetworkPolicy default/p names service account `defalt` of namespace `default`, \
+         which no manifest declares; did you mean `default`?"
+        ),
+        "{warnings:?}"
+    );
+    let rule = "  endpointSelector: {}\n  ingress: [{fromEndpoints: [{matchLabels: {app: slep}}]}]\n";
+    let warnings = read(&cilium(rule)).expect("valid").warnings;
+    assert!(warnings[0].contains("matches nothing: `app: slep`"), "{warnings:?}");
+}
+
+fn authorization(spec: &str) -> String {
+    with_sleep(&format!(
+        "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata:\n  name: p\nspec:\n{spec}"
+    ))
+}
+
+#[test]
+fn istio_keys_that_are_not_evaluated_are_refused() {
+    for (spec, expected) in [
+        ("  action: CUSTOM\n", "action `CUSTOM` is not modelled"),
+        ("  action: Allow\n", "did you mean `ALLOW`?"),
+        ("  action: DENY\n", "without `rules` never applies"),
+        ("  provider: {name: x}\n", "is not modelled"),
+        ("  targetRefs: []\n", "is not modelled"),
+        ("  rules: [{when: []}]\n", "is not modelled"),
+        ("  rules: [{from: []}]\n", "`from: []` is empty"),
+        ("  rules: [{from: [{source: {}}]}]\n", "names nobody"),
+        ("  rules: [{to: [{operation: {}}]}]\n", "names nothing"),
+        (
+            "  rules: [{from: [{source: {ipBlocks: [1.2.3.4]}}]}]\n",
+            "is not modelled",
+        ),
+        (
+            "  rules: [{from: [{source: {requestPrincipals: [\"*\"]}}]}]\n",
+            "is not modelled",
+        ),
+        (
+            "  rules: [{from: [{source: {principals: [\"a*b\"]}}]}]\n",
+            "pattern `a*b` is not valid",
+        ),
+        (
+            "  rules: [{from: [{source: {principals: [\"spiffe://x\"]}}]}]\n",
+            "without `spiffe://`",
+        ),
+        (
+            "  rules: [{to: [{operation: {paths: [\"/{*}\"]}}]}]\n",
+            "is not modelled",
+        ),
+        (
+            "  rules: [{to: [{operation: {ports: [\"0\"]}}]}]\n",
+            "port `0` is not valid",
+        ),
+        (
+            "  rules: [{to: [{operation: {method: [GET]}}]}]\n",
+            "did you mean `methods`?",
+        ),
+        ("  selector: {matchLabels: {app: slep}}\n", "did you mean `sleep`?"),
+    ] {
+        let error = refused(&authorization(spec));
+        assert!(error.starts_with("a.yaml:22:") && error.contains(expected), "{error}");
+    }
+    let dry = authorization("  {}\n").replace("name: p", "name: p\n  annotations: {istio.io/dry-run: \"true\"}");
+    assert!(refused(&dry).contains("is not modelled"));
+}
+
+#[test]
+fn empty_specs_are_read() {
+    for spec in ["  {}\n", ""] {
+        let manifests = read(&authorization(spec)).expect("valid");
+        assert!(manifests.authorization_policies[0].item.rules.is_empty());
+    }
+    let manifests = read(&authorization("  rules: [{}]\n")).expect("valid");
+    assert_eq!(manifests.authorization_policies[0].item.rules.len(), 1);
+}
+
+#[test]
+fn peer_authentication_is_unambiguous() {
+    let peer = |name: &str, spec: &str| {
+        format!(
+            "---\napiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {{name: {name}}}\nspec: {spec}\n"
+        )
+    };
+    let strict = "{mtls: {mode: STRICT}}";
+    assert!(read(&format!("{SLEEP}{}", peer("a", strict))).is_ok());
+    let two = format!("{SLEEP}{}{}", peer("a", strict), peer("b", strict));
+    assert!(refused(&two).contains("`b` has the same scope as `a`"));
+    let ports = "{portLevelMtls: {80: {mode: DISABLE}}}";
+    assert!(refused(&format!("{SLEEP}{}", peer("a", ports))).contains("without a selector"));
+    let mode = "{mtls: {mode: STRIC}}";
+    assert!(refused(&format!("{SLEEP}{}", peer("a", mode))).contains("did you mean `STRICT`?"));
+    let port = "{selector: {matchLabels: {app: sleep}}, portLevelMtls: {80: {mode: DISABLE}}}";
+    let manifests = read(&format!("{SLEEP}{}", peer("a", port))).expect("valid");
+    assert_eq!(manifests.peer_authentications[0].item.port_modes.len(), 1);
+}

@@ -1,0 +1,198 @@
+//! Services: the strict reading of selector and ports.
+//!
+//! Belongs here: the Service and how Istio reads the protocol of its ports. Does not belong here: endpoints and load
+//! balancing (`cluster`).
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{self, Deserializer, Visitor};
+
+use super::object::{Ignored, LabelPlace, Object, SpannedMap, check_keys, labels};
+use super::{ServiceManifest, ServicePort};
+use crate::policy::Protocol;
+use crate::scenario::error::{InputError, Place};
+use crate::scenario::yaml::{Document, Spanned};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct ServiceSpec {
+    selector: Option<Spanned<SpannedMap>>,
+    ports: Option<Spanned<Vec<RawPort>>>,
+    r#type: Option<Spanned<String>>,
+    #[serde(rename = "clusterIP")]
+    cluster_ip: Option<Spanned<String>>,
+    session_affinity: Option<Spanned<String>>,
+    internal_traffic_policy: Option<Spanned<String>>,
+    /// Which addresses the Service gets is decided when it is placed in a cluster.
+    #[serde(default, rename = "clusterIPs")]
+    _cluster_ips: Ignored,
+    #[serde(default, rename = "ipFamilies")]
+    _ip_families: Ignored,
+    #[serde(default, rename = "ipFamilyPolicy")]
+    _ip_family_policy: Ignored,
+    /// Only traffic from outside the cluster.
+    #[serde(default, rename = "externalTrafficPolicy")]
+    _external_traffic_policy: Ignored,
+    #[serde(default, rename = "allocateLoadBalancerNodePorts")]
+    _allocate_load_balancer_node_ports: Ignored,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct RawPort {
+    name: Option<String>,
+    port: Spanned<u16>,
+    target_port: Option<Spanned<Target>>,
+    protocol: Option<Spanned<String>>,
+    app_protocol: Option<String>,
+    /// Only traffic from outside the cluster.
+    #[serde(default, rename = "nodePort")]
+    _node_port: Ignored,
+}
+
+/// `targetPort`: a number or the name of a container port.
+pub(super) enum Target {
+    Number(u16),
+    Name(String),
+}
+
+impl<'de> Deserialize<'de> for Target {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Both;
+        impl Visitor<'_> for Both {
+            type Value = Target;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a port number or the name of a container port")
+            }
+
+            fn visit_u64<E: de::Error>(self, value: u64) -> Result<Target, E> {
+                match u16::try_from(value) {
+                    Ok(port) if port > 0 => Ok(Target::Number(port)),
+                    _ => Err(E::invalid_value(de::Unexpected::Unsigned(value), &self)),
+                }
+            }
+
+            fn visit_i64<E: de::Error>(self, value: i64) -> Result<Target, E> {
+                match u64::try_from(value) {
+                    Ok(value) => self.visit_u64(value),
+                    Err(_) => Err(E::invalid_value(de::Unexpected::Signed(value), &self)),
+                }
+            }
+
+            fn visit_str<E: de::Error>(self, value: &str) -> Result<Target, E> {
+                Ok(Target::Name(value.to_owned()))
+            }
+        }
+        deserializer.deserialize_any(Both)
+    }
+}
+
+/// A Service whose named target ports are not looked up yet.
+pub(super) struct Draft {
+    pub service: ServiceManifest,
+    pub selector_place: Place,
+    pub selector_labels: Vec<LabelPlace>,
+    /// Index of the port, name of the container port and its place.
+    pub named_targets: Vec<(usize, String, Place)>,
+}
+
+/// Reads a Service.
+pub(super) fn read(document: &Document<'_>, object: Object<ServiceSpec>) -> Result<Draft, InputError> {
+    let meta = &object.metadata;
+    check_keys(document, &meta.labels, &[])?;
+    check_keys(document, &meta.annotations, &[])?;
+    let place = document.place(&meta.name);
+    let Some(spec) = object.spec else {
+        return Err(place.error("key `spec` is missing"));
+    };
+    let one_of = |value: &Option<Spanned<String>>, key: &str, allowed: &[&str]| match value {
+        Some(text) if !allowed.contains(&text.value.as_str()) => {
+            let message = format!("`{key}: {}` is not modelled", text.value);
+            let hint = format!("evaluated: {}", allowed.join(", "));
+            Err(document.error(text, message).with_hint(hint))
+        }
+        _ => Ok(()),
+    };
+    let types = ["ClusterIP", "NodePort", "LoadBalancer"];
+    one_of(&spec.r#type, "type", &types)?;
+    one_of(&spec.session_affinity, "sessionAffinity", &["None"])?;
+    one_of(&spec.internal_traffic_policy, "internalTrafficPolicy", &["Cluster"])?;
+    if let Some(ip) = &spec.cluster_ip
+        && ip.value == "None"
+    {
+        let message = "`clusterIP: None` is not modelled";
+        let hint = "headless Services are not evaluated; leave the key out";
+        return Err(document.error(ip, message).with_hint(hint));
+    }
+    let Some(selector) = spec.selector.filter(|s| !s.value.is_empty()) else {
+        let message = format!("Service `{}` has no selector", meta.name.value);
+        let hint = "endpoints that are written by hand are not modelled";
+        return Err(place.error(message).with_hint(hint));
+    };
+    let Some(raw_ports) = spec.ports.filter(|p| !p.value.is_empty()) else {
+        return Err(place.error(format!("Service `{}` has no ports", meta.name.value)));
+    };
+    let (mut ports, mut named_targets) = (Vec::new(), Vec::new());
+    for raw in &raw_ports.value {
+        let number = raw.port.value;
+        if number == 0 {
+            return Err(document.error(&raw.port, "`port: 0` is no port"));
+        }
+        let protocol = raw.protocol.as_ref();
+        let mut port = ServicePort {
+            name: raw.name.clone(),
+            port: number,
+            target_port: number,
+            protocol: match protocol.map_or("TCP", |p| &p.value) {
+                "TCP" => Protocol::Tcp,
+                "UDP" => Protocol::Udp,
+                "SCTP" => Protocol::Sctp,
+                other => {
+                    let error = raw.protocol.as_ref().map_or_else(
+                        || place.error("unknown protocol"),
+                        |p| document.error(p, format!("unknown protocol `{other}`")),
+                    );
+                    return Err(error.with_candidates(other, ["TCP", "UDP", "SCTP"]));
+                }
+            },
+            http: false,
+        };
+        port.http = port.protocol == Protocol::Tcp && speaks_http(raw.name.as_deref(), raw.app_protocol.as_deref());
+        match raw.target_port.as_ref().map(|t| (t, &t.value)) {
+            Some((_, Target::Number(number))) => port.target_port = *number,
+            Some((target, Target::Name(name))) => {
+                named_targets.push((ports.len(), name.clone(), document.place(target)));
+            }
+            None => {}
+        }
+        ports.push(port);
+    }
+    Ok(Draft {
+        selector_place: document.place(&selector),
+        selector_labels: selector
+            .value
+            .iter()
+            .map(|(key, value)| LabelPlace::new(document, key, value))
+            .collect(),
+        named_targets,
+        service: ServiceManifest {
+            name: meta.name.value.clone(),
+            namespace: meta.namespace(),
+            selector: labels(&selector.value),
+            ports,
+            place,
+        },
+    })
+}
+
+/// Whether Istio treats a port as HTTP: `appProtocol`, else the part of the name before the first `-`; everything else
+/// is detected from the bytes, which is HTTP for the servers that are modelled
+/// (Istio docs "Protocol Selection", `pkg/config/kube/conversion.go`).
+fn speaks_http(name: Option<&str>, app_protocol: Option<&str>) -> bool {
+    const NOT_HTTP: [&str; 8] = ["tcp", "tls", "https", "udp", "mongo", "mysql", "redis", "sctp"];
+    let declared = app_protocol.or(name).unwrap_or("").to_ascii_lowercase();
+    let first = declared.split('-').next().unwrap_or("");
+    !NOT_HTTP.contains(&first)
+}

@@ -1,0 +1,294 @@
+//! From files to checked scenarios: an experiment file, its manifests and the parameter models become
+//! [`WorldSpec`](crate::cluster::spec::WorldSpec)s.
+//!
+//! Belongs here: everything that turns text written by a user into values that need no further checks, with messages
+//! that name file, line, column, the value and a hint. Does not belong here: what the values mean when a simulation runs
+//! (`cluster`, `lab`), and who may talk to whom (`policy`). The way of a file: `schema` reads it, `overrides` and
+//! `layers` say what a design inherits, `models` gives parameters, `material` the manifests, `faults`, `script` and
+//! `world` check and resolve.
+
+pub mod embedded;
+pub mod error;
+pub mod faults;
+pub mod layers;
+pub mod manifests;
+pub mod material;
+pub mod models;
+pub mod overrides;
+pub mod schema;
+pub mod script;
+pub mod values;
+pub mod world;
+pub mod yaml;
+
+#[cfg(test)]
+mod model_tests;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::kernel::SimTime;
+use error::InputError;
+use layers::Layers;
+use material::Origin;
+use models::Models;
+pub use models::ResolvedParameter;
+use overrides::Overrides;
+use schema::{Experiment, Step};
+use values::{complain, count, positive_duration, seed};
+pub use world::Design;
+use world::{Names, Shared, design};
+
+/// The form of experiment files that is read.
+const FORM: &str = "1";
+/// Most runs of each design.
+const REPLICATIONS_MAX: u32 = 10_000_000;
+
+/// An experiment that has been checked.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// Name of the file without its ending.
+    pub name: String,
+    /// One line that says what is simulated.
+    pub title: String,
+    /// What the experiment shall answer.
+    pub question: String,
+    /// Master seed.
+    pub seed: u64,
+    /// Experiments with one seed group meet the same misfortunes.
+    pub seed_group: String,
+    /// Runs of each design.
+    pub replications: u32,
+    /// The designs in their order.
+    pub designs: Vec<Design>,
+    /// Every file that had a say: the experiment, its manifests, the models.
+    pub inputs: Vec<InputFile>,
+    /// Digest of all inputs, the changes from the command line and the version of the program.
+    pub input_digest: String,
+    /// What looks like a mistake but has a meaning.
+    pub warnings: Vec<String>,
+}
+
+/// A file that had a say.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct InputFile {
+    /// Its name relative to the experiment's folder or to the program, with `/`.
+    pub name: String,
+    /// Its text.
+    #[serde(skip)]
+    pub text: String,
+    /// Its BLAKE3 digest in hexadecimal.
+    pub digest: String,
+}
+
+impl InputFile {
+    fn new(name: String, text: String) -> Self {
+        let digest = blake3::hash(text.as_bytes()).to_hex().to_string();
+        Self { name, text, digest }
+    }
+}
+
+impl Scenario {
+    /// Reads and checks an experiment file and everything it names.
+    ///
+    /// # Errors
+    /// Everything that is wrong, each thing once and in the order of its place.
+    pub fn load(path: &Path, overrides: &Overrides) -> Result<Self, Vec<InputError>> {
+        let text = yaml::read_text(path).map_err(|error| vec![error.with_hint(built_in_hint())])?;
+        read(path, text, Origin::Disk, overrides)
+    }
+
+    /// Reads and checks an experiment that the binary carries.
+    ///
+    /// # Errors
+    /// If there is none of that name, or a change from the command line is wrong.
+    pub fn built_in(name: &str, overrides: &Overrides) -> Result<Self, Vec<InputError>> {
+        let file = format!("experiments/{name}.yaml");
+        let Some(text) = embedded::text(&file) else {
+            let error = InputError::in_file(Path::new(name), format!("there is no built-in experiment `{name}`"));
+            return Err(vec![error.with_candidates(name, built_in_names())]);
+        };
+        read(Path::new(&file), text.to_owned(), Origin::Embedded, overrides)
+    }
+}
+
+/// Names of the experiments that the binary carries.
+pub fn built_in_names() -> impl Iterator<Item = &'static str> {
+    embedded::FILES
+        .iter()
+        .filter_map(|(name, _)| name.strip_prefix("experiments/")?.strip_suffix(".yaml"))
+        .filter(|name| !name.contains('/'))
+}
+
+fn built_in_hint() -> String {
+    let names: Vec<&str> = built_in_names().collect();
+    format!(
+        "name an experiment file, or one of the built-in experiments {}",
+        names.join(", ")
+    )
+}
+
+fn read(path: &Path, text: String, origin: Origin, overrides: &Overrides) -> Result<Scenario, Vec<InputError>> {
+    let one = |error: InputError| vec![error];
+    let experiment: Experiment = yaml::parse(path, &text).map_err(one)?;
+    let stem = path
+        .file_stem()
+        .map_or_else(|| "experiment".to_owned(), |stem| stem.to_string_lossy().into_owned());
+    let head = Head::read(path, &experiment, overrides, &stem).map_err(one)?;
+    let files = material::find(path, &experiment.manifests, origin).map_err(one)?;
+    let material = material::read(&files).map_err(one)?;
+    let models = Models::embedded().map_err(one)?;
+    let shared = Shared {
+        models: &models,
+        names: Names::of(&material),
+        material: &material,
+        horizon: head.horizon,
+    };
+    let (mut designs, mut errors) = (Vec::new(), Vec::new());
+    for written in &experiment.designs {
+        match design(
+            &shared,
+            &Layers {
+                file: path,
+                experiment: &experiment,
+                design: written,
+                overrides,
+            },
+        ) {
+            Ok(design) => designs.push(design),
+            Err(wrong) => errors.extend(wrong),
+        }
+    }
+    if !errors.is_empty() {
+        errors.sort_by(|a, b| (&a.file, a.line, a.column, &a.message).cmp(&(&b.file, b.line, b.column, &b.message)));
+        errors.dedup();
+        return Err(errors);
+    }
+    let mut warnings = material.warnings.clone();
+    warnings.extend(unused(path, &experiment, &text, &designs));
+    let inputs = inputs(path, text, files, &designs);
+    Ok(Scenario {
+        name: stem,
+        title: experiment.title,
+        question: experiment.question,
+        seed: head.seed,
+        seed_group: head.seed_group,
+        replications: head.replications,
+        designs,
+        input_digest: digest(&inputs, overrides),
+        inputs,
+        warnings,
+    })
+}
+
+/// The values at the top of an experiment file.
+struct Head {
+    horizon: SimTime,
+    replications: u32,
+    seed: u64,
+    seed_group: String,
+}
+
+impl Head {
+    fn read(path: &Path, experiment: &Experiment, overrides: &Overrides, stem: &str) -> Result<Self, InputError> {
+        if experiment.meshfault.value != FORM {
+            let message = format!("form `{}` of experiment files is not known", experiment.meshfault.value);
+            return Err(complain(path, &experiment.meshfault, message).with_hint(format!("write `meshfault: {FORM}`")));
+        }
+        let horizon = overrides.horizon.as_ref().unwrap_or(&experiment.horizon);
+        let replications = overrides.replications.as_ref().unwrap_or(&experiment.replications);
+        let master = overrides.seed.as_ref().or(experiment.seed.as_ref());
+        let group = overrides.seed_group.as_ref().or(experiment.seed_group.as_ref());
+        if experiment.designs.is_empty() {
+            return Err(InputError::in_file(path, "the experiment has no design")
+                .with_hint("write at least one under `designs`"));
+        }
+        for (index, design) in experiment.designs.iter().enumerate() {
+            let name = &design.name.value;
+            let plain = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+            if name.is_empty() || !name.chars().all(plain) {
+                let message = format!("`{name}` is no name of a design");
+                return Err(complain(path, &design.name, message).with_hint("letters, digits, `-`, `.` and `_`"));
+            }
+            if experiment.designs[..index]
+                .iter()
+                .any(|earlier| earlier.name.value == *name)
+            {
+                let message = format!("a second design is named `{name}`");
+                return Err(complain(path, &design.name, message).with_hint("every design needs a name of its own"));
+            }
+        }
+        Ok(Self {
+            horizon: SimTime::ZERO + positive_duration(path, horizon)?,
+            replications: count(path, replications, 1, REPLICATIONS_MAX)?,
+            seed: master.map_or(Ok(1), |text| seed(path, text))?,
+            seed_group: group.map_or_else(|| stem.to_owned(), |group| group.value.clone()),
+        })
+    }
+}
+
+/// Options that nothing names, and faults that nothing starts.
+fn unused(path: &Path, experiment: &Experiment, text: &str, designs: &[Design]) -> Vec<String> {
+    let place = |at: &schema::Text| format!("{}:{}:{}", path.display(), at.referenced.line(), at.referenced.column());
+    let options = experiment
+        .options
+        .0
+        .iter()
+        .filter(|(name, _)| !text.contains(&format!("${}", name.value)));
+    let options = options.map(|(name, _)| format!("{}: nothing names the option `${}`", place(name), name.value));
+    let by_step = |name: &str| {
+        let mut steps = experiment.script.iter();
+        steps.any(|step| matches!(&step.value, Step::StartFault(fault) if fault.value == name || fault.value.starts_with('$')))
+    };
+    let by_time = |name: &str| {
+        let mut faults = designs.iter().flat_map(|design| &design.world.faults);
+        faults.any(|fault| fault.name == name && fault.starts_at.is_some())
+    };
+    let faults = experiment
+        .faults
+        .0
+        .iter()
+        .filter(|(name, _)| !by_step(&name.value) && !by_time(&name.value));
+    let faults = faults.map(|(name, _)| format!("{}: nothing starts the fault `{}`", place(name), name.value));
+    options.chain(faults).collect()
+}
+
+fn inputs(path: &Path, text: String, manifests: Vec<material::ManifestFile>, designs: &[Design]) -> Vec<InputFile> {
+    let name = path.file_name().map_or_else(
+        || "experiment.yaml".to_owned(),
+        |name| name.to_string_lossy().into_owned(),
+    );
+    let mut inputs = vec![InputFile::new(name, text)];
+    inputs.extend(manifests.into_iter().map(|(_, name, text)| InputFile::new(name, text)));
+    let mut models: Vec<&str> = designs
+        .iter()
+        .flat_map(|design| design.model_files.iter().copied())
+        .collect();
+    models.sort_unstable();
+    models.dedup();
+    let texts = models
+        .into_iter()
+        .filter_map(|name| Some((name, embedded::text(name)?)));
+    inputs.extend(texts.map(|(name, text)| InputFile::new(name.to_owned(), text.to_owned())));
+    inputs
+}
+
+/// BLAKE3 over the version of the program, the inputs and the changes, each part behind its length.
+fn digest(inputs: &[InputFile], overrides: &Overrides) -> String {
+    let mut hasher = blake3::Hasher::new();
+    let mut part = |text: &str| {
+        hasher.update(&u64::try_from(text.len()).unwrap_or(u64::MAX).to_le_bytes());
+        hasher.update(text.as_bytes());
+    };
+    part(env!("CARGO_PKG_VERSION"));
+    for input in inputs {
+        part(&input.name);
+        part(&input.text);
+    }
+    part("changes");
+    overrides.written.iter().for_each(|change| part(change));
+    hasher.finalize().to_hex().to_string()
+}

@@ -1,0 +1,213 @@
+//! The script and the background churn of one design: names become indexes, and the order of steps is checked.
+//!
+//! Belongs here: what can be wrong with a step before it runs, such as a pod that is scaled before it exists. Does not
+//! belong here: what a step does (`cluster`).
+
+use std::collections::BTreeSet;
+
+use super::error::InputError;
+use super::faults::{Targets, number, point, span};
+use super::layers::Layers;
+use super::schema::{self, Text};
+use super::values::{choice, complain, duration, law, rate, unknown};
+use super::world::Names;
+use super::yaml::Spanned;
+use crate::cluster::spec::{ChurnSpec, Look, ProbeFrom, ProbeSpec, Step};
+use crate::kernel::SimTime;
+
+const LOOKS: [(&str, Look); 2] = [("at_once", Look::AtOnce), ("after_ips", Look::AfterIps)];
+
+const METHODS: [(&str, &str); 7] = [
+    ("GET", "GET"),
+    ("HEAD", "HEAD"),
+    ("POST", "POST"),
+    ("PUT", "PUT"),
+    ("PATCH", "PATCH"),
+    ("DELETE", "DELETE"),
+    ("OPTIONS", "OPTIONS"),
+];
+
+/// Reads the steps in order and knows what the earlier ones have done.
+struct Reader<'r, 'a> {
+    layers: &'r Layers<'a>,
+    names: &'r Names,
+    targets: &'r Targets,
+    applied: BTreeSet<usize>,
+    remembered: bool,
+    searched: bool,
+}
+
+/// The script of one design.
+///
+/// # Errors
+/// For the first step that is wrong.
+pub fn script(layers: &Layers<'_>, names: &Names, targets: &Targets) -> Result<Vec<Step>, InputError> {
+    let mut reader = Reader {
+        layers,
+        names,
+        targets,
+        applied: BTreeSet::new(),
+        remembered: false,
+        searched: false,
+    };
+    layers.experiment.script.iter().map(|step| reader.step(step)).collect()
+}
+
+/// The churn of one design that starts by itself.
+///
+/// # Errors
+/// For the first that is wrong.
+pub fn churn(layers: &Layers<'_>, targets: &Targets) -> Result<Vec<ChurnSpec>, InputError> {
+    let written = layers.overrides.churn.as_ref().unwrap_or(&layers.experiment.churn);
+    written
+        .iter()
+        .map(|spec| churn_spec(layers, targets, &spec.value))
+        .collect()
+}
+
+fn churn_spec(layers: &Layers<'_>, targets: &Targets, written: &schema::Churn) -> Result<ChurnSpec, InputError> {
+    Ok(ChurnSpec {
+        rate_per_s: rate(layers.file, layers.text(&written.rate)?)?,
+        lifetime: law(layers.file, &written.lifetime)?,
+        from: written
+            .from
+            .as_ref()
+            .map_or(Ok(SimTime::ZERO), |from| point(layers, targets, from))?,
+        duration: span(layers, &written.duration)?,
+        service_accounts: written
+            .service_accounts
+            .as_ref()
+            .map_or(Ok(1), |accounts| number(layers, accounts, 1))?,
+    })
+}
+
+impl Reader<'_, '_> {
+    fn step(&mut self, step: &Spanned<schema::Step>) -> Result<Step, InputError> {
+        let layers = self.layers;
+        Ok(match &step.value {
+            schema::Step::Apply(workloads) => {
+                let workloads = self.names.workloads(layers, workloads)?;
+                self.applied.extend(&workloads);
+                Step::Apply { workloads }
+            }
+            schema::Step::WaitReady(wait) => Step::WaitReady {
+                workloads: wait
+                    .workloads
+                    .iter()
+                    .map(|name| self.applied(name))
+                    .collect::<Result<_, _>>()?,
+                timeout: span(layers, &wait.timeout)?,
+            },
+            schema::Step::Pause(pause) => Step::Pause {
+                duration: duration(layers.file, layers.text(pause)?)?,
+            },
+            schema::Step::RememberIps(workload) => {
+                self.remembered = true;
+                Step::RememberIps {
+                    workload: self.applied(workload)?,
+                }
+            }
+            schema::Step::StartFault(fault) => Step::StartFault {
+                fault: self.fault(fault)?,
+            },
+            schema::Step::EndFault(fault) => Step::EndFault {
+                fault: self.fault(fault)?,
+            },
+            schema::Step::Scale(scale) => Step::Scale {
+                workload: self.applied(&scale.workload)?,
+                replicas: number(layers, &scale.replicas, 0)?,
+            },
+            schema::Step::RolloutRestart(restart) => Step::RolloutRestart {
+                workload: self.applied(&restart.workload)?,
+                deadline: span(layers, &restart.deadline)?,
+            },
+            schema::Step::FindReuse(find) => self.find_reuse(step, find)?,
+            schema::Step::Probe(probe) => Step::Probe(self.probe(probe)?),
+            schema::Step::Churn(churn) => {
+                if let Some(from) = &churn.from {
+                    let message = "churn of the script starts with its step";
+                    return Err(complain(layers.file, from, message).with_hint("leave `from` out"));
+                }
+                Step::Churn(churn_spec(layers, self.targets, churn)?)
+            }
+        })
+    }
+
+    fn find_reuse(&mut self, step: &Spanned<schema::Step>, find: &schema::FindReuse) -> Result<Step, InputError> {
+        let layers = self.layers;
+        if !self.remembered {
+            let message = "`find_reuse` looks for remembered addresses, but no step before it remembers any";
+            return Err(complain(layers.file, step, message).with_hint("write `- remember_ips: WORKLOAD` before it"));
+        }
+        self.searched = true;
+        Ok(Step::FindReuse {
+            workload: self.applied(&find.workload)?,
+            look: choice(layers.file, layers.text(&find.look)?, "time of a look", &LOOKS)?,
+            rollout_deadline: span(layers, &find.rollout_deadline)?,
+            rollouts_max: find
+                .rollouts_max
+                .as_ref()
+                .map(|max| number(layers, max, 0))
+                .transpose()?,
+        })
+    }
+
+    fn probe(&self, probe: &schema::Probe) -> Result<ProbeSpec, InputError> {
+        let layers = self.layers;
+        let client = layers.text(&probe.from)?;
+        let from = match client.value.as_str() {
+            "found" if self.searched => ProbeFrom::Found,
+            "found" => {
+                let message = "`found` is the pod that `find_reuse` finds, but no step before it looks for one";
+                return Err(
+                    complain(layers.file, client, message).with_hint("name a workload, or write `find_reuse` first")
+                );
+            }
+            _ => ProbeFrom::Workload(self.applied(client)?),
+        };
+        let retry = match &probe.retry_until_up {
+            Some(retry) if layers.text(retry)?.value != "never" => Some(span(layers, retry)?),
+            _ => None,
+        };
+        let path = match &probe.path {
+            Some(written) => {
+                let path = layers.text(written)?;
+                if !path.value.starts_with('/') {
+                    let message = format!("`{}` is no path", path.value);
+                    return Err(complain(layers.file, path, message).with_hint("a path begins with `/`"));
+                }
+                path.value.clone()
+            }
+            None => "/".to_owned(),
+        };
+        Ok(ProbeSpec {
+            from,
+            to: self.names.service(layers, &probe.to)?,
+            method: match &probe.method {
+                Some(method) => choice(layers.file, layers.text(method)?, "HTTP method", &METHODS)?.to_owned(),
+                None => "GET".to_owned(),
+            },
+            path,
+            time_limit: span(layers, &probe.time_limit)?,
+            retry_until_up: retry,
+        })
+    }
+
+    /// A workload that an earlier step has applied.
+    fn applied(&self, name: &Text) -> Result<usize, InputError> {
+        let index = self.names.workload(self.layers, name)?;
+        if self.applied.contains(&index) {
+            return Ok(index);
+        }
+        let message = format!("`{}` does not exist yet", self.names.workload_name(index));
+        let hint = format!("an `apply: [{}]` has to come before", self.names.workload_name(index));
+        Err(complain(self.layers.file, name, message).with_hint(hint))
+    }
+
+    fn fault(&self, name: &Text) -> Result<usize, InputError> {
+        let name = self.layers.text(name)?;
+        let faults = &self.layers.experiment.faults;
+        let index = faults.keys().position(|known| known == name.value);
+        index.ok_or_else(|| unknown(self.layers.file, name, "fault", faults.keys()))
+    }
+}

@@ -1,0 +1,381 @@
+//! Whole experiments: the built-in ones are right, and each bad one is complained about in the right words at the right
+//! place.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::cluster::spec::{CutMode, CutParty, Step as WorldStep};
+use crate::kernel::{Law, SimDuration};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn changed(changes: &[&str]) -> Overrides {
+    Overrides::parse(changes).expect("the changes of a test are well formed")
+}
+
+fn built_in(name: &str, changes: &[&str]) -> Scenario {
+    match Scenario::built_in(name, &changed(changes)) {
+        Ok(scenario) => scenario,
+        Err(errors) => panic!("{}", text(&errors)),
+    }
+}
+
+fn text(errors: &[InputError]) -> String {
+    let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    lines.join("\n")
+}
+
+#[test]
+fn designs_of_the_built_in_experiments() {
+    let mut table = String::new();
+    for name in built_in_names() {
+        let scenario = built_in(name, &[]);
+        assert_eq!(scenario.warnings, Vec::<String>::new());
+        assert_eq!(
+            (scenario.seed, scenario.seed_group.as_str(), scenario.replications),
+            (1, name, 1000)
+        );
+        for design in &scenario.designs {
+            let (world, fault) = (&design.world, &design.world.faults[0]);
+            let find = world.script.iter().find_map(|step| match step {
+                WorldStep::FindReuse { look, .. } => Some(*look),
+                _ => None,
+            });
+            let retry = world.script.iter().rev().find_map(|step| match step {
+                WorldStep::Probe(probe) => probe.retry_until_up,
+                _ => None,
+            });
+            writeln!(
+                table,
+                "{name} {}: {:?} {:?}, Istio {:?}, network {}, mesh {}, {:?} {:?} {:?}, look {find:?}, retry {retry:?}",
+                design.name,
+                world.datapath.routing,
+                world.datapath.encryption,
+                world
+                    .istio
+                    .as_ref()
+                    .map(|istio| (istio.replicas, istio.params.csr_redial_on_error)),
+                world.network_enforced,
+                world.mesh_enforced,
+                fault.target,
+                fault.parties,
+                fault.mode,
+            )
+            .expect("a text can be written to");
+        }
+    }
+    insta::assert_snapshot!(table);
+}
+
+#[test]
+fn a_file_on_disk_and_the_built_in_one_are_the_same() {
+    for name in built_in_names() {
+        let path = root().join("experiments").join(format!("{name}.yaml"));
+        let on_disk = Scenario::load(&path, &Overrides::default()).expect("the project's experiments are right");
+        let embedded = built_in(name, &[]);
+        assert_eq!(on_disk.input_digest, embedded.input_digest);
+        assert_eq!(on_disk.inputs, embedded.inputs);
+        assert!(
+            on_disk
+                .inputs
+                .iter()
+                .all(|input| !input.name.contains('\\') && input.digest.len() == 64)
+        );
+    }
+}
+
+#[test]
+fn only_the_models_that_a_design_uses_are_inputs() {
+    let names: Vec<String> = built_in("ip-reuse", &[])
+        .inputs
+        .into_iter()
+        .map(|input| input.name)
+        .collect();
+    assert_eq!(names[0], "ip-reuse.yaml");
+    assert!(names.contains(&"manifests/sleep-helloworld/30-sleep.yaml".to_owned()));
+    assert!(names.contains(&"models/cilium/1.15.yaml".to_owned()));
+    assert!(
+        !names
+            .iter()
+            .any(|name| name.contains("istio/1.") || name.contains("1.32")),
+        "{names:?}"
+    );
+}
+
+#[test]
+fn the_digest_depends_on_changes() {
+    let digest = |changes: &[&str]| built_in("ip-reuse", changes).input_digest;
+    assert_eq!(digest(&[]), digest(&[]));
+    assert_ne!(digest(&[]), digest(&["replications=20"]));
+    assert_ne!(digest(&["seed=2"]), digest(&["seed=3"]));
+}
+
+#[test]
+fn changes_from_the_command_line_reach_every_design() {
+    let changes = [
+        "cluster.nodes=400",
+        "horizon=20m",
+        "replications=7",
+        "seed=9",
+        "options.gap=3s",
+        "cluster.istio.replicas=5",
+        "churn={rate: 20/s, for: 10m, lifetime: {exponential: {mean: 3m, max: 30m}}, service_accounts: 50}",
+        "parameters.kubernetes.node_monitor_grace_period=50s",
+        "parameters.istio.api_client_qps=20",
+    ];
+    let scenario = built_in("istiod-cut-off", &changes);
+    assert_eq!((scenario.replications, scenario.seed), (7, 9));
+    for design in &scenario.designs {
+        let world = &design.world;
+        assert_eq!((world.nodes, world.control_plane_nodes), (400, 1));
+        assert_eq!(world.horizon, SimTime::ZERO + SimDuration::from_secs(1200));
+        assert_eq!(world.kubernetes.node_monitor_grace_period, SimDuration::from_secs(50));
+        assert_eq!(world.churn[0].service_accounts, 50);
+        assert!(matches!(world.churn[0].lifetime, Law::Exponential { .. }));
+        let pauses = world
+            .script
+            .iter()
+            .filter(|step| matches!(step, WorldStep::Pause { duration } if *duration == SimDuration::from_secs(3)));
+        assert_eq!(pauses.count(), 1);
+        // A design without Istio does not get it from the command line.
+        assert_eq!(world.istio.as_ref().map_or(5, |istio| istio.replicas), 5);
+        assert_eq!(world.istio.is_none(), design.name == "cilium-only");
+        let mut overridden = design.parameters.iter().filter(|parameter| parameter.overridden);
+        let grace = overridden.next().expect("one parameter is overridden");
+        assert_eq!((grace.value.as_str(), grace.source.as_str()), ("50s", "command line"));
+    }
+}
+
+#[test]
+fn a_change_that_is_wrong_is_complained_about_without_a_place() {
+    let error = |change: &str| match Scenario::built_in("ip-reuse", &changed(&[change])) {
+        Ok(_) => panic!("{change} is wrong"),
+        Err(errors) => text(&errors),
+    };
+    assert_eq!(
+        error("cluster.nodes=many"),
+        "--set: `many` is no whole number\n  hint: write a whole number from 2 to 10000"
+    );
+    assert_eq!(
+        error("options.gab=5s"),
+        "--set: unknown option `gab`\n  hint: did you mean `gap`?"
+    );
+    let rate = error("churn={rate: 20, for: 10m, lifetime: 60s}");
+    assert!(rate.starts_with("--set: `20` is no rate"), "{rate}");
+}
+
+#[test]
+fn an_unknown_built_in_experiment_has_a_near_match() {
+    let errors = Scenario::built_in("ip-reuze", &Overrides::default()).expect_err("there is none");
+    assert_eq!(
+        text(&errors),
+        "ip-reuze: there is no built-in experiment `ip-reuze`\n  hint: did you mean `ip-reuse`?"
+    );
+    let errors = Scenario::load(Path::new("no-such.yaml"), &Overrides::default()).expect_err("there is none");
+    assert!(
+        text(&errors).contains("ip-reuse, istiod-cut-off, one-istiod-of-three"),
+        "{}",
+        text(&errors)
+    );
+}
+
+#[test]
+fn faults_and_steps_are_resolved_to_indexes() {
+    let scenario = built_in("istiod-cut-off", &[]);
+    let world = &scenario.designs[4].world;
+    assert_eq!(
+        world.faults[0].parties,
+        [CutParty::Kubelet, CutParty::CiliumAgent, CutParty::ServiceProxy]
+    );
+    assert_eq!(world.faults[0].mode, CutMode::RepliesOnly);
+    let WorldStep::StartFault { fault: 0 } = world.script[world.measures.startup_since_step] else {
+        panic!("pods are measured from the step on that starts the fault");
+    };
+    let WorldStep::Probe(probe) = &world.script[world.script.len() - 1] else {
+        panic!("the last step is the probe");
+    };
+    assert_eq!(world.services[probe.to].name, "helloworld-v1");
+    assert_eq!((probe.method.as_str(), probe.path.as_str()), ("GET", "/hello"));
+}
+
+const EVERY_FORM: &str = r#"
+meshfault: 1
+title: Every form
+question: Is every form of the file read?
+horizon: 1h
+replications: 3
+seed: 18446744073709551615
+seed_group: a group
+cluster:
+  kubernetes: 1.30
+  nodes: 6
+  control_plane_nodes: 2
+  node_prefix_length: 25
+  cilium: {version: 1.15, routing: native, encryption: wireguard}
+  istio: {version: 1.21, replicas: 2}
+manifests: manifests/sleep-helloworld
+options: {mode: reject, party: webhook, replicas: 3, from: 30s}
+faults:
+  one: {cut: {node: control-plane-2, parties: [kubelet], mode: drop}, at: $from, for: 5m}
+  two: {cut: {node: worker-1, parties: [service_proxy, kubelet, kubelet], mode: replies_only}}
+  three: {cut: {istiod: 1, parties: [istiod, $party], mode: $mode}}
+script:
+  - apply: [sleep-v1, helloworld-v1]
+  - wait_ready: {workloads: [sleep-v1], timeout: 90s}
+  - start_fault: two
+  - churn: {rate: 30/min, lifetime: {uniform: {min: 10s, max: 20s}}, for: 1m}
+  - rollout_restart: {workload: sleep-v1, deadline: 10m}
+  - scale: {workload: sleep-v1, replicas: $replicas}
+  - remember_ips: sleep-v1
+  - find_reuse: {workload: sleep-v1, look: at_once, rollout_deadline: 10m, rollouts_max: 0}
+  - end_fault: two
+  - start_fault: three
+  - probe: {from: sleep-v1, to: helloworld-v1, method: POST, time_limit: 1s, retry_until_up: never}
+  - pause: 0s
+churn:
+  - {rate: 10/h, lifetime: {log_normal: {median: 3m, p99: 1h, max: 2h}}, from: $from, for: 10m, service_accounts: 50}
+parameters:
+  kubernetes.watch_latency: {constant: 7ms}
+  kubernetes.term_reaction: 1s
+  kubernetes.lease_renew_jitter_ratio: 0.1
+  cilium.wireguard_encapsulates: false
+designs:
+  - name: only
+    parameters: {istio.csr_attempts: 3}
+"#;
+
+#[test]
+fn every_form_is_read() {
+    let path = Path::new("experiments/every-form.yaml");
+    let overrides = Overrides::default();
+    let scenario = read(path, EVERY_FORM.to_owned(), Origin::Embedded, &overrides);
+    let scenario = scenario.unwrap_or_else(|errors| panic!("{}", text(&errors)));
+    assert_eq!((scenario.seed, scenario.seed_group.as_str()), (u64::MAX, "a group"));
+    let design = &scenario.designs[0];
+    assert_eq!(
+        design.notes,
+        [
+            "kubernetes 1.30: the nearest parameter set that applies is 1.24 (1.24 to 1.31; the grace period of a node changed in 1.32)"
+        ]
+    );
+    let world = &design.world;
+    assert_eq!((world.network_enforced, world.mesh_enforced), (true, true));
+    insta::assert_debug_snapshot!((&world.faults, &world.script, &world.churn, &world.measures));
+    assert_eq!(
+        world.kubernetes.watch_latency,
+        Law::Constant(SimDuration::from_millis(7))
+    );
+    assert_eq!(world.kubernetes.term_reaction, Law::Constant(SimDuration::from_secs(1)));
+    assert!(!world.cilium.wireguard_encapsulates);
+    let overridden: Vec<String> = design
+        .parameters
+        .iter()
+        .filter(|parameter| parameter.overridden)
+        .map(|parameter| format!("{} {} {}", parameter.name, parameter.value, parameter.source))
+        .collect();
+    assert_eq!(
+        overridden,
+        [
+            "kubernetes.watch_latency 7ms every-form.yaml:38",
+            "kubernetes.lease_renew_jitter_ratio 0.1 every-form.yaml:40",
+            "kubernetes.term_reaction 1s every-form.yaml:39",
+            "cilium.wireguard_encapsulates false every-form.yaml:41",
+            "istio.csr_attempts 3 every-form.yaml:44",
+        ]
+    );
+}
+
+/// The bad experiments of `tests/bad_inputs`, in the order of their names.
+fn bad_inputs() -> Vec<PathBuf> {
+    let folder = std::fs::read_dir(root().join("tests/bad_inputs")).expect("the folder is part of the project");
+    let mut files: Vec<PathBuf> = folder
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.is_file())
+        .collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn bad_inputs_are_complained_about() {
+    let mut messages = String::new();
+    for path in bad_inputs() {
+        let errors = match Scenario::load(&path, &Overrides::default()) {
+            Ok(_) => panic!("{} is bad", path.display()),
+            Err(errors) => text(&errors),
+        };
+        // Messages name files as they were given; the place of the project is not part of the expectation.
+        let prefix = format!("{}/tests/bad_inputs/", root().display());
+        writeln!(messages, "{}\n", errors.replace(&prefix, "")).expect("a text can be written to");
+    }
+    insta::assert_snapshot!(messages);
+}
+
+#[test]
+fn every_complaint_names_a_place_and_has_a_hint_where_one_helps() {
+    for path in bad_inputs() {
+        let errors = Scenario::load(&path, &Overrides::default()).expect_err("the file is bad");
+        // What the reader of YAML and that of manifests say by themselves needs no hint.
+        let plain = ["is missing", "found nothing", "expected", "%"];
+        for error in errors {
+            assert!(error.line.is_some() || error.message.contains("no design"), "{error}");
+            assert!(
+                error.hint.is_some() || plain.iter().any(|words| error.message.contains(words)),
+                "{error}"
+            );
+        }
+    }
+}
+
+#[test]
+fn faults_that_nothing_starts_and_options_that_nothing_names_are_warned_about() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let path = folder.path().join("idle.yaml");
+    let manifests = root().join("experiments/manifests/pods-only").display().to_string();
+    let experiment = embedded::text("experiments/one-istiod-of-three.yaml").expect("it is built in");
+    let idle = experiment
+        .replace("manifests/pods-only", &manifests)
+        .replace("  - start_fault: cut-istiod\n", "")
+        .replace(", since: cut-istiod", "")
+        .replace("faults:\n  cut-istiod:", "options:\n  gap: 5s\nfaults:\n  cut-istiod:");
+    std::fs::write(&path, idle).expect("the folder can be written to");
+    let scenario = Scenario::load(&path, &Overrides::default()).expect("the experiment is odd, not wrong");
+    let ends: Vec<&str> = scenario
+        .warnings
+        .iter()
+        .filter_map(|warning| warning.split(": ").last())
+        .collect();
+    assert_eq!(
+        ends,
+        [
+            "nothing names the option `$gap`",
+            "nothing starts the fault `cut-istiod`"
+        ]
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever happens to a file, the answer is a scenario or complaints, and never a panic.
+    #[test]
+    fn damaged_experiments_do_not_panic(line in 0_usize..110, insert in "[ -~]{0,12}", cut in 0_usize..40) {
+        let experiment = embedded::text("experiments/istiod-cut-off.yaml").expect("it is built in");
+        let damaged: Vec<String> = experiment
+            .lines()
+            .enumerate()
+            .map(|(index, text)| match index == line {
+                true => format!("{}{insert}", text.chars().take(cut).collect::<String>()),
+                false => text.to_owned(),
+            })
+            .collect();
+        let path = Path::new("experiments/istiod-cut-off.yaml");
+        let _ = read(path, damaged.join("\n"), Origin::Embedded, &Overrides::default());
+    }
+}

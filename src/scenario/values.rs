@@ -1,0 +1,303 @@
+//! From texts to values: spans of time, counts, rates, laws, words from a list.
+//!
+//! Belongs here: every rule about how one value is written, and the complaint when it is not. Does not belong here:
+//! which key expects which value. Units are always written, so a bare number is never a span of time.
+
+use std::path::Path;
+
+use jiff::fmt::friendly::SpanParser;
+
+use super::error::{InputError, Place};
+use super::schema::{LawForm, Setting, Text};
+use super::yaml::Spanned;
+use crate::cluster::params::{Kind, Value};
+use crate::kernel::{Law, SimDuration};
+
+/// Stands for the file in complaints about values that come from the command line.
+pub const COMMAND_LINE: &str = "--set";
+
+const SPAN_HINT: &str = "write a number with its unit, such as `40s`, `250ms` or `1h30m`";
+const SPAN_PARSER: SpanParser = SpanParser::new();
+
+/// An error at the place of a value; a value without a place comes from the command line.
+pub fn complain<T>(file: &Path, at: &Spanned<T>, message: impl Into<String>) -> InputError {
+    let small = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+    let location = at.referenced;
+    if location.line() == 0 {
+        return InputError::in_file(Path::new(COMMAND_LINE), message);
+    }
+    Place {
+        file: file.to_owned(),
+        line: small(location.line()),
+        column: small(location.column()),
+    }
+    .error(message)
+}
+
+/// A span of time, zero allowed.
+///
+/// # Errors
+/// If the text is no span of time with units, or a negative one.
+pub fn duration(file: &Path, text: &Text) -> Result<SimDuration, InputError> {
+    let wrong = |message: String| complain(file, text, message).with_hint(SPAN_HINT);
+    let span = SPAN_PARSER
+        .parse_duration(&text.value)
+        .map_err(|_| wrong(format!("`{}` is no span of time", text.value)))?;
+    if span.is_negative() {
+        return Err(wrong(format!("`{}` is negative", text.value)));
+    }
+    u64::try_from(span.as_nanos())
+        .map(SimDuration::from_nanos)
+        .map_err(|_| wrong(format!("`{}` is too long", text.value)))
+}
+
+/// A span of time above zero.
+///
+/// # Errors
+/// As [`duration`], and for zero.
+pub fn positive_duration(file: &Path, text: &Text) -> Result<SimDuration, InputError> {
+    let span = duration(file, text)?;
+    if span == SimDuration::ZERO {
+        let message = format!("`{}` is no time at all", text.value);
+        return Err(complain(file, text, message).with_hint("write a span longer than zero"));
+    }
+    Ok(span)
+}
+
+/// A whole number from `min` to `max`.
+///
+/// # Errors
+/// If the text is something else.
+pub fn count(file: &Path, text: &Text, min: u32, max: u32) -> Result<u32, InputError> {
+    let written = text.value.trim();
+    match written.parse() {
+        Ok(number) if (min..=max).contains(&number) => Ok(number),
+        _ => {
+            let message = match written.parse::<f64>() {
+                Ok(number) if number < 0.0 => format!("`{written}` is negative"),
+                Ok(_) => format!("`{written}` is out of range or not whole"),
+                Err(_) => format!("`{written}` is no whole number"),
+            };
+            let hint = match max {
+                u32::MAX => format!("write a whole number of at least {min}"),
+                _ => format!("write a whole number from {min} to {max}"),
+            };
+            Err(complain(file, text, message).with_hint(hint))
+        }
+    }
+}
+
+/// A whole number of 64 bits.
+///
+/// # Errors
+/// If the text is something else.
+pub fn seed(file: &Path, text: &Text) -> Result<u64, InputError> {
+    text.value.trim().parse().map_err(|_| {
+        let message = format!("`{}` is no seed", text.value);
+        complain(file, text, message).with_hint(format!("write a whole number from 0 to {}", u64::MAX))
+    })
+}
+
+/// A rate, `20/s`, per second.
+///
+/// # Errors
+/// If the text is something else, or the rate is not positive.
+pub fn rate(file: &Path, text: &Text) -> Result<f64, InputError> {
+    let (number, unit) = text.value.split_once('/').unwrap_or((&text.value, ""));
+    let per = match unit.trim() {
+        "s" => Some(1.0),
+        "min" => Some(60.0),
+        "h" => Some(3600.0),
+        _ => None,
+    };
+    let number = number.trim().parse().ok().filter(|n: &f64| n.is_finite() && *n > 0.0);
+    number.zip(per).map(|(number, per)| number / per).ok_or_else(|| {
+        complain(file, text, format!("`{}` is no rate", text.value))
+            .with_hint("write a positive number per time, such as `20/s`, `5/min` or `10/h`")
+    })
+}
+
+/// A word from a list.
+///
+/// # Errors
+/// If the word is not in the list; `what` says in words what was expected.
+pub fn choice<T: Copy>(file: &Path, text: &Text, what: &str, choices: &[(&str, T)]) -> Result<T, InputError> {
+    match choices.iter().find(|(word, _)| *word == text.value) {
+        Some((_, value)) => Ok(*value),
+        None => Err(unknown(file, text, what, choices.iter().map(|(word, _)| *word))),
+    }
+}
+
+/// The complaint about a name that does not exist.
+pub fn unknown<'c>(file: &Path, text: &Text, what: &str, known: impl IntoIterator<Item = &'c str>) -> InputError {
+    complain(file, text, format!("unknown {what} `{}`", text.value)).with_candidates(&text.value, known)
+}
+
+/// A law of a span of time; one span is the law that always gives it.
+///
+/// # Errors
+/// If a span is none, or the spans contradict each other.
+pub fn law(file: &Path, setting: &Spanned<Setting>) -> Result<Law, InputError> {
+    let form = match &setting.value {
+        Setting::Scalar(value) => {
+            let text = Spanned::new(value.clone(), setting.referenced, setting.defined);
+            return duration(file, &text).map(Law::Constant);
+        }
+        Setting::Law(form) => form.as_ref(),
+    };
+    // A law whose bounds contradict each other is complained about at the first of them.
+    let check = |holds: bool, at: &Text, message: &str| match holds {
+        true => Ok(()),
+        false => Err(complain(file, at, format!("`{}`: {message}", at.value))
+            .with_hint("write the smaller span for `min`, `median` and `mean`, the larger one for `p99` and `max`")),
+    };
+    match form {
+        LawForm::Constant(value) => duration(file, value).map(Law::Constant),
+        LawForm::Uniform { min: low, max: high } => {
+            let (min, max) = (duration(file, low)?, duration(file, high)?);
+            check(
+                min <= max,
+                low,
+                "the lower end of a uniform law lies above its upper end",
+            )?;
+            Ok(Law::Uniform { min, max })
+        }
+        LawForm::LogNormal {
+            median: middle,
+            p99: tail,
+            max: bound,
+        } => {
+            let (median, p99) = (positive_duration(file, middle)?, duration(file, tail)?);
+            let max = duration(file, bound)?;
+            check(
+                median <= p99,
+                middle,
+                "the median of a log-normal law lies above its 99th percentile",
+            )?;
+            check(
+                median <= max,
+                bound,
+                "the bound of a log-normal law lies below its median",
+            )?;
+            Ok(Law::LogNormal { median, p99, max })
+        }
+        LawForm::Exponential {
+            mean: average,
+            max: bound,
+        } => {
+            let (mean, max) = (positive_duration(file, average)?, duration(file, bound)?);
+            check(
+                mean <= max,
+                bound,
+                "the bound of an exponential law lies below its mean",
+            )?;
+            Ok(Law::Exponential { mean, max })
+        }
+    }
+}
+
+/// A parameter of a given kind.
+///
+/// # Errors
+/// If the setting is of another kind.
+pub fn parameter(file: &Path, kind: Kind, setting: &Spanned<Setting>) -> Result<Value, InputError> {
+    let wrong = |expected: &str| {
+        complain(
+            file,
+            setting,
+            format!("`{}` is no {expected}", describe(&setting.value)),
+        )
+    };
+    let text = match (&setting.value, kind) {
+        (_, Kind::Law) => return law(file, setting).map(Value::Law),
+        (Setting::Scalar(value), _) => Spanned::new(value.clone(), setting.referenced, setting.defined),
+        (Setting::Law(_), Kind::Duration) => return Err(wrong("span of time").with_hint("one span is expected here")),
+        (Setting::Law(_), _) => return Err(wrong("number or switch").with_hint("one value is expected here")),
+    };
+    match kind {
+        Kind::Duration | Kind::Law => duration(file, &text).map(Value::Duration),
+        Kind::Count => count(file, &text, 0, u32::MAX).map(|n| Value::Count(u64::from(n))),
+        Kind::Number => match text.value.trim().parse::<f64>() {
+            Ok(number) if number.is_finite() && number >= 0.0 => Ok(Value::Number(number)),
+            _ => Err(wrong("number").with_hint("write a number of at least 0, such as `0.5`")),
+        },
+        Kind::Switch => match text.value.as_str() {
+            "true" => Ok(Value::Switch(true)),
+            "false" => Ok(Value::Switch(false)),
+            _ => Err(wrong("switch").with_hint("write `true` or `false`")),
+        },
+    }
+}
+
+/// A setting in words, for tables and messages.
+pub fn describe(setting: &Setting) -> String {
+    let form = match setting {
+        Setting::Scalar(value) => return value.clone(),
+        Setting::Law(form) => form.as_ref(),
+    };
+    match form {
+        LawForm::Constant(value) => value.value.clone(),
+        LawForm::Uniform { min, max } => format!("uniform, {} to {}", min.value, max.value),
+        LawForm::LogNormal { median, p99, max } => {
+            format!(
+                "log-normal, median {}, p99 {}, at most {}",
+                median.value, p99.value, max.value
+            )
+        }
+        LawForm::Exponential { mean, max } => format!("exponential, mean {}, at most {}", mean.value, max.value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_saphyr::Location;
+
+    fn text(value: &str) -> Text {
+        Spanned::new(value.to_owned(), Location::UNKNOWN, Location::UNKNOWN)
+    }
+
+    #[test]
+    fn spans_of_time_need_a_unit() {
+        let read = |value: &str| duration(Path::new("f"), &text(value)).ok();
+        assert_eq!(read("40s"), Some(SimDuration::from_secs(40)));
+        assert_eq!(read("250ms"), Some(SimDuration::from_millis(250)));
+        assert_eq!(read("1h30m"), Some(SimDuration::from_secs(5400)));
+        assert_eq!(read("0.5s"), Some(SimDuration::from_millis(500)));
+        assert_eq!(read("500us"), Some(SimDuration::from_nanos(500_000)));
+        assert_eq!(read("0s"), Some(SimDuration::ZERO));
+        for wrong in [
+            "40",
+            "0",
+            "",
+            "40 potatoes",
+            "-5s",
+            "5s ago",
+            "PT5S",
+            "s",
+            "1e3s",
+            "99999999h",
+        ] {
+            assert_eq!(read(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn rates_are_per_second() {
+        let read = |value: &str| rate(Path::new("f"), &text(value)).ok();
+        assert_eq!(read("20/s"), Some(20.0));
+        assert_eq!(read("30/min"), Some(0.5));
+        for wrong in ["20", "0/s", "-1/s", "x/s", "20/d", "inf/s", "nan/s"] {
+            assert_eq!(read(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn counts_are_whole_and_bounded() {
+        let read = |value: &str| count(Path::new("f"), &text(value), 1, 10).ok();
+        assert_eq!(read("10"), Some(10));
+        for wrong in ["0", "11", "-1", "1.5", "ten", "99999999999"] {
+            assert_eq!(read(wrong), None, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,360 @@
+//! One design: from its layers to the checked description of its world.
+//!
+//! Belongs here: the cluster, the parameters, the policies in force and the measures of a design. Does not belong here:
+//! faults (`faults`), steps (`script`), parameter sets (`models`) and the reading of manifests (`manifests`).
+
+use super::error::InputError;
+use super::faults::{Targets, faults};
+use super::layers::{Change, Layers};
+use super::material::Material;
+use super::models::{Models, ParameterSet, ResolvedParameter};
+use super::schema::Text;
+use super::script::{churn, script};
+use super::values::{choice, complain, count, positive_duration, unknown};
+use crate::cluster::params::{CiliumParams, IstioParams, KubernetesParams, NetworkParams};
+use crate::cluster::spec::{Datapath, Encryption, IstioSpec, Measures, Routing, Step, WorldSpec};
+use crate::kernel::{SimDuration, SimTime};
+
+/// Nodes of a cluster that says nothing: one control plane and three workers.
+const NODES: u32 = 4;
+/// Length of a node's pod address prefix where none is given; the default of kube-controller-manager.
+const NODE_PREFIX_LENGTH: u8 = 24;
+/// Most nodes that a cluster can have: twice the tested limit of Kubernetes.
+const NODES_MAX: u32 = 10_000;
+/// A delay that counts where no threshold is given.
+const DELAYED_THRESHOLD: SimDuration = SimDuration::from_secs(20);
+
+const ROUTINGS: [(&str, Routing); 2] = [("native", Routing::Native), ("vxlan", Routing::Vxlan)];
+const ENCRYPTIONS: [(&str, Encryption); 2] = [("none", Encryption::None), ("wireguard", Encryption::WireGuard)];
+const LAYERS: [(&str, bool); 2] = [("network", false), ("mesh", true)];
+
+/// Names that an experiment can use.
+#[derive(Clone, Debug)]
+pub struct Names {
+    workloads: Vec<String>,
+    services: Vec<String>,
+}
+
+impl Names {
+    /// The names of some manifests.
+    #[must_use]
+    pub fn of(material: &Material) -> Self {
+        Self {
+            workloads: material
+                .workloads
+                .iter()
+                .map(|workload| workload.name.clone())
+                .collect(),
+            services: material.services.iter().map(|service| service.name.clone()).collect(),
+        }
+    }
+
+    /// The index of a workload.
+    ///
+    /// # Errors
+    /// If there is none of that name.
+    pub fn workload(&self, layers: &Layers<'_>, name: &Text) -> Result<usize, InputError> {
+        index(layers, name, "workload", &self.workloads)
+    }
+
+    /// The indexes of workloads.
+    ///
+    /// # Errors
+    /// If there is none of such a name.
+    pub fn workloads(&self, layers: &Layers<'_>, names: &[Text]) -> Result<Vec<usize>, InputError> {
+        names.iter().map(|name| self.workload(layers, name)).collect()
+    }
+
+    /// The index of a Service.
+    ///
+    /// # Errors
+    /// If there is none of that name.
+    pub fn service(&self, layers: &Layers<'_>, name: &Text) -> Result<usize, InputError> {
+        index(layers, name, "Service", &self.services)
+    }
+
+    /// The name of a workload.
+    #[must_use]
+    pub fn workload_name(&self, index: usize) -> &str {
+        &self.workloads[index]
+    }
+}
+
+fn index(layers: &Layers<'_>, name: &Text, what: &str, known: &[String]) -> Result<usize, InputError> {
+    let name = layers.text(name)?;
+    let found = known.iter().position(|known| *known == name.value);
+    found.ok_or_else(|| unknown(layers.file, name, what, known.iter().map(String::as_str)))
+}
+
+/// What is the same for all designs.
+#[derive(Debug)]
+pub struct Shared<'a> {
+    /// All parameter sets.
+    pub models: &'a Models,
+    /// What the manifests describe.
+    pub material: &'a Material,
+    /// Its names.
+    pub names: Names,
+    /// The end of every run.
+    pub horizon: SimTime,
+}
+
+/// A checked design.
+#[derive(Clone, Debug)]
+pub struct Design {
+    /// Its name in results.
+    pub name: String,
+    /// One line that says what it is.
+    pub title: String,
+    /// Its world.
+    pub world: WorldSpec,
+    /// Its parameters with their sources.
+    pub parameters: Vec<ResolvedParameter>,
+    /// What is to be said about it, such as a parameter set that stands for a later version.
+    pub notes: Vec<String>,
+    /// The model files that it uses.
+    pub(super) model_files: Vec<&'static str>,
+}
+
+/// The cluster of a design, without faults and script.
+struct ClusterOf {
+    targets: Targets,
+    node_prefix_length: u8,
+    datapath: Datapath,
+    kubernetes: ParameterSet,
+    cilium: ParameterSet,
+    istio: Option<ParameterSet>,
+    network: ParameterSet,
+}
+
+/// Checks one design.
+///
+/// # Errors
+/// One error for each part of the design that is wrong.
+pub fn design(shared: &Shared<'_>, layers: &Layers<'_>) -> Result<Design, Vec<InputError>> {
+    let names = &shared.names;
+    layers.check_names().map_err(|error| vec![error])?;
+    let cluster = cluster(shared, layers).map_err(|error| vec![error])?;
+    let targets = &cluster.targets;
+    let mut errors = Vec::new();
+    let in_force = keep(&mut errors, in_force(layers, targets.istiods.is_some()));
+    let faults = keep(&mut errors, faults(layers, names, targets));
+    let script = keep(&mut errors, script(layers, names, targets));
+    let churn = keep(&mut errors, churn(layers, targets));
+    let measures = keep(
+        &mut errors,
+        measures(layers, names, script.as_deref().unwrap_or_default()),
+    );
+    let (Some((network_enforced, mesh_enforced)), Some(faults), Some(script), Some(churn), Some(measures)) =
+        (in_force, faults, script, churn, measures)
+    else {
+        return Err(errors);
+    };
+    let sets = [
+        Some(&cluster.kubernetes),
+        Some(&cluster.cilium),
+        cluster.istio.as_ref(),
+        Some(&cluster.network),
+    ];
+    let used = || sets.into_iter().flatten();
+    let istio = cluster
+        .istio
+        .as_ref()
+        .zip(targets.istiods)
+        .map(|(set, replicas)| IstioSpec {
+            replicas,
+            params: built(IstioParams::build(|name, _| Ok(set.value(name)))),
+        });
+    let world = WorldSpec {
+        horizon: shared.horizon,
+        nodes: targets.nodes,
+        control_plane_nodes: targets.control_plane_nodes,
+        node_prefix_length: cluster.node_prefix_length,
+        kubernetes: built(KubernetesParams::build(|name, _| Ok(cluster.kubernetes.value(name)))),
+        cilium: built(CiliumParams::build(|name, _| Ok(cluster.cilium.value(name)))),
+        datapath: cluster.datapath,
+        network: built(NetworkParams::build(|name, _| Ok(cluster.network.value(name)))),
+        istio,
+        workloads: shared.material.workloads.clone(),
+        services: shared.material.services.clone(),
+        network_policies: shared.material.network_policies.clone(),
+        mesh_policies: shared.material.mesh_policies.clone(),
+        network_enforced,
+        mesh_enforced,
+        trust_domain: "cluster.local".to_owned(),
+        faults,
+        script,
+        churn,
+        measures,
+    };
+    Ok(Design {
+        name: layers.design.name.value.clone(),
+        title: layers
+            .design
+            .title
+            .clone()
+            .unwrap_or_else(|| layers.design.name.value.clone()),
+        world,
+        parameters: used().flat_map(ParameterSet::shown).cloned().collect(),
+        notes: used().filter_map(|set| set.note.clone()).collect(),
+        model_files: used().flat_map(|set| set.files.iter().copied()).collect(),
+    })
+}
+
+fn cluster(shared: &Shared<'_>, layers: &Layers<'_>) -> Result<ClusterOf, InputError> {
+    let file = layers.file;
+    let nodes_text = layers.cluster(|cluster| cluster.nodes.as_ref());
+    let nodes = nodes_text.map_or(Ok(NODES), |text| count(file, text, 2, NODES_MAX))?;
+    let control_text = layers.cluster(|cluster| cluster.control_plane_nodes.as_ref());
+    let control_plane_nodes = control_text.map_or(Ok(1), |text| count(file, text, 1, NODES_MAX))?;
+    if let (true, Some(at)) = (control_plane_nodes >= nodes, control_text.or(nodes_text)) {
+        let message = format!("{control_plane_nodes} control-plane nodes of {nodes} leave no node for pods");
+        return Err(complain(file, at, message).with_hint("`nodes` counts the control plane too"));
+    }
+    let prefix = layers.cluster(|cluster| cluster.node_prefix_length.as_ref());
+    let prefix = prefix.map(|text| count(file, text, 16, 28)).transpose()?;
+    let node_prefix_length = prefix
+        .and_then(|length| u8::try_from(length).ok())
+        .unwrap_or(NODE_PREFIX_LENGTH);
+    let routing = layers.cluster(|cluster| cluster.cilium.routing.as_ref());
+    let encryption = layers.cluster(|cluster| cluster.cilium.encryption.as_ref());
+    let datapath = Datapath {
+        routing: routing.map_or(Ok(Routing::Vxlan), |text| choice(file, text, "routing mode", &ROUTINGS))?,
+        encryption: encryption.map_or(Ok(Encryption::None), |text| {
+            choice(file, text, "encryption", &ENCRYPTIONS)
+        })?,
+    };
+    let version_of = |text: Option<&Text>, key: &str, example: &str| match text {
+        Some(text) => Ok(text.clone()),
+        None => Err(complain(
+            file,
+            &layers.design.name,
+            format!("design `{}` has no `{key}`", layers.design.name.value),
+        )
+        .with_hint(format!("write `{key}: \"{example}\"` under `cluster`"))),
+    };
+    let kubernetes = version_of(
+        layers.cluster(|cluster| cluster.kubernetes.as_ref()),
+        "kubernetes",
+        "1.24",
+    )?;
+    let cilium = version_of(
+        layers.cluster(|cluster| cluster.cilium.version.as_ref()),
+        "cilium.version",
+        "1.12.0",
+    )?;
+    let mesh = layers.istio()?;
+    let istiods = match mesh {
+        Some(mesh) => Some(mesh.replicas.map_or(Ok(1), |text| count(file, text, 1, NODES_MAX))?),
+        None => None,
+    };
+    let mut sets = ClusterOf {
+        targets: Targets {
+            nodes,
+            control_plane_nodes,
+            istiods,
+            horizon: shared.horizon,
+        },
+        node_prefix_length,
+        datapath,
+        kubernetes: shared.models.choose("kubernetes", file, &kubernetes)?,
+        cilium: shared.models.choose("cilium", file, &cilium)?,
+        istio: mesh
+            .map(|mesh| shared.models.choose("istio", file, mesh.version))
+            .transpose()?,
+        network: shared.models.network()?,
+    };
+    for Change {
+        component,
+        field,
+        setting,
+    } in layers.parameters(sets.istio.is_some())?
+    {
+        match component {
+            "kubernetes" => sets.kubernetes.override_with(file, field, setting)?,
+            "cilium" => sets.cilium.override_with(file, field, setting)?,
+            "network" => sets.network.override_with(file, field, setting)?,
+            _ => {
+                if let Some(istio) = &mut sets.istio {
+                    istio.override_with(file, field, setting)?;
+                }
+            }
+        }
+    }
+    Ok(sets)
+}
+
+/// Whether network and mesh enforce their policies; both where nothing is said and there is a mesh.
+fn in_force(layers: &Layers<'_>, with_istio: bool) -> Result<(bool, bool), InputError> {
+    let Some(written) = layers.policies_in_force() else {
+        return Ok((true, with_istio));
+    };
+    let (mut network, mut mesh) = (false, false);
+    for layer in written {
+        match choice(layers.file, layer, "layer", &LAYERS)? {
+            false => network = true,
+            true if with_istio => mesh = true,
+            true => {
+                let message = format!(
+                    "mesh policies are in force in design `{}`, which has no Istio",
+                    layers.design.name.value
+                );
+                let hint = "give the design Istio, or write `policies_in_force: [network]` in it";
+                return Err(complain(layers.file, layer, message).with_hint(hint));
+            }
+        }
+    }
+    Ok((network, mesh))
+}
+
+fn measures(layers: &Layers<'_>, names: &Names, script: &[Step]) -> Result<Measures, InputError> {
+    let written = &layers.experiment.measures;
+    let mut measures = Measures {
+        delayed_threshold: DELAYED_THRESHOLD,
+        ..Measures::default()
+    };
+    if let Some(threshold) = &written.delayed_threshold {
+        measures.delayed_threshold = positive_duration(layers.file, threshold)?;
+    }
+    if let Some(startup) = &written.startup {
+        measures.startup_workloads = names.workloads(layers, &startup.workloads)?;
+        if let Some(since) = &startup.since {
+            let faults = &layers.experiment.faults;
+            let Some(fault) = faults.keys().position(|known| known == since.value) else {
+                return Err(unknown(layers.file, since, "fault", faults.keys()));
+            };
+            let step = script
+                .iter()
+                .position(|step| matches!(step, Step::StartFault { fault: f } if *f == fault));
+            let never = || {
+                let message = format!("no step starts `{}`", since.value);
+                complain(layers.file, since, message).with_hint(format!("write `- start_fault: {}`", since.value))
+            };
+            // A script that could not be read has been complained about already.
+            measures.startup_since_step = match script.is_empty() {
+                true => 0,
+                false => step.ok_or_else(never)?,
+            };
+        }
+    }
+    if let Some(exposure) = &written.exposure {
+        measures.exposure_clients = names.workloads(layers, &exposure.clients)?;
+        measures.exposure_servers = names.workloads(layers, &exposure.servers)?;
+        let port = count(layers.file, &exposure.port, 1, u32::from(u16::MAX))?;
+        measures.exposure_port = u16::try_from(port).unwrap_or(u16::MAX);
+    }
+    Ok(measures)
+}
+
+/// The value, or nothing after its error was put to the others.
+fn keep<T>(errors: &mut Vec<InputError>, result: Result<T, InputError>) -> Option<T> {
+    result.map_err(|error| errors.push(error)).ok()
+}
+
+/// The set that was built; its values were checked when they were read.
+fn built<T>(result: Result<T, std::convert::Infallible>) -> T {
+    match result {
+        Ok(set) => set,
+        Err(never) => match never {},
+    }
+}

@@ -1,0 +1,101 @@
+//! Estimators with intervals: pure functions from recorded numbers to an [`Estimate`].
+//!
+//! Nothing here knows a simulator, a clock, a file or a random generator; what needs randomness
+//! takes a source of uniform 64-bit words from the caller. This file only lists the parts and holds
+//! the type that all of them return. Start with `proportion.rs` for the simplest example.
+//!
+//! Habits shared by all parts: the run is the sampling unit; a bound that the data cannot give is
+//! `None` and the method name says why; arguments that only a programmer can get wrong (a confidence
+//! outside (0, 1), more events than trials) are assertions. Logarithms and powers come from `libm`,
+//! so results are equal to the bit on every platform.
+
+pub mod beta;
+pub mod bootstrap;
+pub mod incidence;
+mod incidence_pass;
+pub mod mean;
+pub mod paired;
+pub mod proportion;
+pub mod quantile;
+pub mod ratio;
+pub mod special;
+pub mod survival;
+
+#[cfg(test)]
+mod coverage;
+#[cfg(test)]
+mod testing;
+
+pub use bootstrap::BootstrapOptions;
+pub use incidence::{IncidenceAnalysis, IncidenceOptions};
+pub use mean::{mean_of_runs, mean_t};
+pub use paired::{PairedCounts, agresti_min, common_random_numbers, paired_t};
+pub use proportion::{clopper_pearson, share_of_runs, wilson, zero_event_upper};
+pub use quantile::quantile_order_statistic;
+pub use ratio::{design_effect, ratio_of_sums};
+pub use survival::{
+    CurvePoint, NeverShare, Observation, Outcome, cumulative_incidence, incidence_quantile, kaplan_meier, never_share,
+};
+
+/// One estimate with its interval.
+///
+/// `None` means "not estimable from these data" or "unbounded"; `method` says which and why.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Estimate {
+    /// Point estimate, in the unit of the estimand.
+    pub estimate: Option<f64>,
+    /// Lower bound of the interval, in the unit of the estimand.
+    pub lower: Option<f64>,
+    /// Upper bound of the interval, in the unit of the estimand.
+    pub upper: Option<f64>,
+    /// Nominal coverage of the interval, or of the one-sided bound if only one is given, in (0, 1).
+    pub confidence: f64,
+    /// Name of the estimator and interval, with a warning where its conditions are not met.
+    pub method: String,
+    /// Independent units behind the estimate: runs, or values of an independent sample.
+    pub n: u64,
+}
+
+impl Estimate {
+    /// An estimate without any number: `method` says why. `n` is the number of independent units seen.
+    pub fn not_estimable(n: u64, confidence: f64, method: &str) -> Self {
+        Self::new(None, (None, None), n, confidence, method)
+    }
+
+    /// A point estimate whose interval cannot be given: `method` says why.
+    pub fn point_only(estimate: f64, n: u64, confidence: f64, method: &str) -> Self {
+        Self::new(Some(estimate), (None, None), n, confidence, method)
+    }
+
+    fn new(
+        estimate: Option<f64>,
+        (lower, upper): (Option<f64>, Option<f64>),
+        n: u64,
+        confidence: f64,
+        method: &str,
+    ) -> Self {
+        let method = method.to_owned();
+        Self {
+            estimate,
+            lower,
+            upper,
+            confidence,
+            method,
+            n,
+        }
+    }
+}
+
+/// Error level α = 1 − confidence. Panics unless 0 < confidence < 1.
+fn error_level(confidence: f64) -> f64 {
+    assert!(
+        confidence > 0.0 && confidence < 1.0,
+        "confidence must lie strictly between 0 and 1, got {confidence}"
+    );
+    1.0 - confidence
+}
+
+/// Exact count as a float; counts above 2^53 lose their last bits, which no estimator here can see.
+fn count(value: u64) -> f64 {
+    value as f64
+}
