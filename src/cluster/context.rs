@@ -201,6 +201,25 @@ impl Ctx<'_> {
         true
     }
 
+    /// As [`Ctx::write`], but never before an earlier write of the same sender about the same thing: `latest` is when that
+    /// one is ordered.
+    pub fn write_in_order(
+        &mut self,
+        source: Source,
+        party: Option<Party>,
+        entity: EntityKey,
+        latest: &mut SimTime,
+        write: Write,
+    ) -> bool {
+        if party.is_some_and(|party| !self.shared.links.requests_pass(party)) {
+            return false;
+        }
+        let law = self.blueprint().spec.kubernetes.api_write_latency;
+        *latest = (self.now() + self.draw(Purpose::ApiWrite, entity, &law)).max(*latest);
+        self.at(source, EventClass::Commit, *latest, Event::Commit(write));
+        true
+    }
+
     /// Adds a line to the story.
     pub fn tell(&mut self, component: &'static str, text: impl FnOnce(&Shared) -> String) {
         let shared = &*self.shared;

@@ -12,7 +12,7 @@ use super::ids::{KindId, ReplicaSetId};
 use super::purpose::Purpose;
 use super::replica_set::ReplicaSetEvent;
 use super::spec::Amount;
-use crate::kernel::{EntityKey, EventClass, SimDuration};
+use crate::kernel::{EntityKey, EventClass, SimDuration, SimTime};
 
 /// Something the Deployment controller handles.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +34,8 @@ pub struct Deployments {
     /// Versions of pods that the controller has read.
     seen: u32,
     syncs: u64,
+    /// When the latest size reaches the ReplicaSet controller: sizes arrive in their order.
+    latest_size: SimTime,
 }
 
 #[derive(Debug, Default)]
@@ -220,20 +222,17 @@ impl Deployments {
         let (write, watch) = (params.api_write_latency, params.watch_latency);
         let latency: SimDuration =
             ctx.draw(Purpose::ApiWrite, key, &write) + ctx.draw(Purpose::WatchDelay, key, &watch);
-        ctx.tell("deployment controller", |shared| {
-            format!("sets {} to {size}", sets_name(shared, set))
+        self.latest_size = (ctx.now() + latency).max(self.latest_size);
+        ctx.tell("deployment controller", |_| {
+            format!("sets replica set {} to {size}", set.0)
         });
-        ctx.after(
+        ctx.at(
             Source::Deployment,
             EventClass::Deliver,
-            latency,
+            self.latest_size,
             Event::ReplicaSet(ReplicaSetEvent::Resized(set, size)),
         );
     }
-}
-
-fn sets_name(_: &super::context::Shared, set: ReplicaSetId) -> String {
-    format!("replica set {}", set.0)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use super::event::{Event, Source};
 use super::ids::{KindId, PodId, ServiceId};
 use super::objects::{Backend, Write};
 use super::purpose::Purpose;
-use crate::kernel::{EntityKey, EventClass};
+use crate::kernel::{EntityKey, EventClass, SimTime};
 
 /// Something the EndpointSlice controller handles.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +26,7 @@ pub enum EndpointSliceEvent {
 pub struct EndpointSlices {
     pending: Vec<bool>,
     syncs: Vec<u64>,
+    latest_writes: Vec<SimTime>,
     seen: u32,
 }
 
@@ -36,6 +37,7 @@ impl EndpointSlices {
         Self {
             pending: vec![false; services],
             syncs: vec![0; services],
+            latest_writes: vec![SimTime::ZERO; services],
             seen: 0,
         }
     }
@@ -81,7 +83,14 @@ impl EndpointSlices {
                 let key = EntityKey::root("slice write")
                     .child(u64::from(service.0))
                     .child(self.syncs[service.index()]);
-                ctx.write(Source::EndpointSlice, None, key, Write::WriteSlice(service, backends));
+                let latest = &mut self.latest_writes[service.index()];
+                ctx.write_in_order(
+                    Source::EndpointSlice,
+                    None,
+                    key,
+                    latest,
+                    Write::WriteSlice(service, backends),
+                );
             }
         }
     }

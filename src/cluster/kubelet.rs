@@ -69,6 +69,8 @@ struct Worker {
     /// It should stop as soon as it can.
     stop: bool,
     tries: u32,
+    /// When its latest report is ordered: reports of a pod keep their order.
+    latest_report: SimTime,
     containers_up: SimTime,
 }
 
@@ -294,9 +296,10 @@ impl Kubelets {
         }
     }
 
-    fn report(&self, node: NodeId, pod: PodId, what: u64, write: Write, ctx: &mut Ctx) {
+    fn report(&mut self, node: NodeId, pod: PodId, what: u64, write: Write, ctx: &mut Ctx) {
         let key = ctx.shared.key(pod).child(110 + what);
-        ctx.write(Source::Kubelet(node), Some(Party::Kubelet(node)), key, write);
+        let latest = &mut self.worker(pod).latest_report;
+        ctx.write_in_order(Source::Kubelet(node), Some(Party::Kubelet(node)), key, latest, write);
     }
 
     /// The proxy of a pod is live, or an Istiod is: the next tick of its probe sees it.
@@ -391,7 +394,7 @@ impl Kubelets {
     }
 
     /// Tells the API server that the pod is gone, if it still has it.
-    fn confirm(&self, node: NodeId, pod: PodId, ctx: &mut Ctx) {
+    fn confirm(&mut self, node: NodeId, pod: PodId, ctx: &mut Ctx) {
         if ctx.shared.api.pod(pod).is_some() {
             self.report(node, pod, 4, Write::RemovePod(pod), ctx);
         }

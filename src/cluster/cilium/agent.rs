@@ -63,6 +63,8 @@ struct Agent {
     known: Vec<TrueIdentity>,
     /// What could not be published or removed while the link was cut.
     unpublished: Vec<(EndpointObject, bool)>,
+    /// When its latest write is ordered: its writes keep their order.
+    latest_write: SimTime,
 }
 
 impl Agents {
@@ -81,6 +83,7 @@ impl Agents {
                     limiter: CreateLimiter::new(params),
                     known: Vec::new(),
                     unpublished: Vec::new(),
+                    latest_write: SimTime::ZERO,
                 }
             })
             .collect();
@@ -304,8 +307,15 @@ impl Agents {
             (122, Write::RemoveEndpoint(endpoint))
         };
         let key = ctx.shared.key(endpoint.pod).child(detail);
-        if !ctx.write(Source::Agent(node), Some(Party::Agent(node)), key, write) {
-            self.agents[node.index()].unpublished.push((endpoint, exists));
+        let agent = &mut self.agents[node.index()];
+        if !ctx.write_in_order(
+            Source::Agent(node),
+            Some(Party::Agent(node)),
+            key,
+            &mut agent.latest_write,
+            write,
+        ) {
+            agent.unpublished.push((endpoint, exists));
         }
     }
 

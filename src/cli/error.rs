@@ -1,0 +1,99 @@
+//! Why a command ended without a result, as people see it.
+//!
+//! Errors of the inputs bring their own place in the file; those of the laboratory bring a hint.
+
+use std::io;
+
+use miette::{Diagnostic, LabeledSpan, Severity, SourceCode};
+
+use crate::lab::LabError;
+
+/// A finding about the input that can show itself with file, line and hint.
+pub type InputError = Box<dyn Diagnostic + Send + Sync + 'static>;
+
+/// Why a command ended without a result.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// An argument has no meaning.
+    #[error("{argument}: {reason}")]
+    Argument {
+        /// The argument as it is typed.
+        argument: &'static str,
+        /// What is wrong with its value.
+        reason: String,
+        /// What to do.
+        hint: &'static str,
+    },
+    /// The experiment or one of its files is wrong.
+    #[error("{0}")]
+    Input(InputError),
+    /// The experiment has no such design.
+    #[error("the experiment {experiment} has no design `{name}`")]
+    UnknownDesign {
+        /// What was typed.
+        name: String,
+        /// The experiment.
+        experiment: String,
+        /// A near match, or the designs that there are.
+        hint: Option<String>,
+    },
+    /// The laboratory could not do its work.
+    #[error(transparent)]
+    Lab(#[from] LabError),
+    /// A figure cannot be drawn as a picture.
+    #[error(transparent)]
+    Figure(#[from] crate::report::figures::FigureError),
+    /// The standard output refused.
+    #[error("cannot print the result")]
+    Output(#[source] io::Error),
+    /// Ctrl-C cannot be watched for.
+    #[error("cannot listen for Ctrl-C")]
+    Signal(#[from] ctrlc::Error),
+}
+
+impl Diagnostic for CliError {
+    fn code<'a>(&'a self) -> Option<Box<dyn std::fmt::Display + 'a>> {
+        match self {
+            Self::Input(input) => input.code(),
+            _ => None,
+        }
+    }
+
+    fn severity(&self) -> Option<Severity> {
+        match self {
+            Self::Input(input) => input.severity(),
+            _ => None,
+        }
+    }
+
+    fn help<'a>(&'a self) -> Option<Box<dyn std::fmt::Display + 'a>> {
+        match self {
+            Self::Argument { hint, .. } => Some(Box::new(hint)),
+            Self::UnknownDesign { hint, .. } => hint.as_ref().map(|hint| Box::new(hint) as Box<dyn std::fmt::Display>),
+            Self::Input(input) => input.help(),
+            Self::Lab(error) => error.hint().map(|hint| Box::new(hint) as Box<dyn std::fmt::Display>),
+            Self::Figure(_) | Self::Output(_) | Self::Signal(_) => None,
+        }
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        match self {
+            Self::Input(input) => input.source_code(),
+            _ => None,
+        }
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        match self {
+            Self::Input(input) => input.labels(),
+            _ => None,
+        }
+    }
+
+    fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
+        match self {
+            Self::Input(input) => input.related(),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! What the program's exit code means. Scripts depend on these numbers: never change one.
+
+/// All went well.
+pub const FINE: u8 = 0;
+/// Something that the experiment expects did not come true.
+pub const EXPECTATION_FAILED: u8 = 1;
+/// Wrong use, bad input, or a file system that refused.
+pub const BAD_INPUT: u8 = 2;
+/// The runs do not suffice to say whether an expectation came true.
+pub const INCONCLUSIVE: u8 = 3;
+/// Some runs failed; the others are in the result.
+pub const RUNS_FAILED: u8 = 4;
+/// Interrupted by Ctrl-C; a valid partial result was written.
+pub const INTERRUPTED: u8 = 130;

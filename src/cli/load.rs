@@ -1,0 +1,149 @@
+//! Finding, reading and checking an experiment for a command, and showing what is wrong with it.
+//!
+//! What may stand in the files belongs to `scenario`; what is done with the experiment belongs to the commands.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode, SourceOffset, SourceSpan};
+
+use super::CliError;
+use crate::scenario::error::{InputError, candidates_hint};
+use crate::scenario::overrides::Overrides;
+use crate::scenario::{Design, Scenario, built_in_names};
+
+/// The experiment that runs when none is named.
+pub const DEFAULT_EXPERIMENT: &str = "istiod-cut-off";
+
+/// What to load, and what differs from the file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LoadRequest {
+    /// The experiment: a file, or the name of a built-in one; the default if absent.
+    pub experiment: Option<PathBuf>,
+    /// Designs; empty for all.
+    pub designs: Vec<String>,
+    /// Changes as `key=value`.
+    pub changes: Vec<String>,
+}
+
+/// Reads and checks an experiment.
+///
+/// # Errors
+/// Everything that is wrong with its files, each with its place.
+pub fn scenario(request: &LoadRequest) -> Result<Scenario, CliError> {
+    let overrides = Overrides::parse(&request.changes).map_err(|error| wrong(vec![error]))?;
+    let loaded = match &request.experiment {
+        None => Scenario::built_in(DEFAULT_EXPERIMENT, &overrides),
+        Some(path) => match path
+            .to_str()
+            .filter(|name| !path.exists() && built_in_names().any(|known| known == *name))
+        {
+            Some(name) => Scenario::built_in(name, &overrides),
+            None => Scenario::load(path, &overrides),
+        },
+    };
+    loaded.map_err(wrong)
+}
+
+/// The designs that were asked for, in the order of the experiment.
+///
+/// # Errors
+/// If the experiment has no such design.
+pub fn designs<'s>(scenario: &'s Scenario, names: &[String]) -> Result<Vec<&'s Design>, CliError> {
+    for name in names {
+        if !scenario.designs.iter().any(|design| design.name == *name) {
+            let known = scenario.designs.iter().map(|design| design.name.as_str());
+            return Err(CliError::UnknownDesign {
+                name: name.clone(),
+                experiment: scenario.name.clone(),
+                hint: candidates_hint(name, known),
+            });
+        }
+    }
+    let wanted = |design: &&Design| names.is_empty() || names.contains(&design.name);
+    Ok(scenario.designs.iter().filter(wanted).collect())
+}
+
+fn wrong(errors: Vec<InputError>) -> CliError {
+    let mut shown: Vec<Shown> = errors.into_iter().map(Shown::new).collect();
+    match (shown.pop(), shown.is_empty()) {
+        (Some(only), true) => CliError::Input(Box::new(only)),
+        (Some(last), false) => {
+            shown.push(last);
+            CliError::Input(Box::new(Several(shown)))
+        }
+        (None, _) => CliError::Input(Box::new(Several(Vec::new()))),
+    }
+}
+
+/// One error with the place in its file.
+#[derive(Debug)]
+struct Shown {
+    error: InputError,
+    source: Option<NamedSource<String>>,
+    span: Option<SourceSpan>,
+}
+
+impl Shown {
+    fn new(error: InputError) -> Self {
+        let text = std::fs::read_to_string(&error.file).ok();
+        let (source, span) = match (text, error.line, error.column) {
+            (Some(text), Some(line), Some(column)) => {
+                let at = SourceOffset::from_location(&text, line as usize, column as usize);
+                let name = error.file.display().to_string();
+                (Some(NamedSource::new(name, text)), Some(SourceSpan::new(at, 1)))
+            }
+            _ => (None, None),
+        };
+        Self { error, source, span }
+    }
+}
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The first line of the plain form: file, line, column and message. The hint is shown as help.
+        let text = self.error.to_string();
+        f.write_str(text.split("\n  hint: ").next().unwrap_or_default())
+    }
+}
+
+impl std::error::Error for Shown {}
+
+impl Diagnostic for Shown {
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.error
+            .hint
+            .as_ref()
+            .map(|hint| Box::new(hint) as Box<dyn fmt::Display>)
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        self.source.as_ref().map(|source| source as &dyn SourceCode)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        let span = self.span?;
+        Some(Box::new(std::iter::once(LabeledSpan::new_with_span(
+            Some("here".to_owned()),
+            span,
+        ))))
+    }
+}
+
+/// Several errors at once.
+#[derive(Debug)]
+struct Several(Vec<Shown>);
+
+impl fmt::Display for Several {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} things are wrong", self.0.len())
+    }
+}
+
+impl std::error::Error for Several {}
+
+impl Diagnostic for Several {
+    fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
+        Some(Box::new(self.0.iter().map(|error| error as &dyn Diagnostic)))
+    }
+}

@@ -1,0 +1,75 @@
+//! The command line: what was typed, what it means, and the exit code. One file per command.
+//!
+//! Each command has raw arguments, made by clap, and a checked form; it is a function from checked arguments to a
+//! result, and printing is separate. Errors are shown here and nowhere else.
+
+pub mod error;
+pub mod exit_code;
+mod figures;
+pub mod load;
+pub mod run;
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub use error::CliError;
+
+/// Simulates failures of service meshes and CNI plugins, and says how often whom they let in and how long pods wait.
+#[derive(Debug, Parser)]
+#[command(name = "meshfault", version, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs an experiment and shows its result.
+    Run(run::RunArgs),
+}
+
+/// The program: reads the process's arguments, does what they say, and gives the exit code.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let parsed = match Arguments::try_parse_from(&arguments) {
+        Ok(parsed) => parsed,
+        Err(error) => {
+            // Help and version come this way too; if nobody reads them, nothing is lost.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() {
+                exit_code::BAD_INPUT
+            } else {
+                exit_code::FINE
+            });
+        }
+    };
+    let command_line = arguments
+        .iter()
+        .skip(1)
+        .map(|argument| argument.display().to_string())
+        .collect();
+    let done = match parsed.command {
+        Command::Run(arguments) => arguments.check(command_line).and_then(|request| run::run(&request)),
+    };
+    ExitCode::from(done.unwrap_or_else(|error| {
+        eprintln!("{:?}", miette::Report::new(error));
+        exit_code::BAD_INPUT
+    }))
+}
+
+/// Prints to the standard output. That nobody reads any more is no error.
+///
+/// # Errors
+/// If the output refuses for another reason.
+fn print(text: &str) -> Result<(), CliError> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(CliError::Output(error)),
+        _ => Ok(()),
+    }
+}

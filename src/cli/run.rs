@@ -1,0 +1,334 @@
+//! `meshfault run`: runs an experiment, or goes on with it, or checks and shows the result that lies there.
+//!
+//! The story is in [`run`]: load, run, show. Reading experiments belongs to `scenario`, which is called in
+//! `load_experiment` alone; figures are written in `write_figures` alone.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use clap::{Args, ValueEnum};
+
+use super::error::CliError;
+use super::load::{self, LoadRequest};
+use super::{exit_code, figures, print};
+use crate::lab::designs::{Simulator, plan};
+use crate::lab::segment::write_whole;
+use crate::lab::store::SUMMARY_MD;
+use crate::lab::{Finished, Options, Plan, Simulate, Start, execute, result_dir};
+use crate::report::{summary_md, table};
+
+/// Where results go unless `--out` says otherwise.
+const OUT_ROOT: &str = "out";
+
+/// Set by Ctrl-C: finish the batches in flight, then stop.
+static STOP: AtomicBool = AtomicBool::new(false);
+
+/// How a result is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// A table for people.
+    #[default]
+    Text,
+    /// `summary.json`.
+    Json,
+}
+
+/// The arguments as they were typed.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// The experiment: a file, or the name of a built-in one; without it, the built-in istiod-cut-off.
+    experiment: Option<PathBuf>,
+    /// Run only this design; may be repeated.
+    #[arg(long = "design", value_name = "DESIGN")]
+    designs: Vec<String>,
+    /// Replications of each design; without it, what the experiment says.
+    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = positive)]
+    replications: Option<u64>,
+    /// Master seed; without it, what the experiment says.
+    #[arg(long, value_name = "S")]
+    seed: Option<u64>,
+    /// Changes a value of the experiment, for example `cluster.nodes=400`; may be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    changes: Vec<String>,
+    /// Workers; without it, one per core. The result does not depend on it.
+    #[arg(long, value_name = "J", allow_hyphen_values = true, value_parser = positive)]
+    jobs: Option<u64>,
+    /// The result folder; without it, out/EXPERIMENT-DIGEST.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Go on with an unfinished result.
+    #[arg(long, conflicts_with = "fresh")]
+    resume: bool,
+    /// Delete the result that lies in the folder, and run again.
+    #[arg(long)]
+    fresh: bool,
+    /// Show no progress.
+    #[arg(long)]
+    quiet: bool,
+    /// How the result is printed.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// The arguments as they are meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunRequest {
+    /// What to load.
+    pub load: LoadRequest,
+    /// Workers.
+    pub jobs: usize,
+    /// The result folder, if it was said.
+    pub out: Option<PathBuf>,
+    /// What to do with a result that lies there.
+    pub start: Start,
+    /// Whether to show no progress.
+    pub quiet: bool,
+    /// How the result is printed.
+    pub format: Format,
+    /// The command, for `run-info.json`.
+    pub command_line: Vec<String>,
+}
+
+/// A loaded experiment: what to run, and what makes the runs.
+pub struct Loaded {
+    /// What to run.
+    pub plan: Plan,
+    /// Makes the runs.
+    pub simulator: Box<dyn Simulate>,
+}
+
+impl RunArgs {
+    /// Checks the arguments.
+    ///
+    /// # Errors
+    /// If one of them has no meaning.
+    pub fn check(self, command_line: Vec<String>) -> Result<RunRequest, CliError> {
+        let cores = || thread::available_parallelism().map_or(1, usize::from);
+        let start = match (self.resume, self.fresh) {
+            (true, _) => Start::Resume,
+            (_, true) => Start::Fresh,
+            _ => Start::New,
+        };
+        if self.out.as_ref().is_some_and(|out| out.is_file()) {
+            let reason = "is a file".to_owned();
+            return Err(CliError::Argument {
+                argument: "--out",
+                reason,
+                hint: "name a folder",
+            });
+        }
+        let mut changes = self.changes;
+        changes.extend(self.replications.map(|number| format!("replications={number}")));
+        changes.extend(self.seed.map(|seed| format!("seed={seed}")));
+        Ok(RunRequest {
+            load: LoadRequest {
+                experiment: self.experiment,
+                designs: self.designs,
+                changes,
+            },
+            jobs: self
+                .jobs
+                .map_or_else(cores, |jobs| usize::try_from(jobs).unwrap_or(usize::MAX)),
+            out: self.out,
+            start,
+            quiet: self.quiet,
+            format: self.format,
+            command_line,
+        })
+    }
+}
+
+/// A whole number of at least 1.
+fn positive(text: &str) -> Result<u64, String> {
+    match text.parse() {
+        Ok(number) if number > 0 => Ok(number),
+        _ => Err("not a whole number of at least 1".to_owned()),
+    }
+}
+
+/// Does what was asked and gives the exit code.
+///
+/// # Errors
+/// If the input is wrong or the file system refuses; then no new result folder is left behind.
+pub fn run(request: &RunRequest) -> Result<u8, CliError> {
+    let loaded = load_experiment(&request.load)?;
+    stop_on_ctrl_c()?;
+    let finished = run_loaded(&loaded, request, &STOP)?;
+    print(&shown(&finished, request.format))?;
+    Ok(exit_code_of(&finished))
+}
+
+/// Loads the experiment.
+fn load_experiment(request: &LoadRequest) -> Result<Loaded, CliError> {
+    let scenario = load::scenario(request)?;
+    let designs = load::designs(&scenario, &request.designs)?;
+    let simulator = Simulator::new(scenario.seed, &scenario.seed_group, designs.iter().copied());
+    Ok(Loaded {
+        plan: plan(&scenario, &designs),
+        simulator: Box::new(simulator),
+    })
+}
+
+/// Runs a loaded experiment and writes everything that is derived from its rows.
+///
+/// # Errors
+/// If the plan makes no sense or the file system refuses.
+pub fn run_loaded(loaded: &Loaded, request: &RunRequest, stop: &AtomicBool) -> Result<Finished, CliError> {
+    let dir = request
+        .out
+        .clone()
+        .unwrap_or_else(|| result_dir(Path::new(OUT_ROOT), &loaded.plan));
+    let options = Options {
+        dir,
+        jobs: request.jobs,
+        start: request.start,
+        quiet: request.quiet,
+        command_line: request.command_line.clone(),
+    };
+    let finished = execute(&loaded.plan, &*loaded.simulator, &options, stop)?;
+    // Pages and figures are pure functions of the result: a found result gets them again, in case they were lost.
+    let page = summary_md::render(&finished.manifest, &finished.summary);
+    write_whole(&finished.dir.join(SUMMARY_MD), page.as_bytes())?;
+    figures::write(&finished)?;
+    Ok(finished)
+}
+
+/// What is printed of a result.
+fn shown(finished: &Finished, format: Format) -> String {
+    match format {
+        Format::Json => {
+            let mut text = serde_json::to_string_pretty(&finished.summary).expect("a summary is plain data");
+            text.push('\n');
+            text
+        }
+        Format::Text => {
+            let mut text = table::render(&finished.manifest, &finished.summary);
+            let found = if finished.found {
+                ", found complete and checked"
+            } else {
+                ""
+            };
+            text.push_str(&format!("Result: {}{found}\n", finished.dir.join(SUMMARY_MD).display()));
+            text
+        }
+    }
+}
+
+/// The exit code of a result.
+fn exit_code_of(finished: &Finished) -> u8 {
+    if !finished.manifest.complete {
+        exit_code::INTERRUPTED
+    } else if finished.failed_runs() > 0 {
+        exit_code::RUNS_FAILED
+    } else {
+        exit_code::FINE
+    }
+}
+
+/// The first Ctrl-C ends the experiment with a valid result, the second ends the program.
+fn stop_on_ctrl_c() -> Result<(), CliError> {
+    let handler = || {
+        if STOP.swap(true, Ordering::SeqCst) {
+            std::process::exit(exit_code::INTERRUPTED.into());
+        }
+        eprintln!("stopping after the batches in flight; Ctrl-C again stops at once");
+    };
+    Ok(ctrlc::set_handler(handler)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lab::testing::{Fake, plan as fake_plan};
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Only {
+        #[command(flatten)]
+        run: RunArgs,
+    }
+
+    fn request(arguments: &str, out: &Path) -> RunRequest {
+        let words = std::iter::once("run").chain(arguments.split_whitespace());
+        let mut request = Only::try_parse_from(words).unwrap().run.check(Vec::new()).unwrap();
+        request.out = Some(out.to_owned());
+        request.quiet = true;
+        request
+    }
+
+    fn loaded(fake: Fake) -> Loaded {
+        // One run of the fake's second design fails by itself; it is the thirteenth.
+        Loaded {
+            plan: fake_plan(12),
+            simulator: Box::new(fake),
+        }
+    }
+
+    #[test]
+    fn exit_codes_say_how_it_went() {
+        let dir = tempfile::tempdir().unwrap();
+        let code = |fake: Fake, arguments: &str| {
+            let stop = AtomicBool::new(false);
+            let finished = run_loaded(&loaded(fake), &request(arguments, dir.path()), &stop).unwrap();
+            exit_code_of(&finished)
+        };
+        assert_eq!(code(Fake::default(), "--jobs 2"), exit_code::FINE);
+        assert_eq!(
+            code(
+                Fake {
+                    panic_at: Some(3),
+                    ..Fake::default()
+                },
+                "--fresh"
+            ),
+            exit_code::RUNS_FAILED
+        );
+        let stopped = run_loaded(
+            &loaded(Fake::default()),
+            &request("--fresh", dir.path()),
+            &AtomicBool::new(true),
+        );
+        assert_eq!(exit_code_of(&stopped.unwrap()), exit_code::INTERRUPTED);
+        assert_eq!(code(Fake::default(), "--resume"), exit_code::FINE);
+    }
+
+    #[test]
+    fn a_found_result_prints_what_a_new_one_prints() {
+        let dir = tempfile::tempdir().unwrap();
+        let stop = AtomicBool::new(false);
+        let first = run_loaded(&loaded(Fake::default()), &request("", dir.path()), &stop).unwrap();
+        std::fs::remove_file(dir.path().join(SUMMARY_MD)).unwrap();
+        let second = run_loaded(&loaded(Fake::default()), &request("", dir.path()), &stop).unwrap();
+        assert!(second.found && dir.path().join(SUMMARY_MD).exists());
+        assert_eq!(shown(&first, Format::Json), shown(&second, Format::Json));
+        let stored = std::fs::read_to_string(dir.path().join("summary.json")).unwrap();
+        assert_eq!(shown(&first, Format::Json), stored);
+    }
+
+    #[test]
+    fn arguments_without_meaning_are_refused() {
+        for bad in [
+            "--replications -5",
+            "--replications 0",
+            "--jobs 0",
+            "--seed -1",
+            "--resume --fresh",
+            "--format xml",
+        ] {
+            let words = std::iter::once("run").chain(bad.split_whitespace());
+            assert!(Only::try_parse_from(words).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn lab_errors_carry_their_hint() {
+        let dir = tempfile::tempdir().unwrap();
+        let stop = AtomicBool::new(false);
+        let error = run_loaded(&loaded(Fake::default()), &request("--resume", dir.path()), &stop)
+            .err()
+            .unwrap();
+        let hint = miette::Diagnostic::help(&error).unwrap().to_string();
+        assert_eq!(hint, "leave out --resume");
+    }
+}

@@ -1,0 +1,106 @@
+//! From a checked scenario to a plan and the simulator that makes its runs.
+//!
+//! The one place where files, the simulated world and faults meet. How runs are ordered and stored belongs to `runner`.
+
+use std::sync::Arc;
+
+use super::plan::{Plan, PlannedDesign, PlannedParameter, Simulate};
+use crate::cluster::blueprint::{Blueprint, SharedBlueprint};
+use crate::cluster::records::Outcome;
+use crate::cluster::world::{RunId, simulate};
+use crate::faults;
+use crate::scenario::{Design, ResolvedParameter, Scenario};
+
+/// Simulates the designs of a scenario.
+pub struct Simulator {
+    seed: u64,
+    seed_group: String,
+    blueprints: Vec<SharedBlueprint>,
+}
+
+impl Simulator {
+    /// The simulator of these designs.
+    #[must_use]
+    pub fn new<'a>(seed: u64, seed_group: &str, designs: impl IntoIterator<Item = &'a Design>) -> Self {
+        let blueprints = designs
+            .into_iter()
+            .map(|design| Arc::new(Blueprint::new(design.world.clone())))
+            .collect();
+        Self {
+            seed,
+            seed_group: seed_group.to_owned(),
+            blueprints,
+        }
+    }
+
+    /// Makes one run, with its story if it is wanted.
+    #[must_use]
+    pub fn run(&self, design: usize, replication: u64, story: bool) -> Outcome {
+        let id = RunId {
+            master_seed: self.seed,
+            seed_group: &self.seed_group,
+            replication,
+        };
+        simulate(&self.blueprints[design], id, faults::act, story)
+    }
+}
+
+impl Simulate for Simulator {
+    fn simulate(&self, design: usize, replication: u64) -> Outcome {
+        self.run(design, replication, false)
+    }
+}
+
+/// The plan of a scenario, restricted to these designs.
+#[must_use]
+pub fn plan(scenario: &Scenario, designs: &[&Design]) -> Plan {
+    let horizon = designs
+        .iter()
+        .map(|design| design.world.horizon.as_secs_f64())
+        .fold(0.0, f64::max);
+    let threshold = designs
+        .first()
+        .map_or(0.0, |design| design.world.measures.delayed_threshold.as_secs_f64());
+    Plan {
+        experiment: scenario.name.clone(),
+        title: scenario.title.clone(),
+        question: scenario.question.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        input_digest: scenario.input_digest.clone(),
+        inputs: scenario
+            .inputs
+            .iter()
+            .map(|input| (input.name.clone(), input.digest.clone()))
+            .collect(),
+        seed: scenario.seed,
+        seed_group: scenario.seed_group.clone(),
+        replications: u64::from(scenario.replications),
+        designs: designs.iter().map(|design| planned(design)).collect(),
+        delayed_threshold_s: threshold,
+        horizon_s: horizon,
+        warnings: scenario.warnings.clone(),
+    }
+}
+
+fn planned(design: &Design) -> PlannedDesign {
+    PlannedDesign {
+        name: design.name.clone(),
+        title: design.title.clone(),
+        parameters: design.parameters.iter().map(planned_parameter).collect(),
+        notes: design.notes.clone(),
+        mesh: design.world.istio.is_some(),
+        network_enforced: design.world.network_enforced,
+    }
+}
+
+fn planned_parameter(parameter: &ResolvedParameter) -> PlannedParameter {
+    PlannedParameter {
+        name: parameter.name.clone(),
+        value: parameter.value.clone(),
+        unit: parameter.unit.clone(),
+        source: parameter.source.clone(),
+        confidence: parameter.confidence.to_string(),
+        model: parameter.model.clone(),
+        overridden: parameter.overridden,
+    }
+}

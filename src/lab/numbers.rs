@@ -1,0 +1,240 @@
+//! The few numbers of each run that estimates are made from, so that rows need not stay in memory.
+//!
+//! One [`RunNumbers`] per run and two waits per measured pod. Everything is taken from rows as they stream by on their
+//! way into files, so that a fresh, a resumed and a stored experiment give the same estimates. Which estimate is made
+//! from which number belongs to `measures`.
+
+use std::collections::BTreeMap;
+
+use super::cell::Word;
+use crate::cluster::records::{
+    AccessClass, AccessRecord, DelayCause, ExitCause, ExposureRecord, PodRecord, RunRecord, Via,
+};
+use crate::kernel::{SimDuration, SimTime};
+use crate::stats::{Observation, Outcome};
+
+/// Number of causes of delay.
+pub const CAUSES: usize = DelayCause::WORDS.len();
+
+/// Exposure of one class by one way, summed over the windows of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ExposureKind {
+    /// What an attempt would have been.
+    pub class: AccessClass,
+    /// How the client finds the server.
+    pub via: Via,
+}
+
+/// Counts over the measured pods of one run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PodCounts {
+    /// All.
+    pub all: u32,
+    /// Still not ready at the horizon.
+    pub never_ready: u32,
+    /// Deleted before they were ready.
+    pub deleted: u32,
+    /// Delayed, by the cause that cost most.
+    pub delayed_by: [u32; CAUSES],
+    /// Without a failed landing.
+    pub no_bad_landing: u32,
+    /// With at least two failed landings on one leg.
+    pub two_bad_landings: u32,
+}
+
+/// The numbers of one run.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RunNumbers {
+    /// Whether it failed; then nothing else counts.
+    pub failed: bool,
+    /// Classes of its accesses, a bit each.
+    classes: u8,
+    /// Whether a probe from a reused address reached a live server.
+    pub demonstrated: bool,
+    /// Whether an access from a reused address after the cut reached a live server.
+    pub reused_probe_reached: bool,
+    /// Whether the network admitted one of them that was not meant.
+    pub reused_probe_admitted: bool,
+    /// The script's first look, if it looked.
+    pub found_at_first_look: Option<bool>,
+    /// Reuse in the first batch, if there was one.
+    pub reused_in_first_batch: Option<bool>,
+    /// Restarts, and those of them that gave a reused address.
+    pub rollouts: (u32, u32),
+    /// Whether the endpoint was withdrawn before the probe; absent if there was nothing to probe.
+    pub endpoint_withdrawn_first: Option<bool>,
+    /// Parties that the faults touched, if there was a cut.
+    pub parties_cut: Option<u32>,
+    /// From the cut to the node's being given up.
+    pub node_given_up_delay: Option<SimDuration>,
+    /// From the cut to the first unauthorized access, and whether it happened; absent without a cut.
+    pub first_unauthorized: Option<(SimDuration, bool)>,
+    /// Certificate requests.
+    pub certificate_requests: u64,
+    /// Stale entries at the horizon.
+    pub stale_entries: u32,
+    /// Measured pods.
+    pub pods: PodCounts,
+    /// Exposure by class and way.
+    pub exposure: BTreeMap<ExposureKind, SimDuration>,
+    /// Lengths of the windows by the pod's address, and whether they were seen to close.
+    pub windows: Vec<(SimDuration, bool)>,
+    cut: Option<SimTime>,
+}
+
+impl RunNumbers {
+    /// The numbers of a run without pods, accesses and windows so far.
+    #[must_use]
+    pub fn new(run: &RunRecord, horizon: SimTime) -> Self {
+        // Whether the endpoint was gone before anything was probed.
+        let withdrawn_first = |withdrawn: SimTime| run.probed.is_none_or(|probed| probed > withdrawn);
+        Self {
+            failed: run.failure.is_some(),
+            demonstrated: run.demonstrated,
+            found_at_first_look: run.found_at_first_look,
+            reused_in_first_batch: run.reused_in_first_batch,
+            rollouts: (run.rollouts, run.rollout_hits),
+            endpoint_withdrawn_first: (run.cut.is_some() && run.remembered > 0)
+                .then(|| run.endpoint_withdrawn.is_some_and(withdrawn_first)),
+            parties_cut: run.cut.map(|_| run.parties_cut),
+            node_given_up_delay: run
+                .cut
+                .zip(run.node_given_up)
+                .map(|(cut, given_up)| given_up.since(cut)),
+            first_unauthorized: run.cut.map(|cut| (horizon.since(cut), false)),
+            certificate_requests: run.certificate_requests,
+            stale_entries: run.stale_entries,
+            cut: run.cut,
+            ..Self::default()
+        }
+    }
+
+    /// Whether any access was judged.
+    #[must_use]
+    pub const fn judged(&self) -> bool {
+        self.classes != 0
+    }
+
+    /// Whether an access of the class was seen.
+    #[must_use]
+    pub fn has(&self, class: AccessClass) -> bool {
+        self.classes & bit(class) != 0
+    }
+
+    /// Takes a judged access into account.
+    pub fn access(&mut self, access: &AccessRecord) {
+        self.classes |= bit(access.class);
+        if access.after_cut && access.reused_ip && access.reached {
+            self.reused_probe_reached = true;
+            let admitted = matches!(access.class, AccessClass::Unauthorized | AccessClass::NetworkBypassed);
+            self.reused_probe_admitted |= admitted;
+        }
+        if access.class == AccessClass::Unauthorized
+            && let (Some(cut), Some(first)) = (self.cut, &mut self.first_unauthorized)
+            && access.time >= cut
+        {
+            let since = access.time.since(cut);
+            if !first.1 || since < first.0 {
+                *first = (since, true);
+            }
+        }
+    }
+
+    /// Takes an exposure window into account.
+    pub fn exposure(&mut self, window: &ExposureRecord, horizon: SimTime) {
+        let length = window.end.unwrap_or(horizon).since(window.start);
+        *self
+            .exposure
+            .entry(ExposureKind {
+                class: window.class,
+                via: window.via,
+            })
+            .or_default() += length;
+        if window.via == Via::PodIp {
+            self.windows.push((length, window.end.is_some()));
+        }
+    }
+}
+
+const fn bit(class: AccessClass) -> u8 {
+    1 << class as u8
+}
+
+/// The numbers of one design, replication by replication.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DesignNumbers {
+    /// Runs in the order of replications.
+    pub runs: Vec<RunNumbers>,
+    /// Waits of measured pods for Ready; competing: deleted; censored: the horizon. Failed runs have none.
+    pub startup: Vec<Observation>,
+    /// Waits of the same pods for Running.
+    pub running: Vec<Observation>,
+    /// Reasons for which scripts gave up, with counts.
+    pub script_stops: BTreeMap<String, u64>,
+}
+
+impl DesignNumbers {
+    /// Takes a run into account; runs come in the order of replications.
+    pub fn run(&mut self, run: &RunRecord, horizon: SimTime) {
+        if let Some(stop) = run.script_stopped.as_ref().filter(|_| run.failure.is_none()) {
+            *self.script_stops.entry(stop.clone()).or_default() += 1;
+        }
+        self.runs.push(RunNumbers::new(run, horizon));
+    }
+
+    /// The run of a replication, unless it failed or was never taken into account.
+    pub fn sound_run(&mut self, replication: u64) -> Option<&mut RunNumbers> {
+        self.runs.get_mut(replication as usize).filter(|run| !run.failed)
+    }
+
+    /// Takes a pod of a replication into account.
+    pub fn pod(&mut self, replication: u64, pod: &PodRecord) {
+        let run_index = replication as u32;
+        let Some(run) = self.sound_run(replication).filter(|_| pod.measured) else {
+            return;
+        };
+        let counts = &mut run.pods;
+        counts.all += 1;
+        counts.never_ready += u32::from(pod.exit_cause == ExitCause::Censored);
+        counts.deleted += u32::from(pod.exit_cause == ExitCause::Deleted);
+        if let Some(cause) = pod.delayed_by {
+            counts.delayed_by[cause as usize] += 1;
+        }
+        let bad = [pod.certificate_landings_bad, pod.configuration_landings_bad];
+        counts.no_bad_landing += u32::from(bad == [0, 0]);
+        counts.two_bad_landings += u32::from(bad.iter().any(|landings| *landings >= 2));
+        let ended = match pod.exit_cause {
+            ExitCause::Ready => Outcome::Event,
+            ExitCause::Deleted => Outcome::Competing,
+            ExitCause::Censored => Outcome::Censored,
+        };
+        let wait = |until: SimTime, outcome| Observation {
+            run: run_index,
+            time_ns: until.since(pod.wished).as_nanos(),
+            outcome,
+        };
+        self.startup.push(wait(pod.exit, ended));
+        self.running.push(match pod.running {
+            Some(running) => wait(running, Outcome::Event),
+            None => wait(
+                pod.exit,
+                if ended == Outcome::Event {
+                    Outcome::Censored
+                } else {
+                    ended
+                },
+            ),
+        });
+    }
+
+    /// Runs that did not fail.
+    pub fn sound(&self) -> impl Iterator<Item = &RunNumbers> {
+        self.runs.iter().filter(|run| !run.failed)
+    }
+
+    /// Number of failed runs.
+    #[must_use]
+    pub fn failed(&self) -> u64 {
+        self.runs.iter().filter(|run| run.failed).count() as u64
+    }
+}

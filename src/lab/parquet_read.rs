@@ -1,0 +1,175 @@
+//! Reading a result table back from Parquet, row by row, one row group in memory.
+//!
+//! Files come from this program, but may be damaged or of another version: schema and types are checked, and what does
+//! not fit is an error with the path. Writing belongs to `parquet_write`.
+
+use std::fs::File;
+use std::path::Path;
+
+use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DataType, DoubleType, Int64Type};
+use parquet::errors::Result as ParquetResult;
+use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
+
+use super::cell::{BadRow, Cell, Kind};
+use super::digest::{TableDigest, result_digest};
+use super::error::LabError;
+use super::parquet_write::FORMAT_KEY;
+use super::rows::{
+    ColumnInfo, ROW_FORMAT, Record, RowKey, TABLES, columns_of, columns_of_all, encode_cells, record_of,
+};
+use super::store::table_path;
+
+/// Hands every row of the table of `R` in the result folder `dir` to `each`, in order.
+///
+/// # Errors
+/// If the file is absent, damaged or of another format, or `each` fails.
+pub fn read_rows<R: Record>(
+    dir: &Path,
+    mut each: impl FnMut(RowKey<'_>, R) -> Result<(), LabError>,
+) -> Result<(), LabError> {
+    let path = table_path(dir, R::TABLE);
+    read_cells(&path, &columns_of::<R>(), |cells| {
+        let (key, record) = record_of::<R>(cells).map_err(LabError::damaged(&path))?;
+        each(key, record)
+    })
+}
+
+/// The result digest of the rows in the Parquet files of the result folder `dir`.
+///
+/// # Errors
+/// If a file is absent, damaged or of another format.
+pub fn digest_of_files(dir: &Path) -> Result<String, LabError> {
+    let mut digests: [TableDigest; 4] = Default::default();
+    let mut bytes = Vec::new();
+    for ((table, columns), digest) in TABLES.iter().zip(columns_of_all()).zip(&mut digests) {
+        read_cells(&table_path(dir, table), &columns, |cells| {
+            bytes.clear();
+            encode_cells(cells.iter().cloned(), &mut bytes);
+            digest.update(1, &bytes);
+            Ok(())
+        })?;
+    }
+    Ok(result_digest(&digests))
+}
+
+/// Hands every row of a Parquet file to `each`, in order.
+///
+/// # Errors
+/// If the file is absent, damaged or has other columns, or `each` fails.
+pub fn read_cells(
+    path: &Path,
+    columns: &[ColumnInfo],
+    mut each: impl FnMut(&[Cell<'_>]) -> Result<(), LabError>,
+) -> Result<(), LabError> {
+    let file = File::open(path).map_err(LabError::file(path, "open"))?;
+    let reader = SerializedFileReader::new(file).map_err(LabError::parquet(path, "open"))?;
+    check(&reader, columns).map_err(LabError::damaged(path))?;
+    for group in 0..reader.num_row_groups() {
+        let read = || {
+            let group = reader.get_row_group(group)?;
+            let rows = usize::try_from(group.metadata().num_rows()).unwrap_or(0);
+            let chunks = columns
+                .iter()
+                .enumerate()
+                .map(|(index, column)| Chunk::read(&*group, index, column, rows));
+            Ok((rows, chunks.collect::<ParquetResult<Vec<_>>>()?))
+        };
+        let (rows, chunks) = read().map_err(LabError::parquet(path, "read"))?;
+        let mut cursors: Vec<_> = chunks.iter().map(|chunk| (chunk, 0)).collect();
+        for row in 0..rows {
+            let cells = cursors.iter_mut().map(|(chunk, next)| chunk.cell(row, next));
+            let cells = cells.collect::<Result<Vec<_>, _>>().map_err(LabError::damaged(path))?;
+            each(&cells)?;
+        }
+    }
+    Ok(())
+}
+
+fn check(reader: &SerializedFileReader<File>, columns: &[ColumnInfo]) -> Result<(), BadRow> {
+    let metadata = reader.metadata().file_metadata();
+    let format = metadata
+        .key_value_metadata()
+        .and_then(|pairs| pairs.iter().find(|pair| pair.key == FORMAT_KEY));
+    let format = format.and_then(|pair| pair.value.as_deref()).unwrap_or("none");
+    if format != ROW_FORMAT {
+        return Err(BadRow(format!("the row format is {format}, not {ROW_FORMAT}")));
+    }
+    let held: Vec<_> = metadata
+        .schema_descr()
+        .columns()
+        .iter()
+        .map(|column| column.name())
+        .collect();
+    let wanted: Vec<_> = columns.iter().map(|column| column.name.as_str()).collect();
+    if held == wanted {
+        Ok(())
+    } else {
+        Err(BadRow(format!("the columns are {held:?}, not {wanted:?}")))
+    }
+}
+
+/// One column of one row group.
+struct Chunk {
+    levels: Option<Vec<i16>>,
+    values: Values,
+}
+
+enum Values {
+    Utf8(Vec<ByteArray>),
+    I64(Vec<i64>),
+    F64(Vec<f64>),
+    Bool(Vec<bool>),
+}
+
+impl Chunk {
+    fn read(group: &dyn RowGroupReader, index: usize, column: &ColumnInfo, rows: usize) -> ParquetResult<Self> {
+        let mut levels = column.nullable.then(Vec::new);
+        let values = match column.kind {
+            Kind::Utf8 => Values::Utf8(values_of::<ByteArrayType>(group, index, rows, levels.as_mut())?),
+            Kind::I64 => Values::I64(values_of::<Int64Type>(group, index, rows, levels.as_mut())?),
+            Kind::F64 => Values::F64(values_of::<DoubleType>(group, index, rows, levels.as_mut())?),
+            Kind::Bool => Values::Bool(values_of::<BoolType>(group, index, rows, levels.as_mut())?),
+        };
+        Ok(Self { levels, values })
+    }
+
+    fn cell(&self, row: usize, next: &mut usize) -> Result<Cell<'_>, BadRow> {
+        let missing = || BadRow(format!("a column has no value for row {row}"));
+        if let Some(levels) = &self.levels
+            && *levels.get(row).ok_or_else(missing)? == 0
+        {
+            return Ok(Cell::Null);
+        }
+        let index = *next;
+        *next += 1;
+        let cell = match &self.values {
+            Values::Utf8(values) => {
+                let text = values.get(index).ok_or_else(missing)?.as_utf8();
+                Some(Cell::Utf8(
+                    text.map_err(|_| BadRow("text is not UTF-8".to_owned()))?.into(),
+                ))
+            }
+            Values::I64(values) => values.get(index).copied().map(Cell::I64),
+            Values::F64(values) => values.get(index).copied().map(Cell::F64),
+            Values::Bool(values) => values.get(index).copied().map(Cell::Bool),
+        };
+        cell.ok_or_else(missing)
+    }
+}
+
+fn values_of<T: DataType>(
+    group: &dyn RowGroupReader,
+    index: usize,
+    rows: usize,
+    levels: Option<&mut Vec<i16>>,
+) -> ParquetResult<Vec<T::T>> {
+    let reader = group.get_column_reader(index)?;
+    let Some(mut reader) = T::get_column_reader(reader) else {
+        return Err(parquet::errors::ParquetError::General(format!(
+            "column {index} has another type"
+        )));
+    };
+    let mut values = Vec::new();
+    reader.read_records(rows, levels, None, &mut values)?;
+    Ok(values)
+}

@@ -1,0 +1,212 @@
+//! The plan of an experiment: which designs are run how often, from which inputs and seeds.
+//!
+//! A plan is plain data, made by `scenario` from checked files. It decides every byte of the result together with the
+//! simulator, so its digest names the result. How runs are made belongs to the simulator behind [`Simulate`], in which
+//! order they are made to `runner`.
+
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+
+use super::cell::EXACT_NANOS_MAX;
+use super::rows::ROW_FORMAT;
+use crate::cluster::records::Outcome;
+use crate::kernel::SimDuration;
+
+/// Most replications in one batch.
+const BATCH_MAX: u64 = 50;
+
+/// Makes runs. A run depends on nothing but its design and its replication.
+pub trait Simulate: Sync {
+    /// Makes run `replication` of the plan's `design`-th design.
+    fn simulate(&self, design: usize, replication: u64) -> Outcome;
+}
+
+/// What is run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// Name of the experiment.
+    pub experiment: String,
+    /// Its title.
+    pub title: String,
+    /// The question that it asks.
+    pub question: String,
+    /// Version of the program.
+    pub version: String,
+    /// Digest over all inputs: experiment, manifests, models.
+    pub input_digest: String,
+    /// The inputs by name, relative to the experiment, with their digests.
+    pub inputs: Vec<(String, String)>,
+    /// Master seed.
+    pub seed: u64,
+    /// Designs that share it meet the same misfortunes.
+    pub seed_group: String,
+    /// Replications of each design.
+    pub replications: u64,
+    /// The designs, in the order in which they are shown.
+    pub designs: Vec<PlannedDesign>,
+    /// A pod whose connections to the control plane cost at least this much counts as delayed \[s\].
+    pub delayed_threshold_s: f64,
+    /// End of every run \[s\].
+    pub horizon_s: f64,
+    /// What the reader of the inputs wants to be known.
+    pub warnings: Vec<String>,
+}
+
+/// One design.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PlannedDesign {
+    /// Name; the one named `control` is what others are compared with.
+    pub name: String,
+    /// One line about it.
+    pub title: String,
+    /// Its parameters with their sources.
+    pub parameters: Vec<PlannedParameter>,
+    /// Remarks, for example which parameter set stands for which version.
+    pub notes: Vec<String>,
+    /// Whether it has a mesh.
+    pub mesh: bool,
+    /// Whether its network enforces policies.
+    pub network_enforced: bool,
+}
+
+/// One parameter of a design.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedParameter {
+    /// Full name, `kubernetes.node_monitor_period`.
+    pub name: String,
+    /// Value as a user would write it.
+    pub value: String,
+    /// Unit; empty for none.
+    pub unit: String,
+    /// Primary source.
+    pub source: String,
+    /// Confidence: source code, documented, measured or assumed.
+    pub confidence: String,
+    /// The parameter set that it comes from.
+    pub model: String,
+    /// Whether the design overrides that set.
+    pub overridden: bool,
+}
+
+impl PlannedParameter {
+    /// Whether nobody has measured or read the value.
+    #[must_use]
+    pub fn is_assumed(&self) -> bool {
+        self.confidence == "assumed"
+    }
+}
+
+/// Why a plan cannot be run.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum BadPlan {
+    /// Nothing to run.
+    #[error("the experiment {0} has no designs")]
+    NoDesigns(String),
+    /// Nothing to run.
+    #[error("the number of replications is 0")]
+    NoReplications,
+    /// More than a bootstrap over runs can index.
+    #[error("{0} replications are more than {max}", max = u32::MAX)]
+    TooManyReplications(u64),
+    /// Two designs with one name.
+    #[error("two designs have the name {0}")]
+    DesignTwice(String),
+    /// A horizon that files cannot hold to the nanosecond.
+    #[error("the horizon of {0} s is not between 0 and {max} s", max = EXACT_NANOS_MAX / 1_000_000_000)]
+    Horizon(f64),
+    /// A threshold that is no time.
+    #[error("the threshold of delayed pods, {0} s, is no span of time")]
+    Threshold(f64),
+}
+
+impl Plan {
+    /// Whether the plan can be run.
+    ///
+    /// # Errors
+    /// The first reason why not.
+    pub fn check(&self) -> Result<(), BadPlan> {
+        if self.designs.is_empty() {
+            return Err(BadPlan::NoDesigns(self.experiment.clone()));
+        }
+        if self.replications == 0 {
+            return Err(BadPlan::NoReplications);
+        }
+        if self.replications > u64::from(u32::MAX) {
+            return Err(BadPlan::TooManyReplications(self.replications));
+        }
+        for (index, design) in self.designs.iter().enumerate() {
+            if self.designs[..index].iter().any(|earlier| earlier.name == design.name) {
+                return Err(BadPlan::DesignTwice(design.name.clone()));
+            }
+        }
+        if self.horizon_s.is_nan() || self.horizon_s <= 0.0 || self.horizon().as_nanos() > EXACT_NANOS_MAX {
+            return Err(BadPlan::Horizon(self.horizon_s));
+        }
+        if !(self.delayed_threshold_s >= 0.0 && self.delayed_threshold_s.is_finite()) {
+            return Err(BadPlan::Threshold(self.delayed_threshold_s));
+        }
+        Ok(())
+    }
+
+    /// Digest of everything that decides the result: version, inputs, seeds, replications, designs.
+    #[must_use]
+    pub fn digest(&self) -> blake3::Hash {
+        let mut hasher = blake3::Hasher::new();
+        let mut part = |bytes: &[u8]| {
+            hasher.update(&(bytes.len() as u64).to_le_bytes());
+            hasher.update(bytes);
+        };
+        for text in [
+            ROW_FORMAT,
+            &self.version,
+            &self.experiment,
+            &self.input_digest,
+            &self.seed_group,
+        ] {
+            part(text.as_bytes());
+        }
+        part(&self.seed.to_le_bytes());
+        part(&self.replications.to_le_bytes());
+        part(&self.horizon_s.to_bits().to_le_bytes());
+        part(&self.delayed_threshold_s.to_bits().to_le_bytes());
+        for design in &self.designs {
+            part(design.name.as_bytes());
+        }
+        hasher.finalize()
+    }
+
+    /// End of every run.
+    #[must_use]
+    pub fn horizon(&self) -> SimDuration {
+        horizon_of(self.horizon_s)
+    }
+
+    /// Replications per batch: a hundredth of all, at least 1, at most 50. It does not depend on the number of workers.
+    ///
+    /// Small studies of heavy runs so get batches of one, and an interruption never waits for long.
+    #[must_use]
+    pub fn batch_size(&self) -> u64 {
+        (self.replications / 100).clamp(1, BATCH_MAX)
+    }
+
+    /// Number of batches per design.
+    #[must_use]
+    pub fn batches(&self) -> u64 {
+        self.replications.div_ceil(self.batch_size())
+    }
+
+    /// Replications of a batch.
+    #[must_use]
+    pub fn batch(&self, batch: u64) -> Range<u64> {
+        let size = self.batch_size();
+        batch * size..((batch + 1) * size).min(self.replications)
+    }
+}
+
+/// A horizon in seconds as a span of whole nanoseconds.
+#[must_use]
+pub fn horizon_of(seconds: f64) -> SimDuration {
+    // Rounded, not cut: a double a little below 0.3 still means 300,000,000 ns.
+    SimDuration::from_nanos(libm::round(seconds * 1e9) as u64)
+}

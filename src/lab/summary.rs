@@ -1,0 +1,205 @@
+//! `summary.json`: estimates per design, each with its estimand in words, and comparisons of designs.
+//!
+//! The shape is that of `ARCHITECTURE.md`; how it looks on a terminal or on a page belongs to `report`. Estimates are
+//! made in parallel and put together in the order of designs and measures; the random numbers of a bootstrap have an
+//! address of their own, so no estimate depends on another.
+
+use indexmap::IndexMap;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::comparisons::compare;
+use super::measures::{Context, MeasureSet, measure_sets};
+use super::numbers::DesignNumbers;
+use super::plan::Plan;
+use crate::kernel::{EntityKey, Purpose, RunKey};
+use crate::stats::Estimate;
+
+/// Nominal coverage of all intervals.
+pub const CONFIDENCE: f64 = 0.95;
+
+/// What the laboratory draws random numbers for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum LabPurpose {
+    /// Resampling runs.
+    Bootstrap,
+}
+
+impl Purpose for LabPurpose {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Bootstrap => "lab.bootstrap",
+        }
+    }
+}
+
+/// All estimates of an experiment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// Name of the experiment.
+    pub experiment: String,
+    /// Version of the program.
+    pub version: String,
+    /// Estimates per design, in the order of the plan.
+    pub designs: Vec<DesignSummary>,
+    /// Designs against the one named `control`.
+    pub comparisons: Vec<Comparison>,
+    /// Whether what the experiment expects came true.
+    pub expectations: Vec<Expectation>,
+}
+
+/// Estimates of one design.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DesignSummary {
+    /// Name of the design.
+    pub name: String,
+    /// Runs made, failed ones included.
+    pub replications: u64,
+    /// Failed runs; no measure contains them.
+    pub failed: u64,
+    /// Measures by name.
+    pub measures: IndexMap<String, Measure>,
+}
+
+impl DesignSummary {
+    /// A measure by name, if this design has it.
+    #[must_use]
+    pub fn measure(&self, name: &str) -> Option<&Measure> {
+        self.measures.get(name)
+    }
+}
+
+/// One estimate.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Measure {
+    /// What is estimated, in words.
+    pub estimand: String,
+    /// Unit; `1` for shares.
+    pub unit: String,
+    /// Point estimate; null if the data do not give one.
+    pub estimate: Option<f64>,
+    /// Lower bound.
+    pub lower: Option<f64>,
+    /// Upper bound.
+    pub upper: Option<f64>,
+    /// Nominal coverage; null if there is no interval by intention.
+    pub confidence: Option<f64>,
+    /// Name of the method, with warnings.
+    pub method: String,
+    /// Independent units, mostly runs.
+    pub n: u64,
+}
+
+impl Measure {
+    /// A measure from an estimate.
+    #[must_use]
+    pub fn new(estimand: impl Into<String>, unit: &str, estimate: Estimate) -> Self {
+        let Estimate {
+            estimate,
+            lower,
+            upper,
+            confidence,
+            method,
+            n,
+        } = estimate;
+        let (estimand, unit) = (estimand.into(), unit.to_owned());
+        Self {
+            estimand,
+            unit,
+            estimate,
+            lower,
+            upper,
+            confidence: Some(confidence),
+            method,
+            n,
+        }
+    }
+
+    /// A plain value without an interval: the smallest or largest that was seen.
+    #[must_use]
+    pub fn extreme(estimand: impl Into<String>, unit: &str, value: Option<f64>, n: u64) -> Self {
+        Self {
+            estimand: estimand.into(),
+            unit: unit.to_owned(),
+            estimate: value,
+            lower: None,
+            upper: None,
+            confidence: None,
+            method: "observed extreme".to_owned(),
+            n,
+        }
+    }
+}
+
+/// A difference of two designs, `a` minus `b`, by equal replications.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Comparison {
+    /// A design.
+    pub a: String,
+    /// The design that is subtracted.
+    pub b: String,
+    /// What is compared.
+    pub measure: String,
+    /// Point estimate of the difference.
+    pub difference: Option<f64>,
+    /// Lower bound.
+    pub lower: Option<f64>,
+    /// Upper bound.
+    pub upper: Option<f64>,
+    /// Nominal coverage.
+    pub confidence: f64,
+    /// Name of the method.
+    pub method: String,
+    /// Pairs of runs.
+    pub n: u64,
+}
+
+/// Whether something that was expected came true.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Expectation {
+    /// What was expected.
+    pub text: String,
+    /// What came out.
+    pub outcome: String,
+}
+
+/// Makes all estimates.
+#[must_use]
+pub fn summarize(plan: &Plan, numbers: &[DesignNumbers]) -> Summary {
+    let key = RunKey::derive(plan.seed, "bootstrap", 0);
+    let sets = measure_sets();
+    let work: Vec<(usize, &MeasureSet)> = (0..plan.designs.len())
+        .flat_map(|design| sets.iter().map(move |set| (design, set)))
+        .collect();
+    let estimated: Vec<(usize, Vec<(String, Measure)>)> = work
+        .into_par_iter()
+        .map(|(design, set)| {
+            let name = &plan.designs[design].name;
+            let entity = EntityKey::root(&format!("{} {name}", set.name));
+            let mut stream = key.stream(LabPurpose::Bootstrap, entity);
+            let context = Context {
+                plan,
+                design: &plan.designs[design],
+                numbers: &numbers[design],
+            };
+            (design, (set.estimate)(&context, &mut || stream.bits()))
+        })
+        .collect();
+    let blank = |(design, numbers): (&super::PlannedDesign, &DesignNumbers)| DesignSummary {
+        name: design.name.clone(),
+        replications: numbers.runs.len() as u64,
+        failed: numbers.failed(),
+        measures: IndexMap::new(),
+    };
+    let mut designs: Vec<DesignSummary> = plan.designs.iter().zip(numbers).map(blank).collect();
+    for (design, measures) in estimated {
+        designs[design].measures.extend(measures);
+    }
+    Summary {
+        experiment: plan.experiment.clone(),
+        version: plan.version.clone(),
+        designs,
+        comparisons: compare(plan, numbers),
+        expectations: Vec::new(),
+    }
+}

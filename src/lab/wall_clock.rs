@@ -1,0 +1,31 @@
+//! The only place of the laboratory that reads the wall clock, for `run-info.json`.
+//!
+//! Nothing here may reach rows, estimates or the manifest.
+
+use std::time::Instant;
+
+/// Measures how long something took.
+pub(super) struct Stopwatch {
+    started_at: String,
+    start: Instant,
+}
+
+impl Stopwatch {
+    /// Starts now.
+    pub(super) fn start() -> Self {
+        Self {
+            started_at: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            start: Instant::now(),
+        }
+    }
+
+    /// When it was started, in UTC.
+    pub(super) fn started_at(&self) -> &str {
+        &self.started_at
+    }
+
+    /// Seconds since the start, to the millisecond.
+    pub(super) fn seconds(&self) -> f64 {
+        self.start.elapsed().as_millis() as f64 / 1000.0
+    }
+}

@@ -1,0 +1,236 @@
+//! Warnings that advise: what was seen, why it matters for trust, what to do.
+//!
+//! A closed list. Warnings go into the manifest and from there onto every page.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::comparisons::CONTROL;
+use super::manifest::Manifest;
+use super::numbers::DesignNumbers;
+use super::plan::Plan;
+use super::runner::PANIC_COMPONENT;
+use super::summary::{DesignSummary, Summary};
+
+/// Runs below which intervals are too rough for a decision.
+const RUNS_FEW: u64 = 100;
+
+/// Something worth knowing before a result is trusted.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Warning {
+    /// The experiment was interrupted.
+    Incomplete {
+        /// Replications per design in the result.
+        done: u64,
+        /// Replications per design that were planned.
+        planned: u64,
+    },
+    /// Runs failed.
+    Failed {
+        /// The design.
+        design: String,
+        /// Failed runs.
+        failed: u64,
+        /// All runs.
+        runs: u64,
+    },
+    /// Few runs.
+    FewRuns {
+        /// Replications per design.
+        runs: u64,
+    },
+    /// A cut that touched nobody.
+    FaultTouchedNothing {
+        /// The design.
+        design: String,
+        /// Runs in which it was so.
+        runs: u64,
+    },
+    /// Start-up quantiles that were not reached.
+    BeyondHorizon {
+        /// Designs, each with the lowest such measure.
+        cases: Vec<(String, &'static str)>,
+        /// The horizon \[s\].
+        horizon_s: f64,
+    },
+    /// Nothing bad was seen, in designs that are not the control.
+    ZeroEvents {
+        /// The designs.
+        designs: Vec<String>,
+        /// Fewest runs of one of them.
+        runs: u64,
+        /// Highest upper bound of the true share.
+        upper: f64,
+    },
+    /// Scripts gave up.
+    ScriptStopped {
+        /// Designs with the number of runs.
+        designs: Vec<(String, u64)>,
+        /// The most frequent reason.
+        reason: String,
+    },
+}
+
+impl Warning {
+    /// All warnings of a result.
+    #[must_use]
+    pub fn of(plan: &Plan, manifest: &Manifest, numbers: &[DesignNumbers], summary: &Summary) -> Vec<Self> {
+        let mut warnings = Vec::new();
+        let done = manifest.replications;
+        if !manifest.complete {
+            warnings.push(Self::Incomplete {
+                done,
+                planned: plan.replications,
+            });
+        }
+        if done < RUNS_FEW {
+            warnings.push(Self::FewRuns { runs: done });
+        }
+        for (numbers, estimated) in numbers.iter().zip(&summary.designs) {
+            let design = || estimated.name.clone();
+            let runs = estimated.replications;
+            if estimated.failed > 0 {
+                warnings.push(Self::Failed {
+                    design: design(),
+                    failed: estimated.failed,
+                    runs,
+                });
+            }
+            let untouched = numbers.sound().filter(|run| run.parties_cut == Some(0)).count() as u64;
+            if untouched > 0 && estimated.name != CONTROL {
+                warnings.push(Self::FaultTouchedNothing {
+                    design: design(),
+                    runs: untouched,
+                });
+            }
+        }
+        warnings.extend(beyond_horizon(plan, summary));
+        warnings.extend(zero_events(summary));
+        warnings.extend(script_stopped(numbers, summary));
+        warnings
+    }
+}
+
+fn beyond_horizon(plan: &Plan, summary: &Summary) -> Option<Warning> {
+    let not_reached = |design: &DesignSummary| {
+        ["startup_latency_p50", "startup_latency_p90", "startup_latency_p99"]
+            .into_iter()
+            .find(|name| {
+                design
+                    .measure(name)
+                    .is_some_and(|measure| measure.estimate.is_none() && measure.n > 0)
+            })
+            .map(|name| (design.name.clone(), name))
+    };
+    let cases: Vec<_> = summary.designs.iter().filter_map(not_reached).collect();
+    (!cases.is_empty()).then_some(Warning::BeyondHorizon {
+        cases,
+        horizon_s: plan.horizon_s,
+    })
+}
+
+fn zero_events(summary: &Summary) -> Option<Warning> {
+    let bound = |design: &DesignSummary| {
+        let measure = design
+            .measure("unauthorized_any")
+            .filter(|measure| measure.estimate == Some(0.0))?;
+        Some((design.name.clone(), measure.n, measure.upper?)).filter(|_| design.name != CONTROL)
+    };
+    let found: Vec<_> = summary.designs.iter().filter_map(bound).collect();
+    let runs = found.iter().map(|(_, runs, _)| *runs).min()?;
+    let upper = found.iter().map(|(_, _, upper)| *upper).fold(0.0, f64::max);
+    Some(Warning::ZeroEvents {
+        designs: found.into_iter().map(|(name, _, _)| name).collect(),
+        runs,
+        upper,
+    })
+}
+
+fn script_stopped(numbers: &[DesignNumbers], summary: &Summary) -> Option<Warning> {
+    let mut reasons: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut designs = Vec::new();
+    for (numbers, design) in numbers.iter().zip(&summary.designs) {
+        for (reason, count) in &numbers.script_stops {
+            *reasons.entry(reason).or_default() += count;
+        }
+        let stops: u64 = numbers.script_stops.values().sum();
+        designs.extend((stops > 0).then(|| (design.name.clone(), stops)));
+    }
+    // The first by name among the most frequent.
+    let most = reasons.into_iter().rev().max_by_key(|(_, count)| *count)?;
+    Some(Warning::ScriptStopped {
+        designs,
+        reason: most.0.to_owned(),
+    })
+}
+
+/// Names with something each, as a list in a sentence.
+fn listed<T>(items: &[T], write: impl Fn(&T) -> String) -> String {
+    items.iter().map(write).collect::<Vec<_>>().join(", ")
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Incomplete { done, planned } => write!(
+                f,
+                "The experiment was interrupted: {done} of {planned} replications of each design are in the result. \
+                 They are a valid smaller study, with wider intervals. Go on with --resume."
+            ),
+            Self::Failed { design, failed, runs } => write!(
+                f,
+                "{design}: {failed} of {runs} runs failed and are in no measure. If they failed because of what is \
+                 measured, the estimates are biased. The column failure_reason of runs.parquet says why (a component \
+                 named {PANIC_COMPONENT} is a defect of the program); replay one with `meshfault explain`."
+            ),
+            Self::FewRuns { runs } => write!(
+                f,
+                "{runs} replications of each design are few: intervals are wide, and nothing rarer than about {:.0} % \
+                 of runs would show. Raise --replications before deciding anything.",
+                if *runs == 0 {
+                    100.0
+                } else {
+                    (300.0 / *runs as f64).min(100.0)
+                }
+            ),
+            Self::FaultTouchedNothing { design, runs } => write!(
+                f,
+                "{design}: in {runs} runs the fault touched nobody. Those runs show a healthy cluster. Check the names \
+                 that the fault is aimed at."
+            ),
+            Self::BeyondHorizon { cases, horizon_s } => write!(
+                f,
+                "Not reached within the horizon of {horizon_s} s, because pods were still waiting or were deleted \
+                 first: {}. There is only a lower bound. Read never_ready_share and deleted_before_ready_share before \
+                 comparing; a longer horizon helps against the former.",
+                listed(cases, |(design, measure)| format!("{measure} of {design}"))
+            ),
+            Self::ZeroEvents { designs, runs, upper } => write!(
+                f,
+                "No unauthorized access was seen in {runs} runs or more of {}. The true share may still be up to {}. \
+                 Read the exposure, which needs no lucky probe, or raise --replications.",
+                designs.join(", "),
+                percent(*upper)
+            ),
+            Self::ScriptStopped { designs, reason } => write!(
+                f,
+                "The script gave up before its end ({}), mostly at: {reason}. Measures that need the later steps have \
+                 fewer runs; see their n.",
+                listed(designs, |(design, runs)| format!("{design}: {runs} runs"))
+            ),
+        }
+    }
+}
+
+/// A share in per cent with two digits that count.
+fn percent(share: f64) -> String {
+    let percent = 100.0 * share;
+    let digits = if percent >= 10.0 {
+        0
+    } else if percent >= 1.0 {
+        1
+    } else {
+        2
+    };
+    format!("{percent:.digits$} %")
+}

@@ -1,0 +1,225 @@
+//! The access figure: in which share of runs each class of access happened, a row per design and a column per class.
+//!
+//! Columns let a reader run down one class over all designs, which is the question ("who admits the wrong client?").
+//! What the classes mean is decided where accesses are judged; this file only orders, draws and labels them.
+
+use super::axis::LinearScale;
+use super::canvas::{Anchor, Canvas, Font, MARGIN, NORMAL, SMALL, Style, WIDTH};
+use super::text::{Weight, grouped, level, percent, wrapped};
+use super::{AccessFigure, AccessRow, ClassShare, Figure, palette, without_data};
+
+const NAME: &str = "access_classes";
+/// Room for the names of the designs.
+const GUTTER: f64 = 134.0;
+/// Height of a row.
+const ROW: f64 = 54.0;
+/// Most columns side by side; more classes go into a further block.
+const COLUMNS_MAX: usize = 7;
+/// Between the edge of a column and its axis.
+const INSET: f64 = 9.0;
+/// Font size of the interval below each whisker.
+const TINY: f64 = 10.5;
+
+/// Draws the share of runs with each class of access, per design.
+pub fn access_classes(figure: &AccessFigure) -> Figure {
+    let classes = classes(figure);
+    if classes.is_empty() || figure.rows.iter().all(|row| row.n_runs == 0) {
+        return without_data(NAME, &figure.title, &figure.subtitle, "no run was judged");
+    }
+    let mut canvas = Canvas::default();
+    let mut y = canvas.heading(&figure.title, &figure.subtitle);
+    let columns = classes.len().div_ceil(classes.len().div_ceil(COLUMNS_MAX));
+    for block in classes.chunks(columns) {
+        y = draw_block(&mut canvas, figure, block, columns, y);
+    }
+    let note = format!(
+        "Share of runs with at least one such access. Whiskers and small figures: {} confidence intervals. \
+         Open circles: seen in no run, with the upper bound that remains.",
+        level(figure.confidence)
+    );
+    let font = Font::regular(SMALL, palette::GREY);
+    let end = canvas.paragraph(&note, [MARGIN, y + 14.0], WIDTH - 2.0 * MARGIN, 3, font);
+    Figure {
+        name: NAME.to_owned(),
+        svg: canvas.finish(end - 10.0 + MARGIN, &figure.title),
+    }
+}
+
+/// The classes in the order in which they first appear.
+fn classes(figure: &AccessFigure) -> Vec<&str> {
+    let mut result: Vec<&str> = Vec::new();
+    for share in figure.rows.iter().flat_map(|row| &row.shares) {
+        if !result.contains(&share.class.as_str()) {
+            result.push(&share.class);
+        }
+    }
+    result
+}
+
+/// Heads, rows and axes of some classes; returns the lower edge.
+fn draw_block(canvas: &mut Canvas, figure: &AccessFigure, classes: &[&str], columns: usize, top: f64) -> f64 {
+    let width = (WIDTH - 2.0 * MARGIN - GUTTER) / columns as f64;
+    let left = |column: usize| MARGIN + GUTTER + column as f64 * width;
+    let right = left(classes.len());
+    let font = title_font(classes, width - 3.0).anchored(Anchor::Middle);
+    let titles: Vec<Vec<String>> = classes
+        .iter()
+        .map(|class| wrapped(&class.replace('_', " "), font.size, font.weight, width - 3.0, 3))
+        .collect();
+    let lines = titles.iter().map(Vec::len).max().unwrap_or(1);
+    let rows_top = top + 12.0 + lines as f64 * 15.0 + 8.0;
+    let bottom = rows_top + figure.rows.len() as f64 * ROW;
+    for (column, (class, title)) in classes.iter().zip(&titles).enumerate() {
+        let middle = left(column) + width / 2.0;
+        let first = rows_top - 16.0 - (title.len() - 1) as f64 * 15.0;
+        canvas.tooltip(&class.replace('_', " "), |canvas| {
+            for (index, line) in title.iter().enumerate() {
+                canvas.text(line, [middle, first + index as f64 * 15.0], font);
+            }
+        });
+        let mark = Style::fill(palette::access_class(class));
+        canvas.rect(
+            [left(column) + INSET, rows_top - 8.0],
+            [width - 2.0 * INSET, 3.0],
+            0.0,
+            mark,
+        );
+        for share in [0.0, 0.5, 1.0] {
+            let x = scale(left(column), width).at(share);
+            canvas.line([x, bottom], [x, bottom + 4.0], Style::stroke(palette::GREY, 1.0));
+        }
+        let font = Font::regular(TINY, palette::GREY);
+        canvas.text("0", [left(column) + INSET - 3.0, bottom + 16.0], font);
+        canvas.text(
+            "100 %",
+            [left(column) + width - INSET + 5.0, bottom + 16.0],
+            font.anchored(Anchor::End),
+        );
+    }
+    for (index, row) in figure.rows.iter().enumerate() {
+        let y = rows_top + index as f64 * ROW;
+        canvas.line([MARGIN, y], [right, y], Style::stroke(palette::RULE, 1.0));
+        row_head(canvas, row, y);
+        for (column, class) in classes.iter().enumerate() {
+            let share = row.shares.iter().find(|share| share.class == *class && row.n_runs > 0);
+            draw_cell(canvas, share, left(column), width, y);
+        }
+    }
+    canvas.line([MARGIN, bottom], [right, bottom], Style::stroke(palette::GREY, 1.0));
+    bottom + 30.0
+}
+
+fn scale(left: f64, width: f64) -> LinearScale {
+    LinearScale {
+        from: 0.0,
+        to: 1.0,
+        left: left + INSET,
+        right: left + width - INSET,
+    }
+}
+
+/// The largest font in which no usual word of the column titles has to be broken.
+fn title_font(classes: &[&str], limit: f64) -> Font {
+    let fits = |font: &Font| {
+        classes
+            .iter()
+            .flat_map(|class| class.split(['_', ' ']))
+            .all(|word| font.width(word) <= limit)
+    };
+    let fonts = [
+        Font::bold(SMALL, palette::INK),
+        Font::regular(SMALL, palette::INK),
+        Font::regular(11.0, palette::INK),
+    ];
+    fonts
+        .into_iter()
+        .find(fits)
+        .unwrap_or(Font::regular(TINY, palette::INK))
+}
+
+/// Name of the design and number of its runs.
+fn row_head(canvas: &mut Canvas, row: &AccessRow, top: f64) {
+    let limit = GUTTER - 8.0;
+    let lines = wrapped(&row.design, NORMAL, Weight::Bold, limit, 2).len();
+    let first = top + if lines == 1 { 24.0 } else { 17.0 };
+    let below = canvas.paragraph(&row.design, [MARGIN, first], limit, 2, Font::bold(NORMAL, palette::INK));
+    let runs = if row.n_runs == 1 {
+        "1 run".to_owned()
+    } else {
+        format!("{} runs", grouped(row.n_runs))
+    };
+    canvas.text(&runs, [MARGIN, below - 1.0], Font::regular(TINY, palette::GREY));
+}
+
+/// Estimate in words, whisker and interval in words, one below the other.
+fn draw_cell(canvas: &mut Canvas, share: Option<&ClassShare>, left: f64, width: f64, top: f64) {
+    let middle = left + width / 2.0;
+    let Some(share) = share.filter(|share| share.estimate.is_finite()) else {
+        let font = Font::regular(SMALL, palette::GREY).anchored(Anchor::Middle);
+        canvas.text("–", [middle, top + ROW / 2.0 + 4.0], font);
+        return;
+    };
+    let scale = scale(left, width);
+    let colour = palette::access_class(&share.class);
+    let none = share.estimate <= 0.0;
+    let y = top + 28.0;
+    let ink = if none { palette::GREY } else { palette::INK };
+    let weight = if none {
+        Font::regular(SMALL, ink)
+    } else {
+        Font::bold(SMALL, ink)
+    };
+    let font = weight.anchored(Anchor::Middle);
+    canvas.text(&percent(share.estimate), [middle, top + 17.0], font);
+    canvas.line([scale.left, y], [scale.right, y], Style::stroke(palette::RULE, 1.0));
+    for tick in [0.0, 0.5, 1.0].map(|tick| scale.at(tick)) {
+        canvas.line([tick, y - 4.0], [tick, y + 4.0], Style::stroke(palette::RULE, 1.0));
+    }
+    if share.lower.is_finite() && share.upper.is_finite() {
+        let (lower, upper) = (scale.at(share.lower), scale.at(share.upper));
+        whisker(canvas, [lower, upper], y, none, colour);
+        let font = Font::regular(TINY, palette::GREY).anchored(Anchor::Middle);
+        canvas.text(&interval(share), [middle, top + 46.0], font);
+    }
+    let at = [scale.at(share.estimate), y];
+    let dot = if none {
+        Style::fill("#ffffff").outlined(colour, 1.6)
+    } else {
+        Style::fill(colour)
+    };
+    canvas.circle(at, 4.2, dot);
+}
+
+/// The interval of a share; one that starts at "never seen" ends in an open arrow head instead of a bar.
+fn whisker(canvas: &mut Canvas, [lower, upper]: [f64; 2], y: f64, none: bool, colour: &'static str) {
+    let style = Style::stroke(colour, 2.2);
+    canvas.line([lower, y], [upper, y], style);
+    if !none {
+        for x in [lower, upper] {
+            canvas.line([x, y - 5.0], [x, y + 5.0], Style::stroke(colour, 1.6));
+        }
+    } else if upper - lower > 9.0 {
+        canvas.path(
+            &[[upper - 5.0, y - 5.0], [upper, y], [upper - 5.0, y + 5.0]],
+            false,
+            Style::stroke(colour, 1.6),
+        );
+    }
+}
+
+/// `0.2–1.9` (per cent), or `≤ 0.38 %` if nothing was seen.
+fn interval(share: &ClassShare) -> String {
+    if share.estimate <= 0.0 {
+        return format!("≤ {}", percent(share.upper)).replace("≤ <", "<");
+    }
+    let bare = |value: f64| {
+        percent(value)
+            .trim_end_matches(" %")
+            .trim_start_matches(['<', '>', ' '])
+            .to_owned()
+    };
+    if share.estimate >= 1.0 {
+        return format!("≥ {}", percent(share.lower)).replace("≥ >", ">");
+    }
+    format!("{}–{}", bare(share.lower), bare(share.upper))
+}

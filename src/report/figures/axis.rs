@@ -1,0 +1,155 @@
+//! Scales and ticks: where a value stands on an axis and which ticks get a label.
+//!
+//! Pure arithmetic; drawing is done by the figures. Logarithms come from `libm`, so that the bytes of a figure do not
+//! depend on the platform.
+
+/// A logarithmic axis for seconds.
+#[derive(Clone, Copy, Debug)]
+pub struct LogScale {
+    /// First value \[s\], above 0.
+    pub from: f64,
+    /// Last value \[s\], above `from`.
+    pub to: f64,
+    /// Coordinate of the first value.
+    pub left: f64,
+    /// Coordinate of the last value.
+    pub right: f64,
+}
+
+impl LogScale {
+    /// Coordinate of `value`, at an end of the axis if it lies outside.
+    pub fn at(&self, value: f64) -> f64 {
+        let value = value.clamp(self.from, self.to);
+        let share = libm::log(value / self.from) / libm::log(self.to / self.from);
+        self.left + share * (self.right - self.left)
+    }
+
+    /// Ticks within the axis, the most important first.
+    pub fn ticks(&self) -> Vec<f64> {
+        const BY_IMPORTANCE: [f64; 22] = [
+            1.0, 10.0, 30.0, 60.0, 1800.0, 300.0, 600.0, 2.0, 5.0, 120.0, 20.0, 3600.0, 0.1, 86_400.0, 21_600.0,
+            7200.0, 0.5, 0.2, 0.01, 43_200.0, 604_800.0, 172_800.0,
+        ];
+        BY_IMPORTANCE
+            .into_iter()
+            .filter(|tick| (self.from..=self.to).contains(tick))
+            .collect()
+    }
+}
+
+/// A linear axis for seconds.
+#[derive(Clone, Copy, Debug)]
+pub struct LinearScale {
+    /// First value.
+    pub from: f64,
+    /// Last value, above `from`.
+    pub to: f64,
+    /// Coordinate of the first value.
+    pub left: f64,
+    /// Coordinate of the last value.
+    pub right: f64,
+}
+
+impl LinearScale {
+    /// Coordinate of `value`, at an end of the axis if it lies outside.
+    pub fn at(&self, value: f64) -> f64 {
+        let share = (value.clamp(self.from, self.to) - self.from) / (self.to - self.from);
+        self.left + share * (self.right - self.left)
+    }
+
+    /// Ticks at round times, at least `gap` units apart, with the step between them \[s\].
+    pub fn time_ticks(&self, gap: f64) -> (Vec<f64>, f64) {
+        const STEPS: [f64; 26] = [
+            0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0,
+            600.0, 1200.0, 1800.0, 3600.0, 7200.0, 21_600.0, 43_200.0, 86_400.0,
+        ];
+        let per_unit = (self.to - self.from) / (self.right - self.left);
+        let enough = STEPS.into_iter().find(|step| step / per_unit >= gap);
+        let step = enough.unwrap_or_else(|| (per_unit * gap / 86_400.0).ceil() * 86_400.0);
+        let first = (self.from / step - 1e-9).ceil();
+        let mut ticks = Vec::new();
+        let mut index = 0.0;
+        while (first + index) * step <= self.to + 1e-9 * step && index < 1000.0 {
+            ticks.push((first + index) * step);
+            index += 1.0;
+        }
+        (ticks, step)
+    }
+}
+
+/// `30 s`, `2 min`, `6 h`: a tick of a time axis with its unit.
+pub fn tick_label(seconds: f64) -> String {
+    let (value, unit) = match seconds {
+        s if s < 60.0 => (s, "s"),
+        s if s < 3600.0 => (s / 60.0, "min"),
+        s => (s / 3600.0, "h"),
+    };
+    format!("{value} {unit}")
+}
+
+/// `30s`, `2m`, `6h`: the same as Kubernetes writes durations, for narrow axes.
+pub fn short_tick_label(seconds: f64) -> String {
+    tick_label(seconds).replace(" min", "m").replace(' ', "")
+}
+
+/// Which of `labels` (middle, width; the most important first) can be shown side by side with `gap` between them and
+/// within `left..=right`.
+pub fn labels_that_fit(labels: &[(f64, f64)], gap: f64, [left, right]: [f64; 2]) -> Vec<bool> {
+    let mut taken: Vec<(f64, f64)> = Vec::new();
+    labels
+        .iter()
+        .map(|&(middle, width)| {
+            let (from, to) = (middle - width / 2.0, middle + width / 2.0);
+            let free = taken.iter().all(|&(start, end)| to + gap <= start || end + gap <= from);
+            let fits = free && from >= left && to <= right;
+            if fits {
+                taken.push((from, to));
+            }
+            fits
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decades_are_equally_long() {
+        let scale = LogScale {
+            from: 1.0,
+            to: 1000.0,
+            left: 0.0,
+            right: 300.0,
+        };
+        for (value, coordinate) in [(0.5, 0.0), (1.0, 0.0), (10.0, 100.0), (100.0, 200.0), (9999.0, 300.0)] {
+            assert!((scale.at(value) - coordinate).abs() < 1e-9);
+        }
+    }
+
+    #[test]
+    fn time_ticks_are_round() {
+        let scale = LinearScale {
+            from: 3.0,
+            to: 95.0,
+            left: 0.0,
+            right: 500.0,
+        };
+        assert_eq!(scale.time_ticks(60.0), (vec![20.0, 40.0, 60.0, 80.0], 20.0));
+        assert_eq!(
+            [0.5, 30.0, 120.0, 7200.0].map(tick_label),
+            ["0.5 s", "30 s", "2 min", "2 h"]
+        );
+        assert_eq!([0.5, 30.0, 120.0].map(short_tick_label), ["0.5s", "30s", "2m"]);
+    }
+
+    #[test]
+    fn later_labels_give_way() {
+        let shown = labels_that_fit(
+            &[(50.0, 20.0), (60.0, 20.0), (80.0, 20.0), (5.0, 20.0)],
+            4.0,
+            [0.0, 100.0],
+        );
+        assert_eq!(shown, [true, false, true, false]);
+    }
+}

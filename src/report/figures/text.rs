@@ -1,0 +1,246 @@
+//! Text in figures: how wide a string will be in the embedded font, how to shorten, wrap and escape it.
+//!
+//! Nothing is drawn here ([`super::canvas`] does that) and no font file is read: the advance widths of printable ASCII
+//! stand below, and a test compares them with what the renderer really lays out.
+
+/// Advance widths of U+0020 to U+007E in `assets/DejaVuSans.ttf`, in 1/2048 of the font size.
+const REGULAR: [u16; 95] = [
+    651, 821, 942, 1716, 1303, 1946, 1597, 563, 799, 799, 1024, 1716, 651, 739, 651, 690, 1303, 1303, 1303, 1303, 1303,
+    1303, 1303, 1303, 1303, 1303, 690, 690, 1716, 1716, 1716, 1087, 2048, 1401, 1405, 1430, 1577, 1294, 1178, 1587,
+    1540, 604, 604, 1343, 1141, 1767, 1532, 1612, 1235, 1612, 1423, 1300, 1251, 1499, 1401, 2025, 1403, 1251, 1403,
+    799, 690, 799, 1716, 1024, 1024, 1255, 1300, 1126, 1300, 1260, 721, 1300, 1298, 569, 569, 1186, 569, 1995, 1298,
+    1253, 1300, 1300, 842, 1067, 803, 1298, 1212, 1675, 1212, 1212, 1075, 1303, 690, 1303, 1716,
+];
+
+/// Advance widths of U+0020 to U+007E in `assets/DejaVuSans-Bold.ttf`, in 1/2048 of the font size.
+const BOLD: [u16; 95] = [
+    713, 934, 1067, 1716, 1425, 2052, 1786, 627, 936, 936, 1071, 1716, 778, 850, 778, 748, 1425, 1425, 1425, 1425,
+    1425, 1425, 1425, 1425, 1425, 1425, 819, 819, 1716, 1716, 1716, 1188, 2048, 1585, 1561, 1503, 1700, 1399, 1399,
+    1681, 1714, 762, 762, 1587, 1305, 2038, 1714, 1741, 1501, 1741, 1577, 1475, 1397, 1663, 1585, 2259, 1579, 1483,
+    1485, 936, 748, 936, 1716, 1024, 1024, 1382, 1466, 1214, 1466, 1389, 891, 1466, 1458, 702, 702, 1362, 702, 2134,
+    1458, 1407, 1466, 1466, 1010, 1219, 979, 1458, 1335, 1892, 1321, 1335, 1192, 1458, 748, 1458, 1716,
+];
+
+/// Weight of a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Weight {
+    /// DejaVu Sans.
+    Regular,
+    /// DejaVu Sans Bold.
+    Bold,
+}
+
+/// Advance of one character in 1/2048 of the font size; characters outside ASCII count as wide ones, so that a text is
+/// never wider than estimated.
+fn advance(character: char, weight: Weight) -> f64 {
+    let table = match weight {
+        Weight::Regular => &REGULAR,
+        Weight::Bold => &BOLD,
+    };
+    let code = u32::from(character) as usize;
+    match character {
+        ' '..='~' => f64::from(table[code - 32]),
+        '\u{a0}' => f64::from(table[0]),
+        '–' | '·' | '°' => 1024.0,
+        _ => 2048.0,
+    }
+}
+
+/// Width of `text` at font size `size`, kerning left out.
+pub fn width(text: &str, size: f64, weight: Weight) -> f64 {
+    text.chars().map(|character| advance(character, weight)).sum::<f64>() * size / 2048.0
+}
+
+/// `text` if it is at most `limit` wide, else its longest beginning that fits with `…` after it (at least the `…`).
+pub fn truncated(text: &str, size: f64, weight: Weight, limit: f64) -> String {
+    if width(text, size, weight) <= limit {
+        return text.to_owned();
+    }
+    let mut kept = String::new();
+    let mut used = width("…", size, weight);
+    for character in text.chars() {
+        used += advance(character, weight) * size / 2048.0;
+        if used > limit {
+            break;
+        }
+        kept.push(character);
+    }
+    let mut shortened = kept.trim_end().to_owned();
+    shortened.push('…');
+    shortened
+}
+
+/// Breaks `text` into at most `lines` lines of at most `limit` width, at line ends and after a space, `-`, `_`, `/` or `.`;
+/// what is left is truncated in the last line.
+pub fn wrapped(text: &str, size: f64, weight: Weight, limit: f64, lines: usize) -> Vec<String> {
+    let mut result = Vec::new();
+    let mut rest = text.trim();
+    while result.len() + 1 < lines && (rest.contains('\n') || width(rest, size, weight) > limit) {
+        let mut used = 0.0;
+        let mut cut = 0;
+        let mut fitting = 0;
+        for (start, character) in rest.char_indices() {
+            used += advance(character, weight) * size / 2048.0;
+            let end = start + character.len_utf8();
+            if character == '\n' {
+                cut = end;
+                break;
+            }
+            let breaks = matches!(character, ' ' | '-' | '_' | '/' | '.');
+            if used > limit && character != ' ' {
+                break;
+            }
+            fitting = end;
+            if breaks {
+                cut = end;
+            }
+        }
+        let cut = if cut > 0 { cut } else { fitting };
+        if cut == 0 {
+            break;
+        }
+        result.push(rest[..cut].trim_end().to_owned());
+        rest = rest[cut..].trim_start();
+    }
+    if !rest.is_empty() || result.is_empty() {
+        result.push(truncated(&rest.replace('\n', " "), size, weight, limit));
+    }
+    result
+}
+
+/// `text` as XML character data: markup escaped, characters that XML 1.0 forbids replaced.
+pub fn escaped(text: &str) -> String {
+    let mut result = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => result.push_str("&amp;"),
+            '<' => result.push_str("&lt;"),
+            '>' => result.push_str("&gt;"),
+            '"' => result.push_str("&quot;"),
+            '\t' | '\n' | '\r' => result.push(' '),
+            '\0'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => result.push('\u{fffd}'),
+            _ => result.push(character),
+        }
+    }
+    result
+}
+
+/// `1234567` as `1,234,567`.
+pub fn grouped(count: u64) -> String {
+    let digits = count.to_string();
+    let mut result = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            result.push(',');
+        }
+        result.push(digit);
+    }
+    result
+}
+
+/// A share between 0 and 1 as per cent with about two significant digits near 0 and near 1, so that `0` and `100` are
+/// printed only for exactly none and all.
+pub fn percent(share: f64) -> String {
+    if !share.is_finite() {
+        return "?".to_owned();
+    }
+    let share = share.clamp(0.0, 1.0);
+    let value = share * 100.0;
+    let distance = value.min(100.0 - value);
+    if distance == 0.0 {
+        format!("{value:.0} %")
+    } else if distance < 0.005 {
+        (if share < 0.5 { "< 0.01 %" } else { "> 99.99 %" }).to_owned()
+    } else if distance < 0.95 {
+        format!("{value:.2} %")
+    } else {
+        format!("{value:.1} %")
+    }
+}
+
+/// A level of confidence: `95 %`, `99.9 %`.
+pub fn level(confidence: f64) -> String {
+    percent(confidence).replace(".0 %", " %")
+}
+
+/// A duration in seconds as a person writes it: `0.4 s`, `4.2 s`, `31 s`, `2 min`, `12.5 min`, `1.5 h`.
+pub fn duration(seconds: f64) -> String {
+    let trimmed = |value: f64, unit: &str| {
+        let text = if value < 9.95 {
+            format!("{value:.1}")
+        } else {
+            format!("{value:.0}")
+        };
+        format!("{} {unit}", text.strip_suffix(".0").unwrap_or(&text))
+    };
+    match seconds {
+        s if !s.is_finite() => "?".to_owned(),
+        s if s < 119.5 => trimmed(s, "s"),
+        s if s < 7170.0 => trimmed(s / 60.0, "min"),
+        s => trimmed(s / 3600.0, "h"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_shortened_to_the_width() {
+        assert_eq!(truncated("short", 12.0, Weight::Regular, 100.0), "short");
+        let shortened = truncated("a-rather-long-name-of-a-design", 12.0, Weight::Bold, 80.0);
+        assert!(
+            shortened.ends_with('…') && width(&shortened, 12.0, Weight::Bold) <= 80.0,
+            "{shortened}"
+        );
+        assert_eq!(truncated("abc", 12.0, Weight::Regular, 1.0), "…");
+    }
+
+    #[test]
+    fn long_names_break_after_a_dash() {
+        assert_eq!(
+            wrapped("vxlan-wireguard-1.12", 13.0, Weight::Bold, 125.0, 2),
+            ["vxlan-wireguard-", "1.12"]
+        );
+        assert_eq!(wrapped("one", 13.0, Weight::Bold, 100.0, 2), ["one"]);
+        assert_eq!(
+            wrapped("a b\nc d\ne\nf", 13.0, Weight::Bold, 100.0, 3),
+            ["a b", "c d", "e f"]
+        );
+        assert_eq!(wrapped("", 13.0, Weight::Bold, 100.0, 2), [""]);
+        let lines = wrapped(&"x".repeat(60), 13.0, Weight::Bold, 100.0, 2);
+        assert!(lines.len() == 2 && lines[1].ends_with('…'), "{lines:?}");
+    }
+
+    #[test]
+    fn markup_is_escaped() {
+        assert_eq!(
+            escaped("a<b> & \"c\"\n\u{1}"),
+            "a&lt;b&gt; &amp; &quot;c&quot; \u{fffd}"
+        );
+    }
+
+    #[test]
+    fn numbers_read_well() {
+        assert_eq!(
+            [grouped(7), grouped(1000), grouped(1_234_567)],
+            ["7", "1,000", "1,234,567"]
+        );
+        let shares = [0.0, 0.000_01, 0.0038, 0.125, 0.9962, 0.999_999, 1.0, f64::NAN].map(percent);
+        assert_eq!(
+            shares,
+            [
+                "0 %",
+                "< 0.01 %",
+                "0.38 %",
+                "12.5 %",
+                "99.62 %",
+                "> 99.99 %",
+                "100 %",
+                "?"
+            ]
+        );
+        let durations = [0.4, 4.0, 31.4, 120.0, 750.0, 7200.0, 5400.0].map(duration);
+        assert_eq!(durations, ["0.4 s", "4 s", "31 s", "2 min", "12 min", "2 h", "90 min"]);
+    }
+}

@@ -1,0 +1,203 @@
+//! The figures of a result, from its stored rows: start-up per design, and access classes per design.
+//!
+//! Here rows become the plain data that `figures` draws; nothing is drawn or written here. The timeline of one run comes
+//! from a replay and belongs to `timeline_of_run`.
+
+use std::collections::BTreeMap;
+
+use super::figures::{AccessFigure, AccessRow, ClassShare, StartupFigure, StartupSeries};
+use crate::cluster::records::{AccessClass, AccessRecord};
+use crate::kernel::{EntityKey, Purpose, RunKey};
+use crate::lab::numbers::DesignNumbers;
+use crate::lab::parquet_read::read_rows;
+use crate::lab::{Finished, LabError, read_numbers};
+use crate::stats::{IncidenceAnalysis, IncidenceOptions, Outcome, cumulative_incidence, share_of_runs};
+
+/// Nominal coverage of the intervals in figures.
+const CONFIDENCE: f64 = 0.95;
+/// Resamples behind a band.
+const RESAMPLES: u32 = 500;
+/// Points at which a band is drawn.
+const BAND_POINTS: u32 = 160;
+/// The design that others are compared with.
+const CONTROL: &str = "control";
+
+/// Classes of the figure, with the word for each.
+const CLASSES: [(AccessClass, &str); 6] = [
+    (AccessClass::Unauthorized, "unauthorized"),
+    (AccessClass::NetworkBypassed, "network_bypassed"),
+    (AccessClass::MeshBypassed, "mesh_bypassed"),
+    (AccessClass::Denied, "denied"),
+    (AccessClass::WronglyDenied, "wrongly_denied"),
+    (AccessClass::Unreachable, "unreachable"),
+];
+
+#[derive(Clone, Copy)]
+struct Band;
+
+impl Purpose for Band {
+    fn name(self) -> &'static str {
+        "report.startup_band"
+    }
+}
+
+/// The data of both figures.
+///
+/// # Errors
+/// If the rows cannot be read.
+pub fn figures_of(result: &Finished) -> Result<(StartupFigure, AccessFigure), LabError> {
+    let numbers = read_numbers(&result.dir, &result.manifest)?;
+    Ok((startup(result, &numbers), access(result, &numbers)?))
+}
+
+fn subtitle(result: &Finished) -> String {
+    let manifest = &result.manifest;
+    format!(
+        "{}, {} runs per design, seed {}, meshfault {}",
+        manifest.experiment, manifest.replications, manifest.seed, manifest.version
+    )
+}
+
+fn startup(result: &Finished, numbers: &[DesignNumbers]) -> StartupFigure {
+    let manifest = &result.manifest;
+    let longest = numbers
+        .iter()
+        .flat_map(|design| &design.startup)
+        .map(|seen| seen.time_ns)
+        .max()
+        .unwrap_or(0);
+    let series = manifest
+        .designs
+        .iter()
+        .zip(numbers)
+        .map(|(design, numbers)| series(&design.name, numbers, manifest.seed));
+    StartupFigure {
+        title: "How long measured pods take to become ready".to_owned(),
+        subtitle: format!(
+            "{}\nshare of measured pods ready within the time since their ReplicaSet wished for them; 95 % bands over runs",
+            subtitle(result)
+        ),
+        // The axis ends where the last pod was seen.
+        horizon_s: (longest as f64 / 1e9).clamp(1.0, manifest.horizon_s),
+        confidence: CONFIDENCE,
+        control: manifest
+            .designs
+            .iter()
+            .any(|design| design.name == CONTROL)
+            .then(|| CONTROL.to_owned()),
+        series: series.collect(),
+    }
+}
+
+fn series(design: &str, numbers: &DesignNumbers, seed: u64) -> StartupSeries {
+    let pods = &numbers.startup;
+    let share = |outcome: Outcome| {
+        pods.iter().filter(|seen| seen.outcome == outcome).count() as f64 / (pods.len().max(1)) as f64
+    };
+    let curve = cumulative_incidence(pods);
+    let points: Vec<(f64, f64)> = curve
+        .iter()
+        .map(|point| (point.time_ns as f64 / 1e9, point.incidence))
+        .collect();
+    let runs = u32::try_from(numbers.runs.iter().filter(|run| !run.failed).count()).unwrap_or(u32::MAX);
+    let horizon_ns = pods.iter().map(|seen| seen.time_ns).max().unwrap_or(0);
+    let band = match (curve.first(), curve.last()) {
+        (Some(first), Some(last)) if runs > 1 => {
+            let options = IncidenceOptions {
+                runs,
+                horizon_ns,
+                confidence: CONFIDENCE,
+                resamples: RESAMPLES,
+            };
+            let times = log_spaced(first.time_ns, last.time_ns);
+            let mut words = RunKey::derive(seed, "report", 0).stream(Band, EntityKey::root(design));
+            let bounds = IncidenceAnalysis::new(pods, options).curve_band(&times, &mut || words.bits());
+            times
+                .iter()
+                .zip(bounds)
+                .map(|(&time, (lower, upper))| (time as f64 / 1e9, lower, upper))
+                .collect()
+        }
+        _ => Vec::new(),
+    };
+    StartupSeries {
+        design: design.to_owned(),
+        points,
+        band,
+        n_pods: pods.len() as u64,
+        n_runs: u64::from(runs),
+        deleted_share: share(Outcome::Competing),
+        never_share: share(Outcome::Censored),
+    }
+}
+
+/// Times between two, evenly spaced on a logarithmic scale, both ends included.
+fn log_spaced(first_ns: u64, last_ns: u64) -> Vec<u64> {
+    let (low, high) = (libm::log(first_ns.max(1) as f64), libm::log(last_ns.max(1) as f64));
+    let at = |step: u32| libm::exp(low + (high - low) * f64::from(step) / f64::from(BAND_POINTS)) as u64;
+    let mut times: Vec<u64> = (1..BAND_POINTS)
+        .map(at)
+        .filter(|time| (first_ns..=last_ns).contains(time))
+        .collect();
+    times.insert(0, first_ns);
+    times.push(last_ns);
+    times.dedup();
+    times
+}
+
+fn access(result: &Finished, numbers: &[DesignNumbers]) -> Result<AccessFigure, LabError> {
+    // Per design and replication, the classes of requests from a reused address after the cut, a bit each.
+    let mut seen: BTreeMap<(String, u64), u8> = BTreeMap::new();
+    read_rows::<AccessRecord>(&result.dir, |key, access| {
+        if access.after_cut && access.reused_ip {
+            let class = CLASSES.iter().position(|(class, _)| *class == access.class);
+            // A class outside the list, allowed, is none that this figure is about.
+            *seen.entry((key.design.to_owned(), key.replication)).or_default() |= class.map_or(0, |bit| 1 << bit);
+        }
+        Ok(())
+    })?;
+    let rows = result.manifest.designs.iter().zip(numbers).map(|(design, numbers)| {
+        let runs = numbers.runs.iter().filter(|run| !run.failed).count() as u64;
+        let flags: Vec<u8> = seen
+            .iter()
+            .filter(|((name, _), _)| *name == design.name)
+            .map(|(_, flags)| *flags)
+            .collect();
+        let mut shares: Vec<ClassShare> = CLASSES
+            .iter()
+            .enumerate()
+            .map(|(bit, (_, word))| {
+                share(
+                    word,
+                    flags.iter().filter(|flags| **flags >> bit & 1 == 1).count() as u64,
+                    runs,
+                )
+            })
+            .collect();
+        shares.push(share("no request", runs.saturating_sub(flags.len() as u64), runs));
+        AccessRow {
+            design: design.name.clone(),
+            n_runs: runs,
+            shares,
+        }
+    });
+    Ok(AccessFigure {
+        title: "What became of requests from a reused address".to_owned(),
+        subtitle: format!(
+            "{}\nshare of runs in which a client on an address that the script remembered met this after the cut",
+            subtitle(result)
+        ),
+        confidence: CONFIDENCE,
+        rows: rows.collect(),
+    })
+}
+
+fn share(class: &str, x: u64, runs: u64) -> ClassShare {
+    let estimate = share_of_runs(x, runs, CONFIDENCE);
+    ClassShare {
+        class: class.to_owned(),
+        estimate: estimate.estimate.unwrap_or(f64::NAN),
+        lower: estimate.lower.unwrap_or(0.0),
+        upper: estimate.upper.unwrap_or(1.0),
+    }
+}

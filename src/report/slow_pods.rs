@@ -1,0 +1,185 @@
+//! One paragraph in words: which mechanism explains the slow pods, in which design, under which assumptions.
+//!
+//! It says nothing that the measures do not say. The mechanisms are those of `ARCHITECTURE.md`: A a TokenReview that
+//! hangs, B a connection that the other node's WireGuard peers swallow, C the withdrawal of the bad Istiod's endpoint,
+//! which ends delays, D an injection webhook that is not reached.
+
+use super::short::{Short, number, percent};
+use crate::lab::{DesignSummary, Manifest, Measure, Summary};
+
+/// A mechanism that delays pods.
+struct Mechanism {
+    /// The measure of the pods that it delays.
+    measure: &'static str,
+    /// What happens, after "by".
+    words: &'static str,
+    /// What must hold for it, after "It rests on".
+    assumption: &'static str,
+}
+
+const MECHANISMS: [Mechanism; 6] = [
+    Mechanism {
+        measure: "delayed_share_token_review",
+        words: "a TokenReview that hung or failed (A)",
+        assumption: "the cut Istiod staying an endpoint of its Service and accepting connections while it cannot ask \
+                     the API server about a token",
+    },
+    Mechanism {
+        measure: "delayed_share_black_hole",
+        words: "a connection that the other node's WireGuard peers swallowed (B)",
+        assumption: "the cut node's agent knowing fresh addresses, and so WireGuard peers, only from the API server",
+    },
+    Mechanism {
+        measure: "delayed_share_connection",
+        words: "a connection that failed for another reason",
+        assumption: "the Service keeping an endpoint that no longer answers",
+    },
+    Mechanism {
+        measure: "delayed_share_webhook",
+        words: "an injection webhook that the API server did not reach (D)",
+        assumption: "the path from the API server to that webhook being cut as well",
+    },
+    Mechanism {
+        measure: "delayed_share_endpoint_limiter",
+        words: "Cilium's limiter of endpoint creations",
+        assumption: "the agent's limits standing at their defaults",
+    },
+    Mechanism {
+        measure: "delayed_share_istiod_limiter",
+        words: "an Istiod that refused for its own limits",
+        assumption: "Istiod's limits standing at their defaults",
+    },
+];
+
+/// The paragraph. Empty if no pod was measured.
+#[must_use]
+pub fn paragraph(manifest: &Manifest, summary: &Summary) -> String {
+    let measured = |design: &&DesignSummary| design.measure("delayed_share").is_some_and(|share| share.n > 0);
+    let designs: Vec<&DesignSummary> = summary.designs.iter().filter(measured).collect();
+    if designs.is_empty() {
+        return String::new();
+    }
+    let mut sentences = vec![format!(
+        "A pod counts as slow if its connections to the control plane cost it at least {} s.",
+        number(manifest.delayed_threshold_s)
+    )];
+    sentences.extend(designs.iter().map(|design| of_design(design)));
+    sentences.extend(leading(&designs));
+    sentences.extend(ending(&designs));
+    sentences.push(assumptions(manifest));
+    sentences.join(" ")
+}
+
+/// How many pods of a design were slow, and by what.
+fn of_design(design: &DesignSummary) -> String {
+    let share = design.measure("delayed_share");
+    let ready = ready_times(design);
+    let name = &design.name;
+    if estimate(share) == 0.0 {
+        let bound = share
+            .and_then(|share| share.upper)
+            .map(|upper| format!(" (at most {})", percent(upper)));
+        return format!("In `{name}` no measured pod was{}; {ready}.", bound.unwrap_or_default());
+    }
+    let mut parts: Vec<(f64, String)> = MECHANISMS
+        .iter()
+        .map(|mechanism| (estimate(design.measure(mechanism.measure)), mechanism.words))
+        .filter(|(part, _)| *part > 0.0)
+        .map(|(part, words)| (part, format!("{} by {words}", percent(part))))
+        .collect();
+    parts.sort_by(|left, right| right.0.total_cmp(&left.0));
+    let parts: Vec<String> = parts.into_iter().map(|(_, text)| text).collect();
+    format!(
+        "In `{name}` {} of the measured pods were: {}; {ready}.",
+        interval_percent(share),
+        parts.join(", ")
+    )
+}
+
+/// When pods were ready, in words.
+fn ready_times(design: &DesignSummary) -> String {
+    let at = |name: &str| Short::of(design.measure(name)).number.replace("> ", "more than ");
+    format!(
+        "half of its pods were ready after {}, 99 % after {}",
+        at("startup_latency_p50"),
+        at("startup_latency_p99")
+    )
+}
+
+/// Which mechanism leads, and what it rests on.
+fn leading(designs: &[&DesignSummary]) -> Option<String> {
+    let strongest = |mechanism: &&Mechanism| {
+        designs
+            .iter()
+            .map(|design| estimate(design.measure(mechanism.measure)))
+            .fold(0.0, f64::max)
+    };
+    let leader = MECHANISMS
+        .iter()
+        .max_by(|left, right| strongest(left).total_cmp(&strongest(right)))?;
+    if strongest(&leader) == 0.0 {
+        return Some("No mechanism delayed a pod by that much, so none of them explains slow pods here.".to_owned());
+    }
+    let of = |design: &&&DesignSummary| estimate(design.measure(leader.measure)) > 0.0;
+    let with: Vec<String> = designs
+        .iter()
+        .filter(of)
+        .map(|design| format!("`{}`", design.name))
+        .collect();
+    Some(format!(
+        "So the slow pods are explained first of all by {}, in {}. It rests on {}.",
+        leader.words,
+        with.join(", "),
+        leader.assumption
+    ))
+}
+
+/// C: what ends the delays.
+fn ending(designs: &[&DesignSummary]) -> Option<String> {
+    let given_up: Vec<String> = designs
+        .iter()
+        .filter_map(|design| {
+            let delay = design.measure("node_given_up_delay").filter(|delay| delay.n > 0)?;
+            Some(format!("{} in `{}`", Short::of(Some(delay)).joined(" "), design.name))
+        })
+        .collect();
+    (!given_up.is_empty()).then(|| {
+        format!(
+            "What ends such delays (C) is the cut node's being given up, after which its endpoints are withdrawn and \
+             new connections no longer land there: on average after {}.",
+            given_up.join(", ")
+        )
+    })
+}
+
+fn assumptions(manifest: &Manifest) -> String {
+    let mut assumed: Vec<&str> = Vec::new();
+    for parameter in manifest
+        .designs
+        .iter()
+        .flat_map(|design| &design.parameters)
+        .filter(|p| p.is_assumed())
+    {
+        if !assumed.contains(&parameter.name.as_str()) {
+            assumed.push(&parameter.name);
+        }
+    }
+    match assumed.len() {
+        0 => "Every parameter behind these figures is documented, measured or read from source code.".to_owned(),
+        1 => "One parameter behind these figures is assumed; it is listed below.".to_owned(),
+        count => format!("{count} parameters behind these figures are assumed; they are listed below."),
+    }
+}
+
+fn estimate(measure: Option<&Measure>) -> f64 {
+    measure.and_then(|measure| measure.estimate).unwrap_or(0.0)
+}
+
+/// `33 % [31 %, 35 %]`.
+fn interval_percent(measure: Option<&Measure>) -> String {
+    let text = percent(estimate(measure));
+    match measure.and_then(|measure| measure.lower.zip(measure.upper)) {
+        Some((lower, upper)) => format!("{text} [{}, {}]", percent(lower), percent(upper)),
+        None => text,
+    }
+}

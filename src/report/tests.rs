@@ -1,0 +1,44 @@
+//! Snapshots of what people see.
+
+use std::sync::atomic::AtomicBool;
+
+use super::{summary_md, table};
+use crate::lab::testing::{Fake, plan};
+use crate::lab::{Finished, Options, Start, execute};
+
+fn finished() -> Finished {
+    let dir = tempfile::tempdir().unwrap();
+    let options = Options {
+        dir: dir.path().to_owned(),
+        jobs: 2,
+        start: Start::New,
+        quiet: true,
+        command_line: Vec::new(),
+    };
+    execute(&plan(60), &Fake::default(), &options, &AtomicBool::new(false)).unwrap()
+}
+
+#[test]
+fn the_table_is_readable() {
+    let finished = finished();
+    let text = table::render(&finished.manifest, &finished.summary);
+    assert!(text.lines().all(|line| line.chars().count() <= table::WIDTH), "{text}");
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn the_page_is_readable() {
+    let finished = finished();
+    insta::assert_snapshot!(summary_md::render(&finished.manifest, &finished.summary));
+}
+
+#[test]
+fn an_empty_result_is_shown_without_invented_numbers() {
+    let mut finished = finished();
+    for design in &mut finished.summary.designs {
+        design.measures.clear();
+    }
+    let text = table::render(&finished.manifest, &finished.summary);
+    assert!(text.contains("cilium-only") && !text.contains("[0"), "{text}");
+    assert!(!summary_md::render(&finished.manifest, &finished.summary).contains("What explains"));
+}
