@@ -271,15 +271,15 @@ fn update_pod(ctx: &mut Ctx, pod: PodId, change: impl FnOnce(&mut PodObject)) {
     let revision = api.next_revision();
     api.pods.append(now, revision, pod.0, None, Some(new));
     ctx.shared.recorder.updated(pod, &old, &new, now);
-    if new.node != old.node || new.deleting != old.deleting {
-        if let Some(node) = new.node {
-            let event = if new.deleting {
-                KubeletEvent::Deleted(pod)
-            } else {
-                KubeletEvent::Assigned(pod)
-            };
-            tell(ctx, Reader::Kubelet(node), Event::Kubelet(node, event));
-        }
+    if (new.node != old.node || new.deleting != old.deleting)
+        && let Some(node) = new.node
+    {
+        let event = if new.deleting {
+            KubeletEvent::Deleted(pod)
+        } else {
+            KubeletEvent::Assigned(pod)
+        };
+        tell(ctx, Reader::Kubelet(node), Event::Kubelet(node, event));
     }
     if new.ready != old.ready || new.deleting != old.deleting {
         tell_owner(ctx, pod);

@@ -94,69 +94,69 @@ macro_rules! parameters {
 parameters! {
     /// The Kubernetes control plane and the kubelet.
     KubernetesParams {
-        /// From a client's request to the write being ordered by the API server [duration].
+        /// From a client's request to the write being ordered by the API server (duration).
         api_write_latency: Law,
-        /// From a write to a controller, scheduler, kubelet, service proxy or Istiod reading it by its watch [duration].
+        /// From a write to a controller, scheduler, kubelet, service proxy or Istiod reading it by its watch (duration).
         watch_latency: Law,
-        /// Writes within this span reach one reader together: one delay per reader and span [duration].
+        /// Writes within this span reach one reader together: one delay per reader and span (duration).
         watch_batch_period: SimDuration,
-        /// A command of a person's or script's client, before its request is sent [duration].
+        /// A command of a person's or script's client, before its request is sent (duration).
         client_command_latency: Law,
-        /// Kubelet renews its node lease this often [duration].
+        /// Kubelet renews its node lease this often (duration).
         lease_renew_interval: SimDuration,
-        /// The interval is stretched by up to this share, uniformly [ratio].
+        /// The interval is stretched by up to this share, uniformly (ratio).
         lease_renew_jitter_ratio: f64,
-        /// The node lifecycle controller looks at all nodes this often [duration].
+        /// The node lifecycle controller looks at all nodes this often (duration).
         node_monitor_period: SimDuration,
-        /// How long one such look takes before the next period starts [duration].
+        /// How long one such look takes before the next period starts (duration).
         node_monitor_pass_duration: SimDuration,
-        /// A node without a renewed lease for longer than this is given up [duration].
+        /// A node without a renewed lease for longer than this is given up (duration).
         node_monitor_grace_period: SimDuration,
-        /// Pods tolerate an unreachable node for this long before they are deleted [duration].
+        /// Pods tolerate an unreachable node for this long before they are deleted (duration).
         unreachable_toleration: SimDuration,
-        /// Queries per second that one controller's client may make [1/s].
+        /// Queries per second that one controller's client may make (1/s).
         controller_client_qps: f64,
-        /// Burst of the same [requests].
+        /// Burst of the same (requests).
         controller_client_burst: u32,
-        /// Client requests per pod that the ReplicaSet controller creates or deletes: the write and its event [requests].
+        /// Client requests per pod that the ReplicaSet controller creates or deletes: the write and its event (requests).
         controller_requests_per_pod: u32,
-        /// From a controller being told to its sync acting [duration].
+        /// From a controller being told to its sync acting (duration).
         controller_sync_latency: Law,
-        /// First size of the batches in which a ReplicaSet creates pods; each next batch is twice as large [pods].
+        /// First size of the batches in which a ReplicaSet creates pods; each next batch is twice as large (pods).
         slow_start_initial_batch: u32,
-        /// Most pods that one sync of a ReplicaSet creates or deletes [pods].
+        /// Most pods that one sync of a ReplicaSet creates or deletes (pods).
         replica_set_burst: u32,
-        /// First back-off of a failed sync; it doubles [duration].
+        /// First back-off of a failed sync; it doubles (duration).
         controller_retry_initial: SimDuration,
-        /// Longest back-off of a failed sync [duration].
+        /// Longest back-off of a failed sync (duration).
         controller_retry_max: SimDuration,
-        /// One scheduling cycle; cycles follow one another [duration].
+        /// One scheduling cycle; cycles follow one another (duration).
         scheduling_latency: Law,
-        /// First wait of an unschedulable pod before it is tried again; it doubles [duration].
+        /// First wait of an unschedulable pod before it is tried again; it doubles (duration).
         scheduling_backoff_initial: SimDuration,
-        /// Longest such wait [duration].
+        /// Longest such wait (duration).
         scheduling_backoff_max: SimDuration,
-        /// Most pods per node [pods].
+        /// Most pods per node (pods).
         pods_per_node_max: u32,
-        /// Kubelet's pod worker starts on a pod, volumes and projected token included [duration].
+        /// Kubelet's pod worker starts on a pod, volumes and projected token included (duration).
         pod_setup_latency: Law,
-        /// Creating the sandbox before the network plugin is called [duration].
+        /// Creating the sandbox before the network plugin is called (duration).
         sandbox_latency: Law,
-        /// Wait of the pod worker after a failed sandbox [duration].
+        /// Wait of the pod worker after a failed sandbox (duration).
         sandbox_retry: Law,
-        /// Starting one container with its image present [duration].
+        /// Starting one container with its image present (duration).
         container_start_latency: Law,
-        /// Kubelet looks at all containers this often [duration].
+        /// Kubelet looks at all containers this often (duration).
         pleg_period: SimDuration,
-        /// Shortest time between asking a process to stop and killing it [duration].
+        /// Shortest time between asking a process to stop and killing it (duration).
         minimum_kill_window: SimDuration,
-        /// A process that handles the request to stop ends after this [duration].
+        /// A process that handles the request to stop ends after this (duration).
         term_reaction: Law,
-        /// Stopping the sandbox after its last container, up to the network plugin's release [duration].
+        /// Stopping the sandbox after its last container, up to the network plugin's release (duration).
         sandbox_stop_latency: Law,
-        /// An EndpointSlice follows a change of its pods after this [duration].
+        /// An EndpointSlice follows a change of its pods after this (duration).
         endpoint_slice_sync_latency: Law,
-        /// The service proxy programs its node after it read a change [duration].
+        /// The service proxy programs its node after it read a change (duration).
         service_proxy_sync_latency: Law,
     }
 }
@@ -164,37 +164,37 @@ parameters! {
 parameters! {
     /// Cilium: agent, address management, identities, datapath.
     CiliumParams {
-        /// A tunnelled packet that is also WireGuard-encrypted carries the sender's identity [switch].
+        /// A tunnelled packet that is also WireGuard-encrypted carries the sender's identity (switch).
         wireguard_encapsulates: bool,
-        /// Endpoint creations per second that an agent admits before adjustment [1/s].
+        /// Endpoint creations per second that an agent admits before adjustment (1/s).
         endpoint_create_rate: f64,
-        /// Burst of the same [requests].
+        /// Burst of the same (requests).
         endpoint_create_burst: u32,
-        /// Creations at the same time [requests].
+        /// Creations at the same time (requests).
         endpoint_create_parallel: u32,
-        /// Expected duration of one creation; the rate is scaled by expected over measured [duration].
+        /// Expected duration of one creation; the rate is scaled by expected over measured (duration).
         endpoint_create_estimate: SimDuration,
-        /// Whether rate, burst and parallelism follow the measured duration [switch].
+        /// Whether rate, burst and parallelism follow the measured duration (switch).
         endpoint_create_auto_adjust: bool,
-        /// Number of the latest creations over which the duration is averaged [requests].
+        /// Number of the latest creations over which the duration is averaged (requests).
         endpoint_create_mean_over: u32,
-        /// Share of the adjustment that burst and parallelism follow [ratio].
+        /// Share of the adjustment that burst and parallelism follow (ratio).
         endpoint_create_delayed_adjustment: f64,
-        /// Largest factor of adjustment [ratio].
+        /// Largest factor of adjustment (ratio).
         endpoint_create_adjustment_max: f64,
-        /// First creations after the agent's start that are not limited [requests].
+        /// First creations after the agent's start that are not limited (requests).
         endpoint_create_skip_initial: u32,
-        /// A creation that would wait longer is refused [duration].
+        /// A creation that would wait longer is refused (duration).
         endpoint_create_max_wait: SimDuration,
-        /// Building an endpoint's programs, up to the end of the network plugin's call [duration].
+        /// Building an endpoint's programs, up to the end of the network plugin's call (duration).
         endpoint_build_latency: Law,
-        /// Creating a security identity in the API [duration].
+        /// Creating a security identity in the API (duration).
         identity_create_latency: Law,
-        /// From the identity being known to the CiliumEndpoint being written [duration].
+        /// From the identity being known to the CiliumEndpoint being written (duration).
         endpoint_publish_latency: Law,
-        /// From a CiliumEndpoint's write to another agent's ipcache [duration].
+        /// From a CiliumEndpoint's write to another agent's ipcache (duration).
         ipcache_latency: Law,
-        /// Addresses of a node's pool that Cilium itself uses: router and health endpoint [addresses].
+        /// Addresses of a node's pool that Cilium itself uses: router and health endpoint (addresses).
         node_addresses: u32,
     }
 }
@@ -202,91 +202,91 @@ parameters! {
 parameters! {
     /// Istio: Istiod, pilot-agent, Envoy's bootstrap, injection.
     IstioParams {
-        /// A failed certificate request closes its connection, so the next dials anew [switch].
+        /// A failed certificate request closes its connection, so the next dials anew (switch).
         csr_redial_on_error: bool,
-        /// First back-off of the warm-up loop [duration].
+        /// First back-off of the warm-up loop (duration).
         warm_up_backoff_initial: SimDuration,
-        /// Factor of the warm-up loop's back-off [ratio].
+        /// Factor of the warm-up loop's back-off (ratio).
         warm_up_backoff_multiplier: f64,
-        /// Spread of the warm-up loop's back-off, ± [ratio].
+        /// Spread of the warm-up loop's back-off, ± (ratio).
         warm_up_backoff_jitter_ratio: f64,
-        /// Longest back-off of the warm-up loop [duration].
+        /// Longest back-off of the warm-up loop (duration).
         warm_up_backoff_max: SimDuration,
-        /// Attempts of one certificate request, in total, on codes that are retried [attempts].
+        /// Attempts of one certificate request, in total, on codes that are retried (attempts).
         csr_attempts: u32,
-        /// First wait between those attempts; it doubles [duration].
+        /// First wait between those attempts; it doubles (duration).
         csr_attempt_backoff: SimDuration,
-        /// Spread of those waits, ± [ratio].
+        /// Spread of those waits, ± (ratio).
         csr_attempt_jitter_ratio: f64,
-        /// A connection that is not established after this is given up [duration].
+        /// A connection that is not established after this is given up (duration).
         connect_timeout: SimDuration,
-        /// First wait of a channel after a failed connect [duration].
+        /// First wait of a channel after a failed connect (duration).
         channel_backoff_initial: SimDuration,
-        /// Factor of that wait [ratio].
+        /// Factor of that wait (ratio).
         channel_backoff_multiplier: f64,
-        /// Spread of that wait, ± [ratio].
+        /// Spread of that wait, ± (ratio).
         channel_backoff_jitter_ratio: f64,
-        /// Longest such wait [duration].
+        /// Longest such wait (duration).
         channel_backoff_max: SimDuration,
-        /// Envoy's streams retry after a wait uniform below this; it doubles [duration].
+        /// Envoy's streams retry after a wait uniform below this; it doubles (duration).
         envoy_backoff_initial: SimDuration,
-        /// Longest upper end of that wait [duration].
+        /// Longest upper end of that wait (duration).
         envoy_backoff_max: SimDuration,
-        /// Istiod ends a connection at this age [duration].
+        /// Istiod ends a connection at this age (duration).
         connection_age: SimDuration,
-        /// Spread of that age, ± [ratio].
+        /// Spread of that age, ± (ratio).
         connection_age_jitter_ratio: f64,
-        /// Grace after that age before requests in flight are cut [duration].
+        /// Grace after that age before requests in flight are cut (duration).
         connection_age_grace: SimDuration,
-        /// Requests per second of one Istiod to the API server [1/s].
+        /// Requests per second of one Istiod to the API server (1/s).
         api_client_qps: f64,
-        /// Burst of the same [requests].
+        /// Burst of the same (requests).
         api_client_burst: u32,
-        /// New configuration streams per second of one Istiod [1/s].
+        /// New configuration streams per second of one Istiod (1/s).
         stream_rate: f64,
-        /// A new stream that would wait longer for its turn is refused [duration].
+        /// A new stream that would wait longer for its turn is refused (duration).
         stream_wait_max: SimDuration,
-        /// Time limit of a TCP connect to the API server [duration].
+        /// Time limit of a TCP connect to the API server (duration).
         api_dial_timeout: SimDuration,
-        /// A silent connection to the API server is tested after this [duration].
+        /// A silent connection to the API server is tested after this (duration).
         api_read_idle_timeout: SimDuration,
-        /// And closed when the test is not answered within this [duration].
+        /// And closed when the test is not answered within this (duration).
         api_ping_timeout: SimDuration,
-        /// Age of the last frame on that connection when it is cut [duration].
+        /// Age of the last frame on that connection when it is cut (duration).
         api_last_frame_age: Law,
-        /// Answer of a connection that is rejected and not dropped [duration].
+        /// Answer of a connection that is rejected and not dropped (duration).
         reject_latency: Law,
-        /// A TokenReview on a healthy API server, both ways [duration].
+        /// A TokenReview on a healthy API server, both ways (duration).
         token_review_latency: Law,
-        /// Checking and signing one certificate request [duration].
+        /// Checking and signing one certificate request (duration).
         sign_latency: Law,
-        /// Generating the first configuration of a proxy [duration].
+        /// Generating the first configuration of a proxy (duration).
         first_push_latency: Law,
-        /// Push of a changed snapshot to a connected proxy [duration].
+        /// Push of a changed snapshot to a connected proxy (duration).
         push_latency: Law,
-        /// Istiod waits for this much quiet before it makes a snapshot [duration].
+        /// Istiod waits for this much quiet before it makes a snapshot (duration).
         debounce_after: SimDuration,
-        /// But not longer than this [duration].
+        /// But not longer than this (duration).
         debounce_max: SimDuration,
-        /// From Istiod's container starting to its being ready [duration].
+        /// From Istiod's container starting to its being ready (duration).
         istiod_start_latency: Law,
-        /// The init container that redirects traffic [duration].
+        /// The init container that redirects traffic (duration).
         init_container_latency: Law,
-        /// From the proxy's container starting to its first requests [duration].
+        /// From the proxy's container starting to its first requests (duration).
         agent_start_latency: Law,
-        /// Generating a private key and request [duration].
+        /// Generating a private key and request (duration).
         key_generation_latency: Law,
-        /// From certificate and configuration being there to Envoy being live [duration].
+        /// From certificate and configuration being there to Envoy being live (duration).
         envoy_warm_up_latency: Law,
-        /// First probe of the proxy after its container started [duration].
+        /// First probe of the proxy after its container started (duration).
         probe_initial_delay: SimDuration,
-        /// Period of the probe that decides when a starting proxy is ready [duration].
+        /// Period of the probe that decides when a starting proxy is ready (duration).
         probe_period: SimDuration,
-        /// The API server waits this long for the injection webhook [duration].
+        /// The API server waits this long for the injection webhook (duration).
         webhook_timeout: SimDuration,
-        /// The injection webhook's answer [duration].
+        /// The injection webhook's answer (duration).
         webhook_latency: Law,
-        /// Envoy gives up a connect to another workload after this [duration].
+        /// Envoy gives up a connect to another workload after this (duration).
         mesh_connect_timeout: SimDuration,
     }
 }
@@ -294,13 +294,13 @@ parameters! {
 parameters! {
     /// The network between nodes and the clients' TCP.
     NetworkParams {
-        /// One way between two pods [duration].
+        /// One way between two pods (duration).
         one_way_latency: Law,
-        /// First retransmission of an unanswered SYN; the wait doubles each time [duration].
+        /// First retransmission of an unanswered SYN; the wait doubles each time (duration).
         syn_retransmit_initial: SimDuration,
-        /// Retransmissions of a SYN before the kernel gives up [packets].
+        /// Retransmissions of a SYN before the kernel gives up (packets).
         syn_retransmits: u32,
-        /// Time to serve one HTTP request [duration].
+        /// Time to serve one HTTP request (duration).
         request_latency: Law,
     }
 }

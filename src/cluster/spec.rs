@@ -296,7 +296,7 @@ pub enum ProbeFrom {
 /// Pods that come and go by themselves.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ChurnSpec {
-    /// Pods created per second, as a Poisson process [1/s].
+    /// Pods created per second, as a Poisson process (1/s).
     pub rate_per_s: f64,
     /// Law of a pod's life from its creation to its deletion.
     pub lifetime: Law,

@@ -19,7 +19,7 @@ pub use serde_saphyr::Spanned;
 /// A value of any shape that is not looked at.
 pub type Anything = serde::de::IgnoredAny;
 
-/// Largest file that is read [bytes].
+/// Largest file that is read \[bytes\].
 pub const FILE_SIZE_MAX: u64 = 8 * 1024 * 1024;
 /// Most documents in one file.
 pub const DOCUMENTS_MAX: usize = 10_000;

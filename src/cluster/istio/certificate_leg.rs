@@ -145,10 +145,10 @@ impl CertificateLeg {
         if serial != self.serial {
             return;
         }
-        if let Channel::Connecting(dial) = &mut self.channel {
-            if dial.send(pod, Leg::Certificate, serial, ctx) == Syn::Refused {
-                self.connect_failed(DelayCause::Connection, pod, ctx);
-            }
+        if let Channel::Connecting(dial) = &mut self.channel
+            && dial.send(pod, Leg::Certificate, serial, ctx) == Syn::Refused
+        {
+            self.connect_failed(DelayCause::Connection, pod, ctx);
         }
     }
 

@@ -50,10 +50,10 @@ impl StreamLeg {
         if serial != self.serial {
             return;
         }
-        if let State::Connecting(dial) = &mut self.state {
-            if dial.send(pod, Leg::Configuration, serial, ctx) == Syn::Refused {
-                self.failed(DelayCause::Connection, pod, ctx);
-            }
+        if let State::Connecting(dial) = &mut self.state
+            && dial.send(pod, Leg::Configuration, serial, ctx) == Syn::Refused
+        {
+            self.failed(DelayCause::Connection, pod, ctx);
         }
     }
 

@@ -87,7 +87,7 @@ pub struct Workload {
     pub subject: Subject,
     /// Wished number of pods; 1 where none is written.
     pub replicas: u32,
-    /// `terminationGracePeriodSeconds` [s]; 30 where none is written.
+    /// `terminationGracePeriodSeconds` \[s\]; 30 where none is written.
     pub grace_period_s: u64,
     /// Required anti-affinity per hostname, against pods of the own namespace.
     pub anti_affinity: Vec<LabelSelector>,
@@ -95,7 +95,7 @@ pub struct Workload {
     pub max_surge: CountOrPercent,
     /// `maxUnavailable` of a rolling update; 25 % where none is written.
     pub max_unavailable: CountOrPercent,
-    /// `progressDeadlineSeconds` [s]; 600 where none is written.
+    /// `progressDeadlineSeconds` \[s\]; 600 where none is written.
     pub progress_deadline_s: u64,
     /// Declared container ports, each once, in the order written.
     pub container_ports: Vec<u16>,
