@@ -53,6 +53,7 @@ pub fn measure_sets() -> Vec<MeasureSet> {
         node_given_up,
         startup_latency,
         running_latency,
+        delayed_startup,
         pod_shares,
         landings,
         control_plane,
@@ -237,6 +238,26 @@ fn startup_latency(context: &Context<'_>, uniform: Uniform<'_>) -> Measures {
 
 fn running_latency(context: &Context<'_>, uniform: Uniform<'_>) -> Measures {
     latency(context, uniform, "running_latency", "Running", &context.numbers.running)
+}
+
+fn delayed_startup(context: &Context<'_>, uniform: Uniform<'_>) -> Measures {
+    let causes = DelayCause::WORDS.iter().zip(&context.numbers.delayed);
+    let measure = |((_, word), waits): (&(DelayCause, &str), &Vec<Observation>)| {
+        let estimate = context.quantiles(waits, &[0.5], uniform).pop()?;
+        let estimand = format!(
+            "time from the wish for a pod within which half of the measured pods that {} delayed most are Ready; deleted \
+             pods never are",
+            word.replace('_', " ")
+        );
+        Some((
+            format!("delayed_startup_p50_{word}"),
+            Measure::new(&estimand, "s", estimate),
+        ))
+    };
+    causes
+        .filter(|(_, waits)| !waits.is_empty())
+        .filter_map(measure)
+        .collect()
 }
 
 fn latency(

@@ -169,6 +169,8 @@ pub struct DesignNumbers {
     pub startup: Vec<Observation>,
     /// Waits of the same pods for Running.
     pub running: Vec<Observation>,
+    /// Waits for Ready of those of them that count as delayed, by what delayed them most.
+    pub delayed: [Vec<Observation>; CAUSES],
     /// Reasons for which scripts gave up, with counts.
     pub script_stops: BTreeMap<String, u64>,
 }
@@ -213,7 +215,11 @@ impl DesignNumbers {
             time_ns: until.since(pod.wished).as_nanos(),
             outcome,
         };
-        self.startup.push(wait(pod.exit, ended));
+        let seen = wait(pod.exit, ended);
+        if let Some(cause) = pod.delayed_by {
+            self.delayed[cause as usize].push(seen);
+        }
+        self.startup.push(seen);
         self.running.push(match pod.running {
             Some(running) => wait(running, Outcome::Event),
             None => wait(

@@ -3,7 +3,7 @@
 //! One estimate in one cell: `0.59 [0.56, 0.62]`, `0 (≤ 0.003)`, `> 900 s`. Which estimates are shown belongs to
 //! `table` and `summary_md`.
 
-use crate::lab::Measure;
+use crate::lab::{DesignSummary, Measure};
 
 /// What stands for a measure without any number.
 pub const NOTHING: &str = "–";
@@ -28,6 +28,28 @@ impl Short {
         measure.map_or_else(nothing, |measure| {
             Self::from_parts(measure.estimate, measure.lower, measure.upper, &measure.unit)
         })
+    }
+
+    /// The short form of a measure of a design. A start-up quantile that cannot be reached because more pods than that
+    /// were deleted first says so, where a bound on the time would mislead.
+    #[must_use]
+    pub fn of_design(design: &DesignSummary, name: &str) -> Self {
+        let measure = design.measure(name);
+        let waited_for = |share: &str| {
+            design
+                .measure(share)
+                .and_then(|measure| measure.estimate)
+                .unwrap_or(0.0)
+        };
+        let missing = measure.is_some_and(|measure| measure.estimate.is_none() && measure.n > 0);
+        if missing && name.starts_with("startup_latency_p") && waited_for("never_ready_share") < 0.001 {
+            let deleted = percent(waited_for("deleted_before_ready_share"));
+            return Self {
+                number: "never:".to_owned(),
+                interval: format!("{deleted} deleted"),
+            };
+        }
+        Self::of(measure)
     }
 
     /// The short form of an estimate with its bounds.

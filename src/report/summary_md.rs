@@ -45,10 +45,7 @@ fn result(manifest: &Manifest, summary: &Summary) -> String {
     rows[0].extend(keys.iter().map(|key| key.head.replace('\n', " ")));
     for (design, planned) in summary.designs.iter().zip(&manifest.designs) {
         let mut row = vec![format!("`{}`", design.name), planned.title.clone()];
-        row.extend(
-            keys.iter()
-                .map(|key| Short::of(design.measure(key.measure)).joined(" ")),
-        );
+        row.extend(keys.iter().map(|key| Short::of_design(design, key.measure).joined(" ")));
         rows.push(row);
     }
     format!(

@@ -130,7 +130,7 @@ fn draw(summary: &Summary, keys: &[&KeyMeasure], separator: &str) -> String {
         row.extend(any_failed.then(|| count(design.failed)));
         row.extend(
             keys.iter()
-                .map(|key| Short::of(design.measure(key.measure)).joined(separator)),
+                .map(|key| Short::of_design(design, key.measure).joined(separator)),
         );
         table.add_row(row);
     }
