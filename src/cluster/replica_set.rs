@@ -126,9 +126,11 @@ impl ReplicaSets {
             ReplicaSetEvent::Refused(id, pod) => {
                 let set = &mut self.sets[id.index()];
                 set.batch_failed = true;
-                // The wish stays; it is the first to be tried again.
+                // The wish stays; it is the first to be tried again, and the others wait behind it.
                 set.wishes.push_front(pod);
-                ctx.shared.recorder.creation_refused(pod);
+                for &waiting in &set.wishes {
+                    ctx.shared.recorder.creation_refused(waiting);
+                }
                 self.answered(id, ctx);
             }
             ReplicaSetEvent::Changed(id, pod, seen) => {

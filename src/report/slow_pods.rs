@@ -7,6 +7,9 @@
 use super::short::{Short, number, percent};
 use crate::lab::{DesignSummary, Manifest, Measure, Summary};
 
+/// Shares below this are left to the list of all measures.
+const WORTH_NAMING: f64 = 0.01;
+
 /// A mechanism that delays pods.
 struct Mechanism {
     /// The measure of the pods that it delays.
@@ -85,7 +88,7 @@ fn of_design(design: &DesignSummary) -> String {
     let mut parts: Vec<(f64, String)> = MECHANISMS
         .iter()
         .map(|mechanism| (estimate(design.measure(mechanism.measure)), mechanism.words))
-        .filter(|(part, _)| *part > 0.0)
+        .filter(|(part, _)| *part >= WORTH_NAMING * estimate(share))
         .map(|(part, words)| (part, format!("{} by {words}", percent(part))))
         .collect();
     parts.sort_by(|left, right| right.0.total_cmp(&left.0));
@@ -112,32 +115,37 @@ fn ready_times(design: &DesignSummary) -> String {
     format!("half of its pods were ready after {half}, {nearly_all}")
 }
 
-/// Which mechanism leads, and what it rests on.
-fn leading(designs: &[&DesignSummary]) -> Option<String> {
-    let strongest = |mechanism: &&Mechanism| {
-        designs
+/// Which mechanism leads in which design, and what it rests on.
+fn leading(designs: &[&DesignSummary]) -> Vec<String> {
+    let share = |design: &DesignSummary, mechanism: &Mechanism| estimate(design.measure(mechanism.measure));
+    let leader = |design: &DesignSummary| {
+        let strongest = MECHANISMS
             .iter()
-            .map(|design| estimate(design.measure(mechanism.measure)))
-            .fold(0.0, f64::max)
+            .max_by(|left, right| share(design, left).total_cmp(&share(design, right)))?;
+        (share(design, strongest) >= WORTH_NAMING).then_some(strongest.measure)
     };
-    let leader = MECHANISMS
+    let sentences: Vec<String> = MECHANISMS
         .iter()
-        .max_by(|left, right| strongest(left).total_cmp(&strongest(right)))?;
-    if strongest(&leader) == 0.0 {
-        return Some("No mechanism delayed a pod by that much, so none of them explains slow pods here.".to_owned());
-    }
-    let of = |design: &&&DesignSummary| estimate(design.measure(leader.measure)) > 0.0;
-    let with: Vec<String> = designs
-        .iter()
-        .filter(of)
-        .map(|design| format!("`{}`", design.name))
+        .filter_map(|mechanism| {
+            let led: Vec<String> = designs
+                .iter()
+                .filter(|design| leader(design) == Some(mechanism.measure))
+                .map(|design| format!("`{}`", design.name))
+                .collect();
+            (!led.is_empty()).then(|| {
+                format!(
+                    "In {} the slow pods are explained first of all by {}; it rests on {}.",
+                    led.join(", "),
+                    mechanism.words,
+                    mechanism.assumption
+                )
+            })
+        })
         .collect();
-    Some(format!(
-        "So the slow pods are explained first of all by {}, in {}. It rests on {}.",
-        leader.words,
-        with.join(", "),
-        leader.assumption
-    ))
+    if sentences.is_empty() {
+        return vec!["No mechanism delayed more than one pod in a hundred by that much.".to_owned()];
+    }
+    sentences
 }
 
 /// How long pods took that a mechanism delayed, beside what was published.
@@ -149,7 +157,12 @@ fn recoveries(designs: &[&DesignSummary]) -> Option<String> {
         ("delayed_startup_p50_webhook", "D"),
     ] {
         for design in designs {
-            if let Some(median) = design.measure(measure).filter(|median| median.estimate.is_some()) {
+            let part = measure.replace("delayed_startup_p50", "delayed_share");
+            let named = estimate(design.measure(&part)) >= WORTH_NAMING;
+            if let Some(median) = design
+                .measure(measure)
+                .filter(|median| named && median.estimate.is_some())
+            {
                 parts.push(format!(
                     "{letter} {} in `{}`",
                     Short::of(Some(median)).joined(" "),

@@ -7,8 +7,8 @@ use std::fmt::Write;
 use indexmap::IndexMap;
 
 use super::short::{NOTHING, Short, count};
-use super::slow_pods;
 use super::table::present;
+use super::{reuse, slow_pods};
 use crate::lab::{DesignSummary, Manifest, Measure, PlannedParameter, Summary};
 
 /// The page.
@@ -20,6 +20,7 @@ pub fn render(manifest: &Manifest, summary: &Summary) -> String {
     }
     let sections = [
         ("Result", result(manifest, summary)),
+        ("How often an address was reused", reuse::paragraph(summary)),
         ("What explains the slow pods", slow_pods::paragraph(manifest, summary)),
         ("Compared with the control", comparisons(summary)),
         ("All measures", all_measures(summary)),

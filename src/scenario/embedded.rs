@@ -21,6 +21,7 @@ pub const FILES: &[(&str, &str)] = files![
     "experiments/manifests/sleep-helloworld/30-sleep.yaml",
     "experiments/manifests/sleep-helloworld/40-cilium-policies.yaml",
     "experiments/manifests/sleep-helloworld/50-istio-policies.yaml",
+    "experiments/mechanisms.yaml",
     "experiments/one-istiod-of-three.yaml",
     "models/cilium/1.12.yaml",
     "models/cilium/1.15.yaml",
