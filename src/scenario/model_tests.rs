@@ -64,8 +64,8 @@ fn units_are_those_of_the_typed_parameters() {
     for line in source.lines().map(str::trim) {
         if line.starts_with("///") {
             unit = line
-                .strip_suffix("].")
-                .and_then(|line| line.rsplit_once('['))
+                .strip_suffix(").")
+                .and_then(|line| line.rsplit_once('('))
                 .map(|(_, unit)| unit.to_owned());
         } else if let (Some(unit), Some((field, _))) = (unit.take(), line.split_once(": ")) {
             units.push((field.to_owned(), unit));

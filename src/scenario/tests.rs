@@ -178,7 +178,7 @@ fn an_unknown_built_in_experiment_has_a_near_match() {
     );
     let errors = Scenario::load(Path::new("no-such.yaml"), &Overrides::default()).expect_err("there is none");
     assert!(
-        text(&errors).contains("ip-reuse, istiod-cut-off, one-istiod-of-three"),
+        text(&errors).contains("ip-reuse, istiod-cut-off, mechanisms, one-istiod-of-three"),
         "{}",
         text(&errors)
     );
