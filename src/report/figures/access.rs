@@ -3,8 +3,11 @@
 //! Columns let a reader run down one class over all designs, which is the question ("who admits the wrong client?").
 //! What the classes mean is decided where accesses are judged; this file only orders, draws and labels them.
 
+use plotters::style::RGBColor;
+
 use super::axis::LinearScale;
-use super::canvas::{Anchor, Canvas, Font, MARGIN, NORMAL, SMALL, Style, WIDTH};
+use super::canvas::{Canvas, MARGIN, NORMAL, SMALL, WIDTH};
+use super::style::{Anchor, Font, Style};
 use super::text::{Weight, grouped, level, percent, wrapped};
 use super::{AccessFigure, AccessRow, ClassShare, Figure, palette, without_data};
 
@@ -183,7 +186,7 @@ fn draw_cell(canvas: &mut Canvas, share: Option<&ClassShare>, left: f64, width: 
     }
     let at = [scale.at(share.estimate), y];
     let dot = if none {
-        Style::fill("#ffffff").outlined(colour, 1.6)
+        Style::fill(palette::WHITE).outlined(colour, 1.6)
     } else {
         Style::fill(colour)
     };
@@ -191,7 +194,7 @@ fn draw_cell(canvas: &mut Canvas, share: Option<&ClassShare>, left: f64, width: 
 }
 
 /// The interval of a share; one that starts at "never seen" ends in an open arrow head instead of a bar.
-fn whisker(canvas: &mut Canvas, [lower, upper]: [f64; 2], y: f64, none: bool, colour: &'static str) {
+fn whisker(canvas: &mut Canvas, [lower, upper]: [f64; 2], y: f64, none: bool, colour: RGBColor) {
     let style = Style::stroke(colour, 2.2);
     canvas.line([lower, y], [upper, y], style);
     if !none {

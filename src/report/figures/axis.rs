@@ -3,29 +3,71 @@
 //! Pure arithmetic; drawing is done by the figures. Logarithms come from `libm`, so that the bytes of a figure do not
 //! depend on the platform.
 
-/// A logarithmic axis for seconds.
-#[derive(Clone, Copy, Debug)]
-pub struct LogScale {
-    /// First value \[s\], above 0.
+use std::ops::Range;
+
+use plotters::coord::ranged1d::{DefaultFormatting, KeyPointHint, Ranged};
+
+/// An axis with its ticks, as a coordinate of plotters.
+///
+/// The library's own coordinates do not do: its logarithms are those of the standard library, which differ between
+/// platforms, its logarithmic ticks are powers of ten only, and given ticks cannot be formatted on an axis of `f64`.
+#[derive(Clone, Debug)]
+pub struct Axis {
+    /// First value; above 0 on a logarithmic axis.
     pub from: f64,
-    /// Last value \[s\], above `from`.
+    /// Last value, above `from`.
     pub to: f64,
-    /// Coordinate of the first value.
-    pub left: f64,
-    /// Coordinate of the last value.
-    pub right: f64,
+    /// Ticks with a label.
+    pub labelled: Vec<f64>,
+    /// Ticks without a label.
+    pub unlabelled: Vec<f64>,
+    logarithmic: bool,
 }
 
-impl LogScale {
-    /// Coordinate of `value`, at an end of the axis if it lies outside.
-    pub fn at(&self, value: f64) -> f64 {
-        let value = value.clamp(self.from, self.to);
-        let share = libm::log(value / self.from) / libm::log(self.to / self.from);
-        self.left + share * (self.right - self.left)
+impl Axis {
+    /// A linear axis without ticks.
+    pub fn linear(from: f64, to: f64) -> Self {
+        Axis {
+            from,
+            to,
+            labelled: Vec::new(),
+            unlabelled: Vec::new(),
+            logarithmic: false,
+        }
     }
 
-    /// Ticks within the axis, the most important first.
-    pub fn ticks(&self) -> Vec<f64> {
+    /// A logarithmic axis without ticks.
+    pub fn logarithmic(from: f64, to: f64) -> Self {
+        Axis {
+            logarithmic: true,
+            ..Axis::linear(from, to)
+        }
+    }
+
+    /// The same with `ticks`, each with a label if it is `shown`.
+    pub fn with_ticks(mut self, ticks: &[f64], shown: &[bool]) -> Self {
+        for (tick, shown) in ticks.iter().zip(shown) {
+            if *shown {
+                self.labelled.push(*tick);
+            } else {
+                self.unlabelled.push(*tick);
+            }
+        }
+        self
+    }
+
+    /// Where `value` stands between the ends of the axis, 0 to 1; at an end if it lies outside.
+    pub fn share(&self, value: f64) -> f64 {
+        let value = value.clamp(self.from, self.to);
+        if self.logarithmic {
+            libm::log(value / self.from) / libm::log(self.to / self.from)
+        } else {
+            (value - self.from) / (self.to - self.from)
+        }
+    }
+
+    /// Round times within the axis, the most important first.
+    pub fn round_times(&self) -> Vec<f64> {
         const BY_IMPORTANCE: [f64; 22] = [
             1.0, 10.0, 30.0, 60.0, 1800.0, 300.0, 600.0, 2.0, 5.0, 120.0, 20.0, 3600.0, 0.1, 86_400.0, 21_600.0,
             7200.0, 0.5, 0.2, 0.01, 43_200.0, 604_800.0, 172_800.0,
@@ -34,6 +76,27 @@ impl LogScale {
             .into_iter()
             .filter(|tick| (self.from..=self.to).contains(tick))
             .collect()
+    }
+}
+
+impl Ranged for Axis {
+    type FormatOption = DefaultFormatting;
+    type ValueType = f64;
+
+    fn map(&self, value: &f64, (first, last): (i32, i32)) -> i32 {
+        first + (self.share(*value) * f64::from(last - first)).round() as i32
+    }
+
+    fn key_points<Hint: KeyPointHint>(&self, hint: Hint) -> Vec<f64> {
+        if hint.weight().allow_light_points() {
+            self.unlabelled.clone()
+        } else {
+            self.labelled.clone()
+        }
+    }
+
+    fn range(&self) -> Range<f64> {
+        self.from..self.to
     }
 }
 
@@ -116,14 +179,9 @@ mod tests {
 
     #[test]
     fn decades_are_equally_long() {
-        let scale = LogScale {
-            from: 1.0,
-            to: 1000.0,
-            left: 0.0,
-            right: 300.0,
-        };
-        for (value, coordinate) in [(0.5, 0.0), (1.0, 0.0), (10.0, 100.0), (100.0, 200.0), (9999.0, 300.0)] {
-            assert!((scale.at(value) - coordinate).abs() < 1e-9);
+        let axis = Axis::logarithmic(1.0, 1000.0);
+        for (value, pixel) in [(0.5, 20), (1.0, 20), (10.0, 120), (100.0, 220), (9999.0, 320)] {
+            assert_eq!(axis.map(&value, (20, 320)), pixel);
         }
     }
 

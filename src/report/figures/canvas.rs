@@ -1,15 +1,22 @@
-//! A small SVG writer: shapes, text and tooltips become markup, in the order in which they are drawn.
+//! The document of a figure: shapes and texts drawn by plotters, in the order in which they come, and tooltips around them.
 //!
-//! It knows nothing of axes, designs or runs. It stands in place of a plotting library because figures need fractional
-//! coordinates, measured text and `<title>` tooltips. Coordinates are in units of which [`WIDTH`] span the figure; at
-//! 16 cm width 12 units are a font of 7.6 pt.
+//! It knows nothing of axes, designs or runs. Markup of shapes and texts is written by the library ([`Canvas::plot`]);
+//! added here is what its SVG backend has no word for: groups that carry a `<title>` (tooltips) or a dash pattern, and a
+//! head that shows the library's pixels as units of which [`WIDTH`] span the figure. At 16 cm width 12 units are a font of
+//! 7.6 pt.
 
 use std::fmt::Write as _;
 
-use super::text::{Weight, escaped, truncated, width, wrapped};
+use plotters::prelude::{Circle, IntoDrawingArea, PathElement, Polygon, Rectangle, SVGBackend, WHITE};
+
+use super::palette;
+use super::style::{Area, Drawn, Font, Style, pixels, point};
+use super::text::{escaped, legible, truncated, wrapped};
 
 /// Width of every figure.
 pub const WIDTH: f64 = 720.0;
+/// Height of the area that is drawn on; the document is cut where its content ends.
+pub const HEIGHT_MAX: f64 = 100_000.0;
 /// Distance between content and the edges of the figure.
 pub const MARGIN: f64 = 14.0;
 /// Font size of axis labels and values.
@@ -19,139 +26,8 @@ pub const NORMAL: f64 = 13.0;
 /// Font size of the figure's title.
 pub const LARGE: f64 = 17.0;
 
-/// How a shape is painted; colours are SVG colours, `none` paints nothing.
-#[derive(Clone, Copy, Debug)]
-pub struct Style {
-    /// Colour of the inside.
-    pub fill: &'static str,
-    /// Opacity of the inside, 0 to 1.
-    pub fill_opacity: f64,
-    /// Colour of the outline.
-    pub stroke: &'static str,
-    /// Width of the outline.
-    pub stroke_width: f64,
-    /// Dash pattern as in SVG, empty for a solid line.
-    pub dash: &'static str,
-}
-
-impl Style {
-    /// An outline without inside.
-    pub fn stroke(colour: &'static str, stroke_width: f64) -> Self {
-        Style {
-            fill: "none",
-            fill_opacity: 1.0,
-            stroke: colour,
-            stroke_width,
-            dash: "",
-        }
-    }
-
-    /// A dashed outline without inside.
-    pub fn dashed(colour: &'static str, stroke_width: f64, dash: &'static str) -> Self {
-        Style {
-            dash,
-            ..Style::stroke(colour, stroke_width)
-        }
-    }
-
-    /// An inside without outline.
-    pub fn fill(colour: &'static str) -> Self {
-        Style {
-            fill: colour,
-            fill_opacity: 1.0,
-            stroke: "none",
-            stroke_width: 0.0,
-            dash: "",
-        }
-    }
-
-    /// The same with a translucent inside.
-    pub fn translucent(self, fill_opacity: f64) -> Self {
-        Style { fill_opacity, ..self }
-    }
-
-    /// The same with an outline.
-    pub fn outlined(self, colour: &'static str, stroke_width: f64) -> Self {
-        Style {
-            stroke: colour,
-            stroke_width,
-            ..self
-        }
-    }
-
-    fn attributes(&self) -> String {
-        let mut result = format!("fill=\"{}\"", self.fill);
-        if self.fill_opacity < 1.0 {
-            let _ = write!(result, " fill-opacity=\"{}\"", number(self.fill_opacity));
-        }
-        if self.stroke != "none" {
-            let _ = write!(
-                result,
-                " stroke=\"{}\" stroke-width=\"{}\"",
-                self.stroke,
-                number(self.stroke_width)
-            );
-            if !self.dash.is_empty() {
-                let _ = write!(result, " stroke-dasharray=\"{}\"", self.dash);
-            }
-        }
-        result
-    }
-}
-
-/// Which part of a text stands at its `x`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Anchor {
-    /// The beginning.
-    Start,
-    /// The middle.
-    Middle,
-    /// The end.
-    End,
-}
-
-/// Font of a text.
-#[derive(Clone, Copy, Debug)]
-pub struct Font {
-    /// Size in units of the figure.
-    pub size: f64,
-    /// Regular or bold.
-    pub weight: Weight,
-    /// Colour.
-    pub colour: &'static str,
-    /// Where the text stands relative to its point.
-    pub anchor: Anchor,
-}
-
-impl Font {
-    /// Regular text that begins at its point.
-    pub fn regular(size: f64, colour: &'static str) -> Self {
-        Font {
-            size,
-            weight: Weight::Regular,
-            colour,
-            anchor: Anchor::Start,
-        }
-    }
-
-    /// Bold text that begins at its point.
-    pub fn bold(size: f64, colour: &'static str) -> Self {
-        Font {
-            weight: Weight::Bold,
-            ..Font::regular(size, colour)
-        }
-    }
-
-    /// The same, at another side of its point.
-    pub fn anchored(self, anchor: Anchor) -> Self {
-        Font { anchor, ..self }
-    }
-
-    /// Width of `text` in this font.
-    pub fn width(&self, text: &str) -> f64 {
-        width(text, self.size, self.weight)
-    }
-}
+/// The library hangs texts from their point by this part of their size; figures place them by their baseline.
+const HANG: f64 = 0.76;
 
 /// The drawing so far.
 #[derive(Debug, Default)]
@@ -160,20 +36,21 @@ pub struct Canvas {
 }
 
 impl Canvas {
+    /// What `draw` draws on the drawing area of the figure, in [`pixels`].
+    pub fn plot(&mut self, draw: impl FnOnce(&Area) -> Drawn<()>) {
+        self.body.push_str(&shapes(HEIGHT_MAX, draw));
+    }
+
     /// A rectangle by its top left corner and size, with corners rounded by `radius`.
     pub fn rect(&mut self, [x, y]: [f64; 2], [w, h]: [f64; 2], radius: f64, style: Style) {
-        let _ = write!(
-            self.body,
-            "<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\"",
-            number(x),
-            number(y),
-            number(w.max(0.0)),
-            number(h.max(0.0))
-        );
-        if radius > 0.0 {
-            let _ = write!(self.body, " rx=\"{}\"", number(radius));
+        let (w, h) = (w.max(0.0), h.max(0.0));
+        if radius == 0.0 && style.stroke.is_none() {
+            let Some(inside) = style.inside() else { return };
+            let corners = [point([x, y]), point([x + w, y + h])];
+            self.plot(|area| area.draw(&Rectangle::new(corners, inside)));
+        } else {
+            self.path(&rounded([x, y], [w, h], radius.min(w / 2.0).min(h / 2.0)), true, style);
         }
-        let _ = writeln!(self.body, " {}/>", style.attributes());
     }
 
     /// A straight line.
@@ -186,32 +63,32 @@ impl Canvas {
         if points.len() < 2 {
             return;
         }
-        self.body.push_str("<path d=\"");
-        for (index, [x, y]) in points.iter().enumerate() {
-            let _ = write!(
-                self.body,
-                "{}{} {}",
-                if index == 0 { "M" } else { "L" },
-                number(*x),
-                number(*y)
-            );
+        let mut points: Vec<(i32, i32)> = points.iter().copied().map(point).collect();
+        if let Some(inside) = style.inside() {
+            self.plot(|area| area.draw(&Polygon::new(points.clone(), inside)));
         }
+        let Some(outline) = style.outline() else { return };
         if closed {
-            self.body.push('Z');
+            // Past the first corner, so that it is joined like the others; dashes must not run over each other.
+            let again = if style.dash.is_some() { 1 } else { 2 };
+            points.extend_from_within(..again);
         }
-        let _ = writeln!(self.body, "\" stroke-linejoin=\"round\" {}/>", style.attributes());
+        let line = PathElement::new(points, outline);
+        match style.dash {
+            None => self.plot(|area| area.draw(&line)),
+            Some([dash, gap]) => {
+                let _ = writeln!(self.body, "<g stroke-dasharray=\"{} {}\">", pixels(dash), pixels(gap));
+                self.plot(|area| area.draw(&line));
+                self.body.push_str("</g>\n");
+            }
+        }
     }
 
     /// A circle.
-    pub fn circle(&mut self, [x, y]: [f64; 2], radius: f64, style: Style) {
-        let _ = writeln!(
-            self.body,
-            "<circle cx=\"{}\" cy=\"{}\" r=\"{}\" {}/>",
-            number(x),
-            number(y),
-            number(radius),
-            style.attributes()
-        );
+    pub fn circle(&mut self, centre: [f64; 2], radius: f64, style: Style) {
+        for part in [style.inside(), style.outline()].into_iter().flatten() {
+            self.plot(|area| area.draw(&Circle::new(point(centre), pixels(radius), part)));
+        }
     }
 
     /// One line of text whose baseline is at `y`.
@@ -219,23 +96,8 @@ impl Canvas {
         if text.is_empty() {
             return;
         }
-        let _ = write!(
-            self.body,
-            "<text x=\"{}\" y=\"{}\" font-size=\"{}\" fill=\"{}\"",
-            number(x),
-            number(y),
-            number(font.size),
-            font.colour
-        );
-        if font.weight == Weight::Bold {
-            self.body.push_str(" font-weight=\"bold\"");
-        }
-        match font.anchor {
-            Anchor::Start => {}
-            Anchor::Middle => self.body.push_str(" text-anchor=\"middle\""),
-            Anchor::End => self.body.push_str(" text-anchor=\"end\""),
-        }
-        let _ = writeln!(self.body, ">{}</text>", escaped(text));
+        let at = point([x, y - HANG * font.size]);
+        self.plot(|area| area.draw_text(&legible(text), &font.text_style(), at));
     }
 
     /// One line of text, shortened to `limit`; the full text is then its tooltip.
@@ -281,50 +143,94 @@ impl Canvas {
         let limit = WIDTH - 2.0 * MARGIN;
         let mut y = MARGIN + LARGE * 0.8;
         if !title.trim().is_empty() {
-            y = self.paragraph(title, [MARGIN, y], limit, 2, Font::bold(LARGE, super::palette::INK)) - 2.0;
+            y = self.paragraph(title, [MARGIN, y], limit, 2, Font::bold(LARGE, palette::INK)) - 2.0;
         }
         if !subtitle.trim().is_empty() {
-            y = self.paragraph(
-                subtitle,
-                [MARGIN, y],
-                limit,
-                3,
-                Font::regular(SMALL, super::palette::GREY),
-            );
+            y = self.paragraph(subtitle, [MARGIN, y], limit, 3, Font::regular(SMALL, palette::GREY));
         }
         y - SMALL * 0.5
     }
 
     /// The finished document, `height` high, on white.
     pub fn finish(self, height: f64, title: &str) -> String {
-        let (w, h) = (number(WIDTH), number(height.ceil()));
+        let height = height.ceil();
         format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{w}\" height=\"{h}\" viewBox=\"0 0 {w} {h}\" role=\"img\" \
-             font-family=\"DejaVu Sans, Verdana, sans-serif\">\n<title>{}</title>\n\
-             <rect width=\"{w}\" height=\"{h}\" fill=\"#ffffff\"/>\n{}</svg>\n",
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{height}\" viewBox=\"0 0 {} {}\" \
+             role=\"img\" stroke-linejoin=\"round\">\n<title>{}</title>\n{}{}</svg>\n",
+            pixels(WIDTH),
+            pixels(height),
             escaped(title),
+            shapes(height, |area| area.fill(&WHITE)),
             self.body
         )
     }
 }
 
-/// A coordinate with at most two decimals and no needless zeros; what is not finite becomes 0.
-fn number(value: f64) -> String {
-    let value = if value.is_finite() { value } else { 0.0 };
-    let text = format!("{value:.2}");
-    let text = text.trim_end_matches('0').trim_end_matches('.');
-    if text == "-0" { "0".to_owned() } else { text.to_owned() }
+/// The markup of what `draw` draws on an area so high, without the `<svg>` around it.
+fn shapes(height: f64, draw: impl FnOnce(&Area) -> Drawn<()>) -> String {
+    let mut document = String::new();
+    let size = (pixels(WIDTH).cast_unsigned(), pixels(height).cast_unsigned());
+    let area = SVGBackend::with_string(&mut document, size).into_drawing_area();
+    draw(&area)
+        .and_then(|()| area.present())
+        .expect("a string takes all that is drawn");
+    drop(area);
+    let inside = document
+        .split_once('\n')
+        .and_then(|(_, rest)| rest.strip_suffix("</svg>\n"))
+        .expect("a document with its head in one line");
+    inside.to_owned()
+}
+
+/// The corners of a rectangle, each rounded to a quarter of a circle, from the middle of the upper edge clockwise.
+fn rounded([x, y]: [f64; 2], [w, h]: [f64; 2], radius: f64) -> Vec<[f64; 2]> {
+    /// 1 - sine and 1 - cosine of 0, 22.5, 45, 67.5 and 90 degrees.
+    const QUARTER: [[f64; 2]; 5] = [
+        [1.0, 0.0],
+        [0.617_317, 0.076_120],
+        [0.292_893, 0.292_893],
+        [0.076_120, 0.617_317],
+        [0.0, 1.0],
+    ];
+    let steps: &[[f64; 2]] = if radius > 0.0 { &QUARTER } else { &[[0.0, 0.0]] };
+    let (right, bottom) = (x + w, y + h);
+    let forth = || steps.iter().map(|[a, b]| [a * radius, b * radius]);
+    let back = || steps.iter().rev().map(|[a, b]| [a * radius, b * radius]);
+    let mut corners = vec![[x + w / 2.0, y]];
+    corners.extend(forth().map(|[a, b]| [right - a, y + b]));
+    corners.extend(back().map(|[a, b]| [right - a, bottom - b]));
+    corners.extend(forth().map(|[a, b]| [x + a, bottom - b]));
+    corners.extend(back().map(|[a, b]| [x + a, y + b]));
+    corners
 }
 
 #[cfg(test)]
 mod tests {
-    use super::number;
+    use super::*;
 
     #[test]
-    fn coordinates_are_short() {
+    fn shapes_are_written_by_the_library_and_grouped_here() {
+        let mut canvas = Canvas::default();
+        canvas.tooltip("a < b", |canvas| {
+            let style = Style::stroke(palette::BLUE, 1.3).dashed([3.0, 2.5]);
+            canvas.line([1.0, 2.0], [f64::NAN, 4.26], style);
+        });
         assert_eq!(
-            [1.0, 1.50, 0.333, -0.001, f64::NAN].map(number),
-            ["1", "1.5", "0.33", "0", "0"]
+            canvas.body,
+            "<g><title>a &lt; b</title>\n<g stroke-dasharray=\"30 25\">\n\
+             <polyline fill=\"none\" opacity=\"1\" stroke=\"#0072B2\" stroke-width=\"13\" points=\"10,20 0,43 \"/>\n\
+             </g>\n</g>\n"
         );
+    }
+
+    #[test]
+    fn corners_are_round_and_start_in_an_edge() {
+        assert_eq!(
+            rounded([0.0, 0.0], [4.0, 2.0], 0.0),
+            [[2.0, 0.0], [4.0, 0.0], [4.0, 2.0], [0.0, 2.0], [0.0, 0.0]]
+        );
+        let corners = rounded([0.0, 0.0], [4.0, 2.0], 1.0);
+        assert_eq!(corners[..2], [[2.0, 0.0], [3.0, 0.0]]);
+        assert_eq!(corners.last(), Some(&[1.0, 0.0]));
     }
 }

@@ -2,9 +2,12 @@
 //!
 //! Rows and room for texts are found by [`super::lanes`]; events, axis and legend belong to [`super::timeline`].
 
+use plotters::style::RGBColor;
+
 use super::axis::LinearScale;
-use super::canvas::{Canvas, Font, MARGIN, SMALL, Style};
+use super::canvas::{Canvas, MARGIN, SMALL};
 use super::lanes::{Place, SYMBOL, place_marks, place_spans};
+use super::style::{Font, Style};
 use super::text::{truncated, wrapped};
 use super::{Lane, Mark, MarkKind, Span, SpanKind, TimelineFigure, palette};
 
@@ -25,7 +28,7 @@ pub(super) struct Laid<'a> {
     pub(super) spans: Vec<(&'a Span, [f64; 2], Place)>,
     marks: Vec<(&'a Mark, f64, Place)>,
     span_rows: usize,
-    pub(super) background: &'static str,
+    pub(super) background: RGBColor,
     pub(super) top: f64,
     pub(super) height: f64,
 }
@@ -123,7 +126,11 @@ pub(super) fn lay_out<'a>(figure: &'a TimelineFigure, scale: &LinearScale, top: 
                 .map(|((mark, size), place)| (mark, size.0, place))
                 .collect(),
             span_rows,
-            background: if laid.len() % 2 == 0 { "#f7f7f7" } else { "#ffffff" },
+            background: if laid.len() % 2 == 0 {
+                palette::PALE
+            } else {
+                palette::WHITE
+            },
             top: y,
             height,
         });
@@ -142,17 +149,14 @@ pub(super) fn lane_name(canvas: &mut Canvas, laid: &Laid) {
 
 /// Light inside and strong outline of a kind of span.
 pub(super) fn paint(kind: SpanKind) -> Style {
-    let (fill, stroke, dash) = match kind {
-        SpanKind::Truth => ("#dde1e6", "#4d4d4d", ""),
-        SpanKind::Right => ("#cfebe1", palette::GREEN, ""),
-        SpanKind::Stale => ("#fcdcc6", palette::VERMILLION, "5 2.5"),
-        SpanKind::Absent => ("#ffffff", "#9a9a9a", "2 2.5"),
-        SpanKind::Broken => ("#f3dbe8", "#a8447f", ""),
-        SpanKind::Neutral => ("#d6e8f4", palette::BLUE, ""),
-    };
-    Style {
-        dash,
-        ..Style::fill(fill).outlined(stroke, 1.3)
+    let solid = |fill, stroke| Style::fill(fill).outlined(stroke, 1.3);
+    match kind {
+        SpanKind::Truth => solid(RGBColor(0xdd, 0xe1, 0xe6), RGBColor(0x4d, 0x4d, 0x4d)),
+        SpanKind::Right => solid(RGBColor(0xcf, 0xeb, 0xe1), palette::GREEN),
+        SpanKind::Stale => solid(RGBColor(0xfc, 0xdc, 0xc6), palette::VERMILLION).dashed([5.0, 2.5]),
+        SpanKind::Absent => solid(palette::WHITE, RGBColor(0x9a, 0x9a, 0x9a)).dashed([2.0, 2.5]),
+        SpanKind::Broken => solid(RGBColor(0xf3, 0xdb, 0xe8), RGBColor(0xa8, 0x44, 0x7f)),
+        SpanKind::Neutral => solid(RGBColor(0xd6, 0xe8, 0xf4), palette::BLUE),
     }
 }
 
@@ -195,12 +199,9 @@ pub(super) fn span_box(
                 [left, top],
                 [right - left, bottom - top],
                 0.0,
-                Style {
-                    stroke: "none",
-                    ..style
-                },
+                Style { stroke: None, ..style },
             );
-            let outline = Style { fill: "none", ..style };
+            let outline = Style { fill: None, ..style };
             canvas.path(
                 &[[right, top], [left, top], [left, bottom], [right, bottom]],
                 false,
@@ -220,7 +221,7 @@ pub(super) fn span_texts(canvas: &mut Canvas, laid: &Laid) {
         let shown = truncated(&span.label, INSIDE, font.weight, limit);
         let baseline = span_top(laid, place.row) + (SPAN_ROW - 4.0) / 2.0 + INSIDE * 0.36;
         let patch = if x < *right {
-            paint(span.kind).fill
+            paint(span.kind).fill.unwrap_or(laid.background)
         } else {
             laid.background
         };
@@ -229,7 +230,7 @@ pub(super) fn span_texts(canvas: &mut Canvas, laid: &Laid) {
 }
 
 /// Text on a patch of the colour around it, which hides lines behind it.
-pub(super) fn patched_text(canvas: &mut Canvas, text: &str, [x, y]: [f64; 2], font: Font, patch: &'static str) {
+pub(super) fn patched_text(canvas: &mut Canvas, text: &str, [x, y]: [f64; 2], font: Font, patch: RGBColor) {
     let size = [font.width(text) + 2.0, font.size + 2.0];
     canvas.rect([x - 1.0, y - font.size + 1.0], size, 0.0, Style::fill(patch));
     canvas.text(text, [x, y], font);
@@ -255,7 +256,7 @@ pub(super) fn marks(canvas: &mut Canvas, laid: &Laid, clock: Clock) {
 pub(super) fn symbol(canvas: &mut Canvas, [x, y]: [f64; 2], kind: MarkKind) {
     let r = SYMBOL;
     match kind {
-        MarkKind::Info => canvas.circle([x, y], r - 1.5, Style::fill("#ffffff").outlined(palette::INK, 1.5)),
+        MarkKind::Info => canvas.circle([x, y], r - 1.5, Style::fill(palette::WHITE).outlined(palette::INK, 1.5)),
         MarkKind::Good => canvas.circle([x, y], r - 0.5, Style::fill(palette::GREEN).outlined(palette::INK, 0.8)),
         MarkKind::Bad => {
             for (a, b) in [(-1.0, -1.0), (-1.0, 1.0)] {
@@ -263,7 +264,7 @@ pub(super) fn symbol(canvas: &mut Canvas, [x, y]: [f64; 2], kind: MarkKind) {
                     [x + a * (r - 1.0), y + b * (r - 1.0)],
                     [x - a * (r - 1.0), y - b * (r - 1.0)],
                 ];
-                canvas.line(ends[0], ends[1], Style::stroke("#ffffff", 5.0));
+                canvas.line(ends[0], ends[1], Style::stroke(palette::WHITE, 5.0));
             }
             for (a, b) in [(-1.0, -1.0), (-1.0, 1.0)] {
                 let ends = [

@@ -2,18 +2,21 @@
 //!
 //! A figure is a pure function of its data: no clock, no file, no simulator, the same bytes for the same input. Where the
 //! data come from and where figures are written is the caller's business. One file per figure ([`startup`], [`access`],
-//! [`mod@timeline`]); below them [`canvas`] (markup), [`text`] (widths, shortening), [`axis`] (scales, ticks) and [`palette`]
-//! (colours). Values that are not finite are left out rather than drawn somewhere.
+//! [`mod@timeline`]); below them [`canvas`] (shapes, texts, the document) and [`chart`] (axes and grid), which draw with
+//! plotters, [`style`] (looks), [`text`] (widths, shortening), [`axis`] (scales, ticks) and [`palette`] (colours). Values
+//! that are not finite are left out rather than drawn somewhere.
 
 pub mod access;
 pub mod axis;
 pub mod canvas;
+pub mod chart;
 mod lane_drawing;
 mod lanes;
 pub mod palette;
 mod png;
 pub mod startup;
 mod startup_table;
+pub mod style;
 #[cfg(test)]
 mod tests;
 pub mod text;
@@ -198,12 +201,12 @@ fn without_data(name: &str, title: &str, subtitle: &str, reason: &str) -> Figure
         [canvas::MARGIN, top],
         [canvas::WIDTH - 2.0 * canvas::MARGIN, height],
         4.0,
-        canvas::Style::fill("#fafafa").outlined(palette::RULE, 1.0),
+        style::Style::fill(palette::PALE).outlined(palette::RULE, 1.0),
     );
     let middle = canvas::WIDTH / 2.0;
-    let font = canvas::Font::bold(canvas::NORMAL, palette::GREY).anchored(canvas::Anchor::Middle);
+    let font = style::Font::bold(canvas::NORMAL, palette::GREY).anchored(style::Anchor::Middle);
     canvas.text("no data", [middle, top + height / 2.0 - 4.0], font);
-    let font = canvas::Font::regular(canvas::SMALL, palette::GREY).anchored(canvas::Anchor::Middle);
+    let font = style::Font::regular(canvas::SMALL, palette::GREY).anchored(style::Anchor::Middle);
     canvas.text(reason, [middle, top + height / 2.0 + 16.0], font);
     Figure {
         name: name.to_owned(),

@@ -2,38 +2,46 @@
 //!
 //! Which colour means what in a figure is decided here, so that a class or a design looks the same everywhere.
 
+use plotters::style::RGBColor;
+
+/// The ground that everything stands on.
+pub const WHITE: RGBColor = plotters::style::WHITE;
+
 /// Text and axes.
-pub const INK: &str = "#222222";
+pub const INK: RGBColor = RGBColor(0x22, 0x22, 0x22);
 /// Secondary text.
-pub const GREY: &str = "#595959";
+pub const GREY: RGBColor = RGBColor(0x59, 0x59, 0x59);
 /// The design for comparison.
-pub const CONTROL: &str = "#8a8a8a";
+pub const CONTROL: RGBColor = RGBColor(0x8a, 0x8a, 0x8a);
 /// Grid lines.
-pub const GRID: &str = "#e3e3e3";
+pub const GRID: RGBColor = RGBColor(0xe3, 0xe3, 0xe3);
 /// Lines that part rows.
-pub const RULE: &str = "#c4c4c4";
+pub const RULE: RGBColor = RGBColor(0xc4, 0xc4, 0xc4);
+
+/// Ground of every other lane, and of a figure without data.
+pub const PALE: RGBColor = RGBColor(0xf7, 0xf7, 0xf7);
 
 /// Okabe-Ito blue.
-pub const BLUE: &str = "#0072b2";
+pub const BLUE: RGBColor = RGBColor(0x00, 0x72, 0xb2);
 /// Okabe-Ito vermillion.
-pub const VERMILLION: &str = "#d55e00";
+pub const VERMILLION: RGBColor = RGBColor(0xd5, 0x5e, 0x00);
 /// Okabe-Ito bluish green.
-pub const GREEN: &str = "#009e73";
+pub const GREEN: RGBColor = RGBColor(0x00, 0x9e, 0x73);
 /// Okabe-Ito orange.
-pub const ORANGE: &str = "#e69f00";
+pub const ORANGE: RGBColor = RGBColor(0xe6, 0x9f, 0x00);
 /// Okabe-Ito reddish purple.
-pub const PURPLE: &str = "#cc79a7";
+pub const PURPLE: RGBColor = RGBColor(0xcc, 0x79, 0xa7);
 /// Okabe-Ito sky blue.
-pub const SKY: &str = "#56b4e9";
+pub const SKY: RGBColor = RGBColor(0x56, 0xb4, 0xe9);
 
 /// Colour of the `index`-th design.
-pub fn design(index: usize) -> &'static str {
-    const COLOURS: [&str; 6] = [BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY];
+pub fn design(index: usize) -> RGBColor {
+    const COLOURS: [RGBColor; 6] = [BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY];
     COLOURS[index % COLOURS.len()]
 }
 
 /// Colour of a class of accesses: warm where someone got in or past a layer, cool where someone was kept out.
-pub fn access_class(class: &str) -> &'static str {
+pub fn access_class(class: &str) -> RGBColor {
     match class {
         "unauthorized" => VERMILLION,
         "network_bypassed" => ORANGE,

@@ -4,9 +4,16 @@
 //! readable where six steps and their bands would cover each other. The table below
 //! is drawn by `startup_table.rs`.
 
-use super::axis::{LogScale, labels_that_fit, short_tick_label, tick_label};
-use super::canvas::{Anchor, Canvas, Font, MARGIN, NORMAL, SMALL, Style, WIDTH};
+use plotters::{
+    prelude::{LineSeries, Polygon},
+    style::RGBColor,
+};
+
+use super::axis::{Axis, labels_that_fit, short_tick_label, tick_label};
+use super::canvas::{Canvas, MARGIN, NORMAL, SMALL, WIDTH};
+use super::chart::{Frame, Labels, chart};
 use super::startup_table::table;
+use super::style::{Anchor, Font, Style};
 use super::{Figure, StartupFigure, StartupSeries, palette, without_data};
 
 const NAME: &str = "startup_distribution";
@@ -19,17 +26,31 @@ const GAP: f64 = 38.0;
 /// Most designs that share one panel.
 pub(super) const OVERLAID_MAX: usize = 3;
 
-/// Where one panel stands.
+/// Room below a panel for the labels of the time axis.
+const TIME_LABELS: f64 = 22.0;
+
+/// One panel, its axes and which of them have labels.
 struct Panel {
-    x: LogScale,
-    top: f64,
-    bottom: f64,
+    frame: Frame,
+    time: Axis,
+    share_labels: bool,
+    time_labels: bool,
 }
 
-impl Panel {
-    fn y(&self, share: f64) -> f64 {
-        self.bottom - share.clamp(0.0, 1.0) * (self.bottom - self.top)
-    }
+/// Band or curve of a series in a panel.
+struct Layer<'a> {
+    series: &'a StartupSeries,
+    colour: RGBColor,
+    part: Part,
+}
+
+/// What of a series is drawn.
+#[derive(Clone, Copy)]
+enum Part {
+    /// The confidence band.
+    Band,
+    /// The curve, with its width.
+    Curve(f64),
 }
 
 /// Draws the distribution of start-up latencies per design.
@@ -88,7 +109,7 @@ fn range(figure: &StartupFigure) -> (f64, f64) {
 }
 
 /// Colour of each series; the control is grey and uses up no colour.
-pub(super) fn colours(figure: &StartupFigure) -> Vec<&'static str> {
+pub(super) fn colours(figure: &StartupFigure) -> Vec<RGBColor> {
     let mut used = 0;
     let mut colour = |series: &StartupSeries| {
         if is_control(figure, series) {
@@ -107,40 +128,28 @@ pub(super) fn is_control(figure: &StartupFigure, series: &StartupSeries) -> bool
 /// All designs in one panel; returns its lower edge.
 fn overlaid(canvas: &mut Canvas, figure: &StartupFigure, top: f64, [from, to]: [f64; 2]) -> f64 {
     let top = top + 32.0;
-    let x = LogScale {
-        from,
-        to,
-        left: LEFT,
-        right: WIDTH - RIGHT,
-    };
     let panel = Panel {
-        x,
-        top,
-        bottom: top + 290.0,
+        frame: Frame {
+            left: LEFT,
+            right: WIDTH - RIGHT,
+            top,
+            bottom: top + 290.0,
+            left_labels: LEFT,
+            bottom_labels: TIME_LABELS,
+        },
+        time: Axis::logarithmic(from, to),
+        share_labels: true,
+        time_labels: true,
     };
-    frame(canvas, &panel, true, true);
-    let colours = colours(figure);
-    let ordered = || {
-        figure
-            .series
-            .iter()
-            .zip(&colours)
-            .filter(|(series, _)| is_control(figure, series))
-    };
-    let others = || {
-        figure
-            .series
-            .iter()
-            .zip(&colours)
-            .filter(|(series, _)| !is_control(figure, series))
-    };
-    for (series, colour) in ordered().chain(others()) {
-        band(canvas, &panel, series, colour);
-    }
-    for (series, colour) in ordered().chain(others()) {
-        curve(canvas, &panel, series, colour, 2.0);
-    }
-    panel.bottom
+    let mut ordered: Vec<(&StartupSeries, RGBColor)> = figure.series.iter().zip(colours(figure)).collect();
+    ordered.sort_by_key(|(series, _)| !is_control(figure, series));
+    let layers = [Part::Band, Part::Curve(2.0)].map(|part| {
+        let layers = ordered.iter().copied();
+        layers.map(move |(series, colour)| Layer { series, colour, part })
+    });
+    let layers: Vec<Layer> = layers.into_iter().flatten().collect();
+    draw_panel(canvas, &panel, &layers);
+    panel.frame.bottom
 }
 
 /// One panel per design, two in a row; returns the lower edge of the last row.
@@ -153,18 +162,28 @@ fn small_multiples(canvas: &mut Canvas, figure: &StartupFigure, top: f64, [from,
     for (index, (series, colour)) in figure.series.iter().zip(&colours).enumerate() {
         let left = LEFT + (index % 2) as f64 * (width + GAP);
         let panel_top = top + 56.0 + (index / 2) as f64 * step;
-        let x = LogScale {
-            from,
-            to,
-            left,
-            right: left + width,
-        };
         let panel = Panel {
-            x,
-            top: panel_top,
-            bottom: panel_top + height,
+            frame: Frame {
+                left,
+                right: left + width,
+                top: panel_top,
+                bottom: panel_top + height,
+                left_labels: LEFT,
+                bottom_labels: TIME_LABELS,
+            },
+            time: Axis::logarithmic(from, to),
+            share_labels: index % 2 == 0,
+            time_labels: index + 2 >= count,
         };
-        frame(canvas, &panel, index % 2 == 0, index + 2 >= count);
+        let grey = control.filter(|control| control.design != series.design);
+        let grey = grey.map(|series| (series, palette::CONTROL, Part::Curve(1.3)));
+        let own = [Part::Band, Part::Curve(2.0)].map(|part| (series, *colour, part));
+        let layers: Vec<Layer> = grey
+            .into_iter()
+            .chain(own)
+            .map(|(series, colour, part)| Layer { series, colour, part })
+            .collect();
+        draw_panel(canvas, &panel, &layers);
         let named = series.design == "control";
         let reserve = if is_control(figure, series) && !named {
             70.0
@@ -177,11 +196,6 @@ fn small_multiples(canvas: &mut Canvas, figure: &StartupFigure, top: f64, [from,
             let font = Font::regular(SMALL, palette::GREY).anchored(Anchor::End);
             canvas.text("control", [left + width, panel_top - 7.0], font);
         }
-        if let Some(control) = control.filter(|control| control.design != series.design) {
-            curve(canvas, &panel, control, palette::CONTROL, 1.3);
-        }
-        band(canvas, &panel, series, colour);
-        curve(canvas, &panel, series, colour, 2.0);
         if series.n_pods == 0 || !series.points.iter().any(usable) {
             let font = Font::regular(SMALL, palette::GREY).anchored(Anchor::Middle);
             canvas.text(
@@ -194,107 +208,100 @@ fn small_multiples(canvas: &mut Canvas, figure: &StartupFigure, top: f64, [from,
     top + 56.0 + (count.div_ceil(2) - 1) as f64 * step + height
 }
 
-/// Grid, frame and labels of a panel.
-fn frame(canvas: &mut Canvas, panel: &Panel, share_labels: bool, time_labels: bool) {
-    let (left, right) = (panel.x.left, panel.x.right);
-    let shares: &[u32] = if panel.bottom - panel.top > 200.0 {
-        &[0, 20, 40, 60, 80, 100]
+/// Grid, axes and layers of a panel, from the lowest layer to the highest.
+fn draw_panel(canvas: &mut Canvas, panel: &Panel, layers: &[Layer]) {
+    let frame = &panel.frame;
+    let narrow = frame.right - frame.left < 400.0;
+    let time_label = if narrow { short_tick_label } else { tick_label };
+    let shares: &[f64] = if frame.bottom - frame.top > 200.0 {
+        &[0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
     } else {
-        &[0, 25, 50, 75, 100]
+        &[0.0, 0.25, 0.5, 0.75, 1.0]
     };
-    for share in shares {
-        let y = panel.y(f64::from(*share) / 100.0);
-        canvas.line([left, y], [right, y], Style::stroke(palette::GRID, 1.0));
-        if share_labels {
-            let font = Font::regular(SMALL, palette::INK).anchored(Anchor::End);
-            canvas.text(&format!("{share} %"), [left - 7.0, y + 4.2], font);
-        }
-    }
-    let ticks = panel.x.ticks();
-    let font = Font::regular(SMALL, palette::INK).anchored(Anchor::Middle);
-    let narrow = right - left < 400.0;
-    let label = |tick: f64| {
-        if narrow {
-            short_tick_label(tick)
-        } else {
-            tick_label(tick)
-        }
+    let share = Axis::linear(0.0, 1.0).with_ticks(shares, &vec![panel.share_labels; shares.len()]);
+    let labels = Labels {
+        x: &|tick| time_label(*tick),
+        y: &|share| format!("{:.0} %", share * 100.0),
+        x_name: "",
     };
-    let size = |tick: &f64| (panel.x.at(*tick), font.width(&label(*tick)));
-    let sizes: Vec<(f64, f64)> = ticks.iter().map(size).collect();
-    let shown = labels_that_fit(
-        &sizes,
-        if narrow { 4.0 } else { 7.0 },
-        [left - 20.0, right + RIGHT - 2.0],
-    );
-    for ((tick, (x, _)), shown) in ticks.iter().zip(&sizes).zip(&shown) {
-        canvas.line([*x, panel.top], [*x, panel.bottom], Style::stroke(palette::GRID, 1.0));
-        canvas.line(
-            [*x, panel.bottom],
-            [*x, panel.bottom + 4.0],
-            Style::stroke(palette::GREY, 1.0),
-        );
-        if *shown && time_labels {
-            canvas.text(&label(*tick), [*x, panel.bottom + 17.0], font);
+    canvas.plot(|area| {
+        let mut chart = chart(area, frame, ticked(panel, narrow, time_label), share, &labels)?;
+        for layer in layers.iter().filter(|layer| layer.series.n_pods > 0) {
+            let series = layer.series;
+            if !series.points.iter().any(usable) {
+                continue;
+            }
+            match layer.part {
+                Part::Curve(width) => {
+                    if let Some(style) = Style::stroke(layer.colour, width).outline() {
+                        let corners = steps(panel, series.points.iter().copied());
+                        chart.draw_series(LineSeries::new(corners, style))?;
+                    }
+                }
+                Part::Band => {
+                    if let Some(style) = Style::fill(layer.colour).translucent(0.22).inside() {
+                        chart.draw_series(band(panel, series).map(|outline| Polygon::new(outline, style)))?;
+                    }
+                }
+            }
         }
-    }
-    canvas.line(
-        [left, panel.bottom],
-        [right, panel.bottom],
-        Style::stroke(palette::GREY, 1.0),
-    );
-    canvas.line(
-        [left, panel.top],
-        [left, panel.bottom],
-        Style::stroke(palette::GREY, 1.0),
-    );
+        Ok(())
+    });
 }
 
-/// The corners of a step function within a panel, from the left edge to the right one; steps that nobody could see are
-/// left out.
-fn steps(panel: &Panel, values: impl Iterator<Item = (f64, f64)>) -> Vec<[f64; 2]> {
-    let mut corners = vec![[panel.x.left, panel.bottom]];
-    let (mut x, mut y) = (panel.x.left, panel.bottom);
+/// The time axis of a panel with its ticks; those that find room get a label.
+fn ticked(panel: &Panel, narrow: bool, label: fn(f64) -> String) -> Axis {
+    let (left, right) = (panel.frame.left, panel.frame.right);
+    let font = Font::regular(SMALL, palette::INK);
+    let axis = panel.time.clone();
+    let ticks = axis.round_times();
+    let size = |tick: &f64| (left + axis.share(*tick) * (right - left), font.width(&label(*tick)));
+    let sizes: Vec<(f64, f64)> = ticks.iter().map(size).collect();
+    let gap = if narrow { 4.0 } else { 7.0 };
+    let mut shown = labels_that_fit(&sizes, gap, [left - 20.0, right + RIGHT - 2.0]);
+    shown.iter_mut().for_each(|shown| *shown &= panel.time_labels);
+    axis.with_ticks(&ticks, &shown)
+}
+
+/// The corners of a step function in a panel, from the first second to the last one; steps that nobody could see are left
+/// out.
+fn steps(panel: &Panel, values: impl Iterator<Item = (f64, f64)>) -> Vec<(f64, f64)> {
+    let axis = &panel.time;
+    let (width, height) = (
+        panel.frame.right - panel.frame.left,
+        panel.frame.bottom - panel.frame.top,
+    );
+    let mut corners = vec![(axis.from, 0.0)];
+    let (mut x, mut y) = (axis.from, 0.0);
     let (mut latest_x, mut latest_y) = (x, y);
-    for (seconds, share) in values.filter(|value| usable(value) && value.0 <= panel.x.to) {
-        (latest_x, latest_y) = (panel.x.at(seconds), panel.y(share));
-        if latest_x - x < 0.3 && (latest_y - y).abs() < 0.3 {
+    for (seconds, share) in values.filter(|value| usable(value) && value.0 <= axis.to) {
+        (latest_x, latest_y) = (seconds, share.clamp(0.0, 1.0));
+        let near = (axis.share(latest_x) - axis.share(x)) * width < 0.3;
+        if near && (latest_y - y).abs() * height < 0.3 {
             continue;
         }
-        corners.extend([[latest_x, y], [latest_x, latest_y]]);
+        corners.extend([(latest_x, y), (latest_x, latest_y)]);
         (x, y) = (latest_x, latest_y);
     }
     if latest_y != y {
-        corners.extend([[latest_x, y], [latest_x, latest_y]]);
+        corners.extend([(latest_x, y), (latest_x, latest_y)]);
         y = latest_y;
     }
-    corners.push([panel.x.right, y]);
+    corners.push((axis.to, y));
     corners
 }
 
-fn curve(canvas: &mut Canvas, panel: &Panel, series: &StartupSeries, colour: &'static str, width: f64) {
-    if series.n_pods > 0 && series.points.iter().any(usable) {
-        canvas.path(
-            &steps(panel, series.points.iter().copied()),
-            false,
-            Style::stroke(colour, width),
-        );
-    }
-}
-
-fn band(canvas: &mut Canvas, panel: &Panel, series: &StartupSeries, colour: &'static str) {
+/// The outline of the confidence band of a series, if it has one.
+fn band(panel: &Panel, series: &StartupSeries) -> Option<Vec<(f64, f64)>> {
     let finite = || {
         series
             .band
             .iter()
             .filter(|(t, lower, upper)| t.is_finite() && lower.is_finite() && upper.is_finite())
     };
-    if series.n_pods == 0 || finite().next().is_none() || !series.points.iter().any(usable) {
-        return;
-    }
+    finite().next()?;
     let mut outline = steps(panel, finite().map(|(t, _, upper)| (*t, *upper)));
-    let mut lower = steps(panel, finite().map(|(t, lower, _)| (*t, *lower)));
-    lower.reverse();
-    outline.extend(lower);
-    canvas.path(&outline, true, Style::fill(colour).translucent(0.22));
+    let lower = steps(panel, finite().map(|(t, lower, _)| (*t, *lower)));
+    outline.extend(lower.into_iter().rev());
+    Some(outline)
 }

@@ -2,8 +2,9 @@
 //!
 //! Its figures are those of the drawn curves; estimates with their intervals are in the summary of a result.
 
-use super::canvas::{Anchor, Canvas, Font, MARGIN, SMALL, Style, WIDTH};
+use super::canvas::{Canvas, MARGIN, SMALL, WIDTH};
 use super::startup::{OVERLAID_MAX, colours, is_control, usable};
+use super::style::{Anchor, Font, Style};
 use super::text::{duration, grouped, level, percent};
 use super::{StartupFigure, StartupSeries, palette};
 

@@ -108,17 +108,25 @@ pub fn wrapped(text: &str, size: f64, weight: Weight, limit: f64, lines: usize) 
     result
 }
 
-/// `text` as XML character data: markup escaped, characters that XML 1.0 forbids replaced.
+/// `text` in one line, with characters that XML 1.0 forbids replaced.
+pub fn legible(text: &str) -> String {
+    let replaced = |character| match character {
+        '\t' | '\n' | '\r' => ' ',
+        '\0'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => '\u{fffd}',
+        _ => character,
+    };
+    text.chars().map(replaced).collect()
+}
+
+/// `text` as XML character data: legible, markup escaped.
 pub fn escaped(text: &str) -> String {
     let mut result = String::with_capacity(text.len());
-    for character in text.chars() {
+    for character in legible(text).chars() {
         match character {
             '&' => result.push_str("&amp;"),
             '<' => result.push_str("&lt;"),
             '>' => result.push_str("&gt;"),
             '"' => result.push_str("&quot;"),
-            '\t' | '\n' | '\r' => result.push(' '),
-            '\0'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => result.push('\u{fffd}'),
             _ => result.push(character),
         }
     }

@@ -3,12 +3,14 @@
 //! It is handed finished lanes; choosing and wording them is the work of whoever replays the run. Texts that find no room
 //! are kept as tooltips (`<title>`), with the exact times.
 
-use super::axis::{LinearScale, labels_that_fit};
-use super::canvas::{Anchor, Canvas, Font, MARGIN, SMALL, Style, WIDTH};
+use super::axis::{Axis, LinearScale, labels_that_fit};
+use super::canvas::{Canvas, MARGIN, SMALL, WIDTH};
+use super::chart::{Frame, Labels, chart};
 use super::lane_drawing::{
     Clock, GUTTER, INSIDE, LABEL_MAX, lane_name, lay_out, marks, paint, patched_text, span_box, span_texts, symbol,
 };
 use super::lanes::{GAP, SYMBOL, place_flags};
+use super::style::{Anchor, Font, Style};
 use super::text::{Weight, truncated};
 use super::{Figure, MarkKind, SpanKind, TimelineFigure, palette, without_data};
 
@@ -69,14 +71,18 @@ pub fn timeline(figure: &TimelineFigure) -> Figure {
     }
     for ((x, _), flag) in sizes.iter().zip(&flags) {
         let y = lanes_top - 6.0 - (flag.level + 1) as f64 * FLAG_ROW + 3.0;
-        canvas.line([*x, y], [*x, bottom], Style::dashed(palette::GREY, 1.0, "3 2.5"));
+        canvas.line(
+            [*x, y],
+            [*x, bottom],
+            Style::stroke(palette::GREY, 1.0).dashed([3.0, 2.5]),
+        );
     }
     for ((event, (x, text_width)), flag) in events.iter().zip(&sizes).zip(&flags) {
         let y = lanes_top - 6.0 - flag.level as f64 * FLAG_ROW - 4.0;
         let begin = if flag.leftward { x - GAP - text_width } else { x + GAP };
         canvas.tooltip(&format!("{}: {}", clock.write(event.at_s, 3), event.label), |canvas| {
             let font = Font::regular(INSIDE, palette::GREY);
-            patched_text(canvas, &event.time, [begin, y], font, "#ffffff");
+            patched_text(canvas, &event.time, [begin, y], font, palette::WHITE);
             let at = [begin + font.width(&event.time) + EVENT_GAP, y];
             patched_text(
                 canvas,
@@ -86,7 +92,7 @@ pub fn timeline(figure: &TimelineFigure) -> Figure {
                     colour: palette::INK,
                     ..font
                 },
-                "#ffffff",
+                palette::WHITE,
             );
         });
     }
@@ -162,25 +168,26 @@ fn axis(canvas: &mut Canvas, scale: &LinearScale, clock: Clock, [top, bottom]: [
         .map(|(tick, label)| (scale.at(*tick), font.width(label)))
         .collect();
     let shown = labels_that_fit(&sizes, 6.0, [0.0, WIDTH - 2.0]);
-    for ((label, (x, _)), shown) in labels.iter().zip(&sizes).zip(shown) {
-        canvas.line([*x, top], [*x, bottom], Style::stroke(palette::GRID, 1.0));
-        canvas.line([*x, bottom], [*x, bottom + 4.0], Style::stroke(palette::GREY, 1.0));
-        if shown {
-            canvas.text(label, [*x, bottom + 17.0], font);
-        }
-    }
-    canvas.line(
-        [scale.left, bottom],
-        [scale.right, bottom],
-        Style::stroke(palette::GREY, 1.0),
-    );
     let title = if clock.minutes {
         "time in the run (minutes:seconds)"
     } else {
         "time in the run"
     };
-    let middle = (scale.left + scale.right) / 2.0;
-    canvas.text(title, [middle, bottom + 34.0], font);
+    let frame = Frame {
+        left: scale.left,
+        right: scale.right,
+        top,
+        bottom,
+        left_labels: 0.0,
+        bottom_labels: 37.0,
+    };
+    let labels = Labels {
+        x: &|tick| clock.write(*tick, decimals),
+        y: &|_| String::new(),
+        x_name: title,
+    };
+    let time = Axis::linear(scale.from, scale.to).with_ticks(&ticks, &shown);
+    canvas.plot(|area| chart(area, &frame, time, Axis::linear(0.0, 1.0), &labels).map(drop));
 }
 
 /// Kinds that occur, and a note on what lies outside the axis; returns the height of the figure.

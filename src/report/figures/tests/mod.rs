@@ -296,9 +296,9 @@ fn estimated_widths_are_those_of_the_font() {
     let sample = "The quick brown fox: 10.244.3.9 -> sleep-v1_(7) & [42 %] @ {x}";
     for weight in [text::Weight::Regular, text::Weight::Bold] {
         let mut canvas = canvas::Canvas::default();
-        let font = canvas::Font {
+        let font = style::Font {
             weight,
-            ..canvas::Font::regular(12.0, palette::INK)
+            ..style::Font::regular(12.0, palette::INK)
         };
         canvas.text(sample, [10.0, 50.0], font);
         let texts = check(
