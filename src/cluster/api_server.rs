@@ -303,6 +303,7 @@ fn remove_pod(ctx: &mut Ctx, pod: PodId) {
     api.pods.append(now, revision, pod.0, None, None);
     api.pods_of_kind[kind.index()].retain(|&other| other != pod);
     ctx.shared.recorder.removed(pod, now);
+    ctx.tell("api server", |shared| format!("removes {}", shared.pod_name(pod)));
     tell(ctx, Reader::Scheduler, Event::Scheduler(SchedulerEvent::Removed(pod)));
     if let Some(node) = old.node
         && !old.deleting
@@ -367,6 +368,14 @@ fn write_endpoint(ctx: &mut Ctx, endpoint: EndpointObject, exists: bool) {
     let index = api
         .endpoints
         .append(now, revision, endpoint.pod.0, Some(topic), exists.then_some(endpoint));
+    ctx.tell("api server", |shared| {
+        let verb = if exists { "stores" } else { "removes" };
+        format!(
+            "{verb} the CiliumEndpoint of {}, {}",
+            shared.pod_name(endpoint.pod),
+            endpoint.ip
+        )
+    });
     announce_endpoint(ctx, endpoint, index);
 }
 

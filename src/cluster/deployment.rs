@@ -198,6 +198,8 @@ impl Deployments {
                 changed.push((*set, size));
             }
         }
+        // When the last old pods are given up the new ReplicaSet may still have to grow.
+        let rolling = state.sets.len() > 1;
         // Old ReplicaSets that are empty play no part any more.
         let last = state.sets.len() - 1;
         let mut position = 0;
@@ -205,7 +207,6 @@ impl Deployments {
             position += 1;
             position > last || *size > 0
         });
-        let rolling = state.sets.len() > 1;
         for (set, size) in changed {
             self.resize(set, size, ctx);
         }

@@ -4,6 +4,7 @@
 //! relists, lost leases) belongs to the party.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use super::ids::{IstiodId, NodeId};
 use super::spec::CutMode;
@@ -37,6 +38,8 @@ pub struct Cut {
 #[derive(Clone, Debug, Default)]
 pub struct Links {
     cuts: BTreeMap<Party, Cut>,
+    /// Which fault cut a party, by its name: only that one's end repairs it.
+    cut_by: BTreeMap<Party, String>,
 }
 
 impl Links {
@@ -63,18 +66,23 @@ impl Links {
         self.cut_of(party).is_none()
     }
 
-    /// Cuts a link; an existing cut stays as it is.
-    pub fn cut(&mut self, party: Party, mode: CutMode, now: SimTime) {
-        self.cuts.entry(party).or_insert(Cut { mode, since: now });
+    /// A fault cuts a link; an existing cut stays as it is.
+    pub fn cut(&mut self, party: Party, mode: CutMode, now: SimTime, fault: &str) {
+        if let Entry::Vacant(free) = self.cuts.entry(party) {
+            free.insert(Cut { mode, since: now });
+            self.cut_by.insert(party, fault.to_owned());
+        }
     }
 
-    /// The parties whose links are cut.
-    pub fn cut_parties(&self) -> impl Iterator<Item = Party> {
-        self.cuts.keys().copied()
+    /// The parties whose links a fault has cut.
+    pub fn cut_parties(&self, fault: &str) -> impl Iterator<Item = Party> {
+        let of_fault = self.cut_by.iter().filter(move |(_, by)| *by == fault);
+        of_fault.map(|(party, _)| *party)
     }
 
     /// Repairs a link; says whether it was cut.
     pub fn restore(&mut self, party: Party) -> bool {
+        self.cut_by.remove(&party);
         self.cuts.remove(&party).is_some()
     }
 }

@@ -99,6 +99,9 @@ impl NodeLifecycle {
                 let state = self.state(node);
                 state.given_up = false;
                 state.pending = None;
+                ctx.tell("node lifecycle controller", |shared| {
+                    format!("sees {} renew its lease again", shared.blueprint.node_name(node))
+                });
                 ctx.write(
                     Source::NodeLifecycle,
                     None,

@@ -244,12 +244,17 @@ impl Recorder {
 
     fn pod_record(&self, times: &PodTimes, meta: PodMeta, blueprint: &Blueprint, end: SimTime) -> PodRecord {
         let kind = blueprint.kind(meta.kind);
-        let (exit_cause, exit) = match (times.ready, times.removed) {
+        // A report that was under way when the pod was deleted does not make it ready.
+        let ready = times
+            .ready
+            .filter(|ready| times.removed.is_none_or(|removed| *ready <= removed));
+        let (exit_cause, exit) = match (ready, times.removed) {
             (Some(ready), _) => (ExitCause::Ready, ready),
             (None, Some(removed)) => (ExitCause::Deleted, removed),
             (None, None) => (ExitCause::Censored, end),
         };
-        let span = |from: Option<SimTime>, to: Option<SimTime>| Some(to?.since(from?));
+        // What a deleted pod still went through is no part of its start.
+        let span = |from: Option<SimTime>, to: Option<SimTime>| Some(to.filter(|to| *to <= exit)?.since(from?));
         let legs_end = if kind.sidecar {
             times.certificate.and_then(|at| Some(at.max(times.configuration?)))
         } else {
@@ -260,7 +265,7 @@ impl Recorder {
             if last {
                 span(times.containers_up, legs_end)
             } else {
-                legs_end.map(|_| SimDuration::ZERO)
+                legs_end.filter(|end| *end <= exit).map(|_| SimDuration::ZERO)
             }
         };
         let mut record = PodRecord {
@@ -275,8 +280,8 @@ impl Recorder {
             ip: times.ip,
             reused_ip: times.reused_ip,
             wished: times.wished,
-            running: times.running,
-            ready: times.ready,
+            running: times.running.filter(|running| *running <= exit),
+            ready,
             exit_cause,
             exit,
             admission: span(Some(times.wished), times.created),
@@ -286,7 +291,7 @@ impl Recorder {
             containers: span(times.network_ready, times.containers_up),
             certificate: kind.sidecar.then(|| phase(certificate_last)).flatten(),
             configuration: kind.sidecar.then(|| phase(!certificate_last)).flatten(),
-            readiness: span(legs_end, times.ready),
+            readiness: span(legs_end, ready),
             delays: times.delays.to_vec(),
             ..PodRecord::default()
         };

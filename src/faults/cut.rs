@@ -22,11 +22,12 @@ pub fn act(spec: &FaultSpec, starts: bool, ctx: &mut Ctx) -> u32 {
     let parties = if starts {
         parties(spec, ctx)
     } else {
-        cut_parties(spec, ctx)
+        // What it has cut, even if a pod has moved meanwhile, and not what another fault has.
+        ctx.shared.links.cut_parties(&spec.name).collect()
     };
     for &party in &parties {
         if starts {
-            ctx.shared.links.cut(party, spec.mode, ctx.kernel.now());
+            ctx.shared.links.cut(party, spec.mode, ctx.kernel.now(), &spec.name);
             freeze(party, ctx);
         } else if ctx.shared.links.restore(party) {
             restore(party, ctx);
@@ -89,23 +90,6 @@ fn parties(spec: &FaultSpec, ctx: &Ctx) -> Vec<Party> {
         }
     }
     parties
-}
-
-/// The parties of the fault that are cut; a pod that moved meanwhile does not change what was cut.
-fn cut_parties(spec: &FaultSpec, ctx: &Ctx) -> Vec<Party> {
-    ctx.shared
-        .links
-        .cut_parties()
-        .filter(|party| {
-            spec.parties.contains(&match party {
-                Party::Kubelet(_) => CutParty::Kubelet,
-                Party::Agent(_) => CutParty::CiliumAgent,
-                Party::ServiceProxy(_) => CutParty::ServiceProxy,
-                Party::Istiod(_) => CutParty::Istiod,
-                Party::Webhook(_) => CutParty::Webhook,
-            })
-        })
-        .collect()
 }
 
 fn istiods_on(node: NodeId, ctx: &Ctx) -> Vec<IstiodId> {

@@ -1,0 +1,385 @@
+//! What components do, one line per fact: when it happened, who tells it, what it was.
+//!
+//! Latencies are constants here, so that a log can be read: 10 ms for a write, 5 ms for a watch, 100 ms from the request to
+//! stop to the end of a process, 200 ms for the end of its sandbox, 250 ms from a binding to the network plugin's call,
+//! 30 ms from an identity to its CiliumEndpoint, 600 ms for an endpoint's programs.
+
+use std::collections::BTreeMap;
+
+use meshfault::cluster::records::{AccessClass, Outcome};
+use meshfault::cluster::spec::{CutParty, CutTarget, ProbeFrom, ProbeSpec, Step, WorldSpec};
+use meshfault::kernel::TraceLine;
+
+use crate::support::{Bench, at, pause, s, workload};
+
+/// Constant latencies.
+const PLAIN: [&str; 20] = [
+    "parameters.kubernetes.api_write_latency=10ms",
+    "parameters.kubernetes.watch_latency=5ms",
+    "parameters.kubernetes.watch_batch_period=1ns",
+    "parameters.kubernetes.client_command_latency=100ms",
+    "parameters.kubernetes.controller_sync_latency=1ms",
+    "parameters.kubernetes.controller_requests_per_pod=1",
+    "parameters.kubernetes.scheduling_latency=10ms",
+    "parameters.kubernetes.pod_setup_latency=100ms",
+    "parameters.kubernetes.sandbox_latency=150ms",
+    "parameters.kubernetes.sandbox_retry=10s",
+    "parameters.kubernetes.container_start_latency=200ms",
+    "parameters.kubernetes.pleg_period=1ms",
+    "parameters.kubernetes.term_reaction=100ms",
+    "parameters.kubernetes.sandbox_stop_latency=200ms",
+    "parameters.kubernetes.endpoint_slice_sync_latency=10ms",
+    "parameters.kubernetes.service_proxy_sync_latency=0s",
+    "parameters.cilium.endpoint_build_latency=600ms",
+    "parameters.cilium.identity_create_latency=20ms",
+    "parameters.cilium.endpoint_publish_latency=30ms",
+    "parameters.cilium.ipcache_latency=150ms",
+];
+
+/// One run on nodes without other pods; the script is what `alter` makes of it.
+fn told(changes: &[&str], alter: impl Fn(&mut WorldSpec)) -> Outcome {
+    let mut all = PLAIN.to_vec();
+    all.extend(changes);
+    Bench::of("ip-reuse", &all).only("vxlan").edit(alter).ready().told(0)
+}
+
+/// The story from a second of the run on, as `milliseconds component: text`, without what `skip` says.
+fn log(outcome: &Outcome, from_s: f64, skip: &str) -> Vec<String> {
+    let start = at(from_s);
+    let lines = outcome.story.iter().filter(|line| line.time >= start);
+    let line = |line: &TraceLine| {
+        let ms = line.time.since(start).as_nanos() / 1_000_000;
+        format!("{ms}ms {}: {}", line.component, line.text)
+    };
+    lines
+        .map(line)
+        .filter(|line| skip.is_empty() || !line.contains(skip))
+        .collect()
+}
+
+/// One pod of sleep-v1 that is scaled away 10 s later.
+fn termination(grace_s: f64, ignores_sigterm: bool) -> Vec<String> {
+    let outcome = told(&[], |world| {
+        let sleep = workload(world, "sleep-v1");
+        world.horizon = at(60.0);
+        world.workloads[sleep].replicas = 1;
+        world.workloads[sleep].grace_period = s(grace_s);
+        world.workloads[sleep].ignores_sigterm = ignores_sigterm;
+        let scale = Step::Scale {
+            workload: sleep,
+            replicas: 0,
+        };
+        world.script = vec![Step::Apply { workloads: vec![sleep] }, pause(9.9), scale];
+    });
+    log(&outcome, 10.0, "script")
+}
+
+#[test]
+fn without_grace_the_object_goes_before_the_address_is_free() {
+    assert_eq!(
+        termination(0.0, true),
+        [
+            "126ms deployment controller: sets replica set 0 to 0",
+            "152ms api server: removes sleep-v1-1-0",
+            // The process ignores the request to stop and is killed after the kubelet's least of 1 s.
+            "1357ms cilium agent: frees 10.244.1.239 of sleep-v1-1-0",
+            "1367ms api server: removes the CiliumEndpoint of sleep-v1-1-0, 10.244.1.239",
+        ]
+    );
+}
+
+#[test]
+fn with_grace_the_object_goes_after_the_address_is_free() {
+    let log = |end: [u32; 2]| {
+        [
+            "126ms deployment controller: sets replica set 0 to 0".to_owned(),
+            format!("{}ms cilium agent: frees 10.244.1.239 of sleep-v1-1-0", end[0]),
+            format!("{}ms api server: removes sleep-v1-1-0", end[1]),
+            format!(
+                "{}ms api server: removes the CiliumEndpoint of sleep-v1-1-0, 10.244.1.239",
+                end[1]
+            ),
+        ]
+    };
+    // A process that hears the request ends after 100 ms; one that ignores it is killed when the grace is over.
+    assert_eq!(termination(30.0, false), log([457, 467]));
+    assert_eq!(termination(30.0, true), log([30_357, 30_367]));
+}
+
+/// Four replicas: at most five, at least three available. The new ReplicaSet has three when the last old pods go, and
+/// grows to four after that.
+#[test]
+fn a_rolling_update_surges_follows_readiness_and_ends() {
+    let outcome = told(&[], |world| {
+        let sleep = workload(world, "sleep-v1");
+        world.horizon = at(60.0);
+        world.workloads[sleep].replicas = 4;
+        let restart = Step::RolloutRestart {
+            workload: sleep,
+            deadline: s(30.0),
+        };
+        world.script = vec![Step::Apply { workloads: vec![sleep] }, pause(9.9), restart];
+    });
+    let told = log(&outcome, 10.0, "cilium");
+    let of = |component: &str| -> Vec<String> {
+        let lines = told.iter().filter(|line| line.contains(component));
+        lines.cloned().collect()
+    };
+    assert_eq!(
+        of("deployment controller"),
+        [
+            "126ms deployment controller: sets replica set 1 to 1",
+            "127ms deployment controller: sets replica set 0 to 3",
+            "128ms deployment controller: sets replica set 1 to 2",
+            "1248ms deployment controller: sets replica set 0 to 2",
+            "1249ms deployment controller: sets replica set 1 to 3",
+            "1264ms deployment controller: sets replica set 0 to 0",
+            "1265ms deployment controller: sets replica set 1 to 4",
+        ]
+    );
+    assert_eq!(of("script")[0], "10ms script: restarts sleep-v1");
+    assert!(
+        outcome.run.script_end.is_some_and(|end| end < at(14.0)),
+        "{:?}",
+        of("script")
+    );
+    assert_eq!(outcome.run.rollouts, 1);
+}
+
+/// Whatever the number of replicas, a rollout in which nothing fails is complete long before its deadline.
+#[test]
+fn every_rolling_update_is_complete() {
+    for replicas in 1..=15 {
+        let outcome = told(&[], |world| {
+            let sleep = workload(world, "sleep-v1");
+            world.horizon = at(400.0);
+            world.workloads[sleep].replicas = replicas;
+            let restart = Step::RolloutRestart {
+                workload: sleep,
+                deadline: s(200.0),
+            };
+            world.script = vec![Step::Apply { workloads: vec![sleep] }, pause(60.0), restart];
+        });
+        let exceeded = outcome.story.iter().find(|line| line.text.contains("deadline"));
+        assert_eq!(exceeded, None, "{replicas} replicas");
+        let new = outcome.pods.iter().filter(|pod| pod.pod.starts_with("sleep-v1-2-"));
+        assert_eq!(new.count(), replicas as usize);
+    }
+}
+
+/// Eighteen pods at once: four are free, four take the burst, one every 2 s follows. The seventh of those would wait 14 s
+/// and may; the others are refused, give their addresses back and come again after 10 s.
+#[test]
+fn the_endpoint_limiter_spreads_a_batch_and_refuses_its_end() {
+    let outcome = told(&["parameters.cilium.endpoint_create_auto_adjust=false"], |world| {
+        let sleep = workload(world, "sleep-v1");
+        world.horizon = at(60.0);
+        world.nodes = 2;
+        world.workloads[sleep].replicas = 18;
+        world.script = vec![Step::Apply { workloads: vec![sleep] }];
+    });
+    let log = log(&outcome, 0.0, "binds");
+    let refused: Vec<&String> = log.iter().filter(|line| line.contains("refuses")).collect();
+    assert_eq!(
+        refused,
+        [
+            "577ms cilium agent: refuses to create the endpoint of sleep-v1-1-15: too many requests",
+            "587ms cilium agent: refuses to create the endpoint of sleep-v1-1-16: too many requests",
+            "597ms cilium agent: refuses to create the endpoint of sleep-v1-1-17: too many requests",
+        ]
+    );
+    let of_refused: Vec<&String> = log.iter().filter(|line| line.contains("sleep-v1-1-15")).collect();
+    assert_eq!(
+        of_refused,
+        [
+            "577ms cilium agent: gives 10.244.1.2 on worker-1 to sleep-v1-1-15",
+            "577ms cilium agent: refuses to create the endpoint of sleep-v1-1-15: too many requests",
+            "577ms cilium agent: frees 10.244.1.2 of sleep-v1-1-15",
+            "10727ms cilium agent: gives 10.244.1.110 on worker-1 to sleep-v1-1-15",
+            "16507ms api server: stores the CiliumEndpoint of sleep-v1-1-15, 10.244.1.110",
+        ]
+    );
+    let stored = |line: &&String| line.contains("stores");
+    let seconds = |line: &String| {
+        line.split_once("ms")
+            .map(|(ms, _)| ms.parse::<u32>().expect("a number") / 1_000)
+    };
+    let stored: Vec<u32> = log.iter().filter(stored).filter_map(seconds).collect();
+    assert_eq!(stored, [0, 0, 0, 0, 1, 1, 1, 1, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20]);
+}
+
+/// An agent's writes keep their order: an address is stored for its next holder after it was removed for the last one.
+#[test]
+fn an_endpoint_is_removed_before_its_address_is_published_again() {
+    let lab = Bench::of("ip-reuse", &[]).only("control").ready();
+    let mut reused = 0;
+    for replication in 0..40 {
+        let mut published: BTreeMap<String, String> = BTreeMap::new();
+        let mut before: BTreeMap<String, String> = BTreeMap::new();
+        for line in &lab.told(replication).story {
+            let Some((verb, endpoint)) = line.text.split_once(" the CiliumEndpoint of ") else {
+                continue;
+            };
+            let (pod, ip) = endpoint.split_once(", ").expect("pod and address");
+            if verb == "stores" {
+                assert_eq!(
+                    published.insert(ip.to_owned(), pod.to_owned()),
+                    None,
+                    "run {replication}: {line:?}"
+                );
+                let last = before.insert(ip.to_owned(), pod.to_owned());
+                reused += u32::from(last.is_some_and(|last| last != pod));
+            } else {
+                assert_eq!(
+                    published.remove(ip).as_deref(),
+                    Some(pod),
+                    "run {replication}: {line:?}"
+                );
+            }
+        }
+    }
+    assert!(reused > 20, "{reused}");
+}
+
+/// The node of a server is cut for a while. Meanwhile sleep-v1 goes away and comes back as three pods, one of which is placed
+/// on the cut node, and the two pods of helloworld-v2 are deleted, one of them there.
+fn cut_for(repaired_after: Option<f64>) -> Outcome {
+    told(&[], |world| {
+        let names = ["sleep-v1", "helloworld-v1", "helloworld-v2"];
+        let [sleep, server, deleted] = names.map(|name| workload(world, name));
+        for (index, replicas) in [(sleep, 1), (server, 1), (deleted, 2)] {
+            world.workloads[index].replicas = replicas;
+            world.workloads[index].anti_affinity.clear();
+        }
+        world.horizon = at(200.0);
+        world.nodes = 3;
+        world.faults[0].parties = vec![CutParty::Kubelet, CutParty::CiliumAgent, CutParty::ServiceProxy];
+        world.faults[0].duration = repaired_after.map(s);
+        let scale = |workload, replicas| Step::Scale { workload, replicas };
+        let to = world
+            .services
+            .iter()
+            .position(|service| service.name == "helloworld-v1");
+        let to = to.expect("the server has a Service");
+        let probe = || {
+            Step::Probe(ProbeSpec {
+                from: ProbeFrom::Workload(sleep),
+                to,
+                method: "GET".to_owned(),
+                path: "/hello".to_owned(),
+                time_limit: s(2.0),
+                retry_until_up: None,
+            })
+        };
+        let apply = |workload| Step::Apply {
+            workloads: vec![workload],
+        };
+        world.script = vec![
+            apply(server),
+            pause(4.9),
+            apply(sleep),
+            pause(4.9),
+            apply(deleted),
+            pause(4.9),
+            probe(),
+            Step::StartFault { fault: 0 },
+            pause(5.0),
+            scale(deleted, 0),
+            scale(sleep, 0),
+            scale(sleep, 3),
+            pause(50.0),
+            probe(),
+            pause(60.0),
+            probe(),
+        ];
+    })
+}
+
+/// How the three probes end: before the cut, when the node has been given up, and at the end.
+fn probes(outcome: &Outcome) -> Vec<(AccessClass, &str)> {
+    let accesses = outcome.accesses.iter();
+    accesses.map(|access| (access.class, access.cause.as_str())).collect()
+}
+
+#[test]
+fn after_a_repair_the_node_catches_up() {
+    let outcome = cut_for(Some(70.0));
+    let cut = outcome.run.cut.expect("the node is cut");
+    assert!(outcome.run.node_given_up.is_some());
+    let repaired = cut + s(70.0);
+    let on_node =
+        |text: &str| text.contains("worker-1") || text.contains("10.244.1.") || text.contains("removes hello");
+    let facts: Vec<String> = outcome
+        .story
+        .iter()
+        .filter(|line| line.time >= repaired && on_node(&line.text))
+        .map(|line| {
+            let ms = line.time.since(repaired).as_nanos() / 1_000_000;
+            format!("{ms}ms {}: {}", line.component, line.text)
+        })
+        .collect();
+    assert_eq!(
+        facts,
+        [
+            "0ms fault: cut-node ends for the kubelet of worker-1, the Cilium agent of worker-1, the service proxy of worker-1",
+            // The kubelet lists its pods: it starts the one that it missed and ends the one that should be gone.
+            "250ms cilium agent: gives 10.244.1.209 on worker-1 to sleep-v1-1-2",
+            "290ms api server: stores the CiliumEndpoint of sleep-v1-1-2, 10.244.1.209",
+            "300ms cilium agent: frees 10.244.1.139 of helloworld-v2-1-1",
+            "310ms api server: removes helloworld-v2-1-1",
+            "310ms api server: removes the CiliumEndpoint of helloworld-v2-1-1, 10.244.1.139",
+            "9164ms node lifecycle controller: sees worker-1 renew its lease again",
+        ]
+    );
+    // Its server is back behind its Service as soon as the kubelet reports it.
+    assert_eq!(
+        probes(&outcome),
+        [
+            (AccessClass::Allowed, "answered"),
+            (AccessClass::Unreachable, "no_endpoint"),
+            (AccessClass::Allowed, "answered"),
+        ]
+    );
+    assert_eq!(outcome.run.stale_entries, 0);
+}
+
+#[test]
+fn without_a_repair_the_node_stays_behind() {
+    let outcome = cut_for(None);
+    assert_eq!(probes(&outcome)[2], (AccessClass::Unreachable, "no_endpoint"));
+    assert!(outcome.run.stale_entries > 0);
+    let done = |line: &&TraceLine| line.text.contains("removes helloworld-v2-1-");
+    assert_eq!(
+        outcome.story.iter().filter(done).count(),
+        1,
+        "nobody confirms the end of the pod on the cut node"
+    );
+}
+
+/// The end of one fault repairs what that fault has cut; the other node stays cut and is given up.
+#[test]
+fn the_end_of_a_fault_repairs_nothing_that_another_one_cut() {
+    let outcome = told(&[], |world| {
+        world.horizon = at(120.0);
+        world.script.clear();
+        let mut short = world.faults[0].clone();
+        short.parties = vec![CutParty::Kubelet, CutParty::CiliumAgent];
+        (short.name, short.starts_at, short.duration) = ("short".to_owned(), Some(at(10.0)), Some(s(10.0)));
+        short.target = CutTarget::Node(1);
+        let mut lasting = short.clone();
+        (lasting.name, lasting.starts_at, lasting.duration) = ("lasting".to_owned(), Some(at(12.0)), None);
+        lasting.target = CutTarget::Node(2);
+        world.faults = vec![short, lasting];
+    });
+    let told: Vec<&str> = outcome.story.iter().map(|line| line.text.as_str()).collect();
+    assert_eq!(
+        told,
+        [
+            "ends",
+            "short cuts the kubelet of worker-1, the Cilium agent of worker-1 (RepliesOnly)",
+            "lasting cuts the kubelet of worker-2, the Cilium agent of worker-2 (RepliesOnly)",
+            "short ends for the kubelet of worker-1, the Cilium agent of worker-1",
+            "gives up worker-2: its lease was not renewed",
+        ]
+    );
+}

@@ -1,0 +1,14 @@
+//! The simulated world as a whole: what its components do together, against published results, closed forms and laws.
+//!
+//! One file per subject. What the built-in experiments need is altered in Rust ([`support::Bench`]), so that a test names
+//! only what it changes. Reading files belongs to the tests of `scenario`, statistics to those of `stats`.
+
+mod determinism;
+mod event_log;
+mod istiod_landings;
+mod mechanisms;
+mod metamorphic;
+mod node_lifecycle;
+mod published_results;
+mod scale;
+mod support;

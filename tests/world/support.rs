@@ -1,0 +1,181 @@
+//! What the tests of the world share: altered experiments, runs of them, and agreement in standard errors.
+//!
+//! A statistical test here is decided once and for all by its fixed seed: it accepts within four standard errors, and a
+//! power check shows that the same data would refute a parameter that is wrong by 5 to 10 %.
+
+use meshfault::cluster::records::{Outcome, PodRecord};
+use meshfault::cluster::spec::{CutTarget, Step, WorldSpec};
+use meshfault::kernel::{SimDuration, SimTime};
+use meshfault::lab::designs::Simulator;
+use meshfault::scenario::Scenario;
+use meshfault::scenario::overrides::Overrides;
+
+/// Every agreement is accepted within so many standard errors.
+pub const Z_MAX: f64 = 4.0;
+
+/// Designs of a built-in experiment, to be altered before they run.
+pub struct Bench {
+    scenario: Scenario,
+    seed: u64,
+}
+
+impl Bench {
+    /// All designs of a built-in experiment, with changes as on the command line.
+    pub fn of(experiment: &str, changes: &[&str]) -> Self {
+        let overrides = Overrides::parse(changes).expect("the changes of a test are well formed");
+        let scenario =
+            Scenario::built_in(experiment, &overrides).unwrap_or_else(|errors| panic!("{experiment}: {errors:?}"));
+        let seed = scenario.seed;
+        Self { scenario, seed }
+    }
+
+    /// Keeps only this design.
+    pub fn only(mut self, design: &str) -> Self {
+        self.scenario.designs.retain(|other| other.name == design);
+        assert_eq!(self.scenario.designs.len(), 1, "there is no design {design}");
+        self
+    }
+
+    /// With another seed.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// Alters all designs.
+    pub fn edit(mut self, change: impl Fn(&mut WorldSpec)) -> Self {
+        self.scenario
+            .designs
+            .iter_mut()
+            .for_each(|design| change(&mut design.world));
+        self
+    }
+
+    /// Ready to run.
+    pub fn ready(&self) -> Lab {
+        let designs = &self.scenario.designs;
+        Lab {
+            names: designs.iter().map(|design| design.name.clone()).collect(),
+            simulator: Simulator::new(self.seed, &self.scenario.seed_group, designs),
+        }
+    }
+}
+
+/// Designs that are ready to run.
+pub struct Lab {
+    names: Vec<String>,
+    simulator: Simulator,
+}
+
+impl Lab {
+    /// Names of the designs.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(String::as_str)
+    }
+
+    fn design(&self, name: &str) -> usize {
+        let found = self.names.iter().position(|other| other == name);
+        found.unwrap_or_else(|| panic!("there is no design {name} among {:?}", self.names))
+    }
+
+    /// One run of a design that must not fail.
+    pub fn run(&self, design: &str, replication: u64) -> Outcome {
+        checked(self.simulator.run(self.design(design), replication, false))
+    }
+
+    /// One run of a design that must not fail, with its story.
+    pub fn run_told(&self, design: &str, replication: u64) -> Outcome {
+        checked(self.simulator.run(self.design(design), replication, true))
+    }
+
+    /// One run of the only design.
+    pub fn one(&self, replication: u64) -> Outcome {
+        checked(self.simulator.run(0, replication, false))
+    }
+
+    /// One run of the only design, with its story.
+    pub fn told(&self, replication: u64) -> Outcome {
+        checked(self.simulator.run(0, replication, true))
+    }
+}
+
+fn checked(outcome: Outcome) -> Outcome {
+    assert_eq!(outcome.run.failure, None);
+    outcome
+}
+
+/// A span in seconds.
+pub fn s(seconds: f64) -> SimDuration {
+    SimDuration::from_secs_f64(seconds)
+}
+
+/// A point of the run in seconds.
+pub fn at(seconds: f64) -> SimTime {
+    SimTime::ZERO + s(seconds)
+}
+
+/// A pause of the script.
+pub fn pause(seconds: f64) -> Step {
+    Step::Pause { duration: s(seconds) }
+}
+
+/// The index of a workload.
+pub fn workload(world: &WorldSpec, name: &str) -> usize {
+    let found = world.workloads.iter().position(|workload| workload.name == name);
+    found.unwrap_or_else(|| panic!("there is no workload {name}"))
+}
+
+/// The only fault cuts a node by its index, whoever runs there.
+pub fn cut_node(world: &mut WorldSpec, node: u32) {
+    world.faults[0].target = CutTarget::Node(node);
+}
+
+/// Measured pods.
+pub fn measured(outcome: &Outcome) -> impl Iterator<Item = &PodRecord> {
+    outcome.pods.iter().filter(|pod| pod.measured)
+}
+
+/// Seconds between two points, the first one earlier.
+pub fn between(from: SimTime, to: SimTime) -> f64 {
+    assert!(from <= to, "{from:?} comes after {to:?}");
+    to.since(from).as_secs_f64()
+}
+
+/// How far a share of independent trials lies from its expectation, in standard errors.
+pub fn z_of_share(hits: usize, trials: usize, expected: f64) -> f64 {
+    let error = (expected * (1.0 - expected) / trials as f64).sqrt();
+    (hits as f64 / trials as f64 - expected) / error
+}
+
+/// How far a mean of independent values lies from its expectation, in standard errors.
+pub fn z_of_mean(values: &[f64], expected: f64) -> f64 {
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let variance = values.iter().map(|value| (value - mean) * (value - mean)).sum::<f64>() / (n - 1.0);
+    (mean - expected) / (variance / n).sqrt()
+}
+
+/// How far a ratio of sums over independent runs lies from its expectation: what runs share is in the error, too.
+pub fn z_over_runs(runs: &[(usize, usize)], expected: f64) -> f64 {
+    let of_run = |&(hits, of): &(usize, usize)| hits as f64 - expected * of as f64;
+    let residuals: Vec<f64> = runs.iter().map(of_run).collect();
+    z_of_mean(&residuals, 0.0)
+}
+
+/// The empirical quantile: the smallest value that at least this share of the values does not exceed.
+pub fn quantile(values: &mut [f64], share: f64) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let rank = (share * values.len() as f64).ceil() as usize;
+    values[rank.clamp(1, values.len()) - 1]
+}
+
+/// Accepts within four standard errors, and insists that a parameter off by the given factors would have been refused.
+pub fn agrees(what: &str, expected: f64, z: impl Fn(f64) -> f64) {
+    let (here, low, high) = (z(expected), z(expected * 0.93), z(expected * 1.07));
+    eprintln!("{what}: z = {here:.2}, 7 % off: {low:.1} and {high:.1}");
+    assert!(here.abs() <= Z_MAX, "{what}: z = {here}");
+    assert!(
+        low.abs() > Z_MAX && high.abs() > Z_MAX,
+        "{what} has no power: {low}, {high}"
+    );
+}
