@@ -5,6 +5,7 @@
 
 pub mod error;
 pub mod exit_code;
+pub mod explain;
 mod figures;
 pub mod load;
 pub mod run;
@@ -30,6 +31,8 @@ struct Arguments {
 enum Command {
     /// Runs an experiment and shows its result.
     Run(run::RunArgs),
+    /// Replays one run and tells it: who believed what when, who was let in, and what delayed which pod.
+    Explain(explain::ExplainArgs),
 }
 
 /// The program: reads the process's arguments, does what they say, and gives the exit code.
@@ -55,6 +58,7 @@ pub fn main() -> ExitCode {
         .collect();
     let done = match parsed.command {
         Command::Run(arguments) => arguments.check(command_line).and_then(|request| run::run(&request)),
+        Command::Explain(arguments) => arguments.check().and_then(|request| explain::run(&request)),
     };
     ExitCode::from(done.unwrap_or_else(|error| {
         eprintln!("{:?}", miette::Report::new(error));

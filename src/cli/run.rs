@@ -11,7 +11,7 @@ use clap::{Args, ValueEnum};
 
 use super::error::CliError;
 use super::load::{self, LoadRequest};
-use super::{exit_code, figures, print};
+use super::{exit_code, explain, figures, print};
 use crate::lab::designs::{Simulator, plan};
 use crate::lab::segment::write_whole;
 use crate::lab::store::SUMMARY_MD;
@@ -190,8 +190,20 @@ pub fn run_loaded(loaded: &Loaded, request: &RunRequest, stop: &AtomicBool) -> R
     // Pages and figures are pure functions of the result: a found result gets them again, in case they were lost.
     let page = summary_md::render(&finished.manifest, &finished.summary);
     write_whole(&finished.dir.join(SUMMARY_MD), page.as_bytes())?;
-    figures::write(&finished)?;
+    figures::write(&finished, &*loaded.simulator, &retelling(&request.load))?;
     Ok(finished)
+}
+
+/// How one run of the experiment is told; how many replications there are does not matter to it.
+fn retelling(load: &LoadRequest) -> figures::Retelling {
+    let changes = load
+        .changes
+        .iter()
+        .filter(|change| !change.starts_with("replications="));
+    figures::Retelling {
+        begin: explain::begin(load.experiment.as_deref()),
+        changes: changes.cloned().collect(),
+    }
 }
 
 /// What is printed of a result.

@@ -16,6 +16,7 @@ use super::purpose::Purpose;
 use super::records::{AccessClass, AccessRecord, LayerDecision, Via};
 use super::script::ScriptEvent;
 use super::spec::ProbeSpec;
+use super::story::{AccessFact, Fact};
 use crate::kernel::{EntityKey, EventClass, SimDuration, SimTime};
 
 /// Something that happens to a request under way.
@@ -75,6 +76,16 @@ impl Accesses {
             cause: "no_answer",
             done: false,
         });
+        ctx.note(|_| {
+            let (method, path) = (probe.method.clone(), probe.path.clone());
+            let began = AccessFact::Began {
+                client,
+                service,
+                method,
+                path,
+            };
+            Fact::Access(number, began)
+        });
         let access = &mut self.accesses[number as usize];
         let state = *ctx.shared.physics.pod(client);
         let Some((node, _)) = state.place.filter(|_| state.running && state.connected) else {
@@ -102,6 +113,14 @@ impl Accesses {
         };
         let choice = ctx.stream(purpose, access_key(number)).below(backends.len() as u64) as usize;
         access.backend = Some(backends[choice]);
+        ctx.note(|_| {
+            let chosen = AccessFact::Chosen {
+                istiod: sidecars.followed_by(client).filter(|_| meshed),
+                backend: backends[choice],
+                candidates: backends,
+            };
+            Fact::Access(number, chosen)
+        });
         let deadline = access.deadline;
         ctx.at(
             Source::Access,
@@ -147,6 +166,7 @@ impl Accesses {
             ctx.now(),
             Enforcement::AsDesigned,
         );
+        ctx.note(|_| Fact::Access(number, AccessFact::Syn(passage)));
         match passage {
             Passage::Delivered(server) => {
                 let state = *ctx.shared.physics.pod(server);
@@ -244,6 +264,7 @@ impl Accesses {
         ctx.tell("client", |_| {
             format!("{} calls {}: {class:?} ({cause})", record.client, record.server)
         });
+        ctx.note(|shared| Fact::Access(number, AccessFact::Ended(shared.recorder.accesses.len() as u32)));
         ctx.shared.recorder.accesses.push(record);
         let not_up = class == AccessClass::Unreachable && matches!(cause, "client_not_running" | "client_proxy_not_up");
         ctx.after(

@@ -16,6 +16,7 @@ use super::objects::{Backends, Write};
 use super::physics::Physics;
 use super::purpose::Purpose;
 use super::recorder::Recorder;
+use super::story::{Fact, Story};
 use crate::kernel::{EntityKey, EventClass, Kernel, Law, RunKey, SimDuration, SimTime, Stream, Timer};
 
 /// What never changes about a pod once it is wished for.
@@ -53,6 +54,8 @@ pub struct Shared {
     pub service_proxies: Vec<Path>,
     /// How each node's Cilium agent reads CiliumEndpoints.
     pub ipcaches: Vec<Path>,
+    /// The story, if somebody asked for it.
+    pub story: Option<Box<Story>>,
 }
 
 impl Shared {
@@ -224,6 +227,16 @@ impl Ctx<'_> {
     pub fn tell(&mut self, component: &'static str, text: impl FnOnce(&Shared) -> String) {
         let shared = &*self.shared;
         self.kernel.tell(component, || text(shared));
+    }
+
+    /// Notes a fact if somebody asked for the story.
+    pub fn note(&mut self, fact: impl FnOnce(&Shared) -> Fact) {
+        if self.shared.story.is_some() {
+            let (now, fact) = (self.now(), fact(self.shared));
+            if let Some(story) = &mut self.shared.story {
+                story.note(now, fact);
+            }
+        }
     }
 
     /// The back ends that a node's service proxy sends connections to.

@@ -120,6 +120,12 @@ impl<V> History<V> {
         &self.versions[index.get()]
     }
 
+    /// All versions in their order.
+    #[must_use]
+    pub fn versions(&self) -> &[Version<V>] {
+        &self.versions
+    }
+
     /// The latest version of an object.
     #[must_use]
     pub fn head(&self, key: u32) -> Option<&Version<V>> {
@@ -169,6 +175,12 @@ impl<V> History<V> {
             index = self.versions[index as usize].previous_of_topic;
             Some(found)
         })
+    }
+
+    /// Number of versions written at or before `time`.
+    #[must_use]
+    pub fn written_by(&self, time: SimTime) -> u32 {
+        self.versions.partition_point(|version| version.time <= time) as u32
     }
 
     /// Number of versions written before `time` (exclusive).
@@ -259,6 +271,20 @@ impl Path {
             Some((since, Segment::Frozen { .. })) => Some(*since),
             _ => None,
         }
+    }
+
+    /// Since when the path was frozen at `time`, if it was.
+    #[must_use]
+    pub fn frozen_at(&self, time: SimTime) -> Option<SimTime> {
+        match self.segments.iter().rev().find(|(start, _)| *start <= time) {
+            Some((since, Segment::Frozen { .. })) => Some(*since),
+            _ => None,
+        }
+    }
+
+    /// When the path was cut or restored.
+    pub fn changes(&self) -> impl Iterator<Item = SimTime> {
+        self.segments.iter().map(|(since, _)| *since)
     }
 
     /// Cuts the reader off.

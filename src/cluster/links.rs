@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
+use super::blueprint::Blueprint;
 use super::ids::{IstiodId, NodeId};
 use super::spec::CutMode;
 use crate::kernel::SimTime;
@@ -23,6 +24,20 @@ pub enum Party {
     Istiod(IstiodId),
     /// An Istiod, as the webhook that the API server calls.
     Webhook(IstiodId),
+}
+
+impl Party {
+    /// Name of a party in a story.
+    #[must_use]
+    pub fn told(self, blueprint: &Blueprint) -> String {
+        match self {
+            Self::Kubelet(node) => format!("the kubelet of {}", blueprint.node_name(node)),
+            Self::Agent(node) => format!("the Cilium agent of {}", blueprint.node_name(node)),
+            Self::ServiceProxy(node) => format!("the service proxy of {}", blueprint.node_name(node)),
+            Self::Istiod(istiod) => format!("the API connection of {istiod}"),
+            Self::Webhook(istiod) => format!("the webhook of {istiod}"),
+        }
+    }
 }
 
 /// A cut of one link.

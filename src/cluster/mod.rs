@@ -30,5 +30,6 @@ pub mod replica_set;
 pub mod scheduler;
 pub mod script;
 pub mod spec;
+pub mod story;
 pub mod token_bucket;
 pub mod world;

@@ -15,6 +15,7 @@ use super::ids::NodeId;
 use super::links::Party;
 use super::objects::Write;
 use super::purpose::Purpose;
+use super::story::Fact;
 use crate::kernel::{EntityKey, EventClass, SimDuration, SimTime, Timer};
 
 /// Something the node lifecycle controller handles.
@@ -102,6 +103,7 @@ impl NodeLifecycle {
                 ctx.tell("node lifecycle controller", |shared| {
                     format!("sees {} renew its lease again", shared.blueprint.node_name(node))
                 });
+                ctx.note(|_| Fact::Returned(node));
                 ctx.write(
                     Source::NodeLifecycle,
                     None,
@@ -122,6 +124,7 @@ impl NodeLifecycle {
             )
         });
         ctx.shared.recorder.node_given_up(node, ctx.kernel.now());
+        ctx.note(|_| Fact::GivenUp(node));
         ctx.write(
             Source::NodeLifecycle,
             None,

@@ -43,6 +43,14 @@ pub struct PodTimes {
     legs: Option<Box<(LegHistory, LegHistory)>>,
 }
 
+impl PodTimes {
+    /// Certificate and configuration leg of its sidecar, if it had one.
+    #[must_use]
+    pub fn legs(&self) -> Option<&(LegHistory, LegHistory)> {
+        self.legs.as_deref()
+    }
+}
+
 /// Collects a run's records.
 #[derive(Debug, Default)]
 pub struct Recorder {

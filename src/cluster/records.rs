@@ -4,6 +4,9 @@
 
 use std::net::Ipv4Addr;
 
+use serde::Serialize;
+
+use super::story::dossier::Dossier;
 use crate::kernel::{RunFailure, SimDuration, SimTime, TraceLine};
 
 /// Everything one run gives.
@@ -17,12 +20,14 @@ pub struct Outcome {
     pub accesses: Vec<AccessRecord>,
     /// One record per exposure window, in order of opening.
     pub exposures: Vec<ExposureRecord>,
-    /// The story, if it was asked for.
+    /// The story line by line, if it was asked for.
     pub story: Vec<TraceLine>,
+    /// The story as facts, if it was asked for.
+    pub dossier: Option<Box<Dossier>>,
 }
 
 /// Facts about a run as a whole.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct RunRecord {
     /// Why the run ended early, if it did.
     pub failure: Option<RunFailure>,
@@ -67,7 +72,8 @@ pub struct RunRecord {
 }
 
 /// How a pod's start-up ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ExitCause {
     /// It became ready.
     Ready,
@@ -79,7 +85,8 @@ pub enum ExitCause {
 }
 
 /// What delayed a pod's start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum DelayCause {
     /// A: Istiod accepted the request, its TokenReview hung or failed.
     TokenReview,
@@ -96,7 +103,7 @@ pub enum DelayCause {
 }
 
 /// One pod's start.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct PodRecord {
     /// Name: workload, revision and ordinal.
     pub pod: String,
@@ -151,7 +158,8 @@ pub struct PodRecord {
 }
 
 /// What a layer says or said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum LayerDecision {
     /// Let through.
     Allow,
@@ -160,7 +168,8 @@ pub enum LayerDecision {
 }
 
 /// The class of a judged access (`ARCHITECTURE.md`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum AccessClass {
     /// Meant and admitted.
     Allowed,
@@ -179,7 +188,8 @@ pub enum AccessClass {
 }
 
 /// How the client chose the server's address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Via {
     /// Through the Service.
     Service,
@@ -188,7 +198,7 @@ pub enum Via {
 }
 
 /// One new connection and its first request.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct AccessRecord {
     /// When the client started.
     pub time: SimTime,
@@ -225,7 +235,7 @@ pub struct AccessRecord {
 }
 
 /// A span of time during which an attempt would have been let in that should not have been.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ExposureRecord {
     /// The address in question.
     pub ip: Ipv4Addr,

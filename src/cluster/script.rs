@@ -15,6 +15,7 @@ use super::istio::sidecar::Sidecars;
 use super::objects::Write;
 use super::purpose::Purpose;
 use super::spec::{Look, ProbeFrom, Step};
+use super::story::{Fact, ScriptFact};
 use crate::kernel::{EntityKey, EventClass, SimDuration};
 
 /// Something the script handles.
@@ -163,6 +164,7 @@ impl Script {
         let Some(step) = blueprint.spec.script.get(self.step) else {
             ctx.shared.recorder.run.script_end = Some(now);
             ctx.tell("script", |_| "ends".to_owned());
+            ctx.note(|_| Fact::Script(ScriptFact::Ended));
             return;
         };
         if self.step == blueprint.spec.measures.startup_since_step {
@@ -188,7 +190,9 @@ impl Script {
                 let kind = KindId(*workload as u32);
                 let api = &ctx.shared.api;
                 let addresses: Vec<_> = api.pods_of(kind).iter().filter_map(|&pod| api.pod(pod)?.ip).collect();
+                let number = addresses.len() as u32;
                 ctx.shared.recorder.remember(addresses);
+                ctx.note(|_| Fact::Script(ScriptFact::Remembered(kind, number)));
                 self.advance(SimDuration::ZERO, ctx);
             }
             Step::StartFault { fault } | Step::EndFault { fault } => {
@@ -206,6 +210,7 @@ impl Script {
             }
             Step::Scale { workload, replicas } => {
                 self.wanted[*workload] = *replicas;
+                ctx.note(|_| Fact::Script(ScriptFact::Scaled(KindId(*workload as u32), *replicas)));
                 let spent = self.command(
                     SimDuration::ZERO,
                     Write::ScaleDeployment(KindId(*workload as u32), *replicas),
@@ -302,7 +307,10 @@ impl Script {
             Waiting::Prelude => self.next(SimDuration::ZERO, ctx),
             Waiting::Ready => self.advance(SimDuration::ZERO, ctx),
             Waiting::Addresses => self.look_for_reuse(ctx),
-            Waiting::Rollout => self.rolled_out(ctx),
+            Waiting::Rollout => {
+                ctx.note(|_| Fact::Script(ScriptFact::RolloutComplete));
+                self.rolled_out(ctx);
+            }
         }
     }
 
@@ -313,6 +321,7 @@ impl Script {
             // `kubectl rollout status` gives up at the deadline and the script goes on.
             Waiting::Rollout => {
                 ctx.tell("script", |_| "the rollout has exceeded its deadline".to_owned());
+                ctx.note(|_| Fact::Script(ScriptFact::RolloutOverdue));
                 self.rolled_out(ctx);
             }
             Waiting::No => {}
@@ -329,6 +338,7 @@ impl Script {
         let kind = KindId(workload as u32);
         self.revisions[workload] += 1;
         let spent = self.command(SimDuration::ZERO, Write::RestartDeployment(kind), ctx);
+        ctx.note(|_| Fact::Script(ScriptFact::Restarted(kind)));
         ctx.tell("script", |shared| {
             format!("restarts {}", shared.blueprint.kind(kind).name)
         });
@@ -370,6 +380,8 @@ impl Script {
         if run.rollouts > 0 && found.is_some() {
             run.rollout_hits += 1;
         }
+        ctx.note(|_| Fact::Script(found.map_or(ScriptFact::FoundNone, ScriptFact::Found)));
+        let run = &mut ctx.shared.recorder.run;
         match found {
             Some(pod) => {
                 run.found = Some(now);

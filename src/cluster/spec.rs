@@ -4,6 +4,8 @@
 //! parameter has a value. Reading files and complaining about them belongs to `scenario`; the state of a running world
 //! belongs to `world`.
 
+use serde::Serialize;
+
 use super::params::{CiliumParams, IstioParams, KubernetesParams, NetworkParams};
 use crate::kernel::{Law, SimDuration, SimTime};
 use crate::policy::{CiliumPolicies, LabelSelector, MeshPolicies, Subject};
@@ -63,7 +65,8 @@ pub struct Datapath {
 }
 
 /// Routing mode of Cilium.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Routing {
     /// Pod packets are routed as they are.
     Native,
@@ -72,7 +75,8 @@ pub enum Routing {
 }
 
 /// Encryption mode of Cilium.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Encryption {
     /// None.
     None,
@@ -182,7 +186,8 @@ pub enum CutParty {
 }
 
 /// How a connection is cut.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum CutMode {
     /// Packets vanish in both directions.
     Drop,

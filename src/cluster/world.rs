@@ -28,6 +28,7 @@ use super::replica_set::ReplicaSets;
 use super::scheduler::Scheduler;
 use super::script::{Script, ScriptEvent};
 use super::spec::{FaultSpec, ProbeSpec, Step};
+use super::story::{Story, told};
 use crate::kernel::{EntityKey, EventClass, Kernel, Limits, Model, RunKey, SimTime, Trace, run};
 
 /// Starts (`true`) or ends a fault; gives the number of parties that it touched.
@@ -71,6 +72,7 @@ pub fn simulate(blueprint: &SharedBlueprint, id: RunId, faults: FaultHandler, st
     let trace = if story { Trace::on() } else { Trace::off() };
     let mut kernel = Kernel::new(Limits::until(blueprint.spec.horizon), trace);
     let mut world = World::new(blueprint, id, faults);
+    world.shared.story = story.then(Box::<Story>::default);
     world.begin(&mut kernel);
     let result = run(&mut world, &mut kernel);
     let mut outcome = world.finish(&mut kernel);
@@ -123,6 +125,7 @@ impl World {
                 snapshots: Vec::new(),
                 service_proxies: paths("service proxy"),
                 ipcaches: paths("ipcache"),
+                story: None,
             },
         }
     }
@@ -178,13 +181,18 @@ impl World {
         record.fingerprint = kernel.fingerprint().get();
         record.stale_entries = stale;
         record.pods = shared.pods.len() as u64;
-        Outcome {
+        let mut outcome = Outcome {
             run: record,
             pods: shared.recorder.pod_records(&shared.pods, &blueprint, end),
             accesses: std::mem::take(&mut shared.recorder.accesses),
             exposures: std::mem::take(&mut shared.recorder.exposures),
             story: std::mem::take(&mut kernel.trace).into_lines(),
+            dossier: None,
+        };
+        if let Some(story) = shared.story.take() {
+            outcome.dossier = Some(Box::new(told(shared, &story, &outcome, end)));
         }
+        outcome
     }
 
     fn fault(&mut self, number: u32, starts: bool, kernel: &mut Kernel<Event>) {

@@ -15,6 +15,7 @@ use crate::cluster::kubelet::KubeletEvent;
 use crate::cluster::links::Party;
 use crate::cluster::node_lifecycle::NodeLifecycleEvent;
 use crate::cluster::spec::{CutParty, CutTarget, FaultSpec};
+use crate::cluster::story::Fact;
 use crate::kernel::{EventClass, SimDuration};
 
 /// Starts or ends a cut; gives the number of parties that it touched.
@@ -34,11 +35,16 @@ pub fn act(spec: &FaultSpec, starts: bool, ctx: &mut Ctx) -> u32 {
         }
     }
     let (name, mode) = (&spec.name, spec.mode);
+    ctx.note(|_| {
+        let (fault, parties) = (name.clone(), parties.clone());
+        if starts {
+            Fact::Cut { fault, parties, mode }
+        } else {
+            Fact::Repaired { fault, parties }
+        }
+    });
     ctx.tell("fault", |shared| {
-        let parties: Vec<String> = parties
-            .iter()
-            .map(|party| party_name(*party, &|node| shared.blueprint.node_name(node)))
-            .collect();
+        let parties: Vec<String> = parties.iter().map(|party| party.told(&shared.blueprint)).collect();
         let parties = if parties.is_empty() {
             "nothing".to_owned()
         } else {
@@ -51,17 +57,6 @@ pub fn act(spec: &FaultSpec, starts: bool, ctx: &mut Ctx) -> u32 {
         }
     });
     parties.len() as u32
-}
-
-/// Name of a party in a story.
-fn party_name(party: Party, node_name: &dyn Fn(NodeId) -> String) -> String {
-    match party {
-        Party::Kubelet(node) => format!("the kubelet of {}", node_name(node)),
-        Party::Agent(node) => format!("the Cilium agent of {}", node_name(node)),
-        Party::ServiceProxy(node) => format!("the service proxy of {}", node_name(node)),
-        Party::Istiod(istiod) => format!("the API connection of {istiod}"),
-        Party::Webhook(istiod) => format!("the webhook of {istiod}"),
-    }
 }
 
 /// The parties at the target now.

@@ -37,7 +37,7 @@ impl Limits {
 }
 
 /// Why a run ended before its horizon. The run is stored as failed; other runs go on.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, serde::Serialize)]
 #[error("at {time}, in {component}: {reason}")]
 pub struct RunFailure {
     /// Simulated time of the failure.

@@ -114,6 +114,20 @@ impl SimDuration {
     }
 }
 
+impl serde::Serialize for SimTime {
+    /// In seconds.
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_f64(self.as_secs_f64())
+    }
+}
+
+impl serde::Serialize for SimDuration {
+    /// In seconds.
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_f64(self.as_secs_f64())
+    }
+}
+
 impl Add<SimDuration> for SimTime {
     type Output = Self;
     fn add(self, span: SimDuration) -> Self {

@@ -49,6 +49,10 @@ impl Simulate for Simulator {
     fn simulate(&self, design: usize, replication: u64) -> Outcome {
         self.run(design, replication, false)
     }
+
+    fn story(&self, design: usize, replication: u64) -> Option<Outcome> {
+        Some(self.run(design, replication, true))
+    }
 }
 
 /// The plan of a scenario, restricted to these designs.

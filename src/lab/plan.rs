@@ -20,6 +20,12 @@ const BATCH_MAX: u64 = 50;
 pub trait Simulate: Sync {
     /// Makes run `replication` of the plan's `design`-th design.
     fn simulate(&self, design: usize, replication: u64) -> Outcome;
+
+    /// Makes the same run with its story, if this simulator can tell one.
+    fn story(&self, design: usize, replication: u64) -> Option<Outcome> {
+        let _ = (design, replication);
+        None
+    }
 }
 
 /// What is run.

@@ -141,6 +141,7 @@ impl Fake {
             accesses,
             exposures,
             story: Vec::new(),
+            dossier: None,
         }
     }
 }

@@ -1,7 +1,9 @@
 //! What people see of a result. Pure functions of the manifest and the estimates; nothing here runs or estimates.
 //!
-//! `table` is the terminal, `summary_md` the page, `slow_pods` and `reuse` its paragraphs in words, `short` how numbers are written.
+//! `table` is the terminal, `summary_md` the page, `slow_pods` and `reuse` its paragraphs in words, `short` how numbers
+//! are written; `explain` tells one run, `timeline_of_run` draws it.
 
+pub mod explain;
 pub mod figures;
 pub mod result_figures;
 pub mod reuse;
@@ -9,6 +11,7 @@ pub mod short;
 pub mod slow_pods;
 pub mod summary_md;
 pub mod table;
+pub mod timeline_of_run;
 
 #[cfg(test)]
 mod tests;

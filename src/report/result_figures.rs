@@ -50,6 +50,28 @@ pub fn figures_of(result: &Finished) -> Result<(StartupFigure, AccessFigure), La
     Ok((startup(result, &numbers), access(result, &numbers)?))
 }
 
+/// The run that is drawn as a timeline: the first replication of the first design in which the network let a request from
+/// a reused address in after the cut against its policy; else the first in which such a request reached a live server.
+///
+/// # Errors
+/// If the rows cannot be read.
+pub fn run_to_tell(result: &Finished) -> Result<Option<(usize, u64)>, LabError> {
+    let designs = &result.manifest.designs;
+    // Not let in, then design, then replication: the least is the run.
+    let mut best: Option<(bool, usize, u64)> = None;
+    read_rows::<AccessRecord>(&result.dir, |key, access| {
+        if access.after_cut && access.reused_ip && access.reached {
+            let let_in = matches!(access.class, AccessClass::Unauthorized | AccessClass::NetworkBypassed);
+            if let Some(design) = designs.iter().position(|design| design.name == key.design) {
+                let run = (!let_in, design, key.replication);
+                best = Some(best.map_or(run, |known| known.min(run)));
+            }
+        }
+        Ok(())
+    })?;
+    Ok(best.map(|(_, design, replication)| (design, replication)))
+}
+
 fn subtitle(result: &Finished) -> String {
     let manifest = &result.manifest;
     format!(

@@ -18,6 +18,7 @@ use crate::cluster::objects::{EndpointObject, Write};
 use crate::cluster::params::CiliumParams;
 use crate::cluster::purpose::Purpose;
 use crate::cluster::records::DelayCause;
+use crate::cluster::story::Fact;
 use crate::kernel::{EntityKey, EventClass, RunKey, SimDuration, SimTime};
 
 /// Something an agent handles.
@@ -142,6 +143,7 @@ impl Agents {
         let ip = ctx.blueprint().addresses.address(node, address);
         ctx.shared.physics.take_address(pod, node, ip);
         ctx.shared.recorder.address_taken(pod, ip, now);
+        ctx.note(|_| Fact::Taken { pod, node, ip });
         ctx.tell("cilium agent", |shared| {
             format!(
                 "gives {ip} on {} to {}",
@@ -332,6 +334,7 @@ impl Agents {
             let (_, address) = ctx.blueprint().addresses.locate(ip);
             self.agents[node.index()].ipam.release(address);
             ctx.shared.recorder.address_released(pod, ip);
+            ctx.note(|_| Fact::Freed { pod, ip });
             ctx.tell("cilium agent", |shared| {
                 format!("frees {ip} of {}", shared.pod_name(pod))
             });

@@ -42,6 +42,17 @@ pub fn head_entry(shared: &Shared, ip: Ipv4Addr) -> Option<Entry> {
     fold(endpoints, shared.blueprint.addresses.topic(ip), endpoints.len() as u32)
 }
 
+/// The entry of an address as the API server had it at a time.
+#[must_use]
+pub fn api_entry(shared: &Shared, ip: Ipv4Addr, time: SimTime) -> Option<Entry> {
+    let endpoints = &shared.api.endpoints;
+    fold(
+        endpoints,
+        shared.blueprint.addresses.topic(ip),
+        endpoints.written_by(time),
+    )
+}
+
 /// The fold of the first `visible` versions of an address: the latest upsert, unless its own pod was deleted after it.
 fn fold(endpoints: &History<EndpointObject>, topic: u32, visible: u32) -> Option<Entry> {
     let mut deleted: smallvec::SmallVec<[u32; 4]> = smallvec::SmallVec::new();

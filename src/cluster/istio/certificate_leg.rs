@@ -14,6 +14,7 @@ use crate::cluster::event::{Event, Source};
 use crate::cluster::ids::PodId;
 use crate::cluster::purpose::Purpose;
 use crate::cluster::records::DelayCause;
+use crate::cluster::story::{Fact, LegFact, Wait};
 use crate::kernel::{EventClass, SimDuration, SimTime};
 
 /// Who asks for the certificate.
@@ -163,6 +164,7 @@ impl CertificateLeg {
                     dial.istiod
                 )
             });
+            note(pod, LegFact::TimedOut, ctx);
             self.connect_failed(dial.cause(), pod, ctx);
         }
     }
@@ -175,6 +177,7 @@ impl CertificateLeg {
         if dial.was_delayed() {
             self.history.lose(dial.cause(), ctx.now().since(dial.started));
         }
+        note(pod, LegFact::Connected, ctx);
         let connection = dial.established(pod, Leg::Certificate, serial, ctx);
         self.channel = Channel::Ready(connection);
         self.connect_failures = 0;
@@ -197,6 +200,7 @@ impl CertificateLeg {
         if serial != self.serial || number != self.requests || self.obtained || self.call.is_none() {
             return false;
         }
+        note(pod, LegFact::Answered(answer), ctx);
         match answer {
             Answer::Ok => {
                 self.obtained = true;
@@ -239,6 +243,7 @@ impl CertificateLeg {
             .stream(Purpose::ChannelBackoff, key)
             .around(centre, params.channel_backoff_jitter_ratio);
         self.connect_failures += 1;
+        note(pod, LegFact::Waits(Wait::Channel, ctx.now() + wait), ctx);
         let serial = self.serial;
         ctx.after(
             Source::Sidecar(pod),
@@ -278,6 +283,7 @@ impl CertificateLeg {
         let wait = ctx
             .stream(Purpose::AttemptBackoff, key)
             .around(centre, params.csr_attempt_jitter_ratio);
+        note(pod, LegFact::Waits(Wait::Attempt, ctx.now() + wait), ctx);
         ctx.after(
             Source::Sidecar(pod),
             EventClass::Timer,
@@ -301,6 +307,11 @@ impl CertificateLeg {
             self.connect_failures = 0;
         }
         let wait = self.back_off(call.caller, pod, ctx);
+        let whose = match call.caller {
+            Caller::WarmUp => Wait::WarmUp,
+            Caller::Envoy => Wait::EnvoySecret,
+        };
+        note(pod, LegFact::Waits(whose, ctx.now() + wait), ctx);
         ctx.after(
             Source::Sidecar(pod),
             EventClass::Timer,
@@ -345,4 +356,8 @@ impl CertificateLeg {
             _ => None,
         }
     }
+}
+
+fn note(pod: PodId, fact: LegFact, ctx: &mut Ctx) {
+    ctx.note(|_| Fact::Leg(pod, Leg::Certificate, fact));
 }

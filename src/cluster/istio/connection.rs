@@ -17,6 +17,7 @@ use crate::cluster::istio::sidecar::SidecarEvent;
 use crate::cluster::objects::Backend;
 use crate::cluster::purpose::Purpose;
 use crate::cluster::records::DelayCause;
+use crate::cluster::story::{Fact, LegFact};
 use crate::kernel::{EntityKey, EventClass, SimDuration, SimTime};
 
 /// One of the two connections of a sidecar to the control plane.
@@ -85,13 +86,18 @@ impl Dial {
     pub fn begin(pod: PodId, leg: Leg, serial: u32, history: &mut LegHistory, ctx: &mut Ctx) -> Option<(Self, Syn)> {
         let (node, _) = ctx.shared.physics.pod(pod).place?;
         let service = ctx.blueprint().istiod_service?;
-        let backends = ctx.backends_at(node, service).filter(|backends| !backends.is_empty())?;
+        let backends = ctx.backends_at(node, service).filter(|backends| !backends.is_empty());
+        let Some(backends) = backends else {
+            ctx.note(|_| Fact::Leg(pod, leg, LegFact::NoEndpoint));
+            return None;
+        };
         let choice = ctx
             .stream(Purpose::BackendChoice, dial_key(pod, leg, serial, ctx))
             .below(backends.len() as u64) as usize;
         let backend = backends[choice];
         let istiod = ctx.istiod_in(backend.pod);
         history.landed(istiod);
+        ctx.note(|_| Fact::Leg(pod, leg, LegFact::Dialled(serial, backend, backends.len() as u32)));
         let mut dial = Self {
             istiod,
             backend,
@@ -107,14 +113,16 @@ impl Dial {
     pub fn send(&mut self, pod: PodId, leg: Leg, serial: u32, ctx: &mut Ctx) -> Syn {
         let now = ctx.now();
         let source = Source::Sidecar(pod);
-        match forward(
+        let passage = forward(
             ctx.shared,
             pod,
             self.backend.ip,
             ISTIOD_PORT,
             now,
             Enforcement::AsDesigned,
-        ) {
+        );
+        ctx.note(|_| Fact::Leg(pod, leg, LegFact::Syn(passage)));
+        match passage {
             Passage::Delivered(to) if to == self.backend.pod && ctx.shared.physics.pod(to).running => {
                 let law = ctx.blueprint().spec.network.one_way_latency;
                 let one_way = ctx.draw(Purpose::OneWay, dial_key(pod, leg, serial, ctx), &law);

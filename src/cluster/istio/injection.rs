@@ -15,6 +15,7 @@ use crate::cluster::links::Party;
 use crate::cluster::objects::Write;
 use crate::cluster::purpose::Purpose;
 use crate::cluster::replica_set::ReplicaSetEvent;
+use crate::cluster::story::Fact;
 use crate::kernel::{EntityKey, EventClass, SimTime};
 
 /// The API server's side of admission.
@@ -56,6 +57,10 @@ impl Admission {
             params.reject_latency.bound()
         };
         let what = self.connection;
+        ctx.note(|_| Fact::CreationRefused {
+            pod,
+            istiod: what.map(|(istiod, _)| istiod),
+        });
         ctx.tell("api server", |shared| match what {
             Some((istiod, _)) => format!(
                 "gets no answer from the webhook of {istiod} for {}",

@@ -21,6 +21,7 @@ use crate::cluster::kubelet::KubeletEvent;
 use crate::cluster::links::{Cut, Party};
 use crate::cluster::purpose::Purpose;
 use crate::cluster::spec::CutMode;
+use crate::cluster::story::{Fact, LegFact, ReviewFailure};
 use crate::cluster::token_bucket::TokenBucket;
 use crate::kernel::{EntityKey, EventClass, SimDuration, SimTime, Timer};
 
@@ -220,7 +221,11 @@ impl Istiods {
                 let law = ctx.blueprint().istio().params.token_review_latency;
                 (start + ctx.draw(Purpose::TokenReview, key, &law), true)
             }
-            Some(cut) => (failure(id, cut, start, ctx), false),
+            Some(cut) => {
+                let (end, why) = failure(id, cut, start, ctx);
+                note(request, LegFact::ReviewFails(start, end, why), ctx);
+                (end, false)
+            }
         };
         schedule_review(id, request, end, passed, ctx);
     }
@@ -229,13 +234,19 @@ impl Istiods {
         let cut = ctx.shared.links.cut_of(Party::Istiod(id));
         if let (true, Some(cut)) = (passed, cut) {
             // The link was cut while the review was under way.
-            let end = failure(id, cut, cut.since, ctx).max(ctx.now());
+            let (end, why) = failure(id, cut, cut.since, ctx);
+            let end = end.max(ctx.now());
+            note(request, LegFact::ReviewFails(cut.since, end, why), ctx);
             schedule_review(id, request, end, false, ctx);
             return;
         }
         // A token is bound to its pod: once the pod is gone it is refused (`kubernetes.md` section 7).
         let authenticated = passed && ctx.shared.api.pod(request.pod).is_some();
         if !authenticated {
+            if passed {
+                let now = ctx.now();
+                note(request, LegFact::ReviewFails(now, now, ReviewFailure::PodGone), ctx);
+            }
             ctx.tell("istiod", |shared| {
                 let why = if passed {
                     "the pod is gone"
@@ -265,22 +276,29 @@ impl Istiods {
     }
 }
 
-/// When a review that is sent at `start` over a cut link fails.
-fn failure(id: IstiodId, cut: Cut, start: SimTime, ctx: &Ctx) -> SimTime {
+fn note(request: Request, fact: LegFact, ctx: &mut Ctx) {
+    ctx.note(|_| Fact::Leg(request.pod, request.leg, fact));
+}
+
+/// When and how a review that is sent at `start` over a cut link fails.
+fn failure(id: IstiodId, cut: Cut, start: SimTime, ctx: &Ctx) -> (SimTime, ReviewFailure) {
     let params = &ctx.blueprint().istio().params;
     let key = EntityKey::root("istiod")
         .child(u64::from(id.0))
         .child(cut.since.as_nanos());
     match cut.mode {
-        CutMode::Reject => start + ctx.draw(Purpose::LastFrameAge, key, &params.reject_latency),
+        CutMode::Reject => {
+            let end = start + ctx.draw(Purpose::LastFrameAge, key, &params.reject_latency);
+            (end, ReviewFailure::Rejected)
+        }
         CutMode::Drop | CutMode::RepliesOnly => {
             // The open connection is tested after its last frame grew old, then closed; later requests dial.
             let age = ctx.draw(Purpose::LastFrameAge, key, &params.api_last_frame_age);
             let detected = cut.since + (params.api_read_idle_timeout + params.api_ping_timeout).saturating_sub(age);
             if start < detected {
-                detected
+                (detected, ReviewFailure::DeadConnection)
             } else {
-                start + params.api_dial_timeout
+                (start + params.api_dial_timeout, ReviewFailure::DialTimeout)
             }
         }
     }

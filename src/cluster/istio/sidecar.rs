@@ -18,6 +18,7 @@ use crate::cluster::judge::JudgeEvent;
 use crate::cluster::kubelet::Kubelets;
 use crate::cluster::objects::Backends;
 use crate::cluster::purpose::Purpose;
+use crate::cluster::story::{Fact, LegFact};
 use crate::kernel::{EventClass, SimDuration};
 
 /// Something a sidecar handles.
@@ -52,7 +53,8 @@ pub enum SidecarEvent {
 }
 
 /// An answer of Istiod, by its code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Answer {
     /// The certificate, or the first configuration.
     Ok,
@@ -94,6 +96,7 @@ pub fn send(pod: PodId, leg: Leg, serial: u32, number: u32, connection: Connecti
         closes_at: connection.closes_at,
     };
     let istiod = connection.istiod;
+    ctx.note(|_| Fact::Leg(pod, leg, LegFact::Sent));
     ctx.after(
         Source::Sidecar(pod),
         EventClass::Physics,
@@ -168,7 +171,7 @@ impl Sidecars {
             SidecarEvent::StreamRetries => sidecar.stream.open(pod, ctx),
             SidecarEvent::StreamAged(serial) => {
                 if sidecar.stream.is_open(serial) {
-                    sidecar.detach(ctx);
+                    sidecar.detach(pod, ctx);
                     sidecar.stream.retry(pod, ctx);
                 }
             }
@@ -206,6 +209,13 @@ impl Sidecars {
         snapshots.at(service.0, visible)?.value.clone()
     }
 
+    /// The Istiod that a pod's proxy follows or followed last.
+    #[must_use]
+    pub fn followed_by(&self, pod: PodId) -> Option<IstiodId> {
+        let sidecar = self.sidecars.get(pod.index())?.as_ref()?;
+        sidecar.attached.as_ref().map(|(istiod, _)| *istiod)
+    }
+
     /// When a pod's proxy reads a snapshot of an Istiod, if it is attached to that one.
     #[must_use]
     pub fn crossing(&self, pod: PodId, istiod: IstiodId, index: VersionIndex, ctx: &Ctx) -> Option<Crossing> {
@@ -240,6 +250,7 @@ impl Sidecar {
         let reader = ctx.shared.key(pod).child(250).child(self.attachments);
         let snapshots = &ctx.shared.snapshots[connection.istiod.index()];
         self.attached = Some((connection.istiod, Path::listing(reader, snapshots, ctx.now())));
+        self.note_path(pod, ctx);
         if !self.has_configuration {
             self.has_configuration = true;
             ctx.shared.recorder.configuration_received(pod, ctx.kernel.now());
@@ -252,10 +263,22 @@ impl Sidecar {
     }
 
     /// The stream ended: the proxy keeps what it has.
-    fn detach(&mut self, ctx: &mut Ctx) {
+    fn detach(&mut self, pod: PodId, ctx: &mut Ctx) {
         if let Some((istiod, path)) = &mut self.attached {
             let snapshots = &ctx.shared.snapshots[istiod.index()];
             path.freeze(snapshots, &ctx.shared.push_delay(), &ctx.shared.run_key, ctx.now());
+            ctx.note(|_| Fact::Leg(pod, Leg::Configuration, LegFact::Aged));
+        }
+        self.note_path(pod, ctx);
+    }
+
+    fn note_path(&self, pod: PodId, ctx: &mut Ctx) {
+        if let Some((istiod, path)) = &self.attached {
+            ctx.note(|_| Fact::Follows {
+                pod,
+                istiod: *istiod,
+                path: path.clone(),
+            });
         }
     }
 

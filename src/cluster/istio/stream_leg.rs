@@ -12,6 +12,7 @@ use crate::cluster::event::{Event, Source};
 use crate::cluster::ids::PodId;
 use crate::cluster::purpose::Purpose;
 use crate::cluster::records::DelayCause;
+use crate::cluster::story::{Fact, LegFact, Wait};
 use crate::kernel::EventClass;
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -68,6 +69,7 @@ impl StreamLeg {
                     dial.istiod
                 )
             });
+            note(pod, LegFact::TimedOut, ctx);
             self.failed(dial.cause(), pod, ctx);
         }
     }
@@ -80,6 +82,7 @@ impl StreamLeg {
         if dial.was_delayed() {
             self.history.lose(dial.cause(), ctx.now().since(dial.started));
         }
+        note(pod, LegFact::Connected, ctx);
         let connection = dial.established(pod, Leg::Configuration, serial, ctx);
         self.state = State::Asking(connection);
         self.requests += 1;
@@ -99,6 +102,7 @@ impl StreamLeg {
         else {
             return None;
         };
+        note(pod, LegFact::Answered(answer), ctx);
         match answer {
             Answer::Ok => {
                 self.failures = 0;
@@ -140,6 +144,7 @@ impl StreamLeg {
         let key = ctx.shared.key(pod).child(233).child(u64::from(self.serial));
         let wait = ctx.stream(Purpose::EnvoyStreamBackoff, key).up_to(upper);
         self.failures += 1;
+        note(pod, LegFact::Waits(Wait::EnvoyStream, ctx.now() + wait), ctx);
         ctx.after(
             Source::Sidecar(pod),
             EventClass::Timer,
@@ -147,4 +152,8 @@ impl StreamLeg {
             Event::Sidecar(pod, SidecarEvent::StreamRetries),
         );
     }
+}
+
+fn note(pod: PodId, fact: LegFact, ctx: &mut Ctx) {
+    ctx.note(|_| Fact::Leg(pod, Leg::Configuration, fact));
 }

@@ -1,0 +1,92 @@
+//! The part of a dossier about slow starts: pods, their legs, connections, requests and waits. Plain data.
+
+use serde::Serialize;
+
+use super::dossier::{Belief, SynStory};
+use super::{ReviewFailure, Wait};
+use crate::cluster::istio::sidecar::Answer;
+use crate::cluster::records::{DelayCause, PodRecord};
+use crate::kernel::{SimDuration, SimTime};
+
+/// A pod that was slow or never ready.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PodStory {
+    /// Its record.
+    pub record: PodRecord,
+    /// The leg that came last, or is still missing.
+    pub critical: Option<LegName>,
+    /// Refusals of its creation because no webhook answered: when, and which Istiod was called.
+    pub refusals: Vec<(SimTime, Option<String>)>,
+    /// The certificate leg.
+    pub certificate: LegStory,
+    /// The configuration leg.
+    pub configuration: LegStory,
+}
+
+/// A leg of a sidecar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LegName {
+    /// The certificate request.
+    Certificate,
+    /// The configuration stream.
+    Configuration,
+}
+
+/// What happened on one leg.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct LegStory {
+    /// Its connections in order.
+    pub connections: Vec<ConnectionStory>,
+    /// When it had what it wanted.
+    pub done: Option<SimTime>,
+    /// What it lost, by cause.
+    pub lost: Vec<(DelayCause, SimDuration)>,
+}
+
+/// One connection of a leg, from its dial to the next one.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ConnectionStory {
+    /// When it was dialled.
+    pub dialled: SimTime,
+    /// The Istiod and its node; absent if the service proxy knew none.
+    pub istiod: Option<(String, String)>,
+    /// Among how many it was chosen.
+    pub candidates: u32,
+    /// Its SYNs.
+    pub syns: Vec<SynStory>,
+    /// What the Istiod's node believed about the pod's address when the first SYN was lost there.
+    pub belief: Option<Belief>,
+    /// When it stood.
+    pub connected: Option<SimTime>,
+    /// When the connect ran out of time.
+    pub timed_out: Option<SimTime>,
+    /// Requests on it.
+    pub asked: Vec<Asked>,
+    /// When it was closed for its age.
+    pub aged: Option<SimTime>,
+    /// Waits before it was used or dialled again.
+    pub waits: Vec<WaitStory>,
+}
+
+/// One request on a connection.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Asked {
+    /// When it was sent.
+    pub sent: SimTime,
+    /// How its TokenReview failed: from when, until when, and how.
+    pub review: Option<(SimTime, SimTime, ReviewFailure)>,
+    /// When it was answered, and how.
+    pub answered: Option<(SimTime, Answer)>,
+}
+
+/// A wait of a leg.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct WaitStory {
+    /// From when.
+    pub from: SimTime,
+    /// Until when.
+    pub until: SimTime,
+    /// For what.
+    pub what: Wait,
+}

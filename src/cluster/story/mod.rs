@@ -1,0 +1,216 @@
+//! The story of a run as facts: what happened to whom, kept only when a person asked for that run.
+//!
+//! Components note facts as they happen, with identifiers and no text. What follows from them (who believed what at that
+//! moment, as of which revision, and why nothing corrected it) is worked out after the run, when asking is free: [`told`]
+//! makes the [`dossier::Dossier`]. Comparing belief with truth is allowed here as it is to the judge: nobody in the run
+//! hears of it. How a dossier reads belongs to `report`.
+
+mod addresses;
+mod beliefs;
+pub mod dossier;
+mod dossier_starts;
+mod requests;
+mod starts;
+mod told;
+
+use std::net::Ipv4Addr;
+
+use serde::Serialize;
+
+use super::cilium::datapath::Passage;
+use super::history::Path;
+use super::ids::{IstiodId, KindId, NodeId, PodId, ServiceId};
+use super::istio::connection::Leg;
+use super::istio::sidecar::Answer;
+use super::links::Party;
+use super::objects::{Backend, Backends};
+use super::spec::CutMode;
+use crate::kernel::SimTime;
+
+pub use told::told;
+
+/// What happened.
+#[derive(Clone, Debug)]
+pub enum Fact {
+    /// The person at the keyboard did or saw something.
+    Script(ScriptFact),
+    /// A fault began to act on these parties.
+    Cut {
+        /// Its name in the experiment.
+        fault: String,
+        /// Whom it touched; empty for nobody.
+        parties: Vec<Party>,
+        /// How.
+        mode: CutMode,
+    },
+    /// A fault ended for these parties.
+    Repaired {
+        /// Its name in the experiment.
+        fault: String,
+        /// For whom.
+        parties: Vec<Party>,
+    },
+    /// A pod got an address.
+    Taken {
+        /// The pod.
+        pod: PodId,
+        /// Where.
+        node: NodeId,
+        /// The address.
+        ip: Ipv4Addr,
+    },
+    /// A pod lost its address.
+    Freed {
+        /// The pod.
+        pod: PodId,
+        /// The address.
+        ip: Ipv4Addr,
+    },
+    /// The node lifecycle controller gave a node up.
+    GivenUp(NodeId),
+    /// A node that was given up is ready again.
+    Returned(NodeId),
+    /// From now on a proxy reads the endpoints of this Istiod in this way.
+    Follows {
+        /// The pod of the proxy.
+        pod: PodId,
+        /// The Istiod.
+        istiod: IstiodId,
+        /// How it reads that Istiod's snapshots; frozen if the stream has ended.
+        path: Path,
+    },
+    /// The API server got no answer from a webhook and refused to create a pod.
+    CreationRefused {
+        /// The pod.
+        pod: PodId,
+        /// The Istiod that was called, if there was one.
+        istiod: Option<IstiodId>,
+    },
+    /// Something about a request of the script's client.
+    Access(u32, AccessFact),
+    /// Something about a leg of a sidecar.
+    Leg(PodId, Leg, LegFact),
+}
+
+/// What the script did or saw.
+#[derive(Clone, Copy, Debug)]
+pub enum ScriptFact {
+    /// It remembered so many addresses of a workload.
+    Remembered(KindId, u32),
+    /// It scaled a workload.
+    Scaled(KindId, u32),
+    /// It restarted a workload.
+    Restarted(KindId),
+    /// A rollout was complete.
+    RolloutComplete,
+    /// A rollout took longer than its deadline.
+    RolloutOverdue,
+    /// It looked and found no pod on a remembered address.
+    FoundNone,
+    /// It found a pod on a remembered address.
+    Found(PodId),
+    /// It ended.
+    Ended,
+}
+
+/// What happened to a request.
+#[derive(Clone, Debug)]
+pub enum AccessFact {
+    /// The client began.
+    Began {
+        /// The client.
+        client: PodId,
+        /// What it asked for.
+        service: ServiceId,
+        /// HTTP method.
+        method: String,
+        /// HTTP path.
+        path: String,
+    },
+    /// A back end was chosen.
+    Chosen {
+        /// The Istiod whose endpoints the client's own proxy chose from; absent if the node's service proxy chose.
+        istiod: Option<IstiodId>,
+        /// Among these.
+        candidates: Backends,
+        /// This one.
+        backend: Backend,
+    },
+    /// A SYN was sent and judged.
+    Syn(Passage),
+    /// It ended as the record of this number.
+    Ended(u32),
+}
+
+/// What happened on a leg of a sidecar.
+#[derive(Clone, Copy, Debug)]
+pub enum LegFact {
+    /// It dialled: the connection's number, the Istiod, its address, and among how many it was chosen.
+    Dialled(u32, Backend, u32),
+    /// The node's service proxy knew no Istiod.
+    NoEndpoint,
+    /// A SYN was sent and judged.
+    Syn(Passage),
+    /// The connection stood.
+    Connected,
+    /// The connect ran out of time.
+    TimedOut,
+    /// A request was sent on the connection.
+    Sent,
+    /// The review of the request that was sent last fails: from when, until when, and how.
+    ReviewFails(SimTime, SimTime, ReviewFailure),
+    /// Istiod answered.
+    Answered(Answer),
+    /// The connection was closed for its age.
+    Aged,
+    /// The leg waits.
+    Waits(Wait, SimTime),
+}
+
+/// How a TokenReview fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReviewFailure {
+    /// It was sent over a connection that had died unnoticed, and failed when that was detected.
+    DeadConnection,
+    /// It dialled the API server in vain until the dial timed out.
+    DialTimeout,
+    /// Its packets were rejected.
+    Rejected,
+    /// The pod was gone, so its token was refused.
+    PodGone,
+}
+
+/// Why a leg waits before it goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Wait {
+    /// Back-off between two attempts of one certificate call.
+    Attempt,
+    /// Back-off of the channel before it dials again.
+    Channel,
+    /// Back-off of the agent's warm-up loop after a failed call.
+    WarmUp,
+    /// Back-off of Envoy before it asks for the certificate again.
+    EnvoySecret,
+    /// Back-off of Envoy before it opens its stream again.
+    EnvoyStream,
+}
+
+/// Facts in the order in which they happened.
+#[derive(Debug, Default)]
+pub struct Story {
+    facts: Vec<(SimTime, Fact)>,
+}
+
+impl Story {
+    /// Adds a fact.
+    pub fn note(&mut self, time: SimTime, fact: Fact) {
+        self.facts.push((time, fact));
+    }
+
+    /// All facts.
+    pub fn facts(&self) -> impl Iterator<Item = (SimTime, &Fact)> {
+        self.facts.iter().map(|(time, fact)| (*time, fact))
+    }
+}

@@ -1,0 +1,188 @@
+//! The story of each request: the choice of the back end, each SYN, what the server's node believed, what each layer said.
+
+use super::beliefs::Past;
+use super::dossier::{
+    Basis, Choice, MeshVerdict, PassageStory, PeerCheck, RequestStory, SynFate, SynStory, VerdictStory, Viewer,
+};
+use super::{AccessFact, Fact};
+use crate::cluster::blueprint::NetworkPeer;
+use crate::cluster::cilium::datapath::{Loss, Passage, source_identity};
+use crate::cluster::cilium::ipcache;
+use crate::cluster::ids::{IstiodId, PodId, ServiceId};
+use crate::cluster::objects::Backend;
+use crate::cluster::records::{AccessRecord, LayerDecision};
+use crate::kernel::SimTime;
+use crate::policy::Verdict;
+
+/// What was noted of one request.
+struct Noted<'a> {
+    client: PodId,
+    service: ServiceId,
+    method: &'a str,
+    path: &'a str,
+    began: SimTime,
+    chosen: Option<(Option<IstiodId>, u32, Backend)>,
+    syns: Vec<(SimTime, Passage)>,
+    record: Option<u32>,
+}
+
+/// All requests that ended, in the order in which they did.
+pub(super) fn requests(past: &Past, records: &[AccessRecord]) -> Vec<RequestStory> {
+    let mut noted: Vec<Noted> = Vec::new();
+    for (time, fact) in past.story.facts() {
+        let Fact::Access(number, fact) = fact else { continue };
+        match fact {
+            AccessFact::Began {
+                client,
+                service,
+                method,
+                path,
+            } => noted.push(Noted {
+                client: *client,
+                service: *service,
+                method,
+                path,
+                began: time,
+                chosen: None,
+                syns: Vec::new(),
+                record: None,
+            }),
+            AccessFact::Chosen {
+                istiod,
+                candidates,
+                backend,
+            } => noted[*number as usize].chosen = Some((*istiod, candidates.len() as u32, *backend)),
+            AccessFact::Syn(passage) => noted[*number as usize].syns.push((time, *passage)),
+            AccessFact::Ended(record) => noted[*number as usize].record = Some(*record),
+        }
+    }
+    noted.sort_by_key(|noted| noted.record);
+    let told = noted
+        .iter()
+        .filter_map(|noted| Some(request(past, noted, records.get(noted.record? as usize)?)));
+    told.collect()
+}
+
+fn request(past: &Past, noted: &Noted, record: &AccessRecord) -> RequestStory {
+    let blueprint = &past.shared.blueprint;
+    let place = past.place(noted.client, noted.began);
+    let from = past.shared.kind(noted.client).identity;
+    let port = blueprint.target_port(noted.service);
+    let server_kind = blueprint
+        .kinds
+        .iter()
+        .find(|kind| kind.services.contains(&noted.service));
+    let server = noted
+        .chosen
+        .map(|(_, _, backend)| past.shared.kind(backend.pod))
+        .or(server_kind);
+    let network_intent = server.map(|server| {
+        let ingress = blueprint.explain_ingress(NetworkPeer::Pod(from), server.identity, port);
+        let meant = blueprint.network_intent(from, server.identity, port) == LayerDecision::Allow;
+        if ingress.is_allowed() == meant {
+            verdict(&ingress)
+        } else {
+            VerdictStory {
+                allowed: meant,
+                because: "egress policy of the client".to_owned(),
+            }
+        }
+    });
+    let mesh_intent = server
+        .map(|server| verdict(&blueprint.mesh_verdict(Some(from), server.identity, port, noted.method, noted.path)));
+    let choice = noted.chosen.map(|(istiod, candidates, backend)| Choice {
+        by: match (istiod, place) {
+            (Some(_), _) => Viewer::Proxy {
+                pod: past.shared.pod_name(noted.client),
+                istiod: istiod.map(|istiod| istiod.to_string()),
+            },
+            (None, place) => Viewer::Node {
+                node: place.map_or_else(String::new, |(node, _)| past.node_name(node)),
+            },
+        },
+        candidates,
+        pod: past.shared.pod_name(backend.pod),
+        ip: backend.ip,
+        node: past.node_name(blueprint.addresses.locate(backend.ip).0),
+    });
+    RequestStory {
+        record: record.clone(),
+        request: format!("{} {}", noted.method, noted.path),
+        client_node: place.map(|(node, _)| past.node_name(node)),
+        client_identity: past.own_identity(noted.client),
+        network_intent,
+        mesh_intent,
+        choice,
+        syns: noted.syns.iter().map(|(time, passage)| syn(*time, *passage)).collect(),
+        passage: noted
+            .syns
+            .last()
+            .and_then(|(time, passage)| passage_story(past, noted, *time, *passage, port)),
+        mesh: record.mesh_decided.and(server).map(|server| {
+            let principal = past.shared.kind(noted.client).sidecar.then_some(from);
+            let answer = blueprint.mesh_verdict(principal, server.identity, port, noted.method, noted.path);
+            MeshVerdict {
+                principal: principal.map(|identity| blueprint.principal(identity)),
+                verdict: verdict(&answer),
+            }
+        }),
+    }
+}
+
+/// What became of the last SYN at the server's node; nothing if it did not get there.
+fn passage_story(past: &Past, noted: &Noted, time: SimTime, passage: Passage, port: u16) -> Option<PassageStory> {
+    let shared = past.shared;
+    let blueprint = &shared.blueprint;
+    let server = match passage {
+        Passage::Delivered(server) => server,
+        Passage::Lost(loss) => loss.reached()?,
+    };
+    let (from_node, from_ip) = past.place(noted.client, time)?;
+    let (to_node, _) = past.place(server, time)?;
+    let basis = if from_node == to_node {
+        Basis::SameNode
+    } else if blueprint.identity_in_packet() {
+        Basis::Packet
+    } else {
+        Basis::Ipcache
+    };
+    let taken_for = source_identity(shared, noted.client, from_node, from_ip, to_node, time);
+    let peer = shared
+        .api
+        .meaning(taken_for)
+        .map_or(NetworkPeer::World, NetworkPeer::Pod);
+    let asked = blueprint.spec.network_enforced && !matches!(passage, Passage::Lost(Loss::WireGuardPeer { .. }));
+    let peer_check = if from_node == to_node || !blueprint.wireguard_checks_pod_addresses() {
+        PeerCheck::None
+    } else if ipcache::entry(shared, to_node, from_ip, time).is_some_and(|entry| entry.endpoint.node == from_node) {
+        PeerCheck::Listed
+    } else {
+        PeerCheck::NotListed
+    };
+    Some(PassageStory {
+        belief: past.belief(to_node, from_ip, time),
+        basis,
+        peer_check,
+        taken_for: past.identity(taken_for),
+        verdict: asked.then(|| verdict(&blueprint.explain_ingress(peer, shared.kind(server).identity, port))),
+    })
+}
+
+/// A SYN with its fate.
+pub(super) fn syn(time: SimTime, passage: Passage) -> SynStory {
+    let fate = match passage {
+        Passage::Delivered(_) => SynFate::Delivered,
+        Passage::Lost(Loss::NoPod) => SynFate::NoPod,
+        Passage::Lost(Loss::EgressPolicy { .. }) => SynFate::EgressPolicy,
+        Passage::Lost(Loss::WireGuardPeer { .. }) => SynFate::WireGuardPeer,
+        Passage::Lost(Loss::IngressPolicy { .. }) => SynFate::IngressPolicy,
+    };
+    SynStory { time, fate }
+}
+
+fn verdict(verdict: &Verdict) -> VerdictStory {
+    VerdictStory {
+        allowed: verdict.is_allowed(),
+        because: verdict.because.to_string(),
+    }
+}

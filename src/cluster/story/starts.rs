@@ -1,0 +1,145 @@
+//! The story of slow starts: each connection of each leg, which Istiod it met, and what that cost.
+
+use super::beliefs::Past;
+use super::dossier::{Asked, ConnectionStory, LegName, LegStory, PodStory, SynFate, WaitStory};
+use super::requests::syn;
+use super::{Fact, LegFact};
+use crate::cluster::ids::{IstiodId, PodId};
+use crate::cluster::istio::connection::Leg;
+use crate::cluster::istio::sidecar::Answer;
+use crate::cluster::records::{ExitCause, PodRecord};
+use crate::kernel::SimTime;
+
+/// Measured pods that were delayed, took longer than the threshold, or were never ready and not deleted before.
+pub(super) fn slow(past: &Past, records: &[PodRecord]) -> Vec<PodStory> {
+    let threshold = past.shared.blueprint.spec.measures.delayed_threshold;
+    let told = |record: &PodRecord| {
+        record.measured
+            && (record.delayed_by.is_some()
+                || record.exit_cause == ExitCause::Censored
+                || record.exit.since(record.wished) >= threshold)
+    };
+    let slow = records.iter().enumerate().filter(|(_, record)| told(record));
+    slow.map(|(index, record)| pod_story(past, PodId(index as u32), record))
+        .collect()
+}
+
+fn pod_story(past: &Past, pod: PodId, record: &PodRecord) -> PodStory {
+    let refusals = past.story.facts().filter_map(|(time, fact)| match fact {
+        Fact::CreationRefused { pod: own, istiod } if *own == pod => {
+            Some((time, istiod.map(|istiod| istiod.to_string())))
+        }
+        _ => None,
+    });
+    let lost = past.shared.recorder.times(pod).legs();
+    let mut certificate = leg(past, pod, Leg::Certificate, record.exit);
+    let mut configuration = leg(past, pod, Leg::Configuration, record.exit);
+    if let Some((first, second)) = lost {
+        certificate.lost = first.lost.to_vec();
+        configuration.lost = second.lost.to_vec();
+    }
+    let critical = match (certificate.done, configuration.done) {
+        _ if past.shared.kind(pod).sidecar && certificate.connections.is_empty() => None,
+        _ if !past.shared.kind(pod).sidecar => None,
+        (None, _) => Some(LegName::Certificate),
+        (Some(certificate), Some(configuration)) if certificate >= configuration => Some(LegName::Certificate),
+        (Some(_), _) => Some(LegName::Configuration),
+    };
+    PodStory {
+        record: record.clone(),
+        critical,
+        refusals: refusals.collect(),
+        certificate,
+        configuration,
+    }
+}
+
+fn blank(dialled: SimTime, istiod: Option<(String, String)>, candidates: u32) -> ConnectionStory {
+    ConnectionStory {
+        dialled,
+        istiod,
+        candidates,
+        syns: Vec::new(),
+        belief: None,
+        connected: None,
+        timed_out: None,
+        asked: Vec::new(),
+        aged: None,
+        waits: Vec::new(),
+    }
+}
+
+/// What happened on a leg until the start was over at `end`; how the stream goes on later is another story.
+fn leg(past: &Past, pod: PodId, which: Leg, end: SimTime) -> LegStory {
+    let mut story = LegStory::default();
+    for (time, fact) in past.story.facts() {
+        let Fact::Leg(own, leg, fact) = fact else { continue };
+        if *own != pod || *leg != which || time > end {
+            continue;
+        }
+        if let LegFact::Dialled(_, backend, candidates) = fact {
+            let (node, _) = past.shared.blueprint.addresses.locate(backend.ip);
+            let istiod = IstiodId(past.shared.pods[backend.pod.index()].ordinal);
+            let istiod = Some((istiod.to_string(), past.node_name(node)));
+            story.connections.push(blank(time, istiod, *candidates));
+            continue;
+        }
+        if let LegFact::NoEndpoint = fact {
+            story.connections.push(blank(time, None, 0));
+            continue;
+        }
+        let Some(connection) = story.connections.last_mut() else {
+            continue;
+        };
+        match fact {
+            LegFact::Dialled(..) | LegFact::NoEndpoint => {}
+            LegFact::Syn(passage) => {
+                let syn = syn(time, *passage);
+                connection.syns.push(syn);
+                if syn.fate == SynFate::WireGuardPeer && connection.belief.is_none() {
+                    connection.belief = belief_at_istiod(past, pod, *passage, time);
+                }
+            }
+            LegFact::Connected => connection.connected = Some(time),
+            LegFact::TimedOut => connection.timed_out = Some(time),
+            LegFact::Sent => connection.asked.push(Asked {
+                sent: time,
+                review: None,
+                answered: None,
+            }),
+            LegFact::ReviewFails(from, until, how) => {
+                if let Some(asked) = connection.asked.last_mut() {
+                    asked.review = Some((*from, *until, *how));
+                }
+            }
+            LegFact::Answered(answer) => {
+                if *answer == Answer::Ok {
+                    story.done.get_or_insert(time);
+                }
+                if let Some(asked) = connection.asked.last_mut() {
+                    asked.answered = Some((time, *answer));
+                }
+            }
+            LegFact::Aged => connection.aged = Some(time),
+            LegFact::Waits(what, until) => connection.waits.push(WaitStory {
+                from: time,
+                until: *until,
+                what: *what,
+            }),
+        }
+    }
+    story
+}
+
+fn belief_at_istiod(
+    past: &Past,
+    pod: PodId,
+    passage: crate::cluster::cilium::datapath::Passage,
+    time: SimTime,
+) -> Option<super::dossier::Belief> {
+    use crate::cluster::cilium::datapath::Passage;
+    let Passage::Lost(loss) = passage else { return None };
+    let (node, _) = past.place(loss.reached()?, time)?;
+    let (_, ip) = past.place(pod, time)?;
+    Some(past.belief(node, ip, time))
+}

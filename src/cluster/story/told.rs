@@ -1,0 +1,127 @@
+//! From noted facts to the dossier of a run.
+
+use super::beliefs::Past;
+use super::dossier::{Command, CommandKind, Dossier, FaultStory, GivenUp, MeshSetting, Setting};
+use super::{Fact, ScriptFact, Story, addresses, requests, starts};
+use crate::cluster::blueprint::Blueprint;
+use crate::cluster::context::Shared;
+use crate::cluster::records::Outcome;
+use crate::kernel::SimTime;
+
+/// Tells a run that has ended at `end`.
+#[must_use]
+pub fn told(shared: &Shared, story: &Story, outcome: &Outcome, end: SimTime) -> Dossier {
+    let past = Past::new(shared, story, end);
+    let requests = requests::requests(&past, &outcome.accesses);
+    Dossier {
+        setting: setting(&shared.blueprint),
+        script: script(&past),
+        faults: faults(&past),
+        given_up: given_up(&past),
+        addresses: addresses::reused(&past, outcome, &requests),
+        remembered: outcome.run.remembered,
+        service: addresses::probed_service(&past, outcome),
+        requests,
+        slow: starts::slow(&past, &outcome.pods),
+        measured_pods: outcome.pods.iter().filter(|pod| pod.measured).count() as u32,
+    }
+}
+
+fn setting(blueprint: &Blueprint) -> Setting {
+    let spec = &blueprint.spec;
+    Setting {
+        nodes: spec.nodes,
+        routing: spec.datapath.routing,
+        encryption: spec.datapath.encryption,
+        identity_in_packet: blueprint.identity_in_packet(),
+        wireguard_checks_addresses: blueprint.wireguard_checks_pod_addresses(),
+        network_enforced: spec.network_enforced,
+        mesh_enforced: spec.mesh_enforced,
+        mesh: spec.istio.as_ref().map(|istio| MeshSetting {
+            istiods: istio.replicas,
+            certificate_dials_anew: istio.params.csr_redial_on_error,
+            connect_timeout: istio.params.connect_timeout,
+            api_dial_timeout: istio.params.api_dial_timeout,
+        }),
+        delayed_threshold: spec.measures.delayed_threshold,
+        horizon: spec.horizon,
+    }
+}
+
+fn script(past: &Past) -> Vec<Command> {
+    let name = |kind: &crate::cluster::ids::KindId| past.shared.blueprint.kind(*kind).name.clone();
+    let commands = past.story.facts().filter_map(|(time, fact)| {
+        let Fact::Script(fact) = fact else { return None };
+        let what = match fact {
+            ScriptFact::Remembered(kind, addresses) => CommandKind::Remembered {
+                workload: name(kind),
+                addresses: *addresses,
+            },
+            ScriptFact::Scaled(kind, replicas) => CommandKind::Scaled {
+                workload: name(kind),
+                replicas: *replicas,
+            },
+            ScriptFact::Restarted(kind) => CommandKind::Restarted { workload: name(kind) },
+            ScriptFact::RolloutComplete => CommandKind::RolloutComplete,
+            ScriptFact::RolloutOverdue => CommandKind::RolloutOverdue,
+            ScriptFact::FoundNone => CommandKind::FoundNone,
+            ScriptFact::Found(pod) => CommandKind::Found {
+                pod: past.shared.pod_name(*pod),
+                ip: past.place(*pod, time).map(|(_, ip)| ip),
+            },
+            ScriptFact::Ended => CommandKind::Ended,
+        };
+        Some(Command { time, what })
+    });
+    commands.collect()
+}
+
+fn faults(past: &Past) -> Vec<FaultStory> {
+    let names = |parties: &[crate::cluster::links::Party]| {
+        let told = parties.iter().map(|party| party.told(&past.shared.blueprint));
+        told.collect()
+    };
+    let faults = past.story.facts().filter_map(|(time, fact)| match fact {
+        Fact::Cut { fault, parties, mode } => Some(FaultStory {
+            time,
+            fault: fault.clone(),
+            begins: true,
+            parties: names(parties),
+            mode: Some(*mode),
+        }),
+        Fact::Repaired { fault, parties } => Some(FaultStory {
+            time,
+            fault: fault.clone(),
+            begins: false,
+            parties: names(parties),
+            mode: None,
+        }),
+        _ => None,
+    });
+    faults.collect()
+}
+
+fn given_up(past: &Past) -> Vec<GivenUp> {
+    let mut nodes: Vec<GivenUp> = Vec::new();
+    for (time, fact) in past.story.facts() {
+        match fact {
+            Fact::GivenUp(node) => nodes.push(GivenUp {
+                node: past.node_name(*node),
+                at: time,
+                returned: None,
+            }),
+            Fact::Returned(node) => {
+                let name = past.node_name(*node);
+                let open = nodes
+                    .iter_mut()
+                    .rev()
+                    .find(|up| up.node == name && up.returned.is_none());
+                if let Some(up) = open {
+                    up.returned = Some(time);
+                }
+            }
+            _ => {}
+        }
+    }
+    nodes
+}

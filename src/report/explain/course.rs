@@ -1,0 +1,203 @@
+//! The course of a run, line by line, and what was cut.
+
+use super::after_cut;
+use super::page::{Page, at, list, many, span};
+use super::people::{capital, class_name};
+use crate::cluster::records::Outcome;
+use crate::cluster::spec::CutMode;
+use crate::cluster::story::dossier::{CommandKind, Dossier, RequestStory, SynFate};
+use crate::kernel::SimTime;
+
+/// The course of the run: time, time since the cut, what happened.
+pub(super) fn lines(page: &mut Page, dossier: &Dossier, outcome: &Outcome) {
+    // What happens at one moment is told in the order of cause and effect.
+    let mut rows: Vec<(SimTime, u8, String)> = Vec::new();
+    for fault in &dossier.faults {
+        let parties = match fault.parties.len() {
+            0 => "nothing".to_owned(),
+            _ => list(&fault.parties),
+        };
+        let verb = if fault.begins { "cuts" } else { "ends for" };
+        rows.push((fault.time, 1, format!("{} {verb} {parties}", fault.fault)));
+    }
+    for command in &dossier.script {
+        let rank = if matches!(command.what, CommandKind::Remembered { .. }) {
+            0
+        } else {
+            4
+        };
+        rows.push((command.time, rank, command_words(&command.what)));
+    }
+    for address in dossier.addresses.iter().filter(|address| address.probed) {
+        for held in &address.holders {
+            let after = |time: &SimTime| outcome.run.cut.is_some_and(|cut| *time >= cut);
+            if after(&held.from) {
+                rows.push((held.from, 2, format!("{} gets {}", held.what.pod, address.ip)));
+            }
+            if let Some(to) = held.to.filter(after) {
+                rows.push((to, 2, format!("{} loses {}", held.what.pod, address.ip)));
+            }
+        }
+    }
+    for up in &dossier.given_up {
+        rows.push((up.at, 2, format!("the node lifecycle controller gives {} up", up.node)));
+        if let Some(returned) = up.returned {
+            rows.push((returned, 2, format!("{} is ready again", up.node)));
+        }
+    }
+    if let (Some(time), Some(service)) = (outcome.run.endpoint_withdrawn, &dossier.service) {
+        let text = format!("the last endpoint of {} is withdrawn in the API", service.service);
+        rows.push((time, 3, text));
+    }
+    rows.extend(request_rows(dossier));
+    rows.sort_by_key(|(time, rank, _)| (*time, *rank));
+    for (time, _, text) in rows {
+        let since = match outcome.run.cut {
+            Some(cut) if time == cut => "the cut".to_owned(),
+            Some(cut) if time > cut => format!("+{:.3} s", time.since(cut).as_secs_f64()),
+            _ => String::new(),
+        };
+        page.labelled(&format!("  {:>12}  {since:>12}  ", at(time)), &text);
+    }
+}
+
+/// Attempts that could not even be sent are one row.
+fn request_rows(dossier: &Dossier) -> Vec<(SimTime, u8, String)> {
+    let mut rows = Vec::new();
+    let unsent: Vec<&RequestStory> = after_cut(dossier).filter(|request| request.choice.is_none()).collect();
+    if let (Some(first), Some(last)) = (unsent.first(), unsent.last()) {
+        let text = match unsent.len() {
+            1 => format!(
+                "{} cannot call: {}",
+                first.record.client,
+                first.record.cause.replace('_', " ")
+            ),
+            many => format!(
+                "{} tries to call, {many} times until {}: {}",
+                first.record.client,
+                at(last.record.time),
+                last.record.cause.replace('_', " ")
+            ),
+        };
+        rows.push((first.record.time, 5, text));
+    }
+    for request in after_cut(dossier).filter(|request| request.choice.is_some()) {
+        let record = &request.record;
+        rows.push((record.time, 5, format!("{} calls {}", record.client, record.server)));
+        let answer = format!(
+            "its call ends: {} ({})",
+            record.cause.replace('_', " "),
+            class_name(record.class)
+        );
+        rows.push((record.time + record.latency, 3, answer));
+    }
+    rows
+}
+
+fn command_words(command: &CommandKind) -> String {
+    match command {
+        CommandKind::Remembered { workload, addresses } => {
+            format!("the script remembers {addresses} addresses of {workload}")
+        }
+        CommandKind::Scaled { workload, replicas } => format!("the script scales {workload} to {replicas}"),
+        CommandKind::Restarted { workload } => format!("the script restarts {workload}"),
+        CommandKind::RolloutComplete => "the rollout is complete".to_owned(),
+        CommandKind::RolloutOverdue => "the rollout has exceeded its deadline; the script goes on".to_owned(),
+        CommandKind::FoundNone => "the script finds no pod on a remembered address".to_owned(),
+        CommandKind::Found { pod, ip } => {
+            let ip = ip.map_or(String::new(), |ip| format!(", {ip}"));
+            format!("the script finds {pod} on a remembered address{ip}")
+        }
+        CommandKind::Ended => "the script is through".to_owned(),
+    }
+}
+
+/// What was cut, and what that means.
+pub(super) fn cuts(page: &mut Page, dossier: &Dossier, outcome: &Outcome) {
+    if dossier.faults.is_empty() {
+        page.paragraph("Nothing: no fault began.");
+        return;
+    }
+    for fault in dossier.faults.iter().filter(|fault| fault.begins) {
+        let when = at(fault.time);
+        if fault.parties.is_empty() {
+            page.paragraph(&format!(
+                "{} began at {when} and touched nothing. All of what follows is the ordinary delay of a healthy cluster.",
+                fault.fault
+            ));
+            continue;
+        }
+        page.paragraph(&format!("{} began at {when} and touched", fault.fault));
+        for party in &fault.parties {
+            page.labelled("  - ", &format!("{party}{}", consequence(party, fault.mode)));
+        }
+        let mode = match fault.mode {
+            Some(CutMode::Drop) => "Packets vanished in both directions, so silence is all that anybody noticed.",
+            Some(CutMode::Reject) => "Packets were rejected, so that everybody noticed at once.",
+            Some(CutMode::RepliesOnly) => {
+                "Only packets from the API server vanished: what the parties sent on open connections still took effect, \
+                 but they heard nothing any more."
+            }
+            None => "",
+        };
+        page.paragraph(mode);
+    }
+    for fault in dossier.faults.iter().filter(|fault| !fault.begins) {
+        page.paragraph(&format!("{} ended at {}.", fault.fault, at(fault.time)));
+    }
+    if outcome.run.stale_entries > 0 {
+        let entries = match outcome.run.stale_entries {
+            1 => "1 entry".to_owned(),
+            many => format!("{many} entries"),
+        };
+        page.paragraph(&format!(
+            "At the end of the run {entries} in the cut node's ipcache differed from the API server."
+        ));
+    }
+}
+
+/// What a party without the API server does no more.
+fn consequence(party: &str, mode: Option<CutMode>) -> &'static str {
+    if party.contains("kubelet") && mode == Some(CutMode::RepliesOnly) {
+        ": it heard of no change any more, and its lease was renewed once more at most"
+    } else if party.contains("kubelet") {
+        ": it heard of no change any more, and its lease was not renewed again"
+    } else if party.contains("Cilium agent") {
+        ": its ipcache, and the WireGuard peers fed from it, stayed as they were"
+    } else if party.contains("service proxy") {
+        ": it kept its list of endpoints as it was"
+    } else if party.contains("API connection") {
+        ": it stayed ready and went on accepting sidecars, but could check no token and heard of no new endpoint"
+    } else {
+        ": the API server could not ask it to inject sidecars"
+    }
+}
+
+/// SYNs in words: `1 SYN at 90.001 s, delivered`.
+pub(super) fn syns_words(request: &RequestStory) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    let mut rest = request.syns.as_slice();
+    while let [first, ..] = rest {
+        let alike = rest.iter().take_while(|syn| syn.fate == first.fate).count();
+        let last = rest[alike - 1];
+        let times = if alike == 1 {
+            format!("at {}", at(first.time))
+        } else {
+            format!("within {} from {}", span(last.time.since(first.time)), at(first.time))
+        };
+        parts.push(format!("{} {times}: {}", many(alike, "SYN"), fate_words(first.fate)));
+        rest = &rest[alike..];
+    }
+    capital(&list(&parts))
+}
+
+/// What became of a SYN, after "the SYN".
+pub(super) const fn fate_words(fate: SynFate) -> &'static str {
+    match fate {
+        SynFate::Delivered => "delivered",
+        SynFate::NoPod => "lost, since nobody held the address",
+        SynFate::EgressPolicy => "dropped by egress policy at the client's node",
+        SynFate::WireGuardPeer => "dropped by the receiving node's WireGuard",
+        SynFate::IngressPolicy => "dropped by ingress policy at the server's node",
+    }
+}

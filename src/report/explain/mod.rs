@@ -1,0 +1,154 @@
+//! The story of one run for a person: what was cut, who held which address, who believed what and as of when, what each
+//! layer decided, what ended it, and what slow pods waited for.
+//!
+//! A pure function of the run's outcome. Words are chosen with care: *believed* is what a node had read, *truly* is what
+//! was so, *meant* is what the policies intend. One file per section; [`page`] wraps lines.
+
+mod course;
+mod ending;
+mod people;
+mod request;
+mod reuse;
+mod slow;
+mod slow_words;
+
+pub mod page;
+#[cfg(test)]
+mod tests;
+
+use crate::cluster::records::Outcome;
+use crate::cluster::spec::{Encryption, Routing};
+use crate::cluster::story::dossier::{Dossier, PodStory, RequestStory, Setting};
+use page::{Page, many};
+
+/// A run to be told.
+#[derive(Clone, Copy, Debug)]
+pub struct Told<'a> {
+    /// The experiment.
+    pub experiment: &'a str,
+    /// The design.
+    pub design: &'a str,
+    /// One line about the design.
+    pub title: &'a str,
+    /// Number of the run.
+    pub replication: u64,
+    /// Master seed.
+    pub seed: u64,
+    /// The command that tells the run again.
+    pub command: &'a str,
+    /// The run, with its dossier.
+    pub outcome: &'a Outcome,
+}
+
+/// The command that tells a run again; `begin` is the program, the command and the experiment.
+#[must_use]
+pub fn command(begin: &str, design: &str, replication: u64, changes: &[String]) -> String {
+    let mut text = format!("{begin} --design {design} --replication {replication}");
+    for change in changes {
+        match change.strip_prefix("seed=") {
+            Some(seed) => text.push_str(&format!(" --seed {seed}")),
+            None => text.push_str(&format!(" --set {change}")),
+        }
+    }
+    text
+}
+
+/// The story of a run.
+#[must_use]
+pub fn render(told: &Told) -> String {
+    let mut page = Page::default();
+    page.title(&format!(
+        "{}, design {}, replication {}, seed {}",
+        told.experiment, told.design, told.replication, told.seed
+    ));
+    let outcome = told.outcome;
+    if let Some(failure) = &outcome.run.failure {
+        page.paragraph(&format!(
+            "The run failed at {} in {}: {}",
+            page::at(failure.time),
+            failure.component,
+            failure.reason
+        ));
+    }
+    let Some(dossier) = outcome.dossier.as_deref() else {
+        page.paragraph("Nobody asked for the story of this run, so there is none.");
+        return page.finish();
+    };
+    page.paragraph(&people::headline(dossier, outcome));
+    page.section("The run");
+    page.paragraph(&setting(told.title, &dossier.setting));
+    page.blank();
+    course::lines(&mut page, dossier, outcome);
+    page.section("What was cut");
+    course::cuts(&mut page, dossier, outcome);
+    page.section("Which address went from whom to whom");
+    reuse::section(&mut page, dossier);
+    page.section("The request");
+    request::section(&mut page, dossier, outcome);
+    page.section("What ended it");
+    ending::section(&mut page, dossier, outcome);
+    page.section("Slow pods");
+    slow::section(&mut page, dossier);
+    page.section("To see it again");
+    page.line(&format!("  {}", told.command));
+    page.finish()
+}
+
+/// What a pod lost, by cause, in few words.
+#[must_use]
+pub fn losses_of(pod: &PodStory) -> String {
+    slow::losses(&pod.record.delays)
+}
+
+/// The requests after the cut.
+fn after_cut(dossier: &Dossier) -> impl DoubleEndedIterator<Item = &RequestStory> {
+    dossier.requests.iter().filter(|request| request.record.after_cut)
+}
+
+/// The request that the run is about: the last one after the cut that was sent at all, else the last one.
+fn decisive(dossier: &Dossier) -> Option<&RequestStory> {
+    after_cut(dossier)
+        .rfind(|request| request.choice.is_some())
+        .or_else(|| after_cut(dossier).next_back())
+}
+
+fn setting(title: &str, setting: &Setting) -> String {
+    let datapath = match (setting.routing, setting.encryption) {
+        (Routing::Native, Encryption::None) => "native routing, no encryption",
+        (Routing::Native, Encryption::WireGuard) => "native routing with WireGuard",
+        (Routing::Vxlan, Encryption::None) => "VXLAN, no encryption",
+        (Routing::Vxlan, Encryption::WireGuard) => "VXLAN and WireGuard",
+    };
+    let mut text = format!("{title}. {} with {datapath}.", many(setting.nodes as usize, "node"));
+    text.push_str(if setting.identity_in_packet {
+        " Packets between nodes carry the sender's identity as the sender's own node knows it."
+    } else {
+        " Packets between nodes do not carry the sender's identity: the receiving node looks the source address up in its \
+          own ipcache."
+    });
+    if setting.wireguard_checks_addresses {
+        text.push_str(
+            " WireGuard's peers there, which say from which node an address may come, are fed from the same ipcache.",
+        );
+    }
+    if let Some(mesh) = &setting.mesh {
+        text.push_str(&format!(
+            " {}; a failed certificate request ",
+            many(mesh.istiods as usize, "Istiod")
+        ));
+        text.push_str(if mesh.certificate_dials_anew {
+            "dials anew and may meet another one."
+        } else {
+            "keeps its connection, and so its Istiod."
+        });
+    }
+    let enforced = match (setting.network_enforced, setting.mesh_enforced, setting.mesh.is_some()) {
+        (true, true, _) => " Both layers enforce their policies.",
+        (true, false, true) => " The network enforces its policies, the mesh does not.",
+        (true, false, false) => " Only the network enforces policies; there is no mesh.",
+        (false, true, _) => " The mesh enforces its policies, the network does not.",
+        (false, false, _) => " No layer enforces policies.",
+    };
+    text.push_str(enforced);
+    text
+}

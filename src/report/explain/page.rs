@@ -1,0 +1,139 @@
+//! Lines of the story: wrapped paragraphs, points, times and spans as people read them. It knows nothing of runs.
+
+use crate::kernel::{SimDuration, SimTime};
+
+/// Columns of the page.
+pub const WIDTH: usize = 100;
+
+/// A page that grows from top to bottom.
+#[derive(Debug, Default)]
+pub struct Page {
+    text: String,
+}
+
+impl Page {
+    /// The title of the page.
+    pub fn title(&mut self, text: &str) {
+        self.text.push_str(text);
+        self.text.push('\n');
+        self.text.push_str(&"=".repeat(text.chars().count().min(WIDTH)));
+        self.text.push('\n');
+    }
+
+    /// The title of a section.
+    pub fn section(&mut self, text: &str) {
+        self.blank();
+        self.text.push_str(text);
+        self.text.push('\n');
+        self.text.push_str(&"-".repeat(text.chars().count()));
+        self.text.push('\n');
+    }
+
+    /// An empty line, never two.
+    pub fn blank(&mut self) {
+        if !self.text.is_empty() && !self.text.ends_with("\n\n") {
+            self.text.push('\n');
+        }
+    }
+
+    /// A paragraph.
+    pub fn paragraph(&mut self, text: &str) {
+        self.wrapped("", "", text);
+    }
+
+    /// A paragraph whose first line begins with `label`, and whose other lines are indented as far.
+    pub fn labelled(&mut self, label: &str, text: &str) {
+        self.wrapped(label, &" ".repeat(label.chars().count()), text);
+    }
+
+    /// A line that is not wrapped.
+    pub fn line(&mut self, text: &str) {
+        self.text.push_str(text.trim_end());
+        self.text.push('\n');
+    }
+
+    fn wrapped(&mut self, first: &str, rest: &str, text: &str) {
+        let mut line = first.to_owned();
+        let mut empty = true;
+        for word in text.split_whitespace() {
+            let length = line.chars().count() + usize::from(!empty) + word.chars().count();
+            if !empty && length > WIDTH {
+                self.line(&line);
+                line = rest.to_owned();
+                empty = true;
+            }
+            if !empty {
+                line.push(' ');
+            }
+            line.push_str(word);
+            empty = false;
+        }
+        self.line(&line);
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn finish(self) -> String {
+        self.text
+    }
+}
+
+/// A time in the run, `81.204 s`.
+#[must_use]
+pub fn at(time: SimTime) -> String {
+    format!("{:.3} s", time.as_secs_f64())
+}
+
+/// A span: `31 ms`, `5.31 s`, `4 min 02 s`.
+#[must_use]
+pub fn span(span: SimDuration) -> String {
+    let seconds = span.as_secs_f64();
+    if seconds < 0.9995 {
+        format!("{:.0} ms", seconds * 1000.0)
+    } else if seconds < 99.995 {
+        format!("{seconds:.2} s")
+    } else {
+        let whole = seconds.round() as u64;
+        format!("{} min {:02} s", whole / 60, whole % 60)
+    }
+}
+
+/// `1 pod`, `2 pods`.
+#[must_use]
+pub fn many(number: usize, word: &str) -> String {
+    format!("{number} {word}{}", if number == 1 { "" } else { "s" })
+}
+
+/// `a`, `a and b`, `a, b and c`.
+#[must_use]
+pub fn list<S: AsRef<str>>(parts: &[S]) -> String {
+    match parts {
+        [] => String::new(),
+        [only] => only.as_ref().to_owned(),
+        [first @ .., last] => {
+            let first: Vec<&str> = first.iter().map(AsRef::as_ref).collect();
+            format!("{} and {}", first.join(", "), last.as_ref())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paragraphs_are_wrapped_and_labels_hang() {
+        let mut page = Page::default();
+        page.labelled("  1  ", &"word ".repeat(40));
+        let text = page.finish();
+        assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
+        assert!(text.lines().skip(1).all(|line| line.starts_with("     word")), "{text}");
+    }
+
+    #[test]
+    fn spans_and_lists_are_written_for_people() {
+        let written = [31, 5_310, 242_000].map(|ms| span(SimDuration::from_millis(ms)));
+        assert_eq!(written, ["31 ms", "5.31 s", "4 min 02 s"]);
+        assert_eq!(list(&["a", "b", "c"]), "a, b and c");
+    }
+}

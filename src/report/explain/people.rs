@@ -1,0 +1,128 @@
+//! The few sentences that say what a run came to, and the words for classes.
+
+use super::page::{at, span};
+use super::{after_cut, decisive};
+use crate::cluster::records::{AccessClass, Outcome};
+use crate::cluster::story::dossier::{AddressStory, Dossier, Entry, Holder, RequestStory};
+use crate::kernel::SimTime;
+
+/// The class as it is written in columns.
+pub(super) const fn class_name(class: AccessClass) -> &'static str {
+    match class {
+        AccessClass::Allowed => "allowed",
+        AccessClass::Denied => "denied",
+        AccessClass::Unauthorized => "unauthorized",
+        AccessClass::NetworkBypassed => "network_bypassed",
+        AccessClass::MeshBypassed => "mesh_bypassed",
+        AccessClass::WronglyDenied => "wrongly_denied",
+        AccessClass::Unreachable => "unreachable",
+    }
+}
+
+/// The class in words.
+pub(super) const fn class_words(class: AccessClass) -> &'static str {
+    match class {
+        AccessClass::Allowed => "it was meant to be let in, and it was",
+        AccessClass::Denied => "it was meant to be refused, and it was",
+        AccessClass::Unauthorized => "it was meant to be refused, and every layer of the design let it in",
+        AccessClass::NetworkBypassed => "the network let it through against its own policy, and the mesh refused it",
+        AccessClass::MeshBypassed => "the mesh let it through against its own policy, and the network refused it",
+        AccessClass::WronglyDenied => "it was meant to be let in, and a layer refused it",
+        AccessClass::Unreachable => "it got no answer before any layer had said no",
+    }
+}
+
+/// Who truly held an address at a time, and who did before.
+pub(super) fn holders_at(address: &AddressStory, time: SimTime) -> (Option<&Holder>, Option<&Holder>) {
+    let until: Vec<_> = address.holders.iter().filter(|held| held.from <= time).collect();
+    match until.as_slice() {
+        [] => (None, None),
+        [only] => (Some(&only.what), None),
+        [.., before, now] => (Some(&now.what), Some(&before.what)),
+    }
+}
+
+/// An entry in words: `sleep-v1-1-7, identity 258 (default/sleep-v1), on worker-1`.
+pub(super) fn entry_words(entry: &Entry) -> String {
+    format!(
+        "{}, identity {} ({}), on {}",
+        entry.owner, entry.identity.number, entry.identity.meaning, entry.node
+    )
+}
+
+/// What the run came to.
+pub(super) fn headline(dossier: &Dossier, outcome: &Outcome) -> String {
+    let mut text = "In short: ".to_owned();
+    match outcome.run.cut {
+        None => text.push_str("nothing was cut in this run."),
+        Some(_) if outcome.run.parties_cut == 0 => {
+            text.push_str("this design cuts nothing; the moment at which others are cut is still called the cut.");
+        }
+        Some(_) => {
+            let mut parties: Vec<&str> = Vec::new();
+            for fault in dossier.faults.iter().filter(|fault| fault.begins) {
+                parties.extend(fault.parties.iter().map(String::as_str));
+            }
+            text.push_str(&format!("a fault cut off {}.", super::page::list(&parties)));
+        }
+    }
+    match decisive(dossier) {
+        Some(request) => text.push_str(&format!(" {}", request_sentence(dossier, request, outcome))),
+        None if dossier.remembered > 0 => match &outcome.run.script_stopped {
+            Some(reason) => text.push_str(&format!(" The script never came to its probe: {reason}.")),
+            None if outcome.run.cut.is_some() => {
+                text.push_str(" The script never came to its probe before the end of the run.");
+            }
+            None => {}
+        },
+        None => {}
+    }
+    match dossier.slow.len() {
+        0 if dossier.measured_pods > 0 => text.push_str(" No measured pod was slow."),
+        0 => {}
+        slow => text.push_str(&format!(
+            " {slow} of {} measured pods were slow or never ready.",
+            dossier.measured_pods
+        )),
+    }
+    text
+}
+
+fn request_sentence(dossier: &Dossier, request: &RequestStory, outcome: &Outcome) -> String {
+    let record = &request.record;
+    let since = outcome.run.cut.map_or(String::new(), |cut| {
+        format!(", {} after the cut", span(record.time.since(cut)))
+    });
+    let address = dossier
+        .addresses
+        .iter()
+        .find(|address| Some(address.ip) == record.client_ip && record.reused_ip);
+    let before = address.and_then(|address| holders_at(address, record.time).1);
+    let on = match (record.client_ip, before) {
+        (Some(ip), Some(before)) => format!(" on {ip}, which had belonged to {},", before.pod),
+        (Some(ip), None) => format!(" on {ip}"),
+        (None, _) => String::new(),
+    };
+    let attempts = after_cut(dossier).count();
+    let tries = if attempts > 1 && request.choice.is_some() {
+        format!(" (attempt {attempts})")
+    } else {
+        String::new()
+    };
+    format!(
+        "{}{on} called {} at {}{since}{tries}: {} ({}).",
+        record.client,
+        record.server,
+        at(record.time),
+        class_words(record.class),
+        class_name(record.class)
+    )
+}
+
+/// With a capital letter.
+pub(super) fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters
+        .next()
+        .map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
+}

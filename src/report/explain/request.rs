@@ -1,0 +1,327 @@
+//! The request: what was meant, what the server's node believed and why nothing corrected it, what each layer decided.
+
+use super::course::{fate_words, syns_words};
+use super::page::{Page, at, list, many, span};
+use super::people::{capital, class_name, class_words, entry_words};
+use super::{after_cut, decisive};
+use crate::cluster::records::{AccessClass, Outcome};
+use crate::cluster::story::dossier::{
+    Basis, Belief, Choice, Correction, Dossier, PassageStory, PeerCheck, RequestStory, VerdictStory, Viewer,
+};
+
+/// The section.
+pub(super) fn section(page: &mut Page, dossier: &Dossier, outcome: &Outcome) {
+    baseline(page, dossier);
+    let Some(request) = decisive(dossier) else {
+        match (&outcome.run.script_stopped, outcome.run.cut) {
+            (Some(reason), _) => {
+                page.paragraph(&format!("After the cut none was sent: the script gave up ({reason})."))
+            }
+            (None, Some(_)) if dossier.remembered > 0 => {
+                page.paragraph("After the cut none was sent: the run ended before a pod was found to send it from.");
+            }
+            _ => page.paragraph("After the cut none was sent: the script has no probe."),
+        }
+        return;
+    };
+    let unsent = after_cut(dossier).filter(|other| other.choice.is_none()).count();
+    if unsent > 0 && request.choice.is_some() {
+        let other = many(unsent, "attempt");
+        page.paragraph(&format!(
+            "Before it, {other} could not be sent, because {}.",
+            not_sent(dossier)
+        ));
+    }
+    page.blank();
+    told(page, request, dossier);
+}
+
+fn not_sent(dossier: &Dossier) -> &'static str {
+    let cause = after_cut(dossier)
+        .find(|request| request.choice.is_none())
+        .map_or("", |request| request.record.cause.as_str());
+    cause_words(cause)
+}
+
+fn cause_words(cause: &str) -> &'static str {
+    match cause {
+        "client_not_running" => "the client was not running yet",
+        "client_proxy_not_up" => "the client's own proxy was not up yet",
+        "no_endpoint" => "the Service had no endpoint any more",
+        _ => "nothing could be sent",
+    }
+}
+
+/// Requests before the cut, briefly.
+fn baseline(page: &mut Page, dossier: &Dossier) {
+    let before: Vec<&RequestStory> = dossier
+        .requests
+        .iter()
+        .filter(|request| !request.record.after_cut)
+        .collect();
+    if before.is_empty() {
+        return;
+    }
+    let as_meant = |request: &&RequestStory| matches!(request.record.class, AccessClass::Allowed | AccessClass::Denied);
+    let verdict = if before.iter().all(as_meant) {
+        "Before the cut every request ended as meant:"
+    } else {
+        "Before the cut:"
+    };
+    let parts: Vec<String> = before
+        .iter()
+        .map(|request| {
+            let record = &request.record;
+            format!(
+                "{} to {} {} ({})",
+                record.client_workload,
+                record.server,
+                class_name(record.class),
+                record.cause.replace('_', " ")
+            )
+        })
+        .collect();
+    page.paragraph(&format!("{verdict} {}.", parts.join("; ")));
+}
+
+fn told(page: &mut Page, request: &RequestStory, dossier: &Dossier) {
+    let record = &request.record;
+    let client = match (record.client_ip, &request.client_node) {
+        (Some(ip), Some(node)) => format!("{} ({ip}, on {node})", record.client),
+        _ => record.client.clone(),
+    };
+    page.paragraph(&format!(
+        "{client} sent {} to {} at {}. It truly is {}.",
+        request.request,
+        record.server,
+        at(record.time),
+        request.client_identity.meaning
+    ));
+    let mut meant = Vec::new();
+    meant.extend(
+        request
+            .network_intent
+            .as_ref()
+            .map(|verdict| meant_words("the network's", verdict)),
+    );
+    meant.extend(
+        request
+            .mesh_intent
+            .as_ref()
+            .map(|verdict| meant_words("the mesh's", verdict)),
+    );
+    let in_force = match (dossier.setting.network_enforced, dossier.setting.mesh_enforced) {
+        (true, true) | (false, false) => "",
+        (true, false) => " Only the network's are in force in this design.",
+        (false, true) => " Only the mesh's are in force in this design.",
+    };
+    point(page, "Meant", &format!("{}.{in_force}", capital(&meant.join("; "))));
+    let Some(choice) = &request.choice else {
+        point(page, "Sent", &format!("Nothing: {}.", cause_words(&record.cause)));
+        point(
+            page,
+            "Class",
+            &format!("{}: {}.", class_name(record.class), class_words(record.class)),
+        );
+        return;
+    };
+    point(page, "Back end", &choice_words(choice));
+    point(page, "Sent", &format!("{}.", syns_words(request)));
+    if let Some(passage) = &request.passage {
+        let belief = &passage.belief;
+        point(page, "Believed", &belief_words(belief));
+        point(page, "Corrected", &correction_words(belief));
+        point(page, "WireGuard", &peer_words(passage, dossier));
+        point(page, "Network", &network_words(passage));
+    } else if let Some(last) = request.syns.last() {
+        point(page, "Network", &format!("The packet was {}.", fate_words(last.fate)));
+    }
+    let mesh = match (&request.mesh, dossier.setting.mesh_enforced) {
+        (Some(mesh), _) => {
+            let principal = mesh
+                .principal
+                .as_ref()
+                .map_or("no certificate".to_owned(), |principal| {
+                    format!("a certificate for {principal}")
+                });
+            format!(
+                "The client showed {principal}. The server's proxy {}: {}.",
+                if mesh.verdict.allowed {
+                    "let it in"
+                } else {
+                    "refused it"
+                },
+                mesh.verdict.because
+            )
+        }
+        (None, true) => "Was not asked: the packet did not get that far.".to_owned(),
+        (None, false) => "Enforces nothing in this design.".to_owned(),
+    };
+    point(page, "Mesh", &mesh);
+    let class = format!(
+        "{}: {}. {} after {} ({}).",
+        class_name(record.class),
+        class_words(record.class),
+        if matches!(record.cause.as_str(), "answered" | "mesh_policy" | "connection_refused") {
+            "The client had its answer"
+        } else {
+            "The client gave up"
+        },
+        span(record.latency),
+        record.cause.replace('_', " ")
+    );
+    point(page, "Class", &class);
+}
+
+fn point(page: &mut Page, label: &str, text: &str) {
+    page.labelled(&format!("  {label:<10} "), text);
+}
+
+fn meant_words(whose: &str, verdict: &VerdictStory) -> String {
+    let word = if verdict.allowed { "let it in" } else { "refuse it" };
+    format!("{whose} policies mean to {word}: {}", verdict.because)
+}
+
+fn choice_words(choice: &Choice) -> String {
+    let by = match &choice.by {
+        Viewer::Node { node } => format!("The service proxy of {node}"),
+        Viewer::Proxy { istiod, .. } => {
+            let from = istiod
+                .as_ref()
+                .map_or(String::new(), |istiod| format!(" from what {istiod} had told it"));
+            format!("The client's own proxy chose{from}")
+        }
+    };
+    let by = match &choice.by {
+        Viewer::Node { .. } => format!("{by} chose"),
+        Viewer::Proxy { .. } => by,
+    };
+    format!(
+        "{by}, among {}: {} at {} on {}.",
+        many(choice.candidates as usize, "endpoint"),
+        choice.pod,
+        choice.ip,
+        choice.node
+    )
+}
+
+/// What a node believed beside what was so.
+pub(super) fn belief_words(belief: &Belief) -> String {
+    let read = belief.read.map_or("nothing".to_owned(), |read| {
+        format!("revision {} (written at {})", read.number, at(read.written))
+    });
+    let mut text = match &belief.entry {
+        Some(entry) => format!(
+            "{} believed {} to belong to {}; that entry is revision {}, written at {}.",
+            belief.node,
+            belief.ip,
+            entry_words(entry),
+            entry.revision,
+            at(entry.written)
+        ),
+        None => format!(
+            "{} had no entry for {}, which makes it the world.",
+            belief.node, belief.ip
+        ),
+    };
+    text.push_str(&format!(
+        " It had read CiliumEndpoints up to {read}; the API server was at "
+    ));
+    text.push_str(
+        &belief
+            .head
+            .map_or("nothing".to_owned(), |head| format!("revision {}", head.number)),
+    );
+    match &belief.api {
+        Some(api) => text.push_str(&format!(" and named {} (revision {}).", entry_words(api), api.revision)),
+        None => text.push_str(" and named nobody."),
+    }
+    if let Some(holder) = &belief.holder {
+        text.push_str(&format!(" Truly it belonged to {holder}."));
+    }
+    text
+}
+
+/// Why nothing corrected a belief.
+pub(super) fn correction_words(belief: &Belief) -> String {
+    match &belief.correction {
+        Correction::True => "Nothing to correct: the belief was true.".to_owned(),
+        Correction::Frozen { since, fault } => {
+            let by = fault.as_ref().map_or(String::new(), |fault| format!(" by {fault}"));
+            format!(
+                "Not at all: the agent had been cut off{by} since {}, {} before, and heard of no later write.",
+                at(*since),
+                span(belief.at.since(*since))
+            )
+        }
+        Correction::NotPublished { until: Some(until) } => format!(
+            "Not yet: the new owner's CiliumEndpoint reached the API server only at {}, {} later.",
+            at(*until),
+            span(until.since(belief.at))
+        ),
+        Correction::NotPublished { until: None } => {
+            "Never: no CiliumEndpoint of the new owner reached the API server.".to_owned()
+        }
+        Correction::UnderWay { written, until } => {
+            let until = until.map_or("never read".to_owned(), |until| {
+                format!("read there at {}, {} later", at(until), span(until.since(belief.at)))
+            });
+            format!("Not yet: the write of {} was on its way and was {until}.", at(*written))
+        }
+        Correction::NoHolder => "Nobody held the address at that moment.".to_owned(),
+    }
+}
+
+fn peer_words(passage: &PassageStory, dossier: &Dossier) -> String {
+    let belief = &passage.belief;
+    match (passage.peer_check, passage.basis) {
+        (PeerCheck::None, Basis::SameNode) => "Not involved: both pods are on one node.".to_owned(),
+        (PeerCheck::None, _) if dossier.setting.wireguard_checks_addresses => "Did not check.".to_owned(),
+        (PeerCheck::None, _) => "Checks no pod addresses in this datapath.".to_owned(),
+        (PeerCheck::Listed, _) => format!(
+            "Passed: {}'s peers list {} for the node from which the packet came.",
+            belief.node, belief.ip
+        ),
+        (PeerCheck::NotListed, _) => format!(
+            "Dropped: {}'s peers do not list {} for the node from which the packet came.",
+            belief.node, belief.ip
+        ),
+    }
+}
+
+fn network_words(passage: &PassageStory) -> String {
+    let identity = format!("{} ({})", passage.taken_for.number, passage.taken_for.meaning);
+    let node = &passage.belief.node;
+    let taken = match passage.basis {
+        Basis::SameNode => format!("Client and server share {node}, which knows its own pods: identity {identity}."),
+        Basis::Packet => {
+            let stale = match (&passage.belief.correction, &passage.belief.entry) {
+                (Correction::True, _) | (_, None) => "",
+                _ => " What its ipcache says did not matter.",
+            };
+            format!("The packet itself named identity {identity}, so {node} took the sender for that.{stale}")
+        }
+        Basis::Ipcache => format!("{node} took the sender for identity {identity}, from its ipcache."),
+    };
+    match &passage.verdict {
+        Some(verdict) => {
+            let word = if verdict.allowed {
+                "Ingress admitted it"
+            } else {
+                "Ingress dropped it"
+            };
+            format!("{taken} {word}: {}.", verdict.because)
+        }
+        None if passage.peer_check == PeerCheck::NotListed => "Ingress policy was not asked.".to_owned(),
+        None => "Enforces nothing in this design.".to_owned(),
+    }
+}
+
+/// Names joined for a sentence.
+pub(super) fn joined(names: &[String]) -> String {
+    if names.is_empty() {
+        "no endpoint".to_owned()
+    } else {
+        list(names)
+    }
+}

@@ -1,0 +1,218 @@
+//! Words of the section on slow pods: mechanisms, phases, what happened on a connection.
+
+use super::course::fate_words;
+use super::page::{at, list, many, span};
+use super::request::correction_words;
+use crate::cluster::istio::sidecar::Answer;
+use crate::cluster::records::{DelayCause, PodRecord};
+use crate::cluster::story::dossier::{Asked, ConnectionStory, Correction, Dossier, PodStory, SynFate};
+use crate::cluster::story::{ReviewFailure, Wait};
+use crate::kernel::{SimDuration, SimTime};
+
+/// A cause in a table.
+pub(super) const fn cause_name(cause: DelayCause) -> &'static str {
+    match cause {
+        DelayCause::TokenReview => "TokenReview",
+        DelayCause::BlackHole => "black hole",
+        DelayCause::Connection => "connection",
+        DelayCause::Webhook => "webhook",
+        DelayCause::EndpointLimiter => "endpoint limiter",
+        DelayCause::IstiodLimiter => "Istiod's limits",
+    }
+}
+
+/// One paragraph about a mechanism and the pods that it delayed.
+pub(super) fn mechanism(cause: Option<DelayCause>, pods: &[&PodStory], dossier: &Dossier) -> String {
+    let mesh = dossier.setting.mesh;
+    let number = many(pods.len(), "pod");
+    let text = match cause {
+        Some(DelayCause::TokenReview) => {
+            let dial = mesh.map_or(SimDuration::ZERO, |mesh| mesh.api_dial_timeout);
+            let again = match mesh.map(|mesh| mesh.certificate_dials_anew) {
+                Some(true) => "the sidecar then dials anew and may meet another one",
+                _ => {
+                    "a certificate request then goes to the same Istiod again, as its connection is kept; a stream dials anew"
+                }
+            };
+            format!(
+                "A TokenReview that hung (A) delayed {number}. The Istiod still stood behind its Service and accepted the \
+                 connection, but could not ask the API server about the token. A review in flight when the link was cut, or \
+                 sent before the dead connection was noticed, failed when that was noticed; each later one failed after {} \
+                 of dialling, and {again}.",
+                span(dial)
+            )
+        }
+        Some(DelayCause::BlackHole) => {
+            let connect = mesh.map_or(SimDuration::ZERO, |mesh| mesh.connect_timeout);
+            format!(
+                "A black hole (B) delayed {number}. The Istiod's node did not list the pod's address for the pod's node \
+                 among its WireGuard peers, since its agent had not read the new CiliumEndpoint, and dropped every SYN \
+                 silently; the connect gave up after {}, and the next one chose an Istiod anew.",
+                span(connect)
+            )
+        }
+        Some(DelayCause::Connection) => format!(
+            "A connection that failed otherwise delayed {number}: no Istiod behind the Service, a process that was gone, or \
+             a policy."
+        ),
+        Some(DelayCause::Webhook) => format!(
+            "The injection webhook (D) delayed {number}: the API server called an Istiod that it did not reach, and refused \
+             to create the pod until it called another one."
+        ),
+        Some(DelayCause::EndpointLimiter) => {
+            format!(
+                "Cilium's limiter of endpoint creations delayed {number}: too many pods started on one node at once."
+            )
+        }
+        Some(DelayCause::IstiodLimiter) => format!("An Istiod refused {number} for its own limits."),
+        None => format!(
+            "{} took that long without having lost it to connections on the critical leg alone.",
+            number[..1].to_uppercase() + &number[1..]
+        ),
+    };
+    let names: Vec<&str> = pods.iter().take(8).map(|pod| pod.record.pod.as_str()).collect();
+    let more = if pods.len() > 8 { " …" } else { "" };
+    format!("{text} ({}{more})", names.join(", "))
+}
+
+/// Where a pod's time went, phase by phase.
+pub(super) fn phases(record: &PodRecord) -> String {
+    let phases = [
+        ("admission", record.admission),
+        ("scheduling", record.scheduling),
+        ("sandbox", record.sandbox),
+        ("network plugin", record.identity),
+        ("containers", record.containers),
+        ("certificate", record.certificate),
+        ("configuration", record.configuration),
+        ("readiness", record.readiness),
+    ];
+    let told: Vec<String> = phases
+        .iter()
+        .filter_map(|(name, spent)| Some((name, (*spent)?)))
+        .filter(|(_, spent)| spent.as_nanos() > 0)
+        .map(|(name, spent)| format!("{name} {}", span(spent)))
+        .collect();
+    list(&told)
+}
+
+/// SYNs of a connection, if one was lost.
+pub(super) fn syns_of(connection: &ConnectionStory) -> Vec<String> {
+    let lost: Vec<_> = connection
+        .syns
+        .iter()
+        .filter(|syn| syn.fate != SynFate::Delivered)
+        .collect();
+    let mut parts = Vec::new();
+    if let Some(first) = lost.first() {
+        let where_lost = match (&connection.istiod, first.fate) {
+            (Some((_, node)), SynFate::WireGuardPeer) => format!("dropped by {node}'s WireGuard"),
+            (_, fate) => fate_words(fate).to_owned(),
+        };
+        parts.push(format!("{} {where_lost}", many(lost.len(), "SYN")));
+    }
+    if let Some(belief) = &connection.belief {
+        let entry = match &belief.entry {
+            Some(entry) => format!("it had {} as {} on {}", belief.ip, entry.owner, entry.node),
+            None => format!("it had no entry for {}", belief.ip),
+        };
+        let why = match &belief.correction {
+            Correction::Frozen { since, .. } => format!("cut off since {}", at(*since)),
+            _ => {
+                let words = correction_words(belief);
+                words.trim_end_matches('.').replacen("Not yet: ", "", 1)
+            }
+        };
+        parts.push(format!("{entry}, {why}"));
+    }
+    if let Some(connected) = connection.connected
+        && !lost.is_empty()
+    {
+        parts.push(format!("connected at {}", at(connected)));
+    }
+    parts
+}
+
+/// Requests on a connection; equal failures are told once.
+pub(super) fn asked_words(connection: &ConnectionStory) -> Vec<String> {
+    let mut parts: Vec<String> = Vec::new();
+    let failed: Vec<&Asked> = connection.asked.iter().filter(|asked| asked.review.is_some()).collect();
+    if failed.len() > 3 {
+        for asked in &failed[..2] {
+            parts.push(one_asked(asked));
+        }
+        let last = failed[failed.len() - 1];
+        parts.push(format!(
+            "{} more like that on the same connection, the last sent at {}",
+            failed.len() - 2,
+            at(last.sent)
+        ));
+    } else {
+        parts.extend(failed.iter().map(|asked| one_asked(asked)));
+    }
+    let others = connection.asked.iter().filter(|asked| asked.review.is_none());
+    parts.extend(others.map(one_asked));
+    parts
+}
+
+fn one_asked(asked: &Asked) -> String {
+    let review = asked.review.map(|(from, until, how)| {
+        let spent = span(until.since(from));
+        match how {
+            ReviewFailure::DeadConnection => format!(
+                "asked at {}; its TokenReview hung on a dead connection for {spent}, until {}",
+                at(asked.sent),
+                at(until)
+            ),
+            ReviewFailure::DialTimeout => format!(
+                "asked at {}; its TokenReview dialled the API server in vain for {spent}, until {}",
+                at(asked.sent),
+                at(until)
+            ),
+            ReviewFailure::Rejected => {
+                format!(
+                    "asked at {}; its TokenReview was rejected after {spent}",
+                    at(asked.sent)
+                )
+            }
+            ReviewFailure::PodGone => format!("asked at {}; the pod was gone", at(asked.sent)),
+        }
+    });
+    let answer = match asked.answered {
+        Some((time, Answer::Ok)) => format!("answered at {}", at(time)),
+        Some((time, Answer::Unauthenticated)) => format!("answered Unauthenticated at {}", at(time)),
+        Some((time, Answer::Unavailable)) => format!("cut at {}", at(time)),
+        Some((time, Answer::ResourceExhausted)) => format!("refused for Istiod's limits at {}", at(time)),
+        None => "never answered".to_owned(),
+    };
+    match review {
+        Some(review) => format!("{review}; {answer}"),
+        None => answer,
+    }
+}
+
+/// The waits after a connection in words.
+pub(super) fn wait_words(connection: &ConnectionStory) -> String {
+    let Some(last) = connection.waits.iter().map(|wait| wait.until).max() else {
+        return String::new();
+    };
+    let first: SimTime = connection.waits[0].from;
+    let mut kinds: Vec<&str> = Vec::new();
+    for wait in &connection.waits {
+        let name = match wait.what {
+            Wait::Attempt => "between attempts",
+            Wait::Channel => "of the channel",
+            Wait::WarmUp => "of the warm-up loop",
+            Wait::EnvoySecret => "of Envoy's secret stream",
+            Wait::EnvoyStream => "of Envoy's stream",
+        };
+        if !kinds.contains(&name) {
+            kinds.push(name);
+        }
+    }
+    if connection.waits.len() == 1 {
+        format!("back-off {} {}", kinds[0], span(last.since(first)))
+    } else {
+        format!("{} back-offs, {}", connection.waits.len(), list(&kinds))
+    }
+}

@@ -1,0 +1,399 @@
+//! The timeline of one run: from its story to the plain data of a figure.
+//!
+//! Lanes from top to bottom: who truly holds the address, what the API server says, what the cut node and a healthy one
+//! believe, the node and the endpoint, exposure, the request. How lanes are drawn belongs to `figures`.
+
+use super::explain::Told;
+use super::figures::{Lane, Mark, MarkKind, Span, SpanKind, TimelineFigure};
+use crate::cluster::records::{AccessClass, ExposureRecord, Via};
+use crate::cluster::story::dossier::{
+    AddressStory, CommandKind, Dossier, Entry, Held, Holder, PodStory, ServiceStory, Viewer,
+};
+use crate::kernel::SimTime;
+
+/// Seconds before the cut at which the figure begins.
+const BEFORE_S: f64 = 10.0;
+/// Seconds after the last event at which it ends.
+const AFTER_S: f64 = 15.0;
+/// How many slow pods get a lane where no address was reused.
+const PODS_MAX: usize = 6;
+
+/// The figure of a run.
+#[must_use]
+pub fn figure(told: &Told) -> TimelineFigure {
+    let outcome = told.outcome;
+    let reused = outcome
+        .dossier
+        .as_ref()
+        .is_some_and(|dossier| !dossier.addresses.is_empty());
+    let title = match reused {
+        true => format!("One run of {}: who believed what, and when", told.design),
+        false => format!("One run of {}: what happened, and when", told.design),
+    };
+    let subtitle = format!(
+        "{}, design {}, replication {}, seed {}, meshfault {}\n{}",
+        told.experiment,
+        told.design,
+        told.replication,
+        told.seed,
+        env!("CARGO_PKG_VERSION"),
+        told.command
+    );
+    let Some(dossier) = outcome.dossier.as_deref() else {
+        return TimelineFigure {
+            title,
+            subtitle,
+            ..TimelineFigure::default()
+        };
+    };
+    let mut figure = TimelineFigure {
+        title,
+        subtitle,
+        ..TimelineFigure::default()
+    };
+    if let Some(address) = dossier.addresses.first() {
+        of_address(&mut figure, dossier, address);
+    }
+    node_lanes(&mut figure, dossier);
+    if let Some(service) = &dossier.service {
+        figure.lanes.push(endpoint_lane(service));
+    }
+    if let Some(address) = dossier.addresses.first() {
+        figure.lanes.extend(exposure_lane(&address.exposures));
+    }
+    figure.lanes.extend(request_lane(dossier));
+    if dossier.addresses.is_empty() {
+        figure.lanes.extend(dossier.slow.iter().take(PODS_MAX).map(pod_lane));
+    }
+    figure.events = events(told, dossier);
+    let cut = outcome.run.cut.map_or(0.0, SimTime::as_secs_f64);
+    let last = figure.events.iter().map(|(time, _)| *time).fold(cut, f64::max);
+    let marks = figure.lanes.iter().flat_map(|lane| &lane.marks).map(|mark| mark.at_s);
+    let last = marks.fold(last, f64::max);
+    let pods = dossier
+        .slow
+        .iter()
+        .take(PODS_MAX)
+        .map(|pod| pod.record.exit.as_secs_f64());
+    let last = if dossier.addresses.is_empty() {
+        pods.fold(last, f64::max)
+    } else {
+        last
+    };
+    figure.start_s = (cut - BEFORE_S).max(0.0);
+    figure.end_s = (last + AFTER_S).min(dossier.setting.horizon.as_secs_f64());
+    figure
+}
+
+fn seconds(time: Option<SimTime>) -> Option<f64> {
+    time.map(SimTime::as_secs_f64)
+}
+
+fn of_address(figure: &mut TimelineFigure, dossier: &Dossier, address: &AddressStory) {
+    figure.lanes.push(Lane {
+        label: format!("{} truly belongs to", address.ip),
+        spans: truth(address),
+        marks: Vec::new(),
+    });
+    figure.lanes.push(Lane {
+        label: "API server says".to_owned(),
+        spans: belief_spans(&address.api, &address.holders),
+        marks: Vec::new(),
+    });
+    for belief in &address.beliefs {
+        let cut = if belief.cut { " (cut off)" } else { "" };
+        let healthy = if belief.cut || dossier.faults.iter().all(|fault| fault.parties.is_empty()) {
+            ""
+        } else {
+            " (healthy)"
+        };
+        figure.lanes.push(Lane {
+            label: format!("{}{cut}{healthy} believes", belief.node),
+            spans: belief_spans(&belief.entries, &address.holders),
+            marks: Vec::new(),
+        });
+    }
+}
+
+fn truth(address: &AddressStory) -> Vec<Span> {
+    let mut spans = Vec::new();
+    let mut free_since: Option<SimTime> = Some(SimTime::ZERO);
+    for held in &address.holders {
+        if let Some(free) = free_since.filter(|free| *free < held.from) {
+            spans.push(Span {
+                start_s: free.as_secs_f64(),
+                end_s: Some(held.from.as_secs_f64()),
+                label: "nobody".to_owned(),
+                kind: SpanKind::Absent,
+            });
+        }
+        spans.push(Span {
+            start_s: held.from.as_secs_f64(),
+            end_s: seconds(held.to),
+            label: held.what.pod.clone(),
+            kind: SpanKind::Truth,
+        });
+        free_since = held.to;
+    }
+    spans.extend(free_since.map(|free| Span {
+        start_s: free.as_secs_f64(),
+        end_s: None,
+        label: "nobody".to_owned(),
+        kind: SpanKind::Absent,
+    }));
+    spans
+}
+
+/// Spans of a belief, split where the truth changes, so that each is true or not as a whole.
+fn belief_spans(history: &[Held<Option<Entry>>], holders: &[Held<Holder>]) -> Vec<Span> {
+    let changes = holders.iter().flat_map(|held| [Some(held.from), held.to]).flatten();
+    let mut times: Vec<SimTime> = history.iter().map(|held| held.from).chain(changes).collect();
+    times.sort_unstable();
+    times.dedup();
+    let mut spans: Vec<Span> = Vec::new();
+    for from in times {
+        let Some(belief) = history.iter().rev().find(|held| held.from <= from) else {
+            continue;
+        };
+        let holder = holders
+            .iter()
+            .find(|held| held.from <= from && held.to.is_none_or(|to| from < to));
+        let (label, kind) = match &belief.what {
+            None => ("no entry".to_owned(), SpanKind::Absent),
+            Some(entry) => {
+                let right = holder.is_some_and(|held| held.what.pod == entry.owner);
+                let kind = if right { SpanKind::Right } else { SpanKind::Stale };
+                (format!("{}, r{}", entry.owner, entry.revision), kind)
+            }
+        };
+        match spans.last_mut() {
+            Some(last) if last.label == label && last.kind == kind => {}
+            last => {
+                if let Some(last) = last {
+                    last.end_s = Some(from.as_secs_f64());
+                }
+                spans.push(Span {
+                    start_s: from.as_secs_f64(),
+                    end_s: None,
+                    label,
+                    kind,
+                });
+            }
+        }
+    }
+    spans
+}
+
+/// One lane per party that was cut, by what it is.
+fn node_lanes(figure: &mut TimelineFigure, dossier: &Dossier) {
+    for fault in dossier.faults.iter().filter(|fault| fault.begins) {
+        let end = dossier
+            .faults
+            .iter()
+            .find(|other| !other.begins && other.fault == fault.fault)
+            .map(|other| other.time);
+        if fault.parties.is_empty() {
+            continue;
+        }
+        let spans = vec![
+            Span {
+                start_s: 0.0,
+                end_s: Some(fault.time.as_secs_f64()),
+                label: "connected".to_owned(),
+                kind: SpanKind::Neutral,
+            },
+            Span {
+                start_s: fault.time.as_secs_f64(),
+                end_s: seconds(end),
+                label: format!("cut off: {}", fault.parties.join(", ").replace("the ", "")),
+                kind: SpanKind::Broken,
+            },
+        ];
+        let marks = dossier.given_up.iter().map(|up| Mark {
+            at_s: up.at.as_secs_f64(),
+            label: format!("{} given up", up.node),
+            kind: MarkKind::Warning,
+        });
+        figure.lanes.push(Lane {
+            label: "link to the API server".to_owned(),
+            spans,
+            marks: marks.collect(),
+        });
+    }
+}
+
+fn endpoint_lane(service: &ServiceStory) -> Lane {
+    let viewer = match &service.seen_by {
+        Viewer::Node { node } => format!("endpoint, as {node} sees it"),
+        Viewer::Proxy { .. } => "endpoint, as the client's proxy sees it".to_owned(),
+    };
+    let spans = service.backends.iter().map(|held| {
+        let (label, kind) = match &held.what {
+            None => ("not read yet".to_owned(), SpanKind::Absent),
+            Some(names) if names.is_empty() => ("no endpoint".to_owned(), SpanKind::Absent),
+            Some(names) => (names.join(", "), SpanKind::Neutral),
+        };
+        Span {
+            start_s: held.from.as_secs_f64(),
+            end_s: seconds(held.to),
+            label,
+            kind,
+        }
+    });
+    Lane {
+        label: viewer,
+        spans: spans.collect(),
+        marks: Vec::new(),
+    }
+}
+
+fn exposure_lane(windows: &[ExposureRecord]) -> Option<Lane> {
+    if windows.is_empty() {
+        return None;
+    }
+    let spans = windows.iter().map(|window| {
+        let via = match window.via {
+            Via::Service => "via the Service",
+            Via::PodIp => "via the pod's address",
+        };
+        let what = match window.class {
+            AccessClass::Unauthorized => "would be let in",
+            AccessClass::NetworkBypassed => "network would let in, mesh not",
+            _ => "a layer would fail",
+        };
+        Span {
+            start_s: window.start.as_secs_f64(),
+            end_s: seconds(window.end),
+            label: format!("{what}, {via}"),
+            kind: SpanKind::Stale,
+        }
+    });
+    Some(Lane {
+        label: "exposure".to_owned(),
+        spans: spans.collect(),
+        marks: Vec::new(),
+    })
+}
+
+fn request_lane(dossier: &Dossier) -> Option<Lane> {
+    let after: Vec<_> = dossier
+        .requests
+        .iter()
+        .filter(|request| request.record.after_cut)
+        .collect();
+    let last = after.last()?;
+    let marks = after.iter().map(|request| {
+        let record = &request.record;
+        let (label, kind) = match record.class {
+            AccessClass::Unauthorized => ("unauthorized", MarkKind::Bad),
+            AccessClass::NetworkBypassed => ("network_bypassed", MarkKind::Warning),
+            AccessClass::MeshBypassed => ("mesh_bypassed", MarkKind::Warning),
+            AccessClass::WronglyDenied => ("wrongly_denied", MarkKind::Warning),
+            AccessClass::Allowed => ("allowed", MarkKind::Good),
+            AccessClass::Denied => ("denied", MarkKind::Good),
+            AccessClass::Unreachable => ("unreachable", MarkKind::Info),
+        };
+        let cause = match request.choice {
+            Some(_) => format!("{label}: {}", record.cause.replace('_', " ")),
+            None => record.cause.replace('_', " "),
+        };
+        Mark {
+            at_s: (record.time + record.latency).as_secs_f64(),
+            label: cause,
+            kind,
+        }
+    });
+    Some(Lane {
+        label: format!("{} calls {}", last.record.client, last.record.server),
+        spans: Vec::new(),
+        marks: joined(marks.collect()),
+    })
+}
+
+/// Equal marks that follow one another become one, with their number.
+fn joined(marks: Vec<Mark>) -> Vec<Mark> {
+    let mut kept: Vec<(Mark, u32)> = Vec::new();
+    for mark in marks {
+        match kept.last_mut() {
+            Some((last, number)) if last.label == mark.label && last.kind == mark.kind => *number += 1,
+            _ => kept.push((mark, 1)),
+        }
+    }
+    kept.into_iter()
+        .map(|(mark, number)| match number {
+            1 => mark,
+            _ => Mark {
+                label: format!("{} (first of {number})", mark.label),
+                ..mark
+            },
+        })
+        .collect()
+}
+
+fn pod_lane(pod: &PodStory) -> Lane {
+    let record = &pod.record;
+    let mut spans = vec![Span {
+        start_s: record.wished.as_secs_f64(),
+        end_s: Some(record.exit.as_secs_f64()),
+        label: match super::explain::losses_of(pod) {
+            lost if record.delays.is_empty() => format!("not ready {lost}"),
+            lost => lost,
+        },
+        kind: SpanKind::Stale,
+    }];
+    if record.ready.is_some() {
+        spans.push(Span {
+            start_s: record.exit.as_secs_f64(),
+            end_s: None,
+            label: "ready".to_owned(),
+            kind: SpanKind::Neutral,
+        });
+        spans[0].kind = SpanKind::Broken;
+    }
+    Lane {
+        label: record.pod.clone(),
+        spans,
+        marks: Vec::new(),
+    }
+}
+
+fn events(told: &Told, dossier: &Dossier) -> Vec<(f64, String)> {
+    let mut events: Vec<(SimTime, String)> = Vec::new();
+    let run = &told.outcome.run;
+    if let Some(cut) = run.cut {
+        let text = if run.parties_cut > 0 { "cut" } else { "nothing is cut" };
+        events.push((cut, text.to_owned()));
+    }
+    let after = |time: &SimTime| run.cut.is_some_and(|cut| *time >= cut);
+    for command in dossier.script.iter().filter(|command| after(&command.time)) {
+        match &command.what {
+            CommandKind::Scaled { workload, replicas } => {
+                events.push((command.time, format!("{workload} to {replicas}")));
+            }
+            CommandKind::Restarted { workload } => events.push((command.time, format!("restart {workload}"))),
+            _ => {}
+        }
+    }
+    if let Some(address) = dossier.addresses.first() {
+        let reuse = address.holders.iter().filter(|held| after(&held.from));
+        events.extend(reuse.map(|held| (held.from, "address reused".to_owned())));
+    }
+    events.extend(run.probed.map(|time| (time, "probe".to_owned())));
+    events.extend(
+        dossier
+            .given_up
+            .iter()
+            .map(|up| (up.at, format!("{} given up", up.node))),
+    );
+    if dossier.service.is_some() {
+        events.extend(
+            run.endpoint_withdrawn
+                .map(|time| (time, "endpoint withdrawn".to_owned())),
+        );
+    }
+    events.sort_by_key(|(time, _)| *time);
+    events
+        .into_iter()
+        .map(|(time, text)| (time.as_secs_f64(), text))
+        .collect()
+}
