@@ -6,6 +6,7 @@
 //! conflicts of concurrent writes (each object here has one writer at a time).
 //! **Parameters**: `api_write_latency`, `watch_latency`, `watch_batch_period`.
 
+use super::cilium::agent::AgentEvent;
 use super::context::Ctx;
 use super::deployment::DeploymentEvent;
 use super::endpoint_slice::EndpointSliceEvent;
@@ -16,11 +17,11 @@ use super::istio::istiod::IstiodEvent;
 use super::judge::JudgeEvent;
 use super::kubelet::KubeletEvent;
 use super::links::Party;
-use super::objects::{Backends, EndpointObject, PodObject, Write};
+use super::objects::{Backends, EndpointObject, IdentityObject, PodObject, Write};
 use super::replica_set::ReplicaSetEvent;
 use super::scheduler::SchedulerEvent;
 use super::script::ScriptEvent;
-use crate::kernel::{EntityKey, EventClass, RunKey, SimTime};
+use crate::kernel::{EntityKey, EventClass, RunKey, SimDuration, SimTime};
 
 /// Readers that act on what they watch.
 #[derive(Debug)]
@@ -44,8 +45,8 @@ pub struct ApiServer {
     pub endpoints: History<EndpointObject>,
     /// Ready back ends, by Service.
     pub slices: History<Backends>,
-    /// Numeric identities in the order of their creation, by true identity.
-    identities: Vec<(TrueIdentity, BelievedIdentity)>,
+    /// CiliumIdentities in the order of their creation.
+    identities: Vec<IdentityObject>,
     /// Which ReplicaSet made a pod.
     owners: Vec<Option<ReplicaSetId>>,
     /// Pods of each kind that exist, in the order of creation.
@@ -107,19 +108,28 @@ impl ApiServer {
     /// The number of a true identity, if one was created.
     #[must_use]
     pub fn identity(&self, identity: TrueIdentity) -> Option<BelievedIdentity> {
-        self.identities
-            .iter()
-            .find(|(known, _)| *known == identity)
-            .map(|(_, number)| *number)
+        self.identity_object(identity).map(|object| object.number)
     }
 
-    /// What a numeric identity stands for. Numbers are never given again within a run.
+    /// The object of a true identity, if one was created.
     #[must_use]
-    pub fn meaning(&self, identity: BelievedIdentity) -> Option<TrueIdentity> {
+    pub fn identity_object(&self, identity: TrueIdentity) -> Option<IdentityObject> {
         self.identities
             .iter()
-            .find(|(_, number)| *number == identity)
-            .map(|(known, _)| *known)
+            .find(|object| object.stands_for == identity)
+            .copied()
+    }
+
+    /// The object with this number. Numbers are never given again within a run.
+    #[must_use]
+    pub fn numbered(&self, number: BelievedIdentity) -> Option<IdentityObject> {
+        self.identities.iter().find(|object| object.number == number).copied()
+    }
+
+    /// What a numeric identity stands for.
+    #[must_use]
+    pub fn meaning(&self, number: BelievedIdentity) -> Option<TrueIdentity> {
+        self.numbered(number).map(|object| object.stands_for)
     }
 
     fn next_revision(&mut self) -> u32 {
@@ -215,14 +225,7 @@ pub fn commit(ctx: &mut Ctx, write: Write) {
         Write::RemovePod(pod) => remove_pod(ctx, pod),
         Write::PublishEndpoint(endpoint) => write_endpoint(ctx, endpoint, true),
         Write::RemoveEndpoint(endpoint) => write_endpoint(ctx, endpoint, false),
-        Write::CreateIdentity(identity) => {
-            let api = &mut ctx.shared.api;
-            api.next_revision();
-            if api.identity(identity).is_none() {
-                let number = super::blueprint::numeric_identity(api.identities.len() as u32);
-                api.identities.push((identity, number));
-            }
-        }
+        Write::CreateIdentity(identity, node, pod) => create_identity(ctx, identity, node, pod),
         Write::WriteSlice(service, backends) => write_slice(ctx, service, backends),
         Write::SetNodeReady(node, ready) => {
             ctx.shared.api.next_revision();
@@ -233,6 +236,23 @@ pub fn commit(ctx: &mut Ctx, write: Write) {
             );
         }
     }
+}
+
+fn create_identity(ctx: &mut Ctx, identity: TrueIdentity, node: NodeId, pod: PodId) {
+    let created = ctx.now();
+    let api = &mut ctx.shared.api;
+    api.next_revision();
+    if api.identity(identity).is_none() {
+        let number = super::blueprint::numeric_identity(api.identities.len() as u32);
+        api.identities.push(IdentityObject {
+            stands_for: identity,
+            number,
+            created,
+        });
+    }
+    // The answer to the agent's request.
+    let event = Event::Agent(node, AgentEvent::Identified(pod));
+    ctx.after(Source::ApiServer, EventClass::Deliver, SimDuration::ZERO, event);
 }
 
 fn create_pod(ctx: &mut Ctx, pod: PodId, owner: Option<ReplicaSetId>) {
@@ -385,7 +405,7 @@ fn announce_endpoint(ctx: &mut Ctx, endpoint: EndpointObject, index: VersionInde
         ctx.after(
             Source::ApiServer,
             EventClass::Observe,
-            crate::kernel::SimDuration::ZERO,
+            SimDuration::ZERO,
             Event::Judge(JudgeEvent::EndpointWritten(endpoint.ip, index)),
         );
     }
@@ -413,7 +433,7 @@ fn write_slice(ctx: &mut Ctx, service: ServiceId, backends: Backends) {
         ctx.after(
             Source::ApiServer,
             EventClass::Observe,
-            crate::kernel::SimDuration::ZERO,
+            SimDuration::ZERO,
             Event::Judge(JudgeEvent::SliceWritten(service, index)),
         );
     }

@@ -10,9 +10,9 @@ use super::api_server::ApiServer;
 use super::blueprint::{Blueprint, Kind, SharedBlueprint};
 use super::event::{Event, Source};
 use super::history::{Delay, History, Path};
-use super::ids::{IstiodId, KindId, NodeId, PodId};
+use super::ids::{BelievedIdentity, IstiodId, KindId, NodeId, PodId, TrueIdentity};
 use super::links::{Links, Party};
-use super::objects::{Backends, Write};
+use super::objects::{Backends, IdentityObject, Write};
 use super::physics::Physics;
 use super::purpose::Purpose;
 use super::recorder::Recorder;
@@ -98,7 +98,7 @@ impl Shared {
             purpose: Purpose::IpcacheDelay,
             law: self.blueprint.spec.cilium.ipcache_latency,
             then: None,
-            batch_period: self.blueprint.spec.kubernetes.watch_batch_period,
+            batch_period: self.blueprint.spec.cilium.ipcache_batch_period,
         }
     }
 
@@ -126,12 +126,32 @@ impl Shared {
         }
     }
 
+    /// The number under which the agent of a node knows an identity from the API: one that was created before it was cut off.
+    #[must_use]
+    pub fn identity_read(&self, node: NodeId, identity: TrueIdentity) -> Option<BelievedIdentity> {
+        let object = self.api.identity_object(identity)?;
+        self.has_read(node, object).then_some(object.number)
+    }
+
+    /// What the agent of a node takes a number for; nothing if it was created after the node was cut off.
+    #[must_use]
+    pub fn meaning_at(&self, node: NodeId, number: BelievedIdentity) -> Option<TrueIdentity> {
+        let object = self.api.numbered(number)?;
+        self.has_read(node, object).then_some(object.stands_for)
+    }
+
+    fn has_read(&self, node: NodeId, object: IdentityObject) -> bool {
+        self.ipcaches[node.index()]
+            .frozen_since()
+            .is_none_or(|cut| object.created <= cut)
+    }
+
     /// Adds a pod that was just wished for.
     pub fn wish(&mut self, meta: PodMeta, now: SimTime) -> PodId {
         let pod = PodId(u32::try_from(self.pods.len()).expect("more than 2^32 pods"));
         self.pods.push(meta);
         self.physics.add_pod();
-        self.recorder.wished(pod, meta, &self.blueprint, now);
+        self.recorder.wished(pod, now);
         pod
     }
 }

@@ -113,7 +113,7 @@ fn digest_of_write(write: &Write) -> u64 {
         Write::RemovePod(pod) => (9, pod.0, 0),
         Write::PublishEndpoint(endpoint) => (10, endpoint.pod.0, u32::from(endpoint.ip)),
         Write::RemoveEndpoint(endpoint) => (11, endpoint.pod.0, u32::from(endpoint.ip)),
-        Write::CreateIdentity(identity) => (12, u32::from(identity.0), 0),
+        Write::CreateIdentity(identity, _, pod) => (12, u32::from(identity.0), pod.0),
         Write::WriteSlice(service, backends) => (13, service.0, backends.len() as u32),
         Write::SetNodeReady(node, ready) => (14, node.0, u32::from(*ready)),
     };

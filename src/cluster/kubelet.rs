@@ -18,6 +18,7 @@ use super::judge::JudgeEvent;
 use super::links::Party;
 use super::objects::Write;
 use super::purpose::Purpose;
+use super::records::DelayCause;
 use crate::cluster::blueprint::Role;
 use crate::kernel::{EntityKey, EventClass, SimDuration, SimTime};
 
@@ -33,7 +34,12 @@ pub enum KubeletEvent {
     /// The network plugin succeeded.
     NetworkReady(PodId),
     /// The network plugin failed; the sandbox is made again after a wait.
-    NetworkFailed(PodId),
+    NetworkFailed {
+        /// The pod.
+        pod: PodId,
+        /// Whether the agent's limiter refused it.
+        limited: bool,
+    },
     /// All containers run.
     ContainersUp(PodId),
     /// The address is reported.
@@ -113,7 +119,7 @@ impl Kubelets {
                 }
             }
             KubeletEvent::NetworkReady(pod) => self.networked(node, pod, ctx),
-            KubeletEvent::NetworkFailed(pod) => {
+            KubeletEvent::NetworkFailed { pod, limited } => {
                 if self.worker(pod).stop {
                     self.stopped(node, pod, ctx);
                 } else {
@@ -121,6 +127,9 @@ impl Kubelets {
                     let law = ctx.blueprint().spec.kubernetes.sandbox_retry;
                     let tries = u64::from(self.worker(pod).tries);
                     let wait = ctx.draw(Purpose::SandboxRetry, ctx.shared.key(pod).child(tries), &law);
+                    if limited {
+                        ctx.shared.recorder.delay(pod, DelayCause::EndpointLimiter, wait);
+                    }
                     self.sandbox(node, pod, wait, ctx);
                 }
             }

@@ -3,6 +3,8 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
+use crate::kernel::SimTime;
+
 use super::ids::{BelievedIdentity, KindId, NodeId, PodId, ReplicaSetId, ServiceId, TrueIdentity};
 
 /// A pod as the API server has it.
@@ -31,6 +33,17 @@ pub struct EndpointObject {
     pub identity: BelievedIdentity,
     /// Its node.
     pub node: NodeId,
+}
+
+/// A CiliumIdentity: the number under which an identity is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IdentityObject {
+    /// The identity.
+    pub stands_for: TrueIdentity,
+    /// Its number.
+    pub number: BelievedIdentity,
+    /// When it was created.
+    pub created: SimTime,
 }
 
 /// A back end of a Service.
@@ -72,8 +85,8 @@ pub enum Write {
     PublishEndpoint(EndpointObject),
     /// An agent removes an endpoint.
     RemoveEndpoint(EndpointObject),
-    /// An agent creates a security identity.
-    CreateIdentity(TrueIdentity),
+    /// The agent of a node creates a security identity for a pod.
+    CreateIdentity(TrueIdentity, NodeId, PodId),
     /// The EndpointSlice controller writes a slice.
     WriteSlice(ServiceId, Backends),
     /// The node lifecycle controller, or the kubelet, sets the node's Ready condition.

@@ -194,6 +194,8 @@ parameters! {
         endpoint_publish_latency: Law,
         /// From a CiliumEndpoint's write to another agent's ipcache (duration).
         ipcache_latency: Law,
+        /// Writes within this span reach one agent's ipcache together: one delay per agent and span (duration).
+        ipcache_batch_period: SimDuration,
         /// Addresses of a node's pool that Cilium itself uses: router and health endpoint (addresses).
         node_addresses: u32,
     }

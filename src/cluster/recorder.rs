@@ -92,7 +92,7 @@ impl Recorder {
         self.pods[pod.index()].network_calls
     }
 
-    pub(super) fn wished(&mut self, pod: PodId, _meta: PodMeta, _blueprint: &Blueprint, now: SimTime) {
+    pub(super) fn wished(&mut self, pod: PodId, now: SimTime) {
         debug_assert_eq!(pod.index(), self.pods.len());
         self.pods.push(PodTimes {
             wished: now,
@@ -140,14 +140,12 @@ impl Recorder {
         times.network_calls += 1;
     }
 
-    pub(super) fn address_taken(&mut self, pod: PodId, ip: Ipv4Addr, _now: SimTime) {
+    pub(super) fn address_taken(&mut self, pod: PodId, ip: Ipv4Addr) {
         let reused = self.remembered.contains(&ip);
         let times = &mut self.pods[pod.index()];
         times.ip = Some(ip);
         times.reused_ip = reused;
     }
-
-    pub(super) fn address_released(&mut self, _pod: PodId, _ip: Ipv4Addr) {}
 
     pub(super) fn network_ready(&mut self, pod: PodId, now: SimTime) {
         self.pods[pod.index()].network_ready = Some(now);

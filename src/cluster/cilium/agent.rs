@@ -3,7 +3,7 @@
 //! **Modelled**: address first, then the limiter, then the identity (known on the node or in the API, else created),
 //! then the programs; the CiliumEndpoint published on its own way while the pod already goes on; release of the address
 //! at once when the sandbox goes; a cut link: an unknown identity cannot be created, nothing is published or removed.
-//! **Left out**: several numbers for one label set, garbage collection, endpoints without labels (`init`), restarts and
+//! **Left out**: several numbers for one label set, garbage collection (also of CiliumEndpoints by their pods), endpoints without labels (`init`), restarts and
 //! the agent being killed without the API server (up to 1.16 after about five minutes; verdicts stay as they were).
 //! **Parameters**: `endpoint_*`, `identity_create_latency`. **Validated by**: event-log tests in `tests/`.
 
@@ -46,7 +46,6 @@ pub struct Agents {
     agents: Vec<Agent>,
     /// When creations under way were called and started.
     calls: Vec<Call>,
-    additions: Vec<u64>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -91,7 +90,6 @@ impl Agents {
         Self {
             agents,
             calls: Vec::new(),
-            additions: vec![0; nodes as usize],
         }
     }
 
@@ -125,7 +123,6 @@ impl Agents {
 
     fn add(&mut self, node: NodeId, pod: PodId, ctx: &mut Ctx) {
         let now = ctx.now();
-        self.additions[node.index()] += 1;
         // Each call of a pod draws its own offset, so that the k-th pod searches from the same place in every design.
         let key = ctx
             .shared
@@ -137,12 +134,12 @@ impl Agents {
             ctx.tell("cilium agent", |shared| {
                 format!("has no free address for {}", shared.pod_name(pod))
             });
-            self.fail(node, pod, ctx);
+            self.fail(node, pod, false, ctx);
             return;
         };
         let ip = ctx.blueprint().addresses.address(node, address);
         ctx.shared.physics.take_address(pod, node, ip);
-        ctx.shared.recorder.address_taken(pod, ip, now);
+        ctx.shared.recorder.address_taken(pod, ip);
         ctx.note(|_| Fact::Taken { pod, node, ip });
         ctx.tell("cilium agent", |shared| {
             format!(
@@ -173,22 +170,19 @@ impl Agents {
                         shared.pod_name(pod)
                     )
                 });
-                let refused = ctx.now();
                 self.release(node, pod, ctx);
-                ctx.shared
-                    .recorder
-                    .delay(pod, DelayCause::EndpointLimiter, ctx.now().since(refused));
-                self.fail(node, pod, ctx);
+                self.fail(node, pod, true, ctx);
             }
         }
     }
 
-    fn fail(&self, node: NodeId, pod: PodId, ctx: &mut Ctx) {
+    /// The network plugin's call fails; `limited` if the limiter refused it.
+    fn fail(&self, node: NodeId, pod: PodId, limited: bool, ctx: &mut Ctx) {
         ctx.after(
             Source::Agent(node),
             EventClass::Physics,
             SimDuration::ZERO,
-            Event::Kubelet(node, KubeletEvent::NetworkFailed(pod)),
+            Event::Kubelet(node, KubeletEvent::NetworkFailed { pod, limited }),
         );
     }
 
@@ -200,45 +194,36 @@ impl Agents {
         call.started = now;
         ctx.shared.recorder.delay(pod, DelayCause::EndpointLimiter, waited);
         let identity = ctx.shared.kind(pod).identity;
-        let known = self.agents[node.index()].known.contains(&identity) || ctx.shared.api.identity(identity).is_some();
-        let latency = if known {
-            SimDuration::ZERO
-        } else {
-            let law = ctx.blueprint().spec.cilium.identity_create_latency;
-            let latency = ctx.draw(Purpose::IdentityCreate, ctx.shared.key(pod), &law);
-            if !ctx.write(
+        // The node knows the identities of its own endpoints, and those that it has read.
+        let read = ctx.shared.identity_read(node, identity).is_some();
+        if read || self.agents[node.index()].known.contains(&identity) {
+            ctx.after(
                 Source::Agent(node),
-                Some(Party::Agent(node)),
-                ctx.shared.key(pod).child(120),
-                Write::CreateIdentity(identity),
-            ) {
-                ctx.tell("cilium agent", |shared| {
-                    format!("cannot create the identity of {}", shared.pod_name(pod))
-                });
-                self.abandon(node, pod, ctx);
-                return;
-            }
-            latency
-        };
-        ctx.after(
-            Source::Agent(node),
-            EventClass::Timer,
-            latency,
-            Event::Agent(node, AgentEvent::Identified(pod)),
-        );
+                EventClass::Timer,
+                SimDuration::ZERO,
+                Event::Agent(node, AgentEvent::Identified(pod)),
+            );
+            return;
+        }
+        // The API server answers when the identity is there; then the agent goes on.
+        let law = ctx.blueprint().spec.cilium.identity_create_latency;
+        let latency = ctx.draw(Purpose::IdentityCreate, ctx.shared.key(pod), &law);
+        let key = ctx.shared.key(pod).child(120);
+        let write = Write::CreateIdentity(identity, node, pod);
+        if !ctx.write_after(Source::Agent(node), Some(Party::Agent(node)), key, latency, write) {
+            ctx.tell("cilium agent", |shared| {
+                format!("cannot create the identity of {}", shared.pod_name(pod))
+            });
+            self.abandon(node, pod, ctx);
+        }
     }
 
     fn identified(&mut self, node: NodeId, pod: PodId, ctx: &mut Ctx) {
         let identity = ctx.shared.kind(pod).identity;
-        let (Some(number), Some((_, ip))) = (ctx.shared.api.identity(identity), ctx.shared.physics.pod(pod).place)
-        else {
-            // The write is still on its way: look again a little later.
-            ctx.after(
-                Source::Agent(node),
-                EventClass::Timer,
-                SimDuration::from_millis(20),
-                Event::Agent(node, AgentEvent::Identified(pod)),
-            );
+        let place = ctx.shared.physics.pod(pod).place;
+        let (Some(number), Some((_, ip))) = (ctx.shared.api.identity(identity), place) else {
+            // Its sandbox went while the identity was created.
+            self.creation_ends(node, pod, ctx);
             return;
         };
         let agent = &mut self.agents[node.index()];
@@ -285,7 +270,7 @@ impl Agents {
     fn abandon(&mut self, node: NodeId, pod: PodId, ctx: &mut Ctx) {
         self.release(node, pod, ctx);
         self.creation_ends(node, pod, ctx);
-        self.fail(node, pod, ctx);
+        self.fail(node, pod, false, ctx);
     }
 
     fn creation_ends(&mut self, node: NodeId, pod: PodId, ctx: &mut Ctx) {
@@ -333,7 +318,6 @@ impl Agents {
             ctx.shared.physics.release_address(pod);
             let (_, address) = ctx.blueprint().addresses.locate(ip);
             self.agents[node.index()].ipam.release(address);
-            ctx.shared.recorder.address_released(pod, ip);
             ctx.note(|_| Fact::Freed { pod, ip });
             ctx.tell("cilium agent", |shared| {
                 format!("frees {ip} of {}", shared.pod_name(pod))

@@ -4,7 +4,7 @@
 //! source address against the peers' allowed IPs, which are fed from the receiving node's ipcache; ingress policy at the
 //! server's node on the source identity, which is the sender's own label on the same node, else what the packet carries,
 //! else what the receiving node's ipcache says, else the world (`cilium.md` section 0).
-//! **Left out**: established connections (every packet is judged there too), host traffic, Services in the datapath, IPsec,
+//! **Left out**: established connections (every packet is judged there too), WireGuard's choice of a peer at the sender, host traffic, Services in the datapath, IPsec,
 //! the path of answers.
 //! **Parameters**: routing, encryption, `wireguard_encapsulates`. **Validated by**: the table of `cilium.md` section 0.
 
@@ -86,7 +86,7 @@ pub fn forward(
     };
     if enforced {
         let believed = believed_at(shared, from_node, ip, time);
-        if !blueprint.egress_admits(shared.kind(from).identity, peer(shared, believed), port) {
+        if !blueprint.egress_admits(shared.kind(from).identity, peer(shared, from_node, believed), port) {
             return Passage::Lost(Loss::EgressPolicy { believed });
         }
     }
@@ -108,7 +108,7 @@ pub fn forward(
     }
     if enforced {
         let believed = source_identity(shared, from, from_node, from_ip, to_node, time);
-        if !blueprint.ingress_admits(peer(shared, believed), shared.kind(to).identity, port) {
+        if !blueprint.ingress_admits(peer(shared, to_node, believed), shared.kind(to).identity, port) {
             return Passage::Lost(Loss::IngressPolicy { at: to, believed });
         }
     }
@@ -146,10 +146,10 @@ fn is_listed(shared: &Shared, node: NodeId, ip: Ipv4Addr, from_node: NodeId, tim
     ipcache::entry(shared, node, ip, time).is_some_and(|entry| entry.endpoint.node == from_node)
 }
 
-/// What a believed identity means to the policy.
-fn peer(shared: &Shared, believed: BelievedIdentity) -> NetworkPeer {
+/// What a believed identity means to the policy of a node. A number that the node has not read is in no policy map: no
+/// selector matches it, as with the world.
+fn peer(shared: &Shared, node: NodeId, believed: BelievedIdentity) -> NetworkPeer {
     shared
-        .api
-        .meaning(believed)
+        .meaning_at(node, believed)
         .map_or(NetworkPeer::World, NetworkPeer::Pod)
 }

@@ -15,7 +15,7 @@ use crate::cluster::ids::PodId;
 use crate::cluster::purpose::Purpose;
 use crate::cluster::records::DelayCause;
 use crate::cluster::story::{Fact, LegFact, Wait};
-use crate::kernel::{EventClass, SimDuration, SimTime};
+use crate::kernel::{EventClass, SimDuration};
 
 /// Who asks for the certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,8 +66,6 @@ pub struct CertificateLeg {
     /// Callers that wait for the mutex.
     waiting: [bool; 2],
     failures: [u32; 2],
-    /// Whether a caller exists yet.
-    active: [bool; 2],
     obtained: bool,
     /// Landings and losses.
     pub history: LegHistory,
@@ -83,7 +81,6 @@ impl Default for CertificateLeg {
             call: None,
             waiting: [false; 2],
             failures: [0; 2],
-            active: [false; 2],
             obtained: false,
             history: LegHistory::default(),
         }
@@ -96,7 +93,6 @@ impl CertificateLeg {
         if self.obtained {
             return;
         }
-        self.active[caller.index()] = true;
         if self.call.is_some() {
             self.waiting[caller.index()] = true;
         } else {
@@ -345,15 +341,6 @@ impl CertificateLeg {
                     .min(params.envoy_backoff_max);
                 ctx.stream(Purpose::EnvoySecretBackoff, key).up_to(upper)
             }
-        }
-    }
-
-    /// When the connection that the channel has now is cut for its age.
-    #[must_use]
-    pub fn closes_at(&self) -> Option<SimTime> {
-        match self.channel {
-            Channel::Ready(connection) => Some(connection.closes_at),
-            _ => None,
         }
     }
 }

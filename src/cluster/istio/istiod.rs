@@ -69,7 +69,6 @@ pub struct Istiods {
 struct Istiod {
     api_client: TokenBucket,
     streams: TokenBucket,
-    serving: bool,
     /// Changes seen since the last snapshot.
     changed: Vec<(ServiceId, VersionIndex)>,
     first_change: SimTime,
@@ -120,7 +119,6 @@ impl Istiods {
         let istiod = Istiod {
             api_client: TokenBucket::new(params.api_client_qps, params.api_client_burst),
             streams: TokenBucket::new(params.stream_rate, 1),
-            serving: true,
             changed: Vec::new(),
             first_change: ctx.now(),
             debounce: None,
@@ -193,7 +191,7 @@ impl Istiods {
     fn request(&mut self, id: IstiodId, request: Request, ctx: &mut Ctx) {
         let now = ctx.now();
         let stream_wait_max = ctx.blueprint().istio().params.stream_wait_max;
-        let Some(istiod) = self.istiod(id).filter(|istiod| istiod.serving) else {
+        let Some(istiod) = self.istiod(id) else {
             answer(id, request, Answer::Unavailable, SimDuration::ZERO, ctx);
             return;
         };
