@@ -5,7 +5,7 @@
 //! has no estimate and n 0. Failed runs are in no measure.
 
 use super::cell::Word;
-use super::numbers::{DesignNumbers, ExposureKind, RunNumbers};
+use super::numbers::{DesignNumbers, ExposureKind, RunNumbers, STUCK_AFTER};
 use super::plan::{Plan, PlannedDesign};
 use super::summary::{CONFIDENCE, Measure};
 use crate::cluster::records::{AccessClass, DelayCause, Via};
@@ -56,6 +56,7 @@ pub fn measure_sets() -> Vec<MeasureSet> {
         delayed_startup,
         pod_shares,
         landings,
+        stuck_certificates,
         control_plane,
         exposure,
         exposure_window,
@@ -355,6 +356,39 @@ fn landings(context: &Context<'_>, _: Uniform<'_>) -> Measures {
                 "share of measured pods of which at least two connections of one leg to an Istiod failed",
                 |run| (run.pods.two_bad_landings, run.pods.all),
             ),
+        ),
+    ]
+}
+
+fn stuck_certificates(context: &Context<'_>, _: Uniform<'_>) -> Measures {
+    if !context.numbers.sound().any(|run| run.pods.certificate_stuck > 0) {
+        return Vec::new();
+    }
+    let minutes = STUCK_AFTER.as_secs_f64() / 60.0;
+    let share = context.ratio(
+        &format!(
+            "share of measured pods whose certificate took {minutes} minutes or more, or had not come by the horizon"
+        ),
+        |run| (run.pods.certificate_stuck, run.pods.all),
+    );
+    let (n, shortest, longest) = match context.numbers.unstuck {
+        Some((n, shortest, longest)) => (n, Some(shortest.as_secs_f64()), Some(longest.as_secs_f64())),
+        None => (0, None, None),
+    };
+    vec![
+        named("certificate_stuck_share", share),
+        named(
+            "certificate_unstuck_min",
+            Measure::extreme(
+                "shortest wait for a certificate that was stuck and came in the end",
+                "s",
+                shortest,
+                n,
+            ),
+        ),
+        named(
+            "certificate_unstuck_max",
+            Measure::extreme("longest such wait", "s", longest, n),
         ),
     ]
 }

@@ -40,7 +40,13 @@ pub struct PodCounts {
     pub no_bad_landing: u32,
     /// With at least two failed landings on one leg.
     pub two_bad_landings: u32,
+    /// Whose certificate took at least [`STUCK_AFTER`], or had not come by the horizon.
+    pub certificate_stuck: u32,
 }
+
+/// A certificate that takes longer than this waits for a connection to end: it is far beyond every back-off and time-out,
+/// and far below the age at which Istiod ends a connection.
+pub const STUCK_AFTER: SimDuration = SimDuration::from_secs(600);
 
 /// The numbers of one run.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -171,6 +177,8 @@ pub struct DesignNumbers {
     pub running: Vec<Observation>,
     /// Waits for Ready of those of them that count as delayed, by what delayed them most.
     pub delayed: [Vec<Observation>; CAUSES],
+    /// Certificate phases of stuck pods that got theirs in the end: how many, shortest and longest.
+    pub unstuck: Option<(u64, SimDuration, SimDuration)>,
     /// Reasons for which scripts gave up, with counts.
     pub script_stops: BTreeMap<String, u64>,
 }
@@ -205,6 +213,10 @@ impl DesignNumbers {
         let bad = [pod.certificate_landings_bad, pod.configuration_landings_bad];
         counts.no_bad_landing += u32::from(bad == [0, 0]);
         counts.two_bad_landings += u32::from(bad.iter().any(|landings| *landings >= 2));
+        let waited = pod.certificate.filter(|waited| *waited >= STUCK_AFTER);
+        let waiting =
+            pod.exit_cause == ExitCause::Censored && pod.certificate.is_none() && pod.certificate_landings_bad > 0;
+        counts.certificate_stuck += u32::from(waited.is_some() || waiting);
         let ended = match pod.exit_cause {
             ExitCause::Ready => Outcome::Event,
             ExitCause::Deleted => Outcome::Competing,
@@ -215,6 +227,10 @@ impl DesignNumbers {
             time_ns: until.since(pod.wished).as_nanos(),
             outcome,
         };
+        if let Some(waited) = waited {
+            let (count, shortest, longest) = self.unstuck.unwrap_or((0, waited, waited));
+            self.unstuck = Some((count + 1, shortest.min(waited), longest.max(waited)));
+        }
         let seen = wait(pod.exit, ended);
         if let Some(cause) = pod.delayed_by {
             self.delayed[cause as usize].push(seen);

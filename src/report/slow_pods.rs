@@ -69,6 +69,7 @@ pub fn paragraph(manifest: &Manifest, summary: &Summary) -> String {
     sentences.extend(designs.iter().map(|design| of_design(design)));
     sentences.extend(leading(&designs));
     sentences.extend(recoveries(&designs));
+    sentences.extend(designs.iter().filter_map(|design| stuck(design)));
     sentences.extend(ending(&designs));
     sentences.push(assumptions(manifest));
     sentences.join(" ")
@@ -178,6 +179,31 @@ fn recoveries(designs: &[&DesignSummary]) -> Option<String> {
             parts.join(", ")
         )
     })
+}
+
+/// Certificate requests that stay with one Istiod until their connection ends.
+fn stuck(design: &DesignSummary) -> Option<String> {
+    let share = design.measure("certificate_stuck_share")?;
+    let minutes = |name: &str| {
+        design
+            .measure(name)
+            .and_then(|measure| measure.estimate)
+            .map(|s| number(s / 60.0))
+    };
+    let ends = minutes("certificate_unstuck_min").zip(minutes("certificate_unstuck_max"));
+    let ends = ends.map_or_else(
+        || "none of them got its certificate before the horizon".to_owned(),
+        |(shortest, longest)| {
+            format!("those that got it waited {shortest} to {longest} min, until the connection ended by its age")
+        },
+    );
+    Some(format!(
+        "In `{}` {} of the measured pods stayed stuck with one Istiod for their certificate: {ends}; {} were still waiting at \
+         the horizon.",
+        design.name,
+        interval_percent(Some(share)),
+        percent(estimate(design.measure("never_ready_share")))
+    ))
 }
 
 /// C: what ends the delays.
