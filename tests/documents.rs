@@ -46,3 +46,74 @@ fn every_folder_of_the_map_exists_and_none_is_missing() {
         "the map names a folder that is not there"
     );
 }
+
+/// Folders in the order of the house: each may use those after it, and `stats` stands on the ground.
+const HOUSE: [&str; 9] = [
+    "cli", "report", "lab", "scenario", "faults", "cluster", "policy", "stats", "kernel",
+];
+
+fn sources(folder: &std::path::Path, found: &mut Vec<(String, String)>) {
+    for entry in std::fs::read_dir(folder).expect("the sources are there").flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = std::fs::read_to_string(&path).expect("a source is text");
+            found.push((path.display().to_string().replace('\\', "/"), text));
+        }
+    }
+}
+
+fn all_sources() -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    sources(
+        &std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src"),
+        &mut found,
+    );
+    found
+}
+
+#[test]
+fn arrows_point_down_only() {
+    for (path, text) in all_sources() {
+        let Some(own) = HOUSE
+            .iter()
+            .position(|folder| path.contains(&format!("/src/{folder}/")))
+        else {
+            continue; // lib.rs and main.rs
+        };
+        // Tests may look up; what is built may not.
+        let built = text.split("#[cfg(test)]").next().unwrap_or_default();
+        for folder in &HOUSE[..own] {
+            assert!(
+                !built.contains(&format!("crate::{folder}::")),
+                "{path} uses {folder}, which stands above it"
+            );
+        }
+    }
+}
+
+#[test]
+fn one_file_creates_random_generators() {
+    for (path, text) in all_sources() {
+        let creates = [
+            "from_seed(",
+            "seed_from_u64(",
+            "from_os_rng(",
+            "rand::rng(",
+            "thread_rng(",
+        ];
+        let allowed = path.ends_with("src/kernel/stream.rs");
+        assert!(
+            allowed || !creates.iter().any(|call| text.contains(call)),
+            "{path} creates a generator: ask kernel::RunKey for a stream instead"
+        );
+    }
+}
+
+#[test]
+fn every_file_opens_with_its_duty() {
+    for (path, text) in all_sources() {
+        assert!(text.starts_with("//! "), "{path} does not open with its duty");
+    }
+}

@@ -117,9 +117,11 @@ fn series(design: &str, numbers: &DesignNumbers, seed: u64) -> StartupSeries {
         pods.iter().filter(|seen| seen.outcome == outcome).count() as f64 / (pods.len().max(1)) as f64
     };
     let curve = cumulative_incidence(pods);
+    // Products of many survivals end a rounding error below 1.
+    let clean = |share: f64| libm::round(share * 1e9) / 1e9;
     let points: Vec<(f64, f64)> = curve
         .iter()
-        .map(|point| (point.time_ns as f64 / 1e9, point.incidence))
+        .map(|point| (point.time_ns as f64 / 1e9, clean(point.incidence)))
         .collect();
     let runs = u32::try_from(numbers.runs.iter().filter(|run| !run.failed).count()).unwrap_or(u32::MAX);
     let horizon_ns = pods.iter().map(|seen| seen.time_ns).max().unwrap_or(0);
