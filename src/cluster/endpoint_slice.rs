@@ -7,7 +7,7 @@
 
 use super::context::Ctx;
 use super::event::{Event, Source};
-use super::ids::{KindId, PodId, ServiceId};
+use super::ids::{PodId, ServiceId};
 use super::objects::{Backend, Write};
 use super::purpose::Purpose;
 use crate::kernel::{EntityKey, EventClass, SimTime};
@@ -27,6 +27,8 @@ pub struct EndpointSlices {
     pending: Vec<bool>,
     syncs: Vec<u64>,
     latest_writes: Vec<SimTime>,
+    /// Pods of each Service that the controller has heard of and not seen go, in that order.
+    members: Vec<Vec<PodId>>,
     seen: u32,
 }
 
@@ -38,6 +40,7 @@ impl EndpointSlices {
             pending: vec![false; services],
             syncs: vec![0; services],
             latest_writes: vec![SimTime::ZERO; services],
+            members: vec![Vec::new(); services],
             seen: 0,
         }
     }
@@ -50,6 +53,10 @@ impl EndpointSlices {
                 let law = ctx.blueprint().spec.kubernetes.endpoint_slice_sync_latency;
                 for position in 0..ctx.shared.kind(pod).services.len() {
                     let service = ctx.shared.kind(pod).services[position];
+                    let members = &mut self.members[service.index()];
+                    if !members.contains(&pod) {
+                        members.push(pod);
+                    }
                     if !std::mem::replace(&mut self.pending[service.index()], true) {
                         self.syncs[service.index()] += 1;
                         let key = EntityKey::root("endpoint slice")
@@ -69,12 +76,11 @@ impl EndpointSlices {
                 self.pending[service.index()] = false;
                 let api = &ctx.shared.api;
                 let known = |pod: PodId| api.pods.at(pod.0, self.seen).and_then(|version| version.value.as_ref());
-                let members = (0..ctx.blueprint().kinds.len() as u32)
-                    .map(KindId)
-                    .filter(|&kind| ctx.blueprint().kind(kind).services.contains(&service))
-                    .flat_map(|kind| api.pods_of(kind).iter().copied());
+                let members = &mut self.members[service.index()];
+                members.retain(|&pod| known(pod).is_some());
                 let backends = members
-                    .filter_map(|pod| {
+                    .iter()
+                    .filter_map(|&pod| {
                         let object = known(pod)?;
                         let ready = object.ready && !object.deleting;
                         ready.then_some(Backend { pod, ip: object.ip? })

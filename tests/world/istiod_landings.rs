@@ -12,7 +12,7 @@ use meshfault::cluster::records::{DelayCause, ExitCause, PodRecord};
 use crate::support::{Bench, Lab, agrees, measured, quantile, z_of_share, z_over_runs};
 
 const RUNS: u64 = 3_500;
-const STICKY_RUNS: u64 = 2_000;
+const STICKY_RUNS: u64 = 3_500;
 const BAD: &str = "istiod-0";
 
 static LAB: LazyLock<Lab> = LazyLock::new(|| Bench::of("one-istiod-of-three", &[]).ready());
@@ -139,9 +139,10 @@ fn a_pod_says_what_delayed_it_and_by_how_much() {
             continue;
         }
         assert_eq!(pair.pod.delayed_by, Some(DelayCause::TokenReview), "{:?}", pair.pod);
-        // What the slower leg lost is the delay, except for the head start that it may have had.
+        // What the slower leg lost is the delay, except for the head start that it may have had, and for its first push,
+        // which is drawn anew at another Istiod.
         assert!(
-            (-0.5..2.5).contains(&(lost - delay)),
+            (-2.0..2.5).contains(&(lost - delay)),
             "{lost} s lost, {delay} s late: {:?}",
             pair.pod
         );
