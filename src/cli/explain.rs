@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::error::CliError;
-use super::load::{self, LoadRequest};
+use super::load::{self, DEFAULT_EXPERIMENT, LoadRequest};
 use super::{exit_code, print};
 use crate::cluster::records::{AccessRecord, ExposureRecord, Outcome, PodRecord, RunRecord};
 use crate::cluster::story::dossier::Dossier;
@@ -108,10 +108,9 @@ impl ExplainArgs {
 /// The command that tells a run of an experiment, up to the design.
 #[must_use]
 pub fn begin(experiment: Option<&Path>) -> String {
-    match experiment {
-        Some(experiment) => format!("meshfault explain {}", experiment.display()),
-        None => "meshfault explain".to_owned(),
-    }
+    // The default is named, so that a run without a name and a run of the default leave the same bytes.
+    let experiment = experiment.unwrap_or_else(|| Path::new(DEFAULT_EXPERIMENT));
+    format!("meshfault explain {}", experiment.display())
 }
 
 fn picture(file: &Path) -> Result<Picture, CliError> {
