@@ -388,7 +388,8 @@ impl Script {
                 self.found = Some(pod);
                 ctx.tell("script", |shared| {
                     let ip = shared.api.pod(pod).and_then(|object| object.ip);
-                    format!("finds {} on a remembered address {ip:?}", shared.pod_name(pod))
+                    let ip = ip.map_or_else(String::new, |ip| format!(", {ip}"));
+                    format!("finds {} on a remembered address{ip}", shared.pod_name(pod))
                 });
                 self.advance(SimDuration::ZERO, ctx);
             }
