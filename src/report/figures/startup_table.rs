@@ -8,7 +8,8 @@ use super::style::{Anchor, Font, Style};
 use super::text::{duration, grouped, level, percent};
 use super::{StartupFigure, StartupSeries, palette};
 
-/// When the curve reaches `share`, in words.
+/// When the curve reaches `share`, in words. If it does not although nobody is waiting any more, too many pods were
+/// deleted first, and a bound on the time would mislead.
 fn reached(series: &StartupSeries, share: f64, horizon_s: f64) -> String {
     let within = |point: &&(f64, f64)| usable(point) && point.0 <= horizon_s;
     let hit = series
@@ -16,26 +17,26 @@ fn reached(series: &StartupSeries, share: f64, horizon_s: f64) -> String {
         .iter()
         .filter(within)
         .find(|point| point.1 >= share - 1e-12);
-    hit.map_or_else(
-        || format!("> {}", duration(horizon_s)),
-        |(seconds, _)| duration(*seconds),
-    )
+    match hit {
+        Some((seconds, _)) => duration(*seconds),
+        None if series.never_share == 0.0 => "never".to_owned(),
+        None => format!("> {}", duration(horizon_s)),
+    }
 }
 
 /// The table below the panels, which is the legend as well; returns the height of the whole figure.
 pub(super) fn table(canvas: &mut Canvas, figure: &StartupFigure, top: f64) -> f64 {
     const COLUMNS: [f64; 8] = [244.0, 284.0, 362.0, 438.0, 512.0, 576.0, 640.0, WIDTH - MARGIN];
     let right = |colour| Font::regular(SMALL, colour).anchored(Anchor::End);
-    let within = format!("in {}", duration(figure.horizon_s));
     let heads = [
         ["measured", "pods"],
         ["", "runs"],
         ["50 % ready", "after"],
         ["90 % ready", "after"],
         ["99 % ready", "after"],
-        ["ready", &within],
+        ["ready", "in the end"],
         ["deleted", "before"],
-        ["not ready", &within],
+        ["still", "waiting"],
     ];
     for (head, x) in heads.iter().zip(COLUMNS) {
         canvas.text(head[0], [x, top], right(palette::GREY));
