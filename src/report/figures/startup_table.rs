@@ -34,7 +34,7 @@ pub(super) fn table(canvas: &mut Canvas, figure: &StartupFigure, top: f64) -> f6
         ["50 % ready", "after"],
         ["90 % ready", "after"],
         ["99 % ready", "after"],
-        ["ready", "in the end"],
+        ["ready", "at all"],
         ["deleted", "before"],
         ["still", "waiting"],
     ];
