@@ -147,12 +147,12 @@ impl Blueprint {
             name,
             identity,
             replicas,
-            grace_period: SimDuration::from_secs(30),
+            grace_period: spec.kubernetes.termination_grace_period_default,
             ignores_sigterm: false,
             containers: 1,
             sidecar: false,
-            max_surge: Amount::Percent(100),
-            max_unavailable: Amount::Percent(25),
+            max_surge: Amount::Percent(0),
+            max_unavailable: Amount::Percent(0),
             services: Vec::new(),
             conflicts: Vec::new(),
             role,
@@ -166,7 +166,11 @@ impl Blueprint {
                 "istiod",
                 &[("app", "istiod"), ("istio", "pilot")],
             ));
-            kinds.push(plain("istiod".to_owned(), identity, Role::Istiod, istio.replicas));
+            kinds.push(Kind {
+                max_surge: Amount::of_ratio(istio.params.istiod_max_surge),
+                max_unavailable: Amount::of_ratio(istio.params.istiod_max_unavailable),
+                ..plain("istiod".to_owned(), identity, Role::Istiod, istio.replicas)
+            });
             KindId(kinds.len() as u32 - 1)
         });
         let first_churn_kind = kinds.len();

@@ -148,6 +148,8 @@ parameters! {
         container_start_latency: Law,
         /// Kubelet looks at all containers this often (duration).
         pleg_period: SimDuration,
+        /// Grace period of the pods that no manifest describes: Istiod's and churn's (duration).
+        termination_grace_period_default: SimDuration,
         /// Shortest time between asking a process to stop and killing it (duration).
         minimum_kill_window: SimDuration,
         /// A process that handles the request to stop ends after this (duration).
@@ -270,6 +272,10 @@ parameters! {
         debounce_after: SimDuration,
         /// But not longer than this (duration).
         debounce_max: SimDuration,
+        /// Share of its replicas that Istiod's rollout may have in addition (ratio).
+        istiod_max_surge: f64,
+        /// Share of its replicas that Istiod's rollout may lack (ratio).
+        istiod_max_unavailable: f64,
         /// From Istiod's container starting to its being ready (duration).
         istiod_start_latency: Law,
         /// The init container that redirects traffic (duration).
