@@ -8,7 +8,8 @@ pub const EXPECTATION_FAILED: u8 = 1;
 pub const BAD_INPUT: u8 = 2;
 /// The runs do not suffice to say whether an expectation came true.
 pub const INCONCLUSIVE: u8 = 3;
-/// Some runs failed; the others are in the result.
+/// Some runs failed; the others are in the result. From `verify`: a run fails, does not repeat, or is another one in the
+/// other build, or two addresses share a random stream.
 pub const RUNS_FAILED: u8 = 4;
 /// Interrupted by Ctrl-C; a valid partial result was written.
 pub const INTERRUPTED: u8 = 130;

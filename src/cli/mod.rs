@@ -9,6 +9,7 @@ pub mod explain;
 mod figures;
 pub mod load;
 pub mod run;
+pub mod verify;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -33,6 +34,8 @@ enum Command {
     Run(run::RunArgs),
     /// Replays one run and tells it: who believed what when, who was let in, and what delayed which pod.
     Explain(explain::ExplainArgs),
+    /// Makes runs twice and says whether they repeat; compares builds; says which answers hang on the order of ties.
+    Verify(verify::VerifyArgs),
 }
 
 /// The program: reads the process's arguments, does what they say, and gives the exit code.
@@ -59,6 +62,7 @@ pub fn main() -> ExitCode {
     let done = match parsed.command {
         Command::Run(arguments) => arguments.check(command_line).and_then(|request| run::run(&request)),
         Command::Explain(arguments) => arguments.check().and_then(|request| explain::run(&request)),
+        Command::Verify(arguments) => arguments.check().and_then(|request| verify::run(&request)),
     };
     ExitCode::from(done.unwrap_or_else(|error| {
         eprintln!("{:?}", miette::Report::new(error));

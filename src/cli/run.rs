@@ -140,7 +140,7 @@ impl RunArgs {
 }
 
 /// A whole number of at least 1.
-fn positive(text: &str) -> Result<u64, String> {
+pub(super) fn positive(text: &str) -> Result<u64, String> {
     match text.parse() {
         Ok(number) if number > 0 => Ok(number),
         _ => Err("not a whole number of at least 1".to_owned()),
@@ -164,8 +164,10 @@ fn load_experiment(request: &LoadRequest) -> Result<Loaded, CliError> {
     let scenario = load::scenario(request)?;
     let designs = load::designs(&scenario, &request.designs)?;
     let simulator = Simulator::new(scenario.seed, &scenario.seed_group, designs.iter().copied());
+    let mut plan = plan(&scenario, &designs);
+    plan.explain = explain::begin(request.experiment.as_deref());
     Ok(Loaded {
-        plan: plan(&scenario, &designs),
+        plan,
         simulator: Box::new(simulator),
     })
 }

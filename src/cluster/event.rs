@@ -1,4 +1,5 @@
-//! The closed set of events of the simulated world, and who schedules them.
+//! The closed set of events of the simulated world, and who schedules them. What stands for an event in the fingerprint
+//! belongs to `event_digest`.
 
 use super::access::AccessEvent;
 use super::churn::ChurnEvent;
@@ -74,52 +75,6 @@ impl Event {
             Self::Judge(_) => "judge",
         }
     }
-
-    /// A number for the fingerprint: which component, and which pod, node or Istiod it concerns.
-    #[must_use]
-    pub fn digest(&self) -> u64 {
-        let (component, subject) = match self {
-            Self::Fault(fault, starts) => (0, u64::from(*fault) * 2 + u64::from(*starts)),
-            Self::Commit(write) => (1, digest_of_write(write)),
-            Self::Deployment(_) => (2, 0),
-            Self::ReplicaSet(_) => (3, 0),
-            Self::Scheduler(_) => (4, 0),
-            Self::NodeLifecycle(_) => (5, 0),
-            Self::EndpointSlice(_) => (6, 0),
-            Self::Kubelet(node, _) => (7, u64::from(node.0)),
-            Self::Agent(node, _) => (8, u64::from(node.0)),
-            Self::Istiod(istiod, _) => (9, u64::from(istiod.0)),
-            Self::Sidecar(pod, _) => (10, u64::from(pod.0)),
-            Self::Script(_) => (11, 0),
-            Self::Churn(_) => (12, 0),
-            Self::Access(access, _) => (13, u64::from(*access)),
-            Self::Judge(_) => (14, 0),
-        };
-        subject << 8 | component
-    }
-}
-
-fn digest_of_write(write: &Write) -> u64 {
-    let (kind, object, detail) = match write {
-        Write::ScaleDeployment(kind, replicas) => (0, kind.0, *replicas),
-        Write::RestartDeployment(kind) => (1, kind.0, 0),
-        Write::CreatePod(pod, _) => (2, pod.0, 0),
-        Write::BindPod(pod, node) => (3, pod.0, node.0),
-        Write::ReportAddress(pod, ip) => (4, pod.0, u32::from(*ip)),
-        Write::ReportRunning(pod, ip) => (5, pod.0, u32::from(*ip)),
-        Write::ReportReady(pod) => (6, pod.0, 0),
-        Write::MarkNotReady(pod) => (7, pod.0, 0),
-        Write::DeletePod(pod) => (8, pod.0, 0),
-        Write::RemovePod(pod) => (9, pod.0, 0),
-        Write::PublishEndpoint(endpoint) => (10, endpoint.pod.0, u32::from(endpoint.ip)),
-        Write::RemoveEndpoint(endpoint) => (11, endpoint.pod.0, u32::from(endpoint.ip)),
-        Write::CreateIdentity(identity, _, pod) => (12, u32::from(identity.0), pod.0),
-        Write::WriteSlice(service, backends) => (13, service.0, backends.len() as u32),
-        Write::SetNodeReady(node, ready) => (14, node.0, u32::from(*ready)),
-    };
-    (u64::from(object) << 32 | u64::from(detail))
-        .wrapping_mul(31)
-        .wrapping_add(kind)
 }
 
 /// A component that schedules events. The rank decides ties; see `kernel::order`.

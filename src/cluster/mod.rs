@@ -12,6 +12,7 @@ pub mod context;
 pub mod deployment;
 pub mod endpoint_slice;
 pub mod event;
+pub mod event_digest;
 pub mod history;
 pub mod ids;
 pub mod ipam;

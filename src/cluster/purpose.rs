@@ -1,5 +1,7 @@
 //! What the world's random numbers are for. The names are part of the results: renaming one changes its draws.
 
+use crate::kernel::stream::{all_differ, hash_name};
+
 macro_rules! purposes {
     ($($(#[$doc:meta])* $variant:ident = $name:literal,)+) => {
         /// The purpose of a random number in the simulated world.
@@ -9,11 +11,22 @@ macro_rules! purposes {
         impl Purpose {
             /// All purposes.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// The hashes of the names, in the same order.
+            const HASHES: &'static [u64] = &[$(hash_name($name),)+];
         }
+
+        // Two purposes of one hash would draw the same numbers; such a list does not compile.
+        const _: () = assert!(all_differ(Purpose::HASHES), "two purposes have the same hash");
 
         impl crate::kernel::Purpose for Purpose {
             fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name,)+ }
+            }
+
+            #[inline]
+            fn name_hash(self) -> u64 {
+                Self::HASHES[self as usize]
             }
         }
     };
@@ -122,8 +135,15 @@ purposes! {
 
 #[cfg(test)]
 mod tests {
-    use super::Purpose;
+    use super::{Purpose, hash_name};
     use crate::kernel::Purpose as _;
+
+    #[test]
+    fn the_constant_hashes_are_those_of_the_names() {
+        for purpose in Purpose::ALL {
+            assert_eq!(purpose.name_hash(), hash_name(purpose.name()), "{}", purpose.name());
+        }
+    }
 
     #[test]
     fn names_are_unique() {

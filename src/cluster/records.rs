@@ -10,7 +10,7 @@ use super::story::dossier::Dossier;
 use crate::kernel::{RunFailure, SimDuration, SimTime, TraceLine};
 
 /// Everything one run gives.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Outcome {
     /// Facts about the run as a whole.
     pub run: RunRecord,

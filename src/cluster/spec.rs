@@ -4,7 +4,7 @@
 //! parameter has a value. Reading files and complaining about them belongs to `scenario`; the state of a running world
 //! belongs to `world`.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::params::{CiliumParams, IstioParams, KubernetesParams, NetworkParams};
 use crate::kernel::{Law, SimDuration, SimTime};
@@ -15,6 +15,10 @@ use crate::policy::{CiliumPolicies, LabelSelector, MeshPolicies, Subject};
 pub struct WorldSpec {
     /// The end of every run.
     pub horizon: SimTime,
+    /// What ends a run before that, as failed.
+    pub limits: RunLimits,
+    /// How events of different sources at one instant are ordered.
+    pub tie_order: TieRule,
     /// Number of nodes, control plane included.
     pub nodes: u32,
     /// How many of them are control-plane nodes, on which no workload is placed.
@@ -53,6 +57,61 @@ pub struct WorldSpec {
     pub churn: Vec<ChurnSpec>,
     /// What is measured.
     pub measures: Measures,
+}
+
+/// What ends a run as failed; far above what any sound run needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunLimits {
+    /// Most events.
+    pub events_max: u64,
+    /// Most events at one instant.
+    pub events_per_instant_max: u64,
+    /// Most pending events.
+    pub pending_max: u64,
+    /// Most memory of a run by its own estimate \[MiB\].
+    pub memory_max_mib: u64,
+}
+
+impl Default for RunLimits {
+    fn default() -> Self {
+        Self {
+            events_max: 2_000_000_000,
+            events_per_instant_max: 1_000_000,
+            pending_max: 100_000_000,
+            memory_max_mib: 4096,
+        }
+    }
+}
+
+/// How events of different sources at the same instant and of the same class are ordered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TieRule {
+    /// By the rank of the source.
+    #[default]
+    Ranked,
+    /// By a permutation of the sources, another one in each run, that a keyed hash chooses.
+    Permuted,
+}
+
+impl TieRule {
+    /// The word for it in experiment files.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Ranked => "ranked",
+            Self::Permuted => "permuted",
+        }
+    }
+
+    /// The other one.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Ranked => Self::Permuted,
+            Self::Permuted => Self::Ranked,
+        }
+    }
 }
 
 /// How packets travel between nodes.

@@ -1,6 +1,10 @@
 //! One run of a design: the components together, and the loop that hands each event to its component.
 //!
-//! What a component does belongs to its own file; what faults do belongs to `faults`, which this file only calls.
+//! What a component does belongs to its own file; what faults do belongs to `faults`, which this file only calls. A
+//! component that panics ends its run as failed, with time and component; what is printed of it belongs to `lab`.
+
+use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::access::Accesses;
 use super::api_server::{self, ApiServer};
@@ -12,6 +16,7 @@ use super::context::{Ctx, Shared};
 use super::deployment::Deployments;
 use super::endpoint_slice::EndpointSlices;
 use super::event::{Event, Source};
+use super::event_digest;
 use super::history::Path;
 use super::ids::{KindId, NodeId, ServiceId};
 use super::istio::injection::Admission;
@@ -23,13 +28,16 @@ use super::links::Links;
 use super::node_lifecycle::NodeLifecycle;
 use super::physics::Physics;
 use super::recorder::Recorder;
-use super::records::Outcome;
+use super::records::{Outcome, RunRecord};
 use super::replica_set::ReplicaSets;
 use super::scheduler::Scheduler;
 use super::script::{Script, ScriptEvent};
-use super::spec::{FaultSpec, ProbeSpec, Step};
+use super::spec::{FaultSpec, ProbeSpec, Step, TieRule, WorldSpec};
 use super::story::{Story, told};
-use crate::kernel::{EntityKey, EventClass, Kernel, Limits, Model, RunKey, SimTime, Trace, run};
+use crate::kernel::{
+    DrawLog, EntityKey, EventClass, Kernel, Limits, Model, Moment, Observer, RunFailure, RunKey, SimTime, TieKey,
+    TieOrder, Trace, run, run_observed,
+};
 
 /// Starts (`true`) or ends a fault; gives the number of parties that it touched.
 pub type FaultHandler = fn(&FaultSpec, bool, &mut Ctx) -> u32;
@@ -66,24 +74,102 @@ pub struct RunId<'a> {
     pub replication: u64,
 }
 
+/// Looks at every event of a run before it is handled, and at what is shared as it is before. It changes nothing.
+pub trait Watch {
+    /// Sees an event; `Break` ends the run there.
+    fn event(&mut self, moment: &Moment, event: &Event, shared: &Shared) -> ControlFlow<()>;
+}
+
+/// Somebody who watches, at the place where the run loop looks for him.
+struct Watching<'a>(&'a mut dyn Watch);
+
+impl Observer<World> for Watching<'_> {
+    fn event(&mut self, moment: &Moment, event: &Event, world: &World) -> ControlFlow<()> {
+        self.0.event(moment, event, &world.shared)
+    }
+}
+
 /// Runs a design once. With `story` every component tells what it does.
 #[must_use]
 pub fn simulate(blueprint: &SharedBlueprint, id: RunId, faults: FaultHandler, story: bool) -> Outcome {
     let trace = if story { Trace::on() } else { Trace::off() };
-    let mut kernel = Kernel::new(Limits::until(blueprint.spec.horizon), trace);
-    let mut world = World::new(blueprint, id, faults);
+    let mut world = World::new(blueprint, run_key(id), faults);
     world.shared.story = story.then(Box::<Story>::default);
-    world.begin(&mut kernel);
-    let result = run(&mut world, &mut kernel);
-    let mut outcome = world.finish(&mut kernel);
-    outcome.run.failure = result.err();
-    outcome
+    whole_run(world, kernel(&blueprint.spec, id, trace), run)
+}
+
+/// As [`simulate`], without a story; somebody watches, and every number that is drawn is noted in `log`.
+#[must_use]
+pub fn simulate_watched(
+    blueprint: &SharedBlueprint,
+    id: RunId,
+    faults: FaultHandler,
+    log: DrawLog,
+    watch: &mut dyn Watch,
+) -> Outcome {
+    let world = World::new(blueprint, run_key(id).with_log(log), faults);
+    whole_run(world, kernel(&blueprint.spec, id, Trace::off()), |world, kernel| {
+        run_observed(world, kernel, &mut Watching(watch))
+    })
+}
+
+fn run_key(id: RunId) -> RunKey {
+    RunKey::derive(id.master_seed, id.seed_group, id.replication)
+}
+
+fn kernel(spec: &WorldSpec, id: RunId, trace: Trace) -> Kernel<Event> {
+    let limits = Limits {
+        horizon: spec.horizon,
+        events_max: spec.limits.events_max,
+        events_per_instant_max: spec.limits.events_per_instant_max,
+        pending_max: usize::try_from(spec.limits.pending_max).unwrap_or(usize::MAX),
+        memory_max_bytes: spec.limits.memory_max_mib.saturating_mul(1 << 20),
+    };
+    let ties = match spec.tie_order {
+        TieRule::Ranked => TieOrder::Ranked,
+        TieRule::Permuted => TieOrder::Permuted(TieKey::derive(id.master_seed, id.seed_group, id.replication)),
+    };
+    Kernel::new(limits, trace).with_ties(ties)
+}
+
+/// From the first event to the records. A panic leaves a failed run without rows of pods and accesses, because the state
+/// that they would be made from may be half changed.
+fn whole_run(
+    mut world: World,
+    mut kernel: Kernel<Event>,
+    run: impl FnOnce(&mut World, &mut Kernel<Event>) -> Result<(), RunFailure>,
+) -> Outcome {
+    let done = catch_unwind(AssertUnwindSafe(|| {
+        world.begin(&mut kernel);
+        let result = run(&mut world, &mut kernel);
+        let mut outcome = world.finish(&mut kernel);
+        outcome.run.failure = result.err();
+        outcome
+    }));
+    done.unwrap_or_else(|payload| {
+        let text = payload.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+        let failure = RunFailure {
+            time: kernel.now(),
+            component: kernel.component().to_owned(),
+            reason: format!("panic: {}", text.unwrap_or("without a message")),
+        };
+        Outcome {
+            run: RunRecord {
+                failure: Some(failure),
+                events: kernel.handled(),
+                fingerprint: kernel.fingerprint().get(),
+                ..RunRecord::default()
+            },
+            story: std::mem::take(&mut kernel.trace).into_lines(),
+            ..Outcome::default()
+        }
+    })
 }
 
 impl World {
-    fn new(blueprint: &SharedBlueprint, id: RunId, faults: FaultHandler) -> Self {
+    fn new(blueprint: &SharedBlueprint, run_key: RunKey, faults: FaultHandler) -> Self {
         let spec = &blueprint.spec;
-        let run_key = RunKey::derive(id.master_seed, id.seed_group, id.replication);
         let kinds = blueprint.kinds.len();
         let paths = |name: &str| {
             let family = EntityKey::root(name);
@@ -250,12 +336,22 @@ impl Model for World {
         }
     }
 
-    fn digest(event: &Event) -> u64 {
-        event.digest()
+    fn digest(&self, event: &Event) -> u64 {
+        event_digest::digest(event, &self.shared.blueprint)
     }
 
     fn component(event: &Event) -> &'static str {
         event.component()
+    }
+
+    fn memory_bytes(&self) -> u64 {
+        let shared = &self.shared;
+        // A pod with its state in all components, a version with its places in the indexes, a record with its texts.
+        let pods = shared.pods.len() * 1_500;
+        let snapshots: usize = shared.snapshots.iter().map(|snapshot| snapshot.len()).sum();
+        let versions = (shared.api.revision() as usize + snapshots) * 120;
+        let records = (shared.recorder.accesses.len() + shared.recorder.exposures.len()) * 300;
+        (pods + versions + records) as u64
     }
 }
 

@@ -2,8 +2,13 @@
 //!
 //! Read `run_loop` first, then `order` and `stream`.
 
+mod chacha;
+pub mod draw_log;
 pub mod fingerprint;
+pub mod ladder;
 pub mod law;
+pub mod limits;
+pub mod observer;
 pub mod order;
 pub mod queue;
 pub mod run_loop;
@@ -11,11 +16,15 @@ pub mod stream;
 pub mod time;
 pub mod trace;
 
+pub use draw_log::{Draw, DrawLog};
 pub use fingerprint::Fingerprint;
+pub use ladder::Ladder;
 pub use law::Law;
-pub use order::{EventClass, SourceRank};
+pub use limits::{Limits, RunFailure};
+pub use observer::{Moment, Observer};
+pub use order::{EventClass, SourceRank, TieKey, TieOrder};
 pub use queue::Timer;
-pub use run_loop::{Kernel, Limits, Model, RunFailure, run};
+pub use run_loop::{Kernel, Model, run, run_observed};
 pub use stream::{EntityKey, Purpose, RunKey, Stream};
 pub use time::{SimDuration, SimTime};
 pub use trace::{Trace, TraceLine};

@@ -8,7 +8,7 @@ use super::time::SimTime;
 
 /// What kind of thing happens, in the order in which things at the same instant happen.
 ///
-/// The table in `ARCHITECTURE.md` is checked against [`EventClass::TABLE`] by a test.
+/// The table in `ARCHITECTURE.md` is made from [`EventClass::TABLE`]: `UPDATE_DOCUMENTS=1 cargo test --test documents`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum EventClass {
@@ -51,6 +51,30 @@ impl EventClass {
             "an observer looks, after everything else at this instant",
         ),
     ];
+}
+
+impl EventClass {
+    /// The class of a number below [`EventClass::TABLE`]'s length.
+    #[must_use]
+    pub const fn of_number(number: u8) -> Self {
+        Self::TABLE[number as usize].0
+    }
+
+    /// The class's name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        Self::TABLE[self as usize].1
+    }
+
+    /// The table of the classes as it stands in `ARCHITECTURE.md`.
+    #[must_use]
+    pub fn markdown() -> String {
+        let mut table = "| class | name | what |\n|---|---|---|\n".to_owned();
+        for (class, name, what) in Self::TABLE {
+            table.push_str(&format!("| {} | {name} | {what} |\n", class as u8));
+        }
+        table
+    }
 }
 
 /// Number of bits of each part of the packed key below the time.
@@ -112,6 +136,73 @@ impl SourceRank {
     }
 }
 
+/// How events of different sources at the same instant and of the same class are ordered.
+///
+/// A question whose answer moves with this order hangs on a tie that the model does not decide.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TieOrder {
+    /// By the rank of the source.
+    #[default]
+    Ranked,
+    /// By a permutation of all ranks that the key chooses; the events of one source keep their order.
+    Permuted(TieKey),
+}
+
+/// Chooses the permutation of one run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TieKey(u64);
+
+/// Rounds of the network; four make a permutation that passes for a random one.
+const ROUNDS: u64 = 4;
+const HALF_BITS: u32 = SOURCE_BITS / 2;
+const HALF: u32 = (1 << HALF_BITS) - 1;
+
+impl TieKey {
+    /// The key of a run, a hash of what its random numbers are derived from. It is no draw: no stream knows of it.
+    #[must_use]
+    pub fn derive(master_seed: u64, seed_group: &str, replication: u64) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        for part in [
+            b"meshfault-ties-v1".as_slice(),
+            &master_seed.to_le_bytes(),
+            seed_group.as_bytes(),
+            &replication.to_le_bytes(),
+        ] {
+            hasher.update(&(part.len() as u64).to_le_bytes());
+            hasher.update(part);
+        }
+        let mut key = [0; 8];
+        key.copy_from_slice(&hasher.finalize().as_bytes()[..8]);
+        Self(u64::from_le_bytes(key))
+    }
+}
+
+impl TieOrder {
+    /// The place of a source among the sources: a bijection of the ranks, so that keys stay different.
+    #[must_use]
+    pub const fn place(self, source: SourceRank) -> SourceRank {
+        let Self::Permuted(TieKey(key)) = self else {
+            return source;
+        };
+        // A Feistel network (Luby and Rackoff 1988): each round can be undone, whatever its function is.
+        let (mut left, mut right) = (source.0 >> HALF_BITS, source.0 & HALF);
+        let mut round = 0;
+        while round < ROUNDS {
+            let scrambled = scramble(key ^ (round << 32) ^ right as u64) as u32 & HALF;
+            (left, right) = (right, left ^ scrambled);
+            round += 1;
+        }
+        SourceRank((left << HALF_BITS) | right)
+    }
+}
+
+/// The finaliser of SplitMix64.
+const fn scramble(mut x: u64) -> u64 {
+    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,6 +236,33 @@ mod tests {
         for (number, (class, _, _)) in EventClass::TABLE.iter().enumerate() {
             assert_eq!(*class as usize, number);
         }
+    }
+
+    #[test]
+    fn a_permuted_order_is_a_permutation_of_all_ranks() {
+        for replication in 0..3 {
+            let order = TieOrder::Permuted(TieKey::derive(1, "group", replication));
+            let mut seen = vec![false; SourceRank::MAX as usize + 1];
+            for rank in 0..=SourceRank::MAX {
+                let place = order.place(SourceRank::new(rank));
+                assert!(!std::mem::replace(&mut seen[place.index()], true), "{rank}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_run_has_an_order_of_its_own_and_half_of_all_pairs_change_places() {
+        let order = |replication| TieOrder::Permuted(TieKey::derive(1, "group", replication));
+        let changed = |order: TieOrder| {
+            let place = |rank| order.place(SourceRank::new(rank));
+            (0..1_000).filter(|rank| place(2 * rank) > place(2 * rank + 1)).count()
+        };
+        // Binomial with 1,000 trials: five standard deviations are 79.
+        for replication in 0..20 {
+            assert!(changed(order(replication)).abs_diff(500) < 79);
+        }
+        assert_ne!(order(0).place(SourceRank::new(1)), order(1).place(SourceRank::new(1)));
+        assert_eq!(TieOrder::Ranked.place(SourceRank::new(7)), SourceRank::new(7));
     }
 
     #[test]

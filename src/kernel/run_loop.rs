@@ -1,52 +1,19 @@
 //! The clock, the schedule and the loop of one run, with its limits.
 //!
 //! A model gets one event at a time and schedules others; time never goes back. A run that exceeds a limit ends as a
-//! [`RunFailure`] that names time and component; it is a result, not the end of the experiment. What events mean
-//! belongs to the model.
+//! [`RunFailure`] that names time and component; it is a result, not the end of the experiment. Whoever wants to see
+//! every event passes an [`Observer`]; without one nothing is paid for it. What events mean belongs to the model.
 
 use super::fingerprint::Fingerprint;
-use super::order::{EventClass, EventKey, SourceRank};
+use super::limits::{Limits, RunFailure};
+use super::observer::{Moment, Nobody, Observer};
+use super::order::{EventClass, EventKey, SourceRank, TieOrder};
 use super::queue::{Queue, Timer};
 use super::time::SimTime;
 use super::trace::Trace;
 
-/// Bounds that every run respects.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// The run ends here; later events never happen.
-    pub horizon: SimTime,
-    /// Most events that a run may handle.
-    pub events_max: u64,
-    /// Most events that may happen at one instant; more are a loop that never lets time pass.
-    pub events_per_instant_max: u64,
-    /// Most events that may be pending.
-    pub pending_max: usize,
-}
-
-impl Limits {
-    /// The usual limits for a run up to `horizon`.
-    #[must_use]
-    pub const fn until(horizon: SimTime) -> Self {
-        Self {
-            horizon,
-            events_max: 2_000_000_000,
-            events_per_instant_max: 1_000_000,
-            pending_max: 100_000_000,
-        }
-    }
-}
-
-/// Why a run ended before its horizon. The run is stored as failed; other runs go on.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, serde::Serialize)]
-#[error("at {time}, in {component}: {reason}")]
-pub struct RunFailure {
-    /// Simulated time of the failure.
-    pub time: SimTime,
-    /// The component that was handling an event.
-    pub component: String,
-    /// Which limit or assertion it was, with its value.
-    pub reason: String,
-}
+/// The estimate of memory is made once per so many events; a power of two.
+const MEMORY_LOOK_EVENTS: u64 = 1 << 12;
 
 /// A simulated world: it handles events, one at a time.
 pub trait Model {
@@ -56,11 +23,17 @@ pub trait Model {
     /// Handles one event at the present time of `kernel`.
     fn handle(&mut self, event: Self::Event, kernel: &mut Kernel<Self::Event>);
 
-    /// A number that stands for the event in the fingerprint. It must not contain ranks or addresses.
-    fn digest(event: &Self::Event) -> u64;
+    /// A number that stands for the event in the fingerprint. It must not contain ranks or addresses in memory, so that
+    /// an additional idle component changes nothing.
+    fn digest(&self, event: &Self::Event) -> u64;
 
     /// The component that handles the event, for messages.
     fn component(event: &Self::Event) -> &'static str;
+
+    /// About how many bytes the model takes; cheap, for the limit.
+    fn memory_bytes(&self) -> u64 {
+        0
+    }
 }
 
 /// What a model may do to the simulation: read the clock, schedule, cancel, and tell what happened.
@@ -69,7 +42,9 @@ pub struct Kernel<E> {
     queue: Queue<E>,
     counters: Vec<u32>,
     limits: Limits,
+    ties: TieOrder,
     handled: u64,
+    component: &'static str,
     fingerprint: Fingerprint,
     /// The story of the run, if somebody asked for it.
     pub trace: Trace,
@@ -84,10 +59,23 @@ impl<E> Kernel<E> {
             queue: Queue::default(),
             counters: Vec::new(),
             limits,
+            ties: TieOrder::Ranked,
             handled: 0,
+            component: "start of the run",
             fingerprint: Fingerprint::default(),
             trace,
         }
+    }
+
+    /// The same with another order of events at one instant; to be said before anything is scheduled.
+    #[must_use]
+    pub fn with_ties(mut self, ties: TieOrder) -> Self {
+        assert!(
+            self.queue.is_empty(),
+            "the order of ties is chosen before anything is scheduled"
+        );
+        self.ties = ties;
+        self
     }
 
     /// The present.
@@ -106,6 +94,12 @@ impl<E> Kernel<E> {
     #[must_use]
     pub const fn handled(&self) -> u64 {
         self.handled
+    }
+
+    /// The component that is handling an event, or handled the last one; whoever catches a panic reads it here.
+    #[must_use]
+    pub const fn component(&self) -> &'static str {
+        self.component
     }
 
     /// The fingerprint of all events so far.
@@ -128,7 +122,7 @@ impl<E> Kernel<E> {
             self.counters.resize(source.index() + 1, 0);
         }
         let counter = &mut self.counters[source.index()];
-        let key = EventKey::new(at, class, source, *counter);
+        let key = EventKey::new(at, class, self.ties.place(source), *counter);
         *counter = counter.checked_add(1).expect("a component scheduled 2^32 events");
         self.queue.push(key, event)
     }
@@ -150,6 +144,21 @@ impl<E> Kernel<E> {
 /// # Errors
 /// A [`RunFailure`] if a limit is exceeded.
 pub fn run<M: Model>(model: &mut M, kernel: &mut Kernel<M::Event>) -> Result<(), RunFailure> {
+    run_observed(model, kernel, &mut Nobody)
+}
+
+/// As [`run`], and somebody looks at every event.
+///
+/// # Errors
+/// A [`RunFailure`] if a limit is exceeded.
+///
+/// # Panics
+/// If time goes back, which only a defect of the schedule can cause.
+pub fn run_observed<M: Model>(
+    model: &mut M,
+    kernel: &mut Kernel<M::Event>,
+    observer: &mut impl Observer<M>,
+) -> Result<(), RunFailure> {
     let mut at_this_instant = 0_u64;
     while let Some(key) = kernel.queue.peek() {
         if key.time() > kernel.limits.horizon {
@@ -169,36 +178,74 @@ pub fn run<M: Model>(model: &mut M, kernel: &mut Kernel<M::Event>) -> Result<(),
         };
         kernel.now = key.time();
         kernel.handled += 1;
-        let component = M::component(&event);
-        let fail = |reason: String| RunFailure {
-            time: key.time(),
-            component: component.to_owned(),
-            reason,
-        };
-        if kernel.handled > kernel.limits.events_max {
-            return Err(fail(format!("more than {} events", kernel.limits.events_max)));
+        kernel.component = M::component(&event);
+        if let Some(reason) = kernel.exceeded(model, at_this_instant) {
+            return Err(RunFailure {
+                time: kernel.now,
+                component: kernel.component.to_owned(),
+                reason,
+            });
         }
-        if at_this_instant > kernel.limits.events_per_instant_max {
-            return Err(fail(format!(
-                "more than {} events at one instant: time does not pass",
-                kernel.limits.events_per_instant_max
-            )));
-        }
-        if kernel.queue.len() > kernel.limits.pending_max {
-            return Err(fail(format!("more than {} pending events", kernel.limits.pending_max)));
-        }
+        let digest = model.digest(&event);
         kernel
             .fingerprint
-            .mix(key.time().as_nanos(), u64::from(key.class_number()), M::digest(&event));
+            .mix(key.time().as_nanos(), u64::from(key.class_number()), digest);
+        let moment = Moment {
+            number: kernel.handled,
+            time: key.time(),
+            class: EventClass::of_number(key.class_number()),
+            component: kernel.component,
+            digest,
+            pending: kernel.queue.len(),
+        };
+        if observer.event(&moment, &event, model).is_break() {
+            return Ok(());
+        }
         model.handle(event, kernel);
     }
+    kernel.component = "end of the run";
     kernel.now = kernel.limits.horizon.max(kernel.now);
     Ok(())
 }
 
+impl<E> Kernel<E> {
+    /// The limit that the present event exceeds, in words.
+    fn exceeded<M: Model<Event = E>>(&self, model: &M, at_this_instant: u64) -> Option<String> {
+        let Limits {
+            events_max,
+            events_per_instant_max,
+            pending_max,
+            memory_max_bytes,
+            ..
+        } = self.limits;
+        if self.handled > events_max {
+            return Some(format!("more than {events_max} events"));
+        }
+        if at_this_instant > events_per_instant_max {
+            return Some(format!(
+                "more than {events_per_instant_max} events at one instant: time does not pass"
+            ));
+        }
+        if self.queue.len() > pending_max {
+            return Some(format!("more than {pending_max} pending events"));
+        }
+        if self.handled.is_multiple_of(MEMORY_LOOK_EVENTS) {
+            // Key, place and slot of a pending event take about 40 bytes besides the event itself.
+            let schedule = self.queue.len() as u64 * (size_of::<E>() as u64 + 40);
+            if model.memory_bytes().saturating_add(schedule) > memory_max_bytes {
+                return Some(format!("more than {} MiB by estimate", memory_max_bytes >> 20));
+            }
+        }
+        None
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::ops::ControlFlow;
+
     use super::*;
+    use crate::kernel::order::TieKey;
     use crate::kernel::time::SimDuration;
 
     /// Rings every second, or for ever at the same instant.
@@ -218,11 +265,14 @@ mod tests {
             };
             kernel.schedule(SourceRank::new(0), EventClass::Timer, kernel.now() + pause, ());
         }
-        fn digest((): &()) -> u64 {
+        fn digest(&self, (): &()) -> u64 {
             0
         }
         fn component((): &()) -> &'static str {
             "bell"
+        }
+        fn memory_bytes(&self) -> u64 {
+            self.rings * 1024
         }
     }
 
@@ -275,6 +325,110 @@ mod tests {
     }
 
     #[test]
+    fn too_many_pending_events_and_too_much_memory_are_named() {
+        let (result, _, _) = ring(
+            false,
+            Limits {
+                pending_max: 0,
+                ..ten_seconds()
+            },
+        );
+        // The event under way is not pending; the next one is.
+        assert_eq!(result, Ok(()));
+        let horizon = SimTime::ZERO + SimDuration::from_secs(10_000);
+        let (result, rings, _) = ring(
+            false,
+            Limits {
+                memory_max_bytes: 4 << 20,
+                ..Limits::until(horizon)
+            },
+        );
+        assert_eq!(
+            (result.unwrap_err().reason.as_str(), rings),
+            ("more than 4 MiB by estimate", 2 * MEMORY_LOOK_EVENTS - 1)
+        );
+    }
+
+    #[test]
+    fn an_observer_sees_every_event_and_can_end_the_run() {
+        struct Until(u64, Vec<Moment>);
+        impl Observer<Bell> for Until {
+            fn event(&mut self, moment: &Moment, (): &(), bell: &Bell) -> ControlFlow<()> {
+                assert_eq!(bell.rings + 1, moment.number);
+                self.1.push(*moment);
+                if moment.number == self.0 {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                }
+            }
+        }
+        let mut kernel = Kernel::new(ten_seconds(), Trace::off());
+        kernel.schedule(SourceRank::new(0), EventClass::Timer, SimTime::ZERO, ());
+        let mut bell = Bell { stuck: false, rings: 0 };
+        let mut until = Until(4, Vec::new());
+        assert_eq!(run_observed(&mut bell, &mut kernel, &mut until), Ok(()));
+        // The fourth was seen and not handled.
+        assert_eq!((bell.rings, until.1.len()), (3, 4));
+        let last = until.1[3];
+        assert_eq!(
+            (last.time, last.component),
+            (SimTime::ZERO + SimDuration::from_secs(3), "bell")
+        );
+        assert_eq!(last.class, EventClass::Timer);
+    }
+
+    #[test]
+    fn ties_are_broken_as_was_said() {
+        struct Order(Vec<u32>);
+        impl Model for Order {
+            type Event = u32;
+            fn handle(&mut self, event: u32, _: &mut Kernel<u32>) {
+                self.0.push(event);
+            }
+            fn digest(&self, event: &u32) -> u64 {
+                u64::from(*event)
+            }
+            fn component(_: &u32) -> &'static str {
+                "order"
+            }
+        }
+        let order = |ties: TieOrder| {
+            let mut kernel = Kernel::new(ten_seconds(), Trace::off()).with_ties(ties);
+            for event in 0..40 {
+                kernel.schedule(
+                    SourceRank::new(event / 2),
+                    EventClass::Timer,
+                    SimTime::from_nanos(5),
+                    event,
+                );
+            }
+            let mut model = Order(Vec::new());
+            run(&mut model, &mut kernel).unwrap();
+            model.0
+        };
+        assert_eq!(order(TieOrder::Ranked), (0..40).collect::<Vec<_>>());
+        let permuted = order(TieOrder::Permuted(TieKey::derive(1, "g", 0)));
+        assert_ne!(permuted, (0..40).collect::<Vec<_>>());
+        // The two events of one source stay together and in their order.
+        assert!(
+            permuted
+                .chunks(2)
+                .all(|pair| pair[0] + 1 == pair[1] && pair[0] % 2 == 0)
+        );
+    }
+
+    #[test]
+    #[should_panic(expected = "time went back")]
+    fn time_never_goes_back_whatever_the_schedule_gives() {
+        let mut kernel = Kernel::new(ten_seconds(), Trace::off());
+        kernel.now = SimTime::from_nanos(7);
+        let key = EventKey::new(SimTime::from_nanos(5), EventClass::Timer, SourceRank::new(0), 0);
+        kernel.queue.push(key, ());
+        let _ = run(&mut Bell { stuck: false, rings: 0 }, &mut kernel);
+    }
+
+    #[test]
     fn equal_runs_have_equal_fingerprints_and_longer_ones_another() {
         let (_, _, a) = ring(false, ten_seconds());
         let (_, _, b) = ring(false, ten_seconds());
@@ -292,7 +446,7 @@ mod tests {
             fn handle(&mut self, (): (), kernel: &mut Kernel<()>) {
                 kernel.schedule(SourceRank::new(0), EventClass::Timer, SimTime::ZERO, ());
             }
-            fn digest((): &()) -> u64 {
+            fn digest(&self, (): &()) -> u64 {
                 0
             }
             fn component((): &()) -> &'static str {

@@ -1,13 +1,25 @@
 //! Random numbers by address: every draw belongs to a named stream of one run.
 //!
-//! The key of a run is `BLAKE3("meshfault-rng-v1", master seed, seed group, replication)`, each part length-prefixed.
-//! A stream within it is chosen by purpose and entity, and is a ChaCha8 stream under that key. Nothing else in the
-//! project creates a generator. A component asks for a stream by what the number is for and for whom, so that one more
-//! draw somewhere shifts nobody else (`architecture.md` 1.4). Laws of durations belong to `law`.
+//! A component asks for a stream by what the number is for and for whom, so that one more draw somewhere shifts nobody
+//! else. Nothing else in the project creates random numbers. Laws of durations belong to `law`, the cipher's block
+//! function to `chacha`, the record of what was drawn to `draw_log`.
+//!
+//! # The contract
+//!
+//! These five steps decide every result and never change; golden values hold each of them.
+//!
+//! 1. **Key of a run.** BLAKE3 (32 bytes) over the parts `meshfault-rng-v1`, master seed, seed group, replication. Each part
+//!    is preceded by its length in bytes; lengths and numbers are 8 bytes, little-endian. The hash is the ChaCha key.
+//! 2. **Stream.** `mix(hash(purpose's name) ^ rotate_left(entity, 32))`, 64 bits, where `mix` is the finaliser of SplitMix64
+//!    and `hash` is FNV-1a of 64 bits followed by `mix`. An entity is `hash(name)` for a root and
+//!    `mix(owner ^ mix(ordinal + 0x9e3779b97f4a7c15))` for a child. The stream is the cipher's 64-bit nonce.
+//! 3. **Block.** ChaCha with 8 rounds, original layout: 64-bit block counter from 0, 64-bit nonce.
+//! 4. **Number.** Words are taken in order, two for each number, the lower half first: block k holds numbers 8k to 8k+7.
+//! 5. **Variates.** Uniform: the upper 52 bits `n` give `(n + 0.5) / 2^52`, strictly between 0 and 1. Integer below n:
+//!    the upper half of `number * n` in 128 bits. Every other variate is a law's quantile function at one uniform.
 
-use rand::rand_core::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
-
+use super::chacha::{BLOCK_NUMBERS, Bulk, Key, block, key_from_bytes};
+use super::draw_log::{Draw, DrawLog};
 use super::law::Law;
 use super::time::SimDuration;
 
@@ -16,6 +28,11 @@ use super::time::SimDuration;
 pub trait Purpose: Copy {
     /// The stable name.
     fn name(self) -> &'static str;
+
+    /// [`hash_name`] of the name. A list of purposes answers from constants, since this is asked at every opening.
+    fn name_hash(self) -> u64 {
+        hash_name(self.name())
+    }
 }
 
 /// The stable key of an entity, made from its owner's key and its ordinal; never from a generated name.
@@ -45,7 +62,8 @@ impl EntityKey {
 /// The key of one run's random numbers.
 #[derive(Clone, Debug)]
 pub struct RunKey {
-    cipher: ChaCha8Rng,
+    key: Key,
+    log: Option<DrawLog>,
 }
 
 impl RunKey {
@@ -63,29 +81,140 @@ impl RunKey {
             hasher.update(part);
         }
         Self {
-            cipher: ChaCha8Rng::from_seed(*hasher.finalize().as_bytes()),
+            key: key_from_bytes(hasher.finalize().as_bytes()),
+            log: None,
         }
     }
 
-    /// Opens the stream of `entity` for `purpose`.
+    /// The same key; every stream that is opened by it and every number drawn is also written to `log`.
     #[must_use]
+    pub fn with_log(self, log: DrawLog) -> Self {
+        Self { log: Some(log), ..self }
+    }
+
+    /// Opens the stream of `entity` for `purpose`. This costs next to nothing; the first number costs one block.
+    #[must_use]
+    #[inline]
     pub fn stream(&self, purpose: impl Purpose, entity: EntityKey) -> Stream {
-        let mut cipher = self.cipher.clone();
-        cipher.set_stream(mix(hash_name(purpose.name()) ^ entity.0.rotate_left(32)));
-        Stream { cipher }
+        let id = mix(purpose.name_hash() ^ entity.0.rotate_left(32));
+        let mut stream = Stream {
+            words: [0; BLOCK_NUMBERS],
+            ready: 0,
+            taken: 0,
+            id,
+            key: self.key,
+            beyond: None,
+        };
+        if let Some(log) = &self.log {
+            stream.listen(log, purpose.name(), entity);
+        }
+        stream
     }
 }
 
 /// A sequence of random numbers of one purpose and one entity.
 #[derive(Clone, Debug)]
 pub struct Stream {
-    cipher: ChaCha8Rng,
+    /// The first block, once a number of it was asked for.
+    words: [u64; BLOCK_NUMBERS],
+    /// How many of the words are valid: all or none.
+    ready: u32,
+    /// How many numbers of the first block were taken or passed over.
+    taken: u32,
+    id: u64,
+    key: Key,
+    beyond: Option<Box<Beyond>>,
+}
+
+/// What few streams need: more numbers than one block holds, or a listener.
+#[derive(Clone, Debug)]
+struct Beyond {
+    bulk: Bulk,
+    listener: Option<Listener>,
+}
+
+/// The log of a stream that is listened to; it also holds the first block, which a stream without a listener keeps at hand.
+#[derive(Clone, Debug)]
+struct Listener {
+    log: DrawLog,
+    purpose: &'static str,
+    entity: EntityKey,
+    ordinal: u32,
+    first: [u64; BLOCK_NUMBERS],
 }
 
 impl Stream {
     /// The next 64 random bits.
+    #[inline]
     pub fn bits(&mut self) -> u64 {
-        self.cipher.next_u64()
+        if self.taken < self.ready {
+            let number = self.words[self.taken as usize % BLOCK_NUMBERS];
+            self.taken += 1;
+            number
+        } else {
+            self.further_bits()
+        }
+    }
+
+    /// Passes over one number, as if it had been drawn.
+    #[inline]
+    fn pass_over(&mut self) {
+        if self.taken < BLOCK_NUMBERS as u32 {
+            self.taken += 1;
+        } else {
+            self.further_bits();
+        }
+    }
+
+    /// The first number that is asked for, those beyond the first block, and all of a stream that is listened to.
+    #[inline(never)]
+    fn further_bits(&mut self) -> u64 {
+        if (self.taken as usize) < BLOCK_NUMBERS {
+            self.words = block(&self.key, self.id, 0);
+            self.ready = BLOCK_NUMBERS as u32;
+            let number = self.words[self.taken as usize];
+            self.taken += 1;
+            return number;
+        }
+        let (key, id) = (&self.key, self.id);
+        let beyond = self.beyond.get_or_insert_with(|| {
+            Box::new(Beyond {
+                bulk: Bulk::after_first_block(key, id),
+                listener: None,
+            })
+        });
+        let Some(listener) = &mut beyond.listener else {
+            return beyond.bulk.next();
+        };
+        let bits = match listener.first.get(listener.ordinal as usize) {
+            Some(number) => *number,
+            None => beyond.bulk.next(),
+        };
+        listener.log.add(Draw {
+            purpose: listener.purpose,
+            entity: listener.entity,
+            ordinal: listener.ordinal,
+            bits,
+        });
+        listener.ordinal += 1;
+        bits
+    }
+
+    /// From now on every number goes the long way and is logged.
+    #[cold]
+    fn listen(&mut self, log: &DrawLog, purpose: &'static str, entity: EntityKey) {
+        log.open(self.id, (purpose, entity));
+        self.taken = BLOCK_NUMBERS as u32;
+        self.beyond = Some(Box::new(Beyond {
+            bulk: Bulk::after_first_block(&self.key, self.id),
+            listener: Some(Listener {
+                log: log.clone(),
+                purpose,
+                entity,
+                ordinal: 0,
+                first: block(&self.key, self.id, 0),
+            }),
+        }));
     }
 
     /// A uniform variate strictly between 0 and 1, on a grid of 2^52 points.
@@ -108,7 +237,7 @@ impl Stream {
         match law {
             // A constant needs no number, but takes one, so that turning it into a law later shifts no other draw.
             Law::Constant(value) => {
-                self.bits();
+                self.pass_over();
                 *value
             }
             _ => law.quantile(self.uniform()),
@@ -133,8 +262,26 @@ const fn mix(mut x: u64) -> u64 {
     x ^ (x >> 31)
 }
 
+/// Whether no two of these hashes are equal; usable in a constant, so that a list of purposes is checked when it is built.
+#[must_use]
+pub const fn all_differ(hashes: &[u64]) -> bool {
+    let mut i = 0;
+    while i < hashes.len() {
+        let mut j = i + 1;
+        while j < hashes.len() {
+            if hashes[i] == hashes[j] {
+                return false;
+            }
+            j += 1;
+        }
+        i += 1;
+    }
+    true
+}
+
 /// FNV-1a over the bytes of a name, then mixed. Stable for ever: it decides which stream a name owns.
-const fn hash_name(name: &str) -> u64 {
+#[must_use]
+pub const fn hash_name(name: &str) -> u64 {
     let bytes = name.as_bytes();
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     let mut i = 0;
@@ -176,16 +323,95 @@ mod tests {
         ]);
     }
 
+    /// The worked example of the contract; `ARCHITECTURE.md` shows the same values.
     #[test]
-    fn another_implementation_of_the_cipher_gives_the_same_stream() {
-        use chacha20::rand_core::{Rng as _, SeedableRng as _};
-        let mut other = chacha20::ChaCha8Rng::from_seed([7; 32]);
-        other.set_stream(42);
-        let mut ours = ChaCha8Rng::from_seed([7; 32]);
-        ours.set_stream(42);
-        for _ in 0..100 {
-            assert_eq!(ours.next_u64(), other.next_u64());
+    fn each_step_of_the_contract_has_its_golden_value() {
+        const ARCHITECTURE: &str = include_str!("../../ARCHITECTURE.md");
+        let entity = EntityKey::root("pods").child(3);
+        let run_key = RunKey::derive(20_220_729, "istiod-cut-off", 17);
+        let mut stream = run_key.stream(Named("kubelet.setup"), entity);
+        let key: String = run_key
+            .key
+            .iter()
+            .map(|word| format!("{:08x}", word.swap_bytes()))
+            .collect();
+        let id = stream.id;
+        let (first, second) = (stream.bits(), stream.bits());
+        let mut again = run_key.stream(Named("kubelet.setup"), entity);
+        for (what, value) in [
+            ("key of the run", key),
+            ("entity", format!("{:016x}", entity.get())),
+            ("hash of the purpose", format!("{:016x}", hash_name("kubelet.setup"))),
+            ("stream", format!("{id:016x}")),
+            ("first number", format!("{first:016x}")),
+            ("second number", format!("{second:016x}")),
+            ("first uniform", again.uniform().to_string()),
+        ] {
+            let row = format!("| {what} | `{value}` |");
+            assert!(ARCHITECTURE.contains(&row), "ARCHITECTURE.md has no line {row}");
         }
+    }
+
+    #[test]
+    fn a_stream_is_one_sequence_however_it_is_read() {
+        let key = RunKey::derive(3, "sequence", 0);
+        let entity = EntityKey::root("x");
+        let mut plain = key.stream(Named("p"), entity);
+        let numbers: Vec<u64> = (0..40).map(|_| plain.bits()).collect();
+        // Passing over a number, here by a constant, is drawing it.
+        let constant = Law::Constant(SimDuration::ZERO);
+        for passed in 0..20 {
+            let mut stream = key.stream(Named("p"), entity);
+            for _ in 0..passed {
+                stream.duration(&constant);
+            }
+            let rest: Vec<u64> = (passed..40).map(|_| stream.bits()).collect();
+            assert_eq!(rest, numbers[passed..]);
+            // A clone goes on where its original stood.
+            let mut original = key.stream(Named("p"), entity);
+            for _ in 0..passed {
+                original.bits();
+            }
+            let mut clone = original.clone();
+            assert_eq!((original.bits(), clone.bits()), (numbers[passed], numbers[passed]));
+        }
+    }
+
+    #[test]
+    fn a_log_changes_no_number_and_has_them_all() {
+        let (log, entity) = (DrawLog::default(), EntityKey::root("x"));
+        let silent = RunKey::derive(3, "log", 0);
+        let logged = silent.clone().with_log(log.clone());
+        let mut plain = silent.stream(Named("p"), entity);
+        let mut stream = logged.stream(Named("p"), entity);
+        let constant = Law::Constant(SimDuration::ZERO);
+        let mut expected = Vec::new();
+        for ordinal in 0..30 {
+            let bits = plain.bits();
+            if ordinal % 3 == 0 {
+                stream.duration(&constant);
+            } else {
+                assert_eq!(stream.bits(), bits);
+            }
+            expected.push(Draw {
+                purpose: "p",
+                entity,
+                ordinal,
+                bits,
+            });
+        }
+        assert_eq!(log.take(), expected);
+        assert_eq!((log.take(), log.streams(), log.collision()), (Vec::new(), 1, None));
+    }
+
+    #[test]
+    fn opening_copies_two_cache_lines_at_most() {
+        assert!(size_of::<Stream>() <= 128, "{}", size_of::<Stream>());
+    }
+
+    #[test]
+    fn equal_hashes_are_found() {
+        assert!(all_differ(&[1, 2, 3]) && !all_differ(&[1, 2, 1]));
     }
 
     #[test]

@@ -81,7 +81,7 @@ fn tell_correlation(estimate: &mut Estimate, correlation: Option<f64>) {
 /// Per run, the median wait of its measured pods for Ready \[s\]; `None` without pods.
 ///
 /// Pods still waiting count with what they have waited, a lower bound; pods deleted first are left out.
-fn run_medians(numbers: &DesignNumbers) -> Vec<Option<f64>> {
+pub(super) fn run_medians(numbers: &DesignNumbers) -> Vec<Option<f64>> {
     let mut medians = vec![None; numbers.runs.len()];
     let mut waits: Vec<Observation> = numbers
         .startup

@@ -1,14 +1,17 @@
 //! From a checked scenario to a plan and the simulator that makes its runs.
 //!
-//! The one place where files, the simulated world and faults meet. How runs are ordered and stored belongs to `runner`.
+//! The one place where files, the simulated world and faults meet. How runs are ordered and stored belongs to `runner`,
+//! what is compared between them to `verify`.
 
 use std::sync::Arc;
 
 use super::plan::{Plan, PlannedDesign, PlannedParameter, Simulate};
 use crate::cluster::blueprint::{Blueprint, SharedBlueprint};
 use crate::cluster::records::Outcome;
-use crate::cluster::world::{RunId, simulate};
+use crate::cluster::spec::TieRule;
+use crate::cluster::world::{FaultHandler, RunId, Watch, simulate, simulate_watched};
 use crate::faults;
+use crate::kernel::DrawLog;
 use crate::scenario::{Design, ResolvedParameter, Scenario};
 
 /// Simulates the designs of a scenario.
@@ -16,6 +19,7 @@ pub struct Simulator {
     seed: u64,
     seed_group: String,
     blueprints: Vec<SharedBlueprint>,
+    faults: FaultHandler,
 }
 
 impl Simulator {
@@ -30,18 +34,51 @@ impl Simulator {
             seed,
             seed_group: seed_group.to_owned(),
             blueprints,
+            faults: faults::act,
+        }
+    }
+
+    /// The same with other faults behind the same names, for experiments with faults that this library does not have.
+    #[must_use]
+    pub fn with_faults(mut self, faults: FaultHandler) -> Self {
+        self.faults = faults;
+        self
+    }
+
+    /// The same designs with another order of ties.
+    #[must_use]
+    pub fn with_ties(&self, tie_order: TieRule) -> Self {
+        let changed = |blueprint: &SharedBlueprint| {
+            let mut spec = blueprint.spec.clone();
+            spec.tie_order = tie_order;
+            Arc::new(Blueprint::new(spec))
+        };
+        Self {
+            seed: self.seed,
+            seed_group: self.seed_group.clone(),
+            blueprints: self.blueprints.iter().map(changed).collect(),
+            faults: self.faults,
         }
     }
 
     /// Makes one run, with its story if it is wanted.
     #[must_use]
     pub fn run(&self, design: usize, replication: u64, story: bool) -> Outcome {
-        let id = RunId {
+        simulate(&self.blueprints[design], self.id(replication), self.faults, story)
+    }
+
+    /// Makes one run that somebody watches; every number that is drawn is noted in `log`.
+    #[must_use]
+    pub fn watched(&self, design: usize, replication: u64, log: DrawLog, watch: &mut dyn Watch) -> Outcome {
+        simulate_watched(&self.blueprints[design], self.id(replication), self.faults, log, watch)
+    }
+
+    const fn id(&self, replication: u64) -> RunId<'_> {
+        RunId {
             master_seed: self.seed,
-            seed_group: &self.seed_group,
+            seed_group: self.seed_group.as_str(),
             replication,
-        };
-        simulate(&self.blueprints[design], id, faults::act, story)
+        }
     }
 }
 
@@ -82,6 +119,9 @@ pub fn plan(scenario: &Scenario, designs: &[&Design]) -> Plan {
         designs: designs.iter().map(|design| planned(design)).collect(),
         delayed_threshold_s: threshold,
         horizon_s: horizon,
+        tie_order: scenario.tie_order,
+        explain: format!("meshfault explain {}", scenario.name),
+        changes: scenario.changes.clone(),
         warnings: scenario.warnings.clone(),
     }
 }

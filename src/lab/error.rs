@@ -67,6 +67,14 @@ pub enum LabError {
     /// There is nothing to go on with.
     #[error("{path}: holds no unfinished result", path = .0.display())]
     NothingToResume(PathBuf),
+    /// The folder holds nothing that runs can be compared with.
+    #[error("{path}: {reason}", path = path.display())]
+    NoReference {
+        /// The folder or file.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
     /// Rows that were written do not give the digest in the manifest.
     #[error("{path}: its rows have the digest {seen}, its manifest says {said}", path = path.display())]
     Digest {
@@ -98,6 +106,9 @@ impl LabError {
             Self::Unfinished(_) => Some("--resume goes on where it stopped, --fresh starts again"),
             Self::OtherResult { .. } => Some("choose another folder with --out, or replace the result with --fresh"),
             Self::ForeignFolder { .. } => Some("choose an empty folder with --out; foreign files are never deleted"),
+            Self::NoReference { .. } => Some(
+                "name a folder that `meshfault verify --out` or `meshfault run` wrote for this experiment and seed",
+            ),
             Self::NothingToResume(_) => Some("leave out --resume"),
             Self::Workers { .. } => Some("choose fewer with --jobs"),
         }

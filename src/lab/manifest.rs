@@ -13,6 +13,7 @@ use super::plan::{Plan, PlannedDesign};
 use super::rows::{ColumnInfo, ROW_FORMAT, TABLES, columns_of_all};
 use super::segment::write_whole;
 use super::store::{MANIFEST, RUN_INFO};
+use crate::cluster::spec::TieRule;
 
 /// Version of the file formats of a result folder.
 pub const RESULT_FORMAT: u32 = 1;
@@ -46,6 +47,9 @@ pub struct Manifest {
     pub seed: u64,
     /// Designs that share it meet the same misfortunes.
     pub seed_group: String,
+    /// How events of different sources at one instant are ordered; results of before it could be chosen do not say.
+    #[serde(default)]
+    pub tie_order: TieRule,
     /// Replications per design that were planned.
     pub replications_planned: u64,
     /// Replications per design that are in the result.
@@ -127,6 +131,7 @@ impl Manifest {
             plan_digest: plan.digest().to_hex().to_string(),
             seed: plan.seed,
             seed_group: plan.seed_group.clone(),
+            tie_order: plan.tie_order,
             replications_planned: plan.replications,
             replications: 0,
             complete: false,

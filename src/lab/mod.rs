@@ -20,6 +20,7 @@ pub mod runner;
 pub mod segment;
 pub mod store;
 pub mod summary;
+pub mod verify;
 mod wall_clock;
 pub mod warning;
 

@@ -10,7 +10,7 @@ use super::cell::Word;
 use crate::cluster::records::{
     AccessClass, AccessRecord, DelayCause, ExitCause, ExposureRecord, PodRecord, RunRecord, Via,
 };
-use crate::kernel::{SimDuration, SimTime};
+use crate::kernel::{RunFailure, SimDuration, SimTime};
 use crate::stats::{Observation, Outcome};
 
 /// Number of causes of delay.
@@ -181,6 +181,8 @@ pub struct DesignNumbers {
     pub unstuck: Option<(u64, SimDuration, SimDuration)>,
     /// Reasons for which scripts gave up, with counts.
     pub script_stops: BTreeMap<String, u64>,
+    /// The first run that failed, and how.
+    pub first_failure: Option<(u64, RunFailure)>,
 }
 
 impl DesignNumbers {
@@ -188,6 +190,9 @@ impl DesignNumbers {
     pub fn run(&mut self, run: &RunRecord, horizon: SimTime) {
         if let Some(stop) = run.script_stopped.as_ref().filter(|_| run.failure.is_none()) {
             *self.script_stops.entry(stop.clone()).or_default() += 1;
+        }
+        if let (None, Some(failure)) = (&self.first_failure, &run.failure) {
+            self.first_failure = Some((self.runs.len() as u64, failure.clone()));
         }
         self.runs.push(RunNumbers::new(run, horizon));
     }

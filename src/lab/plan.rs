@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::cell::EXACT_NANOS_MAX;
 use super::rows::ROW_FORMAT;
 use crate::cluster::records::Outcome;
+use crate::cluster::spec::TieRule;
 use crate::kernel::SimDuration;
 
 /// Most replications in one batch.
@@ -55,6 +56,12 @@ pub struct Plan {
     pub delayed_threshold_s: f64,
     /// End of every run \[s\].
     pub horizon_s: f64,
+    /// How events of different sources at one instant are ordered.
+    pub tie_order: TieRule,
+    /// The command that tells a run of the experiment, up to the design.
+    pub explain: String,
+    /// Changes to the experiment, as `key=value`; they belong behind that command.
+    pub changes: Vec<String>,
     /// What the reader of the inputs wants to be known.
     pub warnings: Vec<String>,
 }
@@ -182,6 +189,24 @@ impl Plan {
         hasher.finalize()
     }
 
+    /// The command that tells a run again.
+    #[must_use]
+    pub fn replay(&self, design: &str, replication: u64) -> String {
+        let mut text = format!("{} --design {design} --replication {replication}", self.explain);
+        // How many replications there are does not matter to one of them.
+        for change in self
+            .changes
+            .iter()
+            .filter(|change| !change.starts_with("replications="))
+        {
+            match change.strip_prefix("seed=") {
+                Some(seed) => text.push_str(&format!(" --seed {seed}")),
+                None => text.push_str(&format!(" --set {}", quoted(change))),
+            }
+        }
+        text
+    }
+
     /// End of every run.
     #[must_use]
     pub fn horizon(&self) -> SimDuration {
@@ -207,6 +232,16 @@ impl Plan {
     pub fn batch(&self, batch: u64) -> Range<u64> {
         let size = self.batch_size();
         batch * size..((batch + 1) * size).min(self.replications)
+    }
+}
+
+/// A word of a command, in quotes where a shell would take it apart.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "=._-/:,+%".contains(c);
+    if word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
     }
 }
 

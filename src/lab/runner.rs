@@ -2,7 +2,8 @@
 //!
 //! Workers take the next batch from a counter, so that designs stay level and an interruption leaves a prefix. A run
 //! depends on design and replication alone; nothing that a worker does reaches another. A run that panics becomes a
-//! failed run with its message. What happens before and after belongs to `experiment`.
+//! failed run with its message: inside the world with time and component (`cluster::world`), elsewhere without. What
+//! happens before and after belongs to `experiment`.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
@@ -19,8 +20,8 @@ use super::store::{BatchId, Store};
 use crate::cluster::records::{Outcome, RunRecord};
 use crate::kernel::{RunFailure, SimTime};
 
-/// The component that failed runs name if they panicked.
-pub const PANIC_COMPONENT: &str = "panic";
+/// The component that failed runs name if they panicked outside of the simulated world.
+const OUTSIDE: &str = "simulator";
 
 thread_local! {
     /// Whether this thread is inside a run, whose panic is a stored result and nothing to print.
@@ -54,7 +55,6 @@ pub fn make_batches(
     progress: &ProgressBar,
     stop: &AtomicBool,
 ) -> Result<u64, LabError> {
-    silence_panics_of_runs();
     let next = AtomicUsize::new(0);
     let given_up = AtomicBool::new(false);
     let failure = Mutex::new(None);
@@ -101,16 +101,22 @@ fn make_batch(plan: &Plan, simulator: &dyn Simulate, id: BatchId, progress: &Pro
 
 /// Makes one run; a panic gives a failed run with its message.
 fn make_run(simulator: &dyn Simulate, design: usize, replication: u64) -> Outcome {
+    guarded(|| simulator.simulate(design, replication))
+}
+
+/// What `make` gives, with the message of a panic kept off the terminal: it is a stored result.
+pub(super) fn guarded(make: impl FnOnce() -> Outcome) -> Outcome {
+    silence_panics_of_runs();
     INSIDE_RUN.set(true);
-    let outcome = catch_unwind(AssertUnwindSafe(|| simulator.simulate(design, replication)));
+    let outcome = catch_unwind(AssertUnwindSafe(make));
     INSIDE_RUN.set(false);
     outcome.unwrap_or_else(|payload| {
         let text = payload.downcast_ref::<&str>().copied();
         let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
         let failure = RunFailure {
             time: SimTime::ZERO,
-            component: PANIC_COMPONENT.to_owned(),
-            reason: text.unwrap_or("a panic without a message").to_owned(),
+            component: OUTSIDE.to_owned(),
+            reason: format!("panic: {}", text.unwrap_or("without a message")),
         };
         Outcome {
             run: RunRecord {

@@ -279,6 +279,9 @@ pub(crate) fn plan(replications: u64) -> Plan {
         ],
         delayed_threshold_s: 20.0,
         horizon_s: 900.0,
+        tie_order: crate::cluster::spec::TieRule::Ranked,
+        explain: "meshfault explain fake".to_owned(),
+        changes: Vec::new(),
         warnings: Vec::new(),
     }
 }

@@ -9,8 +9,8 @@ use super::comparisons::CONTROL;
 use super::manifest::Manifest;
 use super::numbers::DesignNumbers;
 use super::plan::Plan;
-use super::runner::PANIC_COMPONENT;
 use super::summary::{DesignSummary, Summary};
+use crate::kernel::RunFailure;
 
 /// Runs below which intervals are too rough for a decision.
 const RUNS_FEW: u64 = 100;
@@ -33,6 +33,12 @@ pub enum Warning {
         failed: u64,
         /// All runs.
         runs: u64,
+        /// The number of the first of them.
+        first: u64,
+        /// How that one failed.
+        failure: RunFailure,
+        /// The command that tells it.
+        replay: String,
     },
     /// Few runs.
     FewRuns {
@@ -89,11 +95,14 @@ impl Warning {
         for (numbers, estimated) in numbers.iter().zip(&summary.designs) {
             let design = || estimated.name.clone();
             let runs = estimated.replications;
-            if estimated.failed > 0 {
+            if let Some((first, failure)) = &numbers.first_failure {
                 warnings.push(Self::Failed {
                     design: design(),
                     failed: estimated.failed,
                     runs,
+                    first: *first,
+                    failure: failure.clone(),
+                    replay: plan.replay(&estimated.name, *first),
                 });
             }
             let untouched = numbers.sound().filter(|run| run.parties_cut == Some(0)).count() as u64;
@@ -177,11 +186,18 @@ impl fmt::Display for Warning {
                 "The experiment was interrupted: {done} of {planned} replications of each design are in the result. \
                  They are a valid smaller study, with wider intervals. Go on with --resume."
             ),
-            Self::Failed { design, failed, runs } => write!(
+            Self::Failed {
+                design,
+                failed,
+                runs,
+                first,
+                failure,
+                replay,
+            } => write!(
                 f,
                 "{design}: {failed} of {runs} runs failed and are in no measure. If they failed because of what is \
-                 measured, the estimates are biased. The column failure_reason of runs.parquet says why (a component \
-                 named {PANIC_COMPONENT} is a defect of the program); replay one with `meshfault explain`."
+                 measured, the estimates are biased. The first is replication {first}: {failure}. A reason that begins \
+                 with `panic` is a defect of the program. Replay it with `{replay}`."
             ),
             Self::FewRuns { runs } => write!(
                 f,

@@ -1,7 +1,7 @@
 //! What people see of a result. Pure functions of the manifest and the estimates; nothing here runs or estimates.
 //!
 //! `table` is the terminal, `summary_md` the page, `slow_pods` and `reuse` its paragraphs in words, `short` how numbers
-//! are written; `explain` tells one run, `timeline_of_run` draws it.
+//! are written; `explain` tells one run, `timeline_of_run` draws it; `verify` says whether runs repeat.
 
 pub mod explain;
 pub mod figures;
@@ -12,6 +12,7 @@ pub mod slow_pods;
 pub mod summary_md;
 pub mod table;
 pub mod timeline_of_run;
+pub mod verify;
 
 #[cfg(test)]
 mod tests;

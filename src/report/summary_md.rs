@@ -225,6 +225,7 @@ fn what_was_run(manifest: &Manifest) -> String {
             "Common random numbers",
             "on: equal replications share their misfortunes".to_owned(),
         ),
+        ("Order of ties", manifest.tie_order.word().to_owned()),
         ("Horizon", format!("{} s", manifest.horizon_s)),
         ("Input digest", format!("`{}`", manifest.input_digest)),
         (

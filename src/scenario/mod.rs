@@ -30,6 +30,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use crate::cluster::spec::{RunLimits, TieRule};
 use crate::kernel::SimTime;
 use error::InputError;
 use layers::Layers;
@@ -38,7 +39,7 @@ use models::Models;
 pub use models::ResolvedParameter;
 use overrides::Overrides;
 use schema::{Experiment, Step};
-use values::{complain, count, positive_duration, seed};
+use values::{choice, complain, count, limit, positive_duration, seed};
 pub use world::Design;
 use world::{Names, Shared, design};
 
@@ -62,6 +63,10 @@ pub struct Scenario {
     pub seed_group: String,
     /// Runs of each design.
     pub replications: u32,
+    /// How events of different sources at one instant are ordered.
+    pub tie_order: TieRule,
+    /// The changes from the command line, as they were written.
+    pub changes: Vec<String>,
     /// The designs in their order.
     pub designs: Vec<Design>,
     /// Every file that had a say: the experiment, its manifests, the models.
@@ -146,6 +151,8 @@ fn read(path: &Path, text: String, origin: Origin, overrides: &Overrides) -> Res
         names: Names::of(&material),
         material: &material,
         horizon: head.horizon,
+        limits: head.limits,
+        tie_order: head.tie_order,
     };
     let (mut designs, mut errors) = (Vec::new(), Vec::new());
     for written in &experiment.designs {
@@ -177,6 +184,8 @@ fn read(path: &Path, text: String, origin: Origin, overrides: &Overrides) -> Res
         seed: head.seed,
         seed_group: head.seed_group,
         replications: head.replications,
+        tie_order: head.tie_order,
+        changes: overrides.written.clone(),
         designs,
         input_digest: digest(&inputs, overrides),
         inputs,
@@ -187,10 +196,17 @@ fn read(path: &Path, text: String, origin: Origin, overrides: &Overrides) -> Res
 /// The values at the top of an experiment file.
 struct Head {
     horizon: SimTime,
+    limits: RunLimits,
+    tie_order: TieRule,
     replications: u32,
     seed: u64,
     seed_group: String,
 }
+
+const TIE_RULES: [(&str, TieRule); 2] = [
+    (TieRule::Ranked.word(), TieRule::Ranked),
+    (TieRule::Permuted.word(), TieRule::Permuted),
+];
 
 impl Head {
     fn read(path: &Path, experiment: &Experiment, overrides: &Overrides, stem: &str) -> Result<Self, InputError> {
@@ -200,6 +216,7 @@ impl Head {
         }
         let horizon = overrides.horizon.as_ref().unwrap_or(&experiment.horizon);
         let replications = overrides.replications.as_ref().unwrap_or(&experiment.replications);
+        let ties = overrides.tie_order.as_ref().or(experiment.tie_order.as_ref());
         let master = overrides.seed.as_ref().or(experiment.seed.as_ref());
         let group = overrides.seed_group.as_ref().or(experiment.seed_group.as_ref());
         if experiment.designs.is_empty() {
@@ -223,11 +240,32 @@ impl Head {
         }
         Ok(Self {
             horizon: SimTime::ZERO + positive_duration(path, horizon)?,
+            limits: limits(path, experiment, overrides)?,
+            tie_order: ties.map_or(Ok(TieRule::default()), |text| {
+                choice(path, text, "order of ties", &TIE_RULES)
+            })?,
             replications: count(path, replications, 1, REPLICATIONS_MAX)?,
             seed: master.map_or(Ok(1), |text| seed(path, text))?,
             seed_group: group.map_or_else(|| stem.to_owned(), |group| group.value.clone()),
         })
     }
+}
+
+fn limits(path: &Path, experiment: &Experiment, overrides: &Overrides) -> Result<RunLimits, InputError> {
+    let value = |get: fn(&schema::Limits) -> Option<&schema::Text>, usual: u64| {
+        let written = get(&overrides.limits).or_else(|| get(&experiment.limits));
+        written.map_or(Ok(usual), |text| limit(path, text))
+    };
+    let usual = RunLimits::default();
+    Ok(RunLimits {
+        events_max: value(|limits| limits.events_max.as_ref(), usual.events_max)?,
+        events_per_instant_max: value(
+            |limits| limits.events_per_instant_max.as_ref(),
+            usual.events_per_instant_max,
+        )?,
+        pending_max: value(|limits| limits.pending_max.as_ref(), usual.pending_max)?,
+        memory_max_mib: value(|limits| limits.memory_max_mib.as_ref(), usual.memory_max_mib)?,
+    })
 }
 
 /// Options that nothing names, and faults that nothing starts.

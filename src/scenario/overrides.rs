@@ -8,17 +8,22 @@ use std::path::Path;
 use serde_saphyr::Location;
 
 use super::error::InputError;
-use super::schema::{Churn, Cluster, Istio, Mesh, Pairs, Setting, Text};
+use super::schema::{Churn, Cluster, Istio, Limits, Mesh, Pairs, Setting, Text};
 use super::values::COMMAND_LINE;
 use super::yaml::{self, Spanned};
 
 /// Keys that can be set, apart from options and parameters.
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 19] = [
     "replications",
     "seed",
     "seed_group",
     "horizon",
     "churn",
+    "tie_order",
+    "limits.events_max",
+    "limits.events_per_instant_max",
+    "limits.pending_max",
+    "limits.memory_max_mib",
     "cluster.kubernetes",
     "cluster.nodes",
     "cluster.control_plane_nodes",
@@ -43,6 +48,10 @@ pub struct Overrides {
     pub horizon: Option<Text>,
     /// In place of the churn of the file.
     pub churn: Option<Vec<Spanned<Churn>>>,
+    /// How ties are ordered.
+    pub tie_order: Option<Text>,
+    /// What differs in the limits.
+    pub limits: Limits,
     /// What differs in the cluster.
     pub cluster: Cluster,
     /// What differs in the options.
@@ -88,6 +97,11 @@ impl Overrides {
             "seed_group" => self.seed_group = Some(value),
             "horizon" => self.horizon = Some(value),
             "churn" => self.churn = Some(churn(&value.value)?),
+            "tie_order" => self.tie_order = Some(value),
+            "limits.events_max" => self.limits.events_max = Some(value),
+            "limits.events_per_instant_max" => self.limits.events_per_instant_max = Some(value),
+            "limits.pending_max" => self.limits.pending_max = Some(value),
+            "limits.memory_max_mib" => self.limits.memory_max_mib = Some(value),
             "cluster.kubernetes" => self.cluster.kubernetes = Some(value),
             "cluster.nodes" => self.cluster.nodes = Some(value),
             "cluster.control_plane_nodes" => self.cluster.control_plane_nodes = Some(value),

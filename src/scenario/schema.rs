@@ -34,6 +34,11 @@ pub struct Experiment {
     pub seed: Option<Text>,
     /// Experiments with one seed group meet the same misfortunes; the default is the file's name.
     pub seed_group: Option<Text>,
+    /// How events of different sources at one instant are ordered: `ranked`, the default, or `permuted`.
+    pub tie_order: Option<Text>,
+    /// What ends a run as failed.
+    #[serde(default)]
+    pub limits: Limits,
     /// The cluster of all designs.
     #[serde(default)]
     pub cluster: Cluster,
@@ -61,6 +66,20 @@ pub struct Experiment {
     pub parameters: Pairs<Spanned<Setting>>,
     /// The designs that are compared.
     pub designs: Vec<Design>,
+}
+
+/// What ends a run as failed.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Most events.
+    pub events_max: Option<Text>,
+    /// Most events at one instant.
+    pub events_per_instant_max: Option<Text>,
+    /// Most pending events.
+    pub pending_max: Option<Text>,
+    /// Most memory of a run by its own estimate, in MiB.
+    pub memory_max_mib: Option<Text>,
 }
 
 /// One design: what differs from the rest of the file.

@@ -87,6 +87,20 @@ pub fn count(file: &Path, text: &Text, min: u32, max: u32) -> Result<u32, InputE
     }
 }
 
+/// A limit: a whole number of at least 1, in 64 bits.
+///
+/// # Errors
+/// If the text is something else.
+pub fn limit(file: &Path, text: &Text) -> Result<u64, InputError> {
+    match text.value.trim().parse() {
+        Ok(number) if number > 0 => Ok(number),
+        _ => {
+            let message = format!("`{}` is no limit", text.value);
+            Err(complain(file, text, message).with_hint("write a whole number of at least 1"))
+        }
+    }
+}
+
 /// A whole number of 64 bits.
 ///
 /// # Errors

@@ -12,7 +12,7 @@ use super::schema::Text;
 use super::script::{churn, script};
 use super::values::{choice, complain, count, positive_duration, unknown};
 use crate::cluster::params::{CiliumParams, IstioParams, KubernetesParams, NetworkParams};
-use crate::cluster::spec::{Datapath, Encryption, IstioSpec, Measures, Routing, Step, WorldSpec};
+use crate::cluster::spec::{Datapath, Encryption, IstioSpec, Measures, Routing, RunLimits, Step, TieRule, WorldSpec};
 use crate::kernel::{SimDuration, SimTime};
 
 /// Nodes of a cluster that says nothing: one control plane and three workers.
@@ -97,6 +97,10 @@ pub struct Shared<'a> {
     pub names: Names,
     /// The end of every run.
     pub horizon: SimTime,
+    /// What ends a run as failed.
+    pub limits: RunLimits,
+    /// How ties are ordered.
+    pub tie_order: TieRule,
 }
 
 /// A checked design.
@@ -167,6 +171,8 @@ pub fn design(shared: &Shared<'_>, layers: &Layers<'_>) -> Result<Design, Vec<In
         });
     let world = WorldSpec {
         horizon: shared.horizon,
+        limits: shared.limits,
+        tie_order: shared.tie_order,
         nodes: targets.nodes,
         control_plane_nodes: targets.control_plane_nodes,
         node_prefix_length: cluster.node_prefix_length,

@@ -3,6 +3,7 @@
 //! One file per subject. What the built-in experiments need is altered in Rust ([`support::Bench`]), so that a test names
 //! only what it changes. Reading files belongs to the tests of `scenario`, statistics to those of `stats`.
 
+mod additions;
 mod datapath_table;
 mod determinism;
 mod event_log;
@@ -13,3 +14,4 @@ mod node_lifecycle;
 mod published_results;
 mod scale;
 mod support;
+mod verify;

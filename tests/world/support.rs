@@ -4,11 +4,14 @@
 //! power check shows that the same data would refute a parameter that is wrong by 5 to 10 %.
 
 use meshfault::cluster::records::{Outcome, PodRecord};
-use meshfault::cluster::spec::{CutTarget, Step, WorldSpec};
+use meshfault::cluster::spec::{CutTarget, Step, TieRule, WorldSpec};
+use meshfault::cluster::world::FaultHandler;
 use meshfault::kernel::{SimDuration, SimTime};
-use meshfault::lab::designs::Simulator;
-use meshfault::scenario::Scenario;
+use meshfault::lab::designs::{Simulator, plan};
+use meshfault::lab::runner::progress_bar;
+use meshfault::lab::verify::{Report, verify};
 use meshfault::scenario::overrides::Overrides;
+use meshfault::scenario::{Design, Scenario};
 
 /// Every agreement is accepted within so many standard errors.
 pub const Z_MAX: f64 = 4.0;
@@ -49,6 +52,26 @@ impl Bench {
             .iter_mut()
             .for_each(|design| change(&mut design.world));
         self
+    }
+
+    /// The order of ties that the experiment wants.
+    pub fn tie_order(&self) -> TieRule {
+        self.scenario.tie_order
+    }
+
+    /// The simulator of the designs, with a handler of faults of a test's own.
+    pub fn simulator(&self, faults: FaultHandler) -> Simulator {
+        Simulator::new(self.seed, &self.scenario.seed_group, &self.scenario.designs).with_faults(faults)
+    }
+
+    /// What `verify` finds in so many replications on so many threads.
+    pub fn verified(&self, replications: u64, jobs: usize, faults: FaultHandler) -> Report {
+        let designs: Vec<&Design> = self.scenario.designs.iter().collect();
+        let mut plan = plan(&self.scenario, &designs);
+        plan.replications = replications;
+        let progress = progress_bar(0, 0, true);
+        let found = verify(&plan, &self.simulator(faults), jobs, None, &progress);
+        found.expect("there are threads").0
     }
 
     /// Ready to run.
