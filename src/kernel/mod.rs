@@ -3,11 +3,13 @@
 //! Read `run_loop` first, then `order` and `stream`.
 
 mod chacha;
+pub mod discrete;
 pub mod draw_log;
 pub mod fingerprint;
 pub mod ladder;
 pub mod law;
 pub mod limits;
+mod normal;
 pub mod observer;
 pub mod order;
 pub mod queue;
@@ -16,10 +18,11 @@ pub mod stream;
 pub mod time;
 pub mod trace;
 
+pub use discrete::Discrete;
 pub use draw_log::{Draw, DrawLog};
 pub use fingerprint::Fingerprint;
 pub use ladder::Ladder;
-pub use law::Law;
+pub use law::{Law, Quantiles};
 pub use limits::{Limits, RunFailure};
 pub use observer::{Moment, Observer};
 pub use order::{EventClass, SourceRank, TieKey, TieOrder};

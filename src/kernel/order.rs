@@ -95,6 +95,20 @@ impl EventKey {
         Self((u128::from(time.as_nanos()) << 64) | u128::from(tail))
     }
 
+    /// The time in nanoseconds, and what orders events of one time.
+    #[must_use]
+    #[inline]
+    pub const fn parts(self) -> (u64, u64) {
+        ((self.0 >> 64) as u64, self.0 as u64)
+    }
+
+    /// The key of these [`parts`](Self::parts).
+    #[must_use]
+    #[inline]
+    pub const fn from_parts(time_ns: u64, tail: u64) -> Self {
+        Self(((time_ns as u128) << 64) | tail as u128)
+    }
+
     /// When the event happens.
     #[must_use]
     pub const fn time(self) -> SimTime {

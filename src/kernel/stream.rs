@@ -19,8 +19,9 @@
 //!    the upper half of `number * n` in 128 bits. Every other variate is a law's quantile function at one uniform.
 
 use super::chacha::{BLOCK_NUMBERS, Bulk, Key, block, key_from_bytes};
+use super::discrete::Discrete;
 use super::draw_log::{Draw, DrawLog};
-use super::law::Law;
+use super::law::{Law, full_jitter, jitter};
 use super::time::SimDuration;
 
 /// What a number is for. A model's list of purposes is an enum whose names are part of the results: renaming one
@@ -246,12 +247,17 @@ impl Stream {
 
     /// A span spread uniformly within `ratio` around `centre`, for example ±10 %.
     pub fn around(&mut self, centre: SimDuration, ratio: f64) -> SimDuration {
-        centre.scale(1.0 - ratio + 2.0 * ratio * self.uniform())
+        jitter(centre, ratio, self.uniform())
     }
 
     /// A span uniform on [0, `max`): full jitter.
     pub fn up_to(&mut self, max: SimDuration) -> SimDuration {
-        max.scale(self.uniform())
+        full_jitter(max, self.uniform())
+    }
+
+    /// An index by the weights of `law`.
+    pub fn choice(&mut self, law: &Discrete) -> usize {
+        law.index(self.uniform())
     }
 }
 

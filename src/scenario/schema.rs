@@ -365,6 +365,28 @@ pub enum LawForm {
         /// Upper bound.
         max: Text,
     },
+    /// Weibull, cut at `max`.
+    Weibull {
+        /// The 63rd percentile.
+        scale: Text,
+        /// Below 1 for what goes on the longer the longer it has lasted, above 1 for what wears out.
+        shape: Text,
+        /// Upper bound.
+        max: Text,
+    },
+    /// Measured quantiles, linear in between.
+    Quantiles {
+        /// The least.
+        min: Text,
+        /// Median.
+        p50: Text,
+        /// 90th percentile.
+        p90: Text,
+        /// 99th percentile.
+        p99: Text,
+        /// The greatest.
+        max: Text,
+    },
 }
 
 /// A map in the order in which it was written, with the places of its keys.

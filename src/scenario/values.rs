@@ -11,7 +11,7 @@ use super::error::{InputError, Place};
 use super::schema::{LawForm, Setting, Text};
 use super::yaml::Spanned;
 use crate::cluster::params::{Kind, Value};
-use crate::kernel::{Law, SimDuration};
+use crate::kernel::{Law, Quantiles, SimDuration};
 
 /// Stands for the file in complaints about values that come from the command line.
 pub const COMMAND_LINE: &str = "--set";
@@ -193,7 +193,7 @@ pub fn law(file: &Path, setting: &Spanned<Setting>) -> Result<Law, InputError> {
                 bound,
                 "the bound of a log-normal law lies below its median",
             )?;
-            Ok(Law::LogNormal { median, p99, max })
+            Ok(Law::log_normal(median, p99, max))
         }
         LawForm::Exponential {
             mean: average,
@@ -206,6 +206,54 @@ pub fn law(file: &Path, setting: &Spanned<Setting>) -> Result<Law, InputError> {
                 "the bound of an exponential law lies below its mean",
             )?;
             Ok(Law::Exponential { mean, max })
+        }
+        LawForm::Weibull {
+            scale: size,
+            shape: form,
+            max: bound,
+        } => {
+            let (scale, max) = (positive_duration(file, size)?, duration(file, bound)?);
+            check(scale <= max, bound, "the bound of a Weibull law lies below its scale")?;
+            let shape = form
+                .value
+                .trim()
+                .parse()
+                .ok()
+                .filter(|shape| (0.1..=100.0).contains(shape));
+            let Some(shape) = shape else {
+                return Err(
+                    complain(file, form, format!("`{}` is no shape of a Weibull law", form.value))
+                        .with_hint("write a number from 0.1 to 100, such as `0.7`"),
+                );
+            };
+            Ok(Law::weibull(scale, shape, max))
+        }
+        LawForm::Quantiles {
+            min,
+            p50,
+            p90,
+            p99,
+            max,
+        } => {
+            let texts = [min, p50, p90, p99, max];
+            let mut spans = [SimDuration::ZERO; 5];
+            for (number, text) in texts.into_iter().enumerate() {
+                spans[number] = duration(file, text)?;
+                if number > 0 && spans[number] < spans[number - 1] {
+                    let below = &texts[number - 1].value;
+                    let message = format!("`{}`: a quantile lies below the one before it, `{below}`", text.value);
+                    return Err(complain(file, text, message)
+                        .with_hint("`min`, `p50`, `p90`, `p99` and `max` rise, or stay equal"));
+                }
+            }
+            let [min, p50, p90, p99, max] = spans;
+            Ok(Law::Quantiles(Quantiles {
+                min,
+                p50,
+                p90,
+                p99,
+                max,
+            }))
         }
     }
 }
@@ -259,6 +307,20 @@ pub fn describe(setting: &Setting) -> String {
             )
         }
         LawForm::Exponential { mean, max } => format!("exponential, mean {}, at most {}", mean.value, max.value),
+        LawForm::Weibull { scale, shape, max } => format!(
+            "Weibull, scale {}, shape {}, at most {}",
+            scale.value, shape.value, max.value
+        ),
+        LawForm::Quantiles {
+            min,
+            p50,
+            p90,
+            p99,
+            max,
+        } => format!(
+            "measured, {} to {}, p50 {}, p90 {}, p99 {}",
+            min.value, max.value, p50.value, p90.value, p99.value
+        ),
     }
 }
 
@@ -313,5 +375,52 @@ mod tests {
         for wrong in ["0", "11", "-1", "1.5", "ten", "99999999999"] {
             assert_eq!(read(wrong), None, "{wrong}");
         }
+    }
+
+    fn read_law(form: LawForm) -> Result<Law, String> {
+        let setting = Spanned::new(Setting::Law(Box::new(form)), Location::UNKNOWN, Location::UNKNOWN);
+        law(Path::new("f"), &setting).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_weibull_law_has_scale_shape_and_bound() {
+        let read = |scale: &str, shape: &str, max: &str| {
+            read_law(LawForm::Weibull {
+                scale: text(scale),
+                shape: text(shape),
+                max: text(max),
+            })
+        };
+        let expected = Law::weibull(SimDuration::from_secs(2), 0.7, SimDuration::from_secs(60));
+        assert_eq!(read("2s", "0.7", "1m"), Ok(expected));
+        for (scale, shape, max, complaint) in [
+            ("0s", "0.7", "1m", "no time at all"),
+            ("2s", "0.7", "1s", "lies below its scale"),
+            ("2s", "0", "1m", "no shape"),
+            ("2s", "nan", "1m", "no shape"),
+            ("2s", "steep", "1m", "no shape"),
+        ] {
+            let error = read(scale, shape, max).expect_err(complaint);
+            assert!(error.contains(complaint), "{error}");
+        }
+    }
+
+    #[test]
+    fn measured_quantiles_rise() {
+        let read = |spans: [&str; 5]| {
+            let [min, p50, p90, p99, max] = spans.map(text);
+            read_law(LawForm::Quantiles {
+                min,
+                p50,
+                p90,
+                p99,
+                max,
+            })
+        };
+        let law = read(["1ms", "1ms", "20ms", "300ms", "2s"]).expect("the quantiles rise");
+        assert_eq!(law.quantile(0.9), SimDuration::from_millis(20));
+        assert_eq!(law.bound(), SimDuration::from_secs(2));
+        let error = read(["1ms", "2ms", "1ms", "3ms", "4ms"]).expect_err("p90 is below p50");
+        assert!(error.contains("lies below the one before it"), "{error}");
     }
 }

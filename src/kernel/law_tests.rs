@@ -1,0 +1,229 @@
+//! Golden values of each law, and its distribution on a fixed seed: agreement within four standard errors, with a power check
+//! that the same numbers refute a parameter that is wrong by 7 %.
+
+use super::super::discrete::Discrete;
+use super::super::stream::{EntityKey, Purpose, RunKey, Stream};
+use super::*;
+
+#[derive(Clone, Copy)]
+struct Sampling;
+
+impl Purpose for Sampling {
+    fn name(self) -> &'static str {
+        "sampling"
+    }
+}
+
+fn stream(name: &str) -> Stream {
+    RunKey::derive(1, "laws", 0).stream(Sampling, EntityKey::root(name))
+}
+
+fn ms(ms: u64) -> SimDuration {
+    SimDuration::from_millis(ms)
+}
+
+fn exponential() -> Law {
+    Law::Exponential {
+        mean: ms(1_000),
+        max: ms(1_000_000),
+    }
+}
+
+fn log_normal() -> Law {
+    Law::log_normal(ms(200), ms(2_000), ms(5_000_000))
+}
+
+fn weibull() -> Law {
+    Law::weibull(ms(1_000), 1.5, ms(1_000_000))
+}
+
+fn table() -> Quantiles {
+    Quantiles {
+        min: ms(10),
+        p50: ms(100),
+        p90: ms(300),
+        p99: ms(900),
+        max: ms(3_000),
+    }
+}
+
+/// These decide results: a change here is a change of every run that uses the law.
+#[test]
+fn golden_values() {
+    let us = [1e-9, 0.25, 0.5, 0.95, 1.0 - 1e-9];
+    let of = |law: Law| us.map(|u| law.quantile(u).as_nanos());
+    let uniform = Law::Uniform {
+        min: ms(1_000),
+        max: ms(3_000),
+    };
+    let values = [
+        of(uniform),
+        of(exponential()),
+        of(log_normal()),
+        of(weibull()),
+        of(Law::Quantiles(table())),
+        us.map(|u| jitter(ms(1_000), 0.1, u).as_nanos()),
+        us.map(|u| full_jitter(ms(1_000), u).as_nanos()),
+    ];
+    insta::assert_compact_json_snapshot!(values);
+}
+
+#[test]
+fn laws_pass_through_what_they_are_given_by() {
+    let near = |law: Law, u: f64, s: f64| {
+        let found_s = law.quantile(u).as_secs_f64();
+        assert!((found_s - s).abs() < 1e-8, "{law:?} at {u}: {found_s}");
+    };
+    near(log_normal(), 0.5, 0.2);
+    near(log_normal(), 0.99, 2.0);
+    near(weibull(), libm::exp(-1.0), 1.0);
+    for (u, s) in [(1e-15, 0.01), (0.5, 0.1), (0.9, 0.3), (0.99, 0.9), (1.0 - 1e-12, 3.0)] {
+        near(Law::Quantiles(table()), u, s);
+    }
+    let cut = Law::log_normal(ms(200), ms(2_000), ms(5_000));
+    assert_eq!((cut.quantile(1.0 - 1e-15), cut.bound()), (ms(5_000), ms(5_000)));
+    let cut = Law::weibull(ms(200), 0.5, ms(5_000));
+    assert_eq!((cut.quantile(1e-15), cut.bound()), (ms(5_000), ms(5_000)));
+}
+
+#[test]
+fn a_weibull_of_shape_one_is_exponential() {
+    let law = Law::weibull(ms(1_000), 1.0, ms(1_000_000));
+    for u in [0.001, 0.3, 0.999] {
+        assert_eq!(law.quantile(u), exponential().quantile(u));
+    }
+}
+
+/// Means of the quantile functions over a fine grid are those that the documentation states.
+#[test]
+fn means_are_those_of_the_documentation() {
+    let sigma = libm::log(10.0) / Z_99;
+    for (law, mean_s) in [
+        (exponential(), 1.0),
+        (log_normal(), 0.2 * libm::exp(sigma * sigma / 2.0)),
+        (weibull(), libm::tgamma(1.0 + 1.0 / 1.5)),
+        (
+            Law::Quantiles(table()),
+            0.25 * 0.11 + 0.2 * 0.4 + 0.045 * 1.2 + 0.005 * 3.9,
+        ),
+    ] {
+        let n = 200_000;
+        let sum_s: f64 = (0..n)
+            .map(|i| law.quantile((f64::from(i) + 0.5) / f64::from(n)).as_secs_f64())
+            .sum();
+        assert!((sum_s / f64::from(n) / mean_s - 1.0).abs() < 1e-3, "{law:?}");
+    }
+}
+
+const DRAWS: u32 = 50_000;
+const BINS: usize = 50;
+
+/// Standardised chi-square of counts against expected shares.
+fn chi_square_z(counts: &[u32], shares: &[f64]) -> f64 {
+    let chi2: f64 = counts
+        .iter()
+        .zip(shares)
+        .map(|(&count, share)| {
+            let expected = share * f64::from(DRAWS);
+            (f64::from(count) - expected) * (f64::from(count) - expected) / expected
+        })
+        .sum();
+    let degrees = counts.len() as f64 - 1.0;
+    (chi2 - degrees) / (2.0 * degrees).sqrt()
+}
+
+/// Draws, and how far their distribution lies from `cdf` (of seconds).
+fn z(name: &str, draw: impl Fn(&mut Stream) -> SimDuration, cdf: impl Fn(f64) -> f64) -> f64 {
+    let mut stream = stream(name);
+    let mut counts = [0; BINS];
+    for _ in 0..DRAWS {
+        let p = cdf(draw(&mut stream).as_secs_f64());
+        counts[((p * BINS as f64) as usize).min(BINS - 1)] += 1;
+    }
+    chi_square_z(&counts, &[1.0 / BINS as f64; BINS])
+}
+
+/// The draws agree with `cdf(1.0)` and not with the parameter 7 % larger or smaller.
+fn agrees(name: &str, draw: impl Fn(&mut Stream) -> SimDuration, cdf: impl Fn(f64, f64) -> f64) {
+    let right = z(name, &draw, |x| cdf(x, 1.0));
+    assert!(right.abs() < 4.0, "{name}: {right}");
+    for factor in [0.93, 1.07] {
+        let wrong = z(name, &draw, |x| cdf(x, factor));
+        assert!(
+            wrong > 4.0,
+            "{name}: a parameter wrong by {factor} is not seen, {wrong}"
+        );
+    }
+}
+
+fn clamp(p: f64) -> f64 {
+    p.clamp(0.0, 1.0)
+}
+
+#[test]
+fn draws_follow_their_laws() {
+    let uniform = Law::Uniform {
+        min: ms(1_000),
+        max: ms(3_000),
+    };
+    agrees("uniform", |s| s.duration(&uniform), |x, f| clamp((x - 1.0) / (2.0 * f)));
+    agrees(
+        "exponential",
+        |s| s.duration(&exponential()),
+        |x, f| 1.0 - libm::exp(-x / f),
+    );
+    let sigma = libm::log(10.0) / Z_99;
+    let phi = |z: f64| 0.5 * libm::erfc(-z / std::f64::consts::SQRT_2);
+    agrees(
+        "log-normal, spread",
+        |s| s.duration(&log_normal()),
+        |x, f| phi(libm::log(x / 0.2) / (sigma * f)),
+    );
+    agrees(
+        "log-normal, median",
+        |s| s.duration(&log_normal()),
+        |x, f| phi(libm::log(x / (0.2 * f)) / sigma),
+    );
+    agrees(
+        "weibull, shape",
+        |s| s.duration(&weibull()),
+        |x, f| 1.0 - libm::exp(-libm::pow(x, 1.5 * f)),
+    );
+    agrees(
+        "weibull, scale",
+        |s| s.duration(&weibull()),
+        |x, f| 1.0 - libm::exp(-libm::pow(x / f, 1.5)),
+    );
+    let by_table = |x: f64, median: f64| {
+        let knots = [(0.0, 0.01), (0.5, median), (0.9, 0.3), (0.99, 0.9), (1.0, 3.0)];
+        let part = knots.windows(2).find(|pair| x < pair[1].1).unwrap_or(&knots[3..]);
+        let ((p, low), (q, high)) = (part[0], part[1]);
+        clamp(p + (q - p) * (x - low) / (high - low))
+    };
+    agrees(
+        "quantiles",
+        |s| s.duration(&Law::Quantiles(table())),
+        |x, f| by_table(x, 0.1 * f),
+    );
+    agrees(
+        "jitter",
+        |s| s.around(ms(1_000), 0.1),
+        |x, f| clamp((x - 1.0 + 0.1 * f) / (0.2 * f)),
+    );
+    agrees("full jitter", |s| s.up_to(ms(1_000)), |x, f| clamp(x / f));
+}
+
+#[test]
+fn choices_follow_their_weights() {
+    let weights = [5.0, 0.0, 1.0, 4.0];
+    let law = Discrete::new(&weights).expect("the weights are right");
+    let mut stream = stream("discrete");
+    let mut counts = [0_u32; 4];
+    for _ in 0..DRAWS {
+        counts[stream.choice(&law)] += 1;
+    }
+    assert_eq!(counts[1], 0);
+    let z = |a: f64| chi_square_z(&[counts[0], counts[2], counts[3]], &[a, 0.1, 0.9 - a]);
+    assert!(z(0.5).abs() < 4.0, "{counts:?}");
+    assert!(z(0.5 * 1.07) > 4.0 && z(0.5 * 0.93) > 4.0, "{counts:?}");
+}
