@@ -9,7 +9,7 @@ use std::net::Ipv4Addr;
 use super::api_server::ApiServer;
 use super::blueprint::{Blueprint, Kind, SharedBlueprint};
 use super::event::{Event, Source};
-use super::history::{Delay, History, Path};
+use super::history::{Delay, Path, Republished};
 use super::ids::{BelievedIdentity, IstiodId, KindId, NodeId, PodId, TrueIdentity};
 use super::links::{Links, Party};
 use super::objects::{Backends, IdentityObject, Write};
@@ -48,8 +48,8 @@ pub struct Shared {
     pub recorder: Recorder,
     /// Pods that were ever wished for.
     pub pods: Vec<PodMeta>,
-    /// What each Istiod has pushed: the back ends of each Service, under its own revisions.
-    pub snapshots: Vec<History<Backends>>,
+    /// What each Istiod has pushed: the back ends of each Service, republished from EndpointSlices.
+    pub snapshots: Vec<Republished<Backends>>,
     /// How each node's service proxy reads EndpointSlices.
     pub service_proxies: Vec<Path>,
     /// How each node's Cilium agent reads CiliumEndpoints.

@@ -6,12 +6,13 @@
 //! **Left out**: CiliumEndpointSlices, kvstore, other sources, restarts of the agent (a new map beside the frozen old one).
 //! **Parameters**: `ipcache_latency`. **Validated by**: a copying reader, below.
 //!
-//! Nothing is stored per node: the entry is the fold of the CiliumEndpoint versions that the node's path has seen.
+//! Nothing is stored per node: the entry is the fold of the CiliumEndpoint versions that the node's path has seen, as if each had been watched. What a list
+//! after a cut would do differently (`history::Reader::deliveries`) shows only while two endpoints claim one address.
 
 use std::net::Ipv4Addr;
 
 use crate::cluster::context::Shared;
-use crate::cluster::history::{History, Version};
+use crate::cluster::history::{Delivery, WriteRules};
 use crate::cluster::ids::NodeId;
 use crate::cluster::objects::EndpointObject;
 use crate::kernel::SimTime;
@@ -32,56 +33,55 @@ pub struct Entry {
 pub fn entry(shared: &Shared, node: NodeId, ip: Ipv4Addr, time: SimTime) -> Option<Entry> {
     let endpoints = &shared.api.endpoints;
     let visible = shared.ipcaches[node.index()].visible_at(endpoints, &shared.ipcache_delay(), &shared.run_key, time);
-    fold(endpoints, shared.blueprint.addresses.topic(ip), visible)
+    endpoints.entry(shared.blueprint.addresses.topic(ip), visible, &LastUpsert)
 }
 
 /// The entry of an address as the API server has it.
 #[must_use]
 pub fn head_entry(shared: &Shared, ip: Ipv4Addr) -> Option<Entry> {
     let endpoints = &shared.api.endpoints;
-    fold(endpoints, shared.blueprint.addresses.topic(ip), endpoints.len() as u32)
+    let topic = shared.blueprint.addresses.topic(ip);
+    endpoints.entry(topic, endpoints.len() as u32, &LastUpsert)
 }
 
 /// The entry of an address as the API server had it at a time.
 #[must_use]
 pub fn api_entry(shared: &Shared, ip: Ipv4Addr, time: SimTime) -> Option<Entry> {
     let endpoints = &shared.api.endpoints;
-    fold(
-        endpoints,
-        shared.blueprint.addresses.topic(ip),
-        endpoints.written_by(time),
-    )
+    let topic = shared.blueprint.addresses.topic(ip);
+    endpoints.entry(topic, endpoints.written_by(time), &LastUpsert)
 }
 
-/// The fold of the first `visible` versions of an address: the latest upsert, unless its own pod was deleted after it.
-fn fold(endpoints: &History<EndpointObject>, topic: u32, visible: u32) -> Option<Entry> {
-    let mut deleted: smallvec::SmallVec<[u32; 4]> = smallvec::SmallVec::new();
-    for Version {
-        value,
-        key,
-        revision,
-        time,
-        ..
-    } in endpoints.of_topic(topic, visible)
-    {
-        match value {
-            None => deleted.push(*key),
-            Some(_) if deleted.contains(key) => return None,
-            Some(endpoint) => {
-                return Some(Entry {
-                    endpoint: *endpoint,
-                    revision: *revision,
-                    written: *time,
-                });
+/// The write rules: the latest upsert, unless its own pod was deleted after it.
+#[derive(Clone, Copy, Debug)]
+pub struct LastUpsert;
+
+impl WriteRules<EndpointObject> for LastUpsert {
+    type Entry = Entry;
+
+    fn entry<'a>(&self, latest_first: impl Iterator<Item = Delivery<'a, EndpointObject>>) -> Option<Entry> {
+        let mut deleted: smallvec::SmallVec<[u32; 4]> = smallvec::SmallVec::new();
+        for delivery in latest_first {
+            match delivery {
+                Delivery::Delete(pod) => deleted.push(pod),
+                Delivery::Upsert(version) if deleted.contains(&version.key) => return None,
+                Delivery::Upsert(version) => {
+                    return version.value.map(|endpoint| Entry {
+                        endpoint,
+                        revision: version.revision,
+                        written: version.time,
+                    });
+                }
             }
         }
+        None
     }
-    None
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cluster::history::History;
     use crate::cluster::ids::{BelievedIdentity, PodId};
     use crate::kernel::SimDuration;
     use proptest::prelude::*;
@@ -113,7 +113,7 @@ mod tests {
                     }
                 }
             }
-            prop_assert_eq!(fold(&history, 7, visible).map(|entry| entry.endpoint), map.get(&7).copied());
+            prop_assert_eq!(history.entry(7, visible, &LastUpsert).map(|entry| entry.endpoint), map.get(&7).copied());
         }
     }
 
@@ -124,6 +124,7 @@ mod tests {
         history.append(at(1), 1, 0, Some(7), Some(endpoint(0)));
         history.append(at(2), 2, 1, Some(7), Some(endpoint(1)));
         history.append(at(3), 3, 0, Some(7), None);
-        assert_eq!(fold(&history, 7, 3).map(|entry| entry.endpoint.pod), Some(PodId(1)));
+        let entry = history.entry(7, 3, &LastUpsert);
+        assert_eq!(entry.map(|entry| entry.endpoint.pod), Some(PodId(1)));
     }
 }

@@ -12,7 +12,7 @@
 
 use crate::cluster::context::Ctx;
 use crate::cluster::event::{Event, Source};
-use crate::cluster::history::{History, VersionIndex};
+use crate::cluster::history::{Republished, VersionIndex};
 use crate::cluster::ids::{IstiodId, PodId, ServiceId};
 use crate::cluster::istio::connection::Leg;
 use crate::cluster::istio::sidecar::{Answer, SidecarEvent};
@@ -73,7 +73,6 @@ struct Istiod {
     changed: Vec<(ServiceId, VersionIndex)>,
     first_change: SimTime,
     debounce: Option<Timer>,
-    snapshots: u32,
 }
 
 impl Istiods {
@@ -122,14 +121,13 @@ impl Istiods {
             changed: Vec::new(),
             first_change: ctx.now(),
             debounce: None,
-            snapshots: 0,
         };
         if self.istiods.len() <= id.index() {
             self.istiods.resize_with(id.index() + 1, || None);
         }
         self.istiods[id.index()] = Some(istiod);
         while ctx.shared.snapshots.len() <= id.index() {
-            ctx.shared.snapshots.push(History::default());
+            ctx.shared.snapshots.push(Republished::default());
         }
         self.list(id, ctx);
         ctx.after(
@@ -143,11 +141,16 @@ impl Istiods {
     /// Takes in everything that the API server has.
     fn list(&mut self, id: IstiodId, ctx: &mut Ctx) {
         let now = ctx.now();
-        let Some(istiod) = self.istiod(id) else { return };
-        for service in 0..ctx.shared.blueprint.services as u32 {
-            if let Some(backends) = ctx.shared.api.slices.value(service) {
-                istiod.snapshots += 1;
-                ctx.shared.snapshots[id.index()].append(now, istiod.snapshots, service, None, Some(backends.clone()));
+        if self.istiod(id).is_none() {
+            return;
+        }
+        let shared = &mut *ctx.shared;
+        let (slices, snapshots) = (&shared.api.slices, &mut shared.snapshots[id.index()]);
+        for service in 0..shared.blueprint.services as u32 {
+            if let Some(index) = slices.of_key(service).next()
+                && let Some(backends) = &slices.version(index).value
+            {
+                snapshots.publish(now, service, None, Some(backends.clone()), index);
             }
         }
     }
@@ -178,9 +181,8 @@ impl Istiods {
         let Some(istiod) = self.istiod(id) else { return };
         istiod.debounce = None;
         for (service, index) in std::mem::take(&mut istiod.changed) {
-            istiod.snapshots += 1;
             let backends = ctx.shared.api.slices.version(index).value.clone();
-            let index = ctx.shared.snapshots[id.index()].append(now, istiod.snapshots, service.0, None, backends);
+            let index = ctx.shared.snapshots[id.index()].publish(now, service.0, None, backends, index);
             if ctx.shared.recorder.watches_service(service) {
                 let event = Event::Judge(JudgeEvent::SnapshotWritten(id, service, index));
                 ctx.after(Source::Istiod(id), EventClass::Observe, SimDuration::ZERO, event);

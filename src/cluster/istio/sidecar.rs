@@ -204,7 +204,7 @@ impl Sidecars {
     pub fn backends(&self, pod: PodId, service: ServiceId, ctx: &Ctx) -> Option<Backends> {
         let sidecar = self.sidecars.get(pod.index())?.as_ref()?;
         let (istiod, path) = sidecar.attached.as_ref()?;
-        let snapshots = &ctx.shared.snapshots[istiod.index()];
+        let snapshots = ctx.shared.snapshots[istiod.index()].output();
         let visible = path.visible_at(snapshots, &ctx.shared.push_delay(), &ctx.shared.run_key, ctx.now());
         snapshots.at(service.0, visible)?.value.clone()
     }
@@ -221,7 +221,7 @@ impl Sidecars {
     pub fn crossing(&self, pod: PodId, istiod: IstiodId, index: VersionIndex, ctx: &Ctx) -> Option<Crossing> {
         let (own, path) = self.sidecars.get(pod.index())?.as_ref()?.attached.as_ref()?;
         let shared = &*ctx.shared;
-        let snapshots = &shared.snapshots[istiod.index()];
+        let snapshots = shared.snapshots[istiod.index()].output();
         (*own == istiod).then(|| path.crossing(snapshots, &shared.push_delay(), &shared.run_key, index))
     }
 
@@ -248,7 +248,7 @@ impl Sidecar {
     fn attach(&mut self, connection: Connection, pod: PodId, ctx: &mut Ctx) {
         self.attachments += 1;
         let reader = ctx.shared.key(pod).child(250).child(self.attachments);
-        let snapshots = &ctx.shared.snapshots[connection.istiod.index()];
+        let snapshots = ctx.shared.snapshots[connection.istiod.index()].output();
         self.attached = Some((connection.istiod, Path::listing(reader, snapshots, ctx.now())));
         self.note_path(pod, ctx);
         if !self.has_configuration {
@@ -265,7 +265,7 @@ impl Sidecar {
     /// The stream ended: the proxy keeps what it has.
     fn detach(&mut self, pod: PodId, ctx: &mut Ctx) {
         if let Some((istiod, path)) = &mut self.attached {
-            let snapshots = &ctx.shared.snapshots[istiod.index()];
+            let snapshots = ctx.shared.snapshots[istiod.index()].output();
             path.freeze(snapshots, &ctx.shared.push_delay(), &ctx.shared.run_key, ctx.now());
             ctx.note(|_| Fact::Leg(pod, Leg::Configuration, LegFact::Aged));
         }

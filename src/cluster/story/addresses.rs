@@ -117,9 +117,9 @@ pub(super) fn probed_service(past: &Past, outcome: &Outcome) -> Option<ServiceSt
         delay: past.shared.service_proxy_delay(),
     };
     let mut times: Vec<SimTime> = reader.path.changes().collect();
-    for (index, version) in reader.history.versions().iter().enumerate() {
+    for (index, version) in reader.history.iter() {
         if version.key == service.0 {
-            times.extend(reader.seen_at(index as u32, version.time, past.end));
+            times.extend(reader.seen_at(index.get() as u32, version.time, past.end));
         }
     }
     let backends = held(times, |at| {
@@ -150,7 +150,7 @@ fn as_proxy(past: &Past, follows: &[(SimTime, IstiodId, Path)], service: Service
         Reader {
             shared: past.shared,
             path,
-            history: &past.shared.snapshots[istiod.index()],
+            history: past.shared.snapshots[istiod.index()].output(),
             delay: past.shared.push_delay(),
         }
     };
@@ -158,9 +158,9 @@ fn as_proxy(past: &Past, follows: &[(SimTime, IstiodId, Path)], service: Service
     for (number, &(from, ..)) in follows.iter().enumerate() {
         let reader = reader(number);
         times.push(from);
-        for (index, version) in reader.history.versions().iter().enumerate() {
+        for (index, version) in reader.history.iter() {
             if version.key == service.0 && version.time >= from {
-                times.extend(reader.seen_at(index as u32, version.time, past.end));
+                times.extend(reader.seen_at(index.get() as u32, version.time, past.end));
             }
         }
     }

@@ -127,7 +127,7 @@ impl<'a> Past<'a> {
         let read = self.ipcache_of(node).visible_at(at);
         let holder = self.holder(ip, at);
         let revision = |versions: u32| {
-            let version = endpoints.versions().get((versions as usize).checked_sub(1)?)?;
+            let version = endpoints.get(versions.checked_sub(1)?)?;
             Some(Revision {
                 number: version.revision,
                 written: version.time,
@@ -167,14 +167,14 @@ impl<'a> Past<'a> {
             return Correction::Frozen { since, fault };
         }
         let topic = self.shared.blueprint.addresses.topic(ip);
-        let versions = self.shared.api.endpoints.versions().iter().enumerate();
+        let versions = self.shared.api.endpoints.iter();
         let published = versions
             .filter(|(_, version)| version.value.is_some_and(|value| value.pod == holder))
             .find(|(_, version)| version.value.is_some_and(|value| self.topic(value.ip) == topic));
         match published {
             Some((index, version)) if names(api) => Correction::UnderWay {
                 written: version.time,
-                until: reader.seen_at(index as u32, version.time, self.end),
+                until: reader.seen_at(index.get() as u32, version.time, self.end),
             },
             published => Correction::NotPublished {
                 until: published.map(|(_, version)| version.time),
