@@ -13,6 +13,7 @@ use super::error::CliError;
 use super::load::{self, LoadRequest};
 use super::{exit_code, explain, figures, print};
 use crate::lab::designs::{Simulator, plan};
+use crate::lab::runner::workers;
 use crate::lab::segment::write_whole;
 use crate::lab::store::SUMMARY_MD;
 use crate::lab::{Finished, Options, Plan, Simulate, Start, execute, result_dir};
@@ -192,7 +193,8 @@ pub fn run_loaded(loaded: &Loaded, request: &RunRequest, stop: &AtomicBool) -> R
     // Pages and figures are pure functions of the result: a found result gets them again, in case they were lost.
     let page = summary_md::render(&finished.manifest, &finished.summary);
     write_whole(&finished.dir.join(SUMMARY_MD), page.as_bytes())?;
-    figures::write(&finished, &*loaded.simulator, &retelling(&request.load))?;
+    let pool = workers(request.jobs)?;
+    pool.install(|| figures::write(&finished, &*loaded.simulator, &retelling(&request.load)))?;
     Ok(finished)
 }
 

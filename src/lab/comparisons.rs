@@ -3,6 +3,8 @@
 //! Equal replications meet the same misfortunes, so differences are taken within a replication. A pair counts if
 //! neither run failed. The formulas are those of `stats::paired`.
 
+use rayon::prelude::*;
+
 use super::numbers::DesignNumbers;
 use super::plan::Plan;
 use super::summary::{CONFIDENCE, Comparison};
@@ -19,9 +21,10 @@ pub fn compare(plan: &Plan, numbers: &[DesignNumbers]) -> Vec<Comparison> {
         return Vec::new();
     };
     let control_medians = run_medians(&numbers[control]);
-    let others = (0..plan.designs.len()).filter(|design| *design != control);
-    others
-        .flat_map(|design| {
+    let others: Vec<usize> = (0..plan.designs.len()).filter(|design| *design != control).collect();
+    let compared: Vec<[Comparison; 2]> = others
+        .into_par_iter()
+        .map(|design| {
             let (a, b) = (&numbers[design], &numbers[control]);
             let comparison = |measure: &str, estimate| new(&plan.designs[design].name, measure, estimate);
             [
@@ -29,7 +32,8 @@ pub fn compare(plan: &Plan, numbers: &[DesignNumbers]) -> Vec<Comparison> {
                 comparison("startup_latency_run_median", medians(&run_medians(a), &control_medians)),
             ]
         })
-        .collect()
+        .collect();
+    compared.into_iter().flatten().collect()
 }
 
 fn new(a: &str, measure: &str, estimate: Estimate) -> Comparison {

@@ -64,6 +64,8 @@ pub struct Finished {
     pub manifest: Manifest,
     /// The estimates.
     pub summary: Summary,
+    /// The numbers behind the estimates, per design of the manifest.
+    pub numbers: Vec<DesignNumbers>,
     /// Whether it lay there already and was only checked.
     pub found: bool,
 }
@@ -201,10 +203,12 @@ pub fn open_result(dir: &Path) -> Result<Finished, LabError> {
         });
     }
     let summary: Summary = read_json(&dir.join(SUMMARY_JSON))?;
+    let numbers = read_numbers(dir, &manifest)?;
     Ok(Finished {
         dir: dir.to_owned(),
         manifest,
         summary,
+        numbers,
         found: true,
     })
 }
@@ -276,6 +280,7 @@ fn finish(store: &Store<'_>, plan: &Plan, all_made: bool) -> Result<Finished, La
         dir: store.dir().to_owned(),
         manifest,
         summary,
+        numbers,
         found: false,
     })
 }
@@ -314,27 +319,29 @@ fn write_tables(
     let in_order: Vec<BatchId> = (0..plan.designs.len())
         .flat_map(|design| (0..batches).map(move |batch| BatchId { batch, design }))
         .collect();
-    // A few batches at a time: read side by side, then each table by one worker and the numbers by another.
-    for chunk in in_order.chunks(2 * rayon::current_num_threads()) {
-        let rows = chunk
-            .par_iter()
-            .map(|id| store.read(*id))
-            .collect::<Result<Vec<_>, _>>()?;
-        let (written, counted) = rayon::join(
-            || {
-                sinks.par_iter_mut().enumerate().try_for_each(|(table, sink)| {
-                    rows.iter()
-                        .try_for_each(|batch| sink.take(&batch.0[table]).map_err(InTable::at(store, table)))
-                })
-            },
-            || {
-                chunk.iter().zip(&rows).try_for_each(|(id, batch)| {
-                    count(&mut numbers[id.design], batch, horizon).map_err(LabError::damaged(store.dir()))
-                })
-            },
-        );
+    // A few batches at a time: each table by one worker, the numbers by another, and the next batches are read meanwhile.
+    let chunks: Vec<&[BatchId]> = in_order.chunks(2 * rayon::current_num_threads()).collect();
+    let read = |chunk: Option<&&[BatchId]>| {
+        let ids = chunk.copied().unwrap_or_default().par_iter();
+        ids.map(|id| store.read(*id)).collect::<Result<Vec<_>, _>>()
+    };
+    let mut rows = read(chunks.first())?;
+    for (index, chunk) in chunks.iter().enumerate() {
+        let write = || {
+            sinks.par_iter_mut().enumerate().try_for_each(|(table, sink)| {
+                rows.iter()
+                    .try_for_each(|batch| sink.take(&batch.0[table]).map_err(InTable::at(store, table)))
+            })
+        };
+        let count = || {
+            chunk.iter().zip(&rows).try_for_each(|(id, batch)| {
+                count(&mut numbers[id.design], batch, horizon).map_err(LabError::damaged(store.dir()))
+            })
+        };
+        let (written, (counted, next)) = rayon::join(write, || rayon::join(count, || read(chunks.get(index + 1))));
         written?;
         counted?;
+        rows = next?;
     }
     let mut digests: [TableDigest; 4] = Default::default();
     for (sink, digest) in sinks.into_iter().zip(&mut digests) {

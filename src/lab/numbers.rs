@@ -55,6 +55,8 @@ pub struct RunNumbers {
     pub failed: bool,
     /// Classes of its accesses, a bit each.
     classes: u8,
+    /// Classes of the requests from a reused address after the cut, a bit each.
+    reused_classes: u8,
     /// Whether a probe from a reused address reached a live server.
     pub demonstrated: bool,
     /// Whether an access from a reused address after the cut reached a live server.
@@ -127,13 +129,28 @@ impl RunNumbers {
         self.classes & bit(class) != 0
     }
 
+    /// Whether a client on a reused address asked for anything after the cut.
+    #[must_use]
+    pub const fn reused_asked(&self) -> bool {
+        self.reused_classes != 0
+    }
+
+    /// Whether a client on a reused address met the class after the cut.
+    #[must_use]
+    pub const fn reused_met(&self, class: AccessClass) -> bool {
+        self.reused_classes & bit(class) != 0
+    }
+
     /// Takes a judged access into account.
     pub fn access(&mut self, access: &AccessRecord) {
         self.classes |= bit(access.class);
-        if access.after_cut && access.reused_ip && access.reached {
-            self.reused_probe_reached = true;
-            let admitted = matches!(access.class, AccessClass::Unauthorized | AccessClass::NetworkBypassed);
-            self.reused_probe_admitted |= admitted;
+        if access.after_cut && access.reused_ip {
+            self.reused_classes |= bit(access.class);
+            if access.reached {
+                self.reused_probe_reached = true;
+                let admitted = matches!(access.class, AccessClass::Unauthorized | AccessClass::NetworkBypassed);
+                self.reused_probe_admitted |= admitted;
+            }
         }
         if access.class == AccessClass::Unauthorized
             && let (Some(cut), Some(first)) = (self.cut, &mut self.first_unauthorized)

@@ -1,16 +1,15 @@
-//! The figures of a result, from its stored rows: start-up per design, and access classes per design.
+//! The figures of a result, from its numbers: start-up per design, and access classes per design.
 //!
-//! Here rows become the plain data that `figures` draws; nothing is drawn or written here. The timeline of one run comes
+//! Here numbers become the plain data that `figures` draws; nothing is drawn or written here. The timeline of one run comes
 //! from a replay and belongs to `timeline_of_run`.
 
-use std::collections::BTreeMap;
+use rayon::prelude::*;
 
 use super::figures::{AccessFigure, AccessRow, ClassShare, StartupFigure, StartupSeries};
-use crate::cluster::records::{AccessClass, AccessRecord};
+use crate::cluster::records::AccessClass;
 use crate::kernel::{EntityKey, Purpose, RunKey};
-use crate::lab::numbers::DesignNumbers;
-use crate::lab::parquet_read::read_rows;
-use crate::lab::{Finished, LabError, read_numbers};
+use crate::lab::Finished;
+use crate::lab::numbers::{DesignNumbers, RunNumbers};
 use crate::stats::{IncidenceAnalysis, IncidenceOptions, Outcome, cumulative_incidence, share_of_runs};
 
 /// Nominal coverage of the intervals in figures.
@@ -41,35 +40,18 @@ impl Purpose for Band {
     }
 }
 
-/// The data of both figures.
-///
-/// # Errors
-/// If the rows cannot be read.
-pub fn figures_of(result: &Finished) -> Result<(StartupFigure, AccessFigure), LabError> {
-    let numbers = read_numbers(&result.dir, &result.manifest)?;
-    Ok((startup(result, &numbers), access(result, &numbers)?))
-}
-
-/// The run that is drawn as a timeline: the first replication of the first design in which the network let a request from
-/// a reused address in after the cut against its policy; else the first in which such a request reached a live server.
-///
-/// # Errors
-/// If the rows cannot be read.
-pub fn run_to_tell(result: &Finished) -> Result<Option<(usize, u64)>, LabError> {
-    let designs = &result.manifest.designs;
-    // Not let in, then design, then replication: the least is the run.
-    let mut best: Option<(bool, usize, u64)> = None;
-    read_rows::<AccessRecord>(&result.dir, |key, access| {
-        if access.after_cut && access.reused_ip && access.reached {
-            let let_in = matches!(access.class, AccessClass::Unauthorized | AccessClass::NetworkBypassed);
-            if let Some(design) = designs.iter().position(|design| design.name == key.design) {
-                let run = (!let_in, design, key.replication);
-                best = Some(best.map_or(run, |known| known.min(run)));
-            }
-        }
-        Ok(())
-    })?;
-    Ok(best.map(|(_, design, replication)| (design, replication)))
+/// The run that is drawn as a timeline, as design and replication: the first replication of the first design in which the
+/// network let a request from a reused address in after the cut against its policy; else the first in which such a request
+/// reached a live server. Failed runs are none to tell.
+#[must_use]
+pub fn run_to_tell(result: &Finished) -> Option<(usize, u64)> {
+    let first = |wanted: fn(&RunNumbers) -> bool| {
+        result.numbers.iter().enumerate().find_map(|(design, numbers)| {
+            let replication = numbers.runs.iter().position(|run| !run.failed && wanted(run))?;
+            Some((design, replication as u64))
+        })
+    };
+    first(|run| run.reused_probe_admitted).or_else(|| first(|run| run.reused_probe_reached))
 }
 
 fn subtitle(result: &Finished) -> String {
@@ -80,9 +62,12 @@ fn subtitle(result: &Finished) -> String {
     )
 }
 
-fn startup(result: &Finished, numbers: &[DesignNumbers]) -> StartupFigure {
+/// How long pods took to become ready. The bands of the designs are made side by side.
+#[must_use]
+pub fn startup(result: &Finished) -> StartupFigure {
     let manifest = &result.manifest;
-    let longest = numbers
+    let longest = result
+        .numbers
         .iter()
         .flat_map(|design| &design.startup)
         .map(|seen| seen.time_ns)
@@ -90,8 +75,8 @@ fn startup(result: &Finished, numbers: &[DesignNumbers]) -> StartupFigure {
         .unwrap_or(0);
     let series = manifest
         .designs
-        .iter()
-        .zip(numbers)
+        .par_iter()
+        .zip(&result.numbers)
         .map(|(design, numbers)| series(&design.name, numbers, manifest.seed));
     StartupFigure {
         title: "How long measured pods take to become ready".to_owned(),
@@ -169,43 +154,29 @@ fn log_spaced(first_ns: u64, last_ns: u64) -> Vec<u64> {
     times
 }
 
-fn access(result: &Finished, numbers: &[DesignNumbers]) -> Result<AccessFigure, LabError> {
-    // Per design and replication, the classes of requests from a reused address after the cut, a bit each.
-    let mut seen: BTreeMap<(String, u64), u8> = BTreeMap::new();
-    read_rows::<AccessRecord>(&result.dir, |key, access| {
-        if access.after_cut && access.reused_ip {
-            let class = CLASSES.iter().position(|(class, _)| *class == access.class);
-            // A class outside the list, allowed, is none that this figure is about.
-            *seen.entry((key.design.to_owned(), key.replication)).or_default() |= class.map_or(0, |bit| 1 << bit);
-        }
-        Ok(())
-    })?;
-    let rows = result.manifest.designs.iter().zip(numbers).map(|(design, numbers)| {
-        let runs = numbers.runs.iter().filter(|run| !run.failed).count() as u64;
-        let flags: Vec<u8> = seen
-            .iter()
-            .filter(|((name, _), _)| *name == design.name)
-            .map(|(_, flags)| *flags)
-            .collect();
-        let mut shares: Vec<ClassShare> = CLASSES
-            .iter()
-            .enumerate()
-            .map(|(bit, (_, word))| {
-                share(
-                    word,
-                    flags.iter().filter(|flags| **flags >> bit & 1 == 1).count() as u64,
-                    runs,
-                )
-            })
-            .collect();
-        shares.push(share("no request", runs.saturating_sub(flags.len() as u64), runs));
-        AccessRow {
-            design: design.name.clone(),
-            n_runs: runs,
-            shares,
-        }
-    });
-    Ok(AccessFigure {
+/// What became of requests from a reused address. A class outside the list, allowed, is none that the figure is about.
+#[must_use]
+pub fn access(result: &Finished) -> AccessFigure {
+    let rows = result
+        .manifest
+        .designs
+        .iter()
+        .zip(&result.numbers)
+        .map(|(design, numbers)| {
+            let runs = numbers.sound().count() as u64;
+            let count = |has: &dyn Fn(&RunNumbers) -> bool| numbers.sound().filter(|run| has(run)).count() as u64;
+            let mut shares: Vec<ClassShare> = CLASSES
+                .iter()
+                .map(|(class, word)| share(word, count(&|run| run.reused_met(*class)), runs))
+                .collect();
+            shares.push(share("no request", count(&|run| !run.reused_asked()), runs));
+            AccessRow {
+                design: design.name.clone(),
+                n_runs: runs,
+                shares,
+            }
+        });
+    AccessFigure {
         title: "What became of requests from a reused address".to_owned(),
         subtitle: format!(
             "{}\nshare of runs in which a client on an address that the script remembered met this after the cut",
@@ -213,7 +184,7 @@ fn access(result: &Finished, numbers: &[DesignNumbers]) -> Result<AccessFigure, 
         ),
         confidence: CONFIDENCE,
         rows: rows.collect(),
-    })
+    }
 }
 
 fn share(class: &str, x: u64, runs: u64) -> ClassShare {

@@ -3,10 +3,10 @@
 //! `bootstrap.rs`.
 //!
 //! The observations are sorted once; a resample gives every run a weight, and one pass over the
-//! sorted observations (`incidence_pass.rs`) finds all quantiles.
+//! sorted observations (`incidence_pass.rs`) finds all quantiles of a round of resamples.
 
 use super::bootstrap::{RUNS_MIN, draw_multiplicities, percentile_ranks};
-use super::incidence_pass::{NEVER_NS, Study};
+use super::incidence_pass::{LANES, Lanes, NEVER_NS, Study};
 use super::proportion::zero_event_upper;
 use super::survival::{Observation, assert_level};
 use super::{Estimate, error_level};
@@ -71,18 +71,23 @@ impl IncidenceAnalysis {
         let mut order: Vec<usize> = (0..ps.len()).collect();
         order.sort_by(|left, right| ps[*left].total_cmp(&ps[*right]));
         let sorted: Vec<f64> = order.iter().map(|index| ps[*index]).collect();
-        let mut weights = vec![1; self.study.runs()];
-        let mut point = vec![NEVER_NS; ps.len()];
-        self.study.quantile_pass(&weights, &sorted, &mut point);
+        let mut weights = vec![[0; LANES]; self.study.runs()];
+        weights.iter_mut().for_each(|lanes| lanes[0] = 1);
+        let mut reached = vec![[NEVER_NS; LANES]; ps.len()];
+        self.study.quantile_pass(&weights, &sorted, &mut reached);
+        let point: Vec<u64> = reached.iter().map(|lanes| lanes[0]).collect();
         // One column of resampled times per quantile.
         let mut columns = vec![Vec::with_capacity(self.options.resamples as usize); ps.len()];
-        let mut reached = vec![NEVER_NS; ps.len()];
         if self.study.runs() > 1 && !self.study.is_empty() {
-            for _ in 0..self.options.resamples {
-                draw_multiplicities(&mut weights, uniform);
-                self.study.quantile_pass(&weights, &sorted, &mut reached);
-                for (column, time_ns) in columns.iter_mut().zip(&reached) {
-                    column.push(*time_ns);
+            let has_events = self.study.has_events();
+            for lanes in self.rounds() {
+                draw_lanes(&mut weights, lanes, uniform);
+                // Without events no resample reaches anything; its words are taken all the same.
+                if has_events {
+                    self.study.quantile_pass(&weights, &sorted, &mut reached);
+                }
+                for (column, reached) in columns.iter_mut().zip(&reached) {
+                    column.extend_from_slice(&reached[..lanes]);
                 }
             }
         }
@@ -108,15 +113,15 @@ impl IncidenceAnalysis {
         let mut order: Vec<usize> = (0..times_ns.len()).collect();
         order.sort_by_key(|index| times_ns[*index]);
         let sorted: Vec<u64> = order.iter().map(|index| times_ns[*index]).collect();
-        let mut weights = vec![0; self.study.runs()];
-        let mut heights = vec![0.0; sorted.len()];
+        let mut weights = vec![[0; LANES]; self.study.runs()];
+        let mut heights = vec![[0.0; LANES]; sorted.len()];
         let mut columns = vec![Vec::with_capacity(self.options.resamples as usize); sorted.len()];
-        for _ in 0..self.options.resamples {
-            draw_multiplicities(&mut weights, uniform);
-            if self.study.curve_pass(&weights, &sorted, &mut heights) {
-                for (column, height) in columns.iter_mut().zip(&heights) {
-                    column.push(*height);
-                }
+        for lanes in self.rounds() {
+            draw_lanes(&mut weights, lanes, uniform);
+            let subjects = self.study.curve_pass(&weights, &sorted, &mut heights);
+            for (column, heights) in columns.iter_mut().zip(&heights) {
+                let curves = heights.iter().zip(subjects).take(lanes);
+                column.extend(curves.filter(|(_, subjects)| *subjects > 0).map(|(height, _)| *height));
             }
         }
         let mut band = vec![(0.0, 1.0); times_ns.len()];
@@ -129,6 +134,12 @@ impl IncidenceAnalysis {
             band[order[rank]] = (column[lower], column[upper]);
         }
         band
+    }
+
+    /// The resamples in rounds: how many share each pass.
+    fn rounds(&self) -> impl Iterator<Item = usize> {
+        let resamples = self.options.resamples as usize;
+        (0..resamples.div_ceil(LANES)).map(move |round| LANES.min(resamples - round * LANES))
     }
 
     /// Estimate of one quantile from its point and its sorted resampled times (empty: no interval).
@@ -171,6 +182,17 @@ impl IncidenceAnalysis {
         let point = (point_ns < NEVER_NS).then(|| seconds(point_ns));
         let bounds = (lower.map(seconds), upper.map(seconds));
         Estimate::new(point, bounds, runs, confidence, &method)
+    }
+}
+
+/// Draws the first `lanes` resamples, one after another; the lanes beyond keep their weights.
+pub(super) fn draw_lanes(weights: &mut [Lanes], lanes: usize, uniform: &mut dyn FnMut() -> u64) {
+    let mut drawn = vec![0; weights.len()];
+    for lane in 0..lanes {
+        draw_multiplicities(&mut drawn, uniform);
+        for (weights, weight) in weights.iter_mut().zip(&drawn) {
+            weights[lane] = *weight;
+        }
     }
 }
 
