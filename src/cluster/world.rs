@@ -348,7 +348,7 @@ impl Model for World {
         let shared = &self.shared;
         // A pod with its state in all components, a version with its places in the indexes, a record with its texts.
         let pods = shared.pods.len() * 1_500;
-        let snapshots: usize = shared.snapshots.iter().map(|snapshot| snapshot.len()).sum();
+        let snapshots: usize = shared.snapshots.iter().map(|snapshot| snapshot.output().len()).sum();
         let versions = (shared.api.revision() as usize + snapshots) * 120;
         let records = (shared.recorder.accesses.len() + shared.recorder.exposures.len()) * 300;
         (pods + versions + records) as u64
