@@ -123,11 +123,11 @@ impl Limits {
             revision: 0,
             delay: Delay {
                 purpose: Purpose::IpcacheDelay,
-                law: Law::LogNormal {
-                    median: SimDuration::from_millis(150),
-                    p99: SimDuration::from_millis(1_900),
-                    max: SimDuration::from_secs(10),
-                },
+                law: Law::log_normal(
+                    SimDuration::from_millis(150),
+                    SimDuration::from_millis(1_900),
+                    SimDuration::from_secs(10),
+                ),
                 then: None,
                 batch_period: SimDuration::from_millis(500),
             },
