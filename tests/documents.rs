@@ -118,6 +118,64 @@ fn one_file_creates_random_generators() {
     }
 }
 
+/// Words that may stand in no source, where they may all the same, and what to use instead.
+const BANNED: [(&[&str], &str, &str); 4] = [
+    (
+        &["Instant", "SystemTime", "Timestamp::now", "Zoned::now"],
+        "src/lab/wall_clock.rs",
+        "reads the machine's clock: simulated time is kernel::SimTime, wall time is lab::wall_clock",
+    ),
+    (
+        &["HashMap", "HashSet", "RandomState", "DefaultHasher"],
+        "",
+        "uses a map whose order is random: use BTreeMap, IndexMap, or FxHashMap for look-ups that are never iterated",
+    ),
+    (
+        &["OsRng", "SysRng", "getrandom", "ThreadRng"],
+        "",
+        "asks the system for chance: ask kernel::RunKey for a stream",
+    ),
+    (
+        &["thread_local", "static mut"],
+        "src/lab/runner.rs",
+        "keeps state outside the run: put it into the component",
+    ),
+];
+
+fn has_word(text: &str, word: &str) -> bool {
+    let part_of_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    text.match_indices(word).any(|(at, _)| {
+        let (before, after) = (&text[..at], &text[at + word.len()..]);
+        !before.ends_with(part_of_name) && !after.starts_with(part_of_name)
+    })
+}
+
+#[test]
+fn no_source_asks_clocks_chance_or_randomized_maps() {
+    for (path, text) in all_sources() {
+        let code: String = text
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("//"))
+            .collect::<Vec<_>>()
+            .join("\n");
+        for (words, allowed, instead) in BANNED {
+            if !allowed.is_empty() && path.ends_with(allowed) {
+                continue;
+            }
+            for word in words {
+                assert!(!has_word(&code, word), "{path} has `{word}`: it {instead}");
+            }
+        }
+    }
+}
+
+#[test]
+fn banned_words_are_found_as_words_only() {
+    assert!(has_word("use std::collections::HashMap;", "HashMap"));
+    assert!(!has_word("use rustc_hash::FxHashMap;", "HashMap"));
+    assert!(has_word("let t = Instant::now();", "Instant"));
+}
+
 #[test]
 fn every_file_opens_with_its_duty() {
     for (path, text) in all_sources() {
