@@ -12,7 +12,7 @@ pub struct Discrete {
 
 impl Discrete {
     /// The law that gives index i with probability `weights[i]` / Σ weights; nothing if a weight is negative or not finite, or if
-    /// none is above zero. Support: the indices of weights above zero; mean Σ i · weights[i] / Σ weights.
+    /// none is above zero. Support: the indices of weights above zero; mean `Σ i · weights[i] / Σ weights`.
     #[must_use]
     pub fn new(weights: &[f64]) -> Option<Self> {
         let right = weights.iter().all(|weight| weight.is_finite() && *weight >= 0.0);

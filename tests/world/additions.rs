@@ -43,7 +43,7 @@ impl Watch for Log {
             ..
         } = *moment;
         self.events.push((time.as_nanos(), class.name(), component, digest));
-        if self.asks && moment.number % 16 == 0 {
+        if self.asks && moment.number.is_multiple_of(16) {
             self.answers += ask(shared, moment);
         }
         ControlFlow::Continue(())
