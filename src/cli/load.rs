@@ -64,7 +64,8 @@ pub fn designs<'s>(scenario: &'s Scenario, names: &[String]) -> Result<Vec<&'s D
     Ok(scenario.designs.iter().filter(wanted).collect())
 }
 
-fn wrong(errors: Vec<InputError>) -> CliError {
+/// Errors of input as this command's error.
+pub(super) fn wrong(errors: Vec<InputError>) -> CliError {
     let mut shown: Vec<Shown> = errors.into_iter().map(Shown::new).collect();
     match (shown.pop(), shown.is_empty()) {
         (Some(only), true) => CliError::Input(Box::new(only)),

@@ -8,6 +8,9 @@ pub mod exit_code;
 pub mod explain;
 mod figures;
 pub mod load;
+pub mod policy;
+mod policy_output;
+mod policy_queries;
 pub mod run;
 pub mod verify;
 
@@ -34,6 +37,8 @@ enum Command {
     Run(run::RunArgs),
     /// Replays one run and tells it: who believed what when, who was let in, and what delayed which pod.
     Explain(explain::ExplainArgs),
+    /// Says who may talk to whom by a folder of manifests, and why.
+    Policy(policy::PolicyArgs),
     /// Makes runs twice and says whether they repeat; compares builds; says which answers hang on the order of ties.
     Verify(verify::VerifyArgs),
 }
@@ -62,6 +67,7 @@ pub fn main() -> ExitCode {
     let done = match parsed.command {
         Command::Run(arguments) => arguments.check(command_line).and_then(|request| run::run(&request)),
         Command::Explain(arguments) => arguments.check().and_then(|request| explain::run(&request)),
+        Command::Policy(arguments) => policy::run(&arguments),
         Command::Verify(arguments) => arguments.check().and_then(|request| verify::run(&request)),
     };
     ExitCode::from(done.unwrap_or_else(|error| {

@@ -11,7 +11,7 @@ use super::spec::{Amount, IstioSpec, ProbeSpec, Step, WorldSpec};
 use crate::kernel::{EntityKey, SimDuration};
 use crate::policy::istio::Request;
 use crate::policy::labels::Labels;
-use crate::policy::{Decision, Peer, Protocol, Reserved, Subject, Verdict};
+use crate::policy::{Peer, Protocol, Reserved, Subject, Verdict};
 
 /// Port of an Istiod's service for certificates and configuration.
 pub const ISTIOD_PORT: u16 = 15012;
@@ -162,6 +162,7 @@ impl Blueprint {
         };
         let istiod = spec.istio.as_ref().map(|istio| {
             let identity = intern(subject(
+                &spec,
                 ISTIO_NAMESPACE,
                 "istiod",
                 &[("app", "istiod"), ("istio", "pilot")],
@@ -186,7 +187,7 @@ impl Blueprint {
             .unwrap_or(0);
         for account in 0..churn_accounts {
             let name = format!("churn-{account}");
-            let identity = intern(subject("default", &name, &[("app", "churn")]));
+            let identity = intern(subject(&spec, "default", &name, &[("app", "churn")]));
             kinds.push(plain(name, identity, Role::Churn, 0));
         }
         for (index, service) in spec.services.iter().enumerate() {
@@ -341,7 +342,7 @@ impl Blueprint {
         };
         self.spec
             .network_policies
-            .ingress(&self.subjects[to.0 as usize], peer, port, Protocol::Tcp)
+            .ingress(&self.subjects[to.0 as usize], peer, port, Protocol::Tcp, None)
     }
 
     /// The mesh's verdict on a request with its reason. The principal is what the client's certificate says.
@@ -376,10 +377,7 @@ impl Blueprint {
         method: &str,
         path: &str,
     ) -> LayerDecision {
-        match self.mesh_verdict(Some(from), to, port, method, path).decision {
-            Decision::Allow => LayerDecision::Allow,
-            Decision::Deny => LayerDecision::Deny,
-        }
+        self.mesh_verdict(Some(from), to, port, method, path).decision.into()
     }
 
     /// The principal in a certificate of this identity.
@@ -408,17 +406,15 @@ pub fn node_name(index: u32, control_plane_nodes: u32) -> String {
     }
 }
 
-fn subject(namespace: &str, account: &str, labels: &[(&str, &str)]) -> Subject {
-    Subject {
-        namespace: namespace.to_owned(),
-        service_account: account.to_owned(),
-        labels: Labels(
-            labels
-                .iter()
-                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-                .collect(),
-        ),
-    }
+/// What a pod is that no manifest describes. Its namespace has the labels that the workloads there know of.
+fn subject(spec: &WorldSpec, namespace: &str, account: &str, labels: &[(&str, &str)]) -> Subject {
+    let mut neighbours = spec.workloads.iter().map(|workload| &workload.subject);
+    let neighbour = neighbours.find(|subject| subject.namespace == namespace);
+    let namespace_labels = neighbour.map_or_else(Labels::default, |subject| subject.namespace_labels.clone());
+    let labels = labels
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+    Subject::new(namespace, namespace_labels, account, Labels(labels.collect()))
 }
 
 impl NetworkVerdicts {
@@ -436,12 +432,12 @@ impl NetworkVerdicts {
                 {
                     ingress.push(
                         spec.network_policies
-                            .ingress(own, peer, port, Protocol::Tcp)
+                            .ingress(own, peer, port, Protocol::Tcp, None)
                             .is_allowed(),
                     );
                     egress.push(
                         spec.network_policies
-                            .egress(own, peer, port, Protocol::Tcp)
+                            .egress(own, peer, port, Protocol::Tcp, None)
                             .is_allowed(),
                     );
                 }

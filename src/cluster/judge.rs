@@ -15,7 +15,6 @@ use super::ids::{IstiodId, KindId, PodId, ServiceId};
 use super::istio::sidecar::Sidecars;
 use super::records::{AccessClass, ExposureRecord, LayerDecision, Via};
 use crate::kernel::{EventClass, SimTime};
-use crate::policy::Decision;
 
 /// Something the judge looks at.
 #[derive(Clone, Copy, Debug)]
@@ -104,10 +103,7 @@ pub fn mesh_decision(
     }
     let principal = shared.kind(client).sidecar.then(|| shared.kind(client).identity);
     let verdict = blueprint.mesh_verdict(principal, shared.kind(server).identity, port, method, path);
-    Some(match verdict.decision {
-        Decision::Allow => LayerDecision::Allow,
-        Decision::Deny => LayerDecision::Deny,
-    })
+    Some(verdict.decision.into())
 }
 
 #[derive(Debug)]

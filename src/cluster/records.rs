@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::story::dossier::Dossier;
 use crate::kernel::{RunFailure, SimDuration, SimTime, TraceLine};
+use crate::policy::Decision;
 
 /// Everything one run gives.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -165,6 +166,18 @@ pub enum LayerDecision {
     Allow,
     /// Refused.
     Deny,
+}
+
+impl From<Decision> for LayerDecision {
+    /// # Panics
+    /// If the verdict is unknown: a scenario never holds policies that are not evaluated as a whole.
+    fn from(decision: Decision) -> Self {
+        match decision {
+            Decision::Allow => Self::Allow,
+            Decision::Deny => Self::Deny,
+            Decision::Unknown => panic!("a simulated policy set holds a part that is not evaluated"),
+        }
+    }
 }
 
 /// The class of a judged access (`ARCHITECTURE.md`).

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::params::{CiliumParams, IstioParams, KubernetesParams, NetworkParams};
 use crate::kernel::{Law, SimDuration, SimTime};
-use crate::policy::{CiliumPolicies, LabelSelector, MeshPolicies, Subject};
+use crate::policy::{LabelSelector, MeshPolicies, NetworkPolicies, Subject};
 
 /// One design's world.
 #[derive(Clone, Debug)]
@@ -40,7 +40,7 @@ pub struct WorldSpec {
     /// Services, in the order of the manifests.
     pub services: Vec<ServiceSpec>,
     /// All network policies of the experiment: the network's intent.
-    pub network_policies: CiliumPolicies,
+    pub network_policies: NetworkPolicies,
     /// All mesh policies of the experiment: the mesh's intent.
     pub mesh_policies: MeshPolicies,
     /// Whether the design's network enforces its policies.

@@ -1,7 +1,7 @@
 //! Labels and label selectors as Kubernetes defines them.
 //!
 //! Belongs here: the four operators of `metav1.LabelSelector` and their evaluation over a plain map or over any
-//! other look-up. Does not belong here: Cilium's label sources (`cilium::selector`) and reading YAML.
+//! other look-up. Does not belong here: Cilium's label sources (`network::cilium::selector`) and reading YAML.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -66,7 +66,7 @@ impl Requirement {
 
 /// A Kubernetes label selector; every entry must be met, and the empty selector matches everything
 /// (Kubernetes `metav1.LabelSelector`).
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LabelSelector {
     /// Labels that must be there with exactly this value.
     pub match_labels: BTreeMap<String, String>,

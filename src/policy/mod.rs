@@ -1,44 +1,31 @@
-//! Who may talk to whom: pure evaluation of Cilium and Istio policy over labels and identities.
+//! Who may talk to whom: pure evaluation of Kubernetes, Cilium and Istio policy over labels and identities.
 //!
 //! Belongs here: policy types, selectors and the functions that turn (policy, source, destination, request)
 //! into a [`Verdict`]. Does not belong here: time, propagation, caches and the simulator (`cluster`), and
 //! the reading of YAML (`scenario::manifests`). The caller decides *which* identity it passes in: the
 //! true one of a workload, or the one that some component believes in.
 
-pub mod cilium;
+pub mod cidr;
 pub mod istio;
 pub mod labels;
+pub mod layers;
+pub mod network;
+pub mod request;
+pub mod subject;
 
 #[cfg(test)]
 mod truth_table;
 
 use std::borrow::Cow;
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
-pub use cilium::CiliumPolicies;
 pub use istio::MeshPolicies;
 pub use labels::{LabelSelector, Labels};
-
-/// What a workload truly is, and equally what one Cilium security identity stands for: the set of labels
-/// that policies can see (`cilium.md` section 5, identity-relevant labels).
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Subject {
-    /// Kubernetes namespace of the pod.
-    pub namespace: String,
-    /// Service account that the pod runs under.
-    pub service_account: String,
-    /// Labels of the pod itself, without the ones Cilium derives from namespace and service account.
-    pub labels: Labels,
-}
-
-impl Subject {
-    /// The identity in the workload's certificate, without the `spiffe://` that Istio's policies imply:
-    /// `cluster.local/ns/default/sa/sleep-v1` (`istio.md` section 6, row "principal").
-    pub fn principal(&self, trust_domain: &str) -> String {
-        format!("{trust_domain}/ns/{}/sa/{}", self.namespace, self.service_account)
-    }
-}
+pub use network::{NetworkPolicies, cilium};
+pub use request::{Http, Protocol};
+pub use subject::{Endpoint, NamedPorts, Subject};
 
 /// Identities that Cilium keeps for things that are no labelled pod (`cilium.md` section 1.6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -115,27 +102,8 @@ pub enum Peer<'a> {
     Endpoint(&'a Subject),
     /// One of Cilium's reserved identities.
     Reserved(Reserved),
-}
-
-/// Transport protocols that policies distinguish (Cilium `pkg/policy/api/l4.go`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Protocol {
-    /// TCP.
-    Tcp,
-    /// UDP.
-    Udp,
-    /// SCTP.
-    Sctp,
-}
-
-impl fmt::Display for Protocol {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Tcp => "TCP",
-            Self::Udp => "UDP",
-            Self::Sctp => "SCTP",
-        })
-    }
+    /// An address outside the cluster.
+    Address(IpAddr),
 }
 
 /// The answer of one layer.
@@ -145,6 +113,9 @@ pub enum Decision {
     Allow,
     /// The layer refuses it.
     Deny,
+    /// A part of a policy that is not evaluated could decide it either way. Only a reader that was told to be lenient
+    /// lets such parts in; the simulator never does.
+    Unknown,
 }
 
 /// An answer and the reason for it.
@@ -162,7 +133,12 @@ impl Verdict {
         self.decision == Decision::Allow
     }
 
-    pub(crate) fn new(decision: Decision, policy: Option<&Arc<str>>, rule: Option<usize>, text: &'static str) -> Self {
+    pub(crate) fn new(
+        decision: Decision,
+        policy: Option<&Arc<Origin>>,
+        rule: Option<usize>,
+        text: &'static str,
+    ) -> Self {
         Self {
             decision,
             because: Because {
@@ -174,12 +150,39 @@ impl Verdict {
     }
 }
 
+/// Where a policy comes from. Plain data, so that nothing here knows files.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Origin {
+    /// Kind, namespace and name: `CiliumNetworkPolicy default/v1`.
+    pub policy: String,
+    /// The file, as a person wrote it; empty where there is none.
+    pub file: String,
+    /// Line of each of its rules, in the order in which rules are counted; may be shorter than that.
+    pub rule_lines: Vec<u32>,
+}
+
+impl Origin {
+    /// The origin of a policy that was not read from a file.
+    #[must_use]
+    pub fn named(policy: impl Into<String>) -> Self {
+        Self {
+            policy: policy.into(),
+            ..Self::default()
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.policy)
+    }
+}
+
 /// Why a verdict came out as it did. Cheap to clone: nothing is formatted on the way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Because {
-    /// Kind, namespace and name of the deciding policy, `CiliumNetworkPolicy default/v1`; none where no
-    /// single policy decided.
-    pub policy: Option<Arc<str>>,
+    /// The deciding policy; none where no single policy decided.
+    pub policy: Option<Arc<Origin>>,
     /// Index of the deciding rule in the policy's list, counted from 0.
     pub rule: Option<usize>,
     /// The reason in words.
@@ -234,19 +237,6 @@ impl PolicyError {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn principal_is_trust_domain_namespace_and_service_account() {
-        let subject = Subject {
-            namespace: "default".into(),
-            service_account: "sleep-v1".into(),
-            labels: Labels::default(),
-        };
-        assert_eq!(
-            subject.principal("cluster.local"),
-            "cluster.local/ns/default/sa/sleep-v1"
-        );
-    }
 
     #[test]
     fn reserved_identities_have_the_numbers_zero_to_eight() {

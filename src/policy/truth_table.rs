@@ -2,20 +2,23 @@
 //! may call whom at which layer when everybody's view is fresh.
 
 use super::cilium::selector::SERVICE_ACCOUNT_LABEL;
-use super::cilium::{CiliumNetworkPolicy, CiliumPeers, CiliumPolicies, CiliumRule, CiliumSelector, PortMatch};
+use super::cilium::{CiliumNetworkPolicy, CiliumPeers, CiliumRule, CiliumSelector, CiliumSubject};
 use super::istio::{
     Action, AuthorizationPolicy, Condition, MeshPolicies, MtlsMode, Operation, PeerAuthentication, Request, Rule,
     Source, StringMatch,
 };
 use super::labels::{LabelSelector, Labels};
-use super::{Peer, Protocol, Subject};
+use super::network::Options;
+use super::network::form::PortMatch;
+use super::{NetworkPolicies, Peer, Protocol, Subject};
 
 fn workload(app: &str, version: &str) -> Subject {
-    Subject {
-        namespace: "default".into(),
-        service_account: format!("{app}-{version}"),
-        labels: Labels::from([("app", app), ("version", version)]),
-    }
+    Subject::new(
+        "default",
+        Labels::default(),
+        &format!("{app}-{version}"),
+        Labels::from([("app", app), ("version", version)]),
+    )
 }
 
 fn by_account(account: String) -> CiliumSelector {
@@ -23,26 +26,20 @@ fn by_account(account: String) -> CiliumSelector {
     CiliumSelector::new(&LabelSelector::from([(key, account)])).expect("valid selector")
 }
 
-fn network() -> CiliumPolicies {
-    let policy = |version: &str| CiliumNetworkPolicy {
-        namespace: "default".into(),
-        name: version.into(),
-        endpoint_selector: by_account(format!("helloworld-{version}")),
-        ingress: vec![CiliumRule {
+fn network() -> NetworkPolicies {
+    let policy = |version: &str| {
+        let servers = CiliumSubject::Endpoints(by_account(format!("helloworld-{version}")));
+        let clients = CiliumRule {
             peers: CiliumPeers::Endpoints(vec![by_account(format!("sleep-{version}"))]),
-            ports: vec![PortMatch {
-                first: 5000,
-                last: 5000,
-                protocol: Some(Protocol::Tcp),
-            }],
-        }],
-        ingress_deny: Vec::new(),
-        egress: Vec::new(),
-        egress_deny: Vec::new(),
-        default_deny_ingress: None,
-        default_deny_egress: None,
+            ports: vec![PortMatch::tcp(5000).into()],
+            ..CiliumRule::default()
+        };
+        CiliumNetworkPolicy {
+            ingress: vec![clients],
+            ..CiliumNetworkPolicy::new(Some("default"), version, servers)
+        }
     };
-    CiliumPolicies::new(vec![policy("v1"), policy("v2")])
+    NetworkPolicies::new(&[policy("v1"), policy("v2")], &[], Options::default())
 }
 
 fn mesh() -> MeshPolicies {
@@ -64,7 +61,9 @@ fn mesh() -> MeshPolicies {
                 methods: exact("GET".into()),
                 ..Operation::default()
             }],
+            ..Rule::default()
         }],
+        ..AuthorizationPolicy::default()
     };
     let nothing = AuthorizationPolicy {
         namespace: "default".into(),
@@ -103,8 +102,8 @@ fn only_equal_versions_talk_and_only_by_get() {
                 };
                 let principal = client.principal("cluster.local");
                 let row = format!("{principal} {method} {server_version}");
-                let egress = network.egress(&client, Peer::Endpoint(&server), 5000, Protocol::Tcp);
-                let ingress = network.ingress(&server, peer, 5000, Protocol::Tcp);
+                let egress = network.egress(&client, Peer::Endpoint(&server), 5000, Protocol::Tcp, None);
+                let ingress = network.ingress(&server, peer, 5000, Protocol::Tcp, None);
                 let answer = mesh.request(&server, Some(&principal), &request);
                 assert!(egress.is_allowed(), "{row}");
                 assert_eq!(ingress.is_allowed(), same, "{row}");
@@ -126,10 +125,10 @@ fn the_other_server_and_the_clients_are_covered_too() {
         ..Request::default()
     };
     let principal = v1.principal("cluster.local");
-    let to_v2 = network.ingress(&v2, Peer::Endpoint(&v1), 5000, Protocol::Tcp);
+    let to_v2 = network.ingress(&v2, Peer::Endpoint(&v1), 5000, Protocol::Tcp, None);
     assert!(!to_v2.is_allowed());
     assert!(!mesh.request(&v2, Some(&principal), &request).is_allowed());
-    let to_sleep = network.ingress(&sleep, Peer::Endpoint(&v1), 80, Protocol::Tcp);
+    let to_sleep = network.ingress(&sleep, Peer::Endpoint(&v1), 80, Protocol::Tcp, None);
     assert!(to_sleep.is_allowed());
     let on_80 = Request { port: 80, ..request };
     assert!(!mesh.request(&sleep, Some(&principal), &on_80).is_allowed());
@@ -139,7 +138,7 @@ fn the_other_server_and_the_clients_are_covered_too() {
 fn a_mistaken_identity_passes_the_network_but_not_the_mesh() {
     let (server, sleep_v2) = (workload("helloworld", "v1"), workload("sleep", "v2"));
     let believed = workload("sleep", "v1");
-    let network = network().ingress(&server, Peer::Endpoint(&believed), 5000, Protocol::Tcp);
+    let network = network().ingress(&server, Peer::Endpoint(&believed), 5000, Protocol::Tcp, None);
     let request = Request {
         port: 5000,
         method: Some("GET"),

@@ -26,7 +26,9 @@ impl Place {
             column: Some(self.column),
             message: message.into(),
             hint: None,
+            class: Class::Wrong,
         }
+        .classified()
     }
 }
 
@@ -49,6 +51,17 @@ pub struct InputError {
     pub message: String,
     /// What to write instead.
     pub hint: Option<String>,
+    /// Whether it is plainly wrong, or could be passed over at the price of unknown answers.
+    pub class: Class,
+}
+
+/// How bad an [`InputError`] is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// The input is wrong or cannot be read.
+    Wrong,
+    /// An unknown field, or a known one that is not evaluated although it may change an answer.
+    NotEvaluated,
 }
 
 impl InputError {
@@ -60,6 +73,22 @@ impl InputError {
             column: None,
             message: message.into(),
             hint: None,
+            class: Class::Wrong,
+        }
+    }
+
+    /// The same error, as one of the class [`Class::NotEvaluated`].
+    #[must_use]
+    pub fn not_evaluated(mut self) -> Self {
+        self.class = Class::NotEvaluated;
+        self
+    }
+
+    /// "is not modelled" are the words of all input errors about something that is known and not evaluated.
+    fn classified(self) -> Self {
+        match self.message.contains("not modelled") {
+            true => self.not_evaluated(),
+            false => self,
         }
     }
 

@@ -14,7 +14,8 @@ use super::values::complain;
 use super::yaml;
 use crate::cluster::spec::{Amount, ServiceSpec, WorkloadSpec};
 use crate::kernel::SimDuration;
-use crate::policy::{CiliumPolicies, LabelSelector, MeshPolicies};
+use crate::policy::network::Options;
+use crate::policy::{LabelSelector, MeshPolicies, NetworkPolicies};
 
 /// Trust domain of every mesh (Istio's default).
 pub const TRUST_DOMAIN: &str = "cluster.local";
@@ -27,7 +28,7 @@ pub struct Material {
     /// Services.
     pub services: Vec<ServiceSpec>,
     /// Policies of the network.
-    pub network_policies: CiliumPolicies,
+    pub network_policies: NetworkPolicies,
     /// Policies of the mesh.
     pub mesh_policies: MeshPolicies,
     /// What looks like a mistake.
@@ -144,13 +145,37 @@ pub fn read(files: &[ManifestFile]) -> Result<Material, InputError> {
             service.place, service.name
         ));
     }
+    let mesh_policies = Manifests::mesh_policies(&manifests, TRUST_DOMAIN);
+    if let Err(error) = mesh_policies.check_simulated() {
+        let file = files.first().map_or(Path::new(""), |(path, _, _)| path.as_path());
+        return Err(InputError::in_file(file, error.to_string()).with_hint(error.hint()));
+    }
     Ok(Material {
         workloads: manifests.workloads.iter().map(workload).collect(),
         services: manifests.services.iter().filter_map(service).collect(),
-        network_policies: manifests.cilium_policies(),
-        mesh_policies: Manifests::mesh_policies(&manifests, TRUST_DOMAIN),
+        network_policies: network_policies(&manifests)?,
+        mesh_policies,
         warnings,
     })
+}
+
+/// The network's policies, if they say nothing that the simulated network could not be asked: its components know
+/// identities and the world, but neither addresses outside the cluster nor the requests in a connection.
+fn network_policies(manifests: &Manifests) -> Result<NetworkPolicies, InputError> {
+    let policies = manifests.network_policies(Options::default());
+    match policies.beyond_identities() {
+        None => Ok(policies),
+        Some((origin, rule, what)) => {
+            let line = origin.rule_lines.get(rule).copied().filter(|line| *line > 0);
+            let message = format!("{what} in a rule of {origin} is not modelled in an experiment");
+            let error = InputError {
+                line,
+                column: line.map(|_| 1),
+                ..InputError::in_file(Path::new(&origin.file), message)
+            };
+            Err(error.with_hint("`meshfault policy` evaluates it"))
+        }
+    }
 }
 
 /// Steps name workloads and Services without a namespace, so names must be unique across namespaces.
@@ -192,7 +217,7 @@ fn service(manifest: &ServiceManifest) -> Option<ServiceSpec> {
             match_labels: manifest.selector.0.clone(),
             match_expressions: Vec::new(),
         },
-        target_port: manifest.ports.first()?.target_port,
+        target_port: manifest.ports.first()?.target.number()?,
     })
 }
 

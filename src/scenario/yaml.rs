@@ -1,17 +1,26 @@
-//! The only door to YAML: limits, documents of a file, and parser errors in our words.
+//! The only door to YAML: limits, documents of a file, items of a list, and parser errors in our words.
 //!
 //! Belongs here: every use of the YAML crate, so that it can be exchanged. Does not belong here: what the keys mean.
 //! Duplicate keys are errors, nesting and alias expansion are bounded, and every error has a line and a column of
 //! the *file*, whichever of its documents it is in.
 
+mod explain;
+mod list;
+mod split;
+
 use std::fs;
 use std::io::Read;
 use std::path::Path;
 
-use serde::de::DeserializeOwned;
-use serde_saphyr::{DuplicateKeyPolicy, Error, Location, Options};
+use serde::de::{DeserializeOwned, DeserializeSeed};
+use serde_saphyr::{DuplicateKeyPolicy, Location, Options};
 
-use super::error::{InputError, Place, candidates_hint};
+use super::error::{InputError, Place};
+use split::Splitter;
+
+pub use list::Item;
+/// The position of a value in its document.
+pub use serde_saphyr::Location as Position;
 
 /// A value that remembers where it was written; `referenced` is the place where it is used.
 pub use serde_saphyr::Spanned;
@@ -20,17 +29,17 @@ pub use serde_saphyr::Spanned;
 pub type Anything = serde::de::IgnoredAny;
 
 /// Largest file that is read \[bytes\].
-pub const FILE_SIZE_MAX: u64 = 8 * 1024 * 1024;
+pub const FILE_SIZE_MAX: u64 = 16 * 1024 * 1024;
 /// Most documents in one file.
-pub const DOCUMENTS_MAX: usize = 10_000;
+pub const DOCUMENTS_MAX: usize = 100_000;
 /// Deepest nesting of maps and lists.
 const DEPTH_MAX: usize = 64;
 /// Most scalars, maps and lists in one document, expanded aliases included.
 const NODES_MAX: usize = 1_000_000;
+/// As [`NODES_MAX`], for a document whose values are skipped and not kept: a file of the largest size has fewer.
+const NODES_SKIPPED_MAX: usize = 16_000_000;
 /// Most parser events that aliases may repeat in one document.
 const ALIAS_EVENTS_MAX: usize = 100_000;
-/// Longest piece of the file that is quoted in a message [characters].
-const QUOTE_MAX: usize = 60;
 
 /// How a plain scalar such as `true` or `5` is read where a string is expected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +56,10 @@ pub struct Document<'a> {
     file: &'a Path,
     text: &'a str,
     lines_before: u32,
+    /// Columns in front of the first line of the text; an item of a list may begin within a line.
+    columns_before: u32,
     strings: Strings,
+    nodes_max: usize,
 }
 
 /// Reads a file as text; refuses what is too large or not UTF-8.
@@ -60,6 +72,19 @@ pub fn read_text(file: &Path) -> Result<String, InputError> {
         .read_to_end(&mut bytes)
         .map_err(unreadable)?;
     check_size(file, bytes.len())?;
+    text_of(file, bytes)
+}
+
+/// The text of a file; refuses what is not UTF-8 at the first bad byte.
+fn text_of(file: &Path, bytes: Vec<u8>) -> Result<String, InputError> {
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        let place = Place {
+            file: file.to_owned(),
+            line: 1,
+            column: 1,
+        };
+        return Err(place.error("the file is UTF-16").with_hint("save the file as UTF-8"));
+    }
     String::from_utf8(bytes).map_err(|error| {
         let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let bad = error.as_bytes().get(good.len()).copied().unwrap_or(0);
@@ -82,7 +107,9 @@ pub fn parse<T: DeserializeOwned>(file: &Path, text: &str) -> Result<T, InputErr
         file,
         text,
         lines_before: 0,
+        columns_before: 0,
         strings: Strings::Lenient,
+        nodes_max: NODES_MAX,
     }
     .parse()
 }
@@ -117,53 +144,11 @@ pub fn documents<'a>(file: &'a Path, text: &'a str, strings: Strings) -> Result<
             file,
             text: &text[start..end],
             lines_before,
+            columns_before: 0,
             strings,
+            nodes_max: NODES_MAX,
         })
         .collect())
-}
-
-/// Finds the borders between documents, line by line.
-#[derive(Default)]
-struct Splitter {
-    found: Vec<(usize, usize, u32)>,
-    start: usize,
-    start_line: u32,
-    opened: bool,
-    content: bool,
-}
-
-impl Splitter {
-    fn line(&mut self, line: &str, offset: usize, line_number: u32) {
-        let bare = line.trim_start_matches('\u{feff}');
-        let after = |marker: &str| {
-            bare.strip_prefix(marker)
-                .filter(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n']))
-        };
-        let says_something = |text: &str| {
-            let text = text.trim();
-            !text.is_empty() && !text.starts_with('#')
-        };
-        if let Some(rest) = after("---") {
-            // Comments and directives in front of the first marker belong to the document that it opens.
-            if self.opened || self.content {
-                self.close(offset);
-                (self.start, self.start_line) = (offset, line_number);
-            }
-            (self.opened, self.content) = (true, says_something(rest));
-        } else if after("...").is_some() {
-            self.close(offset);
-            (self.start, self.start_line) = (offset + line.len(), line_number + 1);
-        } else if says_something(bare) && (self.opened || !bare.starts_with('%')) {
-            self.content = true;
-        }
-    }
-
-    fn close(&mut self, end: usize) {
-        if self.content {
-            self.found.push((self.start, end, self.start_line));
-        }
-        (self.opened, self.content) = (false, false);
-    }
 }
 
 impl Document<'_> {
@@ -178,8 +163,22 @@ impl Document<'_> {
         &self,
         not_modelled: impl Fn(&str) -> Option<String>,
     ) -> Result<T, InputError> {
-        serde_saphyr::from_str_with_options(self.text, options(self.strings))
-            .map_err(|error| self.explain(&error, &not_modelled))
+        let read = |strings| serde_saphyr::from_str_with_options(self.text, options(strings, self.nodes_max));
+        let result = match read(self.strings) {
+            // YAML 1.1 knows `y` and `n` as booleans, but where a string is expected they are common names.
+            Err(error) if explain::is_single_letter(&error) => read(Strings::Lenient),
+            result => result,
+        };
+        result.map_err(|error| self.explain(&error, &not_modelled))
+    }
+
+    /// Lets a seed read the document.
+    pub fn walk<S: for<'de> DeserializeSeed<'de, Value = ()>>(&self, seed: S) -> Result<(), InputError> {
+        let options = options(self.strings, self.nodes_max);
+        serde_saphyr::with_deserializer_from_str_with_options(self.text, options, |deserializer| {
+            seed.deserialize(deserializer)
+        })
+        .map_err(|error| self.explain(&error, &|_| None))
     }
 
     /// The same document with lenient strings, for objects that are not looked at.
@@ -187,6 +186,7 @@ impl Document<'_> {
     pub fn lenient(&self) -> Self {
         Self {
             strings: Strings::Lenient,
+            nodes_max: NODES_SKIPPED_MAX,
             ..*self
         }
     }
@@ -215,107 +215,30 @@ impl Document<'_> {
         self.file
     }
 
-    fn place_of(&self, location: Location) -> Place {
+    /// Whether the document is well-formed, whatever it says.
+    pub fn parse_skipped(&self) -> Result<(), InputError> {
+        self.lenient().parse::<Anything>().map(|_| ())
+    }
+
+    /// The text of the document, as written.
+    pub fn text(&self) -> &str {
+        self.text
+    }
+
+    /// Where a position of the document is in the file.
+    pub fn place_of(&self, location: Location) -> Place {
+        let first_line = location.line() <= 1;
+        let columns_before = if first_line { self.columns_before } else { 0 };
         Place {
             file: self.file.to_owned(),
             line: self.lines_before.saturating_add(small(location.line())),
-            column: small(location.column()),
-        }
-    }
-
-    /// The rest of the line at a position, for a message.
-    fn quote(&self, location: Location) -> String {
-        let skip = |n: u32| usize::try_from(n.saturating_sub(1)).unwrap_or(usize::MAX);
-        let line = self.text.lines().nth(skip(small(location.line())));
-        let rest: String = line
-            .unwrap_or("")
-            .chars()
-            .skip(skip(small(location.column())))
-            .take(QUOTE_MAX)
-            .collect();
-        let rest = rest.split(" #").next().unwrap_or("");
-        // In `{a: 1}]` the brackets that were opened before the value are not part of it.
-        let mut depth = 0_i32;
-        let closes_more = |c: char| {
-            depth += i32::from("[{".contains(c)) - i32::from("]}".contains(c));
-            depth < 0
-        };
-        let value = rest.split(closes_more).next().unwrap_or("");
-        value.trim_end_matches([' ', ',', ':', '\t']).to_owned()
-    }
-
-    fn explain(&self, error: &Error, not_modelled: &dyn Fn(&str) -> Option<String>) -> InputError {
-        let error = error.without_snippet();
-        let location = error.location().unwrap_or(Location::UNKNOWN);
-        let mut place = self.place_of(location);
-        // Errors without a position are about the document as a whole.
-        (place.line, place.column) = (place.line.max(1), place.column.max(1));
-        let quoted = self.quote(location);
-        let inner = match error {
-            Error::AliasError { error, .. } => error.without_snippet(),
-            other => other,
-        };
-        let (message, hint) = match inner {
-            Error::SerdeUnknownField { field, expected, .. } => match not_modelled(field) {
-                Some(reason) => (format!("`{quoted}` is not modelled"), Some(reason)),
-                None => (
-                    format!("unknown key `{field}`"),
-                    candidates_hint(field, expected.iter().copied()),
-                ),
-            },
-            Error::SerdeUnknownVariant { variant, expected, .. } => (
-                format!("unknown value `{variant}`"),
-                candidates_hint(variant, expected.iter().copied()),
-            ),
-            Error::SerdeMissingField { field, .. } => (format!("key `{field}` is missing"), None),
-            Error::DuplicateMappingKey { key, .. } => {
-                let key = key.as_deref().unwrap_or(&quoted);
-                let hint = "remove one of the two; nothing says which one counts";
-                (format!("key `{key}` occurs twice"), Some(hint.to_owned()))
-            }
-            Error::SerdeInvalidType {
-                unexpected, expected, ..
-            }
-            | Error::SerdeInvalidValue {
-                unexpected, expected, ..
-            } => (format!("expected {expected}, found {unexpected}"), None),
-            Error::InvalidScalar { ty, .. } => (format!("`{quoted}` is no {}", kind(ty)), None),
-            Error::InvalidBooleanStrict { .. } => (
-                format!("`{quoted}` is no boolean"),
-                Some("write true or false".to_owned()),
-            ),
-            Error::NullIntoString { .. } => ("expected a string, found nothing".to_owned(), None),
-            Error::QuotingRequired { value, .. } => (
-                format!("`{value}` is read as a number or boolean where a string is expected"),
-                Some(format!("put it in quotes: \"{value}\"")),
-            ),
-            Error::Unexpected { expected, .. } => (format!("expected {}, found `{quoted}`", shape(expected)), None),
-            Error::Eof { .. } => ("the document ends too early".to_owned(), None),
-            Error::MultipleDocuments { .. } => (
-                "a second document begins here".to_owned(),
-                Some("one document is expected in this file".to_owned()),
-            ),
-            Error::Budget { breach, .. } => (
-                format!("the document is too large or too deeply nested ({breach:?})"),
-                Some(format!(
-                    "at most {DEPTH_MAX} levels and {NODES_MAX} values, expanded aliases included"
-                )),
-            ),
-            Error::AliasReplayLimitExceeded { .. } => (
-                "aliases (`*name`) repeat too much".to_owned(),
-                Some("write the values out".to_owned()),
-            ),
-            other => (without_position(&other.to_string()), None),
-        };
-        InputError {
-            hint,
-            ..place.error(message)
+            column: columns_before.saturating_add(small(location.column())),
         }
     }
 }
 
 /// Everything explicit that bounds the work for one document.
-fn options(strings: Strings) -> Options {
+fn options(strings: Strings, nodes_max: usize) -> Options {
     let mut options = serde_saphyr::options! {
         with_snippet: false,
         duplicate_keys: DuplicateKeyPolicy::Error,
@@ -324,8 +247,8 @@ fn options(strings: Strings) -> Options {
     options.budget = serde_saphyr::budget! {
         max_depth: DEPTH_MAX,
         flow_nesting_limit: DEPTH_MAX,
-        max_nodes: NODES_MAX,
-        max_events: 2 * NODES_MAX,
+        max_nodes: nodes_max,
+        max_events: 2 * nodes_max,
         max_aliases: 1_000,
         max_anchors: 1_000,
         max_documents: 2,
@@ -341,37 +264,6 @@ fn check_size(file: &Path, bytes: usize) -> Result<(), InputError> {
     }
     let hint = format!("at most {} MiB are read", FILE_SIZE_MAX / (1024 * 1024));
     Err(InputError::in_file(file, "the file is too large").with_hint(hint))
-}
-
-/// The parser writes the position at the end of its text; it is shown in front already.
-fn without_position(text: &str) -> String {
-    let text = text.split(" at line ").next().unwrap_or(text);
-    let mut characters = text.chars();
-    match characters.next() {
-        Some(first) => first.to_lowercase().chain(characters).collect(),
-        None => "not valid YAML".to_owned(),
-    }
-}
-
-/// What the parser calls a Rust type, in words.
-fn kind(ty: &str) -> &str {
-    match ty {
-        "u8" | "u16" | "u32" | "u64" | "usize" => "whole number in range",
-        "i8" | "i16" | "i32" | "i64" | "isize" => "integer in range",
-        "f32" | "f64" => "number",
-        "bool" => "boolean",
-        other => other,
-    }
-}
-
-/// What the parser calls a YAML event, in words.
-fn shape(expected: &str) -> &str {
-    match expected {
-        "mapping start" => "a map (`key: value`)",
-        "sequence start" => "a list",
-        "string scalar" => "a string",
-        other => other,
-    }
 }
 
 fn small(number: u64) -> u32 {

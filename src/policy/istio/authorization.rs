@@ -1,14 +1,17 @@
-//! AuthorizationPolicy: which principal may do which operation on a workload.
+//! AuthorizationPolicy as it is written: actions, rules, sources and operations.
 //!
-//! Belongs here: actions, rules, sources and operations, for HTTP requests and plain TCP. Does not belong here: custom
-//! providers, JWT, `when` conditions and IP blocks (refused when read), and mutual TLS (`peer_authentication`).
+//! Belongs here: the data and the reading of single words. Does not belong here: `when` (`conditions`), what a proxy makes
+//! of the rules (`translate`) and their evaluation (`engine`).
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
+use ipnet::IpNet;
+
 use super::super::labels::LabelSelector;
-use super::super::{Decision, PolicyError, Subject, Verdict};
-use super::Request;
-use super::matching::StringMatch;
+use super::super::{Origin, PolicyError};
+use super::conditions::When;
+use super::matching::{PathMatch, StringMatch};
 
 /// What a matching policy does (istio/api `security/v1beta1/authorization_policy.proto`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -20,34 +23,37 @@ pub enum Action {
     Deny,
     /// A matching request is logged; no influence on the verdict.
     Audit,
+    /// A matching request is refused if an outside server says so. What that server says is not known.
+    Custom,
+    /// What the policy does is not evaluated: whatever its rules match may pass or be refused. No name in a manifest.
+    Unknown,
 }
 
 impl Action {
     /// The names that stand in a manifest.
     pub const NAMES: [&'static str; 4] = ["ALLOW", "DENY", "AUDIT", "CUSTOM"];
 
-    /// Reads the name of an action; `CUSTOM` asks an outside server and is not modelled.
+    /// Reads the name of an action.
+    ///
+    /// # Errors
+    /// If there is no such action.
     pub fn parse(text: &str) -> Result<Self, PolicyError> {
         match text {
             "ALLOW" => Ok(Self::Allow),
             "DENY" => Ok(Self::Deny),
             "AUDIT" => Ok(Self::Audit),
-            "CUSTOM" => Err(PolicyError::NotModelled {
-                what: "action",
-                value: text.to_owned(),
-                hint: "an outside authorizer cannot be evaluated; express the rule with ALLOW or DENY",
-            }),
+            "CUSTOM" => Ok(Self::Custom),
             _ => Err(PolicyError::Invalid {
                 what: "action",
                 value: text.to_owned(),
-                hint: "known: ALLOW, DENY, AUDIT",
+                hint: "known: ALLOW, DENY, AUDIT, CUSTOM",
             }),
         }
     }
 }
 
 /// A list of patterns and its negation; an absent list restricts nothing.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Condition<T> {
     /// One of these must match; empty means no such condition.
     pub any_of: Vec<T>,
@@ -70,27 +76,15 @@ impl<T> Condition<T> {
         self.any_of.is_empty() && self.none_of.is_empty()
     }
 
-    fn holds(&self, matches: impl Fn(&T) -> bool) -> bool {
-        (self.any_of.is_empty() || self.any_of.iter().any(&matches)) && !self.none_of.iter().any(&matches)
-    }
-}
-
-impl Condition<StringMatch> {
-    fn holds_for(&self, value: Option<&str>) -> bool {
-        self.holds(|pattern| pattern.matches(value))
-    }
-
-    fn map(&self, change: impl Fn(&StringMatch) -> StringMatch) -> Self {
-        Self {
-            any_of: self.any_of.iter().map(&change).collect(),
-            none_of: self.none_of.iter().map(&change).collect(),
-        }
+    /// All entries of both lists.
+    pub fn entries(&self) -> impl Iterator<Item = &T> {
+        self.any_of.iter().chain(&self.none_of)
     }
 }
 
 /// An entry of `serviceAccounts`: `name` or `namespace/name`
 /// (Istio `pilot/pkg/security/authz/model/generator.go`, `serviceAccountRegex`).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ServiceAccountRef {
     /// Namespace; none means the policy's own.
     pub namespace: Option<String>,
@@ -99,7 +93,10 @@ pub struct ServiceAccountRef {
 }
 
 impl ServiceAccountRef {
-    /// Reads `name` or `namespace/name`; wildcards are not allowed there.
+    /// Reads `name` or `namespace/name`.
+    ///
+    /// # Errors
+    /// If a part is empty or has a wildcard; neither is allowed there.
     pub fn parse(text: &str) -> Result<Self, PolicyError> {
         let (namespace, name) = match text.split_once('/') {
             Some((namespace, name)) => (Some(namespace), name),
@@ -120,8 +117,52 @@ impl ServiceAccountRef {
     }
 }
 
-/// `from[].source`: all conditions must hold. Everything here is read from the peer's certificate, so without
-/// mutual TLS a positive condition never holds and a negative one always does (`istio.md` section 6, "no mTLS").
+/// An entry of `ipBlocks` and of conditions on addresses: one address, or a block in CIDR notation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AddressBlock(IpNet);
+
+impl AddressBlock {
+    /// Reads an address or a block; bits behind the prefix are ignored, as Envoy ignores them.
+    ///
+    /// # Errors
+    /// If it is neither (Istio `pkg/config/security/security.go`, `ValidateIPs`).
+    pub fn parse(text: &str) -> Result<Self, PolicyError> {
+        let block = match text.contains('/') {
+            true => text.parse::<IpNet>().ok(),
+            false => text.parse::<IpAddr>().ok().map(IpNet::from),
+        };
+        block.map(Self).ok_or_else(|| PolicyError::Invalid {
+            what: "address block",
+            value: text.to_owned(),
+            hint: "write an address such as 10.1.2.3 or a block such as 10.2.0.0/16",
+        })
+    }
+
+    /// Whether an address is in the block.
+    #[must_use]
+    pub fn contains(&self, address: IpAddr) -> bool {
+        self.0.contains(&address)
+    }
+}
+
+/// Reads a port of a workload.
+///
+/// # Errors
+/// If it is no number from 1 to 65535.
+pub fn parse_port(text: &str) -> Result<u16, PolicyError> {
+    match text.parse::<u16>() {
+        Ok(port) if port > 0 => Ok(port),
+        _ => Err(PolicyError::Invalid {
+            what: "port",
+            value: text.to_owned(),
+            hint: "write the number of the workload's port, 1 to 65535, in quotes",
+        }),
+    }
+}
+
+/// `from[].source`: all conditions must hold. Principals, namespaces and service accounts are read from the peer's
+/// certificate, so without mutual TLS a positive condition never holds and a negative one always does
+/// (`istio.md` section 6, "no mTLS").
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Source {
     /// `principals` and `notPrincipals`.
@@ -130,25 +171,15 @@ pub struct Source {
     pub namespaces: Condition<StringMatch>,
     /// `serviceAccounts` and `notServiceAccounts`.
     pub service_accounts: Condition<ServiceAccountRef>,
-}
-
-impl Source {
-    fn matches(&self, policy_namespace: &str, principal: Option<&str>) -> bool {
-        let namespace = principal.and_then(|p| segment_after(p, "/ns/"));
-        let account = principal.and_then(|p| segment_after(p, "/sa/"));
-        self.principals.holds_for(principal)
-            && self.namespaces.holds_for(namespace)
-            && self.service_accounts.holds(|wanted| {
-                let wanted_namespace = wanted.namespace.as_deref().unwrap_or(policy_namespace);
-                namespace == Some(wanted_namespace) && account == Some(&wanted.name)
-            })
-    }
-}
-
-/// The path segment after a marker: the namespace after `/ns/`, the service account after `/sa/`.
-fn segment_after<'a>(principal: &'a str, marker: &str) -> Option<&'a str> {
-    let (_, rest) = principal.split_once(marker)?;
-    rest.split('/').next()
+    /// `requestPrincipals` and `notRequestPrincipals`: issuer and subject of a token. Only whether there is a token is
+    /// ever known.
+    pub request_principals: Condition<String>,
+    /// `ipBlocks` and `notIpBlocks`: where the packets come from.
+    pub ip_blocks: Condition<AddressBlock>,
+    /// `remoteIpBlocks` and `notRemoteIpBlocks`: where the request comes from, by `X-Forwarded-For`.
+    pub remote_ip_blocks: Condition<AddressBlock>,
+    /// A part that is not evaluated.
+    pub unknown: bool,
 }
 
 /// `to[].operation`: all conditions must hold.
@@ -157,53 +188,78 @@ pub struct Operation {
     /// `methods` and `notMethods`; HTTP only.
     pub methods: Condition<StringMatch>,
     /// `paths` and `notPaths`; HTTP only, without the query string.
-    pub paths: Condition<StringMatch>,
-    /// `hosts` and `notHosts`; HTTP only, letters of any case.
+    pub paths: Condition<PathMatch>,
+    /// `hosts` and `notHosts`; HTTP only, letters of any case, with the port if the client sends one.
     pub hosts: Condition<StringMatch>,
     /// `ports` and `notPorts`: port of the workload.
     pub ports: Condition<u16>,
+    /// A part that is not evaluated.
+    pub unknown: bool,
 }
 
-impl Operation {
-    fn is_http_only(&self) -> bool {
-        !(self.methods.is_empty() && self.paths.is_empty() && self.hosts.is_empty())
-    }
-
-    fn matches(&self, request: &Request<'_>) -> bool {
-        let ports = self.ports.holds(|port| *port == request.port);
-        if !request.is_http() {
-            return ports;
-        }
-        let path = request
-            .path
-            .map(|path| path.split_once(['?', '#']).map_or(path, |(before, _)| before));
-        let host = request.host.map(str::to_ascii_lowercase);
-        ports
-            && self.methods.holds_for(request.method)
-            && self.paths.holds_for(path)
-            && self.hosts.holds_for(host.as_deref())
-    }
-}
-
-/// One rule: one of the sources and one of the operations; an absent list restricts nothing.
+/// One rule: one of the sources, one of the operations and all of the conditions; an absent list restricts nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rule {
     /// `from`.
     pub from: Vec<Source>,
     /// `to`.
     pub to: Vec<Operation>,
+    /// `when`.
+    pub when: Vec<When>,
 }
 
-impl Rule {
-    /// On plain TCP an ALLOW rule with a field that only HTTP has is dropped, while DENY drops the field and thus
-    /// becomes wider (Istio `authz/model/model.go`, `checkError`).
-    fn matches(&self, namespace: &str, action: Action, principal: Option<&str>, request: &Request<'_>) -> bool {
-        if action == Action::Allow && !request.is_http() && self.to.iter().any(Operation::is_http_only) {
-            return false;
+/// An entry of `targetRefs` (istio/api `type/v1beta1/selector.proto`). The target is in the policy's own namespace.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TargetRef {
+    /// Kind of the target.
+    pub kind: TargetKind,
+    /// Its name.
+    pub name: String,
+}
+
+/// What a policy may be attached to (Istio `pkg/config/validation/validation.go`, `allowedTargetRefs`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TargetKind {
+    /// A Service behind a waypoint.
+    Service,
+    /// A ServiceEntry behind a waypoint.
+    ServiceEntry,
+    /// A gateway or waypoint.
+    Gateway,
+    /// All waypoints, from the root namespace.
+    GatewayClass,
+}
+
+impl TargetKind {
+    /// Names of the kinds, for near matches.
+    pub const NAMES: [&'static str; 4] = ["Service", "ServiceEntry", "Gateway", "GatewayClass"];
+
+    /// Reads group and kind of a target.
+    ///
+    /// # Errors
+    /// If Istio accepts no such target.
+    pub fn parse(group: &str, kind: &str) -> Result<Self, PolicyError> {
+        match (group, kind) {
+            ("" | "core", "Service") => Ok(Self::Service),
+            ("networking.istio.io", "ServiceEntry") => Ok(Self::ServiceEntry),
+            ("gateway.networking.k8s.io", "Gateway") => Ok(Self::Gateway),
+            ("gateway.networking.k8s.io", "GatewayClass") => Ok(Self::GatewayClass),
+            _ => Err(PolicyError::Invalid {
+                what: "target",
+                value: format!("{group}/{kind}"),
+                hint: "known: Service (group \"\"), ServiceEntry (networking.istio.io), Gateway and GatewayClass \
+                       (gateway.networking.k8s.io)",
+            }),
         }
-        (self.from.is_empty() || self.from.iter().any(|s| s.matches(namespace, principal)))
-            && (self.to.is_empty() || self.to.iter().any(|o| o.matches(request)))
     }
+}
+
+/// Where a policy applies: one of the two is empty.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Attachment<'a> {
+    pub namespace: &'a str,
+    pub selector: &'a LabelSelector,
+    pub targets: &'a [TargetRef],
 }
 
 /// The evaluated part of an AuthorizationPolicy (same proto). Without rules nothing ever matches, so an ALLOW policy
@@ -216,78 +272,42 @@ pub struct AuthorizationPolicy {
     pub name: String,
     /// Labels of the workloads it applies to; empty means all of them.
     pub selector: LabelSelector,
+    /// `targetRefs`, or the older `targetRef`; with them no sidecar and no ztunnel evaluates the policy.
+    pub targets: Vec<TargetRef>,
     /// What a match does.
     pub action: Action,
     /// A request matches the policy if it matches one of them.
     pub rules: Vec<Rule>,
+    /// Annotation `istio.io/dry-run`: only logged.
+    pub dry_run: bool,
+    /// Where it was read; without it kind, namespace and name stand in reasons.
+    pub origin: Option<Arc<Origin>>,
 }
 
-/// Prepared policies in the order they were given.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Authorization {
-    policies: Vec<(Arc<str>, AuthorizationPolicy)>,
-    root_namespace: String,
-}
-
-impl Authorization {
-    pub(super) fn new(policies: Vec<AuthorizationPolicy>, root_namespace: &str, trust_domain: &str) -> Self {
-        let prepare = |mut policy: AuthorizationPolicy| -> (Arc<str>, AuthorizationPolicy) {
-            for rule in &mut policy.rules {
-                for source in &mut rule.from {
-                    source.principals = source.principals.map(|pattern| pattern.with_trust_domain(trust_domain));
-                }
-                for operation in &mut rule.to {
-                    operation.hosts = operation.hosts.map(StringMatch::lower_case);
-                }
-            }
-            let label = format!("AuthorizationPolicy {}/{}", policy.namespace, policy.name);
-            (label.into(), policy)
-        };
+impl AuthorizationPolicy {
+    /// Stands for a policy that could not be read: it may do anything to every workload in its scope.
+    #[must_use]
+    pub fn unknown(namespace: &str, name: &str, origin: Option<Arc<Origin>>) -> Self {
         Self {
-            policies: policies.into_iter().map(prepare).collect(),
-            root_namespace: root_namespace.to_owned(),
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            action: Action::Unknown,
+            rules: vec![Rule::default()],
+            origin,
+            ..Self::default()
         }
     }
 
-    /// Any DENY match refuses; without an ALLOW policy everything else passes; otherwise one ALLOW must match
-    /// (proto comment "evaluation order"; `istio.md` section 6).
-    pub(super) fn decide(&self, to: &Subject, principal: Option<&str>, request: &Request<'_>) -> Verdict {
-        let mut allowed: Option<(&Arc<str>, usize)> = None;
-        let mut restricting: Option<&Arc<str>> = None;
-        for (label, policy) in &self.policies {
-            let in_scope = policy.namespace == self.root_namespace || policy.namespace == to.namespace;
-            if !in_scope || !policy.selector.matches(&to.labels) {
-                continue;
-            }
-            let matching = policy
-                .rules
-                .iter()
-                .position(|r| r.matches(&policy.namespace, policy.action, principal, request));
-            match (policy.action, matching) {
-                (Action::Deny, Some(rule)) => {
-                    let text = "a DENY rule matches";
-                    return Verdict::new(Decision::Deny, Some(label), Some(rule), text);
-                }
-                (Action::Allow, matching) => {
-                    restricting = restricting.or(Some(label));
-                    allowed = allowed.or(matching.map(|rule| (label, rule)));
-                }
-                (Action::Deny, None) | (Action::Audit, _) => {}
-            }
+    pub(super) fn attachment(&self) -> Attachment<'_> {
+        Attachment {
+            namespace: &self.namespace,
+            selector: &self.selector,
+            targets: &self.targets,
         }
-        match (allowed, restricting) {
-            (Some((label, rule)), _) => {
-                let text = "an ALLOW rule matches";
-                Verdict::new(Decision::Allow, Some(label), Some(rule), text)
-            }
-            (None, Some(label)) => {
-                let text = "ALLOW policies select the workload and none matches";
-                Verdict::new(Decision::Deny, Some(label), None, text)
-            }
-            (None, None) => {
-                let text = "no ALLOW policy selects the workload";
-                Verdict::new(Decision::Allow, None, None, text)
-            }
-        }
+    }
+
+    pub(super) fn origin(&self) -> Arc<Origin> {
+        let named = || Origin::named(format!("AuthorizationPolicy {}/{}", self.namespace, self.name));
+        self.origin.clone().unwrap_or_else(|| Arc::new(named()))
     }
 }

@@ -1,82 +1,201 @@
-//! Evaluation of Istio's PeerAuthentication and AuthorizationPolicy at the server's sidecar.
+//! Evaluation of Istio's security policies at the destination's proxy: PeerAuthentication, RequestAuthentication,
+//! AuthorizationPolicy; at sidecars, ztunnel and waypoints.
 //!
-//! Belongs here: the question "may this request, with this principal, pass?" (`istio.md` section 6). Does not belong
-//! here: which certificate a pod holds, which policy a proxy has received, and whether the workload has a proxy at
-//! all; the caller knows those.
+//! Belongs here: the question "may this request, with this principal, pass?" (`istio.md` sections 6 and 7) and what it is
+//! asked of. Does not belong here: which certificate a pod holds, and which policy a proxy has received; the caller knows
+//! those.
+//!
+//! From a written policy to a verdict: `translate` makes of every rule what Envoy (for HTTP and for TCP) and ztunnel make of
+//! it; `engine` holds those rules; `selection` says which of them a proxy has, once for all workloads with equal labels
+//! ([`Server`]); what hangs on the client's certificate is evaluated once for each principal ([`Client`]). A verdict is then
+//! an intersection of bit sets and the evaluation of the few rules that are left, in three values ([`Decision`]).
 
 pub mod authorization;
+mod client;
+pub mod conditions;
+mod engine;
+mod expression;
+mod facts;
+mod identity;
 pub mod matching;
+mod path;
 pub mod peer_authentication;
+pub mod request_authentication;
+mod selection;
+mod server;
+mod simulation;
+mod translate;
+mod truth;
 
 #[cfg(test)]
 mod tests;
 
-use super::{Decision, Subject, Verdict};
-pub use authorization::{Action, AuthorizationPolicy, Condition, Operation, Rule, ServiceAccountRef, Source};
-pub use matching::StringMatch;
-pub use peer_authentication::{MtlsMode, PeerAuthentication};
+use std::net::IpAddr;
+use std::sync::Arc;
 
-/// A request as the server's sidecar sees it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Request<'a> {
-    /// Port of the workload (after Service mapping).
-    pub port: u16,
-    /// HTTP method; none means plain TCP.
-    pub method: Option<&'a str>,
-    /// HTTP path; a query string is ignored.
-    pub path: Option<&'a str>,
-    /// HTTP host (`:authority`).
-    pub host: Option<&'a str>,
+use super::request::Http;
+use super::{Decision, Endpoint, Origin, Subject, Verdict};
+pub use authorization::{
+    Action, AddressBlock, AuthorizationPolicy, Condition, Operation, Rule, ServiceAccountRef, Source, TargetKind,
+    TargetRef,
+};
+pub use client::ClientTls;
+pub use conditions::When;
+use engine::{ClientBits, Engine};
+pub use facts::Question;
+pub use matching::{PathMatch, PathTemplate, StringMatch};
+pub use peer_authentication::{MtlsMode, PeerAuthentication};
+pub use request_authentication::{RequestAuthentication, TokenRule};
+use selection::Selection;
+pub use selection::Waypoint;
+pub use server::Server;
+pub use simulation::Request;
+use translate::Dialect;
+
+/// Settings of the mesh (istio/api `mesh/v1alpha1/config.proto`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MeshOptions {
+    /// Namespace whose policies reach every namespace.
+    pub root_namespace: String,
+    /// Trust domain of the mesh's certificates.
+    pub trust_domain: String,
+    /// Further names of the trust domain.
+    pub trust_domain_aliases: Vec<String>,
 }
 
-impl Request<'_> {
-    /// Whether this is HTTP; plain TCP has no method.
-    pub fn is_http(&self) -> bool {
-        self.method.is_some()
+impl Default for MeshOptions {
+    fn default() -> Self {
+        Self {
+            root_namespace: "istio-system".to_owned(),
+            trust_domain: "cluster.local".to_owned(),
+            trust_domain_aliases: Vec::new(),
+        }
     }
+}
+
+/// All Istio security policies of a mesh as they are written.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MeshParts {
+    /// Which mutual TLS modes ports accept.
+    pub peer_authentications: Vec<PeerAuthentication>,
+    /// Where tokens are looked for.
+    pub request_authentications: Vec<RequestAuthentication>,
+    /// Who may do what.
+    pub authorization_policies: Vec<AuthorizationPolicy>,
 }
 
 /// All Istio security policies of a mesh, ready to be asked.
 #[derive(Debug, Clone, Default)]
 pub struct MeshPolicies {
     modes: peer_authentication::Modes,
-    authorization: authorization::Authorization,
+    tokens: Vec<RequestAuthentication>,
+    token_selection: Selection,
+    policies: Vec<AuthorizationPolicy>,
+    origins: Vec<Arc<Origin>>,
+    selection: Selection,
+    engines: [Engine; 3],
+    plain_text: Client,
+}
+
+/// A client's certificate, or that it has none, with everything evaluated that hangs on it.
+#[derive(Debug, Clone, Default)]
+pub struct Client {
+    is_plain_text: bool,
+    bits: [ClientBits; 3],
 }
 
 impl MeshPolicies {
-    /// Prepares the policies. Of two PeerAuthentications with the same scope the first wins, so give them in the
-    /// order of their age. `root_namespace` is usually `istio-system`, `trust_domain` `cluster.local`
-    /// (istio/api `mesh/v1alpha1/config.proto`).
+    /// Prepares the policies; the order of AuthorizationPolicies is the order in which they are named as reasons.
+    /// `root_namespace` is usually `istio-system`, `trust_domain` `cluster.local`.
+    #[must_use]
     pub fn new(
         peer_authentications: Vec<PeerAuthentication>,
         authorization_policies: Vec<AuthorizationPolicy>,
         root_namespace: &str,
         trust_domain: &str,
     ) -> Self {
-        Self {
-            modes: peer_authentication::Modes::new(peer_authentications, root_namespace),
-            authorization: authorization::Authorization::new(authorization_policies, root_namespace, trust_domain),
+        let parts = MeshParts {
+            peer_authentications,
+            authorization_policies,
+            ..MeshParts::default()
+        };
+        let options = MeshOptions {
+            root_namespace: root_namespace.to_owned(),
+            trust_domain: trust_domain.to_owned(),
+            trust_domain_aliases: Vec::new(),
+        };
+        Self::of_parts(parts, &options)
+    }
+
+    /// As [`MeshPolicies::new`], with everything that a mesh may have.
+    #[must_use]
+    pub fn of_parts(parts: MeshParts, options: &MeshOptions) -> Self {
+        let root = options.root_namespace.as_str();
+        let mut domains = vec![options.trust_domain.clone()];
+        domains.extend_from_slice(&options.trust_domain_aliases);
+        let policies = parts.authorization_policies;
+        let engine = |dialect| Engine::new(dialect, &policies, &domains);
+        let engines = [
+            engine(Dialect::EnvoyHttp),
+            engine(Dialect::EnvoyTcp),
+            engine(Dialect::Ztunnel),
+        ];
+        let tokens = parts.request_authentications;
+        let mut mesh = Self {
+            modes: peer_authentication::Modes::new(parts.peer_authentications, root),
+            token_selection: Selection::new(tokens.iter().map(RequestAuthentication::attachment), root),
+            tokens,
+            selection: Selection::new(policies.iter().map(AuthorizationPolicy::attachment), root),
+            origins: policies.iter().map(AuthorizationPolicy::origin).collect(),
+            policies,
+            engines,
+            plain_text: Client::default(),
+        };
+        mesh.plain_text = mesh.client(None);
+        mesh
+    }
+
+    /// The mutual TLS mode that a port of a workload with a sidecar accepts; never [`MtlsMode::Unset`].
+    #[must_use]
+    pub fn mtls_mode(&self, to: &Subject, port: u16) -> MtlsMode {
+        self.modes.mode(to, port)
+    }
+
+    /// Evaluates what hangs on a principal: `cluster.local/ns/default/sa/sleep-v1`, without `spiffe://`; none is plain text.
+    #[must_use]
+    pub fn client(&self, principal: Option<&str>) -> Client {
+        Client {
+            is_plain_text: principal.is_none(),
+            bits: [0, 1, 2].map(|engine: usize| self.engines[engine].client(principal)),
         }
     }
 
-    /// The mutual TLS mode that a port of the workload accepts; never [`MtlsMode::Unset`].
-    pub fn mtls_mode(&self, to: &Subject, port: u16) -> MtlsMode {
-        self.modes.mode(to, port).0
+    /// May a request from this client pass at this proxy? The fast way for many questions; allocates nothing unless the
+    /// path has to be normalized or a header field occurs twice.
+    #[must_use]
+    pub fn verdict(&self, server: &Server, client: &Client, question: &Question<'_>) -> Verdict {
+        let prepared = |client| server::Asking::Prepared(client, &self.plain_text);
+        self.decide(server, prepared(client), question)
     }
 
-    /// May a request with this principal pass? `principal` is `cluster.local/ns/default/sa/sleep-v1`, without
-    /// `spiffe://`; none means plain text. A port whose mode is DISABLE speaks no TLS, so no principal reaches its
-    /// policies.
-    pub fn request(&self, to: &Subject, principal: Option<&str>, request: &Request<'_>) -> Verdict {
-        let (mode, policy) = self.modes.mode(to, request.port);
-        let principal = match (mode, principal) {
-            (MtlsMode::Strict, None) => {
-                let text = "mutual TLS is required and the client has no certificate";
-                return Verdict::new(Decision::Deny, policy, None, text);
-            }
-            (MtlsMode::Disable, _) => None,
-            (MtlsMode::Strict | MtlsMode::Permissive | MtlsMode::Unset, principal) => principal,
+    /// May a request with this principal (none: plain text) pass at the workload's own proxy? None where there is none, so
+    /// that nothing can enforce a policy. Only TCP is asked for: proxies see no other protocol.
+    #[must_use]
+    pub fn ask(
+        &self,
+        to: &Endpoint,
+        principal: Option<&str>,
+        source_address: Option<IpAddr>,
+        port: u16,
+        http: Option<Http<'_>>,
+    ) -> Option<Verdict> {
+        let server = self.server(to)?;
+        let question = Question {
+            port,
+            http,
+            source_address,
+            destination_addresses: &to.addresses,
         };
-        self.authorization.decide(to, principal, request)
+        Some(self.decide(&server, server::Asking::Direct(principal), &question))
     }
 }

@@ -2,34 +2,15 @@
 //!
 //! Belongs here: everything that needs more than one object. Does not belong here: the reading of a single one.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::index::{Index, Party};
+use super::injection::Facts;
 use super::object::LabelPlace;
-use super::{Manifests, ROOT_NAMESPACE, ServicePort, Workload, service, workload};
-use crate::policy::cilium::CiliumSelector;
-use crate::policy::cilium::selector::{NAMESPACE_LABEL, SERVICE_ACCOUNT_LABEL};
-use crate::policy::labels::LabelSelector;
-use crate::policy::{Peer, Subject};
+pub(super) use super::selectors::{Selects, Use, selects_something};
+use super::{Manifests, ROOT_NAMESPACE, ServicePort, TargetPort, Workload, pods, service, workload};
+use crate::policy::labels::{LabelSelector, Labels};
 use crate::scenario::error::{InputError, Place, near_match};
-
-/// A selector that should match some workload.
-pub(super) struct Use {
-    /// "`selector` of Service default/a".
-    pub owner: String,
-    pub place: Place,
-    /// Where to look; none means every namespace.
-    pub namespace: Option<String>,
-    pub labels: Vec<LabelPlace>,
-    pub selects: Selects,
-    /// Whether matching nothing is an error; else it is a warning.
-    pub required: bool,
-}
-
-/// The two kinds of selectors.
-pub(super) enum Selects {
-    Labels(LabelSelector),
-    Cilium(CiliumSelector),
-}
 
 /// A policy that names a service account.
 pub(super) struct AccountUse {
@@ -46,12 +27,29 @@ pub(super) struct Pending {
     pub accounts: Vec<AccountUse>,
     pub workloads: Vec<workload::Draft>,
     pub services: Vec<service::Draft>,
+    /// Objects that carry pods, of every kind; only when a folder is read for its policies.
+    pub pods: Vec<pods::Draft>,
     /// Namespaces that objects say they are in.
     pub namespaces: Vec<(String, Place)>,
+    /// Whether a part that is not evaluated becomes a warning and an open verdict instead of an error.
+    pub lenient: bool,
+    /// What was met while single objects were read.
+    pub warnings: Vec<String>,
+}
+
+impl Pending {
+    /// Notes a part that is known but not evaluated; the caller puts something unknown in its place.
+    pub fn not_evaluated(&mut self, error: InputError) -> Result<(), InputError> {
+        if !self.lenient {
+            return Err(error);
+        }
+        self.warnings.push(error.to_string().replace("\n  hint: ", "; "));
+        Ok(())
+    }
 }
 
 /// Namespaces that exist without being written: Kubernetes makes four, Istio's installation one.
-const BUILT_IN: [&str; 5] = [
+pub(super) const BUILT_IN: [&str; 5] = [
     "default",
     "kube-system",
     "kube-public",
@@ -62,24 +60,70 @@ const BUILT_IN: [&str; 5] = [
 /// Completes workloads and services and checks everything that spans objects.
 pub(super) fn finish(mut manifests: Manifests, pending: Pending) -> Result<Manifests, InputError> {
     namespaces_exist(&manifests, &pending.namespaces)?;
+    manifests.warnings.extend(pending.warnings.iter().cloned());
+    let accounts = Accounts::new(&manifests);
+    let declared: BTreeMap<&str, &Labels> = manifests
+        .namespaces
+        .iter()
+        .map(|n| (n.name.as_str(), &n.labels))
+        .collect();
+    let none = Labels::default();
+    let mut workloads = Vec::with_capacity(pending.workloads.len());
     for draft in &pending.workloads {
         own_template(draft)?;
-        account_exists(&manifests, draft)?;
+        account_exists(&accounts, draft)?;
         let mut workload = draft.workload.clone();
-        workload.injected = injected(&manifests, draft);
-        manifests.workloads.push(workload);
+        let labels = declared.get(workload.namespace.as_str()).copied().unwrap_or(&none);
+        workload.injected = injected(labels, draft);
+        workload.subject.namespace_labels.0.extend(labels.0.clone());
+        workloads.push(workload);
     }
-    overlapping_deployments(&pending.workloads)?;
+    let index = Index::new(workloads.iter().map(Party::from).collect());
+    overlapping_deployments(&pending.workloads, &index)?;
     for draft in pending.services {
-        finish_service(&mut manifests, draft)?;
+        finish_service(&mut manifests, &workloads, &index, draft)?;
     }
-    http_ports(&mut manifests);
+    let http_ports = http_ports(&manifests, &index);
     let unknown_accounts = unknown_accounts(&mut manifests, &pending.accounts);
     for selector in &pending.uses {
-        selects_something(&mut manifests, selector, &unknown_accounts)?;
+        let found = selects_something(&index, selector, &unknown_accounts);
+        settle(&mut manifests, selector.required, found)?;
     }
-    peer_authentication_scopes(&manifests)?;
+    if !pending.lenient {
+        peer_authentication_scopes(&manifests, &index)?;
+    }
+    drop(index);
+    for (workload, port) in workloads.iter_mut().zip(http_ports) {
+        workload.http_port = port;
+    }
+    manifests.workloads = workloads;
     Ok(manifests)
+}
+
+/// A complaint is an error or a warning.
+fn settle(manifests: &mut Manifests, required: bool, found: Option<InputError>) -> Result<(), InputError> {
+    match found {
+        Some(error) if required => Err(error),
+        Some(error) => {
+            manifests.warnings.push(warning(&error));
+            Ok(())
+        }
+        None => Ok(()),
+    }
+}
+
+/// An error in one line.
+pub(super) fn warning(error: &InputError) -> String {
+    error.to_string().replace("\n  hint: ", "; ")
+}
+
+impl<'w> From<&'w Workload> for Party<'w> {
+    fn from(workload: &'w Workload) -> Self {
+        Party {
+            name: &workload.name,
+            subject: &workload.subject,
+        }
+    }
 }
 
 /// An object of a namespace that does not exist is refused by the API server; a misspelt one would make a policy
@@ -130,14 +174,12 @@ fn own_template(draft: &workload::Draft) -> Result<(), InputError> {
 }
 
 /// Two Deployments that select each other's pods would fight for them.
-fn overlapping_deployments(drafts: &[workload::Draft]) -> Result<(), InputError> {
-    for (index, draft) in drafts.iter().enumerate() {
-        for (other_index, other) in drafts.iter().enumerate() {
-            let (ours, theirs) = (&draft.workload, &other.workload);
-            if index != other_index
-                && ours.namespace == theirs.namespace
-                && draft.selector.matches(&theirs.subject.labels)
-            {
+fn overlapping_deployments(drafts: &[workload::Draft], index: &Index<'_>) -> Result<(), InputError> {
+    for (number, draft) in drafts.iter().enumerate() {
+        let labels = pairs(&draft.selector);
+        for other_number in index.candidates(Some(&draft.workload.namespace), labels) {
+            let theirs = &drafts[*other_number].workload;
+            if number != *other_number && draft.selector.matches(&theirs.subject.labels) {
                 let message = format!("the selector also matches the pods of `{}`", theirs.name);
                 let hint = format!("{} is at {}", theirs.name, theirs.place);
                 return Err(draft.selector_place.error(message).with_hint(hint));
@@ -147,10 +189,13 @@ fn overlapping_deployments(drafts: &[workload::Draft]) -> Result<(), InputError>
     Ok(())
 }
 
-fn account_exists(manifests: &Manifests, draft: &workload::Draft) -> Result<(), InputError> {
+fn pairs(selector: &LabelSelector) -> impl Iterator<Item = (&str, &str)> {
+    selector.match_labels.iter().map(|(k, v)| (k.as_str(), v.as_str()))
+}
+
+fn account_exists(accounts: &Accounts, draft: &workload::Draft) -> Result<(), InputError> {
     let subject = &draft.workload.subject;
-    let known = accounts_of(manifests, &subject.namespace);
-    if known.contains(subject.service_account.as_str()) {
+    if accounts.has(&subject.namespace, &subject.service_account) {
         return Ok(());
     }
     let message = format!(
@@ -158,33 +203,50 @@ fn account_exists(manifests: &Manifests, draft: &workload::Draft) -> Result<(), 
         subject.service_account, subject.namespace
     );
     let error = draft.account_place.error(message);
-    Err(error.with_candidates(&subject.service_account, known))
+    Err(error.with_candidates(&subject.service_account, accounts.of(&subject.namespace)))
 }
 
 /// Declared accounts and `default`, which every namespace has.
-fn accounts_of<'m>(manifests: &'m Manifests, namespace: &str) -> BTreeSet<&'m str> {
-    let declared = manifests.service_accounts.iter();
-    declared
-        .filter(|account| account.namespace == namespace)
-        .map(|account| account.name.as_str())
-        .chain(["default"])
-        .collect()
-}
+struct Accounts(BTreeMap<String, BTreeSet<String>>);
 
-/// The namespace's label decides, unless the pod's label overrides it; the older annotation can only opt out
-/// (Istio `pkg/kube/inject/inject.go`, `injectRequired`; webhook selectors of the `istiod` chart).
-fn injected(manifests: &Manifests, draft: &workload::Draft) -> bool {
-    let namespace = &draft.workload.namespace;
-    let mut namespaces = manifests.namespaces.iter();
-    let object = namespaces.find(|n| n.name == *namespace);
-    match object.and_then(|n| n.labels.get("istio-injection")) {
-        Some("enabled") => draft.inject_label.or(draft.inject_annotation) != Some(false),
-        Some(_) => false,
-        None => draft.inject_label == Some(true),
+impl Accounts {
+    fn new(manifests: &Manifests) -> Self {
+        let mut accounts: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for account in &manifests.service_accounts {
+            let names = accounts.entry(account.namespace.clone()).or_default();
+            names.insert(account.name.clone());
+        }
+        Self(accounts)
+    }
+
+    fn has(&self, namespace: &str, name: &str) -> bool {
+        name == "default" || self.0.get(namespace).is_some_and(|names| names.contains(name))
+    }
+
+    fn of(&self, namespace: &str) -> BTreeSet<&str> {
+        let declared = self.0.get(namespace).into_iter().flatten();
+        declared.map(String::as_str).chain(["default"]).collect()
     }
 }
 
-fn finish_service(manifests: &mut Manifests, draft: service::Draft) -> Result<(), InputError> {
+fn injected(namespace_labels: &Labels, draft: &workload::Draft) -> bool {
+    let text = |on: bool| if on { "true" } else { "false" };
+    Facts {
+        namespace: &draft.workload.namespace,
+        namespace_labels,
+        labels: &draft.workload.subject.labels,
+        annotation: draft.inject_annotation.map(text),
+        host_network: false,
+    }
+    .injected()
+}
+
+fn finish_service(
+    manifests: &mut Manifests,
+    workloads: &[Workload],
+    index: &Index<'_>,
+    draft: service::Draft,
+) -> Result<(), InputError> {
     let mut service = draft.service;
     let selector = LabelSelector {
         match_labels: service.selector.0.clone(),
@@ -199,10 +261,11 @@ fn finish_service(manifests: &mut Manifests, draft: service::Draft) -> Result<()
         selects: Selects::Labels(selector),
         required: true,
     };
-    selects_something(manifests, &check, &BTreeSet::new())?;
-    for (index, name, place) in draft.named_targets {
+    let found = selects_something(index, &check, &BTreeSet::new());
+    settle(manifests, true, found)?;
+    for (number_of_port, name, place) in draft.named_targets {
         let behind = || {
-            let workloads = manifests.workloads.iter();
+            let workloads = check.candidates(index).iter().map(|i| &workloads[*i]);
             workloads.filter(|w| check.matches(&w.subject))
         };
         let mut numbers: BTreeSet<u16> = BTreeSet::new();
@@ -218,7 +281,7 @@ fn finish_service(manifests: &mut Manifests, draft: service::Draft) -> Result<()
             }
         }
         match (numbers.len(), numbers.first()) {
-            (1, Some(number)) => service.ports[index].target_port = *number,
+            (1, Some(number)) => service.ports[number_of_port].target = TargetPort::Number(*number),
             _ => {
                 let message = format!("`targetPort: {name}` means several numbers");
                 let hint = "one Service over different port numbers is not modelled";
@@ -231,28 +294,33 @@ fn finish_service(manifests: &mut Manifests, draft: service::Draft) -> Result<()
 }
 
 /// The lowest port of each workload to which a Service forwards HTTP.
-fn http_ports(manifests: &mut Manifests) {
-    let services = &manifests.services;
-    for workload in &mut manifests.workloads {
-        let in_front = services.iter().filter(|s| s.selects(workload));
-        let ports = in_front.flat_map(|s| &s.ports);
-        workload.http_port = ports.filter(|p| p.http).map(target).min();
+fn http_ports(manifests: &Manifests, index: &Index<'_>) -> Vec<Option<u16>> {
+    let mut lowest: Vec<Option<u16>> = vec![None; index.parties.len()];
+    for service in &manifests.services {
+        let http = service.ports.iter().filter(|p| p.http).filter_map(target).min();
+        let labels = service.selector.0.iter().map(|(k, v)| (k.as_str(), v.as_str()));
+        for number in index.candidates(Some(&service.namespace), labels) {
+            if let (true, Some(port)) = (service.selects(index.parties[*number].subject), http) {
+                lowest[*number] = Some(lowest[*number].map_or(port, |known| known.min(port)));
+            }
+        }
     }
+    lowest
 }
 
-fn target(port: &ServicePort) -> u16 {
-    port.target_port
+fn target(port: &ServicePort) -> Option<u16> {
+    port.target.number()
 }
 
 /// Warns about named accounts that nothing declares; returns them.
-fn unknown_accounts(manifests: &mut Manifests, uses: &[AccountUse]) -> BTreeSet<(String, String)> {
+pub(super) fn unknown_accounts(manifests: &mut Manifests, uses: &[AccountUse]) -> BTreeSet<(String, String)> {
+    let accounts = Accounts::new(manifests);
     let (mut unknown, mut warnings) = (BTreeSet::new(), Vec::new());
     for account in uses {
-        let known = accounts_of(manifests, &account.namespace);
-        if known.contains(account.name.as_str()) {
+        if accounts.has(&account.namespace, &account.name) {
             continue;
         }
-        let near = match near_match(&account.name, known) {
+        let near = match near_match(&account.name, accounts.of(&account.namespace)) {
             Some(near) => format!("; did you mean `{near}`?"),
             None => String::new(),
         };
@@ -266,116 +334,54 @@ fn unknown_accounts(manifests: &mut Manifests, uses: &[AccountUse]) -> BTreeSet<
     unknown
 }
 
-impl Use {
-    fn matches(&self, subject: &Subject) -> bool {
-        let in_reach = |namespace: &String| *namespace == subject.namespace;
-        match &self.selects {
-            Selects::Labels(selector) => {
-                self.namespace.as_ref().is_none_or(in_reach) && selector.matches(&subject.labels)
-            }
-            Selects::Cilium(selector) => selector.matches(Peer::Endpoint(subject)),
+/// The first PeerAuthentications of one scope, by their numbers.
+#[derive(Default)]
+struct Firsts {
+    any: Option<usize>,
+    undated: Option<usize>,
+}
+
+impl Firsts {
+    /// Adds a policy; returns the first one of which nothing says whether it is older.
+    fn join(&mut self, number: usize, dated: bool) -> Option<usize> {
+        let rival = if dated { self.undated } else { self.any };
+        self.any.get_or_insert(number);
+        if !dated {
+            self.undated.get_or_insert(number);
         }
+        rival
     }
 }
 
-/// The value that a selector can see under a key.
-fn seen<'w>(workload: &'w Workload, key: &str) -> Option<&'w str> {
-    let subject = &workload.subject;
-    match key {
-        NAMESPACE_LABEL => Some(&subject.namespace),
-        SERVICE_ACCOUNT_LABEL => Some(&subject.service_account),
-        key => subject.labels.get(key),
-    }
-}
-
-/// Refuses (or warns about) a selector that matches no workload; an empty one may always stand there.
-fn selects_something(
-    manifests: &mut Manifests,
-    check: &Use,
-    unknown_accounts: &BTreeSet<(String, String)>,
-) -> Result<(), InputError> {
-    let is_empty = match &check.selects {
-        Selects::Labels(selector) => selector.is_empty(),
-        Selects::Cilium(_) => check.labels.is_empty(),
-    };
-    if is_empty || manifests.workloads.iter().any(|w| check.matches(&w.subject)) {
-        return Ok(());
-    }
-    let reachable: Vec<&Workload> = manifests
-        .workloads
-        .iter()
-        .filter(|w| check.namespace.as_ref().is_none_or(|n| *n == w.namespace))
-        .collect();
-    let error = nothing(check, &reachable);
-    if check.required {
-        return Err(error);
-    }
-    let explained = check.labels.iter().any(|label| {
-        let namespace = check.namespace.clone().unwrap_or_default();
-        label.key == SERVICE_ACCOUNT_LABEL && unknown_accounts.contains(&(namespace, label.value.clone()))
-    });
-    if !explained {
-        let hint = error.hint.map_or(String::new(), |hint| format!("; {hint}"));
-        let warning = format!("{}: {}{hint}", check.place, error.message);
-        manifests.warnings.push(warning);
-    }
-    Ok(())
-}
-
-/// Which label is to blame, and what it may have meant.
-fn nothing(check: &Use, reachable: &[&Workload]) -> InputError {
-    let owner = &check.owner;
-    if reachable.is_empty() {
-        let message = format!("{owner} matches nothing");
-        let hint = match &check.namespace {
-            Some(namespace) => format!("there is no workload in namespace `{namespace}`"),
-            None => "there is no workload".to_owned(),
-        };
-        return check.place.error(message).with_hint(hint);
-    }
-    for label in &check.labels {
-        let values: BTreeSet<&str> = reachable.iter().filter_map(|w| seen(w, &label.key)).collect();
-        if values.contains(label.value.as_str()) {
-            continue;
-        }
-        let message = format!("{owner} matches nothing: `{}: {}`", label.key, label.value);
-        let error = label.place.error(message);
-        return if values.is_empty() {
-            let keys: BTreeSet<&str> = reachable
-                .iter()
-                .flat_map(|w| w.subject.labels.0.keys())
-                .map(String::as_str)
-                .collect();
-            error.with_candidates(&label.key, keys)
-        } else {
-            error.with_candidates(&label.value, values)
-        };
-    }
-    let names: BTreeSet<&str> = reachable.iter().map(|w| w.name.as_str()).collect();
-    let error = check.place.error(format!("{owner} matches nothing"));
-    let names: Vec<&str> = names.into_iter().collect();
-    error.with_hint(format!("none of these has all the labels: {}", names.join(", ")))
-}
-
-/// Of two PeerAuthentications with one scope Istio takes the older; a folder does not say which that is.
-fn peer_authentication_scopes(manifests: &Manifests) -> Result<(), InputError> {
+/// Of two PeerAuthentications with one scope Istio takes the older; without `creationTimestamp` in both, a folder does not
+/// say which that is.
+pub(super) fn peer_authentication_scopes(manifests: &Manifests, index: &Index<'_>) -> Result<(), InputError> {
     let policies = &manifests.peer_authentications;
-    for (index, later) in policies.iter().enumerate() {
-        for earlier in &policies[..index] {
-            let (a, b) = (&earlier.item, &later.item);
-            let both_select =
-                |w: &Workload| a.selector.matches(&w.subject.labels) && b.selector.matches(&w.subject.labels);
-            let in_namespace = |w: &&Workload| w.namespace == a.namespace;
-            let same_scope = a.selector.is_empty() == b.selector.is_empty()
-                && (a.selector.is_empty() || manifests.workloads.iter().filter(in_namespace).any(both_select));
-            if a.namespace == b.namespace && same_scope {
-                let message = format!("`{}` has the same scope as `{}`", b.name, a.name);
-                let hint = format!(
-                    "Istio takes the older one, which a folder cannot say; the other is at {}",
-                    earlier.place
-                );
-                return Err(later.place.error(message).with_hint(hint));
+    // The first policies of each scope: of a whole namespace, or of one workload.
+    let mut of_namespace: BTreeMap<&str, Firsts> = BTreeMap::new();
+    let mut of_workload: BTreeMap<usize, Firsts> = BTreeMap::new();
+    for (number, policy) in policies.iter().enumerate() {
+        let item = &policy.item;
+        let dated = item.created.is_some();
+        let mut earlier: Option<usize> = None;
+        if item.selector.is_empty() {
+            earlier = of_namespace.entry(&item.namespace).or_default().join(number, dated);
+        } else {
+            for workload in index.candidates(Some(&item.namespace), pairs(&item.selector)) {
+                if item.selector.matches(&index.parties[*workload].subject.labels) {
+                    let same = of_workload.entry(*workload).or_default().join(number, dated);
+                    earlier = earlier.into_iter().chain(same).min();
+                }
             }
+        }
+        if let Some(earlier) = earlier {
+            let earlier = &policies[earlier];
+            let message = format!("`{}` has the same scope as `{}`", item.name, earlier.item.name);
+            let hint = format!(
+                "Istio takes the older one, which only `creationTimestamp` can say; the other is at {}",
+                earlier.place
+            );
+            return Err(policy.place.error(message).with_hint(hint));
         }
     }
     Ok(())

@@ -1,191 +1,167 @@
-//! CiliumNetworkPolicy: the strict reading of what `policy::cilium` evaluates.
+//! CiliumNetworkPolicy and CiliumClusterwideNetworkPolicy: the strict reading of what `policy::cilium` evaluates.
 //!
-//! Belongs here: the typed keys of the policy and their conversion. Does not belong here: evaluation (`policy::cilium`) and
-//! the list of refused keys (`refused`).
-
-use serde::Deserialize;
+//! Belongs here: the conversion of a policy and what Cilium itself would refuse in it. Does not belong here: the typed keys
+//! (`cilium_keys`), ports and requests (`cilium_ports`), and evaluation (`policy::network`).
 
 use super::Located;
 use super::checks::{AccountUse, Pending, Selects, Use};
-use super::object::{Ignored, LabelPlace, Object, RawSelector, at, check_keys, not_empty};
+pub(super) use super::cilium_keys::PolicyObject;
+use super::cilium_keys::{Blocks, Endpoints, Entities, PolicySpec, Raw, RawEgress, RawIngress, RawService};
+use super::cilium_ports::ports;
+use super::object::{LabelPlace, RawSelector, at, check_keys};
+use crate::policy::cidr::Block;
 use crate::policy::cilium::selector::{CLUSTER_LABEL, Key, NAMESPACE_LABEL, SERVICE_ACCOUNT_LABEL, Source};
-use crate::policy::cilium::{CiliumNetworkPolicy, CiliumPeers, CiliumRule, CiliumSelector, Entity, PortMatch};
-use crate::policy::{PolicyError, Protocol};
+use crate::policy::cilium::{CiliumNetworkPolicy, CiliumPeers, CiliumRule, CiliumSelector, CiliumSubject, Entity};
+use crate::policy::{PolicyError, Subject};
 use crate::scenario::error::InputError;
 use crate::scenario::yaml::{Document, Spanned};
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub(super) struct PolicySpec {
-    endpoint_selector: Spanned<RawSelector>,
-    #[serde(default)]
-    ingress: Vec<RawIngress>,
-    #[serde(default)]
-    ingress_deny: Vec<RawIngress>,
-    #[serde(default)]
-    egress: Vec<RawEgress>,
-    #[serde(default)]
-    egress_deny: Vec<RawEgress>,
-    #[serde(default)]
-    enable_default_deny: DefaultDeny,
-    /// Text for people.
-    #[serde(default, rename = "description")]
-    _description: Ignored,
-    /// Labels of the rule, not of pods.
-    #[serde(default, rename = "labels")]
-    _labels: Ignored,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields)]
-struct DefaultDeny {
-    ingress: Option<bool>,
-    egress: Option<bool>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct RawIngress {
-    from_endpoints: Option<Endpoints>,
-    from_entities: Option<Entities>,
-    to_ports: Option<Spanned<Vec<RawPorts>>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct RawEgress {
-    to_endpoints: Option<Endpoints>,
-    to_entities: Option<Entities>,
-    to_ports: Option<Spanned<Vec<RawPorts>>>,
-}
-
-type Endpoints = Spanned<Vec<Spanned<RawSelector>>>;
-type Entities = Spanned<Vec<Spanned<String>>>;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawPorts {
-    ports: Spanned<Vec<RawPort>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct RawPort {
-    port: Spanned<String>,
-    end_port: Option<Spanned<u16>>,
-    protocol: Option<Spanned<String>>,
-}
-
-/// One direction's rule, whichever its key names.
-struct Raw<'a> {
-    endpoints: (&'static str, Option<&'a Endpoints>),
-    entities: (&'static str, Option<&'a Entities>),
-    ports: Option<&'a Spanned<Vec<RawPorts>>>,
-}
-
-impl<'a> From<&'a RawIngress> for Raw<'a> {
-    fn from(rule: &'a RawIngress) -> Self {
-        Self {
-            endpoints: ("fromEndpoints", rule.from_endpoints.as_ref()),
-            entities: ("fromEntities", rule.from_entities.as_ref()),
-            ports: rule.to_ports.as_ref(),
-        }
-    }
-}
-
-impl<'a> From<&'a RawEgress> for Raw<'a> {
-    fn from(rule: &'a RawEgress) -> Self {
-        Self {
-            endpoints: ("toEndpoints", rule.to_endpoints.as_ref()),
-            entities: ("toEntities", rule.to_entities.as_ref()),
-            ports: rule.to_ports.as_ref(),
-        }
-    }
-}
-
 /// What is constant while the rules of one policy are read.
-struct Reader<'a> {
-    document: &'a Document<'a>,
+pub(super) struct Reader<'a> {
+    /// The document.
+    pub document: &'a Document<'a>,
+    /// What is not evaluated, what selectors have to match.
+    pub pending: &'a mut Pending,
     owner: String,
-    namespace: String,
+    namespace: Option<String>,
 }
 
-/// Reads a CiliumNetworkPolicy and notes what its selectors have to match.
+/// Reads a policy and notes what its selectors have to match.
 pub(super) fn read(
     document: &Document<'_>,
-    object: Object<PolicySpec>,
+    object: &PolicyObject,
+    clusterwide: bool,
     pending: &mut Pending,
-) -> Result<Located<CiliumNetworkPolicy>, InputError> {
+) -> Result<Vec<Located<CiliumNetworkPolicy>>, InputError> {
     let meta = &object.metadata;
     check_keys(document, &meta.annotations, &[])?;
     let place = document.place(&meta.name);
-    let Some(spec) = object.spec else {
+    let namespace = match (clusterwide, &meta.namespace) {
+        (false, _) => Some(meta.namespace()),
+        (true, None) => None,
+        (true, Some(namespace)) => {
+            let error = document.error(namespace, "a clusterwide policy has no namespace");
+            return Err(error.with_hint("remove the key, or write a CiliumNetworkPolicy"));
+        }
+    };
+    let specs: Vec<&PolicySpec> = object.spec.iter().chain(object.specs.iter().flatten()).collect();
+    if specs.is_empty() {
         return Err(place.error("key `spec` is missing"));
-    };
-    let namespace = meta.namespace();
-    let reader = Reader {
-        document,
-        owner: format!("CiliumNetworkPolicy {namespace}/{}", meta.name.value),
-        namespace: namespace.clone(),
-    };
-    let endpoint_selector = reader.endpoint_selector(&spec.endpoint_selector, pending)?;
-    let mut rules = |raw: Vec<Raw<'_>>| -> Result<Vec<CiliumRule>, InputError> {
-        raw.iter().map(|rule| reader.rule(rule, pending)).collect()
-    };
-    let policy = CiliumNetworkPolicy {
-        name: meta.name.value.clone(),
-        namespace,
-        endpoint_selector,
-        ingress: rules(spec.ingress.iter().map(Raw::from).collect())?,
-        ingress_deny: rules(spec.ingress_deny.iter().map(Raw::from).collect())?,
-        egress: rules(spec.egress.iter().map(Raw::from).collect())?,
-        egress_deny: rules(spec.egress_deny.iter().map(Raw::from).collect())?,
-        default_deny_ingress: spec.enable_default_deny.ingress,
-        default_deny_egress: spec.enable_default_deny.egress,
-    };
-    Ok(Located { item: policy, place })
+    }
+    let mut policies = Vec::new();
+    for spec in specs {
+        let unselected = CiliumSubject::Endpoints(CiliumSelector::default());
+        let policy = CiliumNetworkPolicy {
+            file: document.file().display().to_string(),
+            ..CiliumNetworkPolicy::new(namespace.as_deref(), &meta.name.value, unselected)
+        };
+        let mut reader = Reader {
+            document,
+            pending: &mut *pending,
+            owner: policy.title(),
+            namespace: namespace.clone(),
+        };
+        let item = reader.spec(spec, policy, &place)?;
+        let place = place.clone();
+        policies.push(Located { item, place });
+    }
+    Ok(policies)
 }
 
 impl Reader<'_> {
-    fn endpoint_selector(
-        &self,
-        raw: &Spanned<RawSelector>,
-        pending: &mut Pending,
-    ) -> Result<CiliumSelector, InputError> {
+    fn spec(
+        &mut self,
+        spec: &PolicySpec,
+        policy: CiliumNetworkPolicy,
+        place: &crate::scenario::error::Place,
+    ) -> Result<CiliumNetworkPolicy, InputError> {
+        let document = self.document;
+        let subject = match (&spec.endpoint_selector, &spec.node_selector) {
+            (Some(selector), None) => CiliumSubject::Endpoints(self.endpoint_selector(selector)?),
+            (None, Some(selector)) if self.namespace.is_none() => {
+                CiliumSubject::Nodes(selector.value.convert(document)?)
+            }
+            (None, Some(selector)) => {
+                let error = document.error(selector, "`nodeSelector` in a policy of a namespace");
+                return Err(error.with_hint("only a CiliumClusterwideNetworkPolicy can select nodes"));
+            }
+            (Some(_), Some(selector)) => {
+                let message = "`endpointSelector` and `nodeSelector` in one policy";
+                let error = document.error(selector, message);
+                return Err(error.with_hint("Cilium refuses the combination; write two policies"));
+            }
+            (None, None) => {
+                let error = place.error("key `endpointSelector` is missing");
+                return Err(error.with_hint("write `endpointSelector: {}` for every pod"));
+            }
+        };
+        let ingress = |list: &Option<Vec<Spanned<RawIngress>>>, deny, reader: &mut Self| {
+            let rules = list.iter().flatten().map(|rule| Raw::ingress(document, rule, deny));
+            rules.map(|rule| reader.rule(&rule)).collect::<Result<Vec<_>, _>>()
+        };
+        let egress = |list: &Option<Vec<Spanned<RawEgress>>>, deny, reader: &mut Self| {
+            let rules = list.iter().flatten().map(|rule| Raw::egress(document, rule, deny));
+            rules.map(|rule| reader.rule(&rule)).collect::<Result<Vec<_>, _>>()
+        };
+        let default_deny = spec.enable_default_deny.as_ref();
+        Ok(CiliumNetworkPolicy {
+            subject,
+            ingress: ingress(&spec.ingress, false, self)?,
+            ingress_deny: ingress(&spec.ingress_deny, true, self)?,
+            egress: egress(&spec.egress, false, self)?,
+            egress_deny: egress(&spec.egress_deny, true, self)?,
+            default_deny_ingress: default_deny.and_then(|d| d.ingress),
+            default_deny_egress: default_deny.and_then(|d| d.egress),
+            ..policy
+        })
+    }
+
+    fn endpoint_selector(&mut self, raw: &Spanned<RawSelector>) -> Result<CiliumSelector, InputError> {
         let (selector, labels) = self.selector(raw)?;
         if selector.has_reserved_key() {
-            let message = "a `reserved:` label in `endpointSelector` is not modelled";
-            let hint = "policies apply to pods; use `fromEntities` or `toEntities` for peers";
-            return Err(self.document.error(raw, message).with_hint(hint));
+            // In a policy of a namespace it could match nothing, since what is reserved is in none.
+            if self.namespace.is_some() {
+                let message = "a `reserved:` label in `endpointSelector` matches no pod of a namespace";
+                let hint = "use `fromEntities` or `toEntities` for peers";
+                return Err(self.document.error(raw, message).with_hint(hint));
+            }
+            return Ok(selector);
         }
-        if let Some(label) = labels
-            .iter()
-            .find(|l| l.key == NAMESPACE_LABEL && l.value != self.namespace)
-        {
-            let message = format!("`{}` is not the namespace of the policy", label.value);
-            let hint = format!("an `endpointSelector` always means its own, `{}`", self.namespace);
-            return Err(label.place.error(message).with_hint(hint));
-        }
-        pending.uses.push(Use {
+        let selects = match &self.namespace {
+            Some(namespace) => {
+                let other = |l: &&LabelPlace| l.key == NAMESPACE_LABEL && l.value != *namespace;
+                if let Some(label) = labels.iter().find(other) {
+                    self.pending.warnings.push(format!(
+                        "{}: `{}` is not the namespace of the policy; an `endpointSelector` always means its own, \
+                         `{namespace}`",
+                        label.place, label.value
+                    ));
+                }
+                selector.clone().always_in(namespace)
+            }
+            None => selector.clone(),
+        };
+        self.pending.uses.push(Use {
             owner: format!("`endpointSelector` of {}", self.owner),
             place: self.document.place(raw),
-            namespace: Some(self.namespace.clone()),
+            namespace: self.namespace.clone(),
             labels,
-            selects: Selects::Cilium(selector.clone().always_in(&self.namespace)),
-            required: true,
+            selects: Selects::Cilium(selects),
+            required: false,
         });
         Ok(selector)
     }
 
     /// The selector, and its labels under the names that workloads have.
-    fn selector(&self, raw: &Spanned<RawSelector>) -> Result<(CiliumSelector, Vec<LabelPlace>), InputError> {
+    fn selector(&mut self, raw: &Spanned<RawSelector>) -> Result<(CiliumSelector, Vec<LabelPlace>), InputError> {
         let mut labels = Vec::new();
         for (text, value) in &raw.value.match_labels {
             let key = at(self.document, value, Key::parse(text))?;
             if key.name == CLUSTER_LABEL && value.value != "default" {
                 let message = format!("cluster `{}` is not modelled", value.value);
                 let hint = "there is one cluster, and its name is `default`";
-                return Err(self.document.error(value, message).with_hint(hint));
+                let error = self.document.error(value, message).with_hint(hint);
+                self.pending.not_evaluated(error)?;
             }
             if key.source != Source::Reserved {
                 labels.push(LabelPlace::new(self.document, &key.name, value));
@@ -196,41 +172,124 @@ impl Reader<'_> {
         Ok((selector, labels))
     }
 
-    fn rule(&self, raw: &Raw<'_>, pending: &mut Pending) -> Result<CiliumRule, InputError> {
-        let peers = match (raw.endpoints, raw.entities) {
-            ((_, None), (_, None)) => CiliumPeers::Unrestricted,
-            ((a, Some(_)), (b, Some(entities))) => {
-                let message = format!("`{a}` and `{b}` in one rule");
-                let hint = "Cilium refuses the combination; write two rules";
-                return Err(self.document.error(entities, message).with_hint(hint));
-            }
-            ((key, Some(endpoints)), _) => self.endpoints(key, endpoints, pending)?,
-            (_, (key, Some(entities))) => self.entities(key, entities)?,
-        };
-        let mut ports = Vec::new();
-        if let Some(list) = raw.ports {
-            let hint = "leave the key out for every port";
-            not_empty(self.document, "toPorts", list, hint)?;
-            for entry in &list.value {
-                not_empty(self.document, "ports", &entry.ports, hint)?;
-                for port in &entry.ports.value {
-                    ports.push(self.port(port)?);
-                }
-            }
+    fn rule(&mut self, raw: &Raw<'_>) -> Result<CiliumRule, InputError> {
+        let (requires, icmp) = (raw.requires, raw.icmps.filter(|list| !list.value.is_empty()));
+        if let (Some(icmps), Some(ports)) = (icmp, raw.ports)
+            && !ports.value.is_empty()
+        {
+            let error = self.document.error(icmps, "`icmps` and `toPorts` in one rule");
+            return Err(error.with_hint("Cilium refuses the combination; write two rules"));
         }
-        Ok(CiliumRule { peers, ports })
+        let mut required = Vec::new();
+        for selector in requires.map_or(&[][..], |list| &list.value) {
+            required.push(self.selector(selector)?.0);
+        }
+        let peers = self.peers(raw)?;
+        Ok(CiliumRule {
+            peers,
+            ports: match raw.ports {
+                Some(list) => ports(self, &list.value, raw.deny)?,
+                None => Vec::new(),
+            },
+            icmp: icmp.is_some(),
+            requires: required,
+            authentication: self.authentication(raw)?,
+            line: raw.line,
+        })
     }
 
-    fn endpoints(&self, key: &str, list: &Endpoints, pending: &mut Pending) -> Result<CiliumPeers, InputError> {
-        let hint = "Cilium's releases differ in what it means; write `- {}` for every pod of the namespace";
-        not_empty(self.document, key, list, hint)?;
+    fn authentication(&self, raw: &Raw<'_>) -> Result<bool, InputError> {
+        const MODES: [&str; 3] = ["disabled", "required", "test-always-fail"];
+        let Some(authentication) = raw.authentication else {
+            return Ok(false);
+        };
+        let mode = &authentication.mode;
+        match mode.value.as_str() {
+            _ if raw.deny => Err(self.document.error(mode, "`authentication` in a deny rule")),
+            "required" => Ok(true),
+            "disabled" => Ok(false),
+            "test-always-fail" => {
+                let error = self.document.error(mode, "mode `test-always-fail` is not modelled");
+                Err(error.with_hint("it is for tests of Cilium itself; write a deny rule"))
+            }
+            other => {
+                let error = self.document.error(mode, format!("unknown mode `{other}`"));
+                Err(error.with_candidates(other, MODES))
+            }
+        }
+    }
+
+    fn peers(&mut self, raw: &Raw<'_>) -> Result<CiliumPeers, InputError> {
+        let document = self.document;
+        let mut lists: Vec<(&str, usize, crate::scenario::error::Place)> = Vec::new();
+        let mut note = |key, length: Option<(usize, crate::scenario::error::Place)>| {
+            lists.extend(length.map(|(length, place)| (key, length, place)));
+        };
+        note(
+            raw.endpoints.0,
+            raw.endpoints.1.map(|l| (l.value.len(), document.place(l))),
+        );
+        note(
+            raw.entities.0,
+            raw.entities.1.map(|l| (l.value.len(), document.place(l))),
+        );
+        note(
+            raw.addresses.0,
+            raw.addresses.1.map(|l| (l.value.len(), document.place(l))),
+        );
+        note(raw.blocks.0, raw.blocks.1.map(|l| (l.value.len(), document.place(l))));
+        note("toServices", raw.services.map(|l| (l.value.len(), document.place(l))));
+        for (key, list, _, _) in &raw.unread {
+            note(key, Some((list.value.len(), document.place(list))));
+        }
+        let mut filled = lists.iter().filter(|(_, length, _)| *length > 0);
+        if let (Some((a, _, _)), Some((b, _, place))) = (filled.next(), filled.next()) {
+            let message = format!("`{a}` and `{b}` in one rule");
+            return Err(place
+                .error(message)
+                .with_hint("Cilium refuses the combination; write two rules"));
+        }
+        if lists.is_empty() {
+            return Ok(CiliumPeers::Unrestricted);
+        }
+        if lists.iter().any(|(_, length, _)| *length == 0) {
+            // An empty list means nobody, unlike an absent one.
+            return Ok(CiliumPeers::Endpoints(Vec::new()));
+        }
+        if let Some((key, list, outside, why)) = raw.unread.first() {
+            let error = document.error(list, format!("`{key}` is not modelled")).with_hint(*why);
+            self.pending.not_evaluated(error)?;
+            return Ok(CiliumPeers::Unknown { outside: *outside });
+        }
+        match (
+            raw.endpoints,
+            raw.entities.1,
+            raw.addresses.1,
+            raw.blocks.1,
+            raw.services,
+        ) {
+            ((key, Some(list)), ..) => self.endpoints(key, list),
+            (_, Some(list), ..) => self.entities(list),
+            (_, _, Some(list), ..) => {
+                let blocks = list.value.iter();
+                let blocks = blocks.map(|text| at(document, text, Block::parse_or_address(&text.value)));
+                Ok(CiliumPeers::Blocks(blocks.collect::<Result<_, _>>()?))
+            }
+            (_, _, _, Some(list), _) => self.blocks(list),
+            (_, _, _, _, Some(list)) => self.services(list),
+            _ => Ok(CiliumPeers::Unrestricted),
+        }
+    }
+
+    fn endpoints(&mut self, key: &str, list: &Endpoints) -> Result<CiliumPeers, InputError> {
         let mut selectors = Vec::new();
         for raw in &list.value {
             let (selector, labels) = self.selector(raw)?;
-            let namespace = labels.iter().find(|l| l.key == NAMESPACE_LABEL);
-            let namespace = namespace.map_or(&self.namespace, |l| &l.value).clone();
+            let named = labels.iter().find(|l| l.key == NAMESPACE_LABEL);
+            let namespace = named.map(|l| l.value.clone()).or_else(|| self.namespace.clone());
             for label in labels.iter().filter(|l| l.key == SERVICE_ACCOUNT_LABEL) {
-                pending.accounts.push(AccountUse {
+                let Some(namespace) = &namespace else { continue };
+                self.pending.accounts.push(AccountUse {
                     owner: self.owner.clone(),
                     place: label.place.clone(),
                     namespace: namespace.clone(),
@@ -238,12 +297,13 @@ impl Reader<'_> {
                 });
             }
             if !selector.has_reserved_key() {
-                pending.uses.push(Use {
+                let confined = selector.clone().confined(self.namespace.as_deref(), false);
+                self.pending.uses.push(Use {
                     owner: format!("`{key}` of {}", self.owner),
                     place: self.document.place(raw),
-                    namespace: Some(namespace),
+                    namespace: namespace.filter(|_| !crosses_namespaces(&selector, named)),
                     labels,
-                    selects: Selects::Cilium(selector.clone().confined_to(&self.namespace)),
+                    selects: Selects::Cilium(confined),
                     required: false,
                 });
             }
@@ -252,9 +312,7 @@ impl Reader<'_> {
         Ok(CiliumPeers::Endpoints(selectors))
     }
 
-    fn entities(&self, key: &str, list: &Entities) -> Result<CiliumPeers, InputError> {
-        let hint = "Cilium's releases differ in what it means; write `none` for nobody";
-        not_empty(self.document, key, list, hint)?;
+    fn entities(&mut self, list: &Entities) -> Result<CiliumPeers, InputError> {
         let mut entities = Vec::new();
         for name in &list.value {
             match Entity::parse(&name.value) {
@@ -272,38 +330,46 @@ impl Reader<'_> {
         Ok(CiliumPeers::Entities(entities))
     }
 
-    fn port(&self, raw: &RawPort) -> Result<PortMatch, InputError> {
-        let text = raw.port.value.as_str();
-        let Ok(first) = text.parse::<u16>() else {
-            let is_number = text.chars().all(|c| c.is_ascii_digit());
-            let message = match is_number {
-                true => format!("`{text}` is no port"),
-                false => format!("port name `{text}` is not modelled"),
+    fn blocks(&mut self, list: &Blocks) -> Result<CiliumPeers, InputError> {
+        let mut blocks = Vec::new();
+        for raw in &list.value {
+            if raw.value.cidr_group_ref.is_some() || raw.value.cidr_group_selector.is_some() {
+                let error = self.document.error(raw, "groups of addresses are not modelled");
+                self.pending
+                    .not_evaluated(error.with_hint("write the addresses under `cidr`"))?;
+                return Ok(CiliumPeers::Unknown { outside: true });
+            }
+            let Some(cidr) = &raw.value.cidr else {
+                return Err(self.document.error(raw, "key `cidr` is missing"));
             };
-            let hint = "write the number of the pod's port, 1 to 65535";
-            return Err(self.document.error(&raw.port, message).with_hint(hint));
-        };
-        let last = raw.end_port.as_ref().map_or(first, |p| p.value);
-        if let Some(end) = &raw.end_port
-            && (end.value < first || first == 0)
-        {
-            let message = format!("`endPort: {last}` does not follow `port: {first}`");
-            return Err(self.document.error(end, message));
+            let except = raw.value.except.as_deref().unwrap_or_default();
+            blocks.push(at(self.document, cidr, Block::parse(&cidr.value, except))?);
         }
-        let protocol = match &raw.protocol {
-            None => None,
-            Some(text) => match text.value.to_ascii_uppercase().as_str() {
-                "ANY" => None,
-                "TCP" => Some(Protocol::Tcp),
-                "UDP" => Some(Protocol::Udp),
-                "SCTP" => Some(Protocol::Sctp),
-                other => {
-                    let message = format!("unknown protocol `{}`", text.value);
-                    let error = self.document.error(text, message);
-                    return Err(error.with_candidates(other, ["TCP", "UDP", "SCTP", "ANY"]));
-                }
-            },
-        };
-        Ok(PortMatch { first, last, protocol })
+        Ok(CiliumPeers::Blocks(blocks))
     }
+
+    fn services(&mut self, list: &Spanned<Vec<RawService>>) -> Result<CiliumPeers, InputError> {
+        let mut services = Vec::new();
+        for raw in &list.value {
+            if let Some(selector) = &raw.by_labels {
+                let error = self.document.error(selector, "`k8sServiceSelector` is not modelled");
+                self.pending
+                    .not_evaluated(error.with_hint("name the Service under `k8sService`"))?;
+                return Ok(CiliumPeers::Unknown { outside: false });
+            }
+            let Some(name) = &raw.by_name else {
+                return Err(self.document.error(list, "an entry of `toServices` names no Service"));
+            };
+            let own = self.namespace.as_deref().unwrap_or("default");
+            let namespace = name.namespace.as_deref().unwrap_or(own);
+            services.push((namespace.to_owned(), name.service_name.clone()));
+        }
+        Ok(CiliumPeers::Services(services))
+    }
+}
+
+/// Whether a selector can mean pods of several namespaces, because it names none by `matchLabels` alone.
+fn crosses_namespaces(selector: &CiliumSelector, named: Option<&LabelPlace>) -> bool {
+    let one = Subject::new("\u{0}", Default::default(), "", Default::default());
+    named.is_none() && selector.clone().confined_to(&one.namespace) == *selector
 }

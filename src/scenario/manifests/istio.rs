@@ -1,30 +1,44 @@
-//! PeerAuthentication and AuthorizationPolicy: the strict reading of what `policy::istio` evaluates.
+//! PeerAuthentication and the heads of AuthorizationPolicies: the strict reading of what `policy::istio` evaluates.
 //!
-//! Belongs here: the typed keys of both and their conversion. Does not belong here: evaluation (`policy::istio`) and the
-//! list of refused keys (`refused`).
+//! Belongs here: selectors, targets, modes, actions and annotations. Does not belong here: the rules of an
+//! AuthorizationPolicy (`istio_rules`), tokens (`istio_tokens`), evaluation (`policy::istio`) and the list of refused keys
+//! (`refused`).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::checks::{AccountUse, Pending, Selects, Use};
-use super::object::{Object, RawSelector, SpannedMap, at, check_keys, not_empty};
+use super::checks::{Pending, Selects, Use};
+use super::istio_rules::{RawRule, Reader};
+use super::object::{Metadata, Object, RawSelector, SpannedMap, at, check_keys};
 use super::{Located, ROOT_NAMESPACE};
-use crate::policy::PolicyError;
-use crate::policy::istio::{
-    Action, AuthorizationPolicy, Condition, MtlsMode, Operation, PeerAuthentication, Rule, ServiceAccountRef, Source,
-    StringMatch,
-};
+use crate::policy::istio::{Action, AuthorizationPolicy, MtlsMode, PeerAuthentication, TargetKind, TargetRef};
 use crate::policy::labels::LabelSelector;
-use crate::scenario::error::{InputError, Place};
+use crate::policy::{Origin, PolicyError};
+use crate::scenario::error::InputError;
 use crate::scenario::yaml::{Document, Spanned};
+
+/// Annotation that makes a policy one that is only logged (istio/api `annotation`).
+const DRY_RUN: &str = "istio.io/dry-run";
 
 /// Istio's workload selector (istio/api `type/v1beta1/selector.proto`).
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct WorkloadSelector {
+pub(super) struct WorkloadSelector {
     #[serde(default)]
     match_labels: SpannedMap,
+}
+
+/// `targetRefs[]` (same file).
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawTarget {
+    #[serde(default)]
+    group: String,
+    kind: Spanned<String>,
+    name: Spanned<String>,
+    namespace: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -42,62 +56,35 @@ struct Mtls {
 }
 
 #[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct AuthorizationSpec {
     selector: Option<Spanned<WorkloadSelector>>,
-    action: Option<Spanned<String>>,
+    target_ref: Option<Spanned<RawTarget>>,
     #[serde(default)]
-    rules: Vec<RawRule>,
+    target_refs: Vec<Spanned<RawTarget>>,
+    action: Option<Spanned<String>>,
+    rules: Option<Vec<Spanned<RawRule>>>,
+    provider: Option<Spanned<Provider>>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RawRule {
-    from: Option<Spanned<Vec<RawFrom>>>,
-    to: Option<Spanned<Vec<RawTo>>>,
+struct Provider {
+    name: Option<String>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawFrom {
-    source: Spanned<RawSource>,
+/// A warning with its place.
+pub(super) fn warn<T>(document: &Document<'_>, pending: &mut Pending, at: &Spanned<T>, words: &str) {
+    pending.warnings.push(format!("{}: {words}", document.place(at)));
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawTo {
-    operation: Spanned<RawOperation>,
-}
-
-type Texts = Vec<Spanned<String>>;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
-#[derive(Default)]
-struct RawSource {
-    principals: Texts,
-    not_principals: Texts,
-    namespaces: Texts,
-    not_namespaces: Texts,
-    service_accounts: Texts,
-    not_service_accounts: Texts,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
-struct RawOperation {
-    hosts: Texts,
-    not_hosts: Texts,
-    ports: Texts,
-    not_ports: Texts,
-    methods: Texts,
-    not_methods: Texts,
-    paths: Texts,
-    not_paths: Texts,
+/// Whether a part that is not evaluated is passed over; it is noted if so.
+pub(super) fn passed_over(pending: &mut Pending, error: InputError) -> Result<(), InputError> {
+    pending.not_evaluated(error)
 }
 
 /// Reads the workload selector and notes that it has to match something.
-fn selector(
+pub(super) fn selector(
     document: &Document<'_>,
     raw: Option<&Spanned<WorkloadSelector>>,
     owner: &str,
@@ -107,6 +94,14 @@ fn selector(
     let Some(raw) = raw else {
         return Ok(LabelSelector::default());
     };
+    for (key, value) in &raw.value.match_labels {
+        if key.is_empty() || key.contains('*') || value.value.contains('*') {
+            let message = format!("`{key}: {}` is no label that Istio selects by", value.value);
+            return Err(document
+                .error(value, message)
+                .with_hint("write label and value out, without `*`"));
+        }
+    }
     let plain = RawSelector {
         match_labels: raw.value.match_labels.clone(),
         match_expressions: Vec::new(),
@@ -123,6 +118,56 @@ fn selector(
     Ok(selector)
 }
 
+/// Reads `targetRefs`, or the older `targetRef`, which count instead of a selector
+/// (Istio `pkg/config/validation/validation.go`, `validateOneOfSelectorType`).
+pub(super) fn targets(
+    document: &Document<'_>,
+    selector: Option<&Spanned<WorkloadSelector>>,
+    one: Option<&Spanned<RawTarget>>,
+    many: &[Spanned<RawTarget>],
+) -> Result<Vec<TargetRef>, InputError> {
+    let several = usize::from(selector.is_some()) + usize::from(one.is_some()) + usize::from(!many.is_empty()) > 1;
+    if let (true, Some(target)) = (several, one.or(many.first())) {
+        let message = "only one of `selector`, `targetRef` and `targetRefs` may be there";
+        return Err(document.error(target, message));
+    }
+    let read = |raw: &Spanned<RawTarget>| -> Result<TargetRef, InputError> {
+        let target = &raw.value;
+        if let Some(namespace) = &target.namespace {
+            let message = "`namespace` of a target is not supported by Istio";
+            return Err(document
+                .error(namespace, message)
+                .with_hint("targets are in the policy's own namespace"));
+        }
+        if target.name.value.is_empty() {
+            return Err(document.error(&target.name, "the target has no name"));
+        }
+        let kind = at(
+            document,
+            &target.kind,
+            TargetKind::parse(&target.group, &target.kind.value),
+        );
+        let near = |error: InputError| match TargetKind::NAMES.contains(&target.kind.value.as_str()) {
+            true => error,
+            false => error.with_candidates(&target.kind.value, TargetKind::NAMES),
+        };
+        Ok(TargetRef {
+            kind: kind.map_err(near)?,
+            name: target.name.value.clone(),
+        })
+    };
+    one.into_iter().chain(many).map(read).collect()
+}
+
+/// Where a policy is written, with the lines of its rules.
+pub(super) fn origin(document: &Document<'_>, owner: &str, rule_lines: Vec<u32>) -> Option<Arc<Origin>> {
+    Some(Arc::new(Origin {
+        policy: owner.to_owned(),
+        file: document.file().display().to_string(),
+        rule_lines,
+    }))
+}
+
 /// Reads a PeerAuthentication.
 pub(super) fn read_peer(
     document: &Document<'_>,
@@ -137,10 +182,9 @@ pub(super) fn read_peer(
     let spec = object.spec.unwrap_or_default();
     let raw = spec.selector.as_ref();
     let selector = selector(document, raw, &owner, &namespace, pending)?;
-    if !selector.is_empty() && namespace == ROOT_NAMESPACE {
-        let message = format!("{owner} has a selector in the root namespace");
-        let hint = "Istio ignores it there; write it in the namespace of the workload";
-        return Err(place.error(message).with_hint(hint));
+    if let (false, ROOT_NAMESPACE, Some(raw)) = (selector.is_empty(), namespace.as_str(), raw) {
+        let words = format!("{owner} is ignored by Istio: it has a selector and is in the root namespace");
+        warn(document, pending, raw, &words);
     }
     let mut port_modes = BTreeMap::new();
     if let Some(ports) = &spec.port_level_mtls {
@@ -148,6 +192,10 @@ pub(super) fn read_peer(
             let message = "`portLevelMtls` without a selector";
             let hint = "Istio evaluates it for workloads only; add `selector`";
             return Err(document.error(ports, message).with_hint(hint));
+        }
+        if ports.value.is_empty() || ports.value.contains_key(&0) {
+            let message = "`portLevelMtls` names no port, or port 0";
+            return Err(document.error(ports, message).with_hint("name ports of the workload"));
         }
         for (port, mtls) in &ports.value {
             port_modes.insert(*port, mode(document, Some(mtls))?);
@@ -160,9 +208,18 @@ pub(super) fn read_peer(
             selector,
             mode: mode(document, spec.mtls.as_ref())?,
             port_modes,
+            created: created(meta),
+            origin: origin(document, &owner, Vec::new()),
         },
         place,
     })
+}
+
+/// The time of creation, if it is written as the API server writes it.
+fn created(meta: &Metadata) -> Option<String> {
+    let text = meta.creation_timestamp.as_deref()?;
+    let shape = text.bytes().map(|c| if c.is_ascii_digit() { b'0' } else { c });
+    shape.eq("0000-00-00T00:00:00Z".bytes()).then(|| text.to_owned())
 }
 
 fn mode(document: &Document<'_>, mtls: Option<&Mtls>) -> Result<MtlsMode, InputError> {
@@ -183,166 +240,82 @@ pub(super) fn read_authorization(
     pending: &mut Pending,
 ) -> Result<Located<AuthorizationPolicy>, InputError> {
     let meta = &object.metadata;
-    check_keys(document, &meta.annotations, &[])?;
+    check_keys(document, &meta.annotations, &[DRY_RUN])?;
     let place = document.place(&meta.name);
     let namespace = meta.namespace();
     let owner = format!("AuthorizationPolicy {namespace}/{}", meta.name.value);
     let spec = object.spec.unwrap_or_default();
     let raw = spec.selector.as_ref();
+    let targets = targets(document, raw, spec.target_ref.as_ref(), &spec.target_refs)?;
     let selector = selector(document, raw, &owner, &namespace, pending)?;
-    let action = match &spec.action {
-        None => Action::Allow,
-        Some(text) => match Action::parse(&text.value) {
-            Err(PolicyError::Invalid { .. }) => {
-                let error = document.error(text, format!("unknown action `{}`", text.value));
-                return Err(error.with_candidates(&text.value, Action::NAMES));
-            }
-            parsed => at(document, text, parsed)?,
-        },
-    };
-    if let (Some(text), true) = (&spec.action, spec.rules.is_empty())
-        && action != Action::Allow
-    {
-        let message = format!("`action: {}` without `rules` never applies", text.value);
-        let hint = "Istio refuses it; write `rules: [{}]` for every request";
-        return Err(document.error(text, message).with_hint(hint));
-    }
-    let reader = Reader {
+    let action = action(document, &spec, pending)?;
+    let raw_rules = spec.rules.as_deref().unwrap_or_default();
+    let mut reader = Reader {
         document,
-        owner,
+        owner: owner.clone(),
         namespace: namespace.clone(),
+        pending,
     };
-    let rules = spec.rules.iter().map(|rule| reader.rule(rule, pending));
+    let rules = raw_rules.iter().map(|rule| reader.rule(&rule.value));
+    let rules = rules.collect::<Result<_, _>>()?;
+    let lines = raw_rules.iter().map(|rule| document.place(rule).line).collect();
     Ok(Located {
         item: AuthorizationPolicy {
-            rules: rules.collect::<Result<_, _>>()?,
+            rules,
             name: meta.name.value.clone(),
             namespace,
             selector,
+            targets,
             action,
+            dry_run: dry_run(meta),
+            origin: origin(document, &owner, lines),
         },
         place,
     })
 }
 
-/// What is constant while the rules of one policy are read.
-struct Reader<'a> {
-    document: &'a Document<'a>,
-    owner: String,
-    namespace: String,
-}
-
-impl Reader<'_> {
-    fn rule(&self, raw: &RawRule, pending: &mut Pending) -> Result<Rule, InputError> {
-        let hint = "Istio refuses it; leave the key out for no restriction";
-        let mut rule = Rule::default();
-        if let Some(from) = &raw.from {
-            not_empty(self.document, "from", from, hint)?;
-            for entry in &from.value {
-                rule.from.push(self.source(&entry.source, pending)?);
-            }
-        }
-        if let Some(to) = &raw.to {
-            not_empty(self.document, "to", to, hint)?;
-            for entry in &to.value {
-                rule.to.push(self.operation(&entry.operation)?);
-            }
-        }
-        Ok(rule)
+fn action(document: &Document<'_>, spec: &AuthorizationSpec, pending: &mut Pending) -> Result<Action, InputError> {
+    let action = match &spec.action {
+        None => Action::Allow,
+        Some(text) => Action::parse(&text.value).map_err(|_| {
+            let error = document.error(text, format!("unknown action `{}`", text.value));
+            error.with_candidates(&text.value, Action::NAMES)
+        })?,
+    };
+    if let Some(text) = &spec.action
+        && matches!(action, Action::Deny | Action::Custom)
+        && spec.rules.as_ref().is_none_or(Vec::is_empty)
+    {
+        let message = format!("`action: {}` without `rules` never applies", text.value);
+        let hint = "Istio refuses it; write `rules: [{}]` for every request";
+        return Err(document.error(text, message).with_hint(hint));
     }
-
-    fn source(&self, raw: &Spanned<RawSource>, pending: &mut Pending) -> Result<Source, InputError> {
-        let parse = StringMatch::parse;
-        let texts = &raw.value;
-        let source = Source {
-            principals: self.both(&texts.principals, &texts.not_principals, parse)?,
-            namespaces: self.both(&texts.namespaces, &texts.not_namespaces, parse)?,
-            service_accounts: self.both(
-                &texts.service_accounts,
-                &texts.not_service_accounts,
-                ServiceAccountRef::parse,
-            )?,
-        };
-        if source == Source::default() {
-            let message = "`source` names nobody";
-            let hint = "Istio refuses it; leave `from` out for every source";
-            return Err(self.document.error(raw, message).with_hint(hint));
+    match (&spec.provider, &spec.action) {
+        (Some(provider), _) if action != Action::Custom => {
+            let error = document.error(provider, "`provider` without `action: CUSTOM`");
+            return Err(error.with_hint("Istio refuses it; only CUSTOM asks an outside authorizer"));
         }
-        for text in texts.principals.iter().chain(&texts.not_principals) {
-            if text.value.starts_with("spiffe://") {
-                let message = format!("`{}` never matches", text.value);
-                let hint = "write the principal without `spiffe://`";
-                return Err(self.document.error(text, message).with_hint(hint));
+        (provider, Some(text)) if action == Action::Custom => {
+            let name = provider.as_ref().and_then(|provider| provider.value.name.as_deref());
+            if name.is_none_or(str::is_empty) {
+                let error = document.error(text, "`action: CUSTOM` without `provider.name`");
+                return Err(error.with_hint("Istio refuses it; name the outside authorizer"));
             }
-            let Some((namespace, name)) = account_of(&text.value) else {
-                continue;
+            let error = PolicyError::NotModelled {
+                what: "action",
+                value: text.value.clone(),
+                hint: "an outside authorizer cannot be evaluated; express the rule with ALLOW or DENY",
             };
-            pending.accounts.push(self.account(text, namespace, name));
+            passed_over(pending, document.error(text, error.to_string()).with_hint(error.hint()))?;
         }
-        for text in texts.service_accounts.iter().chain(&texts.not_service_accounts) {
-            let (namespace, name) = text.value.split_once('/').unwrap_or((&self.namespace, &text.value));
-            pending.accounts.push(self.account(text, namespace, name));
-        }
-        Ok(source)
+        _ => {}
     }
-
-    fn account(&self, text: &Spanned<String>, namespace: &str, name: &str) -> AccountUse {
-        let place: Place = self.document.place(text);
-        AccountUse {
-            owner: self.owner.clone(),
-            place,
-            namespace: namespace.to_owned(),
-            name: name.to_owned(),
-        }
-    }
-
-    fn operation(&self, raw: &Spanned<RawOperation>) -> Result<Operation, InputError> {
-        let texts = &raw.value;
-        let operation = Operation {
-            methods: self.both(&texts.methods, &texts.not_methods, StringMatch::parse)?,
-            paths: self.both(&texts.paths, &texts.not_paths, StringMatch::parse_path)?,
-            hosts: self.both(&texts.hosts, &texts.not_hosts, StringMatch::parse)?,
-            ports: self.both(&texts.ports, &texts.not_ports, port)?,
-        };
-        if operation == Operation::default() {
-            let message = "`operation` names nothing";
-            let hint = "Istio refuses it; leave `to` out for every operation";
-            return Err(self.document.error(raw, message).with_hint(hint));
-        }
-        Ok(operation)
-    }
-
-    fn both<T>(
-        &self,
-        any_of: &Texts,
-        none_of: &Texts,
-        parse: impl Fn(&str) -> Result<T, PolicyError>,
-    ) -> Result<Condition<T>, InputError> {
-        let all = |texts: &Texts| -> Result<Vec<T>, InputError> {
-            let parsed = texts.iter().map(|t| at(self.document, t, parse(&t.value)));
-            parsed.collect()
-        };
-        Ok(Condition {
-            any_of: all(any_of)?,
-            none_of: all(none_of)?,
-        })
-    }
+    Ok(action)
 }
 
-/// Namespace and service account of an exact principal in the usual trust domain.
-fn account_of(principal: &str) -> Option<(&str, &str)> {
-    let rest = principal.strip_prefix("cluster.local/ns/")?;
-    let (namespace, name) = rest.split_once("/sa/")?;
-    (!rest.contains('*')).then_some((namespace, name))
-}
-
-fn port(text: &str) -> Result<u16, PolicyError> {
-    match text.parse::<u16>() {
-        Ok(port) if port > 0 => Ok(port),
-        _ => Err(PolicyError::Invalid {
-            what: "port",
-            value: text.to_owned(),
-            hint: "write the number of the workload's port, 1 to 65535, in quotes",
-        }),
-    }
+/// What Go's `strconv.ParseBool` takes for true; anything else is not (`isDryRun` in Istio
+/// `pilot/pkg/security/authz/builder/builder.go`).
+fn dry_run(meta: &Metadata) -> bool {
+    let value = meta.annotations.get(DRY_RUN).map(|value| value.value.as_str());
+    value.is_some_and(|value| ["1", "t", "T", "TRUE", "true", "True"].contains(&value))
 }

@@ -1,166 +1,83 @@
 //! Strict reading of a folder of Kubernetes manifests.
 //!
+//! Two purposes ([`Purpose`]): to be simulated, and to be asked who may talk to whom ([`read_folder_for`] with
+//! [`Purpose::Policy`]). For the latter, [`Manifests::endpoint`] finds the pods that a name means, [`Manifests::endpoints`]
+//! lists them, [`Manifests::skipped`] and [`Manifests::warnings`] say what was passed over, and after lenient reading
+//! [`Manifests::unknown`] and [`EndpointManifest::doubts`] say whose verdicts are unknown.
+//!
 //! Belongs here: the result types and the way from a folder to them. Every key that is interpreted is typed; every key
 //! that is unknown, or known but not evaluated although it would change an answer, is an error with its place. Does not
 //! belong here: YAML itself (`scenario::yaml`) and evaluation (`policy`).
 
+mod any;
 mod checks;
 mod cilium;
+mod cilium_keys;
+mod cilium_ports;
+mod complete;
+mod endpoints;
+mod fields;
+mod folder;
+mod index;
+mod injection;
 mod istio;
+mod istio_rules;
+mod istio_tokens;
+mod keys;
+mod kinds;
+mod network_policy;
 mod object;
+mod options;
+mod pods;
+mod probes;
 mod refused;
+mod selectors;
 mod service;
+mod types;
 mod workload;
 
 #[cfg(test)]
+mod any_tests;
+#[cfg(test)]
+mod corpus;
+#[cfg(test)]
+mod dumps;
+#[cfg(test)]
 mod hostile;
+#[cfg(test)]
+mod istio_tests;
 #[cfg(test)]
 mod refusals;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
-use std::fs;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 
 use super::error::{InputError, Place};
 use super::yaml::{self, Document, Strings};
-use crate::policy::Protocol;
-use crate::policy::cilium::{CiliumNetworkPolicy, CiliumPolicies};
-use crate::policy::istio::{AuthorizationPolicy, MeshPolicies, PeerAuthentication};
-use crate::policy::labels::{LabelSelector, Labels};
-use crate::policy::{Subject, labels};
+use crate::policy::cilium::CiliumNetworkPolicy;
+use crate::policy::istio::{
+    AuthorizationPolicy, MeshOptions, MeshParts, MeshPolicies, PeerAuthentication, RequestAuthentication,
+};
+use crate::policy::labels::Labels;
+use crate::policy::network::{NetworkPolicies, NetworkPolicy, Options, Service};
 use checks::Pending;
+use endpoints::Names;
 use object::{Header, Object, check_keys};
 use refused::{Class, Kind};
+
+pub use endpoints::EndpointManifest;
+pub use folder::{FILES_MAX, FOLDER_SIZE_MAX};
+pub use options::{Purpose, ReadOptions, Unknown};
+pub use pods::PodsKind;
+pub use types::{CountOrPercent, Located, ServiceManifest, ServicePort, TargetPort, Workload};
 pub use workload::IGNORES_SIGTERM;
 
 /// Istio's root namespace, whose policies reach every namespace (istio/api `mesh/v1alpha1/config.proto`, default).
 pub const ROOT_NAMESPACE: &str = "istio-system";
-
-/// Something read and where it was.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Located<T> {
-    /// What was read.
-    pub item: T,
-    /// Where its name is written.
-    pub place: Place,
-}
-
-/// A count or a share of the replicas (Kubernetes `intstr.IntOrString` of a rollout).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CountOrPercent {
-    /// That many pods.
-    Count(u32),
-    /// That share of the replicas [%].
-    Percent(u32),
-}
-
-impl CountOrPercent {
-    /// Whether this is 0 or 0 %.
-    pub fn is_zero(self) -> bool {
-        matches!(self, Self::Count(0) | Self::Percent(0))
-    }
-
-    fn of(self, replicas: u32, round_up: bool) -> u32 {
-        match self {
-            Self::Count(count) => count,
-            Self::Percent(percent) => {
-                let product = u64::from(replicas) * u64::from(percent);
-                let rounded = if round_up { product.div_ceil(100) } else { product / 100 };
-                u32::try_from(rounded).unwrap_or(u32::MAX)
-            }
-        }
-    }
-}
-
-/// A Deployment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Workload {
-    /// Name of the Deployment.
-    pub name: String,
-    /// Its namespace.
-    pub namespace: String,
-    /// What its pods truly are.
-    pub subject: Subject,
-    /// Wished number of pods; 1 where none is written.
-    pub replicas: u32,
-    /// `terminationGracePeriodSeconds` \[s\]; 30 where none is written.
-    pub grace_period_s: u64,
-    /// Required anti-affinity per hostname, against pods of the own namespace.
-    pub anti_affinity: Vec<LabelSelector>,
-    /// `maxSurge` of a rolling update; 25 % where none is written.
-    pub max_surge: CountOrPercent,
-    /// `maxUnavailable` of a rolling update; 25 % where none is written.
-    pub max_unavailable: CountOrPercent,
-    /// `progressDeadlineSeconds` \[s\]; 600 where none is written.
-    pub progress_deadline_s: u64,
-    /// Declared container ports, each once, in the order written.
-    pub container_ports: Vec<u16>,
-    /// Names of container ports.
-    pub port_names: BTreeMap<String, u16>,
-    /// Number of containers, without an injected sidecar.
-    pub containers: u32,
-    /// Annotation [`IGNORES_SIGTERM`] of the pod template.
-    pub ignores_sigterm: bool,
-    /// Whether a sidecar is injected.
-    pub injected: bool,
-    /// The lowest port to which a Service forwards HTTP.
-    pub http_port: Option<u16>,
-    /// Where its name is written.
-    pub place: Place,
-}
-
-impl Workload {
-    /// Pods above and below the wished number that a rollout may have: the surge is rounded up, the unavailable ones
-    /// down, and if both come to 0 one may be unavailable (Kubernetes `deployment/util`, `ResolveFenceposts`).
-    pub fn rollout_limits(&self) -> (u32, u32) {
-        let surge = self.max_surge.of(self.replicas, true);
-        let unavailable = self.max_unavailable.of(self.replicas, false);
-        (surge, if surge == 0 { unavailable.max(1) } else { unavailable })
-    }
-}
-
-/// One port of a Service.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ServicePort {
-    /// Name, if it has one.
-    pub name: Option<String>,
-    /// Port that clients call.
-    pub port: u16,
-    /// Port of the pod; names are looked up.
-    pub target_port: u16,
-    /// Protocol.
-    pub protocol: Protocol,
-    /// Whether Istio treats it as HTTP.
-    pub http: bool,
-}
-
-/// A Service.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ServiceManifest {
-    /// Name of the Service.
-    pub name: String,
-    /// Its namespace.
-    pub namespace: String,
-    /// Labels of the pods behind it; never empty.
-    pub selector: Labels,
-    /// Its ports; never empty.
-    pub ports: Vec<ServicePort>,
-    /// Where its name is written.
-    pub place: Place,
-}
-
-impl ServiceManifest {
-    /// Whether the pods of a workload are behind this Service.
-    pub fn selects(&self, workload: &Workload) -> bool {
-        let labels: &labels::Labels = &workload.subject.labels;
-        let mut wanted = self.selector.0.iter();
-        self.namespace == workload.namespace && wanted.all(|(k, v)| labels.get(k) == Some(v))
-    }
-}
 
 /// A ServiceAccount.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -193,42 +110,84 @@ pub struct Skipped {
     pub kind: String,
     /// Name of the object; empty if it has none.
     pub name: String,
+    /// Why, where the kind does not say it; else empty.
+    pub reason: &'static str,
 }
 
 /// Everything that a folder of manifests says, in the order of files and documents.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Manifests {
-    /// Deployments.
+    /// Deployments; only for [`Purpose::Simulate`].
     pub workloads: Vec<Workload>,
+    /// Pods of every kind of object; only for [`Purpose::Policy`].
+    pub endpoints: Vec<EndpointManifest>,
     /// Services.
     pub services: Vec<ServiceManifest>,
     /// ServiceAccounts.
     pub service_accounts: Vec<ServiceAccount>,
     /// Namespaces.
     pub namespaces: Vec<Namespace>,
-    /// CiliumNetworkPolicies.
+    /// CiliumNetworkPolicies and CiliumClusterwideNetworkPolicies.
     pub cilium: Vec<Located<CiliumNetworkPolicy>>,
+    /// NetworkPolicies.
+    pub network_policies: Vec<Located<NetworkPolicy>>,
     /// PeerAuthentications.
     pub peer_authentications: Vec<Located<PeerAuthentication>>,
     /// AuthorizationPolicies.
     pub authorization_policies: Vec<Located<AuthorizationPolicy>>,
+    /// RequestAuthentications.
+    pub request_authentications: Vec<Located<RequestAuthentication>>,
+    /// What was passed over in lenient reading and acts on who may talk to whom.
+    pub unknown: Vec<Unknown>,
     /// Objects without influence.
     pub skipped: Vec<Skipped>,
     /// What looks like a mistake but has a meaning; each with its place.
     pub warnings: Vec<String>,
+    names: Names,
 }
 
 impl Manifests {
-    /// The network's policies, ready to be asked.
-    pub fn cilium_policies(&self) -> CiliumPolicies {
-        CiliumPolicies::new(self.cilium.iter().map(|p| p.item.clone()).collect())
+    /// The endpoint that a text means: `namespace/name` of a workload or pod, `namespace/Kind/name` where two kinds
+    /// have one name, or `name` in the namespace `default`.
+    ///
+    /// # Errors
+    /// In words: there is none (with a near match), or there are several that policy can tell apart.
+    pub fn endpoint(&self, text: &str) -> Result<&EndpointManifest, String> {
+        endpoints::find(&self.endpoints, &self.names, text)
+    }
+
+    /// The network's policies, ready to be asked. The Services that they may name are added to the options.
+    pub fn network_policies(&self, mut options: Options) -> NetworkPolicies {
+        let cilium: Vec<CiliumNetworkPolicy> = self.cilium.iter().map(|p| p.item.clone()).collect();
+        let kubernetes: Vec<NetworkPolicy> = self.network_policies.iter().map(|p| p.item.clone()).collect();
+        options.services.extend(self.services.iter().map(|service| Service {
+            namespace: service.namespace.clone(),
+            name: service.name.clone(),
+            selector: service.selector.clone(),
+        }));
+        NetworkPolicies::new(&cilium, &kubernetes, options)
     }
 
     /// The mesh's policies, ready to be asked; the root namespace is [`ROOT_NAMESPACE`].
     pub fn mesh_policies(&self, trust_domain: &str) -> MeshPolicies {
-        let peers = self.peer_authentications.iter().map(|p| p.item.clone());
-        let rules = self.authorization_policies.iter().map(|p| p.item.clone());
-        MeshPolicies::new(peers.collect(), rules.collect(), ROOT_NAMESPACE, trust_domain)
+        let options = MeshOptions {
+            root_namespace: ROOT_NAMESPACE.to_owned(),
+            trust_domain: trust_domain.to_owned(),
+            trust_domain_aliases: Vec::new(),
+        };
+        MeshPolicies::of_parts(self.mesh_parts(), &options)
+    }
+
+    /// The mesh's policies as they are written.
+    pub fn mesh_parts(&self) -> MeshParts {
+        fn items<T: Clone>(located: &[Located<T>]) -> Vec<T> {
+            located.iter().map(|policy| policy.item.clone()).collect()
+        }
+        MeshParts {
+            peer_authentications: items(&self.peer_authentications),
+            request_authentications: items(&self.request_authentications),
+            authorization_policies: items(&self.authorization_policies),
+        }
     }
 
     /// The workload of that name.
@@ -238,35 +197,47 @@ impl Manifests {
     }
 }
 
-/// Reads all `*.yaml`, `*.yml` and `*.json` files of a folder (not of its subfolders) in the order of their names.
+/// Reads a folder to be simulated, without its subfolders.
 pub fn read_folder(folder: &Path) -> Result<Manifests, InputError> {
-    let unreadable = |error: std::io::Error| InputError::in_file(folder, format!("the folder cannot be read: {error}"));
-    let mut files = Vec::new();
-    for entry in fs::read_dir(folder).map_err(unreadable)? {
-        let path = entry.map_err(unreadable)?.path();
-        let extension = path.extension().and_then(|e| e.to_str());
-        if path.is_file() && matches!(extension, Some("yaml" | "yml" | "json")) {
-            files.push(path);
-        }
-    }
-    files.sort();
-    if files.is_empty() {
-        let error = InputError::in_file(folder, "no manifest in this folder");
-        return Err(error.with_hint("files end in .yaml, .yml or .json"));
-    }
-    let texts = files
-        .into_iter()
-        .map(|file| Ok((yaml::read_text(&file)?, file)).map(|(text, file)| (file, text)));
-    read_texts(&texts.collect::<Result<Vec<_>, InputError>>()?)
+    read_folder_for(folder, ReadOptions::default())
+}
+
+/// Reads all `*.yaml`, `*.yml` and `*.json` files of a folder in the order of their names; for [`Purpose::Policy`] those
+/// of its subfolders too, and a single file may stand for the folder. What begins with a dot is not looked at; links lead
+/// to files within the folder only. Limits: [`yaml::FILE_SIZE_MAX`], [`yaml::DOCUMENTS_MAX`], [`FOLDER_SIZE_MAX`],
+/// [`FILES_MAX`].
+pub fn read_folder_for(folder: &Path, options: ReadOptions) -> Result<Manifests, InputError> {
+    let found = folder::read(folder, options.purpose == Purpose::Policy)?;
+    let mut manifests = read_texts_for(&found.texts, options)?;
+    let links = found.skipped.into_iter().map(|(file, reason)| Skipped {
+        file,
+        kind: String::new(),
+        name: String::new(),
+        reason,
+    });
+    manifests.skipped.extend(links);
+    Ok(manifests)
 }
 
 /// As [`read_folder`], from files that have been read already.
 pub fn read_texts<T: AsRef<str>>(files: &[(PathBuf, T)]) -> Result<Manifests, InputError> {
-    let mut reader = Reader::default();
+    read_texts_for(files, ReadOptions::default())
+}
+
+/// As [`read_folder_for`], from files that have been read already.
+pub fn read_texts_for<T: AsRef<str>>(files: &[(PathBuf, T)], options: ReadOptions) -> Result<Manifests, InputError> {
+    let mut reader = Reader {
+        options,
+        ..Reader::default()
+    };
+    reader.pending.lenient = options.lenient;
     for (file, text) in files {
         reader.file(file, text.as_ref())?;
     }
-    checks::finish(reader.manifests, reader.pending)
+    match options.purpose {
+        Purpose::Simulate => checks::finish(reader.manifests, reader.pending),
+        Purpose::Policy => reader.finish_any(),
+    }
 }
 
 /// State while the files of a folder are read.
@@ -275,11 +246,29 @@ struct Reader {
     manifests: Manifests,
     pending: Pending,
     seen: BTreeMap<(Kind, String, String), Place>,
+    options: ReadOptions,
+    /// Objects of a folder that is read for its policies: where they are and a digest of their text.
+    written: BTreeMap<(Kind, String, String), (Place, blake3::Hash)>,
+    /// Labels that the cluster writes on pods and that a policy names.
+    named: BTreeSet<&'static str>,
+    /// What of a namespace is not evaluated and may change the verdicts of its pods.
+    namespace_doubts: BTreeMap<String, Vec<String>>,
 }
 
 impl Reader {
     fn file(&mut self, file: &Path, text: &str) -> Result<(), InputError> {
         let documents = yaml::documents(file, text, Strings::Quoted)?;
+        if self.options.purpose == Purpose::Policy {
+            if documents.is_empty() {
+                self.manifests.skipped.push(Skipped {
+                    file: file.to_owned(),
+                    kind: String::new(),
+                    name: String::new(),
+                    reason: "nothing in it",
+                });
+            }
+            return documents.iter().try_for_each(|d| self.any(d, None, 0));
+        }
         if documents.is_empty() {
             let place = Place {
                 file: file.to_owned(),
@@ -299,6 +288,7 @@ impl Reader {
             file: document.file().to_owned(),
             kind: kind.to_owned(),
             name: name.clone(),
+            reason: "",
         };
         let is_json = document.file().extension().is_some_and(|e| e == "json");
         let (api_version, kind) = match (&header.api_version, &header.kind) {
@@ -378,18 +368,31 @@ impl Reader {
                 let draft = workload::read(document, typed(kind, document, seen)?)?;
                 pending.workloads.push(draft);
             }
-            Kind::CiliumNetworkPolicy => {
-                let policy = cilium::read(document, typed(kind, document, seen)?, pending)?;
-                manifests.cilium.push(policy);
+            Kind::CiliumNetworkPolicy | Kind::CiliumClusterwideNetworkPolicy => {
+                let object: cilium::PolicyObject = document.parse_explaining(|key| refused::why_refused(kind, key))?;
+                remember(kind, document, &object.metadata, seen)?;
+                let clusterwide = kind == Kind::CiliumClusterwideNetworkPolicy;
+                let policies = cilium::read(document, &object, clusterwide, pending)?;
+                manifests.cilium.extend(policies);
+            }
+            Kind::NetworkPolicy => {
+                let object = typed(kind, document, seen)?;
+                let policy = network_policy::read(document, &object, pending)?;
+                manifests.network_policies.push(policy);
             }
             Kind::PeerAuthentication => {
                 let policy = istio::read_peer(document, typed(kind, document, seen)?, pending)?;
                 manifests.peer_authentications.push(policy);
             }
+            Kind::Pods(_) => {}
             Kind::AuthorizationPolicy => {
                 let object = typed(kind, document, seen)?;
                 let policy = istio::read_authorization(document, object, pending)?;
                 manifests.authorization_policies.push(policy);
+            }
+            Kind::RequestAuthentication => {
+                let policy = istio_tokens::read_request(document, typed(kind, document, seen)?, pending)?;
+                manifests.request_authentications.push(policy);
             }
         }
         Ok(())
@@ -414,9 +417,9 @@ fn remember(
     seen: &mut BTreeMap<(Kind, String, String), Place>,
 ) -> Result<(), InputError> {
     meta.check(document)?;
-    // A Namespace is in no namespace.
+    // A Namespace is in no namespace, a clusterwide policy neither.
     let namespace = match kind {
-        Kind::Namespace => String::new(),
+        Kind::Namespace | Kind::CiliumClusterwideNetworkPolicy => String::new(),
         _ => meta.namespace(),
     };
     let (name, place) = (meta.name.value.clone(), document.place(&meta.name));

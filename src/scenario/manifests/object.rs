@@ -57,9 +57,10 @@ pub(super) struct Metadata {
     pub labels: SpannedMap,
     #[serde(default)]
     pub annotations: SpannedMap,
+    /// When the API server stored the object.
+    #[serde(default)]
+    pub creation_timestamp: Option<String>,
     /// The rest is written by the cluster.
-    #[serde(default, rename = "creationTimestamp")]
-    _creation_timestamp: Ignored,
     #[serde(default, rename = "uid")]
     _uid: Ignored,
     #[serde(default, rename = "resourceVersion")]
@@ -68,6 +69,18 @@ pub(super) struct Metadata {
     _generation: Ignored,
     #[serde(default, rename = "managedFields")]
     _managed_fields: Ignored,
+    #[serde(default, rename = "ownerReferences")]
+    _owner_references: Ignored,
+    #[serde(default, rename = "finalizers")]
+    _finalizers: Ignored,
+    #[serde(default, rename = "generateName")]
+    _generate_name: Ignored,
+    #[serde(default, rename = "selfLink")]
+    _self_link: Ignored,
+    #[serde(default, rename = "deletionTimestamp")]
+    _deletion_timestamp: Ignored,
+    #[serde(default, rename = "deletionGracePeriodSeconds")]
+    _deletion_grace_period_seconds: Ignored,
 }
 
 /// Labels or annotations with the places of their values.

@@ -4,6 +4,7 @@
 //! Belongs here: the tables with the reason for each entry. Does not belong here: keys that are ignored because they are
 //! harmless; those stand, with their reason, in the struct of their kind.
 
+use super::pods::PodsKind;
 use crate::scenario::error::near_match;
 
 /// What to do with an object.
@@ -29,16 +30,41 @@ pub(super) enum Kind {
     Service,
     Deployment,
     CiliumNetworkPolicy,
+    CiliumClusterwideNetworkPolicy,
+    NetworkPolicy,
     PeerAuthentication,
     AuthorizationPolicy,
+    RequestAuthentication,
+    /// Only when a folder is read for its policies.
+    Pods(PodsKind),
 }
 
-const KNOWN: [(&str, &str, &[&str], Kind); 7] = [
+impl Kind {
+    /// The name in manifests.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Pods(kind) => kind.name(),
+            other => {
+                let row = KNOWN.iter().find(|(_, _, _, kind)| *kind == other);
+                row.map_or("object", |(_, name, _, _)| *name)
+            }
+        }
+    }
+}
+
+const KNOWN: [(&str, &str, &[&str], Kind); 10] = [
     ("", "Namespace", &["v1"], Kind::Namespace),
     ("", "ServiceAccount", &["v1"], Kind::ServiceAccount),
     ("", "Service", &["v1"], Kind::Service),
     ("apps", "Deployment", &["v1"], Kind::Deployment),
     ("cilium.io", "CiliumNetworkPolicy", &["v2"], Kind::CiliumNetworkPolicy),
+    (
+        "cilium.io",
+        "CiliumClusterwideNetworkPolicy",
+        &["v2"],
+        Kind::CiliumClusterwideNetworkPolicy,
+    ),
+    ("networking.k8s.io", "NetworkPolicy", &["v1"], Kind::NetworkPolicy),
     (
         "security.istio.io",
         "PeerAuthentication",
@@ -50,6 +76,12 @@ const KNOWN: [(&str, &str, &[&str], Kind); 7] = [
         "AuthorizationPolicy",
         &["v1", "v1beta1"],
         Kind::AuthorizationPolicy,
+    ),
+    (
+        "security.istio.io",
+        "RequestAuthentication",
+        &["v1", "v1beta1"],
+        Kind::RequestAuthentication,
     ),
 ];
 
@@ -75,18 +107,13 @@ const REFUSED_KINDS: &[(&str, &str, &str)] = &[
     ("batch", "Job", AS_DEPLOYMENT),
     (
         "cilium.io",
-        "CiliumClusterwideNetworkPolicy",
-        "write one CiliumNetworkPolicy for each namespace",
-    ),
-    (
-        "cilium.io",
         "CiliumEnvoyConfig",
-        "layer 7 rules of Cilium are not evaluated",
+        "what a listener of Envoy does is not evaluated",
     ),
     (
         "cilium.io",
         "CiliumClusterwideEnvoyConfig",
-        "layer 7 rules of Cilium are not evaluated",
+        "what a listener of Envoy does is not evaluated",
     ),
     (
         "cilium.io",
@@ -103,16 +130,6 @@ const REFUSED_KINDS: &[(&str, &str, &str)] = &[
     ("networking.istio.io", "ServiceEntry", ROUTING),
     ("networking.istio.io", "Sidecar", ROUTING),
     ("networking.istio.io", "VirtualService", ROUTING),
-    (
-        "networking.k8s.io",
-        "NetworkPolicy",
-        "write the rule as a CiliumNetworkPolicy",
-    ),
-    (
-        "security.istio.io",
-        "RequestAuthentication",
-        "tokens in requests are not evaluated",
-    ),
 ];
 
 /// What to do with an object of this `apiVersion` and `kind`.
@@ -145,9 +162,14 @@ const HARMLESS: &[&str] = &[
 fn is_misspelt(group: &str, kind: &str) -> bool {
     match group {
         "cilium.io" | "security.istio.io" => !HARMLESS.contains(&kind),
-        "" | "apps" => near_match(kind, known_kinds()).is_some(),
+        "" | "apps" | "networking.k8s.io" => near_match(kind, known_kinds()).is_some(),
         _ => false,
     }
+}
+
+/// Whether a kind of this name is interpreted in any version.
+pub(super) fn is_interpreted(group: &str, kind: &str) -> bool {
+    KNOWN.iter().any(|(g, k, _, _)| (*g, *k) == (group, kind))
 }
 
 /// Names of the interpreted kinds, for near matches.
@@ -158,12 +180,6 @@ pub(super) fn known_kinds() -> impl Iterator<Item = &'static str> {
 const PLACEMENT: &str = "of placement only `podAntiAffinity` (required, per hostname) is evaluated";
 const PROBE: &str = "probes change when a pod becomes ready; its duration comes from the design's parameters";
 const START: &str = "it changes how long a pod takes to start";
-const CIDR: &str = "addresses are not evaluated; select pods by labels or use an entity";
-const LAYER_7: &str = "only ports and protocols are evaluated; use an AuthorizationPolicy for HTTP";
-const OTHER_PEERS: &str = "peers are selected by `fromEndpoints`, `fromEntities`, `toEndpoints` or `toEntities`";
-const TOKENS: &str = "tokens in requests are not evaluated; use `principals`";
-const ADDRESSES: &str = "addresses are not evaluated; use `principals` or `namespaces`";
-const TARGETS: &str = "select workloads by `selector`";
 
 const REFUSED_KEYS: &[(Kind, &str, &str)] = &[
     (
@@ -235,62 +251,10 @@ const REFUSED_KEYS: &[(Kind, &str, &str)] = &[
     (Kind::Deployment, "hostPath", "a volume can tie a pod to a node"),
     (Kind::Deployment, "ephemeral", "a volume can tie a pod to a node"),
     (Kind::Deployment, "csi", "a volume can tie a pod to a node"),
-    (
-        Kind::CiliumNetworkPolicy,
-        "specs",
-        "write each rule as a policy of its own, under `spec`",
-    ),
-    (
-        Kind::CiliumNetworkPolicy,
-        "nodeSelector",
-        "policies for nodes are not evaluated",
-    ),
-    (Kind::CiliumNetworkPolicy, "fromCIDR", CIDR),
-    (Kind::CiliumNetworkPolicy, "fromCIDRSet", CIDR),
-    (Kind::CiliumNetworkPolicy, "toCIDR", CIDR),
-    (Kind::CiliumNetworkPolicy, "toCIDRSet", CIDR),
-    (Kind::CiliumNetworkPolicy, "toFQDNs", CIDR),
-    (Kind::CiliumNetworkPolicy, "fromRequires", OTHER_PEERS),
-    (Kind::CiliumNetworkPolicy, "toRequires", OTHER_PEERS),
-    (Kind::CiliumNetworkPolicy, "toServices", OTHER_PEERS),
-    (Kind::CiliumNetworkPolicy, "fromNodes", OTHER_PEERS),
-    (Kind::CiliumNetworkPolicy, "toNodes", OTHER_PEERS),
-    (Kind::CiliumNetworkPolicy, "fromGroups", OTHER_PEERS),
-    (Kind::CiliumNetworkPolicy, "toGroups", OTHER_PEERS),
-    (Kind::CiliumNetworkPolicy, "icmps", "ICMP is not evaluated"),
-    (
-        Kind::CiliumNetworkPolicy,
-        "authentication",
-        "mutual authentication comes from the design",
-    ),
-    (Kind::CiliumNetworkPolicy, "rules", LAYER_7),
-    (Kind::CiliumNetworkPolicy, "serverNames", LAYER_7),
-    (Kind::CiliumNetworkPolicy, "listener", LAYER_7),
-    (Kind::CiliumNetworkPolicy, "terminatingTLS", LAYER_7),
-    (Kind::CiliumNetworkPolicy, "originatingTLS", LAYER_7),
-    (
-        Kind::AuthorizationPolicy,
-        "when",
-        "conditions are not evaluated; use `from` and `to`",
-    ),
-    (
-        Kind::AuthorizationPolicy,
-        "provider",
-        "an outside authorizer cannot be evaluated",
-    ),
 ];
 
-const REFUSED_SOURCES: &[(&str, &str)] = &[
-    ("requestPrincipals", TOKENS),
-    ("notRequestPrincipals", TOKENS),
-    ("ipBlocks", ADDRESSES),
-    ("notIpBlocks", ADDRESSES),
-    ("remoteIpBlocks", ADDRESSES),
-    ("notRemoteIpBlocks", ADDRESSES),
-    ("targetRef", TARGETS),
-    ("targetRefs", TARGETS),
-    ("matchExpressions", "Istio's workload selectors know `matchLabels` only"),
-];
+const REFUSED_SELECTORS: &[(&str, &str)] =
+    &[("matchExpressions", "Istio's workload selectors know `matchLabels` only")];
 
 /// Why a key of this kind is known but not evaluated, if it is.
 pub(super) fn why_refused(kind: Kind, key: &str) -> Option<String> {
@@ -298,8 +262,11 @@ pub(super) fn why_refused(kind: Kind, key: &str) -> Option<String> {
         .iter()
         .find(|(k, name, _)| (*k, *name) == (kind, key))
         .map(|(_, _, why)| *why);
-    let is_istio = matches!(kind, Kind::AuthorizationPolicy | Kind::PeerAuthentication);
-    let of_istio = REFUSED_SOURCES
+    let is_istio = matches!(
+        kind,
+        Kind::AuthorizationPolicy | Kind::PeerAuthentication | Kind::RequestAuthentication
+    );
+    let of_istio = REFUSED_SELECTORS
         .iter()
         .find(|(name, _)| is_istio && *name == key)
         .map(|(_, why)| *why);

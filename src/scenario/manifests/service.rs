@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, Visitor};
 
 use super::object::{Ignored, LabelPlace, Object, SpannedMap, check_keys, labels};
-use super::{ServiceManifest, ServicePort};
+use super::{ServiceManifest, ServicePort, TargetPort};
 use crate::policy::Protocol;
 use crate::scenario::error::{InputError, Place};
 use crate::scenario::yaml::{Document, Spanned};
@@ -43,7 +43,7 @@ pub(super) struct ServiceSpec {
 struct RawPort {
     name: Option<String>,
     port: Spanned<u16>,
-    target_port: Option<Spanned<Target>>,
+    target_port: Option<Spanned<TargetPort>>,
     protocol: Option<Spanned<String>>,
     app_protocol: Option<String>,
     /// Only traffic from outside the cluster.
@@ -51,38 +51,32 @@ struct RawPort {
     _node_port: Ignored,
 }
 
-/// `targetPort`: a number or the name of a container port.
-pub(super) enum Target {
-    Number(u16),
-    Name(String),
-}
-
-impl<'de> Deserialize<'de> for Target {
+impl<'de> Deserialize<'de> for TargetPort {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Both;
         impl Visitor<'_> for Both {
-            type Value = Target;
+            type Value = TargetPort;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a port number or the name of a container port")
             }
 
-            fn visit_u64<E: de::Error>(self, value: u64) -> Result<Target, E> {
+            fn visit_u64<E: de::Error>(self, value: u64) -> Result<TargetPort, E> {
                 match u16::try_from(value) {
-                    Ok(port) if port > 0 => Ok(Target::Number(port)),
+                    Ok(port) if port > 0 => Ok(TargetPort::Number(port)),
                     _ => Err(E::invalid_value(de::Unexpected::Unsigned(value), &self)),
                 }
             }
 
-            fn visit_i64<E: de::Error>(self, value: i64) -> Result<Target, E> {
+            fn visit_i64<E: de::Error>(self, value: i64) -> Result<TargetPort, E> {
                 match u64::try_from(value) {
                     Ok(value) => self.visit_u64(value),
                     Err(_) => Err(E::invalid_value(de::Unexpected::Signed(value), &self)),
                 }
             }
 
-            fn visit_str<E: de::Error>(self, value: &str) -> Result<Target, E> {
-                Ok(Target::Name(value.to_owned()))
+            fn visit_str<E: de::Error>(self, value: &str) -> Result<TargetPort, E> {
+                Ok(TargetPort::Name(value.to_owned()))
             }
         }
         deserializer.deserialize_any(Both)
@@ -144,7 +138,7 @@ pub(super) fn read(document: &Document<'_>, object: Object<ServiceSpec>) -> Resu
         let mut port = ServicePort {
             name: raw.name.clone(),
             port: number,
-            target_port: number,
+            target: TargetPort::Number(number),
             protocol: match protocol.map_or("TCP", |p| &p.value) {
                 "TCP" => Protocol::Tcp,
                 "UDP" => Protocol::Udp,
@@ -161,8 +155,9 @@ pub(super) fn read(document: &Document<'_>, object: Object<ServiceSpec>) -> Resu
         };
         port.http = port.protocol == Protocol::Tcp && speaks_http(raw.name.as_deref(), raw.app_protocol.as_deref());
         match raw.target_port.as_ref().map(|t| (t, &t.value)) {
-            Some((_, Target::Number(number))) => port.target_port = *number,
-            Some((target, Target::Name(name))) => {
+            Some((_, TargetPort::Number(number))) => port.target = TargetPort::Number(*number),
+            Some((target, TargetPort::Name(name))) => {
+                port.target = TargetPort::Name(name.clone());
                 named_targets.push((ports.len(), name.clone(), document.place(target)));
             }
             None => {}
@@ -182,9 +177,79 @@ pub(super) fn read(document: &Document<'_>, object: Object<ServiceSpec>) -> Resu
             namespace: meta.namespace(),
             selector: labels(&selector.value),
             ports,
+            headless: false,
+            external_name: None,
             place,
         },
     })
+}
+
+#[derive(Deserialize)]
+struct AnyService {
+    metadata: AnyMetadata,
+    spec: Option<AnySpec>,
+}
+
+#[derive(Deserialize)]
+struct AnyMetadata {
+    name: Spanned<String>,
+    namespace: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct AnySpec {
+    selector: Option<SpannedMap>,
+    ports: Option<Vec<RawPort>>,
+    r#type: Option<String>,
+    #[serde(rename = "clusterIP")]
+    cluster_ip: Option<String>,
+    external_name: Option<String>,
+}
+
+/// Reads a Service of any shape: without a selector, headless, or a mere name. Unknown keys are found by `fields`.
+/// Returns its selector's labels with their places too.
+pub(super) fn read_any(document: &Document<'_>) -> Result<(ServiceManifest, Vec<LabelPlace>), InputError> {
+    let object: AnyService = document.parse()?;
+    let place = document.place(&object.metadata.name);
+    let Some(spec) = object.spec else {
+        return Err(place.error("key `spec` is missing"));
+    };
+    let mut ports = Vec::new();
+    for raw in spec.ports.unwrap_or_default() {
+        let number = raw.port.value;
+        let protocol = match raw.protocol.as_ref().map(|p| (p, p.value.as_str())) {
+            None | Some((_, "TCP" | "")) => Protocol::Tcp,
+            Some((_, "UDP")) => Protocol::Udp,
+            Some((_, "SCTP")) => Protocol::Sctp,
+            Some((written, other)) => {
+                let error = document.error(written, format!("unknown protocol `{other}`"));
+                return Err(error.with_candidates(other, ["TCP", "UDP", "SCTP"]));
+            }
+        };
+        let http = protocol == Protocol::Tcp && speaks_http(raw.name.as_deref(), raw.app_protocol.as_deref());
+        ports.push(ServicePort {
+            name: raw.name,
+            port: number,
+            target: raw.target_port.map_or(TargetPort::Number(number), |t| t.value),
+            protocol,
+            http,
+        });
+    }
+    let selector = spec.selector.unwrap_or_default();
+    let places = selector.iter().map(|(k, v)| LabelPlace::new(document, k, v)).collect();
+    let is_name = spec.r#type.as_deref() == Some("ExternalName");
+    let service = ServiceManifest {
+        name: object.metadata.name.value.clone(),
+        namespace: object.metadata.namespace.unwrap_or_else(|| "default".to_owned()),
+        // A mere name has no pods behind it, whatever its selector says.
+        selector: if is_name { Default::default() } else { labels(&selector) },
+        ports,
+        headless: spec.cluster_ip.as_deref() == Some("None"),
+        external_name: spec.external_name.filter(|_| is_name),
+        place,
+    };
+    Ok((service, places))
 }
 
 /// Whether Istio treats a port as HTTP: `appProtocol`, else the part of the name before the first `-`; everything else

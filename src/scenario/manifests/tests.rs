@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::{CountOrPercent, Manifests, read_folder};
 use crate::policy::istio::Request;
+use crate::policy::network::Options;
 use crate::policy::{Peer, Protocol};
 use crate::scenario::error::InputError;
 
@@ -81,7 +82,10 @@ fn sleep_helloworld_is_read_as_written() {
 #[test]
 fn sleep_helloworld_has_the_truth_table_of_the_experiment() {
     let manifests = read_folder(&own("sleep-helloworld")).expect("valid");
-    let (network, mesh) = (manifests.cilium_policies(), manifests.mesh_policies("cluster.local"));
+    let (network, mesh) = (
+        manifests.network_policies(Options::default()),
+        manifests.mesh_policies("cluster.local"),
+    );
     let subject = |name: &str| &manifests.workload("default", name).expect("there").subject;
     for (client, server, method, by_network, by_mesh) in [
         ("sleep-v1", "helloworld-v1", "GET", true, true),
@@ -93,7 +97,7 @@ fn sleep_helloworld_has_the_truth_table_of_the_experiment() {
         ("helloworld-v1", "sleep-v1", "GET", true, false),
     ] {
         let (from, to) = (subject(client), subject(server));
-        let answer = network.ingress(to, Peer::Endpoint(from), 5000, Protocol::Tcp);
+        let answer = network.ingress(to, Peer::Endpoint(from), 5000, Protocol::Tcp, None);
         assert_eq!(answer.is_allowed(), by_network, "{client} {server} {method}");
         let request = Request {
             port: 5000,
@@ -215,10 +219,10 @@ fn unrelated_kinds_are_listed_and_related_ones_refused() {
     let map = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: c\ndata: {a: 1}\n";
     let skipped = read(&with_sleep(map)).expect("valid").skipped;
     assert_eq!((skipped[0].kind.as_str(), skipped[0].name.as_str()), ("ConfigMap", "c"));
-    let network = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: np}\n";
+    let envoy = "apiVersion: cilium.io/v2\nkind: CiliumEnvoyConfig\nmetadata: {name: np}\n";
     assert_eq!(
-        refused(&with_sleep(network)),
-        "a.yaml:18:7: kind `NetworkPolicy` is not modelled\n  hint: write the rule as a CiliumNetworkPolicy"
+        refused(&with_sleep(envoy)),
+        "a.yaml:18:7: kind `CiliumEnvoyConfig` is not modelled\n  hint: what a listener of Envoy does is not evaluated"
     );
     let typo = "apiVersion: cilium.io/v2\nkind: CiliumNetworkPolcy\nmetadata: {name: np}\n";
     assert!(refused(typo).contains("did you mean `CiliumNetworkPolicy`?"));

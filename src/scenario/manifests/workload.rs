@@ -9,17 +9,16 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, Visitor};
 
+use super::injection::INJECT;
 use super::object::{Ignored, LabelPlace, Object, RawSelector, SpannedMap, check_keys, labels, switch};
 use super::{CountOrPercent, Workload};
 use crate::policy::Subject;
-use crate::policy::labels::LabelSelector;
+use crate::policy::labels::{LabelSelector, Labels};
 use crate::scenario::error::{InputError, Place};
 use crate::scenario::yaml::{Document, Spanned};
 
 /// Annotation of a pod template: its process ignores SIGTERM and runs until the grace period ends.
 pub const IGNORES_SIGTERM: &str = "meshfault.dev/ignores-sigterm";
-/// Label and, in older manifests, annotation that switches the injection for one pod template.
-pub(super) const INJECT: &str = "sidecar.istio.io/inject";
 /// The one topology that is evaluated.
 const HOSTNAME: &str = "kubernetes.io/hostname";
 
@@ -239,7 +238,6 @@ pub(super) struct Draft {
     pub selector_place: Place,
     pub selector_labels: Vec<LabelPlace>,
     pub account_place: Place,
-    pub inject_label: Option<bool>,
     pub inject_annotation: Option<bool>,
 }
 
@@ -271,21 +269,23 @@ pub(super) fn read(document: &Document<'_>, object: Object<DeploymentSpec>) -> R
     let account = pod.service_account_name.as_ref();
     let account_place = account.map_or_else(|| place.clone(), |a| document.place(a));
     let (container_ports, port_names) = ports(document, pod)?;
+    switch(document, &template.metadata.labels, INJECT)?;
     let ignores_sigterm = switch(document, &template.metadata.annotations, IGNORES_SIGTERM)?;
     Ok(Draft {
         selector: spec.selector.value.convert(document)?,
         selector_place: document.place(&spec.selector),
         selector_labels: spec.selector.value.places(document),
         account_place,
-        inject_label: switch(document, &template.metadata.labels, INJECT)?,
         inject_annotation: switch(document, &template.metadata.annotations, INJECT)?,
         workload: Workload {
             name: meta.name.value.clone(),
-            subject: Subject {
-                namespace: namespace.clone(),
-                service_account: account.map_or("default", |a| &a.value).to_owned(),
-                labels: labels(&template.metadata.labels),
-            },
+            // The labels of the namespace follow when all files are read.
+            subject: Subject::new(
+                &namespace,
+                Labels::default(),
+                account.map_or("default", |a| &a.value),
+                labels(&template.metadata.labels),
+            ),
             namespace,
             replicas: spec.replicas.unwrap_or(1),
             grace_period_s: pod.termination_grace_period_seconds.unwrap_or(30),

@@ -1,0 +1,283 @@
+//! `meshfault policy`: the truth table of a folder of manifests, or answers to a file of questions.
+//!
+//! Reading belongs to `scenario::manifests`, evaluation to `policy`, how answers look to `policy_output`, files of questions
+//! to `policy_queries`.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::error::CliError;
+use super::policy_queries::Query;
+use super::{exit_code, load, policy_output, policy_queries, print};
+use crate::policy::layers::{Answer, Ask, Layers};
+use crate::policy::network::{Cni, End, Enforcement, Options};
+use crate::policy::{Because, Decision, Http, Protocol};
+use crate::scenario::manifests::{Manifests, Purpose, ReadOptions, read_folder_for};
+
+/// Most rows of a truth table; a larger one is asked for in parts.
+const ROWS_MAX: usize = 1_000_000;
+/// Trust domain of a mesh that names none (istio/api `mesh/v1alpha1/config.proto`, default).
+const TRUST_DOMAIN: &str = "cluster.local";
+
+/// How answers are printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// A table for people.
+    #[default]
+    Table,
+    /// `{"cases": [...]}`.
+    Json,
+    /// Comma-separated values with a header.
+    Csv,
+}
+
+/// The network that enforces.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Network {
+    /// Cilium: blocks of addresses never mean pods of the cluster.
+    #[default]
+    Cilium,
+    /// Any other: blocks of addresses mean pods too, where their addresses are known.
+    Generic,
+}
+
+/// Cilium's enforcement mode.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Mode {
+    /// On workloads that a policy selects.
+    #[default]
+    Default,
+    /// On all workloads.
+    Always,
+    /// On none.
+    Never,
+}
+
+/// The arguments as they were typed.
+#[derive(Debug, Args)]
+pub struct PolicyArgs {
+    /// The folder, with its subfolders, or one file.
+    #[arg(long, value_name = "DIR")]
+    manifests: PathBuf,
+    /// A JSON array of questions: `{"id","from","to","port","protocol","method","path","headers"}`.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["from", "to", "port"])]
+    queries: Option<PathBuf>,
+    /// Only from this workload or address: `namespace/name`, `ip:ADDRESS`.
+    #[arg(long, value_name = "A")]
+    from: Option<String>,
+    /// Only to this workload or address.
+    #[arg(long, value_name = "B")]
+    to: Option<String>,
+    /// Only this port of the pods; without it, every port that they declare.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    port: Option<u16>,
+    /// How answers are printed.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    /// Say why, in a table too.
+    #[arg(long)]
+    explain: bool,
+    /// What is not evaluated is a warning, and the verdicts that it may change are `unknown`.
+    #[arg(long)]
+    lenient: bool,
+    /// The network that enforces.
+    #[arg(long, value_enum, default_value_t)]
+    cni: Network,
+    /// Cilium's enforcement mode.
+    #[arg(long, value_enum, default_value_t)]
+    enforcement: Mode,
+}
+
+/// A question with its answer.
+pub(super) struct Case {
+    /// The question.
+    pub query: Query,
+    /// What the network says.
+    pub network: &'static str,
+    /// What the mesh says.
+    pub mesh: &'static str,
+    /// Why, for both.
+    pub because: String,
+}
+
+/// Does what the arguments say.
+///
+/// # Errors
+/// If the folder or the questions are wrong, or the output refuses.
+pub fn run(arguments: &PolicyArgs) -> Result<u8, CliError> {
+    let options = ReadOptions {
+        purpose: Purpose::Policy,
+        lenient: arguments.lenient,
+    };
+    let manifests = read_folder_for(&arguments.manifests, options).map_err(|error| load::wrong(vec![error]))?;
+    for warning in &manifests.warnings {
+        eprintln!("warning: {warning}");
+    }
+    let layers = layers(&manifests, arguments);
+    let queries = match &arguments.queries {
+        Some(file) => policy_queries::read(file)?,
+        None => all(&manifests, arguments)?,
+    };
+    let cases: Vec<Case> = queries
+        .into_iter()
+        .map(|query| answer(&manifests, &layers, query))
+        .collect::<Result<_, _>>()?;
+    print(&policy_output::render(&cases, arguments.format, arguments.explain))?;
+    if !manifests.skipped.is_empty() && arguments.format == Format::Table {
+        eprint!("{}", policy_output::skipped(&manifests.skipped));
+    }
+    Ok(exit_code::FINE)
+}
+
+fn layers(manifests: &Manifests, arguments: &PolicyArgs) -> Layers {
+    let options = Options {
+        cni: match arguments.cni {
+            Network::Cilium => Cni::Cilium,
+            Network::Generic => Cni::Generic,
+        },
+        enforcement: match arguments.enforcement {
+            Mode::Default => Enforcement::Default,
+            Mode::Always => Enforcement::Always,
+            Mode::Never => Enforcement::Never,
+        },
+        ..Options::default()
+    };
+    let endpoints = manifests.endpoints.iter().map(|e| e.endpoint.clone()).collect();
+    let network = manifests.network_policies(options).compile(endpoints);
+    Layers::new(network, manifests.mesh_policies(TRUST_DOMAIN), TRUST_DOMAIN)
+}
+
+/// Every pair of workloads on every declared port, as far as the arguments ask for it.
+fn all(manifests: &Manifests, arguments: &PolicyArgs) -> Result<Vec<Query>, CliError> {
+    let names: Vec<String> = manifests.endpoints.iter().map(name).collect();
+    let chosen = |text: &Option<String>| match text {
+        Some(text) => vec![text.clone()],
+        None => names.clone(),
+    };
+    let mut queries = Vec::new();
+    for to in chosen(&arguments.to) {
+        let ports: Vec<(u16, Protocol)> = match (arguments.port, find(manifests, "--to", &to)?) {
+            (Some(port), _) => vec![(port, Protocol::Tcp)],
+            (None, End::Workload(index)) => manifests.endpoints[index].container_ports.clone(),
+            (None, _) => {
+                return Err(CliError::Argument {
+                    argument: "--to",
+                    reason: format!("`{to}` declares no ports"),
+                    hint: "name one with --port",
+                });
+            }
+        };
+        for (port, protocol) in ports {
+            for from in chosen(&arguments.from) {
+                if queries.len() == ROWS_MAX {
+                    return Err(CliError::Argument {
+                        argument: "--manifests",
+                        reason: format!("the table would have more than {ROWS_MAX} rows"),
+                        hint: "narrow it with --from, --to or --port, or ask with --queries",
+                    });
+                }
+                if from != to || arguments.from.is_some() {
+                    queries.push(Query::of(from, to.clone(), port, protocol));
+                }
+            }
+        }
+    }
+    Ok(queries)
+}
+
+fn name(endpoint: &crate::scenario::manifests::EndpointManifest) -> String {
+    format!("{}/{}", endpoint.endpoint.subject.namespace, endpoint.endpoint.name)
+}
+
+fn find(manifests: &Manifests, argument: &'static str, text: &str) -> Result<End, CliError> {
+    let wrong = |reason: String| CliError::Argument {
+        argument,
+        reason,
+        hint: "`namespace/workload`, `namespace/pod` or `ip:ADDRESS`",
+    };
+    if let Some(address) = text.strip_prefix("ip:") {
+        let address: IpAddr = address
+            .parse()
+            .map_err(|_| wrong(format!("`{address}` is no IP address")))?;
+        return Ok(End::Address(address));
+    }
+    let found = manifests.endpoint(text).map_err(wrong)?;
+    let position = manifests.endpoints.iter().position(|e| std::ptr::eq(e, found));
+    Ok(End::Workload(position.expect("an endpoint stands in its list")))
+}
+
+fn answer(manifests: &Manifests, layers: &Layers, query: Query) -> Result<Case, CliError> {
+    let from = find(manifests, query.argument("from"), &query.from)?;
+    let to = find(manifests, query.argument("to"), &query.to)?;
+    let fields = query.header_fields();
+    let host = fields
+        .iter()
+        .find(|(field, _)| field == "host" || field == ":authority")
+        .map(|(_, value)| value.as_str());
+    let http = query.is_http().then(|| Http {
+        method: query.method.as_deref().unwrap_or("GET"),
+        path: query.path.as_deref().unwrap_or("/"),
+        host,
+        headers: &fields,
+    });
+    let answer = layers.ask(&Ask {
+        from,
+        to,
+        port: query.port,
+        protocol: query.protocol.into(),
+        http,
+    });
+    let doubt = doubt(manifests, [from, to]);
+    Ok(case(query, &answer, doubt))
+}
+
+/// What was passed over in lenient reading and may concern one of the ends.
+fn doubt(manifests: &Manifests, ends: [End; 2]) -> Option<String> {
+    ends.into_iter().find_map(|end| match end {
+        End::Workload(index) => {
+            let endpoint = &manifests.endpoints[index];
+            let subject = &endpoint.endpoint.subject;
+            let unknown = manifests.unknown.iter().find(|unknown| unknown.may_concern(subject));
+            let passed_over = unknown.map(|unknown| unknown.why.clone());
+            endpoint.doubts.first().cloned().or(passed_over)
+        }
+        End::Reserved(_) | End::Address(_) => None,
+    })
+}
+
+fn case(query: Query, answer: &Answer, doubt: Option<String>) -> Case {
+    let word = |decision: Decision| match (decision, &doubt) {
+        (_, Some(_)) | (Decision::Unknown, None) => "unknown",
+        (Decision::Allow, None) => "allow",
+        (Decision::Deny, None) => "deny",
+    };
+    let network = word(answer.network.decision);
+    let mesh = answer.mesh.as_ref().map_or("n/a", |verdict| word(verdict.decision));
+    let because = doubt.clone().unwrap_or_else(|| {
+        let mesh = match &answer.mesh {
+            Some(verdict) => reason(&verdict.because),
+            None => "nothing at the destination enforces".to_owned(),
+        };
+        format!("network: {}; mesh: {mesh}", reason(&answer.network.because))
+    });
+    Case {
+        query,
+        network,
+        mesh,
+        because,
+    }
+}
+
+/// The reason with the place of the rule.
+fn reason(because: &Because) -> String {
+    let place = because.policy.as_ref().filter(|origin| !origin.file.is_empty());
+    match place {
+        None => because.to_string(),
+        Some(origin) => match because.rule.and_then(|rule| origin.rule_lines.get(rule)) {
+            Some(line) => format!("{because} at {}:{line}", origin.file),
+            None => format!("{because} in {}", origin.file),
+        },
+    }
+}

@@ -1,0 +1,118 @@
+//! Questions to a policy set, as a file holds them.
+//!
+//! Belongs here: their form and what is wrong with it. Does not belong here: whom the names mean (`policy`).
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::error::CliError;
+use crate::policy::Protocol;
+
+/// Transport protocol as it is written.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
+pub(super) enum Transport {
+    /// TCP.
+    #[default]
+    #[serde(rename = "TCP", alias = "tcp")]
+    Tcp,
+    /// UDP.
+    #[serde(rename = "UDP", alias = "udp")]
+    Udp,
+    /// SCTP.
+    #[serde(rename = "SCTP", alias = "sctp")]
+    Sctp,
+}
+
+impl From<Transport> for Protocol {
+    fn from(transport: Transport) -> Self {
+        match transport {
+            Transport::Tcp => Self::Tcp,
+            Transport::Udp => Self::Udp,
+            Transport::Sctp => Self::Sctp,
+        }
+    }
+}
+
+/// One question.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Query {
+    /// What the answer is found by again; any JSON value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<serde_json::Value>,
+    /// The client.
+    pub from: String,
+    /// The server.
+    pub to: String,
+    /// Port of the pod.
+    pub port: u16,
+    /// Transport protocol.
+    #[serde(default)]
+    pub protocol: Transport,
+    /// HTTP method; with a method, a path or header fields the question is about a request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
+    /// HTTP path.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// Header fields.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub headers: Option<BTreeMap<String, String>>,
+}
+
+impl Query {
+    /// A question about a connection.
+    pub fn of(from: String, to: String, port: u16, protocol: Protocol) -> Self {
+        Self {
+            id: None,
+            from,
+            to,
+            port,
+            protocol: match protocol {
+                Protocol::Tcp => Transport::Tcp,
+                Protocol::Udp => Transport::Udp,
+                Protocol::Sctp => Transport::Sctp,
+            },
+            method: None,
+            path: None,
+            headers: None,
+        }
+    }
+
+    /// Whether it is about an HTTP request.
+    pub fn is_http(&self) -> bool {
+        self.method.is_some() || self.path.is_some() || self.headers.is_some()
+    }
+
+    /// Header fields with names in lower case.
+    pub fn header_fields(&self) -> Vec<(String, String)> {
+        let fields = self.headers.iter().flatten();
+        fields
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.clone()))
+            .collect()
+    }
+
+    /// How an end is named in an error: a question of a file, or an argument.
+    pub fn argument(&self, end: &'static str) -> &'static str {
+        match (self.id.is_some(), end) {
+            (true, "from") => "`from` of a question",
+            (true, _) => "`to` of a question",
+            (false, "from") => "--from",
+            (false, _) => "--to",
+        }
+    }
+}
+
+/// Reads a file of questions.
+pub(super) fn read(file: &Path) -> Result<Vec<Query>, CliError> {
+    let wrong = |reason: String| CliError::Argument {
+        argument: "--queries",
+        reason: format!("{}: {reason}", file.display()),
+        hint: "a JSON array of {\"id\",\"from\",\"to\",\"port\",\"protocol\",\"method\",\"path\",\"headers\"}",
+    };
+    let text = fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
+    serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))
+}

@@ -1,0 +1,93 @@
+//! Who a policy speaks of: what an identity stands for, and one workload's pods as policies see them.
+//!
+//! Belongs here: the labels, names and ports that selectors can look at. Does not belong here: where the pods run, and
+//! which address somebody believes them to have (`cluster`).
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use super::labels::Labels;
+use super::request::Protocol;
+
+/// Label with the namespace's name that the API server sets on every namespace (Kubernetes `pkg/apis/core/v1/defaults.go`,
+/// `SetDefaults_Namespace`, since 1.21).
+pub const NAMESPACE_NAME_LABEL: &str = "kubernetes.io/metadata.name";
+
+/// What a workload truly is, and equally what one Cilium security identity stands for: the set of labels
+/// that policies can see (`cilium.md` section 5, identity-relevant labels).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Subject {
+    /// Kubernetes namespace of the pod.
+    pub namespace: String,
+    /// Labels of the namespace, [`NAMESPACE_NAME_LABEL`] among them.
+    pub namespace_labels: Labels,
+    /// Service account that the pod runs under.
+    pub service_account: String,
+    /// Labels of the pod itself, without the ones Cilium derives from namespace and service account.
+    pub labels: Labels,
+}
+
+impl Subject {
+    /// A subject in a namespace with these labels; the label with the namespace's name is added.
+    #[must_use]
+    pub fn new(namespace: &str, mut namespace_labels: Labels, service_account: &str, labels: Labels) -> Self {
+        let name = (NAMESPACE_NAME_LABEL.to_owned(), namespace.to_owned());
+        namespace_labels.0.extend([name]);
+        Self {
+            namespace: namespace.to_owned(),
+            namespace_labels,
+            service_account: service_account.to_owned(),
+            labels,
+        }
+    }
+
+    /// The identity in the workload's certificate, without the `spiffe://` that Istio's policies imply:
+    /// `cluster.local/ns/default/sa/sleep-v1` (`istio.md` section 6, row "principal").
+    #[must_use]
+    pub fn principal(&self, trust_domain: &str) -> String {
+        format!("{trust_domain}/ns/{}/sa/{}", self.namespace, self.service_account)
+    }
+}
+
+/// Named ports: the same name may stand for one number per protocol (Kubernetes `core/v1` `ContainerPort.name`).
+pub type NamedPorts = BTreeMap<(String, Protocol), u16>;
+
+/// One workload's pods as the two ends of a connection show them. All its pods are alike to policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// What it is.
+    pub subject: Subject,
+    /// Name of the workload or pod.
+    pub name: String,
+    /// Its named container ports.
+    pub named_ports: NamedPorts,
+    /// Whether it shares its node's network (`hostNetwork: true`): policies then see the node, not the pod.
+    pub host_network: bool,
+    /// Addresses of its pods where they are known (`status.podIPs` of a dump); usually empty.
+    pub addresses: Vec<IpAddr>,
+    /// Whether a sidecar is injected.
+    pub sidecar: bool,
+    /// Whether it is in ambient mode (label `istio.io/dataplane-mode: ambient` of pod or namespace), without a sidecar.
+    pub ambient: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn principal_is_trust_domain_namespace_and_service_account() {
+        let subject = Subject::new("default", Labels::default(), "sleep-v1", Labels::default());
+        assert_eq!(
+            subject.principal("cluster.local"),
+            "cluster.local/ns/default/sa/sleep-v1"
+        );
+    }
+
+    #[test]
+    fn every_namespace_has_the_label_with_its_name() {
+        let wrong = Labels::from([(NAMESPACE_NAME_LABEL, "other")]);
+        let subject = Subject::new("default", wrong, "sleep-v1", Labels::default());
+        assert_eq!(subject.namespace_labels.get(NAMESPACE_NAME_LABEL), Some("default"));
+    }
+}

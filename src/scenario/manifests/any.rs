@@ -1,0 +1,351 @@
+//! Reading of any folder for its policies: every kind of object that carries pods, lists and dumps, incomplete folders.
+//!
+//! Belongs here: what this purpose does differently from the reading of an experiment. Does not belong here: the kinds
+//! themselves (one file each).
+
+use serde::Deserialize;
+
+use super::checks;
+use super::endpoints::WRITTEN_BY_CLUSTER;
+use super::kinds::{self, Probe, Use};
+use super::object::{Header, RawSelector, SpannedMap, labels};
+use super::pods::PodsKind;
+use super::refused::{Class, Kind};
+use super::{Namespace, Reader, ServiceAccount, Skipped, Unknown, fields, keys, pods, service};
+use crate::policy::labels::LabelSelector;
+use crate::scenario::error::{Class as Badness, InputError, Place};
+use crate::scenario::yaml::{Document, Spanned};
+
+/// Deepest nesting of lists of objects in lists.
+const LISTS_MAX: usize = 2;
+
+#[derive(Deserialize)]
+struct Plain {
+    metadata: PlainMetadata,
+}
+
+#[derive(Deserialize)]
+struct PlainMetadata {
+    name: Spanned<String>,
+    namespace: Option<String>,
+    labels: Option<SpannedMap>,
+}
+
+/// Just enough of a policy to know whom it can concern.
+#[derive(Deserialize)]
+struct Reach {
+    spec: Option<ReachSpec>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ReachSpec {
+    selector: Option<RawSelector>,
+    pod_selector: Option<RawSelector>,
+}
+
+impl Reader {
+    /// One document of a folder that is read for its policies; `inherited` is what the list around it says.
+    pub(super) fn any(
+        &mut self,
+        document: &Document<'_>,
+        inherited: Option<(&str, &str)>,
+        depth: usize,
+    ) -> Result<(), InputError> {
+        let header: Header = match document.lenient().parse() {
+            Ok(header) => header,
+            Err(_) if depth == 0 && !document.text().contains("apiVersion") && document.parse_skipped().is_ok() => {
+                self.skip(document, "", "", "no Kubernetes object");
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
+        let name = header
+            .metadata
+            .as_ref()
+            .and_then(|m| m.name.clone())
+            .unwrap_or_default();
+        let (api_version, kind) = match (&header.api_version, &header.kind, inherited) {
+            (Some(api_version), Some(kind), _) => (api_version.value.as_str(), kind.value.as_str()),
+            (None, None, Some(inherited)) => inherited,
+            (None, None, None) => {
+                self.skip(document, "", &name, "no `apiVersion` and `kind`");
+                return Ok(());
+            }
+            (Some(_), None, _) if document.file().file_name().is_some_and(|n| n == "Chart.yaml") => {
+                self.skip(
+                    document,
+                    "",
+                    &name,
+                    "a Helm chart; render it first with `helm template`",
+                );
+                return Ok(());
+            }
+            (Some(other), None, _) => return Err(document.error(other, "key `kind` is missing")),
+            (None, Some(other), _) => return Err(document.error(other, "key `apiVersion` is missing")),
+        };
+        let namespace = header.metadata.as_ref().and_then(|m| m.namespace.as_ref());
+        let place = header
+            .kind
+            .as_ref()
+            .map_or_else(|| document.start(), |k| document.place(k));
+        let scope = |error: &InputError, namespace: Option<&Spanned<String>>| Unknown {
+            kind: kind.to_owned(),
+            namespace: namespace.map(|n| n.value.clone()),
+            name: name.clone(),
+            selector: None,
+            place: place.clone(),
+            why: checks::warning(error),
+        };
+        match kinds::classify(api_version, kind) {
+            Use::Pods(pods) => {
+                self.in_namespace(document, namespace);
+                self.pods(document, pods)
+            }
+            Use::List if depth < LISTS_MAX => {
+                let of = kind.strip_suffix("List").filter(|of| !of.is_empty());
+                let of = of.map(|of| (api_version, of));
+                for item in document.items()? {
+                    self.any(&item.document(document), of, depth + 1)?;
+                }
+                Ok(())
+            }
+            Use::List => Err(place.error("a list within a list")),
+            Use::NotEvaluated(why) => {
+                let error = place.error(format!("kind `{kind}` is not modelled")).with_hint(why);
+                let scope = scope(&error, namespace);
+                self.pass_over(error, scope)
+            }
+            Use::Depends(probe) => match self.probe(document, probe, &name)? {
+                Some(error) => {
+                    // A DestinationRule is about a host, which may be in any namespace.
+                    let scope = scope(&error, namespace.filter(|_| probe != Probe::ClientTls));
+                    self.pass_over(error, scope)
+                }
+                None => {
+                    self.skip(document, kind, &name, "");
+                    Ok(())
+                }
+            },
+            Use::Skipped(word) => {
+                if !word.is_empty() {
+                    self.manifests
+                        .warnings
+                        .push(format!("{place}: {kind} `{name}`: {word}"));
+                }
+                self.skip(document, kind, &name, word);
+                Ok(())
+            }
+            Use::As(Class::Skipped) => {
+                self.skip(document, kind, &name, "");
+                Ok(())
+            }
+            Use::As(Class::Refused(why)) => {
+                let error = place.error(format!("kind `{kind}` is not modelled")).with_hint(why);
+                let scope = scope(&error, namespace);
+                self.pass_over(error, scope)
+            }
+            Use::As(Class::Version(versions)) => {
+                let error = place.error(format!("`{api_version}` of `{kind}` is not read"));
+                Err(error.with_hint(format!("versions that are: {}", versions.join(", "))))
+            }
+            Use::As(Class::Unknown) => {
+                let error = place.error(format!("unknown kind `{kind}`"));
+                Err(error.with_candidates(kind, super::refused::known_kinds()))
+            }
+            Use::As(Class::Known(known)) => {
+                if known != Kind::Namespace {
+                    self.in_namespace(document, namespace);
+                }
+                self.known(document, known)
+            }
+        }
+    }
+
+    fn in_namespace(&mut self, document: &Document<'_>, namespace: Option<&Spanned<String>>) {
+        if let Some(namespace) = namespace {
+            let entry = (namespace.value.clone(), document.place(namespace));
+            self.pending.namespaces.push(entry);
+        }
+    }
+
+    fn skip(&mut self, document: &Document<'_>, kind: &str, name: &str, reason: &'static str) {
+        self.manifests.skipped.push(Skipped {
+            file: document.file().to_owned(),
+            kind: kind.to_owned(),
+            name: name.to_owned(),
+            reason,
+        });
+    }
+
+    /// An error about something that is not evaluated: in lenient reading a warning, and all that it may concern is unknown.
+    fn pass_over(&mut self, error: InputError, scope: Unknown) -> Result<(), InputError> {
+        if !self.options.lenient || error.class != Badness::NotEvaluated {
+            return Err(error);
+        }
+        self.manifests.warnings.push(scope.why.clone());
+        self.manifests.unknown.push(scope);
+        Ok(())
+    }
+
+    /// Errors about fields and keys that are not evaluated: the first of them, or in lenient reading warnings.
+    fn doubts(&mut self, errors: Vec<InputError>) -> Result<Vec<String>, InputError> {
+        let mut doubts = Vec::new();
+        for error in errors {
+            if !self.options.lenient {
+                return Err(error);
+            }
+            doubts.push(checks::warning(&error));
+        }
+        self.manifests.warnings.extend(doubts.iter().cloned());
+        Ok(doubts)
+    }
+
+    fn pods(&mut self, document: &Document<'_>, kind: PodsKind) -> Result<(), InputError> {
+        let mut errors = fields::unknown_fields(document, kind.name())?;
+        errors.extend(keys::not_evaluated(document, true)?);
+        let doubts = self.doubts(errors)?;
+        let mut draft = pods::read(document, kind)?;
+        if !self.first_of_its_name(document, Kind::Pods(kind), &draft.namespace, &draft.name, &draft.place)? {
+            return Ok(());
+        }
+        draft.doubts = doubts;
+        if draft.has_ended {
+            self.skip(document, kind.name(), &draft.name, "the pod has ended");
+        }
+        self.pending.pods.push(draft);
+        Ok(())
+    }
+
+    /// Whether an object is the first of its name. The same object once more is passed over; another of that name is an
+    /// error.
+    fn first_of_its_name(
+        &mut self,
+        document: &Document<'_>,
+        kind: Kind,
+        namespace: &str,
+        name: &str,
+        place: &Place,
+    ) -> Result<bool, InputError> {
+        if name.is_empty() || name.ends_with('-') {
+            return Ok(true);
+        }
+        let key = (kind, namespace.to_owned(), name.to_owned());
+        let text = document.text().trim();
+        let digest = blake3::hash(text.strip_prefix("---").unwrap_or(text).trim().as_bytes());
+        let Some((first, known)) = self.written.get(&key) else {
+            self.written.insert(key, (place.clone(), digest));
+            return Ok(true);
+        };
+        if *known == digest {
+            let warning = format!("{place}: `{name}` is written twice in the same words; the first is at {first}");
+            self.manifests.warnings.push(warning);
+            return Ok(false);
+        }
+        let error = place.error(format!("{} `{namespace}/{name}` is written twice", kind.name()));
+        Err(error.with_hint(format!("nothing says which one counts; the first is at {first}")))
+    }
+
+    fn known(&mut self, document: &Document<'_>, kind: Kind) -> Result<(), InputError> {
+        if matches!(kind, Kind::Namespace | Kind::ServiceAccount | Kind::Service) {
+            return self.plain(document, kind);
+        }
+        let named = WRITTEN_BY_CLUSTER
+            .into_iter()
+            .filter(|key| document.text().contains(key));
+        self.named.extend(named);
+        let Ok(header) = document.parse::<Plain>() else {
+            // Without a name it is wrong; the strict reading says what is.
+            return self.object(kind, document);
+        };
+        let (name, place) = (&header.metadata.name.value, document.place(&header.metadata.name));
+        let namespace = header.metadata.namespace.unwrap_or_else(|| "default".to_owned());
+        if !self.first_of_its_name(document, kind, &namespace, name, &place)? {
+            return Ok(());
+        }
+        match self.object(kind, document) {
+            Err(error) if error.class == Badness::NotEvaluated && self.options.lenient => {
+                let spec = document.parse::<Reach>().ok().and_then(|r| r.spec);
+                let selector = spec.and_then(|s| s.selector.or(s.pod_selector));
+                let scope = Unknown {
+                    kind: kind.name().to_owned(),
+                    namespace: Some(namespace).filter(|_| !kind.name().contains("Clusterwide")),
+                    name: name.clone(),
+                    selector: selector.and_then(|s| s.convert(document).ok()),
+                    place,
+                    why: checks::warning(&error),
+                };
+                self.pass_over(error, scope)
+            }
+            read => read,
+        }
+    }
+
+    fn plain(&mut self, document: &Document<'_>, kind: Kind) -> Result<(), InputError> {
+        let mut errors = fields::unknown_fields(document, kind.name())?;
+        if kind != Kind::ServiceAccount {
+            errors.extend(keys::not_evaluated(document, false)?);
+        }
+        let doubts = self.doubts(errors)?;
+        let object: Plain = document.parse()?;
+        let (name, place) = (
+            object.metadata.name.value.clone(),
+            document.place(&object.metadata.name),
+        );
+        let namespace = match kind {
+            Kind::Namespace => String::new(),
+            _ => object.metadata.namespace.unwrap_or_else(|| "default".to_owned()),
+        };
+        if !self.first_of_its_name(document, kind, &namespace, &name, &place)? {
+            return Ok(());
+        }
+        let manifests = &mut self.manifests;
+        match kind {
+            Kind::Namespace => {
+                self.namespace_doubts.insert(name.clone(), doubts);
+                manifests.namespaces.push(Namespace {
+                    labels: labels(&object.metadata.labels.unwrap_or_default()),
+                    name,
+                    place,
+                });
+            }
+            Kind::ServiceAccount => manifests
+                .service_accounts
+                .push(ServiceAccount { name, namespace, place }),
+            _ => {
+                let (service, labels) = service::read_any(document)?;
+                let selector = LabelSelector {
+                    match_labels: service.selector.0.clone(),
+                    match_expressions: Vec::new(),
+                };
+                self.pending.uses.push(checks::Use {
+                    owner: format!("`selector` of Service {namespace}/{name}"),
+                    place,
+                    namespace: Some(namespace),
+                    labels,
+                    selects: checks::Selects::Labels(selector),
+                    required: false,
+                });
+                manifests.services.push(service);
+            }
+        }
+        Ok(())
+    }
+
+    fn probe(&mut self, document: &Document<'_>, probe: Probe, name: &str) -> Result<Option<InputError>, InputError> {
+        match probe {
+            Probe::ClientTls => Ok(super::probes::client_tls(document)?),
+            Probe::Listeners => Ok(super::probes::listeners(document)?),
+            Probe::Settings => {
+                if matches!(name, "istio" | "cilium-config") {
+                    let start = document.start();
+                    let warning = format!(
+                        "{start}: ConfigMap `{name}`: settings of the installation are not read from manifests; give them as options"
+                    );
+                    self.manifests.warnings.push(warning);
+                }
+                Ok(None)
+            }
+        }
+    }
+}

@@ -1,0 +1,391 @@
+//! Reading of any folder for its policies: kinds of workloads, lists, incomplete folders, what is not evaluated.
+
+use std::fs;
+
+use super::{Manifests, Purpose, ReadOptions, read_folder_for, read_texts_for};
+use crate::policy::Protocol;
+use crate::scenario::error::InputError;
+
+pub(super) const POLICY: ReadOptions = ReadOptions {
+    purpose: Purpose::Policy,
+    lenient: false,
+};
+const LENIENT: ReadOptions = ReadOptions {
+    purpose: Purpose::Policy,
+    lenient: true,
+};
+
+pub(super) fn any(text: &str) -> Result<Manifests, InputError> {
+    read_texts_for(&[("a.yaml".into(), text)], POLICY)
+}
+
+fn lenient(text: &str) -> Manifests {
+    read_texts_for(&[("a.yaml".into(), text)], LENIENT).expect("lenient")
+}
+
+fn refused(text: &str) -> String {
+    any(text).expect_err("refused").to_string()
+}
+
+const TEMPLATE: &str = "{metadata: {labels: {app: a}}, spec: {serviceAccountName: s, containers: [{name: c, ports: [{name: web, containerPort: 80}]}]}}";
+
+fn pod(extra: &str) -> String {
+    format!(
+        "apiVersion: v1\nkind: Pod\nmetadata:\n  name: p\n  labels: {{app: a}}\nspec:\n  containers: [{{name: c}}]\n{extra}"
+    )
+}
+
+#[test]
+fn every_kind_of_workload_is_read() {
+    for (api, kind, spec) in [
+        ("apps/v1", "Deployment", format!("{{template: {TEMPLATE}}}")),
+        (
+            "apps/v1",
+            "StatefulSet",
+            format!("{{serviceName: s, template: {TEMPLATE}}}"),
+        ),
+        ("apps/v1", "DaemonSet", format!("{{template: {TEMPLATE}}}")),
+        ("apps/v1", "ReplicaSet", format!("{{template: {TEMPLATE}}}")),
+        (
+            "v1",
+            "ReplicationController",
+            format!("{{selector: {{app: a}}, template: {TEMPLATE}}}"),
+        ),
+        ("batch/v1", "Job", format!("{{template: {TEMPLATE}}}")),
+        (
+            "batch/v1",
+            "CronJob",
+            format!("{{schedule: x, jobTemplate: {{spec: {{template: {TEMPLATE}}}}}}}"),
+        ),
+    ] {
+        let text = format!("apiVersion: {api}\nkind: {kind}\nmetadata: {{name: w, namespace: n}}\nspec: {spec}\n");
+        let manifests = any(&text).unwrap_or_else(|error| panic!("{kind}: {error}"));
+        let found = manifests.endpoint("n/w").expect(kind);
+        assert_eq!(found.kind.name(), kind);
+        assert_eq!(found.endpoint.subject.labels.get("app"), Some("a"), "{kind}");
+        assert_eq!(found.endpoint.subject.service_account, "s");
+        assert_eq!(found.endpoint.named_ports[&("web".to_owned(), Protocol::Tcp)], 80);
+        assert_eq!(found.container_ports, [(80, Protocol::Tcp)]);
+    }
+}
+
+#[test]
+fn a_job_has_the_label_with_its_name() {
+    let text = format!("apiVersion: batch/v1\nkind: Job\nmetadata: {{name: w}}\nspec: {{template: {TEMPLATE}}}\n");
+    let manifests = any(&text).expect("valid");
+    let labels = &manifests.endpoint("w").expect("there").endpoint.subject.labels;
+    assert_eq!(labels.get("job-name"), Some("w"));
+    assert_eq!(labels.get("batch.kubernetes.io/job-name"), Some("w"));
+}
+
+#[test]
+fn the_older_name_of_the_service_account_counts_if_the_newer_is_missing() {
+    let account = |text: &str| {
+        let manifests = any(&pod(text)).expect("valid");
+        manifests.endpoints[0].endpoint.subject.service_account.clone()
+    };
+    assert_eq!(account(""), "default");
+    assert_eq!(account("  serviceAccount: old\n"), "old");
+    assert_eq!(account("  serviceAccount: old\n  serviceAccountName: new\n"), "new");
+}
+
+#[test]
+fn ports_of_init_containers_count_only_if_they_keep_running() {
+    let ports = |policy: &str| {
+        let text = format!("  initContainers: [{{name: i{policy}, ports: [{{name: x, containerPort: 1}}]}}]\n");
+        any(&pod(&text)).expect("valid").endpoints[0].endpoint.named_ports.len()
+    };
+    assert_eq!(ports(""), 0);
+    assert_eq!(ports(", restartPolicy: Always"), 1);
+}
+
+#[test]
+fn the_host_network_and_the_mesh_are_read() {
+    let namespace = |label: &str| {
+        format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: default, labels: {{{label}}}}}\n---\n")
+    };
+    let facts = |text: &str| {
+        let found = any(text).expect("valid").endpoints.remove(0).endpoint;
+        (found.sidecar, found.ambient, found.host_network)
+    };
+    assert_eq!(facts(&pod("")), (false, false, false));
+    let on = namespace("istio-injection: enabled");
+    assert_eq!(facts(&format!("{on}{}", pod(""))), (true, false, false));
+    assert_eq!(
+        facts(&format!("{on}{}", pod("  hostNetwork: true\n"))),
+        (false, false, true)
+    );
+    let ambient = namespace("istio.io/dataplane-mode: ambient");
+    assert_eq!(facts(&format!("{ambient}{}", pod(""))), (false, true, false));
+    let written = pod("").replace("[{name: c}]", "[{name: c}, {name: istio-proxy}]");
+    assert_eq!(facts(&format!("{ambient}{written}")), (true, false, false));
+}
+
+#[test]
+fn an_object_without_a_namespace_is_in_default_and_namespaces_have_their_name() {
+    let manifests = any(&pod("")).expect("valid");
+    let subject = &manifests.endpoint("p").expect("there").endpoint.subject;
+    assert_eq!(subject.namespace, "default");
+    assert_eq!(
+        subject.namespace_labels.get("kubernetes.io/metadata.name"),
+        Some("default")
+    );
+    let far = pod("").replace("  name: p", "  name: p\n  namespace: far");
+    let manifests = any(&far).expect("valid");
+    assert!(
+        manifests.warnings[0].contains("no manifest declares namespace `far`"),
+        "{:?}",
+        manifests.warnings
+    );
+}
+
+#[test]
+fn lists_are_read_with_the_places_of_their_items() {
+    let items = "apiVersion: v1\nitems:\n- apiVersion: v1\n  kind: Pod\n  metadata: {name: p}\n  spec: {containers: [{name: c}]}\n\
+                 - apiVersion: v1\n  kind: Pod\n  metadata:\n    name: q\n  spec: {containers: [{name: c}]}\nkind: List\nmetadata: {resourceVersion: \"\"}\n";
+    let manifests = any(items).expect("valid");
+    assert_eq!(manifests.endpoints.len(), 2);
+    let place = &manifests.endpoint("q").expect("there").place;
+    assert_eq!((place.line, place.column), (10, 11));
+    let typed = "{\"apiVersion\": \"v1\", \"kind\": \"PodList\", \"items\": [{\"metadata\": {\"name\": \"p\"}, \"spec\": {\"containers\": []}}]}";
+    assert_eq!(any(typed).expect("valid").endpoints[0].place.column, 73);
+    assert_eq!(
+        any("apiVersion: v1\nkind: List\nitems: []\n")
+            .expect("valid")
+            .endpoints
+            .len(),
+        0
+    );
+    let wrong = items.replace("name: q", "nmae: q");
+    assert_eq!(
+        refused(&wrong),
+        "a.yaml:10:5: unknown key `nmae`\n  hint: did you mean `name`?"
+    );
+}
+
+#[test]
+fn misspelt_fields_of_a_workload_are_refused_with_a_near_match() {
+    for (text, expected) in [
+        (
+            "  hostNetwrk: true\n",
+            "a.yaml:8:3: unknown key `hostNetwrk`\n  hint: did you mean `hostNetwork`?",
+        ),
+        ("  dnsConfig: {searchs: []}\n", "did you mean `searches`?"),
+        (
+            "  volumes: [{name: v, hostpath: {path: /}}]\n",
+            "did you mean `hostPath`?",
+        ),
+        ("  hostNetwork: []\n", "expected one value"),
+        ("  volumes: {}\n", "expected a list"),
+        ("  securityContext: [1]\n", "expected a map"),
+    ] {
+        let error = refused(&pod(text));
+        assert!(error.contains(expected), "{text}: {error}");
+    }
+    let all = pod(
+        "  volumes: [{name: v, emptyDir: {}}]\n  tolerations:\n  affinity: {}\n  nodeSelector: {a: b}\nstatus: {x: 1}\n",
+    );
+    assert!(any(&all).is_ok());
+}
+
+#[test]
+fn lenient_reading_warns_and_doubts() {
+    let manifests = lenient(&pod("  hostNetwrk: true\n"));
+    assert_eq!(manifests.warnings, manifests.endpoints[0].doubts);
+    assert!(manifests.warnings[0].contains("did you mean `hostNetwork`?"));
+    let wrong = read_texts_for(&[("a.yaml".into(), pod("  hostNetwork: []\n"))], LENIENT);
+    assert!(wrong.is_err());
+}
+
+#[test]
+fn keys_of_the_mesh_that_change_a_verdict_are_refused() {
+    let with = |key: &str| pod("").replace("  name: p", &format!("  name: p\n  annotations: {{{key}}}"));
+    for key in [
+        "traffic.sidecar.istio.io/excludeInboundPorts: \"80\"",
+        "sidecar.istio.io/interceptionMode: NONE",
+        "inject.istio.io/templates: grpc-agent",
+        "ambient.istio.io/bypass-inbound-capture: \"true\"",
+    ] {
+        assert!(refused(&with(key)).contains("is not modelled"), "{key}");
+        assert_eq!(lenient(&with(key)).endpoints[0].doubts.len(), 1);
+    }
+    for key in ["sidecar.istio.io/proxyCPU: 10m", "proxy.istio.io/config: x", "team: a"] {
+        assert!(any(&with(key)).is_ok(), "{key}");
+    }
+    let waypoint =
+        "apiVersion: v1\nkind: Namespace\nmetadata: {name: default, labels: {istio.io/use-waypoint: w}}\n---\n";
+    let text = format!("{waypoint}{}", pod(""));
+    assert!(refused(&text).contains("waypoint"));
+    assert_eq!(lenient(&text).endpoints[0].doubts.len(), 1);
+}
+
+#[test]
+fn kinds_that_decide_and_are_not_evaluated_are_refused() {
+    for (api, kind) in [
+        ("policy.networking.k8s.io/v1alpha1", "AdminNetworkPolicy"),
+        ("projectcalico.org/v3", "GlobalNetworkPolicy"),
+        ("networking.istio.io/v1alpha3", "EnvoyFilter"),
+        ("cilium.io/v2", "CiliumEnvoyConfig"),
+    ] {
+        let text = format!("apiVersion: {api}\nkind: {kind}\nmetadata: {{name: x, namespace: n}}\n");
+        assert!(
+            refused(&text).contains(&format!("kind `{kind}` is not modelled")),
+            "{kind}"
+        );
+        let manifests = lenient(&text);
+        assert_eq!(manifests.unknown[0].kind, kind);
+        assert_eq!(manifests.unknown[0].namespace.as_deref(), Some("n"));
+    }
+    let rule = |spec: &str| {
+        format!("apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {{name: x}}\nspec: {spec}\n")
+    };
+    assert!(
+        refused(&rule("{host: a, trafficPolicy: {tls: {mode: DISABLE}}}")).starts_with("a.yaml:4:45: `mode: DISABLE`")
+    );
+    assert!(any(&rule("{host: a, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}}")).is_ok());
+    assert!(any(&rule("{host: a, subsets: [{name: v1, labels: {v: a}}]}")).is_ok());
+    let sidecar = |spec: &str| {
+        format!("apiVersion: networking.istio.io/v1\nkind: Sidecar\nmetadata: {{name: x}}\nspec: {spec}\n")
+    };
+    assert!(any(&sidecar("{egress: [{hosts: [\"./*\"]}]}")).is_ok());
+    assert!(refused(&sidecar("{ingress: [{port: {number: 1}}]}")).contains("is not modelled"));
+}
+
+#[test]
+fn a_policy_that_is_not_evaluated_is_unknown_where_it_selects() {
+    let text = format!(
+        "{}---\napiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {{name: x}}\nspec: {{endpointSelecto: {{}}}}\n",
+        pod("")
+    );
+    assert!(refused(&text).contains("did you mean `endpointSelector`?"));
+    let manifests = lenient(&text);
+    let unknown = &manifests.unknown[0];
+    assert!(unknown.selector.is_none() && unknown.namespace.as_deref() == Some("default"));
+    assert!(unknown.may_concern(&manifests.endpoints[0].endpoint.subject));
+}
+
+#[test]
+fn unrelated_objects_and_files_are_listed() {
+    for (text, kind) in [
+        ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\n", "ConfigMap"),
+        (
+            "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: c}\n",
+            "Gateway",
+        ),
+        ("replicas: 1\n", ""),
+        ("[1, 2]\n", ""),
+        ("", ""),
+        ("# nothing\n---\n", ""),
+    ] {
+        let manifests = any(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+        assert_eq!(manifests.skipped[0].kind, kind, "{text}");
+    }
+    assert!(refused("kind: Pod\n").contains("`apiVersion` is missing"));
+    assert!(refused("apiVersion: v1\n").contains("`kind` is missing"));
+    assert!(
+        refused("apiVersion: apps/v1beta1\nkind: Deployment\nmetadata: {name: x}\n").contains("versions that are: v1")
+    );
+}
+
+#[test]
+fn what_matches_nothing_is_a_warning() {
+    let service =
+        "apiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec: {selector: {app: b}, ports: [{port: 1}]}\n---\n";
+    let manifests = any(&format!("{service}{}", pod(""))).expect("valid");
+    assert!(manifests.warnings[0].contains("`selector` of Service default/s matches nothing"));
+    let policy = "apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {name: x}\nspec: {endpointSelector: {matchLabels: {app: b}}}\n";
+    assert!(any(policy).expect("valid").warnings[0].contains("matches nothing"));
+}
+
+#[test]
+fn services_of_every_shape_are_read_and_names_of_ports_looked_up() {
+    let service = |spec: &str| format!("apiVersion: v1\nkind: Service\nmetadata: {{name: s}}\nspec: {spec}\n---\n");
+    let with = pod("").replace("{name: c}", "{name: c, ports: [{name: web, containerPort: 8080}]}");
+    let manifests = any(&format!(
+        "{}{with}",
+        service("{clusterIP: None, selector: {app: a}, ports: [{port: 80, targetPort: web}, {port: 81}]}")
+    ))
+    .expect("valid");
+    let (found, pods) = (&manifests.services[0], &manifests.endpoints[0].endpoint);
+    assert!(found.headless && found.selects(&pods.subject));
+    assert_eq!(
+        found.ports.iter().map(|p| p.of(pods)).collect::<Vec<_>>(),
+        [Some(8080), Some(81)]
+    );
+    let manifests = any(&service("{type: ExternalName, externalName: example.org}")).expect("valid");
+    assert_eq!(manifests.services[0].external_name.as_deref(), Some("example.org"));
+    assert!(refused(&service("{selectr: {app: a}}")).contains("did you mean `selector`?"));
+}
+
+#[test]
+fn an_object_may_be_written_twice_only_in_the_same_words() {
+    let twice = format!("{}---\n{}", pod(""), pod(""));
+    let manifests = any(&twice).expect("valid");
+    assert_eq!((manifests.endpoints.len(), manifests.warnings.len()), (1, 1));
+    let other = format!("{}---\n{}", pod(""), pod("  hostNetwork: true\n"));
+    assert!(refused(&other).contains("is written twice"));
+}
+
+#[test]
+fn single_letters_are_names_and_no_booleans() {
+    let text = pod("")
+        .replace("  name: p", "  name: p\n  namespace: y")
+        .replace("app: a", "app: n");
+    let manifests = any(&text).expect("valid");
+    let labels = &manifests.endpoint("y/p").expect("there").endpoint.subject.labels;
+    assert_eq!(labels.get("app"), Some("n"));
+    assert!(refused(&pod("").replace("app: a", "app: 5")).contains("put it in quotes"));
+}
+
+#[test]
+fn templates_that_are_not_rendered_are_named() {
+    for text in [
+        "apiVersion: v1\nkind: Pod\nmetadata:\n  name: {{ .Values.name }}\n",
+        "{{- if x }}\napiVersion: v1\nkind: Pod\n{{- end }}\n",
+    ] {
+        assert!(refused(text).contains("render the chart first"), "{}", refused(text));
+    }
+}
+
+#[test]
+fn utf_16_is_named_and_a_mark_of_utf_8_is_passed_over() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("a.yaml");
+    fs::write(&file, b"\xff\xfea\0").expect("written");
+    let error = read_folder_for(folder.path(), POLICY).expect_err("refused");
+    assert_eq!((error.message.as_str(), error.line), ("the file is UTF-16", Some(1)));
+    fs::write(&file, format!("\u{feff}{}", pod(""))).expect("written");
+    assert_eq!(
+        read_folder_for(folder.path(), POLICY).expect("valid").endpoints.len(),
+        1
+    );
+}
+
+#[test]
+fn subfolders_are_read_and_links_stay_inside() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let inner = folder.path().join("x/y");
+    fs::create_dir_all(&inner).expect("made");
+    fs::create_dir_all(folder.path().join(".git")).expect("made");
+    fs::write(inner.join("a.yml"), pod("")).expect("written");
+    fs::write(folder.path().join(".git/b.yaml"), "{{").expect("written");
+    fs::write(folder.path().join("expected.json"), "{\"rows\": []}").expect("written");
+    let manifests = read_folder_for(folder.path(), POLICY).expect("valid");
+    assert_eq!((manifests.endpoints.len(), manifests.skipped.len()), (1, 1));
+    assert_eq!(
+        read_folder_for(&inner.join("a.yml"), POLICY)
+            .expect("valid")
+            .endpoints
+            .len(),
+        1
+    );
+    #[cfg(unix)]
+    {
+        let outside = tempfile::tempdir().expect("a folder");
+        fs::write(outside.path().join("c.yaml"), "{{").expect("written");
+        std::os::unix::fs::symlink(outside.path(), folder.path().join("out")).expect("linked");
+        std::os::unix::fs::symlink(outside.path().join("c.yaml"), folder.path().join("d.yaml")).expect("linked");
+        let manifests = read_folder_for(folder.path(), POLICY).expect("valid");
+        assert_eq!(manifests.skipped.len(), 3);
+    }
+}

@@ -1,0 +1,192 @@
+//! What is done with each kind of object when a folder is read for its policies.
+//!
+//! Belongs here: the tables of kinds that decide who may talk to whom and are not evaluated, and of those that do not
+//! decide it, each with the reason. Does not belong here: what the simulator refuses (`refused`).
+
+use super::pods::PodsKind;
+use super::refused::{self, Class};
+use crate::scenario::error::near_match;
+
+/// What to do with an object of a folder that is read for its policies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Use {
+    /// Carries pods.
+    Pods(PodsKind),
+    /// A list of objects; of this kind, if the list says it.
+    List,
+    /// As [`refused::classify`] says.
+    As(Class),
+    /// Decides who may talk to whom and is not evaluated; with the reason.
+    NotEvaluated(&'static str),
+    /// Not evaluated if its spec says certain things.
+    Depends(Probe),
+    /// Has no influence; with what has to be said about it, if anything.
+    Skipped(&'static str),
+}
+
+/// What decides whether an object matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Probe {
+    /// A DestinationRule that sets how clients call.
+    ClientTls,
+    /// A Sidecar with listeners of its own.
+    Listeners,
+    /// A ConfigMap with settings of the mesh or of the network.
+    Settings,
+}
+
+/// Group, kind (`*` for all of the group) and why it is not evaluated. They decide who may talk to whom.
+const NOT_EVALUATED: &[(&str, &str, &str)] = &[
+    ("policy.networking.k8s.io", "AdminNetworkPolicy", ADMIN),
+    ("policy.networking.k8s.io", "BaselineAdminNetworkPolicy", ADMIN),
+    ("policy.networking.k8s.io", "ClusterNetworkPolicy", ADMIN),
+    ("crd.projectcalico.org", "NetworkPolicy", OTHER_CNI),
+    ("crd.projectcalico.org", "GlobalNetworkPolicy", OTHER_CNI),
+    ("projectcalico.org", "NetworkPolicy", OTHER_CNI),
+    ("projectcalico.org", "GlobalNetworkPolicy", OTHER_CNI),
+    ("crd.antrea.io", "NetworkPolicy", OTHER_CNI),
+    ("crd.antrea.io", "ClusterNetworkPolicy", OTHER_CNI),
+    ("k8s.ovn.org", "EgressFirewall", OTHER_CNI),
+    ("network.openshift.io", "EgressNetworkPolicy", OTHER_CNI),
+    ("policy.linkerd.io", "*", OTHER_MESH),
+    ("consul.hashicorp.com", "ServiceIntentions", OTHER_MESH),
+    ("kuma.io", "MeshTrafficPermission", OTHER_MESH),
+    (
+        "networking.istio.io",
+        "EnvoyFilter",
+        "what a changed proxy lets pass cannot be said",
+    ),
+    (
+        "extensions.istio.io",
+        "WasmPlugin",
+        "what an extended proxy lets pass cannot be said",
+    ),
+    (
+        "cilium.io",
+        "CiliumEnvoyConfig",
+        "what Cilium's proxy lets pass with listeners of one's own cannot be said",
+    ),
+    (
+        "cilium.io",
+        "CiliumClusterwideEnvoyConfig",
+        "what Cilium's proxy lets pass with listeners of one's own cannot be said",
+    ),
+];
+const ADMIN: &str =
+    "policies of the cluster's administrator, which come before and after NetworkPolicy, are not evaluated";
+const OTHER_CNI: &str = "policies of this network are not evaluated; of Cilium and Kubernetes they are";
+const OTHER_MESH: &str = "policies of this mesh are not evaluated; of Istio they are";
+
+/// Group, kind and, where something is to be said, what. They do not decide who may talk to whom.
+const SKIPPED: &[(&str, &str, &str)] = &[
+    // Where a Service's endpoints are: policy is about pods.
+    ("", "Endpoints", ""),
+    ("discovery.k8s.io", "EndpointSlice", ""),
+    // How many pods there may be.
+    ("", "LimitRange", ""),
+    ("", "ResourceQuota", ""),
+    ("autoscaling", "HorizontalPodAutoscaler", ""),
+    // Which pod answers a call; the policies are then those of that pod.
+    ("networking.istio.io", "VirtualService", ""),
+    ("cilium.io", "CiliumLocalRedirectPolicy", ""),
+    // Where clients may leave the mesh: no proxy there enforces anything.
+    ("networking.istio.io", "ServiceEntry", ""),
+    // From which address traffic leaves the cluster, after it was allowed to.
+    ("cilium.io", "CiliumEgressGatewayPolicy", ""),
+    ("cilium.io", "CiliumLoadBalancerIPPool", ""),
+    ("cilium.io", "CiliumPodIPPool", ""),
+    ("cilium.io", "CiliumL2AnnouncementPolicy", ""),
+    ("cilium.io", "CiliumExternalWorkload", ""),
+    ("cilium.io", "CiliumVTEPConfig", ""),
+    ("cilium.io", "CiliumGatewayClassConfig", ""),
+    ("cilium.io", "CiliumBGPPeeringPolicy", ""),
+    ("cilium.io", "CiliumBGPClusterConfig", ""),
+    ("cilium.io", "CiliumBGPPeerConfig", ""),
+    ("cilium.io", "CiliumBGPAdvertisement", ""),
+    ("cilium.io", "CiliumBGPNodeConfig", ""),
+    ("cilium.io", "CiliumBGPNodeConfigOverride", ""),
+    ("argoproj.io", "Rollout", OTHER_PODS),
+    ("apps.openshift.io", "DeploymentConfig", OTHER_PODS),
+    ("serving.knative.dev", "Service", OTHER_PODS),
+    ("apps.kruise.io", "CloneSet", OTHER_PODS),
+    (
+        "kustomize.config.k8s.io",
+        "Kustomization",
+        "what it changes is not applied: render it first, e.g. with `kubectl kustomize`",
+    ),
+];
+const OTHER_PODS: &str = "its pods are not read; add them to the folder (`kubectl get pods -o yaml`)";
+
+/// What to do with an object of this `apiVersion` and `kind`.
+pub(super) fn classify(api_version: &str, kind: &str) -> Use {
+    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+    if let Some(pods) = pods_kind(group, version, kind) {
+        return Use::Pods(pods);
+    }
+    if kind.ends_with("List") && (kind == "List" || !refused::is_interpreted(group, kind)) {
+        return Use::List;
+    }
+    let find = |table: &'static [(&str, &str, &'static str)]| {
+        let mut rows = table.iter();
+        rows.find(|(g, k, _)| *g == group && (*k == kind || *k == "*"))
+            .map(|(_, _, why)| *why)
+    };
+    let class = refused::classify(api_version, kind);
+    match (group, kind) {
+        _ if matches!(class, Class::Known(_) | Class::Version(_)) => Use::As(class),
+        ("networking.istio.io", "DestinationRule") => Use::Depends(Probe::ClientTls),
+        ("networking.istio.io", "Sidecar") => Use::Depends(Probe::Listeners),
+        ("", "ConfigMap") => Use::Depends(Probe::Settings),
+        _ => match (find(NOT_EVALUATED), find(SKIPPED)) {
+            (Some(why), _) => Use::NotEvaluated(why),
+            (None, Some(word)) => Use::Skipped(word),
+            (None, None) if group == "apps" || group == "batch" => {
+                let kinds = PodsKind::ALL.map(PodsKind::name);
+                match near_match(kind, kinds) {
+                    Some(_) => Use::As(Class::Unknown),
+                    None => Use::Skipped(""),
+                }
+            }
+            (None, None) => Use::As(class),
+        },
+    }
+}
+
+fn pods_kind(group: &str, version: &str, kind: &str) -> Option<PodsKind> {
+    let found = PodsKind::ALL.into_iter().find(|k| k.name() == kind)?;
+    let expected = match found {
+        PodsKind::Pod | PodsKind::ReplicationController => "",
+        PodsKind::Job | PodsKind::CronJob => "batch",
+        _ => "apps",
+    };
+    let old = found == PodsKind::CronJob && version == "v1beta1";
+    (group == expected && (version == "v1" || old)).then_some(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_are_told_apart() {
+        assert_eq!(classify("apps/v1", "StatefulSet"), Use::Pods(PodsKind::StatefulSet));
+        assert_eq!(classify("v1", "Pod"), Use::Pods(PodsKind::Pod));
+        assert_eq!(classify("v1", "List"), Use::List);
+        assert_eq!(classify("v1", "PodList"), Use::List);
+        assert_eq!(classify("networking.k8s.io/v1", "NetworkPolicyList"), Use::List);
+        assert_eq!(classify("apps/v1", "Deploymnt"), Use::As(Class::Unknown));
+        assert_eq!(classify("cilium.io/v2", "CiliumNetworkPolcy"), Use::As(Class::Unknown));
+        assert_eq!(classify("example.org/v1", "Thing"), Use::As(Class::Skipped));
+        assert!(matches!(
+            classify("crd.projectcalico.org/v1", "NetworkPolicy"),
+            Use::NotEvaluated(_)
+        ));
+        assert!(matches!(
+            classify("policy.linkerd.io/v1", "Server"),
+            Use::NotEvaluated(_)
+        ));
+        assert_eq!(classify("v1", "ConfigMap"), Use::Depends(Probe::Settings));
+        assert_eq!(classify("autoscaling/v2", "HorizontalPodAutoscaler"), Use::Skipped(""));
+        assert!(matches!(classify("v1", "Service"), Use::As(Class::Known(_))));
+    }
+}

@@ -1,0 +1,57 @@
+//! How a folder is read, and what lenient reading passes over.
+//!
+//! Belongs here: plain data. Does not belong here: the reading.
+
+use super::ROOT_NAMESPACE;
+use crate::policy::Subject;
+use crate::policy::labels::LabelSelector;
+use crate::scenario::error::Place;
+
+/// What a folder is read for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Purpose {
+    /// To be simulated: pods come from Deployments, everything that changes placement or time is refused, and what
+    /// objects say of each other must fit.
+    #[default]
+    Simulate,
+    /// To be asked who may talk to whom: any folder. Every kind of object that carries pods is read, with lists and
+    /// dumps; what is missing or matches nothing is a warning.
+    Policy,
+}
+
+/// How a folder is read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ReadOptions {
+    /// What for.
+    pub purpose: Purpose,
+    /// Only for [`Purpose::Policy`]: what is not evaluated is a warning, and the verdicts that it may change are
+    /// unknown ([`Manifests::unknown`](super::Manifests::unknown), [`EndpointManifest::doubts`](super::EndpointManifest::doubts)).
+    pub lenient: bool,
+}
+
+/// A policy, or something that acts as one, that was passed over in lenient reading: the verdicts of everything that it
+/// may concern are unknown, unless another policy denies for sure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unknown {
+    /// Its kind.
+    pub kind: String,
+    /// Its namespace; none means that it may concern every namespace.
+    pub namespace: Option<String>,
+    /// Its name.
+    pub name: String,
+    /// The pods of the namespace that it may concern; none means all of them.
+    pub selector: Option<LabelSelector>,
+    /// Where it is written.
+    pub place: Place,
+    /// What is not evaluated in it, with place and reason.
+    pub why: String,
+}
+
+impl Unknown {
+    /// Whether it may concern these pods, as client or as server.
+    pub fn may_concern(&self, subject: &Subject) -> bool {
+        let namespace = self.namespace.as_ref();
+        let in_reach = namespace.is_none_or(|n| *n == subject.namespace || n == ROOT_NAMESPACE);
+        in_reach && self.selector.as_ref().is_none_or(|s| s.matches(&subject.labels))
+    }
+}
