@@ -60,6 +60,33 @@ fn a_misspelt_name_has_a_near_match_and_exit_code_2() {
     assert!(text.contains("didyoumean`shop/front`"), "{text}");
 }
 
+#[test]
+fn two_workloads_of_one_name_both_stand_in_the_table() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let pod = |kind: &str, label: &str| {
+        let template = format!(
+            "{{metadata: {{labels: {{app: {label}}}}}, spec: {{containers: [{{name: c, image: i, ports: [{{containerPort: 80}}]}}]}}}}"
+        );
+        match kind {
+            "DaemonSet" => format!(
+                "apiVersion: apps/v1\nkind: DaemonSet\nmetadata: {{name: twin}}\nspec: {{selector: {{matchLabels: {{app: {label}}}}}, template: {template}}}\n"
+            ),
+            _ => format!(
+                "apiVersion: v1\nkind: Pod\nmetadata: {{name: twin, labels: {{app: {label}}}}}\nspec: {{containers: [{{name: c, image: i}}]}}\n"
+            ),
+        }
+    };
+    let text = format!("{}---\n{}", pod("DaemonSet", "one"), pod("Pod", "other"));
+    std::fs::write(folder.path().join("twins.yaml"), text).expect("written");
+    let path = folder.path().to_str().expect("UTF-8");
+    let done = policy(&["--manifests", path, "--format", "csv"]).success();
+    let table = String::from_utf8_lossy(&done.get_output().stdout).into_owned();
+    assert!(
+        table.contains(",default/Pod/twin,default/DaemonSet/twin,80,TCP,"),
+        "{table}"
+    );
+}
+
 /// Truth tables that lie elsewhere, if somebody names their folder.
 #[test]
 fn other_truth_tables_agree() {

@@ -4,7 +4,7 @@
 //! to `policy_queries`.
 
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
@@ -14,7 +14,7 @@ use super::{exit_code, load, policy_output, policy_queries, print};
 use crate::policy::layers::{Answer, Ask, Layers};
 use crate::policy::network::{Cni, End, Enforcement, Options};
 use crate::policy::{Because, Decision, Http, Protocol};
-use crate::scenario::manifests::{Manifests, Purpose, ReadOptions, read_folder_for};
+use crate::scenario::manifests::{EndpointManifest, Manifests, Purpose, ReadOptions, read_folder_for};
 
 /// Most rows of a truth table; a larger one is asked for in parts.
 const ROWS_MAX: usize = 1_000_000;
@@ -116,14 +116,14 @@ pub fn run(arguments: &PolicyArgs) -> Result<u8, CliError> {
         eprintln!("warning: {warning}");
     }
     let layers = layers(&manifests, arguments);
-    let queries = match &arguments.queries {
-        Some(file) => policy_queries::read(file)?,
+    let questions = match &arguments.queries {
+        Some(file) => from_file(&manifests, file)?,
         None => all(&manifests, arguments)?,
     };
-    let cases: Vec<Case> = queries
+    let cases: Vec<Case> = questions
         .into_iter()
-        .map(|query| answer(&manifests, &layers, query))
-        .collect::<Result<_, _>>()?;
+        .map(|(query, ends)| answer(&manifests, &layers, query, ends))
+        .collect();
     print(&policy_output::render(&cases, arguments.format, arguments.explain))?;
     if !manifests.skipped.is_empty() && arguments.format == Format::Table {
         eprint!("{}", policy_output::skipped(&manifests.skipped));
@@ -149,19 +149,41 @@ fn layers(manifests: &Manifests, arguments: &PolicyArgs) -> Layers {
     Layers::new(network, manifests.mesh_policies(TRUST_DOMAIN), TRUST_DOMAIN)
 }
 
+/// A question with its client and its server.
+type Question = (Query, [End; 2]);
+
+fn from_file(manifests: &Manifests, file: &Path) -> Result<Vec<Question>, CliError> {
+    let queries = policy_queries::read(file)?.into_iter();
+    queries
+        .map(|query| {
+            let from = find(manifests, "`from` of a question", &query.from)?;
+            let to = find(manifests, "`to` of a question", &query.to)?;
+            Ok((query, [from, to]))
+        })
+        .collect()
+}
+
 /// Every pair of workloads on every declared port, as far as the arguments ask for it.
-fn all(manifests: &Manifests, arguments: &PolicyArgs) -> Result<Vec<Query>, CliError> {
-    let names: Vec<String> = manifests.endpoints.iter().map(name).collect();
-    let chosen = |text: &Option<String>| match text {
-        Some(text) => vec![text.clone()],
-        None => names.clone(),
+fn all(manifests: &Manifests, arguments: &PolicyArgs) -> Result<Vec<Question>, CliError> {
+    let chosen = |argument: &'static str, text: &Option<String>| -> Result<Vec<(String, End)>, CliError> {
+        match text {
+            Some(text) => Ok(vec![(text.clone(), find(manifests, argument, text)?)]),
+            // By position: two workloads may have one name.
+            None => Ok(manifests
+                .endpoints
+                .iter()
+                .enumerate()
+                .map(|(position, e)| (name(manifests, e), End::Workload(position)))
+                .collect()),
+        }
     };
-    let mut queries = Vec::new();
-    for to in chosen(&arguments.to) {
-        let ports: Vec<(u16, Protocol)> = match (arguments.port, find(manifests, "--to", &to)?) {
+    let clients = chosen("--from", &arguments.from)?;
+    let mut questions = Vec::new();
+    for (to, server) in chosen("--to", &arguments.to)? {
+        let ports: Vec<(u16, Protocol)> = match (arguments.port, server) {
             (Some(port), _) => vec![(port, Protocol::Tcp)],
-            (None, End::Workload(index)) => manifests.endpoints[index].container_ports.clone(),
-            (None, _) => {
+            (None, End::Workload(position)) => manifests.endpoints[position].container_ports.clone(),
+            (None, End::Reserved(_) | End::Address(_)) => {
                 return Err(CliError::Argument {
                     argument: "--to",
                     reason: format!("`{to}` declares no ports"),
@@ -170,25 +192,33 @@ fn all(manifests: &Manifests, arguments: &PolicyArgs) -> Result<Vec<Query>, CliE
             }
         };
         for (port, protocol) in ports {
-            for from in chosen(&arguments.from) {
-                if queries.len() == ROWS_MAX {
+            for (from, client) in &clients {
+                if questions.len() == ROWS_MAX {
                     return Err(CliError::Argument {
                         argument: "--manifests",
                         reason: format!("the table would have more than {ROWS_MAX} rows"),
                         hint: "narrow it with --from, --to or --port, or ask with --queries",
                     });
                 }
-                if from != to || arguments.from.is_some() {
-                    queries.push(Query::of(from, to.clone(), port, protocol));
+                if *client != server || arguments.from.is_some() {
+                    let query = Query::of(from.clone(), to.clone(), port, protocol);
+                    questions.push((query, [*client, server]));
                 }
             }
         }
     }
-    Ok(queries)
+    Ok(questions)
 }
 
-fn name(endpoint: &crate::scenario::manifests::EndpointManifest) -> String {
-    format!("{}/{}", endpoint.endpoint.subject.namespace, endpoint.endpoint.name)
+/// The shortest name that means this endpoint, or the longest if none does.
+fn name(manifests: &Manifests, endpoint: &EndpointManifest) -> String {
+    let (namespace, own) = (&endpoint.endpoint.subject.namespace, &endpoint.endpoint.name);
+    let short = format!("{namespace}/{own}");
+    if manifests.endpoint_position(&short).is_ok() {
+        short
+    } else {
+        format!("{namespace}/{}/{own}", endpoint.kind.name())
+    }
 }
 
 fn find(manifests: &Manifests, argument: &'static str, text: &str) -> Result<End, CliError> {
@@ -203,14 +233,10 @@ fn find(manifests: &Manifests, argument: &'static str, text: &str) -> Result<End
             .map_err(|_| wrong(format!("`{address}` is no IP address")))?;
         return Ok(End::Address(address));
     }
-    let found = manifests.endpoint(text).map_err(wrong)?;
-    let position = manifests.endpoints.iter().position(|e| std::ptr::eq(e, found));
-    Ok(End::Workload(position.expect("an endpoint stands in its list")))
+    manifests.endpoint_position(text).map(End::Workload).map_err(wrong)
 }
 
-fn answer(manifests: &Manifests, layers: &Layers, query: Query) -> Result<Case, CliError> {
-    let from = find(manifests, query.argument("from"), &query.from)?;
-    let to = find(manifests, query.argument("to"), &query.to)?;
+fn answer(manifests: &Manifests, layers: &Layers, query: Query, [from, to]: [End; 2]) -> Case {
     let fields = query.header_fields();
     let host = fields
         .iter()
@@ -230,7 +256,7 @@ fn answer(manifests: &Manifests, layers: &Layers, query: Query) -> Result<Case, 
         http,
     });
     let doubt = doubt(manifests, [from, to]);
-    Ok(case(query, &answer, doubt))
+    case(query, &answer, doubt)
 }
 
 /// What was passed over in lenient reading and may concern one of the ends.

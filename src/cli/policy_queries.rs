@@ -94,16 +94,6 @@ impl Query {
             .map(|(name, value)| (name.to_ascii_lowercase(), value.clone()))
             .collect()
     }
-
-    /// How an end is named in an error: a question of a file, or an argument.
-    pub fn argument(&self, end: &'static str) -> &'static str {
-        match (self.id.is_some(), end) {
-            (true, "from") => "`from` of a question",
-            (true, _) => "`to` of a question",
-            (false, "from") => "--from",
-            (false, _) => "--to",
-        }
-    }
 }
 
 /// Reads a file of questions.

@@ -6,9 +6,10 @@
 use std::path::PathBuf;
 use std::thread;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use super::error::CliError;
+use super::explain::Format;
 use super::load::{self, LoadRequest};
 use super::run::positive;
 use super::{exit_code, explain, print};
@@ -19,16 +20,6 @@ use crate::report;
 
 /// Replications of each design unless the arguments say otherwise: enough to meet most of the code, done in seconds.
 const REPLICATIONS: u64 = 20;
-
-/// How a report is told.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// For people.
-    #[default]
-    Text,
-    /// For programs.
-    Json,
-}
 
 /// The arguments as they were typed.
 #[derive(Debug, Args)]

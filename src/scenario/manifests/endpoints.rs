@@ -317,15 +317,12 @@ impl Group<'_> {
     }
 }
 
-/// The endpoint that a text means: `namespace/name`, `namespace/Kind/name`, or `name` in the namespace `default`.
+/// The position of the endpoint that a text means: `namespace/name`, `namespace/Kind/name`, or `name` in the namespace
+/// `default`.
 ///
 /// # Errors
 /// In words: there is none (with a near match), or several that differ.
-pub(super) fn find<'e>(
-    endpoints: &'e [EndpointManifest],
-    names: &Names,
-    text: &str,
-) -> Result<&'e EndpointManifest, String> {
+pub(super) fn find(endpoints: &[EndpointManifest], names: &Names, text: &str) -> Result<usize, String> {
     let parts: Vec<&str> = text.split('/').collect();
     let (namespace, kind, name) = match parts[..] {
         [name] => ("default", None, name),
@@ -349,7 +346,7 @@ pub(super) fn find<'e>(
                 None => format!("no workload or pod `{asked}`"),
             })
         }
-        [index] => Ok(&endpoints[index]),
+        [index] => Ok(index),
         _ => {
             let shown = indices.iter().take(8).map(|i| {
                 let e = &endpoints[*i];

@@ -153,6 +153,14 @@ impl Manifests {
     /// # Errors
     /// In words: there is none (with a near match), or there are several that policy can tell apart.
     pub fn endpoint(&self, text: &str) -> Result<&EndpointManifest, String> {
+        self.endpoint_position(text).map(|position| &self.endpoints[position])
+    }
+
+    /// As [`Manifests::endpoint`]: its position in [`Manifests::endpoints`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn endpoint_position(&self, text: &str) -> Result<usize, String> {
         endpoints::find(&self.endpoints, &self.names, text)
     }
 

@@ -30,7 +30,7 @@ pub struct ReadOptions {
 }
 
 /// A policy, or something that acts as one, that was passed over in lenient reading: the verdicts of everything that it
-/// may concern are unknown, unless another policy denies for sure.
+/// may concern are unknown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unknown {
     /// Its kind.
