@@ -87,6 +87,148 @@ fn two_workloads_of_one_name_both_stand_in_the_table() {
     );
 }
 
+const LAYERS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/policy-layers");
+
+/// Each question with the answers of the network, of the mesh, and of both together.
+#[test]
+fn the_mesh_changes_what_the_network_sees() {
+    let cases = [
+        // Inside mutual TLS an HTTP rule cannot read the request.
+        ("side/client", "side/read-only", 80, "GET", ["allow", "allow", "deny"]),
+        ("side/client", "side/read-only", 80, "POST", ["deny", "allow", "deny"]),
+        // Without mutual TLS it can.
+        ("side/client", "side/plain", 80, "GET", ["allow", "allow", "allow"]),
+        ("side/client", "side/plain", 80, "POST", ["deny", "allow", "deny"]),
+        (
+            "ip:203.0.113.10",
+            "side/read-only",
+            80,
+            "GET",
+            ["allow", "allow", "allow"],
+        ),
+        // In ambient mode the network sees port 15008 and no other.
+        (
+            "ambient/client",
+            "ambient/by-port",
+            80,
+            "GET",
+            ["allow", "allow", "deny"],
+        ),
+        (
+            "ambient/client",
+            "ambient/by-tunnel",
+            80,
+            "GET",
+            ["deny", "allow", "allow"],
+        ),
+        (
+            "ip:203.0.113.10",
+            "ambient/by-port",
+            80,
+            "GET",
+            ["allow", "allow", "allow"],
+        ),
+    ];
+    ask_layers(&cases);
+}
+
+#[test]
+fn a_waypoint_has_the_policies_of_its_service_and_the_workload_sees_the_waypoint() {
+    let cases = [
+        ("ambient/client", "guarded/web", 80, "GET", ["allow", "allow", "allow"]),
+        ("ambient/client", "guarded/web", 80, "POST", ["allow", "deny", "deny"]),
+        ("ambient/by-port", "guarded/web", 80, "GET", ["allow", "deny", "deny"]),
+        // No Service leads to this port, so that nothing stands between.
+        ("ambient/client", "guarded/web", 9090, "GET", ["allow", "deny", "deny"]),
+        // Sidecars and clients outside of the mesh do not call waypoints.
+        ("side/client", "guarded/web", 80, "GET", ["allow", "deny", "deny"]),
+        ("ip:203.0.113.10", "guarded/web", 80, "GET", ["allow", "deny", "deny"]),
+    ];
+    ask_layers(&cases);
+}
+
+fn ask_layers(cases: &[(&str, &str, u16, &str, [&str; 3])]) {
+    let query = |(from, to, port, method, _): &(&str, &str, u16, &str, [&str; 3])| json!({"from": from, "to": to, "port": port, "method": method});
+    let queries: Vec<Value> = cases.iter().map(query).collect();
+    let answers = answers(LAYERS, &json!(queries));
+    assert_eq!(answers.len(), cases.len());
+    for (answer, case) in answers.iter().zip(cases) {
+        let seen = ["network_policy", "istio", "together"].map(|key| answer[key].as_str().unwrap_or("nothing"));
+        assert_eq!(seen, case.4, "{answer:#}");
+    }
+}
+
+#[test]
+fn what_is_not_evaluated_is_refused_and_leniently_makes_verdicts_unknown() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let shop = std::fs::read_to_string(format!("{SHOP}/shop.yaml")).expect("read");
+    let filter =
+        "apiVersion: networking.istio.io/v1alpha3\nkind: EnvoyFilter\nmetadata: {name: f, namespace: shop}\nspec: {}\n";
+    std::fs::write(folder.path().join("shop.yaml"), shop).expect("written");
+    std::fs::write(folder.path().join("z.yaml"), filter).expect("written");
+    let path = folder.path().to_str().expect("UTF-8");
+    let refused = policy(&["--manifests", path]).code(2);
+    let error = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
+    assert!(error.contains("EnvoyFilter") && error.contains("z.yaml:2:7"), "{error}");
+
+    let ask = [
+        "--manifests",
+        path,
+        "--from",
+        "shop/front",
+        "--format",
+        "csv",
+        "--lenient",
+    ];
+    let done = policy(&ask).success();
+    let output = done.get_output();
+    let table = String::from_utf8_lossy(&output.stdout).into_owned();
+    let row = table.lines().find(|line| line.contains("shop/back")).expect("a row");
+    assert!(row.contains(",unknown,unknown,unknown,"), "{row}");
+    let warnings = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(warnings.contains("EnvoyFilter"), "{warnings}");
+}
+
+/// The rows of a folder's truth table without their reasons, sorted.
+fn rows(folder: &Path) -> Vec<String> {
+    let path = folder.to_str().expect("UTF-8");
+    let done = policy(&["--manifests", path, "--format", "csv"]).success();
+    let table = String::from_utf8_lossy(&done.get_output().stdout).into_owned();
+    let decisions = |line: &str| line.splitn(11, ',').take(10).collect::<Vec<_>>().join(",");
+    let mut rows: Vec<String> = table.lines().map(decisions).collect();
+    rows.sort_unstable();
+    rows
+}
+
+#[test]
+fn order_of_files_and_of_objects_changes_nothing() {
+    for file in [format!("{SHOP}/shop.yaml"), format!("{LAYERS}/layers.yaml")] {
+        let whole = tempfile::tempdir().expect("a folder");
+        let text = std::fs::read_to_string(&file).expect("read");
+        std::fs::write(whole.path().join("all.yaml"), &text).expect("written");
+        let expected = rows(whole.path());
+        assert!(expected.len() > 3, "{expected:?}");
+        let documents: Vec<&str> = text.split("\n---\n").collect();
+        let reversed = tempfile::tempdir().expect("a folder");
+        for (index, document) in documents.iter().rev().enumerate() {
+            let name = format!("{index:03}.yaml");
+            std::fs::write(reversed.path().join(name), format!("{document}\n")).expect("written");
+        }
+        assert_eq!(rows(reversed.path()), expected, "{file}");
+        let turned: Vec<&str> = documents.iter().rev().copied().collect();
+        std::fs::write(whole.path().join("all.yaml"), turned.join("\n---\n")).expect("written");
+        assert_eq!(rows(whole.path()), expected, "{file}");
+    }
+}
+
+#[test]
+fn a_table_for_a_file_has_a_width_that_can_be_read() {
+    let done = policy(&["--manifests", SHOP, "--explain"]).success();
+    let table = String::from_utf8_lossy(&done.get_output().stdout).into_owned();
+    let widest = table.lines().map(|line| line.chars().count()).max();
+    assert!(widest.is_some_and(|width| (60..=160).contains(&width)), "{table}");
+}
+
 /// Truth tables that lie elsewhere, if somebody names their folder.
 #[test]
 fn other_truth_tables_agree() {

@@ -70,7 +70,7 @@ pub struct PolicyArgs {
     /// Only to this workload or address.
     #[arg(long, value_name = "B")]
     to: Option<String>,
-    /// Only this port of the pods; without it, every port that they declare.
+    /// Only this port of the pods; without it, every port that they declare or that a Service leads to.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     port: Option<u16>,
     /// How answers are printed.
@@ -98,7 +98,9 @@ pub(super) struct Case {
     pub network: &'static str,
     /// What the mesh says.
     pub mesh: &'static str,
-    /// Why, for both.
+    /// Whether the request gets through both layers.
+    pub together: &'static str,
+    /// Why, for all of them.
     pub because: String,
 }
 
@@ -146,7 +148,7 @@ fn layers(manifests: &Manifests, arguments: &PolicyArgs) -> Layers {
     };
     let endpoints = manifests.endpoints.iter().map(|e| e.endpoint.clone()).collect();
     let network = manifests.network_policies(options).compile(endpoints);
-    Layers::new(network, manifests.mesh_policies(TRUST_DOMAIN), TRUST_DOMAIN)
+    Layers::new(network, manifests.mesh_policies(TRUST_DOMAIN), TRUST_DOMAIN).with_routes(manifests.routes())
 }
 
 /// A question with its client and its server.
@@ -182,7 +184,13 @@ fn all(manifests: &Manifests, arguments: &PolicyArgs) -> Result<Vec<Question>, C
     for (to, server) in chosen("--to", &arguments.to)? {
         let ports: Vec<(u16, Protocol)> = match (arguments.port, server) {
             (Some(port), _) => vec![(port, Protocol::Tcp)],
-            (None, End::Workload(position)) => manifests.endpoints[position].container_ports.clone(),
+            (None, End::Workload(position)) => {
+                let ports = manifests.ports(position);
+                if ports.is_empty() {
+                    eprintln!("warning: `{to}` declares no ports, and no Service leads to it; ask with --port");
+                }
+                ports
+            }
             (None, End::Reserved(_) | End::Address(_)) => {
                 return Err(CliError::Argument {
                     argument: "--to",
@@ -281,17 +289,27 @@ fn case(query: Query, answer: &Answer, doubt: Option<String>) -> Case {
     };
     let network = word(answer.network.decision);
     let mesh = answer.mesh.as_ref().map_or("n/a", |verdict| word(verdict.decision));
+    let together = word(answer.together.verdict.decision);
     let because = doubt.clone().unwrap_or_else(|| {
         let mesh = match &answer.mesh {
             Some(verdict) => reason(&verdict.because),
             None => "nothing at the destination enforces".to_owned(),
         };
-        format!("network: {}; mesh: {mesh}", reason(&answer.network.because))
+        let network = reason(&answer.network.because);
+        match answer.together.disguise {
+            None => format!("network: {network}; mesh: {mesh}"),
+            Some(disguise) => format!(
+                "network: {network}; mesh: {mesh}; together: {}: {}",
+                disguise.words(),
+                reason(&answer.together.verdict.because)
+            ),
+        }
     });
     Case {
         query,
         network,
         mesh,
+        together,
         because,
     }
 }

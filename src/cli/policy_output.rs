@@ -8,6 +8,9 @@ use serde_json::json;
 use super::policy::{Case, Format};
 use crate::scenario::manifests::Skipped;
 
+/// Width of a table that is not shown in a terminal, in characters.
+const WIDTH: u16 = 160;
+
 /// The answers in the form asked for.
 pub(super) fn render(cases: &[Case], format: Format, explain: bool) -> String {
     match format {
@@ -37,7 +40,10 @@ fn table(cases: &[Case], explain: bool) -> String {
     table
         .load_style(presets::UTF8_HORIZONTAL_ONLY)
         .set_content_arrangement(ContentArrangement::Dynamic);
-    let mut head = vec!["from", "to", "port", "request", "network policy", "Istio"];
+    if table.width().is_none() {
+        table.set_width(WIDTH);
+    }
+    let mut head = vec!["from", "to", "port", "request", "network policy", "Istio", "together"];
     if explain {
         head.push("because");
     }
@@ -50,6 +56,7 @@ fn table(cases: &[Case], explain: bool) -> String {
             request(case),
             case.network.to_owned(),
             case.mesh.to_owned(),
+            case.together.to_owned(),
         ];
         if explain {
             row.push(case.because.clone());
@@ -66,6 +73,7 @@ fn json_text(cases: &[Case]) -> String {
             let mut value = json!(case.query);
             value["network_policy"] = json!(case.network);
             value["istio"] = json!(case.mesh);
+            value["together"] = json!(case.together);
             value["because"] = json!(case.because);
             value
         })
@@ -74,7 +82,7 @@ fn json_text(cases: &[Case]) -> String {
 }
 
 fn csv(cases: &[Case]) -> String {
-    let mut text = "id,from,to,port,protocol,method,path,network_policy,istio,because\n".to_owned();
+    let mut text = "id,from,to,port,protocol,method,path,network_policy,istio,together,because\n".to_owned();
     for case in cases {
         let query = &case.query;
         let id = match &query.id {
@@ -92,6 +100,7 @@ fn csv(cases: &[Case]) -> String {
             query.path.clone().unwrap_or_default(),
             case.network.to_owned(),
             case.mesh.to_owned(),
+            case.together.to_owned(),
             case.because.clone(),
         ];
         text.push_str(&fields.map(|field| quoted(&field)).join(","));

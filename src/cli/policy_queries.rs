@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::error::CliError;
 use crate::policy::Protocol;
@@ -49,8 +49,8 @@ pub(super) struct Query {
     pub to: String,
     /// Port of the pod.
     pub port: u16,
-    /// Transport protocol.
-    #[serde(default)]
+    /// Transport protocol; TCP where none is written.
+    #[serde(default, deserialize_with = "or_default")]
     pub protocol: Transport,
     /// HTTP method; with a method, a path or header fields the question is about a request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -94,6 +94,11 @@ impl Query {
             .map(|(name, value)| (name.to_ascii_lowercase(), value.clone()))
             .collect()
     }
+}
+
+/// A value, or its default for `null`.
+fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
 /// Reads a file of questions.

@@ -12,6 +12,7 @@ pub mod layers;
 pub mod network;
 pub mod request;
 pub mod subject;
+pub mod waypoints;
 
 #[cfg(test)]
 mod truth_table;

@@ -11,7 +11,7 @@ use super::kinds::{self, Probe, Use};
 use super::object::{Header, RawSelector, SpannedMap, labels};
 use super::pods::PodsKind;
 use super::refused::{Class, Kind};
-use super::{Namespace, Reader, ServiceAccount, Skipped, Unknown, fields, keys, pods, service};
+use super::{Namespace, Reader, ServiceAccount, Skipped, Unknown, fields, keys, pods, service, waypoints};
 use crate::policy::labels::LabelSelector;
 use crate::scenario::error::{Class as Badness, InputError, Place};
 use crate::scenario::yaml::{Document, Spanned};
@@ -127,6 +127,13 @@ impl Reader {
                     Ok(())
                 }
             },
+            Use::Gateway => {
+                match waypoints::read(document)? {
+                    Some(waypoint) => self.manifests.waypoints.push(waypoint),
+                    None => self.skip(document, kind, &name, ""),
+                }
+                Ok(())
+            }
             Use::Skipped(word) => {
                 if !word.is_empty() {
                     self.manifests

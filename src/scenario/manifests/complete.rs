@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::checks::{self, BUILT_IN};
 use super::endpoints::{self, Surroundings};
 use super::index::{Index, Party};
-use super::{EndpointManifest, Manifests, Reader};
+use super::{EndpointManifest, Manifests, Reader, waypoints};
 use crate::policy::labels::Labels;
 use crate::scenario::error::{InputError, Place};
 
@@ -58,6 +58,8 @@ impl Reader {
             manifests.warnings.push(checks::warning(&error));
         }
         drop(index);
+        let undeclared = waypoints::undeclared(manifests);
+        manifests.warnings.extend(undeclared);
         (self.manifests.endpoints, self.manifests.names) = (endpoints, names);
         Ok(self.manifests)
     }

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::injection::DATAPLANE_MODE;
 use super::object::SpannedMap;
+use super::waypoints::USE_WAYPOINT;
 use crate::scenario::error::InputError;
 use crate::scenario::yaml::Document;
 
@@ -29,9 +30,9 @@ const NOT_EVALUATED: [(&str, &[&str], &str); 10] = [
         "what other templates inject is not evaluated",
     ),
     (
-        "istio.io/use-waypoint",
+        USE_WAYPOINT,
         &["none"],
-        "what a waypoint enforces is not evaluated",
+        "waypoints of Services and namespaces are evaluated, those of single pods are not",
     ),
     (
         "istio.io/ingress-use-waypoint",
@@ -93,8 +94,10 @@ pub(super) fn not_evaluated(document: &Document<'_>, templates: bool) -> Result<
         }
         let maps = metadata.map_or([None, None], |m| [m.labels, m.annotations]);
         for (key, value) in maps.iter().flatten().flatten() {
+            let of_service = !templates && key.starts_with(USE_WAYPOINT);
             let hit = NOT_EVALUATED
                 .iter()
+                .filter(|_| !of_service)
                 .find(|(start, harmless, _)| key.starts_with(start) && !harmless.contains(&value.value.as_str()));
             if let Some((_, _, why)) = hit {
                 let message = format!("`{key}: {}` is not modelled", value.value);

@@ -20,6 +20,8 @@ pub(super) enum Use {
     NotEvaluated(&'static str),
     /// Not evaluated if its spec says certain things.
     Depends(Probe),
+    /// A Gateway, which may be a waypoint.
+    Gateway,
     /// Has no influence; with what has to be said about it, if anything.
     Skipped(&'static str),
 }
@@ -137,6 +139,7 @@ pub(super) fn classify(api_version: &str, kind: &str) -> Use {
         ("networking.istio.io", "DestinationRule") => Use::Depends(Probe::ClientTls),
         ("networking.istio.io", "Sidecar") => Use::Depends(Probe::Listeners),
         ("", "ConfigMap") => Use::Depends(Probe::Settings),
+        ("gateway.networking.k8s.io", "Gateway") => Use::Gateway,
         _ => match (find(NOT_EVALUATED), find(SKIPPED)) {
             (Some(why), _) => Use::NotEvaluated(why),
             (None, Some(word)) => Use::Skipped(word),

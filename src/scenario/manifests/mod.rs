@@ -34,6 +34,7 @@ mod refused;
 mod selectors;
 mod service;
 mod types;
+mod waypoints;
 mod workload;
 
 #[cfg(test)]
@@ -58,6 +59,7 @@ use serde::de::DeserializeOwned;
 
 use super::error::{InputError, Place};
 use super::yaml::{self, Document, Strings};
+use crate::policy::Protocol;
 use crate::policy::cilium::CiliumNetworkPolicy;
 use crate::policy::istio::{
     AuthorizationPolicy, MeshOptions, MeshParts, MeshPolicies, PeerAuthentication, RequestAuthentication,
@@ -74,6 +76,7 @@ pub use folder::{FILES_MAX, FOLDER_SIZE_MAX};
 pub use options::{Purpose, ReadOptions, Unknown};
 pub use pods::PodsKind;
 pub use types::{CountOrPercent, Located, ServiceManifest, ServicePort, TargetPort, Workload};
+pub use waypoints::WaypointManifest;
 pub use workload::IGNORES_SIGTERM;
 
 /// Istio's root namespace, whose policies reach every namespace (istio/api `mesh/v1alpha1/config.proto`, default).
@@ -137,6 +140,8 @@ pub struct Manifests {
     pub authorization_policies: Vec<Located<AuthorizationPolicy>>,
     /// RequestAuthentications.
     pub request_authentications: Vec<Located<RequestAuthentication>>,
+    /// Waypoints of ambient mode; only for [`Purpose::Policy`].
+    pub waypoints: Vec<WaypointManifest>,
     /// What was passed over in lenient reading and acts on who may talk to whom.
     pub unknown: Vec<Unknown>,
     /// Objects without influence.
@@ -162,6 +167,22 @@ impl Manifests {
     /// As there.
     pub fn endpoint_position(&self, text: &str) -> Result<usize, String> {
         endpoints::find(&self.endpoints, &self.names, text)
+    }
+
+    /// Ports on which the endpoint at this position can be called: those that its containers declare, then those to which
+    /// Services lead besides.
+    pub fn ports(&self, position: usize) -> Vec<(u16, Protocol)> {
+        let found = &self.endpoints[position];
+        let mut ports = found.container_ports.clone();
+        let services = self.services.iter().filter(|s| s.selects(&found.endpoint.subject));
+        for port in services.flat_map(|service| &service.ports) {
+            if let Some(target) = port.of(&found.endpoint)
+                && !ports.contains(&(target, port.protocol))
+            {
+                ports.push((target, port.protocol));
+            }
+        }
+        ports
     }
 
     /// The network's policies, ready to be asked. The Services that they may name are added to the options.

@@ -179,6 +179,7 @@ pub(super) fn read(document: &Document<'_>, object: Object<ServiceSpec>) -> Resu
             ports,
             headless: false,
             external_name: None,
+            labels: labels(&meta.labels),
             place,
         },
     })
@@ -194,6 +195,7 @@ struct AnyService {
 struct AnyMetadata {
     name: Spanned<String>,
     namespace: Option<String>,
+    labels: Option<SpannedMap>,
 }
 
 #[derive(Deserialize)]
@@ -247,6 +249,7 @@ pub(super) fn read_any(document: &Document<'_>) -> Result<(ServiceManifest, Vec<
         ports,
         headless: spec.cluster_ip.as_deref() == Some("None"),
         external_name: spec.external_name.filter(|_| is_name),
+        labels: labels(&object.metadata.labels.unwrap_or_default()),
         place,
     };
     Ok((service, places))

@@ -152,6 +152,8 @@ pub struct ServiceManifest {
     pub headless: bool,
     /// The name outside the cluster that it stands for (`type: ExternalName`).
     pub external_name: Option<String>,
+    /// Its own labels.
+    pub labels: Labels,
     /// Where its name is written.
     pub place: Place,
 }
