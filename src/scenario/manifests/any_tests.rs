@@ -205,6 +205,7 @@ fn keys_of_the_mesh_that_change_a_verdict_are_refused() {
         "sidecar.istio.io/interceptionMode: NONE",
         "inject.istio.io/templates: grpc-agent",
         "ambient.istio.io/bypass-inbound-capture: \"true\"",
+        "istio.io/use-waypoint: w",
     ] {
         assert!(refused(&with(key)).contains("is not modelled"), "{key}");
         assert_eq!(lenient(&with(key)).endpoints[0].doubts.len(), 1);
@@ -212,11 +213,26 @@ fn keys_of_the_mesh_that_change_a_verdict_are_refused() {
     for key in ["sidecar.istio.io/proxyCPU: 10m", "proxy.istio.io/config: x", "team: a"] {
         assert!(any(&with(key)).is_ok(), "{key}");
     }
+}
+
+#[test]
+fn a_waypoint_that_no_gateway_declares_is_taken_to_be_there_and_said() {
     let waypoint =
         "apiVersion: v1\nkind: Namespace\nmetadata: {name: default, labels: {istio.io/use-waypoint: w}}\n---\n";
     let text = format!("{waypoint}{}", pod(""));
-    assert!(refused(&text).contains("waypoint"));
-    assert_eq!(lenient(&text).endpoints[0].doubts.len(), 1);
+    let warnings = any(&text).expect("valid").warnings;
+    assert!(
+        warnings.iter().any(|warning| warning.contains("waypoint `default/w`")),
+        "{warnings:?}"
+    );
+    let gateway = "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: w}\nspec: {gatewayClassName: istio-waypoint}\n---\n";
+    let declared = any(&format!("{gateway}{text}")).expect("valid");
+    assert_eq!(declared.waypoints.len(), 1);
+    assert!(
+        !declared.warnings.iter().any(|warning| warning.contains("waypoint")),
+        "{:?}",
+        declared.warnings
+    );
 }
 
 #[test]
