@@ -207,7 +207,7 @@ fn order_of_files_and_of_objects_changes_nothing() {
         let text = std::fs::read_to_string(&file).expect("read");
         std::fs::write(whole.path().join("all.yaml"), &text).expect("written");
         let expected = rows(whole.path());
-        assert!(expected.len() > 3, "{expected:?}");
+        assert!(expected.len() >= 3, "{expected:?}");
         let documents: Vec<&str> = text.split("\n---\n").collect();
         let reversed = tempfile::tempdir().expect("a folder");
         for (index, document) in documents.iter().rev().enumerate() {
