@@ -18,6 +18,8 @@ use crate::scenario::manifests::{EndpointManifest, Manifests, Purpose, ReadOptio
 
 /// Most rows of a truth table; a larger one is asked for in parts.
 const ROWS_MAX: usize = 1_000_000;
+/// Most workloads that a note names.
+const NAMED_MAX: usize = 5;
 /// Trust domain of a mesh that names none (istio/api `mesh/v1alpha1/config.proto`, default).
 const TRUST_DOMAIN: &str = "cluster.local";
 
@@ -180,14 +182,14 @@ fn all(manifests: &Manifests, arguments: &PolicyArgs) -> Result<Vec<Question>, C
         }
     };
     let clients = chosen("--from", &arguments.from)?;
-    let mut questions = Vec::new();
+    let (mut questions, mut without_ports) = (Vec::new(), Vec::new());
     for (to, server) in chosen("--to", &arguments.to)? {
         let ports: Vec<(u16, Protocol)> = match (arguments.port, server) {
             (Some(port), _) => vec![(port, Protocol::Tcp)],
             (None, End::Workload(position)) => {
                 let ports = manifests.ports(position);
                 if ports.is_empty() {
-                    eprintln!("warning: `{to}` declares no ports, and no Service leads to it; ask with --port");
+                    without_ports.push(to.clone());
                 }
                 ports
             }
@@ -214,6 +216,12 @@ fn all(manifests: &Manifests, arguments: &PolicyArgs) -> Result<Vec<Question>, C
                 }
             }
         }
+    }
+    if !without_ports.is_empty() {
+        let shown = without_ports.iter().take(NAMED_MAX).map(String::as_str);
+        let more = if without_ports.len() > NAMED_MAX { ", …" } else { "" };
+        let (n, shown) = (without_ports.len(), shown.collect::<Vec<_>>().join(", "));
+        eprintln!("note: {n} without ports of their own or of a Service have no row ({shown}{more}); ask with --port");
     }
     Ok(questions)
 }
