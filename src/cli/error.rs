@@ -7,6 +7,7 @@ use std::io;
 use miette::{Diagnostic, LabeledSpan, Severity, SourceCode};
 
 use crate::lab::LabError;
+use crate::lab::plan::quoted;
 
 /// A finding about the input that can show itself with file, line and hint.
 pub type InputError = Box<dyn Diagnostic + Send + Sync + 'static>;
@@ -36,6 +37,16 @@ pub enum CliError {
         experiment: String,
         /// A near match, or the designs that there are.
         hint: Option<String>,
+    },
+    /// A design has several points and the command takes one.
+    #[error("design {name} has {points} points")]
+    SeveralPoints {
+        /// What was typed.
+        name: String,
+        /// How many points it has.
+        points: usize,
+        /// The full name of the first of them.
+        first: String,
     },
     /// The laboratory could not do its work.
     #[error(transparent)]
@@ -70,6 +81,10 @@ impl Diagnostic for CliError {
         match self {
             Self::Argument { hint, .. } => Some(Box::new(hint)),
             Self::UnknownDesign { hint, .. } => hint.as_ref().map(|hint| Box::new(hint) as Box<dyn std::fmt::Display>),
+            Self::SeveralPoints { first, .. } => Some(Box::new(format!(
+                "name one, such as `--design {}`; `meshfault run --dry-run` lists them",
+                quoted(first)
+            ))),
             Self::Input(input) => input.help(),
             Self::Lab(error) => error.hint().map(|hint| Box::new(hint) as Box<dyn std::fmt::Display>),
             Self::Figure(_) | Self::Output(_) | Self::Signal(_) => None,

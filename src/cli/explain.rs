@@ -39,7 +39,7 @@ pub enum Format {
 pub struct ExplainArgs {
     /// The experiment: a file, or the name of a built-in one; without it, the built-in istiod-cut-off.
     experiment: Option<PathBuf>,
-    /// The design; without it, the first of the experiment.
+    /// The design, `DESIGN` or `DESIGN@factor=value,…`; without it, the first of the experiment.
     #[arg(long, value_name = "DESIGN")]
     design: Option<String>,
     /// The number of the run, from 0; it may lie beyond those of a result.
@@ -133,6 +133,13 @@ pub fn run(request: &ExplainRequest) -> Result<u8, CliError> {
     let scenario = load::scenario(&request.load)?;
     let designs = load::designs(&scenario, &request.load.designs)?;
     let design = designs[0];
+    if !request.load.designs.is_empty() && designs.len() > 1 {
+        return Err(CliError::SeveralPoints {
+            name: design.design.clone(),
+            points: designs.len(),
+            first: design.name.clone(),
+        });
+    }
     let simulator = Simulator::new(scenario.seed, &scenario.seed_group, [design]);
     let outcome = simulator.run(0, request.replication, true);
     let command = explain::command(

@@ -45,14 +45,25 @@ pub fn scenario(request: &LoadRequest) -> Result<Scenario, CliError> {
     loaded.map_err(wrong)
 }
 
-/// The designs that were asked for, in the order of the experiment.
+/// The designs that were asked for, in the order of the experiment; a bare name asks for all points of the design.
 ///
 /// # Errors
 /// If the experiment has no such design.
 pub fn designs<'s>(scenario: &'s Scenario, names: &[String]) -> Result<Vec<&'s Design>, CliError> {
     for name in names {
-        if !scenario.designs.iter().any(|design| design.name == *name) {
-            let known = scenario.designs.iter().map(|design| design.name.as_str());
+        if !scenario.designs.iter().any(|design| is_called(design, name)) {
+            let mut known: Vec<&str> = Vec::new();
+            for design in &scenario.designs {
+                // Bare names while a bare name was typed, full ones otherwise.
+                let shown = if name.contains('@') {
+                    &design.name
+                } else {
+                    &design.design
+                };
+                if known.last() != Some(&shown.as_str()) {
+                    known.push(shown);
+                }
+            }
             return Err(CliError::UnknownDesign {
                 name: name.clone(),
                 experiment: scenario.name.clone(),
@@ -60,8 +71,13 @@ pub fn designs<'s>(scenario: &'s Scenario, names: &[String]) -> Result<Vec<&'s D
             });
         }
     }
-    let wanted = |design: &&Design| names.is_empty() || names.contains(&design.name);
+    let wanted = |design: &&Design| names.is_empty() || names.iter().any(|name| is_called(design, name));
     Ok(scenario.designs.iter().filter(wanted).collect())
+}
+
+/// Whether a design is meant by a name: its full name, or its bare one, which all its points share.
+fn is_called(design: &Design, name: &str) -> bool {
+    design.name == name || design.design == name
 }
 
 /// Errors of input as this command's error.

@@ -3,6 +3,7 @@
 //! Each command has raw arguments, made by clap, and a checked form; it is a function from checked arguments to a
 //! result, and printing is separate. Errors are shown here and nowhere else.
 
+mod dry_run;
 pub mod error;
 pub mod exit_code;
 pub mod explain;

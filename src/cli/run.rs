@@ -11,7 +11,7 @@ use clap::{Args, ValueEnum};
 
 use super::error::CliError;
 use super::load::{self, LoadRequest};
-use super::{exit_code, explain, figures, print};
+use super::{dry_run, exit_code, explain, figures, print};
 use crate::lab::designs::{Simulator, plan};
 use crate::lab::runner::workers;
 use crate::lab::segment::write_whole;
@@ -20,7 +20,7 @@ use crate::lab::{Finished, Options, Plan, Simulate, Start, execute, result_dir};
 use crate::report::{summary_md, table};
 
 /// Where results go unless `--out` says otherwise.
-const OUT_ROOT: &str = "out";
+pub(super) const OUT_ROOT: &str = "out";
 
 /// Set by Ctrl-C: finish the batches in flight, then stop.
 static STOP: AtomicBool = AtomicBool::new(false);
@@ -64,6 +64,9 @@ pub struct RunArgs {
     /// Delete the result that lies in the folder, and run again.
     #[arg(long)]
     fresh: bool,
+    /// Only list what would be run, and estimate its time and size by a few runs that are thrown away.
+    #[arg(long, conflicts_with_all = ["resume", "fresh"])]
+    dry_run: bool,
     /// Show no progress.
     #[arg(long)]
     quiet: bool,
@@ -83,6 +86,8 @@ pub struct RunRequest {
     pub out: Option<PathBuf>,
     /// What to do with a result that lies there.
     pub start: Start,
+    /// Whether to list the plan instead of running it.
+    pub dry_run: bool,
     /// Whether to show no progress.
     pub quiet: bool,
     /// How the result is printed.
@@ -133,6 +138,7 @@ impl RunArgs {
                 .map_or_else(cores, |jobs| usize::try_from(jobs).unwrap_or(usize::MAX)),
             out: self.out,
             start,
+            dry_run: self.dry_run,
             quiet: self.quiet,
             format: self.format,
             command_line,
@@ -153,6 +159,9 @@ pub(super) fn positive(text: &str) -> Result<u64, String> {
 /// # Errors
 /// If the input is wrong or the file system refuses; then no new result folder is left behind.
 pub fn run(request: &RunRequest) -> Result<u8, CliError> {
+    if request.dry_run {
+        return dry_run::run(&request.load, request.jobs, request.format);
+    }
     let loaded = load_experiment(&request.load)?;
     stop_on_ctrl_c()?;
     let finished = run_loaded(&loaded, request, &STOP)?;

@@ -85,7 +85,7 @@ pub struct Blueprint {
     pub first_churn_kind: usize,
     /// Number of Services, Istiod's included.
     pub services: usize,
-    network: NetworkVerdicts,
+    network: Arc<NetworkVerdicts>,
 }
 
 /// Verdicts of the network's policy per (from, to, port), for true identities and for the world.
@@ -110,6 +110,13 @@ impl Blueprint {
     /// Makes the blueprint.
     #[must_use]
     pub fn new(spec: WorldSpec) -> Self {
+        Self::like(spec, None)
+    }
+
+    /// The same; verdicts are taken from another blueprint where it has them for the same policies, pods and ports, which
+    /// is so for most points of an experiment with factors. In large folders of manifests they are nearly all of the work.
+    #[must_use]
+    pub fn like(spec: WorldSpec, other: Option<&Self>) -> Self {
         let mut subjects: Vec<Subject> = Vec::new();
         let mut intern = |subject: Subject| {
             let position = subjects.iter().position(|known| *known == subject).unwrap_or_else(|| {
@@ -228,7 +235,15 @@ impl Blueprint {
         ports.extend([ISTIOD_PORT, spec.measures.exposure_port]);
         ports.sort_unstable();
         ports.dedup();
-        let network = NetworkVerdicts::new(&spec, &subjects, ports);
+        let known = other.filter(|other| {
+            Arc::ptr_eq(&other.spec.network_policies, &spec.network_policies)
+                && other.network.ports == ports
+                && other.subjects == subjects
+        });
+        let network = known.map_or_else(
+            || Arc::new(NetworkVerdicts::new(&spec, &subjects, ports)),
+            |known| Arc::clone(&known.network),
+        );
         let addresses = AddressPlan::new(spec.nodes, spec.node_prefix_length);
         let services = spec.services.len() + usize::from(istiod_service.is_some());
         Self {

@@ -4,13 +4,15 @@
 //! parameter has a value. Reading files and complaining about them belongs to `scenario`; the state of a running world
 //! belongs to `world`.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::params::{CiliumParams, IstioParams, KubernetesParams, NetworkParams};
 use crate::kernel::{Law, SimDuration, SimTime};
 use crate::policy::{LabelSelector, MeshPolicies, NetworkPolicies, Subject};
 
-/// One design's world.
+/// One design's world. What comes from the manifests is shared between designs and the points of their factors.
 #[derive(Clone, Debug)]
 pub struct WorldSpec {
     /// The end of every run.
@@ -36,13 +38,13 @@ pub struct WorldSpec {
     /// Istio, if the design has it.
     pub istio: Option<IstioSpec>,
     /// Workloads, in the order of the manifests.
-    pub workloads: Vec<WorkloadSpec>,
+    pub workloads: Arc<Vec<WorkloadSpec>>,
     /// Services, in the order of the manifests.
-    pub services: Vec<ServiceSpec>,
+    pub services: Arc<Vec<ServiceSpec>>,
     /// All network policies of the experiment: the network's intent.
-    pub network_policies: NetworkPolicies,
+    pub network_policies: Arc<NetworkPolicies>,
     /// All mesh policies of the experiment: the mesh's intent.
-    pub mesh_policies: MeshPolicies,
+    pub mesh_policies: Arc<MeshPolicies>,
     /// Whether the design's network enforces its policies.
     pub network_enforced: bool,
     /// Whether the design's mesh enforces its policies; only with Istio.

@@ -11,6 +11,7 @@ use std::sync::atomic::AtomicBool;
 use rayon::prelude::*;
 
 use super::cell::BadRow;
+use super::design_table;
 use super::digest::{TableDigest, result_digest};
 use super::error::LabError;
 use super::manifest::{Manifest, RunInfo, read_json, write_json};
@@ -276,6 +277,7 @@ fn finish(store: &Store<'_>, plan: &Plan, all_made: bool) -> Result<Finished, La
             .map(ToString::to_string),
     );
     write_json(&store.path(SUMMARY_JSON), &summary)?;
+    design_table::write(store.dir(), &plan.designs)?;
     Ok(Finished {
         dir: store.dir().to_owned(),
         manifest,

@@ -9,7 +9,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::error::LabError;
-use super::plan::{Plan, PlannedDesign};
+use super::plan::{Plan, PlannedDesign, RandomNumbers};
 use super::rows::{ColumnInfo, ROW_FORMAT, TABLES, columns_of_all};
 use super::segment::write_whole;
 use super::store::{MANIFEST, RUN_INFO};
@@ -47,6 +47,9 @@ pub struct Manifest {
     pub seed: u64,
     /// Designs that share it meet the same misfortunes.
     pub seed_group: String,
+    /// Whether designs and points share random numbers; results of before it could be chosen do not say, and do.
+    #[serde(default)]
+    pub random_numbers: RandomNumbers,
     /// How events of different sources at one instant are ordered; results of before it could be chosen do not say.
     #[serde(default)]
     pub tie_order: TieRule,
@@ -131,6 +134,7 @@ impl Manifest {
             plan_digest: plan.digest().to_hex().to_string(),
             seed: plan.seed,
             seed_group: plan.seed_group.clone(),
+            random_numbers: plan.random_numbers,
             tie_order: plan.tie_order,
             replications_planned: plan.replications,
             replications: 0,

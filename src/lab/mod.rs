@@ -5,6 +5,7 @@
 
 pub mod cell;
 pub mod comparisons;
+pub mod design_table;
 pub mod designs;
 pub mod digest;
 pub mod error;
@@ -14,6 +15,7 @@ pub mod measures;
 pub mod numbers;
 pub mod parquet_read;
 pub mod parquet_write;
+pub mod pilot;
 pub mod plan;
 pub mod rows;
 pub mod runner;
@@ -32,6 +34,6 @@ mod tests;
 pub use error::LabError;
 pub use experiment::{Finished, Options, Start, execute, open_result, read_numbers, result_dir};
 pub use manifest::Manifest;
-pub use plan::{Plan, PlannedDesign, PlannedParameter, Simulate};
+pub use plan::{Plan, PlannedDesign, PlannedParameter, RandomNumbers, Simulate};
 pub use summary::{Comparison, DesignSummary, Measure, Summary};
 pub use warning::Warning;

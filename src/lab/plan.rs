@@ -4,8 +4,10 @@
 //! simulator, so its digest names the result. How runs are made belongs to the simulator behind [`Simulate`], in which
 //! order they are made to `runner`.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
+use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use super::cell::EXACT_NANOS_MAX;
@@ -48,6 +50,8 @@ pub struct Plan {
     pub seed: u64,
     /// Designs that share it meet the same misfortunes.
     pub seed_group: String,
+    /// Whether designs and points share random numbers.
+    pub random_numbers: RandomNumbers,
     /// Replications of each design.
     pub replications: u64,
     /// The designs, in the order in which they are shown.
@@ -66,14 +70,31 @@ pub struct Plan {
     pub warnings: Vec<String>,
 }
 
-/// One design.
+/// Whether designs and points share random numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RandomNumbers {
+    /// Run k meets the same misfortunes in every design and at every point.
+    #[default]
+    Common,
+    /// Every design and point has a seed group of its own: that of the plan, `/` and its name.
+    Independent,
+}
+
+/// One design at one point of its factors: the unit that is run and stored.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PlannedDesign {
-    /// Name; the one named `control` is what others are compared with.
+    /// Name, `DESIGN` or `DESIGN@factor=value,factor=value`; the one named `control` is what others are compared with.
     pub name: String,
+    /// Name in the experiment, the same for all points; results of before there were factors do not say.
+    #[serde(default)]
+    pub design: String,
+    /// The level of each factor that it takes, as texts, in the order of the experiment.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub factors: IndexMap<String, String>,
     /// One line about it.
     pub title: String,
-    /// Its parameters with their sources.
+    /// Its parameters with their sources; of points after the first of a design in the plan only those that differ from it.
     pub parameters: Vec<PlannedParameter>,
     /// Remarks, for example which parameter set stands for which version.
     pub notes: Vec<String>,
@@ -100,6 +121,17 @@ pub struct PlannedParameter {
     pub model: String,
     /// Whether the design overrides that set.
     pub overridden: bool,
+}
+
+impl PlannedDesign {
+    /// Name in the experiment, the same for all points.
+    #[must_use]
+    pub fn base(&self) -> &str {
+        match self.design.is_empty() {
+            true => &self.name,
+            false => &self.design,
+        }
+    }
 }
 
 impl PlannedParameter {
@@ -148,8 +180,9 @@ impl Plan {
         if self.replications > u64::from(u32::MAX) {
             return Err(BadPlan::TooManyReplications(self.replications));
         }
-        for (index, design) in self.designs.iter().enumerate() {
-            if self.designs[..index].iter().any(|earlier| earlier.name == design.name) {
+        let mut names = BTreeSet::new();
+        for design in &self.designs {
+            if !names.insert(&design.name) {
                 return Err(BadPlan::DesignTwice(design.name.clone()));
             }
         }
@@ -186,13 +219,21 @@ impl Plan {
         for design in &self.designs {
             part(design.name.as_bytes());
         }
+        // Nothing is added where numbers are shared, so that digests of before there was a choice stay.
+        if self.random_numbers == RandomNumbers::Independent {
+            part(b"random_numbers=independent");
+        }
         hasher.finalize()
     }
 
     /// The command that tells a run again.
     #[must_use]
     pub fn replay(&self, design: &str, replication: u64) -> String {
-        let mut text = format!("{} --design {design} --replication {replication}", self.explain);
+        let mut text = format!(
+            "{} --design {} --replication {replication}",
+            self.explain,
+            quoted(design)
+        );
         // How many replications there are does not matter to one of them.
         for change in self
             .changes
@@ -236,8 +277,9 @@ impl Plan {
 }
 
 /// A word of a command, in quotes where a shell would take it apart.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "=._-/:,+%".contains(c);
+#[must_use]
+pub fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "=._-/:,+%@".contains(c);
     if word.chars().all(plain) {
         word.to_owned()
     } else {

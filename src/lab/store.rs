@@ -22,6 +22,7 @@ pub const SUMMARY_MD: &str = "summary.md";
 pub const FIGURES: &str = "figures";
 const REPORT_HTML: &str = "report.html";
 const SEGMENTS: &str = "segments";
+const DESIGN_TABLE: &str = "designs.parquet";
 
 /// A result folder and the plan that fills it.
 pub struct Store<'a> {
@@ -164,6 +165,7 @@ impl<'a> Store<'a> {
             FIGURES,
             REPORT_HTML,
             SEGMENTS,
+            DESIGN_TABLE,
         ];
         let is_ours = |name: &str| {
             let stem = Path::new(name).file_stem().unwrap_or_default();

@@ -253,6 +253,8 @@ pub(crate) fn plan(replications: u64) -> Plan {
     };
     let design = |name: &str, title: &str, mesh: bool| PlannedDesign {
         name: name.to_owned(),
+        design: name.to_owned(),
+        factors: indexmap::IndexMap::new(),
         title: title.to_owned(),
         parameters: vec![
             parameter("kubernetes.node_monitor_grace_period", "source code"),
@@ -271,6 +273,7 @@ pub(crate) fn plan(replications: u64) -> Plan {
         inputs: vec![("experiment.yaml".to_owned(), "cd".repeat(32))],
         seed: 1,
         seed_group: "fake".to_owned(),
+        random_numbers: super::plan::RandomNumbers::Common,
         replications,
         designs: vec![
             design("cilium-only", "The network alone", false),

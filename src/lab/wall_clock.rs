@@ -1,4 +1,4 @@
-//! The only place of the laboratory that reads the wall clock, for `run-info.json`.
+//! The only place of the laboratory that reads the wall clock, for `run-info.json` and the pilot of `--dry-run`.
 //!
 //! Nothing here may reach rows, estimates or the manifest.
 
@@ -26,6 +26,11 @@ impl Stopwatch {
     /// When it was started, in UTC.
     pub(super) fn started_at(&self) -> &str {
         &self.started_at
+    }
+
+    /// Seconds since the start, as exactly as the clock tells them.
+    pub(super) fn exact_seconds(&self) -> f64 {
+        self.start.elapsed().as_secs_f64()
     }
 
     /// Seconds since the start, to the millisecond.

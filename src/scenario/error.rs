@@ -128,12 +128,19 @@ impl fmt::Display for InputError {
 
 impl std::error::Error for InputError {}
 
+/// Most names that a hint lists.
+const KNOWN_MAX: usize = 40;
+
 /// "did you mean `x`?" for a near match, "known: a, b, c" without one, nothing without candidates.
 pub fn candidates_hint<'c>(value: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<String> {
     let candidates: Vec<&str> = candidates.into_iter().collect();
     match near_match(value, candidates.iter().copied()) {
         Some(near) => Some(format!("did you mean `{near}`?")),
         None if candidates.is_empty() => None,
+        None if candidates.len() > KNOWN_MAX => {
+            let (shown, all) = (candidates[..KNOWN_MAX].join(", "), candidates.len());
+            Some(format!("known: {shown}, … ({all} in all)"))
+        }
         None => Some(format!("known: {}", candidates.join(", "))),
     }
 }

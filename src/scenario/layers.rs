@@ -90,6 +90,14 @@ impl<'a> Layers<'a> {
         }
     }
 
+    /// Whether experiment and design together describe an Istio; the command line and factors give none.
+    #[must_use]
+    pub fn has_istio(&self) -> bool {
+        let written = self.design.cluster.istio.as_ref();
+        let written = written.or(self.experiment.cluster.istio.as_ref());
+        written.is_some_and(|istio| matches!(istio.value, Istio::Mesh(_)))
+    }
+
     /// The layers that enforce their policies, if one of the files says so.
     pub fn policies_in_force(&self) -> Option<&'a Vec<Text>> {
         self.design
@@ -101,10 +109,8 @@ impl<'a> Layers<'a> {
     /// A fault of the experiment with what the design changes in it.
     pub fn fault(&self, name: &str) -> Fault {
         let mut merged = Fault::default();
-        for fault in [self.experiment.faults.get(name), self.design.faults.get(name)]
-            .into_iter()
-            .flatten()
-        {
+        let layers = [&self.experiment.faults, &self.design.faults, &self.overrides.faults];
+        for fault in layers.into_iter().filter_map(|faults| faults.get(name)) {
             let Cut {
                 node_of,
                 node,
@@ -129,13 +135,8 @@ impl<'a> Layers<'a> {
     /// # Errors
     /// For the first one that does not exist.
     pub fn check_names(&self) -> Result<(), InputError> {
-        if let Some((name, _)) = self
-            .design
-            .faults
-            .0
-            .iter()
-            .find(|(n, _)| self.experiment.faults.get(&n.value).is_none())
-        {
+        let mut faults = self.design.faults.0.iter().chain(&self.overrides.faults.0);
+        if let Some((name, _)) = faults.find(|(n, _)| self.experiment.faults.get(&n.value).is_none()) {
             return Err(unknown(self.file, name, "fault", self.experiment.faults.keys()));
         }
         let options = self.design.options.0.iter().chain(&self.overrides.options.0);

@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::embedded;
 use super::error::InputError;
@@ -24,13 +25,13 @@ pub const TRUST_DOMAIN: &str = "cluster.local";
 #[derive(Clone, Debug)]
 pub struct Material {
     /// Deployments.
-    pub workloads: Vec<WorkloadSpec>,
+    pub workloads: Arc<Vec<WorkloadSpec>>,
     /// Services.
-    pub services: Vec<ServiceSpec>,
+    pub services: Arc<Vec<ServiceSpec>>,
     /// Policies of the network.
-    pub network_policies: NetworkPolicies,
+    pub network_policies: Arc<NetworkPolicies>,
     /// Policies of the mesh.
-    pub mesh_policies: MeshPolicies,
+    pub mesh_policies: Arc<MeshPolicies>,
     /// What looks like a mistake.
     pub warnings: Vec<String>,
 }
@@ -151,10 +152,10 @@ pub fn read(files: &[ManifestFile]) -> Result<Material, InputError> {
         return Err(InputError::in_file(file, error.to_string()).with_hint(error.hint()));
     }
     Ok(Material {
-        workloads: manifests.workloads.iter().map(workload).collect(),
-        services: manifests.services.iter().filter_map(service).collect(),
-        network_policies: network_policies(&manifests)?,
-        mesh_policies,
+        workloads: Arc::new(manifests.workloads.iter().map(workload).collect()),
+        services: Arc::new(manifests.services.iter().filter_map(service).collect()),
+        network_policies: Arc::new(network_policies(&manifests)?),
+        mesh_policies: Arc::new(mesh_policies),
         warnings,
     })
 }

@@ -9,6 +9,7 @@
 
 pub mod embedded;
 pub mod error;
+pub mod factors;
 pub mod faults;
 pub mod layers;
 pub mod manifests;
@@ -33,7 +34,8 @@ use serde::Serialize;
 use crate::cluster::spec::{RunLimits, TieRule};
 use crate::kernel::SimTime;
 use error::InputError;
-use layers::Layers;
+use factors::expand::{Expanded, expand};
+use factors::{Chance, Factors};
 use material::Origin;
 use models::Models;
 pub use models::ResolvedParameter;
@@ -41,7 +43,7 @@ use overrides::Overrides;
 use schema::{Experiment, Step};
 use values::{choice, complain, count, limit, positive_duration, seed};
 pub use world::Design;
-use world::{Names, Shared, design};
+use world::{Names, Shared};
 
 /// The form of experiment files that is read.
 const FORM: &str = "1";
@@ -63,12 +65,16 @@ pub struct Scenario {
     pub seed_group: String,
     /// Runs of each design.
     pub replications: u32,
+    /// Whether each design and point draws random numbers of its own; otherwise all meet the same misfortunes.
+    pub independent: bool,
     /// How events of different sources at one instant are ordered.
     pub tie_order: TieRule,
     /// The changes from the command line, as they were written.
     pub changes: Vec<String>,
-    /// The designs in their order.
+    /// The designs in their order, each with its points in theirs.
     pub designs: Vec<Design>,
+    /// How many combinations of factors constraints have excluded.
+    pub excluded: usize,
     /// Every file that had a say: the experiment, its manifests, the models.
     pub inputs: Vec<InputFile>,
     /// Digest of all inputs, the changes from the command line and the version of the program.
@@ -153,28 +159,20 @@ fn read(path: &Path, text: String, origin: Origin, overrides: &Overrides) -> Res
         horizon: head.horizon,
         limits: head.limits,
         tie_order: head.tie_order,
+        independent: head.independent,
     };
-    let (mut designs, mut errors) = (Vec::new(), Vec::new());
-    for written in &experiment.designs {
-        match design(
-            &shared,
-            &Layers {
-                file: path,
-                experiment: &experiment,
-                design: written,
-                overrides,
-            },
-        ) {
-            Ok(design) => designs.push(design),
-            Err(wrong) => errors.extend(wrong),
-        }
-    }
-    if !errors.is_empty() {
-        errors.sort_by(|a, b| (&a.file, a.line, a.column, &a.message).cmp(&(&b.file, b.line, b.column, &b.message)));
-        errors.dedup();
-        return Err(errors);
-    }
+    let chance = Chance {
+        seed: head.seed,
+        seed_group: &head.seed_group,
+    };
+    let factors = Factors::read(path, &experiment, overrides, chance).map_err(one)?;
+    let Expanded {
+        designs,
+        excluded,
+        warnings: odd,
+    } = expand(&shared, path, &experiment, &factors, overrides)?;
     let mut warnings = material.warnings.clone();
+    warnings.extend(odd);
     warnings.extend(unused(path, &experiment, &text, &designs));
     let inputs = inputs(path, text, files, &designs);
     Ok(Scenario {
@@ -184,9 +182,11 @@ fn read(path: &Path, text: String, origin: Origin, overrides: &Overrides) -> Res
         seed: head.seed,
         seed_group: head.seed_group,
         replications: head.replications,
+        independent: head.independent,
         tie_order: head.tie_order,
         changes: overrides.written.clone(),
         designs,
+        excluded,
         input_digest: digest(&inputs, overrides),
         inputs,
         warnings,
@@ -198,10 +198,13 @@ struct Head {
     horizon: SimTime,
     limits: RunLimits,
     tie_order: TieRule,
+    independent: bool,
     replications: u32,
     seed: u64,
     seed_group: String,
 }
+
+const RANDOM_NUMBERS: [(&str, bool); 2] = [("common", false), ("independent", true)];
 
 const TIE_RULES: [(&str, TieRule); 2] = [
     (TieRule::Ranked.word(), TieRule::Ranked),
@@ -217,6 +220,7 @@ impl Head {
         let horizon = overrides.horizon.as_ref().unwrap_or(&experiment.horizon);
         let replications = overrides.replications.as_ref().unwrap_or(&experiment.replications);
         let ties = overrides.tie_order.as_ref().or(experiment.tie_order.as_ref());
+        let numbers = overrides.random_numbers.as_ref().or(experiment.random_numbers.as_ref());
         let master = overrides.seed.as_ref().or(experiment.seed.as_ref());
         let group = overrides.seed_group.as_ref().or(experiment.seed_group.as_ref());
         if experiment.designs.is_empty() {
@@ -243,6 +247,9 @@ impl Head {
             limits: limits(path, experiment, overrides)?,
             tie_order: ties.map_or(Ok(TieRule::default()), |text| {
                 choice(path, text, "order of ties", &TIE_RULES)
+            })?,
+            independent: numbers.map_or(Ok(false), |text| {
+                choice(path, text, "kind of random numbers", &RANDOM_NUMBERS)
             })?,
             replications: count(path, replications, 1, REPLICATIONS_MAX)?,
             seed: master.map_or(Ok(1), |text| seed(path, text))?,

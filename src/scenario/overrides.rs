@@ -1,22 +1,24 @@
-//! Changes from the command line, `--set key=value`: the last layer of every design.
+//! Changes from the command line, `--set key=value`, and from the factors of a point: the last layer of every design.
 //!
-//! Belongs here: which keys exist and how they are written. Does not belong here: what the values mean. Values from
-//! here have no place in a file; complaints about them name `--set`.
+//! Belongs here: which keys exist and how they are written. Does not belong here: what the values mean. Values from the
+//! command line have no place in a file; complaints about them name `--set`. Levels of factors keep theirs.
 
 use std::path::Path;
 
 use serde_saphyr::Location;
 
 use super::error::InputError;
-use super::schema::{Churn, Cluster, Istio, Limits, Mesh, Pairs, Setting, Text};
+use super::factors::target::split_fault;
+use super::schema::{Churn, Cluster, Fault, Istio, Limits, Mesh, Pairs, Setting, Text};
 use super::values::COMMAND_LINE;
 use super::yaml::{self, Spanned};
 
-/// Keys that can be set, apart from options and parameters.
-const KEYS: [&str; 19] = [
+/// Keys of the experiment that can be set, apart from those below, options and parameters.
+const KEYS: [&str; 11] = [
     "replications",
     "seed",
     "seed_group",
+    "random_numbers",
     "horizon",
     "churn",
     "tie_order",
@@ -24,6 +26,9 @@ const KEYS: [&str; 19] = [
     "limits.events_per_instant_max",
     "limits.pending_max",
     "limits.memory_max_mib",
+];
+/// Keys of the cluster.
+pub(super) const CLUSTER_KEYS: [&str; 9] = [
     "cluster.kubernetes",
     "cluster.nodes",
     "cluster.control_plane_nodes",
@@ -35,6 +40,32 @@ const KEYS: [&str; 19] = [
     "cluster.istio.replicas",
 ];
 
+/// Keys of the churn that starts by itself; they change every entry of the list.
+pub(super) const CHURN_KEYS: [&str; 5] = [
+    "churn.rate",
+    "churn.lifetime",
+    "churn.from",
+    "churn.for",
+    "churn.service_accounts",
+];
+/// Keys of a fault, behind `faults.NAME.`.
+pub(super) const FAULT_KEYS: [&str; 6] = ["at", "for", "cut.mode", "cut.node_of", "cut.node", "cut.istiod"];
+
+/// What differs in the churn that starts by itself.
+#[derive(Clone, Debug, Default)]
+pub struct ChurnChange {
+    /// Pods created per time.
+    pub rate: Option<Text>,
+    /// Law of a pod's life.
+    pub lifetime: Option<Spanned<Setting>>,
+    /// When it starts.
+    pub from: Option<Text>,
+    /// How long pods are created.
+    pub duration: Option<Text>,
+    /// Service accounts.
+    pub service_accounts: Option<Text>,
+}
+
 /// Changes from the command line.
 #[derive(Clone, Debug, Default)]
 pub struct Overrides {
@@ -44,10 +75,16 @@ pub struct Overrides {
     pub seed: Option<Text>,
     /// Seed group.
     pub seed_group: Option<Text>,
+    /// Whether designs and points meet the same misfortunes.
+    pub random_numbers: Option<Text>,
     /// The end of every run.
     pub horizon: Option<Text>,
     /// In place of the churn of the file.
     pub churn: Option<Vec<Spanned<Churn>>>,
+    /// What differs in that churn, or in the churn of the file.
+    pub churn_change: ChurnChange,
+    /// What differs in the faults.
+    pub faults: Pairs<Fault>,
     /// How ties are ordered.
     pub tie_order: Option<Text>,
     /// What differs in the limits.
@@ -83,6 +120,19 @@ impl Overrides {
                 .with_hint("write `key=value`, such as `cluster.nodes=400`"));
         };
         let (key, value) = (key.trim(), text(value.trim()));
+        if key == "churn" {
+            self.churn = Some(churn(&value.value)?);
+            return Ok(());
+        }
+        self.put(Path::new(COMMAND_LINE), key, &value)
+    }
+
+    /// Sets a key; the value keeps its place for complaints.
+    ///
+    /// # Errors
+    /// If there is no such key, or the value is no value.
+    pub(super) fn put(&mut self, file: &Path, key: &str, value: &Text) -> Result<(), InputError> {
+        let value = value.clone();
         let istio = |cluster: &mut Cluster, set: &dyn Fn(&mut Mesh)| {
             let mut mesh = match cluster.istio.take().map(|istio| istio.value) {
                 Some(Istio::Mesh(mesh)) => mesh,
@@ -95,8 +145,8 @@ impl Overrides {
             "replications" => self.replications = Some(value),
             "seed" => self.seed = Some(value),
             "seed_group" => self.seed_group = Some(value),
+            "random_numbers" => self.random_numbers = Some(value),
             "horizon" => self.horizon = Some(value),
-            "churn" => self.churn = Some(churn(&value.value)?),
             "tie_order" => self.tie_order = Some(value),
             "limits.events_max" => self.limits.events_max = Some(value),
             "limits.events_per_instant_max" => self.limits.events_per_instant_max = Some(value),
@@ -111,26 +161,64 @@ impl Overrides {
             "cluster.cilium.encryption" => self.cluster.cilium.encryption = Some(value),
             "cluster.istio.version" => istio(&mut self.cluster, &|mesh| mesh.version = Some(value.clone())),
             "cluster.istio.replicas" => istio(&mut self.cluster, &|mesh| mesh.replicas = Some(value.clone())),
-            _ => return self.set_named(key, &value.value, wrong),
+            "churn.rate" => self.churn_change.rate = Some(value),
+            "churn.lifetime" => self.churn_change.lifetime = Some(setting(file, &value)?),
+            "churn.from" => self.churn_change.from = Some(value),
+            "churn.for" => self.churn_change.duration = Some(value),
+            "churn.service_accounts" => self.churn_change.service_accounts = Some(value),
+            _ => return self.put_named(file, key, value),
         }
         Ok(())
     }
 
-    fn set_named(&mut self, key: &str, value: &str, wrong: impl Fn(String) -> InputError) -> Result<(), InputError> {
+    fn put_named(&mut self, file: &Path, key: &str, value: Text) -> Result<(), InputError> {
         if let Some(option) = key.strip_prefix("options.") {
             self.options.0.retain(|(name, _)| name.value != option);
-            self.options.0.push((text(option), text(value)));
+            self.options.0.push((text(option), value));
+            return Ok(());
+        }
+        if let Some((name, key)) = split_fault(key) {
+            self.put_fault(name, key, value);
             return Ok(());
         }
         let Some(parameter) = key.strip_prefix("parameters.") else {
-            let known = KEYS.into_iter().chain(["options.NAME", "parameters.COMPONENT.NAME"]);
-            return Err(wrong(format!("unknown key `{key}`")).with_candidates(key, known));
+            let patterns = ["options.NAME", "faults.NAME.for", "parameters.COMPONENT.NAME"];
+            let known = KEYS.into_iter().chain(CLUSTER_KEYS).chain(CHURN_KEYS).chain(patterns);
+            let error = InputError::in_file(Path::new(COMMAND_LINE), format!("unknown key `{key}`"));
+            return Err(error.with_candidates(key, known));
         };
-        let setting: Setting = yaml::parse(Path::new(COMMAND_LINE), value)?;
+        let setting = setting(file, &value)?;
         self.parameters.0.retain(|(name, _)| name.value != parameter);
-        self.parameters.0.push((text(parameter), unplaced(setting)));
+        self.parameters.0.push((text(parameter), setting));
         Ok(())
     }
+
+    fn put_fault(&mut self, name: &str, key: &str, value: Text) {
+        if self.faults.get(name).is_none() {
+            self.faults.0.push((text(name), Fault::default()));
+        }
+        let Some((_, fault)) = self.faults.0.iter_mut().find(|(known, _)| known.value == name) else {
+            return;
+        };
+        let place = match key {
+            "at" => &mut fault.at,
+            "for" => &mut fault.duration,
+            "cut.mode" => &mut fault.cut.mode,
+            "cut.node_of" => &mut fault.cut.node_of,
+            "cut.node" => &mut fault.cut.node,
+            _ => &mut fault.cut.istiod,
+        };
+        *place = Some(value);
+    }
+}
+
+/// A parameter's value: from the command line a scalar or a law in one line, from a factor a scalar.
+fn setting(file: &Path, value: &Text) -> Result<Spanned<Setting>, InputError> {
+    let setting = match file == Path::new(COMMAND_LINE) {
+        true => yaml::parse(file, &value.value)?,
+        false => Setting::Scalar(value.value.clone()),
+    };
+    Ok(Spanned::new(setting, value.referenced, value.defined))
 }
 
 /// Churn as `none` or as a map in one line.

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, MapAccess, Visitor};
 
+use super::factors::form::{FactorForm, SamplingForm};
 use super::yaml::Spanned;
 
 /// A scalar as it was written, with its place.
@@ -34,6 +35,8 @@ pub struct Experiment {
     pub seed: Option<Text>,
     /// Experiments with one seed group meet the same misfortunes; the default is the file's name.
     pub seed_group: Option<Text>,
+    /// Whether designs and points meet the same misfortunes: `common`, the default, or `independent`.
+    pub random_numbers: Option<Text>,
     /// How events of different sources at one instant are ordered: `ranked`, the default, or `permuted`.
     pub tie_order: Option<Text>,
     /// What ends a run as failed.
@@ -64,6 +67,14 @@ pub struct Experiment {
     /// Parameters that differ from the models, in all designs.
     #[serde(default)]
     pub parameters: Pairs<Spanned<Setting>>,
+    /// What is varied besides the design.
+    #[serde(default)]
+    pub factors: Pairs<FactorForm>,
+    /// How ranges of factors without steps are sampled.
+    pub sampling: Option<SamplingForm>,
+    /// What has to hold at a point: expressions over names of factors.
+    #[serde(default)]
+    pub constraints: Vec<Text>,
     /// The designs that are compared.
     pub designs: Vec<Design>,
 }
@@ -104,6 +115,8 @@ pub struct Design {
     /// What differs in the parameters.
     #[serde(default)]
     pub parameters: Pairs<Spanned<Setting>>,
+    /// The factors that it takes; without it all.
+    pub factors: Option<Vec<Text>>,
 }
 
 /// The cluster, or what differs in it.

@@ -4,12 +4,14 @@
 //! belong here: what a step does (`cluster`).
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use super::error::InputError;
 use super::faults::{Targets, number, point, span};
 use super::layers::Layers;
+use super::overrides::ChurnChange;
 use super::schema::{self, Text};
-use super::values::{choice, complain, duration, law, rate, unknown};
+use super::values::{COMMAND_LINE, choice, complain, duration, law, rate, unknown};
 use super::world::Names;
 use super::yaml::Spanned;
 use crate::cluster::spec::{ChurnSpec, Look, ProbeFrom, ProbeSpec, Step};
@@ -59,9 +61,29 @@ pub fn script(layers: &Layers<'_>, names: &Names, targets: &Targets) -> Result<V
 /// For the first that is wrong.
 pub fn churn(layers: &Layers<'_>, targets: &Targets) -> Result<Vec<ChurnSpec>, InputError> {
     let written = layers.overrides.churn.as_ref().unwrap_or(&layers.experiment.churn);
+    let ChurnChange {
+        rate,
+        lifetime,
+        from,
+        duration,
+        service_accounts,
+    } = layers.overrides.churn_change.clone();
+    let changed = |churn: &schema::Churn| schema::Churn {
+        rate: rate.clone().unwrap_or_else(|| churn.rate.clone()),
+        lifetime: lifetime.clone().unwrap_or_else(|| churn.lifetime.clone()),
+        from: from.clone().or_else(|| churn.from.clone()),
+        duration: duration.clone().unwrap_or_else(|| churn.duration.clone()),
+        service_accounts: service_accounts.clone().or_else(|| churn.service_accounts.clone()),
+    };
+    let texts = [&rate, &from, &duration, &service_accounts];
+    if written.is_empty() && (lifetime.is_some() || texts.into_iter().any(Option::is_some)) {
+        // A factor of it was refused when it was read.
+        let message = "the experiment has no churn that starts by itself";
+        return Err(InputError::in_file(Path::new(COMMAND_LINE), message).with_hint("set `churn` as a whole"));
+    }
     written
         .iter()
-        .map(|spec| churn_spec(layers, targets, &spec.value))
+        .map(|spec| churn_spec(layers, targets, &changed(&spec.value)))
         .collect()
 }
 

@@ -3,7 +3,12 @@
 //! Belongs here: the cluster, the parameters, the policies in force and the measures of a design. Does not belong here:
 //! faults (`faults`), steps (`script`), parameter sets (`models`) and the reading of manifests (`manifests`).
 
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+
 use super::error::InputError;
+use super::factors::points::full_name;
 use super::faults::{Targets, faults};
 use super::layers::{Change, Layers};
 use super::material::Material;
@@ -101,23 +106,58 @@ pub struct Shared<'a> {
     pub limits: RunLimits,
     /// How ties are ordered.
     pub tie_order: TieRule,
+    /// Whether each design and point draws random numbers of its own.
+    pub independent: bool,
 }
 
-/// A checked design.
+/// A checked design at one point of its factors.
 #[derive(Clone, Debug)]
 pub struct Design {
-    /// Its name in results.
+    /// Its name in results, `DESIGN` or `DESIGN@factor=value,factor=value`.
     pub name: String,
+    /// Its name in the experiment, the same for all points.
+    pub design: String,
+    /// The level of each factor that it takes, as texts.
+    pub factors: IndexMap<String, String>,
+    /// Whether it draws random numbers of its own instead of those that all designs share.
+    pub independent: bool,
     /// One line that says what it is.
     pub title: String,
     /// Its world.
     pub world: WorldSpec,
-    /// Its parameters with their sources.
-    pub parameters: Vec<ResolvedParameter>,
+    /// Its parameters with their sources; points of one design share what is equal.
+    pub parameters: Vec<Arc<ResolvedParameter>>,
     /// What is to be said about it, such as a parameter set that stands for a later version.
     pub notes: Vec<String>,
     /// The model files that it uses.
     pub(super) model_files: Vec<&'static str>,
+}
+
+impl Design {
+    /// The seed group of its runs in an experiment of this seed group.
+    #[must_use]
+    pub fn seed_group(&self, group: &str) -> String {
+        match self.independent {
+            true => format!("{group}/{}", self.name),
+            false => group.to_owned(),
+        }
+    }
+
+    /// Gives it the place at a point of its factors, and shares with an earlier point what is equal.
+    pub(super) fn at(&mut self, factors: IndexMap<String, String>, earlier: Option<&Self>) {
+        self.name = full_name(&self.design, &factors);
+        if !factors.is_empty() {
+            let levels: Vec<String> = factors.iter().map(|(name, level)| format!("{name} {level}")).collect();
+            self.title = format!("{}: {}", self.title, levels.join(", "));
+        }
+        self.factors = factors;
+        let Some(earlier) = earlier else { return };
+        for (own, shared) in self.parameters.iter_mut().zip(&earlier.parameters) {
+            if own == shared {
+                *own = Arc::clone(shared);
+            }
+        }
+    }
 }
 
 /// The cluster of a design, without faults and script.
@@ -181,10 +221,10 @@ pub fn design(shared: &Shared<'_>, layers: &Layers<'_>) -> Result<Design, Vec<In
         datapath: cluster.datapath,
         network: built(NetworkParams::build(|name, _| Ok(cluster.network.value(name)))),
         istio,
-        workloads: shared.material.workloads.clone(),
-        services: shared.material.services.clone(),
-        network_policies: shared.material.network_policies.clone(),
-        mesh_policies: shared.material.mesh_policies.clone(),
+        workloads: Arc::clone(&shared.material.workloads),
+        services: Arc::clone(&shared.material.services),
+        network_policies: Arc::clone(&shared.material.network_policies),
+        mesh_policies: Arc::clone(&shared.material.mesh_policies),
         network_enforced,
         mesh_enforced,
         trust_domain: "cluster.local".to_owned(),
@@ -195,13 +235,16 @@ pub fn design(shared: &Shared<'_>, layers: &Layers<'_>) -> Result<Design, Vec<In
     };
     Ok(Design {
         name: layers.design.name.value.clone(),
+        design: layers.design.name.value.clone(),
+        factors: IndexMap::new(),
+        independent: shared.independent,
         title: layers
             .design
             .title
             .clone()
             .unwrap_or_else(|| layers.design.name.value.clone()),
         world,
-        parameters: used().flat_map(ParameterSet::shown).cloned().collect(),
+        parameters: used().flat_map(ParameterSet::shown).cloned().map(Arc::new).collect(),
         notes: used().filter_map(|set| set.note.clone()).collect(),
         model_files: used().flat_map(|set| set.files.iter().copied()).collect(),
     })

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use meshfault::cluster::context::{Ctx, Shared};
 use meshfault::cluster::event::Event;
@@ -107,7 +108,7 @@ fn a_workload_that_nobody_applies_changes_no_event_and_no_draw() {
         workload.subject.labels = Labels::default();
         workload.anti_affinity.clear();
         workload.replicas = 0;
-        world.workloads.push(workload);
+        Arc::make_mut(&mut world.workloads).push(workload);
     });
 }
 

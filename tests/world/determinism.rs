@@ -1,5 +1,7 @@
 //! A run is a function of its number: nothing that is not part of the simulated world can change it.
 
+use std::sync::Arc;
+
 use meshfault::cluster::records::{Outcome, PodRecord};
 use meshfault::cluster::spec::{CutMode, CutParty, CutTarget, FaultSpec, Measures, ServiceSpec, WorldSpec};
 use meshfault::policy::{LabelSelector, Labels};
@@ -153,8 +155,8 @@ fn an_unused_workload_and_an_unused_service_change_no_pod() {
         let mut selector = LabelSelector::default();
         selector.match_labels.insert("app".to_owned(), "unused".to_owned());
         let namespace = workload.subject.namespace.clone();
-        world.workloads.push(workload);
-        world.services.push(ServiceSpec {
+        Arc::make_mut(&mut world.workloads).push(workload);
+        Arc::make_mut(&mut world.services).push(ServiceSpec {
             name: "unused".to_owned(),
             namespace,
             selector,

@@ -5,6 +5,7 @@
 //! 30 ms from an identity to its CiliumEndpoint, 600 ms for an endpoint's programs.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use meshfault::cluster::records::{AccessClass, Outcome};
 use meshfault::cluster::spec::{CutParty, CutTarget, ProbeFrom, ProbeSpec, Step, WorldSpec};
@@ -62,9 +63,9 @@ fn termination(grace_s: f64, ignores_sigterm: bool) -> Vec<String> {
     let outcome = told(&[], |world| {
         let sleep = workload(world, "sleep-v1");
         world.horizon = at(60.0);
-        world.workloads[sleep].replicas = 1;
-        world.workloads[sleep].grace_period = s(grace_s);
-        world.workloads[sleep].ignores_sigterm = ignores_sigterm;
+        Arc::make_mut(&mut world.workloads)[sleep].replicas = 1;
+        Arc::make_mut(&mut world.workloads)[sleep].grace_period = s(grace_s);
+        Arc::make_mut(&mut world.workloads)[sleep].ignores_sigterm = ignores_sigterm;
         let scale = Step::Scale {
             workload: sleep,
             replicas: 0,
@@ -113,7 +114,7 @@ fn a_rolling_update_surges_follows_readiness_and_ends() {
     let outcome = told(&[], |world| {
         let sleep = workload(world, "sleep-v1");
         world.horizon = at(60.0);
-        world.workloads[sleep].replicas = 4;
+        Arc::make_mut(&mut world.workloads)[sleep].replicas = 4;
         let restart = Step::RolloutRestart {
             workload: sleep,
             deadline: s(30.0),
@@ -153,7 +154,7 @@ fn every_rolling_update_is_complete() {
         let outcome = told(&[], |world| {
             let sleep = workload(world, "sleep-v1");
             world.horizon = at(400.0);
-            world.workloads[sleep].replicas = replicas;
+            Arc::make_mut(&mut world.workloads)[sleep].replicas = replicas;
             let restart = Step::RolloutRestart {
                 workload: sleep,
                 deadline: s(200.0),
@@ -175,7 +176,7 @@ fn the_endpoint_limiter_spreads_a_batch_and_refuses_its_end() {
         let sleep = workload(world, "sleep-v1");
         world.horizon = at(60.0);
         world.nodes = 2;
-        world.workloads[sleep].replicas = 18;
+        Arc::make_mut(&mut world.workloads)[sleep].replicas = 18;
         world.script = vec![Step::Apply { workloads: vec![sleep] }];
     });
     let log = log(&outcome, 0.0, "binds");
@@ -248,8 +249,8 @@ fn cut_for(repaired_after: Option<f64>) -> Outcome {
         let names = ["sleep-v1", "helloworld-v1", "helloworld-v2"];
         let [sleep, server, deleted] = names.map(|name| workload(world, name));
         for (index, replicas) in [(sleep, 1), (server, 1), (deleted, 2)] {
-            world.workloads[index].replicas = replicas;
-            world.workloads[index].anti_affinity.clear();
+            Arc::make_mut(&mut world.workloads)[index].replicas = replicas;
+            Arc::make_mut(&mut world.workloads)[index].anti_affinity.clear();
         }
         world.horizon = at(200.0);
         world.nodes = 3;

@@ -19,6 +19,7 @@ mod tests;
 use crate::cluster::records::Outcome;
 use crate::cluster::spec::{Encryption, Routing};
 use crate::cluster::story::dossier::{Dossier, PodStory, RequestStory, Setting};
+use crate::lab::plan::quoted;
 use page::{Page, many};
 
 /// A run to be told.
@@ -43,11 +44,11 @@ pub struct Told<'a> {
 /// The command that tells a run again; `begin` is the program, the command and the experiment.
 #[must_use]
 pub fn command(begin: &str, design: &str, replication: u64, changes: &[String]) -> String {
-    let mut text = format!("{begin} --design {design} --replication {replication}");
+    let mut text = format!("{begin} --design {} --replication {replication}", quoted(design));
     for change in changes {
         match change.strip_prefix("seed=") {
             Some(seed) => text.push_str(&format!(" --seed {seed}")),
-            None => text.push_str(&format!(" --set {change}")),
+            None => text.push_str(&format!(" --set {}", quoted(change))),
         }
     }
     text

@@ -1,0 +1,201 @@
+//! `meshfault run --dry-run`: the numbered list of what would be run, and what it will cost by a pilot.
+//!
+//! Nothing is stored. The list is a function of the inputs; time and size are of this machine and this moment. How a pilot
+//! is made belongs to `lab::pilot`.
+
+use std::path::Path;
+
+use indexmap::IndexMap;
+use serde::Serialize;
+
+use super::error::CliError;
+use super::load::{self, LoadRequest};
+use super::run::{Format, OUT_ROOT};
+use super::{exit_code, print};
+use crate::lab::designs::{Simulator, plan};
+use crate::lab::pilot::{Estimate, estimate};
+use crate::lab::{LabError, result_dir};
+
+/// What would be run, for programs.
+#[derive(Debug, Serialize)]
+struct DryRun {
+    experiment: String,
+    question: String,
+    /// All runs together.
+    runs: u64,
+    /// Combinations that constraints exclude, in all designs of the experiment.
+    excluded: usize,
+    random_numbers: crate::lab::RandomNumbers,
+    designs: Vec<Listed>,
+    warnings: Vec<String>,
+    /// Where the result would go.
+    out: String,
+    estimate: Estimate,
+}
+
+/// A design at a point.
+#[derive(Debug, Serialize)]
+struct Listed {
+    /// From 1.
+    number: usize,
+    name: String,
+    design: String,
+    factors: IndexMap<String, String>,
+    runs: u64,
+}
+
+/// Lists the plan, makes a pilot and prints both.
+///
+/// # Errors
+/// If the experiment cannot be read or has no such design.
+pub fn run(request: &LoadRequest, jobs: usize, format: Format) -> Result<u8, CliError> {
+    let scenario = load::scenario(request)?;
+    let designs = load::designs(&scenario, &request.designs)?;
+    let simulator = Simulator::new(scenario.seed, &scenario.seed_group, designs.iter().copied());
+    let plan = plan(&scenario, &designs);
+    plan.check().map_err(LabError::from)?;
+    let listed = plan.designs.iter().enumerate().map(|(index, design)| Listed {
+        number: index + 1,
+        name: design.name.clone(),
+        design: design.base().to_owned(),
+        factors: design.factors.clone(),
+        runs: plan.replications,
+    });
+    let dry = DryRun {
+        experiment: plan.experiment.clone(),
+        question: plan.question.clone(),
+        runs: plan.replications * plan.designs.len() as u64,
+        excluded: scenario.excluded,
+        random_numbers: plan.random_numbers,
+        designs: listed.collect(),
+        warnings: plan.warnings.clone(),
+        out: result_dir(Path::new(OUT_ROOT), &plan).display().to_string(),
+        estimate: estimate(&plan, &simulator, jobs)?,
+    };
+    print(&match format {
+        Format::Text => text(&dry),
+        Format::Json => {
+            let mut text = serde_json::to_string_pretty(&dry).expect("a list is plain data");
+            text.push('\n');
+            text
+        }
+    })?;
+    Ok(exit_code::FINE)
+}
+
+fn text(dry: &DryRun) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    for name in dry.designs.iter().flat_map(|listed| listed.factors.keys()) {
+        if !names.contains(&name.as_str()) {
+            names.push(name);
+        }
+    }
+    let head = ["number", "design"].into_iter().chain(names.iter().copied());
+    let mut rows: Vec<Vec<String>> = vec![head.chain(["runs"]).map(str::to_owned).collect()];
+    for listed in &dry.designs {
+        let levels = names.iter().map(|name| {
+            let level = listed.factors.get(*name).map(String::as_str);
+            level.unwrap_or("-").to_owned()
+        });
+        let mut row = vec![listed.number.to_string(), listed.design.clone()];
+        row.extend(levels);
+        row.push(listed.runs.to_string());
+        rows.push(row);
+    }
+    let mut text = format!("{}: {}\n\n{}", dry.experiment, dry.question, aligned(&rows));
+    text.push('\n');
+    text.push_str(&format!("{} runs", dry.runs));
+    if dry.excluded > 0 {
+        text.push_str(&format!("; constraints exclude {} combinations", dry.excluded));
+    }
+    text.push_str(".\n");
+    for warning in &dry.warnings {
+        text.push_str(&format!("Warning: {warning}\n"));
+    }
+    let Estimate {
+        pilot_runs,
+        pilot_points,
+        jobs,
+        running_s,
+        tables_bytes,
+    } = &dry.estimate;
+    text.push_str(&format!(
+        "By a pilot of {pilot_runs} runs at {pilot_points} of {} points: about {} on {jobs} workers, tables and figures not \
+         counted; about {} of tables, and as much again for segments until they are written.\n",
+        dry.designs.len(),
+        span(*running_s),
+        size(*tables_bytes),
+    ));
+    text.push_str(&format!("Result folder: {}\n", dry.out));
+    text
+}
+
+/// Columns side by side; numbers, which are the first and the last one, to the right.
+fn aligned(rows: &[Vec<String>]) -> String {
+    let columns = rows.first().map_or(0, Vec::len);
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let mut text = String::new();
+    for row in rows {
+        let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, width))| {
+            let width = *width;
+            match column == 0 || column + 1 == columns {
+                true => format!("{cell:>width$}"),
+                false => format!("{cell:<width$}"),
+            }
+        });
+        text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// A time in words, with two digits that count.
+fn span(seconds: f64) -> String {
+    match seconds {
+        ..1.0 => "a second".to_owned(),
+        ..120.0 => format!("{seconds:.0} s"),
+        ..7200.0 => format!("{:.0} min", seconds / 60.0),
+        ..172_800.0 => format!("{:.1} h", seconds / 3600.0),
+        _ => format!("{:.1} days", seconds / 86_400.0),
+    }
+}
+
+/// A size in words.
+fn size(bytes: u64) -> String {
+    match bytes as f64 {
+        bytes if bytes < 1e6 => format!("{:.0} kB", (bytes / 1e3).max(1.0)),
+        bytes if bytes < 1e9 => format!("{:.1} MB", bytes / 1e6),
+        bytes => format!("{:.1} GB", bytes / 1e9),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_and_sizes_are_told_in_words() {
+        let spans: Vec<String> = [0.2, 8.4, 600.0, 9000.0, 400_000.0].into_iter().map(span).collect();
+        assert_eq!(spans, ["a second", "8 s", "10 min", "2.5 h", "4.6 days"]);
+        let sizes: Vec<String> = [12, 48_000, 2_500_000, 7_000_000_000].into_iter().map(size).collect();
+        assert_eq!(sizes, ["1 kB", "48 kB", "2.5 MB", "7.0 GB"]);
+    }
+
+    #[test]
+    fn columns_are_aligned() {
+        let rows = [
+            ["number", "design", "runs"],
+            ["1", "a", "1000"],
+            ["12", "longer-name", "5"],
+        ];
+        let rows: Vec<Vec<String>> = rows
+            .iter()
+            .map(|row| row.iter().map(|cell| (*cell).to_owned()).collect())
+            .collect();
+        assert_eq!(
+            aligned(&rows),
+            "number  design       runs\n     1  a            1000\n    12  longer-name     5\n"
+        );
+    }
+}

@@ -1,0 +1,146 @@
+//! `designs.parquet`: a row per design and point, with a column per factor, to be joined with the other tables by `design`.
+//!
+//! It is derived from the manifest and belongs to no digest. Levels are texts, as they were written; a factor whose levels
+//! are all spans of time or all rates has a second column with its number and the unit at the end of the name.
+
+use std::borrow::Cow;
+use std::path::Path;
+
+use super::cell::{Cell, Kind};
+use super::error::LabError;
+use super::parquet_write::ParquetTable;
+use super::plan::PlannedDesign;
+use super::rows::ColumnInfo;
+use super::store::table_path;
+use crate::scenario::factors::quantity::Quantity;
+
+/// Name of the table and of its file.
+pub const DESIGNS: &str = "designs";
+
+/// A column of a factor.
+struct FactorColumn<'p> {
+    factor: &'p str,
+    /// Whether it holds numbers instead of texts.
+    number: bool,
+    info: ColumnInfo,
+}
+
+/// Writes the table of a result's designs into its folder.
+///
+/// # Errors
+/// If the file system refuses.
+pub fn write(dir: &Path, designs: &[PlannedDesign]) -> Result<(), LabError> {
+    let of_factors = factor_columns(designs);
+    let mut columns = vec![
+        text("design", false, "Full name, as in the other tables."),
+        text(
+            "base_design",
+            false,
+            "Name in the experiment, the same for all points of the design.",
+        ),
+    ];
+    columns.extend(of_factors.iter().map(|column| column.info.clone()));
+    let mut table = ParquetTable::create(&table_path(dir, DESIGNS), DESIGNS, &columns)?;
+    for design in designs {
+        let mut cells = vec![
+            Cell::Utf8(Cow::Borrowed(&design.name)),
+            Cell::Utf8(Cow::Borrowed(design.base())),
+        ];
+        cells.extend(of_factors.iter().map(|column| {
+            let level = design.factors.get(column.factor);
+            let cell = level.map(|level| match column.number {
+                true => Quantity::parse(level).map_or(Cell::Null, |quantity| Cell::F64(quantity.number)),
+                false => Cell::Utf8(Cow::Borrowed(level)),
+            });
+            cell.unwrap_or(Cell::Null)
+        }));
+        table.push(&cells)?;
+    }
+    table.finish()
+}
+
+fn text(name: &str, nullable: bool, doc: &str) -> ColumnInfo {
+    ColumnInfo {
+        name: name.to_owned(),
+        kind: Kind::Utf8,
+        nullable,
+        unit: String::new(),
+        doc: doc.to_owned(),
+    }
+}
+
+/// The columns of all factors that some design takes, in the order in which they appear.
+fn factor_columns(designs: &[PlannedDesign]) -> Vec<FactorColumn<'_>> {
+    let mut names: Vec<&str> = Vec::new();
+    for name in designs.iter().flat_map(|design| design.factors.keys()) {
+        if !names.contains(&name.as_str()) {
+            names.push(name);
+        }
+    }
+    let mut columns = Vec::new();
+    for &factor in &names {
+        let doc = format!("Level of the factor {factor} as it was written; null where the design does not take it.");
+        columns.push(FactorColumn {
+            factor,
+            number: false,
+            info: text(factor, true, &doc),
+        });
+        let levels = || designs.iter().filter_map(|design| design.factors.get(factor));
+        let all = |seconds: i32| levels().all(|level| Quantity::parse(level).is_some_and(|q| q.seconds == seconds));
+        let unit = match (all(1), all(-1)) {
+            (true, _) => Some(("s", "s")),
+            (_, true) => Some(("per_s", "1/s")),
+            _ => None,
+        };
+        let Some((ending, unit)) = unit else { continue };
+        let name = format!("{factor}_{ending}");
+        if names.contains(&name.as_str()) {
+            continue;
+        }
+        columns.push(FactorColumn {
+            factor,
+            number: true,
+            info: ColumnInfo {
+                name,
+                kind: Kind::F64,
+                nullable: true,
+                unit: unit.to_owned(),
+                doc: format!("Level of the factor {factor} as a number."),
+            },
+        });
+    }
+    columns
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use parquet::file::reader::{FileReader, SerializedFileReader};
+
+    #[test]
+    fn a_row_per_point_and_a_column_per_factor() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut designs = crate::lab::testing::plan(1).designs;
+        for (design, level) in designs.iter_mut().zip(["90s", "1h30m"]) {
+            design.factors.insert("cut".to_owned(), level.to_owned());
+            design.factors.insert("istio".to_owned(), "1.21.0".to_owned());
+        }
+        designs[1].design = "both-in-the-file".to_owned();
+        write(dir.path(), &designs).unwrap();
+        let file = std::fs::File::open(dir.path().join("designs.parquet")).unwrap();
+        let reader = SerializedFileReader::new(file).unwrap();
+        let rows: Vec<String> = reader
+            .get_row_iter(None)
+            .unwrap()
+            .map(|row| row.unwrap().to_string())
+            .collect();
+        assert_eq!(
+            rows,
+            [
+                "{design: \"cilium-only\", base_design: \"cilium-only\", cut: \"90s\", cut_s: 90.0, istio: \"1.21.0\"}",
+                "{design: \"both\", base_design: \"both-in-the-file\", cut: \"1h30m\", cut_s: 5400.0, istio: \"1.21.0\"}",
+                "{design: \"control\", base_design: \"control\", cut: null, cut_s: null, istio: null}",
+            ]
+        );
+    }
+}
