@@ -26,12 +26,12 @@ pub struct Retelling {
     pub changes: Vec<String>,
 }
 
-/// Draws the figures of a result from its numbers, and the timeline of one of its runs from a replay, and writes them, each
-/// by another worker of the present pool.
+/// Draws the figures of a result from its numbers, and the timeline of one of its runs from a replay if somebody can replay
+/// it, and writes them, each by another worker of the present pool.
 ///
 /// # Errors
 /// If the files cannot be written.
-pub fn write(result: &Finished, simulator: &dyn Simulate, retelling: &Retelling) -> Result<(), CliError> {
+pub fn write(result: &Finished, simulator: Option<&dyn Simulate>, retelling: &Retelling) -> Result<(), CliError> {
     let folder = result.dir.join(FOLDER);
     fs::create_dir_all(&folder).map_err(LabError::file(&folder, "create"))?;
     let (startup, (access, timeline)) = rayon::join(
@@ -62,9 +62,10 @@ fn access_of(result: &Finished) -> Option<Figure> {
 }
 
 /// The timeline of the run that tells most, if there is one.
-fn timeline_of(result: &Finished, simulator: &dyn Simulate, retelling: &Retelling) -> Option<Figure> {
-    let (design, replication) = result_figures::run_to_tell(result)?;
-    let outcome = simulator.story(design, replication)?;
+fn timeline_of(result: &Finished, simulator: Option<&dyn Simulate>, retelling: &Retelling) -> Option<Figure> {
+    let (design, place) = result_figures::run_to_tell(result)?;
+    let replication = result.manifest.first_replication() + place;
+    let outcome = simulator?.story(design, replication)?;
     let manifest = &result.manifest;
     let planned = &manifest.designs[design];
     let told = Told {

@@ -5,10 +5,12 @@
 
 mod dry_run;
 pub mod error;
+pub mod events;
 pub mod exit_code;
 pub mod explain;
 mod figures;
 pub mod load;
+pub mod merge;
 pub mod policy;
 mod policy_output;
 mod policy_queries;
@@ -36,6 +38,8 @@ struct Arguments {
 enum Command {
     /// Runs an experiment and shows its result.
     Run(run::RunArgs),
+    /// Puts shards of an experiment together into the result of one undivided run.
+    Merge(merge::MergeArgs),
     /// Replays one run and tells it: who believed what when, who was let in, and what delayed which pod.
     Explain(explain::ExplainArgs),
     /// Says who may talk to whom by a folder of manifests, and why.
@@ -60,13 +64,14 @@ pub fn main() -> ExitCode {
             });
         }
     };
-    let command_line = arguments
+    let command_line: Vec<String> = arguments
         .iter()
         .skip(1)
         .map(|argument| argument.display().to_string())
         .collect();
     let done = match parsed.command {
         Command::Run(arguments) => arguments.check(command_line).and_then(|request| run::run(&request)),
+        Command::Merge(arguments) => merge::run(&arguments, &command_line),
         Command::Explain(arguments) => arguments.check().and_then(|request| explain::run(&request)),
         Command::Policy(arguments) => policy::run(&arguments),
         Command::Verify(arguments) => arguments.check().and_then(|request| verify::run(&request)),

@@ -10,20 +10,22 @@ use std::thread;
 use clap::{Args, ValueEnum};
 
 use super::error::CliError;
+use super::events::JsonLines;
 use super::load::{self, LoadRequest};
 use super::{dry_run, exit_code, explain, figures, print};
 use crate::lab::designs::{Simulator, plan};
+use crate::lab::progress::Listen;
 use crate::lab::runner::workers;
 use crate::lab::segment::write_whole;
 use crate::lab::store::SUMMARY_MD;
-use crate::lab::{Finished, Options, Plan, Simulate, Start, execute, result_dir};
+use crate::lab::{Finished, Options, Plan, Shard, Simulate, Start, execute_told, result_dir};
 use crate::report::{summary_md, table};
 
 /// Where results go unless `--out` says otherwise.
 pub(super) const OUT_ROOT: &str = "out";
 
 /// Set by Ctrl-C: finish the batches in flight, then stop.
-static STOP: AtomicBool = AtomicBool::new(false);
+pub(super) static STOP: AtomicBool = AtomicBool::new(false);
 
 /// How a result is printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -31,7 +33,7 @@ pub enum Format {
     /// A table for people.
     #[default]
     Text,
-    /// `summary.json`.
+    /// Events as JSON lines while it is made, for programs.
     Json,
 }
 
@@ -58,6 +60,9 @@ pub struct RunArgs {
     /// The result folder; without it, out/EXPERIMENT-DIGEST.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Make only part I of N of the replications; `meshfault merge` puts the parts together.
+    #[arg(long, value_name = "I/N", allow_hyphen_values = true)]
+    shard: Option<Shard>,
     /// Go on with an unfinished result.
     #[arg(long, conflicts_with = "fresh")]
     resume: bool,
@@ -82,6 +87,8 @@ pub struct RunRequest {
     pub load: LoadRequest,
     /// Workers.
     pub jobs: usize,
+    /// Which part of the replications is made, if not all.
+    pub shard: Option<Shard>,
     /// The result folder, if it was said.
     pub out: Option<PathBuf>,
     /// What to do with a result that lies there.
@@ -136,6 +143,7 @@ impl RunArgs {
             jobs: self
                 .jobs
                 .map_or_else(cores, |jobs| usize::try_from(jobs).unwrap_or(usize::MAX)),
+            shard: self.shard,
             out: self.out,
             start,
             dry_run: self.dry_run,
@@ -159,14 +167,34 @@ pub(super) fn positive(text: &str) -> Result<u64, String> {
 /// # Errors
 /// If the input is wrong or the file system refuses; then no new result folder is left behind.
 pub fn run(request: &RunRequest) -> Result<u8, CliError> {
+    let wanted = request.format == Format::Json;
+    run_and_show(request).inspect_err(|error| JsonLines::new(wanted, Vec::new()).failed(error, exit_code::BAD_INPUT))
+}
+
+fn run_and_show(request: &RunRequest) -> Result<u8, CliError> {
     if request.dry_run {
         return dry_run::run(&request.load, request.jobs, request.format);
     }
-    let loaded = load_experiment(&request.load)?;
+    let mut loaded = load_experiment(&request.load)?;
+    loaded.plan.shard = request.shard;
     stop_on_ctrl_c()?;
-    let finished = run_loaded(&loaded, request, &STOP)?;
-    print(&shown(&finished, request.format))?;
-    Ok(exit_code_of(&finished))
+    let names = loaded.plan.designs.iter().map(|design| design.name.clone());
+    let events = JsonLines::new(request.format == Format::Json, names.collect());
+    let finished = run_loaded(&loaded, request, &STOP, &events)?;
+    show(&finished, request.format, &events)
+}
+
+/// Prints a result and gives the exit code.
+///
+/// # Errors
+/// If the output refuses.
+pub(super) fn show(finished: &Finished, format: Format, events: &JsonLines) -> Result<u8, CliError> {
+    let code = exit_code_of(finished);
+    match format {
+        Format::Json => events.finished(finished, code),
+        Format::Text => print(&shown(finished))?,
+    }
+    Ok(code)
 }
 
 /// Loads the experiment.
@@ -186,7 +214,12 @@ fn load_experiment(request: &LoadRequest) -> Result<Loaded, CliError> {
 ///
 /// # Errors
 /// If the plan makes no sense or the file system refuses.
-pub fn run_loaded(loaded: &Loaded, request: &RunRequest, stop: &AtomicBool) -> Result<Finished, CliError> {
+pub fn run_loaded(
+    loaded: &Loaded,
+    request: &RunRequest,
+    stop: &AtomicBool,
+    listener: &dyn Listen,
+) -> Result<Finished, CliError> {
     let dir = request
         .out
         .clone()
@@ -198,13 +231,31 @@ pub fn run_loaded(loaded: &Loaded, request: &RunRequest, stop: &AtomicBool) -> R
         quiet: request.quiet,
         command_line: request.command_line.clone(),
     };
-    let finished = execute(&loaded.plan, &*loaded.simulator, &options, stop)?;
-    // Pages and figures are pure functions of the result: a found result gets them again, in case they were lost.
+    let finished = execute_told(&loaded.plan, &*loaded.simulator, &options, stop, listener)?;
+    write_pages(
+        &finished,
+        Some(&*loaded.simulator),
+        &retelling(&request.load),
+        request.jobs,
+    )?;
+    Ok(finished)
+}
+
+/// Writes what people look at. Pages and figures are pure functions of the result: a found result gets them again, in case
+/// they were lost.
+///
+/// # Errors
+/// If the file system refuses.
+pub(super) fn write_pages(
+    finished: &Finished,
+    simulator: Option<&dyn Simulate>,
+    retelling: &figures::Retelling,
+    jobs: usize,
+) -> Result<(), CliError> {
     let page = summary_md::render(&finished.manifest, &finished.summary);
     write_whole(&finished.dir.join(SUMMARY_MD), page.as_bytes())?;
-    let pool = workers(request.jobs)?;
-    pool.install(|| figures::write(&finished, &*loaded.simulator, &retelling(&request.load)))?;
-    Ok(finished)
+    let pool = workers(jobs)?;
+    pool.install(|| figures::write(finished, simulator, retelling))
 }
 
 /// How one run of the experiment is told; how many replications there are does not matter to it.
@@ -219,25 +270,19 @@ fn retelling(load: &LoadRequest) -> figures::Retelling {
     }
 }
 
-/// What is printed of a result.
-fn shown(finished: &Finished, format: Format) -> String {
-    match format {
-        Format::Json => {
-            let mut text = serde_json::to_string_pretty(&finished.summary).expect("a summary is plain data");
-            text.push('\n');
-            text
-        }
-        Format::Text => {
-            let mut text = table::render(&finished.manifest, &finished.summary);
-            let found = if finished.found {
-                ", found complete and checked"
-            } else {
-                ""
-            };
-            text.push_str(&format!("Result: {}{found}\n", finished.dir.join(SUMMARY_MD).display()));
-            text
-        }
+/// What is printed of a result for people.
+fn shown(finished: &Finished) -> String {
+    let mut text = table::render(&finished.manifest, &finished.summary);
+    let found = if finished.found {
+        ", found complete and checked"
+    } else {
+        ""
+    };
+    if let Some(stopping) = &finished.manifest.stopping {
+        text.push_str(&format!("Stopped: {}.\n", stopping.reason));
     }
+    text.push_str(&format!("Result: {}{found}\n", finished.dir.join(SUMMARY_MD).display()));
+    text
 }
 
 /// The exit code of a result.
@@ -252,7 +297,7 @@ fn exit_code_of(finished: &Finished) -> u8 {
 }
 
 /// The first Ctrl-C ends the experiment with a valid result, the second ends the program.
-fn stop_on_ctrl_c() -> Result<(), CliError> {
+pub(super) fn stop_on_ctrl_c() -> Result<(), CliError> {
     let handler = || {
         if STOP.swap(true, Ordering::SeqCst) {
             std::process::exit(exit_code::INTERRUPTED.into());
@@ -265,6 +310,7 @@ fn stop_on_ctrl_c() -> Result<(), CliError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lab::progress::Nobody;
     use crate::lab::testing::{Fake, plan as fake_plan};
     use clap::Parser;
 
@@ -295,7 +341,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let code = |fake: Fake, arguments: &str| {
             let stop = AtomicBool::new(false);
-            let finished = run_loaded(&loaded(fake), &request(arguments, dir.path()), &stop).unwrap();
+            let finished = run_loaded(&loaded(fake), &request(arguments, dir.path()), &stop, &Nobody).unwrap();
             exit_code_of(&finished)
         };
         assert_eq!(code(Fake::default(), "--jobs 2"), exit_code::FINE);
@@ -313,6 +359,7 @@ mod tests {
             &loaded(Fake::default()),
             &request("--fresh", dir.path()),
             &AtomicBool::new(true),
+            &Nobody,
         );
         assert_eq!(exit_code_of(&stopped.unwrap()), exit_code::INTERRUPTED);
         assert_eq!(code(Fake::default(), "--resume"), exit_code::FINE);
@@ -322,13 +369,13 @@ mod tests {
     fn a_found_result_prints_what_a_new_one_prints() {
         let dir = tempfile::tempdir().unwrap();
         let stop = AtomicBool::new(false);
-        let first = run_loaded(&loaded(Fake::default()), &request("", dir.path()), &stop).unwrap();
+        let first = run_loaded(&loaded(Fake::default()), &request("", dir.path()), &stop, &Nobody).unwrap();
         std::fs::remove_file(dir.path().join(SUMMARY_MD)).unwrap();
-        let second = run_loaded(&loaded(Fake::default()), &request("", dir.path()), &stop).unwrap();
+        let second = run_loaded(&loaded(Fake::default()), &request("", dir.path()), &stop, &Nobody).unwrap();
         assert!(second.found && dir.path().join(SUMMARY_MD).exists());
-        assert_eq!(shown(&first, Format::Json), shown(&second, Format::Json));
-        let stored = std::fs::read_to_string(dir.path().join("summary.json")).unwrap();
-        assert_eq!(shown(&first, Format::Json), stored);
+        assert_eq!((&first.summary, &first.manifest), (&second.summary, &second.manifest));
+        let of_new = shown(&first).replace("summary.md", "summary.md, found complete and checked");
+        assert_eq!(of_new, shown(&second));
     }
 
     #[test]
@@ -340,6 +387,10 @@ mod tests {
             "--seed -1",
             "--resume --fresh",
             "--format xml",
+            "--shard 0/4",
+            "--shard 5/4",
+            "--shard -1/4",
+            "--shard 2",
         ] {
             let words = std::iter::once("run").chain(bad.split_whitespace());
             assert!(Only::try_parse_from(words).is_err(), "{bad}");
@@ -350,9 +401,14 @@ mod tests {
     fn lab_errors_carry_their_hint() {
         let dir = tempfile::tempdir().unwrap();
         let stop = AtomicBool::new(false);
-        let error = run_loaded(&loaded(Fake::default()), &request("--resume", dir.path()), &stop)
-            .err()
-            .unwrap();
+        let error = run_loaded(
+            &loaded(Fake::default()),
+            &request("--resume", dir.path()),
+            &stop,
+            &Nobody,
+        )
+        .err()
+        .unwrap();
         let hint = miette::Diagnostic::help(&error).unwrap().to_string();
         assert_eq!(hint, "leave out --resume");
     }

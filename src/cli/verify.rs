@@ -14,7 +14,7 @@ use super::load::{self, LoadRequest};
 use super::run::positive;
 use super::{exit_code, explain, print};
 use crate::lab::designs::{Simulator, plan};
-use crate::lab::runner::progress_bar;
+use crate::lab::progress::progress_bar;
 use crate::lab::verify::{Report, STEPS, verify};
 use crate::report;
 
@@ -116,9 +116,11 @@ pub fn run(request: &VerifyRequest) -> Result<u8, CliError> {
     plan.replications = request
         .replications
         .unwrap_or_else(|| plan.replications.min(REPLICATIONS));
+    // Runs are made a fixed number of times here, whatever the experiment says of when there are enough.
+    plan.stopping = None;
     plan.check().map_err(crate::lab::LabError::from)?;
     let steps = STEPS * plan.replications * plan.designs.len() as u64;
-    let progress = progress_bar(steps, 0, request.quiet);
+    let progress = progress_bar(steps, request.quiet);
     let found = verify(&plan, &simulator, request.jobs, request.against.as_deref(), &progress);
     progress.finish_and_clear();
     let (report, ladders) = found?;

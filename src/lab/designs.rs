@@ -172,6 +172,8 @@ pub fn plan(scenario: &Scenario, designs: &[&Design]) -> Plan {
             false => RandomNumbers::Common,
         },
         replications: u64::from(scenario.replications),
+        stopping: scenario.stopping.clone(),
+        shard: None,
         designs: planned(designs),
         delayed_threshold_s: threshold,
         horizon_s: horizon,

@@ -6,7 +6,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use parquet::errors::ParquetError;
+
 use super::cell::BadRow;
+use super::merge::MergeError;
 use super::plan::BadPlan;
 
 /// Why an experiment could not be run or its result not be read.
@@ -64,6 +67,12 @@ pub enum LabError {
         /// The first foreign entry.
         found: String,
     },
+    /// Another process works there.
+    #[error("{path}: another process is working on the result in this folder", path = .0.display())]
+    Busy(PathBuf),
+    /// Shards do not make a whole.
+    #[error(transparent)]
+    Merge(#[from] MergeError),
     /// There is nothing to go on with.
     #[error("{path}: holds no unfinished result", path = .0.display())]
     NothingToResume(PathBuf),
@@ -100,11 +109,23 @@ impl LabError {
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         match self {
+            Self::Plan(BadPlan::EmptyShards { .. }) => Some("choose fewer shards"),
+            Self::Plan(BadPlan::ShardWithStopping(_)) => {
+                Some("say a fixed number with --replications, or run the whole experiment in one piece")
+            }
+            Self::Plan(BadPlan::StoppingDesign(_)) => Some("name a design that is run, or leave out --design"),
             Self::Plan(_) => Some("correct the experiment file or the arguments"),
-            Self::File { .. } => Some("check the permissions and the free space, or choose another folder with --out"),
+            Self::File { source, .. } => Some(hint_of_file(source)),
+            Self::Busy(_) => Some("wait until it has ended, or choose another folder with --out"),
+            Self::Merge(error) => Some(error.hint()),
+            Self::Damaged { path, .. } if path.extension().is_some_and(|kind| kind == "rows") => {
+                Some("--resume finds damaged segments and makes them again")
+            }
             Self::Parquet { .. } | Self::Damaged { .. } | Self::Digest { .. } => Some("run again with --fresh"),
             Self::Unfinished(_) => Some("--resume goes on where it stopped, --fresh starts again"),
-            Self::OtherResult { .. } => Some("choose another folder with --out, or replace the result with --fresh"),
+            Self::OtherResult { .. } => {
+                Some("choose another folder with --out; `meshfault run --fresh` replaces a result")
+            }
             Self::ForeignFolder { .. } => Some("choose an empty folder with --out; foreign files are never deleted"),
             Self::NoReference { .. } => Some(
                 "name a folder that `meshfault verify --out` or `meshfault run` wrote for this experiment and seed",
@@ -120,10 +141,24 @@ impl LabError {
         move |source| Self::File { path, action, source }
     }
 
-    /// An error of the Parquet library, ready for `map_err`.
+    /// An error of the Parquet library, ready for `map_err`; what the file system said through it is an error of that.
     pub(super) fn parquet(path: &Path, action: &'static str) -> impl FnOnce(parquet::errors::ParquetError) -> Self {
         let path = path.to_owned();
-        move |source| Self::Parquet { path, action, source }
+        move |source| match source {
+            ParquetError::External(cause) => match cause.downcast::<io::Error>() {
+                Ok(source) => Self::File {
+                    path,
+                    action,
+                    source: *source,
+                },
+                Err(cause) => Self::Parquet {
+                    path,
+                    action,
+                    source: ParquetError::External(cause),
+                },
+            },
+            source => Self::Parquet { path, action, source },
+        }
     }
 
     /// A row that cannot be read, ready for `map_err`.
@@ -133,5 +168,18 @@ impl LabError {
             path,
             reason: bad.to_string(),
         }
+    }
+}
+
+/// What to do about what the file system said.
+fn hint_of_file(source: &io::Error) -> &'static str {
+    use io::ErrorKind::{FileTooLarge, NotFound, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    match source.kind() {
+        StorageFull | QuotaExceeded | FileTooLarge => {
+            "make room, then go on with --resume: the runs that were made are kept; or choose another folder with --out"
+        }
+        PermissionDenied | ReadOnlyFilesystem => "choose a folder that can be written to with --out",
+        NotFound => "check the path",
+        _ => "check the permissions and the free space, or choose another folder with --out",
     }
 }

@@ -12,6 +12,8 @@ use super::error::LabError;
 use super::plan::{Plan, PlannedDesign, RandomNumbers};
 use super::rows::{ColumnInfo, ROW_FORMAT, TABLES, columns_of_all};
 use super::segment::write_whole;
+use super::shard::ShardRecord;
+use super::stopping::StoppingRecord;
 use super::store::{MANIFEST, RUN_INFO};
 use crate::cluster::spec::TieRule;
 
@@ -53,12 +55,18 @@ pub struct Manifest {
     /// How events of different sources at one instant are ordered; results of before it could be chosen do not say.
     #[serde(default)]
     pub tie_order: TieRule,
-    /// Replications per design that were planned.
+    /// Replications per design that were planned, of a shard its own; with a stopping rule the most.
     pub replications_planned: u64,
     /// Replications per design that are in the result.
     pub replications: u64,
     /// Whether these are all.
     pub complete: bool,
+    /// Which part of an experiment this is; absent if it is all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<ShardRecord>,
+    /// The stopping rule, what it saw and why it ended the study; absent for a fixed number of replications.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopping: Option<StoppingRecord>,
     /// Digest over the canonical rows; absent while the experiment runs.
     pub result_digest: Option<String>,
     /// End of every run \[s\].
@@ -110,6 +118,9 @@ pub struct RunInfo {
     pub runs: u64,
     /// Runs made per second of wall time \[1/s\].
     pub runs_per_s: f64,
+    /// Segments of an earlier, interrupted time that were damaged and have been made again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub segments_made_again: Vec<String>,
 }
 
 impl Manifest {
@@ -136,9 +147,11 @@ impl Manifest {
             seed_group: plan.seed_group.clone(),
             random_numbers: plan.random_numbers,
             tie_order: plan.tie_order,
-            replications_planned: plan.replications,
+            replications_planned: plan.range().end - plan.range().start,
             replications: 0,
             complete: false,
+            shard: ShardRecord::of(plan),
+            stopping: None,
             result_digest: None,
             horizon_s: plan.horizon_s,
             delayed_threshold_s: plan.delayed_threshold_s,
@@ -152,6 +165,40 @@ impl Manifest {
                 .collect(),
             warnings: plan.warnings.clone(),
         }
+    }
+
+    /// Whether this is the manifest of the same plan as `wanted`; it was found in `dir`.
+    ///
+    /// # Errors
+    /// Says what is held there, and what was wanted.
+    pub fn check_same(&self, wanted: &Self, dir: &Path) -> Result<(), LabError> {
+        if self.plan_digest == wanted.plan_digest {
+            return Ok(());
+        }
+        let name = |manifest: &Self| {
+            let Self {
+                experiment,
+                version,
+                seed,
+                replications_planned,
+                ..
+            } = manifest;
+            let inputs = manifest.input_digest.get(..12).unwrap_or(&manifest.input_digest);
+            let shard = manifest.shard.as_ref();
+            let shard = shard.map_or_else(String::new, |shard| format!(", shard {}", shard.shard()));
+            format!("{experiment} {version} (inputs {inputs}, seed {seed}, {replications_planned} replications{shard})")
+        };
+        Err(LabError::OtherResult {
+            path: dir.to_owned(),
+            held: name(self),
+            wanted: name(wanted),
+        })
+    }
+
+    /// The first replication; not 0 in most shards.
+    #[must_use]
+    pub fn first_replication(&self) -> u64 {
+        self.shard.as_ref().map_or(0, |shard| shard.first)
     }
 
     /// Reads the manifest of a result folder; `None` if it has none.

@@ -7,7 +7,7 @@
 use super::cell::Word;
 use super::numbers::{DesignNumbers, ExposureKind, RunNumbers, STUCK_AFTER};
 use super::plan::{Plan, PlannedDesign};
-use super::summary::{CONFIDENCE, Measure};
+use super::summary::Measure;
 use crate::cluster::records::{AccessClass, DelayCause, Via};
 use crate::kernel::SimDuration;
 use crate::stats::{
@@ -26,6 +26,8 @@ pub struct Context<'a> {
     pub design: &'a PlannedDesign,
     /// Its numbers.
     pub numbers: &'a DesignNumbers,
+    /// Nominal coverage of the intervals.
+    pub confidence: f64,
 }
 
 /// Uniform 64-bit words.
@@ -65,13 +67,20 @@ pub fn measure_sets() -> Vec<MeasureSet> {
 }
 
 impl Context<'_> {
+    /// Resamples of a bootstrap: as many beyond each end of the interval as there are at the usual confidence.
+    fn resamples(&self) -> u32 {
+        let usual = BootstrapOptions::default();
+        let more = (1.0 - usual.confidence) / (1.0 - self.confidence);
+        libm::round(f64::from(usual.resamples) * more.max(1.0)) as u32
+    }
+
     fn share(&self, estimand: &str, of: impl Fn(&RunNumbers) -> Option<bool>) -> Measure {
         let (mut events, mut runs) = (0, 0);
         for event in self.numbers.sound().filter_map(of) {
             events += u64::from(event);
             runs += 1;
         }
-        Measure::new(estimand, "1", share_of_runs(events, runs, CONFIDENCE))
+        Measure::new(estimand, "1", share_of_runs(events, runs, self.confidence))
     }
 
     fn ratio(&self, estimand: &str, of: impl Fn(&RunNumbers) -> (u32, u32)) -> Measure {
@@ -81,7 +90,7 @@ impl Context<'_> {
             .map(of)
             .map(|(events, units)| (events.into(), units.into()))
             .collect();
-        let mut estimate = ratio_of_sums(&pairs, CONFIDENCE);
+        let mut estimate = ratio_of_sums(&pairs, self.confidence);
         if pairs.iter().all(|(_, units)| *units == 0) {
             estimate.n = 0;
         }
@@ -97,11 +106,11 @@ impl Context<'_> {
     ) -> Measure {
         let values: Vec<f64> = self.numbers.sound().filter_map(of).collect();
         let estimate = if values.len() > JACKKNIFE_RUNS_MAX {
-            mean_t(&values, CONFIDENCE)
+            mean_t(&values, self.confidence)
         } else {
             let options = BootstrapOptions {
-                confidence: CONFIDENCE,
-                ..BootstrapOptions::default()
+                confidence: self.confidence,
+                resamples: self.resamples(),
             };
             mean_of_runs(&values, &options, uniform)
         };
@@ -110,13 +119,13 @@ impl Context<'_> {
 
     fn quantiles(&self, observations: &[Observation], levels: &[f64], uniform: Uniform<'_>) -> Vec<Estimate> {
         if observations.is_empty() {
-            return vec![Estimate::not_estimable(0, CONFIDENCE, "no data"); levels.len()];
+            return vec![Estimate::not_estimable(0, self.confidence, "no data"); levels.len()];
         }
         let options = IncidenceOptions {
             runs: u32::try_from(self.numbers.sound().count()).unwrap_or(u32::MAX),
             horizon_ns: self.plan.horizon().as_nanos(),
-            confidence: CONFIDENCE,
-            resamples: BootstrapOptions::default().resamples,
+            confidence: self.confidence,
+            resamples: self.resamples(),
         };
         IncidenceAnalysis::new(observations, options).quantiles(levels, uniform)
     }

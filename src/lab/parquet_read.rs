@@ -4,7 +4,7 @@
 //! not fit is an error with the path. Writing belongs to `parquet_write`.
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DataType, DoubleType, Int64Type};
 use parquet::errors::Result as ParquetResult;
@@ -61,28 +61,100 @@ pub fn read_cells(
     columns: &[ColumnInfo],
     mut each: impl FnMut(&[Cell<'_>]) -> Result<(), LabError>,
 ) -> Result<(), LabError> {
-    let file = File::open(path).map_err(LabError::file(path, "open"))?;
-    let reader = SerializedFileReader::new(file).map_err(LabError::parquet(path, "open"))?;
-    check(&reader, columns).map_err(LabError::damaged(path))?;
-    for group in 0..reader.num_row_groups() {
-        let read = || {
-            let group = reader.get_row_group(group)?;
-            let rows = usize::try_from(group.metadata().num_rows()).unwrap_or(0);
-            let chunks = columns
-                .iter()
-                .enumerate()
-                .map(|(index, column)| Chunk::read(&*group, index, column, rows));
-            Ok((rows, chunks.collect::<ParquetResult<Vec<_>>>()?))
-        };
-        let (rows, chunks) = read().map_err(LabError::parquet(path, "read"))?;
-        let mut cursors: Vec<_> = chunks.iter().map(|chunk| (chunk, 0)).collect();
-        for row in 0..rows {
-            let cells = cursors.iter_mut().map(|(chunk, next)| chunk.cell(row, next));
-            let cells = cells.collect::<Result<Vec<_>, _>>().map_err(LabError::damaged(path))?;
-            each(&cells)?;
-        }
+    let mut rows = RowReader::open(path, columns)?;
+    while let Some(cells) = rows.next_row()? {
+        each(&cells)?;
     }
     Ok(())
+}
+
+/// The rows of a Parquet file one after another, for readers of several files at once.
+pub struct RowReader {
+    path: PathBuf,
+    columns: Vec<ColumnInfo>,
+    reader: SerializedFileReader<File>,
+    next_group: usize,
+    rows: usize,
+    row: usize,
+    chunks: Vec<Chunk>,
+    cursors: Vec<usize>,
+}
+
+impl RowReader {
+    /// Opens the file and checks its format and columns.
+    ///
+    /// # Errors
+    /// If the file is absent, damaged or has other columns.
+    pub fn open(path: &Path, columns: &[ColumnInfo]) -> Result<Self, LabError> {
+        let file = File::open(path).map_err(LabError::file(path, "open"))?;
+        let reader = SerializedFileReader::new(file).map_err(LabError::parquet(path, "open"))?;
+        check(&reader, columns).map_err(LabError::damaged(path))?;
+        Ok(Self {
+            path: path.to_owned(),
+            columns: columns.to_vec(),
+            reader,
+            next_group: 0,
+            rows: 0,
+            row: 0,
+            chunks: Vec::new(),
+            cursors: Vec::new(),
+        })
+    }
+
+    /// The design of the row that comes next; `None` at the end.
+    ///
+    /// # Errors
+    /// If the file is damaged.
+    pub fn design_ahead(&mut self) -> Result<Option<Cell<'_>>, LabError> {
+        if !self.fill()? {
+            return Ok(None);
+        }
+        let cell = self.chunks[0].cell(self.row, &mut self.row.clone());
+        cell.map(Some).map_err(LabError::damaged(&self.path))
+    }
+
+    /// The next row; `None` at the end.
+    ///
+    /// # Errors
+    /// If the file is damaged.
+    pub fn next_row(&mut self) -> Result<Option<Vec<Cell<'_>>>, LabError> {
+        if !self.fill()? {
+            return Ok(None);
+        }
+        let row = self.row;
+        self.row += 1;
+        let cells = self
+            .chunks
+            .iter()
+            .zip(&mut self.cursors)
+            .map(|(chunk, next)| chunk.cell(row, next));
+        let cells = cells.collect::<Result<Vec<_>, _>>();
+        cells.map(Some).map_err(LabError::damaged(&self.path))
+    }
+
+    /// Reads the next row group with rows once the present one is used up; false at the end.
+    fn fill(&mut self) -> Result<bool, LabError> {
+        while self.row == self.rows {
+            if self.next_group == self.reader.num_row_groups() {
+                return Ok(false);
+            }
+            let (reader, columns, group) = (&self.reader, &self.columns, self.next_group);
+            let read = || {
+                let group = reader.get_row_group(group)?;
+                let rows = usize::try_from(group.metadata().num_rows()).unwrap_or(0);
+                let chunks = columns
+                    .iter()
+                    .enumerate()
+                    .map(|(index, column)| Chunk::read(&*group, index, column, rows));
+                Ok((rows, chunks.collect::<ParquetResult<Vec<_>>>()?))
+            };
+            let (rows, chunks) = read().map_err(LabError::parquet(&self.path, "read"))?;
+            (self.rows, self.row, self.chunks) = (rows, 0, chunks);
+            self.cursors = vec![0; self.chunks.len()];
+            self.next_group += 1;
+        }
+        Ok(true)
+    }
 }
 
 fn check(reader: &SerializedFileReader<File>, columns: &[ColumnInfo]) -> Result<(), BadRow> {

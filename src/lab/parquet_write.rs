@@ -59,7 +59,7 @@ impl ParquetTable {
     /// # Errors
     /// If the file system refuses.
     pub fn create(path: &Path, table: &str, columns: &[ColumnInfo]) -> Result<Self, LabError> {
-        let unfinished = path.with_extension("unfinished");
+        let unfinished = unfinished_path(path);
         let file = File::create(&unfinished).map_err(LabError::file(&unfinished, "create"))?;
         let begin = || {
             let schema = Arc::new(schema(table, columns)?);
@@ -185,6 +185,12 @@ impl Buffer {
         self.levels.clear();
         Ok(())
     }
+}
+
+/// Where a file is written until it is finished.
+#[must_use]
+pub fn unfinished_path(path: &Path) -> PathBuf {
+    path.with_extension("unfinished")
 }
 
 fn write_column<T: DataType>(

@@ -12,9 +12,12 @@ use serde::{Deserialize, Serialize};
 
 use super::cell::EXACT_NANOS_MAX;
 use super::rows::ROW_FORMAT;
+use super::shard::Shard;
 use crate::cluster::records::Outcome;
 use crate::cluster::spec::TieRule;
 use crate::kernel::SimDuration;
+use crate::scenario::Stopping;
+use crate::stats::checkpoints;
 
 /// Most replications in one batch.
 const BATCH_MAX: u64 = 50;
@@ -32,7 +35,7 @@ pub trait Simulate: Sync {
 }
 
 /// What is run.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     /// Name of the experiment.
     pub experiment: String,
@@ -52,8 +55,12 @@ pub struct Plan {
     pub seed_group: String,
     /// Whether designs and points share random numbers.
     pub random_numbers: RandomNumbers,
-    /// Replications of each design.
+    /// Replications of each design in the whole experiment; with a stopping rule the most.
     pub replications: u64,
+    /// When enough runs have been made, if not after a fixed number.
+    pub stopping: Option<Stopping>,
+    /// Which part of the replications is made, if not all.
+    pub shard: Option<Shard>,
     /// The designs, in the order in which they are shown.
     pub designs: Vec<PlannedDesign>,
     /// A pod whose connections to the control plane cost at least this much counts as delayed \[s\].
@@ -102,6 +109,14 @@ pub struct PlannedDesign {
     pub mesh: bool,
     /// Whether its network enforces policies.
     pub network_enforced: bool,
+}
+
+impl PlannedDesign {
+    /// Whether a name means this design: its own name, or that of the design whose point it is.
+    #[must_use]
+    pub fn is_called(&self, name: &str) -> bool {
+        self.name == name || self.name.split_once('@').is_some_and(|(design, _)| design == name)
+    }
 }
 
 /// One parameter of a design.
@@ -154,6 +169,20 @@ pub enum BadPlan {
     /// More than a bootstrap over runs can index.
     #[error("{0} replications are more than {max}", max = u32::MAX)]
     TooManyReplications(u64),
+    /// More shards than replications.
+    #[error("shard {shard} of {replications} replications: some shards would be empty")]
+    EmptyShards {
+        /// The shard.
+        shard: Shard,
+        /// Replications of the whole.
+        replications: u64,
+    },
+    /// A shard cannot know when all shards together are enough.
+    #[error("shard {0} of an experiment with `stopping`: no shard sees the runs that decide")]
+    ShardWithStopping(Shard),
+    /// A rule that waits for a design that is not run.
+    #[error("the stopping rule names `{0}`, which is none of the designs that are run")]
+    StoppingDesign(String),
     /// Two designs with one name.
     #[error("two designs have the name {0}")]
     DesignTwice(String),
@@ -180,6 +209,25 @@ impl Plan {
         if self.replications > u64::from(u32::MAX) {
             return Err(BadPlan::TooManyReplications(self.replications));
         }
+        if let Some(shard) = self.shard {
+            if self.stopping.is_some() {
+                return Err(BadPlan::ShardWithStopping(shard));
+            }
+            if shard.of > self.replications {
+                let replications = self.replications;
+                return Err(BadPlan::EmptyShards { shard, replications });
+            }
+        }
+        for name in self
+            .stopping
+            .iter()
+            .flat_map(|rule| &rule.until)
+            .flat_map(|target| &target.designs)
+        {
+            if !self.designs.iter().any(|design| design.is_called(name)) {
+                return Err(BadPlan::StoppingDesign(name.clone()));
+            }
+        }
         let mut names = BTreeSet::new();
         for design in &self.designs {
             if !names.insert(&design.name) {
@@ -195,9 +243,23 @@ impl Plan {
         Ok(())
     }
 
-    /// Digest of everything that decides the result: version, inputs, seeds, replications, designs.
+    /// Digest of everything that decides the result: version, inputs, seeds, replications, designs, and the shard.
     #[must_use]
     pub fn digest(&self) -> blake3::Hash {
+        let all = self.digest_of_all();
+        let Some(shard) = self.shard else {
+            return all;
+        };
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(all.as_bytes());
+        hasher.update(&shard.index.to_le_bytes());
+        hasher.update(&shard.of.to_le_bytes());
+        hasher.finalize()
+    }
+
+    /// The same digest for the whole experiment of which this may be a shard.
+    #[must_use]
+    pub fn digest_of_all(&self) -> blake3::Hash {
         let mut hasher = blake3::Hasher::new();
         let mut part = |bytes: &[u8]| {
             hasher.update(&(bytes.len() as u64).to_le_bytes());
@@ -222,6 +284,9 @@ impl Plan {
         // Nothing is added where numbers are shared, so that digests of before there was a choice stay.
         if self.random_numbers == RandomNumbers::Independent {
             part(b"random_numbers=independent");
+        }
+        if let Some(rule) = &self.stopping {
+            part(&serde_json::to_vec(rule).expect("a rule is plain data"));
         }
         hasher.finalize()
     }
@@ -254,25 +319,39 @@ impl Plan {
         horizon_of(self.horizon_s)
     }
 
-    /// Replications per batch: a hundredth of all, at least 1, at most 50. It does not depend on the number of workers.
+    /// The replications that are made at most: all, or those of the shard.
+    #[must_use]
+    pub fn range(&self) -> Range<u64> {
+        match self.shard {
+            Some(shard) => shard.range(self.replications),
+            None => 0..self.replications,
+        }
+    }
+
+    /// The replications in stages, behind each of which a stopping rule looks; one stage without a rule.
+    #[must_use]
+    pub fn stages(&self) -> Vec<Range<u64>> {
+        let range = self.range();
+        let ends = match &self.stopping {
+            Some(rule) => checkpoints(rule.first_look.min(range.end), range.end),
+            None => vec![range.end],
+        };
+        let starts = std::iter::once(range.start).chain(ends.iter().copied());
+        starts.zip(&ends).map(|(start, end)| start..*end).collect()
+    }
+
+    /// Batches, each the replications of one segment: a hundredth of a stage, at least 1, at most 50.
     ///
-    /// Small studies of heavy runs so get batches of one, and an interruption never waits for long.
+    /// They do not depend on the number of workers. Small studies of heavy runs so get batches of one, and an interruption
+    /// never waits for long. No batch reaches over a look.
     #[must_use]
-    pub fn batch_size(&self) -> u64 {
-        (self.replications / 100).clamp(1, BATCH_MAX)
-    }
-
-    /// Number of batches per design.
-    #[must_use]
-    pub fn batches(&self) -> u64 {
-        self.replications.div_ceil(self.batch_size())
-    }
-
-    /// Replications of a batch.
-    #[must_use]
-    pub fn batch(&self, batch: u64) -> Range<u64> {
-        let size = self.batch_size();
-        batch * size..((batch + 1) * size).min(self.replications)
+    pub fn batches(&self) -> Vec<Range<u64>> {
+        let of_stage = |stage: Range<u64>| {
+            let size = ((stage.end - stage.start) / 100).clamp(1, BATCH_MAX);
+            let starts = (stage.start..stage.end).step_by(size as usize);
+            starts.map(move |start| start..(start + size).min(stage.end))
+        };
+        self.stages().into_iter().flat_map(of_stage).collect()
     }
 }
 

@@ -10,10 +10,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, Once, PoisonError};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-
 use super::error::LabError;
-use super::plan::{Plan, Simulate};
+use super::plan::Simulate;
+use super::progress::{Done, Event, Listen};
 use super::rows::RowKey;
 use super::segment::BatchRows;
 use super::store::{BatchId, Store};
@@ -40,63 +39,64 @@ pub fn workers(jobs: usize) -> Result<rayon::ThreadPool, LabError> {
     })
 }
 
-/// Makes the batches in `missing` and stores each; ends early once `stop` is set.
-///
-/// Returns the number of runs made.
-///
-/// # Errors
-/// If a batch cannot be stored; batches in flight are finished first.
-pub fn make_batches(
-    store: &Store<'_>,
-    plan: &Plan,
-    simulator: &dyn Simulate,
-    missing: &[BatchId],
-    pool: &rayon::ThreadPool,
-    progress: &ProgressBar,
-    stop: &AtomicBool,
-) -> Result<u64, LabError> {
-    let next = AtomicUsize::new(0);
-    let given_up = AtomicBool::new(false);
-    let failure = Mutex::new(None);
-    pool.broadcast(|_| {
-        while !stop.load(Ordering::SeqCst) && !given_up.load(Ordering::SeqCst) {
-            let Some(id) = missing.get(next.fetch_add(1, Ordering::SeqCst)) else {
-                break;
-            };
-            let rows = make_batch(plan, simulator, *id, progress);
-            if let Err(error) = store.write(*id, &rows) {
-                given_up.store(true, Ordering::SeqCst);
-                failure
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .get_or_insert(error);
+/// What the runner works with.
+pub(super) struct Work<'a> {
+    pub store: &'a Store<'a>,
+    pub simulator: &'a dyn Simulate,
+    pub pool: &'a rayon::ThreadPool,
+    pub listener: &'a dyn Listen,
+    pub done: &'a Done,
+    pub stop: &'a AtomicBool,
+}
+
+impl Work<'_> {
+    /// Makes the batches in `missing` and stores each; ends early once `stop` is set.
+    ///
+    /// Returns the number of batches made, the first of the list.
+    ///
+    /// # Errors
+    /// If a batch cannot be stored; batches in flight are finished first.
+    pub(super) fn make_batches(&self, missing: &[BatchId]) -> Result<usize, LabError> {
+        let next = AtomicUsize::new(0);
+        let given_up = AtomicBool::new(false);
+        let failure = Mutex::new(None);
+        self.pool.broadcast(|_| {
+            while !self.stop.load(Ordering::SeqCst) && !given_up.load(Ordering::SeqCst) {
+                let Some(id) = missing.get(next.fetch_add(1, Ordering::SeqCst)) else {
+                    break;
+                };
+                if let Err(error) = self.make_batch(*id) {
+                    given_up.store(true, Ordering::SeqCst);
+                    failure
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .get_or_insert(error);
+                }
             }
-        }
-    });
-    match failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
-        Some(error) => Err(error),
-        None => {
-            let made = next.into_inner().min(missing.len());
-            Ok(missing[..made].iter().map(|id| replications(plan, *id)).sum())
+        });
+        match failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            Some(error) => Err(error),
+            None => Ok(next.into_inner().min(missing.len())),
         }
     }
-}
 
-/// Number of replications in a batch.
-pub fn replications(plan: &Plan, id: BatchId) -> u64 {
-    let batch = plan.batch(id.batch);
-    batch.end - batch.start
-}
-
-fn make_batch(plan: &Plan, simulator: &dyn Simulate, id: BatchId, progress: &ProgressBar) -> BatchRows {
-    let mut rows = BatchRows::default();
-    let design = &plan.designs[id.design].name;
-    for replication in plan.batch(id.batch) {
-        let outcome = make_run(simulator, id.design, replication);
-        rows.push(RowKey { design, replication }, &outcome);
-        progress.inc(1);
+    fn make_batch(&self, id: BatchId) -> Result<(), LabError> {
+        let mut rows = BatchRows::default();
+        let design = &self.store.plan().designs[id.design].name;
+        let range = self.store.replications(id);
+        let made = range.end - range.start;
+        for replication in range {
+            let outcome = make_run(self.simulator, id.design, replication);
+            rows.push(RowKey { design, replication }, &outcome);
+            self.listener.run_made(id.design);
+        }
+        self.store.write(id, &rows)?;
+        self.listener.hear(Event::Batch {
+            design: id.design,
+            done: self.done.add(id.design, made),
+        });
+        Ok(())
     }
-    rows
 }
 
 /// Makes one run; a panic gives a failed run with its message.
@@ -139,21 +139,4 @@ fn silence_panics_of_runs() {
             }
         }));
     });
-}
-
-/// A bar over `runs` on the error stream, with the time left; hidden if that is no terminal or `quiet`.
-pub fn progress_bar(runs: u64, done: u64, quiet: bool) -> ProgressBar {
-    let target = if quiet {
-        ProgressDrawTarget::hidden()
-    } else {
-        ProgressDrawTarget::stderr()
-    };
-    let style = ProgressStyle::with_template("{wide_bar} {human_pos} of {human_len} runs, {eta} left");
-    let bar = ProgressBar::with_draw_target(Some(runs), target);
-    bar.set_position(done);
-    bar.reset_eta();
-    match style {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar,
-    }
 }

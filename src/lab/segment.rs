@@ -97,14 +97,23 @@ pub fn write_segment(path: &Path, key: &SegmentKey, batch: &BatchRows) -> Result
 
 /// Writes a file so that it is whole or absent: under another name first, then renamed.
 ///
+/// That bears the end of the process at any time. Nothing is forced to the disk: if the machine itself stops, a file may
+/// be cut off, which its checksum shows.
+///
 /// # Errors
-/// If the file system refuses.
+/// If the file system refuses; what was written of the file is deleted, so that a full disk has that room again.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), LabError> {
     let unfinished = path.with_extension("unfinished");
     let mut file = fs::File::create(&unfinished).map_err(LabError::file(&unfinished, "create"))?;
-    file.write_all(bytes).map_err(LabError::file(&unfinished, "write"))?;
+    let written = file.write_all(bytes).map_err(LabError::file(&unfinished, "write"));
     drop(file);
-    fs::rename(&unfinished, path).map_err(LabError::file(path, "rename a file to it"))
+    let named =
+        written.and_then(|()| fs::rename(&unfinished, path).map_err(LabError::file(path, "rename a file to it")));
+    if named.is_err() {
+        // The first error is the one to tell.
+        let _ = fs::remove_file(&unfinished);
+    }
+    named
 }
 
 /// Reads a segment and checks it.
@@ -113,7 +122,10 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), LabError> {
 /// If it cannot be read, its checksum is wrong, or it holds another batch.
 pub fn read_segment(path: &Path, key: &SegmentKey) -> Result<BatchRows, LabError> {
     let bytes = fs::read(path).map_err(LabError::file(path, "read"))?;
-    parse_segment(&bytes, key).map_err(LabError::damaged(path))
+    parse_segment(&bytes, key).map_err(|BadRow(reason)| LabError::Damaged {
+        path: path.to_owned(),
+        reason,
+    })
 }
 
 fn parse_segment(bytes: &[u8], key: &SegmentKey) -> Result<BatchRows, BadRow> {

@@ -3,9 +3,11 @@
 //! Formats belong to `segment`, `parquet_write` and `manifest`. Nothing that this program did not write is ever deleted.
 
 use std::fs;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::error::LabError;
+use super::lock::LOCK;
 use super::plan::Plan;
 use super::rows::TABLES;
 use super::segment::{BatchRows, SegmentKey, read_segment, write_segment};
@@ -18,6 +20,8 @@ pub const RUN_INFO: &str = "run-info.json";
 pub const SUMMARY_JSON: &str = "summary.json";
 /// Name of the estimates for people.
 pub const SUMMARY_MD: &str = "summary.md";
+/// Name of a shard's plan, by which shards are put together.
+pub const PLAN_JSON: &str = "plan.json";
 /// Folder of figures.
 pub const FIGURES: &str = "figures";
 const REPORT_HTML: &str = "report.html";
@@ -29,6 +33,18 @@ pub struct Store<'a> {
     dir: PathBuf,
     plan: &'a Plan,
     plan_digest: blake3::Hash,
+    batches: Vec<Range<u64>>,
+}
+
+/// What is there of a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// No segment.
+    Nothing,
+    /// A sound segment.
+    Sound,
+    /// A segment that cannot be used, and why.
+    Damaged(String),
 }
 
 /// One batch of one design.
@@ -48,7 +64,14 @@ impl<'a> Store<'a> {
             dir: dir.to_owned(),
             plan,
             plan_digest: plan.digest(),
+            batches: plan.batches(),
         }
+    }
+
+    /// The plan.
+    #[must_use]
+    pub fn plan(&self) -> &'a Plan {
+        self.plan
     }
 
     /// The result folder.
@@ -78,10 +101,46 @@ impl<'a> Store<'a> {
         fs::create_dir_all(&segments).map_err(LabError::file(&segments, "create"))
     }
 
-    /// All batches, designs interleaved, in the order in which they are made.
-    pub fn batches(&self) -> impl Iterator<Item = BatchId> + '_ {
+    /// The batches of each design.
+    #[must_use]
+    pub fn batches(&self) -> &[Range<u64>] {
+        &self.batches
+    }
+
+    /// The batches whose replications lie in `stage`, designs interleaved, in the order in which they are made.
+    #[must_use]
+    pub fn batches_in(&self, stage: &Range<u64>) -> Vec<BatchId> {
+        let inside = |range: &Range<u64>| stage.start <= range.start && range.end <= stage.end;
+        let batches = self.batches.iter().enumerate().filter(|(_, range)| inside(range));
         let designs = self.plan.designs.len();
-        (0..self.plan.batches()).flat_map(move |batch| (0..designs).map(move |design| BatchId { batch, design }))
+        let ids = batches.flat_map(|(batch, _)| {
+            (0..designs).map(move |design| BatchId {
+                batch: batch as u64,
+                design,
+            })
+        });
+        ids.collect()
+    }
+
+    /// Number of leading batches that every design has.
+    #[must_use]
+    pub fn common_batches(&self) -> usize {
+        let has = |id| matches!(self.held(id), Ok(Held::Sound));
+        let has_all = |batch: &usize| {
+            (0..self.plan.designs.len()).all(|design| {
+                has(BatchId {
+                    batch: *batch as u64,
+                    design,
+                })
+            })
+        };
+        (0..self.batches.len()).take_while(has_all).count()
+    }
+
+    /// The replications of a batch.
+    #[must_use]
+    pub fn replications(&self, id: BatchId) -> Range<u64> {
+        self.batches[id.batch as usize].clone()
     }
 
     /// Writes the segment of a batch.
@@ -100,23 +159,25 @@ impl<'a> Store<'a> {
         read_segment(&self.segment_path(id), &self.key(id))
     }
 
-    /// Whether a sound segment of the batch is there; a damaged one is deleted, and reported as absent.
+    /// What is there of a batch. A damaged segment stays where it is until it is made again.
     ///
     /// # Errors
     /// If the file system refuses.
-    pub fn has(&self, id: BatchId) -> Result<bool, LabError> {
-        let path = self.segment_path(id);
-        if !path.exists() {
-            return Ok(false);
+    pub fn held(&self, id: BatchId) -> Result<Held, LabError> {
+        if !self.segment_path(id).exists() {
+            return Ok(Held::Nothing);
         }
         match self.read(id) {
-            Ok(_) => Ok(true),
-            Err(LabError::Damaged { .. }) => {
-                fs::remove_file(&path).map_err(LabError::file(&path, "delete the damaged file"))?;
-                Ok(false)
-            }
+            Ok(_) => Ok(Held::Sound),
+            Err(LabError::Damaged { reason, .. }) => Ok(Held::Damaged(reason)),
             Err(error) => Err(error),
         }
+    }
+
+    /// Whether there is a folder of segments.
+    #[must_use]
+    pub fn has_segments(&self) -> bool {
+        self.path(SEGMENTS).exists()
     }
 
     /// Deletes all segments.
@@ -131,16 +192,27 @@ impl<'a> Store<'a> {
         fs::remove_dir_all(&segments).map_err(LabError::file(&segments, "delete"))
     }
 
-    /// Deletes the result that lies in the folder, if all of it is ours.
+    /// Deletes the result that lies in the folder, if all of it is ours; the lock stays.
     ///
     /// # Errors
     /// If something in the folder is not ours, or the file system refuses.
     pub fn clear(&self) -> Result<(), LabError> {
-        if !self.dir.exists() {
-            return Ok(());
-        }
         self.refuse_foreign()?;
-        fs::remove_dir_all(&self.dir).map_err(LabError::file(&self.dir, "delete"))
+        // The manifest first: what a kill leaves behind is no result any more, and nobody takes it for a damaged one.
+        let manifest = self.path(MANIFEST);
+        if manifest.exists() {
+            fs::remove_file(&manifest).map_err(LabError::file(&manifest, "delete"))?;
+        }
+        for name in self.entries()?.iter().filter(|name| *name != LOCK) {
+            let path = self.path(name);
+            let gone = if path.is_dir() {
+                fs::remove_dir_all(&path)
+            } else {
+                fs::remove_file(&path)
+            };
+            gone.map_err(LabError::file(&path, "delete"))?;
+        }
+        Ok(())
     }
 
     /// Fails if something in the folder is not ours.
@@ -148,15 +220,7 @@ impl<'a> Store<'a> {
     /// # Errors
     /// Names the first foreign entry.
     pub fn refuse_foreign(&self) -> Result<(), LabError> {
-        let list = LabError::file(&self.dir, "list");
-        let entries = fs::read_dir(&self.dir)
-            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-            .map_err(list)?;
-        let mut names: Vec<String> = entries
-            .iter()
-            .map(|entry| entry.file_name().display().to_string())
-            .collect();
-        names.sort_unstable();
+        let names = self.entries()?;
         let ours = [
             MANIFEST,
             RUN_INFO,
@@ -164,8 +228,10 @@ impl<'a> Store<'a> {
             SUMMARY_MD,
             FIGURES,
             REPORT_HTML,
+            PLAN_JSON,
             SEGMENTS,
             DESIGN_TABLE,
+            LOCK,
         ];
         let is_ours = |name: &str| {
             let stem = Path::new(name).file_stem().unwrap_or_default();
@@ -186,7 +252,22 @@ impl<'a> Store<'a> {
         }
     }
 
-    fn segment_path(&self, id: BatchId) -> PathBuf {
+    /// Names in the folder, sorted; none if it does not exist.
+    fn entries(&self) -> Result<Vec<String>, LabError> {
+        if !self.dir.exists() {
+            return Ok(Vec::new());
+        }
+        let entries = fs::read_dir(&self.dir).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+        let entries = entries.map_err(LabError::file(&self.dir, "list"))?;
+        let names = entries.iter().map(|entry| entry.file_name().display().to_string());
+        let mut names: Vec<String> = names.collect();
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// The file of a batch's segment.
+    #[must_use]
+    pub fn segment_path(&self, id: BatchId) -> PathBuf {
         self.path(SEGMENTS)
             .join(format!("batch-{:06}-design-{:03}.rows", id.batch, id.design))
     }
@@ -195,7 +276,7 @@ impl<'a> Store<'a> {
         SegmentKey {
             plan: self.plan_digest,
             design: id.design as u64,
-            replications: self.plan.batch(id.batch),
+            replications: self.replications(id),
         }
     }
 }

@@ -181,6 +181,7 @@ pub fn summarize(plan: &Plan, numbers: &[DesignNumbers]) -> Summary {
                 plan,
                 design: &plan.designs[design],
                 numbers: &numbers[design],
+                confidence: CONFIDENCE,
             };
             (design, (set.estimate)(&context, &mut || stream.bits()))
         })

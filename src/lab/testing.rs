@@ -275,6 +275,8 @@ pub(crate) fn plan(replications: u64) -> Plan {
         seed_group: "fake".to_owned(),
         random_numbers: super::plan::RandomNumbers::Common,
         replications,
+        stopping: None,
+        shard: None,
         designs: vec![
             design("cilium-only", "The network alone", false),
             design("both", "Network and mesh", true),

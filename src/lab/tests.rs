@@ -272,14 +272,8 @@ fn another_seed_is_another_result() {
     let mut other = plan(20);
     other.seed = 2;
     let root = Path::new("out");
-    assert_ne!(
-        experiment::result_dir(root, &plan(20)),
-        experiment::result_dir(root, &other)
-    );
-    assert_ne!(
-        experiment::result_dir(root, &plan(20)),
-        experiment::result_dir(root, &plan(21))
-    );
+    assert_ne!(result_dir(root, &plan(20)), result_dir(root, &other));
+    assert_ne!(result_dir(root, &plan(20)), result_dir(root, &plan(21)));
 }
 
 #[test]
@@ -356,4 +350,46 @@ fn what_nobody_tried_has_no_share() {
         summary.designs[0].measure("no_bad_landing_share").is_none(),
         "a design without mesh has no landings"
     );
+}
+
+#[test]
+fn every_measure_that_can_stop_a_study_is_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let finished = run(dir.path(), &plan(60), &Fake::default(), 2, Start::New).unwrap();
+    for (name, unit) in crate::scenario::stopping::MEASURES {
+        let measure = finished.summary.designs.iter().find_map(|design| design.measure(name));
+        let measure = measure.unwrap_or_else(|| panic!("{name} is no measure"));
+        let written = match measure.unit.as_str() {
+            "1" => crate::scenario::stopping::Unit::Share,
+            "s" => crate::scenario::stopping::Unit::Time,
+            _ => crate::scenario::stopping::Unit::Number,
+        };
+        assert!(unit == written && measure.confidence.is_some(), "{name}: {measure:?}");
+    }
+}
+
+#[test]
+fn documented_columns_stand_in_the_files() {
+    use parquet::file::reader::{FileReader, SerializedFileReader};
+    let dir = tempfile::tempdir().unwrap();
+    let finished = run(dir.path(), &plan(5), &Fake::default(), 1, Start::New).unwrap();
+    for table in &finished.manifest.tables {
+        let file = fs::File::open(dir.path().join(format!("{}.parquet", table.name))).unwrap();
+        let reader = SerializedFileReader::new(file).unwrap();
+        let metadata = reader.metadata().file_metadata();
+        let value = |key: &str| {
+            let pairs = metadata.key_value_metadata().unwrap();
+            pairs
+                .iter()
+                .find(|pair| pair.key == key)
+                .and_then(|pair| pair.value.clone())
+                .unwrap()
+        };
+        assert_eq!(value("meshfault.format"), rows::ROW_FORMAT);
+        assert_eq!(value("meshfault.table"), table.name);
+        let columns: Vec<rows::ColumnInfo> = serde_json::from_str(&value("meshfault.columns")).unwrap();
+        assert_eq!(columns, table.columns);
+        assert!(columns.iter().all(|column| column.doc.ends_with('.')));
+        assert_eq!(metadata.num_rows() as u64, table.rows);
+    }
 }

@@ -1,6 +1,7 @@
 //! The only place of the laboratory that reads the wall clock, for `run-info.json` and the pilot of `--dry-run`.
 //!
-//! Nothing here may reach rows, estimates or the manifest.
+//! Nothing here may reach rows, estimates or the manifest. A time budget, where an experiment has one, is compared with it, and
+//! the manifest of such a result says so.
 
 use std::time::Instant;
 

@@ -9,6 +9,8 @@ use super::comparisons::CONTROL;
 use super::manifest::Manifest;
 use super::numbers::DesignNumbers;
 use super::plan::Plan;
+use super::shard::ShardRecord;
+use super::stopping::{StoppingRecord, Verdict};
 use super::summary::{DesignSummary, Summary};
 use crate::kernel::RunFailure;
 
@@ -24,6 +26,20 @@ pub enum Warning {
         done: u64,
         /// Replications per design that were planned.
         planned: u64,
+    },
+    /// This is a part of an experiment.
+    Shard(ShardRecord),
+    /// The number of replications hangs on the machine.
+    TimeBudget {
+        /// The argument that gives the same rows.
+        same_rows_with: String,
+    },
+    /// A stopping rule that was not fulfilled.
+    NotNarrowEnough {
+        /// The intervals that were too wide, as design and measure.
+        intervals: Vec<(String, String)>,
+        /// Replications per design.
+        runs: u64,
     },
     /// Runs failed.
     Failed {
@@ -86,9 +102,11 @@ impl Warning {
         if !manifest.complete {
             warnings.push(Self::Incomplete {
                 done,
-                planned: plan.replications,
+                planned: manifest.replications_planned,
             });
         }
+        warnings.extend(manifest.shard.clone().map(Self::Shard));
+        warnings.extend(manifest.stopping.as_ref().and_then(stopped));
         if done < RUNS_FEW {
             warnings.push(Self::FewRuns { runs: done });
         }
@@ -100,9 +118,9 @@ impl Warning {
                     design: design(),
                     failed: estimated.failed,
                     runs,
-                    first: *first,
+                    first: manifest.first_replication() + *first,
                     failure: failure.clone(),
-                    replay: plan.replay(&estimated.name, *first),
+                    replay: plan.replay(&estimated.name, manifest.first_replication() + *first),
                 });
             }
             let untouched = numbers.sound().filter(|run| run.parties_cut == Some(0)).count() as u64;
@@ -117,6 +135,22 @@ impl Warning {
         warnings.extend(zero_events(summary));
         warnings.extend(script_stopped(numbers, summary));
         warnings
+    }
+}
+
+fn stopped(stopping: &StoppingRecord) -> Option<Warning> {
+    match stopping.verdict {
+        Verdict::TimeBudget => Some(Warning::TimeBudget {
+            same_rows_with: stopping.same_rows_with.clone(),
+        }),
+        Verdict::AtMost => {
+            let look = stopping.looks.last()?;
+            let wide = look.intervals.iter().filter(|seen| !seen.reached);
+            let intervals: Vec<_> = wide.map(|seen| (seen.design.clone(), seen.measure.clone())).collect();
+            let runs = look.replications;
+            (!stopping.rule.until.is_empty()).then_some(Warning::NotNarrowEnough { intervals, runs })
+        }
+        Verdict::Reached | Verdict::GoOn => None,
     }
 }
 
@@ -185,6 +219,31 @@ impl fmt::Display for Warning {
                 f,
                 "The experiment was interrupted: {done} of {planned} replications of each design are in the result. \
                  They are a valid smaller study, with wider intervals. Go on with --resume."
+            ),
+            Self::Shard(shard) => write!(
+                f,
+                "This is shard {} of an experiment: replications {} to {} of {}. It is a valid smaller study, with wider \
+                 intervals. Put the shards together with `meshfault merge`.",
+                shard.shard(),
+                shard.first,
+                shard.end - 1,
+                shard.replications_of_all
+            ),
+            Self::TimeBudget { same_rows_with } => write!(
+                f,
+                "The time budget ended the study, so another machine may make another number of replications. \
+                 `{same_rows_with}` makes the same runs again."
+            ),
+            Self::NotNarrowEnough { intervals, runs } if intervals.is_empty() => write!(
+                f,
+                "No design has the measures that the stopping rule names; all {runs} replications were made. Name other \
+                 measures under `until`."
+            ),
+            Self::NotNarrowEnough { intervals, runs } => write!(
+                f,
+                "After {runs} replications, the most that the stopping rule allows, these intervals were still wider than \
+                 it asks for: {}. Raise `at_most`, or ask for less.",
+                listed(intervals, |(design, measure)| format!("{measure} of {design}"))
             ),
             Self::Failed {
                 design,

@@ -237,6 +237,14 @@ fn what_was_run(manifest: &Manifest) -> String {
         .iter()
         .map(|(name, value)| format!("- {name}: {value}\n"))
         .collect();
+    if let Some(stopping) = &manifest.stopping {
+        let (reason, looks) = (&stopping.reason, stopping.checkpoints.len());
+        let level = 100.0 * stopping.confidence_per_look;
+        let _ = writeln!(
+            text,
+            "- Stopped: {reason}; {looks} looks at most, each with intervals of {level:.2} %"
+        );
+    }
     for input in &manifest.inputs {
         let _ = writeln!(text, "- Input `{}`: `{}`", input.name, input.digest);
     }

@@ -18,6 +18,7 @@ pub mod models;
 pub mod overrides;
 pub mod schema;
 pub mod script;
+pub mod stopping;
 pub mod values;
 pub mod world;
 pub mod yaml;
@@ -41,7 +42,8 @@ use models::Models;
 pub use models::ResolvedParameter;
 use overrides::Overrides;
 use schema::{Experiment, Step};
-use values::{choice, complain, count, limit, positive_duration, seed};
+pub use stopping::Stopping;
+use values::{choice, complain, limit, positive_duration, seed};
 pub use world::Design;
 use world::{Names, Shared};
 
@@ -63,10 +65,12 @@ pub struct Scenario {
     pub seed: u64,
     /// Experiments with one seed group meet the same misfortunes.
     pub seed_group: String,
-    /// Runs of each design.
+    /// Runs of each design; the most if `stopping` says when there are enough.
     pub replications: u32,
     /// Whether each design and point draws random numbers of its own; otherwise all meet the same misfortunes.
     pub independent: bool,
+    /// When enough runs have been made, if not after a fixed number.
+    pub stopping: Option<Stopping>,
     /// How events of different sources at one instant are ordered.
     pub tie_order: TieRule,
     /// The changes from the command line, as they were written.
@@ -183,6 +187,7 @@ fn read(path: &Path, text: String, origin: Origin, overrides: &Overrides) -> Res
         seed_group: head.seed_group,
         replications: head.replications,
         independent: head.independent,
+        stopping: head.stopping,
         tie_order: head.tie_order,
         changes: overrides.written.clone(),
         designs,
@@ -200,6 +205,7 @@ struct Head {
     tie_order: TieRule,
     independent: bool,
     replications: u32,
+    stopping: Option<Stopping>,
     seed: u64,
     seed_group: String,
 }
@@ -218,7 +224,6 @@ impl Head {
             return Err(complain(path, &experiment.meshfault, message).with_hint(format!("write `meshfault: {FORM}`")));
         }
         let horizon = overrides.horizon.as_ref().unwrap_or(&experiment.horizon);
-        let replications = overrides.replications.as_ref().unwrap_or(&experiment.replications);
         let ties = overrides.tie_order.as_ref().or(experiment.tie_order.as_ref());
         let numbers = overrides.random_numbers.as_ref().or(experiment.random_numbers.as_ref());
         let master = overrides.seed.as_ref().or(experiment.seed.as_ref());
@@ -242,6 +247,7 @@ impl Head {
                 return Err(complain(path, &design.name, message).with_hint("every design needs a name of its own"));
             }
         }
+        let (replications, stopping) = stopping::replications(path, experiment, overrides)?;
         Ok(Self {
             horizon: SimTime::ZERO + positive_duration(path, horizon)?,
             limits: limits(path, experiment, overrides)?,
@@ -251,7 +257,8 @@ impl Head {
             independent: numbers.map_or(Ok(false), |text| {
                 choice(path, text, "kind of random numbers", &RANDOM_NUMBERS)
             })?,
-            replications: count(path, replications, 1, REPLICATIONS_MAX)?,
+            replications,
+            stopping,
             seed: master.map_or(Ok(1), |text| seed(path, text))?,
             seed_group: group.map_or_else(|| stem.to_owned(), |group| group.value.clone()),
         })

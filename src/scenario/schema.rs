@@ -12,6 +12,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, MapAccess, Visitor};
 
 use super::factors::form::{FactorForm, SamplingForm};
+use super::stopping::StoppingForm;
 use super::yaml::Spanned;
 
 /// A scalar as it was written, with its place.
@@ -29,8 +30,10 @@ pub struct Experiment {
     pub question: String,
     /// The end of every run.
     pub horizon: Text,
-    /// Runs of each design.
-    pub replications: Text,
+    /// Runs of each design; absent if `stopping` says when there are enough.
+    pub replications: Option<Text>,
+    /// When enough runs have been made.
+    pub stopping: Option<Spanned<StoppingForm>>,
     /// Master seed.
     pub seed: Option<Text>,
     /// Experiments with one seed group meet the same misfortunes; the default is the file's name.

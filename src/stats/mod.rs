@@ -18,6 +18,7 @@ pub mod paired;
 pub mod proportion;
 pub mod quantile;
 pub mod ratio;
+pub mod sequential;
 pub mod special;
 pub mod survival;
 
@@ -33,6 +34,7 @@ pub use paired::{PairedCounts, agresti_min, common_random_numbers, paired_t};
 pub use proportion::{clopper_pearson, share_of_runs, wilson, zero_event_upper};
 pub use quantile::quantile_order_statistic;
 pub use ratio::{design_effect, ratio_of_sums};
+pub use sequential::{Precision, checkpoints, confidence_per_look};
 pub use survival::{
     CurvePoint, NeverShare, Observation, Outcome, cumulative_incidence, incidence_quantile, kaplan_meier, never_share,
 };

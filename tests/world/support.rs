@@ -8,7 +8,7 @@ use meshfault::cluster::spec::{CutTarget, Step, TieRule, WorldSpec};
 use meshfault::cluster::world::FaultHandler;
 use meshfault::kernel::{SimDuration, SimTime};
 use meshfault::lab::designs::{Simulator, plan};
-use meshfault::lab::runner::progress_bar;
+use meshfault::lab::progress::progress_bar;
 use meshfault::lab::verify::{Report, verify};
 use meshfault::scenario::overrides::Overrides;
 use meshfault::scenario::{Design, Scenario};
@@ -69,7 +69,7 @@ impl Bench {
         let designs: Vec<&Design> = self.scenario.designs.iter().collect();
         let mut plan = plan(&self.scenario, &designs);
         plan.replications = replications;
-        let progress = progress_bar(0, 0, true);
+        let progress = progress_bar(0, true);
         let found = verify(&plan, &self.simulator(faults), jobs, None, &progress);
         found.expect("there are threads").0
     }

@@ -1,0 +1,66 @@
+//! `meshfault merge`: puts shards together into the result of one undivided run.
+//!
+//! What fits together belongs to `lab::merge`.
+
+use std::path::PathBuf;
+use std::thread;
+
+use clap::Args;
+
+use super::error::CliError;
+use super::events::JsonLines;
+use super::run::{self, Format};
+use super::{exit_code, figures};
+use crate::lab::merge;
+use crate::lab::progress::{Bars, Event, Listen};
+
+/// The arguments as they were typed.
+#[derive(Debug, Args)]
+pub struct MergeArgs {
+    /// Folders that `meshfault run --shard I/N` has written, in any order.
+    #[arg(required = true, value_name = "SHARD")]
+    shards: Vec<PathBuf>,
+    /// The folder of the result.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// How the result is printed.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// Warnings on the error stream, and events for programs.
+struct Told<'a>(&'a Bars, &'a JsonLines);
+
+impl Listen for Told<'_> {
+    fn hear(&self, event: Event<'_>) {
+        self.0.hear(event);
+        self.1.hear(event);
+    }
+}
+
+/// Does what was asked and gives the exit code.
+///
+/// # Errors
+/// If the shards do not make a whole, or the file system refuses; then no result is left behind.
+pub fn run(arguments: &MergeArgs, command_line: &[String]) -> Result<u8, CliError> {
+    let events = JsonLines::new(arguments.format == Format::Json, Vec::new());
+    let done = merge_and_show(arguments, command_line, &events);
+    done.inspect_err(|error| events.failed(error, exit_code::BAD_INPUT))
+}
+
+fn merge_and_show(arguments: &MergeArgs, command_line: &[String], events: &JsonLines) -> Result<u8, CliError> {
+    if arguments.out.is_file() {
+        return Err(CliError::Argument {
+            argument: "--out",
+            reason: "is a file".to_owned(),
+            hint: "name a folder",
+        });
+    }
+    run::stop_on_ctrl_c()?;
+    let told = Told(&Bars::new(true), events);
+    let finished = merge(&arguments.shards, &arguments.out, command_line, &told, &run::STOP)?;
+    let jobs = thread::available_parallelism().map_or(1, usize::from);
+    // The story of a run is told by the experiment, which shards do not carry: that figure is left to `meshfault run`.
+    run::write_pages(&finished, None, &figures::Retelling::default(), jobs)?;
+    run::show(&finished, arguments.format, events)
+}

@@ -1,0 +1,117 @@
+//! A stored result, new or found: what is known of it, and opening it with its rows checked against the digest.
+//!
+//! Making one belongs to `experiment` and `merge`, the files to `store`.
+
+use std::path::{Path, PathBuf};
+
+use super::error::LabError;
+use super::manifest::{Manifest, read_json};
+use super::numbers::DesignNumbers;
+use super::parquet_read::{digest_of_files, read_rows};
+use super::plan::{Plan, horizon_of};
+use super::rows::RowKey;
+use super::store::SUMMARY_JSON;
+use super::summary::Summary;
+use crate::cluster::records::{AccessRecord, ExposureRecord, PodRecord, RunRecord};
+use crate::kernel::SimTime;
+
+/// A result, new or found.
+#[derive(Clone, Debug)]
+pub struct Finished {
+    /// The result folder.
+    pub dir: PathBuf,
+    /// What the result is.
+    pub manifest: Manifest,
+    /// The estimates.
+    pub summary: Summary,
+    /// The numbers behind the estimates, per design of the manifest.
+    pub numbers: Vec<DesignNumbers>,
+    /// Whether it lay there already and was only checked.
+    pub found: bool,
+}
+
+impl Finished {
+    /// Number of failed runs in all designs.
+    #[must_use]
+    pub fn failed_runs(&self) -> u64 {
+        self.summary.designs.iter().map(|design| design.failed).sum()
+    }
+}
+
+/// The default folder below `root`: the experiment's name and twelve digits of the plan's digest.
+#[must_use]
+pub fn result_dir(root: &Path, plan: &Plan) -> PathBuf {
+    root.join(format!("{}-{}", plan.experiment, &plan.digest().to_hex()[..12]))
+}
+
+/// Opens a stored result and checks its rows against the digest.
+///
+/// # Errors
+/// If a file is absent or damaged, or the digest is another.
+pub fn open_result(dir: &Path) -> Result<Finished, LabError> {
+    let manifest = Manifest::read(dir)?.ok_or_else(|| LabError::Damaged {
+        path: dir.to_owned(),
+        reason: "it has no manifest.json".to_owned(),
+    })?;
+    let said = manifest.result_digest.clone().unwrap_or_default();
+    let seen = digest_of_files(dir)?;
+    if seen != said {
+        return Err(LabError::Digest {
+            path: dir.to_owned(),
+            seen,
+            said,
+        });
+    }
+    let summary: Summary = read_json(&dir.join(SUMMARY_JSON))?;
+    let numbers = read_numbers(dir, &manifest)?;
+    Ok(Finished {
+        dir: dir.to_owned(),
+        manifest,
+        summary,
+        numbers,
+        found: true,
+    })
+}
+
+/// The numbers behind the estimates, design by design, from the stored rows of a result.
+///
+/// Runs stand in them by their place in the result, so those of a shard from 0 as well.
+///
+/// # Errors
+/// If a file is absent or damaged, or names a design that the manifest does not.
+pub fn read_numbers(dir: &Path, manifest: &Manifest) -> Result<Vec<DesignNumbers>, LabError> {
+    let horizon = SimTime::ZERO + horizon_of(manifest.horizon_s);
+    let first = manifest.first_replication();
+    let mut numbers = vec![DesignNumbers::default(); manifest.designs.len()];
+    let index = |key: RowKey<'_>| {
+        let found = manifest.designs.iter().position(|design| design.name == key.design);
+        found.ok_or_else(|| LabError::Damaged {
+            path: dir.to_owned(),
+            reason: format!(
+                "a row belongs to {}, a design that the manifest does not know",
+                key.design
+            ),
+        })
+    };
+    read_rows(dir, |key, run: RunRecord| {
+        numbers[index(key)?].run(&run, horizon);
+        Ok(())
+    })?;
+    read_rows(dir, |key, pod: PodRecord| {
+        numbers[index(key)?].pod(key.replication.wrapping_sub(first), &pod);
+        Ok(())
+    })?;
+    read_rows(dir, |key, access: AccessRecord| {
+        if let Some(run) = numbers[index(key)?].sound_run(key.replication.wrapping_sub(first)) {
+            run.access(&access);
+        }
+        Ok(())
+    })?;
+    read_rows(dir, |key, window: ExposureRecord| {
+        if let Some(run) = numbers[index(key)?].sound_run(key.replication.wrapping_sub(first)) {
+            run.exposure(&window, horizon);
+        }
+        Ok(())
+    })?;
+    Ok(numbers)
+}

@@ -1,0 +1,194 @@
+//! From rows to tables: segments become Parquet files, digests and the numbers behind the estimates, in one pass.
+//!
+//! Which segments count belongs to `experiment`, what a segment is to `segment`, one Parquet file to `parquet_write`.
+
+use std::fs;
+use std::ops::Range;
+use std::path::Path;
+
+use rayon::prelude::*;
+
+use super::cell::{BadRow, Cell};
+use super::digest::TableDigest;
+use super::error::LabError;
+use super::numbers::DesignNumbers;
+use super::parquet_write::{ParquetTable, unfinished_path};
+use super::rows::{Record, RowKey, TABLES, columns_of_all, decode_cells, encode_cells, record_of};
+use super::segment::{BatchRows, TableRows};
+use super::store::{BatchId, Store, table_path};
+use crate::cluster::records::{AccessRecord, ExposureRecord, PodRecord, RunRecord};
+use crate::kernel::SimTime;
+
+/// Streams the first `batches` batches of every design, in the order of designs and replications, into Parquet, digests and
+/// numbers.
+///
+/// # Errors
+/// If a segment is absent or damaged, or the file system refuses.
+pub fn write_tables(store: &Store<'_>, batches: usize) -> Result<([TableDigest; 4], Vec<DesignNumbers>), LabError> {
+    let mut sinks = sinks(store.dir())?;
+    let mut numbers = vec![DesignNumbers::default(); store.plan().designs.len()];
+    let of_design = |design| (0..batches as u64).map(move |batch| BatchId { batch, design });
+    let in_order: Vec<BatchId> = (0..store.plan().designs.len()).flat_map(of_design).collect();
+    // A few batches at a time: each table by one worker, the numbers by another, and the next batches are read meanwhile.
+    for_chunks(store, &in_order, |chunk, rows| {
+        let write = || {
+            sinks.par_iter_mut().enumerate().try_for_each(|(table, sink)| {
+                rows.iter()
+                    .try_for_each(|batch| sink.take(&batch.0[table]).map_err(InTable::at(store, table)))
+            })
+        };
+        let (written, counted) = rayon::join(write, || count_chunk(store, chunk, rows, &mut numbers));
+        written.and(counted)
+    })?;
+    Ok((finish(sinks)?, numbers))
+}
+
+/// Takes the numbers out of the batches of one stage, in the order of replications.
+///
+/// # Errors
+/// If a segment is absent or damaged.
+pub fn count_stage(store: &Store<'_>, stage: &Range<u64>, numbers: &mut [DesignNumbers]) -> Result<(), LabError> {
+    for_chunks(store, &store.batches_in(stage), |chunk, rows| {
+        count_chunk(store, chunk, rows, numbers)
+    })
+}
+
+/// Hands chunks of batches with their rows to `each`, in order; the next chunk is read meanwhile.
+fn for_chunks(
+    store: &Store<'_>,
+    in_order: &[BatchId],
+    mut each: impl FnMut(&[BatchId], &[BatchRows]) -> Result<(), LabError> + Send,
+) -> Result<(), LabError> {
+    let chunks: Vec<&[BatchId]> = in_order.chunks(2 * rayon::current_num_threads()).collect();
+    let read = |chunk: Option<&&[BatchId]>| {
+        let ids = chunk.copied().unwrap_or_default().par_iter();
+        ids.map(|id| store.read(*id)).collect::<Result<Vec<_>, _>>()
+    };
+    let mut rows = read(chunks.first())?;
+    for (index, chunk) in chunks.iter().enumerate() {
+        let (done, next) = rayon::join(|| each(chunk, &rows), || read(chunks.get(index + 1)));
+        done?;
+        rows = next?;
+    }
+    Ok(())
+}
+
+fn count_chunk(
+    store: &Store<'_>,
+    chunk: &[BatchId],
+    rows: &[BatchRows],
+    numbers: &mut [DesignNumbers],
+) -> Result<(), LabError> {
+    let plan = store.plan();
+    let (first, horizon) = (plan.range().start, SimTime::ZERO + plan.horizon());
+    chunk.iter().zip(rows).try_for_each(|(id, batch)| {
+        count(&mut numbers[id.design], batch, first, horizon).map_err(LabError::damaged(&store.segment_path(*id)))
+    })
+}
+
+/// The four tables of a result folder, begun.
+///
+/// # Errors
+/// If the file system refuses.
+pub fn sinks(dir: &Path) -> Result<Vec<TableSink>, LabError> {
+    let tables = TABLES.iter().zip(columns_of_all());
+    let begun = tables.map(|(table, columns)| {
+        Ok(TableSink {
+            parquet: ParquetTable::create(&table_path(dir, table), table, &columns)?,
+            digest: TableDigest::default(),
+        })
+    });
+    begun.collect()
+}
+
+/// Deletes tables that were not finished, so that a full disk has their room again.
+pub fn discard(dir: &Path) {
+    for table in TABLES {
+        // The error that led here is the one to tell.
+        let _ = fs::remove_file(unfinished_path(&table_path(dir, table)));
+    }
+}
+
+/// Gives finished tables their names, and their digests.
+///
+/// # Errors
+/// If the file system refuses.
+pub fn finish(sinks: Vec<TableSink>) -> Result<[TableDigest; 4], LabError> {
+    let mut digests: [TableDigest; 4] = Default::default();
+    for (sink, digest) in sinks.into_iter().zip(&mut digests) {
+        sink.parquet.finish()?;
+        *digest = sink.digest;
+    }
+    Ok(digests)
+}
+
+/// A table on its way into file and digest.
+pub struct TableSink {
+    parquet: ParquetTable,
+    digest: TableDigest,
+}
+
+/// What can go wrong while rows become a table.
+enum InTable {
+    Row(BadRow),
+    File(LabError),
+}
+
+impl InTable {
+    fn at<'a>(store: &'a Store<'_>, table: usize) -> impl FnOnce(Self) -> LabError + 'a {
+        move |error| match error {
+            Self::Row(bad) => LabError::damaged(&store.table_path(TABLES[table]))(bad),
+            Self::File(error) => error,
+        }
+    }
+}
+
+impl TableSink {
+    /// Appends a row; `bytes` is a buffer.
+    ///
+    /// # Errors
+    /// If the file system refuses.
+    pub fn push(&mut self, cells: &[Cell<'_>], bytes: &mut Vec<u8>) -> Result<(), LabError> {
+        bytes.clear();
+        encode_cells(cells.iter().cloned(), bytes);
+        self.digest.update(1, bytes);
+        self.parquet.push(cells)
+    }
+
+    fn take(&mut self, rows: &TableRows) -> Result<(), InTable> {
+        self.digest.update(rows.rows, &rows.bytes);
+        let (mut rest, mut cells) = (rows.bytes.as_slice(), Vec::new());
+        while !rest.is_empty() {
+            decode_cells(&mut rest, &mut cells).map_err(InTable::Row)?;
+            self.parquet.push(&cells).map_err(InTable::File)?;
+        }
+        Ok(())
+    }
+}
+
+/// Takes the numbers out of the rows of a batch; replications count from `first`.
+fn count(numbers: &mut DesignNumbers, batch: &BatchRows, first: u64, horizon: SimTime) -> Result<(), BadRow> {
+    let [runs, pods, accesses, exposures] = &batch.0;
+    for_each::<RunRecord>(runs, |_, run| numbers.run(&run, horizon))?;
+    for_each::<PodRecord>(pods, |key, pod| numbers.pod(key.replication.wrapping_sub(first), &pod))?;
+    for_each::<AccessRecord>(accesses, |key, access| {
+        if let Some(run) = numbers.sound_run(key.replication.wrapping_sub(first)) {
+            run.access(&access);
+        }
+    })?;
+    for_each::<ExposureRecord>(exposures, |key, window| {
+        if let Some(run) = numbers.sound_run(key.replication.wrapping_sub(first)) {
+            run.exposure(&window, horizon);
+        }
+    })
+}
+
+fn for_each<R: Record>(table: &TableRows, mut each: impl FnMut(RowKey<'_>, R)) -> Result<(), BadRow> {
+    let (mut rest, mut cells) = (table.bytes.as_slice(), Vec::new());
+    while !rest.is_empty() {
+        decode_cells(&mut rest, &mut cells)?;
+        let (key, record) = record_of(&cells)?;
+        each(key, record);
+    }
+    Ok(())
+}

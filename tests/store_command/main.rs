@@ -1,0 +1,7 @@
+//! The real program and its result folders: shards and their merging, kills, locks, full disks, stopping rules, events.
+
+mod faults;
+mod kills;
+mod shards;
+mod stopping;
+mod support;
