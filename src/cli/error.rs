@@ -3,6 +3,7 @@
 //! Errors of the inputs bring their own place in the file; those of the laboratory bring a hint.
 
 use std::io;
+use std::path::PathBuf;
 
 use miette::{Diagnostic, LabeledSpan, Severity, SourceCode};
 
@@ -48,6 +49,24 @@ pub enum CliError {
         /// The full name of the first of them.
         first: String,
     },
+    /// There is nothing of that name.
+    #[error("unknown {what} `{name}`")]
+    Unknown {
+        /// What was named.
+        what: &'static str,
+        /// What was typed.
+        name: String,
+        /// A near match, or what there is.
+        hint: Option<String>,
+    },
+    /// A file or folder cannot be written.
+    #[error("cannot write {}", path.display())]
+    Write {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// The laboratory could not do its work.
     #[error(transparent)]
     Lab(#[from] LabError),
@@ -80,14 +99,16 @@ impl Diagnostic for CliError {
     fn help<'a>(&'a self) -> Option<Box<dyn std::fmt::Display + 'a>> {
         match self {
             Self::Argument { hint, .. } => Some(Box::new(hint)),
-            Self::UnknownDesign { hint, .. } => hint.as_ref().map(|hint| Box::new(hint) as Box<dyn std::fmt::Display>),
             Self::SeveralPoints { first, .. } => Some(Box::new(format!(
                 "name one, such as `--design {}`; `meshfault run --dry-run` lists them",
                 quoted(first)
             ))),
+            Self::UnknownDesign { hint, .. } | Self::Unknown { hint, .. } => {
+                hint.as_ref().map(|hint| Box::new(hint) as Box<dyn std::fmt::Display>)
+            }
             Self::Input(input) => input.help(),
             Self::Lab(error) => error.hint().map(|hint| Box::new(hint) as Box<dyn std::fmt::Display>),
-            Self::Figure(_) | Self::Output(_) | Self::Signal(_) => None,
+            Self::Write { .. } | Self::Figure(_) | Self::Output(_) | Self::Signal(_) => None,
         }
     }
 

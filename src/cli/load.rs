@@ -31,18 +31,32 @@ pub struct LoadRequest {
 /// # Errors
 /// Everything that is wrong with its files, each with its place.
 pub fn scenario(request: &LoadRequest) -> Result<Scenario, CliError> {
-    let overrides = Overrides::parse(&request.changes).map_err(|error| wrong(vec![error]))?;
-    let loaded = match &request.experiment {
-        None => Scenario::built_in(DEFAULT_EXPERIMENT, &overrides),
+    read(request, &overrides(&request.changes)?).map_err(wrong)
+}
+
+/// Reads changes of the form `key=value`.
+///
+/// # Errors
+/// If one of them has no meaning.
+pub(super) fn overrides(changes: &[String]) -> Result<Overrides, CliError> {
+    Overrides::parse(changes).map_err(|error| wrong(vec![error]))
+}
+
+/// Reads and checks an experiment with changes that were read already.
+///
+/// # Errors
+/// Everything that is wrong with its files, each with its place.
+pub(super) fn read(request: &LoadRequest, overrides: &Overrides) -> Result<Scenario, Vec<InputError>> {
+    match &request.experiment {
+        None => Scenario::built_in(DEFAULT_EXPERIMENT, overrides),
         Some(path) => match path
             .to_str()
             .filter(|name| !path.exists() && built_in_names().any(|known| known == *name))
         {
-            Some(name) => Scenario::built_in(name, &overrides),
-            None => Scenario::load(path, &overrides),
+            Some(name) => Scenario::built_in(name, overrides),
+            None => Scenario::load(path, overrides),
         },
-    };
-    loaded.map_err(wrong)
+    }
 }
 
 /// The designs that were asked for, in the order of the experiment; a bare name asks for all points of the design.

@@ -3,25 +3,32 @@
 //! Each command has raw arguments, made by clap, and a checked form; it is a function from checked arguments to a
 //! result, and printing is separate. Errors are shown here and nowhere else.
 
+pub mod check;
+pub mod completions;
 mod dry_run;
 pub mod error;
 pub mod events;
 pub mod exit_code;
 pub mod explain;
 mod figures;
+pub mod list;
 pub mod load;
 pub mod merge;
+pub mod new;
+pub mod params;
 pub mod policy;
 mod policy_output;
 mod policy_queries;
 pub mod run;
+pub mod schema;
+mod tabular;
 pub mod verify;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 pub use error::CliError;
 
@@ -46,6 +53,20 @@ enum Command {
     Policy(policy::PolicyArgs),
     /// Makes runs twice and says whether they repeat; compares builds; says which answers hang on the order of ties.
     Verify(verify::VerifyArgs),
+    /// Shows the parameters of a design with their sources, or where two designs differ in them.
+    Params(params::ParamsArgs),
+    /// Lists experiments, parameter sets, faults, steps, laws or measures.
+    List(list::ListArgs),
+    /// Reads experiments as `run` does and says what is wrong, without running anything.
+    Check(check::CheckArgs),
+    /// Makes a folder with an experiment to change.
+    New(new::NewArgs),
+    /// Prints the JSON Schema of experiment files or results, for editors and programs.
+    Schema(schema::SchemaArgs),
+    /// Prints what a shell needs to complete these commands.
+    Completions(completions::CompletionsArgs),
+    /// Prints or writes the manual.
+    Man(completions::ManArgs),
 }
 
 /// The program: reads the process's arguments, does what they say, and gives the exit code.
@@ -75,6 +96,13 @@ pub fn main() -> ExitCode {
         Command::Explain(arguments) => arguments.check().and_then(|request| explain::run(&request)),
         Command::Policy(arguments) => policy::run(&arguments),
         Command::Verify(arguments) => arguments.check().and_then(|request| verify::run(&request)),
+        Command::Params(arguments) => params::run(&arguments),
+        Command::List(arguments) => list::run(&arguments),
+        Command::Check(arguments) => check::run(&arguments),
+        Command::New(arguments) => new::run(&arguments),
+        Command::Schema(arguments) => schema::run(&arguments),
+        Command::Completions(arguments) => completions::completions(&arguments, Arguments::command()),
+        Command::Man(arguments) => completions::man(&arguments, Arguments::command()),
     };
     ExitCode::from(done.unwrap_or_else(|error| {
         eprintln!("{:?}", miette::Report::new(error));

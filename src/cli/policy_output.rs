@@ -6,6 +6,7 @@ use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::json;
 
 use super::policy::{Case, Format};
+use super::tabular::quoted;
 use crate::scenario::manifests::Skipped;
 
 /// Width of a table that is not shown in a terminal, in characters.
@@ -107,15 +108,6 @@ fn csv(cases: &[Case]) -> String {
         text.push('\n');
     }
     text
-}
-
-/// A field by RFC 4180.
-fn quoted(field: &str) -> String {
-    if field.contains([',', '"', '\n', '\r']) {
-        format!("\"{}\"", field.replace('"', "\"\""))
-    } else {
-        field.to_owned()
-    }
 }
 
 /// What of the folder has no influence.

@@ -64,14 +64,17 @@ parameter!(bool, Switch, Value::Switch(on) => Some(on));
 parameter!(Law, Law, Value::Law(law) => Some(law), Value::Duration(d) => Some(Law::Constant(d)));
 
 macro_rules! parameters {
-    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $field:ident: $type:ty,)+ }) => {
+    ($(#[$meta:meta])* $name:ident { $(#[doc = $doc:literal] $field:ident: $type:ty,)+ }) => {
         $(#[$meta])*
         #[derive(Clone, Debug, PartialEq)]
-        pub struct $name { $($(#[$doc])* pub $field: $type,)+ }
+        pub struct $name { $(#[doc = $doc] pub $field: $type,)+ }
 
         impl $name {
             /// Names and kinds of all parameters of this set, in order.
             pub const FIELDS: &'static [(&'static str, Kind)] = &[$((stringify!($field), <$type as Parameter>::KIND),)+];
+
+            /// What each of them means, in the same order, as it is said above.
+            pub const MEANINGS: &'static [&'static str] = &[$($doc,)+];
 
             /// Builds the set by asking for every parameter by name and kind.
             ///

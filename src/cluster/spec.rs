@@ -86,7 +86,7 @@ impl Default for RunLimits {
 }
 
 /// How events of different sources at the same instant and of the same class are ordered.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TieRule {
     /// By the rank of the source.

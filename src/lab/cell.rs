@@ -19,7 +19,7 @@ use crate::kernel::{SimDuration, SimTime};
 pub const EXACT_NANOS_MAX: u64 = 1 << 51;
 
 /// Type of a column.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// Text.

@@ -23,7 +23,7 @@ pub const RESULT_FORMAT: u32 = 1;
 pub const RANDOM_SCHEME: &str = "meshfault-rng-v1";
 
 /// What a result is.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Manifest {
     /// Version of the file formats.
     pub format: u32,
@@ -82,7 +82,7 @@ pub struct Manifest {
 }
 
 /// An input file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Input {
     /// Name, relative to the experiment.
     pub name: String,
@@ -91,7 +91,7 @@ pub struct Input {
 }
 
 /// A table of the result.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Table {
     /// Name; the file is named after it.
     pub name: String,

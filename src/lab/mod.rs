@@ -3,6 +3,7 @@
 //! Read `plan` first, then `experiment` (what happens in which order), `rows` (the row format) and `summary` (what is
 //! estimated). Knows no file that a user writes and no way to show a result; those are `scenario` and `report`.
 
+pub mod catalogue;
 pub mod cell;
 pub mod comparisons;
 pub mod design_table;

@@ -78,7 +78,7 @@ pub struct Plan {
 }
 
 /// Whether designs and points share random numbers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RandomNumbers {
     /// Run k meets the same misfortunes in every design and at every point.
@@ -89,7 +89,7 @@ pub enum RandomNumbers {
 }
 
 /// One design at one point of its factors: the unit that is run and stored.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct PlannedDesign {
     /// Name, `DESIGN` or `DESIGN@factor=value,factor=value`; the one named `control` is what others are compared with.
     pub name: String,
@@ -120,7 +120,7 @@ impl PlannedDesign {
 }
 
 /// One parameter of a design.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct PlannedParameter {
     /// Full name, `kubernetes.node_monitor_period`.
     pub name: String,

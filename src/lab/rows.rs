@@ -18,7 +18,7 @@ use crate::kernel::{RunFailure, SimDuration, SimTime};
 pub const ROW_FORMAT: &str = "meshfault-rows-v1";
 
 /// What a column is, for files and for people.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ColumnInfo {
     /// Name, snake case, unit last.
     pub name: String,

@@ -57,7 +57,7 @@ impl fmt::Display for Shard {
 }
 
 /// What a shard's manifest says of the whole.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ShardRecord {
     /// Number of the part, from 1.
     pub index: u64,

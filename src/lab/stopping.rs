@@ -33,7 +33,7 @@ impl Purpose for LookPurpose {
 }
 
 /// What a look decides.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// More runs are made.
@@ -47,7 +47,7 @@ pub enum Verdict {
 }
 
 /// The stopping rule of a result, what it saw, and why it ended the study.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct StoppingRecord {
     /// The rule.
     pub rule: Stopping,
@@ -70,7 +70,7 @@ pub struct StoppingRecord {
 }
 
 /// One look.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Look {
     /// Replications of each design from which it was made.
     pub replications: u64,
@@ -79,7 +79,7 @@ pub struct Look {
 }
 
 /// An interval at a look.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Interval {
     /// The design.
     pub design: String,

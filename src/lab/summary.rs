@@ -34,7 +34,7 @@ impl Purpose for LabPurpose {
 }
 
 /// All estimates of an experiment.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Summary {
     /// Name of the experiment.
     pub experiment: String,
@@ -49,7 +49,7 @@ pub struct Summary {
 }
 
 /// Estimates of one design.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct DesignSummary {
     /// Name of the design.
     pub name: String,
@@ -70,7 +70,7 @@ impl DesignSummary {
 }
 
 /// One estimate.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Measure {
     /// What is estimated, in words.
     pub estimand: String,
@@ -132,7 +132,7 @@ impl Measure {
 }
 
 /// A difference of two designs, `a` minus `b`, by equal replications.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Comparison {
     /// A design.
     pub a: String,
@@ -155,7 +155,7 @@ pub struct Comparison {
 }
 
 /// Whether something that was expected came true.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Expectation {
     /// What was expected.
     pub text: String,

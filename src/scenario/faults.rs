@@ -11,7 +11,7 @@ use super::world::Names;
 use crate::cluster::spec::{CutMode, CutParty, CutTarget, FaultSpec};
 use crate::kernel::{SimDuration, SimTime};
 
-const PARTIES: [(&str, CutParty); 5] = [
+pub(crate) const PARTIES: [(&str, CutParty); 5] = [
     ("kubelet", CutParty::Kubelet),
     ("cilium_agent", CutParty::CiliumAgent),
     ("service_proxy", CutParty::ServiceProxy),
@@ -19,7 +19,7 @@ const PARTIES: [(&str, CutParty); 5] = [
     ("webhook", CutParty::Webhook),
 ];
 
-const MODES: [(&str, CutMode); 3] = [
+pub(crate) const MODES: [(&str, CutMode); 3] = [
     ("drop", CutMode::Drop),
     ("reject", CutMode::Reject),
     ("replies_only", CutMode::RepliesOnly),

@@ -11,6 +11,7 @@ pub mod embedded;
 pub mod error;
 pub mod factors;
 pub mod faults;
+pub mod json_schema;
 pub mod layers;
 pub mod manifests;
 pub mod material;

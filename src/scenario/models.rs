@@ -194,7 +194,11 @@ impl Models {
         self.set("network", "default")
     }
 
-    fn set(&self, component: &str, version: &str) -> Result<ParameterSet, InputError> {
+    /// The set of exactly this version.
+    ///
+    /// # Errors
+    /// If there is none, or its file is wrong.
+    pub fn set(&self, component: &str, version: &str) -> Result<ParameterSet, InputError> {
         let fields = COMPONENTS.iter().find(|(name, _)| *name == component);
         let file = self
             .files

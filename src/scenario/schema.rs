@@ -7,11 +7,13 @@
 use std::fmt;
 use std::marker::PhantomData;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, MapAccess, Visitor};
 
 use super::factors::form::{FactorForm, SamplingForm};
+use super::json_schema as form;
 use super::stopping::StoppingForm;
 use super::yaml::Spanned;
 
@@ -19,28 +21,35 @@ use super::yaml::Spanned;
 pub type Text = Spanned<String>;
 
 /// An experiment file.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Experiment {
     /// Version of this form, 1.
+    #[schemars(with = "form::Form")]
     pub meshfault: Text,
     /// One line that says what is simulated.
+    #[schemars(with = "Text")]
     pub title: String,
     /// What the experiment shall answer.
+    #[schemars(with = "Text")]
     pub question: String,
     /// The end of every run.
+    #[schemars(with = "form::PositiveSpan")]
     pub horizon: Text,
     /// Runs of each design; absent if `stopping` says when there are enough.
+    #[schemars(with = "Option<form::Count>")]
     pub replications: Option<Text>,
     /// When enough runs have been made.
     pub stopping: Option<Spanned<StoppingForm>>,
     /// Master seed.
+    #[schemars(with = "Option<form::Whole>")]
     pub seed: Option<Text>,
     /// Experiments with one seed group meet the same misfortunes; the default is the file's name.
     pub seed_group: Option<Text>,
     /// Whether designs and points meet the same misfortunes: `common`, the default, or `independent`.
     pub random_numbers: Option<Text>,
     /// How events of different sources at one instant are ordered: `ranked`, the default, or `permuted`.
+    #[schemars(with = "Option<form::TieOrder>")]
     pub tie_order: Option<Text>,
     /// What ends a run as failed.
     #[serde(default)]
@@ -51,6 +60,7 @@ pub struct Experiment {
     /// Folder of manifests, relative to the file.
     pub manifests: Text,
     /// Which layers enforce their policies: `network`, `mesh`.
+    #[schemars(with = "Option<Vec<form::Layer>>")]
     pub policies_in_force: Option<Vec<Text>>,
     /// Values that the script and the faults name as `$name`, and that designs set.
     #[serde(default)]
@@ -69,6 +79,7 @@ pub struct Experiment {
     pub measures: Measures,
     /// Parameters that differ from the models, in all designs.
     #[serde(default)]
+    #[schemars(with = "form::Parameters")]
     pub parameters: Pairs<Spanned<Setting>>,
     /// What is varied besides the design.
     #[serde(default)]
@@ -79,35 +90,43 @@ pub struct Experiment {
     #[serde(default)]
     pub constraints: Vec<Text>,
     /// The designs that are compared.
+    #[schemars(length(min = 1))]
     pub designs: Vec<Design>,
 }
 
 /// What ends a run as failed.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
     /// Most events.
+    #[schemars(with = "Option<form::Count>")]
     pub events_max: Option<Text>,
     /// Most events at one instant.
+    #[schemars(with = "Option<form::Count>")]
     pub events_per_instant_max: Option<Text>,
     /// Most pending events.
+    #[schemars(with = "Option<form::Count>")]
     pub pending_max: Option<Text>,
     /// Most memory of a run by its own estimate, in MiB.
+    #[schemars(with = "Option<form::Count>")]
     pub memory_max_mib: Option<Text>,
 }
 
 /// One design: what differs from the rest of the file.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Design {
     /// Its name in results.
+    #[schemars(with = "form::Name")]
     pub name: Text,
     /// One line that says what it is.
+    #[schemars(with = "Option<Text>")]
     pub title: Option<String>,
     /// What differs in the cluster.
     #[serde(default)]
     pub cluster: Cluster,
     /// Which layers enforce their policies.
+    #[schemars(with = "Option<Vec<form::Layer>>")]
     pub policies_in_force: Option<Vec<Text>>,
     /// What differs in the options.
     #[serde(default)]
@@ -117,22 +136,27 @@ pub struct Design {
     pub faults: Pairs<Fault>,
     /// What differs in the parameters.
     #[serde(default)]
+    #[schemars(with = "form::Parameters")]
     pub parameters: Pairs<Spanned<Setting>>,
     /// The factors that it takes; without it all.
     pub factors: Option<Vec<Text>>,
 }
 
 /// The cluster, or what differs in it.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Cluster {
     /// Version of Kubernetes.
+    #[schemars(with = "Option<form::Version>")]
     pub kubernetes: Option<Text>,
     /// Nodes, control plane included.
+    #[schemars(with = "Option<form::Count>")]
     pub nodes: Option<Text>,
     /// How many of them are control-plane nodes.
+    #[schemars(with = "Option<form::Count>")]
     pub control_plane_nodes: Option<Text>,
     /// Length of a node's pod address prefix.
+    #[schemars(with = "Option<form::Count>")]
     pub node_prefix_length: Option<Text>,
     /// Cilium.
     #[serde(default)]
@@ -142,14 +166,17 @@ pub struct Cluster {
 }
 
 /// Cilium, or what differs in it.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Cilium {
     /// Version of Cilium.
+    #[schemars(with = "Option<form::Version>")]
     pub version: Option<Text>,
     /// `vxlan` or `native`.
+    #[schemars(with = "Option<form::Routing>")]
     pub routing: Option<Text>,
     /// `none` or `wireguard`.
+    #[schemars(with = "Option<form::Encryption>")]
     pub encryption: Option<Text>,
 }
 
@@ -163,31 +190,35 @@ pub enum Istio {
 }
 
 /// An Istio mesh, or what differs in it.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Mesh {
     /// Version of Istio.
+    #[schemars(with = "Option<form::Version>")]
     pub version: Option<Text>,
     /// Replicas of Istiod.
+    #[schemars(with = "Option<form::Count>")]
     pub replicas: Option<Text>,
 }
 
 /// A fault, or what differs in it.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
     /// Connections that are cut.
     #[serde(default)]
     pub cut: Cut,
     /// Starts by itself at this time of the run; without it a step starts it.
+    #[schemars(with = "Option<form::OrOption<form::Span>>")]
     pub at: Option<Text>,
     /// Ends by itself after this span.
     #[serde(rename = "for")]
+    #[schemars(with = "Option<form::OrOption<form::PositiveSpan>>")]
     pub duration: Option<Text>,
 }
 
 /// A cut, or what differs in it.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Cut {
     /// The node that hosts the first pod of this workload when the fault starts.
@@ -195,15 +226,18 @@ pub struct Cut {
     /// A node by name.
     pub node: Option<Text>,
     /// An Istiod by its ordinal.
+    #[schemars(with = "Option<form::OrOption<form::Whole>>")]
     pub istiod: Option<Text>,
     /// Whose connections to the API server are cut there.
+    #[schemars(with = "Option<Vec<form::OrOption<form::Party>>>")]
     pub parties: Option<Vec<Text>>,
     /// `drop`, `reject` or `replies_only`.
+    #[schemars(with = "Option<form::OrOption<form::Mode>>")]
     pub mode: Option<Text>,
 }
 
 /// One step of the script.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
     /// Creates Deployments.
@@ -211,7 +245,7 @@ pub enum Step {
     /// Waits until all pods of some workloads are ready.
     WaitReady(WaitReady),
     /// Waits.
-    Pause(Text),
+    Pause(#[schemars(with = "form::OrOption<form::Span>")] Text),
     /// Remembers the addresses of a workload's pods.
     RememberIps(Text),
     /// Starts a fault.
@@ -231,51 +265,57 @@ pub enum Step {
 }
 
 /// Waits until all pods of some workloads are ready.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WaitReady {
     /// Which.
     pub workloads: Vec<Text>,
     /// After this the script gives up.
+    #[schemars(with = "form::OrOption<form::PositiveSpan>")]
     pub timeout: Text,
 }
 
 /// Scales a Deployment.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Scale {
     /// Which.
     pub workload: Text,
     /// To how many.
+    #[schemars(with = "form::OrOption<form::Whole>")]
     pub replicas: Text,
 }
 
 /// Restarts a Deployment and waits for it.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RolloutRestart {
     /// Which.
     pub workload: Text,
     /// Longest wait.
+    #[schemars(with = "form::OrOption<form::PositiveSpan>")]
     pub deadline: Text,
 }
 
 /// Looks for a pod on a remembered address.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FindReuse {
     /// Whose pods.
     pub workload: Text,
     /// `at_once` or `after_ips`.
+    #[schemars(with = "form::OrOption<form::Look>")]
     pub look: Text,
     /// Longest wait for one restart.
+    #[schemars(with = "form::OrOption<form::PositiveSpan>")]
     pub rollout_deadline: Text,
     /// Most restarts; without it there is no limit.
+    #[schemars(with = "Option<form::OrOption<form::Whole>>")]
     pub rollouts_max: Option<Text>,
 }
 
 /// A request of the script.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Probe {
     /// A workload, or `found`.
@@ -283,34 +323,43 @@ pub struct Probe {
     /// A Service.
     pub to: Text,
     /// HTTP method; the default is GET.
+    #[schemars(with = "Option<form::OrOption<form::Method>>")]
     pub method: Option<Text>,
     /// HTTP path; the default is `/`.
+    #[schemars(with = "Option<form::OrOption<form::HttpPath>>")]
     pub path: Option<Text>,
     /// Time limit of the client.
+    #[schemars(with = "form::OrOption<form::PositiveSpan>")]
     pub time_limit: Text,
     /// Tries again this often while the client itself is not up, or `never`, which is the default.
+    #[schemars(with = "Option<form::OrOption<form::SpanOrNever>>")]
     pub retry_until_up: Option<Text>,
 }
 
 /// Pods that come and go by themselves.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Churn {
     /// Pods created per time, `20/s`.
+    #[schemars(with = "form::OrOption<form::Rate>")]
     pub rate: Text,
     /// Law of a pod's life.
+    #[schemars(with = "form::Law")]
     pub lifetime: Spanned<Setting>,
     /// When it starts, in the list `churn` only; the default is the start of the run.
+    #[schemars(with = "Option<form::OrOption<form::Span>>")]
     pub from: Option<Text>,
     /// How long pods are created.
     #[serde(rename = "for")]
+    #[schemars(with = "form::OrOption<form::PositiveSpan>")]
     pub duration: Text,
     /// Service accounts among which the pods are spread; the default is 1.
+    #[schemars(with = "Option<form::OrOption<form::Count>>")]
     pub service_accounts: Option<Text>,
 }
 
 /// What is measured.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Measures {
     /// Start-up of pods.
@@ -318,11 +367,12 @@ pub struct Measures {
     /// Exposure of servers.
     pub exposure: Option<Exposure>,
     /// A pod that its connections to the control plane cost at least this much counts as delayed; the default is 20s.
+    #[schemars(with = "Option<form::PositiveSpan>")]
     pub delayed_threshold: Option<Text>,
 }
 
 /// Start-up of pods.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Startup {
     /// Whose pods.
@@ -332,7 +382,7 @@ pub struct Startup {
 }
 
 /// Exposure of servers.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Exposure {
     /// Workloads whose addresses are watched.
@@ -340,6 +390,7 @@ pub struct Exposure {
     /// Workloads at which an access is judged.
     pub servers: Vec<Text>,
     /// Port of the servers.
+    #[schemars(with = "form::Count")]
     pub port: Text,
 }
 
@@ -353,54 +404,69 @@ pub enum Setting {
 }
 
 /// A law of a span of time.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum LawForm {
     /// Always the same.
-    Constant(Text),
+    Constant(#[schemars(with = "form::Span")] Text),
     /// Uniform between two ends.
     Uniform {
         /// Lower end.
+        #[schemars(with = "form::Span")]
         min: Text,
         /// Upper end.
+        #[schemars(with = "form::Span")]
         max: Text,
     },
     /// Log-normal, cut at `max`.
     LogNormal {
         /// Median.
+        #[schemars(with = "form::PositiveSpan")]
         median: Text,
         /// 99th percentile.
+        #[schemars(with = "form::Span")]
         p99: Text,
         /// Upper bound.
+        #[schemars(with = "form::Span")]
         max: Text,
     },
     /// Exponential, cut at `max`.
     Exponential {
         /// Mean.
+        #[schemars(with = "form::PositiveSpan")]
         mean: Text,
         /// Upper bound.
+        #[schemars(with = "form::Span")]
         max: Text,
     },
     /// Weibull, cut at `max`.
     Weibull {
         /// The 63rd percentile.
+        #[schemars(with = "form::PositiveSpan")]
         scale: Text,
         /// Below 1 for what goes on the longer the longer it has lasted, above 1 for what wears out.
+        #[schemars(with = "form::Number")]
         shape: Text,
         /// Upper bound.
+        #[schemars(with = "form::Span")]
         max: Text,
     },
     /// Measured quantiles, linear in between.
     Quantiles {
         /// The least.
+        #[schemars(with = "form::Span")]
         min: Text,
         /// Median.
+        #[schemars(with = "form::Span")]
         p50: Text,
         /// 90th percentile.
+        #[schemars(with = "form::Span")]
         p90: Text,
         /// 99th percentile.
+        #[schemars(with = "form::Span")]
         p99: Text,
         /// The greatest.
+        #[schemars(with = "form::Span")]
         max: Text,
     },
 }

@@ -17,9 +17,9 @@ use super::yaml::Spanned;
 use crate::cluster::spec::{ChurnSpec, Look, ProbeFrom, ProbeSpec, Step};
 use crate::kernel::SimTime;
 
-const LOOKS: [(&str, Look); 2] = [("at_once", Look::AtOnce), ("after_ips", Look::AfterIps)];
+pub(super) const LOOKS: [(&str, Look); 2] = [("at_once", Look::AtOnce), ("after_ips", Look::AfterIps)];
 
-const METHODS: [(&str, &str); 7] = [
+pub(super) const METHODS: [(&str, &str); 7] = [
     ("GET", "GET"),
     ("HEAD", "HEAD"),
     ("POST", "POST"),

@@ -24,7 +24,7 @@ const FIRST_LOOK: u32 = 200;
 const AT_MOST_BY_TIME: u32 = 1_000_000;
 
 /// The rule as it is written.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StoppingForm {
     /// Replications at the first look; later looks double them. The default is 200, the least 100.
@@ -39,7 +39,7 @@ pub struct StoppingForm {
 }
 
 /// One interval that shall be narrow enough, as it is written.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TargetForm {
     /// A measure with an interval.
@@ -53,7 +53,7 @@ pub struct TargetForm {
 }
 
 /// When enough runs have been made.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Stopping {
     /// Replications at the first look; later looks double them.
     pub first_look: u64,
@@ -67,7 +67,7 @@ pub struct Stopping {
 }
 
 /// One interval that shall be narrow enough.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Target {
     /// The measure.
     pub measure: String,

@@ -29,9 +29,10 @@ const NODES_MAX: u32 = 10_000;
 /// A delay that counts where no threshold is given.
 const DELAYED_THRESHOLD: SimDuration = SimDuration::from_secs(20);
 
-const ROUTINGS: [(&str, Routing); 2] = [("native", Routing::Native), ("vxlan", Routing::Vxlan)];
-const ENCRYPTIONS: [(&str, Encryption); 2] = [("none", Encryption::None), ("wireguard", Encryption::WireGuard)];
-const LAYERS: [(&str, bool); 2] = [("network", false), ("mesh", true)];
+pub(super) const ROUTINGS: [(&str, Routing); 2] = [("native", Routing::Native), ("vxlan", Routing::Vxlan)];
+pub(super) const ENCRYPTIONS: [(&str, Encryption); 2] =
+    [("none", Encryption::None), ("wireguard", Encryption::WireGuard)];
+pub(super) const LAYERS: [(&str, bool); 2] = [("network", false), ("mesh", true)];
 
 /// Names that an experiment can use.
 #[derive(Clone, Debug)]

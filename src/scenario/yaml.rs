@@ -13,6 +13,7 @@ use std::io::Read;
 use std::path::Path;
 
 use serde::de::{DeserializeOwned, DeserializeSeed};
+use serde::{Deserialize, Deserializer};
 use serde_saphyr::{DuplicateKeyPolicy, Location, Options};
 
 use super::error::{InputError, Place};
@@ -22,8 +23,36 @@ pub use list::Item;
 /// The position of a value in its document.
 pub use serde_saphyr::Location as Position;
 
-/// A value that remembers where it was written; `referenced` is the place where it is used.
-pub use serde_saphyr::Spanned;
+/// A value that remembers where it was written.
+///
+/// A type of our own around the crate's, so that traits of other crates can be implemented for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spanned<T> {
+    /// The value.
+    pub value: T,
+    /// Where it is used: of an alias, the place of the alias.
+    pub referenced: Location,
+    /// Where it is written: of an alias, the place of the anchor.
+    pub defined: Location,
+}
+
+impl<T> Spanned<T> {
+    /// A value with its two places.
+    pub const fn new(value: T, referenced: Location, defined: Location) -> Self {
+        Self {
+            value,
+            referenced,
+            defined,
+        }
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Spanned<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        serde_saphyr::Spanned::deserialize(deserializer)
+            .map(|spanned| Self::new(spanned.value, spanned.referenced, spanned.defined))
+    }
+}
 
 /// A value of any shape that is not looked at.
 pub type Anything = serde::de::IgnoredAny;

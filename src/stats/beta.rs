@@ -66,7 +66,7 @@ pub fn beta_tails(x: f64, a: f64, b: f64) -> Tails {
 /// [`beta_quantile_upper`] for a small upper tail. Panics unless 0 ≤ probability ≤ 1.
 pub fn beta_quantile_lower(probability: f64, a: f64, b: f64) -> f64 {
     assert_probability(probability);
-    bisect_unit_interval(|x| beta_tails(x, a, b).lower >= probability)
+    bisect(1.0, |x| beta_tails(x, a, b).lower >= probability)
 }
 
 /// The x in [0, 1] with 1 − I_x(a, b) = `probability`: the quantile of Beta(a, b) by its upper tail.
@@ -74,7 +74,7 @@ pub fn beta_quantile_lower(probability: f64, a: f64, b: f64) -> f64 {
 /// Same method and limits as [`beta_quantile_lower`].
 pub fn beta_quantile_upper(probability: f64, a: f64, b: f64) -> f64 {
     assert_probability(probability);
-    bisect_unit_interval(|x| beta_tails(x, a, b).upper <= probability)
+    bisect(1.0, |x| beta_tails(x, a, b).upper <= probability)
 }
 
 /// Tails of the binomial distribution at `k`: `lower` = P(X ≤ k), `upper` = P(X > k), for
@@ -98,10 +98,10 @@ pub(super) fn assert_probability(p: f64) {
     assert!((0.0..=1.0).contains(&p), "a probability must lie in [0, 1], got {p}");
 }
 
-/// Smallest double in [0, 1] where a monotone condition holds, or 1. The bit patterns of
+/// Smallest double from 0 to `end` where a monotone condition holds, or `end`. The bit patterns of
 /// non-negative doubles are ordered like their values, so halving the pattern always ends.
-fn bisect_unit_interval(holds: impl Fn(f64) -> bool) -> f64 {
-    let (mut below, mut above) = (0u64, 1.0f64.to_bits());
+pub(super) fn bisect(end: f64, holds: impl Fn(f64) -> bool) -> f64 {
+    let (mut below, mut above) = (0u64, end.to_bits());
     if holds(0.0) {
         return 0.0;
     }
@@ -124,7 +124,7 @@ fn beta_prefactor(x: f64, y: f64, a: f64, b: f64) -> f64 {
 }
 
 /// ln Γ(n+1) − [(n+½) ln n − n + ½ ln 2π], the error of Stirling's formula (Loader 2000).
-fn stirling_error(n: f64) -> f64 {
+pub(super) fn stirling_error(n: f64) -> f64 {
     if n <= 15.0 {
         return libm::lgamma(n + 1.0) - (n + 0.5) * libm::log(n) + n - HALF_LN_TWO_PI;
     }
@@ -137,7 +137,7 @@ fn stirling_error(n: f64) -> f64 {
 }
 
 /// x ln(x/m) + m − x without cancellation near x = m (Loader 2000, `bd0`).
-fn deviance(x: f64, m: f64) -> f64 {
+pub(super) fn deviance(x: f64, m: f64) -> f64 {
     let difference = x - m;
     if difference.abs() >= 0.1 * (x + m) {
         return x * libm::log(x / m) + m - x;

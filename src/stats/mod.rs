@@ -17,13 +17,21 @@ pub mod mean;
 pub mod paired;
 pub mod proportion;
 pub mod quantile;
+pub mod rate;
 pub mod ratio;
+pub mod restricted_mean;
 pub mod sequential;
 pub mod special;
 pub mod survival;
 
 #[cfg(test)]
 mod coverage;
+#[cfg(test)]
+mod coverage_studies;
+#[cfg(test)]
+mod coverage_table;
+#[cfg(test)]
+mod coverage_waits;
 #[cfg(test)]
 mod testing;
 
@@ -33,7 +41,9 @@ pub use mean::{mean_of_runs, mean_t};
 pub use paired::{PairedCounts, agresti_min, common_random_numbers, paired_t};
 pub use proportion::{clopper_pearson, share_of_runs, wilson, zero_event_upper};
 pub use quantile::quantile_order_statistic;
+pub use rate::poisson_rate;
 pub use ratio::{design_effect, ratio_of_sums};
+pub use restricted_mean::restricted_mean;
 pub use sequential::{Precision, checkpoints, confidence_per_look};
 pub use survival::{
     CurvePoint, NeverShare, Observation, Outcome, cumulative_incidence, incidence_quantile, kaplan_meier, never_share,

@@ -21,7 +21,7 @@ use super::{Estimate, count, error_level};
 pub const FIRST_LOOK_MIN: u64 = 100;
 
 /// How narrow an interval shall be.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Precision {
     /// Largest half-width, in the unit of the estimand.

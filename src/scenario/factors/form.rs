@@ -7,7 +7,7 @@ use serde::Deserialize;
 use crate::scenario::schema::Text;
 
 /// A factor: what it sets, and to which values.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FactorForm {
     /// What it sets: a key of `--set`, a parameter such as `kubernetes.node_monitor_grace_period`, or a version:
@@ -28,7 +28,7 @@ pub struct FactorForm {
 }
 
 /// How ranges without steps are sampled, all together.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SamplingForm {
     /// `latin_hypercube` or `sobol`.

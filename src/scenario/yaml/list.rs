@@ -5,9 +5,9 @@
 //! an alias therefore reaches only anchors of its own item.
 
 use serde::Deserialize;
-use serde_saphyr::{Location, Spanned};
+use serde_saphyr::Location;
 
-use super::{Anything, Document, small};
+use super::{Anything, Document, Spanned, small};
 use crate::scenario::error::InputError;
 
 /// Widest indentation of an item in block style \[columns\].

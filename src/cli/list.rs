@@ -1,0 +1,321 @@
+//! `meshfault list`: what there is: experiments, parameter sets, faults, steps, measures.
+//!
+//! Each list is made from what the program itself reads; form belongs to `tabular`.
+
+use std::path::Path;
+
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::error::CliError;
+use super::load::{self, DEFAULT_EXPERIMENT, LoadRequest};
+use super::tabular::{self, Format};
+use super::{exit_code, print};
+use crate::lab::catalogue;
+use crate::lab::designs::plan;
+use crate::scenario::models::{COMPONENTS, Models};
+use crate::scenario::overrides::Overrides;
+use crate::scenario::{Scenario, built_in_names, json_schema};
+
+/// What is listed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Kind {
+    /// Built-in experiments.
+    #[default]
+    Experiments,
+    /// Parameter sets of `models/`.
+    Models,
+    /// What a fault can cut, and how.
+    Faults,
+    /// Steps of a script.
+    Steps,
+    /// Laws of a span of time.
+    Laws,
+    /// Measures of a result.
+    Measures,
+}
+
+/// The arguments as they were typed.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// What is listed.
+    #[arg(value_enum, default_value_t)]
+    kind: Kind,
+    /// How the list is printed.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// A list: heads of its columns, and a cell for each in every row. In JSON, a row is a map from head to cell.
+#[derive(Debug)]
+struct List {
+    head: &'static [&'static str],
+    rows: Vec<Vec<String>>,
+    /// What is to be said to people below the table.
+    remark: String,
+}
+
+/// Does what the arguments say.
+///
+/// # Errors
+/// If the output refuses.
+pub fn run(arguments: &ListArgs) -> Result<u8, CliError> {
+    let list = match arguments.kind {
+        Kind::Experiments => experiments()?,
+        Kind::Models => models()?,
+        Kind::Faults => faults(),
+        Kind::Steps => variants("Step", &["step", "keys", "what it does"], ""),
+        Kind::Laws => variants(
+            "LawForm",
+            &["law", "keys", "what it is"],
+            "A plain span of time is the law that always gives it.\n",
+        ),
+        Kind::Measures => measures()?,
+    };
+    print(&match arguments.format {
+        Format::Text => tabular::table(list.head, list.rows) + &list.remark,
+        Format::Csv => tabular::csv(list.head, list.rows),
+        Format::Json => tabular::json(&objects(&list)),
+    })?;
+    Ok(exit_code::FINE)
+}
+
+fn objects(list: &List) -> impl Serialize + use<> {
+    let object = |row: &Vec<String>| {
+        let cells = list.head.iter().zip(row);
+        cells
+            .map(|(head, cell)| (head.replace(' ', "_"), Value::from(cell.as_str())))
+            .collect::<serde_json::Map<String, Value>>()
+    };
+    list.rows.iter().map(object).collect::<Vec<_>>()
+}
+
+fn experiments() -> Result<List, CliError> {
+    let mut rows = Vec::new();
+    for name in built_in_names() {
+        let scenario = Scenario::built_in(name, &Overrides::default()).map_err(load::wrong)?;
+        let designs: Vec<&str> = scenario.designs.iter().map(|design| design.name.as_str()).collect();
+        rows.push(vec![
+            name.to_owned(),
+            scenario.title,
+            scenario.question,
+            designs.join(", "),
+        ]);
+    }
+    Ok(List {
+        head: &["experiment", "title", "question", "designs"],
+        rows,
+        remark: format!(
+            "`meshfault run EXPERIMENT` runs one of them; without a name, {DEFAULT_EXPERIMENT}. `meshfault new NAME \
+             --from EXPERIMENT` makes a copy to change.\n"
+        ),
+    })
+}
+
+fn models() -> Result<List, CliError> {
+    let models = Models::embedded().map_err(|error| load::wrong(vec![error]))?;
+    let mut rows = Vec::new();
+    for (component, _) in COMPONENTS {
+        for version in models.versions(component) {
+            let set = models
+                .set(component, version)
+                .map_err(|error| load::wrong(vec![error]))?;
+            let of = |confidence: &str| {
+                let shown = set.shown().iter();
+                shown
+                    .filter(|parameter| parameter.confidence == confidence)
+                    .count()
+                    .to_string()
+            };
+            let mut row = vec![component.to_owned(), version.to_owned(), set.applies.clone()];
+            row.push(set.shown().len().to_string());
+            row.extend(["source-code", "documented", "measured", "assumed"].map(of));
+            rows.push(row);
+        }
+    }
+    Ok(List {
+        head: &[
+            "component",
+            "version",
+            "applies to",
+            "parameters",
+            "source code",
+            "documented",
+            "measured",
+            "assumed",
+        ],
+        rows,
+        remark: "A design takes the set with the highest version that is not above its own. `meshfault params DESIGN` \
+                 shows the values.\n"
+            .to_owned(),
+    })
+}
+
+/// Words of a cut with what they mean; a test holds them against those that are read.
+const CUT_WORDS: [(&str, &str, &str); 8] = [
+    (
+        "parties",
+        "kubelet",
+        "the kubelet of the node: lease, status of pods, new pods",
+    ),
+    ("parties", "cilium_agent", "the Cilium agent of the node"),
+    ("parties", "service_proxy", "the service proxy of the node"),
+    (
+        "parties",
+        "istiod",
+        "connections of the Istiod on the node, or of the Istiod named, to the API server",
+    ),
+    (
+        "parties",
+        "webhook",
+        "calls of the API server to the injection webhook of that Istiod",
+    ),
+    ("mode", "drop", "packets vanish in both directions"),
+    (
+        "mode",
+        "reject",
+        "packets are answered by a reset: everybody notices at once",
+    ),
+    (
+        "mode",
+        "replies_only",
+        "the API server's packets to the party vanish: requests on open connections still take effect",
+    ),
+];
+
+fn faults() -> List {
+    let schema = json_schema::experiment();
+    let mut rows = Vec::new();
+    let keys = |definition: &str, prefix: &str, rows: &mut Vec<Vec<String>>| {
+        let Some(properties) = schema["$defs"][definition]["properties"].as_object() else {
+            return;
+        };
+        for (key, value) in properties {
+            let words: Vec<&str> = CUT_WORDS
+                .iter()
+                .filter(|(of, ..)| of == key)
+                .map(|(_, word, _)| *word)
+                .collect();
+            rows.push(vec![format!("{prefix}{key}"), words.join(", "), said(value)]);
+        }
+    };
+    keys("Fault", "", &mut rows);
+    keys("Cut", "cut.", &mut rows);
+    let words = CUT_WORDS
+        .iter()
+        .map(|(key, word, meaning)| vec![format!("cut.{key}"), (*word).to_owned(), (*meaning).to_owned()]);
+    rows.extend(words);
+    List {
+        head: &["key", "value", "meaning"],
+        rows,
+        remark: "A fault has one target, node_of, node or istiod, and touches nobody with `parties: []`.\n".to_owned(),
+    }
+}
+
+/// The variants of an enum of the experiment file, with their keys.
+fn variants(definition: &str, head: &'static [&'static str], remark: &str) -> List {
+    let schema = json_schema::experiment();
+    let variants = schema["$defs"][definition]["oneOf"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
+    let row = |variant: &Value| {
+        let (name, value) = variant["properties"].as_object()?.iter().next()?;
+        // A key of a variant is written in the variant, or in the definition that it refers to.
+        let referred = value["$ref"].as_str().and_then(|path| path.rsplit('/').next());
+        let keys = match referred {
+            Some(definition) => schema["$defs"][definition]["properties"].as_object(),
+            None => value["properties"].as_object(),
+        };
+        let keys = keys.map_or_else(String::new, |keys| keys.keys().cloned().collect::<Vec<_>>().join(", "));
+        Some(vec![name.clone(), keys, said(variant)])
+    };
+    List {
+        head,
+        rows: variants.iter().filter_map(row).collect(),
+        remark: remark.to_owned(),
+    }
+}
+
+fn said(value: &Value) -> String {
+    value["description"].as_str().unwrap_or_default().replace('\n', " ")
+}
+
+fn measures() -> Result<List, CliError> {
+    let scenario = load::scenario(&LoadRequest {
+        experiment: Some(Path::new(DEFAULT_EXPERIMENT).to_owned()),
+        ..LoadRequest::default()
+    })?;
+    let designs = load::designs(&scenario, &[])?;
+    let plan = plan(&scenario, &designs);
+    let mesh = plan.designs.iter().find(|design| design.mesh);
+    let measures = mesh.map_or_else(Vec::new, |design| catalogue::measures(&plan, design));
+    Ok(List {
+        head: &["measure", "unit", "estimand"],
+        rows: measures
+            .into_iter()
+            .map(|(name, measure)| vec![name, measure.unit, measure.estimand])
+            .collect(),
+        remark: format!(
+            "Horizon and threshold are those of {DEFAULT_EXPERIMENT}. A design has the measures whose population it can \
+             have; unit 1 is a share.\n"
+        ),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::faults::{MODES, PARTIES};
+
+    #[test]
+    fn words_of_a_cut_are_those_that_are_read() {
+        let listed = |key: &str| -> Vec<&str> {
+            let words = CUT_WORDS.iter().filter(|(of, ..)| *of == key);
+            words.map(|(_, word, _)| *word).collect()
+        };
+        assert_eq!(listed("parties"), PARTIES.map(|(word, _)| word));
+        assert_eq!(listed("mode"), MODES.map(|(word, _)| word));
+    }
+
+    #[test]
+    fn every_measure_of_the_results_is_listed_with_its_unit() {
+        let listed = measures().expect("the default experiment is right").rows;
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("results");
+        let mut seen = 0;
+        for folder in std::fs::read_dir(root)
+            .expect("results are part of the project")
+            .flatten()
+        {
+            let Ok(text) = std::fs::read_to_string(folder.path().join("summary.json")) else {
+                continue;
+            };
+            let summary: crate::lab::Summary = serde_json::from_str(&text).expect("it is a summary");
+            for (name, measure) in summary.designs.iter().flat_map(|design| &design.measures) {
+                let row = listed.iter().find(|row| row[0] == *name);
+                assert_eq!(row.map(|row| row[1].as_str()), Some(measure.unit.as_str()), "{name}");
+                seen += 1;
+            }
+        }
+        assert!(seen > 500, "{seen}");
+    }
+
+    #[test]
+    fn every_list_has_rows_and_full_cells() {
+        let lists = [
+            experiments().expect("the built-in experiments are right"),
+            models().expect("the models are right"),
+            faults(),
+            variants("Step", &["step", "keys", "what"], ""),
+            variants("LawForm", &["law", "keys", "what"], ""),
+        ];
+        for list in lists {
+            assert!(list.rows.len() >= 4, "{list:?}");
+            for row in &list.rows {
+                assert_eq!(row.len(), list.head.len());
+                assert!(!row[0].is_empty() && !row[row.len() - 1].is_empty(), "{row:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! `meshfault new`: a folder with an experiment to change: a commented starter, or a copy of an experiment.
+//!
+//! What may stand in the files belongs to `scenario`. The schema lies beside the experiment, so that editors complete
+//! and check its keys.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::error::CliError;
+use super::load::{self, LoadRequest};
+use super::{exit_code, print, tabular};
+use crate::scenario::{InputFile, json_schema};
+
+/// The starter: paths below the new folder, and texts.
+const STARTER: [(&str, &str); 2] = [
+    (
+        "manifests/policies.yaml",
+        include_str!("starter/manifests/policies.yaml"),
+    ),
+    (
+        "manifests/workloads.yaml",
+        include_str!("starter/manifests/workloads.yaml"),
+    ),
+];
+const STARTER_EXPERIMENT: &str = include_str!("starter/experiment.yaml");
+const SCHEMA: &str = "experiment.schema.json";
+const SCHEMA_LINE: &str = "# yaml-language-server: $schema=";
+
+/// The arguments as they were typed.
+#[derive(Debug, Args)]
+pub struct NewArgs {
+    /// The folder that is made; the experiment in it gets its name.
+    name: PathBuf,
+    /// Copy this experiment with its manifests, a file or the name of a built-in one; without it, a commented starter.
+    #[arg(long, value_name = "EXPERIMENT")]
+    from: Option<PathBuf>,
+}
+
+/// Does what the arguments say.
+///
+/// # Errors
+/// If the name is none, something is there already, the experiment to copy is wrong, or the file system refuses.
+pub fn run(arguments: &NewArgs) -> Result<u8, CliError> {
+    let folder = &arguments.name;
+    let name = name(folder)?;
+    let files = match &arguments.from {
+        None => starter(name),
+        Some(from) => copied(from, name)?,
+    };
+    if let Some(parent) = folder.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        fs::create_dir_all(parent).map_err(refused(parent))?;
+    }
+    // Making the folder is the question whether something is there: nothing is ever overwritten.
+    fs::create_dir(folder).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => CliError::Argument {
+            argument: "NAME",
+            reason: format!("`{}` is there already", folder.display()),
+            hint: "take another name; nothing is overwritten",
+        },
+        _ => refused(folder)(error),
+    })?;
+    for (path, text) in &files {
+        let path = folder.join(path);
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent).map_err(refused(parent))?;
+        }
+        fs::write(&path, text).map_err(refused(&path))?;
+    }
+    let experiment = folder.join(format!("{name}.yaml"));
+    let mut told = String::new();
+    for (path, _) in &files {
+        told.push_str(&format!("{}\n", folder.join(path).display()));
+    }
+    let shown = experiment.display();
+    told.push_str(&format!("\nmeshfault check {shown}\nmeshfault run {shown}\n"));
+    print(&told)?;
+    Ok(exit_code::FINE)
+}
+
+fn refused(path: &Path) -> impl Fn(io::Error) -> CliError + use<> {
+    let path = path.to_owned();
+    move |source| CliError::Write {
+        path: path.clone(),
+        source,
+    }
+}
+
+/// The name of the experiment: the last part of the path.
+fn name(folder: &Path) -> Result<&str, CliError> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+    let name = folder.file_name().and_then(|name| name.to_str());
+    name.filter(|name| name.chars().all(plain) && !name.starts_with(['-', '.']))
+        .ok_or_else(|| CliError::Argument {
+            argument: "NAME",
+            reason: format!("`{}` is no name of an experiment", folder.display()),
+            hint: "letters, digits, `-`, `.` and `_`",
+        })
+}
+
+fn starter(name: &str) -> Vec<(String, String)> {
+    let mut files = vec![(format!("{name}.yaml"), STARTER_EXPERIMENT.to_owned())];
+    files.extend(STARTER.map(|(path, text)| (path.to_owned(), text.to_owned())));
+    files.push(schema());
+    files
+}
+
+fn schema() -> (String, String) {
+    (SCHEMA.to_owned(), tabular::json(&json_schema::experiment()))
+}
+
+/// An experiment with its manifests, in a folder of its own. Its seed group is written down if it was the old name, so
+/// that the copy meets the same misfortunes.
+fn copied(from: &Path, name: &str) -> Result<Vec<(String, String)>, CliError> {
+    let scenario = load::scenario(&LoadRequest {
+        experiment: Some(from.to_owned()),
+        ..LoadRequest::default()
+    })?;
+    let Some((experiment, others)) = scenario.inputs.split_first() else {
+        return Ok(Vec::new());
+    };
+    let mut manifests = Vec::new();
+    for InputFile { name, text, .. } in others.iter().filter(|input| !input.name.starts_with("models/")) {
+        let file = name.rsplit('/').next().unwrap_or(name);
+        manifests.push((format!("manifests/{file}"), text.clone()));
+    }
+    let text = moved(&experiment.text, &scenario.seed_group);
+    let text = match text.starts_with(SCHEMA_LINE) {
+        true => text,
+        false => format!("{SCHEMA_LINE}{SCHEMA}\n{text}"),
+    };
+    let mut files = vec![(format!("{name}.yaml"), text)];
+    files.extend(manifests);
+    files.push(schema());
+    Ok(files)
+}
+
+/// The text of an experiment whose manifests now lie in `manifests`, and whose seed group no longer follows its name.
+fn moved(text: &str, seed_group: &str) -> String {
+    let top = |line: &str, key: &str| line.strip_prefix(key).is_some_and(|rest| rest.starts_with(':'));
+    let has_group = text.lines().any(|line| top(line, "seed_group"));
+    let mut out = String::new();
+    for line in text.lines() {
+        if top(line, "manifests") {
+            out.push_str("manifests: manifests\n");
+            continue;
+        }
+        out.push_str(line);
+        out.push('\n');
+        if top(line, "replications") && !has_group {
+            out.push_str(&format!(
+                "# The misfortunes of the experiment that this is a copy of; without this line, others.\nseed_group: \
+                 {seed_group}\n"
+            ));
+        }
+    }
+    out
+}

@@ -1,0 +1,40 @@
+//! All measures that a result can have, with estimand, unit and method, without running anything.
+//!
+//! The measures are made by the same functions as those of a result, from one made-up run in which everything that a
+//! measure depends on has happened. Which measures there are belongs to `measures`.
+
+use super::measures::{Context, measure_sets};
+use super::numbers::DesignNumbers;
+use super::plan::{Plan, PlannedDesign};
+use super::summary::CONFIDENCE;
+use super::summary::Measure;
+use crate::kernel::SimDuration;
+use crate::stats::{Observation, Outcome};
+
+/// The measures that a design can have, by name; `plan` gives the horizon and threshold that some estimands name.
+#[must_use]
+pub fn measures(plan: &Plan, design: &PlannedDesign) -> Vec<(String, Measure)> {
+    let mut numbers = DesignNumbers::default();
+    let event = Observation {
+        run: 0,
+        time_ns: 1,
+        outcome: Outcome::Event,
+    };
+    let horizon = crate::kernel::SimTime::ZERO + SimDuration::from_secs(1);
+    numbers.run(&crate::cluster::records::RunRecord::default(), horizon);
+    numbers.startup.push(event);
+    numbers.running.push(event);
+    numbers.delayed.iter_mut().for_each(|waits| waits.push(event));
+    for run in &mut numbers.runs {
+        run.pods.all = 1;
+        run.pods.certificate_stuck = 1;
+    }
+    let context = Context {
+        plan,
+        design,
+        numbers: &numbers,
+        confidence: CONFIDENCE,
+    };
+    let sets = measure_sets().into_iter();
+    sets.flat_map(|set| (set.estimate)(&context, &mut || 0)).collect()
+}
