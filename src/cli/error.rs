@@ -67,6 +67,14 @@ pub enum CliError {
         /// Why.
         source: io::Error,
     },
+    /// There is no such measure.
+    #[error("unknown measure `{name}`")]
+    UnknownMeasure {
+        /// What was typed.
+        name: String,
+        /// A near match, or the measures that there are.
+        hint: Option<String>,
+    },
     /// The laboratory could not do its work.
     #[error(transparent)]
     Lab(#[from] LabError),
@@ -103,7 +111,7 @@ impl Diagnostic for CliError {
                 "name one, such as `--design {}`; `meshfault run --dry-run` lists them",
                 quoted(first)
             ))),
-            Self::UnknownDesign { hint, .. } | Self::Unknown { hint, .. } => {
+            Self::UnknownDesign { hint, .. } | Self::Unknown { hint, .. } | Self::UnknownMeasure { hint, .. } => {
                 hint.as_ref().map(|hint| Box::new(hint) as Box<dyn std::fmt::Display>)
             }
             Self::Input(input) => input.help(),

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode, SourceOffset, SourceSpan};
 
 use super::CliError;
+use crate::lab::expectation_check;
 use crate::scenario::error::{InputError, candidates_hint};
 use crate::scenario::overrides::Overrides;
 use crate::scenario::{Design, Scenario, built_in_names};
@@ -47,7 +48,7 @@ pub(super) fn overrides(changes: &[String]) -> Result<Overrides, CliError> {
 /// # Errors
 /// Everything that is wrong with its files, each with its place.
 pub(super) fn read(request: &LoadRequest, overrides: &Overrides) -> Result<Scenario, Vec<InputError>> {
-    match &request.experiment {
+    let scenario = match &request.experiment {
         None => Scenario::built_in(DEFAULT_EXPERIMENT, overrides),
         Some(path) => match path
             .to_str()
@@ -56,7 +57,9 @@ pub(super) fn read(request: &LoadRequest, overrides: &Overrides) -> Result<Scena
             Some(name) => Scenario::built_in(name, overrides),
             None => Scenario::load(path, overrides),
         },
-    }
+    }?;
+    expectation_check::check(&scenario)?;
+    Ok(scenario)
 }
 
 /// The designs that were asked for, in the order of the experiment; a bare name asks for all points of the design.

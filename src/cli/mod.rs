@@ -4,6 +4,7 @@
 //! result, and printing is separate. Errors are shown here and nowhere else.
 
 pub mod check;
+pub mod compare;
 pub mod completions;
 mod dry_run;
 pub mod error;
@@ -11,6 +12,7 @@ pub mod events;
 pub mod exit_code;
 pub mod explain;
 mod figures;
+pub mod junit;
 pub mod list;
 pub mod load;
 pub mod merge;
@@ -47,6 +49,8 @@ enum Command {
     Run(run::RunArgs),
     /// Puts shards of an experiment together into the result of one undivided run.
     Merge(merge::MergeArgs),
+    /// Compares designs of one result, or of two, with intervals that hold together.
+    Compare(compare::CompareArgs),
     /// Replays one run and tells it: who believed what when, who was let in, and what delayed which pod.
     Explain(explain::ExplainArgs),
     /// Says who may talk to whom by a folder of manifests, and why.
@@ -93,6 +97,7 @@ pub fn main() -> ExitCode {
     let done = match parsed.command {
         Command::Run(arguments) => arguments.check(command_line).and_then(|request| run::run(&request)),
         Command::Merge(arguments) => merge::run(&arguments, &command_line),
+        Command::Compare(arguments) => compare::run(arguments),
         Command::Explain(arguments) => arguments.check().and_then(|request| explain::run(&request)),
         Command::Policy(arguments) => policy::run(&arguments),
         Command::Verify(arguments) => arguments.check().and_then(|request| verify::run(&request)),

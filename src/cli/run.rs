@@ -12,13 +12,13 @@ use clap::{Args, ValueEnum};
 use super::error::CliError;
 use super::events::JsonLines;
 use super::load::{self, LoadRequest};
-use super::{dry_run, exit_code, explain, figures, print};
+use super::{dry_run, exit_code, explain, figures, junit, print};
 use crate::lab::designs::{Simulator, plan};
 use crate::lab::progress::Listen;
 use crate::lab::runner::workers;
 use crate::lab::segment::write_whole;
 use crate::lab::store::SUMMARY_MD;
-use crate::lab::{Finished, Options, Plan, Shard, Simulate, Start, execute_told, result_dir};
+use crate::lab::{Finished, Options, Plan, Shard, Simulate, Start, Summary, Verdict, execute_told, result_dir};
 use crate::report::{summary_md, table};
 
 /// Where results go unless `--out` says otherwise.
@@ -75,6 +75,9 @@ pub struct RunArgs {
     /// Show no progress.
     #[arg(long)]
     quiet: bool,
+    /// Write how the expectations came out into this file, as JUnit XML.
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
     /// How the result is printed.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -97,6 +100,8 @@ pub struct RunRequest {
     pub dry_run: bool,
     /// Whether to show no progress.
     pub quiet: bool,
+    /// Where the expectations go as JUnit XML.
+    pub junit: Option<PathBuf>,
     /// How the result is printed.
     pub format: Format,
     /// The command, for `run-info.json`.
@@ -148,6 +153,7 @@ impl RunArgs {
             start,
             dry_run: self.dry_run,
             quiet: self.quiet,
+            junit: self.junit,
             format: self.format,
             command_line,
         })
@@ -181,6 +187,9 @@ fn run_and_show(request: &RunRequest) -> Result<u8, CliError> {
     let names = loaded.plan.designs.iter().map(|design| design.name.clone());
     let events = JsonLines::new(request.format == Format::Json, names.collect());
     let finished = run_loaded(&loaded, request, &STOP, &events)?;
+    if let Some(path) = &request.junit {
+        junit::write(path, &finished.summary)?;
+    }
     show(&finished, request.format, &events)
 }
 
@@ -285,12 +294,25 @@ fn shown(finished: &Finished) -> String {
     text
 }
 
-/// The exit code of a result.
+/// The exit code of a result: that it is partial counts most, then that runs failed, since both cast doubt on every
+/// expectation.
 fn exit_code_of(finished: &Finished) -> u8 {
     if !finished.manifest.complete {
         exit_code::INTERRUPTED
     } else if finished.failed_runs() > 0 {
         exit_code::RUNS_FAILED
+    } else {
+        exit_code_of_expectations(&finished.summary)
+    }
+}
+
+/// The exit code of expectations: one that failed counts more than one that is inconclusive.
+fn exit_code_of_expectations(summary: &Summary) -> u8 {
+    let any = |outcome| summary.expectations.iter().any(|of| of.outcome == outcome);
+    if any(Verdict::Fail) {
+        exit_code::EXPECTATION_FAILED
+    } else if any(Verdict::Inconclusive) {
+        exit_code::INCONCLUSIVE
     } else {
         exit_code::FINE
     }

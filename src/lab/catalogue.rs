@@ -3,10 +3,9 @@
 //! The measures are made by the same functions as those of a result, from one made-up run in which everything that a
 //! measure depends on has happened. Which measures there are belongs to `measures`.
 
-use super::measures::{Context, measure_sets};
+use super::measures::{Context, Frame, measure_sets};
 use super::numbers::DesignNumbers;
 use super::plan::{Plan, PlannedDesign};
-use super::summary::CONFIDENCE;
 use super::summary::Measure;
 use crate::kernel::SimDuration;
 use crate::stats::{Observation, Outcome};
@@ -29,12 +28,12 @@ pub fn measures(plan: &Plan, design: &PlannedDesign) -> Vec<(String, Measure)> {
         run.pods.all = 1;
         run.pods.certificate_stuck = 1;
     }
+    let frame = Frame::of_plan(plan);
     let context = Context {
-        plan,
+        frame: &frame,
         design,
         numbers: &numbers,
-        confidence: CONFIDENCE,
     };
     let sets = measure_sets().into_iter();
-    sets.flat_map(|set| (set.estimate)(&context, &mut || 0)).collect()
+    sets.flat_map(|set| set.estimate(context, &mut || 0)).collect()
 }

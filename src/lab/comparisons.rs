@@ -5,81 +5,75 @@
 
 use rayon::prelude::*;
 
+use super::compare::{base_of, point_of};
 use super::numbers::DesignNumbers;
-use super::plan::Plan;
+use super::plan::{Plan, PlannedDesign};
 use super::summary::{CONFIDENCE, Comparison};
 use crate::cluster::records::AccessClass;
-use crate::stats::{Estimate, Observation, Outcome, PairedCounts, agresti_min, paired_t};
+use crate::stats::{CommonRandomNumbers, Estimate, Observation, Outcome, PairedCounts, agresti_min, paired_t};
 
 /// The design that the others are compared with.
 pub const CONTROL: &str = "control";
 
-/// Compares every design with the control, if there is one.
+/// Compares every design with the control at the same point of the factors, if there is one.
 #[must_use]
 pub fn compare(plan: &Plan, numbers: &[DesignNumbers]) -> Vec<Comparison> {
-    let Some(control) = plan.designs.iter().position(|design| design.name == CONTROL) else {
-        return Vec::new();
+    let control_of = |design: &usize| {
+        let name = &plan.designs[*design].name;
+        let is_control = |other: &PlannedDesign| {
+            base_of(&other.name) == CONTROL && point_of(&other.name) == point_of(name) && other.name != *name
+        };
+        let control = plan.designs.iter().position(is_control)?;
+        (base_of(name) != CONTROL).then_some((*design, control))
     };
-    let control_medians = run_medians(&numbers[control]);
-    let others: Vec<usize> = (0..plan.designs.len()).filter(|design| *design != control).collect();
-    let compared: Vec<[Comparison; 2]> = others
+    let pairs: Vec<(usize, usize)> = (0..plan.designs.len())
+        .filter_map(|design| control_of(&design))
+        .collect();
+    let compared: Vec<[Comparison; 2]> = pairs
         .into_par_iter()
-        .map(|design| {
+        .map(|(design, control)| {
             let (a, b) = (&numbers[design], &numbers[control]);
-            let comparison = |measure: &str, estimate| new(&plan.designs[design].name, measure, estimate);
+            let comparison = |measure: &str, (estimate, gained): (Estimate, CommonRandomNumbers)| Comparison {
+                a: plan.designs[design].name.clone(),
+                b: plan.designs[control].name.clone(),
+                measure: measure.to_owned(),
+                difference: estimate.estimate,
+                lower: estimate.lower,
+                upper: estimate.upper,
+                confidence: estimate.confidence,
+                method: estimate.method,
+                n: estimate.n,
+                correlation: gained.correlation,
+                variance_reduction: gained.variance_reduction,
+            };
             [
                 comparison("unauthorized_any", unauthorized(a, b)),
-                comparison("startup_latency_run_median", medians(&run_medians(a), &control_medians)),
+                comparison("startup_latency_run_median", medians(&run_medians(a), &run_medians(b))),
             ]
         })
         .collect();
     compared.into_iter().flatten().collect()
 }
 
-fn new(a: &str, measure: &str, estimate: Estimate) -> Comparison {
-    Comparison {
-        a: a.to_owned(),
-        b: CONTROL.to_owned(),
-        measure: measure.to_owned(),
-        difference: estimate.estimate,
-        lower: estimate.lower,
-        upper: estimate.upper,
-        confidence: estimate.confidence,
-        method: estimate.method,
-        n: estimate.n,
-    }
-}
-
 /// Difference of the shares of runs with an unauthorized access.
-fn unauthorized(a: &DesignNumbers, b: &DesignNumbers) -> Estimate {
+fn unauthorized(a: &DesignNumbers, b: &DesignNumbers) -> (Estimate, CommonRandomNumbers) {
     let pairs = a.runs.iter().zip(&b.runs).filter(|(a, b)| !a.failed && !b.failed);
     let (of_a, of_b): (Vec<bool>, Vec<bool>) = pairs
         .map(|(a, b)| (a.has(AccessClass::Unauthorized), b.has(AccessClass::Unauthorized)))
         .unzip();
     let counts = PairedCounts::from_outcomes(&of_a, &of_b);
-    let mut estimate = agresti_min(&counts, CONFIDENCE);
-    tell_correlation(&mut estimate, counts.common_random_numbers().correlation);
-    estimate
+    (agresti_min(&counts, CONFIDENCE), counts.common_random_numbers())
 }
 
 /// Mean difference of the run-wise medians.
-fn medians(a: &[Option<f64>], b: &[Option<f64>]) -> Estimate {
+fn medians(a: &[Option<f64>], b: &[Option<f64>]) -> (Estimate, CommonRandomNumbers) {
     let (of_a, of_b): (Vec<f64>, Vec<f64>) = a.iter().zip(b).filter_map(|(a, b)| Some(((*a)?, (*b)?))).unzip();
     let paired = paired_t(&of_a, &of_b, CONFIDENCE);
     let mut estimate = paired.difference;
     estimate
         .method
         .push_str(", waiting pods at what they had waited, deleted ones left out");
-    tell_correlation(&mut estimate, paired.common_random_numbers.correlation);
-    estimate
-}
-
-fn tell_correlation(estimate: &mut Estimate, correlation: Option<f64>) {
-    if let Some(correlation) = correlation {
-        estimate.method.push_str(&format!(
-            ", common random numbers with a correlation of {correlation:.2}"
-        ));
-    }
+    (estimate, paired.common_random_numbers)
 }
 
 /// Per run, the median wait of its measured pods for Ready \[s\]; `None` without pods.

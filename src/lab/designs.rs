@@ -6,6 +6,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::plan::{Plan, PlannedDesign, PlannedParameter, RandomNumbers, Simulate};
+use super::questions::Questions;
 use crate::cluster::blueprint::{Blueprint, SharedBlueprint};
 use crate::cluster::records::Outcome;
 use crate::cluster::spec::{TieRule, WorldSpec};
@@ -180,6 +181,14 @@ pub fn plan(scenario: &Scenario, designs: &[&Design]) -> Plan {
         tie_order: scenario.tie_order,
         explain: format!("meshfault explain {}", scenario.name),
         changes: scenario.changes.clone(),
+        questions: Questions {
+            traffic_rates: scenario.traffic_rates.clone(),
+            expectations: scenario
+                .expectations
+                .iter()
+                .map(|placed| placed.expected.clone())
+                .collect(),
+        },
         warnings: scenario.warnings.clone(),
     }
 }
@@ -204,6 +213,8 @@ fn planned(designs: &[&Design]) -> Vec<PlannedDesign> {
             notes: design.notes.clone(),
             mesh: design.world.istio.is_some(),
             network_enforced: design.world.network_enforced,
+            control_plane_replicas: Some(design.world.istio.as_ref().map_or(0, |istio| istio.replicas)),
+            cost: design.cost.clone(),
         });
         if earlier.is_none() {
             first = Some(design);

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::LabError;
 use super::plan::{Plan, PlannedDesign, RandomNumbers};
+use super::questions::Questions;
 use super::rows::{ColumnInfo, ROW_FORMAT, TABLES, columns_of_all};
 use super::segment::write_whole;
 use super::shard::ShardRecord;
@@ -73,6 +74,9 @@ pub struct Manifest {
     pub horizon_s: f64,
     /// A pod whose connections to the control plane cost at least this much counts as delayed \[s\].
     pub delayed_threshold_s: f64,
+    /// What is asked of the rows beyond the usual measures.
+    #[serde(default)]
+    pub questions: Questions,
     /// Designs with their parameters.
     pub designs: Vec<PlannedDesign>,
     /// Tables with rows and columns.
@@ -155,6 +159,7 @@ impl Manifest {
             result_digest: None,
             horizon_s: plan.horizon_s,
             delayed_threshold_s: plan.delayed_threshold_s,
+            questions: plan.questions.clone(),
             designs: plan.designs.clone(),
             tables: tables
                 .map(|(name, columns)| Table {

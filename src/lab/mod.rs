@@ -5,22 +5,29 @@
 
 pub mod catalogue;
 pub mod cell;
+pub mod common_numbers;
+pub mod compare;
 pub mod comparisons;
 pub mod design_table;
 pub mod designs;
+pub mod differences;
 pub mod digest;
 pub mod error;
+pub mod expectation_check;
+pub mod expectations;
 pub mod experiment;
 pub mod lock;
 pub mod manifest;
 pub mod measures;
 pub mod merge;
 pub mod numbers;
+pub mod pareto;
 pub mod parquet_read;
 pub mod parquet_write;
 pub mod pilot;
 pub mod plan;
 pub mod progress;
+pub mod questions;
 pub mod result;
 pub mod rows;
 pub mod runner;
@@ -35,11 +42,14 @@ mod wall_clock;
 pub mod warning;
 
 #[cfg(test)]
+mod compare_tests;
+#[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
 pub use error::LabError;
+pub use expectations::{Expectation, Verdict};
 pub use experiment::{Options, Start, execute, execute_told};
 pub use manifest::Manifest;
 pub use merge::{MergeError, merge};

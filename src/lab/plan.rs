@@ -11,12 +11,14 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use super::cell::EXACT_NANOS_MAX;
+use super::questions::Questions;
 use super::rows::ROW_FORMAT;
 use super::shard::Shard;
 use crate::cluster::records::Outcome;
 use crate::cluster::spec::TieRule;
 use crate::kernel::SimDuration;
 use crate::scenario::Stopping;
+use crate::scenario::asked::Cost;
 use crate::stats::checkpoints;
 
 /// Most replications in one batch.
@@ -73,6 +75,8 @@ pub struct Plan {
     pub explain: String,
     /// Changes to the experiment, as `key=value`; they belong behind that command.
     pub changes: Vec<String>,
+    /// What is asked of the rows beyond the usual measures.
+    pub questions: Questions,
     /// What the reader of the inputs wants to be known.
     pub warnings: Vec<String>,
 }
@@ -89,7 +93,7 @@ pub enum RandomNumbers {
 }
 
 /// One design at one point of its factors: the unit that is run and stored.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct PlannedDesign {
     /// Name, `DESIGN` or `DESIGN@factor=value,factor=value`; the one named `control` is what others are compared with.
     pub name: String,
@@ -109,6 +113,12 @@ pub struct PlannedDesign {
     pub mesh: bool,
     /// Whether its network enforces policies.
     pub network_enforced: bool,
+    /// Replicas of its control plane of the mesh; 0 without a mesh. Older results do not say.
+    #[serde(default)]
+    pub control_plane_replicas: Option<u32>,
+    /// What it costs, if the experiment says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Cost>,
 }
 
 impl PlannedDesign {

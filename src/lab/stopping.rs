@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::measures::{Context, MeasureSet, measure_sets};
+use super::measures::{Context, Frame, MeasureSet, measure_sets};
 use super::numbers::DesignNumbers;
 use super::plan::Plan;
 use super::summary::{CONFIDENCE, Measure, Summary};
@@ -184,6 +184,7 @@ impl<'a> Looks<'a> {
             None => all().collect(),
         };
         let named = |name: &str| self.record.rule.until.iter().any(|target| target.measure == name);
+        let frame = Frame::of_plan(self.plan).with_confidence(self.record.confidence_per_look);
         let estimated: Vec<_> = work
             .into_par_iter()
             .flat_map_iter(|(design, set)| {
@@ -191,12 +192,11 @@ impl<'a> Looks<'a> {
                 let entity = EntityKey::root(&format!("{} {}", self.sets[set].name, planned.name));
                 let mut stream = key.stream(LookPurpose::Bootstrap, entity);
                 let context = Context {
-                    plan: self.plan,
+                    frame: &frame,
                     design: planned,
                     numbers: &numbers[design],
-                    confidence: self.record.confidence_per_look,
                 };
-                let measures = (self.sets[set].estimate)(&context, &mut || stream.bits());
+                let measures = self.sets[set].estimate(context, &mut || stream.bits());
                 let found = measures.into_iter().filter(|(name, _)| named(name));
                 found
                     .map(move |(name, measure)| (design, set, name, measure))

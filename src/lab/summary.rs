@@ -9,7 +9,8 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::comparisons::compare;
-use super::measures::{Context, MeasureSet, measure_sets};
+use super::expectations::{Expectation, evaluate};
+use super::measures::{Context, Frame, MeasureSet, measure_sets};
 use super::numbers::DesignNumbers;
 use super::plan::Plan;
 use crate::kernel::{EntityKey, Purpose, RunKey};
@@ -20,7 +21,7 @@ pub const CONFIDENCE: f64 = 0.95;
 
 /// What the laboratory draws random numbers for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum LabPurpose {
+pub(super) enum LabPurpose {
     /// Resampling runs.
     Bootstrap,
 }
@@ -152,15 +153,12 @@ pub struct Comparison {
     pub method: String,
     /// Pairs of runs.
     pub n: u64,
-}
-
-/// Whether something that was expected came true.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct Expectation {
-    /// What was expected.
-    pub text: String,
-    /// What came out.
-    pub outcome: String,
+    /// Correlation over replications that common random numbers reached; null if one of the designs does not vary.
+    #[serde(default)]
+    pub correlation: Option<f64>,
+    /// (σ_A² + σ_B²) / Var(A − B): how many times more runs independent designs would need for an equal interval.
+    #[serde(default)]
+    pub variance_reduction: Option<f64>,
 }
 
 /// Makes all estimates.
@@ -168,6 +166,7 @@ pub struct Expectation {
 pub fn summarize(plan: &Plan, numbers: &[DesignNumbers]) -> Summary {
     let key = RunKey::derive(plan.seed, "bootstrap", 0);
     let sets = measure_sets();
+    let frame = Frame::of_plan(plan);
     let work: Vec<(usize, &MeasureSet)> = (0..plan.designs.len())
         .flat_map(|design| sets.iter().map(move |set| (design, set)))
         .collect();
@@ -178,12 +177,11 @@ pub fn summarize(plan: &Plan, numbers: &[DesignNumbers]) -> Summary {
             let entity = EntityKey::root(&format!("{} {name}", set.name));
             let mut stream = key.stream(LabPurpose::Bootstrap, entity);
             let context = Context {
-                plan,
+                frame: &frame,
                 design: &plan.designs[design],
                 numbers: &numbers[design],
-                confidence: CONFIDENCE,
             };
-            (design, (set.estimate)(&context, &mut || stream.bits()))
+            (design, set.estimate(context, &mut || stream.bits()))
         })
         .collect();
     let blank = |(design, numbers): (&super::PlannedDesign, &DesignNumbers)| DesignSummary {
@@ -199,8 +197,8 @@ pub fn summarize(plan: &Plan, numbers: &[DesignNumbers]) -> Summary {
     Summary {
         experiment: plan.experiment.clone(),
         version: plan.version.clone(),
-        designs,
         comparisons: compare(plan, numbers),
-        expectations: Vec::new(),
+        expectations: evaluate(plan, numbers, &designs),
+        designs,
     }
 }

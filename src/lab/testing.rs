@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::plan::{Plan, PlannedDesign, PlannedParameter, Simulate};
+use super::questions::Questions;
 use crate::cluster::records::{
     AccessClass, AccessRecord, DelayCause, ExitCause, ExposureRecord, LayerDecision, Outcome, PodRecord, RunRecord, Via,
 };
@@ -263,6 +264,8 @@ pub(crate) fn plan(replications: u64) -> Plan {
         notes: vec!["cilium 1.12.3 takes the set of 1.12".to_owned()],
         mesh,
         network_enforced: true,
+        control_plane_replicas: Some(if mesh { 3 } else { 0 }),
+        cost: None,
     };
     Plan {
         experiment: "fake".to_owned(),
@@ -287,6 +290,7 @@ pub(crate) fn plan(replications: u64) -> Plan {
         tie_order: crate::cluster::spec::TieRule::Ranked,
         explain: "meshfault explain fake".to_owned(),
         changes: Vec::new(),
+        questions: Questions::default(),
         warnings: Vec::new(),
     }
 }

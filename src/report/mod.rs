@@ -1,8 +1,11 @@
 //! What people see of a result. Pure functions of the manifest and the estimates; nothing here runs or estimates.
 //!
 //! `table` is the terminal, `summary_md` the page, `slow_pods` and `reuse` its paragraphs in words, `short` how numbers
-//! are written; `explain` tells one run, `timeline_of_run` draws it; `verify` says whether runs repeat.
+//! are written; `compare` tells comparisons, `expectations` what came true; `explain` tells one run, `timeline_of_run` draws it; `verify` says whether runs repeat.
 
+pub mod compare;
+pub mod compare_words;
+pub mod expectations;
 pub mod explain;
 pub mod figures;
 pub mod result_figures;

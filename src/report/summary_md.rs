@@ -6,9 +6,9 @@ use std::fmt::Write;
 
 use indexmap::IndexMap;
 
-use super::short::{NOTHING, Short, count};
+use super::short::{NOTHING, Short, count, number};
 use super::table::present;
-use super::{reuse, slow_pods};
+use super::{expectations, reuse, slow_pods};
 use crate::lab::{DesignSummary, Manifest, Measure, PlannedParameter, Summary};
 
 /// The page.
@@ -20,6 +20,7 @@ pub fn render(manifest: &Manifest, summary: &Summary) -> String {
     }
     let sections = [
         ("Result", result(manifest, summary)),
+        ("Expectations", expected(summary)),
         ("How often an address was reused", reuse::paragraph(summary)),
         ("What explains the slow pods", slow_pods::paragraph(manifest, summary)),
         ("Compared with the control", comparisons(summary)),
@@ -55,14 +56,34 @@ fn result(manifest: &Manifest, summary: &Summary) -> String {
     )
 }
 
+fn expected(summary: &Summary) -> String {
+    let rows = expectations::rows(summary);
+    if rows.is_empty() {
+        return String::new();
+    }
+    format!(
+        "An expectation passes if the whole interval fulfils it, fails if the whole interval violates it, and is \
+         inconclusive otherwise. Each outcome has its own confidence; they are not corrected for their number.\n\n{}",
+        markdown(&rows)
+    )
+}
+
 fn comparisons(summary: &Summary) -> String {
     if summary.comparisons.is_empty() {
         return String::new();
     }
     let mut rows = vec![
-        ["design", "measure", "difference to `control`", "pairs", "method"]
-            .map(str::to_owned)
-            .to_vec(),
+        [
+            "design",
+            "measure",
+            "difference to `control`",
+            "pairs",
+            "correlation",
+            "variance reduction",
+            "method",
+        ]
+        .map(str::to_owned)
+        .to_vec(),
     ];
     for comparison in &summary.comparisons {
         let unit = if comparison.measure.starts_with("startup") {
@@ -76,12 +97,18 @@ fn comparisons(summary: &Summary) -> String {
             format!("`{}`", comparison.measure),
             short.joined(" "),
             count(comparison.n),
+            comparison
+                .correlation
+                .map_or(NOTHING.to_owned(), |rho| format!("{rho:.2}")),
+            comparison.variance_reduction.map_or(NOTHING.to_owned(), number),
             comparison.method.clone(),
         ]);
     }
     format!(
         "Differences are taken between equal replications, which meet the same misfortunes (common random numbers). \
-         {} comparisons, each with its own 95 % interval, not corrected for their number.\n\n{}",
+         {} comparisons, each with its own 95 % interval, not corrected for their number; `meshfault compare` gives all pairs with intervals that \
+         hold together. Correlation is that over replications; the variance reduction (σ_A² + σ_B²) / Var(A − B) is how \
+         many times more runs independent designs would need.\n\n{}",
         summary.comparisons.len(),
         markdown(&rows)
     )

@@ -4,6 +4,7 @@
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
+use super::expectations;
 use super::short::{Short, count};
 use crate::lab::{DesignSummary, Manifest, Summary};
 
@@ -92,6 +93,9 @@ pub fn render(manifest: &Manifest, summary: &Summary) -> String {
          pods.\nDelayed: connections to the control plane cost at least {} s.\n",
         manifest.delayed_threshold_s
     ));
+    for line in expectations::lines(summary) {
+        text.push_str(&wrapped(&line));
+    }
     for warning in &manifest.warnings {
         text.push_str(&wrapped(&format!("warning: {warning}")));
     }
@@ -146,7 +150,7 @@ fn draw(summary: &Summary, keys: &[&KeyMeasure], separator: &str) -> String {
 }
 
 /// Text in lines of at most [`WIDTH`], the following ones indented.
-fn wrapped(text: &str) -> String {
+pub(super) fn wrapped(text: &str) -> String {
     let mut out = String::new();
     let mut width = 0;
     for word in text.split_whitespace() {

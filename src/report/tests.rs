@@ -2,7 +2,8 @@
 
 use std::sync::atomic::AtomicBool;
 
-use super::{summary_md, table};
+use super::{compare, summary_md, table};
+use crate::lab::compare::{Asked, compare_within};
 use crate::lab::testing::{Fake, plan};
 use crate::lab::{Finished, Options, Start, execute};
 
@@ -41,4 +42,20 @@ fn an_empty_result_is_shown_without_invented_numbers() {
     let text = table::render(&finished.manifest, &finished.summary);
     assert!(text.contains("cilium-only") && !text.contains("[0"), "{text}");
     assert!(!summary_md::render(&finished.manifest, &finished.summary).contains("What explains"));
+}
+
+#[test]
+fn comparisons_are_readable() {
+    let finished = finished();
+    let compared = compare_within(&finished, &Asked::default()).unwrap();
+    let text = compare::text(&compared);
+    assert!(text.lines().all(|line| line.chars().count() <= table::WIDTH), "{text}");
+    insta::assert_snapshot!(text);
+    let against = Asked {
+        baseline: Some("control".to_owned()),
+        measures: vec!["delayed_share".to_owned(), "certificate_requests".to_owned()],
+        ..Asked::default()
+    };
+    let compared = compare_within(&finished, &against).unwrap();
+    insta::assert_snapshot!(compare::markdown(&compared));
 }

@@ -246,6 +246,24 @@ impl JsonSchema for Setting {
     }
 }
 
+impl JsonSchema for super::expectations::Written {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Expectations".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let claim = generator.subschema_for::<Scalar>();
+        json_schema!({"anyOf": [
+            {"type": "array", "items": claim},
+            {"type": "object", "additionalProperties": claim}
+        ]})
+    }
+}
+
 impl JsonSchema for super::schema::Istio {
     fn schema_name() -> Cow<'static, str> {
         "Istio".into()

@@ -7,8 +7,11 @@
 //! `layers` say what a design inherits, `models` gives parameters, `material` the manifests, `faults`, `script` and
 //! `world` check and resolve.
 
+pub mod asked;
+pub mod claim;
 pub mod embedded;
 pub mod error;
+pub mod expectations;
 pub mod factors;
 pub mod faults;
 pub mod json_schema;
@@ -29,7 +32,7 @@ mod model_tests;
 #[cfg(test)]
 mod tests;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
@@ -84,6 +87,12 @@ pub struct Scenario {
     pub inputs: Vec<InputFile>,
     /// Digest of all inputs, the changes from the command line and the version of the program.
     pub input_digest: String,
+    /// Rates of traffic for which unauthorized accesses are computed; none without watched exposure.
+    pub traffic_rates: Vec<asked::TrafficRate>,
+    /// What is expected of the result.
+    pub expectations: Vec<expectations::Placed>,
+    /// The file, as the user named it.
+    pub path: PathBuf,
     /// What looks like a mistake but has a meaning.
     pub warnings: Vec<String>,
 }
@@ -154,6 +163,9 @@ fn read(path: &Path, text: String, origin: Origin, overrides: &Overrides) -> Res
         .file_stem()
         .map_or_else(|| "experiment".to_owned(), |stem| stem.to_string_lossy().into_owned());
     let head = Head::read(path, &experiment, overrides, &stem).map_err(one)?;
+    let traffic_rates = asked::traffic_rates(path, &experiment).map_err(one)?;
+    asked::check_costs(path, &experiment).map_err(one)?;
+    let expectations = expectations::read(path, &experiment.expectations)?;
     let files = material::find(path, &experiment.manifests, origin).map_err(one)?;
     let material = material::read(&files).map_err(one)?;
     let models = Models::embedded().map_err(one)?;
@@ -193,6 +205,9 @@ fn read(path: &Path, text: String, origin: Origin, overrides: &Overrides) -> Res
         changes: overrides.written.clone(),
         designs,
         excluded,
+        traffic_rates,
+        expectations,
+        path: path.to_owned(),
         input_digest: digest(&inputs, overrides),
         inputs,
         warnings,

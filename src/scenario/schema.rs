@@ -77,6 +77,9 @@ pub struct Experiment {
     /// What is measured.
     #[serde(default)]
     pub measures: Measures,
+    /// What is expected of the result.
+    #[serde(default)]
+    pub expectations: super::expectations::Written,
     /// Parameters that differ from the models, in all designs.
     #[serde(default)]
     #[schemars(with = "form::Parameters")]
@@ -122,6 +125,8 @@ pub struct Design {
     /// One line that says what it is.
     #[schemars(with = "Option<Text>")]
     pub title: Option<String>,
+    /// What it costs, a number and a unit, by whatever the experiment counts.
+    pub cost: Option<Text>,
     /// What differs in the cluster.
     #[serde(default)]
     pub cluster: Cluster,
@@ -366,6 +371,8 @@ pub struct Measures {
     pub startup: Option<Startup>,
     /// Exposure of servers.
     pub exposure: Option<Exposure>,
+    /// Rates of traffic for which unauthorized accesses are computed from the exposure; the default is 1/s.
+    pub traffic_rates: Option<Vec<Text>>,
     /// A pod that its connections to the control plane cost at least this much counts as delayed; the default is 20s.
     #[schemars(with = "Option<form::PositiveSpan>")]
     pub delayed_threshold: Option<Text>,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
+use super::asked::{self, Cost};
 use super::error::InputError;
 use super::factors::points::full_name;
 use super::faults::{Targets, faults};
@@ -124,6 +125,8 @@ pub struct Design {
     pub independent: bool,
     /// One line that says what it is.
     pub title: String,
+    /// What it costs, if the experiment says so.
+    pub cost: Option<Cost>,
     /// Its world.
     pub world: WorldSpec,
     /// Its parameters with their sources; points of one design share what is equal.
@@ -234,6 +237,7 @@ pub fn design(shared: &Shared<'_>, layers: &Layers<'_>) -> Result<Design, Vec<In
         churn,
         measures,
     };
+    let cost = layers.design.cost.as_ref().map(|text| asked::cost(layers.file, text));
     Ok(Design {
         name: layers.design.name.value.clone(),
         design: layers.design.name.value.clone(),
@@ -244,6 +248,7 @@ pub fn design(shared: &Shared<'_>, layers: &Layers<'_>) -> Result<Design, Vec<In
             .title
             .clone()
             .unwrap_or_else(|| layers.design.name.value.clone()),
+        cost: cost.transpose().map_err(|error| vec![error])?,
         world,
         parameters: used().flat_map(ParameterSet::shown).cloned().map(Arc::new).collect(),
         notes: used().filter_map(|set| set.note.clone()).collect(),

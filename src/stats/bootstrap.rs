@@ -95,6 +95,38 @@ pub fn bca_interval(
     }
 }
 
+/// [`bca_interval`] with the p-value of the hypothesis that the statistic is 0: the smallest error level at which the
+/// interval leaves 0 out, no less than 2/(B+1). `None` where there is no interval.
+pub fn bca_test(
+    runs: u32,
+    statistic: &dyn Fn(&[u32]) -> Option<f64>,
+    options: &BootstrapOptions,
+    uniform: &mut dyn FnMut() -> u64,
+) -> (Estimate, Option<f64>) {
+    let draws = Draws::new(runs, statistic, options, uniform);
+    let corrections = draws.corrections(runs, statistic);
+    let p_value = draws.p_value(corrections);
+    match draws.bca_with(corrections, options) {
+        Some(bounds) => (
+            draws.estimate(options, Some(bounds), "BCa bootstrap over runs"),
+            p_value,
+        ),
+        None => {
+            let method = "percentile bootstrap over runs (BCa undefined)";
+            (draws.estimate(options, draws.percentile(options), method), p_value)
+        }
+    }
+}
+
+/// p-value of the hypothesis of no difference from `resamples` resampled values of which `low` are at most 0 and `high`
+/// are at least 0: twice the smaller share, the data counted as one more resample (Davison & Hinkley 1997, ch. 4).
+pub fn percentile_p_value(low: usize, high: usize, resamples: usize) -> f64 {
+    (2.0 * (low.min(high) + 1) as f64 / (resamples + 1) as f64).min(1.0)
+}
+
+/// Bias z0 and acceleration a of BCa.
+type Corrections = Option<(f64, f64)>;
+
 /// The point estimate and the sorted resampled values.
 struct Draws {
     runs: u64,
@@ -144,6 +176,10 @@ impl Draws {
         statistic: &dyn Fn(&[u32]) -> Option<f64>,
         options: &BootstrapOptions,
     ) -> Option<(f64, f64)> {
+        self.bca_with(self.corrections(runs, statistic), options)
+    }
+
+    fn corrections(&self, runs: u32, statistic: &dyn Fn(&[u32]) -> Option<f64>) -> Corrections {
         let point = self.point?;
         let resamples = self.values.len();
         let below = self.values.partition_point(|value| *value < point);
@@ -152,8 +188,36 @@ impl Draws {
             return None;
         }
         let share = 0.5 * (below as f64 + not_above as f64) / resamples as f64;
-        let bias = normal_quantile(share);
-        let acceleration = acceleration(runs, statistic)?;
+        Some((normal_quantile(share), acceleration(runs, statistic)?))
+    }
+
+    /// The error level at which the BCa interval, or without its corrections the percentile interval, ends at 0.
+    fn p_value(&self, corrections: Corrections) -> Option<f64> {
+        if self.values.is_empty() {
+            return None;
+        }
+        let resamples = self.values.len();
+        let below = self.values.partition_point(|value| *value < 0.0);
+        let not_above = self.values.partition_point(|value| *value <= 0.0);
+        let least = 2.0 / (resamples + 1) as f64;
+        let Some((bias, acceleration)) = corrections else {
+            return Some(percentile_p_value(not_above, resamples - below, resamples));
+        };
+        // The rank of 0 among the resamples, moved off the ends, is Φ(z0 + (z0+z) / (1 − a(z0+z))): solved for z.
+        let rank = 0.5 * (below as f64 + not_above as f64) / resamples as f64;
+        let rank = rank.clamp(0.5 * least, 1.0 - 0.5 * least);
+        let shifted = normal_quantile(rank) - bias;
+        let stretch = 1.0 + acceleration * shifted;
+        if stretch <= 0.0 {
+            return Some(least);
+        }
+        let tails = normal_tails(shifted / stretch - bias);
+        Some((2.0 * tails.lower.min(tails.upper)).clamp(least, 1.0))
+    }
+
+    fn bca_with(&self, corrections: Corrections, options: &BootstrapOptions) -> Option<(f64, f64)> {
+        let resamples = self.values.len();
+        let (bias, acceleration) = corrections?;
         let z = normal_critical(options.confidence);
         let value_at = |quantile: f64| {
             let shifted = bias + quantile;

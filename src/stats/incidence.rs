@@ -12,7 +12,7 @@ use super::survival::{Observation, assert_level};
 use super::{Estimate, error_level};
 
 /// Runs that must have a wait at or beyond a quantile for an upper bound to be given.
-const TAIL_RUNS_MIN: usize = 5;
+pub(super) const TAIL_RUNS_MIN: usize = 5;
 
 /// What an [`IncidenceAnalysis`] needs to know besides the observations.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -57,11 +57,23 @@ impl Study {
             "observations from {} of {done} runs",
             numbers.len()
         );
+        Self::indexed(observations, done, |run| {
+            numbers.partition_point(|number| *number < run)
+        })
+    }
+
+    /// Sorts the observations of `done` runs whose places among the weights are their numbers, so that two studies of
+    /// the same runs can share weights. Panics if a number is too large.
+    pub(super) fn of_numbered(observations: &[Observation], done: usize) -> Self {
+        Self::indexed(observations, done, |run| run as usize)
+    }
+
+    fn indexed(observations: &[Observation], done: usize, place: impl Fn(u32) -> usize) -> Self {
         assert!(done < (1 << 32) / BLOCK, "sums over a block have 32 bits");
         let mut sizes = vec![0; done];
         let mut steps = Vec::with_capacity(observations.len());
         for seen in observations {
-            let run = numbers.partition_point(|number| *number < seen.run);
+            let run = place(seen.run);
             sizes[run] += 1;
             steps.push(Step {
                 time_ns: seen.time_ns,

@@ -11,10 +11,15 @@
 
 pub mod beta;
 pub mod bootstrap;
+pub mod difference;
 pub mod incidence;
 mod incidence_pass;
 pub mod mean;
+pub mod multiple;
 pub mod paired;
+pub mod paired_quantile;
+pub mod paired_ratio;
+pub mod paired_share;
 pub mod proportion;
 pub mod quantile;
 pub mod rate;
@@ -23,9 +28,12 @@ pub mod restricted_mean;
 pub mod sequential;
 pub mod special;
 pub mod survival;
+pub mod unpaired;
 
 #[cfg(test)]
 mod coverage;
+#[cfg(test)]
+mod coverage_of_differences;
 #[cfg(test)]
 mod coverage_studies;
 #[cfg(test)]
@@ -36,9 +44,14 @@ mod coverage_waits;
 mod testing;
 
 pub use bootstrap::BootstrapOptions;
+pub use difference::{Difference, mean_difference, resamples_for};
 pub use incidence::{IncidenceAnalysis, IncidenceOptions};
 pub use mean::{mean_of_runs, mean_t};
-pub use paired::{PairedCounts, agresti_min, common_random_numbers, paired_t};
+pub use multiple::{bonferroni, holm_adjusted};
+pub use paired::{CommonRandomNumbers, PairedCounts, agresti_min, common_random_numbers, paired_t};
+pub use paired_quantile::{QuantileDifference, quantile_difference};
+pub use paired_ratio::ratio_difference;
+pub use paired_share::{mcnemar_exact, share_difference, tango};
 pub use proportion::{clopper_pearson, share_of_runs, wilson, zero_event_upper};
 pub use quantile::quantile_order_statistic;
 pub use rate::poisson_rate;
@@ -48,6 +61,7 @@ pub use sequential::{Precision, checkpoints, confidence_per_look};
 pub use survival::{
     CurvePoint, NeverShare, Observation, Outcome, cumulative_incidence, incidence_quantile, kaplan_meier, never_share,
 };
+pub use unpaired::{fisher_exact, newcombe, ratio_difference_unpaired, welch};
 
 /// One estimate with its interval.
 ///

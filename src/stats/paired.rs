@@ -17,6 +17,14 @@ pub struct CommonRandomNumbers {
     pub variance_reduction: Option<f64>,
 }
 
+impl CommonRandomNumbers {
+    /// Nothing is known, or there are no common numbers.
+    pub const NONE: Self = Self {
+        correlation: None,
+        variance_reduction: None,
+    };
+}
+
 /// A paired comparison of means.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct PairedMean {

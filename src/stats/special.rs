@@ -3,7 +3,7 @@
 
 use std::f64::consts::SQRT_2;
 
-use super::beta::{Tails, assert_probability, beta_quantile_lower, beta_quantile_upper};
+use super::beta::{Tails, assert_probability, beta_quantile_lower, beta_quantile_upper, beta_tails};
 
 /// Standard normal distribution function Φ(z) with its complement, by erfc (relative error ≈ 1e-15
 /// in either tail).
@@ -63,6 +63,15 @@ pub fn student_t_quantile_upper(tail: f64, degrees: f64) -> f64 {
 /// Two-sided critical value of Student's t: P(|T| > t) = 1 − `confidence`.
 pub fn student_t_critical(confidence: f64, degrees: f64) -> f64 {
     student_t_quantile_upper(0.5 * super::error_level(confidence), degrees)
+}
+
+/// P(|T| ≥ |t|) for Student's t with ν = `degrees` > 0: the two-sided p-value, from T² / (ν + T²) ~ Beta(½, ν/2).
+pub fn student_t_two_sided(t: f64, degrees: f64) -> f64 {
+    let square = t * t;
+    if !square.is_finite() {
+        return 0.0;
+    }
+    beta_tails(degrees / (degrees + square), 0.5 * degrees, 0.5).lower
 }
 
 /// Polynomial with the highest power first.

@@ -1,0 +1,124 @@
+//! `meshfault compare`: designs of one result, or of two that share their random numbers, against each other.
+//!
+//! What is compared and how belongs to `lab::compare`, how it is told to `report::compare`. Nothing is run.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::error::CliError;
+use super::{exit_code, print};
+use crate::lab::compare::{Asked, CannotCompare, compare_between, compare_within};
+use crate::lab::expectation_check::measure_hint;
+use crate::lab::measures::{Known, known_measures};
+use crate::lab::{Finished, open_result};
+use crate::report;
+use crate::scenario::error::candidates_hint;
+
+/// How comparisons are told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
+    /// A page.
+    Md,
+}
+
+/// The arguments as they were typed.
+#[derive(Debug, Args)]
+pub struct CompareArgs {
+    /// The result folder that `meshfault run` wrote.
+    results: PathBuf,
+    /// Another result folder of the same seed; its designs are subtracted from those of the first.
+    other: Option<PathBuf>,
+    /// Compare with this design only; without it, all pairs.
+    #[arg(long, value_name = "DESIGN")]
+    baseline: Option<String>,
+    /// Compare only this design; may be repeated.
+    #[arg(long = "design", value_name = "DESIGN")]
+    designs: Vec<String>,
+    /// Compare this measure; may be repeated. Without it, access, start-up and cost.
+    #[arg(long = "measure", value_name = "MEASURE")]
+    measures: Vec<String>,
+    /// The measure of start-up; without it, startup_latency_p99, or the next lower one that every design reaches.
+    #[arg(long, value_name = "MEASURE")]
+    startup: Option<String>,
+    /// Compare results that share no random numbers as independent ones.
+    #[arg(long)]
+    unpaired: bool,
+    /// How the comparisons are told.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// Does what was asked and gives the exit code.
+///
+/// # Errors
+/// If a folder holds no sound result, a name is unknown, or two results share no random numbers.
+pub fn run(arguments: CompareArgs) -> Result<u8, CliError> {
+    let result = open_result(&arguments.results)?;
+    let other = arguments.other.as_deref().map(open_result).transpose()?;
+    let known = known_measures(&result.manifest.questions.traffic_rates);
+    for name in arguments.measures.iter().chain(&arguments.startup) {
+        check_measure(name, &known)?;
+    }
+    let asked = Asked {
+        baseline: arguments.baseline,
+        designs: arguments.designs,
+        measures: arguments.measures,
+        startup: arguments.startup,
+        unpaired: arguments.unpaired,
+    };
+    let compared = match &other {
+        None => compare_within(&result, &asked),
+        Some(other) => compare_between(&result, other, &asked),
+    };
+    let compared = compared.map_err(|why| cannot(why, &result))?;
+    print(&match arguments.format {
+        Format::Text => report::compare::text(&compared),
+        Format::Json => report::compare::json(&compared),
+        Format::Md => report::compare::markdown(&compared),
+    })?;
+    Ok(exit_code::FINE)
+}
+
+fn check_measure(name: &str, known: &[Known]) -> Result<(), CliError> {
+    match known.iter().find(|known| known.name == name) {
+        Some(measure) if measure.interval => Ok(()),
+        Some(_) => Err(CliError::Argument {
+            argument: "--measure",
+            reason: format!("`{name}` is an observed extreme and has no interval"),
+            hint: "name a mean, a share or a quantile",
+        }),
+        None => Err(CliError::UnknownMeasure {
+            name: name.to_owned(),
+            hint: measure_hint(name, known),
+        }),
+    }
+}
+
+fn cannot(why: CannotCompare, result: &Finished) -> CliError {
+    match why {
+        CannotCompare::Design(name, known) => CliError::UnknownDesign {
+            hint: candidates_hint(&name, known.iter().map(String::as_str)),
+            name,
+            experiment: result.manifest.experiment.clone(),
+        },
+        CannotCompare::NoPair => CliError::Argument {
+            argument: "compare",
+            reason: "there is no pair of designs to compare".to_owned(),
+            hint: "name two designs, a baseline that is not the only design, or a second result with designs of the same names",
+        },
+        CannotCompare::NotPaired(differs) => CliError::Argument {
+            argument: "compare",
+            reason: format!(
+                "the two results share no random numbers: they differ in {}",
+                differs.join("; ")
+            ),
+            hint: "run both with one seed and one seed_group, or add --unpaired to compare them as independent",
+        },
+    }
+}

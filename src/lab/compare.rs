@@ -1,0 +1,399 @@
+//! Designs against each other, of one result or of two: which pairs, how many claims at once, and the intervals that hold
+//! together.
+//!
+//! Works from stored rows (`open_result`). One measure of one pair is in `differences`, what dominates what in `pareto`,
+//! words in `report`. Designs at different points of the factors are compared only if somebody asks for it.
+
+use rayon::prelude::*;
+use serde::Serialize;
+
+use super::common_numbers::differences_of;
+use super::differences::{How, MeasureDifference, comparable, difference, point};
+use super::manifest::Manifest;
+use super::measures::{Better, Context, Frame};
+use super::pareto::{Pareto, pareto_sets};
+use super::result::Finished;
+use super::summary::{CONFIDENCE, LabPurpose};
+use crate::kernel::{EntityKey, RunKey};
+use crate::stats::{Estimate, bonferroni, holm_adjusted};
+
+/// What an architect weighs first: who gets in.
+pub const ACCESS: &str = "unauthorized_any";
+/// The usual measure of start-up, if every design reaches it.
+pub const STARTUP: &str = "startup_latency_p99";
+/// Stands for cost where the experiment names none.
+pub const REQUESTS: &str = "certificate_requests";
+
+/// What to compare.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// The design that the others are compared with; without it all pairs.
+    pub baseline: Option<String>,
+    /// Only these designs, besides the baseline; empty for all.
+    pub designs: Vec<String>,
+    /// Measures; empty for access, start-up and, where no cost is named, certificate requests.
+    pub measures: Vec<String>,
+    /// The measure of start-up.
+    pub startup: Option<String>,
+    /// Whether two results without common random numbers are compared as independent.
+    pub unpaired: bool,
+}
+
+/// Everything that was compared.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Compared {
+    /// The experiment.
+    pub experiment: String,
+    /// Replications per design, of the first result.
+    pub replications: u64,
+    /// Whether equal replications met the same misfortunes.
+    pub paired: bool,
+    /// What differs between two results besides designs; empty for one result.
+    pub differs: Vec<String>,
+    /// Confidence with which all intervals hold together.
+    pub confidence: f64,
+    /// Number of comparisons, the family of claims.
+    pub family: usize,
+    /// Confidence of each interval.
+    pub confidence_each: f64,
+    /// The comparisons, measure by measure.
+    pub comparisons: Vec<DesignDifference>,
+    /// What could not be compared, and why.
+    pub left_out: Vec<String>,
+    /// The Pareto sets, one per point of the factors; empty between two results.
+    pub pareto: Vec<Pareto>,
+}
+
+/// One measure of two designs, `a` minus `b`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct DesignDifference {
+    /// A design.
+    pub a: String,
+    /// The design that is subtracted.
+    pub b: String,
+    /// The measure.
+    pub measure: String,
+    /// What it estimates.
+    pub estimand: String,
+    /// Unit; `1` for shares.
+    pub unit: &'static str,
+    /// Whether the smaller value is the better one; absent if neither is.
+    pub smaller_is_better: Option<bool>,
+    /// The measure of `a` alone.
+    pub of_a: Option<f64>,
+    /// The measure of `b` alone.
+    pub of_b: Option<f64>,
+    /// Point estimate of the difference.
+    pub difference: Option<f64>,
+    /// Lower bound.
+    pub lower: Option<f64>,
+    /// Upper bound.
+    pub upper: Option<f64>,
+    /// Confidence of this interval.
+    pub confidence: f64,
+    /// Name of the method.
+    pub method: String,
+    /// Pairs of runs, or the fewer runs of independent designs.
+    pub n: u64,
+    /// p-value of the hypothesis of no difference.
+    pub p_value: Option<f64>,
+    /// The same, adjusted for the family (Holm).
+    pub p_holm: Option<f64>,
+    /// Correlation that common random numbers reached.
+    pub correlation: Option<f64>,
+    /// (σ_A² + σ_B²) / Var(A − B): how many times more runs independent designs would need.
+    pub variance_reduction: Option<f64>,
+    /// Share of replications in which `a` has the smaller value.
+    pub a_smaller: Option<Estimate>,
+    /// Share of replications in which `a` has the larger value.
+    pub a_larger: Option<Estimate>,
+}
+
+/// One design of a result, ready to be compared.
+#[derive(Clone, Copy)]
+pub(super) struct Side<'n> {
+    pub(super) context: Context<'n>,
+    label: &'n str,
+}
+
+/// A design's name without its point of the factors.
+#[must_use]
+pub fn base_of(name: &str) -> &str {
+    name.split_once('@').map_or(name, |(base, _)| base)
+}
+
+/// The point of the factors in a design's name; empty without factors.
+#[must_use]
+pub fn point_of(name: &str) -> &str {
+    name.split_once('@').map_or("", |(_, point)| point)
+}
+
+/// Why nothing can be compared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CannotCompare {
+    /// No such design, and the designs that there are.
+    Design(String, Vec<String>),
+    /// Fewer than two designs to compare.
+    NoPair,
+    /// Two results that share no random numbers, and what differs.
+    NotPaired(Vec<String>),
+}
+
+/// Compares the designs of one result.
+///
+/// # Errors
+/// If there is no such design, or no pair.
+pub fn compare_within(result: &Finished, asked: &Asked) -> Result<Compared, CannotCompare> {
+    let frame = Frame::of_manifest(&result.manifest);
+    let sides = sides(result, &frame);
+    let pairs = pairs_within(&sides, asked)?;
+    let startup = startup_of(&sides, asked);
+    let measures = measures_of(&result.manifest, asked, &startup);
+    let mut compared = compare_pairs(&result.manifest, &pairs, &measures, true);
+    compared.pareto = pareto_sets(&result.manifest, &sides, &startup);
+    Ok(compared)
+}
+
+/// Compares designs of one result with those of another.
+///
+/// # Errors
+/// If they share no random numbers and nobody said to compare them all the same, or no design of one has a counterpart.
+pub fn compare_between(result: &Finished, other: &Finished, asked: &Asked) -> Result<Compared, CannotCompare> {
+    let (breaking, mut differs) = differences_of(&result.manifest, &other.manifest);
+    if !breaking.is_empty() && !asked.unpaired {
+        return Err(CannotCompare::NotPaired(breaking));
+    }
+    let frames = (
+        Frame::of_manifest(&result.manifest),
+        Frame::of_manifest(&other.manifest),
+    );
+    let (first, second) = (sides(result, &frames.0), sides(other, &frames.1));
+    let labels: Vec<String> = first.iter().map(|side| format!("{} (first)", side.label)).collect();
+    let other_labels: Vec<String> = second.iter().map(|side| format!("{} (second)", side.label)).collect();
+    let wanted = |side: &Side<'_>| asked.designs.is_empty() || asked.designs.iter().any(|name| is_named(side, name));
+    for name in asked.designs.iter().chain(&asked.baseline) {
+        known(&first, name).or_else(|_| known(&second, name))?;
+    }
+    let mut pairs = Vec::new();
+    for (a, label_a) in first.iter().zip(&labels).filter(|(side, _)| wanted(side)) {
+        let counterpart = |b: &Side<'_>| match &asked.baseline {
+            Some(baseline) => is_named(b, baseline) && (point_of(a.label) == point_of(b.label) || b.label == baseline),
+            None => a.label == b.label || (first.len() == 1 && second.len() == 1),
+        };
+        for (b, label_b) in second.iter().zip(&other_labels).filter(|(b, _)| counterpart(b)) {
+            pairs.push((Side { label: label_a, ..*a }, Side { label: label_b, ..*b }));
+        }
+    }
+    if pairs.is_empty() {
+        return Err(CannotCompare::NoPair);
+    }
+    let both: Vec<Side<'_>> = first.iter().chain(&second).copied().collect();
+    let measures = measures_of(&result.manifest, asked, &startup_of(&both, asked));
+    let mut compared = compare_pairs(&result.manifest, &pairs, &measures, breaking.is_empty());
+    differs.splice(0..0, breaking);
+    compared.differs = differs;
+    Ok(compared)
+}
+
+fn sides<'n>(result: &'n Finished, frame: &'n Frame) -> Vec<Side<'n>> {
+    let designs = result.manifest.designs.iter().zip(&result.numbers);
+    designs
+        .map(|(design, numbers)| Side {
+            context: Context { frame, design, numbers },
+            label: &design.name,
+        })
+        .collect()
+}
+
+/// Whether a design is meant by a name: its own, or without its point of the factors.
+fn is_named(side: &Side<'_>, name: &str) -> bool {
+    side.label == name || base_of(side.label) == name
+}
+
+fn known(sides: &[Side<'_>], name: &str) -> Result<(), CannotCompare> {
+    if sides.iter().any(|side| is_named(side, name)) {
+        return Ok(());
+    }
+    let names = sides.iter().map(|side| side.label.to_owned()).collect();
+    Err(CannotCompare::Design(name.to_owned(), names))
+}
+
+fn pairs_within<'n>(sides: &[Side<'n>], asked: &Asked) -> Result<Vec<(Side<'n>, Side<'n>)>, CannotCompare> {
+    for name in asked.designs.iter().chain(&asked.baseline) {
+        known(sides, name)?;
+    }
+    let wanted = |side: &Side<'_>| asked.designs.is_empty() || asked.designs.iter().any(|name| is_named(side, name));
+    let same_point = |a: &Side<'_>, b: &Side<'_>| point_of(a.label) == point_of(b.label);
+    let mut pairs = Vec::new();
+    if let Some(baseline) = &asked.baseline {
+        // A full name of a point stands against all points, a bare one against its own.
+        let exact = |side: &Side<'_>| side.label == baseline && !point_of(side.label).is_empty();
+        for b in sides.iter().filter(|side| is_named(side, baseline)) {
+            let against = |a: &&Side<'_>| {
+                a.label != b.label && wanted(a) && !is_named(a, baseline) && (exact(b) || same_point(a, b))
+            };
+            pairs.extend(sides.iter().filter(against).map(|a| (*a, *b)));
+        }
+    } else {
+        for (index, a) in sides.iter().enumerate().filter(|(_, side)| wanted(side)) {
+            let later = sides[index + 1..].iter().filter(|b| wanted(b) && same_point(a, b));
+            pairs.extend(later.map(|b| (*a, *b)));
+        }
+    }
+    if pairs.is_empty() {
+        return Err(CannotCompare::NoPair);
+    }
+    Ok(pairs)
+}
+
+/// The measure of start-up: the one that was asked for, else the highest usual quantile that every design reaches. Where
+/// more than a hundredth of the pods was deleted first, the 99 % quantile is no time at all.
+fn startup_of(sides: &[Side<'_>], asked: &Asked) -> String {
+    if let Some(startup) = &asked.startup {
+        return startup.clone();
+    }
+    let reached = |measure: &&str| sides.iter().all(|side| point(measure, side.context).is_some());
+    let found = [STARTUP, "startup_latency_p90", "startup_latency_p50"]
+        .into_iter()
+        .find(reached);
+    found.unwrap_or(STARTUP).to_owned()
+}
+
+fn measures_of(manifest: &Manifest, asked: &Asked, startup: &str) -> Vec<String> {
+    if !asked.measures.is_empty() {
+        let mut measures: Vec<String> = Vec::new();
+        for measure in &asked.measures {
+            if !measures.contains(measure) {
+                measures.push(measure.clone());
+            }
+        }
+        return measures;
+    }
+    let costs = manifest.designs.iter().all(|design| design.cost.is_some());
+    let usual = [ACCESS, startup].into_iter().chain((!costs).then_some(REQUESTS));
+    usual.map(str::to_owned).collect()
+}
+
+/// Compares the measures of pairs with intervals that hold together.
+fn compare_pairs(manifest: &Manifest, pairs: &[(Side<'_>, Side<'_>)], measures: &[String], paired: bool) -> Compared {
+    let work: Vec<(&String, &(Side<'_>, Side<'_>))> = measures
+        .iter()
+        .flat_map(|measure| pairs.iter().map(move |pair| (measure, pair)))
+        .collect();
+    // The family is what can be compared, so that first is found out at no cost.
+    let probe = How {
+        confidence: CONFIDENCE,
+        factor: 1.0,
+        paired,
+        absent_counts: false,
+    };
+    let (possible, mut left_out) = possible(&work, &probe);
+    let how = How {
+        confidence: bonferroni(CONFIDENCE, possible.len()),
+        ..probe
+    };
+    let made: Vec<Result<DesignDifference, String>> = possible
+        .into_par_iter()
+        .map(|(measure, (a, b))| difference_of(manifest.seed, measure, a, b, &how))
+        .collect();
+    let mut comparisons = Vec::new();
+    for result in made {
+        match result {
+            Ok(comparison) => comparisons.push(comparison),
+            Err(why) => left_out.push(why),
+        }
+    }
+    adjust(&mut comparisons);
+    Compared {
+        experiment: manifest.experiment.clone(),
+        replications: manifest.replications,
+        paired,
+        differs: Vec::new(),
+        confidence: CONFIDENCE,
+        family: comparisons.len(),
+        confidence_each: how.confidence,
+        comparisons,
+        left_out,
+        pareto: Vec::new(),
+    }
+}
+
+type Work<'w, 'n> = (&'w String, &'w (Side<'n>, Side<'n>));
+
+fn possible<'w, 'n>(work: &[Work<'w, 'n>], how: &How) -> (Vec<Work<'w, 'n>>, Vec<String>) {
+    let (mut possible, mut left_out) = (Vec::new(), Vec::new());
+    for (measure, pair) in work {
+        match comparable(measure, pair.0.context, pair.1.context, how) {
+            Ok(()) => possible.push((*measure, *pair)),
+            Err(why) if !left_out.contains(&why) => left_out.push(why),
+            Err(_) => {}
+        }
+    }
+    (possible, left_out)
+}
+
+/// One comparison, with random numbers of its own.
+pub(super) fn difference_of(
+    seed: u64,
+    measure: &str,
+    a: &Side<'_>,
+    b: &Side<'_>,
+    how: &How,
+) -> Result<DesignDifference, String> {
+    let key = RunKey::derive(seed, "compare", 0);
+    let entity = EntityKey::root(&format!("{measure} {} {}", a.label, b.label));
+    let mut stream = key.stream(LabPurpose::Bootstrap, entity);
+    let made = difference(measure, a.context, b.context, how, &mut || stream.bits())?;
+    let MeasureDifference {
+        difference,
+        smaller,
+        larger,
+        unit,
+        better,
+        estimand,
+    } = made;
+    let alone = |side: &Side<'_>| point(measure, side.context);
+    let estimate = difference.estimate;
+    Ok(DesignDifference {
+        a: a.label.to_owned(),
+        b: b.label.to_owned(),
+        measure: measure.to_owned(),
+        estimand,
+        unit,
+        smaller_is_better: match better {
+            Better::Smaller => Some(true),
+            Better::Larger => Some(false),
+            Better::Neither => None,
+        },
+        of_a: alone(a),
+        of_b: alone(b),
+        difference: estimate.estimate,
+        lower: estimate.lower,
+        upper: estimate.upper,
+        confidence: estimate.confidence,
+        method: estimate.method,
+        n: estimate.n,
+        p_value: difference.p_value,
+        p_holm: None,
+        correlation: difference.common_random_numbers.correlation,
+        variance_reduction: difference.common_random_numbers.variance_reduction,
+        a_smaller: smaller,
+        a_larger: larger,
+    })
+}
+
+/// Fills in the p-values adjusted for the family; a comparison without a test counts as one that shows nothing.
+pub(super) fn adjust(comparisons: &mut [DesignDifference]) {
+    let p_values: Vec<f64> = comparisons.iter().map(|of| of.p_value.unwrap_or(1.0)).collect();
+    let adjusted = holm_adjusted(&p_values);
+    for (comparison, adjusted) in comparisons.iter_mut().zip(adjusted) {
+        comparison.p_holm = comparison.p_value.map(|_| adjusted);
+    }
+}
+
+impl<'n> Side<'n> {
+    /// The design's name in the comparison.
+    pub(super) const fn label(&self) -> &'n str {
+        self.label
+    }
+}

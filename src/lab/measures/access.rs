@@ -1,0 +1,150 @@
+//! Measures of who got in, of reused addresses, and of what the control plane was asked for.
+//!
+//! Exposure without traffic is in `exposure`, waits of pods in `startup`.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use super::{Better, Context, Definition, Presence};
+use crate::cluster::records::AccessClass;
+use crate::kernel::SimDuration;
+use crate::lab::numbers::RunNumbers;
+use crate::lab::summary::Measure;
+use crate::stats::{Observation, Outcome};
+
+/// Reason for which a design without a mesh lacks a measure.
+pub(super) const NO_MESH: Presence = Presence::Absent("the design has no mesh");
+
+pub(super) fn access_classes(context: Context<'_>) -> Vec<Definition<'_>> {
+    let classes = [
+        (
+            "unauthorized_any",
+            AccessClass::Unauthorized,
+            "that no policy meant and every layer admitted",
+        ),
+        (
+            "network_bypassed_any",
+            AccessClass::NetworkBypassed,
+            "that the network admitted against its policy and the mesh refused",
+        ),
+        (
+            "mesh_bypassed_any",
+            AccessClass::MeshBypassed,
+            "that the mesh admitted against its policy and the network refused",
+        ),
+        (
+            "wrongly_denied_any",
+            AccessClass::WronglyDenied,
+            "that policy meant and some layer refused",
+        ),
+    ];
+    // Without any access nothing was put to the test, and no share of runs says anything.
+    let judged = context.numbers.sound().any(RunNumbers::judged);
+    let any = |(name, class, words): (&str, AccessClass, &str)| {
+        let estimand = format!("share of runs with at least one access {words}");
+        Definition::share(name, estimand, move |run| judged.then(|| run.has(class)))
+    };
+    let mut measures: Vec<_> = classes.into_iter().map(any).collect();
+    measures.push(Definition::share(
+        "demonstrated_any",
+        "share of runs whose probe from a reused address reached a live server",
+        move |run| judged.then_some(run.demonstrated),
+    ));
+    measures
+}
+
+pub(super) fn reuse(_: Context<'_>) -> Vec<Definition<'_>> {
+    let measures = [
+        Definition::share(
+            "reused_at_first_look",
+            "share of runs whose script's first look found a pod on a remembered address, of runs that looked",
+            |run| run.found_at_first_look,
+        ),
+        Definition::share(
+            "reused_in_first_batch",
+            "share of runs in which a pod of the first batch got a remembered address, of runs with such a batch",
+            |run| run.reused_in_first_batch,
+        ),
+        Definition::ratio(
+            "reuse_per_rollout",
+            "share of restarts that gave a pod on a remembered address, over all runs",
+            |run| (run.rollouts.1, run.rollouts.0),
+        ),
+        Definition::share(
+            "endpoint_withdrawn_first",
+            "share of runs whose probed Service lost its endpoint before the probe was sent, of runs with a cut \
+             and remembered addresses",
+            |run| run.endpoint_withdrawn_first,
+        ),
+    ];
+    let mut measures: Vec<_> = measures.into_iter().map(|of| of.better(Better::Neither)).collect();
+    measures.push(Definition::share(
+        "reused_probe_admitted",
+        "share of runs in which an access that was not meant was admitted by the network, of runs whose access \
+         from a reused address reached a live server after the cut",
+        |run| run.reused_probe_reached.then_some(run.reused_probe_admitted),
+    ));
+    measures
+}
+
+pub(super) fn node_given_up(context: Context<'_>) -> Vec<Definition<'_>> {
+    let delay = |run: &RunNumbers| run.node_given_up_delay.map(SimDuration::as_secs_f64);
+    let seen: Vec<f64> = context.numbers.sound().filter_map(delay).collect();
+    let n = seen.len() as u64;
+    let min = seen.iter().copied().reduce(f64::min);
+    let max = seen.iter().copied().reduce(f64::max);
+    let measures = [
+        Definition::mean(
+            "node_given_up_delay",
+            "mean time from the cut to the node's being given up, of runs where it was",
+            "s",
+            delay,
+        ),
+        Definition::extreme(
+            "node_given_up_delay_min",
+            Measure::extreme("shortest such time", "s", min, n),
+        ),
+        Definition::extreme(
+            "node_given_up_delay_max",
+            Measure::extreme("longest such time", "s", max, n),
+        ),
+    ];
+    measures.into_iter().map(|of| of.better(Better::Neither)).collect()
+}
+
+pub(super) fn control_plane(context: Context<'_>) -> Vec<Definition<'_>> {
+    let requests = Definition::mean(
+        "certificate_requests",
+        "mean number of certificate requests per run",
+        "requests",
+        |run| Some(run.certificate_requests as f64),
+    );
+    let stale = Definition::mean(
+        "stale_entries",
+        "mean number of entries at the horizon in the cut node's ipcache that differ from the API server's, per run",
+        "entries",
+        |run| Some(f64::from(run.stale_entries)),
+    );
+    let presence = if context.design.mesh { Presence::Shown } else { NO_MESH };
+    vec![requests.with(presence), stale]
+}
+
+pub(super) fn first_unauthorized(context: Context<'_>) -> Vec<Definition<'_>> {
+    let indexed = context.numbers.runs.iter().enumerate();
+    let firsts: Vec<Observation> = indexed
+        .filter_map(|(run, numbers)| {
+            let (since, happened) = numbers.first_unauthorized.filter(|_| !numbers.failed)?;
+            let outcome = if happened { Outcome::Event } else { Outcome::Censored };
+            Some(Observation {
+                run: run as u32,
+                time_ns: since.as_nanos(),
+                outcome,
+            })
+        })
+        .collect();
+    let estimand = "median over runs with a cut of the time from the cut to the first unauthorized access; runs without \
+                    one are censored at the horizon";
+    let waits = Arc::new(Cow::Owned(firsts));
+    let median = Definition::quantile("first_unauthorized", estimand, &waits, 0.5);
+    vec![median.better(Better::Larger)]
+}

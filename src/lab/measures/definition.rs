@@ -1,0 +1,293 @@
+//! What one measure is: its name, its words, and how a value is taken from runs.
+//!
+//! A definition is all that is needed to estimate a measure of one design (here) and to compare it between two designs
+//! (`differences`), so that both speak of the same thing. Which measures there are belongs to the files beside this one,
+//! formulas to `stats`.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use super::Uniform;
+use crate::lab::numbers::{DesignNumbers, RunNumbers};
+use crate::lab::summary::Measure;
+use crate::scenario::asked::TrafficRate;
+use crate::stats::{
+    BootstrapOptions, Estimate, IncidenceAnalysis, IncidenceOptions, Observation, mean_of_runs, mean_t, ratio_of_sums,
+    share_of_runs, zero_event_upper,
+};
+
+/// Runs above which a mean is near enough to normal whatever its law here, and a jackknife takes too long.
+pub(in crate::lab) const JACKKNIFE_RUNS_MAX: usize = 10_000;
+
+/// What of an experiment goes into the words and formulas of measures.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Frame {
+    /// End of every run \[s\].
+    pub horizon_s: f64,
+    /// End of every run \[ns\].
+    pub horizon_ns: u64,
+    /// A pod whose connections to the control plane cost at least this much counts as delayed \[s\].
+    pub delayed_threshold_s: f64,
+    /// Nominal coverage of the intervals.
+    pub confidence: f64,
+    /// Rates of traffic for which unauthorized accesses are computed from exposure.
+    pub traffic_rates: Vec<TrafficRate>,
+}
+
+/// A number of each run; `None` if the run has none.
+pub type OfRun<'n, T> = Box<dyn Fn(&RunNumbers) -> T + Send + Sync + 'n>;
+
+/// Pooled waits, shared by the measures that are quantiles of them.
+pub type Waits<'n> = Arc<Cow<'n, [Observation]>>;
+
+/// How a measure is taken from runs.
+pub enum Value<'n> {
+    /// Share of runs, of those that say yes or no.
+    Share(OfRun<'n, Option<bool>>),
+    /// Sum of the first number over sum of the second.
+    Ratio(OfRun<'n, (u32, u32)>),
+    /// Mean of one number per run.
+    Mean {
+        /// The number.
+        of: OfRun<'n, Option<f64>>,
+        /// Whether it is a probability, so that runs without any bound it.
+        probability: bool,
+    },
+    /// Quantile of waits pooled over runs; measures that share their waits are estimated together.
+    Quantile {
+        /// The waits.
+        waits: Waits<'n>,
+        /// The level, in (0, 1).
+        level: f64,
+    },
+    /// An observed extreme, which has no interval; here already made.
+    Extreme(Box<Measure>),
+}
+
+/// Whether a design has a measure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// It has.
+    Shown,
+    /// It has, but there is nothing to tell, so that no page lists it.
+    Quiet,
+    /// It cannot have it, for this reason.
+    Absent(&'static str),
+}
+
+/// Which of two values an architect would rather have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Better {
+    /// The smaller one.
+    Smaller,
+    /// The larger one.
+    Larger,
+    /// Neither: it only describes.
+    Neither,
+}
+
+/// One measure of one design.
+pub struct Definition<'n> {
+    /// Name.
+    pub name: String,
+    /// What is estimated, in words.
+    pub estimand: String,
+    /// Unit; `1` for shares.
+    pub unit: &'static str,
+    /// How it is taken from runs.
+    pub value: Value<'n>,
+    /// Whether the design has it.
+    pub presence: Presence,
+    /// Which value is better.
+    pub better: Better,
+}
+
+impl<'n> Definition<'n> {
+    /// A measure that every design has, smaller being better.
+    pub(super) fn new(
+        name: impl Into<String>,
+        estimand: impl Into<String>,
+        unit: &'static str,
+        value: Value<'n>,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            estimand: estimand.into(),
+            unit,
+            value,
+            presence: Presence::Shown,
+            better: Better::Smaller,
+        }
+    }
+
+    /// A share of runs.
+    pub(super) fn share(
+        name: impl Into<String>,
+        estimand: impl Into<String>,
+        of: impl Fn(&RunNumbers) -> Option<bool> + Send + Sync + 'n,
+    ) -> Self {
+        Self::new(name, estimand, "1", Value::Share(Box::new(of)))
+    }
+
+    /// A share of pods or of other things that runs have several of.
+    pub(super) fn ratio(
+        name: impl Into<String>,
+        estimand: impl Into<String>,
+        of: impl Fn(&RunNumbers) -> (u32, u32) + Send + Sync + 'n,
+    ) -> Self {
+        Self::new(name, estimand, "1", Value::Ratio(Box::new(of)))
+    }
+
+    /// A mean over runs.
+    pub(super) fn mean(
+        name: impl Into<String>,
+        estimand: impl Into<String>,
+        unit: &'static str,
+        of: impl Fn(&RunNumbers) -> Option<f64> + Send + Sync + 'n,
+    ) -> Self {
+        let of = Box::new(of);
+        Self::new(name, estimand, unit, Value::Mean { of, probability: false })
+    }
+
+    /// A quantile of pooled waits.
+    pub(super) fn quantile(
+        name: impl Into<String>,
+        estimand: impl Into<String>,
+        waits: &Waits<'n>,
+        level: f64,
+    ) -> Self {
+        let waits = Arc::clone(waits);
+        Self::new(name, estimand, "s", Value::Quantile { waits, level })
+    }
+
+    /// An observed extreme.
+    pub(super) fn extreme(name: &str, measure: Measure) -> Self {
+        let estimand = measure.estimand.clone();
+        Self::new(name, estimand, "s", Value::Extreme(Box::new(measure)))
+    }
+
+    /// The same, listed or not, or absent.
+    pub(super) const fn with(mut self, presence: Presence) -> Self {
+        self.presence = presence;
+        self
+    }
+
+    /// The same with another opinion about what is better.
+    pub(super) const fn better(mut self, better: Better) -> Self {
+        self.better = better;
+        self
+    }
+
+    /// The measure by itself.
+    #[must_use]
+    pub fn estimate(&self, frame: &Frame, numbers: &DesignNumbers, uniform: Uniform<'_>) -> Measure {
+        estimate_all(std::slice::from_ref(self), frame, numbers, uniform).remove(0)
+    }
+}
+
+/// Estimates of measures in their order. Neighbours that are quantiles of the same waits share their resamples.
+pub(super) fn estimate_all(
+    definitions: &[Definition<'_>],
+    frame: &Frame,
+    numbers: &DesignNumbers,
+    uniform: Uniform<'_>,
+) -> Vec<Measure> {
+    let mut measures = Vec::with_capacity(definitions.len());
+    let together = |left: &Definition<'_>, right: &Definition<'_>| match (&left.value, &right.value) {
+        (Value::Quantile { waits: a, .. }, Value::Quantile { waits: b, .. }) => Arc::ptr_eq(a, b),
+        _ => false,
+    };
+    for group in definitions.chunk_by(together) {
+        let estimates = match &group[0].value {
+            Value::Quantile { waits, .. } => {
+                let level = |definition: &Definition<'_>| match definition.value {
+                    Value::Quantile { level, .. } => Some(level),
+                    _ => None,
+                };
+                let levels: Vec<f64> = group.iter().filter_map(level).collect();
+                quantiles(waits, &levels, frame, numbers, uniform)
+            }
+            Value::Share(of) => vec![share(frame, numbers, of)],
+            Value::Ratio(of) => vec![ratio(frame, numbers, of)],
+            Value::Mean { of, probability } => vec![mean(frame, numbers, of, *probability, uniform)],
+            Value::Extreme(measure) => {
+                measures.push(measure.as_ref().clone());
+                continue;
+            }
+        };
+        let named = group.iter().zip(estimates);
+        measures.extend(named.map(|(of, estimate)| Measure::new(&of.estimand, of.unit, estimate)));
+    }
+    measures
+}
+
+fn share(frame: &Frame, numbers: &DesignNumbers, of: &OfRun<'_, Option<bool>>) -> Estimate {
+    let (mut events, mut runs) = (0, 0);
+    for event in numbers.sound().filter_map(of) {
+        events += u64::from(event);
+        runs += 1;
+    }
+    share_of_runs(events, runs, frame.confidence)
+}
+
+fn ratio(frame: &Frame, numbers: &DesignNumbers, of: &OfRun<'_, (u32, u32)>) -> Estimate {
+    let pairs = numbers.sound().map(of);
+    let pairs: Vec<(u64, u64)> = pairs.map(|(events, units)| (events.into(), units.into())).collect();
+    let mut estimate = ratio_of_sums(&pairs, frame.confidence);
+    if pairs.iter().all(|(_, units)| *units == 0) {
+        estimate.n = 0;
+    }
+    estimate
+}
+
+fn mean(
+    frame: &Frame,
+    numbers: &DesignNumbers,
+    of: &OfRun<'_, Option<f64>>,
+    probability: bool,
+    uniform: Uniform<'_>,
+) -> Estimate {
+    let values: Vec<f64> = numbers.sound().filter_map(of).collect();
+    let n = values.len() as u64;
+    if probability && n > 0 && values.iter().all(|value| *value == 0.0) {
+        // A probability is at most 1, so its mean is at most the share of runs that have any.
+        return Estimate {
+            lower: Some(0.0),
+            upper: zero_event_upper(n, frame.confidence),
+            ..Estimate::point_only(
+                0.0,
+                n,
+                frame.confidence,
+                "no exposure in any run, one-sided upper bound of the share of runs with any",
+            )
+        };
+    }
+    if values.len() > JACKKNIFE_RUNS_MAX {
+        mean_t(&values, frame.confidence)
+    } else {
+        let options = BootstrapOptions {
+            confidence: frame.confidence,
+            resamples: frame.resamples(),
+        };
+        mean_of_runs(&values, &options, uniform)
+    }
+}
+
+fn quantiles(
+    waits: &[Observation],
+    levels: &[f64],
+    frame: &Frame,
+    numbers: &DesignNumbers,
+    uniform: Uniform<'_>,
+) -> Vec<Estimate> {
+    if waits.is_empty() {
+        return vec![Estimate::not_estimable(0, frame.confidence, "no data"); levels.len()];
+    }
+    let options = IncidenceOptions {
+        runs: u32::try_from(numbers.sound().count()).unwrap_or(u32::MAX),
+        horizon_ns: frame.horizon_ns,
+        confidence: frame.confidence,
+        resamples: frame.resamples(),
+    };
+    IncidenceAnalysis::new(waits, options).quantiles(levels, uniform)
+}

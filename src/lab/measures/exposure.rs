@@ -1,0 +1,124 @@
+//! Measures of exposure: how long an attempt would have been unauthorized, whether anybody tried or not, and what
+//! traffic of a known rate would have got (`methods.md` 5.1).
+//!
+//! Given its windows of exposure, a run's unauthorized accesses under Poisson traffic are Poisson with mean ν·w, w the
+//! seconds summed over pairs of client and server. So their probability 1 − exp(−ν·w) and expected number need no drawn
+//! traffic: the same estimands with less variance (Rao-Blackwell). The traffic must not itself change the windows.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use super::{Better, Context, Definition, Value};
+use crate::cluster::records::{AccessClass, Via};
+use crate::lab::cell::Word;
+use crate::lab::numbers::{ExposureKind, RunNumbers};
+use crate::lab::summary::Measure;
+use crate::stats::{Observation, Outcome};
+
+const WAYS: [(Via, &str); 2] = [
+    (Via::Service, "through the Service"),
+    (Via::PodIp, "by the pod's address"),
+];
+
+/// Exposure of a run \[s\], summed over pairs of client and server.
+fn exposed_s(run: &RunNumbers, class: AccessClass, via: Via) -> f64 {
+    let span = run.exposure.get(&ExposureKind { class, via });
+    span.map_or(0.0, |span| span.as_secs_f64())
+}
+
+pub(super) fn exposure(_: Context<'_>) -> Vec<Definition<'_>> {
+    let kinds = [
+        (AccessClass::Unauthorized, "unauthorized"),
+        (AccessClass::NetworkBypassed, "admitted by the network alone"),
+        (AccessClass::MeshBypassed, "admitted by the mesh alone"),
+    ];
+    let mut measures = Vec::new();
+    for (class, words) in kinds {
+        for (via, how) in WAYS {
+            let estimand = format!(
+                "mean seconds per run during which an attempt {how} would have been {words}, summed over pairs of \
+                 client and server"
+            );
+            let name = format!("{}_exposure_{}", class.word(), via.word());
+            measures.push(Definition::mean(name, estimand, "s", move |run| {
+                Some(exposed_s(run, class, via))
+            }));
+        }
+    }
+    measures
+}
+
+pub(super) fn conditional(context: Context<'_>) -> Vec<Definition<'_>> {
+    let mut measures = Vec::new();
+    for rate in &context.frame.traffic_rates {
+        let (text, word, per_s) = (&rate.text, rate.word(), rate.per_s);
+        for (via, how) in WAYS {
+            let traffic = format!("if every client tried every server {how} by Poisson traffic of {text} throughout");
+            let any = Value::Mean {
+                of: Box::new(move |run: &RunNumbers| {
+                    let seconds = exposed_s(run, AccessClass::Unauthorized, via);
+                    Some(-libm::expm1(-per_s * seconds))
+                }),
+                probability: true,
+            };
+            measures.push(Definition::new(
+                format!("unauthorized_any_at_{word}_{}", via.word()),
+                format!(
+                    "probability that a run has an unauthorized access {traffic}; computed from the run's exposure, \
+                     without drawing the traffic"
+                ),
+                "1",
+                any,
+            ));
+            measures.push(Definition::mean(
+                format!("unauthorized_count_at_{word}_{}", via.word()),
+                format!("expected number of unauthorized accesses per run {traffic}; computed likewise"),
+                "accesses",
+                move |run| Some(per_s * exposed_s(run, AccessClass::Unauthorized, via)),
+            ));
+        }
+    }
+    measures
+}
+
+pub(super) fn exposure_window(context: Context<'_>) -> Vec<Definition<'_>> {
+    let indexed = context.numbers.runs.iter().enumerate();
+    let windows: Vec<Observation> = indexed
+        .flat_map(|(run, numbers)| {
+            numbers.windows.iter().map(move |(length, closed)| Observation {
+                run: run as u32,
+                time_ns: length.as_nanos(),
+                outcome: if *closed { Outcome::Event } else { Outcome::Censored },
+            })
+        })
+        .collect();
+    let what = "length of one window in which an attempt by the pod's address would have got past a layer, over the \
+                windows of all runs, those open at the horizon censored";
+    let all_closed = windows.iter().all(|window| window.outcome == Outcome::Event);
+    let longest = windows
+        .iter()
+        .map(|window| window.time_ns)
+        .max()
+        .map(|nanos| nanos as f64 / 1e9);
+    let with_windows = |run: &&RunNumbers| !run.windows.is_empty();
+    let runs_with_windows = context.numbers.runs.iter().filter(with_windows).count() as u64;
+    let mut max = Measure::extreme(
+        format!("longest {what}"),
+        "s",
+        longest.filter(|_| all_closed),
+        runs_with_windows,
+    );
+    if !all_closed {
+        max.lower = longest;
+        max.method.push_str(", a window was open at the horizon");
+    }
+    let waits = Arc::new(Cow::Owned(windows));
+    let mut measures = Vec::new();
+    for (name, percent, level) in [("exposure_window_p50", 50, 0.5), ("exposure_window_p90", 90, 0.9)] {
+        let estimand = format!("{percent} % quantile of the {what}");
+        measures.push(Definition::quantile(name, estimand, &waits, level));
+    }
+    measures.push(Definition::extreme("exposure_window_max", max));
+    // Windows of one design are not those of another: a design without most of them may be left with the long ones.
+    measures.into_iter().map(|of| of.better(Better::Neither)).collect()
+}

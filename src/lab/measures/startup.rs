@@ -1,0 +1,162 @@
+//! Measures of pods: how long they wait for Ready and Running, how many were delayed by what, and where their
+//! connections to the control plane landed.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use super::access::NO_MESH;
+use super::{Better, Context, Definition, Presence};
+use crate::cluster::records::DelayCause;
+use crate::lab::cell::Word;
+use crate::lab::numbers::STUCK_AFTER;
+use crate::lab::summary::Measure;
+use crate::stats::Observation;
+
+pub(super) fn startup_latency(context: Context<'_>) -> Vec<Definition<'_>> {
+    latency(context, "startup_latency", "Ready", &context.numbers.startup)
+}
+
+pub(super) fn running_latency(context: Context<'_>) -> Vec<Definition<'_>> {
+    latency(context, "running_latency", "Running", &context.numbers.running)
+}
+
+fn latency<'n>(context: Context<'n>, name: &str, state: &str, observations: &'n [Observation]) -> Vec<Definition<'n>> {
+    let waits = Arc::new(Cow::Borrowed(observations));
+    let horizon = context.frame.horizon_s;
+    let levels = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99)];
+    let measure = |(suffix, level): (&str, f64)| {
+        let percent = 100.0 * level;
+        let estimand = format!(
+            "time from the wish for a pod within which {percent} % of the measured pods of all runs are {state}; \
+             deleted pods never are, pods still waiting at the horizon of {horizon} s are censored"
+        );
+        Definition::quantile(format!("{name}_{suffix}"), estimand, &waits, level)
+    };
+    levels.into_iter().map(measure).collect()
+}
+
+pub(super) fn delayed_startup<'n>(context: Context<'n>) -> Vec<Definition<'n>> {
+    let causes = DelayCause::WORDS.iter().zip(&context.numbers.delayed);
+    let measure = |((_, word), waits): (&(DelayCause, &str), &'n Vec<Observation>)| {
+        let estimand = format!(
+            "time from the wish for a pod within which half of the measured pods that {} delayed most are Ready; deleted \
+             pods never are",
+            word.replace('_', " ")
+        );
+        // Pods that one design delays are others than those of another design, so no value is better by itself.
+        let presence = if waits.is_empty() {
+            Presence::Quiet
+        } else {
+            Presence::Shown
+        };
+        let waits = Arc::new(Cow::Borrowed(waits.as_slice()));
+        Definition::quantile(format!("delayed_startup_p50_{word}"), estimand, &waits, 0.5)
+            .with(presence)
+            .better(Better::Neither)
+    };
+    causes.map(measure).collect()
+}
+
+pub(super) fn pod_shares(context: Context<'_>) -> Vec<Definition<'_>> {
+    let horizon = context.frame.horizon_s;
+    let threshold = context.frame.delayed_threshold_s;
+    let mut measures = vec![
+        Definition::ratio(
+            "never_ready_share",
+            format!("share of measured pods still waiting at the horizon of {horizon} s"),
+            |run| (run.pods.never_ready, run.pods.all),
+        ),
+        Definition::ratio(
+            "deleted_before_ready_share",
+            "share of measured pods deleted before they were ready",
+            |run| (run.pods.deleted, run.pods.all),
+        ),
+        Definition::ratio(
+            "delayed_share",
+            format!("share of measured pods whose connections to the control plane cost at least {threshold} s"),
+            |run| (run.pods.delayed_by.iter().sum(), run.pods.all),
+        ),
+    ];
+    for (cause, word) in DelayCause::WORDS {
+        let estimand = format!(
+            "share of measured pods delayed by at least {threshold} s, mostly by {}",
+            words(*cause)
+        );
+        let name = format!("delayed_share_{word}");
+        measures.push(Definition::ratio(name, estimand, |run| {
+            (run.pods.delayed_by[*cause as usize], run.pods.all)
+        }));
+    }
+    measures
+}
+
+/// A cause of delay in words.
+#[must_use]
+pub const fn words(cause: DelayCause) -> &'static str {
+    match cause {
+        DelayCause::TokenReview => "a TokenReview that hung or failed",
+        DelayCause::BlackHole => "a connection black-holed by the other node's WireGuard peers",
+        DelayCause::Connection => "a connection that failed for another reason",
+        DelayCause::Webhook => "an injection webhook that was not reached",
+        DelayCause::EndpointLimiter => "Cilium's limiter of endpoint creations",
+        DelayCause::IstiodLimiter => "an Istiod that refused for its own limits",
+    }
+}
+
+pub(super) fn landings(context: Context<'_>) -> Vec<Definition<'_>> {
+    let presence = if context.design.mesh { Presence::Shown } else { NO_MESH };
+    let measures = [
+        Definition::ratio(
+            "no_bad_landing_share",
+            "share of measured pods of which no connection to an Istiod failed",
+            |run| (run.pods.no_bad_landing, run.pods.all),
+        )
+        .better(Better::Larger),
+        Definition::ratio(
+            "any_bad_landing_share",
+            "share of measured pods of which at least one connection to an Istiod failed",
+            |run| (run.pods.all - run.pods.no_bad_landing, run.pods.all),
+        ),
+        Definition::ratio(
+            "two_bad_landings_share",
+            "share of measured pods of which at least two connections of one leg to an Istiod failed",
+            |run| (run.pods.two_bad_landings, run.pods.all),
+        ),
+    ];
+    measures.into_iter().map(|of| of.with(presence)).collect()
+}
+
+pub(super) fn stuck_certificates(context: Context<'_>) -> Vec<Definition<'_>> {
+    let any = context.numbers.sound().any(|run| run.pods.certificate_stuck > 0);
+    let presence = match (context.design.mesh, any) {
+        (_, true) => Presence::Shown,
+        (true, false) => Presence::Quiet,
+        (false, false) => NO_MESH,
+    };
+    let minutes = STUCK_AFTER.as_secs_f64() / 60.0;
+    let (n, shortest, longest) = match context.numbers.unstuck {
+        Some((n, shortest, longest)) => (n, Some(shortest.as_secs_f64()), Some(longest.as_secs_f64())),
+        None => (0, None, None),
+    };
+    let shortest = Measure::extreme(
+        "shortest wait for a certificate that was stuck and came in the end",
+        "s",
+        shortest,
+        n,
+    );
+    let measures = [
+        Definition::ratio(
+            "certificate_stuck_share",
+            format!(
+                "share of measured pods whose certificate took {minutes} minutes or more, or had not come by the horizon"
+            ),
+            |run| (run.pods.certificate_stuck, run.pods.all),
+        ),
+        Definition::extreme("certificate_unstuck_min", shortest),
+        Definition::extreme(
+            "certificate_unstuck_max",
+            Measure::extreme("longest such wait", "s", longest, n),
+        ),
+    ];
+    measures.into_iter().map(|of| of.with(presence)).collect()
+}

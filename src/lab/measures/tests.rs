@@ -1,0 +1,207 @@
+//! Measures against what they stand for: computed accesses against drawn traffic, and the names that may be asked for.
+
+use std::net::Ipv4Addr;
+
+use super::*;
+use crate::cluster::records::{AccessClass, ExposureRecord, RunRecord, Via};
+use crate::kernel::{EntityKey, Purpose, RunKey, SimDuration, SimTime, Stream};
+
+#[derive(Clone, Copy)]
+struct Drawn;
+
+impl Purpose for Drawn {
+    fn name(self) -> &'static str {
+        "measures.test"
+    }
+}
+
+const HORIZON_S: f64 = 200.0;
+
+fn rate(per_s: f64, text: &str) -> TrafficRate {
+    TrafficRate {
+        text: text.to_owned(),
+        per_s,
+    }
+}
+
+/// Windows of exposure of a run, in seconds: in half of the runs none, else up to three pairs of client and server.
+fn windows(stream: &mut Stream) -> Vec<(f64, f64)> {
+    if stream.uniform() < 0.5 {
+        return Vec::new();
+    }
+    let pairs = 1 + stream.below(3);
+    (0..pairs)
+        .map(|_| {
+            let start = 100.0 * stream.uniform();
+            (start, start - 6.0 * libm::log(stream.uniform()))
+        })
+        .collect()
+}
+
+/// Poisson traffic over the whole run, of which the attempts within the window are counted.
+fn drawn_hits(window: (f64, f64), per_s: f64, stream: &mut Stream) -> u32 {
+    let (mut at, mut hits) = (0.0, 0);
+    loop {
+        at -= libm::log(stream.uniform()) / per_s;
+        if at >= HORIZON_S {
+            return hits;
+        }
+        hits += u32::from(window.0 <= at && at < window.1);
+    }
+}
+
+struct Moments {
+    n: f64,
+    mean: f64,
+    variance: f64,
+}
+
+fn moments(values: &[f64]) -> Moments {
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let variance = values.iter().map(|value| (value - mean) * (value - mean)).sum::<f64>() / (n - 1.0);
+    Moments { n, mean, variance }
+}
+
+#[test]
+fn computed_accesses_agree_with_drawn_traffic_and_vary_less() {
+    let (per_s, runs) = (0.1, 20_000);
+    let frame = Frame::new(HORIZON_S, 20.0, &[rate(per_s, "0.1/s"), rate(1.1 * per_s, "0.11/s")]);
+    let design = PlannedDesign::default();
+    let mut numbers = DesignNumbers::default();
+    let horizon = SimTime::from_nanos(frame.horizon_ns);
+    let (mut drawn_any, mut drawn_count) = (Vec::new(), Vec::new());
+    for replication in 0..runs {
+        let key = RunKey::derive(11, "traffic", replication);
+        let mut stream = key.stream(Drawn, EntityKey::root("windows"));
+        let mut traffic = key.stream(Drawn, EntityKey::root("traffic"));
+        numbers.run(&RunRecord::default(), horizon);
+        let mut hits = 0;
+        for window in windows(&mut stream) {
+            let time = |seconds: f64| SimTime::ZERO + SimDuration::from_nanos((seconds * 1e9) as u64);
+            let record = ExposureRecord {
+                ip: Ipv4Addr::new(10, 244, 1, 9),
+                client: "client".to_owned(),
+                server: "server".to_owned(),
+                node: "node".to_owned(),
+                via: Via::PodIp,
+                class: AccessClass::Unauthorized,
+                start: time(window.0),
+                end: Some(time(window.1)),
+                end_cause: String::new(),
+            };
+            numbers.sound_run(replication).unwrap().exposure(&record, horizon);
+            hits += drawn_hits(window, per_s, &mut traffic);
+        }
+        drawn_any.push(f64::from(u8::from(hits > 0)));
+        drawn_count.push(f64::from(hits));
+    }
+    let context = Context {
+        frame: &frame,
+        design: &design,
+        numbers: &numbers,
+    };
+    let computed = |name: &str| -> Vec<f64> {
+        let definition = definition_of(name, context).unwrap();
+        let Value::Mean { of, .. } = definition.value else {
+            panic!("{name} is a mean")
+        };
+        numbers.runs.iter().filter_map(|run| of(run)).collect()
+    };
+    let z = |computed: &[f64], drawn: &[f64]| {
+        let (a, b) = (moments(computed), moments(drawn));
+        (a.mean - b.mean) / (a.variance / a.n + b.variance / b.n).sqrt()
+    };
+    for (kind, drawn) in [("any", &drawn_any), ("count", &drawn_count)] {
+        let of = computed(&format!("unauthorized_{kind}_at_0.1_per_s_pod_ip"));
+        let (a, b) = (moments(&of), moments(drawn));
+        println!(
+            "{kind}: computed {:.4}, drawn {:.4}, variance {:.4} against {:.4}",
+            a.mean, b.mean, a.variance, b.variance
+        );
+        assert!(z(&of, drawn).abs() < 4.0, "{kind}: {} {}", a.mean, b.mean);
+        assert!(a.variance < 0.8 * b.variance, "{kind}: {} {}", a.variance, b.variance);
+        // The interval of the summary is made of the same numbers.
+        let mut stream = RunKey::derive(1, "test", 0).stream(Drawn, EntityKey::root("bootstrap"));
+        let definition = definition_of(&format!("unauthorized_{kind}_at_0.1_per_s_pod_ip"), context).unwrap();
+        let measure = definition.estimate(&frame, &numbers, &mut || stream.bits());
+        assert!((measure.estimate.unwrap() - a.mean).abs() < 1e-12, "{measure:?}");
+        assert!(measure.lower.unwrap() < b.mean + 4.0 * (b.variance / b.n).sqrt());
+    }
+    // A rate that is wrong by a tenth would be noticed in the paired difference to the right one.
+    let (right, wrong) = (
+        computed("unauthorized_any_at_0.1_per_s_pod_ip"),
+        computed("unauthorized_any_at_0.11_per_s_pod_ip"),
+    );
+    let off: Vec<f64> = wrong
+        .iter()
+        .zip(&drawn_any)
+        .map(|(wrong, drawn)| wrong - drawn)
+        .collect();
+    let off = moments(&off);
+    let as_right: Vec<f64> = right
+        .iter()
+        .zip(&drawn_any)
+        .map(|(right, drawn)| right - drawn)
+        .collect();
+    let as_right = moments(&as_right);
+    assert!(as_right.mean.abs() < 4.0 * (as_right.variance / as_right.n).sqrt());
+    assert!(
+        off.mean.abs() > 4.0 * (off.variance / off.n).sqrt(),
+        "{} {}",
+        off.mean,
+        off.variance
+    );
+}
+
+#[test]
+fn without_exposure_the_probability_is_bounded_and_the_count_is_not() {
+    let frame = Frame::new(HORIZON_S, 20.0, &[rate(1.0, "1/s")]);
+    let design = PlannedDesign::default();
+    let mut numbers = DesignNumbers::default();
+    for _ in 0..100 {
+        numbers.run(&RunRecord::default(), SimTime::from_nanos(frame.horizon_ns));
+    }
+    let context = Context {
+        frame: &frame,
+        design: &design,
+        numbers: &numbers,
+    };
+    let estimate = |name: &str| {
+        definition_of(name, context)
+            .unwrap()
+            .estimate(&frame, &numbers, &mut || 0)
+    };
+    let any = estimate("unauthorized_any_at_1_per_s_service");
+    assert_eq!((any.estimate, any.lower), (Some(0.0), Some(0.0)));
+    assert!((any.upper.unwrap() - 0.0295).abs() < 1e-4, "{any:?}");
+    assert_eq!(estimate("unauthorized_count_at_1_per_s_service").upper, None);
+}
+
+#[test]
+fn the_known_measures_are_those_that_can_be_made() {
+    let rates = [rate(0.1, "0.1/s"), rate(1.0 / 60.0, "1/min")];
+    let known = known_measures(&rates);
+    let names: Vec<&str> = known.iter().map(|known| known.name.as_str()).collect();
+    for name in [
+        "unauthorized_any",
+        "startup_latency_p99",
+        "certificate_requests",
+        "certificate_stuck_share",
+        "delayed_startup_p50_token_review",
+        "unauthorized_any_at_0.1_per_s_pod_ip",
+        "unauthorized_count_at_1_per_min_service",
+    ] {
+        assert!(names.contains(&name), "{name}: {names:?}");
+    }
+    let mut unique = names.clone();
+    unique.sort_unstable();
+    unique.dedup();
+    assert_eq!(unique.len(), names.len(), "a measure stands there twice");
+    assert!(
+        known
+            .iter()
+            .any(|known| known.name == "exposure_window_max" && !known.interval)
+    );
+    assert!(!known_measures(&[]).iter().any(|known| known.name.contains("_per_s")));
+}

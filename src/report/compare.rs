@@ -1,0 +1,251 @@
+//! Comparisons for a terminal and for a page: how many claims are made together, a sentence and the numbers for each,
+//! and the Pareto sets.
+//!
+//! Pure functions of what `lab::compare` made. The sentences are written by `compare_words`.
+
+use std::fmt::Write;
+
+use super::compare_words::sentence;
+use super::short::{Short, count, number, percent};
+use super::table::wrapped;
+use crate::lab::compare::{Compared, DesignDifference};
+use crate::lab::pareto::{Pareto, Standing, Verdict};
+use crate::stats::Estimate;
+
+/// The comparisons for a terminal.
+#[must_use]
+pub fn text(compared: &Compared) -> String {
+    let mut out = String::new();
+    for paragraph in head(compared) {
+        out.push_str(&wrapped(&paragraph));
+    }
+    for group in compared
+        .comparisons
+        .chunk_by(|left, right| left.measure == right.measure)
+    {
+        let _ = write!(out, "\n{}\n", wrapped(&title(&group[0])).trim_end());
+        for comparison in group {
+            out.push('\n');
+            out.push_str(&wrapped(&sentence(comparison)));
+            out.push_str(&indented(&facts(comparison)));
+        }
+    }
+    for set in &compared.pareto {
+        let _ = write!(out, "\n{}", wrapped(&pareto_head(set)));
+        for standing in &set.designs {
+            out.push_str(&indented(&standing_line(set, standing)));
+        }
+    }
+    for why in &compared.left_out {
+        let _ = write!(out, "\n{}", wrapped(&format!("left out: {why}")));
+    }
+    out
+}
+
+/// The comparisons as a Markdown page.
+#[must_use]
+pub fn markdown(compared: &Compared) -> String {
+    let mut out = format!("# Comparison of designs: {}\n\n", compared.experiment);
+    for paragraph in head(compared).iter().skip(1) {
+        let _ = writeln!(out, "{paragraph}\n");
+    }
+    for group in compared
+        .comparisons
+        .chunk_by(|left, right| left.measure == right.measure)
+    {
+        let _ = writeln!(out, "## {}\n\n{}.\n", code(&group[0].measure), group[0].estimand);
+        for comparison in group {
+            let _ = writeln!(out, "- {}", sentence(comparison));
+        }
+        out.push_str(
+            "\n| pair | difference | p (Holm) | smaller, larger in | correlation | variance reduction | method |\n|---|---|---|---|---|---|---|\n",
+        );
+        for comparison in group {
+            let order = [&comparison.a_smaller, &comparison.a_larger].map(share);
+            let cells = [
+                format!("`{}` − `{}`", comparison.a, comparison.b),
+                difference(comparison),
+                p_value(comparison.p_holm),
+                order.join(", "),
+                comparison.correlation.map_or("–".to_owned(), |rho| format!("{rho:.2}")),
+                comparison.variance_reduction.map_or("–".to_owned(), number),
+                comparison.method.clone(),
+            ];
+            let _ = writeln!(out, "| {} |", cells.join(" | "));
+        }
+        out.push('\n');
+    }
+    for set in &compared.pareto {
+        let _ = writeln!(out, "## Pareto set{}\n\n{}\n", at(set), pareto_head(set));
+        for standing in &set.designs {
+            let _ = writeln!(out, "- {}", standing_line(set, standing));
+        }
+        out.push('\n');
+    }
+    if !compared.left_out.is_empty() {
+        out.push_str("## Left out\n\n");
+        for why in &compared.left_out {
+            let _ = writeln!(out, "- {why}");
+        }
+    }
+    format!("{}\n", out.trim_end())
+}
+
+/// The comparisons for programs, each with its sentence.
+#[must_use]
+pub fn json(compared: &Compared) -> String {
+    let mut value = serde_json::to_value(compared).expect("a comparison is plain data");
+    if let Some(list) = value.get_mut("comparisons").and_then(serde_json::Value::as_array_mut) {
+        for (value, comparison) in list.iter_mut().zip(&compared.comparisons) {
+            value["sentence"] = sentence(comparison).into();
+        }
+    }
+    let mut text = serde_json::to_string_pretty(&value).expect("a comparison is plain data");
+    text.push('\n');
+    text
+}
+
+fn head(compared: &Compared) -> Vec<String> {
+    let Compared { family, .. } = compared;
+    let runs = count(compared.replications);
+    let mut lines = vec![format!(
+        "{}: designs compared, {runs} replications",
+        compared.experiment
+    )];
+    lines.push(if compared.paired {
+        "Differences are taken between equal replications, which meet the same misfortunes (common random numbers); the \
+         variance reduction is how many times more runs independent designs would need."
+            .to_owned()
+    } else {
+        "The two results share no random numbers: they are compared as independent, with wider intervals.".to_owned()
+    });
+    let together = percent(compared.confidence);
+    lines.push(match family {
+        1 => format!("1 comparison, its interval at {together}."),
+        _ => format!(
+            "{family} comparisons. Their intervals hold together with {together} confidence: each has {} % (Bonferroni, \
+             family of {family}); p is adjusted for the family (Holm).",
+            number_of_nines(100.0 * compared.confidence_each)
+        ),
+    });
+    if !compared.differs.is_empty() {
+        lines.push(format!(
+            "The two results differ besides in: {}.",
+            compared.differs.join("; ")
+        ));
+    }
+    lines
+}
+
+/// A confidence near 100 with enough digits to tell it from 100.
+fn number_of_nines(percent: f64) -> String {
+    let text = format!("{percent:.4}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+fn title(comparison: &DesignDifference) -> String {
+    format!("{}: {}", comparison.measure, comparison.estimand)
+}
+
+fn difference(comparison: &DesignDifference) -> String {
+    let DesignDifference {
+        difference,
+        lower,
+        upper,
+        unit,
+        ..
+    } = comparison;
+    if difference.is_none() && upper.is_some() {
+        let unit = if *unit == "s" { " s" } else { "" };
+        return format!("< {}{unit}", number(upper.unwrap_or_default()));
+    }
+    if *difference == Some(0.0) && lower.is_some() && upper.is_some() {
+        let bound = |bound: &Option<f64>| number(bound.unwrap_or_default());
+        return format!("0 [{}, {}]", bound(lower), bound(upper));
+    }
+    Short::from_parts(*difference, *lower, *upper, unit).joined(" ")
+}
+
+fn share(of: &Option<Estimate>) -> String {
+    of.as_ref()
+        .and_then(|share| share.estimate)
+        .map_or("–".to_owned(), percent)
+}
+
+fn p_value(p: Option<f64>) -> String {
+    match p {
+        None => "–".to_owned(),
+        Some(p) if p < 0.0001 => "< 0.0001".to_owned(),
+        Some(p) => number(p),
+    }
+}
+
+fn facts(comparison: &DesignDifference) -> String {
+    let mut facts = vec![format!("difference {}", difference(comparison))];
+    if comparison.p_holm.is_some() {
+        let p = p_value(comparison.p_holm);
+        facts.push(format!("p {p}"));
+    }
+    if comparison.a_smaller.is_some() {
+        facts.push(format!(
+            "smaller in {}, larger in {} of {} pairs",
+            share(&comparison.a_smaller),
+            share(&comparison.a_larger),
+            count(comparison.n)
+        ));
+    }
+    if let Some(correlation) = comparison.correlation {
+        facts.push(format!("correlation {correlation:.2}"));
+    }
+    if let Some(reduction) = comparison.variance_reduction {
+        facts.push(format!("variance reduction {}", number(reduction)));
+    }
+    facts.push(comparison.method.clone());
+    facts.join("; ")
+}
+
+fn pareto_head(set: &Pareto) -> String {
+    format!(
+        "Pareto set{} over {}, smaller being better. A design is dominated if another is shown to be better in one of them and, \
+         in every other, better or equal in every replication; {} intervals that hold together ({} % each).",
+        at(set),
+        set.objectives.join(", "),
+        set.family,
+        number_of_nines(100.0 * set.confidence_each)
+    )
+}
+
+fn at(set: &Pareto) -> String {
+    if set.point.is_empty() {
+        String::new()
+    } else {
+        format!(" at {}", set.point)
+    }
+}
+
+fn standing_line(set: &Pareto, standing: &Standing) -> String {
+    let values = set.objectives.iter().zip(&standing.values);
+    let values = values.map(|(name, value)| format!("{name} {}", value.map_or("–".to_owned(), number)));
+    let verdict = match standing.verdict {
+        Verdict::Best => "in the set: against every other design it is better in something".to_owned(),
+        Verdict::Undecided => "in the set as far as these runs say".to_owned(),
+        Verdict::Dominated => {
+            let by: Vec<String> = standing.dominated_by.iter().map(|name| code(name)).collect();
+            format!("dominated by {}", by.join(", "))
+        }
+    };
+    format!(
+        "{}: {verdict} ({})",
+        code(&standing.design),
+        values.collect::<Vec<_>>().join(", ")
+    )
+}
+
+fn code(name: &str) -> String {
+    format!("`{name}`")
+}
+
+fn indented(text: &str) -> String {
+    let lines = wrapped(text);
+    lines.lines().map(|line| format!("  {}\n", line.trim_start())).collect()
+}

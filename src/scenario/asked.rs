@@ -1,0 +1,127 @@
+//! What an experiment file says about questions that change no run: rates of traffic for computed accesses, and what a
+//! design costs.
+//!
+//! Expectations are in `expectations`. What is made of these values belongs to `lab`.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::error::InputError;
+use super::schema::{Experiment, Text};
+use super::values::{complain, rate};
+
+/// The rate of traffic if exposure is watched and the experiment names no rate.
+const USUAL_RATE: &str = "1/s";
+
+/// A rate of traffic from one client to one server.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct TrafficRate {
+    /// As it was written, `0.1/s`.
+    pub text: String,
+    /// Attempts per second \[1/s\].
+    pub per_s: f64,
+}
+
+impl TrafficRate {
+    /// The rate as a part of a name: `0.1_per_s`.
+    #[must_use]
+    pub fn word(&self) -> String {
+        self.text.replace('/', "_per_")
+    }
+}
+
+/// What a design costs, by whatever the experiment counts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Cost {
+    /// How much, not negative.
+    pub value: f64,
+    /// Of what, one word.
+    pub unit: String,
+}
+
+/// The rates of traffic of an experiment; none without watched exposure.
+///
+/// # Errors
+/// If a rate is none, stands there twice, or nothing is watched that it could speak of.
+pub fn traffic_rates(path: &Path, experiment: &Experiment) -> Result<Vec<TrafficRate>, InputError> {
+    let measures = &experiment.measures;
+    let watched = measures.exposure.is_some();
+    let Some(written) = &measures.traffic_rates else {
+        let usual = TrafficRate {
+            text: USUAL_RATE.to_owned(),
+            per_s: 1.0,
+        };
+        return Ok(watched.then_some(usual).into_iter().collect());
+    };
+    let mut rates: Vec<TrafficRate> = Vec::new();
+    for text in written {
+        if !watched {
+            let message = format!("the rate of traffic `{}` has no exposure to meet", text.value);
+            return Err(complain(path, text, message).with_hint("say what is watched under `measures: exposure`"));
+        }
+        let found = TrafficRate {
+            text: text.value.split_whitespace().collect(),
+            per_s: rate(path, text)?,
+        };
+        if rates.iter().any(|earlier| earlier.text == found.text) {
+            let message = format!("the rate of traffic `{}` stands there twice", text.value);
+            return Err(complain(path, text, message));
+        }
+        rates.push(found);
+    }
+    Ok(rates)
+}
+
+/// A cost: a number that is not negative, and its unit.
+///
+/// # Errors
+/// If the text is something else.
+pub fn cost(path: &Path, text: &Text) -> Result<Cost, InputError> {
+    let mut words = text.value.split_whitespace();
+    let value = words.next().and_then(|word| word.parse().ok());
+    let value = value.filter(|value: &f64| value.is_finite() && *value >= 0.0);
+    match (value, words.next(), words.next()) {
+        (Some(value), Some(unit), None) => Ok(Cost {
+            value,
+            unit: unit.to_owned(),
+        }),
+        _ => Err(complain(path, text, format!("`{}` is no cost", text.value))
+            .with_hint("write a number and what is counted, such as `3 replicas` or `120 EUR/month`")),
+    }
+}
+
+/// Complains about designs whose costs cannot be compared: one without, or in another unit.
+///
+/// # Errors
+/// The first such design.
+pub fn check_costs(path: &Path, experiment: &Experiment) -> Result<(), InputError> {
+    let mut first: Option<Cost> = None;
+    let mut costs = Vec::new();
+    for design in &experiment.designs {
+        let read = design.cost.as_ref().map(|text| cost(path, text)).transpose()?;
+        first = first.or_else(|| read.clone());
+        costs.push((design, read));
+    }
+    let Some(first) = first else {
+        return Ok(());
+    };
+    for (design, read) in costs {
+        let name = &design.name.value;
+        match (read, &design.cost) {
+            (None, _) => {
+                let message = format!("design `{name}` has no `cost`, and others have");
+                return Err(complain(path, &design.name, message).with_hint("write one for every design, or for none"));
+            }
+            (Some(read), Some(text)) if read.unit != first.unit => {
+                let message = format!(
+                    "the cost of `{name}` counts {}, that of others {}",
+                    read.unit, first.unit
+                );
+                return Err(complain(path, text, message).with_hint("count the same for every design"));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}

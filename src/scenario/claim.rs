@@ -1,0 +1,380 @@
+//! The little language of expectations: `MEASURE [of DESIGN] RELATION BOUND`.
+//!
+//! ```text
+//! claim    = measure [ "of" design ] relation bound
+//! relation = "<" | "<=" | ">" | ">="
+//! bound    = quantity | [ factor "*" ] design [ ( "+" | "-" ) quantity ]
+//! quantity = number | number "%" | span | number unit
+//! ```
+//!
+//! On the right a design stands for its own value of the same measure. Words are letters, digits and `_.-@=,`; a word
+//! that begins with a digit and can be read as a quantity is one. Minus stands between blanks, since names contain it.
+//! Which measures, designs and units there are is not known here.
+
+use std::fmt;
+
+use jiff::fmt::friendly::SpanParser;
+use serde::{Deserialize, Serialize};
+
+/// How a claim is written, for messages.
+pub const FORM: &str = "write `MEASURE < VALUE`, `MEASURE of DESIGN <= VALUE` or `MEASURE of DESIGN <= 1.1 * DESIGN + VALUE`, \
+                        with `<`, `<=`, `>` or `>=`";
+
+const SPAN_PARSER: SpanParser = SpanParser::new();
+
+/// A claim about a measure.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Claim {
+    /// The measure.
+    pub measure: String,
+    /// The design that it is claimed of; without it, of all.
+    pub of: Option<String>,
+    /// How its value stands to the bound.
+    pub relation: Relation,
+    /// The design that it is compared with.
+    pub reference: Option<Reference>,
+    /// A fixed bound, or what is added to the reference.
+    pub quantity: Option<Quantity>,
+}
+
+/// A multiple of a design's value.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Reference {
+    /// Factor, above 0.
+    pub factor: f64,
+    /// The design.
+    pub design: String,
+}
+
+/// How a value stands to a bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub enum Relation {
+    /// `<`
+    #[serde(rename = "<")]
+    Below,
+    /// `<=`
+    #[serde(rename = "<=")]
+    AtMost,
+    /// `>`
+    #[serde(rename = ">")]
+    Above,
+    /// `>=`
+    #[serde(rename = ">=")]
+    AtLeast,
+}
+
+impl Relation {
+    /// Its sign.
+    #[must_use]
+    pub const fn sign(self) -> &'static str {
+        match self {
+            Self::Below => "<",
+            Self::AtMost => "<=",
+            Self::Above => ">",
+            Self::AtLeast => ">=",
+        }
+    }
+}
+
+/// A number with its unit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Quantity {
+    /// As it was written.
+    pub text: String,
+    /// The number: shares as shares, spans in seconds, negative behind a minus.
+    pub value: f64,
+    /// Its unit.
+    pub unit: Unit,
+}
+
+/// Unit of a quantity.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Unit {
+    /// None.
+    None,
+    /// Per cent, of a share.
+    Percent,
+    /// A span of time.
+    Seconds,
+    /// A word.
+    Named(String),
+}
+
+/// Why a text is no claim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadClaim(String);
+
+impl fmt::Display for BadClaim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Token<'t> {
+    Word(&'t str),
+    Relation(Relation),
+    Times,
+    Plus,
+    Minus,
+}
+
+impl Token<'_> {
+    const fn text(&self) -> &str {
+        match self {
+            Self::Word(word) => word,
+            Self::Relation(relation) => relation.sign(),
+            Self::Times => "*",
+            Self::Plus => "+",
+            Self::Minus => "-",
+        }
+    }
+}
+
+impl Claim {
+    /// Reads a claim.
+    ///
+    /// # Errors
+    /// What was expected and what stands there.
+    pub fn parse(text: &str) -> Result<Self, BadClaim> {
+        let mut reader = Reader {
+            tokens: tokens(text)?,
+            next: 0,
+        };
+        let measure = reader.name("the name of a measure")?;
+        let of = match reader.peek() {
+            Some(Token::Word("of")) => {
+                reader.next += 1;
+                Some(reader.name("a design behind `of`")?)
+            }
+            _ => None,
+        };
+        let relation = match reader.take() {
+            Some(Token::Relation(relation)) => relation,
+            found => return Err(wanted("`<`, `<=`, `>` or `>=`", found)),
+        };
+        let (reference, quantity) = reader.bound()?;
+        if let Some(left) = reader.take() {
+            return Err(BadClaim(format!("`{}` is left over", left.text())));
+        }
+        if let (Some(of), Some(reference)) = (&of, &reference)
+            && *of == reference.design
+        {
+            return Err(BadClaim(format!("compares `{of}` with itself")));
+        }
+        Ok(Self {
+            measure,
+            of,
+            relation,
+            reference,
+            quantity,
+        })
+    }
+}
+
+struct Reader<'t> {
+    tokens: Vec<Token<'t>>,
+    next: usize,
+}
+
+impl<'t> Reader<'t> {
+    fn peek(&self) -> Option<Token<'t>> {
+        self.tokens.get(self.next).copied()
+    }
+
+    fn take(&mut self) -> Option<Token<'t>> {
+        let token = self.peek();
+        self.next += usize::from(token.is_some());
+        token
+    }
+
+    fn name(&mut self, what: &str) -> Result<String, BadClaim> {
+        match self.take() {
+            Some(Token::Word(word)) if word != "of" => Ok(word.to_owned()),
+            found => Err(wanted(what, found)),
+        }
+    }
+
+    fn bound(&mut self) -> Result<(Option<Reference>, Option<Quantity>), BadClaim> {
+        let Some(Token::Word(first)) = self.peek() else {
+            return Err(wanted("a value or a design", self.peek()));
+        };
+        if self.tokens.get(self.next + 1) == Some(&Token::Times) {
+            let factor = number(first).filter(|factor| *factor > 0.0);
+            let factor = factor.ok_or_else(|| BadClaim(format!("`{first}` is no factor above 0")))?;
+            self.next += 2;
+            return self.reference(factor);
+        }
+        if quantity(first).is_some() {
+            return Ok((None, Some(self.quantity(1.0)?)));
+        }
+        self.reference(1.0)
+    }
+
+    fn reference(&mut self, factor: f64) -> Result<(Option<Reference>, Option<Quantity>), BadClaim> {
+        let design = self.name("a design")?;
+        let sign = match self.peek() {
+            Some(Token::Plus) => Some(1.0),
+            Some(Token::Minus) => Some(-1.0),
+            _ => None,
+        };
+        let quantity = match sign {
+            Some(sign) => {
+                self.next += 1;
+                Some(self.quantity(sign)?)
+            }
+            None => None,
+        };
+        Ok((Some(Reference { factor, design }), quantity))
+    }
+
+    fn quantity(&mut self, sign: f64) -> Result<Quantity, BadClaim> {
+        let found = match self.take() {
+            Some(Token::Word(word)) => quantity(word).ok_or_else(|| BadClaim(format!("`{word}` is no value")))?,
+            found => return Err(wanted("a value", found)),
+        };
+        let (mut value, mut unit, mut text) = found;
+        if let (Unit::None, Some(Token::Word(word))) = (&unit, self.peek()) {
+            self.next += 1;
+            let joined = format!("{text}{word}");
+            // `2 s` and `5 %` mean what `2s` and `5%` mean.
+            (value, unit) = match quantity(&joined) {
+                Some((value, unit, _)) => (value, unit),
+                None => (value, Unit::Named(word.to_owned())),
+            };
+            text = format!("{text} {word}");
+        }
+        Ok(Quantity {
+            text,
+            value: sign * value,
+            unit,
+        })
+    }
+}
+
+fn wanted(what: &str, found: Option<Token<'_>>) -> BadClaim {
+    BadClaim(match found {
+        Some(found) => format!("expected {what}, found `{}`", found.text()),
+        None => format!("expected {what}, found the end"),
+    })
+}
+
+fn number(word: &str) -> Option<f64> {
+    let plain = word.starts_with(|c: char| c.is_ascii_digit() || c == '.');
+    word.parse().ok().filter(|value: &f64| plain && value.is_finite())
+}
+
+/// A word as value, unit and text, if it begins like a number and is one.
+fn quantity(word: &str) -> Option<(f64, Unit, String)> {
+    let text = word.to_owned();
+    if let Some(value) = number(word) {
+        return Some((value, Unit::None, text));
+    }
+    if let Some(share) = word.strip_suffix('%').and_then(number) {
+        return Some((share / 100.0, Unit::Percent, text));
+    }
+    let begins = word.starts_with(|c: char| c.is_ascii_digit());
+    let span = SPAN_PARSER.parse_duration(word).ok().filter(|_| begins)?;
+    Some((span.as_secs_f64(), Unit::Seconds, text))
+}
+
+fn tokens(text: &str) -> Result<Vec<Token<'_>>, BadClaim> {
+    let in_word = |c: char| c.is_ascii_alphanumeric() || "_.-@=,%/".contains(c);
+    let mut tokens = Vec::new();
+    let mut rest = text.trim_start();
+    while let Some(first) = rest.chars().next() {
+        let (token, length) = match first {
+            '<' if rest.starts_with("<=") => (Token::Relation(Relation::AtMost), 2),
+            '<' => (Token::Relation(Relation::Below), 1),
+            '>' if rest.starts_with(">=") => (Token::Relation(Relation::AtLeast), 2),
+            '>' => (Token::Relation(Relation::Above), 1),
+            '*' => (Token::Times, 1),
+            '+' => (Token::Plus, 1),
+            '-' => (Token::Minus, 1),
+            c if c.is_ascii_alphanumeric() || "_.%".contains(c) => {
+                let length = rest.find(|c: char| !in_word(c)).unwrap_or(rest.len());
+                (Token::Word(&rest[..length]), length)
+            }
+            c => return Err(BadClaim(format!("`{}` has no meaning here", c.escape_debug()))),
+        };
+        tokens.push(token);
+        rest = rest[length..].trim_start();
+    }
+    Ok(tokens)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> Claim {
+        Claim::parse(text).unwrap_or_else(|bad| panic!("{text}: {bad}"))
+    }
+
+    fn quantity_of(text: &str) -> (f64, Unit) {
+        let quantity = parsed(text).quantity.unwrap();
+        (quantity.value, quantity.unit)
+    }
+
+    #[test]
+    fn all_forms_are_read() {
+        let seen = parsed("unauthorized_any<0.001");
+        assert_eq!(
+            (seen.measure.as_str(), seen.of, seen.relation),
+            ("unauthorized_any", None, Relation::Below)
+        );
+        assert_eq!(seen.quantity.unwrap().value, 0.001);
+        let seen = parsed("startup_latency_p99 of cilium-istio-1.21 <= cilium-only + 2s");
+        assert_eq!(seen.of.as_deref(), Some("cilium-istio-1.21"));
+        let reference = seen.reference.unwrap();
+        assert_eq!((reference.factor, reference.design.as_str()), (1.0, "cilium-only"));
+        assert_eq!(seen.quantity.unwrap().value, 2.0);
+        let seen = parsed("certificate_requests of B >= 1.5 * A@nodes=4,rate=2 - 3 requests");
+        assert_eq!(seen.reference.unwrap().design, "A@nodes=4,rate=2");
+        let quantity = seen.quantity.unwrap();
+        assert_eq!(
+            (quantity.value, quantity.unit),
+            (-3.0, Unit::Named("requests".to_owned()))
+        );
+        assert_eq!(parsed("a of B > C").quantity, None);
+    }
+
+    #[test]
+    fn values_have_units() {
+        assert_eq!(quantity_of("a < 250ms"), (0.25, Unit::Seconds));
+        assert_eq!(quantity_of("a < 1h30m"), (5400.0, Unit::Seconds));
+        assert_eq!(quantity_of("a < 2 s"), (2.0, Unit::Seconds));
+        assert_eq!(quantity_of("a < 5%"), (0.05, Unit::Percent));
+        assert_eq!(quantity_of("a < 5 %"), (0.05, Unit::Percent));
+        assert_eq!(quantity_of("a < 1e-3"), (0.001, Unit::None));
+        assert_eq!(quantity_of("a < 12 entries"), (12.0, Unit::Named("entries".to_owned())));
+    }
+
+    #[test]
+    fn what_is_no_claim_says_why() {
+        let bad = |text: &str| Claim::parse(text).unwrap_err().to_string();
+        let cases = [
+            ("", "expected the name of a measure, found the end"),
+            ("a", "expected `<`, `<=`, `>` or `>=`, found the end"),
+            ("a = 3", "`=` has no meaning here"),
+            ("a < ", "expected a value or a design, found the end"),
+            ("a of < 3", "expected a design behind `of`, found `<`"),
+            ("a < 3 < 4", "`<` is left over"),
+            ("a of B < 2x * C", "`2x` is no factor above 0"),
+            ("a of B < 0 * C", "`0` is no factor above 0"),
+            ("a of B < C + D", "`D` is no value"),
+            ("a of B < C + ", "expected a value, found the end"),
+            ("a of B <= B + 2s", "compares `B` with itself"),
+            ("a < -3", "expected a value or a design, found `-`"),
+            ("a < 3 requests each", "`each` is left over"),
+            ("a\u{7} < 3", "`\\u{7}` has no meaning here"),
+            ("a < nan", "`nan`"),
+        ];
+        for (text, message) in cases.iter().take(cases.len() - 1) {
+            assert_eq!(bad(text), *message, "{text}");
+        }
+        // A word is a design until somebody says that there is none of that name.
+        assert_eq!(parsed("a < nan").reference.unwrap().design, "nan");
+    }
+}
