@@ -10,7 +10,7 @@ use clap::Args;
 use super::error::CliError;
 use super::events::JsonLines;
 use super::run::{self, Format};
-use super::{exit_code, figures};
+use super::{exit_code, figures, pages};
 use crate::lab::merge;
 use crate::lab::progress::{Bars, Event, Listen};
 
@@ -61,6 +61,6 @@ fn merge_and_show(arguments: &MergeArgs, command_line: &[String], events: &JsonL
     let finished = merge(&arguments.shards, &arguments.out, command_line, &told, &run::STOP)?;
     let jobs = thread::available_parallelism().map_or(1, usize::from);
     // The story of a run is told by the experiment, which shards do not carry: that figure is left to `meshfault run`.
-    run::write_pages(&finished, None, &figures::Retelling::default(), jobs)?;
+    pages::write(&finished, None, &figures::Retelling::default(), jobs)?;
     run::show(&finished, arguments.format, events)
 }

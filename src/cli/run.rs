@@ -12,14 +12,12 @@ use clap::{Args, ValueEnum};
 use super::error::CliError;
 use super::events::JsonLines;
 use super::load::{self, LoadRequest};
-use super::{dry_run, exit_code, explain, figures, junit, print};
+use super::{dry_run, exit_code, explain, figures, junit, pages, print};
 use crate::lab::designs::{Simulator, plan};
 use crate::lab::progress::Listen;
-use crate::lab::runner::workers;
-use crate::lab::segment::write_whole;
 use crate::lab::store::SUMMARY_MD;
 use crate::lab::{Finished, Options, Plan, Shard, Simulate, Start, Summary, Verdict, execute_told, result_dir};
-use crate::report::{summary_md, table};
+use crate::report::table;
 
 /// Where results go unless `--out` says otherwise.
 pub(super) const OUT_ROOT: &str = "out";
@@ -241,30 +239,13 @@ pub fn run_loaded(
         command_line: request.command_line.clone(),
     };
     let finished = execute_told(&loaded.plan, &*loaded.simulator, &options, stop, listener)?;
-    write_pages(
+    pages::write(
         &finished,
         Some(&*loaded.simulator),
         &retelling(&request.load),
         request.jobs,
     )?;
     Ok(finished)
-}
-
-/// Writes what people look at. Pages and figures are pure functions of the result: a found result gets them again, in case
-/// they were lost.
-///
-/// # Errors
-/// If the file system refuses.
-pub(super) fn write_pages(
-    finished: &Finished,
-    simulator: Option<&dyn Simulate>,
-    retelling: &figures::Retelling,
-    jobs: usize,
-) -> Result<(), CliError> {
-    let page = summary_md::render(&finished.manifest, &finished.summary);
-    write_whole(&finished.dir.join(SUMMARY_MD), page.as_bytes())?;
-    let pool = workers(jobs)?;
-    pool.install(|| figures::write(finished, simulator, retelling))
 }
 
 /// How one run of the experiment is told; how many replications there are does not matter to it.

@@ -16,6 +16,8 @@ use crate::kernel::RunFailure;
 
 /// Runs below which intervals are too rough for a decision.
 const RUNS_FEW: u64 = 100;
+/// Most designs that one warning names.
+const LISTED_MAX: usize = 8;
 
 /// Something worth knowing before a result is trusted.
 #[derive(Clone, Debug, PartialEq)]
@@ -124,7 +126,7 @@ impl Warning {
                 });
             }
             let untouched = numbers.sound().filter(|run| run.parties_cut == Some(0)).count() as u64;
-            if untouched > 0 && estimated.name != CONTROL {
+            if untouched > 0 && !is_control(&estimated.name) {
                 warnings.push(Self::FaultTouchedNothing {
                     design: design(),
                     runs: untouched,
@@ -172,12 +174,17 @@ fn beyond_horizon(plan: &Plan, summary: &Summary) -> Option<Warning> {
     })
 }
 
+/// Whether a name is that of the control, at whichever point.
+fn is_control(name: &str) -> bool {
+    name.split('@').next() == Some(CONTROL)
+}
+
 fn zero_events(summary: &Summary) -> Option<Warning> {
     let bound = |design: &DesignSummary| {
         let measure = design
             .measure("unauthorized_any")
             .filter(|measure| measure.estimate == Some(0.0))?;
-        Some((design.name.clone(), measure.n, measure.upper?)).filter(|_| design.name != CONTROL)
+        Some((design.name.clone(), measure.n, measure.upper?)).filter(|_| !is_control(&design.name))
     };
     let found: Vec<_> = summary.designs.iter().filter_map(bound).collect();
     let runs = found.iter().map(|(_, runs, _)| *runs).min()?;
@@ -207,9 +214,13 @@ fn script_stopped(numbers: &[DesignNumbers], summary: &Summary) -> Option<Warnin
     })
 }
 
-/// Names with something each, as a list in a sentence.
+/// Names with something each, as a list in a sentence; of many points the first ones.
 fn listed<T>(items: &[T], write: impl Fn(&T) -> String) -> String {
-    items.iter().map(write).collect::<Vec<_>>().join(", ")
+    let mut words: Vec<String> = items.iter().take(LISTED_MAX).map(write).collect();
+    if items.len() > LISTED_MAX {
+        words.push(format!("and {} more", items.len() - LISTED_MAX));
+    }
+    words.join(", ")
 }
 
 impl fmt::Display for Warning {
@@ -284,7 +295,7 @@ impl fmt::Display for Warning {
                 f,
                 "No unauthorized access was seen in {runs} runs or more of {}. The true share may still be up to {}. \
                  Read the exposure, which needs no lucky probe, or raise --replications.",
-                designs.join(", "),
+                listed(designs, String::clone),
                 percent(*upper)
             ),
             Self::ScriptStopped { designs, reason } => write!(

@@ -160,8 +160,10 @@ pub(super) fn replications(
     }
     match rule {
         Some(rule) => Ok((u32::try_from(rule.at_most).unwrap_or(REPLICATIONS_MAX), Some(rule))),
-        None => Err(InputError::in_file(path, "nothing says how many runs are made")
-            .with_hint("write `replications: 1000`, or a rule under `stopping`")),
+        None => Err(
+            complain(path, &experiment.meshfault, "nothing says how many runs are made")
+                .with_hint("write `replications: 1000`, or a rule under `stopping`"),
+        ),
     }
 }
 

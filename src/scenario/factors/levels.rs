@@ -4,6 +4,7 @@
 //! Every computed value is rounded to few digits and becomes text in the range's own unit. Whether the text fits what
 //! the factor sets is said by whoever reads that. Generators of samples are `latin` and `sobol`.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::form::{FactorForm, SamplingForm};
@@ -102,15 +103,13 @@ pub fn read(file: &Path, name: &Text, form: &FactorForm, target: &Target) -> Res
 
 /// Two levels that mean the same would be two points of one name, or one point counted twice.
 fn refuse_twice(file: &Path, name: &Text, levels: &[Text]) -> Result<(), InputError> {
-    let same = |a: &Text, b: &Text| {
-        a.value == b.value || {
-            let (a, b) = (Quantity::parse(&a.value), Quantity::parse(&b.value));
-            // A version such as 1.10 is no number: 1.1 is another one.
-            a.is_some_and(|a| a.seconds != 0) && a == b
-        }
-    };
-    for (index, level) in levels.iter().enumerate() {
-        if let Some(earlier) = levels[..index].iter().find(|earlier| same(earlier, level)) {
+    let mut texts: BTreeMap<&str, &Text> = BTreeMap::new();
+    let mut quantities: BTreeMap<(i32, u64), &Text> = BTreeMap::new();
+    for level in levels {
+        // A version such as 1.10 is no number: 1.1 is another one.
+        let quantity = Quantity::parse(&level.value).filter(|quantity| quantity.seconds != 0);
+        let same_quantity = quantity.and_then(|q| quantities.insert((q.seconds, q.number.to_bits()), level));
+        if let Some(earlier) = texts.insert(&level.value, level).or(same_quantity) {
             let message = format!(
                 "two levels of `{}` are the same: `{}` and `{}`",
                 name.value, earlier.value, level.value
