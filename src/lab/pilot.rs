@@ -88,7 +88,16 @@ pub fn estimate(plan: &Plan, simulator: &dyn Simulate, jobs: usize) -> Result<Es
     let seconds = seconds_per_run(plan, &timed.collect::<Vec<_>>());
     let runs = made.len() as u64;
     let all_runs = plan.replications * plan.designs.len() as u64;
-    let packed = packed_bytes(made.iter().map(|made| &made.rows));
+    // Point by point: with common random numbers, runs of one number are much alike at all points, and a compressor that
+    // saw them side by side would promise too much.
+    let of_point = |point: &usize| {
+        packed_bytes(
+            made.iter()
+                .filter(|made| tasks[made.task].0 == *point)
+                .map(|made| &made.rows),
+        )
+    };
+    let packed: u64 = points.iter().map(of_point).sum();
     Ok(Estimate {
         pilot_runs: runs,
         pilot_points: runs.min(points.len() as u64) as usize,
