@@ -154,13 +154,14 @@ mod tests {
             };
             per_run("startup_latency_p50", context).unwrap()
         };
-        let seen = gain(&values("cilium-only"), &values("istio-only")).unwrap();
+        // Two designs whose slow pods have one cause; without a mesh in one of them there is nothing in common to gain from.
+        let seen = gain(&values("istio-only"), &values("cilium-istio-1.21")).unwrap();
         println!(
             "variance {:.4} paired, {:.4} independent",
             seen.paired, seen.independent
         );
         assert!(
-            seen.independent > 1.5 * seen.paired,
+            seen.independent > 5.0 * seen.paired,
             "{} {}",
             seen.independent,
             seen.paired
