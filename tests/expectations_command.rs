@@ -47,7 +47,10 @@ fn text(bytes: &[u8]) -> String {
 
 /// A text as its words, wherever lines were broken.
 fn words(text: &str) -> String {
-    text.split_whitespace().filter(|word| *word != "│").collect::<Vec<_>>().join(" ")
+    text.split_whitespace()
+        .filter(|word| *word != "│")
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// Runs with one expectation; gives the exit code and what was printed.
@@ -61,7 +64,10 @@ fn outcome(claim: &str) -> (Option<i32>, String) {
         output.status.code() != Some(2),
         "{page}"
     );
-    (output.status.code(), words(&(text(&output.stdout) + &text(&output.stderr))))
+    (
+        output.status.code(),
+        words(&(text(&output.stdout) + &text(&output.stderr))),
+    )
 }
 
 #[test]

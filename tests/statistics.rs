@@ -5,8 +5,8 @@ use meshfault::stats::mean::mean_bca;
 use meshfault::stats::restricted_mean::area_above;
 use meshfault::stats::{
     BootstrapOptions, Estimate, Observation, Outcome, PairedCounts, agresti_min, clopper_pearson, cumulative_incidence,
-    design_effect, kaplan_meier, mean_t, paired_t, poisson_rate, quantile_order_statistic, ratio_of_sums, wilson,
-    zero_event_upper,
+    design_effect, holm_adjusted, kaplan_meier, mean_t, paired_t, poisson_rate, quantile_order_statistic,
+    ratio_of_sums, wilson, zero_event_upper,
 };
 use serde_json::Value;
 
@@ -288,5 +288,15 @@ fn the_fixture_names_its_versions() {
             pinned.contains(&format!("{library}=={version}\n")),
             "{library} {version}"
         );
+    }
+}
+
+#[test]
+fn holm_adjusts_as_statsmodels_does() {
+    for case in cases("holm", 3) {
+        let adjusted = holm_adjusted(&numbers(&case["p_values"]));
+        for (seen, known) in adjusted.iter().zip(numbers(&case["adjusted"])) {
+            assert_close("adjusted p-value", *seen, known, EXACT);
+        }
     }
 }
