@@ -21,6 +21,7 @@ use super::objects::{Backends, EndpointObject, IdentityObject, PodObject, Write}
 use super::replica_set::ReplicaSetEvent;
 use super::scheduler::SchedulerEvent;
 use super::script::ScriptEvent;
+use super::story::messages::watch_words;
 use crate::kernel::{EntityKey, EventClass, RunKey, SimDuration, SimTime};
 
 /// Readers that act on what they watch.
@@ -174,12 +175,28 @@ enum Reader {
     Istiod(IstiodId),
 }
 
+impl Reader {
+    /// The component that reads.
+    const fn source(self) -> Source {
+        match self {
+            Self::Deployment => Source::Deployment,
+            Self::ReplicaSet => Source::ReplicaSet,
+            Self::Scheduler => Source::Scheduler,
+            Self::EndpointSlice => Source::EndpointSlice,
+            Self::Script => Source::Script,
+            Self::Kubelet(node) => Source::Kubelet(node),
+            Self::Istiod(istiod) => Source::Istiod(istiod),
+        }
+    }
+}
+
 /// Tells a reader about a write of now; it learns of it after its own delay, in order.
 fn tell(ctx: &mut Ctx, reader: Reader, event: Event) {
     let now = ctx.now();
     let delay = ctx.shared.watch_delay();
     let shared = &mut *ctx.shared;
     let at = shared.api.arrival(reader, &delay, &shared.run_key, now);
+    ctx.message(Source::ApiServer, reader.source(), now, at, || watch_words(&event));
     ctx.at(Source::ApiServer, EventClass::Deliver, at, event);
 }
 

@@ -16,6 +16,7 @@ use super::objects::{Backends, IdentityObject, Write};
 use super::physics::Physics;
 use super::purpose::Purpose;
 use super::recorder::Recorder;
+use super::story::messages::{Message, write_words};
 use super::story::{Fact, Story};
 use crate::kernel::{EntityKey, EventClass, Kernel, Law, RunKey, SimDuration, SimTime, Stream, Timer};
 
@@ -220,6 +221,8 @@ impl Ctx<'_> {
         }
         let law = self.blueprint().spec.kubernetes.api_write_latency;
         let latency = self.draw(Purpose::ApiWrite, entity, &law);
+        let sent = self.now() + wait;
+        self.message(source, Source::ApiServer, sent, sent + latency, || write_words(&write));
         self.after(source, EventClass::Commit, wait + latency, Event::Commit(write));
         true
     }
@@ -239,6 +242,7 @@ impl Ctx<'_> {
         }
         let law = self.blueprint().spec.kubernetes.api_write_latency;
         *latest = (self.now() + self.draw(Purpose::ApiWrite, entity, &law)).max(*latest);
+        self.message(source, Source::ApiServer, self.now(), *latest, || write_words(&write));
         self.at(source, EventClass::Commit, *latest, Event::Commit(write));
         true
     }
@@ -256,6 +260,28 @@ impl Ctx<'_> {
             if let Some(story) = &mut self.shared.story {
                 story.note(now, fact);
             }
+        }
+    }
+
+    /// Notes a message that was sent, if somebody asked for the story; `what` is how it is called and the pod that it is about.
+    pub fn message(
+        &mut self,
+        from: Source,
+        to: Source,
+        sent: SimTime,
+        arrives: SimTime,
+        what: impl FnOnce() -> (&'static str, Option<PodId>),
+    ) {
+        if let Some(story) = &mut self.shared.story {
+            let (what, about) = what();
+            story.send(Message {
+                from,
+                to,
+                sent,
+                arrives,
+                what,
+                about,
+            });
         }
     }
 

@@ -24,6 +24,7 @@ pub mod numbers;
 pub mod pareto;
 pub mod parquet_read;
 pub mod parquet_write;
+pub mod pick;
 pub mod pilot;
 pub mod plan;
 pub mod progress;
@@ -40,6 +41,7 @@ pub mod tables;
 pub mod verify;
 mod wall_clock;
 pub mod warning;
+pub mod what_if;
 
 #[cfg(test)]
 mod compare_tests;

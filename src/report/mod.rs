@@ -15,6 +15,7 @@ pub mod slow_pods;
 pub mod summary_md;
 pub mod table;
 pub mod timeline_of_run;
+pub mod trace;
 pub mod verify;
 
 #[cfg(test)]

@@ -39,7 +39,6 @@ pub(super) const CLUSTER_KEYS: [&str; 9] = [
     "cluster.istio.version",
     "cluster.istio.replicas",
 ];
-
 /// Keys of the churn that starts by itself; they change every entry of the list.
 pub(super) const CHURN_KEYS: [&str; 5] = [
     "churn.rate",
@@ -91,6 +90,8 @@ pub struct Overrides {
     pub limits: Limits,
     /// What differs in the cluster.
     pub cluster: Cluster,
+    /// What differs in the faults.
+    pub faults: Pairs<Fault>,
     /// What differs in the options.
     pub options: Pairs<Text>,
     /// What differs in the parameters.
@@ -262,13 +263,18 @@ mod tests {
             "options.gap=3s",
             "parameters.kubernetes.watch_latency={constant: 5ms}",
             "churn={rate: 20/s, for: 10m, lifetime: 60s}",
+            "faults.cut.node.cut.mode=reject",
+            "faults.cut.node.for=21.5s",
         ])
         .expect("all of these keys exist");
         assert_eq!(set.cluster.nodes.map(|n| n.value).as_deref(), Some("400"));
         assert_eq!(set.options.get("gap").map(|g| g.value.as_str()), Some("3s"));
         assert!(set.parameters.get("kubernetes.watch_latency").is_some());
         assert_eq!(set.churn.map(|c| c.len()), Some(1));
-        assert_eq!(set.written.len(), 6);
+        let fault = set.faults.get("cut.node").expect("a name may have a dot");
+        assert_eq!(fault.cut.mode.as_ref().map(|mode| mode.value.as_str()), Some("reject"));
+        assert_eq!(fault.duration.as_ref().map(|span| span.value.as_str()), Some("21.5s"));
+        assert_eq!(set.written.len(), 8);
     }
 
     #[test]

@@ -21,6 +21,7 @@ use crate::cluster::kubelet::KubeletEvent;
 use crate::cluster::links::{Cut, Party};
 use crate::cluster::purpose::Purpose;
 use crate::cluster::spec::CutMode;
+use crate::cluster::story::messages::answer_words;
 use crate::cluster::story::{Fact, LegFact, ReviewFailure};
 use crate::cluster::token_bucket::TokenBucket;
 use crate::kernel::{EntityKey, EventClass, SimDuration, SimTime, Timer};
@@ -327,6 +328,11 @@ fn answer(id: IstiodId, request: Request, answer: Answer, wait: SimDuration, ctx
         .child(220 + request.leg as u64)
         .child(u64::from(request.number));
     let one_way = ctx.draw(Purpose::OneWay, key, &law);
+    let sent = ctx.now() + wait;
+    let (from, to) = (Source::Istiod(id), Source::Sidecar(request.pod));
+    ctx.message(from, to, sent, sent + one_way, || {
+        (answer_words(request.leg, answer), Some(request.pod))
+    });
     let event = SidecarEvent::Answer(request.leg, request.serial, request.number, answer);
     ctx.after(
         Source::Istiod(id),

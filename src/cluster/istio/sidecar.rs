@@ -18,6 +18,7 @@ use crate::cluster::judge::JudgeEvent;
 use crate::cluster::kubelet::Kubelets;
 use crate::cluster::objects::Backends;
 use crate::cluster::purpose::Purpose;
+use crate::cluster::story::messages::request_words;
 use crate::cluster::story::{Fact, LegFact};
 use crate::kernel::{EventClass, SimDuration};
 
@@ -97,6 +98,11 @@ pub fn send(pod: PodId, leg: Leg, serial: u32, number: u32, connection: Connecti
     };
     let istiod = connection.istiod;
     ctx.note(|_| Fact::Leg(pod, leg, LegFact::Sent));
+    let now = ctx.now();
+    let to = Source::Istiod(istiod);
+    ctx.message(Source::Sidecar(pod), to, now, now + one_way, || {
+        (request_words(leg), Some(pod))
+    });
     ctx.after(
         Source::Sidecar(pod),
         EventClass::Physics,

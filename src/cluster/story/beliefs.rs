@@ -81,12 +81,18 @@ impl<'a> Past<'a> {
         format!("{}/{}", subject.namespace, subject.service_account)
     }
 
+    /// The labels of the pods of a true identity.
+    fn labels(&self, identity: TrueIdentity) -> String {
+        self.shared.blueprint.subjects[identity.0 as usize].labels.to_string()
+    }
+
     /// A numeric identity with its meaning.
     pub(super) fn identity(&self, number: BelievedIdentity) -> Identity {
         let meaning = self.shared.api.meaning(number);
         Identity {
             number: number.0,
             meaning: meaning.map_or("world".to_owned(), |identity| self.account(identity)),
+            labels: meaning.map_or(String::new(), |identity| self.labels(identity)),
         }
     }
 
@@ -97,6 +103,7 @@ impl<'a> Past<'a> {
         Identity {
             number: number.0,
             meaning: self.account(identity),
+            labels: self.labels(identity),
         }
     }
 
@@ -186,7 +193,7 @@ impl<'a> Past<'a> {
         self.shared.blueprint.addresses.topic(ip)
     }
 
-    fn ipcache_of(&self, node: NodeId) -> Reader<'_, crate::cluster::objects::EndpointObject> {
+    pub(super) fn ipcache_of(&self, node: NodeId) -> Reader<'_, crate::cluster::objects::EndpointObject> {
         Reader {
             shared: self.shared,
             path: &self.shared.ipcaches[node.index()],

@@ -7,11 +7,13 @@ use std::net::Ipv4Addr;
 
 use serde::Serialize;
 
-use crate::cluster::records::AccessRecord;
+use super::course::Course;
+use crate::cluster::records::{AccessRecord, ExposureRecord};
 use crate::cluster::spec::{CutMode, Encryption, Routing};
 use crate::kernel::{SimDuration, SimTime};
 
 pub use super::dossier_starts::{Asked, ConnectionStory, LegName, LegStory, PodStory, WaitStory};
+pub use super::exposed::ExposedStory;
 
 /// The story of one run.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -34,8 +36,15 @@ pub struct Dossier {
     pub requests: Vec<RequestStory>,
     /// Pods that were slow or never ready.
     pub slow: Vec<PodStory>,
+    /// The measured pod that took longest, slow or not.
+    pub slowest: Option<PodStory>,
     /// Measured pods in all.
     pub measured_pods: u32,
+    /// What the enforcing node believed when the longest exposure began; absent if there was none.
+    pub exposed: Option<ExposedStory>,
+    /// Messages, spans and decisions by component, for a trace.
+    #[serde(skip)]
+    pub course: Course,
 }
 
 /// What of the design matters for the story.
@@ -176,7 +185,7 @@ pub struct AddressStory {
     /// Its entry at nodes, over time: the cut node first, then a healthy one.
     pub beliefs: Vec<NodeBelief>,
     /// Spans during which an attempt would have been let in that should not have been.
-    pub exposures: Vec<crate::cluster::records::ExposureRecord>,
+    pub exposures: Vec<ExposureRecord>,
 }
 
 /// Who held an address.
@@ -223,6 +232,8 @@ pub struct Identity {
     pub number: u32,
     /// Namespace and service account; `world` for what is not known.
     pub meaning: String,
+    /// The labels of its pods, `app=sleep,version=v1`; empty for the world.
+    pub labels: String,
 }
 
 /// How far a reader has read.

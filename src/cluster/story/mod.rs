@@ -2,13 +2,16 @@
 //!
 //! Components note facts as they happen, with identifiers and no text. What follows from them (who believed what at that
 //! moment, as of which revision, and why nothing corrected it) is worked out after the run, when asking is free: [`told`]
-//! makes the [`dossier::Dossier`]. Comparing belief with truth is allowed here as it is to the judge: nobody in the run
+//! makes the [`dossier::Dossier`], and with it the [`course::Course`] that a trace is made from. Comparing belief with truth is allowed here as it is to the judge: nobody in the run
 //! hears of it. How a dossier reads belongs to `report`.
 
 mod addresses;
 mod beliefs;
+pub mod course;
 pub mod dossier;
 mod dossier_starts;
+mod exposed;
+pub mod messages;
 mod requests;
 mod starts;
 mod told;
@@ -27,6 +30,7 @@ use super::objects::{Backend, Backends};
 use super::spec::CutMode;
 use crate::kernel::SimTime;
 
+use messages::Message;
 pub use told::told;
 
 /// What happened.
@@ -201,12 +205,24 @@ pub enum Wait {
 #[derive(Debug, Default)]
 pub struct Story {
     facts: Vec<(SimTime, Fact)>,
+    messages: Vec<Message>,
+    /// Messages beyond [`messages::MESSAGES_MAX`].
+    messages_omitted: u64,
 }
 
 impl Story {
     /// Adds a fact.
     pub fn note(&mut self, time: SimTime, fact: Fact) {
         self.facts.push((time, fact));
+    }
+
+    /// Adds a message, unless there are too many.
+    pub fn send(&mut self, message: Message) {
+        if self.messages.len() < messages::MESSAGES_MAX {
+            self.messages.push(message);
+        } else {
+            self.messages_omitted += 1;
+        }
     }
 
     /// All facts.

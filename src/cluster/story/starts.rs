@@ -24,6 +24,20 @@ pub(super) fn slow(past: &Past, records: &[PodRecord]) -> Vec<PodStory> {
         .collect()
 }
 
+/// The measured pod that took longest, slow or not; those that were never ready first, of equals the first. Deleted ones do
+/// not count.
+pub(super) fn slowest(past: &Past, records: &[PodRecord]) -> Option<PodStory> {
+    let rank = |index: &usize| {
+        let record = &records[*index];
+        let never = record.exit_cause == ExitCause::Censored;
+        (never, record.exit.since(record.wished), std::cmp::Reverse(*index))
+    };
+    let counts = |record: &PodRecord| record.measured && record.exit_cause != ExitCause::Deleted;
+    let measured = (0..records.len()).filter(|index| counts(&records[*index]));
+    let index = measured.max_by_key(rank)?;
+    Some(pod_story(past, PodId(index as u32), &records[index]))
+}
+
 fn pod_story(past: &Past, pod: PodId, record: &PodRecord) -> PodStory {
     let refusals = past.story.facts().filter_map(|(time, fact)| match fact {
         Fact::CreationRefused { pod: own, istiod } if *own == pod => {

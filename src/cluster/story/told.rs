@@ -2,7 +2,7 @@
 
 use super::beliefs::Past;
 use super::dossier::{Command, CommandKind, Dossier, FaultStory, GivenUp, MeshSetting, Setting};
-use super::{Fact, ScriptFact, Story, addresses, requests, starts};
+use super::{Fact, ScriptFact, Story, addresses, course, exposed, requests, starts};
 use crate::cluster::blueprint::Blueprint;
 use crate::cluster::context::Shared;
 use crate::cluster::records::Outcome;
@@ -13,6 +13,7 @@ use crate::kernel::SimTime;
 pub fn told(shared: &Shared, story: &Story, outcome: &Outcome, end: SimTime) -> Dossier {
     let past = Past::new(shared, story, end);
     let requests = requests::requests(&past, &outcome.accesses);
+    let course = course::course(&past, &requests, &outcome.pods);
     Dossier {
         setting: setting(&shared.blueprint),
         script: script(&past),
@@ -23,7 +24,10 @@ pub fn told(shared: &Shared, story: &Story, outcome: &Outcome, end: SimTime) -> 
         service: addresses::probed_service(&past, outcome),
         requests,
         slow: starts::slow(&past, &outcome.pods),
+        slowest: starts::slowest(&past, &outcome.pods),
         measured_pods: outcome.pods.iter().filter(|pod| pod.measured).count() as u32,
+        exposed: exposed::longest(&past, outcome),
+        course,
     }
 }
 

@@ -94,7 +94,8 @@ fn request_rows(dossier: &Dossier) -> Vec<(SimTime, u8, String)> {
     rows
 }
 
-fn command_words(command: &CommandKind) -> String {
+/// What the script did or saw, in words.
+pub(in crate::report) fn command_words(command: &CommandKind) -> String {
     match command {
         CommandKind::Remembered { workload, addresses } => {
             format!("the script remembers {addresses} addresses of {workload}")

@@ -4,14 +4,20 @@
 //! A pure function of the run's outcome. Words are chosen with care: *believed* is what a node had read, *truly* is what
 //! was so, *meant* is what the policies intend. One file per section; [`page`] wraps lines.
 
+pub mod chain;
 mod course;
 mod ending;
+pub mod json;
+pub mod mermaid;
 mod people;
 mod request;
 mod reuse;
 mod slow;
 mod slow_words;
+mod why;
 
+#[cfg(test)]
+mod golden_tests;
 pub mod page;
 #[cfg(test)]
 mod tests;
@@ -20,7 +26,11 @@ use crate::cluster::records::Outcome;
 use crate::cluster::spec::{Encryption, Routing};
 use crate::cluster::story::dossier::{Dossier, PodStory, RequestStory, Setting};
 use crate::lab::plan::quoted;
+use crate::lab::what_if::{Change, Happened, RepairBound, WhatIf};
+use chain::{Chain, Focus, Subject, chains};
+pub(in crate::report) use course::command_words;
 use page::{Page, many};
+use serde::Serialize;
 
 /// A run to be told.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +51,50 @@ pub struct Told<'a> {
     pub outcome: &'a Outcome,
 }
 
+/// Why something happened, and what would have prevented it if that was asked for.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Cause {
+    /// Link by link from the end back to the fault.
+    pub chain: Chain,
+    /// Replays of the run with one thing changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub what_if: Option<WhatIf>,
+}
+
+impl Cause {
+    /// The changes whose replays are reported, in order.
+    pub fn changes(&self) -> impl Iterator<Item = &Change> {
+        let what_if = self.what_if.iter();
+        what_if.flat_map(|answers| {
+            let repairs = answers.repairs.iter().map(|repair| match &repair.bound {
+                RepairBound::Found { change, .. } | RepairBound::Never { change } => change,
+            });
+            repairs.chain(answers.answers.iter().map(|answer| &answer.switch.change))
+        })
+    }
+}
+
+/// The causes of a run without asking what would have prevented them.
+#[must_use]
+pub fn causes(outcome: &Outcome, focus: &Focus) -> Vec<Cause> {
+    let chains = outcome
+        .dossier
+        .as_deref()
+        .map(|dossier| chains(dossier, outcome, focus));
+    let cause = |chain| Cause { chain, what_if: None };
+    chains.unwrap_or_default().into_iter().map(cause).collect()
+}
+
+/// What a chain explains, as a question for `lab::what_if`.
+#[must_use]
+pub fn happened(subject: &Subject) -> Happened {
+    match subject {
+        Subject::Access { access } => Happened::Access(access.clone()),
+        Subject::Exposure { window } => Happened::Exposure(window.clone()),
+        Subject::SlowStart { pod } => Happened::SlowStart(pod.clone()),
+    }
+}
+
 /// The command that tells a run again; `begin` is the program, the command and the experiment.
 #[must_use]
 pub fn command(begin: &str, design: &str, replication: u64, changes: &[String]) -> String {
@@ -54,15 +108,24 @@ pub fn command(begin: &str, design: &str, replication: u64, changes: &[String]) 
     text
 }
 
-/// The story of a run.
+/// The story of a run, with its causes but without what would have prevented them.
 #[must_use]
 pub fn render(told: &Told) -> String {
+    render_with(told, &causes(told.outcome, &Focus::All), None)
+}
+
+/// The story of a run with these causes; `chosen` says why this run is told.
+#[must_use]
+pub fn render_with(told: &Told, causes: &[Cause], chosen: Option<&str>) -> String {
     let mut page = Page::default();
     page.title(&format!(
         "{}, design {}, replication {}, seed {}",
         told.experiment, told.design, told.replication, told.seed
     ));
     let outcome = told.outcome;
+    if let Some(chosen) = chosen {
+        page.paragraph(chosen);
+    }
     if let Some(failure) = &outcome.run.failure {
         page.paragraph(&format!(
             "The run failed at {} in {}: {}",
@@ -76,6 +139,7 @@ pub fn render(told: &Told) -> String {
         return page.finish();
     };
     page.paragraph(&people::headline(dossier, outcome));
+    why::sections(&mut page, causes, told.design);
     page.section("The run");
     page.paragraph(&setting(told.title, &dossier.setting));
     page.blank();

@@ -1,0 +1,231 @@
+//! `--first` and `--worst`: which run of a stored result is told, and from which experiment it is replayed.
+//!
+//! A result folder says what it was made from; the experiment is found by the command that made it, or among the built-in
+//! ones, and must be the one of the result, by the digest of its inputs. Picking by rows belongs to `lab::pick`.
+
+use std::path::{Path, PathBuf};
+
+use clap::Parser;
+
+use super::super::error::CliError;
+use super::super::load::{self, LoadRequest};
+use super::super::run::{OUT_ROOT, RunArgs};
+use crate::cluster::records::AccessClass;
+use crate::kernel::{SimDuration, SimTime};
+use crate::lab::cell::Word;
+use crate::lab::designs::plan;
+use crate::lab::manifest::{RunInfo, read_json};
+use crate::lab::pick::{self, FIRST, Picked, WORST};
+use crate::lab::store::{MANIFEST, RUN_INFO};
+use crate::lab::{Finished, open_result, result_dir};
+use crate::report::explain::chain::Focus;
+use crate::scenario::Scenario;
+use crate::scenario::error::InputError;
+
+/// What is looked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// The first run in which this happened.
+    First(String),
+    /// The worst run by this measure.
+    Worst(String),
+}
+
+/// A run that was chosen.
+#[derive(Clone, Debug)]
+pub struct Chosen {
+    /// The experiment with the changes of the result.
+    pub load: LoadRequest,
+    /// The design.
+    pub design: String,
+    /// The number of the run.
+    pub replication: u64,
+    /// What it was chosen for.
+    pub focus: Focus,
+    /// Why it was chosen, for people.
+    pub why: String,
+}
+
+impl Wanted {
+    /// Checks the name.
+    ///
+    /// # Errors
+    /// If there is none like it, with a near match.
+    pub fn check(self) -> Result<Self, CliError> {
+        let (option, name, known): (_, _, &[&str]) = match &self {
+            Self::First(name) => ("--first", name, &FIRST),
+            Self::Worst(name) => ("--worst", name, &WORST),
+        };
+        if known.contains(&name.as_str()) {
+            return Ok(self);
+        }
+        let error = InputError::in_file(Path::new(option), format!("unknown name `{name}`"));
+        Err(load::wrong(vec![error.with_candidates(name, known.iter().copied())]))
+    }
+}
+
+/// Chooses a run.
+///
+/// # Errors
+/// If there is no such result, it is damaged, was made from another experiment, or has no such run.
+pub fn choose(wanted: &Wanted, request: &LoadRequest, results: Option<&Path>) -> Result<Chosen, CliError> {
+    let named = request
+        .experiment
+        .as_deref()
+        .filter(|path| path.join(MANIFEST).is_file());
+    let experiment = if named.is_some() {
+        None
+    } else {
+        request.experiment.clone()
+    };
+    let asked = LoadRequest {
+        experiment,
+        designs: Vec::new(),
+        changes: request.changes.clone(),
+    };
+    let folder = match results.or(named) {
+        Some(folder) => folder.to_owned(),
+        None => default_folder(&asked)?,
+    };
+    if !folder.join(MANIFEST).is_file() {
+        let message = format!("no result lies in {}", folder.display());
+        let error = InputError::in_file(Path::new(option_of(wanted)), message);
+        let hint = "make one with `meshfault run`, or name the folder of one";
+        return Err(load::wrong(vec![error.with_hint(hint)]));
+    }
+    let found = open_result(&folder)?;
+    let load = experiment_of(&found, &asked, named.is_none() && request.experiment.is_some())?;
+    let design = request.designs.first().map(String::as_str);
+    if let Some(name) = design {
+        load::designs(&load::scenario(&load)?, &[name.to_owned()])?;
+    }
+    let horizon = SimTime::ZERO + SimDuration::from_secs_f64(found.manifest.horizon_s);
+    let picked = match wanted {
+        Wanted::First(what) => pick::first(&folder, what, design)?,
+        Wanted::Worst(by) => pick::worst(&folder, by, design, horizon)?,
+    };
+    let Some(picked) = picked else {
+        let name = match wanted {
+            Wanted::First(name) | Wanted::Worst(name) => name,
+        };
+        let where_ = design.map_or(String::new(), |design| format!(" in the design {design}"));
+        let runs = found.manifest.replications;
+        let message = format!("there is none: no run of {}{where_} has `{name}`", folder.display());
+        let hint = format!("the result holds {runs} runs of each design; ask for another name, or for another design");
+        let error = InputError::in_file(Path::new(option_of(wanted)), message).with_hint(hint);
+        return Err(load::wrong(vec![error]));
+    };
+    Ok(Chosen {
+        load,
+        why: why(wanted, &picked, &folder, design),
+        focus: focus(wanted, picked.pod.clone()),
+        design: picked.design,
+        replication: picked.replication,
+    })
+}
+
+const fn option_of(wanted: &Wanted) -> &'static str {
+    match wanted {
+        Wanted::First(_) => "--first",
+        Wanted::Worst(_) => "--worst",
+    }
+}
+
+/// Where `run` would put the result.
+fn default_folder(load: &LoadRequest) -> Result<PathBuf, CliError> {
+    let scenario = load::scenario(load)?;
+    let designs = load::designs(&scenario, &[])?;
+    Ok(result_dir(Path::new(OUT_ROOT), &plan(&scenario, &designs)))
+}
+
+fn focus(wanted: &Wanted, pod: Option<String>) -> Focus {
+    match wanted {
+        Wanted::Worst(by) if by == "startup_latency" => Focus::Start(pod),
+        Wanted::Worst(by) if by.ends_with("exposure") => Focus::Exposure,
+        Wanted::First(what) if what == "never_ready" => Focus::Start(pod),
+        Wanted::First(what) => {
+            let class = AccessClass::WORDS.iter().find(|(_, word)| word == what);
+            class.map_or(Focus::All, |(class, _)| Focus::Access(*class))
+        }
+        Wanted::Worst(_) => Focus::All,
+    }
+}
+
+fn why(wanted: &Wanted, picked: &Picked, folder: &Path, design: Option<&str>) -> String {
+    let Picked {
+        design: of,
+        replication,
+        candidates,
+        pod,
+        value,
+    } = picked;
+    let within = match design {
+        Some(design) => format!("of the design {design}"),
+        None => "in the order of designs and replications".to_owned(),
+    };
+    let pod = pod.as_ref().map_or(String::new(), |pod| format!(", pod {pod}"));
+    let reason = match wanted {
+        Wanted::First(what) => format!("the first of {candidates} with `{what}`{pod}, {within}"),
+        Wanted::Worst(by) => {
+            let value = value.as_deref().unwrap_or("");
+            format!("the worst of {candidates} by `{by}`, with {value}{pod}; of equal ones the first, {within}")
+        }
+    };
+    format!("Chosen from {}: run {replication} of {of}, {reason}.", folder.display())
+}
+
+/// The `run` command that made a result.
+#[derive(Parser)]
+struct RunCommand {
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+/// The experiment that a result was made from; `named` if the experiment was named beside the result.
+fn experiment_of(found: &Finished, asked: &LoadRequest, named: bool) -> Result<LoadRequest, CliError> {
+    let manifest = &found.manifest;
+    let mut tries: Vec<LoadRequest> = Vec::new();
+    if named {
+        tries.push(asked.clone());
+    } else {
+        let info: Option<RunInfo> = read_json(&found.dir.join(RUN_INFO)).ok();
+        let command = info.map(|info| info.command_line).unwrap_or_default();
+        let parsed = RunCommand::try_parse_from(&command).ok();
+        tries.extend(parsed.and_then(|parsed| Some(parsed.run.check(Vec::new()).ok()?.load)));
+        tries.push(LoadRequest {
+            experiment: Some(PathBuf::from(&manifest.experiment)),
+            ..asked.clone()
+        });
+    }
+    // How many runs there are belongs to the inputs of a result and not to the run.
+    let with_count: Vec<LoadRequest> = tries
+        .iter()
+        .map(|load| {
+            let mut load = load.clone();
+            load.changes
+                .push(format!("replications={}", manifest.replications_planned));
+            load
+        })
+        .collect();
+    let is_it = |scenario: &Scenario| scenario.input_digest == manifest.input_digest;
+    for load in tries.into_iter().chain(with_count) {
+        if load::scenario(&load).is_ok_and(|scenario| is_it(&scenario)) {
+            return Ok(LoadRequest {
+                designs: Vec::new(),
+                ..load
+            });
+        }
+    }
+    let message = format!(
+        "the experiment of {} was not found: no file or built-in experiment `{}` has its inputs",
+        found.dir.display(),
+        manifest.experiment
+    );
+    let hint = format!(
+        "name it as it was run: `meshfault explain EXPERIMENT --results {}` with the same --seed and --set, in version {}",
+        found.dir.display(),
+        manifest.version
+    );
+    let error = InputError::in_file(&found.dir, message).with_hint(hint);
+    Err(load::wrong(vec![error]))
+}

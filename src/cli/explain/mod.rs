@@ -1,0 +1,304 @@
+//! `meshfault explain`: replays one run of a design and tells it, as text, JSON, Mermaid diagram, figure or trace.
+//!
+//! A run depends on nothing but its experiment, design, seed and number, so any run can be told, whether it belonged to a
+//! result or not; `choose` takes one out of a result. What the story says belongs to `report`.
+
+mod choose;
+mod trace;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::error::CliError;
+use super::load::{self, DEFAULT_EXPERIMENT, LoadRequest};
+use super::{exit_code, print};
+use crate::cluster::records::Outcome;
+use crate::kernel::TraceLine;
+use crate::lab::LabError;
+use crate::lab::designs::Simulator;
+use crate::lab::what_if::{Change, Replays};
+use crate::report::explain::chain::Focus;
+use crate::report::explain::{self, Cause, Told, json, mermaid};
+use crate::report::figures::{png, timeline};
+use crate::report::timeline_of_run;
+use clap::{Args, ValueEnum};
+
+/// Pictures are drawn at this many times the size of the SVG.
+const PNG_SCALE: f64 = 2.0;
+
+/// How commands print: for people or for programs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// How a story is told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum StoryFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs; docs/explain.md describes it.
+    Json,
+    /// A Mermaid sequence diagram.
+    Mermaid,
+}
+
+/// The arguments as they were typed.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// The experiment: a file, or the name of a built-in one; without it, the built-in istiod-cut-off. With --first or
+    /// --worst also the folder of a result.
+    #[arg(value_name = "EXPERIMENT|RESULTS")]
+    experiment: Option<PathBuf>,
+    /// The design, `DESIGN` or `DESIGN@factor=value,…`; without it, the first of the experiment. With --first or --worst: only runs of this design.
+    #[arg(long, value_name = "DESIGN")]
+    design: Option<String>,
+    /// The number of the run, from 0; it may lie beyond those of a result.
+    #[arg(long, value_name = "R", allow_hyphen_values = true, required_unless_present_any = ["first", "worst"])]
+    replication: Option<u64>,
+    /// Takes the first run of a result in which this happened: unauthorized, network_bypassed, mesh_bypassed,
+    /// wrongly_denied, unreachable, demonstrated, never_ready, failed.
+    #[arg(long, value_name = "WHAT", conflicts_with_all = ["replication", "worst"])]
+    first: Option<String>,
+    /// Takes the worst run of a result by this measure: startup_latency, exposure, unauthorized_exposure,
+    /// network_bypassed_exposure, mesh_bypassed_exposure, certificate_requests, stale_entries.
+    #[arg(long, value_name = "MEASURE", conflicts_with = "replication")]
+    worst: Option<String>,
+    /// The result for --first and --worst; without it, the folder where `run` puts it.
+    #[arg(long, value_name = "DIR", conflicts_with = "replication")]
+    results: Option<PathBuf>,
+    /// Does not ask what would have prevented it, which takes some dozen replays of the run.
+    #[arg(long)]
+    no_counterfactuals: bool,
+    /// Master seed; without it, what the experiment says.
+    #[arg(long, value_name = "S")]
+    seed: Option<u64>,
+    /// Changes a value of the experiment, for example `cluster.nodes=400`; may be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    changes: Vec<String>,
+    /// Adds what each component told, line by line.
+    #[arg(long)]
+    events: bool,
+    /// Draws the run as swim lanes into this file, which ends in .svg or .png.
+    #[arg(long, value_name = "FILE")]
+    timeline: Option<PathBuf>,
+    /// How the story is told.
+    #[arg(long, value_enum, default_value_t)]
+    format: StoryFormat,
+    #[command(flatten)]
+    trace: trace::TraceArgs,
+}
+
+/// The arguments as they are meant.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ExplainRequest {
+    load: LoadRequest,
+    which: Which,
+    counterfactuals: bool,
+    events: bool,
+    timeline: Option<(PathBuf, Picture)>,
+    trace: Option<trace::TraceRequest>,
+    format: StoryFormat,
+}
+
+/// Which run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Which {
+    Replication(u64),
+    Chosen(choose::Wanted, Option<PathBuf>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Picture {
+    Svg,
+    Png,
+}
+
+impl ExplainArgs {
+    /// Checks the arguments.
+    ///
+    /// # Errors
+    /// If one of them has no meaning.
+    pub fn check(self) -> Result<ExplainRequest, CliError> {
+        let timeline = self.timeline.map(|file| picture(&file).map(|kind| (file, kind)));
+        let mut changes = self.changes;
+        changes.extend(self.seed.map(|seed| format!("seed={seed}")));
+        let which = match (self.replication, self.first, self.worst) {
+            (_, Some(first), _) => Which::Chosen(choose::Wanted::First(first).check()?, self.results),
+            (_, None, Some(worst)) => Which::Chosen(choose::Wanted::Worst(worst).check()?, self.results),
+            (replication, None, None) => Which::Replication(replication.unwrap_or_default()),
+        };
+        Ok(ExplainRequest {
+            load: LoadRequest {
+                experiment: self.experiment,
+                designs: self.design.into_iter().collect(),
+                changes,
+            },
+            which,
+            counterfactuals: !self.no_counterfactuals,
+            events: self.events,
+            timeline: timeline.transpose()?,
+            trace: self.trace.check()?,
+            format: self.format,
+        })
+    }
+}
+
+/// The command that tells a run of an experiment, up to the design.
+#[must_use]
+pub fn begin(experiment: Option<&Path>) -> String {
+    // The default is named, so that a run without a name and a run of the default leave the same bytes.
+    let experiment = experiment.unwrap_or_else(|| Path::new(DEFAULT_EXPERIMENT));
+    format!("meshfault explain {}", experiment.display())
+}
+
+fn picture(file: &Path) -> Result<Picture, CliError> {
+    match file.extension().and_then(|ending| ending.to_str()) {
+        Some("svg") => Ok(Picture::Svg),
+        Some("png") => Ok(Picture::Png),
+        _ => Err(CliError::Argument {
+            argument: "--timeline",
+            reason: format!("`{}` ends neither in .svg nor in .png", file.display()),
+            hint: "name a file such as timeline.svg or timeline.png",
+        }),
+    }
+}
+
+/// A run that is to be told.
+struct Run {
+    load: LoadRequest,
+    replication: u64,
+    focus: Focus,
+    /// Why this one, if it was chosen from a result.
+    chosen: Option<String>,
+}
+
+fn run_of(request: &ExplainRequest) -> Result<Run, CliError> {
+    match &request.which {
+        Which::Replication(replication) => Ok(Run {
+            load: request.load.clone(),
+            replication: *replication,
+            focus: Focus::All,
+            chosen: None,
+        }),
+        Which::Chosen(wanted, results) => {
+            let mut chosen = choose::choose(wanted, &request.load, results.as_deref())?;
+            chosen.load.designs = vec![chosen.design];
+            // How many replications there are does not matter to one of them.
+            chosen
+                .load
+                .changes
+                .retain(|change| !change.starts_with("replications="));
+            Ok(Run {
+                load: chosen.load,
+                replication: chosen.replication,
+                focus: chosen.focus,
+                chosen: Some(chosen.why),
+            })
+        }
+    }
+}
+
+/// Does what was asked and gives the exit code.
+///
+/// # Errors
+/// If the experiment cannot be read, has no such design or result, or a file cannot be written.
+pub fn run(request: &ExplainRequest) -> Result<u8, CliError> {
+    let run = run_of(request)?;
+    let scenario = load::scenario(&run.load)?;
+    let designs = load::designs(&scenario, &run.load.designs)?;
+    let design = designs[0];
+    if !run.load.designs.is_empty() && designs.len() > 1 {
+        return Err(CliError::SeveralPoints {
+            name: design.design.clone(),
+            points: designs.len(),
+            first: design.name.clone(),
+        });
+    }
+    let simulator = Simulator::new(scenario.seed, &scenario.seed_group, [design]);
+    let outcome = simulator.run(0, run.replication, true);
+    let begin = begin(run.load.experiment.as_deref());
+    let command = explain::command(&begin, &design.name, run.replication, &run.load.changes);
+    let told = Told {
+        experiment: &scenario.name,
+        design: &design.name,
+        title: &design.title,
+        replication: run.replication,
+        seed: scenario.seed,
+        command: &command,
+        outcome: &outcome,
+    };
+    if let Some((file, kind)) = &request.timeline {
+        draw(&told, file, *kind)?;
+    }
+    if let Some(trace) = &request.trace {
+        trace.write(&told)?;
+    }
+    let mut causes = explain::causes(&outcome, &run.focus);
+    if request.counterfactuals && request.format != StoryFormat::Mermaid {
+        let reload = |further: &[String]| {
+            let mut load = run.load.clone();
+            load.changes.extend_from_slice(further);
+            load::scenario(&load).ok()
+        };
+        prevent(
+            &mut causes,
+            &mut Replays::new(&scenario, design, run.replication, &reload),
+            &outcome,
+        );
+    }
+    let again = |change: &Change| {
+        let changes = [run.load.changes.as_slice(), &change.set].concat();
+        explain::command(&begin, &change.design, run.replication, &changes)
+    };
+    let chosen = run.chosen.as_deref();
+    print(&match request.format {
+        StoryFormat::Text => text(&told, &causes, chosen, request.events),
+        StoryFormat::Json => json::render(&told, &causes, &again, chosen, request.events),
+        StoryFormat::Mermaid => mermaid::render(&told, &causes),
+    })?;
+    Ok(if outcome.run.failure.is_some() {
+        exit_code::RUNS_FAILED
+    } else {
+        exit_code::FINE
+    })
+}
+
+/// Asks for each cause what would have prevented it.
+fn prevent(causes: &mut [Cause], replays: &mut Replays, outcome: &Outcome) {
+    for cause in causes {
+        let happened = explain::happened(&cause.chain.subject);
+        cause.what_if = Some(replays.what_if(outcome, &happened));
+    }
+}
+
+fn draw(told: &Told, file: &Path, kind: Picture) -> Result<(), CliError> {
+    let figure = timeline(&timeline_of_run::figure(told));
+    let bytes = match kind {
+        Picture::Svg => figure.svg.into_bytes(),
+        Picture::Png => png(&figure, PNG_SCALE)?,
+    };
+    fs::write(file, bytes).map_err(LabError::file(file, "write"))?;
+    Ok(())
+}
+
+fn text(told: &Told, causes: &[Cause], chosen: Option<&str>, events: bool) -> String {
+    let mut text = explain::render_with(told, causes, chosen);
+    if events {
+        text.push_str("\nEvents\n------\n");
+        for TraceLine {
+            time,
+            component,
+            text: line,
+        } in &told.outcome.story
+        {
+            text.push_str(&format!("{:>12.6} s  {component:<26} {line}\n", time.as_secs_f64()));
+        }
+    }
+    text
+}

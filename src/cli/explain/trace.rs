@@ -1,0 +1,97 @@
+//! `explain --trace`: the options of a trace, and its file. What a trace holds belongs to `report::trace`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::super::error::CliError;
+use super::super::load;
+use crate::kernel::{SimDuration, SimTime};
+use crate::lab::LabError;
+use crate::report::explain::Told;
+use crate::report::trace::{EVENTS_DEFAULT, Filter, chrome};
+use crate::scenario::error::InputError;
+
+/// The options as they were typed.
+#[derive(Debug, Args)]
+pub struct TraceArgs {
+    /// Writes the run as a trace in Chrome's format, which ui.perfetto.dev opens.
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
+    /// Only this component, node or pod, and what it exchanges with others; may be repeated.
+    #[arg(long, value_name = "COMPONENT", requires = "trace")]
+    trace_only: Vec<String>,
+    /// Leaves out of the trace what was over before this time of the run, in seconds.
+    #[arg(long, value_name = "SECONDS", requires = "trace", value_parser = seconds)]
+    trace_from: Option<f64>,
+    /// Leaves out of the trace what began after this time of the run, in seconds.
+    #[arg(long, value_name = "SECONDS", requires = "trace", value_parser = seconds)]
+    trace_to: Option<f64>,
+    /// Most events in the trace; the latest are left out, with a message.
+    #[arg(long, value_name = "N", requires = "trace", value_parser = super::super::run::positive, default_value_t = EVENTS_DEFAULT)]
+    trace_max: u64,
+}
+
+/// The options as they are meant.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TraceRequest {
+    file: PathBuf,
+    filter: Filter,
+}
+
+/// A time of the run in seconds, with or without the unit.
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.strip_suffix('s').unwrap_or(text).trim().parse::<f64>() {
+        Ok(seconds) if seconds.is_finite() && seconds >= 0.0 => Ok(seconds),
+        _ => Err("no time in seconds, such as 63.4".to_owned()),
+    }
+}
+
+impl TraceArgs {
+    /// Checks the options.
+    ///
+    /// # Errors
+    /// If the span of time is none.
+    pub fn check(self) -> Result<Option<TraceRequest>, CliError> {
+        let Some(file) = self.trace else { return Ok(None) };
+        let time = |seconds: f64| SimTime::ZERO + SimDuration::from_secs_f64(seconds);
+        let (from, to) = (self.trace_from.map(time), self.trace_to.map(time));
+        if from.zip(to).is_some_and(|(from, to)| from > to) {
+            return Err(CliError::Argument {
+                argument: "--trace-from",
+                reason: "lies after --trace-to".to_owned(),
+                hint: "both are seconds since the start of the run",
+            });
+        }
+        Ok(Some(TraceRequest {
+            file,
+            filter: Filter {
+                only: self.trace_only,
+                from,
+                to,
+                events_max: self.trace_max,
+            },
+        }))
+    }
+}
+
+impl TraceRequest {
+    /// Writes the trace and says on the standard error what it left out.
+    ///
+    /// # Errors
+    /// If a component is unknown or the file cannot be written.
+    pub fn write(&self, told: &Told) -> Result<(), CliError> {
+        let trace = chrome(told, &self.filter).map_err(|unknown| {
+            let message = format!("no component, node or pod of this run is called `{}`", unknown.name);
+            let error = InputError::in_file(Path::new("--trace-only"), message);
+            let known = unknown.known.iter().map(String::as_str);
+            load::wrong(vec![error.with_candidates(&unknown.name, known)])
+        })?;
+        fs::write(&self.file, &trace.json).map_err(LabError::file(&self.file, "write"))?;
+        if let Some(left_out) = trace.left_out {
+            eprintln!("{}: {left_out}", self.file.display());
+        }
+        Ok(())
+    }
+}

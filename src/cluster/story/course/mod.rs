@@ -1,0 +1,355 @@
+//! The course of a run by component: messages, spans and decisions, each on the track of whoever sends, waits or decides.
+//! Plain data, from which `report` makes a trace.
+//!
+//! What the script did, which faults acted and which nodes were given up stands in the dossier already and is not
+//! repeated here, except for the spans of cuts.
+
+mod pods;
+mod readers;
+mod requests;
+
+use std::collections::BTreeMap;
+
+use super::Fact;
+use super::beliefs::Past;
+use super::dossier::RequestStory;
+use crate::cluster::event::Source;
+use crate::cluster::ids::{IstiodId, NodeId, PodId};
+use crate::cluster::links::Party;
+use crate::cluster::records::PodRecord;
+use crate::cluster::spec::CutMode;
+use crate::kernel::SimTime;
+
+/// The group of everything that belongs to no node.
+pub const CONTROL_PLANE: &str = "control plane";
+/// The track of the API server.
+pub const API_SERVER: &str = "API server";
+/// The track of faults.
+pub const FAULTS: &str = "faults";
+/// The track of the script.
+pub const SCRIPT: &str = "script";
+/// The track of the node lifecycle controller.
+pub const NODE_LIFECYCLE: &str = "node lifecycle controller";
+
+/// What happened on which track.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Course {
+    /// The tracks: the control plane's, then node after node.
+    pub tracks: Vec<Track>,
+    /// Messages in the order in which they were sent, as far as one sender goes.
+    pub messages: Vec<Sending>,
+    /// Spans of time in which something held.
+    pub spans: Vec<Span>,
+    /// What was decided or noticed at a moment.
+    pub decisions: Vec<Decision>,
+    /// Messages that were not kept, since there were too many.
+    pub messages_omitted: u64,
+    /// Nodes whose reading of CiliumEndpoints and EndpointSlices is not among the messages.
+    pub readers_omitted: u32,
+}
+
+/// A component, or a pod.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Track {
+    /// Its node, or [`CONTROL_PLANE`].
+    pub group: String,
+    /// Its name there.
+    pub name: String,
+}
+
+/// A message.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sending {
+    /// The sender: index of its track.
+    pub from: usize,
+    /// The addressee: index of its track.
+    pub to: usize,
+    /// When it was sent.
+    pub sent: SimTime,
+    /// When it arrived; absent if it was lost.
+    pub arrives: Option<SimTime>,
+    /// What it is.
+    pub what: String,
+}
+
+/// What a span is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SpanKind {
+    /// A link is cut.
+    Cut,
+    /// A phase of a pod's start.
+    Phase,
+    /// A leg of a sidecar connects.
+    Connection,
+    /// A leg of a sidecar waits before it goes on.
+    Wait,
+    /// A TokenReview that fails.
+    Review,
+    /// A request of the script's client.
+    Request,
+}
+
+/// A span of time on a track.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Span {
+    /// Index of the track.
+    pub track: usize,
+    /// From when.
+    pub from: SimTime,
+    /// Until when; absent for the end of the run.
+    pub to: Option<SimTime>,
+    /// What it is about.
+    pub kind: SpanKind,
+    /// What held.
+    pub what: String,
+}
+
+/// Something that was decided or noticed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decision {
+    /// Index of the track.
+    pub track: usize,
+    /// When.
+    pub time: SimTime,
+    /// What.
+    pub what: String,
+}
+
+/// The course of a run.
+pub(super) fn course(past: &Past, told: &[RequestStory], pods: &[PodRecord]) -> Course {
+    let mut making = Making::new(past);
+    making.messages();
+    making.cuts();
+    making.addresses();
+    pods::phases(&mut making, pods);
+    pods::legs(&mut making);
+    requests::requests(&mut making, told);
+    readers::readers(&mut making, told);
+    making.finish()
+}
+
+/// A course in the making: tracks are numbered as they come, and put in order at the end.
+struct Making<'a> {
+    past: &'a Past<'a>,
+    /// Where each pod was last.
+    nodes: Vec<Option<NodeId>>,
+    /// Where each Istiod runs.
+    istiods: BTreeMap<u32, NodeId>,
+    /// By group, control plane first, and name.
+    tracks: BTreeMap<(u32, String), usize>,
+    course: Course,
+}
+
+impl<'a> Making<'a> {
+    fn new(past: &'a Past<'a>) -> Self {
+        let mut nodes = vec![None; past.shared.pods.len()];
+        for (_, fact) in past.story.facts() {
+            if let Fact::Taken { pod, node, .. } = fact {
+                nodes[pod.index()] = Some(*node);
+            }
+        }
+        let shared = past.shared;
+        let pods = shared.pods.iter().zip(&nodes);
+        let istiods = pods.filter(|(meta, _)| Some(meta.kind) == shared.blueprint.istiod);
+        let istiods = istiods
+            .filter_map(|(meta, node)| Some((meta.ordinal, (*node)?)))
+            .collect();
+        Self {
+            past,
+            nodes,
+            istiods,
+            tracks: BTreeMap::new(),
+            course: Course {
+                messages_omitted: past.story.messages_omitted,
+                ..Course::default()
+            },
+        }
+    }
+
+    /// The track of a component at a node, or of the control plane.
+    fn track(&mut self, node: Option<NodeId>, name: &str) -> usize {
+        let number = self.tracks.len();
+        let group = node.map_or(0, |node| node.0 + 1);
+        *self.tracks.entry((group, name.to_owned())).or_insert(number)
+    }
+
+    fn pod(&mut self, pod: PodId) -> usize {
+        let name = self.past.shared.pod_name(pod);
+        self.track(self.nodes[pod.index()], &name)
+    }
+
+    fn istiod(&mut self, istiod: IstiodId) -> usize {
+        let node = self.istiods.get(&istiod.0).copied();
+        self.track(node, &istiod.to_string())
+    }
+
+    fn source(&mut self, source: Source) -> usize {
+        match source {
+            Source::Fault => self.track(None, FAULTS),
+            Source::ApiServer => self.track(None, API_SERVER),
+            Source::Deployment => self.track(None, "deployment controller"),
+            Source::ReplicaSet => self.track(None, "replica set controller"),
+            Source::Scheduler => self.track(None, "scheduler"),
+            Source::NodeLifecycle => self.track(None, NODE_LIFECYCLE),
+            Source::EndpointSlice => self.track(None, "endpoint slice controller"),
+            Source::Script => self.track(None, SCRIPT),
+            Source::Churn => self.track(None, "churn"),
+            Source::Judge => self.track(None, "judge"),
+            Source::Access => self.track(None, "client"),
+            Source::Istiod(istiod) => self.istiod(istiod),
+            Source::Kubelet(node) => self.track(Some(node), "kubelet"),
+            Source::Agent(node) => self.track(Some(node), "Cilium agent"),
+            Source::Sidecar(pod) => self.pod(pod),
+        }
+    }
+
+    fn party(&mut self, party: Party) -> usize {
+        match party {
+            Party::Kubelet(node) => self.track(Some(node), "kubelet"),
+            Party::Agent(node) => self.track(Some(node), "Cilium agent"),
+            Party::ServiceProxy(node) => self.track(Some(node), "service proxy"),
+            Party::Istiod(istiod) | Party::Webhook(istiod) => self.istiod(istiod),
+        }
+    }
+
+    fn decision(&mut self, track: usize, time: SimTime, what: String) {
+        self.course.decisions.push(Decision { track, time, what });
+    }
+
+    /// What components sent one another. What the API server tells somebody whose link is cut by the time is lost.
+    fn messages(&mut self) {
+        let cuts = self.cut_spans();
+        let past = self.past;
+        for message in &past.story.messages {
+            let (from, to) = (self.source(message.from), self.source(message.to));
+            let lost = matches!(message.from, Source::ApiServer)
+                && cuts.iter().any(|cut| {
+                    reads_as(message.to) == Some(cut.party)
+                        && cut.from <= message.arrives
+                        && cut.to.is_none_or(|to| message.sent < to)
+                });
+            let late = message.arrives > past.end;
+            let what = match message.about {
+                Some(pod) => format!("{}: {}", message.what, past.shared.pod_name(pod)),
+                None => message.what.to_owned(),
+            };
+            self.course.messages.push(Sending {
+                from,
+                to,
+                sent: message.sent,
+                arrives: (!lost && !late).then_some(message.arrives),
+                what,
+            });
+        }
+    }
+
+    fn cut_spans(&self) -> Vec<CutSpan<'a>> {
+        let mut spans: Vec<CutSpan> = Vec::new();
+        for (time, fact) in self.past.story.facts() {
+            match fact {
+                Fact::Cut { fault, parties, mode } => spans.extend(parties.iter().map(|party| CutSpan {
+                    fault,
+                    party: *party,
+                    mode: *mode,
+                    from: time,
+                    to: None,
+                })),
+                Fact::Repaired { fault, parties } => {
+                    for span in spans.iter_mut().filter(|span| span.to.is_none() && span.fault == fault) {
+                        if parties.contains(&span.party) {
+                            span.to = Some(time);
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        spans
+    }
+
+    fn cuts(&mut self) {
+        for cut in self.cut_spans() {
+            let track = self.party(cut.party);
+            let how = match cut.mode {
+                CutMode::Drop => "packets vanish",
+                CutMode::Reject => "packets are rejected",
+                CutMode::RepliesOnly => "answers vanish",
+            };
+            let whom = cut.party.told(&self.past.shared.blueprint);
+            self.course.spans.push(Span {
+                track,
+                from: cut.from,
+                to: cut.to,
+                kind: SpanKind::Cut,
+                what: format!("{} cuts {whom}: {how}", cut.fault),
+            });
+        }
+    }
+
+    /// Addresses given and freed, creations refused.
+    fn addresses(&mut self) {
+        let past = self.past;
+        for (time, fact) in past.story.facts() {
+            match fact {
+                Fact::Taken { pod, node, ip } => {
+                    let track = self.track(Some(*node), "Cilium agent");
+                    self.decision(track, time, format!("gives {ip} to {}", past.shared.pod_name(*pod)));
+                }
+                Fact::Freed { pod, ip } => {
+                    let track = self.track(self.nodes[pod.index()], "Cilium agent");
+                    self.decision(track, time, format!("frees {ip} of {}", past.shared.pod_name(*pod)));
+                }
+                Fact::CreationRefused { pod, istiod } => {
+                    let track = self.track(None, API_SERVER);
+                    let whom = istiod.map_or("no Istiod".to_owned(), |istiod| istiod.to_string());
+                    let pod = past.shared.pod_name(*pod);
+                    self.decision(track, time, format!("refuses to create {pod}: {whom} injects nothing"));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// The course with its tracks in order.
+    fn finish(self) -> Course {
+        let mut place = vec![0; self.tracks.len()];
+        let mut course = self.course;
+        for (index, ((group, name), number)) in self.tracks.into_iter().enumerate() {
+            place[number] = index;
+            let group = match group.checked_sub(1) {
+                None => CONTROL_PLANE.to_owned(),
+                Some(node) => self.past.node_name(NodeId(node)),
+            };
+            course.tracks.push(Track { group, name });
+        }
+        for message in &mut course.messages {
+            (message.from, message.to) = (place[message.from], place[message.to]);
+        }
+        for span in &mut course.spans {
+            span.track = place[span.track];
+        }
+        for decision in &mut course.decisions {
+            decision.track = place[decision.track];
+        }
+        course
+    }
+}
+
+/// A cut of one link, from when to when.
+struct CutSpan<'a> {
+    fault: &'a str,
+    party: Party,
+    mode: CutMode,
+    from: SimTime,
+    to: Option<SimTime>,
+}
+
+/// As whom a component hears from the API server; nothing for those that run beside it.
+const fn reads_as(source: Source) -> Option<Party> {
+    match source {
+        Source::Kubelet(node) => Some(Party::Kubelet(node)),
+        Source::Agent(node) => Some(Party::Agent(node)),
+        Source::Istiod(istiod) => Some(Party::Istiod(istiod)),
+        _ => None,
+    }
+}

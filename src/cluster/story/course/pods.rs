@@ -1,0 +1,147 @@
+//! Phases of starting pods, and what their sidecars waited for.
+
+use std::collections::BTreeMap;
+
+use super::{Making, Span, SpanKind};
+use crate::cluster::ids::{IstiodId, PodId};
+use crate::cluster::istio::connection::Leg;
+use crate::cluster::records::PodRecord;
+use crate::cluster::story::{Fact, LegFact, ReviewFailure, Wait};
+use crate::kernel::SimTime;
+
+/// The start of every pod, phase after phase; the last one is open if the pod never got through it.
+pub(super) fn phases(making: &mut Making, records: &[PodRecord]) {
+    for (index, record) in records.iter().enumerate() {
+        let track = making.pod(PodId(index as u32));
+        let mut from = record.wished;
+        for (name, phase) in [
+            ("admission", record.admission),
+            ("scheduling", record.scheduling),
+            ("sandbox", record.sandbox),
+            ("network plugin", record.identity),
+            ("containers", record.containers),
+            ("certificate", record.certificate),
+            ("configuration", record.configuration),
+            ("readiness", record.readiness),
+        ] {
+            let Some(length) = phase else { continue };
+            making.course.spans.push(Span {
+                track,
+                from,
+                to: Some(from + length),
+                kind: SpanKind::Phase,
+                what: name.to_owned(),
+            });
+            from += length;
+        }
+        if record.ready.is_none() && from < record.exit {
+            making.course.spans.push(Span {
+                track,
+                from,
+                to: Some(record.exit),
+                kind: SpanKind::Phase,
+                what: "not ready".to_owned(),
+            });
+        }
+    }
+}
+
+/// A leg of a sidecar in the course of its connections.
+struct LegState {
+    pod: PodId,
+    leg: Leg,
+    istiod: Option<IstiodId>,
+    dialled: Option<SimTime>,
+}
+
+/// Connections, waits and failing reviews of every leg.
+pub(super) fn legs(making: &mut Making) {
+    let past = making.past;
+    let mut states: Vec<LegState> = Vec::new();
+    let mut numbers: BTreeMap<(PodId, u8), usize> = BTreeMap::new();
+    for (time, fact) in past.story.facts() {
+        let Fact::Leg(pod, leg, fact) = fact else { continue };
+        let number = *numbers.entry((*pod, *leg as u8)).or_insert_with(|| {
+            states.push(LegState {
+                pod: *pod,
+                leg: *leg,
+                istiod: None,
+                dialled: None,
+            });
+            states.len() - 1
+        });
+        one(making, &mut states[number], time, fact);
+    }
+}
+
+fn one(making: &mut Making, state: &mut LegState, time: SimTime, fact: &LegFact) {
+    let track = making.pod(state.pod);
+    let leg = state.leg.name();
+    let span = |making: &mut Making, track, from, to, kind, what| {
+        making.course.spans.push(Span {
+            track,
+            from,
+            to: Some(to),
+            kind,
+            what,
+        });
+    };
+    match fact {
+        LegFact::Dialled(_, backend, _) => {
+            state.istiod = Some(IstiodId(making.past.shared.pods[backend.pod.index()].ordinal));
+            state.dialled = Some(time);
+        }
+        LegFact::Connected | LegFact::TimedOut => {
+            if let (Some(from), Some(istiod)) = (state.dialled.take(), state.istiod) {
+                let how = match fact {
+                    LegFact::TimedOut => ": no answer",
+                    _ => "",
+                };
+                let what = format!("{leg}: connects to {istiod}{how}");
+                span(making, track, from, time, SpanKind::Connection, what);
+            }
+        }
+        LegFact::ReviewFails(from, until, how) => {
+            if let Some(istiod) = state.istiod {
+                let pod = making.past.shared.pod_name(state.pod);
+                let how = match how {
+                    ReviewFailure::DeadConnection => "hangs on a dead connection",
+                    ReviewFailure::DialTimeout => "dials the API server in vain",
+                    ReviewFailure::Rejected => "is rejected",
+                    ReviewFailure::PodGone => "finds the pod gone",
+                };
+                let track = making.istiod(istiod);
+                let until = (*until).min(making.past.end);
+                span(
+                    making,
+                    track,
+                    *from,
+                    until,
+                    SpanKind::Review,
+                    format!("TokenReview of {pod} {how}"),
+                );
+            }
+        }
+        LegFact::Waits(what, until) => {
+            let name = match what {
+                Wait::Attempt => "between attempts",
+                Wait::Channel => "of the channel",
+                Wait::WarmUp => "of the warm-up loop",
+                Wait::EnvoySecret => "of Envoy's secret stream",
+                Wait::EnvoyStream => "of Envoy's stream",
+            };
+            let until = (*until).min(making.past.end);
+            span(
+                making,
+                track,
+                time,
+                until,
+                SpanKind::Wait,
+                format!("{leg}: back-off {name}"),
+            );
+        }
+        LegFact::NoEndpoint => making.decision(track, time, format!("{leg}: the service proxy knows no Istiod")),
+        LegFact::Aged => making.decision(track, time, format!("{leg}: closed for its age")),
+        LegFact::Syn(_) | LegFact::Sent | LegFact::Answered(_) => {}
+    }
+}

@@ -1,0 +1,116 @@
+//! When nodes read CiliumEndpoints and EndpointSlices: no message was sent in the run, but a path knows when its reader saw
+//! which version.
+
+use super::{API_SERVER, Making, Sending};
+use crate::cluster::ids::NodeId;
+use crate::cluster::links::Party;
+use crate::cluster::story::Fact;
+use crate::cluster::story::beliefs::Reader;
+use crate::cluster::story::dossier::RequestStory;
+use crate::kernel::{SimDuration, SimTime};
+
+/// Most nodes whose reading is told.
+const NODES_MAX: usize = 8;
+/// Most versions of one history whose reading is told, per node.
+const VERSIONS_MAX: usize = 4_000;
+/// Reading is told from this long before the cut on.
+const BEFORE_CUT: SimDuration = SimDuration::from_secs(60);
+
+/// Reading of those nodes that matter most: those that were cut, those of the requests, then the first others.
+pub(super) fn readers(making: &mut Making, told: &[RequestStory]) {
+    let past = making.past;
+    let nodes = past.shared.blueprint.spec.nodes;
+    let mut chosen: Vec<NodeId> = Vec::new();
+    let mut cut: Option<SimTime> = None;
+    for (time, fact) in past.story.facts() {
+        if let Fact::Cut { parties, .. } = fact {
+            cut.get_or_insert(time);
+            chosen.extend(parties.iter().filter_map(|party| match party {
+                Party::Kubelet(node) | Party::Agent(node) | Party::ServiceProxy(node) => Some(*node),
+                _ => None,
+            }));
+        }
+    }
+    let of_requests = |node: &NodeId| {
+        let name = past.node_name(*node);
+        told.iter().any(|request| {
+            request.client_node.as_deref() == Some(&name)
+                || request.choice.as_ref().is_some_and(|choice| choice.node == name)
+        })
+    };
+    chosen.extend((0..nodes).map(NodeId).filter(of_requests));
+    chosen.extend((0..nodes).map(NodeId).take(NODES_MAX));
+    let mut seen: Vec<NodeId> = Vec::new();
+    chosen.retain(|node| {
+        !seen.contains(node) && {
+            seen.push(*node);
+            true
+        }
+    });
+    chosen.truncate(NODES_MAX);
+    making.course.readers_omitted = nodes - chosen.len() as u32;
+    let since = cut.map_or(SimTime::ZERO, |cut| cut.saturating_sub(BEFORE_CUT));
+    for node in chosen {
+        endpoints(making, node, since);
+        slices(making, node, since);
+    }
+}
+
+fn endpoints(making: &mut Making, node: NodeId, since: SimTime) {
+    let past = making.past;
+    let (from, to) = (making.track(None, API_SERVER), making.track(Some(node), "Cilium agent"));
+    let reader = past.ipcache_of(node);
+    let versions = past
+        .shared
+        .api
+        .endpoints
+        .iter()
+        .filter(|(_, version)| version.time >= since);
+    for (index, version) in versions.take(VERSIONS_MAX) {
+        let what = match &version.value {
+            Some(endpoint) => format!(
+                "CiliumEndpoint of {}: {}",
+                past.shared.pod_name(endpoint.pod),
+                endpoint.ip
+            ),
+            None => "CiliumEndpoint removed".to_owned(),
+        };
+        making.course.messages.push(Sending {
+            from,
+            to,
+            sent: version.time,
+            arrives: reader.seen_at(index.get() as u32, version.time, past.end),
+            what: format!("revision {}: {what}", version.revision),
+        });
+    }
+}
+
+fn slices(making: &mut Making, node: NodeId, since: SimTime) {
+    let past = making.past;
+    let (from, to) = (
+        making.track(None, API_SERVER),
+        making.track(Some(node), "service proxy"),
+    );
+    let reader = Reader {
+        shared: past.shared,
+        path: &past.shared.service_proxies[node.index()],
+        history: &past.shared.api.slices,
+        delay: past.shared.service_proxy_delay(),
+    };
+    let versions = past
+        .shared
+        .api
+        .slices
+        .iter()
+        .filter(|(_, version)| version.time >= since);
+    for (index, version) in versions.take(VERSIONS_MAX) {
+        let backends = version.value.as_ref().map_or(0, |backends| backends.len());
+        making.course.messages.push(Sending {
+            from,
+            to,
+            sent: version.time,
+            arrives: reader.seen_at(index.get() as u32, version.time, past.end),
+            what: format!("revision {}: EndpointSlice with {backends} back ends", version.revision),
+        });
+    }
+}

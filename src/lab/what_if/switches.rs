@@ -1,0 +1,164 @@
+//! Candidate switches of a design: single changes with a meaning for whoever runs the cluster, each as what one would type.
+//!
+//! Which of them help is not decided here: each is tried by a replay. Earlier repair is no switch and belongs to `repair`.
+
+use serde::Serialize;
+
+use super::Change;
+use crate::cluster::records::Outcome;
+use crate::cluster::spec::{CutMode, CutParty, Encryption, FaultSpec, Routing, WorldSpec};
+use crate::scenario::{Design, Scenario};
+
+/// Most other designs of the experiment that are tried.
+const DESIGNS_MAX: usize = 8;
+
+/// A change with a meaning.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Switch {
+    /// Its short name.
+    pub name: String,
+    /// What it means, after "if".
+    pub words: String,
+    /// What to type.
+    pub change: Change,
+}
+
+/// The switches that mean something for a design, in a fixed order.
+pub(super) fn switches(scenario: &Scenario, design: &Design, original: &Outcome) -> Vec<Switch> {
+    let mut found = Vec::new();
+    let mut add = |name: &str, words: String, set: String| {
+        let change = Change {
+            design: design.name.clone(),
+            set: vec![set],
+        };
+        found.push(Switch {
+            name: name.to_owned(),
+            words,
+            change,
+        });
+    };
+    let world = &design.world;
+    identity(world, &mut add);
+    for fault in &world.faults {
+        cut(fault, original, &mut add);
+    }
+    kubernetes(world, original, &mut add);
+    mesh(world, &mut add);
+    let others = scenario.designs.iter().filter(|other| other.name != design.name);
+    found.extend(others.take(DESIGNS_MAX).map(|other| Switch {
+        name: format!("design {}", other.name),
+        words: format!("the design had been {}: {}", other.name, other.title),
+        change: Change {
+            design: other.name.clone(),
+            set: Vec::new(),
+        },
+    }));
+    found
+}
+
+type Add<'a> = &'a mut dyn FnMut(&str, String, String);
+
+/// Whether packets carry the sender's identity.
+fn identity(world: &WorldSpec, add: Add) {
+    let (routing, encryption) = (world.datapath.routing, world.datapath.encryption);
+    if encryption == Encryption::WireGuard {
+        if routing == Routing::Vxlan && !world.cilium.wireguard_encapsulates {
+            add(
+                "identity in the tunnel",
+                "packets inside WireGuard had carried the sender's identity".to_owned(),
+                "parameters.cilium.wireguard_encapsulates=true".to_owned(),
+            );
+            add(
+                "Cilium 1.15",
+                "Cilium had been 1.15, whose WireGuard carries the tunnel".to_owned(),
+                "cluster.cilium.version=1.15.0".to_owned(),
+            );
+        }
+        add(
+            "no encryption",
+            "packets between nodes had not been encrypted".to_owned(),
+            "cluster.cilium.encryption=none".to_owned(),
+        );
+    }
+    if routing == Routing::Native {
+        add(
+            "VXLAN",
+            "packets between nodes had travelled in VXLAN".to_owned(),
+            "cluster.cilium.routing=vxlan".to_owned(),
+        );
+    }
+}
+
+/// How the links are cut.
+fn cut(fault: &FaultSpec, original: &Outcome, add: Add) {
+    if fault.parties.is_empty() || original.run.parties_cut == 0 {
+        return;
+    }
+    for (mode, word, how) in [
+        (CutMode::Drop, "drop", "had vanished in both directions"),
+        (CutMode::Reject, "reject", "had been rejected"),
+        (
+            CutMode::RepliesOnly,
+            "replies_only",
+            "of the API server alone had vanished",
+        ),
+    ] {
+        if fault.mode != mode {
+            add(
+                &format!("{} by {word}", fault.name),
+                format!("packets on the links that {} cut {how}", fault.name),
+                format!("faults.{}.cut.mode={word}", fault.name),
+            );
+        }
+    }
+}
+
+/// How soon a silent node is given up, and how many addresses there are.
+fn kubernetes(world: &WorldSpec, original: &Outcome, add: Add) {
+    let kubelet_cut = world
+        .faults
+        .iter()
+        .any(|fault| fault.parties.contains(&CutParty::Kubelet));
+    if kubelet_cut {
+        add(
+            "silent nodes given up sooner",
+            "a silent node had been given up after a grace of 20 s".to_owned(),
+            "parameters.kubernetes.node_monitor_grace_period=20s".to_owned(),
+        );
+    }
+    if original.run.remembered > 0 && world.node_prefix_length > 20 {
+        add(
+            "more addresses per node",
+            "each node had had 4,096 addresses to give, so that another one came next".to_owned(),
+            "cluster.node_prefix_length=20".to_owned(),
+        );
+    }
+}
+
+/// Releases and time-outs of the mesh.
+fn mesh(world: &WorldSpec, add: Add) {
+    let Some(istio) = &world.istio else { return };
+    if istio.params.csr_redial_on_error {
+        add(
+            "Istio 1.14",
+            "Istio had been 1.14, which keeps the connection of a failed certificate request".to_owned(),
+            "cluster.istio.version=1.14.3".to_owned(),
+        );
+    } else {
+        add(
+            "Istio 1.21",
+            "Istio had been 1.21, which dials anew after a failed certificate request".to_owned(),
+            "cluster.istio.version=1.21.0".to_owned(),
+        );
+    }
+    add(
+        "shorter connects",
+        "a connect of a sidecar to Istiod had been given up after 2 s".to_owned(),
+        "parameters.istio.connect_timeout=2s".to_owned(),
+    );
+    add(
+        "shorter dials of Istiod",
+        "a dial of Istiod to the API server had been given up after 2 s".to_owned(),
+        "parameters.istio.api_dial_timeout=2s".to_owned(),
+    );
+}

@@ -1,0 +1,277 @@
+//! Why something happened, link by link from the end back to the fault: plain data, for text, JSON and diagrams.
+//!
+//! A chain belongs to one subject: an access that went wrong, an exposure that nobody used, or a slow pod. Each link is the
+//! cause of the one before it. What would have prevented it belongs to `lab::what_if`, how it reads to `why`.
+
+mod breach;
+mod fault;
+mod start;
+
+use std::net::Ipv4Addr;
+
+use serde::Serialize;
+
+use crate::cluster::records::{AccessClass, AccessRecord, ExposureRecord, Outcome, PodRecord};
+use crate::cluster::story::dossier::{Dossier, Identity, PodStory, RequestStory};
+use crate::kernel::{SimDuration, SimTime};
+
+pub use breach::{of_access, of_exposure};
+pub(super) use start::what_happened;
+pub use start::{critical_leg, of_start};
+
+/// What a chain explains.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Subject {
+    /// A request that was let in against a policy, or refused although it was meant.
+    Access {
+        /// Its record.
+        access: AccessRecord,
+    },
+    /// A span in which an attempt would have been let in; nobody tried.
+    Exposure {
+        /// The span.
+        window: ExposureRecord,
+    },
+    /// A pod that was slow or never ready.
+    SlowStart {
+        /// Its record.
+        pod: Box<PodRecord>,
+    },
+}
+
+impl Subject {
+    /// When what is explained happened.
+    #[must_use]
+    pub fn time(&self) -> SimTime {
+        match self {
+            Self::Access { access } => access.time,
+            Self::Exposure { window } => window.start,
+            Self::SlowStart { pod } => pod.exit,
+        }
+    }
+}
+
+/// Why something happened: the first link is the end, each next one the cause of the one before it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Chain {
+    /// What is explained.
+    pub subject: Subject,
+    /// One sentence.
+    pub summary: String,
+    /// From the end back to the fault.
+    pub links: Vec<Link>,
+}
+
+/// What a link is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LinkKind {
+    /// What the layers decided.
+    Verdict,
+    /// As whom the enforcing node took the sender, and whence.
+    Identity,
+    /// What that node believed, beside what the API server had.
+    Belief,
+    /// The address changed hands.
+    Reuse,
+    /// The reader has read nothing since: its path is frozen at a revision.
+    PathFrozen,
+    /// The write that would have corrected it was under way, or not yet written.
+    WriteUnderWay,
+    /// The link to the API server was cut.
+    LinkCut,
+    /// The fault.
+    Fault,
+    /// No fault: the ordinary delay of a healthy cluster.
+    NoFault,
+    /// A pod's start came to its end, or never did.
+    Start,
+    /// The API server refused to create the pod.
+    Refused,
+    /// A connection of a sidecar: where it landed and what it cost.
+    Attempt,
+    /// Why connections failed there.
+    Mechanism,
+}
+
+impl LinkKind {
+    /// The word for it in text and diagrams.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Verdict => "verdict",
+            Self::Identity => "identity",
+            Self::Belief => "belief",
+            Self::Reuse => "reuse",
+            Self::PathFrozen => "path frozen",
+            Self::WriteUnderWay => "under way",
+            Self::LinkCut => "link cut",
+            Self::Fault => "fault",
+            Self::NoFault => "no fault",
+            Self::Start => "start",
+            Self::Refused => "refused",
+            Self::Attempt => "attempt",
+            Self::Mechanism => "mechanism",
+        }
+    }
+}
+
+/// One link of a chain.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Link {
+    /// What it is.
+    pub kind: LinkKind,
+    /// When it happened, or since when it held.
+    pub time: SimTime,
+    /// Until when it held; absent for a moment and for the end of the run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<SimTime>,
+    /// The component or node.
+    pub place: String,
+    /// In words.
+    pub text: String,
+    /// What it speaks of.
+    pub ids: Ids,
+}
+
+/// Names and numbers of a link; only those that it speaks of.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Ids {
+    /// A fault.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fault: Option<String>,
+    /// A pod.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pod: Option<String>,
+    /// The pod that had the address before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub previous_pod: Option<String>,
+    /// An address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ip: Option<Ipv4Addr>,
+    /// An Istiod.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub istiod: Option<String>,
+    /// As whom the sender was taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub believed: Option<Identity>,
+    /// Who it truly was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub actual: Option<Identity>,
+    /// How far a reader lagged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gap: Option<Gap>,
+    /// The layer, policy and rule behind a verdict.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub verdicts: Vec<LayerVerdict>,
+    /// What it cost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost: Option<SimDuration>,
+    /// Parties whose links were cut.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub parties: Vec<String>,
+}
+
+/// A layer's verdict.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LayerVerdict {
+    /// `network`, `wireguard` or `mesh`.
+    pub layer: &'static str,
+    /// Whether it let through.
+    pub allowed: bool,
+    /// Whether it was meant to.
+    pub meant: bool,
+    /// Why.
+    pub because: String,
+}
+
+/// How far a reader lagged behind the API server.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Gap {
+    /// The latest revision that it had read.
+    pub read: u32,
+    /// The API server's latest revision of the same kind.
+    pub head: u32,
+    /// Revisions between them.
+    pub revisions: u32,
+    /// Time between the two writes.
+    pub seconds: SimDuration,
+    /// The same for the address in question: the revision of the believed entry, that of the API server's entry, and the time
+    /// between these two writes; absent if one of them had none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entry: Option<EntryGap>,
+}
+
+/// How far a believed entry lagged behind the API server's.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct EntryGap {
+    /// Revision of the believed entry.
+    pub believed: u32,
+    /// Revision of the API server's entry.
+    pub head: u32,
+    /// Revisions between them.
+    pub revisions: u32,
+    /// Time between the two writes.
+    pub seconds: SimDuration,
+}
+
+/// Whom a person asked about.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Focus {
+    /// Whatever went wrong.
+    #[default]
+    All,
+    /// A pod's start, by the pod's name; without one, the worst.
+    Start(Option<String>),
+    /// The first access of a class.
+    Access(AccessClass),
+    /// The longest exposure.
+    Exposure,
+}
+
+/// The chains of a run: at most one about access and one about a slow start, in the order in which they were asked for.
+#[must_use]
+pub fn chains(dossier: &Dossier, outcome: &Outcome, focus: &Focus) -> Vec<Chain> {
+    let access = || {
+        let request = match focus {
+            Focus::Access(class) => dossier.requests.iter().find(|request| request.record.class == *class),
+            Focus::Exposure => None,
+            _ => wrong(dossier),
+        };
+        match (request, &dossier.exposed) {
+            (Some(request), _) => Some(of_access(dossier, request)),
+            (None, Some(exposed)) if outcome.run.cut.is_some() => Some(of_exposure(dossier, exposed)),
+            _ => None,
+        }
+    };
+    let start = |pod: Option<&str>| slowest(dossier, pod).map(|pod| of_start(dossier, pod));
+    match focus {
+        Focus::Start(pod) => start(pod.as_deref()).into_iter().chain(access()).collect(),
+        _ => access().into_iter().chain(start(None)).collect(),
+    }
+}
+
+/// The access that the run is about: the first unauthorized one, else the first that a layer let in or refused wrongly.
+fn wrong(dossier: &Dossier) -> Option<&RequestStory> {
+    let of = |class: AccessClass| dossier.requests.iter().find(|request| request.record.class == class);
+    of(AccessClass::Unauthorized)
+        .or_else(|| of(AccessClass::NetworkBypassed))
+        .or_else(|| of(AccessClass::MeshBypassed))
+        .or_else(|| of(AccessClass::WronglyDenied))
+}
+
+/// A slow pod by name, also if it was not slow but the slowest; without a name the one that took longest, those that were never ready first; of equals the first.
+fn slowest<'d>(dossier: &'d Dossier, name: Option<&str>) -> Option<&'d PodStory> {
+    if let Some(name) = name {
+        let mut told = dossier.slow.iter().chain(&dossier.slowest);
+        return told.find(|pod| pod.record.pod == name);
+    }
+    let rank = |index: &usize| {
+        let record = &dossier.slow[*index].record;
+        let never = record.exit_cause == crate::cluster::records::ExitCause::Censored;
+        (never, record.exit.since(record.wished), std::cmp::Reverse(*index))
+    };
+    let worst = (0..dossier.slow.len()).max_by_key(rank)?;
+    dossier.slow.get(worst)
+}

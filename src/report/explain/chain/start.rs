@@ -1,0 +1,294 @@
+//! From a slow start back to the fault: which leg came last, which attempt landed where and what it cost, why it failed there.
+
+use super::{Chain, Ids, Link, LinkKind, Subject, breach, fault};
+use crate::cluster::records::{DelayCause, ExitCause};
+use crate::cluster::story::ReviewFailure;
+use crate::cluster::story::dossier::{ConnectionStory, Correction, Dossier, LegName, LegStory, PodStory, SynFate};
+use crate::kernel::{SimDuration, SimTime};
+use crate::report::explain::page::{at, many, span};
+use crate::report::explain::slow::losses;
+use crate::report::explain::slow_words::{phases, wait_words};
+
+/// How many attempts are told one by one; of more, the first ones and the last.
+const ATTEMPTS_MAX: usize = 8;
+
+/// The leg that made a pod wait, with its name.
+#[must_use]
+pub fn critical_leg(pod: &PodStory) -> Option<(&'static str, &LegStory)> {
+    match pod.critical? {
+        LegName::Certificate => Some(("certificate", &pod.certificate)),
+        LegName::Configuration => Some(("configuration", &pod.configuration)),
+    }
+}
+
+/// Why a pod's start took so long.
+#[must_use]
+pub fn of_start(dossier: &Dossier, pod: &PodStory) -> Chain {
+    let record = &pod.record;
+    let mut links = vec![end(pod)];
+    links.extend(refusals(pod));
+    if let Some((name, leg)) = critical_leg(pod) {
+        let attempts = leg.connections.len();
+        for (number, connection) in leg.connections.iter().enumerate() {
+            let told = number + 1 < ATTEMPTS_MAX || number + 1 == attempts;
+            if told {
+                links.push(attempt(name, leg, number, connection, record.exit, &record.pod));
+            }
+        }
+        if attempts > ATTEMPTS_MAX {
+            let left_out = many(attempts - ATTEMPTS_MAX, "attempt");
+            if let Some(last) = links.last_mut() {
+                last.text = format!("(after {left_out} more like the ones before) {}", last.text);
+            }
+        }
+        mechanisms(dossier, leg, &mut links);
+    }
+    if !links.iter().any(|link| matches!(link.kind, LinkKind::Fault)) {
+        links.extend(webhook_fault(dossier, pod));
+    }
+    let spent = span(record.exit.since(record.wished));
+    let outcome = match record.exit_cause {
+        ExitCause::Ready => format!("was ready {spent} after its ReplicaSet wished for it"),
+        ExitCause::Deleted => format!("was deleted after {spent}, before it was ready"),
+        ExitCause::Censored => {
+            format!("was not ready at the end of the run, {spent} after its ReplicaSet wished for it")
+        }
+    };
+    Chain {
+        subject: Subject::SlowStart {
+            pod: Box::new(record.clone()),
+        },
+        summary: format!("{} {outcome}. Lost: {}.", record.pod, losses(&record.delays)),
+        links,
+    }
+}
+
+fn end(pod: &PodStory) -> Link {
+    let record = &pod.record;
+    let spent = record.exit.since(record.wished);
+    let what = match record.exit_cause {
+        ExitCause::Ready => "ready",
+        ExitCause::Deleted => "deleted before it was ready",
+        ExitCause::Censored => "still not ready",
+    };
+    let last = match critical_leg(pod) {
+        Some((name, leg)) => match leg.done {
+            Some(done) => format!("; its {name} came last, at {}", at(done)),
+            None => format!("; its {name} never came"),
+        },
+        None => String::new(),
+    };
+    Link {
+        kind: LinkKind::Start,
+        time: record.wished,
+        until: Some(record.exit),
+        place: record.node.clone().unwrap_or_else(|| "no node".to_owned()),
+        text: format!(
+            "{} was {what} at {}, {} after the wish for it{last}. Its time: {}",
+            record.pod,
+            at(record.exit),
+            span(spent),
+            phases(record)
+        ),
+        ids: Ids {
+            pod: Some(record.pod.clone()),
+            ip: record.ip,
+            cost: Some(spent),
+            ..Ids::default()
+        },
+    }
+}
+
+fn refusals(pod: &PodStory) -> Option<Link> {
+    let (first, istiod) = pod.refusals.first()?;
+    let (last, _) = pod.refusals.last()?;
+    let whom = istiod.as_deref().unwrap_or("no Istiod");
+    Some(Link {
+        kind: LinkKind::Refused,
+        time: *first,
+        until: Some(*last),
+        place: "API server".to_owned(),
+        text: format!(
+            "its creation was refused {}, first at {} and last at {}: the injection webhook ({whom}) did not answer",
+            many(pod.refusals.len(), "time"),
+            at(*first),
+            at(*last)
+        ),
+        ids: Ids {
+            pod: Some(pod.record.pod.clone()),
+            istiod: istiod.clone(),
+            ..Ids::default()
+        },
+    })
+}
+
+/// One connection: where it landed, what happened, and what passed until the next one.
+fn attempt(name: &str, leg: &LegStory, number: usize, connection: &ConnectionStory, end: SimTime, pod: &str) -> Link {
+    let next = leg.connections.get(number + 1).map(|next| next.dialled);
+    let until = next.or(leg.done).unwrap_or(end);
+    let cost = until.since(connection.dialled);
+    let (place, istiod) = match &connection.istiod {
+        Some((istiod, node)) => (node.clone(), Some(istiod.clone())),
+        None => ("no Istiod".to_owned(), None),
+    };
+    let what = what_happened(connection, next.is_none().then_some(leg.done).flatten());
+    let waits = wait_words(connection);
+    let waits = if waits.is_empty() { waits } else { format!("; {waits}") };
+    let landed = match &connection.istiod {
+        Some((istiod, node)) => format!(
+            "landed on {istiod} ({node}), one of {}",
+            many(connection.candidates as usize, "endpoint")
+        ),
+        None => "found no Istiod behind the Service".to_owned(),
+    };
+    Link {
+        kind: LinkKind::Attempt,
+        time: connection.dialled,
+        until: Some(until),
+        place,
+        text: format!(
+            "attempt {} for the {name} {landed}: {what}{waits}. It cost {}",
+            number + 1,
+            span(cost)
+        ),
+        ids: Ids {
+            pod: Some(pod.to_owned()),
+            istiod,
+            cost: Some(cost),
+            ..Ids::default()
+        },
+    }
+}
+
+/// The fate of a connection in a few words.
+pub(in crate::report::explain) fn what_happened(connection: &ConnectionStory, done: Option<SimTime>) -> String {
+    if let Some(done) = done {
+        return format!("answered at {}", at(done));
+    }
+    let failed: Vec<_> = connection.asked.iter().filter_map(|asked| asked.review).collect();
+    if let Some((_, until, how)) = failed.last() {
+        let how = match how {
+            ReviewFailure::DeadConnection => "its TokenReview hung on a dead connection",
+            ReviewFailure::DialTimeout => "its TokenReview dialled the API server in vain",
+            ReviewFailure::Rejected => "its TokenReview was rejected",
+            ReviewFailure::PodGone => "the pod was gone",
+        };
+        let times = if failed.len() > 1 {
+            format!(", {} times", failed.len())
+        } else {
+            String::new()
+        };
+        return format!("{how}{times}, until {}", at(*until));
+    }
+    let lost = connection
+        .syns
+        .iter()
+        .filter(|syn| syn.fate != SynFate::Delivered)
+        .count();
+    match connection.timed_out {
+        Some(timed_out) => {
+            let why = match connection.syns.last().map(|syn| syn.fate) {
+                Some(SynFate::WireGuardPeer) => "dropped by WireGuard there",
+                Some(SynFate::NoPod) => "lost, since nobody held the address",
+                Some(SynFate::EgressPolicy | SynFate::IngressPolicy) => "dropped by a policy",
+                _ => "lost",
+            };
+            format!("{} {why}, no answer until {}", many(lost, "SYN"), at(timed_out))
+        }
+        None if connection.istiod.is_none() => "nothing could be dialled".to_owned(),
+        None if connection.aged.is_some() => "closed for its age".to_owned(),
+        None if lost > 0 => format!("{} dropped, then connected", many(lost, "SYN")),
+        None => "not answered".to_owned(),
+    }
+}
+
+/// Why attempts failed where they landed, each reason once.
+fn mechanisms(dossier: &Dossier, leg: &LegStory, links: &mut Vec<Link>) {
+    let black_hole = leg.connections.iter().find_map(|connection| connection.belief.as_ref());
+    if let Some(belief) = black_hole {
+        let entry = match &belief.entry {
+            Some(entry) => format!("its ipcache still gave {} to {}", belief.ip, entry.owner),
+            None => format!("its ipcache had no entry for {}", belief.ip),
+        };
+        links.push(Link {
+            kind: LinkKind::Mechanism,
+            time: belief.at,
+            until: None,
+            place: belief.node.clone(),
+            text: format!(
+                "a black hole: {}'s WireGuard peers are fed from its ipcache, and {entry}, so every SYN from there vanished",
+                belief.node
+            ),
+            ids: Ids {
+                ip: Some(belief.ip),
+                ..Ids::default()
+            },
+        });
+        let agent = format!("the Cilium agent of {}", belief.node);
+        if let Correction::Frozen { since, .. } = &belief.correction {
+            links.push(breach::frozen(belief, *since));
+        }
+        match fault::on(dossier, &agent, belief.at) {
+            Some(began) => links.extend(fault::links(dossier, &agent, began)),
+            None => links.push(fault::none(belief.at, &belief.node)),
+        }
+    }
+    let review = leg.connections.iter().find_map(|connection| {
+        let (istiod, node) = connection.istiod.as_ref()?;
+        let (from, until, how) = connection.asked.iter().find_map(|asked| asked.review)?;
+        (how != ReviewFailure::PodGone).then_some((istiod, node, from, until))
+    });
+    if let Some((istiod, node, from, until)) = review {
+        links.push(Link {
+            kind: LinkKind::Mechanism,
+            time: from,
+            until: Some(until),
+            place: format!("{istiod} on {node}"),
+            text: format!(
+                "a TokenReview that hangs: {istiod} stayed an endpoint and accepted connections, but could not ask the API \
+                 server about the pod's token"
+            ),
+            ids: Ids {
+                istiod: Some(istiod.clone()),
+                cost: Some(until.since(from)),
+                ..Ids::default()
+            },
+        });
+        let party = format!("the API connection of {istiod}");
+        let known = links.iter().any(|link| link.kind == LinkKind::Fault);
+        if let Some(began) = fault::on(dossier, &party, until) {
+            let all = fault::links(dossier, &party, began);
+            links.extend(all.into_iter().filter(|link| !(known && link.kind == LinkKind::Fault)));
+        }
+    }
+    // The fault comes last, once.
+    if let Some(place) = links.iter().position(|link| link.kind == LinkKind::Fault) {
+        let fault = links.remove(place);
+        links.push(fault);
+    }
+}
+
+/// The fault at the webhook that refused the pod's creation.
+fn webhook_fault(dossier: &Dossier, pod: &PodStory) -> Vec<Link> {
+    let limited = |cause: DelayCause| {
+        let lost = pod.record.delays.iter().filter(|(of, _)| *of == cause);
+        lost.fold(SimDuration::ZERO, |sum, (_, lost)| sum + *lost) >= SimDuration::from_secs(1)
+    };
+    if let Some((time, Some(istiod))) = pod.refusals.first() {
+        let party = format!("the webhook of {istiod}");
+        if let Some(began) = fault::on(dossier, &party, *time) {
+            return fault::links(dossier, &party, began);
+        }
+    }
+    if limited(DelayCause::EndpointLimiter) {
+        return vec![Link {
+            kind: LinkKind::Mechanism,
+            time: pod.record.wished,
+            until: Some(pod.record.exit),
+            place: pod.record.node.clone().unwrap_or_default(),
+            text: "Cilium's limiter of endpoint creations made it wait for its turn".to_owned(),
+            ids: Ids::default(),
+        }];
+    }
+    Vec::new()
+}
