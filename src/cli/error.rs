@@ -75,6 +75,36 @@ pub enum CliError {
         /// A near match, or the measures that there are.
         hint: Option<String>,
     },
+    /// There is no figure of this name.
+    #[error("there is no figure `{name}`")]
+    UnknownFigure {
+        /// What was typed.
+        name: String,
+        /// A near match, or all names.
+        hint: Option<String>,
+    },
+    /// The result is without this figure.
+    #[error("the result has no figure `{name}`: {reason}")]
+    AbsentFigure {
+        /// What was asked for.
+        name: String,
+        /// Why it is not there.
+        reason: &'static str,
+        /// What it has.
+        hint: String,
+    },
+    /// The folder holds no result.
+    #[error("{path}: holds no result", path = .path.display())]
+    NoResult {
+        /// The folder.
+        path: std::path::PathBuf,
+    },
+    /// The folder holds neither rows nor data of figures.
+    #[error("{path}: holds neither the rows of its result nor data of figures that belong to it", path = .path.display())]
+    NoRows {
+        /// The folder.
+        path: std::path::PathBuf,
+    },
     /// The laboratory could not do its work.
     #[error(transparent)]
     Lab(#[from] LabError),
@@ -111,9 +141,15 @@ impl Diagnostic for CliError {
                 "name one, such as `--design {}`; `meshfault run --dry-run` lists them",
                 quoted(first)
             ))),
-            Self::UnknownDesign { hint, .. } | Self::Unknown { hint, .. } | Self::UnknownMeasure { hint, .. } => {
+            Self::UnknownDesign { hint, .. }
+            | Self::Unknown { hint, .. }
+            | Self::UnknownMeasure { hint, .. }
+            | Self::UnknownFigure { hint, .. } => {
                 hint.as_ref().map(|hint| Box::new(hint) as Box<dyn std::fmt::Display>)
             }
+            Self::AbsentFigure { hint, .. } => Some(Box::new(hint)),
+            Self::NoResult { .. } => Some(Box::new("name a folder that `meshfault run` wrote")),
+            Self::NoRows { .. } => Some(Box::new("make the result again with `meshfault run`")),
             Self::Input(input) => input.help(),
             Self::Lab(error) => error.hint().map(|hint| Box::new(hint) as Box<dyn std::fmt::Display>),
             Self::Write { .. } | Self::Figure(_) | Self::Output(_) | Self::Signal(_) => None,

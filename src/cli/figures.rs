@@ -1,21 +1,92 @@
-//! Writing the figures of a result into its folder, as SVG and PNG.
+//! Writing the figures of a result into its folder: each as SVG, PNG, CSV and Vega-Lite specification, and the plain data
+//! of all, from which `report` draws them again.
 //!
 //! What they show belongs to `report`.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use super::CliError;
+use crate::lab::manifest::read_json;
 use crate::lab::segment::write_whole;
+use crate::lab::store::FIGURES;
 use crate::lab::{Finished, LabError, Simulate};
 use crate::report::explain::{Told, command};
-use crate::report::figures::{Figure, access_classes, png, startup_distribution, timeline};
-use crate::report::{result_figures, timeline_of_run};
+use crate::report::figures::{Plot, Theme, png};
+use crate::report::result_figures::{self, one_run};
+use crate::report::timeline_of_run;
 
 /// Pictures are drawn at this many times the size of the SVG, enough for print at 16 cm.
 const PNG_SCALE: f64 = 2.0;
-/// Folder of the figures within a result.
-const FOLDER: &str = "figures";
+/// The plain data of all figures, in the folder of the figures.
+const DATA: &str = "figures.json";
+
+/// A form in which a figure is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Form {
+    /// The drawing.
+    Svg,
+    /// Its picture.
+    Png,
+    /// Its data.
+    Csv,
+    /// A Vega-Lite specification.
+    Vega,
+}
+
+impl Form {
+    /// All forms.
+    pub const ALL: [Form; 4] = [Form::Svg, Form::Png, Form::Csv, Form::Vega];
+
+    /// How the names of its files end.
+    pub const fn ending(self) -> &'static str {
+        match self {
+            Form::Svg => "svg",
+            Form::Png => "png",
+            Form::Csv => "csv",
+            Form::Vega => "vl.json",
+        }
+    }
+
+    /// The bytes of a figure.
+    ///
+    /// # Errors
+    /// If it cannot be drawn as a picture.
+    pub fn bytes(self, plot: &Plot, name: &str, theme: Theme) -> Result<Vec<u8>, CliError> {
+        Ok(match self {
+            Form::Svg => plot.draw(name, theme).svg.into_bytes(),
+            Form::Png => png(&plot.draw(name, theme), PNG_SCALE)?,
+            Form::Csv => plot.sheet(name).csv().into_bytes(),
+            Form::Vega => format!("{:#}\n", plot.vega(name)).into_bytes(),
+        })
+    }
+}
+
+/// The plain data of all figures of a result, as they are stored beside them.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Stored {
+    /// The result that they belong to.
+    pub result_digest: Option<String>,
+    /// The data.
+    pub plots: Vec<Plot>,
+}
+
+impl Stored {
+    /// The data that lie beside the figures of a result; nothing if there are none.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub fn read(result: &Path) -> Result<Option<Self>, LabError> {
+        let path = result.join(FIGURES).join(DATA);
+        match path.exists() {
+            true => read_json(&path).map(Some),
+            false => Ok(None),
+        }
+    }
+}
 
 /// How a run of the result is told again: the command up to the experiment, and the changes to it.
 #[derive(Clone, Debug, Default)]
@@ -26,49 +97,94 @@ pub struct Retelling {
     pub changes: Vec<String>,
 }
 
-/// Draws the figures of a result from its numbers, and the timeline of one of its runs from a replay if somebody can replay
-/// it, and writes them, each by another worker of the present pool.
+/// Draws the figures of a result from its numbers, and those of one run from a replay if somebody can replay it, and writes
+/// them side by side in the present pool.
 ///
 /// # Errors
 /// If the files cannot be written.
 pub fn write(result: &Finished, simulator: Option<&dyn Simulate>, retelling: &Retelling) -> Result<(), CliError> {
-    let folder = result.dir.join(FOLDER);
+    let folder = result.dir.join(FIGURES);
     fs::create_dir_all(&folder).map_err(LabError::file(&folder, "create"))?;
-    let (startup, (access, timeline)) = rayon::join(
-        || write_one(&folder, startup_of(result)),
-        || {
-            rayon::join(
-                || write_one(&folder, access_of(result)),
-                || write_one(&folder, timeline_of(result, simulator, retelling)),
-            )
-        },
+    let (rows, one_run) = rayon::join(
+        || result_figures::of_rows(result),
+        || of_one_run(result, simulator, retelling),
     );
-    startup.and(access).and(timeline)
+    let plots: Vec<Plot> = rows.into_iter().chain(one_run).collect();
+    let chosen = plots
+        .iter()
+        .flat_map(|plot| plot.names().iter().map(move |name| (plot, *name)));
+    write_all(&chosen.collect::<Vec<_>>(), &Form::ALL, Theme::Light, &folder)?;
+    let stored = Stored {
+        result_digest: result.manifest.result_digest.clone(),
+        plots,
+    };
+    // On one line: nobody reads it, and indentation would double it.
+    let mut text = serde_json::to_string(&stored).expect("figures are plain data");
+    text.push('\n');
+    Ok(write_whole(&folder.join(DATA), text.as_bytes())?)
 }
 
-/// Start-up, if there was a pod to start.
-fn startup_of(result: &Finished) -> Option<Figure> {
-    let figure = result_figures::startup(result);
-    let any = figure.series.iter().any(|series| series.n_pods > 0);
-    any.then(|| startup_distribution(&figure))
+/// Writes figures in some forms into a folder that is there; gives the files in the order of figures and forms.
+///
+/// # Errors
+/// If a figure cannot be drawn as a picture, or a file cannot be written.
+pub fn write_all(
+    chosen: &[(&Plot, &'static str)],
+    forms: &[Form],
+    theme: Theme,
+    folder: &Path,
+) -> Result<Vec<PathBuf>, CliError> {
+    let work: Vec<(&Plot, &str, Form)> = chosen
+        .iter()
+        .flat_map(|(plot, name)| forms.iter().map(move |form| (*plot, *name, *form)))
+        .collect();
+    work.into_par_iter()
+        .map(|(plot, name, form)| {
+            let path = folder.join(format!("{name}.{}", form.ending()));
+            write_whole(&path, &form.bytes(plot, name, theme)?)?;
+            Ok(path)
+        })
+        .collect()
 }
 
-/// Access classes, if there was a request.
-fn access_of(result: &Finished) -> Option<Figure> {
-    let figure = result_figures::access(result);
-    let mut shares = figure.rows.iter().flat_map(|row| &row.shares);
-    let any = shares.any(|share| share.class != "no request" && share.estimate > 0.0);
-    any.then(|| access_classes(&figure))
+/// The figures of one run each, as far as somebody can replay it.
+fn of_one_run(result: &Finished, simulator: Option<&dyn Simulate>, retelling: &Retelling) -> Vec<Plot> {
+    let timeline = one_run::run_to_tell(result).and_then(|run| {
+        told(result, run, simulator, retelling, |told| {
+            Some(timeline_of_run::figure(told))
+        })
+    });
+    let requests = one_run::run_with_requests(result).and_then(|run| {
+        let figure = |told: &Told| one_run::certificate_requests(told, &timeline_of_run::figure(told));
+        told(result, run, simulator, retelling, figure)
+    });
+    let stale = one_run::run_with_stale_entries(result).and_then(|run| {
+        let figure = |told: &Told| one_run::stale_entries(told, &timeline_of_run::figure(told));
+        told(result, run, simulator, retelling, figure)
+    });
+    [
+        timeline.map(Plot::Timeline),
+        requests.map(Plot::CertificateRequests),
+        stale.map(Plot::StaleEntries),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
-/// The timeline of the run that tells most, if there is one.
-fn timeline_of(result: &Finished, simulator: Option<&dyn Simulate>, retelling: &Retelling) -> Option<Figure> {
-    let (design, place) = result_figures::run_to_tell(result)?;
+/// What a figure is made of: a run, replayed; nothing if nobody can replay it.
+fn told<F>(
+    result: &Finished,
+    (design, place): one_run::Run,
+    simulator: Option<&dyn Simulate>,
+    retelling: &Retelling,
+    figure: impl FnOnce(&Told) -> Option<F>,
+) -> Option<F> {
     let replication = result.manifest.first_replication() + place;
     let outcome = simulator?.story(design, replication)?;
     let manifest = &result.manifest;
     let planned = &manifest.designs[design];
-    let told = Told {
+    figure(&Told {
         experiment: &manifest.experiment,
         design: &planned.name,
         title: &planned.title,
@@ -76,16 +192,5 @@ fn timeline_of(result: &Finished, simulator: Option<&dyn Simulate>, retelling: &
         seed: manifest.seed,
         command: &command(&retelling.begin, &planned.name, replication, &retelling.changes),
         outcome: &outcome,
-    };
-    Some(timeline(&timeline_of_run::figure(&told)))
-}
-
-/// Writes a figure, if there is one, as SVG and as PNG.
-fn write_one(folder: &Path, figure: Option<Figure>) -> Result<(), CliError> {
-    let Some(figure) = figure else {
-        return Ok(());
-    };
-    write_whole(&folder.join(format!("{}.svg", figure.name)), figure.svg.as_bytes())?;
-    write_whole(&folder.join(format!("{}.png", figure.name)), &png(&figure, PNG_SCALE)?)?;
-    Ok(())
+    })
 }

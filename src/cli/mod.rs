@@ -22,9 +22,11 @@ pub mod params;
 pub mod policy;
 mod policy_output;
 mod policy_queries;
+pub mod report;
 pub mod run;
 pub mod schema;
 mod tabular;
+mod terminal;
 pub mod verify;
 
 use std::ffi::OsString;
@@ -52,6 +54,8 @@ enum Command {
     Merge(merge::MergeArgs),
     /// Compares designs of one result, or of two, with intervals that hold together.
     Compare(compare::CompareArgs),
+    /// Draws the figures of a result again, in other forms or another theme.
+    Report(report::ReportArgs),
     /// Replays one run and tells it: who believed what when, who was let in, and what delayed which pod.
     Explain(explain::ExplainArgs),
     /// Says who may talk to whom by a folder of manifests, and why.
@@ -99,6 +103,7 @@ pub fn main() -> ExitCode {
         Command::Run(arguments) => arguments.check(command_line).and_then(|request| run::run(&request)),
         Command::Merge(arguments) => merge::run(&arguments, &command_line),
         Command::Compare(arguments) => compare::run(arguments),
+        Command::Report(arguments) => report::run(&arguments),
         Command::Explain(arguments) => arguments.check().and_then(|request| explain::run(&request)),
         Command::Policy(arguments) => policy::run(&arguments),
         Command::Verify(arguments) => arguments.check().and_then(|request| verify::run(&request)),

@@ -12,7 +12,7 @@ use clap::{Args, ValueEnum};
 use super::error::CliError;
 use super::events::JsonLines;
 use super::load::{self, LoadRequest};
-use super::{dry_run, exit_code, explain, figures, junit, pages, print};
+use super::{dry_run, exit_code, explain, figures, junit, pages, print, terminal};
 use crate::lab::designs::{Simulator, plan};
 use crate::lab::progress::Listen;
 use crate::lab::store::SUMMARY_MD;
@@ -262,7 +262,7 @@ fn retelling(load: &LoadRequest) -> figures::Retelling {
 
 /// What is printed of a result for people.
 fn shown(finished: &Finished) -> String {
-    let mut text = table::render(&finished.manifest, &finished.summary);
+    let mut text = table::render_for(&finished.manifest, &finished.summary, terminal::look());
     let found = if finished.found {
         ", found complete and checked"
     } else {

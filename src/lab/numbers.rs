@@ -25,6 +25,53 @@ pub struct ExposureKind {
     pub via: Via,
 }
 
+/// The phases of a start in the order of the critical path, as in the columns of `pods`.
+pub const PHASES: [&str; 8] = [
+    "admission",
+    "scheduling",
+    "sandbox",
+    "identity",
+    "containers",
+    "certificate",
+    "configuration",
+    "readiness",
+];
+
+/// Phases of the measured pods of one run that became ready. They are a partition of each pod's start, so their sums are
+/// one of the sum of starts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PhaseSums {
+    /// Pods that became ready.
+    pub ready: u32,
+    /// Time spent in each phase, summed over them, in the order of [`PHASES`].
+    pub spent: [SimDuration; PHASES.len()],
+}
+
+impl PhaseSums {
+    fn add(&mut self, pod: &PodRecord) {
+        self.ready += 1;
+        let phases = [
+            pod.admission,
+            pod.scheduling,
+            pod.sandbox,
+            pod.identity,
+            pod.containers,
+            pod.certificate,
+            pod.configuration,
+            pod.readiness,
+        ];
+        for (sum, phase) in self.spent.iter_mut().zip(phases) {
+            *sum += phase.unwrap_or(SimDuration::ZERO);
+        }
+    }
+
+    /// The whole starts.
+    #[must_use]
+    pub fn total(&self) -> SimDuration {
+        self.spent.iter().fold(SimDuration::ZERO, |sum, spent| sum + *spent)
+    }
+}
+
 /// Counts over the measured pods of one run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PodCounts {
@@ -83,6 +130,8 @@ pub struct RunNumbers {
     pub stale_entries: u32,
     /// Measured pods.
     pub pods: PodCounts,
+    /// Phases of those of them that became ready.
+    pub phases: PhaseSums,
     /// Exposure by class and way.
     pub exposure: BTreeMap<ExposureKind, SimDuration>,
     /// Lengths of the windows by the pod's address, and whether they were seen to close.
@@ -225,6 +274,9 @@ impl DesignNumbers {
         let Some(run) = self.sound_run(replication).filter(|_| pod.measured) else {
             return;
         };
+        if pod.exit_cause == ExitCause::Ready {
+            run.phases.add(pod);
+        }
         let counts = &mut run.pods;
         counts.all += 1;
         counts.never_ready += u32::from(pod.exit_cause == ExitCause::Censored);

@@ -1,15 +1,34 @@
-//! The table that a terminal shows: one row per design, the measures that answer the question, 120 columns at most.
+//! The table that a terminal shows: one row per design, the measures that answer the question, as wide as the window.
 //!
-//! Measures without a number in any design are left out. The whole list stands in `summary.md`.
+//! Measures without a number in any design are left out. The whole list stands in `summary.md`. What the window is like is
+//! found out by the command.
 
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table, presets};
 
 use super::expectations;
 use super::short::{Short, count};
 use crate::lab::{DesignSummary, Manifest, Summary};
 
-/// Widest line.
+/// Widest line where there is no window.
 pub const WIDTH: usize = 120;
+
+/// How tables look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// Widest line, in characters.
+    pub width: usize,
+    /// Whether heads and names stand out by escape sequences.
+    pub colour: bool,
+}
+
+impl Default for Look {
+    fn default() -> Self {
+        Self {
+            width: WIDTH,
+            colour: false,
+        }
+    }
+}
 
 /// A column of the table.
 pub struct KeyMeasure {
@@ -67,9 +86,15 @@ pub fn present(summary: &Summary) -> impl Iterator<Item = &'static KeyMeasure> +
     })
 }
 
-/// The result for a terminal: what was run, the table, how to read it, warnings.
+/// The result where there is no window: what was run, the table, how to read it, warnings.
 #[must_use]
 pub fn render(manifest: &Manifest, summary: &Summary) -> String {
+    render_for(manifest, summary, Look::default())
+}
+
+/// The result for a window.
+#[must_use]
+pub fn render_for(manifest: &Manifest, summary: &Summary, look: Look) -> String {
     let Manifest {
         experiment,
         version,
@@ -87,77 +112,117 @@ pub fn render(manifest: &Manifest, summary: &Summary) -> String {
     let mut text = format!(
         "{title}\n{experiment}, meshfault {version}: {runs} replications of {designs} designs, seed {seed}, result {digest}\n\n"
     );
-    text.push_str(&table(summary));
-    text.push_str(&format!(
-        "\n\nEstimate [95 % interval]. Runs and pods: shares of them. Ready: from the wish for a pod to Ready, measured \
-         pods.\nDelayed: connections to the control plane cost at least {} s.\n",
-        manifest.delayed_threshold_s
+    text.push_str(&table(summary, look));
+    text.push_str("\n\n");
+    text.push_str(&wrapped_to(
+        "Estimate [95 % interval]. Runs and pods: shares of them. Ready: from the wish for a pod to Ready, measured pods.",
+        look.width,
+        "",
+    ));
+    text.push_str(&wrapped_to(
+        &format!(
+            "Delayed: connections to the control plane cost at least {} s.",
+            manifest.delayed_threshold_s
+        ),
+        look.width,
+        "",
     ));
     for line in expectations::lines(summary) {
-        text.push_str(&wrapped(&line));
+        text.push_str(&wrapped_to(&line, look.width, "  "));
     }
     for warning in &manifest.warnings {
-        text.push_str(&wrapped(&format!("warning: {warning}")));
+        text.push_str(&wrapped_to(&format!("warning: {warning}"), look.width, "  "));
     }
     text
 }
 
-/// The table alone. Intervals stand beside their estimates if there is room, else below them; if there is still no
-/// room, the last columns give way.
+/// The table alone. Intervals stand beside their estimates if there is room, else below them. In a window that is narrower
+/// than [`WIDTH`] the last columns go into a further table below; what does not fit into [`WIDTH`] either is left out.
 #[must_use]
-pub fn table(summary: &Summary) -> String {
+pub fn table(summary: &Summary, look: Look) -> String {
     let mut keys: Vec<&KeyMeasure> = present(summary).collect();
-    loop {
-        for separator in [" ", "\n"] {
-            let drawn = draw(summary, &keys, separator);
-            let width = drawn.lines().map(|line| line.chars().count()).max().unwrap_or(0);
-            if width <= WIDTH || (keys.len() <= 1 && separator == "\n") {
-                return drawn;
-            }
-        }
+    while keys.len() > 1 && fitting(summary, &keys, look.width.max(WIDTH)).is_none() {
         keys.pop();
+    }
+    let mut blocks: Vec<String> = Vec::new();
+    let mut rest = keys.as_slice();
+    loop {
+        let mut count = rest.len();
+        while count > 1 && fitting(summary, &rest[..count], look.width).is_none() {
+            count -= 1;
+        }
+        let (block, after) = rest.split_at(count);
+        let separator = fitting(summary, block, look.width);
+        blocks.push(draw(summary, block, separator, look));
+        rest = after;
+        if rest.is_empty() {
+            return blocks.join("\n\n");
+        }
     }
 }
 
-fn draw(summary: &Summary, keys: &[&KeyMeasure], separator: &str) -> String {
+/// What has to stand between estimates and intervals for the columns to fit into a width; nothing if nothing does.
+fn fitting(summary: &Summary, keys: &[&KeyMeasure], width: usize) -> Option<&'static str> {
+    let look = Look { width, colour: false };
+    [" ", "\n"].into_iter().find(|separator| {
+        let drawn = draw(summary, keys, Some(*separator), look);
+        drawn.lines().all(|line| line.chars().count() <= width)
+    })
+}
+
+/// Draws the columns; without a separator they do not fit, and cells are broken until they do.
+fn draw(summary: &Summary, keys: &[&KeyMeasure], separator: Option<&str>, look: Look) -> String {
     let mut table = Table::new();
-    table
-        .load_style(presets::UTF8_HORIZONTAL_ONLY)
-        .set_content_arrangement(ContentArrangement::Disabled);
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    match separator {
+        Some(_) => table.set_content_arrangement(ContentArrangement::Disabled),
+        None => table
+            .set_content_arrangement(ContentArrangement::Dynamic)
+            .set_width(u16::try_from(look.width).unwrap_or(u16::MAX)),
+    };
+    match look.colour {
+        true => table.enforce_styling(),
+        false => table.force_no_tty(),
+    };
     let any_failed = summary.designs.iter().any(|design| design.failed > 0);
     let mut head = vec!["design".to_owned()];
     head.extend(any_failed.then(|| "failed\n(runs)".to_owned()));
     head.extend(keys.iter().map(|key| key.head.to_owned()));
-    table.set_header(head);
+    let bold = |text: String| Cell::new(text).add_attribute(Attribute::Bold);
+    table.set_header(head.into_iter().map(bold).collect::<Vec<Cell>>());
     for design in &summary.designs {
-        let mut row = vec![design.name.clone()];
-        row.extend(any_failed.then(|| count(design.failed)));
-        row.extend(
-            keys.iter()
-                .map(|key| Short::of_design(design, key.measure).joined(separator)),
-        );
+        let mut row = vec![bold(design.name.clone())];
+        row.extend(any_failed.then(|| Cell::new(count(design.failed))));
+        row.extend(keys.iter().map(|key| {
+            let cell = Cell::new(Short::of_design(design, key.measure).joined(separator.unwrap_or("\n")));
+            let lower = design.measure(key.measure).and_then(|measure| measure.lower);
+            let breach = key.measure == "unauthorized_any" && lower.is_some_and(|lower| lower > 0.0);
+            if breach { cell.fg(Color::Red) } else { cell }
+        }));
         table.add_row(row);
     }
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }
-    table
-        .lines()
-        .map(|line| format!("{}\n", line.trim_end()))
-        .collect::<String>()
-        .trim_end()
-        .to_owned()
+    let lines = table.lines().map(|line| format!("{}\n", line.trim_end()));
+    lines.collect::<String>().trim_end().to_owned()
 }
 
 /// Text in lines of at most [`WIDTH`], the following ones indented.
 pub(super) fn wrapped(text: &str) -> String {
+    wrapped_to(text, WIDTH, "  ")
+}
+
+/// Text in lines of at most a width, the following ones behind an indentation.
+fn wrapped_to(text: &str, limit: usize, indentation: &str) -> String {
     let mut out = String::new();
     let mut width = 0;
     for word in text.split_whitespace() {
         let length = word.chars().count();
-        if width > 0 && width + 1 + length > WIDTH {
-            out.push_str("\n  ");
-            width = 2;
+        if width > 0 && width + 1 + length > limit {
+            out.push('\n');
+            out.push_str(indentation);
+            width = indentation.chars().count();
         } else if width > 0 {
             out.push(' ');
             width += 1;

@@ -28,6 +28,32 @@ fn the_table_is_readable() {
 }
 
 #[test]
+fn tables_are_as_wide_as_the_window() {
+    let finished = finished();
+    let drawn = |width: usize| table::table(&finished.summary, table::Look { width, colour: false });
+    for width in [40, 60, 80, 100, 120, 200] {
+        let text = drawn(width);
+        assert!(
+            text.lines().all(|line| line.chars().count() <= width),
+            "{width}:\n{text}"
+        );
+        for key in table::present(&finished.summary).take(3) {
+            let head = key.head.split_whitespace().next().unwrap_or_default();
+            assert!(text.contains(head), "{head} is lost at {width}:\n{text}");
+        }
+    }
+    assert!(drawn(60).matches("design").count() > drawn(120).matches("design").count());
+    insta::assert_snapshot!(drawn(80));
+}
+
+#[test]
+fn escape_sequences_are_for_terminals() {
+    let finished = finished();
+    let drawn = |colour: bool| table::table(&finished.summary, table::Look { width: 120, colour });
+    assert!(drawn(true).contains('\u{1b}') && !drawn(false).contains('\u{1b}'));
+}
+
+#[test]
 fn the_page_is_readable() {
     let finished = finished();
     insta::assert_snapshot!(summary_md::render(&finished.manifest, &finished.summary));

@@ -339,7 +339,7 @@ fn pod_lane(pod: &PodStory) -> Lane {
             lost if record.delays.is_empty() => format!("not ready {lost}"),
             lost => lost,
         },
-        kind: SpanKind::Stale,
+        kind: SpanKind::Broken,
     }];
     if record.ready.is_some() {
         spans.push(Span {
@@ -348,7 +348,6 @@ fn pod_lane(pod: &PodStory) -> Lane {
             label: "ready".to_owned(),
             kind: SpanKind::Neutral,
         });
-        spans[0].kind = SpanKind::Broken;
     }
     Lane {
         label: record.pod.clone(),

@@ -39,6 +39,7 @@ pub(super) const CLUSTER_KEYS: [&str; 9] = [
     "cluster.istio.version",
     "cluster.istio.replicas",
 ];
+
 /// Keys of the churn that starts by itself; they change every entry of the list.
 pub(super) const CHURN_KEYS: [&str; 5] = [
     "churn.rate",
@@ -90,8 +91,6 @@ pub struct Overrides {
     pub limits: Limits,
     /// What differs in the cluster.
     pub cluster: Cluster,
-    /// What differs in the faults.
-    pub faults: Pairs<Fault>,
     /// What differs in the options.
     pub options: Pairs<Text>,
     /// What differs in the parameters.

@@ -20,6 +20,7 @@ pub mod paired;
 pub mod paired_quantile;
 pub mod paired_ratio;
 pub mod paired_share;
+pub mod per_unit;
 pub mod proportion;
 pub mod quantile;
 pub mod rate;
@@ -52,6 +53,7 @@ pub use paired::{CommonRandomNumbers, PairedCounts, agresti_min, common_random_n
 pub use paired_quantile::{QuantileDifference, quantile_difference};
 pub use paired_ratio::ratio_difference;
 pub use paired_share::{mcnemar_exact, share_difference, tango};
+pub use per_unit::mean_per_unit;
 pub use proportion::{clopper_pearson, share_of_runs, wilson, zero_event_upper};
 pub use quantile::quantile_order_statistic;
 pub use rate::poisson_rate;

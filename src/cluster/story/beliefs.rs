@@ -189,7 +189,7 @@ impl<'a> Past<'a> {
         }
     }
 
-    fn topic(&self, ip: Ipv4Addr) -> u32 {
+    pub(super) fn topic(&self, ip: Ipv4Addr) -> u32 {
         self.shared.blueprint.addresses.topic(ip)
     }
 

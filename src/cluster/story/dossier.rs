@@ -12,6 +12,7 @@ use crate::cluster::records::{AccessRecord, ExposureRecord};
 use crate::cluster::spec::{CutMode, Encryption, Routing};
 use crate::kernel::{SimDuration, SimTime};
 
+pub use super::dossier_courses::{CertificateRequest, Courses, StaleCourse};
 pub use super::dossier_starts::{Asked, ConnectionStory, LegName, LegStory, PodStory, WaitStory};
 pub use super::exposed::ExposedStory;
 
@@ -45,6 +46,9 @@ pub struct Dossier {
     /// Messages, spans and decisions by component, for a trace.
     #[serde(skip)]
     pub course: Course,
+    /// Certificate requests and stale entries over time; for figures, and too long for a story in JSON.
+    #[serde(skip)]
+    pub courses: Courses,
 }
 
 /// What of the design matters for the story.

@@ -2,7 +2,7 @@
 
 use super::beliefs::Past;
 use super::dossier::{Command, CommandKind, Dossier, FaultStory, GivenUp, MeshSetting, Setting};
-use super::{Fact, ScriptFact, Story, addresses, course, exposed, requests, starts};
+use super::{Fact, ScriptFact, Story, addresses, course, exposed, over_time, requests, starts};
 use crate::cluster::blueprint::Blueprint;
 use crate::cluster::context::Shared;
 use crate::cluster::records::Outcome;
@@ -28,6 +28,7 @@ pub fn told(shared: &Shared, story: &Story, outcome: &Outcome, end: SimTime) -> 
         measured_pods: outcome.pods.iter().filter(|pod| pod.measured).count() as u32,
         exposed: exposed::longest(&past, outcome),
         course,
+        courses: over_time::courses(&past),
     }
 }
 

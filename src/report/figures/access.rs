@@ -4,12 +4,18 @@
 //! What the classes mean is decided where accesses are judged; this file only orders, draws and labels them.
 
 use plotters::style::RGBColor;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::axis::LinearScale;
 use super::canvas::{Canvas, MARGIN, NORMAL, SMALL, WIDTH};
+use super::shapes;
+use super::sheet::{Sheet, sheet_row};
 use super::style::{Anchor, Font, Style};
-use super::text::{Weight, grouped, level, percent, wrapped};
-use super::{AccessFigure, AccessRow, ClassShare, Figure, palette, without_data};
+use super::text::{grouped, percent, wrapped};
+use super::theme::Theme;
+use super::vega::{nominal, share, specification, until};
+use super::{Figure, Words, palette, without_data};
 
 const NAME: &str = "access_classes";
 /// Room for the names of the designs.
@@ -23,28 +29,112 @@ const INSET: f64 = 9.0;
 /// Font size of the interval below each whisker.
 const TINY: f64 = 10.5;
 
-/// Draws the share of runs with each class of access, per design.
-pub fn access_classes(figure: &AccessFigure) -> Figure {
-    let classes = classes(figure);
-    if classes.is_empty() || figure.rows.iter().all(|row| row.n_runs == 0) {
-        return without_data(NAME, &figure.title, &figure.subtitle, "no run was judged");
+/// In which share of runs each class of access happened, per design.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct AccessFigure {
+    /// What it says.
+    pub words: Words,
+    /// Confidence of the intervals, between 0 and 1.
+    pub confidence: f64,
+    /// One entry per design, in the order of the experiment.
+    pub rows: Vec<AccessRow>,
+}
+
+/// The shares of one design.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct AccessRow {
+    /// Name of the design.
+    pub design: String,
+    /// Number of runs.
+    pub n_runs: u64,
+    /// One entry per class; a class that a design does not list is left empty in its row.
+    pub shares: Vec<ClassShare>,
+}
+
+/// Share of runs with at least one access of a class.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ClassShare {
+    /// Name of the class as in the columns of a result (`network_bypassed`) or in words (`not demonstrated`).
+    pub class: String,
+    /// Share of runs.
+    #[serde(deserialize_with = "super::not_a_number_if_null")]
+    pub estimate: f64,
+    /// Lower end of its interval.
+    pub lower: f64,
+    /// Upper end of its interval.
+    pub upper: f64,
+    /// How the interval was made.
+    pub method: String,
+}
+
+impl AccessFigure {
+    /// The data as a table.
+    #[must_use]
+    pub fn sheet(&self) -> Sheet {
+        let mut sheet = Sheet::new(&[
+            "design",
+            "class",
+            "share_of_runs",
+            "lower",
+            "upper",
+            "confidence",
+            "method",
+            "runs",
+        ]);
+        for row in &self.rows {
+            for share in &row.shares {
+                sheet.push(sheet_row![
+                    &row.design,
+                    &share.class,
+                    share.estimate,
+                    share.lower,
+                    share.upper,
+                    self.confidence,
+                    &share.method,
+                    row.n_runs
+                ]);
+            }
+        }
+        sheet
     }
-    let mut canvas = Canvas::default();
-    let mut y = canvas.heading(&figure.title, &figure.subtitle);
+
+    /// The figure as a specification.
+    #[must_use]
+    pub fn vega(&self) -> Value {
+        let designs: Vec<&str> = self.rows.iter().map(|row| row.design.as_str()).collect();
+        let classes = classes(self);
+        let body = json!({
+            "facet": { "column": nominal("class", &classes) },
+            "spec": {
+                "encoding": { "y": nominal("design", &designs), "color": nominal("class", &classes) },
+                "layer": [
+                    { "mark": "rule", "encoding": { "x": share("lower", "share of runs"), "x2": until("upper") } },
+                    { "mark": { "type": "point", "filled": true }, "encoding": { "x": share("share_of_runs", "share of runs") } }
+                ],
+                "width": 90
+            }
+        });
+        specification(NAME, &self.words, body)
+    }
+}
+
+/// Draws the share of runs with each class of access, per design.
+pub fn access_classes(figure: &AccessFigure, theme: Theme) -> Figure {
+    let classes = classes(figure);
+    let words = &figure.words;
+    if classes.is_empty() || figure.rows.iter().all(|row| row.n_runs == 0) {
+        return without_data(NAME, &words.title, &words.subtitle, "no run was judged", theme);
+    }
+    let mut canvas = Canvas::new(theme);
+    let mut y = canvas.heading(&words.title, &words.subtitle);
     let columns = classes.len().div_ceil(classes.len().div_ceil(COLUMNS_MAX));
     for block in classes.chunks(columns) {
         y = draw_block(&mut canvas, figure, block, columns, y);
     }
-    let note = format!(
-        "Share of runs with at least one such access. Whiskers and small figures: {} confidence intervals. \
-         Open circles: seen in no run, with the upper bound that remains.",
-        level(figure.confidence)
-    );
-    let font = Font::regular(SMALL, palette::GREY);
-    let end = canvas.paragraph(&note, [MARGIN, y + 14.0], WIDTH - 2.0 * MARGIN, 3, font);
+    let end = canvas.caption(&words.caption, y);
     Figure {
         name: NAME.to_owned(),
-        svg: canvas.finish(end - 10.0 + MARGIN, &figure.title),
+        svg: canvas.finish(end, &words.title),
     }
 }
 
@@ -143,15 +233,22 @@ fn title_font(classes: &[&str], limit: f64) -> Font {
 /// Name of the design and number of its runs.
 fn row_head(canvas: &mut Canvas, row: &AccessRow, top: f64) {
     let limit = GUTTER - 8.0;
-    let lines = wrapped(&row.design, NORMAL, Weight::Bold, limit, 2).len();
-    let first = top + if lines == 1 { 24.0 } else { 17.0 };
-    let below = canvas.paragraph(&row.design, [MARGIN, first], limit, 2, Font::bold(NORMAL, palette::INK));
+    let (large, small) = (Font::bold(NORMAL, palette::INK), Font::bold(10.0, palette::INK));
+    let (size, _) = shapes::fitted(&row.design, limit, 2, large);
+    // Two lines of a readable size, else three small ones.
+    let (font, lines) = if size >= 11.0 { (large, 2) } else { (small, 3) };
+    let height = shapes::name(canvas, &row.design, [MARGIN, top + 21.0], limit, lines, font);
     let runs = if row.n_runs == 1 {
         "1 run".to_owned()
     } else {
         format!("{} runs", grouped(row.n_runs))
     };
-    canvas.text(&runs, [MARGIN, below - 1.0], Font::regular(TINY, palette::GREY));
+    let below = top + 21.0 + height / 2.0 + 10.0;
+    canvas.text(
+        &runs,
+        [MARGIN, below.min(top + ROW - 4.0)],
+        Font::regular(TINY, palette::GREY),
+    );
 }
 
 /// Estimate in words, whisker and interval in words, one below the other.

@@ -12,6 +12,7 @@ use plotters::prelude::{Circle, IntoDrawingArea, PathElement, Polygon, Rectangle
 use super::palette;
 use super::style::{Area, Drawn, Font, Style, pixels, point};
 use super::text::{escaped, legible, truncated, wrapped};
+use super::theme::Theme;
 
 /// Width of every figure.
 pub const WIDTH: f64 = 720.0;
@@ -21,6 +22,8 @@ pub const HEIGHT_MAX: f64 = 100_000.0;
 pub const MARGIN: f64 = 14.0;
 /// Font size of axis labels and values.
 pub const SMALL: f64 = 12.0;
+/// Font size of captions.
+pub const CAPTION: f64 = 11.0;
 /// Font size of names.
 pub const NORMAL: f64 = 13.0;
 /// Font size of the figure's title.
@@ -33,9 +36,19 @@ const HANG: f64 = 0.76;
 #[derive(Debug, Default)]
 pub struct Canvas {
     body: String,
+    /// The look of the figure.
+    pub theme: Theme,
 }
 
 impl Canvas {
+    /// An empty drawing with this look.
+    pub fn new(theme: Theme) -> Self {
+        Canvas {
+            body: String::new(),
+            theme,
+        }
+    }
+
     /// What `draw` draws on the drawing area of the figure, in [`pixels`].
     pub fn plot(&mut self, draw: impl FnOnce(&Area) -> Drawn<()>) {
         self.body.push_str(&shapes(HEIGHT_MAX, draw));
@@ -70,17 +83,17 @@ impl Canvas {
         let Some(outline) = style.outline() else { return };
         if closed {
             // Past the first corner, so that it is joined like the others; dashes must not run over each other.
-            let again = if style.dash.is_some() { 1 } else { 2 };
-            points.extend_from_within(..again);
+            let again = if style.dash.is_empty() { 2 } else { 1 };
+            points.extend_from_within(..again.min(points.len()));
         }
         let line = PathElement::new(points, outline);
-        match style.dash {
-            None => self.plot(|area| area.draw(&line)),
-            Some([dash, gap]) => {
-                let _ = writeln!(self.body, "<g stroke-dasharray=\"{} {}\">", pixels(dash), pixels(gap));
-                self.plot(|area| area.draw(&line));
-                self.body.push_str("</g>\n");
-            }
+        if style.dash.is_empty() {
+            self.plot(|area| area.draw(&line));
+        } else {
+            let lengths: Vec<String> = style.dash.iter().map(|length| pixels(*length).to_string()).collect();
+            let _ = writeln!(self.body, "<g stroke-dasharray=\"{}\">", lengths.join(" "));
+            self.plot(|area| area.draw(&line));
+            self.body.push_str("</g>\n");
         }
     }
 
@@ -112,9 +125,21 @@ impl Canvas {
 
     /// Up to `lines` lines of text, the first with its baseline at `y`; returns the baseline below the last one. A text
     /// that is shortened has its full wording as tooltip.
-    pub fn paragraph(&mut self, text: &str, [x, y]: [f64; 2], limit: f64, lines: usize, font: Font) -> f64 {
+    pub fn paragraph(&mut self, text: &str, at: [f64; 2], limit: f64, lines: usize, font: Font) -> f64 {
+        self.paragraph_spaced(text, at, limit, lines, font, font.size * 1.3)
+    }
+
+    /// The same with another distance of baselines.
+    pub fn paragraph_spaced(
+        &mut self,
+        text: &str,
+        [x, y]: [f64; 2],
+        limit: f64,
+        lines: usize,
+        font: Font,
+        step: f64,
+    ) -> f64 {
         let shown = wrapped(text, font.size, font.weight, limit, lines);
-        let step = font.size * 1.3;
         let draw = |canvas: &mut Canvas| {
             for (index, line) in shown.iter().enumerate() {
                 canvas.text(line, [x, y + index as f64 * step], font);
@@ -151,10 +176,20 @@ impl Canvas {
         y - SMALL * 0.5
     }
 
-    /// The finished document, `height` high, on white.
+    /// The caption at the bottom of a figure: n, interval method, what was left out. Returns the height of the figure.
+    pub fn caption(&mut self, text: &str, top: f64) -> f64 {
+        if text.trim().is_empty() {
+            return top + MARGIN;
+        }
+        let font = Font::regular(CAPTION, palette::GREY);
+        self.paragraph(text, [MARGIN, top + CAPTION], WIDTH - 2.0 * MARGIN, 9, font) - CAPTION + MARGIN
+    }
+
+    /// The finished document, `height` high, on the ground of its theme and in the theme's colours.
     pub fn finish(self, height: f64, title: &str) -> String {
         let height = height.ceil();
-        format!(
+        let theme = self.theme;
+        theme.repaint(format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{height}\" viewBox=\"0 0 {} {}\" \
              role=\"img\" stroke-linejoin=\"round\">\n<title>{}</title>\n{}{}</svg>\n",
             pixels(WIDTH),
@@ -162,7 +197,7 @@ impl Canvas {
             escaped(title),
             shapes(height, |area| area.fill(&WHITE)),
             self.body
-        )
+        ))
     }
 }
 
@@ -212,7 +247,7 @@ mod tests {
     fn shapes_are_written_by_the_library_and_grouped_here() {
         let mut canvas = Canvas::default();
         canvas.tooltip("a < b", |canvas| {
-            let style = Style::stroke(palette::BLUE, 1.3).dashed([3.0, 2.5]);
+            let style = Style::stroke(palette::BLUE, 1.3).dashed(&[3.0, 2.5]);
             canvas.line([1.0, 2.0], [f64::NAN, 4.26], style);
         });
         assert_eq!(

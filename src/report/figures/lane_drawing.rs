@@ -153,8 +153,8 @@ pub(super) fn paint(kind: SpanKind) -> Style {
     match kind {
         SpanKind::Truth => solid(RGBColor(0xdd, 0xe1, 0xe6), RGBColor(0x4d, 0x4d, 0x4d)),
         SpanKind::Right => solid(RGBColor(0xcf, 0xeb, 0xe1), palette::GREEN),
-        SpanKind::Stale => solid(RGBColor(0xfc, 0xdc, 0xc6), palette::VERMILLION).dashed([5.0, 2.5]),
-        SpanKind::Absent => solid(palette::WHITE, RGBColor(0x9a, 0x9a, 0x9a)).dashed([2.0, 2.5]),
+        SpanKind::Stale => solid(RGBColor(0xfc, 0xdc, 0xc6), palette::VERMILLION).dashed(&[5.0, 2.5]),
+        SpanKind::Absent => solid(palette::WHITE, RGBColor(0x9a, 0x9a, 0x9a)).dashed(&[2.0, 2.5]),
         SpanKind::Broken => solid(RGBColor(0xf3, 0xdb, 0xe8), RGBColor(0xa8, 0x44, 0x7f)),
         SpanKind::Neutral => solid(RGBColor(0xd6, 0xe8, 0xf4), palette::BLUE),
     }

@@ -1,22 +1,20 @@
-//! The start-up figure: which share of the pods was ready how long after it was wished for.
+//! The start-up figures: which share of the pods was ready how long after it was wished for, and the same from the other
+//! end, which share was not ready yet, on a logarithmic axis that shows the tail.
 //!
 //! Up to three designs share one panel; more get a panel each with common axes and the control behind it, which stays
-//! readable where six steps and their bands would cover each other. The table below
-//! is drawn by `startup_table.rs`.
+//! readable where six steps and their bands would cover each other. The table below is drawn by `startup_table.rs`.
 
-use plotters::{
-    prelude::{LineSeries, Polygon},
-    style::RGBColor,
-};
-
-use super::axis::{Axis, labels_that_fit, short_tick_label, tick_label};
+use super::axis::{Axis, short_tick_label, tick_label};
 use super::canvas::{Canvas, MARGIN, NORMAL, SMALL, WIDTH};
-use super::chart::{Frame, Labels, chart};
+use super::chart::Frame;
+use super::panel::{Panel, Tick, decades};
+use super::shapes::{fitted, name};
 use super::startup_table::table;
 use super::style::{Anchor, Font, Style};
+use super::theme::{SeriesLook, Theme};
 use super::{Figure, StartupFigure, StartupSeries, palette, without_data};
+use crate::report::short::number;
 
-const NAME: &str = "startup_distribution";
 /// Room for the labels of the share axis.
 const LEFT: f64 = 66.0;
 /// Room right of the last panel, for the half of the last label.
@@ -25,57 +23,68 @@ const RIGHT: f64 = 26.0;
 const GAP: f64 = 38.0;
 /// Most designs that share one panel.
 pub(super) const OVERLAID_MAX: usize = 3;
-
+/// Most designs with two panels side by side; more get three.
+const TWO_COLUMNS_MAX: usize = 8;
 /// Room below a panel for the labels of the time axis.
 const TIME_LABELS: f64 = 22.0;
+/// Marks of censored pods are at least so far apart.
+const MARKS_APART: f64 = 4.0;
 
-/// One panel, its axes and which of them have labels.
-struct Panel {
-    frame: Frame,
-    time: Axis,
-    share_labels: bool,
-    time_labels: bool,
+/// Which of the two figures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The share that is ready.
+    Distribution,
+    /// The share that is not ready yet.
+    Complement,
 }
 
-/// Band or curve of a series in a panel.
-struct Layer<'a> {
-    series: &'a StartupSeries,
-    colour: RGBColor,
-    part: Part,
+impl Side {
+    /// The name of the figure.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Side::Distribution => "startup_distribution",
+            Side::Complement => "startup_complement",
+        }
+    }
+
+    /// What is drawn of a share of ready pods.
+    fn of(self, ready: f64) -> f64 {
+        match self {
+            Side::Distribution => ready.clamp(0.0, 1.0),
+            Side::Complement => (1.0 - ready).clamp(0.0, 1.0),
+        }
+    }
 }
 
-/// What of a series is drawn.
-#[derive(Clone, Copy)]
-enum Part {
-    /// The confidence band.
-    Band,
-    /// The curve, with its width.
-    Curve(f64),
-}
-
-/// Draws the distribution of start-up latencies per design.
-pub fn startup_distribution(figure: &StartupFigure) -> Figure {
+/// Draws start-up latencies per design, from one of two sides.
+pub fn startup_figure(figure: &StartupFigure, side: Side, theme: Theme) -> Figure {
+    let words = figure.words(side);
+    let nothing = |reason| without_data(side.name(), &words.title, &words.subtitle, reason, theme);
     let any = figure
         .series
         .iter()
         .any(|series| series.n_pods > 0 && series.points.iter().any(usable));
     if !any {
-        return without_data(NAME, &figure.title, &figure.subtitle, "no measured pod became ready");
+        return nothing("no measured pod became ready");
     }
     if !figure.horizon_s.is_finite() || figure.horizon_s <= 0.0 {
-        return without_data(NAME, &figure.title, &figure.subtitle, "the runs cover no time");
+        return nothing("the runs cover no time");
     }
-    let mut canvas = Canvas::default();
-    let top = canvas.heading(&figure.title, &figure.subtitle);
-    let (from, to) = range(figure);
-    let apart = figure.series.len() > OVERLAID_MAX;
-    let bottom = if apart {
-        small_multiples(&mut canvas, figure, top, [from, to])
+    let mut canvas = Canvas::new(theme);
+    let top = canvas.heading(&words.title, &words.subtitle);
+    let axes = Axes::of(figure, side);
+    let bottom = if figure.series.len() > OVERLAID_MAX {
+        small_multiples(&mut canvas, figure, &axes, top)
     } else {
-        overlaid(&mut canvas, figure, top, [from, to])
+        overlaid(&mut canvas, figure, &axes, top)
     };
     let font = Font::regular(SMALL, palette::INK);
-    canvas.text("share of all measured pods that are ready", [MARGIN, top + 20.0], font);
+    let what = match side {
+        Side::Distribution => "share of all measured pods that are ready",
+        Side::Complement => "share of all measured pods that are not ready yet (logarithmic)",
+    };
+    canvas.text(what, [MARGIN, top + 20.0], font);
     let middle = (LEFT + WIDTH - RIGHT) / 2.0;
     let font = Font::regular(SMALL, palette::INK).anchored(Anchor::Middle);
     canvas.text(
@@ -83,10 +92,10 @@ pub fn startup_distribution(figure: &StartupFigure) -> Figure {
         [middle, bottom + 36.0],
         font,
     );
-    let end = table(&mut canvas, figure, bottom + 66.0);
+    let end = table(&mut canvas, figure, words, bottom + 66.0);
     Figure {
-        name: NAME.to_owned(),
-        svg: canvas.finish(end, &figure.title),
+        name: side.name().to_owned(),
+        svg: canvas.finish(end, &words.title),
     }
 }
 
@@ -94,31 +103,78 @@ pub(super) fn usable(point: &(f64, f64)) -> bool {
     point.0.is_finite() && point.1.is_finite()
 }
 
-/// First and last second of the axis: from 1 s, or the round value below the fastest pod, to the horizon.
-fn range(figure: &StartupFigure) -> (f64, f64) {
-    let points = figure.series.iter().flat_map(|series| &series.points);
-    let fastest = points
-        .filter(|point| usable(point) && point.1 > 0.0)
-        .map(|point| point.0)
-        .fold(f64::INFINITY, f64::min);
-    let from = [1.0, 0.5, 0.2, 0.1]
-        .into_iter()
-        .find(|from| *from < fastest)
-        .unwrap_or(0.05);
-    (from, figure.horizon_s.max(from * 10.0))
+/// The axes that all panels share.
+struct Axes {
+    side: Side,
+    time: Axis,
+    share: Axis,
 }
 
-/// Colour of each series; the control is grey and uses up no colour.
-pub(super) fn colours(figure: &StartupFigure) -> Vec<RGBColor> {
+impl Axes {
+    /// Time from 1 s, or the round value below the fastest pod, to the horizon; shares down to the least that is left.
+    fn of(figure: &StartupFigure, side: Side) -> Self {
+        let points = figure.series.iter().flat_map(|series| &series.points);
+        let fastest = points
+            .filter(|point| usable(point) && point.1 > 0.0)
+            .map(|point| point.0)
+            .fold(f64::INFINITY, f64::min);
+        let from = [1.0, 0.5, 0.2, 0.1]
+            .into_iter()
+            .find(|from| *from < fastest)
+            .unwrap_or(0.05);
+        let left = figure
+            .series
+            .iter()
+            .flat_map(|series| &series.points)
+            .map(|point| 1.0 - point.1);
+        let least = left.filter(|left| *left > 1e-9).fold(1.0, f64::min);
+        let powers = [0.1, 0.01, 0.001, 1e-4];
+        let floor = powers.into_iter().find(|power| *power <= least).unwrap_or(1e-5);
+        Axes {
+            side,
+            time: Axis::logarithmic(from, figure.horizon_s.max(from * 10.0)),
+            share: match side {
+                Side::Distribution => Axis::linear(0.0, 1.0),
+                Side::Complement => Axis::logarithmic(floor, 1.0),
+            },
+        }
+    }
+
+    fn share_ticks(&self, tall: bool) -> Vec<Tick> {
+        if self.side == Side::Complement {
+            return decades(self.share.from, 1.0, |share| format!("{} %", number(share * 100.0)));
+        }
+        let shares: &[f64] = if tall {
+            &[0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
+        } else {
+            &[0.0, 0.25, 0.5, 0.75, 1.0]
+        };
+        shares
+            .iter()
+            .map(|share| (*share, format!("{:.0} %", share * 100.0)))
+            .collect()
+    }
+
+    fn panel(&self, frame: Frame) -> Panel {
+        Panel {
+            frame,
+            x: self.time.clone(),
+            y: self.share.clone(),
+        }
+    }
+}
+
+/// Look of each series; the control is grey and uses up none.
+pub(super) fn looks(figure: &StartupFigure, theme: Theme) -> Vec<SeriesLook> {
     let mut used = 0;
-    let mut colour = |series: &StartupSeries| {
+    let mut look = |series: &StartupSeries| {
         if is_control(figure, series) {
-            return palette::CONTROL;
+            return theme.control();
         }
         used += 1;
-        palette::design(used - 1)
+        theme.series(used - 1)
     };
-    figure.series.iter().map(&mut colour).collect()
+    figure.series.iter().map(&mut look).collect()
 }
 
 pub(super) fn is_control(figure: &StartupFigure, series: &StartupSeries) -> bool {
@@ -126,182 +182,144 @@ pub(super) fn is_control(figure: &StartupFigure, series: &StartupSeries) -> bool
 }
 
 /// All designs in one panel; returns its lower edge.
-fn overlaid(canvas: &mut Canvas, figure: &StartupFigure, top: f64, [from, to]: [f64; 2]) -> f64 {
+fn overlaid(canvas: &mut Canvas, figure: &StartupFigure, axes: &Axes, top: f64) -> f64 {
     let top = top + 32.0;
-    let panel = Panel {
-        frame: Frame {
-            left: LEFT,
-            right: WIDTH - RIGHT,
-            top,
-            bottom: top + 290.0,
-            left_labels: LEFT,
-            bottom_labels: TIME_LABELS,
-        },
-        time: Axis::logarithmic(from, to),
-        share_labels: true,
-        time_labels: true,
-    };
-    let mut ordered: Vec<(&StartupSeries, RGBColor)> = figure.series.iter().zip(colours(figure)).collect();
-    ordered.sort_by_key(|(series, _)| !is_control(figure, series));
-    let layers = [Part::Band, Part::Curve(2.0)].map(|part| {
-        let layers = ordered.iter().copied();
-        layers.map(move |(series, colour)| Layer { series, colour, part })
+    let panel = axes.panel(Frame {
+        left: LEFT,
+        right: WIDTH - RIGHT,
+        top,
+        bottom: top + 290.0,
+        left_labels: LEFT,
+        bottom_labels: TIME_LABELS,
     });
-    let layers: Vec<Layer> = layers.into_iter().flatten().collect();
-    draw_panel(canvas, &panel, &layers);
+    draw_axes(canvas, axes, &panel);
+    let mut ordered: Vec<(&StartupSeries, SeriesLook)> =
+        figure.series.iter().zip(looks(figure, canvas.theme)).collect();
+    ordered.sort_by_key(|(series, _)| !is_control(figure, series));
+    for (series, look) in &ordered {
+        band(canvas, axes.side, &panel, series, *look);
+    }
+    for (series, look) in &ordered {
+        curve(canvas, axes.side, &panel, series, *look, 2.0);
+        marks(canvas, axes.side, &panel, series, *look);
+    }
     panel.frame.bottom
 }
 
-/// One panel per design, two in a row; returns the lower edge of the last row.
-fn small_multiples(canvas: &mut Canvas, figure: &StartupFigure, top: f64, [from, to]: [f64; 2]) -> f64 {
-    let colours = colours(figure);
+/// One panel per design, two or three in a row; returns the lower edge of the last row.
+fn small_multiples(canvas: &mut Canvas, figure: &StartupFigure, axes: &Axes, top: f64) -> f64 {
+    let looks = looks(figure, canvas.theme);
     let control = figure.series.iter().find(|series| is_control(figure, series));
-    let width = (WIDTH - LEFT - RIGHT - GAP) / 2.0;
-    let (height, step) = (132.0, 132.0 + 30.0);
     let count = figure.series.len();
-    for (index, (series, colour)) in figure.series.iter().zip(&colours).enumerate() {
-        let left = LEFT + (index % 2) as f64 * (width + GAP);
-        let panel_top = top + 56.0 + (index / 2) as f64 * step;
-        let panel = Panel {
-            frame: Frame {
-                left,
-                right: left + width,
-                top: panel_top,
-                bottom: panel_top + height,
-                left_labels: LEFT,
-                bottom_labels: TIME_LABELS,
-            },
-            time: Axis::logarithmic(from, to),
-            share_labels: index % 2 == 0,
-            time_labels: index + 2 >= count,
-        };
-        let grey = control.filter(|control| control.design != series.design);
-        let grey = grey.map(|series| (series, palette::CONTROL, Part::Curve(1.3)));
-        let own = [Part::Band, Part::Curve(2.0)].map(|part| (series, *colour, part));
-        let layers: Vec<Layer> = grey
-            .into_iter()
-            .chain(own)
-            .map(|(series, colour, part)| Layer { series, colour, part })
-            .collect();
-        draw_panel(canvas, &panel, &layers);
-        let named = series.design == "control";
-        let reserve = if is_control(figure, series) && !named {
-            70.0
-        } else {
-            0.0
-        };
-        let font = Font::bold(NORMAL, palette::INK);
-        canvas.text_within(&series.design, [left, panel_top - 7.0], width - reserve, font);
-        if reserve > 0.0 {
-            let font = Font::regular(SMALL, palette::GREY).anchored(Anchor::End);
-            canvas.text("control", [left + width, panel_top - 7.0], font);
+    let (columns, height) = if count > TWO_COLUMNS_MAX {
+        (3, 108.0)
+    } else {
+        (2, 132.0)
+    };
+    let gap = if columns == 3 { 24.0 } else { GAP };
+    let width = (WIDTH - LEFT - RIGHT - gap * (columns - 1) as f64) / columns as f64;
+    let title = Font::bold(NORMAL, palette::INK);
+    let lines = figure
+        .series
+        .iter()
+        .map(|series| fitted(&series.design, width, 2, title).1)
+        .max()
+        .unwrap_or(1);
+    let head = if lines > 1 { 44.0 } else { 30.0 };
+    for (index, (series, look)) in figure.series.iter().zip(&looks).enumerate() {
+        let left = LEFT + (index % columns) as f64 * (width + gap);
+        let panel_top = top + 26.0 + head + (index / columns) as f64 * (height + head);
+        let panel = axes.panel(Frame {
+            left,
+            right: left + width,
+            top: panel_top,
+            bottom: panel_top + height,
+            left_labels: if index % columns == 0 { LEFT } else { 1.0 },
+            bottom_labels: if index + columns >= count { TIME_LABELS } else { 0.0 },
+        });
+        draw_axes(canvas, axes, &panel);
+        if let Some(control) = control.filter(|control| control.design != series.design && control.n_pods > 0) {
+            curve(canvas, axes.side, &panel, control, canvas.theme.control(), 1.3);
         }
+        band(canvas, axes.side, &panel, series, *look);
+        curve(canvas, axes.side, &panel, series, *look, 2.0);
+        marks(canvas, axes.side, &panel, series, *look);
+        let at = [left, panel_top - 6.0 - (head - 16.0) / 2.0];
+        name(canvas, &series.design, at, width, 2, title);
         if series.n_pods == 0 || !series.points.iter().any(usable) {
             let font = Font::regular(SMALL, palette::GREY).anchored(Anchor::Middle);
-            canvas.text(
-                "no measured pod became ready",
-                [left + width / 2.0, panel_top + height / 2.0],
-                font,
-            );
+            let middle = [left + width / 2.0, panel_top + height / 2.0];
+            canvas.text_within("no measured pod became ready", middle, width - 8.0, font);
         }
     }
-    top + 56.0 + (count.div_ceil(2) - 1) as f64 * step + height
+    top + 26.0 + head + (count.div_ceil(columns) - 1) as f64 * (height + head) + height
 }
 
-/// Grid, axes and layers of a panel, from the lowest layer to the highest.
-fn draw_panel(canvas: &mut Canvas, panel: &Panel, layers: &[Layer]) {
+/// Grid, axes and labels of a panel.
+fn draw_axes(canvas: &mut Canvas, axes: &Axes, panel: &Panel) {
     let frame = &panel.frame;
     let narrow = frame.right - frame.left < 400.0;
-    let time_label = if narrow { short_tick_label } else { tick_label };
-    let shares: &[f64] = if frame.bottom - frame.top > 200.0 {
-        &[0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
-    } else {
-        &[0.0, 0.25, 0.5, 0.75, 1.0]
-    };
-    let share = Axis::linear(0.0, 1.0).with_ticks(shares, &vec![panel.share_labels; shares.len()]);
-    let labels = Labels {
-        x: &|tick| time_label(*tick),
-        y: &|share| format!("{:.0} %", share * 100.0),
-        x_name: "",
-    };
-    canvas.plot(|area| {
-        let mut chart = chart(area, frame, ticked(panel, narrow, time_label), share, &labels)?;
-        for layer in layers.iter().filter(|layer| layer.series.n_pods > 0) {
-            let series = layer.series;
-            if !series.points.iter().any(usable) {
-                continue;
-            }
-            match layer.part {
-                Part::Curve(width) => {
-                    if let Some(style) = Style::stroke(layer.colour, width).outline() {
-                        let corners = steps(panel, series.points.iter().copied());
-                        chart.draw_series(LineSeries::new(corners, style))?;
-                    }
-                }
-                Part::Band => {
-                    if let Some(style) = Style::fill(layer.colour).translucent(0.22).inside() {
-                        chart.draw_series(band(panel, series).map(|outline| Polygon::new(outline, style)))?;
-                    }
-                }
-            }
-        }
-        Ok(())
-    });
-}
-
-/// The time axis of a panel with its ticks; those that find room get a label.
-fn ticked(panel: &Panel, narrow: bool, label: fn(f64) -> String) -> Axis {
-    let (left, right) = (panel.frame.left, panel.frame.right);
-    let font = Font::regular(SMALL, palette::INK);
-    let axis = panel.time.clone();
-    let ticks = axis.round_times();
-    let size = |tick: &f64| (left + axis.share(*tick) * (right - left), font.width(&label(*tick)));
-    let sizes: Vec<(f64, f64)> = ticks.iter().map(size).collect();
-    let gap = if narrow { 4.0 } else { 7.0 };
-    let mut shown = labels_that_fit(&sizes, gap, [left - 20.0, right + RIGHT - 2.0]);
-    shown.iter_mut().for_each(|shown| *shown &= panel.time_labels);
-    axis.with_ticks(&ticks, &shown)
-}
-
-/// The corners of a step function in a panel, from the first second to the last one; steps that nobody could see are left
-/// out.
-fn steps(panel: &Panel, values: impl Iterator<Item = (f64, f64)>) -> Vec<(f64, f64)> {
-    let axis = &panel.time;
-    let (width, height) = (
-        panel.frame.right - panel.frame.left,
-        panel.frame.bottom - panel.frame.top,
+    let label = if narrow { short_tick_label } else { tick_label };
+    let times: Vec<Tick> = axes
+        .time
+        .round_times()
+        .into_iter()
+        .map(|time| (time, label(time)))
+        .collect();
+    let mut shares = axes.share_ticks(frame.bottom - frame.top > 200.0);
+    if frame.left > LEFT {
+        shares.iter_mut().for_each(|tick| tick.1.clear());
+    }
+    panel.draw_axes(
+        canvas,
+        &times,
+        &shares,
+        [frame.left - 20.0, frame.right + RIGHT - 2.0],
+        "",
     );
-    let mut corners = vec![(axis.from, 0.0)];
-    let (mut x, mut y) = (axis.from, 0.0);
-    let (mut latest_x, mut latest_y) = (x, y);
-    for (seconds, share) in values.filter(|value| usable(value) && value.0 <= axis.to) {
-        (latest_x, latest_y) = (seconds, share.clamp(0.0, 1.0));
-        let near = (axis.share(latest_x) - axis.share(x)) * width < 0.3;
-        if near && (latest_y - y).abs() * height < 0.3 {
-            continue;
-        }
-        corners.extend([(latest_x, y), (latest_x, latest_y)]);
-        (x, y) = (latest_x, latest_y);
-    }
-    if latest_y != y {
-        corners.extend([(latest_x, y), (latest_x, latest_y)]);
-        y = latest_y;
-    }
-    corners.push((axis.to, y));
-    corners
 }
 
-/// The outline of the confidence band of a series, if it has one.
-fn band(panel: &Panel, series: &StartupSeries) -> Option<Vec<(f64, f64)>> {
-    let finite = || {
-        series
+/// The curve of a series, if any of its pods became ready.
+fn curve(canvas: &mut Canvas, side: Side, panel: &Panel, series: &StartupSeries, look: SeriesLook, width: f64) {
+    if series.n_pods == 0 || !series.points.iter().any(usable) {
+        return;
+    }
+    let points = series.points.iter().map(|(time, ready)| (*time, side.of(*ready)));
+    let corners = panel.steps(side.of(0.0), points);
+    panel.curve(canvas, &corners, look, width);
+}
+
+/// The confidence band of a series, if it has one.
+fn band(canvas: &mut Canvas, side: Side, panel: &Panel, series: &StartupSeries, look: SeriesLook) {
+    let finite = |entry: &&(f64, f64, f64)| entry.0.is_finite() && entry.1.is_finite() && entry.2.is_finite();
+    if series.n_pods == 0 || series.band.iter().filter(finite).count() == 0 {
+        return;
+    }
+    let bound = |of: fn(&(f64, f64, f64)) -> f64| {
+        let values = series
             .band
             .iter()
-            .filter(|(t, lower, upper)| t.is_finite() && lower.is_finite() && upper.is_finite())
+            .filter(finite)
+            .map(|entry| (entry.0, side.of(of(entry))));
+        panel.edge(side.of(0.0), values)
     };
-    finite().next()?;
-    let mut outline = steps(panel, finite().map(|(t, _, upper)| (*t, *upper)));
-    let lower = steps(panel, finite().map(|(t, lower, _)| (*t, *lower)));
-    outline.extend(lower.into_iter().rev());
-    Some(outline)
+    panel.band(canvas, bound(|entry| entry.1), bound(|entry| entry.2), look);
+}
+
+/// Upright marks on the curve where pods were last seen still waiting.
+fn marks(canvas: &mut Canvas, side: Side, panel: &Panel, series: &StartupSeries, look: SeriesLook) {
+    let mut latest = f64::NEG_INFINITY;
+    for (time, _) in series.censored.iter().filter(|(time, _)| time.is_finite()) {
+        let after = series.points.partition_point(|point| point.0 <= *time);
+        let ready = after
+            .checked_sub(1)
+            .and_then(|index| series.points.get(index))
+            .map_or(0.0, |point| point.1);
+        let [x, y] = panel.at(*time, side.of(ready));
+        if x - latest < MARKS_APART {
+            continue;
+        }
+        latest = x;
+        canvas.line([x, y - 5.0], [x, y + 5.0], Style::stroke(look.colour, 1.6));
+    }
 }

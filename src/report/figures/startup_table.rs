@@ -3,29 +3,24 @@
 //! Its figures are those of the drawn curves; estimates with their intervals are in the summary of a result.
 
 use super::canvas::{Canvas, MARGIN, SMALL, WIDTH};
-use super::startup::{OVERLAID_MAX, colours, is_control, usable};
+use super::shapes::{fitted, line_sample, name};
+use super::startup::{OVERLAID_MAX, is_control, looks};
 use super::style::{Anchor, Font, Style};
-use super::text::{duration, grouped, level, percent};
-use super::{StartupFigure, StartupSeries, palette};
+use super::text::{duration, grouped, percent};
+use super::{StartupFigure, StartupSeries, Words, palette};
 
-/// When the curve reaches `share`, in words. If it does not although nobody is waiting any more, too many pods were
+/// When a share of the pods is ready, in words. If it never is although nobody is waiting any more, too many pods were
 /// deleted first, and a bound on the time would mislead.
-fn reached(series: &StartupSeries, share: f64, horizon_s: f64) -> String {
-    let within = |point: &&(f64, f64)| usable(point) && point.0 <= horizon_s;
-    let hit = series
-        .points
-        .iter()
-        .filter(within)
-        .find(|point| point.1 >= share - 1e-12);
-    match hit {
-        Some((seconds, _)) => duration(*seconds),
+fn reached(series: &StartupSeries, after_s: Option<f64>, horizon_s: f64) -> String {
+    match after_s {
+        Some(seconds) => duration(seconds),
         None if series.never_share == 0.0 => "never".to_owned(),
         None => format!("> {}", duration(horizon_s)),
     }
 }
 
 /// The table below the panels, which is the legend as well; returns the height of the whole figure.
-pub(super) fn table(canvas: &mut Canvas, figure: &StartupFigure, top: f64) -> f64 {
+pub(super) fn table(canvas: &mut Canvas, figure: &StartupFigure, words: &Words, top: f64) -> f64 {
     const COLUMNS: [f64; 8] = [244.0, 284.0, 362.0, 438.0, 512.0, 576.0, 640.0, WIDTH - MARGIN];
     let right = |colour| Font::regular(SMALL, colour).anchored(Anchor::End);
     let heads = [
@@ -53,54 +48,42 @@ pub(super) fn table(canvas: &mut Canvas, figure: &StartupFigure, top: f64) -> f6
         .map(|series| right(palette::INK).width(&grouped(series.n_pods)))
         .fold(60.0, f64::max);
     let name_limit = COLUMNS[0] - widest - 8.0 - (MARGIN + 26.0);
+    let mut font = Font::regular(SMALL, palette::INK);
+    let two_lines = figure
+        .series
+        .iter()
+        .any(|series| fitted(&series.design, name_limit, 2, font).1 > 1);
+    let step = if two_lines { 30.0 } else { 20.0 };
+    if two_lines {
+        font.size = 11.0;
+    }
     let mut y = top + 23.0;
     canvas.line([MARGIN, y], [WIDTH - MARGIN, y], Style::stroke(palette::RULE, 1.0));
-    for (series, colour) in figure.series.iter().zip(colours(figure)) {
-        let base = y + 17.0;
-        canvas.rect(
-            [MARGIN, base - 10.0],
-            [18.0, 12.0],
-            0.0,
-            Style::fill(colour).translucent(0.22),
-        );
-        canvas.line(
-            [MARGIN, base - 4.0],
-            [MARGIN + 18.0, base - 4.0],
-            Style::stroke(colour, 2.0),
-        );
-        canvas.text_within(
-            &series.design,
-            [MARGIN + 26.0, base],
-            name_limit,
-            Font::regular(SMALL, palette::INK),
-        );
-        let within = |point: &&(f64, f64)| usable(point) && point.0 <= figure.horizon_s;
-        let ready = series.points.iter().rfind(within).map_or(0.0, |point| point.1);
+    for (series, look) in figure.series.iter().zip(looks(figure, canvas.theme)) {
+        let middle = y + 2.5 + step / 2.0;
+        let base = middle + 4.3;
+        line_sample(canvas, [MARGIN, middle], 18.0, look, !series.band.is_empty(), false);
+        name(canvas, &series.design, [MARGIN + 26.0, middle], name_limit, 2, font);
         let mut cells = vec![grouped(series.n_pods), grouped(series.n_runs)];
         if series.n_pods == 0 {
             cells.resize(COLUMNS.len(), "–".to_owned());
         } else {
-            cells.extend([0.5, 0.9, 0.99].map(|share| reached(series, share, figure.horizon_s)));
-            cells.extend([ready, series.deleted_share, series.never_share].map(percent));
+            cells.extend(
+                series
+                    .ready_after_s
+                    .map(|after| reached(series, after, figure.horizon_s)),
+            );
+            cells.extend([series.ready_share, series.deleted_share, series.never_share].map(percent));
         }
         for (cell, x) in cells.iter().zip(COLUMNS) {
             canvas.text(cell, [x, base], right(palette::INK));
         }
-        y += 20.0;
+        y += step;
     }
-    canvas.line(
-        [MARGIN, y + 5.0],
-        [WIDTH - MARGIN, y + 5.0],
-        Style::stroke(palette::RULE, 1.0),
-    );
-    let mut notes = vec!["Deleted pods count as never ready here.".to_owned()];
-    if figure.series.iter().any(|series| !series.band.is_empty()) {
-        notes.insert(0, format!("Bands: {} confidence.", level(figure.confidence)));
-    }
+    y += 5.0;
+    canvas.line([MARGIN, y], [WIDTH - MARGIN, y], Style::stroke(palette::RULE, 1.0));
     let control = figure.series.iter().find(|series| is_control(figure, series));
-    if let Some(control) = control.filter(|_| figure.series.len() > OVERLAID_MAX) {
-        notes.push(format!("Grey line: {}.", control.design));
-    }
-    let font = Font::regular(SMALL, palette::GREY);
-    canvas.paragraph(&notes.join(" "), [MARGIN, y + 23.0], WIDTH - 2.0 * MARGIN, 2, font) - SMALL + MARGIN
+    let control = control.filter(|_| figure.series.len() > OVERLAID_MAX);
+    let grey = control.map_or_else(String::new, |control| format!(" Grey line: {}.", control.design));
+    canvas.caption(&format!("{}{grey}", words.caption), y + 8.0)
 }

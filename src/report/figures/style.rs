@@ -45,8 +45,8 @@ pub struct Style {
     pub stroke: Option<RGBColor>,
     /// Width of the outline.
     pub stroke_width: f64,
-    /// Lengths of dashes and of the gaps between them, if the outline is dashed.
-    pub dash: Option<[f64; 2]>,
+    /// Lengths of dashes and of the gaps between them in turn; empty for a solid outline.
+    pub dash: &'static [f64],
 }
 
 impl Style {
@@ -57,7 +57,7 @@ impl Style {
             fill_opacity: 1.0,
             stroke: Some(colour),
             stroke_width,
-            dash: None,
+            dash: &[],
         }
     }
 
@@ -68,7 +68,7 @@ impl Style {
             fill_opacity: 1.0,
             stroke: None,
             stroke_width: 0.0,
-            dash: None,
+            dash: &[],
         }
     }
 
@@ -87,11 +87,8 @@ impl Style {
     }
 
     /// The same with a dashed outline.
-    pub fn dashed(self, dash: [f64; 2]) -> Self {
-        Style {
-            dash: Some(dash),
-            ..self
-        }
+    pub fn dashed(self, dash: &'static [f64]) -> Self {
+        Style { dash, ..self }
     }
 
     /// The inside in the terms of plotters, if it is painted.

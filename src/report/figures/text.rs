@@ -86,7 +86,14 @@ pub fn wrapped(text: &str, size: f64, weight: Weight, limit: f64, lines: usize) 
                 cut = end;
                 break;
             }
-            let breaks = matches!(character, ' ' | '-' | '_' | '/' | '.');
+            // A number and its per cent sign stay together, and so does a number with its point.
+            let next = rest[end..].chars().next();
+            let breaks = match character {
+                ' ' => next != Some('%'),
+                '.' => next.is_none_or(|next| !next.is_ascii_digit()),
+                '-' | '_' | '/' => true,
+                _ => false,
+            };
             if used > limit && character != ' ' {
                 break;
             }

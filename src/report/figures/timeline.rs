@@ -12,6 +12,7 @@ use super::lane_drawing::{
 use super::lanes::{GAP, SYMBOL, place_flags};
 use super::style::{Anchor, Font, Style};
 use super::text::{Weight, truncated};
+use super::theme::Theme;
 use super::{Figure, MarkKind, SpanKind, TimelineFigure, palette, without_data};
 
 const NAME: &str = "timeline";
@@ -22,11 +23,16 @@ const EVENT_GAP: f64 = 6.0;
 /// Height of a row of event labels.
 const FLAG_ROW: f64 = 18.0;
 
-/// Draws one run.
+/// Draws one run in the light theme.
 pub fn timeline(figure: &TimelineFigure) -> Figure {
+    timeline_in(figure, Theme::Light)
+}
+
+/// Draws one run.
+pub fn timeline_in(figure: &TimelineFigure, theme: Theme) -> Figure {
     let (from, to) = (figure.start_s, figure.end_s);
     if !(from.is_finite() && to.is_finite() && to - from > 1e-6) {
-        return without_data(NAME, &figure.title, &figure.subtitle, "the run covers no time");
+        return without_data(NAME, &figure.title, &figure.subtitle, "the run covers no time", theme);
     }
     if figure.lanes.is_empty() {
         return without_data(
@@ -34,6 +40,7 @@ pub fn timeline(figure: &TimelineFigure) -> Figure {
             &figure.title,
             &figure.subtitle,
             "nothing was recorded for this run",
+            theme,
         );
     }
     let scale = LinearScale {
@@ -46,7 +53,7 @@ pub fn timeline(figure: &TimelineFigure) -> Figure {
         minutes: to > 900.0,
         decimals: if to - from <= 60.0 { 2 } else { 1 },
     };
-    let mut canvas = Canvas::default();
+    let mut canvas = Canvas::new(theme);
     let top = canvas.heading(&figure.title, &figure.subtitle) + 8.0;
     let events = events(figure, clock);
     let sizes: Vec<(f64, f64)> = events
@@ -74,7 +81,7 @@ pub fn timeline(figure: &TimelineFigure) -> Figure {
         canvas.line(
             [*x, y],
             [*x, bottom],
-            Style::stroke(palette::GREY, 1.0).dashed([3.0, 2.5]),
+            Style::stroke(palette::GREY, 1.0).dashed(&[3.0, 2.5]),
         );
     }
     for ((event, (x, text_width)), flag) in events.iter().zip(&sizes).zip(&flags) {

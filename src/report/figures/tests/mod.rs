@@ -1,13 +1,26 @@
 //! Tests of all figures on made-up data, ordinary and awkward: well-formed, within the canvas, no text on another, the same
-//! bytes twice. Each case is also written to `target/figure-preview/` to be looked at.
+//! bytes twice, in every theme. Each case is also written to `target/figure-preview/` to be looked at.
 
 use std::{fs, path::Path};
 
 use resvg::usvg;
 
+use super::exposure::ExposureFigure;
+use super::factor_curves::FactorCurvesFigure;
+use super::factor_map::FactorMapFigure;
+use super::forest::ForestFigure;
+use super::phases::PhasesFigure;
+use super::requests::RequestsFigure;
+use super::stale::StaleFigure;
 use super::*;
 
+mod data;
+mod data_factors;
+mod golden;
 mod timeline;
+
+use data::{access, exposure, few_phases, forest, long_name, names, phases, six_designs, startup, twelve_designs};
+use data_factors::{factor_curves, factor_map, requests, stale};
 
 /// Text with its box: left, top, right, bottom.
 type TextBox = (String, [f32; 4]);
@@ -61,6 +74,7 @@ fn check(case: &str, figure: &Figure) -> Vec<TextBox> {
             .all(|(text, _)| !text.contains("NaN") && !text.contains("inf")),
         "{case}: {texts:?}"
     );
+    assert!(figure.svg.len() < 300_000, "{case}: {} bytes of SVG", figure.svg.len());
     texts
 }
 
@@ -68,102 +82,101 @@ fn contains(texts: &[TextBox], wanted: &str) -> bool {
     texts.iter().any(|(text, _)| text.contains(wanted))
 }
 
-/// A curve through `(seconds, share)` knots, drawn as 200 steps of equal height.
-fn series(design: &str, knots: &[(f64, f64)]) -> StartupSeries {
-    let mut points = Vec::new();
-    let mut band = Vec::new();
-    for pair in knots.windows(2) {
-        let ((t0, s0), (t1, s1)) = (pair[0], pair[1]);
-        for step in 0..60 {
-            let share = f64::from(step) / 60.0;
-            let (t, s) = (t0 + share * (t1 - t0), s0 + share * (s1 - s0));
-            points.push((t, s));
-            band.push((
-                t,
-                (s - 0.03 * (s * (1.0 - s) * 4.0)).max(0.0),
-                (s + 0.03 * (s * (1.0 - s) * 4.0)).min(1.0),
-            ));
+/// Whether the texts say something, wherever their lines break.
+fn says(texts: &[TextBox], wanted: &str) -> bool {
+    let all: Vec<&str> = texts.iter().map(|(text, _)| text.as_str()).collect();
+    all.join(" ").contains(wanted)
+}
+
+/// Checks a plot in every theme, and gives the texts of the light one.
+fn check_plot(case: &str, plot: &Plot, name: &str) -> Vec<TextBox> {
+    let mut texts = Vec::new();
+    for theme in Theme::ALL.into_iter().rev() {
+        let figure = plot.draw(name, theme);
+        assert_eq!(figure, plot.draw(name, theme));
+        texts = check(&format!("{case}-{}", theme.name()), &figure);
+    }
+    let sheet = plot.sheet(name);
+    let unique: std::collections::BTreeSet<_> = sheet.columns.iter().collect();
+    assert_eq!(unique.len(), sheet.columns.len(), "{case}: a column twice");
+    check_specification(case, plot, name);
+    texts
+}
+
+/// Every field that a specification names is a column of its table, or one that it calculates.
+fn check_specification(case: &str, plot: &Plot, name: &str) {
+    fn fields(value: &serde_json::Value, found: &mut Vec<String>) {
+        match value {
+            serde_json::Value::Object(entries) => {
+                for (key, value) in entries {
+                    match (key.as_str(), value) {
+                        ("field", serde_json::Value::String(field)) => found.push(field.clone()),
+                        _ => fields(value, found),
+                    }
+                }
+            }
+            serde_json::Value::Array(values) => values.iter().for_each(|value| fields(value, found)),
+            _ => {}
         }
     }
-    let last = knots.last().map_or(0.0, |knot| knot.1);
-    points.extend(knots.last());
-    StartupSeries {
-        design: design.to_owned(),
-        points,
-        band,
-        n_pods: 15_000,
-        n_runs: 1000,
-        deleted_share: (1.0 - last) * 0.75,
-        never_share: (1.0 - last) * 0.25,
+    let specification = plot.vega(name);
+    assert_eq!(
+        specification["$schema"],
+        "https://vega.github.io/schema/vega-lite/v5.json"
+    );
+    assert_eq!(specification["data"]["url"], format!("{name}.csv"));
+    let mut named = Vec::new();
+    fields(&specification, &mut named);
+    assert!(!named.is_empty());
+    let columns = plot.sheet(name).columns;
+    for field in named {
+        let calculated = ["from_s", "until_s"].contains(&field.as_str());
+        assert!(
+            calculated || columns.contains(&field.as_str()),
+            "{case}: no column {field} in {columns:?}"
+        );
     }
 }
 
-fn startup(series: Vec<StartupSeries>) -> StartupFigure {
-    StartupFigure {
-        title: "Start-up of sleep-v2 pods while one Istiod cannot reach the API server".to_owned(),
-        subtitle: "istiod-cut-off, seed 1, 1,000 replications per design, meshfault 0.1.0 (`meshfault run`)".to_owned(),
-        horizon_s: 1800.0,
-        confidence: 0.95,
-        control: Some("control".to_owned()),
-        series,
-    }
-}
-
-fn six_designs() -> StartupFigure {
-    let healthy = [(2.0, 0.0), (3.0, 0.3), (4.0, 0.7), (6.0, 0.97), (8.5, 1.0)];
-    let slow = [
-        (2.2, 0.0),
-        (4.0, 0.4),
-        (6.0, 0.64),
-        (28.0, 0.66),
-        (33.0, 0.93),
-        (58.0, 0.94),
-        (66.0, 0.99),
-        (90.0, 0.995),
-    ];
-    let stuck = [
-        (2.2, 0.0),
-        (4.0, 0.4),
-        (6.0, 0.64),
-        (20.0, 0.66),
-        (45.0, 0.68),
-        (1620.0, 0.69),
-        (1790.0, 0.93),
-    ];
-    startup(vec![
-        series("cilium-only", &healthy),
-        series("istio-only", &slow),
-        series("cilium-istio-1.14", &stuck),
-        series("cilium-istio-1.21", &slow),
-        series("as-published", &stuck),
-        series("control", &healthy),
-    ])
-}
+const BOTH: [&str; 2] = ["startup_distribution", "startup_complement"];
 
 #[test]
 fn startup_six_designs() {
-    let figure = startup_distribution(&six_designs());
-    let texts = check("startup-six", &figure);
-    assert!(contains(&texts, "cilium-istio-1.21") && contains(&texts, "> 30 min"));
-    assert_eq!(figure, startup_distribution(&six_designs()));
+    for name in BOTH {
+        let texts = check_plot(&format!("{name}-six"), &Plot::Startup(six_designs(60)), name);
+        assert!(contains(&texts, "cilium-istio-1.21") && contains(&texts, "> 30 min"));
+    }
 }
 
 #[test]
 fn startup_three_designs_share_a_panel() {
-    let mut figure = six_designs();
+    let mut figure = six_designs(60);
     figure.series = [1, 2, 5].map(|index| figure.series[index].clone()).to_vec();
-    check("startup-three", &startup_distribution(&figure));
+    for name in BOTH {
+        check_plot(&format!("{name}-three"), &Plot::Startup(figure.clone()), name);
+    }
     figure.series.truncate(1);
     figure.control = None;
-    check("startup-one", &startup_distribution(&figure));
+    check_plot("startup-one", &Plot::Startup(figure), BOTH[0]);
+}
+
+#[test]
+fn startup_twelve_designs_with_long_names() {
+    for name in BOTH {
+        let texts = check_plot(&format!("{name}-twelve"), &Plot::Startup(twelve_designs()), name);
+        assert!(
+            !texts.iter().any(|(text, _)| text.contains('…')),
+            "no name has to be shortened"
+        );
+    }
 }
 
 #[test]
 fn startup_awkward() {
-    let mut figure = six_designs();
+    let mut figure = six_designs(60);
     figure.horizon_s = 2400.0;
-    figure.title = "A very long title that goes on ".repeat(6);
-    figure.subtitle = "a subtitle that nobody will read to its end, ".repeat(9);
+    figure.words.title = "A very long title that goes on ".repeat(6);
+    figure.words.subtitle = "a subtitle that nobody will read to its end, ".repeat(9);
     figure.series.truncate(5);
     figure.series[0] = StartupSeries {
         design: "no-pods-at-all".to_owned(),
@@ -174,8 +187,9 @@ fn startup_awkward() {
     figure.series[2].points = vec![(0.15, 0.5), (f64::NAN, 0.7), (1e6, 0.9)];
     figure.series[2].band.clear();
     figure.series[3].points.clear();
+    figure.series[3].censored = vec![(f64::NAN, 1), (0.0, 4), (1e9, 2)];
     figure.series[4].n_pods = 123_456_789;
-    let texts = check("startup-awkward", &startup_distribution(&figure));
+    let texts = check_plot("startup-awkward", &Plot::Startup(figure), BOTH[0]);
     assert!(contains(&texts, "no measured pod became ready"));
     for series in [
         vec![],
@@ -185,64 +199,27 @@ fn startup_awkward() {
             ..StartupSeries::default()
         }],
     ] {
-        assert!(contains(
-            &check("startup-empty", &startup_distribution(&startup(series))),
-            "no data"
-        ));
-    }
-}
-
-fn row(design: &str, shares: &[(&str, f64, f64, f64)]) -> AccessRow {
-    let share = |&(class, estimate, lower, upper): &(&str, f64, f64, f64)| ClassShare {
-        class: class.to_owned(),
-        estimate,
-        lower,
-        upper,
-    };
-    AccessRow {
-        design: design.to_owned(),
-        n_runs: 1000,
-        shares: shares.iter().map(share).collect(),
-    }
-}
-
-fn access() -> AccessFigure {
-    let none = (0.0, 0.0, 0.0038);
-    let all = |a: (f64, f64, f64), b: (f64, f64, f64), d: (f64, f64, f64), u: (f64, f64, f64), n: (f64, f64, f64)| {
-        let named = |class: &'static str, (e, l, h): (f64, f64, f64)| (class, e, l, h);
-        [
-            named("unauthorized", a),
-            named("network_bypassed", b),
-            named("mesh_bypassed", none),
-            named("denied", d),
-            named("wrongly_denied", none),
-            named("unreachable", u),
-            named("not demonstrated", n),
-        ]
-    };
-    let (most, few, half) = ((0.883, 0.862, 0.901), (0.021, 0.0138, 0.0319), (0.47, 0.439, 0.501));
-    let nearly = (0.9962, 0.989, 0.9987);
-    AccessFigure {
-        title: "Accesses from reused addresses by class".to_owned(),
-        subtitle: "istiod-cut-off, seed 1, 1,000 replications per design, meshfault 0.1.0".to_owned(),
-        confidence: 0.95,
-        rows: vec![
-            row("cilium-only", &all(most, none, none, few, (0.117, 0.0985, 0.138))),
-            row("istio-only", &all(none, none, half, half, half)),
-            row("cilium-istio-1.14", &all(none, half, none, half, half)),
-            row("cilium-istio-1.21", &all(none, most, none, few, (0.117, 0.0985, 0.138))),
-            row("as-published", &all(none, nearly, none, few, (0.003, 0.001, 0.009))),
-            row("control", &all(none, none, (1.0, 0.9962, 1.0), none, none)),
-        ],
+        let figure = startup_figure(&startup(series), Side::Complement, Theme::Light);
+        assert!(contains(&check("startup-empty", &figure), "no data"));
     }
 }
 
 #[test]
 fn access_six_designs() {
-    let figure = access_classes(&access());
-    let texts = check("access-six", &figure);
+    let texts = check_plot("access-six", &Plot::Access(access()), "access_classes");
     assert!(contains(&texts, "88.3 %") && contains(&texts, "≤ 0.38 %"));
-    assert_eq!(figure, access_classes(&access()));
+}
+
+#[test]
+fn access_twelve_designs_with_long_names() {
+    let mut figure = access();
+    let rows = figure.rows.clone();
+    figure.rows = rows.into_iter().cycle().take(12).collect();
+    for (index, row) in figure.rows.iter_mut().enumerate() {
+        row.design = long_name(index);
+    }
+    let texts = check_plot("access-twelve", &Plot::Access(figure), "access_classes");
+    assert!(!texts.iter().any(|(text, _)| text.contains('…')));
 }
 
 #[test]
@@ -262,21 +239,130 @@ fn access_awkward() {
             estimate: f64::NAN,
             lower: 0.0,
             upper: 1.0,
+            method: String::new(),
         }),
     );
-    check("access-awkward", &access_classes(&figure));
+    check_plot("access-awkward", &Plot::Access(figure), "access_classes");
     let mut one = access();
     one.rows.truncate(1);
     one.rows[0].n_runs = 1;
     one.rows[0].shares.truncate(2);
-    check("access-one", &access_classes(&one));
+    check("access-one", &access_classes(&one, Theme::Light));
     one.rows.clear();
-    assert!(contains(&check("access-empty", &access_classes(&one)), "no data"));
+    assert!(contains(
+        &check("access-empty", &access_classes(&one, Theme::Dark)),
+        "no data"
+    ));
+}
+
+#[test]
+fn phases_of_few_and_of_many_designs() {
+    let texts = check_plot("phases", &Plot::Phases(few_phases()), "startup_phases");
+    assert!(contains(&texts, "certificate") && contains(&texts, "28 s"));
+    let many: Vec<(String, f64)> = (0..12).map(|index| (long_name(index), index as f64 * 11.0)).collect();
+    let mut figure = phases(&many);
+    figure.rows[4].n_ready = 0;
+    figure.rows[4].means_s.clear();
+    figure.rows[5].total_s = Interval::default();
+    let texts = check_plot("phases-twelve", &Plot::Phases(figure), "startup_phases");
+    assert!(contains(&texts, "no measured pod became ready"));
+    assert!(!texts.iter().any(|(text, _)| text.contains('…')));
+    let empty = super::phases::startup_phases(&PhasesFigure::default(), Theme::Light);
+    assert!(contains(&check("phases-empty", &empty), "no data"));
+}
+
+#[test]
+fn exposure_of_few_and_of_many_designs() {
+    let texts = check_plot(
+        "exposure",
+        &Plot::Exposure(exposure(&names(3), 200)),
+        "exposure_distribution",
+    );
+    assert!(contains(&texts, "no exposure in any run") && contains(&texts, "unauthorized, by the pod's address"));
+    let one = exposure(&names(1), 200);
+    check_plot("exposure-one", &Plot::Exposure(one), "exposure_distribution");
+    let many: Vec<String> = (0..12).map(long_name).collect();
+    let texts = check_plot(
+        "exposure-twelve",
+        &Plot::Exposure(exposure(&many, 600)),
+        "exposure_distribution",
+    );
+    assert!(!texts.iter().any(|(text, _)| text.contains('…')));
+    let empty = super::exposure::exposure_distribution(&ExposureFigure::default(), Theme::Light);
+    assert!(contains(&check("exposure-empty", &empty), "no data"));
+}
+
+#[test]
+fn differences_of_few_and_of_many_designs() {
+    let texts = check_plot("differences", &Plot::Differences(forest(&names(5))), "differences");
+    assert!(contains(&texts, "not estimable") && contains(&texts, "percentage points"));
+    let many: Vec<String> = (0..12).map(long_name).collect();
+    let mut figure = forest(&many);
+    let again = figure.groups.clone();
+    for index in 0..3 {
+        let mut more = again.clone();
+        more.iter_mut()
+            .for_each(|group| group.measure.push_str(&index.to_string()));
+        figure.groups.extend(more);
+    }
+    let texts = check_plot("differences-twelve", &Plot::Differences(figure), "differences");
+    assert!(says(&texts, "Not drawn, but in"));
+    let empty = super::forest::differences(&ForestFigure::default(), Theme::Light);
+    assert!(contains(&check("differences-empty", &empty), "no data"));
+}
+
+#[test]
+fn curves_over_a_factor() {
+    let few = factor_curves(&names(2), true);
+    check_plot("factor-curves", &Plot::FactorCurves(few), "factor_curves");
+    let many: Vec<String> = (0..14)
+        .map(|index| format!("{}, cluster.nodes=400", long_name(index)))
+        .collect();
+    let figure = factor_curves(&many, false);
+    let texts = check_plot("factor-curves-many", &Plot::FactorCurves(figure), "factor_curves");
+    assert!(says(&texts, "2 more lines"));
+    let empty = super::factor_curves::factor_curves(&FactorCurvesFigure::default(), Theme::Light);
+    assert!(contains(&check("factor-curves-empty", &empty), "no data"));
+}
+
+#[test]
+fn maps_over_two_factors() {
+    check_plot("factor-map", &Plot::FactorMap(factor_map(2, 4, 3)), "factor_map");
+    check_plot("factor-map-wide", &Plot::FactorMap(factor_map(1, 14, 6)), "factor_map");
+    let empty = super::factor_map::factor_map(&FactorMapFigure::default(), Theme::Light);
+    assert!(contains(&check("factor-map-empty", &empty), "no data"));
+}
+
+#[test]
+fn courses_of_one_run() {
+    let texts = check_plot(
+        "requests",
+        &Plot::CertificateRequests(requests(3, 12)),
+        "certificate_requests",
+    );
+    assert!(contains(&texts, "istiod-1") && contains(&texts, "1 cut (100.0 s)"));
+    check_plot(
+        "requests-many",
+        &Plot::CertificateRequests(requests(20, 900)),
+        "certificate_requests",
+    );
+    check_plot("stale", &Plot::StaleEntries(stale(3)), "stale_entries");
+    check_plot("stale-many", &Plot::StaleEntries(stale(8)), "stale_entries");
+    for empty in [
+        Plot::CertificateRequests(RequestsFigure::default()),
+        Plot::StaleEntries(StaleFigure::default()),
+    ] {
+        let name = empty.names()[0];
+        assert!(contains(
+            &check("courses-empty", &empty.draw(name, Theme::Print)),
+            "no data"
+        ));
+    }
 }
 
 #[test]
 fn pictures_are_reproducible_and_limited() {
-    let figure = access_classes(&access());
+    let figure = access_classes(&access(), Theme::Light);
     assert_eq!(
         png(&figure, 1.0).expect("rendered"),
         png(&figure, 1.0).expect("rendered")

@@ -1,0 +1,146 @@
+//! The plain data of curves over a factor, as a table and as a Vega-Lite specification.
+//!
+//! How they are drawn belongs to [`super::factor_curves`], where they come from to `result_figures`.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::Words;
+use super::factor_curves::NAME;
+use super::sheet::{Sheet, sheet_row};
+use super::vega::{nominal, number, specification, until};
+
+/// Estimates over the levels of one factor.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct FactorCurvesFigure {
+    /// What it says.
+    pub words: Words,
+    /// Name of the factor.
+    pub factor: String,
+    /// Its levels in order, as they are written in the experiment.
+    pub levels: Vec<Level>,
+    /// One panel per measure.
+    pub panels: Vec<FactorPanel>,
+}
+
+/// A level of a factor.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Level {
+    /// As it is written.
+    pub text: String,
+    /// Its size in the basic unit of its kind (seconds, shares, …), if it is a number.
+    pub size: Option<f64>,
+}
+
+/// One measure over the levels.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct FactorPanel {
+    /// Name of the measure in files.
+    pub measure: String,
+    /// What it is, in words.
+    pub label: String,
+    /// Unit; `1` for shares.
+    pub unit: String,
+    /// A line per design, and per point of the other factors.
+    pub lines: Vec<FactorLine>,
+}
+
+/// One line.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct FactorLine {
+    /// Name of the design, with the levels of other factors.
+    pub name: String,
+    /// Estimates by index of the level.
+    pub points: Vec<FactorPoint>,
+}
+
+/// An estimate at a level.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct FactorPoint {
+    /// Index of the level.
+    pub level: usize,
+    /// Point estimate; absent if the data give none.
+    pub estimate: Option<f64>,
+    /// Lower bound.
+    pub lower: Option<f64>,
+    /// Upper bound.
+    pub upper: Option<f64>,
+    /// Runs behind it.
+    pub n: u64,
+}
+
+impl FactorCurvesFigure {
+    /// The data as a table, in the units of the measures.
+    #[must_use]
+    pub fn sheet(&self) -> Sheet {
+        let mut sheet = Sheet::new(&[
+            "factor",
+            "level",
+            "level_order",
+            "design",
+            "measure",
+            "unit",
+            "estimate",
+            "lower",
+            "upper",
+            "runs",
+        ]);
+        for panel in &self.panels {
+            for line in &panel.lines {
+                for point in &line.points {
+                    let level = self.levels.get(point.level).map_or("", |level| level.text.as_str());
+                    sheet.push(sheet_row![
+                        &self.factor,
+                        level,
+                        point.level as u64,
+                        &line.name,
+                        &panel.measure,
+                        &panel.unit,
+                        point.estimate,
+                        point.lower,
+                        point.upper,
+                        point.n
+                    ]);
+                }
+            }
+        }
+        sheet
+    }
+
+    /// The figure as a specification.
+    #[must_use]
+    pub fn vega(&self) -> Value {
+        let levels: Vec<&str> = self.levels.iter().map(|level| level.text.as_str()).collect();
+        let measures: Vec<&str> = self.panels.iter().map(|panel| panel.measure.as_str()).collect();
+        let lines: Vec<&str> = self.lines();
+        let title = "estimate, in the unit of the measure";
+        let mut x = nominal("level", &levels);
+        x["type"] = json!("ordinal");
+        x["title"] = json!(self.factor);
+        let body = json!({
+            "facet": { "row": nominal("measure", &measures) },
+            "spec": {
+                "encoding": { "x": x, "color": nominal("design", &lines) },
+                "layer": [
+                    { "mark": "rule", "encoding": { "y": number("lower", title), "y2": until("upper") } },
+                    { "mark": { "type": "line", "point": true }, "encoding": { "y": number("estimate", title) } }
+                ],
+                "width": 480,
+                "height": 180
+            },
+            "resolve": { "scale": { "y": "independent" } }
+        });
+        specification(NAME, &self.words, body)
+    }
+
+    /// Names of the lines in the order in which they first appear.
+    pub(super) fn lines(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = Vec::new();
+        for line in self.panels.iter().flat_map(|panel| &panel.lines) {
+            if !names.contains(&line.name.as_str()) {
+                names.push(&line.name);
+            }
+        }
+        names
+    }
+}

@@ -1,0 +1,311 @@
+//! The forest plot: differences of designs by equal runs, one block per measure, with their intervals around zero.
+//!
+//! Which designs are compared with which, and how, is decided by the laboratory; this file orders and draws.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::axis::Axis;
+use super::canvas::{Canvas, MARGIN, NORMAL, SMALL, WIDTH};
+use super::chart::Frame;
+use super::panel::{Panel, round_ticks};
+use super::shapes::{fitted, marker, name, whisker};
+use super::sheet::{Sheet, sheet_row};
+use super::style::{Anchor, Font, Style};
+use super::theme::{Marker, Theme};
+use super::vega::{nominal, number, specification, until};
+use super::{Figure, Words, palette, without_data};
+
+const NAME: &str = "differences";
+/// Room for the names of the designs.
+const GUTTER: f64 = 176.0;
+/// Room for the difference in words.
+const VALUES: f64 = 168.0;
+/// Height of a row.
+const ROW: f64 = 25.0;
+/// Most differences that are drawn, in whole measures and at least one; all stand in the table.
+const ROWS_MAX: usize = 40;
+
+/// Differences of designs.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ForestFigure {
+    /// What it says.
+    pub words: Words,
+    /// One block per measure.
+    pub groups: Vec<ForestGroup>,
+}
+
+/// The differences in one measure.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ForestGroup {
+    /// Name of the measure in files.
+    pub measure: String,
+    /// What it is, in words.
+    pub label: String,
+    /// Unit; `1` for shares.
+    pub unit: String,
+    /// The differences.
+    pub rows: Vec<ForestRow>,
+}
+
+/// `a` minus `b`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ForestRow {
+    /// A design.
+    pub a: String,
+    /// The design that is subtracted.
+    pub b: String,
+    /// Point estimate, in the unit of the measure.
+    pub difference: Option<f64>,
+    /// Lower bound.
+    pub lower: Option<f64>,
+    /// Upper bound.
+    pub upper: Option<f64>,
+    /// Nominal coverage.
+    pub confidence: f64,
+    /// How the interval was made.
+    pub method: String,
+    /// Pairs of runs.
+    pub pairs: u64,
+}
+
+impl ForestFigure {
+    /// The data as a table, in the units of the measures.
+    #[must_use]
+    pub fn sheet(&self) -> Sheet {
+        let mut sheet = Sheet::new(&[
+            "measure",
+            "unit",
+            "a",
+            "b",
+            "difference_a_minus_b",
+            "lower",
+            "upper",
+            "confidence",
+            "method",
+            "pairs_of_runs",
+        ]);
+        for group in &self.groups {
+            for row in &group.rows {
+                sheet.push(sheet_row![
+                    &group.measure,
+                    &group.unit,
+                    &row.a,
+                    &row.b,
+                    row.difference,
+                    row.lower,
+                    row.upper,
+                    row.confidence,
+                    &row.method,
+                    row.pairs
+                ]);
+            }
+        }
+        sheet
+    }
+
+    /// The figure as a specification.
+    #[must_use]
+    pub fn vega(&self) -> Value {
+        let measures: Vec<&str> = self.groups.iter().map(|group| group.measure.as_str()).collect();
+        let mut designs: Vec<&str> = Vec::new();
+        for row in self.groups.iter().flat_map(|group| &group.rows) {
+            if !designs.contains(&row.a.as_str()) {
+                designs.push(&row.a);
+            }
+        }
+        let title = "difference, in the unit of the measure";
+        let tooltip = json!([
+            { "field": "a" }, { "field": "b" }, { "field": "difference_a_minus_b" }, { "field": "lower" },
+            { "field": "upper" }, { "field": "method" }
+        ]);
+        let body = json!({
+            "facet": { "row": nominal("measure", &measures) },
+            "spec": {
+                "encoding": { "y": nominal("a", &designs), "tooltip": tooltip },
+                "layer": [
+                    { "mark": { "type": "rule", "strokeDash": [3, 3] }, "encoding": { "x": { "datum": 0 }, "y": { "value": 0 }, "y2": { "value": "height" } } },
+                    { "mark": "rule", "encoding": { "x": number("lower", title), "x2": until("upper") } },
+                    { "mark": { "type": "point", "filled": true }, "encoding": { "x": number("difference_a_minus_b", title) } }
+                ],
+                "width": 420
+            },
+            "resolve": { "scale": { "x": "independent" } }
+        });
+        specification(NAME, &self.words, body)
+    }
+}
+
+impl ForestGroup {
+    /// What one unit of the axis is: percentage points for shares.
+    fn scale(&self) -> (f64, &str) {
+        match self.unit.as_str() {
+            "1" => (100.0, "percentage points"),
+            unit => (1.0, unit),
+        }
+    }
+
+    fn baseline(&self) -> Option<&str> {
+        let first = self.rows.first()?;
+        self.rows.iter().all(|row| row.b == first.b).then_some(first.b.as_str())
+    }
+}
+
+/// Draws the differences of designs.
+pub fn differences(figure: &ForestFigure, theme: Theme) -> Figure {
+    let words = &figure.words;
+    if figure.groups.iter().all(|group| group.rows.is_empty()) {
+        return without_data(NAME, &words.title, &words.subtitle, "no designs were compared", theme);
+    }
+    let mut canvas = Canvas::new(theme);
+    let mut y = canvas.heading(&words.title, &words.subtitle) + 8.0;
+    let groups: Vec<&ForestGroup> = figure.groups.iter().filter(|group| !group.rows.is_empty()).collect();
+    let (mut rows, mut drawn) = (0, 0);
+    for group in &groups {
+        rows += group.rows.len();
+        if drawn > 0 && rows > ROWS_MAX {
+            break;
+        }
+        y = draw_group(&mut canvas, group, y) + 16.0;
+        drawn += 1;
+    }
+    let mut caption = words.caption.clone();
+    if groups.len() > drawn {
+        let rest = groups[drawn..].iter().map(|group| group.measure.as_str());
+        let rest: Vec<&str> = rest.collect();
+        caption.push_str(&format!(" Not drawn, but in {NAME}.csv: {}.", rest.join(", ")));
+    }
+    let end = canvas.caption(&caption, y - 6.0);
+    Figure {
+        name: NAME.to_owned(),
+        svg: canvas.finish(end, &words.title),
+    }
+}
+
+/// Head, rows and axis of a measure; returns the lower edge.
+fn draw_group(canvas: &mut Canvas, group: &ForestGroup, top: f64) -> f64 {
+    let (scale, unit) = group.scale();
+    let head = match group.baseline() {
+        Some(baseline) => format!("{}: difference from {baseline}", group.label),
+        None => group.label.clone(),
+    };
+    let limit = WIDTH - 2.0 * MARGIN;
+    let font = Font::bold(NORMAL, palette::INK);
+    let below = canvas.paragraph(&head, [MARGIN, top + 14.0], limit, 2, font);
+    let rows_top = below - 6.0;
+    let labels: Vec<String> = group
+        .rows
+        .iter()
+        .map(|row| match group.baseline() {
+            Some(_) => row.a.clone(),
+            None => format!("{} − {}", row.a, row.b),
+        })
+        .collect();
+    let small = Font::regular(11.0, palette::INK);
+    let lines = labels.iter().map(|label| fitted(label, GUTTER - 12.0, 3, small).1);
+    let lines = lines.max().unwrap_or(1);
+    let tall = ROW.max(lines as f64 * 13.5 + 4.0);
+    let bottom = rows_top + group.rows.len() as f64 * tall + 4.0;
+    let (from, to) = range(group, scale);
+    let panel = Panel {
+        frame: Frame {
+            left: MARGIN + GUTTER,
+            right: WIDTH - MARGIN - VALUES,
+            top: rows_top,
+            bottom,
+            left_labels: 0.0,
+            bottom_labels: 37.0,
+        },
+        x: Axis::linear(from, to),
+        y: Axis::linear(0.0, 1.0),
+    };
+    let ticks = round_ticks(from, to, 8.0, signed);
+    let axis = format!("difference [{unit}]");
+    let edges = [panel.frame.left, panel.frame.right];
+    panel.draw_axes(canvas, &ticks, &[], [edges[0] - 24.0, edges[1] + 24.0], &axis);
+    let zero = panel.at(0.0, 0.0)[0];
+    canvas.line([zero, rows_top], [zero, bottom], Style::stroke(palette::INK, 1.2));
+    for (index, row) in group.rows.iter().enumerate() {
+        let middle = rows_top + 2.0 + (index as f64 + 0.5) * tall;
+        let font = if lines > 1 {
+            small
+        } else {
+            Font::regular(SMALL, palette::INK)
+        };
+        name(canvas, &labels[index], [MARGIN, middle], GUTTER - 12.0, 3, font);
+        draw_row(canvas, row, &panel, scale, middle);
+        let font = Font::regular(SMALL, palette::INK).anchored(Anchor::End);
+        canvas.text_within(
+            &in_words(row, scale),
+            [WIDTH - MARGIN, middle + 4.3],
+            VALUES - 8.0,
+            font,
+        );
+    }
+    bottom + 37.0
+}
+
+fn draw_row(canvas: &mut Canvas, row: &ForestRow, panel: &Panel, scale: f64, middle: f64) {
+    let edges = [panel.frame.left, panel.frame.right];
+    let at = |value: f64| panel.at(value * scale, 0.0)[0];
+    let apart = match (row.lower, row.upper) {
+        (Some(lower), _) if lower > 0.0 => true,
+        (_, Some(upper)) if upper < 0.0 => true,
+        _ => false,
+    };
+    let colour = if apart { palette::BLUE } else { palette::CONTROL };
+    let Some(difference) = row.difference.filter(|value| value.is_finite()) else {
+        return;
+    };
+    let tip = format!(
+        "{} − {}: {}; {}, {} pairs of runs",
+        row.a,
+        row.b,
+        in_words(row, scale),
+        row.method,
+        row.pairs
+    );
+    canvas.tooltip(&tip, |canvas| {
+        if row.lower.is_some() || row.upper.is_some() {
+            whisker(canvas, [row.lower.map(at), row.upper.map(at)], edges, middle, colour);
+        }
+        let shape = if apart { Marker::Square } else { Marker::OpenSquare };
+        marker(canvas, [at(difference), middle], shape, 4.4, colour);
+    });
+}
+
+/// The ends of the axis: everything that is drawn, zero, and a little room.
+fn range(group: &ForestGroup, scale: f64) -> (f64, f64) {
+    let values = group
+        .rows
+        .iter()
+        .flat_map(|row| [row.difference, row.lower, row.upper])
+        .flatten()
+        .filter(|value| value.is_finite());
+    let (low, high) = values.fold((0.0_f64, 0.0_f64), |(low, high), value| {
+        (low.min(value * scale), high.max(value * scale))
+    });
+    let room = ((high - low) * 0.05).max(if high > low { 0.0 } else { 1.0 });
+    (low - room, high + room)
+}
+
+fn signed(value: f64) -> String {
+    let plain = crate::report::short::number(value);
+    match value {
+        value if value > 0.0 => format!("+{plain}"),
+        _ => plain.replace('-', "−"),
+    }
+}
+
+/// `+29.3 [28.9, 29.7]`.
+fn in_words(row: &ForestRow, scale: f64) -> String {
+    let Some(difference) = row.difference else {
+        return "not estimable".to_owned();
+    };
+    let bound = |value: Option<f64>| value.map_or("?".to_owned(), |value| signed(value * scale));
+    let interval = match (row.lower, row.upper) {
+        (None, None) => String::new(),
+        (lower, upper) => format!(" [{}, {}]", bound(lower), bound(upper)),
+    };
+    format!("{}{interval}", signed(difference * scale))
+}

@@ -1,0 +1,183 @@
+//! All figures: their names, and what each gives as picture, table and specification.
+//!
+//! A [`Plot`] is the plain data of one or two figures and can be stored as JSON; each figure of it has a name. How a figure
+//! looks belongs to its file.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::access::{AccessFigure, access_classes};
+use super::exposure::{ExposureFigure, exposure_distribution};
+use super::factor_curves::{FactorCurvesFigure, factor_curves};
+use super::factor_map::{FactorMapFigure, factor_map};
+use super::forest::{ForestFigure, differences};
+use super::phases::{PhasesFigure, startup_phases};
+use super::requests::{RequestsFigure, certificate_requests};
+use super::sheet::Sheet;
+use super::stale::{StaleFigure, stale_entries};
+use super::startup::{Side, startup_figure};
+use super::{Figure, StartupFigure, Theme, TimelineFigure, Words, timeline_in};
+
+/// The data of one or two figures.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind", content = "data")]
+pub enum Plot {
+    /// How long pods take to become ready: distribution and complement.
+    Startup(StartupFigure),
+    /// Of what start-up consists.
+    Phases(PhasesFigure),
+    /// What became of accesses.
+    Access(AccessFigure),
+    /// How long breaches stood open.
+    Exposure(ExposureFigure),
+    /// Differences of designs.
+    Differences(ForestFigure),
+    /// Estimates over a factor.
+    FactorCurves(FactorCurvesFigure),
+    /// Estimates over two factors.
+    FactorMap(FactorMapFigure),
+    /// One run as swim lanes.
+    Timeline(TimelineFigure),
+    /// The certificate requests of one run.
+    CertificateRequests(RequestsFigure),
+    /// The stale entries of one run.
+    StaleEntries(StaleFigure),
+}
+
+/// Every figure that a result can have: its name, and what it shows in a few words.
+pub const FIGURES: [(&str, &str); 11] = [
+    ("startup_distribution", "how long measured pods take to become ready"),
+    ("startup_complement", "the tail of the same: who is not ready yet"),
+    ("startup_phases", "of what start-up consists"),
+    ("access_classes", "what became of requests from a reused address"),
+    ("exposure_distribution", "how long breaches stood open per run"),
+    ("differences", "designs against each other, by equal runs"),
+    ("factor_curves", "estimates over the levels of a factor"),
+    ("factor_map", "an estimate over two factors"),
+    ("timeline", "one run: who believed what, and when"),
+    (
+        "certificate_requests",
+        "one run: which Istiod was asked for certificates when",
+    ),
+    (
+        "stale_entries",
+        "one run: how many entries of each node were stale when",
+    ),
+];
+
+/// The names of all figures.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    FIGURES.iter().map(|(name, _)| *name)
+}
+
+impl Plot {
+    /// The names of its figures.
+    pub fn names(&self) -> &'static [&'static str] {
+        match self {
+            Plot::Startup(_) => &["startup_distribution", "startup_complement"],
+            Plot::Phases(_) => &["startup_phases"],
+            Plot::Access(_) => &["access_classes"],
+            Plot::Exposure(_) => &["exposure_distribution"],
+            Plot::Differences(_) => &["differences"],
+            Plot::FactorCurves(_) => &["factor_curves"],
+            Plot::FactorMap(_) => &["factor_map"],
+            Plot::Timeline(_) => &["timeline"],
+            Plot::CertificateRequests(_) => &["certificate_requests"],
+            Plot::StaleEntries(_) => &["stale_entries"],
+        }
+    }
+
+    /// Whether its data come from a replay of one run and not from stored rows.
+    pub fn is_of_one_run(&self) -> bool {
+        match self {
+            Plot::Timeline(_) | Plot::CertificateRequests(_) | Plot::StaleEntries(_) => true,
+            Plot::Startup(_)
+            | Plot::Phases(_)
+            | Plot::Access(_)
+            | Plot::Exposure(_)
+            | Plot::Differences(_)
+            | Plot::FactorCurves(_)
+            | Plot::FactorMap(_) => false,
+        }
+    }
+
+    /// Draws the figure of this name; a plot of one figure ignores the name.
+    #[must_use]
+    pub fn draw(&self, name: &str, theme: Theme) -> Figure {
+        match self {
+            Plot::Startup(figure) => startup_figure(figure, side(name), theme),
+            Plot::Phases(figure) => startup_phases(figure, theme),
+            Plot::Access(figure) => access_classes(figure, theme),
+            Plot::Exposure(figure) => exposure_distribution(figure, theme),
+            Plot::Differences(figure) => differences(figure, theme),
+            Plot::FactorCurves(figure) => factor_curves(figure, theme),
+            Plot::FactorMap(figure) => factor_map(figure, theme),
+            Plot::Timeline(figure) => timeline_in(figure, theme),
+            Plot::CertificateRequests(figure) => certificate_requests(figure, theme),
+            Plot::StaleEntries(figure) => stale_entries(figure, theme),
+        }
+    }
+
+    /// The data of the figure of this name as a table.
+    #[must_use]
+    pub fn sheet(&self, name: &str) -> Sheet {
+        match self {
+            Plot::Startup(figure) => figure.sheet(side(name)),
+            Plot::Phases(figure) => figure.sheet(),
+            Plot::Access(figure) => figure.sheet(),
+            Plot::Exposure(figure) => figure.sheet(),
+            Plot::Differences(figure) => figure.sheet(),
+            Plot::FactorCurves(figure) => figure.sheet(),
+            Plot::FactorMap(figure) => figure.sheet(),
+            Plot::Timeline(figure) => figure.sheet(),
+            Plot::CertificateRequests(figure) => figure.sheet(),
+            Plot::StaleEntries(figure) => figure.sheet(),
+        }
+    }
+
+    /// The figure of this name as a Vega-Lite specification that reads its table from the file beside it.
+    #[must_use]
+    pub fn vega(&self, name: &str) -> Value {
+        match self {
+            Plot::Startup(figure) => figure.vega(side(name)),
+            Plot::Phases(figure) => figure.vega(),
+            Plot::Access(figure) => figure.vega(),
+            Plot::Exposure(figure) => figure.vega(),
+            Plot::Differences(figure) => figure.vega(),
+            Plot::FactorCurves(figure) => figure.vega(),
+            Plot::FactorMap(figure) => figure.vega(),
+            Plot::Timeline(figure) => figure.vega(),
+            Plot::CertificateRequests(figure) => figure.vega(),
+            Plot::StaleEntries(figure) => figure.vega(),
+        }
+    }
+
+    /// Title, subtitle and caption of the figure of this name, for pages that set them as text.
+    #[must_use]
+    pub fn words(&self, name: &str) -> Words {
+        match self {
+            Plot::Startup(figure) => figure.words(side(name)).clone(),
+            Plot::Phases(PhasesFigure { words, .. })
+            | Plot::Access(AccessFigure { words, .. })
+            | Plot::Exposure(ExposureFigure { words, .. })
+            | Plot::Differences(ForestFigure { words, .. })
+            | Plot::FactorCurves(FactorCurvesFigure { words, .. })
+            | Plot::FactorMap(FactorMapFigure { words, .. })
+            | Plot::CertificateRequests(RequestsFigure { words, .. })
+            | Plot::StaleEntries(StaleFigure { words, .. }) => words.clone(),
+            Plot::Timeline(figure) => Words {
+                title: figure.title.clone(),
+                subtitle: figure.subtitle.clone(),
+                caption: String::new(),
+            },
+        }
+    }
+}
+
+fn side(name: &str) -> Side {
+    if name == Side::Complement.name() {
+        Side::Complement
+    } else {
+        Side::Distribution
+    }
+}

@@ -1,0 +1,121 @@
+//! The data of a figure as a table: comma-separated values for spreadsheets and notebooks.
+//!
+//! Names of columns end in their unit; shares are between 0 and 1. What stands in the tables belongs to the figures.
+
+/// One value.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Cell {
+    /// A text.
+    Text(String),
+    /// A number; empty if it is not finite.
+    Number(f64),
+    /// A count.
+    Count(u64),
+    /// Nothing.
+    Empty,
+}
+
+impl From<&str> for Cell {
+    fn from(text: &str) -> Self {
+        Cell::Text(text.to_owned())
+    }
+}
+
+impl From<&String> for Cell {
+    fn from(text: &String) -> Self {
+        Cell::Text(text.clone())
+    }
+}
+
+impl From<f64> for Cell {
+    fn from(number: f64) -> Self {
+        Cell::Number(number)
+    }
+}
+
+impl From<u64> for Cell {
+    fn from(count: u64) -> Self {
+        Cell::Count(count)
+    }
+}
+
+impl<T: Into<Cell>> From<Option<T>> for Cell {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Cell::Empty, Into::into)
+    }
+}
+
+/// A table.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Sheet {
+    /// Names of the columns.
+    pub columns: Vec<&'static str>,
+    /// Rows, as long as the columns.
+    pub rows: Vec<Vec<Cell>>,
+}
+
+impl Sheet {
+    /// An empty table.
+    pub fn new(columns: &[&'static str]) -> Self {
+        Sheet {
+            columns: columns.to_vec(),
+            rows: Vec::new(),
+        }
+    }
+
+    /// Adds a row.
+    ///
+    /// # Panics
+    /// If it is not as long as the columns.
+    pub fn push(&mut self, row: Vec<Cell>) {
+        assert_eq!(row.len(), self.columns.len(), "a row of {:?}", self.columns);
+        self.rows.push(row);
+    }
+
+    /// The table by RFC 4180, lines ending in a line feed.
+    #[must_use]
+    pub fn csv(&self) -> String {
+        let mut text = self.columns.join(",");
+        text.push('\n');
+        for row in &self.rows {
+            let cells: Vec<String> = row.iter().map(written).collect();
+            text.push_str(&cells.join(","));
+            text.push('\n');
+        }
+        text
+    }
+}
+
+fn written(cell: &Cell) -> String {
+    match cell {
+        Cell::Empty => String::new(),
+        Cell::Count(count) => count.to_string(),
+        Cell::Number(number) if number.is_finite() => number.to_string(),
+        Cell::Number(_) => String::new(),
+        Cell::Text(text) if text.contains([',', '"', '\n', '\r']) => format!("\"{}\"", text.replace('"', "\"\"")),
+        Cell::Text(text) => text.clone(),
+    }
+}
+
+/// A row of anything that is a cell.
+macro_rules! sheet_row {
+    ($($value:expr),+ $(,)?) => { vec![$($crate::report::figures::sheet::Cell::from($value)),+] };
+}
+pub(super) use sheet_row;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn awkward_texts_and_numbers_are_written_safely() {
+        let mut sheet = Sheet::new(&["design", "wait_s", "pods"]);
+        sheet.push(sheet_row!["a, \"b\"", 0.1 + 0.2, 3_u64]);
+        sheet.push(sheet_row!["=1+1", None::<f64>, 0_u64]);
+        sheet.push(sheet_row!["", f64::NAN, 7_u64]);
+        assert_eq!(
+            sheet.csv(),
+            "design,wait_s,pods\n\"a, \"\"b\"\"\",0.30000000000000004,3\n=1+1,,0\n,,7\n"
+        );
+    }
+}

@@ -1,0 +1,192 @@
+//! The plain data of the start-up figures, as a table and as a Vega-Lite specification.
+//!
+//! How they are drawn belongs to [`super::startup`], where they come from to `result_figures`.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::Words;
+use super::sheet::{Cell, Sheet, sheet_row};
+use super::startup::Side;
+use super::vega::{logarithmic, nominal, share, specification, until};
+
+/// How long pods took to become ready, per design.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct StartupFigure {
+    /// What the distribution says.
+    pub words: Words,
+    /// What its complement says.
+    pub complement: Words,
+    /// When a run ends, counted from the wish for its first measured pod \[s\]; the end of the axis.
+    pub horizon_s: f64,
+    /// Confidence of the bands, between 0 and 1.
+    pub confidence: f64,
+    /// The design that the others are drawn against (grey, behind them), if it is among `series`.
+    pub control: Option<String>,
+    /// One entry per design, in the order of the experiment.
+    pub series: Vec<StartupSeries>,
+}
+
+/// Start-up of the measured pods of one design.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct StartupSeries {
+    /// Name of the design.
+    pub design: String,
+    /// Share of all measured pods that were ready at most so many seconds after they were wished for: `(seconds, share)`
+    /// in ascending order, a step at each entry, 0 before the first.
+    pub points: Vec<(f64, f64)>,
+    /// Confidence band of the same share: `(seconds, lower, upper)`, steps as in `points`.
+    pub band: Vec<(f64, f64, f64)>,
+    /// When pods were last seen still waiting: `(seconds, number of pods)`.
+    pub censored: Vec<(f64, u64)>,
+    /// When half, 90 % and 99 % of the pods are ready \[s\]; absent if they never are.
+    pub ready_after_s: [Option<f64>; 3],
+    /// Share of the pods that are ready in the end.
+    pub ready_share: f64,
+    /// Number of measured pods.
+    pub n_pods: u64,
+    /// Number of runs that they come from.
+    pub n_runs: u64,
+    /// Share of the pods that were deleted before they became ready.
+    pub deleted_share: f64,
+    /// Share of the pods that existed at the horizon and were not ready.
+    pub never_share: f64,
+}
+
+impl StartupSeries {
+    /// The band at a time, if there is one.
+    fn band_at(&self, time: f64) -> Option<(f64, f64)> {
+        let after = self.band.partition_point(|entry| entry.0 <= time);
+        let (_, lower, upper) = self.band.get(after.checked_sub(1)?)?;
+        Some((*lower, *upper))
+    }
+}
+
+impl StartupFigure {
+    /// The words of one of the two figures.
+    pub fn words(&self, side: Side) -> &Words {
+        match side {
+            Side::Distribution => &self.words,
+            Side::Complement => &self.complement,
+        }
+    }
+
+    /// The data as a table: a row per step of a curve, and one per time at which pods were last seen waiting.
+    #[must_use]
+    pub fn sheet(&self, side: Side) -> Sheet {
+        let columns = match side {
+            Side::Distribution => [
+                "design",
+                "time_s",
+                "share_ready",
+                "share_ready_lower",
+                "share_ready_upper",
+                "pods_censored",
+            ],
+            Side::Complement => [
+                "design",
+                "time_s",
+                "share_not_ready",
+                "share_not_ready_lower",
+                "share_not_ready_upper",
+                "pods_censored",
+            ],
+        };
+        let mut sheet = Sheet::new(&columns);
+        for series in &self.series {
+            let curve = |time: f64, value: f64, pods: Option<u64>| {
+                let (lower, upper) = series.band_at(time).unzip();
+                let (value, lower, upper) = match side {
+                    Side::Distribution => (value, lower, upper),
+                    Side::Complement => {
+                        let rest = |share: f64| rounded(1.0 - share);
+                        (rest(value), upper.map(rest), lower.map(rest))
+                    }
+                };
+                sheet_row![&series.design, time, value, lower, upper, pods]
+            };
+            let mut rows: Vec<(f64, bool, Vec<Cell>)> = Vec::new();
+            rows.extend(
+                series
+                    .points
+                    .iter()
+                    .map(|(time, value)| (*time, false, curve(*time, *value, None))),
+            );
+            for (time, pods) in &series.censored {
+                let after = series.points.partition_point(|point| point.0 <= *time);
+                let value = after
+                    .checked_sub(1)
+                    .and_then(|index| series.points.get(index))
+                    .map_or(0.0, |point| point.1);
+                rows.push((*time, true, curve(*time, value, Some(*pods))));
+            }
+            rows.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+            rows.into_iter().for_each(|(_, _, row)| sheet.push(row));
+        }
+        sheet
+    }
+
+    /// The figure as a specification.
+    #[must_use]
+    pub fn vega(&self, side: Side) -> Value {
+        let names: Vec<&str> = self.series.iter().map(|series| series.design.as_str()).collect();
+        let time = logarithmic("time_s", "time from the wish for the pod [s]");
+        let (value, lower, upper, title) = match side {
+            Side::Distribution => (
+                "share_ready",
+                "share_ready_lower",
+                "share_ready_upper",
+                "share of measured pods that are ready",
+            ),
+            Side::Complement => (
+                "share_not_ready",
+                "share_not_ready_lower",
+                "share_not_ready_upper",
+                "share of measured pods that are not ready yet",
+            ),
+        };
+        let mut shown = share(value, title);
+        let mut low = share(lower, title);
+        let kept = match side {
+            Side::Distribution => "true".to_owned(),
+            Side::Complement => {
+                for channel in [&mut shown, &mut low] {
+                    channel["scale"] = json!({ "type": "log" });
+                }
+                format!("datum.{value} > 0")
+            }
+        };
+        let band = match side {
+            Side::Distribution => format!("datum.{lower} != null"),
+            Side::Complement => format!("datum.{lower} > 0"),
+        };
+        let body = json!({
+            "transform": [{ "filter": kept }],
+            "encoding": { "x": time, "color": nominal("design", &names) },
+            "layer": [
+                {
+                    "transform": [{ "filter": band }],
+                    "mark": { "type": "area", "interpolate": "step-after", "opacity": 0.22 },
+                    "encoding": { "y": low, "y2": until(upper) }
+                },
+                {
+                    "mark": { "type": "line", "interpolate": "step-after" },
+                    "encoding": { "y": shown, "strokeDash": nominal("design", &names) }
+                },
+                {
+                    "transform": [{ "filter": "datum.pods_censored > 0" }],
+                    "mark": { "type": "tick", "orient": "vertical" },
+                    "encoding": { "y": shown }
+                }
+            ],
+            "width": 560,
+            "height": 320
+        });
+        specification(side.name(), self.words(side), body)
+    }
+}
+
+/// Differences of rounded shares are not round.
+fn rounded(share: f64) -> f64 {
+    libm::round(share * 1e9) / 1e9
+}

@@ -1,0 +1,192 @@
+//! The plain data of a timeline: lanes with spans and marks, and events through all of them.
+//!
+//! Where they come from belongs to `timeline_of_run`, how they are drawn to [`super::timeline`].
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::Words;
+use super::sheet::{Sheet, sheet_row};
+use super::vega::{nominal, number, specification};
+
+/// One run told as swim lanes: who was right, who was wrong, and when.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TimelineFigure {
+    /// What the figure shows.
+    pub title: String,
+    /// Experiment, design, replication, seed, and the command that tells the same as text.
+    pub subtitle: String,
+    /// Beginning of the axis \[s\].
+    pub start_s: f64,
+    /// End of the axis \[s\].
+    pub end_s: f64,
+    /// The lanes, from top to bottom.
+    pub lanes: Vec<Lane>,
+    /// Vertical lines through all lanes: `(seconds, label)`, such as the cut, the reuse, the probe, the withdrawal.
+    pub events: Vec<(f64, String)>,
+}
+
+/// One party, or one question to which the answer changes.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Lane {
+    /// Who, or what is asked.
+    pub label: String,
+    /// What holds from when to when.
+    pub spans: Vec<Span>,
+    /// What happened at one moment.
+    pub marks: Vec<Mark>,
+}
+
+/// What holds in a lane for a while.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Span {
+    /// From when \[s\].
+    pub start_s: f64,
+    /// Until when \[s\]; `None` for beyond the end of the figure.
+    pub end_s: Option<f64>,
+    /// What holds.
+    pub label: String,
+    /// Its colour.
+    pub kind: SpanKind,
+}
+
+/// Meaning of a span, which decides its colour and its entry in the legend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SpanKind {
+    /// Physics: what is so.
+    Truth,
+    /// A belief that agrees with the truth.
+    Right,
+    /// A belief that the truth has left behind.
+    Stale,
+    /// Nothing is known, or nothing is there.
+    Absent,
+    /// A part that cannot be reached or does not work.
+    Broken,
+    /// Anything else.
+    Neutral,
+}
+
+/// Something that happened at one moment in a lane.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Mark {
+    /// When \[s\].
+    pub at_s: f64,
+    /// What.
+    pub label: String,
+    /// Its symbol.
+    pub kind: MarkKind,
+}
+
+/// Meaning of a mark, which decides its symbol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MarkKind {
+    /// An attempt or a message, without judgement.
+    Info,
+    /// As intended.
+    Good,
+    /// Against what was intended, in every layer.
+    Bad,
+    /// One layer failed, another held; or a failure without an intruder.
+    Warning,
+}
+
+impl TimelineFigure {
+    /// The data as a table: spans with begin and end, marks and events with one time.
+    #[must_use]
+    pub fn sheet(&self) -> Sheet {
+        let mut sheet = Sheet::new(&["lane", "what", "kind", "start_s", "end_s", "label"]);
+        for (at, label) in &self.events {
+            sheet.push(sheet_row!["", "event", "", *at, None::<f64>, label]);
+        }
+        for lane in &self.lanes {
+            for span in &lane.spans {
+                let kind = word(&span.kind);
+                sheet.push(sheet_row![
+                    &lane.label,
+                    "span",
+                    &kind,
+                    span.start_s,
+                    span.end_s,
+                    &span.label
+                ]);
+            }
+            for mark in &lane.marks {
+                let kind = word(&mark.kind);
+                sheet.push(sheet_row![
+                    &lane.label,
+                    "mark",
+                    &kind,
+                    mark.at_s,
+                    None::<f64>,
+                    &mark.label
+                ]);
+            }
+        }
+        sheet
+    }
+
+    /// The figure as a specification.
+    #[must_use]
+    pub fn vega(&self) -> Value {
+        let lanes: Vec<&str> = self.lanes.iter().map(|lane| lane.label.as_str()).collect();
+        let words = Words {
+            title: self.title.clone(),
+            subtitle: self.subtitle.clone(),
+            caption: String::new(),
+        };
+        let open = format!(
+            "isValid(datum.end_s) ? min(datum.end_s, {}) : {}",
+            self.end_s, self.end_s
+        );
+        let scale = json!({ "domain": [self.start_s, self.end_s], "nice": false });
+        let time = |field: &str| {
+            let mut channel = number(field, "time in the run [s]");
+            channel["scale"] = scale.clone();
+            channel
+        };
+        let tooltip = json!([{ "field": "label" }, { "field": "start_s" }, { "field": "end_s" }]);
+        let body = json!({
+            "transform": [
+                { "calculate": format!("max(datum.start_s, {})", self.start_s), "as": "from_s" },
+                { "calculate": open, "as": "until_s" },
+                { "filter": format!("datum.from_s <= {} && datum.until_s >= {}", self.end_s, self.start_s) }
+            ],
+            "layer": [
+                {
+                    "transform": [{ "filter": "datum.what == 'span'" }],
+                    "mark": { "type": "bar", "stroke": "black", "opacity": 0.6 },
+                    "encoding": {
+                        "x": time("from_s"),
+                        "x2": { "field": "until_s" },
+                        "y": nominal("lane", &lanes),
+                        "color": { "field": "kind", "type": "nominal", "title": "what holds" },
+                        "tooltip": tooltip
+                    }
+                },
+                {
+                    "transform": [{ "filter": "datum.what == 'mark'" }],
+                    "mark": { "type": "point", "filled": true, "color": "black" },
+                    "encoding": { "x": time("from_s"), "y": nominal("lane", &lanes), "shape": { "field": "kind" }, "tooltip": tooltip }
+                },
+                {
+                    "transform": [{ "filter": "datum.what == 'event'" }],
+                    "mark": { "type": "rule", "strokeDash": [3, 3] },
+                    "encoding": { "x": time("from_s"), "tooltip": tooltip }
+                }
+            ],
+            "width": 560
+        });
+        specification("timeline", &words, body)
+    }
+}
+
+/// The word for a kind, as in JSON.
+fn word(kind: &impl Serialize) -> String {
+    match serde_json::to_value(kind) {
+        Ok(Value::String(word)) => word,
+        _ => String::new(),
+    }
+}

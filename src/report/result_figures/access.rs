@@ -1,0 +1,106 @@
+//! What became of requests from a reused address, per design.
+
+use super::{CONFIDENCE, methods, subtitle};
+use crate::cluster::records::AccessClass;
+use crate::lab::Finished;
+use crate::lab::numbers::RunNumbers;
+use crate::report::figures::text::percent;
+use crate::report::figures::{AccessFigure, AccessRow, ClassShare, Words};
+use crate::stats::share_of_runs;
+
+/// Classes of the figure, with the word for each. A class outside the list, allowed, is none that the figure is about.
+const CLASSES: [(AccessClass, &str); 6] = [
+    (AccessClass::Unauthorized, "unauthorized"),
+    (AccessClass::NetworkBypassed, "network_bypassed"),
+    (AccessClass::MeshBypassed, "mesh_bypassed"),
+    (AccessClass::Denied, "denied"),
+    (AccessClass::WronglyDenied, "wrongly_denied"),
+    (AccessClass::Unreachable, "unreachable"),
+];
+/// What stands for runs in which nobody asked.
+const NO_REQUEST: &str = "no request";
+
+/// In which share of runs which class happened; nothing if there was no request in any.
+pub(super) fn access(result: &Finished) -> Option<AccessFigure> {
+    let designs = result.manifest.designs.iter().zip(&result.numbers);
+    let rows = designs.map(|(design, numbers)| {
+        let runs = numbers.sound().count() as u64;
+        let count = |has: &dyn Fn(&RunNumbers) -> bool| numbers.sound().filter(|run| has(run)).count() as u64;
+        let mut shares: Vec<ClassShare> = CLASSES
+            .iter()
+            .map(|(class, word)| share(word, count(&|run| run.reused_met(*class)), runs))
+            .collect();
+        shares.push(share(NO_REQUEST, count(&|run| !run.reused_asked()), runs));
+        AccessRow {
+            design: design.name.clone(),
+            n_runs: runs,
+            shares,
+        }
+    });
+    let rows: Vec<AccessRow> = rows.collect();
+    let mut asked = rows.iter().flat_map(|row| &row.shares);
+    if !asked.any(|share| share.class != NO_REQUEST && share.estimate > 0.0) {
+        return None;
+    }
+    let used = methods(
+        rows.iter()
+            .flat_map(|row| &row.shares)
+            .map(|share| share.method.as_str()),
+    );
+    Some(AccessFigure {
+        words: Words {
+            title: title(&rows),
+            subtitle: format!(
+                "share of runs in which a client on an address that the script remembered met this after the cut\n{}",
+                subtitle(result)
+            ),
+            caption: format!(
+                "Share of runs with at least one such access. Whiskers and small figures: 95 % confidence intervals ({used}). \
+                 Open circles: seen in no run, with the upper bound that remains."
+            ),
+        },
+        confidence: CONFIDENCE,
+        rows,
+    })
+}
+
+/// Who was let in most often, by all layers or else by one.
+fn title(rows: &[AccessRow]) -> String {
+    let most = |class: &str| {
+        let shares = rows.iter().filter_map(|row| {
+            let share = row.shares.iter().find(|share| share.class == class)?;
+            Some((share.estimate, row.design.as_str()))
+        });
+        let found = shares.filter(|(share, _)| *share > 0.0);
+        // Of equal ones the first.
+        found.reduce(|best, other| if other.0 > best.0 { other } else { best })
+    };
+    if let Some((share, design)) = most("unauthorized") {
+        return format!(
+            "{design} let a client on a reused address in, against all policy, in {} of the runs",
+            percent(share)
+        );
+    }
+    match (most("network_bypassed"), most("mesh_bypassed")) {
+        (Some((share, design)), _) => format!(
+            "No run let the wrong client in; the network of {design} did in {} of them, and the mesh refused",
+            percent(share)
+        ),
+        (None, Some((share, design))) => format!(
+            "No run let the wrong client in; the mesh of {design} did in {} of them, and the network refused",
+            percent(share)
+        ),
+        (None, None) => "No client on a reused address got past a layer that was to stop it".to_owned(),
+    }
+}
+
+fn share(class: &str, x: u64, runs: u64) -> ClassShare {
+    let estimate = share_of_runs(x, runs, CONFIDENCE);
+    ClassShare {
+        class: class.to_owned(),
+        estimate: estimate.estimate.unwrap_or(f64::NAN),
+        lower: estimate.lower.unwrap_or(0.0),
+        upper: estimate.upper.unwrap_or(1.0),
+        method: estimate.method,
+    }
+}

@@ -1,0 +1,357 @@
+//! Estimates over the factors of an experiment: curves over one factor, a map over two.
+//!
+//! Every point of the factors is a design of the result, `DESIGN@factor=level,factor=level`; [`GridPoint::of`] alone knows
+//! how. Estimates are those of the summary.
+
+use super::forest::{label, unit};
+use super::{CONFIDENCE, subtitle};
+use crate::lab::Finished;
+use crate::lab::plan::PlannedDesign;
+use crate::lab::summary::{DesignSummary, Measure};
+use crate::report::figures::Words;
+use crate::report::figures::factor_curves::{FactorCurvesFigure, FactorLine, FactorPanel, FactorPoint, Level};
+use crate::report::figures::factor_map::{FactorMap, FactorMapFigure, MapCell};
+use crate::report::figures::text::level as confidence_level;
+
+/// Measures that are shown, the most telling first.
+const MEASURES: [&str; 8] = [
+    "unauthorized_any",
+    "network_bypassed_any",
+    "startup_latency_p99",
+    "startup_latency_p50",
+    "never_ready_share",
+    "delayed_share",
+    "certificate_requests",
+    "stale_entries",
+];
+/// Most panels of curves.
+const PANELS_MAX: usize = 3;
+/// Most maps, one per design.
+const MAPS_MAX: usize = 6;
+
+/// Where a design of the result stands among the factors.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct GridPoint {
+    /// Name of the design in the experiment.
+    base: String,
+    /// The level of each factor.
+    factors: Vec<(String, String)>,
+}
+
+impl GridPoint {
+    fn of(design: &PlannedDesign) -> Self {
+        let Some((base, levels)) = design.name.split_once('@') else {
+            return GridPoint {
+                base: design.name.clone(),
+                factors: Vec::new(),
+            };
+        };
+        let mut factors: Vec<(String, String)> = Vec::new();
+        for piece in levels.split(',') {
+            match (piece.split_once('='), factors.last_mut()) {
+                (Some((factor, level)), _) => factors.push((factor.to_owned(), level.to_owned())),
+                // A level with a comma in it.
+                (None, Some((_, level))) => *level = format!("{level},{piece}"),
+                (None, None) => {}
+            }
+        }
+        GridPoint {
+            base: base.to_owned(),
+            factors,
+        }
+    }
+
+    fn level(&self, factor: &str) -> Option<&str> {
+        let found = self.factors.iter().find(|(name, _)| name == factor);
+        found.map(|(_, level)| level.as_str())
+    }
+
+    /// The design with the levels of all other factors.
+    fn without(&self, hidden: &[&str]) -> String {
+        let rest = self.factors.iter().filter(|(name, _)| !hidden.contains(&name.as_str()));
+        let rest: Vec<String> = rest.map(|(name, level)| format!("{name}={level}")).collect();
+        match rest.is_empty() {
+            true => self.base.clone(),
+            false => format!("{}, {}", self.base, rest.join(", ")),
+        }
+    }
+}
+
+/// Designs of a result that stand at a point of its factors.
+struct Grid<'a> {
+    points: Vec<(GridPoint, &'a DesignSummary)>,
+    /// Factors with at least two levels, those with most first, and their levels.
+    factors: Vec<(String, Vec<Level>)>,
+}
+
+impl<'a> Grid<'a> {
+    fn of(result: &'a Finished) -> Self {
+        let designs = result.manifest.designs.iter().zip(&result.summary.designs);
+        let points: Vec<(GridPoint, &DesignSummary)> = designs
+            .map(|(planned, design)| (GridPoint::of(planned), design))
+            .collect();
+        let mut factors: Vec<(String, Vec<Level>)> = Vec::new();
+        for (factor, text) in points.iter().flat_map(|(point, _)| &point.factors) {
+            let index = factors.iter().position(|(name, _)| name == factor).unwrap_or_else(|| {
+                factors.push((factor.clone(), Vec::new()));
+                factors.len() - 1
+            });
+            let levels = &mut factors[index].1;
+            if !levels.iter().any(|level| level.text == *text) {
+                levels.push(Level {
+                    text: text.clone(),
+                    size: None,
+                });
+            }
+        }
+        factors.retain(|(_, levels)| levels.len() > 1);
+        factors.iter_mut().for_each(|(_, levels)| measure_levels(levels));
+        factors.sort_by_key(|(_, levels)| std::cmp::Reverse(levels.len()));
+        Grid { points, factors }
+    }
+
+    /// Measures that differ between points.
+    fn telling(&self) -> impl Iterator<Item = &'static str> + '_ {
+        MEASURES.into_iter().filter(|measure| {
+            let known = self.points.iter().filter_map(|(_, design)| design.measure(measure));
+            let mut values = known.map(|known| (known.estimate, known.lower));
+            let first = values.next();
+            values.any(|value| Some(value) != first && (value.0.is_some() || value.1.is_some()))
+        })
+    }
+}
+
+/// Gives levels their sizes and puts them in order if all of them are numbers of one unit.
+fn measure_levels(levels: &mut [Level]) {
+    let sizes: Vec<Option<(f64, &str)>> = levels.iter().map(|level| size(&level.text)).collect();
+    let unit = sizes.first().copied().flatten().map(|(_, unit)| unit);
+    let alike = sizes.iter().all(|size| size.is_some_and(|(_, own)| Some(own) == unit));
+    if !alike {
+        return;
+    }
+    let sizes: Vec<f64> = sizes.into_iter().flatten().map(|(size, _)| size).collect();
+    for (level, size) in levels.iter_mut().zip(sizes) {
+        level.size = Some(size);
+    }
+    levels.sort_by(|a, b| a.size.unwrap_or(0.0).total_cmp(&b.size.unwrap_or(0.0)));
+}
+
+/// The size of a level in the basic unit of its kind: `250ms` is 0.25 of seconds, `10%` is 0.1 of a share, `400` itself.
+fn size(text: &str) -> Option<(f64, &'static str)> {
+    let text = text.trim();
+    let split = text
+        .find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | '-' | '+')))
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let number: f64 = number.parse().ok().filter(|number: &f64| number.is_finite())?;
+    let (factor, kind) = match unit.trim() {
+        "" => (1.0, ""),
+        "ms" => (1e-3, "s"),
+        "s" => (1.0, "s"),
+        "m" | "min" => (60.0, "s"),
+        "h" => (3600.0, "s"),
+        "d" => (86_400.0, "s"),
+        "%" => (0.01, "share"),
+        "/s" => (1.0, "/s"),
+        "/m" | "/min" => (1.0 / 60.0, "/s"),
+        _ => return None,
+    };
+    Some((number * factor, kind))
+}
+
+/// Estimates over the factor with most levels; nothing if no factor is varied.
+pub(super) fn curves(result: &Finished) -> Option<FactorCurvesFigure> {
+    let grid = Grid::of(result);
+    let (factor, levels) = grid.factors.first()?;
+    let panels: Vec<FactorPanel> = grid
+        .telling()
+        .take(PANELS_MAX)
+        .map(|measure| panel(&grid, &result.summary, measure, factor, levels))
+        .collect();
+    let first = panels.first()?;
+    let others: Vec<&str> = grid.factors.iter().skip(1).map(|(name, _)| name.as_str()).collect();
+    let others = match others.is_empty() {
+        true => String::new(),
+        false => format!(" Lines differ in {} besides.", others.join(", ")),
+    };
+    Some(FactorCurvesFigure {
+        words: Words {
+            title: format!("{} over {factor}", capital(&first.label)),
+            subtitle: format!("estimates at each level of {factor}\n{}", subtitle(result)),
+            caption: format!(
+                "Whiskers: {} intervals, each for itself, of the summary; points of one level stand a little apart. An arrow: \
+                 beyond the end of the runs, at least this much.{others}",
+                confidence_level(CONFIDENCE)
+            ),
+        },
+        factor: factor.clone(),
+        levels: levels.clone(),
+        panels,
+    })
+}
+
+fn panel(grid: &Grid, summary: &crate::lab::Summary, measure: &str, factor: &str, levels: &[Level]) -> FactorPanel {
+    let mut lines: Vec<FactorLine> = Vec::new();
+    for (point, design) in &grid.points {
+        let (Some(level), Some(found)) = (point.level(factor), design.measure(measure)) else {
+            continue;
+        };
+        let Some(level) = levels.iter().position(|known| known.text == level) else {
+            continue;
+        };
+        let name = point.without(&[factor]);
+        let index = lines.iter().position(|line| line.name == name).unwrap_or_else(|| {
+            lines.push(FactorLine {
+                name,
+                points: Vec::new(),
+            });
+            lines.len() - 1
+        });
+        let Measure {
+            estimate,
+            lower,
+            upper,
+            n,
+            ..
+        } = *found;
+        lines[index].points.push(FactorPoint {
+            level,
+            estimate,
+            lower,
+            upper,
+            n,
+        });
+    }
+    for line in &mut lines {
+        line.points.sort_by_key(|point| point.level);
+    }
+    FactorPanel {
+        measure: measure.to_owned(),
+        label: label(measure),
+        unit: unit(summary, measure),
+        lines,
+    }
+}
+
+/// The most telling estimate over the two factors with most levels; nothing if fewer are varied.
+pub(super) fn map(result: &Finished) -> Option<FactorMapFigure> {
+    let grid = Grid::of(result);
+    let [(across, across_levels), (down, down_levels), rest @ ..] = grid.factors.as_slice() else {
+        return None;
+    };
+    let measure = grid.telling().next()?;
+    // Further factors stand at their first level.
+    let shown = |point: &GridPoint| {
+        let first = |(factor, levels): &(String, Vec<Level>)| {
+            point
+                .level(factor)
+                .is_none_or(|level| levels.first().is_some_and(|first| first.text == level))
+        };
+        rest.iter().all(first)
+    };
+    let place =
+        |levels: &[Level], level: Option<&str>| levels.iter().position(|known| Some(known.text.as_str()) == level);
+    let mut maps: Vec<FactorMap> = Vec::new();
+    for (point, design) in grid.points.iter().filter(|(point, _)| shown(point)) {
+        let across_at = place(across_levels, point.level(across));
+        let down_at = place(down_levels, point.level(down));
+        let (Some(across), Some(down), Some(found)) = (across_at, down_at, design.measure(measure)) else {
+            continue;
+        };
+        let index = maps.iter().position(|map| map.design == point.base).unwrap_or_else(|| {
+            maps.push(FactorMap {
+                design: point.base.clone(),
+                cells: Vec::new(),
+            });
+            maps.len() - 1
+        });
+        maps[index].cells.push(MapCell {
+            across,
+            down,
+            estimate: found.estimate,
+            lower: found.lower,
+            upper: found.upper,
+            n: found.n,
+        });
+    }
+    let more = maps.len().saturating_sub(MAPS_MAX);
+    maps.truncate(MAPS_MAX);
+    maps.first()?;
+    let mut caption = format!(
+        "Small figures: {} intervals of the summary.",
+        confidence_level(CONFIDENCE)
+    );
+    if !rest.is_empty() {
+        let fixed = rest
+            .iter()
+            .map(|(factor, levels)| format!("{factor}={}", levels.first().map_or("", |level| level.text.as_str())));
+        caption.push_str(&format!(" At {}.", fixed.collect::<Vec<_>>().join(", ")));
+    }
+    if more > 0 {
+        caption.push_str(&format!(" {more} more designs are left out."));
+    }
+    let texts = |levels: &[Level]| levels.iter().map(|level| level.text.clone()).collect();
+    Some(FactorMapFigure {
+        words: Words {
+            title: format!("{} over {across} and {down}", capital(&label(measure))),
+            subtitle: format!("estimates at each pair of levels\n{}", subtitle(result)),
+            caption,
+        },
+        measure: measure.to_owned(),
+        label: label(measure),
+        unit: unit(&result.summary, measure),
+        across: (across.clone(), texts(across_levels)),
+        down: (down.clone(), texts(down_levels)),
+        maps,
+    })
+}
+
+/// A phrase with a capital at its beginning.
+fn capital(phrase: &str) -> String {
+    let mut characters = phrase.chars();
+    match characters.next() {
+        Some(first) => first.to_uppercase().chain(characters).collect(),
+        None => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn point(name: &str) -> GridPoint {
+        let mut design = crate::lab::testing::plan(1).designs.remove(0);
+        design.name = name.to_owned();
+        GridPoint::of(&design)
+    }
+
+    #[test]
+    fn names_of_points_say_where_they_stand() {
+        let found = point("cilium@cluster.nodes=400,churn=a,b");
+        assert_eq!(found.base, "cilium");
+        assert_eq!(found.level("cluster.nodes"), Some("400"));
+        assert_eq!(found.level("churn"), Some("a,b"));
+        assert_eq!(found.without(&["churn"]), "cilium, cluster.nodes=400");
+        assert_eq!(point("plain").without(&[]), "plain");
+    }
+
+    #[test]
+    fn levels_that_are_numbers_are_put_in_order() {
+        let sorted = |texts: &[&str]| {
+            let level = |text: &&str| Level {
+                text: (*text).to_owned(),
+                size: None,
+            };
+            let mut levels: Vec<Level> = texts.iter().map(level).collect();
+            measure_levels(&mut levels);
+            levels.into_iter().map(|level| level.text).collect::<Vec<_>>()
+        };
+        assert_eq!(sorted(&["1m", "250ms", "5s"]), ["250ms", "5s", "1m"]);
+        assert_eq!(sorted(&["400", "40", "4000"]), ["40", "400", "4000"]);
+        assert_eq!(sorted(&["vxlan", "native"]), ["vxlan", "native"]);
+        assert_eq!(sorted(&["10s", "5"]), ["10s", "5"]);
+        assert_eq!(size("20/s"), Some((20.0, "/s")));
+        assert_eq!(size("10%"), Some((0.1, "share")));
+        assert_eq!([size("x"), size(""), size("1e9"), size("-")], [None; 4]);
+    }
+}

@@ -1,0 +1,121 @@
+//! Differences of designs by equal runs, as the summary has them.
+
+use super::{methods, subtitle};
+use crate::lab::Finished;
+use crate::lab::summary::{Comparison, Summary};
+use crate::report::figures::Words;
+use crate::report::figures::forest::{ForestFigure, ForestGroup, ForestRow};
+use crate::report::figures::text::level;
+
+/// The differences; nothing if no difference could be estimated.
+pub(super) fn differences(result: &Finished) -> Option<ForestFigure> {
+    let summary = &result.summary;
+    let mut groups: Vec<ForestGroup> = Vec::new();
+    for comparison in &summary.comparisons {
+        let row = row(comparison);
+        match groups.iter_mut().find(|group| group.measure == comparison.measure) {
+            Some(group) => group.rows.push(row),
+            None => groups.push(ForestGroup {
+                measure: comparison.measure.clone(),
+                label: label(&comparison.measure),
+                unit: unit(summary, &comparison.measure),
+                rows: vec![row],
+            }),
+        }
+    }
+    // A measure of which nothing could be compared says nothing.
+    groups.retain(|group| group.rows.iter().any(|row| row.difference.is_some()));
+    let rows = || groups.iter().flat_map(|group| &group.rows);
+    let estimated = rows().filter(|row| row.difference.is_some()).count();
+    let apart = rows().filter(|row| excludes_zero(row)).count();
+    if estimated == 0 {
+        return None;
+    }
+    let confidence = rows().map(|row| row.confidence).fold(f64::NAN, f64::min);
+    let title = match (apart, estimated) {
+        (0, _) => "No difference between designs can be told from zero".to_owned(),
+        (apart, estimated) => format!("{apart} of {estimated} differences between designs exclude zero"),
+    };
+    let used = methods(rows().map(|row| row.method.split(", common random").next().unwrap_or_default()));
+    Some(ForestFigure {
+        words: Words {
+            title,
+            subtitle: format!(
+                "differences of designs, run by run under equal misfortunes, with {} intervals\n{}",
+                level(confidence),
+                subtitle(result)
+            ),
+            caption: format!(
+                "Filled squares: the interval excludes zero. Each interval holds for itself; they are not adjusted for their \
+                 number, {estimated}. Methods: {used}. n is the number of pairs of runs, {}.",
+                pairs(&groups)
+            ),
+        },
+        groups,
+    })
+}
+
+fn row(comparison: &Comparison) -> ForestRow {
+    ForestRow {
+        a: comparison.a.clone(),
+        b: comparison.b.clone(),
+        difference: comparison.difference,
+        lower: comparison.lower,
+        upper: comparison.upper,
+        confidence: comparison.confidence,
+        method: comparison.method.clone(),
+        pairs: comparison.n,
+    }
+}
+
+fn excludes_zero(row: &ForestRow) -> bool {
+    row.lower.is_some_and(|lower| lower > 0.0) || row.upper.is_some_and(|upper| upper < 0.0)
+}
+
+/// The least and the largest number of pairs.
+fn pairs(groups: &[ForestGroup]) -> String {
+    let all = || groups.iter().flat_map(|group| &group.rows).map(|row| row.pairs);
+    let (least, most) = (all().min().unwrap_or(0), all().max().unwrap_or(0));
+    let count = crate::report::short::count;
+    match least == most {
+        true => count(least),
+        false => format!("{} to {}", count(least), count(most)),
+    }
+}
+
+/// The unit of a measure: that of the designs' estimates; measures of single runs are named after them.
+pub(super) fn unit(summary: &Summary, measure: &str) -> String {
+    let found = summary.designs.iter().find_map(|design| design.measure(measure));
+    match found {
+        Some(found) => found.unit.clone(),
+        None if measure.contains("latency") || measure.contains("exposure") => "s".to_owned(),
+        None => "1".to_owned(),
+    }
+}
+
+/// A measure in words.
+pub(super) fn label(measure: &str) -> String {
+    let known = [
+        ("unauthorized_any", "runs with an unauthorized access"),
+        (
+            "network_bypassed_any",
+            "runs with an access that the network let through against its policy",
+        ),
+        (
+            "mesh_bypassed_any",
+            "runs with an access that the mesh let through against its policy",
+        ),
+        ("wrongly_denied_any", "runs with an access that was wrongly denied"),
+        ("startup_latency_run_median", "median start-up of a run's pods"),
+        ("startup_latency_p50", "start-up: half of the pods are ready after"),
+        ("startup_latency_p90", "start-up: 90 % of the pods are ready after"),
+        ("startup_latency_p99", "start-up: 99 % of the pods are ready after"),
+        ("delayed_share", "pods that the control plane delayed"),
+        ("never_ready_share", "pods that were never ready"),
+        ("certificate_requests", "certificate requests per run"),
+    ];
+    match known.iter().find(|(name, _)| *name == measure) {
+        Some((_, words)) => (*words).to_owned(),
+        None => measure.replace('_', " "),
+    }
+}

@@ -1,0 +1,97 @@
+//! Of what start-up consists, per design: mean seconds per phase of the measured pods that became ready.
+
+use super::{CONFIDENCE, interval, subtitle};
+use crate::kernel::SimDuration;
+use crate::lab::Finished;
+use crate::lab::numbers::{DesignNumbers, PHASES, PhaseSums};
+use crate::report::figures::phases::{PhasesFigure, PhasesRow};
+use crate::report::figures::text::{duration, percent};
+use crate::report::figures::{Interval, Words};
+use crate::stats::mean_per_unit;
+
+/// The phases of start-up; nothing if no measured pod became ready.
+pub(super) fn phases(result: &Finished) -> Option<PhasesFigure> {
+    let designs = result.manifest.designs.iter().zip(&result.numbers);
+    let rows: Vec<PhasesRow> = designs.map(|(design, numbers)| row(&design.name, numbers)).collect();
+    let title = title(&rows)?;
+    let left_out: Vec<String> = rows
+        .iter()
+        .filter(|row| row.n_ready < row.n_pods)
+        .map(|row| {
+            format!(
+                "{} of {}",
+                percent(1.0 - row.n_ready as f64 / row.n_pods as f64),
+                row.design
+            )
+        })
+        .collect();
+    let left_out = match left_out.is_empty() {
+        true => "Every measured pod became ready.".to_owned(),
+        false => format!(
+            "Pods that never became ready are in no bar, although they waited longest: {}.",
+            left_out.join(", ")
+        ),
+    };
+    Some(PhasesFigure {
+        words: Words {
+            title,
+            subtitle: format!(
+                "mean time per phase of the critical path, from the wish for a pod until it is ready\n{}",
+                subtitle(result)
+            ),
+            caption: format!(
+                "Phases are a partition of the time from wish to Ready; of certificate and configuration the one that came last \
+                 counts. Whiskers below the bars: 95 % intervals of the mean start (ratio of sums over runs); those of the \
+                 phases stand in the CSV file. {left_out}"
+            ),
+        },
+        confidence: CONFIDENCE,
+        phases: PHASES.map(str::to_owned).to_vec(),
+        rows,
+    })
+}
+
+fn row(design: &str, numbers: &DesignNumbers) -> PhasesRow {
+    let mean = |of: &dyn Fn(&PhaseSums) -> SimDuration| {
+        let runs: Vec<(u64, u64)> = numbers
+            .sound()
+            .map(|run| (of(&run.phases).as_nanos(), u64::from(run.phases.ready)))
+            .collect();
+        let nanos = interval(&mean_per_unit(&runs, CONFIDENCE));
+        let seconds = |nanos: f64| nanos / 1e9;
+        Interval {
+            estimate: seconds(nanos.estimate),
+            lower: nanos.lower.map(seconds),
+            upper: nanos.upper.map(seconds),
+        }
+    };
+    PhasesRow {
+        design: design.to_owned(),
+        n_runs: numbers.sound().count() as u64,
+        n_pods: numbers.sound().map(|run| u64::from(run.pods.all)).sum(),
+        n_ready: numbers.sound().map(|run| u64::from(run.phases.ready)).sum(),
+        means_s: (0..PHASES.len()).map(|phase| mean(&|sums| sums.spent[phase])).collect(),
+        total_s: mean(&PhaseSums::total),
+    }
+}
+
+/// What takes most of the longest mean start.
+fn title(rows: &[PhasesRow]) -> Option<String> {
+    let ready = rows.iter().filter(|row| row.n_ready > 0 && row.total_s.estimate > 0.0);
+    let slowest = ready.reduce(|best, row| {
+        if row.total_s.estimate > best.total_s.estimate {
+            row
+        } else {
+            best
+        }
+    })?;
+    let means = slowest.means_s.iter().map(|mean| mean.estimate).enumerate();
+    let (phase, mean) = means.reduce(|best, other| if other.1 > best.1 { other } else { best })?;
+    Some(format!(
+        "Start-up is slowest in {}: {} on average, {:.0} % of it for the phase {}",
+        slowest.design,
+        duration(slowest.total_s.estimate),
+        100.0 * mean / slowest.total_s.estimate,
+        PHASES[phase]
+    ))
+}

@@ -1,0 +1,157 @@
+//! `meshfault report` of the real program: the same bytes as `run` wrote, from rows and from stored data, without fonts and
+//! without an environment; and what it says when it is used wrongly.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use assert_cmd::Command;
+
+/// The program without fonts, home or any other variable of this machine.
+fn program() -> Command {
+    let mut command = Command::cargo_bin("meshfault").unwrap();
+    command
+        .env_clear()
+        .env("FONTCONFIG_FILE", "/dev/null")
+        .env("HOME", "/nonexistent");
+    command
+}
+
+fn done(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn refused(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    // Lines are wrapped for people; here only the words count.
+    let told = String::from_utf8(output.stderr).unwrap();
+    told.split_whitespace()
+        .filter(|word| *word != "│")
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let files = entries.filter(|path| path.is_file());
+    files
+        .map(|path| {
+            (
+                path.file_name().unwrap().to_string_lossy().into_owned(),
+                std::fs::read(&path).unwrap(),
+            )
+        })
+        .collect()
+}
+
+/// A small result of a built-in experiment.
+fn result(dir: &Path) {
+    let mut run = program();
+    run.args(["run", "istiod-cut-off", "--replications", "4", "--quiet", "--out"])
+        .arg(dir);
+    run.args([
+        "--design",
+        "cilium-only",
+        "--design",
+        "cilium-istio-1.14",
+        "--design",
+        "control",
+    ]);
+    done(&mut run);
+}
+
+#[test]
+fn figures_are_drawn_again_to_the_byte() {
+    let dir = tempfile::tempdir().unwrap();
+    let (made, again, stored) = (
+        dir.path().join("made"),
+        dir.path().join("again"),
+        dir.path().join("stored"),
+    );
+    result(&made);
+    let mut written = files(&made.join("figures"));
+    written.remove("figures.json").expect("the data of all figures");
+    for name in [
+        "startup_distribution",
+        "startup_complement",
+        "startup_phases",
+        "access_classes",
+        "exposure_distribution",
+        "differences",
+        "timeline",
+        "certificate_requests",
+        "stale_entries",
+    ] {
+        for ending in ["svg", "png", "csv", "vl.json"] {
+            assert!(written.contains_key(&format!("{name}.{ending}")), "{name}.{ending}");
+        }
+    }
+    let told = done(program().arg("report").arg(&made).arg("--out").arg(&again));
+    assert!(
+        told.ends_with("9 figures, light theme, from the stored rows\n"),
+        "{told}"
+    );
+    assert!(files(&again) == written, "the rows give other bytes");
+
+    for table in ["runs", "pods", "accesses", "exposures"] {
+        std::fs::remove_file(made.join(format!("{table}.parquet"))).unwrap();
+    }
+    let told = done(program().arg("report").arg(&made).arg("--out").arg(&stored));
+    assert!(told.contains("the folder holds no rows"), "{told}");
+    assert!(files(&stored) == written, "the stored data give other bytes");
+
+    let mut dark = program();
+    dark.arg("report")
+        .arg(&made)
+        .args(["--figure", "timeline", "--theme", "dark", "--format", "svg"]);
+    done(&mut dark);
+    let themed = files(&made.join("figures/dark"));
+    assert_eq!(themed.keys().collect::<Vec<_>>(), ["timeline.svg"]);
+    assert_ne!(themed["timeline.svg"], written["timeline.svg"]);
+
+    let told = refused(
+        program()
+            .arg("report")
+            .arg(&made)
+            .args(["--figure", "startup_distributon"]),
+    );
+    assert!(
+        told.contains("startup_distributon") && told.contains("did you mean `startup_distribution`?"),
+        "{told}"
+    );
+    let told = refused(
+        program()
+            .arg("report")
+            .arg(&made)
+            .args(["--figure", "nothing-of-the-kind"]),
+    );
+    assert!(
+        told.contains("known: startup_distribution, startup_complement"),
+        "{told}"
+    );
+    let told = refused(program().arg("report").arg(&made).args(["--figure", "factor_map"]));
+    assert!(
+        told.contains("varies fewer than two factors") && told.contains("it has:"),
+        "{told}"
+    );
+
+    std::fs::remove_file(made.join("figures/figures.json")).unwrap();
+    let told = refused(program().arg("report").arg(&made));
+    assert!(
+        told.contains("neither the rows of its result nor data of figures"),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_folder_without_a_result_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let told = refused(program().arg("report").arg(dir.path()));
+    assert!(
+        told.contains("holds no result") && told.contains("meshfault run"),
+        "{told}"
+    );
+}
