@@ -12,6 +12,7 @@ use super::differences::{How, MeasureDifference, comparable, difference, point};
 use super::manifest::Manifest;
 use super::measures::{Better, Context, Frame};
 use super::pareto::{Pareto, pareto_sets};
+use super::plan::RandomNumbers;
 use super::result::Finished;
 use super::summary::{CONFIDENCE, LabPurpose};
 use crate::kernel::{EntityKey, RunKey};
@@ -149,7 +150,8 @@ pub fn compare_within(result: &Finished, asked: &Asked) -> Result<Compared, Cann
     let pairs = pairs_within(&sides, asked)?;
     let startup = startup_of(&sides, asked);
     let measures = measures_of(&result.manifest, asked, &startup);
-    let mut compared = compare_pairs(&result.manifest, &pairs, &measures, true);
+    let common = result.manifest.random_numbers == RandomNumbers::Common;
+    let mut compared = compare_pairs(&result.manifest, &pairs, &measures, common);
     compared.pareto = pareto_sets(&result.manifest, &sides, &startup);
     Ok(compared)
 }

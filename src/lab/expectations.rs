@@ -189,7 +189,7 @@ impl Evaluation<'_> {
             design.name == reference.design
                 || base_of(&design.name) == reference.design && point_of(&design.name) == point_of(name)
         });
-        let partner = partner.ok_or_else(|| format!("no design `{}` was run", reference.design))?;
+        let partner = partner.ok_or_else(|| format!("no design `{}` was run at the same point", reference.design))?;
         let how = How {
             confidence: CONFIDENCE,
             factor: reference.factor,

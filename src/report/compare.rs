@@ -117,7 +117,7 @@ fn head(compared: &Compared) -> Vec<String> {
          variance reduction is how many times more runs independent designs would need."
             .to_owned()
     } else {
-        "The two results share no random numbers: they are compared as independent, with wider intervals.".to_owned()
+        "They share no random numbers: designs are compared as independent, with wider intervals.".to_owned()
     });
     let together = percent(compared.confidence);
     lines.push(match family {

@@ -9,7 +9,7 @@ use indexmap::IndexMap;
 use super::short::{NOTHING, Short, count, number};
 use super::table::present;
 use super::{expectations, reuse, slow_pods};
-use crate::lab::{DesignSummary, Manifest, Measure, PlannedParameter, Summary};
+use crate::lab::{DesignSummary, Manifest, Measure, PlannedParameter, RandomNumbers, Summary};
 
 /// The page.
 #[must_use]
@@ -23,7 +23,7 @@ pub fn render(manifest: &Manifest, summary: &Summary) -> String {
         ("Expectations", expected(summary)),
         ("How often an address was reused", reuse::paragraph(summary)),
         ("What explains the slow pods", slow_pods::paragraph(manifest, summary)),
-        ("Compared with the control", comparisons(summary)),
+        ("Compared with the control", comparisons(manifest, summary)),
         ("All measures", all_measures(summary)),
         ("Estimands and methods", estimands(summary)),
         ("Warnings", list(&manifest.warnings)),
@@ -68,7 +68,7 @@ fn expected(summary: &Summary) -> String {
     )
 }
 
-fn comparisons(summary: &Summary) -> String {
+fn comparisons(manifest: &Manifest, summary: &Summary) -> String {
     if summary.comparisons.is_empty() {
         return String::new();
     }
@@ -104,8 +104,14 @@ fn comparisons(summary: &Summary) -> String {
             comparison.method.clone(),
         ]);
     }
+    let pairs = match manifest.random_numbers {
+        RandomNumbers::Common => "equal replications, which meet the same misfortunes (common random numbers)",
+        RandomNumbers::Independent => {
+            "replications of equal number, which share no random numbers (`random_numbers: independent`)"
+        }
+    };
     format!(
-        "Differences are taken between equal replications, which meet the same misfortunes (common random numbers). \
+        "Differences are taken between {pairs}. \
          {} comparisons, each with its own 95 % interval, not corrected for their number; `meshfault compare` gives all pairs with intervals that \
          hold together. Correlation is that over replications; the variance reduction (σ_A² + σ_B²) / Var(A − B) is how \
          many times more runs independent designs would need.\n\n{}",
