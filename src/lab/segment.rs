@@ -7,7 +7,7 @@
 use std::fs;
 use std::io::Write;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::cell::{BadRow, take};
 use super::error::LabError;
@@ -103,7 +103,7 @@ pub fn write_segment(path: &Path, key: &SegmentKey, batch: &BatchRows) -> Result
 /// # Errors
 /// If the file system refuses; what was written of the file is deleted, so that a full disk has that room again.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), LabError> {
-    let unfinished = path.with_extension("unfinished");
+    let unfinished = unfinished_beside(path);
     let mut file = fs::File::create(&unfinished).map_err(LabError::file(&unfinished, "create"))?;
     let written = file.write_all(bytes).map_err(LabError::file(&unfinished, "write"));
     drop(file);
@@ -114,6 +114,14 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), LabError> {
         let _ = fs::remove_file(&unfinished);
     }
     named
+}
+
+/// The name under which a file is written: its own with an ending more, so that files that differ in their ending alone can
+/// be written at the same time.
+fn unfinished_beside(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".unfinished");
+    name.into()
 }
 
 /// Reads a segment and checks it.
@@ -155,4 +163,25 @@ fn parse_segment(bytes: &[u8], key: &SegmentKey) -> Result<BatchRows, BadRow> {
         body = rest;
     }
     Ok(batch)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_of_one_stem_are_written_at_the_same_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let (drawing, picture) = (dir.path().join("figure.svg"), dir.path().join("figure.png"));
+        for _ in 0..200 {
+            let (first, second) = rayon::join(
+                || write_whole(&drawing, &[b's'; 50_000]),
+                || write_whole(&picture, &[b'p'; 10_000]),
+            );
+            first.unwrap();
+            second.unwrap();
+            assert!(fs::read(&drawing).unwrap() == [b's'; 50_000]);
+            assert!(fs::read(&picture).unwrap() == [b'p'; 10_000]);
+        }
+    }
 }

@@ -241,7 +241,7 @@ impl<'a> Store<'a> {
                     && ours
                         .iter()
                         .chain(&TABLES)
-                        .any(|our| Path::new(our).file_stem() == Some(stem))
+                        .any(|our| stem == *our || Path::new(our).file_stem() == Some(stem))
         };
         match names.into_iter().find(|name| !is_ours(name)) {
             Some(found) => Err(LabError::ForeignFolder {

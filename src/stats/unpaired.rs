@@ -183,7 +183,9 @@ mod tests {
     }
 
     /// SciPy 1.17.1: fisher_exact([[x, n − x], [y, m − y]]).pvalue
-    const GOLDEN_FISHER: [(((u64, u64), (u64, u64)), f64); 3] = [
+    type TwoShares = ((u64, u64), (u64, u64));
+
+    const GOLDEN_FISHER: [(TwoShares, f64); 3] = [
         (((3, 40), (11, 38)), 0.018202994251657313),
         (((0, 100), (6, 120)), 0.0329558808407187),
         (((500, 1000), (450, 1000)), 0.02820356890423392),

@@ -106,7 +106,7 @@ fn computed_accesses_agree_with_drawn_traffic_and_vary_less() {
         let Value::Mean { of, .. } = definition.value else {
             panic!("{name} is a mean")
         };
-        numbers.runs.iter().filter_map(|run| of(run)).collect()
+        numbers.runs.iter().filter_map(of).collect()
     };
     let z = |computed: &[f64], drawn: &[f64]| {
         let (a, b) = (moments(computed), moments(drawn));

@@ -152,7 +152,7 @@ pub fn certificate_requests(figure: &RequestsFigure, theme: Theme) -> Figure {
     let words = &figure.words;
     let (from, to) = (figure.start_s, figure.end_s);
     let any = figure.istiods.iter().any(|istiod| !istiod.requests.is_empty());
-    if !any || !(from.is_finite() && to.is_finite() && to > from) {
+    if !(any && from.is_finite() && to.is_finite() && to > from) {
         let reason = "no certificate was asked for in this run";
         return without_data(NAME, &words.title, &words.subtitle, reason, theme);
     }
