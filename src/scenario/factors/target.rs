@@ -207,7 +207,7 @@ impl Target {
     }
 }
 
-/// Splits `faults.cut-node.for` into the fault and one of [`FAULT_KEYS`].
+/// Splits `faults.cut-node.for` into the fault and one of its keys.
 #[must_use]
 pub fn split_fault(key: &str) -> Option<(&str, &'static str)> {
     let rest = key.strip_prefix("faults.")?;
