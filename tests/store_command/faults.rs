@@ -23,10 +23,10 @@ fn a_full_disk_is_an_error_that_loses_nothing() {
     let mut told = String::new();
     // The device /dev/full answers every write as a full disk does: behind a segment, a table, and the manifest itself.
     for (what, name) in [
-        ("a segment", "segments/batch-000007-design-001.unfinished"),
+        ("a segment", "segments/batch-000007-design-001.rows.unfinished"),
         ("a table", "pods.unfinished"),
-        ("the estimates", "summary.unfinished"),
-        ("the page", "summary.unfinished"),
+        ("the estimates", "summary.json.unfinished"),
+        ("the page", "summary.md.unfinished"),
     ] {
         let dir = root.join(what.replace(' ', "-"));
         fs::create_dir_all(dir.join("segments")).unwrap();
