@@ -63,8 +63,21 @@ fn result(dir: &Path) {
     done(&mut run);
 }
 
+/// What `report --out again` wrote is what `run` wrote: figures, and reports that show them.
+fn assert_same(figures: &BTreeMap<String, Vec<u8>>, made: &Path, again: &Path, source: &str) {
+    let mut drawn = files(again);
+    for name in ["report.html", "report.md", "report.tex"] {
+        let of_run = std::fs::read_to_string(made.join(name)).unwrap();
+        // There pictures lie in a folder of their own, here beside the record.
+        let wanted = of_run.replace("](figures/", "](");
+        let page = String::from_utf8(drawn.remove(name).expect(name)).unwrap();
+        assert!(page == wanted, "{source} give another {name}");
+    }
+    assert!(drawn == *figures, "{source} give other figures");
+}
+
 #[test]
-fn figures_are_drawn_again_to_the_byte() {
+fn figures_and_reports_are_made_again_to_the_byte() {
     let dir = tempfile::tempdir().unwrap();
     let (made, again, stored) = (
         dir.path().join("made"),
@@ -94,14 +107,14 @@ fn figures_are_drawn_again_to_the_byte() {
         told.ends_with("9 figures, light theme, from the stored rows\n"),
         "{told}"
     );
-    assert!(files(&again) == written, "the rows give other bytes");
+    assert_same(&written, &made, &again, "the rows");
 
     for table in ["runs", "pods", "accesses", "exposures"] {
         std::fs::remove_file(made.join(format!("{table}.parquet"))).unwrap();
     }
     let told = done(program().arg("report").arg(&made).arg("--out").arg(&stored));
     assert!(told.contains("the folder holds no rows"), "{told}");
-    assert!(files(&stored) == written, "the stored data give other bytes");
+    assert_same(&written, &made, &stored, "the stored data");
 
     let mut dark = program();
     dark.arg("report")
@@ -138,10 +151,23 @@ fn figures_are_drawn_again_to_the_byte() {
         "{told}"
     );
 
+    let beside = dir.path().join("beside");
+    let mut one = program();
+    one.arg("report").arg(&made).arg("--out").arg(&beside);
+    done(one.args(["--figure", "differences", "--format", "md", "--format", "svg"]));
+    let beside = files(&beside);
+    assert_eq!(beside.keys().collect::<Vec<_>>(), ["differences.svg", "report.md"]);
+    let record = String::from_utf8(beside["report.md"].clone()).unwrap();
+    assert_eq!(record.matches("](").count(), 1, "one picture and no other link");
+    assert!(record.contains("](differences.svg)"), "{record}");
+
+    std::fs::remove_file(made.join("report.json")).unwrap();
+    let told = refused(program().arg("report").arg(&made).args(["--format", "html"]));
+    assert!(told.contains("nor the data of its figures and reports"), "{told}");
     std::fs::remove_file(made.join("figures/figures.json")).unwrap();
     let told = refused(program().arg("report").arg(&made));
     assert!(
-        told.contains("neither the rows of its result nor data of figures"),
+        told.contains("neither the rows of its result nor the data of its figures and reports"),
         "{told}"
     );
 }

@@ -99,8 +99,8 @@ pub enum CliError {
         /// The folder.
         path: std::path::PathBuf,
     },
-    /// The folder holds neither rows nor data of figures.
-    #[error("{path}: holds neither the rows of its result nor data of figures that belong to it", path = .path.display())]
+    /// The folder holds neither rows nor the data of its figures and reports.
+    #[error("{path}: holds neither the rows of its result nor the data of its figures and reports", path = .path.display())]
     NoRows {
         /// The folder.
         path: std::path::PathBuf,

@@ -16,6 +16,7 @@ use crate::lab::store::FIGURES;
 use crate::lab::{Finished, LabError, Simulate};
 use crate::report::explain::{Told, command};
 use crate::report::figures::{Plot, Theme, png};
+use crate::report::page::Commands;
 use crate::report::result_figures::{self, one_run};
 use crate::report::timeline_of_run;
 
@@ -88,26 +89,17 @@ impl Stored {
     }
 }
 
-/// How a run of the result is told again: the command up to the experiment, and the changes to it.
-#[derive(Clone, Debug, Default)]
-pub struct Retelling {
-    /// `meshfault explain` with the experiment.
-    pub begin: String,
-    /// Changes as `key=value`.
-    pub changes: Vec<String>,
-}
-
-/// Draws the figures of a result from its numbers, and those of one run from a replay if somebody can replay it, and writes
-/// them side by side in the present pool.
+/// Draws the figures of a result from its numbers, and those of one run from a replay if somebody can replay it, writes them
+/// side by side in the present pool, and gives their data.
 ///
 /// # Errors
 /// If the files cannot be written.
-pub fn write(result: &Finished, simulator: Option<&dyn Simulate>, retelling: &Retelling) -> Result<(), CliError> {
+pub fn write(result: &Finished, simulator: Option<&dyn Simulate>, commands: &Commands) -> Result<Vec<Plot>, CliError> {
     let folder = result.dir.join(FIGURES);
     fs::create_dir_all(&folder).map_err(LabError::file(&folder, "create"))?;
     let (rows, one_run) = rayon::join(
         || result_figures::of_rows(result),
-        || of_one_run(result, simulator, retelling),
+        || of_one_run(result, simulator, commands),
     );
     let plots: Vec<Plot> = rows.into_iter().chain(one_run).collect();
     let chosen = plots
@@ -121,7 +113,8 @@ pub fn write(result: &Finished, simulator: Option<&dyn Simulate>, retelling: &Re
     // On one line: nobody reads it, and indentation would double it.
     let mut text = serde_json::to_string(&stored).expect("figures are plain data");
     text.push('\n');
-    Ok(write_whole(&folder.join(DATA), text.as_bytes())?)
+    write_whole(&folder.join(DATA), text.as_bytes())?;
+    Ok(stored.plots)
 }
 
 /// Writes figures in some forms into a folder that is there; gives the files in the order of figures and forms.
@@ -148,19 +141,19 @@ pub fn write_all(
 }
 
 /// The figures of one run each, as far as somebody can replay it.
-fn of_one_run(result: &Finished, simulator: Option<&dyn Simulate>, retelling: &Retelling) -> Vec<Plot> {
+fn of_one_run(result: &Finished, simulator: Option<&dyn Simulate>, commands: &Commands) -> Vec<Plot> {
     let timeline = one_run::run_to_tell(result).and_then(|run| {
-        told(result, run, simulator, retelling, |told| {
+        told(result, run, simulator, commands, |told| {
             Some(timeline_of_run::figure(told))
         })
     });
     let requests = one_run::run_with_requests(result).and_then(|run| {
         let figure = |told: &Told| one_run::certificate_requests(told, &timeline_of_run::figure(told));
-        told(result, run, simulator, retelling, figure)
+        told(result, run, simulator, commands, figure)
     });
     let stale = one_run::run_with_stale_entries(result).and_then(|run| {
         let figure = |told: &Told| one_run::stale_entries(told, &timeline_of_run::figure(told));
-        told(result, run, simulator, retelling, figure)
+        told(result, run, simulator, commands, figure)
     });
     [
         timeline.map(Plot::Timeline),
@@ -177,7 +170,7 @@ fn told<F>(
     result: &Finished,
     (design, place): one_run::Run,
     simulator: Option<&dyn Simulate>,
-    retelling: &Retelling,
+    commands: &Commands,
     figure: impl FnOnce(&Told) -> Option<F>,
 ) -> Option<F> {
     let replication = result.manifest.first_replication() + place;
@@ -190,7 +183,7 @@ fn told<F>(
         title: &planned.title,
         replication,
         seed: manifest.seed,
-        command: &command(&retelling.begin, &planned.name, replication, &retelling.changes),
+        command: &command(&commands.explain, &planned.name, replication, &commands.changes),
         outcome: &outcome,
     })
 }

@@ -10,7 +10,7 @@ use clap::Args;
 use super::error::CliError;
 use super::events::JsonLines;
 use super::run::{self, Format};
-use super::{exit_code, figures, pages};
+use super::{exit_code, origin, pages};
 use crate::lab::merge;
 use crate::lab::progress::{Bars, Event, Listen};
 
@@ -61,6 +61,9 @@ fn merge_and_show(arguments: &MergeArgs, command_line: &[String], events: &JsonL
     let finished = merge(&arguments.shards, &arguments.out, command_line, &told, &run::STOP)?;
     let jobs = thread::available_parallelism().map_or(1, usize::from);
     // The story of a run is told by the experiment, which shards do not carry: that figure is left to `meshfault run`.
-    pages::write(&finished, None, &figures::Retelling::default(), jobs)?;
+    let load = arguments.shards.first().and_then(|shard| origin::recorded(shard));
+    let load = load.unwrap_or_else(|| origin::named(&finished.manifest));
+    let commands = origin::commands(&load, &finished.manifest);
+    pages::write(&finished, None, &commands, jobs)?;
     run::show(&finished, arguments.format, events)
 }

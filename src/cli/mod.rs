@@ -17,6 +17,7 @@ pub mod list;
 pub mod load;
 pub mod merge;
 pub mod new;
+mod origin;
 mod pages;
 pub mod params;
 pub mod policy;

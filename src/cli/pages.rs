@@ -1,14 +1,19 @@
-//! Writing what people look at into the folder of a result: the page and the figures.
+//! Writing what people look at into the folder of a result: the summary, the figures, and the reports.
 //!
 //! What they show belongs to `report`, the pictures to `figures`.
 
-use super::figures::{self, Retelling};
+use std::path::Path;
+
+use super::figures;
 use super::{CliError, run};
 use crate::lab::lock::FolderLock;
+use crate::lab::manifest::read_json;
 use crate::lab::runner::workers;
 use crate::lab::segment::write_whole;
-use crate::lab::store::SUMMARY_MD;
-use crate::lab::{Finished, Manifest, Simulate};
+use crate::lab::store::{FIGURES, REPORT_JSON, SUMMARY_MD};
+use crate::lab::{Finished, LabError, Manifest, Simulate};
+use crate::report::figures::{Plot, Theme};
+use crate::report::page::{self, Commands, Content, PageFigure, PageFormat};
 use crate::report::summary_md;
 
 /// Writes what people look at. Pages and figures are pure functions of the result: a found result gets them again, in case
@@ -20,7 +25,7 @@ use crate::report::summary_md;
 pub fn write(
     finished: &Finished,
     simulator: Option<&dyn Simulate>,
-    retelling: &Retelling,
+    commands: &Commands,
     jobs: usize,
 ) -> Result<(), CliError> {
     let _lock = FolderLock::take(&finished.dir, &run::STOP, || ())?;
@@ -28,8 +33,87 @@ pub fn write(
     if Manifest::read(&finished.dir)?.as_ref().map(of) != Some(of(&finished.manifest)) {
         return Ok(());
     }
-    let page = summary_md::render(&finished.manifest, &finished.summary);
-    write_whole(&finished.dir.join(SUMMARY_MD), page.as_bytes())?;
+    let summary = summary_md::render(&finished.manifest, &finished.summary);
+    write_whole(&finished.dir.join(SUMMARY_MD), summary.as_bytes())?;
     let pool = workers(jobs)?;
-    pool.install(|| figures::write(finished, simulator, retelling))
+    let plots = pool.install(|| figures::write(finished, simulator, commands))?;
+    let content = pool.install(|| content(finished, &plots, commands));
+    let mut text = serde_json::to_string(&content).expect("a report is plain data");
+    text.push('\n');
+    write_whole(&finished.dir.join(REPORT_JSON), text.as_bytes())?;
+    let chosen: Vec<(&Plot, &str)> = plots
+        .iter()
+        .flat_map(|plot| plot.names().iter().map(move |name| (plot, *name)))
+        .collect();
+    let place = Place {
+        folder: &finished.dir,
+        figures: FIGURES,
+        theme: Theme::Light,
+    };
+    for format in PageFormat::ALL {
+        write_page(&content, &chosen, format, &place)?;
+    }
+    Ok(())
+}
+
+/// What a report says of a result with these figures.
+pub fn content(finished: &Finished, plots: &[Plot], commands: &Commands) -> Content {
+    let startup = plots.iter().find_map(|plot| match plot {
+        Plot::Startup(figure) => Some(figure),
+        _ => None,
+    });
+    page::content(finished, startup, commands)
+}
+
+/// What lies beside a result as the data of its reports; nothing if nothing does.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn stored(result: &Path) -> Result<Option<Content>, LabError> {
+    let path = result.join(REPORT_JSON);
+    match path.exists() {
+        true => read_json(&path).map(Some),
+        false => Ok(None),
+    }
+}
+
+/// Where a page goes and how its figures look.
+pub struct Place<'a> {
+    /// The folder of the page.
+    pub folder: &'a Path,
+    /// Where pictures lie, seen from there; empty for the same folder.
+    pub figures: &'a str,
+    /// How the page draws figures itself.
+    pub theme: Theme,
+}
+
+/// Writes a page and gives its file.
+///
+/// # Errors
+/// If the file system refuses.
+pub fn write_page(
+    content: &Content,
+    chosen: &[(&Plot, &str)],
+    format: PageFormat,
+    place: &Place<'_>,
+) -> Result<std::path::PathBuf, CliError> {
+    let figure = |(plot, name): &(&Plot, &str)| {
+        let drawing = match format {
+            PageFormat::Html => plot.draw(name, place.theme).svg,
+            // A record shows the pictures that lie beside it.
+            PageFormat::Markdown | PageFormat::Latex => {
+                let link = Path::new(place.figures).join(format!("{name}.svg"));
+                place.folder.join(&link).exists().then(|| link.display().to_string())?
+            }
+        };
+        Some(PageFigure {
+            name: (*name).to_owned(),
+            words: plot.words(name),
+            drawing,
+        })
+    };
+    let figures: Vec<PageFigure> = chosen.iter().filter_map(figure).collect();
+    let file = place.folder.join(format.file_name());
+    write_whole(&file, page::render(content, &figures, format).as_bytes())?;
+    Ok(file)
 }

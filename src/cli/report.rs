@@ -1,8 +1,8 @@
-//! `meshfault report`: draws the figures of a stored result again, in other forms or another theme.
+//! `meshfault report`: draws the figures of a stored result again and writes its reports, in one form or in all.
 //!
-//! Figures of many runs come from the stored rows, which are checked against the result's digest; where a folder holds no
-//! rows, like those in `results/`, from the figures' own data beside them. Figures of one run always come from there: their
-//! replay was made with the result. What figures show belongs to `report`.
+//! Figures of many runs and reports come from the stored rows, which are checked against the result's digest; where a folder
+//! holds no rows, like those in `results/`, from the plain data beside them. Figures of one run always come from there: their
+//! replay was made with the result. What they show belongs to `report`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,35 +11,64 @@ use clap::{Args, ValueEnum};
 
 use super::error::CliError;
 use super::figures::{Form, Stored, write_all};
-use super::{exit_code, print};
+use super::pages::{self, Place};
+use super::{exit_code, origin, print};
 use crate::lab::manifest::Manifest;
 use crate::lab::runner::workers;
 use crate::lab::store::{FIGURES, table_path};
-use crate::lab::{LabError, open_result};
+use crate::lab::{Finished, LabError, open_result};
 use crate::report::figures::{Plot, Theme, names};
+use crate::report::page::{Content, PageFormat};
 use crate::report::result_figures;
 use crate::scenario::error::candidates_hint;
 
 /// What is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// Drawings.
+    /// Figures as drawings.
     Svg,
-    /// Their pictures, with two pixels per unit.
+    /// Figures as pictures, with two pixels per unit.
     Png,
     /// The data of each figure, comma-separated.
     Csv,
     /// Vega-Lite specifications over those data, for notebooks.
     Vega,
+    /// The report as one file for a browser, which needs no network.
+    Html,
+    /// The report as a decision record in Markdown.
+    Md,
+    /// Tables for papers, in LaTeX with booktabs.
+    Tex,
 }
 
 impl Format {
-    const fn form(self) -> Form {
+    /// All formats, in the order in which they are written.
+    const ALL: [Format; 7] = [
+        Format::Svg,
+        Format::Png,
+        Format::Csv,
+        Format::Vega,
+        Format::Html,
+        Format::Md,
+        Format::Tex,
+    ];
+
+    const fn form(self) -> Option<Form> {
         match self {
-            Format::Svg => Form::Svg,
-            Format::Png => Form::Png,
-            Format::Csv => Form::Csv,
-            Format::Vega => Form::Vega,
+            Format::Svg => Some(Form::Svg),
+            Format::Png => Some(Form::Png),
+            Format::Csv => Some(Form::Csv),
+            Format::Vega => Some(Form::Vega),
+            Format::Html | Format::Md | Format::Tex => None,
+        }
+    }
+
+    const fn page(self) -> Option<PageFormat> {
+        match self {
+            Format::Html => Some(PageFormat::Html),
+            Format::Md => Some(PageFormat::Markdown),
+            Format::Tex => Some(PageFormat::Latex),
+            Format::Svg | Format::Png | Format::Csv | Format::Vega => None,
         }
     }
 }
@@ -71,7 +100,7 @@ impl Look {
 pub struct ReportArgs {
     /// The result folder.
     results: PathBuf,
-    /// Draw only this figure; may be repeated.
+    /// Draw or show only this figure; may be repeated.
     #[arg(long = "figure", value_name = "NAME")]
     figures: Vec<String>,
     /// Write only this form; may be repeated. Without it all.
@@ -80,7 +109,8 @@ pub struct ReportArgs {
     /// How the figures look.
     #[arg(long, value_enum, default_value_t)]
     theme: Look,
-    /// Where they go; without it, the figures folder of the result, other themes than light in a folder of their own there.
+    /// Where everything goes; without it reports into the result folder and figures into its folder of figures, other themes than
+    /// light into a folder of their own there.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
@@ -98,56 +128,117 @@ pub fn run(arguments: &ReportArgs) -> Result<u8, CliError> {
             });
         }
     }
+    let wanted: Vec<Format> = Format::ALL
+        .into_iter()
+        .filter(|format| arguments.formats.is_empty() || arguments.formats.contains(format))
+        .collect();
+    let forms: Vec<Form> = wanted.iter().filter_map(|format| format.form()).collect();
+    let page_formats: Vec<PageFormat> = wanted.iter().filter_map(|format| format.page()).collect();
     let pool = workers(std::thread::available_parallelism().map_or(1, usize::from))?;
-    let (plots, source) = pool.install(|| plots_of(&arguments.results))?;
-    let chosen = chosen(&plots, &arguments.figures)?;
-    let forms: Vec<Form> = match arguments.formats.as_slice() {
-        [] => Form::ALL.to_vec(),
-        formats => Form::ALL
-            .into_iter()
-            .filter(|form| formats.iter().any(|format| format.form() == *form))
-            .collect(),
-    };
+    let source = pool.install(|| Source::open(&arguments.results))?;
+    let chosen = chosen(&source.plots, &arguments.figures)?;
     let theme = arguments.theme.theme();
-    let folder = folder(&arguments.results, arguments.out.as_deref(), theme);
-    fs::create_dir_all(&folder).map_err(LabError::file(&folder, "create"))?;
-    let files = pool.install(|| write_all(&chosen, &forms, theme, &folder))?;
+    let mut files = Vec::new();
+    if !forms.is_empty() {
+        let folder = folder(&arguments.results, arguments.out.as_deref(), theme);
+        fs::create_dir_all(&folder).map_err(LabError::file(&folder, "create"))?;
+        files.extend(pool.install(|| write_all(&chosen, &forms, theme, &folder))?);
+    }
+    if !page_formats.is_empty() {
+        let content = pool.install(|| source.content(&arguments.results))?;
+        let figures = folder(Path::new(""), arguments.out.as_deref().map(|_| Path::new("")), theme);
+        let place = Place {
+            folder: arguments.out.as_deref().unwrap_or(&arguments.results),
+            figures: &figures.display().to_string(),
+            theme,
+        };
+        fs::create_dir_all(place.folder).map_err(LabError::file(place.folder, "create"))?;
+        for format in page_formats {
+            files.push(pages::write_page(&content, &chosen, format, &place)?);
+        }
+    }
     let mut text: String = files.iter().map(|file| format!("{}\n", file.display())).collect();
     text.push_str(&format!(
-        "{} figure{}, {} theme, from {source}\n",
+        "{} figure{}, {} theme, from {}\n",
         chosen.len(),
         if chosen.len() == 1 { "" } else { "s" },
-        theme.name()
+        theme.name(),
+        source.words()
     ));
     print(&text)?;
     Ok(exit_code::FINE)
 }
 
-/// The figures of a result, and where they come from in words.
-///
-/// # Errors
-/// If the folder holds neither sound rows nor data of figures.
-pub fn plots_of(results: &Path) -> Result<(Vec<Plot>, &'static str), CliError> {
-    let Some(manifest) = Manifest::read(results)? else {
-        return Err(CliError::NoResult {
-            path: results.to_owned(),
-        });
-    };
-    let stored = Stored::read(results)?;
-    let same = |stored: &Stored| stored.result_digest == manifest.result_digest;
-    if !table_path(results, "runs").exists() {
-        return match stored {
-            Some(stored) if same(&stored) => Ok((stored.plots, "the figures' stored data; the folder holds no rows")),
-            _ => Err(CliError::NoRows {
+/// What a result's figures and reports are made of.
+struct Source {
+    /// The data of the figures.
+    plots: Vec<Plot>,
+    /// The result, if its folder holds the rows.
+    finished: Option<Finished>,
+    /// The data of the reports that lie there and belong to the result.
+    content: Option<Content>,
+}
+
+impl Source {
+    /// Reads a result.
+    ///
+    /// # Errors
+    /// If the folder holds neither sound rows nor data of figures.
+    fn open(results: &Path) -> Result<Self, CliError> {
+        let Some(manifest) = Manifest::read(results)? else {
+            return Err(CliError::NoResult {
+                path: results.to_owned(),
+            });
+        };
+        let stored = Stored::read(results)?.filter(|stored| stored.result_digest == manifest.result_digest);
+        let of_result = |content: &Content| Some(&content.result_digest) == manifest.result_digest.as_ref();
+        let content = pages::stored(results)?.filter(of_result);
+        if !table_path(results, "runs").exists() {
+            let stored = stored.ok_or_else(|| CliError::NoRows {
+                path: results.to_owned(),
+            })?;
+            return Ok(Self {
+                plots: stored.plots,
+                finished: None,
+                content,
+            });
+        }
+        let finished = open_result(results)?;
+        let mut plots = result_figures::of_rows(&finished);
+        let of_one_run = stored.map_or_else(Vec::new, |stored| stored.plots);
+        plots.extend(of_one_run.into_iter().filter(Plot::is_of_one_run));
+        Ok(Self {
+            plots,
+            finished: Some(finished),
+            content,
+        })
+    }
+
+    /// What the reports say. The commands that repeat the result stand in the stored ones.
+    fn content(&self, results: &Path) -> Result<Content, CliError> {
+        match (&self.finished, &self.content) {
+            (Some(finished), stored) => {
+                let commands = stored.as_ref().map(|content| content.commands.clone());
+                let commands = commands.unwrap_or_else(|| {
+                    let load = origin::recorded(results).unwrap_or_else(|| origin::named(&finished.manifest));
+                    origin::commands(&load, &finished.manifest)
+                });
+                Ok(pages::content(finished, &self.plots, &commands))
+            }
+            (None, Some(stored)) => Ok(stored.clone()),
+            (None, None) => Err(CliError::NoRows {
                 path: results.to_owned(),
             }),
-        };
+        }
     }
-    let finished = open_result(results)?;
-    let mut plots = result_figures::of_rows(&finished);
-    let of_one_run = stored.filter(same).map_or_else(Vec::new, |stored| stored.plots);
-    plots.extend(of_one_run.into_iter().filter(Plot::is_of_one_run));
-    Ok((plots, "the stored rows"))
+
+    /// Where figures and reports come from, in words.
+    const fn words(&self) -> &'static str {
+        match self.finished {
+            Some(_) => "the stored rows",
+            None => "the figures' stored data; the folder holds no rows",
+        }
+    }
 }
 
 /// The figures that were asked for, in their order; all if none was named.

@@ -12,7 +12,7 @@ use clap::{Args, ValueEnum};
 use super::error::CliError;
 use super::events::JsonLines;
 use super::load::{self, LoadRequest};
-use super::{dry_run, exit_code, explain, figures, junit, pages, print, terminal};
+use super::{dry_run, exit_code, explain, junit, origin, pages, print, terminal};
 use crate::lab::designs::{Simulator, plan};
 use crate::lab::progress::Listen;
 use crate::lab::store::SUMMARY_MD;
@@ -242,22 +242,10 @@ pub fn run_loaded(
     pages::write(
         &finished,
         Some(&*loaded.simulator),
-        &retelling(&request.load),
+        &origin::commands(&request.load, &finished.manifest),
         request.jobs,
     )?;
     Ok(finished)
-}
-
-/// How one run of the experiment is told; how many replications there are does not matter to it.
-fn retelling(load: &LoadRequest) -> figures::Retelling {
-    let changes = load
-        .changes
-        .iter()
-        .filter(|change| !change.starts_with("replications="));
-    figures::Retelling {
-        begin: explain::begin(load.experiment.as_deref()),
-        changes: changes.cloned().collect(),
-    }
 }
 
 /// What is printed of a result for people.

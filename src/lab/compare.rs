@@ -16,6 +16,7 @@ use super::plan::RandomNumbers;
 use super::result::Finished;
 use super::summary::{CONFIDENCE, LabPurpose};
 use crate::kernel::{EntityKey, RunKey};
+use crate::scenario::point_name::{base_of, point_of};
 use crate::stats::{Estimate, bonferroni, holm_adjusted};
 
 /// What an architect weighs first: who gets in.
@@ -115,18 +116,6 @@ pub struct DesignDifference {
 pub(super) struct Side<'n> {
     pub(super) context: Context<'n>,
     label: &'n str,
-}
-
-/// A design's name without its point of the factors.
-#[must_use]
-pub fn base_of(name: &str) -> &str {
-    name.split_once('@').map_or(name, |(base, _)| base)
-}
-
-/// The point of the factors in a design's name; empty without factors.
-#[must_use]
-pub fn point_of(name: &str) -> &str {
-    name.split_once('@').map_or("", |(_, point)| point)
 }
 
 /// Why nothing can be compared.

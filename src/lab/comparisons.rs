@@ -5,11 +5,11 @@
 
 use rayon::prelude::*;
 
-use super::compare::{base_of, point_of};
 use super::numbers::DesignNumbers;
 use super::plan::{Plan, PlannedDesign};
 use super::summary::{CONFIDENCE, Comparison};
 use crate::cluster::records::AccessClass;
+use crate::scenario::point_name::{base_of, point_of};
 use crate::stats::{CommonRandomNumbers, Estimate, Observation, Outcome, PairedCounts, agresti_min, paired_t};
 
 /// The design that the others are compared with.

@@ -2,13 +2,13 @@
 //!
 //! The form of a claim is checked where it is read (`scenario::claim`); how claims came out is in `expectations`.
 
-use super::compare::point_of;
 use super::expectations::is_named;
 use super::measures::{Known, known_measures};
 use crate::scenario::Scenario;
 use crate::scenario::claim::{Quantity, Unit};
 use crate::scenario::error::{InputError, candidates_hint};
 use crate::scenario::expectations::Placed;
+use crate::scenario::point_name::point_of;
 use crate::scenario::values::complain;
 
 /// Checks measures, units and designs of all expectations.

@@ -10,7 +10,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::compare::{base_of, point_of};
 use super::differences::{How, difference};
 use super::measures::{Context, Frame, Presence, definition_of};
 use super::numbers::DesignNumbers;
@@ -19,6 +18,7 @@ use super::summary::{CONFIDENCE, DesignSummary, LabPurpose};
 use crate::kernel::{EntityKey, RunKey};
 use crate::scenario::claim::{Claim, Relation};
 use crate::scenario::expectations::Expected;
+use crate::scenario::point_name::{base_of, point_of};
 
 /// How an expectation came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]

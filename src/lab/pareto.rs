@@ -6,10 +6,11 @@
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::compare::{ACCESS, DesignDifference, REQUESTS, Side, difference_of, point_of};
+use super::compare::{ACCESS, DesignDifference, REQUESTS, Side, difference_of};
 use super::differences::How;
 use super::manifest::Manifest;
 use super::summary::CONFIDENCE;
+use crate::scenario::point_name::point_of;
 use crate::stats::bonferroni;
 
 /// The designs of one point of the factors.

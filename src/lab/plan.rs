@@ -19,6 +19,7 @@ use crate::cluster::spec::TieRule;
 use crate::kernel::SimDuration;
 use crate::scenario::Stopping;
 use crate::scenario::asked::Cost;
+use crate::scenario::point_name::base_of;
 use crate::stats::checkpoints;
 
 /// Most replications in one batch.
@@ -125,7 +126,7 @@ impl PlannedDesign {
     /// Whether a name means this design: its own name, or that of the design whose point it is.
     #[must_use]
     pub fn is_called(&self, name: &str) -> bool {
-        self.name == name || self.name.split_once('@').is_some_and(|(design, _)| design == name)
+        self.name == name || base_of(&self.name) == name
     }
 }
 

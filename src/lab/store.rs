@@ -24,7 +24,14 @@ pub const SUMMARY_MD: &str = "summary.md";
 pub const PLAN_JSON: &str = "plan.json";
 /// Folder of figures.
 pub const FIGURES: &str = "figures";
-const REPORT_HTML: &str = "report.html";
+/// The report for a browser.
+pub const REPORT_HTML: &str = "report.html";
+/// The report as a decision record.
+pub const REPORT_MD: &str = "report.md";
+/// Tables for papers.
+pub const REPORT_TEX: &str = "report.tex";
+/// What all reports say, as plain data.
+pub const REPORT_JSON: &str = "report.json";
 const SEGMENTS: &str = "segments";
 const DESIGN_TABLE: &str = "designs.parquet";
 
@@ -228,6 +235,9 @@ impl<'a> Store<'a> {
             SUMMARY_MD,
             FIGURES,
             REPORT_HTML,
+            REPORT_MD,
+            REPORT_TEX,
+            REPORT_JSON,
             PLAN_JSON,
             SEGMENTS,
             DESIGN_TABLE,

@@ -13,6 +13,7 @@ use super::shard::ShardRecord;
 use super::stopping::{StoppingRecord, Verdict};
 use super::summary::{DesignSummary, Summary};
 use crate::kernel::RunFailure;
+use crate::scenario::point_name::base_of;
 
 /// Runs below which intervals are too rough for a decision.
 const RUNS_FEW: u64 = 100;
@@ -176,7 +177,7 @@ fn beyond_horizon(plan: &Plan, summary: &Summary) -> Option<Warning> {
 
 /// Whether a name is that of the control, at whichever point.
 fn is_control(name: &str) -> bool {
-    name.split('@').next() == Some(CONTROL)
+    base_of(name) == CONTROL
 }
 
 fn zero_events(summary: &Summary) -> Option<Warning> {

@@ -6,8 +6,8 @@
 use std::fmt::Write;
 
 use super::compare_words::sentence;
-use super::short::{Short, count, number, percent};
-use super::table::wrapped;
+use super::short::{Short, count, down, number, percent, up};
+use super::table::{WIDTH, wrapped, wrapped_to};
 use crate::lab::compare::{Compared, DesignDifference};
 use crate::lab::pareto::{Pareto, Standing, Verdict};
 use crate::stats::Estimate;
@@ -64,7 +64,7 @@ pub fn markdown(compared: &Compared) -> String {
             let order = [&comparison.a_smaller, &comparison.a_larger].map(share);
             let cells = [
                 format!("`{}` − `{}`", comparison.a, comparison.b),
-                difference(comparison),
+                difference(comparison).joined(" "),
                 p_value(comparison.p_holm),
                 order.join(", "),
                 comparison.correlation.map_or("–".to_owned(), |rho| format!("{rho:.2}")),
@@ -138,7 +138,7 @@ fn head(compared: &Compared) -> Vec<String> {
 }
 
 /// A confidence near 100 with enough digits to tell it from 100.
-fn number_of_nines(percent: f64) -> String {
+pub(super) fn number_of_nines(percent: f64) -> String {
     let text = format!("{percent:.4}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
@@ -147,7 +147,8 @@ fn title(comparison: &DesignDifference) -> String {
     format!("{}: {}", comparison.measure, comparison.estimand)
 }
 
-fn difference(comparison: &DesignDifference) -> String {
+/// A difference with its interval, in two parts.
+pub(super) fn difference(comparison: &DesignDifference) -> Short {
     let DesignDifference {
         difference,
         lower,
@@ -155,15 +156,16 @@ fn difference(comparison: &DesignDifference) -> String {
         unit,
         ..
     } = comparison;
-    if difference.is_none() && upper.is_some() {
-        let unit = if *unit == "s" { " s" } else { "" };
-        return format!("< {}{unit}", number(upper.unwrap_or_default()));
+    let short = |number: String, interval: String| Short { number, interval };
+    match (*difference, *lower, *upper) {
+        (None, None, Some(upper)) => {
+            let unit = if *unit == "s" { " s" } else { "" };
+            short(format!("< {}{unit}", up(upper)), String::new())
+        }
+        // No share: both sides of zero are possible.
+        (Some(0.0), Some(lower), Some(upper)) => short("0".to_owned(), format!("[{}, {}]", down(lower), up(upper))),
+        (difference, lower, upper) => Short::from_parts(difference, lower, upper, unit),
     }
-    if *difference == Some(0.0) && lower.is_some() && upper.is_some() {
-        let bound = |bound: &Option<f64>| number(bound.unwrap_or_default());
-        return format!("0 [{}, {}]", bound(lower), bound(upper));
-    }
-    Short::from_parts(*difference, *lower, *upper, unit).joined(" ")
 }
 
 fn share(of: &Option<Estimate>) -> String {
@@ -172,7 +174,8 @@ fn share(of: &Option<Estimate>) -> String {
         .map_or("–".to_owned(), percent)
 }
 
-fn p_value(p: Option<f64>) -> String {
+/// A p-value; small ones have only a bound.
+pub(super) fn p_value(p: Option<f64>) -> String {
     match p {
         None => "–".to_owned(),
         Some(p) if p < 0.0001 => "< 0.0001".to_owned(),
@@ -181,7 +184,7 @@ fn p_value(p: Option<f64>) -> String {
 }
 
 fn facts(comparison: &DesignDifference) -> String {
-    let mut facts = vec![format!("difference {}", difference(comparison))];
+    let mut facts = vec![format!("difference {}", difference(comparison).joined(" "))];
     if comparison.p_holm.is_some() {
         let p = p_value(comparison.p_holm);
         facts.push(format!("p {p}"));
@@ -246,6 +249,6 @@ fn code(name: &str) -> String {
 }
 
 fn indented(text: &str) -> String {
-    let lines = wrapped(text);
-    lines.lines().map(|line| format!("  {}\n", line.trim_start())).collect()
+    let lines = wrapped_to(text, WIDTH - 2, "");
+    lines.lines().map(|line| format!("  {line}\n")).collect()
 }

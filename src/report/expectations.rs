@@ -2,7 +2,7 @@
 //!
 //! What decides belongs to `lab::expectations`, JUnit to `cli::junit`.
 
-use super::short::{Short, number};
+use super::short::{Short, up};
 use crate::lab::{Expectation, Summary, Verdict};
 
 /// The outcome in a word.
@@ -31,7 +31,7 @@ pub fn seen(expectation: &Expectation) -> String {
         return reason.clone();
     }
     let short = match (estimate, lower, upper) {
-        (None, None, Some(upper)) => format!("< {}{}", number(*upper), if unit == "s" { " s" } else { "" }),
+        (None, None, Some(upper)) => format!("< {}{}", up(*upper), if unit == "s" { " s" } else { "" }),
         _ => Short::from_parts(*estimate, *lower, *upper, unit).joined(" "),
     };
     format!("{quantity}: {short}; {reason}")

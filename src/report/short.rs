@@ -57,7 +57,7 @@ impl Short {
     pub fn from_parts(estimate: Option<f64>, lower: Option<f64>, upper: Option<f64>, unit: &str) -> Self {
         let unit = if unit == "s" { " s" } else { "" };
         let Some(value) = estimate else {
-            let number = lower.map_or(NOTHING.to_owned(), |lower| format!("> {}{unit}", number(lower)));
+            let number = lower.map_or(NOTHING.to_owned(), |lower| format!("> {}{unit}", down(lower)));
             return Self {
                 number,
                 interval: String::new(),
@@ -66,14 +66,14 @@ impl Short {
         let share_without_variation = unit.is_empty() && (value == 0.0 || value == 1.0);
         let interval = match (lower, upper) {
             (lower, Some(upper)) if share_without_variation && value == 0.0 && lower.is_none_or(|l| l == 0.0) => {
-                format!("(≤ {})", number(upper))
+                format!("(≤ {})", up(upper))
             }
             (Some(lower), upper) if share_without_variation && value == 1.0 && upper.is_none_or(|u| u == 1.0) => {
-                format!("(≥ {})", number(lower))
+                format!("(≥ {})", down(lower))
             }
-            (Some(lower), Some(upper)) => format!("[{}, {}]", number(lower), number(upper)),
-            (Some(lower), None) => format!("(> {})", number(lower)),
-            (None, Some(upper)) => format!("(< {})", number(upper)),
+            (Some(lower), Some(upper)) => format!("[{}, {}]", down(lower), up(upper)),
+            (Some(lower), None) => format!("(> {})", down(lower)),
+            (None, Some(upper)) => format!("(< {})", up(upper)),
             (None, None) => String::new(),
         };
         Self {
@@ -93,28 +93,75 @@ impl Short {
     }
 }
 
-/// A number with three digits that count, or two below 1; without trailing zeros.
+/// A number with three digits that count, or two below 1; without trailing zeros. What is less than 1 is never written as 1.
 #[must_use]
 pub fn number(value: f64) -> String {
+    written(value, libm::round, 1.0)
+}
+
+/// The same, rounded down: for lower bounds, so that nothing is claimed that the interval does not say.
+#[must_use]
+pub fn down(value: f64) -> String {
+    written(value, libm::floor, 1.0)
+}
+
+/// The same, rounded up: for upper bounds.
+#[must_use]
+pub fn up(value: f64) -> String {
+    written(value, libm::ceil, 1.0)
+}
+
+/// A share in per cent; less than all is never written as 100 %.
+#[must_use]
+pub fn percent(share: f64) -> String {
+    format!("{} %", written(100.0 * share, libm::round, 100.0))
+}
+
+/// An upper bound of a share in per cent.
+#[must_use]
+pub fn percent_up(share: f64) -> String {
+    format!("{} %", written(100.0 * share, libm::ceil, 100.0))
+}
+
+/// An interval of shares in per cent, rounded outwards.
+#[must_use]
+pub fn percent_interval(lower: f64, upper: f64) -> String {
+    let [lower, upper] = [(lower, libm::floor as fn(f64) -> f64), (upper, libm::ceil)]
+        .map(|(share, how)| written(100.0 * share, how, 100.0));
+    format!("[{lower} %, {upper} %]")
+}
+
+/// A number with three digits that count, or two below 1, rounded as told; with more digits if less than `whole` would become it.
+fn written(value: f64, how: fn(f64) -> f64, whole: f64) -> String {
     let size = value.abs();
     if size == 0.0 || !size.is_finite() {
         return if size == 0.0 { "0".to_owned() } else { value.to_string() };
     }
     let magnitude = libm::floor(libm::log10(size)) as i32;
-    let digits = if magnitude >= 0 { 2 - magnitude } else { 1 - magnitude };
-    let text = format!("{value:.*}", usize::try_from(digits.clamp(0, 12)).unwrap_or(0));
-    let text = if text.contains('.') {
-        text.trim_end_matches('0').trim_end_matches('.')
-    } else {
-        &text
-    };
-    if text == "-0" { "0".to_owned() } else { text.to_owned() }
-}
-
-/// A share in per cent.
-#[must_use]
-pub fn percent(share: f64) -> String {
-    format!("{} %", number(100.0 * share))
+    let first = if magnitude >= 0 { 2 - magnitude } else { 1 - magnitude };
+    for digits in first.clamp(0, 12)..=12 {
+        let step = libm::pow(10.0, f64::from(digits));
+        // A number that is a whole number of steps but for its last bits stays what it is.
+        let steps = value * step;
+        let near = libm::round(steps);
+        let steps = if (steps - near).abs() < 1e-9 * steps.abs() {
+            near
+        } else {
+            how(steps)
+        };
+        if size < whole && libm::round(size * step) / step >= whole {
+            continue;
+        }
+        let text = format!("{:.*}", digits as usize, steps / step);
+        let text = if text.contains('.') {
+            text.trim_end_matches('0').trim_end_matches('.')
+        } else {
+            &text
+        };
+        return if text == "-0" { "0".to_owned() } else { text.to_owned() };
+    }
+    // Twelve digits do not tell it from the whole.
+    (whole * value.signum()).to_string()
 }
 
 /// A count with commas between thousands.
@@ -140,10 +187,24 @@ mod tests {
     }
 
     #[test]
+    fn bounds_are_rounded_away_from_the_claim() {
+        assert_eq!((down(4.159), up(4.151)), ("4.15".to_owned(), "4.16".to_owned()));
+        assert_eq!((down(0.01299), up(0.01201)), ("0.012".to_owned(), "0.013".to_owned()));
+        assert_eq!(
+            (down(-0.00561), up(-0.00569)),
+            ("-0.0057".to_owned(), "-0.0056".to_owned())
+        );
+        assert_eq!(
+            (down(1234.9), up(1234.1), up(0.0)),
+            ("1234".to_owned(), "1235".to_owned(), "0".to_owned())
+        );
+    }
+
+    #[test]
     fn estimates_are_short() {
-        assert_eq!(short(Some(0.592), Some(0.561), Some(0.622), "1"), "0.59 [0.56, 0.62]");
+        assert_eq!(short(Some(0.592), Some(0.561), Some(0.622), "1"), "0.59 [0.56, 0.63]");
         assert_eq!(short(Some(0.0), Some(0.0), Some(0.003), "1"), "0 (≤ 0.003)");
-        assert_eq!(short(Some(1.0), Some(0.997), Some(1.0), "1"), "1 (≥ 1)");
+        assert_eq!(short(Some(1.0), Some(0.9968), Some(1.0), "1"), "1 (≥ 0.996)");
         assert_eq!(short(None, Some(900.0), None, "s"), "> 900 s");
         assert_eq!(short(Some(34.24), Some(33.53), None, "s"), "34.2 s (> 33.5)");
         assert_eq!(short(Some(0.0), None, None, "s"), "0 s");
@@ -153,7 +214,12 @@ mod tests {
     #[test]
     fn numbers_keep_the_digits_that_count() {
         let written = [1234.5, 99.96, 47.6, 2.0, 0.0996, 0.00312, -0.034, 0.0].map(number);
-        assert_eq!(written, ["1234", "100", "47.6", "2", "0.1", "0.0031", "-0.034", "0"]);
+        assert_eq!(written, ["1235", "100", "47.6", "2", "0.1", "0.0031", "-0.034", "0"]);
+        assert_eq!(
+            [0.9949, 0.9968, 0.99996, -0.9999].map(number),
+            ["0.99", "0.997", "0.99996", "-0.9999"]
+        );
+        assert_eq!([0.9968, 0.99996, 1.0].map(percent), ["99.7 %", "99.996 %", "100 %"]);
         assert_eq!([0, 999, 1000, 1_234_567].map(count), ["0", "999", "1,000", "1,234,567"]);
     }
 }

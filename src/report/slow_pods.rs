@@ -1,10 +1,12 @@
-//! One paragraph in words: which mechanism explains the slow pods, in which design, under which assumptions.
+//! Which mechanism explains the slow pods, in which design, under which assumptions.
 //!
 //! It says nothing that the measures do not say. The mechanisms are those of `ARCHITECTURE.md`: A a TokenReview that
 //! hangs, B a connection that the other node's WireGuard peers swallow, C the withdrawal of the bad Istiod's endpoint,
 //! which ends delays, D an injection webhook that is not reached.
 
-use super::short::{Short, number, percent};
+use super::design_names::design_names;
+use super::finding::{Finding, FindingRow};
+use super::short::{NOTHING, Short, number, percent, percent_interval, percent_up};
 use crate::lab::{DesignSummary, Manifest, Measure, Summary};
 
 /// What was published about slow pods, \[s\].
@@ -16,6 +18,8 @@ const WORTH_NAMING: f64 = 0.01;
 struct Mechanism {
     /// The measure of the pods that it delays.
     measure: &'static str,
+    /// Head of its column.
+    head: &'static str,
     /// What happens, after "by".
     words: &'static str,
     /// What must hold for it, after "It rests on".
@@ -25,108 +29,154 @@ struct Mechanism {
 const MECHANISMS: [Mechanism; 6] = [
     Mechanism {
         measure: "delayed_share_token_review",
+        head: "A: TokenReview",
         words: "a TokenReview that hung or failed (A)",
         assumption: "the cut Istiod staying an endpoint of its Service and accepting connections while it cannot ask \
                      the API server about a token",
     },
     Mechanism {
         measure: "delayed_share_black_hole",
+        head: "B: WireGuard peer",
         words: "a connection that the other node's WireGuard peers swallowed (B)",
         assumption: "the cut node's agent knowing fresh addresses, and so WireGuard peers, only from the API server",
     },
     Mechanism {
         measure: "delayed_share_connection",
+        head: "other connection",
         words: "a connection that failed for another reason",
         assumption: "the Service keeping an endpoint that no longer answers",
     },
     Mechanism {
         measure: "delayed_share_webhook",
+        head: "D: webhook",
         words: "an injection webhook that the API server did not reach (D)",
         assumption: "the path from the API server to that webhook being cut as well",
     },
     Mechanism {
         measure: "delayed_share_endpoint_limiter",
+        head: "Cilium's limiter",
         words: "Cilium's limiter of endpoint creations",
         assumption: "the agent's limits standing at their defaults",
     },
     Mechanism {
         measure: "delayed_share_istiod_limiter",
+        head: "Istiod's limiter",
         words: "an Istiod that refused for its own limits",
         assumption: "Istiod's limits standing at their defaults",
     },
 ];
 
-/// The paragraph. Empty if no pod was measured.
+/// The finding; nothing if no pod was measured.
 #[must_use]
-pub fn paragraph(manifest: &Manifest, summary: &Summary) -> String {
-    let measured = |design: &&DesignSummary| design.measure("delayed_share").is_some_and(|share| share.n > 0);
-    let designs: Vec<&DesignSummary> = summary.designs.iter().filter(measured).collect();
-    if designs.is_empty() {
-        return String::new();
-    }
-    let mut sentences = vec![format!(
-        "A pod counts as slow if its connections to the control plane cost it at least {} s.",
-        number(manifest.delayed_threshold_s)
-    )];
-    sentences.extend(designs.iter().map(|design| of_design(design)));
-    sentences.extend(leading(&designs));
-    sentences.extend(recoveries(&designs));
-    sentences.extend(designs.iter().filter_map(|design| stuck(design)));
-    if designs
-        .iter()
-        .any(|design| estimate(design.measure("delayed_share")) >= WORTH_NAMING)
-    {
-        sentences.extend(ending(&designs));
-    }
-    sentences.push(assumptions(manifest));
-    sentences.join(" ")
-}
-
-/// How many pods of a design were slow, and by what.
-fn of_design(design: &DesignSummary) -> String {
-    let share = design.measure("delayed_share");
-    let ready = ready_times(design);
-    let name = &design.name;
-    if estimate(share) == 0.0 {
-        let bound = share
-            .and_then(|share| share.upper)
-            .map(|upper| format!(" (at most {})", percent(upper)));
-        return format!("In `{name}` no measured pod was{}; {ready}.", bound.unwrap_or_default());
-    }
-    let mut parts: Vec<(f64, String)> = MECHANISMS
-        .iter()
-        .map(|mechanism| (estimate(design.measure(mechanism.measure)), mechanism.words))
-        .filter(|(part, _)| *part >= WORTH_NAMING * estimate(share))
-        .map(|(part, words)| (part, format!("{} by {words}", percent(part))))
+pub fn finding(manifest: &Manifest, summary: &Summary) -> Option<Finding> {
+    let measured = |design: &DesignSummary| design.measure("delayed_share").is_some_and(|share| share.n > 0);
+    let places: Vec<usize> = (0..summary.designs.len().min(manifest.designs.len()))
+        .filter(|at| measured(&summary.designs[*at]))
         .collect();
-    parts.sort_by(|left, right| right.0.total_cmp(&left.0));
-    let parts: Vec<String> = parts.into_iter().map(|(_, text)| text).collect();
-    format!(
-        "In `{name}` {} of the measured pods were: {}; {ready}.",
-        interval_percent(share),
-        parts.join(", ")
-    )
+    let designs: Vec<&DesignSummary> = places.iter().map(|at| &summary.designs[*at]).collect();
+    if designs.is_empty() {
+        return None;
+    }
+    let columns = columns(&designs);
+    let row = |design: &&DesignSummary| FindingRow {
+        design: design.name.clone(),
+        cells: columns.iter().map(|column| column.cell(design)).collect(),
+    };
+    let slow = designs
+        .iter()
+        .any(|design| estimate(design.measure("delayed_share")) >= WORTH_NAMING);
+    let points = leading(manifest, summary, &places)
+        .into_iter()
+        .chain(published(&designs))
+        .chain(designs.iter().filter_map(|design| stuck(design)))
+        .chain(slow.then(|| ending(&designs)).flatten())
+        .chain([assumptions(manifest)]);
+    Some(Finding {
+        heading: "What explains the slow pods".to_owned(),
+        lead: format!(
+            "A pod counts as slow if its connections to the control plane cost it at least {} s. Shares of the measured pods; by \
+             mechanism those that it delayed most, and when half of these were ready.",
+            number(manifest.delayed_threshold_s)
+        ),
+        heads: columns.iter().map(Column::head).collect(),
+        points: points.collect(),
+        rows: designs.iter().map(row).collect(),
+    })
 }
 
-/// When pods were ready, in words.
-fn ready_times(design: &DesignSummary) -> String {
-    let at = |name: &str| Short::of_design(design, name);
-    let half = at("startup_latency_p50").number.replace("> ", "more than ");
-    let nearly_all = at("startup_latency_p99");
-    let nearly_all = match nearly_all.number.strip_prefix("never") {
-        Some(_) => format!(
-            "and never 99 %, because {} before",
-            nearly_all.interval.replace("deleted", "were deleted")
-        ),
-        None => format!("99 % after {}", nearly_all.number.replace("> ", "more than ")),
-    };
-    format!("half of its pods were ready after {half}, {nearly_all}")
+/// A column of the table.
+enum Column {
+    /// Slow pods.
+    Slow,
+    /// Pods that a mechanism delayed.
+    Share(&'static Mechanism),
+    /// When half of them were ready: its measure.
+    Ready(&'static Mechanism, String),
+    /// A quantile of all measured pods: its per cent and its measure.
+    Quantile(&'static str, &'static str),
+    /// When the cut node was given up.
+    GivenUp,
+}
+
+const GIVEN_UP: &str = "node_given_up_delay";
+
+/// The columns that some design fills.
+fn columns(designs: &[&DesignSummary]) -> Vec<Column> {
+    let any = |holds: &dyn Fn(&DesignSummary) -> bool| designs.iter().any(|design| holds(design));
+    let mut columns = vec![Column::Slow];
+    for mechanism in &MECHANISMS {
+        let share = |design: &DesignSummary| estimate(design.measure(mechanism.measure));
+        if any(&|design| {
+            share(design) >= WORTH_NAMING * estimate(design.measure("delayed_share")) && share(design) > 0.0
+        }) {
+            columns.push(Column::Share(mechanism));
+            let median = mechanism.measure.replace("delayed_share", "delayed_startup_p50");
+            if any(&|design| design.measure(&median).is_some()) {
+                columns.push(Column::Ready(mechanism, median));
+            }
+        }
+    }
+    columns.push(Column::Quantile("50", "startup_latency_p50"));
+    columns.push(Column::Quantile("99", "startup_latency_p99"));
+    if any(&|design| design.measure(GIVEN_UP).is_some_and(|delay| delay.n > 0)) {
+        columns.push(Column::GivenUp);
+    }
+    columns
+}
+
+impl Column {
+    fn head(&self) -> String {
+        match self {
+            Column::Slow => "slow".to_owned(),
+            Column::Share(mechanism) => mechanism.head.to_owned(),
+            Column::Ready(mechanism, _) => {
+                let letter = mechanism.head.split(':').next().unwrap_or_default();
+                format!("half of {letter} ready")
+            }
+            Column::Quantile(percent, _) => format!("{percent} % ready"),
+            Column::GivenUp => "node given up after".to_owned(),
+        }
+    }
+
+    fn cell(&self, design: &DesignSummary) -> String {
+        match self {
+            Column::Slow => interval_percent(design.measure("delayed_share")),
+            Column::Share(mechanism) => match design.measure(mechanism.measure) {
+                Some(share) => percent(estimate(Some(share))),
+                None => NOTHING.to_owned(),
+            },
+            Column::Ready(_, measure) => Short::of(design.measure(measure)).joined(" "),
+            Column::Quantile(_, measure) => Short::of_design(design, measure).joined(" "),
+            Column::GivenUp => Short::of(design.measure(GIVEN_UP)).joined(" "),
+        }
+    }
 }
 
 /// Which mechanism leads in which design, and what it rests on.
-fn leading(designs: &[&DesignSummary]) -> Vec<String> {
+fn leading(manifest: &Manifest, summary: &Summary, places: &[usize]) -> Vec<String> {
     let share = |design: &DesignSummary, mechanism: &Mechanism| estimate(design.measure(mechanism.measure));
-    let leader = |design: &DesignSummary| {
+    let leader = |at: usize| {
+        let design = &summary.designs[at];
         let strongest = MECHANISMS
             .iter()
             .max_by(|left, right| share(design, left).total_cmp(&share(design, right)))?;
@@ -135,17 +185,20 @@ fn leading(designs: &[&DesignSummary]) -> Vec<String> {
     let sentences: Vec<String> = MECHANISMS
         .iter()
         .filter_map(|mechanism| {
-            let led: Vec<String> = designs
-                .iter()
-                .filter(|design| leader(design) == Some(mechanism.measure))
-                .map(|design| format!("`{}`", design.name))
-                .collect();
+            let leads = |at: &usize| leader(*at) == Some(mechanism.measure);
+            let led: Vec<usize> = places.iter().copied().filter(leads).collect();
             (!led.is_empty()).then(|| {
+                let names = match led.len() == manifest.designs.len() {
+                    true => "all designs".to_owned(),
+                    false => design_names(&manifest.designs, &led)
+                        .split(", ")
+                        .map(|name| format!("`{name}`"))
+                        .collect::<Vec<_>>()
+                        .join(", "),
+                };
                 format!(
-                    "In {} the slow pods are explained first of all by {}; it rests on {}.",
-                    led.join(", "),
-                    mechanism.words,
-                    mechanism.assumption
+                    "In {names} the slow pods are explained first of all by {}; it rests on {}.",
+                    mechanism.words, mechanism.assumption
                 )
             })
         })
@@ -156,41 +209,31 @@ fn leading(designs: &[&DesignSummary]) -> Vec<String> {
     sentences
 }
 
-/// How long pods took that a mechanism delayed, beside what was published.
-fn recoveries(designs: &[&DesignSummary]) -> Option<String> {
-    let mut parts = Vec::new();
+/// What was published, beside the pods that come closest to it.
+fn published(designs: &[&DesignSummary]) -> Option<String> {
     let mut closest: Option<(f64, String)> = None;
-    for (measure, letter) in [
-        ("delayed_startup_p50_token_review", "A"),
-        ("delayed_startup_p50_black_hole", "B"),
-        ("delayed_startup_p50_webhook", "D"),
-    ] {
-        let share = measure.replace("delayed_startup_p50", "delayed_share");
-        for design in designs
-            .iter()
-            .filter(|design| estimate(design.measure(&share)) >= WORTH_NAMING)
-        {
-            let Some((measure, median)) = design.measure(measure).and_then(|found| Some((found, found.estimate?)))
-            else {
+    for mechanism in &MECHANISMS {
+        let median = mechanism.measure.replace("delayed_share", "delayed_startup_p50");
+        let delayed = |design: &&&DesignSummary| estimate(design.measure(mechanism.measure)) >= WORTH_NAMING;
+        for design in designs.iter().filter(delayed) {
+            let Some((measure, seen)) = design.measure(&median).and_then(|found| Some((found, found.estimate?))) else {
                 continue;
             };
-            parts.push(format!(
-                "{letter} {} in `{}`",
-                Short::of(Some(measure)).joined(" "),
-                design.name
-            ));
-            let distance = (median - PUBLISHED_S).abs();
+            let distance = (seen - PUBLISHED_S).abs();
             if closest.as_ref().is_none_or(|(least, _)| distance < *least) {
-                closest = Some((distance, format!("{letter} in `{}`", design.name)));
+                let ready = Short::of(Some(measure)).joined(" ");
+                let text = format!(
+                    "those delayed by {} in `{}`, half of which were ready within {ready}",
+                    mechanism.words, design.name
+                );
+                closest = Some((distance, text));
             }
         }
     }
     let (_, closest) = closest?;
     Some(format!(
-        "Half of the pods that one mechanism delayed most were ready within: {}. The published account says that a few of \
-         the new pods took \"30 seconds or so\" to run (The New Stack, 10 August 2022); of these, {closest} comes closest to \
-         that.",
-        parts.join(", ")
+        "The published account says that a few of the new pods took \"30 seconds or so\" to run (The New Stack, 10 August 2022). \
+         Closest to that come {closest}."
     ))
 }
 
@@ -221,19 +264,11 @@ fn stuck(design: &DesignSummary) -> Option<String> {
 
 /// C: what ends the delays.
 fn ending(designs: &[&DesignSummary]) -> Option<String> {
-    let given_up: Vec<String> = designs
-        .iter()
-        .filter_map(|design| {
-            let delay = design.measure("node_given_up_delay").filter(|delay| delay.n > 0)?;
-            Some(format!("{} in `{}`", Short::of(Some(delay)).joined(" "), design.name))
-        })
-        .collect();
-    (!given_up.is_empty()).then(|| {
-        format!(
-            "What ends such delays (C) is the cut node's being given up, after which its endpoints are withdrawn and \
-             new connections no longer land there: on average after {}.",
-            given_up.join(", ")
-        )
+    let given_up = |design: &&DesignSummary| design.measure(GIVEN_UP).is_some_and(|delay| delay.n > 0);
+    designs.iter().any(given_up).then(|| {
+        "What ends such delays (C) is the cut node's being given up, after which its endpoints are withdrawn and new connections \
+         no longer land there."
+            .to_owned()
     })
 }
 
@@ -251,8 +286,8 @@ fn assumptions(manifest: &Manifest) -> String {
     }
     match assumed.len() {
         0 => "Every parameter behind these figures is documented, measured or read from source code.".to_owned(),
-        1 => "One parameter behind these figures is assumed; it is listed below.".to_owned(),
-        count => format!("{count} parameters behind these figures are assumed; they are listed below."),
+        1 => "One parameter behind these figures is assumed and marked so below.".to_owned(),
+        count => format!("{count} parameters behind these figures are assumed and marked so below."),
     }
 }
 
@@ -264,7 +299,11 @@ fn estimate(measure: Option<&Measure>) -> f64 {
 fn interval_percent(measure: Option<&Measure>) -> String {
     let text = percent(estimate(measure));
     match measure.and_then(|measure| measure.lower.zip(measure.upper)) {
-        Some((lower, upper)) => format!("{text} [{}, {}]", percent(lower), percent(upper)),
-        None => text,
+        Some((0.0, upper)) if text == "0 %" => format!("{text} (≤ {})", percent_up(upper)),
+        Some((lower, upper)) => format!("{text} {}", percent_interval(lower, upper)),
+        None => match measure.and_then(|measure| measure.upper) {
+            Some(upper) if text == "0 %" => format!("{text} (≤ {})", percent_up(upper)),
+            _ => text,
+        },
     }
 }

@@ -1,15 +1,16 @@
 //! `summary.md`: the result on one page, with everything that a sound report states (`methods` section 9).
 //!
-//! A pure function of manifest and estimates. The paragraph on slow pods is written by `slow_pods`.
+//! A pure function of manifest and estimates. What many measures say together is found by `reuse` and `slow_pods`.
 
 use std::fmt::Write;
 
-use indexmap::IndexMap;
-
+use super::estimands::{self, Estimand};
+use super::finding::Finding;
+use super::run_facts::{facts, notes};
 use super::short::{NOTHING, Short, count, number};
 use super::table::present;
-use super::{expectations, reuse, slow_pods};
-use crate::lab::{DesignSummary, Manifest, Measure, PlannedParameter, RandomNumbers, Summary};
+use super::{expectations, parameters, reuse, slow_pods};
+use crate::lab::{DesignSummary, Manifest, Measure, RandomNumbers, Summary};
 
 /// The page.
 #[must_use]
@@ -18,20 +19,28 @@ pub fn render(manifest: &Manifest, summary: &Summary) -> String {
     if !manifest.complete {
         page.push_str("**This experiment was interrupted; the result is valid but smaller than planned.**\n\n");
     }
-    let sections = [
+    let findings = [reuse::finding(summary), slow_pods::finding(manifest, summary)];
+    let findings = findings.into_iter().flatten();
+    let section = |(head, body): (&str, String)| (head.to_owned(), body);
+    let first = [
         ("Result", result(manifest, summary)),
         ("Expectations", expected(summary)),
-        ("How often an address was reused", reuse::paragraph(summary)),
-        ("What explains the slow pods", slow_pods::paragraph(manifest, summary)),
+    ];
+    let rest = [
         ("Compared with the control", comparisons(manifest, summary)),
         ("All measures", all_measures(summary)),
         ("Estimands and methods", estimands(summary)),
         ("Warnings", list(&manifest.warnings)),
-        ("Notes on the designs", notes(manifest)),
+        ("Notes on the designs", remarks(manifest)),
         ("Assumed parameters", assumed(manifest)),
         ("What was run", what_was_run(manifest)),
     ];
-    for (head, body) in sections.iter().filter(|(_, body)| !body.is_empty()) {
+    let sections = first
+        .into_iter()
+        .map(section)
+        .chain(findings.map(|finding| (finding.heading.clone(), found(finding))))
+        .chain(rest.into_iter().map(section));
+    for (head, body) in sections.filter(|(_, body)| !body.is_empty()) {
         let _ = writeln!(page, "## {head}\n\n{}\n", body.trim_end());
     }
     page.push_str(
@@ -121,7 +130,7 @@ fn comparisons(manifest: &Manifest, summary: &Summary) -> String {
 }
 
 fn all_measures(summary: &Summary) -> String {
-    let names = measures(summary);
+    let names = estimands::measures(summary);
     let mut rows = vec![vec!["measure".to_owned()]];
     rows[0].extend(summary.designs.iter().map(|design| format!("`{}`", design.name)));
     for (name, _) in names {
@@ -151,82 +160,34 @@ fn with_count(design: &DesignSummary, measure: Option<&Measure>) -> String {
 }
 
 fn estimands(summary: &Summary) -> String {
-    let mut text = String::new();
-    for (name, measure) in measures(summary) {
-        let unit = if measure.unit == "1" { "share" } else { &measure.unit };
-        let mut methods: Vec<&str> = Vec::new();
-        for method in summary
-            .designs
-            .iter()
-            .filter_map(|design| design.measure(name))
-            .map(|m| m.method.as_str())
-        {
-            if !methods.contains(&method) {
-                methods.push(method);
-            }
-        }
-        let _ = writeln!(
-            text,
-            "- `{name}` ({unit}): {}. Method: {}.",
-            measure.estimand,
-            methods.join("; ")
-        );
-    }
-    text
-}
-
-/// All measures of all designs by name, each once.
-fn measures(summary: &Summary) -> IndexMap<&str, &Measure> {
-    let mut names: IndexMap<&str, &Measure> = IndexMap::new();
-    // The design with most measures first, so that the order is the intended one.
-    let mut designs: Vec<&DesignSummary> = summary.designs.iter().collect();
-    designs.sort_by_key(|design| std::cmp::Reverse(design.measures.len()));
-    for (name, measure) in designs.iter().flat_map(|design| &design.measures) {
-        names.entry(name).or_insert(measure);
-    }
-    names
+    let line = |of: Estimand| {
+        format!(
+            "- `{}` ({}): {}. Method: {}.\n",
+            of.name, of.unit, of.estimand, of.methods
+        )
+    };
+    estimands::estimands(summary).into_iter().map(line).collect()
 }
 
 fn list(lines: &[String]) -> String {
     lines.iter().map(|line| format!("- {}\n", one_line(line))).collect()
 }
 
-fn notes(manifest: &Manifest) -> String {
-    let lines: Vec<String> = manifest
-        .designs
+fn remarks(manifest: &Manifest) -> String {
+    let lines: Vec<String> = notes(manifest)
         .iter()
-        .flat_map(|design| design.notes.iter().map(|note| format!("`{}`: {note}", design.name)))
+        .map(|note| format!("{}: {}", note.designs, note.text))
         .collect();
     list(&lines)
 }
 
 fn assumed(manifest: &Manifest) -> String {
-    // Designs that share name and value of a parameter share a row.
-    let mut found: IndexMap<(&str, &str), (&PlannedParameter, Vec<&str>)> = IndexMap::new();
-    for design in &manifest.designs {
-        for parameter in design.parameters.iter().filter(|parameter| parameter.is_assumed()) {
-            let entry = found
-                .entry((&parameter.name, &parameter.value))
-                .or_insert((parameter, Vec::new()));
-            entry.1.push(&design.name);
-        }
-    }
-    if found.is_empty() {
-        return String::new();
-    }
     let mut rows = vec![["parameter", "value", "reason", "designs"].map(str::to_owned).to_vec()];
-    for (parameter, designs) in found.values() {
-        let designs = if designs.len() == manifest.designs.len() {
-            "all".to_owned()
-        } else {
-            designs.join(", ")
-        };
-        rows.push(vec![
-            format!("`{}`", parameter.name),
-            parameter.value.clone(),
-            parameter.source.clone(),
-            designs,
-        ]);
+    for row in parameters::rows(manifest).into_iter().filter(|row| row.assumed) {
+        rows.push(vec![format!("`{}`", row.name), row.value, row.source, row.designs]);
+    }
+    if rows.len() == 1 {
+        return String::new();
     }
     format!(
         "Nobody has measured or read these; a result that hangs on one of them is a guess.\n\n{}",
@@ -235,53 +196,27 @@ fn assumed(manifest: &Manifest) -> String {
 }
 
 fn what_was_run(manifest: &Manifest) -> String {
-    let digest = manifest.result_digest.as_deref().unwrap_or("none");
-    let facts = [
-        ("Experiment", format!("`{}`", manifest.experiment)),
-        ("Version", format!("meshfault {}", manifest.version)),
-        (
-            "Replications",
-            format!(
-                "{} of {} per design",
-                count(manifest.replications),
-                count(manifest.replications_planned)
-            ),
-        ),
-        (
-            "Seed",
-            format!(
-                "{}, group `{}`, scheme `{}`",
-                manifest.seed, manifest.seed_group, manifest.random_scheme
-            ),
-        ),
-        (
-            "Common random numbers",
-            "on: equal replications share their misfortunes".to_owned(),
-        ),
-        ("Order of ties", manifest.tie_order.word().to_owned()),
-        ("Horizon", format!("{} s", manifest.horizon_s)),
-        ("Input digest", format!("`{}`", manifest.input_digest)),
-        (
-            "Result digest",
-            format!("`{digest}` over canonical rows (`{}`)", manifest.row_format),
-        ),
-    ];
-    let mut text: String = facts
+    let facts = facts(manifest).into_iter();
+    let inputs = manifest
+        .inputs
         .iter()
+        .map(|input| (format!("Input `{}`", input.name), input.digest.clone()));
+    facts
+        .chain(inputs)
         .map(|(name, value)| format!("- {name}: {value}\n"))
-        .collect();
-    if let Some(stopping) = &manifest.stopping {
-        let (reason, looks) = (&stopping.reason, stopping.checkpoints.len());
-        let level = 100.0 * stopping.confidence_per_look;
-        let _ = writeln!(
-            text,
-            "- Stopped: {reason}; {looks} looks at most, each with intervals of {level:.2} %"
-        );
+        .collect()
+}
+
+/// A finding: its introduction, its table, its points.
+fn found(finding: Finding) -> String {
+    let mut rows = vec![vec!["design".to_owned()]];
+    rows[0].extend(finding.heads);
+    for row in finding.rows {
+        let mut cells = vec![format!("`{}`", row.design)];
+        cells.extend(row.cells);
+        rows.push(cells);
     }
-    for input in &manifest.inputs {
-        let _ = writeln!(text, "- Input `{}`: `{}`", input.name, input.digest);
-    }
-    text
+    format!("{}\n\n{}\n{}", finding.lead, markdown(&rows), list(&finding.points))
 }
 
 /// A Markdown table; the first row is the head.

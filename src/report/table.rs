@@ -214,7 +214,7 @@ pub(super) fn wrapped(text: &str) -> String {
 }
 
 /// Text in lines of at most a width, the following ones behind an indentation.
-fn wrapped_to(text: &str, limit: usize, indentation: &str) -> String {
+pub(super) fn wrapped_to(text: &str, limit: usize, indentation: &str) -> String {
     let mut out = String::new();
     let mut width = 0;
     for word in text.split_whitespace() {

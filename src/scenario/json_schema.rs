@@ -20,7 +20,7 @@ use super::{faults, script, world};
 use crate::cluster::params::{CiliumParams, IstioParams, Kind, KubernetesParams, NetworkParams};
 
 /// Numbers with units, as jiff's friendly format has them, in units that have one length.
-const SPAN: &str = r"^\+?([0-9]+:[0-9]+:[0-9]+([.,][0-9]{1,9})?|([0-9]+([.,][0-9]{1,9})?\s*(h|hrs?|hours?|m|mins?|minutes?|s|secs?|seconds?|ms|msecs?|millis?|milliseconds?|[uµ]s|[uµ]secs?|micros?|microseconds?|ns|nsecs?|nanos?|nanoseconds?),?\s*)+)$";
+const SPAN: &str = r"^\+?([0-9]+:[0-9]+:[0-9]+([.,][0-9]{1,9})?\s*|([0-9]+([.,][0-9]{1,9})?\s*(h|hrs?|hours?|m|mins?|minutes?|s|secs?|seconds?|ms|msecs?|millis?|milliseconds?|[uµ]s|[uµ]secs?|micros?|microseconds?|ns|nsecs?|nanos?|nanoseconds?),?\s*)+)$";
 
 /// The schema of experiment files, JSON Schema 2020-12.
 #[must_use]

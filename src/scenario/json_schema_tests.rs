@@ -166,6 +166,13 @@ proptest! {
 }
 
 #[test]
+fn a_span_on_a_clock_may_end_in_a_space() {
+    let value = "0:0:5 ";
+    assert!(duration(Path::new("f"), &text(value)).is_ok());
+    assert!(definition("Span").is_valid(&json!(value)));
+}
+
+#[test]
 fn every_parameter_has_a_meaning_with_its_unit() {
     let mut seen = 0;
     for (name, _, meaning) in super::parameters() {

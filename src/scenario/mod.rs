@@ -20,6 +20,7 @@ pub mod manifests;
 pub mod material;
 pub mod models;
 pub mod overrides;
+pub mod point_name;
 pub mod schema;
 pub mod script;
 pub mod stopping;

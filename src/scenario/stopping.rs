@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::REPLICATIONS_MAX;
 use super::error::InputError;
 use super::overrides::Overrides;
+use super::point_name::base_of;
 use super::schema::{Experiment, Text};
 use super::values::{complain, count, positive_duration, unknown};
 use super::yaml::Spanned;
@@ -218,7 +219,7 @@ fn target(path: &Path, experiment: &Experiment, written: &Spanned<TargetForm>) -
     let names = || experiment.designs.iter().map(|design| design.name.value.as_str());
     let designs = form.designs.iter().flatten().map(|text| {
         // Behind an `@` stands a point of the design; whether there is such a point is known when the plan is made.
-        let base = text.value.split('@').next().unwrap_or_default();
+        let base = base_of(&text.value);
         if names().any(|name| name == base) {
             Ok(text.value.clone())
         } else {

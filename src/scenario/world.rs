@@ -9,11 +9,11 @@ use indexmap::IndexMap;
 
 use super::asked::{self, Cost};
 use super::error::InputError;
-use super::factors::points::full_name;
 use super::faults::{Targets, faults};
 use super::layers::{Change, Layers};
 use super::material::Material;
 use super::models::{Models, ParameterSet, ResolvedParameter};
+use super::point_name::full_name;
 use super::schema::Text;
 use super::script::{churn, script};
 use super::values::{choice, complain, count, positive_duration, unknown};

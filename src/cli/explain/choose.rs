@@ -5,18 +5,16 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::Parser;
-
 use super::super::error::CliError;
 use super::super::load::{self, LoadRequest};
-use super::super::run::{OUT_ROOT, RunArgs};
+use super::super::origin;
+use super::super::run::OUT_ROOT;
 use crate::cluster::records::AccessClass;
 use crate::kernel::{SimDuration, SimTime};
 use crate::lab::cell::Word;
 use crate::lab::designs::plan;
-use crate::lab::manifest::{RunInfo, read_json};
 use crate::lab::pick::{self, FIRST, Picked, WORST};
-use crate::lab::store::{MANIFEST, RUN_INFO};
+use crate::lab::store::MANIFEST;
 use crate::lab::{Finished, open_result, result_dir};
 use crate::report::explain::chain::Focus;
 use crate::scenario::Scenario;
@@ -174,13 +172,6 @@ fn why(wanted: &Wanted, picked: &Picked, folder: &Path, design: Option<&str>) ->
     format!("Chosen from {}: run {replication} of {of}, {reason}.", folder.display())
 }
 
-/// The `run` command that made a result.
-#[derive(Parser)]
-struct RunCommand {
-    #[command(flatten)]
-    run: RunArgs,
-}
-
 /// The experiment that a result was made from; `named` if the experiment was named beside the result.
 fn experiment_of(found: &Finished, asked: &LoadRequest, named: bool) -> Result<LoadRequest, CliError> {
     let manifest = &found.manifest;
@@ -188,10 +179,7 @@ fn experiment_of(found: &Finished, asked: &LoadRequest, named: bool) -> Result<L
     if named {
         tries.push(asked.clone());
     } else {
-        let info: Option<RunInfo> = read_json(&found.dir.join(RUN_INFO)).ok();
-        let command = info.map(|info| info.command_line).unwrap_or_default();
-        let parsed = RunCommand::try_parse_from(&command).ok();
-        tries.extend(parsed.and_then(|parsed| Some(parsed.run.check(Vec::new()).ok()?.load)));
+        tries.extend(origin::recorded(&found.dir));
         tries.push(LoadRequest {
             experiment: Some(PathBuf::from(&manifest.experiment)),
             ..asked.clone()

@@ -16,6 +16,7 @@ use crate::cluster::records::Outcome;
 use crate::kernel::TraceLine;
 use crate::lab::LabError;
 use crate::lab::designs::Simulator;
+use crate::lab::plan::quoted;
 use crate::lab::what_if::{Change, Replays};
 use crate::report::explain::chain::Focus;
 use crate::report::explain::{self, Cause, Told, json, mermaid};
@@ -154,7 +155,7 @@ impl ExplainArgs {
 pub fn begin(experiment: Option<&Path>) -> String {
     // The default is named, so that a run without a name and a run of the default leave the same bytes.
     let experiment = experiment.unwrap_or_else(|| Path::new(DEFAULT_EXPERIMENT));
-    format!("meshfault explain {}", experiment.display())
+    format!("meshfault explain {}", quoted(&experiment.display().to_string()))
 }
 
 fn picture(file: &Path) -> Result<Picture, CliError> {

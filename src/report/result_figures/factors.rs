@@ -1,7 +1,6 @@
 //! Estimates over the factors of an experiment: curves over one factor, a map over two.
 //!
-//! Every point of the factors is a design of the result, `DESIGN@factor=level,factor=level`; [`GridPoint::of`] alone knows
-//! how. Estimates are those of the summary.
+//! Every point of the factors is a design of the result. Estimates are those of the summary.
 
 use super::forest::{label, unit};
 use super::{CONFIDENCE, subtitle};
@@ -12,6 +11,7 @@ use crate::report::figures::Words;
 use crate::report::figures::factor_curves::{FactorCurvesFigure, FactorLine, FactorPanel, FactorPoint, Level};
 use crate::report::figures::factor_map::{FactorMap, FactorMapFigure, MapCell};
 use crate::report::figures::text::level as confidence_level;
+use crate::scenario::point_name::base_of;
 
 /// Measures that are shown, the most telling first.
 const MEASURES: [&str; 8] = [
@@ -40,24 +40,10 @@ struct GridPoint {
 
 impl GridPoint {
     fn of(design: &PlannedDesign) -> Self {
-        let Some((base, levels)) = design.name.split_once('@') else {
-            return GridPoint {
-                base: design.name.clone(),
-                factors: Vec::new(),
-            };
-        };
-        let mut factors: Vec<(String, String)> = Vec::new();
-        for piece in levels.split(',') {
-            match (piece.split_once('='), factors.last_mut()) {
-                (Some((factor, level)), _) => factors.push((factor.to_owned(), level.to_owned())),
-                // A level with a comma in it.
-                (None, Some((_, level))) => *level = format!("{level},{piece}"),
-                (None, None) => {}
-            }
-        }
+        let factors = design.factors.iter();
         GridPoint {
-            base: base.to_owned(),
-            factors,
+            base: base_of(&design.name).to_owned(),
+            factors: factors.map(|(name, level)| (name.clone(), level.clone())).collect(),
         }
     }
 
@@ -319,20 +305,22 @@ fn capital(phrase: &str) -> String {
 mod tests {
     use super::*;
 
-    fn point(name: &str) -> GridPoint {
-        let mut design = crate::lab::testing::plan(1).designs.remove(0);
-        design.name = name.to_owned();
-        GridPoint::of(&design)
-    }
-
     #[test]
-    fn names_of_points_say_where_they_stand() {
-        let found = point("cilium@cluster.nodes=400,churn=a,b");
+    fn points_know_where_they_stand() {
+        let mut design = crate::lab::testing::plan(1).designs.remove(0);
+        design.name = "cilium@cluster.nodes=400,churn=a,b".to_owned();
+        let level = |name: &str, level: &str| (name.to_owned(), level.to_owned());
+        design.factors = [level("cluster.nodes", "400"), level("churn", "a,b")]
+            .into_iter()
+            .collect();
+        let found = GridPoint::of(&design);
         assert_eq!(found.base, "cilium");
         assert_eq!(found.level("cluster.nodes"), Some("400"));
         assert_eq!(found.level("churn"), Some("a,b"));
         assert_eq!(found.without(&["churn"]), "cilium, cluster.nodes=400");
-        assert_eq!(point("plain").without(&[]), "plain");
+        design.name = "plain".to_owned();
+        design.factors.clear();
+        assert_eq!(GridPoint::of(&design).without(&[]), "plain");
     }
 
     #[test]

@@ -15,14 +15,13 @@ mod tests;
 
 use super::figures::{Interval, Plot};
 use crate::lab::Finished;
+use crate::lab::comparisons::CONTROL;
 use crate::stats::Estimate;
 
 pub use one_run::run_to_tell;
 
 /// Nominal coverage of the intervals in figures.
 const CONFIDENCE: f64 = 0.95;
-/// The design that others are compared with.
-const CONTROL: &str = "control";
 
 /// Every figure that follows from the stored rows of a result, in the order in which they are shown.
 #[must_use]

@@ -192,13 +192,3 @@ impl Factors {
         Ok(overrides)
     }
 }
-
-/// `DESIGN@factor=value,factor=value`, or the bare name.
-#[must_use]
-pub fn full_name(design: &str, factors: &IndexMap<String, String>) -> String {
-    let values: Vec<String> = factors.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    match values.is_empty() {
-        true => design.to_owned(),
-        false => format!("{design}@{}", values.join(",")),
-    }
-}

@@ -1,0 +1,84 @@
+//! Where a result comes from: the command that made it, from the record in its folder, and those that repeat it.
+//!
+//! The record does not belong to the rows, so it can be absent, or be that of another command.
+
+use std::path::{Path, PathBuf};
+
+use clap::Parser;
+
+use super::explain;
+use super::load::LoadRequest;
+use super::run::RunArgs;
+use crate::lab::Manifest;
+use crate::lab::manifest::{RunInfo, read_json};
+use crate::lab::plan::quoted;
+use crate::lab::store::RUN_INFO;
+use crate::report::page::Commands;
+
+/// The `run` command that made a result.
+#[derive(Parser)]
+struct RunCommand {
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+/// What `run` was asked for when it made the result in a folder; nothing if another command made it, or nobody knows.
+pub fn recorded(folder: &Path) -> Option<LoadRequest> {
+    let info: RunInfo = read_json(&folder.join(RUN_INFO)).ok()?;
+    let parsed = RunCommand::try_parse_from(&info.command_line).ok()?;
+    Some(parsed.run.check(Vec::new()).ok()?.load)
+}
+
+/// Where nobody knows: the experiment of that name with as many runs and the same seed.
+pub fn named(manifest: &Manifest) -> LoadRequest {
+    LoadRequest {
+        experiment: Some(PathBuf::from(&manifest.experiment)),
+        changes: vec![
+            format!("replications={}", manifest.replications_planned),
+            format!("seed={}", manifest.seed),
+        ],
+        ..LoadRequest::default()
+    }
+}
+
+/// The commands that repeat a result and tell its runs.
+pub fn commands(load: &LoadRequest, manifest: &Manifest) -> Commands {
+    Commands {
+        explain: explain::begin(load.experiment.as_deref()),
+        run: again(load, manifest),
+        changes: of_one_run(load),
+    }
+}
+
+/// Changes that matter to one run: not how many there are.
+pub fn of_one_run(load: &LoadRequest) -> Vec<String> {
+    let changes = load.changes.iter();
+    changes
+        .filter(|change| !change.starts_with("replications="))
+        .cloned()
+        .collect()
+}
+
+/// The command that makes the result again, with the options that decide its rows.
+fn again(load: &LoadRequest, manifest: &Manifest) -> String {
+    let experiment = match &load.experiment {
+        Some(path) => path.display().to_string(),
+        None => manifest.experiment.clone(),
+    };
+    let mut text = format!("meshfault run {}", quoted(&experiment));
+    for design in &load.designs {
+        text.push_str(&format!(" --design {}", quoted(design)));
+    }
+    for change in &load.changes {
+        let option = match change.split_once('=') {
+            Some(("replications", number)) => format!(" --replications {number}"),
+            Some(("seed", seed)) => format!(" --seed {seed}"),
+            _ => format!(" --set {}", quoted(change)),
+        };
+        text.push_str(&option);
+    }
+    if let Some(shard) = &manifest.shard {
+        text.push_str(&format!(" --shard {}", shard.shard()));
+    }
+    text
+}

@@ -1,0 +1,47 @@
+//! Several designs of a result in few words.
+
+use crate::lab::PlannedDesign;
+use crate::scenario::point_name::base_of;
+
+/// Several designs of a result in words, by their places in it: all, whole designs by their bare names, single points by their
+/// full ones.
+#[must_use]
+pub fn design_names(designs: &[PlannedDesign], having: &[usize]) -> String {
+    if having.len() == designs.len() {
+        return "all".to_owned();
+    }
+    let mut names: Vec<&str> = Vec::new();
+    for at in having {
+        let (full, base) = (designs[*at].name.as_str(), base_of(&designs[*at].name));
+        let mut points = designs
+            .iter()
+            .enumerate()
+            .filter(|(_, other)| base_of(&other.name) == base);
+        let name = match points.all(|(point, _)| having.contains(&point)) {
+            true => base,
+            false => full,
+        };
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lab::testing::plan;
+
+    #[test]
+    fn designs_are_named_as_briefly_as_is_true() {
+        let mut designs = Vec::new();
+        for name in ["plain", "mesh@n=1", "mesh@n=2", "other@n=1", "other@n=2"] {
+            let mut design = plan(1).designs.remove(0);
+            design.name = name.to_owned();
+            designs.push(design);
+        }
+        assert_eq!(design_names(&designs, &[0, 1, 2, 3, 4]), "all");
+        assert_eq!(design_names(&designs, &[0, 1, 2, 4]), "plain, mesh, other@n=2");
+    }
+}

@@ -1,0 +1,59 @@
+//! The measures of a result by name: what each estimates, and by which methods.
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+use crate::lab::{DesignSummary, Measure, Summary};
+
+/// What a measure estimates.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Estimand {
+    /// Name of the measure.
+    pub name: String,
+    /// Unit; `share` for shares.
+    pub unit: String,
+    /// What is estimated.
+    pub estimand: String,
+    /// The methods in the designs.
+    pub methods: String,
+}
+
+/// The estimands of all designs, each once.
+#[must_use]
+pub fn estimands(summary: &Summary) -> Vec<Estimand> {
+    let of = |(name, measure): (&str, &Measure)| {
+        let mut methods: Vec<&str> = Vec::new();
+        for method in summary
+            .designs
+            .iter()
+            .filter_map(|design| Some(design.measure(name)?.method.as_str()))
+        {
+            if !methods.contains(&method) {
+                methods.push(method);
+            }
+        }
+        Estimand {
+            name: name.to_owned(),
+            unit: match measure.unit.as_str() {
+                "1" => "share".to_owned(),
+                unit => unit.to_owned(),
+            },
+            estimand: measure.estimand.clone(),
+            methods: methods.join("; "),
+        }
+    };
+    measures(summary).into_iter().map(of).collect()
+}
+
+/// All measures of all designs by name, each once.
+#[must_use]
+pub fn measures(summary: &Summary) -> IndexMap<&str, &Measure> {
+    let mut names: IndexMap<&str, &Measure> = IndexMap::new();
+    // The design with most measures first, so that the order is the intended one.
+    let mut designs: Vec<&DesignSummary> = summary.designs.iter().collect();
+    designs.sort_by_key(|design| std::cmp::Reverse(design.measures.len()));
+    for (name, measure) in designs.iter().flat_map(|design| &design.measures) {
+        names.entry(name).or_insert(measure);
+    }
+    names
+}

@@ -1,0 +1,386 @@
+//! What stands in a report, whatever its format: plain data for the templates, in the order in which it is read.
+//!
+//! It is stored beside the report, so that a report can be written again where the rows are not kept. Drawings are no part of it.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::runs::Outlier;
+use super::{Commands, charts, runs, verdict};
+use crate::lab::compare::{Asked, Compared, DesignDifference, STARTUP, compare_within};
+use crate::lab::comparisons::CONTROL;
+use crate::lab::{Expectation, Finished, Manifest, Summary};
+use crate::report::compare_words::sentence;
+use crate::report::estimands::{Estimand, estimands};
+use crate::report::expectations::seen;
+use crate::report::explain::command;
+use crate::report::figures::StartupFigure;
+use crate::report::finding::Finding;
+use crate::report::parameters::{self, ParameterRow};
+use crate::report::run_facts::{Note, facts, notes};
+use crate::report::short::{NOTHING, Short, count};
+use crate::report::table::present;
+use crate::report::{compare, reuse, slow_pods};
+use crate::scenario::point_name::base_of;
+
+/// Sentences of one kind in the verdict; the tables have them all.
+const SENTENCES_MAX: usize = 12;
+/// What every reader must know, from the document that says it for all.
+const LIMITATIONS: &str = include_str!("../../../LIMITATIONS.md");
+
+/// Everything that a report says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Content {
+    /// The result that it belongs to.
+    pub result_digest: String,
+    title: String,
+    question: String,
+    experiment: String,
+    version: String,
+    complete: bool,
+    replications: String,
+    planned: String,
+    n_designs: usize,
+    seed: u64,
+    expectations_together: String,
+    expectations: Vec<ExpectationRow>,
+    access: Sentences,
+    startup: Sentences,
+    between: Sentences,
+    heads: Vec<String>,
+    designs: Vec<DesignRow>,
+    family: String,
+    differences: Vec<DifferenceRow>,
+    left_out: Vec<String>,
+    dominated: Vec<String>,
+    findings: Vec<Finding>,
+    has_startup: bool,
+    has_runs: bool,
+    thinned: String,
+    outliers: Vec<OutlierRow>,
+    parameters: Vec<ParameterRow>,
+    n_assumed: usize,
+    estimands: Vec<Estimand>,
+    warnings: Vec<String>,
+    notes: Vec<Note>,
+    limits: Vec<String>,
+    facts: Vec<(String, String)>,
+    inputs: Vec<(String, String)>,
+    /// The commands that it names.
+    pub commands: Commands,
+    example: String,
+    label: String,
+    /// Methods of the measures in the table of designs, by its heads.
+    key_methods: Vec<(String, String)>,
+    difference_methods: Vec<String>,
+    /// What the interactive charts read.
+    pub(super) charts: Value,
+}
+
+/// Sentences of one kind, and how many more there would be.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Sentences {
+    shown: Vec<String>,
+    more: usize,
+}
+
+impl Sentences {
+    fn of(all: impl Iterator<Item = String>) -> Self {
+        let mut shown: Vec<String> = all.collect();
+        let more = shown.len().saturating_sub(SENTENCES_MAX);
+        shown.truncate(SENTENCES_MAX);
+        Self { shown, more }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct ExpectationRow {
+    outcome: String,
+    sentence: String,
+    name: String,
+    text: String,
+    design: String,
+    seen: String,
+    method: String,
+    n: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct DesignRow {
+    name: String,
+    title: String,
+    cells: Vec<Cell>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Cell {
+    number: String,
+    interval: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct DifferenceRow {
+    a: String,
+    b: String,
+    measure: String,
+    difference: Cell,
+    p: String,
+    correlation: String,
+    n: String,
+    method: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct OutlierRow {
+    #[serde(flatten)]
+    outlier: Outlier,
+    command: String,
+}
+
+/// What a report says of a result. `startup` are the curves of the drawn figure, if a pod was measured.
+#[must_use]
+pub fn content(finished: &Finished, startup: Option<&StartupFigure>, commands: &Commands) -> Content {
+    let (manifest, summary) = (&finished.manifest, &finished.summary);
+    let compared = compared(finished);
+    let runs = runs::runs(finished);
+    let curves = startup
+        .filter(|figure| figure.series.len() == manifest.designs.len())
+        .and_then(charts::curves);
+    let quantile = compared
+        .iter()
+        .flat_map(|compared| &compared.comparisons)
+        .find(|comparison| comparison.measure.starts_with("startup_latency_p"))
+        .map_or(STARTUP, |comparison| comparison.measure.as_str());
+    let designs = || summary.designs.iter();
+    let access = designs().flat_map(|design| verdict::access(design).into_iter().chain(verdict::bypassed(design)));
+    let ready = designs().filter_map(|design| verdict::startup(design, quantile));
+    let between = compared.iter().flat_map(|compared| &compared.comparisons).map(sentence);
+    let replay = |design: &str, replication: u64| command(&commands.explain, design, replication, &commands.changes);
+    let parameters = parameters::rows(manifest);
+    let (heads, designs) = design_table(manifest, summary);
+    let findings = [reuse::finding(summary), slow_pods::finding(manifest, summary)];
+    let outliers = runs.iter().flat_map(|runs| runs.outliers.clone());
+    let charts = json!({
+        "designs": manifest.designs.iter().map(|design| {
+            let whole = command(&commands.explain, &design.name, 0, &[]);
+            json!({ "name": design.name, "replay": whole.strip_suffix('0').unwrap_or(&whole) })
+        }).collect::<Vec<_>>(),
+        "replay_end": command("", "", 0, &commands.changes).strip_prefix(&command("", "", 0, &[])).unwrap_or_default(),
+        "startup": curves,
+        "runs": runs,
+    });
+    let example = runs.iter().flat_map(|runs| &runs.outliers).next().map_or_else(
+        || {
+            replay(
+                manifest.designs.first().map_or("", |design| &design.name),
+                manifest.first_replication(),
+            )
+        },
+        |outlier| replay(&outlier.design, outlier.replication),
+    );
+    Content {
+        title: one_line(&manifest.title),
+        question: one_line(&manifest.question),
+        experiment: manifest.experiment.clone(),
+        version: manifest.version.clone(),
+        complete: manifest.complete,
+        replications: count(manifest.replications),
+        planned: count(manifest.replications_planned),
+        n_designs: manifest.designs.len(),
+        seed: manifest.seed,
+        expectations_together: verdict::expectations_together(&summary.expectations),
+        expectations: summary.expectations.iter().map(expectation).collect(),
+        access: Sentences::of(access),
+        startup: Sentences::of(ready),
+        between: Sentences::of(between),
+        heads,
+        designs,
+        family: compared.as_ref().map_or_else(String::new, family),
+        differences: compared
+            .iter()
+            .flat_map(|compared| &compared.comparisons)
+            .map(difference)
+            .collect(),
+        left_out: compared
+            .as_ref()
+            .map_or_else(Vec::new, |compared| compared.left_out.clone()),
+        dominated: compared.as_ref().map_or_else(Vec::new, dominated),
+        findings: findings.into_iter().flatten().collect(),
+        has_startup: !charts["startup"].is_null(),
+        has_runs: !charts["runs"].is_null(),
+        thinned: runs.as_ref().map_or_else(String::new, |runs| runs.thinned.clone()),
+        outliers: outliers
+            .map(|outlier| OutlierRow {
+                command: replay(&outlier.design, outlier.replication),
+                outlier,
+            })
+            .collect(),
+        n_assumed: parameters.iter().filter(|row| row.assumed).count(),
+        parameters,
+        estimands: estimands(summary),
+        warnings: manifest.warnings.clone(),
+        notes: notes(manifest),
+        limits: limits(),
+        facts: facts(manifest),
+        inputs: manifest
+            .inputs
+            .iter()
+            .map(|input| (input.name.clone(), input.digest.clone()))
+            .collect(),
+        commands: commands.clone(),
+        example,
+        label: manifest
+            .experiment
+            .chars()
+            .filter(|c| c.is_ascii_alphanumeric() || *c == '-')
+            .collect(),
+        result_digest: manifest.result_digest.clone().unwrap_or_else(|| "none".to_owned()),
+        key_methods: key_methods(summary),
+        difference_methods: difference_methods(compared.as_ref()),
+        charts,
+    }
+}
+
+/// The methods behind the table of designs, by its heads.
+fn key_methods(summary: &Summary) -> Vec<(String, String)> {
+    let methods = |name: &str| {
+        unique(
+            summary
+                .designs
+                .iter()
+                .filter_map(|design| Some(design.measure(name)?.method.as_str())),
+        )
+    };
+    present(summary)
+        .map(|key| (key.head.replace('\n', " "), methods(key.measure).join(", ")))
+        .collect()
+}
+
+fn difference_methods(compared: Option<&Compared>) -> Vec<String> {
+    let all = compared.into_iter().flat_map(|compared| &compared.comparisons);
+    unique(all.map(|of| of.method.as_str()))
+}
+
+fn unique<'a>(all: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut seen: Vec<String> = Vec::new();
+    for text in all {
+        if !seen.iter().any(|held| held == text) {
+            seen.push(text.to_owned());
+        }
+    }
+    seen
+}
+
+/// All comparisons with `control`, else of all pairs; nothing if there is only one design.
+fn compared(finished: &Finished) -> Option<Compared> {
+    let control = finished
+        .manifest
+        .designs
+        .iter()
+        .any(|design| base_of(&design.name) == CONTROL);
+    let asked = Asked {
+        baseline: control.then(|| CONTROL.to_owned()),
+        ..Asked::default()
+    };
+    compare_within(finished, &asked).ok()
+}
+
+fn family(compared: &Compared) -> String {
+    format!(
+        "{} differences, each with an interval of {} %, so that all hold together with {} %; differences are taken between equal \
+         replications, which {}.",
+        compared.family,
+        compare::number_of_nines(100.0 * compared.confidence_each),
+        compare::number_of_nines(100.0 * compared.confidence),
+        if compared.paired {
+            "meet the same misfortunes"
+        } else {
+            "share no random numbers"
+        }
+    )
+}
+
+fn difference(of: &DesignDifference) -> DifferenceRow {
+    DifferenceRow {
+        a: of.a.clone(),
+        b: of.b.clone(),
+        measure: of.measure.clone(),
+        difference: cell(compare::difference(of)),
+        p: compare::p_value(of.p_holm),
+        correlation: of
+            .correlation
+            .map_or_else(|| NOTHING.to_owned(), |rho| format!("{rho:.2}")),
+        n: count(of.n),
+        method: of.method.clone(),
+    }
+}
+
+fn dominated(compared: &Compared) -> Vec<String> {
+    let sets = compared.pareto.iter();
+    let standings = sets.flat_map(|set| set.designs.iter().map(move |standing| (set, standing)));
+    let beaten = standings.filter(|(_, standing)| !standing.dominated_by.is_empty());
+    beaten
+        .map(|(set, standing)| {
+            let by: Vec<String> = standing.dominated_by.iter().map(|name| format!("`{name}`")).collect();
+            format!(
+                "`{}` is dominated by {} in {}.",
+                standing.design,
+                by.join(", "),
+                set.objectives.join(", ")
+            )
+        })
+        .collect()
+}
+
+fn expectation(of: &Expectation) -> ExpectationRow {
+    ExpectationRow {
+        outcome: verdict::outcome(of.outcome).to_owned(),
+        sentence: verdict::expectation(of),
+        name: of.name.clone().unwrap_or_default(),
+        text: of.text.clone(),
+        design: of.design.clone().unwrap_or_else(|| NOTHING.to_owned()),
+        seen: seen(of),
+        method: of.method.clone(),
+        n: count(of.n),
+    }
+}
+
+fn cell(short: Short) -> Cell {
+    Cell {
+        number: short.number,
+        interval: short.interval,
+    }
+}
+
+fn design_table(manifest: &Manifest, summary: &Summary) -> (Vec<String>, Vec<DesignRow>) {
+    let keys: Vec<_> = present(summary).collect();
+    let rows = summary
+        .designs
+        .iter()
+        .zip(&manifest.designs)
+        .map(|(design, planned)| DesignRow {
+            name: design.name.clone(),
+            title: planned.title.clone(),
+            cells: keys
+                .iter()
+                .map(|key| cell(Short::of_design(design, key.measure)))
+                .collect(),
+        });
+    (
+        keys.iter().map(|key| key.head.replace('\n', " ")).collect(),
+        rows.collect(),
+    )
+}
+
+/// The points of the first section of the document on limits.
+fn limits() -> Vec<String> {
+    let section = LIMITATIONS.split("\n## ").nth(1).unwrap_or_default();
+    let points = section.split("\n- ").skip(1);
+    points
+        .map(|point| one_line(point).replace("**", "").replace('*', ""))
+        .collect()
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}

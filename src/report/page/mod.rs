@@ -1,0 +1,74 @@
+//! The report of a result in one file: `report.html` for reading, `report.md` as a decision record, `report.tex` as a table
+//! for papers.
+//!
+//! Pure functions of the result and its figures; the same input gives the same bytes. `content` says what stands in all
+//! of them, `verdict` in which sentences, `charts` and `runs` are the data behind the interactive charts, `templates` fills
+//! the templates and escapes every value by the rules of the format. Which figures there are belongs to `result_figures`,
+//! where files go to `cli`.
+
+mod charts;
+mod content;
+mod runs;
+mod templates;
+#[cfg(test)]
+mod tests;
+mod verdict;
+
+use super::figures::Words;
+use crate::lab::store::{REPORT_HTML, REPORT_MD, REPORT_TEX};
+
+pub use content::{Content, content};
+
+/// The formats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PageFormat {
+    /// One self-contained file for a browser.
+    Html,
+    /// A decision record in Markdown.
+    Markdown,
+    /// `booktabs` tables.
+    Latex,
+}
+
+impl PageFormat {
+    /// All formats.
+    pub const ALL: [PageFormat; 3] = [PageFormat::Html, PageFormat::Markdown, PageFormat::Latex];
+
+    /// Name of the file in a result folder.
+    #[must_use]
+    pub const fn file_name(self) -> &'static str {
+        match self {
+            Self::Html => REPORT_HTML,
+            Self::Markdown => REPORT_MD,
+            Self::Latex => REPORT_TEX,
+        }
+    }
+}
+
+/// A figure as a page shows it.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct PageFigure {
+    /// Name of its files, without extension.
+    pub name: String,
+    /// Title, subtitle and caption.
+    pub words: Words,
+    /// What shows it: in HTML the drawing, made by this program; in Markdown where the picture lies, seen from the page.
+    pub drawing: String,
+}
+
+/// The commands that a report names.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Commands {
+    /// The one that tells a run, up to the design.
+    pub explain: String,
+    /// The one that makes the result again.
+    pub run: String,
+    /// Changes to the experiment as `key=value`, with the seed.
+    pub changes: Vec<String>,
+}
+
+/// A page in a format.
+#[must_use]
+pub fn render(content: &Content, figures: &[PageFigure], format: PageFormat) -> String {
+    templates::fill(content, figures, format)
+}

@@ -1,0 +1,140 @@
+//! Reports of made-up results: hostile names stay text, every format has what a reader needs, the same bytes twice.
+
+use std::sync::atomic::AtomicBool;
+
+use super::templates::{latex, markdown};
+use super::{Commands, Content, PageFigure, PageFormat, content, render};
+use crate::lab::testing::{Fake, plan};
+use crate::lab::{Finished, Options, Start, execute};
+use crate::report::figures::{Plot, Theme};
+use crate::report::result_figures;
+
+const HOSTILE: &str = "</script><script>alert(1)</script>";
+
+fn finished(replications: u64) -> Finished {
+    let dir = tempfile::tempdir().unwrap();
+    let options = Options {
+        dir: dir.path().to_owned(),
+        jobs: 2,
+        start: Start::New,
+        quiet: true,
+        command_line: Vec::new(),
+    };
+    let mut plan = plan(replications);
+    plan.designs[1].name = HOSTILE.to_owned();
+    plan.designs[1].title = format!("{HOSTILE} & | _ % ` [x](javascript:y)");
+    plan.title = format!("A title with {HOSTILE}");
+    plan.warnings.push(format!("workload `{HOSTILE}` and ${HOSTILE}"));
+    execute(&plan, &Fake::default(), &options, &AtomicBool::new(false)).unwrap()
+}
+
+fn commands() -> Commands {
+    Commands {
+        explain: "meshfault explain fake".to_owned(),
+        run: "meshfault run fake --replications 60".to_owned(),
+        changes: vec!["seed=7".to_owned(), "cluster.nodes=4".to_owned()],
+    }
+}
+
+fn page(finished: &Finished, format: PageFormat) -> String {
+    let plots = result_figures::of_rows(finished);
+    let startup = plots.iter().find_map(|plot| match plot {
+        Plot::Startup(figure) => Some(figure),
+        _ => None,
+    });
+    let name = "startup_distribution";
+    let drawing = match format {
+        PageFormat::Html => plots[0].draw(name, Theme::Light).svg,
+        PageFormat::Markdown | PageFormat::Latex => format!("figures/{name}.svg"),
+    };
+    let figure = PageFigure {
+        name: name.to_owned(),
+        words: plots[0].words(name),
+        drawing,
+    };
+    render(&content(finished, startup, &commands()), &[figure], format)
+}
+
+#[test]
+fn a_stored_content_gives_the_same_page() {
+    let finished = finished(60);
+    let plots = result_figures::of_rows(&finished);
+    let Some(Plot::Startup(startup)) = plots.first() else {
+        panic!("no pod was measured");
+    };
+    let made = content(&finished, Some(startup), &commands());
+    let stored: Content = serde_json::from_str(&serde_json::to_string(&made).unwrap()).unwrap();
+    for format in PageFormat::ALL {
+        assert!(render(&made, &[], format) == render(&stored, &[], format), "{format:?}");
+    }
+}
+
+#[test]
+fn hostile_names_stay_text_in_html() {
+    let html = page(&finished(60), PageFormat::Html);
+    // The page's own three elements, and nothing that a name has added.
+    assert_eq!(html.matches("<script").count(), 3);
+    assert_eq!(html.matches("</script").count(), 3);
+    assert!(html.contains("&lt;/script&gt;") && html.contains("\\u003c/script\\u003e"));
+    assert!(
+        !html.contains("<link") && !html.contains(" src=\""),
+        "something is loaded"
+    );
+}
+
+#[test]
+fn a_policy_forbids_the_network_and_names_the_scripts() {
+    let html = page(&finished(60), PageFormat::Html);
+    let policy = html.split("Content-Security-Policy\" content=\"").nth(1).unwrap();
+    let policy = policy.split('"').next().unwrap();
+    assert!(
+        policy.starts_with("default-src 'none'; script-src 'sha256-"),
+        "{policy}"
+    );
+    assert!(!policy.contains("unsafe"), "{policy}");
+}
+
+#[test]
+fn the_same_result_gives_the_same_bytes() {
+    for format in [PageFormat::Html, PageFormat::Markdown, PageFormat::Latex] {
+        assert!(page(&finished(60), format) == page(&finished(60), format), "{format:?}");
+    }
+}
+
+#[test]
+fn the_decision_record_is_readable() {
+    insta::assert_snapshot!(page(&finished(60), PageFormat::Markdown));
+}
+
+#[test]
+fn the_table_for_papers_is_readable() {
+    insta::assert_snapshot!(page(&finished(60), PageFormat::Latex));
+}
+
+#[test]
+fn many_runs_are_thinned_and_the_largest_kept() {
+    let finished = finished(3_000);
+    let runs = super::runs::runs(&finished).unwrap();
+    assert!(runs.thinned.contains("of 9000 runs are shown"), "{}", runs.thinned);
+    let html = page(&finished, PageFormat::Html);
+    assert!(html.len() < 2_000_000, "{}", html.len());
+    for outlier in &runs.outliers {
+        let found = format!(
+            "data-run=\"{}\" data-design=\"{}\"",
+            outlier.replication, outlier.design_index
+        );
+        assert!(html.contains(&found), "{found}");
+    }
+}
+
+#[test]
+fn nothing_is_a_mark_after_escaping() {
+    assert_eq!(
+        markdown("# a\n<b> `c` [d](e) | *f*"),
+        "\\# a &lt;b\\> \\`c\\` \\[d\\](e) \\| \\*f\\*"
+    );
+    assert_eq!(
+        latex("\\input{x} $y$ 50% a_b #1 & ~^<>"),
+        "\\textbackslash{}input\\{x\\} \\$y\\$ 50\\% a\\_b \\#1 \\& \\textasciitilde{}\\textasciicircum{}\\textless{}\\textgreater{}"
+    );
+}

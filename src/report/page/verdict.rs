@@ -1,0 +1,138 @@
+//! The verdict in sentences: what each design did by itself, and what came of what was expected.
+//!
+//! A sentence never says more than its interval: bounds are rounded away from the claim, and what never happened gets the
+//! bound that the number of runs allows. Sentences about two designs are written by `compare_words`.
+
+use crate::lab::compare::ACCESS;
+use crate::lab::{DesignSummary, Expectation, Verdict};
+use crate::report::expectations::{seen, title};
+use crate::report::short::{count, down, up};
+
+/// How often a design lets the wrong client in; nothing if it was never asked.
+pub(super) fn access(design: &DesignSummary) -> Option<String> {
+    let measure = design.measure(ACCESS).filter(|measure| measure.n > 0)?;
+    let (name, n) = (&design.name, count(measure.n));
+    let percent = 100.0;
+    let events = libm::round(measure.estimate? * measure.n as f64) as u64;
+    let (lower, upper) = (measure.lower.map(|l| l * percent), measure.upper.map(|u| u * percent));
+    Some(match (events, lower, upper) {
+        (0, _, Some(upper)) => format!(
+            "`{name}` admitted the wrong client in none of {n} runs; the interval allows for at most {} % of runs.",
+            up(upper)
+        ),
+        (events, Some(lower), _) if events == measure.n => format!(
+            "`{name}` admitted the wrong client in every one of {n} runs; the interval says at least {} % of runs.",
+            down(lower)
+        ),
+        (events, Some(lower), Some(upper)) => format!(
+            "`{name}` admitted the wrong client in {} of {n} runs; the interval says {} to {} % of runs.",
+            count(events),
+            down(lower),
+            up(upper)
+        ),
+        (events, _, _) => format!(
+            "`{name}` admitted the wrong client in {} of {n} runs; there is no interval.",
+            count(events)
+        ),
+    })
+}
+
+/// How often one layer of a design let the wrong client pass and the other refused it; nothing where that never happened.
+pub(super) fn bypassed(design: &DesignSummary) -> Vec<String> {
+    let layers = [
+        ("network_bypassed_any", "the network", "the mesh"),
+        ("mesh_bypassed_any", "the mesh", "the network"),
+    ];
+    let told = layers.iter().filter_map(|(measure, passed, refused)| {
+        let measure = design.measure(measure).filter(|measure| measure.n > 0)?;
+        let events = libm::round(measure.estimate? * measure.n as f64) as u64;
+        let (lower, upper) = (100.0 * measure.lower?, 100.0 * measure.upper?);
+        (events > 0).then(|| {
+            format!(
+                "In `{}` {passed} let the wrong client pass in {} of {} runs and {refused} refused it; the interval says {} to {} % \
+                 of runs.",
+                design.name,
+                count(events),
+                count(measure.n),
+                down(lower),
+                up(upper)
+            )
+        })
+    });
+    told.collect()
+}
+
+/// When the pods of a design are ready, by a quantile such as `startup_latency_p99`.
+pub(super) fn startup(design: &DesignSummary, quantile: &str) -> Option<String> {
+    let percent = quantile.strip_prefix("startup_latency_p")?;
+    let measure = design.measure(quantile).filter(|measure| measure.n > 0)?;
+    let name = &design.name;
+    let part = match percent {
+        "50" => "Half".to_owned(),
+        percent => format!("{percent} %"),
+    };
+    let subject = format!("{part} of the measured pods of `{name}` are ready");
+    Some(match (measure.estimate, measure.lower, measure.upper) {
+        (Some(_), Some(lower), Some(upper)) => {
+            format!(
+                "{subject} within {} to {} s, says the interval.",
+                down(lower),
+                up(upper)
+            )
+        }
+        (_, Some(lower), None) => {
+            format!(
+                "{subject} after {} s at the earliest; no upper bound is known.",
+                down(lower)
+            )
+        }
+        (_, None, Some(upper)) => {
+            format!(
+                "{subject} after {} s at the latest; no lower bound is known.",
+                up(upper)
+            )
+        }
+        _ => {
+            let deleted = design
+                .measure("deleted_before_ready_share")
+                .and_then(|share| share.estimate);
+            match deleted.filter(|share| *share > 0.0) {
+                Some(share) => format!(
+                    "When {percent} % of the measured pods of `{name}` are ready cannot be said: {} % were deleted before.",
+                    down(100.0 * share)
+                ),
+                None => format!("When {percent} % of the measured pods of `{name}` are ready cannot be said."),
+            }
+        }
+    })
+}
+
+/// One expectation as a sentence without its outcome, which is set apart.
+pub(super) fn expectation(of: &Expectation) -> String {
+    format!("{} ({})", title(of), seen(of))
+}
+
+/// The word for an outcome.
+pub(super) const fn outcome(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Pass => "pass",
+        Verdict::Fail => "fail",
+        Verdict::Inconclusive => "inconclusive",
+    }
+}
+
+/// All expectations in one sentence; empty without any.
+pub(super) fn expectations_together(all: &[Expectation]) -> String {
+    if all.is_empty() {
+        return String::new();
+    }
+    let number = |verdict: Verdict| all.iter().filter(|of| of.outcome == verdict).count();
+    format!(
+        "Of {} expectations {} passed, {} failed and {} stayed undecided; each is held against its own interval, not corrected \
+         for their number.",
+        all.len(),
+        number(Verdict::Pass),
+        number(Verdict::Fail),
+        number(Verdict::Inconclusive)
+    )
+}
