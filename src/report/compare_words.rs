@@ -79,7 +79,11 @@ impl Phrase {
             .iter()
             .find_map(|(begin, state)| Some((measure.strip_prefix(begin)?, state)));
         if let Some((percent, state)) = quantile {
-            let subject = format!("{percent} % of the pods of `{a}` are {state}");
+            let part = match percent {
+                "50" => "Half".to_owned(),
+                percent => format!("{percent} %"),
+            };
+            let subject = format!("{part} of the pods of `{a}` are {state}");
             return new(subject, "s later", "s earlier", format!("than those of `{b}`"));
         }
         if measure == "certificate_requests" {
@@ -137,6 +141,12 @@ pub fn sentence(comparison: &DesignDifference) -> String {
         .all(|share| share.as_ref().is_some_and(|share| share.estimate == Some(0.0)));
     if same && comparison.of_a == Some(0.0) && comparison.of_b == Some(0.0) {
         return format!("This happened in none of {pairs} replications of `{a}` and `{b}`: {limits}");
+    }
+    if same && lower == Some(0.0) && upper == Some(0.0) {
+        return format!(
+            "`{a}` and `{b}` were alike in `{}` in all {pairs} replications.",
+            comparison.measure
+        );
     }
     if same {
         return format!("`{a}` and `{b}` were alike in all {pairs} replications: {limits}");
@@ -230,6 +240,17 @@ mod tests {
                 said("never_ready_share", "1", None, None),
             ]
             .join("\n")
+        );
+    }
+
+    #[test]
+    fn no_bound_is_said_where_nothing_varied() {
+        let mut of = comparison("startup_latency_p50", "s", Some(0.0), Some(0.0));
+        (of.a_smaller, of.a_larger) = (of.a_larger.clone(), of.a_larger.clone());
+        let told = sentence(&of);
+        assert_eq!(
+            told,
+            "`cilium-istio` and `cilium-only` were alike in `startup_latency_p50` in all 1,000 replications."
         );
     }
 

@@ -131,6 +131,9 @@ pub fn percent_interval(lower: f64, upper: f64) -> String {
     format!("[{lower} %, {upper} %]")
 }
 
+/// Numbers with fewer zeros than this after the point are written out.
+const SMALLEST: i32 = -4;
+
 /// A number with three digits that count, or two below 1, rounded as told; with more digits if less than `whole` would become it.
 fn written(value: f64, how: fn(f64) -> f64, whole: f64) -> String {
     let size = value.abs();
@@ -138,6 +141,10 @@ fn written(value: f64, how: fn(f64) -> f64, whole: f64) -> String {
         return if size == 0.0 { "0".to_owned() } else { value.to_string() };
     }
     let magnitude = libm::floor(libm::log10(size)) as i32;
+    if magnitude < SMALLEST {
+        let mantissa = how(value / libm::pow(10.0, f64::from(magnitude)) * 10.0) / 10.0;
+        return format!("{mantissa}e{magnitude}");
+    }
     let first = if magnitude >= 0 { 2 - magnitude } else { 1 - magnitude };
     for digits in first.clamp(0, 12)..=12 {
         let step = libm::pow(10.0, f64::from(digits));
@@ -149,7 +156,8 @@ fn written(value: f64, how: fn(f64) -> f64, whole: f64) -> String {
         } else {
             how(steps)
         };
-        if size < whole && libm::round(size * step) / step >= whole {
+        let near_whole = |steps: f64| size < whole && (steps / step).abs() >= whole;
+        if near_whole(steps) || near_whole(near) {
             continue;
         }
         let text = format!("{:.*}", digits as usize, steps / step);
@@ -198,6 +206,12 @@ mod tests {
             (down(1234.9), up(1234.1), up(0.0)),
             ("1234".to_owned(), "1235".to_owned(), "0".to_owned())
         );
+    }
+
+    #[test]
+    fn very_small_numbers_are_written_with_an_exponent() {
+        assert_eq!([0.00012, 0.000053, 6.44e-11].map(number), ["0.00012", "5.3e-5", "6.4e-11"]);
+        assert_eq!((down(6.49e-11), up(6.41e-11)), ("6.4e-11".to_owned(), "6.5e-11".to_owned()));
     }
 
     #[test]

@@ -4,17 +4,13 @@ use super::Cause;
 use super::chain::{Chain, Subject};
 use super::page::{Page, at, many, span};
 use super::people::class_name;
-use crate::cluster::records::{AccessRecord, ExitCause, PodRecord};
+use crate::cluster::records::{AccessClass, AccessRecord, ExitCause, PodRecord};
 use crate::lab::what_if::{Answer, Change, Effect, Repair, RepairBound, Seen, WhatIf};
 
 /// Both sections of every cause.
 pub(super) fn sections(page: &mut Page, causes: &[Cause], design: &str) {
     for cause in causes {
-        let about = match &cause.chain.subject {
-            Subject::Access { .. } => "the access",
-            Subject::Exposure { .. } => "the exposure",
-            Subject::SlowStart { .. } => "the slow start",
-        };
+        let about = name(&cause.chain.subject);
         page.section(&format!("Why it happened: {about}"));
         chain(page, &cause.chain);
         if let Some(answers) = &cause.what_if {
@@ -73,7 +69,13 @@ fn what_if(page: &mut Page, subject: &Subject, answers: &WhatIf, design: &str) {
 
 fn name(subject: &Subject) -> &'static str {
     match subject {
-        Subject::Access { .. } => "the access",
+        Subject::Access { access } => match access.class {
+            AccessClass::Unauthorized => "the breach",
+            AccessClass::NetworkBypassed | AccessClass::MeshBypassed => "the bypass",
+            AccessClass::WronglyDenied => "the refusal",
+            AccessClass::Unreachable => "the failure",
+            AccessClass::Allowed | AccessClass::Denied => "the answer",
+        },
         Subject::Exposure { .. } => "the exposure",
         Subject::SlowStart { .. } => "the slow start",
     }

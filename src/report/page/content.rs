@@ -47,6 +47,7 @@ pub struct Content {
     access: Sentences,
     startup: Sentences,
     between: Sentences,
+    /// Heads of the table of designs, in lines as the terminal has them.
     heads: Vec<String>,
     designs: Vec<DesignRow>,
     family: String,
@@ -367,7 +368,7 @@ fn design_table(manifest: &Manifest, summary: &Summary) -> (Vec<String>, Vec<Des
                 .collect(),
         });
     (
-        keys.iter().map(|key| key.head.replace('\n', " ")).collect(),
+        keys.iter().map(|key| key.head.to_owned()).collect(),
         rows.collect(),
     )
 }

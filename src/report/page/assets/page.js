@@ -259,7 +259,7 @@
     return { data: table, hover: function (u) { tell(u.cursor.left >= 0 ? near(u) : null); },
       options: { scales: { x: { range: function (u, min, max) { var pad = (max - min) * 0.02 || 1; return [min - pad, max + pad]; } }, y: yScale }, series: series,
         cursor: { points: { show: false } },
-        axes: [axis("replication"), axis(of.label + (of.unit ? " [" + of.unit + "]" : ""), { size: 62, values: chart.logY ? logValues(String) : function (u, splits) { return splits.map(function (v) { return number(v); }); } })] } };
+        axes: [axis("replication", { incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100000] }), axis(of.label + (of.unit ? " [" + of.unit + "]" : ""), { size: 62, values: chart.logY ? logValues(String) : function (u, splits) { return splits.map(function (v) { return number(v); }); } })] } };
   }
 
   function show(design, replication) {
