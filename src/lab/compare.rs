@@ -111,6 +111,14 @@ pub struct DesignDifference {
     pub a_larger: Option<Estimate>,
 }
 
+impl DesignDifference {
+    /// Whether the interval has zero on one side.
+    #[must_use]
+    pub fn excludes_zero(&self) -> bool {
+        self.lower.is_some_and(|lower| lower > 0.0) || self.upper.is_some_and(|upper| upper < 0.0)
+    }
+}
+
 /// One design of a result, ready to be compared.
 #[derive(Clone, Copy)]
 pub(super) struct Side<'n> {

@@ -134,7 +134,7 @@ pub fn percent_interval(lower: f64, upper: f64) -> String {
 /// Numbers with fewer zeros than this after the point are written out.
 const SMALLEST: i32 = -4;
 
-/// A number with three digits that count, or two below 1, rounded as told; with more digits if less than `whole` would become it.
+/// A number with three digits that count, or two below 1, rounded as told.
 fn written(value: f64, how: fn(f64) -> f64, whole: f64) -> String {
     let size = value.abs();
     if size == 0.0 || !size.is_finite() {
@@ -145,31 +145,30 @@ fn written(value: f64, how: fn(f64) -> f64, whole: f64) -> String {
         let mantissa = how(value / libm::pow(10.0, f64::from(magnitude)) * 10.0) / 10.0;
         return format!("{mantissa}e{magnitude}");
     }
-    let first = if magnitude >= 0 { 2 - magnitude } else { 1 - magnitude };
-    for digits in first.clamp(0, 12)..=12 {
-        let step = libm::pow(10.0, f64::from(digits));
-        // A number that is a whole number of steps but for its last bits stays what it is.
-        let steps = value * step;
-        let near = libm::round(steps);
-        let steps = if (steps - near).abs() < 1e-9 * steps.abs() {
-            near
-        } else {
-            how(steps)
-        };
-        let near_whole = |steps: f64| size < whole && (steps / step).abs() >= whole;
-        if near_whole(steps) || near_whole(near) {
-            continue;
-        }
-        let text = format!("{:.*}", digits as usize, steps / step);
-        let text = if text.contains('.') {
-            text.trim_end_matches('0').trim_end_matches('.')
-        } else {
-            &text
-        };
-        return if text == "-0" { "0".to_owned() } else { text.to_owned() };
-    }
-    // Twelve digits do not tell it from the whole.
-    (whole * value.signum()).to_string()
+    let counting = if magnitude >= 0 { 2 - magnitude } else { 1 - magnitude };
+    // Of what is less than the whole, what it lacks keeps two digits as well: 0.9963, not 1.
+    let lacking = if size < whole {
+        1 - libm::floor(libm::log10(whole - size)) as i32
+    } else {
+        0
+    };
+    let digits = counting.max(lacking).clamp(0, 12);
+    let step = libm::pow(10.0, f64::from(digits));
+    // A number that is a whole number of steps but for its last bits stays what it is.
+    let steps = value * step;
+    let near = libm::round(steps);
+    let steps = if (steps - near).abs() < 1e-9 * steps.abs() {
+        near
+    } else {
+        how(steps)
+    };
+    let text = format!("{:.*}", digits as usize, steps / step);
+    let text = if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.')
+    } else {
+        &text
+    };
+    if text == "-0" { "0".to_owned() } else { text.to_owned() }
 }
 
 /// A count with commas between thousands.
@@ -210,15 +209,21 @@ mod tests {
 
     #[test]
     fn very_small_numbers_are_written_with_an_exponent() {
-        assert_eq!([0.00012, 0.000053, 6.44e-11].map(number), ["0.00012", "5.3e-5", "6.4e-11"]);
-        assert_eq!((down(6.49e-11), up(6.41e-11)), ("6.4e-11".to_owned(), "6.5e-11".to_owned()));
+        assert_eq!(
+            [0.00012, 0.000053, 6.44e-11].map(number),
+            ["0.00012", "5.3e-5", "6.4e-11"]
+        );
+        assert_eq!(
+            (down(6.49e-11), up(6.41e-11)),
+            ("6.4e-11".to_owned(), "6.5e-11".to_owned())
+        );
     }
 
     #[test]
     fn estimates_are_short() {
         assert_eq!(short(Some(0.592), Some(0.561), Some(0.622), "1"), "0.59 [0.56, 0.63]");
         assert_eq!(short(Some(0.0), Some(0.0), Some(0.003), "1"), "0 (≤ 0.003)");
-        assert_eq!(short(Some(1.0), Some(0.9968), Some(1.0), "1"), "1 (≥ 0.996)");
+        assert_eq!(short(Some(1.0), Some(0.9968), Some(1.0), "1"), "1 (≥ 0.9968)");
         assert_eq!(short(None, Some(900.0), None, "s"), "> 900 s");
         assert_eq!(short(Some(34.24), Some(33.53), None, "s"), "34.2 s (> 33.5)");
         assert_eq!(short(Some(0.0), None, None, "s"), "0 s");
@@ -231,9 +236,9 @@ mod tests {
         assert_eq!(written, ["1235", "100", "47.6", "2", "0.1", "0.0031", "-0.034", "0"]);
         assert_eq!(
             [0.9949, 0.9968, 0.99996, -0.9999].map(number),
-            ["0.99", "0.997", "0.99996", "-0.9999"]
+            ["0.9949", "0.9968", "0.99996", "-0.9999"]
         );
-        assert_eq!([0.9968, 0.99996, 1.0].map(percent), ["99.7 %", "99.996 %", "100 %"]);
+        assert_eq!([0.9968, 0.99996, 1.0].map(percent), ["99.68 %", "99.996 %", "100 %"]);
         assert_eq!([0, 999, 1000, 1_234_567].map(count), ["0", "999", "1,000", "1,234,567"]);
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::runs::Outlier;
-use super::{Commands, charts, runs, verdict};
+use super::{Commands, charts, over_points, runs, verdict};
 use crate::lab::compare::{Asked, Compared, DesignDifference, STARTUP, compare_within};
 use crate::lab::comparisons::CONTROL;
 use crate::lab::{Expectation, Finished, Manifest, Summary};
@@ -86,8 +86,7 @@ struct Sentences {
 }
 
 impl Sentences {
-    fn of(all: impl Iterator<Item = String>) -> Self {
-        let mut shown: Vec<String> = all.collect();
+    fn of(mut shown: Vec<String>) -> Self {
         let more = shown.len().saturating_sub(SENTENCES_MAX);
         shown.truncate(SENTENCES_MAX);
         Self { shown, more }
@@ -152,10 +151,13 @@ pub fn content(finished: &Finished, startup: Option<&StartupFigure>, commands: &
         .flat_map(|compared| &compared.comparisons)
         .find(|comparison| comparison.measure.starts_with("startup_latency_p"))
         .map_or(STARTUP, |comparison| comparison.measure.as_str());
-    let designs = || summary.designs.iter();
-    let access = designs().flat_map(|design| verdict::access(design).into_iter().chain(verdict::bypassed(design)));
-    let ready = designs().filter_map(|design| verdict::startup(design, quantile));
-    let between = compared.iter().flat_map(|compared| &compared.comparisons).map(sentence);
+    let (access, ready) = alone(summary, quantile);
+    let mut between: Vec<&DesignDifference> = compared.iter().flat_map(|compared| &compared.comparisons).collect();
+    if between.len() > SENTENCES_MAX {
+        // What is clear comes first where not all are told.
+        between.sort_by_key(|of| !of.excludes_zero());
+    }
+    let between = between.into_iter().map(sentence).collect();
     let replay = |design: &str, replication: u64| command(&commands.explain, design, replication, &commands.changes);
     let parameters = parameters::rows(manifest);
     let (heads, designs) = design_table(manifest, summary);
@@ -240,6 +242,29 @@ pub fn content(finished: &Finished, startup: Option<&StartupFigure>, commands: &
         difference_methods: difference_methods(compared.as_ref()),
         charts,
     }
+}
+
+/// What each design did by itself: who gets in, and when pods are ready. With factors a design is told over all its points.
+fn alone(summary: &Summary, quantile: &str) -> (Vec<String>, Vec<String>) {
+    let groups = over_points::designs(&summary.designs);
+    if groups.iter().any(|points| points.len() > 1) {
+        return (
+            groups.iter().flat_map(|points| over_points::access(points)).collect(),
+            groups
+                .iter()
+                .filter_map(|points| over_points::startup(points, quantile))
+                .collect(),
+        );
+    }
+    let designs = || summary.designs.iter();
+    (
+        designs()
+            .flat_map(|design| verdict::access(design).into_iter().chain(verdict::bypassed(design)))
+            .collect(),
+        designs()
+            .filter_map(|design| verdict::startup(design, quantile))
+            .collect(),
+    )
 }
 
 /// The methods behind the table of designs, by its heads.
@@ -367,10 +392,7 @@ fn design_table(manifest: &Manifest, summary: &Summary) -> (Vec<String>, Vec<Des
                 .map(|key| cell(Short::of_design(design, key.measure)))
                 .collect(),
         });
-    (
-        keys.iter().map(|key| key.head.to_owned()).collect(),
-        rows.collect(),
-    )
+    (keys.iter().map(|key| key.head.to_owned()).collect(), rows.collect())
 }
 
 /// The points of the first section of the document on limits.

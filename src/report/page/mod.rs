@@ -8,6 +8,7 @@
 
 mod charts;
 mod content;
+mod over_points;
 mod runs;
 mod templates;
 #[cfg(test)]

@@ -144,7 +144,7 @@ pub(super) fn runs(finished: &Finished) -> Option<Runs> {
     } else {
         format!(
             "{shown} of {} runs are shown: of each design the {largest} largest by each number, up to {FAILED_MAX} failed ones, and \
-             of the rest every {stride}th replication, the same ones in all designs. Estimates and figures use all runs.",
+             of the rest one replication in {stride}, the same ones in all designs. Estimates and figures use all runs.",
             all.iter().map(Vec::len).sum::<usize>()
         )
     };

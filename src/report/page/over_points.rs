@@ -1,0 +1,208 @@
+//! What designs did over the points of their factors, in a sentence per design: from where to where an estimate goes.
+//!
+//! Designs without factors are told by `verdict`, one by one.
+
+use crate::lab::DesignSummary;
+use crate::lab::compare::ACCESS;
+use crate::report::short::{Short, count, percent, percent_interval, percent_up};
+use crate::scenario::point_name::{base_of, point_of};
+
+/// Designs with their points, in the order of the result.
+pub(super) fn designs(all: &[DesignSummary]) -> Vec<Vec<&DesignSummary>> {
+    let mut groups: Vec<Vec<&DesignSummary>> = Vec::new();
+    for design in all {
+        match groups
+            .iter_mut()
+            .find(|group| base_of(&group[0].name) == base_of(&design.name))
+        {
+            Some(group) => group.push(design),
+            None => groups.push(vec![design]),
+        }
+    }
+    groups
+}
+
+/// Who gets in, over the points of a design.
+pub(super) fn access(points: &[&DesignSummary]) -> Vec<String> {
+    let name = base_of(&points[0].name);
+    let told = [
+        (ACCESS, format!("`{name}` admitted the wrong client")),
+        (
+            "network_bypassed_any",
+            format!("In `{name}` the network let the wrong client pass and the mesh refused it"),
+        ),
+        (
+            "mesh_bypassed_any",
+            format!("In `{name}` the mesh let the wrong client pass and the network refused it"),
+        ),
+    ];
+    let sentence = |(measure, subject): (&str, String)| {
+        let shares = estimated(points, measure);
+        let (least, most) = ends(&shares)?;
+        let of = points.len();
+        if most.1 == 0.0 {
+            // That one layer was never bypassed goes without saying.
+            let upper = shares
+                .iter()
+                .filter_map(|(design, _)| design.measure(measure)?.upper)
+                .fold(0.0, f64::max);
+            let runs: u64 = shares
+                .iter()
+                .filter_map(|(design, _)| Some(design.measure(measure)?.n))
+                .sum();
+            return (measure == ACCESS).then(|| {
+                format!(
+                    "{subject} at none of its {of} points in any of {} runs; at each point the interval allows for at most {} of \
+                     runs.",
+                    count(runs),
+                    percent_up(upper)
+                )
+            });
+        }
+        Some(format!(
+            "{subject} in {} of runs over its {of} points, {}.",
+            range(percent(least.1), percent(most.1)),
+            span(measure, least.0, most.0)
+        ))
+    };
+    told.into_iter().filter_map(sentence).collect()
+}
+
+/// When pods are ready, over the points of a design, by a quantile such as `startup_latency_p99`.
+pub(super) fn startup(points: &[&DesignSummary], quantile: &str) -> Option<String> {
+    let percent = quantile.strip_prefix("startup_latency_p")?;
+    let times = estimated(points, quantile);
+    let (least, most) = ends(&times)?;
+    let part = match percent {
+        "50" => "Half".to_owned(),
+        percent => format!("{percent} %"),
+    };
+    let seconds = |design: &DesignSummary| Short::of(design.measure(quantile)).number;
+    let all = match points.len() - times.len() {
+        0 => format!("its {} points", points.len()),
+        _ => format!(
+            "those {} of its {} points where that is reached",
+            times.len(),
+            points.len()
+        ),
+    };
+    Some(format!(
+        "{part} of the measured pods of `{}` are ready within {} over {all}, {}.",
+        base_of(&points[0].name),
+        range(seconds(least.0), seconds(most.0)),
+        span(quantile, least.0, most.0)
+    ))
+}
+
+type Seen<'d> = (&'d DesignSummary, f64);
+
+/// The points at which a measure has an estimate.
+fn estimated<'d>(points: &[&'d DesignSummary], measure: &str) -> Vec<Seen<'d>> {
+    let seen = points
+        .iter()
+        .filter_map(|design| Some((*design, design.measure(measure)?.estimate?)));
+    seen.collect()
+}
+
+/// The points with the least and the largest estimate; of equal ones the first.
+fn ends<'d>(seen: &[Seen<'d>]) -> Option<(Seen<'d>, Seen<'d>)> {
+    let least = seen.iter().copied().min_by(|left, right| left.1.total_cmp(&right.1))?;
+    let most = seen
+        .iter()
+        .copied()
+        .reduce(|best, other| if other.1 > best.1 { other } else { best })?;
+    Some((least, most))
+}
+
+fn range(least: String, most: String) -> String {
+    match least == most {
+        true => least,
+        false => format!("{least} to {most}"),
+    }
+}
+
+/// The two points with their intervals.
+fn span(measure: &str, least: &DesignSummary, most: &DesignSummary) -> String {
+    let at = |design: &DesignSummary| {
+        let short = match design.measure(measure) {
+            Some(found) if found.unit == "1" => match (found.estimate, found.lower, found.upper) {
+                (Some(0.0), _, Some(upper)) => format!("(at most {})", percent_up(upper)),
+                (_, Some(lower), Some(upper)) => percent_interval(lower, upper),
+                _ => Short::of(Some(found)).interval,
+            },
+            found => Short::of(found).interval,
+        };
+        format!("`{}` {short}", point_of(&design.name)).trim_end().to_owned()
+    };
+    match std::ptr::eq(least, most) {
+        true => format!("the same everywhere: {}", at(least)),
+        false => format!("from {} to {}", at(least), at(most)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lab::Measure;
+
+    type Given = (&'static str, &'static str, Option<f64>, Option<f64>, Option<f64>, u64);
+
+    fn designs_with(all: &[(&str, &[Given])]) -> Vec<DesignSummary> {
+        let measure = |(name, unit, estimate, lower, upper, n): &Given| {
+            let measure = Measure {
+                estimand: String::new(),
+                unit: (*unit).to_owned(),
+                estimate: *estimate,
+                lower: *lower,
+                upper: *upper,
+                confidence: Some(0.95),
+                method: String::new(),
+                n: *n,
+            };
+            ((*name).to_owned(), measure)
+        };
+        let design = |(name, measures): &(&str, &[Given])| DesignSummary {
+            name: (*name).to_owned(),
+            replications: 400,
+            failed: 0,
+            measures: measures.iter().map(measure).collect(),
+        };
+        all.iter().map(design).collect()
+    }
+
+    #[test]
+    fn a_design_is_told_by_its_extremes() {
+        let share = |estimate, lower, upper| ("unauthorized_any", "1", Some(estimate), Some(lower), Some(upper), 400);
+        let summaries = designs_with(&[
+            ("net@cut=10s", &[share(0.025, 0.0137, 0.0454)]),
+            ("mesh@cut=10s", &[share(0.0, 0.0, 0.0075)]),
+            ("net@cut=20s", &[share(1.0, 0.9925, 1.0)]),
+            ("mesh@cut=20s", &[share(0.0, 0.0, 0.0074)]),
+        ]);
+        let told: Vec<String> = designs(&summaries).iter().flat_map(|points| access(points)).collect();
+        assert_eq!(
+            told,
+            [
+                "`net` admitted the wrong client in 2.5 % to 100 % of runs over its 2 points, from `cut=10s` [1.37 %, 4.54 %] to \
+                 `cut=20s` [99.25 %, 100 %].",
+                "`mesh` admitted the wrong client at none of its 2 points in any of 800 runs; at each point the interval allows \
+                 for at most 0.75 % of runs.",
+            ]
+        );
+    }
+
+    #[test]
+    fn quantiles_that_are_not_reached_are_counted() {
+        let wait = |estimate| ("startup_latency_p50", "s", estimate, Some(2.0), Some(4.0), 400);
+        let summaries = designs_with(&[
+            ("net@cut=10s", &[wait(Some(3.0))]),
+            ("net@cut=20s", &[wait(Some(3.5))]),
+            ("net@cut=40s", &[wait(None)]),
+        ]);
+        assert_eq!(
+            startup(&designs(&summaries)[0], "startup_latency_p50").unwrap(),
+            "Half of the measured pods of `net` are ready within 3 s to 3.5 s over those 2 of its 3 points where that is reached, \
+             from `cut=10s` [2, 4] to `cut=20s` [2, 4]."
+        );
+    }
+}
