@@ -11,8 +11,8 @@ use super::error::CliError;
 use super::events::JsonLines;
 use super::run::{self, Format};
 use super::{exit_code, origin, pages};
-use crate::lab::merge;
 use crate::lab::progress::{Bars, Event, Listen};
+use crate::lab::{Simulate, merge};
 
 /// The arguments as they were typed.
 #[derive(Debug, Args)]
@@ -60,10 +60,12 @@ fn merge_and_show(arguments: &MergeArgs, command_line: &[String], events: &JsonL
     let told = Told(&Bars::new(true), events);
     let finished = merge(&arguments.shards, &arguments.out, command_line, &told, &run::STOP)?;
     let jobs = thread::available_parallelism().map_or(1, usize::from);
-    // The story of a run is told by the experiment, which shards do not carry: that figure is left to `meshfault run`.
     let load = arguments.shards.first().and_then(|shard| origin::recorded(shard));
     let load = load.unwrap_or_else(|| origin::named(&finished.manifest));
     let commands = origin::commands(&load, &finished.manifest);
-    pages::write(&finished, None, &commands, jobs)?;
+    // Figures of one run need the experiment, which shards do not carry; where it is not found they are left out.
+    let simulator = origin::simulator(&load, &finished.manifest);
+    let replays = simulator.as_ref().map(|simulator| simulator as &dyn Simulate);
+    pages::write(&finished, replays, &commands, jobs)?;
     run::show(&finished, arguments.format, events)
 }

@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use clap::Parser;
 
 use super::explain;
-use super::load::LoadRequest;
+use super::load::{self, LoadRequest};
 use super::run::RunArgs;
 use crate::lab::Manifest;
+use crate::lab::designs::Simulator;
 use crate::lab::manifest::{RunInfo, read_json};
 use crate::lab::plan::quoted;
 use crate::lab::store::RUN_INFO;
@@ -39,6 +40,20 @@ pub fn named(manifest: &Manifest) -> LoadRequest {
         ],
         ..LoadRequest::default()
     }
+}
+
+/// What replays runs of a result, if its experiment is still there with the same inputs.
+pub fn simulator(load: &LoadRequest, manifest: &Manifest) -> Option<Simulator> {
+    let scenario = load::scenario(load).ok()?;
+    if scenario.input_digest != manifest.input_digest {
+        return None;
+    }
+    let designs = load::designs(&scenario, &load.designs).ok()?;
+    Some(Simulator::new(
+        scenario.seed,
+        &scenario.seed_group,
+        designs.iter().copied(),
+    ))
 }
 
 /// The commands that repeat a result and tell its runs.

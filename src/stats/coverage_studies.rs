@@ -3,6 +3,7 @@
 //! Sizes are those at which the intervals are used, mostly 100 to 1000 runs. Studies of bootstrap intervals take 400
 //! resamples in place of 2000, and fewer studies where the time of the test demands it; the table says how many.
 
+use super::coverage_pairs::differences;
 use super::coverage_table::{CONFIDENCE, Claim, Row, STUDIES, holds, row, row_of};
 use super::coverage_waits::{clustered_waits, independent_waits};
 use super::mean::mean_bca;
@@ -269,77 +270,6 @@ fn means() -> Vec<Row> {
                 let values = log_normal(300)(words);
                 bca(words, &values)
             },
-        ),
-    ]
-}
-
-fn differences() -> Vec<Row> {
-    let paired_share = |n: u64, a_only: f64, b_only: f64| {
-        move |words: &mut Words| {
-            let mut counts = PairedCounts::default();
-            for _ in 0..n {
-                let u = words.uniform();
-                counts.a_only += u64::from(u < a_only);
-                counts.b_only += u64::from(u > 1.0 - b_only);
-            }
-            counts.neither = n - counts.a_only - counts.b_only;
-            agresti_min(&counts, CONFIDENCE)
-        }
-    };
-    vec![
-        row(
-            "paired t",
-            "12 runs, normal, correlation 0.9",
-            Nominal,
-            STUDIES,
-            0.5,
-            |words| {
-                let (mut a, mut b) = ([0.0; 12], [0.0; 12]);
-                for run in 0..12 {
-                    let shared = 3.0 * words.normal();
-                    a[run] = 0.5 + shared + words.normal();
-                    b[run] = shared + words.normal();
-                }
-                paired_t(&a, &b, CONFIDENCE).difference
-            },
-        ),
-        row(
-            "paired t",
-            "1000 runs, exponential minus half of it",
-            Nominal,
-            STUDIES,
-            0.5,
-            |words| {
-                let (a, b): (Vec<f64>, Vec<f64>) = (0..1000)
-                    .map(|_| words.exponential())
-                    .map(|shared| (shared, 0.5 * shared))
-                    .unzip();
-                paired_t(&a, &b, CONFIDENCE).difference
-            },
-        ),
-        row(
-            "Agresti-Min",
-            "1000 runs, 10 % and 5 % discordant",
-            Nominal,
-            STUDIES,
-            0.05,
-            paired_share(1000, 0.10, 0.05),
-        ),
-        row(
-            "Agresti-Min",
-            "200 runs, 3 % discordant either way",
-            AtLeast,
-            STUDIES,
-            0.0,
-            paired_share(200, 0.03, 0.03),
-        ),
-        row(
-            "Agresti-Min",
-            "1000 runs, 31 % discordant, one way only",
-            Nominal,
-            STUDIES,
-            0.31,
-            paired_share(1000, 0.31, 0.0),
         ),
     ]
 }

@@ -36,6 +36,8 @@ mod coverage;
 #[cfg(test)]
 mod coverage_of_differences;
 #[cfg(test)]
+mod coverage_pairs;
+#[cfg(test)]
 mod coverage_studies;
 #[cfg(test)]
 mod coverage_table;

@@ -45,6 +45,17 @@ fn merged_shards_are_the_undivided_run_for_any_number_of_workers() {
     let order = [&parts[2], &parts[0], &parts[3], &parts[1]].map(PathBuf::as_path);
     fine(&mut merge(&order, &merged));
     assert_equal(&whole, &merged);
+    // What people look at as well, with the figures of one run: the experiment was found by the record of the shards.
+    for name in [
+        "report.html",
+        "report.md",
+        "report.tex",
+        "report.json",
+        "figures/figures.json",
+    ] {
+        let [a, b] = [&whole, &merged].map(|folder| fs::read(folder.join(name)).unwrap());
+        assert!(a == b, "{name} differs");
+    }
     // The undivided run finds the merged result, and a second merge finds it as well.
     assert!(fine(&mut run(&merged, &REPLICATIONS)).contains("found complete and checked"));
     assert!(fine(&mut merge(&order, &merged)).contains("found complete and checked"));
