@@ -20,6 +20,9 @@ struct Line {
     text: String,
 }
 
+/// Characters in a line of a message or a note.
+const LINE: usize = 44;
+
 /// A diagram in the making.
 #[derive(Default)]
 struct Diagram {
@@ -221,14 +224,18 @@ impl Diagram {
 
     fn message(&mut self, time: SimTime, rank: u8, from: &str, arrow: &str, to: &str, text: &str) {
         let (from, to) = (self.participant(from), self.participant(to));
-        let text = format!("p{from}{arrow}p{to}: {} {}", escaped(&at(time)), escaped(text));
+        let text = format!("p{from}{arrow}p{to}: {}", lines(&format!("{} {text}", at(time))));
         self.lines.push(Line { time, rank, text });
     }
 
     /// A note over one participant, or over the space between two.
     fn note(&mut self, time: SimTime, rank: u8, over: &[&str], text: &str) {
         let over: Vec<String> = over.iter().map(|name| format!("p{}", self.participant(name))).collect();
-        let text = format!("Note over {}: {} {}", over.join(","), escaped(&at(time)), escaped(text));
+        let text = format!(
+            "Note over {}: {}",
+            over.join(","),
+            lines(&format!("{} {text}", at(time)))
+        );
         self.lines.push(Line { time, rank, text });
     }
 
@@ -243,6 +250,22 @@ impl Diagram {
         }
         text
     }
+}
+
+/// A text for a message or a note, escaped, in lines of about [`LINE`] characters: Mermaid breaks none by itself, and a
+/// long one leaves its note and the picture.
+fn lines(text: &str) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= LINE => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines.iter().map(|line| escaped(line)).collect::<Vec<_>>().join("<br/>")
 }
 
 /// A text in which nothing has a meaning to Mermaid: other characters become codes such as `#59;`, and so does the first
@@ -283,5 +306,19 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("participant p2 as #101;nd\n"), "{text}");
+    }
+
+    #[test]
+    fn long_texts_are_broken_between_words() {
+        let mut diagram = Diagram::default();
+        let text = "its TokenReview dialled the API server in vain, 28 times, until 12 s (13 min 37 s)";
+        diagram.note(SimTime::ZERO, 0, &["a", "b"], text);
+        let text = diagram.finish("t");
+        let note = text.lines().last().unwrap().split_once(": ").unwrap().1;
+        let lines: Vec<&str> = note.split("<br/>").collect();
+        assert!(
+            lines.len() == 3 && lines.iter().all(|line| line.len() <= LINE),
+            "{lines:?}"
+        );
     }
 }

@@ -168,7 +168,7 @@ impl Canvas {
         let limit = WIDTH - 2.0 * MARGIN;
         let mut y = MARGIN + LARGE * 0.8;
         if !title.trim().is_empty() {
-            y = self.paragraph(title, [MARGIN, y], limit, 2, Font::bold(LARGE, palette::INK)) - 2.0;
+            y = self.paragraph(title, [MARGIN, y], limit, 3, Font::bold(LARGE, palette::INK)) - 2.0;
         }
         if !subtitle.trim().is_empty() {
             y = self.paragraph(subtitle, [MARGIN, y], limit, 3, Font::regular(SMALL, palette::GREY));

@@ -25,6 +25,8 @@ const LEFT: f64 = 56.0;
 const RIGHT: f64 = 26.0;
 /// The axis does not go below the longest exposure divided by this, however short the shortest one is.
 const DECADES_MAX: f64 = 4000.0;
+/// Where the axis may begin \[s\].
+const ROUND_TIMES: [f64; 10] = [100.0, 60.0, 30.0, 10.0, 5.0, 2.0, 1.0, 0.5, 0.2, 0.1];
 /// Most designs with two panels side by side; more get three.
 const TWO_COLUMNS_MAX: usize = 8;
 
@@ -111,14 +113,24 @@ impl ExposureFigure {
     pub fn vega(&self) -> Value {
         let designs = self.designs();
         let title = "share of runs with more exposure";
+        // The row at 0 s has no place on a logarithmic axis: curves begin where the axis does.
+        let from = self.axis_from().unwrap_or(1.0);
+        let mut time = logarithmic("shown_s", "exposure per run [s]");
+        time["scale"] = json!({ "type": "log", "nice": false, "domainMin": from });
+        let classes = ["unauthorized", "network_bypassed", "mesh_bypassed"];
+        let mut class = nominal("class", &classes);
+        class["scale"] = json!({ "domain": classes, "range": ["#d55e00", "#e69f00", "#cc79a7"] });
         let body = json!({
-            "transform": [{ "filter": "datum.exposure_s > 0 && datum.class != 'any'" }],
+            "transform": [
+                { "filter": "datum.class != 'any'" },
+                { "calculate": format!("max(toNumber(datum.exposure_s), {from})"), "as": "shown_s" }
+            ],
             "facet": { "field": "design", "type": "nominal", "sort": designs, "title": Value::Null },
             "columns": 2,
             "spec": {
                 "encoding": {
-                    "x": logarithmic("exposure_s", "exposure per run [s]"),
-                    "color": nominal("class", &["unauthorized", "network_bypassed", "mesh_bypassed"])
+                    "x": time,
+                    "color": class
                 },
                 "layer": [
                     {
@@ -138,6 +150,33 @@ impl ExposureFigure {
             }
         });
         specification(NAME, &self.words, body)
+    }
+
+    /// Where the axis begins \[s\]: a round time below the shortest exposure, or so many decades below the longest, but
+    /// never so late that all exposure of a curve lies before it; nothing without any exposure.
+    fn axis_from(&self) -> Option<f64> {
+        let longest = |series: &ExposureSeries| {
+            let times = series.points.iter().map(|point| point.0);
+            times.filter(|time| time.is_finite()).fold(0.0, f64::max)
+        };
+        let times = self.series.iter().flat_map(|series| &series.points);
+        let least = times
+            .map(|point| point.0)
+            .filter(|time| *time > 0.0 && time.is_finite())
+            .fold(f64::INFINITY, f64::min);
+        let most = self.series.iter().map(longest).fold(0.0, f64::max);
+        if most <= 0.0 || !least.is_finite() {
+            return None;
+        }
+        let shortest_curve = self
+            .series
+            .iter()
+            .map(longest)
+            .filter(|time| *time > 0.0)
+            .fold(f64::INFINITY, f64::min);
+        let fits =
+            |from: &f64| *from <= least * 0.999 || (*from * DECADES_MAX <= most && *from * 2.0 <= shortest_curve);
+        Some(ROUND_TIMES.into_iter().find(fits).unwrap_or(0.05))
     }
 
     /// Designs with any exposure, in order.
@@ -194,18 +233,11 @@ pub fn exposure_distribution(figure: &ExposureFigure, theme: Theme) -> Figure {
             .flat_map(|series| &series.points)
             .map(|point| point.0)
     };
-    let least = times()
-        .filter(|time| *time > 0.0 && time.is_finite())
-        .fold(f64::INFINITY, f64::min);
     let most = times().filter(|time| time.is_finite()).fold(0.0, f64::max);
-    if most <= 0.0 || !least.is_finite() {
+    let Some(from) = figure.axis_from() else {
         let reason = "no run of any design was exposed";
         return without_data(NAME, &words.title, &words.subtitle, reason, theme);
-    }
-    let from = [100.0, 60.0, 30.0, 10.0, 5.0, 2.0, 1.0, 0.5, 0.2, 0.1]
-        .into_iter()
-        .find(|from| *from <= least * 0.999 || *from * DECADES_MAX <= most)
-        .unwrap_or(0.05);
+    };
     let time = Axis::logarithmic(from, (most * 1.05).max(from * 4.0));
     let mut canvas = Canvas::new(theme);
     let top = canvas.heading(&words.title, &words.subtitle);
@@ -217,7 +249,7 @@ pub fn exposure_distribution(figure: &ExposureFigure, theme: Theme) -> Figure {
     let bottom = panels(&mut canvas, figure, &time, top + 24.0);
     let middle = [(LEFT + WIDTH - RIGHT) / 2.0, bottom + 36.0];
     let font = Font::regular(SMALL, palette::INK).anchored(Anchor::Middle);
-    canvas.text("exposure of a run in seconds (logarithmic)", middle, font);
+    canvas.text("exposure of a run (logarithmic)", middle, font);
     let y = table(&mut canvas, figure, bottom + 66.0);
     let end = canvas.caption(&words.caption, y);
     Figure {

@@ -3,12 +3,12 @@
 //! How they are drawn belongs to [`super::factor_curves`], where they come from to `result_figures`.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::Words;
 use super::factor_curves::NAME;
 use super::sheet::{Sheet, sheet_row};
-use super::vega::{nominal, number, specification, until};
+use super::vega::{UNBROKEN, lines, nominal, number, specification, until};
 
 /// Estimates over the levels of one factor.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -112,18 +112,47 @@ impl FactorCurvesFigure {
     pub fn vega(&self) -> Value {
         let levels: Vec<&str> = self.levels.iter().map(|level| level.text.as_str()).collect();
         let measures: Vec<&str> = self.panels.iter().map(|panel| panel.measure.as_str()).collect();
-        let lines: Vec<&str> = self.lines();
-        let title = "estimate, in the unit of the measure";
+        let [colour, dash] = lines("design", &self.lines(), None);
+        let title = "estimate";
+        let labels: Map<String, Value> = self
+            .panels
+            .iter()
+            .map(|panel| {
+                let unit = if panel.unit == "1" { "share" } else { &panel.unit };
+                (panel.measure.clone(), json!(format!("{} [{unit}]", panel.label)))
+            })
+            .collect();
+        let mut row = nominal("measure", &measures);
+        row["header"] = json!({ "labelExpr": format!("{}[datum.value]", Value::Object(labels)), "labelLimit": 0, "labelOrient": "top", "labelAnchor": "start" });
         let mut x = nominal("level", &levels);
         x["type"] = json!("ordinal");
         x["title"] = json!(self.factor);
         let body = json!({
-            "facet": { "row": nominal("measure", &measures) },
+            "facet": { "row": row },
             "spec": {
-                "encoding": { "x": x, "color": nominal("design", &lines) },
+                "encoding": {
+                    "x": x,
+                    "color": colour,
+                    "strokeDash": dash
+                },
                 "layer": [
-                    { "mark": "rule", "encoding": { "y": number("lower", title), "y2": until("upper") } },
-                    { "mark": { "type": "line", "point": true }, "encoding": { "y": number("estimate", title) } }
+                    {
+                        "transform": [{ "filter": "isValid(toNumber(datum.lower)) && isValid(toNumber(datum.upper))" }],
+                        "mark": "rule",
+                        "encoding": {
+                            "y": number("lower", title), "y2": until("upper"), "strokeDash": { "value": UNBROKEN }
+                        }
+                    },
+                    {
+                        "transform": [{ "filter": "isValid(toNumber(datum.estimate))" }],
+                        "mark": { "type": "line", "point": true },
+                        "encoding": { "y": number("estimate", title) }
+                    },
+                    {
+                        "transform": [{ "filter": "!isValid(toNumber(datum.estimate)) && isValid(toNumber(datum.lower))" }],
+                        "mark": { "type": "point", "shape": "triangle-up", "filled": true },
+                        "encoding": { "y": number("lower", title), "strokeDash": { "value": UNBROKEN } }
+                    }
                 ],
                 "width": 480,
                 "height": 180

@@ -113,7 +113,7 @@ impl FactorMapFigure {
         let body = json!({
             "facet": { "row": nominal("design", &designs) },
             "spec": {
-                "mark": "rect",
+                "mark": { "type": "rect", "stroke": "white" },
                 "encoding": {
                     "x": axis("level_across", &self.across),
                     "y": axis("level_down", &self.down),

@@ -11,7 +11,7 @@ use super::axis::Axis;
 use super::canvas::{Canvas, MARGIN, NORMAL, SMALL, WIDTH};
 use super::chart::Frame;
 use super::panel::{Panel, round_ticks};
-use super::shapes::{Hatch, hatched, name, whisker};
+use super::shapes::{Hatch, fitted, hatched, name, whisker};
 use super::sheet::{Sheet, sheet_row};
 use super::style::{Anchor, Font, Style};
 use super::text::{duration, grouped, percent};
@@ -26,8 +26,11 @@ const GUTTER: f64 = 140.0;
 const SECONDS: f64 = 268.0;
 /// Between the two bars: the mean in words.
 const BETWEEN: f64 = 62.0;
-/// Height of a row.
+/// Height of a row, and of one whose name needs two lines.
 const ROW: f64 = 44.0;
+const ROW_OF_TWO: f64 = 56.0;
+/// Narrower pieces of a bar have no outline, which would hide them.
+const OUTLINED_FROM: f64 = 2.5;
 /// Height of a bar.
 const BAR: f64 = 20.0;
 /// Font size of counts.
@@ -122,7 +125,7 @@ impl PhasesFigure {
                     }
                 },
                 {
-                    "transform": [{ "filter": "datum.phase == 'all' && isValid(datum.lower_s)" }],
+                    "transform": [{ "filter": "datum.phase == 'all' && isValid(toNumber(datum.lower_s))" }],
                     "mark": { "type": "rule", "strokeWidth": 2 },
                     "encoding": { "x": number("lower_s", mean), "x2": until("upper_s") }
                 }
@@ -174,7 +177,12 @@ pub fn startup_phases(figure: &PhasesFigure, theme: Theme) -> Figure {
     let mut canvas = Canvas::new(theme);
     let top = canvas.heading(&words.title, &words.subtitle);
     let top = legend(&mut canvas, figure, top + 18.0) + 12.0;
-    let bottom = top + figure.rows.len() as f64 * ROW + 6.0;
+    let two = figure
+        .rows
+        .iter()
+        .any(|row| fitted(&row.design, GUTTER - 10.0, 2, Font::bold(NORMAL, palette::INK)).1 > 1);
+    let height = if two { ROW_OF_TWO } else { ROW };
+    let bottom = top + figure.rows.len() as f64 * height + 6.0;
     let left = MARGIN + GUTTER;
     let seconds = panel([left, left + SECONDS], [top, bottom], Axis::linear(0.0, longest * 1.02));
     let shares = panel(
@@ -196,7 +204,7 @@ pub fn startup_phases(figure: &PhasesFigure, theme: Theme) -> Figure {
             figure,
             row,
             [&seconds, &shares],
-            top + (index as f64 + 0.5) * ROW + 2.0,
+            top + (index as f64 + 0.5) * height + 2.0,
         );
     }
     let end = canvas.caption(&words.caption, bottom + 50.0);
@@ -244,7 +252,13 @@ fn part(canvas: &mut Canvas, at: [f64; 2], size: [f64; 2], index: usize) {
     if canvas.theme.is_print() {
         hatched(canvas, at, size, hatch);
     } else {
-        canvas.rect(at, size, 0.0, Style::fill(colour).outlined(palette::WHITE, 0.8));
+        let fill = Style::fill(colour);
+        let style = if size[0] < OUTLINED_FROM {
+            fill
+        } else {
+            fill.outlined(palette::WHITE, 0.8)
+        };
+        canvas.rect(at, size, 0.0, style);
     }
 }
 

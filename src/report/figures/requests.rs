@@ -14,7 +14,7 @@ use super::shapes::{line_sample, name};
 use super::sheet::{Sheet, sheet_row};
 use super::style::{Anchor, Font, Style};
 use super::theme::Theme;
-use super::vega::{nominal, number, specification};
+use super::vega::{last_of, nominal, number, specification, until};
 use super::{Figure, Words, palette, without_data};
 
 const NAME: &str = "certificate_requests";
@@ -71,17 +71,30 @@ impl RequestsFigure {
     #[must_use]
     pub fn vega(&self) -> Value {
         let names: Vec<&str> = self.istiods.iter().map(|istiod| istiod.istiod.as_str()).collect();
+        let mut time = number("sent_s", "time in the run [s]");
+        time["scale"] = json!({ "domain": [self.start_s, self.end_s], "nice": false });
         let body = json!({
+            "transform": last_of("sent_s", "istiod", self.end_s),
             "encoding": {
-                "x": number("sent_s", "time in the run [s]"),
+                "x": time,
                 "y": number("requests_so_far", "certificate requests so far"),
                 "color": nominal("istiod", &names)
             },
             "layer": [
-                { "mark": { "type": "line", "interpolate": "step-after" } },
+                { "mark": { "type": "line", "interpolate": "step-after", "clip": true } },
                 {
-                    "mark": { "type": "point", "filled": true },
-                    "encoding": { "shape": { "field": "answer", "type": "nominal" } }
+                    "transform": [{ "filter": "datum.sent_s == datum.last && datum.last < datum.until" }],
+                    "mark": { "type": "rule", "strokeWidth": 2, "clip": true },
+                    "encoding": { "x2": until("until") }
+                },
+                {
+                    "transform": [{ "filter": "datum.answer == 'certificate'" }],
+                    "mark": { "type": "point", "filled": true, "size": 16, "clip": true }
+                },
+                {
+                    "transform": [{ "filter": "datum.answer != 'certificate'" }],
+                    "mark": { "type": "point", "shape": "M-1,-1L1,1M-1,1L1,-1", "size": 60, "strokeWidth": 2, "clip": true },
+                    "encoding": { "color": { "value": "black" } }
                 }
             ],
             "width": 560,
@@ -90,6 +103,11 @@ impl RequestsFigure {
         specification(NAME, &self.words, body)
     }
 }
+
+/// Rows in which the numbers of events find room above a panel.
+const EVENT_ROWS: usize = 3;
+/// Room above a panel for what it shows and the numbers of events below that.
+pub(super) const EVENTS_HEAD: f64 = 57.0;
 
 /// A time axis of seconds with ticks for a panel.
 pub(super) fn time_axis(start_s: f64, end_s: f64, [left, right]: [f64; 2]) -> (Axis, Vec<Tick>) {
@@ -124,7 +142,7 @@ pub(super) fn time_name(end_s: f64) -> &'static str {
 /// Dashed upright lines for events, each with its number above; returns the key to the numbers.
 pub(super) fn events(canvas: &mut Canvas, panel: &Panel, events: &[(f64, String)], bottom: f64) -> String {
     let mut key: Vec<String> = Vec::new();
-    let mut taken = [f64::NEG_INFINITY; 2];
+    let mut taken = [f64::NEG_INFINITY; EVENT_ROWS];
     let within = events.iter().filter(|(at, _)| *at >= panel.x.from && *at <= panel.x.to);
     for (number, (at, label)) in within.enumerate() {
         let [x, _] = panel.at(*at, panel.y.from);
@@ -139,7 +157,8 @@ pub(super) fn events(canvas: &mut Canvas, panel: &Panel, events: &[(f64, String)
             canvas.text(&text, [x, panel.frame.top - 4.0 - 11.0 * level as f64], font);
             taken[level] = x + half;
         }
-        key.push(format!("{} {label} ({at:.1} s)", number + 1));
+        // No line ends between a number and what it belongs to.
+        key.push(format!("{}\u{a0}{label} ({at:.1}\u{a0}s)", number + 1));
     }
     match key.is_empty() {
         true => String::new(),
@@ -157,10 +176,10 @@ pub fn certificate_requests(figure: &RequestsFigure, theme: Theme) -> Figure {
         return without_data(NAME, &words.title, &words.subtitle, reason, theme);
     }
     let mut canvas = Canvas::new(theme);
-    let top = canvas.heading(&words.title, &words.subtitle) + 46.0;
+    let top = canvas.heading(&words.title, &words.subtitle) + EVENTS_HEAD;
     canvas.text(
         "certificate requests so far",
-        [MARGIN, top - 30.0],
+        [MARGIN, top - EVENTS_HEAD + 16.0],
         Font::regular(SMALL, palette::INK),
     );
     let most = figure

@@ -9,17 +9,17 @@ use super::axis::Axis;
 use super::canvas::{Canvas, MARGIN, SMALL, WIDTH};
 use super::chart::Frame;
 use super::panel::{Panel, Tick, round_ticks};
-use super::requests::{events, time_axis, time_name};
+use super::requests::{EVENTS_HEAD, events, time_axis, time_name};
 use super::shapes::name;
 use super::sheet::{Sheet, sheet_row};
 use super::style::{Font, Style};
 use super::theme::Theme;
-use super::vega::{nominal, number, specification};
+use super::vega::{last_of, nominal, number, specification, until};
 use super::{Figure, Words, palette, without_data};
 
 const NAME: &str = "stale_entries";
 /// Room for names and labels.
-const LEFT: f64 = 142.0;
+const LEFT: f64 = 168.0;
 /// Room right of the panels.
 const RIGHT: f64 = 26.0;
 
@@ -71,13 +71,23 @@ impl StaleFigure {
         let nodes: Vec<&str> = self.nodes.iter().map(|node| node.node.as_str()).collect();
         let mut time = number("time_s", "time in the run [s]");
         time["scale"] = json!({ "domain": [self.start_s, self.end_s], "nice": false });
+        let mut cut_off = nominal("cut_off", &["yes", "no"]);
+        cut_off["title"] = json!("ever cut off");
         let body = json!({
-            "mark": { "type": "line", "interpolate": "step-after", "clip": true },
+            "transform": last_of("time_s", "node", self.end_s),
+            "layer": [
+                { "mark": { "type": "line", "interpolate": "step-after", "clip": true } },
+                {
+                    "transform": [{ "filter": "datum.time_s == datum.last && datum.last < datum.until" }],
+                    "mark": { "type": "rule", "strokeWidth": 2, "clip": true },
+                    "encoding": { "x2": until("until") }
+                }
+            ],
             "encoding": {
                 "x": time,
                 "y": number("stale_entries", "stale entries"),
                 "color": nominal("node", &nodes),
-                "strokeDash": nominal("cut_off", &["yes", "no"])
+                "strokeDash": cut_off
             },
             "width": 560,
             "height": 300
@@ -100,9 +110,13 @@ pub fn stale_entries(figure: &StaleFigure, theme: Theme) -> Figure {
     };
     let most = figure.nodes.iter().map(within).max().unwrap_or(0).max(1);
     let mut canvas = Canvas::new(theme);
-    let top = canvas.heading(&words.title, &words.subtitle) + 46.0;
+    let top = canvas.heading(&words.title, &words.subtitle) + EVENTS_HEAD;
     let font = Font::regular(SMALL, palette::INK);
-    canvas.text("stale entries of the node's ipcache", [MARGIN, top - 30.0], font);
+    canvas.text(
+        "stale entries of the node's ipcache",
+        [MARGIN, top - EVENTS_HEAD + 16.0],
+        font,
+    );
     let height = if figure.nodes.len() > 6 { 42.0 } else { 66.0 };
     let edges = [LEFT, WIDTH - RIGHT];
     let (time, ticks) = time_axis(from, to, edges);

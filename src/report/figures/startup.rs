@@ -285,7 +285,16 @@ fn curve(canvas: &mut Canvas, side: Side, panel: &Panel, series: &StartupSeries,
         return;
     }
     let points = series.points.iter().map(|(time, ready)| (*time, side.of(*ready)));
-    let corners = panel.steps(side.of(0.0), points);
+    let mut corners = panel.steps(side.of(0.0), points);
+    // Where nothing is left the logarithmic axis has no place for it: the curve ends at its lower edge.
+    let all = series
+        .points
+        .iter()
+        .rfind(|point| usable(point))
+        .is_some_and(|point| side.of(point.1) <= 1e-12);
+    if side == Side::Complement && all {
+        corners.pop();
+    }
     panel.curve(canvas, &corners, look, width);
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::Words;
 use super::sheet::{Cell, Sheet, sheet_row};
 use super::startup::Side;
-use super::vega::{logarithmic, nominal, share, specification, until};
+use super::vega::{UNBROKEN, last_of, lines, logarithmic, share, specification, until};
 
 /// How long pods took to become ready, per design.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -130,7 +130,12 @@ impl StartupFigure {
     #[must_use]
     pub fn vega(&self, side: Side) -> Value {
         let names: Vec<&str> = self.series.iter().map(|series| series.design.as_str()).collect();
-        let time = logarithmic("time_s", "time from the wish for the pod [s]");
+        let [colour, dash] = lines("design", &names, self.control.as_deref());
+        let mut time = logarithmic("time_s", "time from the wish for the pod [s]");
+        time["scale"] = json!({ "type": "log", "nice": false, "domainMax": self.horizon_s });
+        let [last, horizon] = last_of("time_s", "design", self.horizon_s);
+        let held = "datum.time_s == datum.last && datum.last < datum.until";
+        let unbroken = json!({ "value": UNBROKEN });
         let (value, lower, upper, title) = match side {
             Side::Distribution => (
                 "share_ready",
@@ -161,22 +166,32 @@ impl StartupFigure {
             Side::Complement => format!("datum.{lower} > 0"),
         };
         let body = json!({
-            "transform": [{ "filter": kept }],
-            "encoding": { "x": time, "color": nominal("design", &names) },
+            "transform": [last, horizon, { "filter": kept }],
+            "encoding": { "x": time, "color": colour, "strokeDash": dash },
             "layer": [
                 {
                     "transform": [{ "filter": band }],
                     "mark": { "type": "area", "interpolate": "step-after", "opacity": 0.22 },
-                    "encoding": { "y": low, "y2": until(upper) }
+                    "encoding": { "y": low, "y2": until(upper), "strokeDash": unbroken }
                 },
                 {
                     "mark": { "type": "line", "interpolate": "step-after" },
-                    "encoding": { "y": shown, "strokeDash": nominal("design", &names) }
+                    "encoding": { "y": shown }
+                },
+                {
+                    "transform": [{ "filter": format!("{held} && {band}") }],
+                    "mark": { "type": "rect", "opacity": 0.22 },
+                    "encoding": { "x2": until("until"), "y": low, "y2": until(upper), "strokeDash": unbroken }
+                },
+                {
+                    "transform": [{ "filter": held }],
+                    "mark": { "type": "rule", "strokeWidth": 2 },
+                    "encoding": { "x2": until("until"), "y": shown }
                 },
                 {
                     "transform": [{ "filter": "datum.pods_censored > 0" }],
                     "mark": { "type": "tick", "orient": "vertical" },
-                    "encoding": { "y": shown }
+                    "encoding": { "y": shown, "strokeDash": unbroken }
                 }
             ],
             "width": 560,

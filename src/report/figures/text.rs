@@ -70,20 +70,23 @@ pub fn truncated(text: &str, size: f64, weight: Weight, limit: f64) -> String {
     shortened
 }
 
-/// Breaks `text` into at most `lines` lines of at most `limit` width, at line ends and after a space, `-`, `_`, `/` or `.`;
-/// what is left is truncated in the last line.
+/// Breaks `text` into at most `lines` lines of at most `limit` width, at line ends, after a space or `,` and before `@`,
+/// or else after `-`, `_`, `/` or `.`; what is left is truncated in the last line.
 pub fn wrapped(text: &str, size: f64, weight: Weight, limit: f64, lines: usize) -> Vec<String> {
     let mut result = Vec::new();
     let mut rest = text.trim();
     while result.len() + 1 < lines && (rest.contains('\n') || width(rest, size, weight) > limit) {
         let mut used = 0.0;
-        let mut cut = 0;
+        // The last place to break, and the last good one: names are broken at their dashes only where that saves a line
+        // from being half empty.
+        let (mut cut, mut good) = (0, 0);
+        let mut good_width = 0.0;
         let mut fitting = 0;
         for (start, character) in rest.char_indices() {
             used += advance(character, weight) * size / 2048.0;
             let end = start + character.len_utf8();
             if character == '\n' {
-                cut = end;
+                (cut, good, good_width) = (end, end, limit);
                 break;
             }
             // A number and its per cent sign stay together, and so does a number with its point.
@@ -92,7 +95,8 @@ pub fn wrapped(text: &str, size: f64, weight: Weight, limit: f64, lines: usize) 
                 ' ' => next != Some('%'),
                 '.' => next.is_none_or(|next| !next.is_ascii_digit()),
                 '-' | '_' | '/' => true,
-                _ => false,
+                ',' => next.is_some_and(char::is_alphabetic),
+                _ => next == Some('@'),
             };
             if used > limit && character != ' ' {
                 break;
@@ -100,9 +104,16 @@ pub fn wrapped(text: &str, size: f64, weight: Weight, limit: f64, lines: usize) 
             fitting = end;
             if breaks {
                 cut = end;
+                if matches!(character, ' ' | ',') || next == Some('@') {
+                    (good, good_width) = (end, used);
+                }
             }
         }
-        let cut = if cut > 0 { cut } else { fitting };
+        let cut = match cut {
+            0 => fitting,
+            _ if good_width >= limit / 2.0 => good,
+            cut => cut,
+        };
         if cut == 0 {
             break;
         }
@@ -216,6 +227,15 @@ mod tests {
         assert_eq!(
             wrapped("vxlan-wireguard-1.12", 13.0, Weight::Bold, 125.0, 2),
             ["vxlan-wireguard-", "1.12"]
+        );
+        let design = "cilium-istio-1.21@cut=80s,prefix=27";
+        assert_eq!(
+            wrapped(design, 13.0, Weight::Bold, 180.0, 2),
+            ["cilium-istio-1.21", "@cut=80s,prefix=27"]
+        );
+        assert_eq!(
+            wrapped("endpoint, as worker-2 sees it", 12.0, Weight::Regular, 130.0, 2),
+            ["endpoint, as", "worker-2 sees it"]
         );
         assert_eq!(wrapped("one", 13.0, Weight::Bold, 100.0, 2), ["one"]);
         assert_eq!(

@@ -93,6 +93,13 @@ pub enum MarkKind {
     Warning,
 }
 
+/// Kinds of spans as the table writes them, and their colours in specifications, those of the drawing.
+const SPAN_KINDS: [&str; 6] = ["truth", "right", "stale", "absent", "broken", "neutral"];
+const SPAN_COLOURS: [&str; 6] = ["#8a8a8a", "#009e73", "#d55e00", "#ffffff", "#cc79a7", "#0072b2"];
+/// Kinds of marks as the table writes them, and their symbols in specifications.
+const MARK_KINDS: [&str; 4] = ["info", "good", "bad", "warning"];
+const MARK_SHAPES: [&str; 4] = ["circle", "diamond", "cross", "triangle-up"];
+
 impl TimelineFigure {
     /// The data as a table: spans with begin and end, marks and events with one time.
     #[must_use]
@@ -137,10 +144,12 @@ impl TimelineFigure {
             subtitle: self.subtitle.clone(),
             caption: String::new(),
         };
+        // An empty cell is read as an empty text, which counts as 0 in arithmetic; `toNumber` makes it nothing.
         let open = format!(
-            "isValid(datum.end_s) ? min(datum.end_s, {}) : {}",
+            "isValid(toNumber(datum.end_s)) ? min(toNumber(datum.end_s), {}) : {}",
             self.end_s, self.end_s
         );
+        let from = format!("max(toNumber(datum.start_s), {})", self.start_s);
         let scale = json!({ "domain": [self.start_s, self.end_s], "nice": false });
         let time = |field: &str| {
             let mut channel = number(field, "time in the run [s]");
@@ -150,7 +159,7 @@ impl TimelineFigure {
         let tooltip = json!([{ "field": "label" }, { "field": "start_s" }, { "field": "end_s" }]);
         let body = json!({
             "transform": [
-                { "calculate": format!("max(datum.start_s, {})", self.start_s), "as": "from_s" },
+                { "calculate": from, "as": "from_s" },
                 { "calculate": open, "as": "until_s" },
                 { "filter": format!("datum.from_s <= {} && datum.until_s >= {}", self.end_s, self.start_s) }
             ],
@@ -162,14 +171,23 @@ impl TimelineFigure {
                         "x": time("from_s"),
                         "x2": { "field": "until_s" },
                         "y": nominal("lane", &lanes),
-                        "color": { "field": "kind", "type": "nominal", "title": "what holds" },
+                        "color": {
+                            "field": "kind", "type": "nominal", "title": "what holds",
+                            "scale": { "domain": SPAN_KINDS, "range": SPAN_COLOURS }
+                        },
                         "tooltip": tooltip
                     }
                 },
                 {
                     "transform": [{ "filter": "datum.what == 'mark'" }],
-                    "mark": { "type": "point", "filled": true, "color": "black" },
-                    "encoding": { "x": time("from_s"), "y": nominal("lane", &lanes), "shape": { "field": "kind" }, "tooltip": tooltip }
+                    "mark": { "type": "point", "filled": true, "size": 70, "color": "black" },
+                    "encoding": { "x": time("from_s"), "y": nominal("lane", &lanes),
+                        "shape": {
+                            "field": "kind", "type": "nominal", "title": "what happened",
+                            "scale": { "domain": MARK_KINDS, "range": MARK_SHAPES }
+                        },
+                        "tooltip": tooltip
+                    }
                 },
                 {
                     "transform": [{ "filter": "datum.what == 'event'" }],

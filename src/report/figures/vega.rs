@@ -6,6 +6,7 @@
 use serde_json::{Map, Value, json};
 
 use super::Words;
+use super::theme::Theme;
 
 /// The colours of [`super::palette`], the control last.
 const RANGE: [&str; 7] = [
@@ -29,7 +30,10 @@ pub fn specification(name: &str, words: &Words, body: Value) -> Value {
     if let Value::Object(body) = body {
         specification.extend(body);
     }
-    specification.insert("config".to_owned(), json!({ "range": { "category": RANGE } }));
+    specification.insert(
+        "config".to_owned(),
+        json!({ "range": { "category": RANGE }, "legend": { "symbolLimit": 0 } }),
+    );
     Value::Object(specification)
 }
 
@@ -51,6 +55,46 @@ pub fn share(field: &str, title: &str) -> Value {
 /// A name, in the order of `order`.
 pub fn nominal(field: &str, order: &[&str]) -> Value {
     json!({ "field": field, "type": "nominal", "title": Value::Null, "sort": order })
+}
+
+/// Colour and dash of lines by name, those of the drawing: where colours repeat the dashes differ. The control is grey.
+pub fn lines(field: &str, names: &[&str], control: Option<&str>) -> [Value; 2] {
+    let mut used = 0;
+    let (mut colours, mut dashes) = (Vec::new(), Vec::new());
+    for name in names {
+        let look = if control == Some(*name) {
+            Theme::Light.control()
+        } else {
+            used += 1;
+            Theme::Light.series(used - 1)
+        };
+        let plotters::style::RGBColor(red, green, blue) = look.colour;
+        colours.push(format!("#{red:02x}{green:02x}{blue:02x}"));
+        dashes.push(if look.dash.is_empty() {
+            UNBROKEN.to_vec()
+        } else {
+            look.dash.to_vec()
+        });
+    }
+    [json!(colours), json!(dashes)].map(|range| {
+        json!({
+            "field": field, "type": "nominal", "title": Value::Null, "sort": names,
+            "scale": { "domain": names, "range": range },
+            "legend": { "symbolType": "stroke", "symbolOpacity": 1, "symbolSize": 400, "symbolStrokeWidth": 2 }
+        })
+    })
+}
+
+/// The dashes of a line that has none, for marks that shall not take on those of their curve.
+pub const UNBROKEN: [f64; 2] = [1.0, 0.0];
+
+/// Transforms that write the last value of `field` for each `group` into `last` and the end of the axis into `until`: a
+/// step function holds its last value to the end, which its table does not repeat.
+pub fn last_of(field: &str, group: &str, until: f64) -> [Value; 2] {
+    [
+        json!({ "joinaggregate": [{ "op": "max", "field": field, "as": "last" }], "groupby": [group] }),
+        json!({ "calculate": until.to_string(), "as": "until" }),
+    ]
 }
 
 /// The other end of a range.

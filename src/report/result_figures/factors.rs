@@ -238,6 +238,7 @@ pub(super) fn map(result: &Finished) -> Option<FactorMapFigure> {
     let place =
         |levels: &[Level], level: Option<&str>| levels.iter().position(|known| Some(known.text.as_str()) == level);
     let mut maps: Vec<FactorMap> = Vec::new();
+    let mut methods: Vec<&str> = Vec::new();
     for (point, design) in grid.points.iter().filter(|(point, _)| shown(point)) {
         let across_at = place(across_levels, point.level(across));
         let down_at = place(down_levels, point.level(down));
@@ -251,6 +252,9 @@ pub(super) fn map(result: &Finished) -> Option<FactorMapFigure> {
             });
             maps.len() - 1
         });
+        if found.lower.is_some() && !methods.contains(&found.method.as_str()) {
+            methods.push(&found.method);
+        }
         maps[index].cells.push(MapCell {
             across,
             down,
@@ -264,8 +268,9 @@ pub(super) fn map(result: &Finished) -> Option<FactorMapFigure> {
     maps.truncate(MAPS_MAX);
     maps.first()?;
     let mut caption = format!(
-        "Small figures: {} intervals of the summary.",
-        confidence_level(CONFIDENCE)
+        "Small figures: {} confidence intervals ({}).",
+        confidence_level(CONFIDENCE),
+        methods.join("; ")
     );
     if !rest.is_empty() {
         let fixed = rest

@@ -142,7 +142,7 @@ fn in_vain(istiods: &[IstiodRequests]) -> String {
         .collect();
     sorted.sort_by_key(|(lost, _)| std::cmp::Reverse(*lost));
     let told = sorted.iter().filter(|(lost, _)| *lost > 0).take(3);
-    told.map(|(lost, istiod)| format!("{lost} of {istiod}"))
+    told.map(|(lost, istiod)| format!("{lost} sent to {istiod}"))
         .collect::<Vec<_>>()
         .join(", ")
 }

@@ -29,7 +29,7 @@ pub(super) fn phases(result: &Finished) -> Option<PhasesFigure> {
         true => "Every measured pod became ready.".to_owned(),
         false => format!(
             "Pods that never became ready are in no bar, although they waited longest: {}.",
-            left_out.join(", ")
+            some_of(&left_out)
         ),
     };
     Some(PhasesFigure {
@@ -41,7 +41,7 @@ pub(super) fn phases(result: &Finished) -> Option<PhasesFigure> {
             ),
             caption: format!(
                 "Phases are a partition of the time from wish to Ready; of certificate and configuration the one that came last \
-                 counts. Whiskers below the bars: 95 % intervals of the mean start (ratio of sums over runs); those of the \
+                 counts. Whiskers below the bars: 95 % intervals of the mean (ratio of sums over runs); those of the \
                  phases stand in the CSV file. {left_out}"
             ),
         },
@@ -49,6 +49,16 @@ pub(super) fn phases(result: &Finished) -> Option<PhasesFigure> {
         phases: PHASES.map(str::to_owned).to_vec(),
         rows,
     })
+}
+
+/// The first of `parts`, and how many more there are: a caption has room for few.
+fn some_of(parts: &[String]) -> String {
+    const SHOWN: usize = 8;
+    let shown = parts.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
+    match parts.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown}, and some of {more} more designs, whose counts stand in the CSV file"),
+    }
 }
 
 fn row(design: &str, numbers: &DesignNumbers) -> PhasesRow {
@@ -88,7 +98,7 @@ fn title(rows: &[PhasesRow]) -> Option<String> {
     let means = slowest.means_s.iter().map(|mean| mean.estimate).enumerate();
     let (phase, mean) = means.reduce(|best, other| if other.1 > best.1 { other } else { best })?;
     Some(format!(
-        "Start-up is slowest in {}: {} on average, {:.0} % of it for the phase {}",
+        "Pods that became ready took longest in {}: {} on average, {:.0} % of it for the phase {}",
         slowest.design,
         duration(slowest.total_s.estimate),
         100.0 * mean / slowest.total_s.estimate,
