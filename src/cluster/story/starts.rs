@@ -123,7 +123,8 @@ fn leg(past: &Past, pod: PodId, which: Leg, end: SimTime) -> LegStory {
             }),
             LegFact::ReviewFails(from, until, how) => {
                 if let Some(asked) = connection.asked.last_mut() {
-                    asked.review = Some((*from, *until, *how));
+                    // What would still hang after the start was over, or after the run, has not been seen.
+                    asked.review = Some((*from, (*until).min(end), *how));
                 }
             }
             LegFact::Answered(answer) => {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::chain::{Chain, LinkKind, Subject, critical_leg, what_happened};
 use super::page::{at, span};
-use super::people::class_name;
+use super::people::{class_name, class_words};
 use super::{Cause, Told};
 use crate::cluster::story::dossier::{Dossier, PodStory, RequestStory, SynFate, Viewer};
 use crate::kernel::SimTime;
@@ -176,7 +176,8 @@ fn sent(diagram: &mut Diagram, request: &RequestStory) {
             &record.cause.replace('_', " "),
         );
     }
-    diagram.note(end, 9, &[&record.client], class_name(record.class));
+    let class = format!("{}: {}", class_name(record.class), class_words(record.class));
+    diagram.note(end, 9, &[&record.client], &class);
 }
 
 fn start(diagram: &mut Diagram, pod: &PodStory) {

@@ -1,6 +1,6 @@
 //! What became of requests from a reused address, per design.
 
-use super::{CONFIDENCE, methods, subtitle};
+use super::{CONFIDENCE, methods, subtitle, with_equals};
 use crate::cluster::records::AccessClass;
 use crate::lab::Finished;
 use crate::lab::numbers::RunNumbers;
@@ -66,29 +66,27 @@ pub(super) fn access(result: &Finished) -> Option<AccessFigure> {
 
 /// Who was let in most often, by all layers or else by one.
 fn title(rows: &[AccessRow]) -> String {
+    // The designs with the largest share, as it is written, so that none is named alone that others equal.
     let most = |class: &str| {
         let shares = rows.iter().filter_map(|row| {
             let share = row.shares.iter().find(|share| share.class == class)?;
-            Some((share.estimate, row.design.as_str()))
+            (share.estimate > 0.0).then_some((share.estimate, row.design.as_str()))
         });
-        let found = shares.filter(|(share, _)| *share > 0.0);
-        // Of equal ones the first.
-        found.reduce(|best, other| if other.0 > best.0 { other } else { best })
+        let shares: Vec<(f64, &str)> = shares.collect();
+        let written = percent(shares.iter().map(|(share, _)| *share).max_by(f64::total_cmp)?);
+        let equal = shares.iter().filter(|(share, _)| percent(*share) == written);
+        let designs: Vec<&str> = equal.map(|(_, design)| *design).collect();
+        Some((written, with_equals(&designs)))
     };
-    if let Some((share, design)) = most("unauthorized") {
-        return format!(
-            "{design} let a client on a reused address in, against all policy, in {} of the runs",
-            percent(share)
-        );
+    if let Some((share, designs)) = most("unauthorized") {
+        return format!("{designs} let a client on a reused address in, against all policy, in {share} of the runs");
     }
     match (most("network_bypassed"), most("mesh_bypassed")) {
-        (Some((share, design)), _) => format!(
-            "No run let the wrong client in; the network of {design} did in {} of them, and the mesh refused",
-            percent(share)
+        (Some((share, designs)), _) => format!(
+            "No run let the wrong client in; the network of {designs} did in {share} of them, and the mesh refused"
         ),
-        (None, Some((share, design))) => format!(
-            "No run let the wrong client in; the mesh of {design} did in {} of them, and the network refused",
-            percent(share)
+        (None, Some((share, designs))) => format!(
+            "No run let the wrong client in; the mesh of {designs} did in {share} of them, and the network refused"
         ),
         (None, None) => "No client on a reused address got past a layer that was to stop it".to_owned(),
     }

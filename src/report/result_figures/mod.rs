@@ -71,6 +71,16 @@ fn subtitle(result: &Finished) -> String {
     )
 }
 
+/// A design and those that share its place: `vxlan`, `vxlan and native`, `vxlan and 3 other designs`.
+fn with_equals(designs: &[&str]) -> String {
+    match designs {
+        [] => String::new(),
+        [only] => (*only).to_owned(),
+        [first, second] => format!("{first} and {second}"),
+        [first, others @ ..] => format!("{first} and {} other designs", others.len()),
+    }
+}
+
 /// A number of something in words: `1 run`, `1,000 runs`.
 fn many(count: u64, word: &str) -> String {
     match count {

@@ -1,6 +1,6 @@
 //! Of what start-up consists, per design: mean seconds per phase of the measured pods that became ready.
 
-use super::{CONFIDENCE, interval, subtitle};
+use super::{CONFIDENCE, interval, subtitle, with_equals};
 use crate::kernel::SimDuration;
 use crate::lab::Finished;
 use crate::lab::numbers::{DesignNumbers, PHASES, PhaseSums};
@@ -87,21 +87,31 @@ fn row(design: &str, numbers: &DesignNumbers) -> PhasesRow {
 
 /// What takes most of the longest mean start.
 fn title(rows: &[PhasesRow]) -> Option<String> {
-    let ready = rows.iter().filter(|row| row.n_ready > 0 && row.total_s.estimate > 0.0);
-    let slowest = ready.reduce(|best, row| {
+    let ready = || rows.iter().filter(|row| row.n_ready > 0 && row.total_s.estimate > 0.0);
+    let slowest = ready().reduce(|best, row| {
         if row.total_s.estimate > best.total_s.estimate {
             row
         } else {
             best
         }
     })?;
-    let means = slowest.means_s.iter().map(|mean| mean.estimate).enumerate();
-    let (phase, mean) = means.reduce(|best, other| if other.1 > best.1 { other } else { best })?;
-    Some(format!(
-        "Pods that became ready took longest in {}: {} on average, {:.0} % of it for the phase {}",
-        slowest.design,
-        duration(slowest.total_s.estimate),
-        100.0 * mean / slowest.total_s.estimate,
-        PHASES[phase]
-    ))
+    let took = duration(slowest.total_s.estimate);
+    let equal: Vec<&PhasesRow> = ready().filter(|row| duration(row.total_s.estimate) == took).collect();
+    // The longest phase is named if it is the same in all of them.
+    let longest = |row: &PhasesRow| {
+        let means = row.means_s.iter().map(|mean| mean.estimate).enumerate();
+        let (phase, mean) = means.reduce(|best, other| if other.1 > best.1 { other } else { best })?;
+        let share = 100.0 * mean / row.total_s.estimate;
+        Some(format!(", {share:.0} % of it for the phase {}", PHASES[phase]))
+    };
+    let phase = longest(slowest).filter(|phase| equal.iter().all(|row| longest(row).as_ref() == Some(phase)));
+    let equal: Vec<&str> = equal.iter().map(|row| row.design.as_str()).collect();
+    let where_ = match equal.len() == ready().count() && equal.len() > 1 {
+        true => format!("Pods that became ready took {took} on average in every design"),
+        false => format!(
+            "Pods that became ready took longest in {}: {took} on average",
+            with_equals(&equal)
+        ),
+    };
+    Some(where_ + &phase.unwrap_or_default())
 }
