@@ -142,7 +142,12 @@ impl Axes {
 
     fn share_ticks(&self, tall: bool) -> Vec<Tick> {
         if self.side == Side::Complement {
-            return decades(self.share.from, 1.0, |share| format!("{} %", number(share * 100.0)));
+            let label = |share: f64| format!("{} %", number(share * 100.0));
+            // Two labels are few for a whole axis.
+            if self.share.from >= 0.1 {
+                return [1.0, 0.5, 0.2, 0.1].map(|share| (share, label(share))).to_vec();
+            }
+            return decades(self.share.from, 1.0, label);
         }
         let shares: &[f64] = if tall {
             &[0.0, 0.2, 0.4, 0.6, 0.8, 1.0]

@@ -134,7 +134,17 @@ fn check_specification(case: &str, plot: &Plot, name: &str) {
     assert!(!named.is_empty());
     let columns = plot.sheet(name).columns;
     for field in named {
-        let calculated = ["from_s", "until_s", "shown_s", "last", "until"].contains(&field.as_str());
+        let calculated = [
+            "from_s",
+            "until_s",
+            "shown_s",
+            "last",
+            "until",
+            "shown_difference",
+            "shown_lower",
+            "shown_upper",
+        ]
+        .contains(&field.as_str());
         assert!(
             calculated || columns.contains(&field.as_str()),
             "{case}: no column {field} in {columns:?}"
