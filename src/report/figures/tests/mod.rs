@@ -18,6 +18,7 @@ mod data;
 mod data_factors;
 mod golden;
 mod legible;
+mod many;
 mod timeline;
 
 use data::{access, exposure, few_phases, forest, long_name, names, phases, six_designs, startup, twelve_designs};
@@ -296,11 +297,10 @@ fn exposure_of_few_and_of_many_designs() {
     let one = exposure(&names(1), 200);
     check_plot("exposure-one", &Plot::Exposure(one), "exposure_distribution");
     let many: Vec<String> = (0..12).map(long_name).collect();
-    let texts = check_plot(
-        "exposure-twelve",
-        &Plot::Exposure(exposure(&many, 600)),
-        "exposure_distribution",
-    );
+    let mut twelve = exposure(&many, 600);
+    // With these there would be more designs than are drawn.
+    twelve.without.clear();
+    let texts = check_plot("exposure-twelve", &Plot::Exposure(twelve), "exposure_distribution");
     assert!(!texts.iter().any(|(text, _)| text.contains('…')));
     let empty = super::exposure::exposure_distribution(&ExposureFigure::default(), Theme::Light);
     assert!(contains(&check("exposure-empty", &empty), "no data"));
