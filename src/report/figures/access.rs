@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::axis::LinearScale;
 use super::canvas::{Canvas, MARGIN, NORMAL, SMALL, WIDTH};
+use super::many;
 use super::shapes;
 use super::sheet::{Sheet, sheet_row};
 use super::style::{Anchor, Font, Style};
@@ -118,20 +119,24 @@ impl AccessFigure {
     }
 }
 
-/// Draws the share of runs with each class of access, per design.
+/// Draws the share of runs with each class of access, per design; of very many designs some (`many`).
 pub fn access_classes(figure: &AccessFigure, theme: Theme) -> Figure {
     let classes = classes(figure);
     let words = &figure.words;
     if classes.is_empty() || figure.rows.iter().all(|row| row.n_runs == 0) {
         return without_data(NAME, &words.title, &words.subtitle, "no run was judged", theme);
     }
+    let names: Vec<&str> = figure.rows.iter().map(|row| row.design.as_str()).collect();
+    let drawn = many::drawn(&names, None);
+    let rows = figure.rows.iter().filter(|row| drawn.contains(&row.design.as_str()));
+    let rows: Vec<&AccessRow> = rows.collect();
     let mut canvas = Canvas::new(theme);
     let mut y = canvas.heading(&words.title, &words.subtitle);
     let columns = classes.len().div_ceil(classes.len().div_ceil(COLUMNS_MAX));
     for block in classes.chunks(columns) {
-        y = draw_block(&mut canvas, figure, block, columns, y);
+        y = draw_block(&mut canvas, &rows, block, columns, y);
     }
-    let end = canvas.caption(&words.caption, y);
+    let end = canvas.caption(&many::told(&words.caption, names.len(), drawn.len()), y);
     Figure {
         name: NAME.to_owned(),
         svg: canvas.finish(end, &words.title),
@@ -150,7 +155,7 @@ fn classes(figure: &AccessFigure) -> Vec<&str> {
 }
 
 /// Heads, rows and axes of some classes; returns the lower edge.
-fn draw_block(canvas: &mut Canvas, figure: &AccessFigure, classes: &[&str], columns: usize, top: f64) -> f64 {
+fn draw_block(canvas: &mut Canvas, rows: &[&AccessRow], classes: &[&str], columns: usize, top: f64) -> f64 {
     let width = (WIDTH - 2.0 * MARGIN - GUTTER) / columns as f64;
     let left = |column: usize| MARGIN + GUTTER + column as f64 * width;
     let right = left(classes.len());
@@ -161,7 +166,7 @@ fn draw_block(canvas: &mut Canvas, figure: &AccessFigure, classes: &[&str], colu
         .collect();
     let lines = titles.iter().map(Vec::len).max().unwrap_or(1);
     let rows_top = top + 12.0 + lines as f64 * 15.0 + 8.0;
-    let bottom = rows_top + figure.rows.len() as f64 * ROW;
+    let bottom = rows_top + rows.len() as f64 * ROW;
     for (column, (class, title)) in classes.iter().zip(&titles).enumerate() {
         let middle = left(column) + width / 2.0;
         let first = rows_top - 16.0 - (title.len() - 1) as f64 * 15.0;
@@ -189,7 +194,7 @@ fn draw_block(canvas: &mut Canvas, figure: &AccessFigure, classes: &[&str], colu
             font.anchored(Anchor::End),
         );
     }
-    for (index, row) in figure.rows.iter().enumerate() {
+    for (index, row) in rows.iter().enumerate() {
         let y = rows_top + index as f64 * ROW;
         canvas.line([MARGIN, y], [right, y], Style::stroke(palette::RULE, 1.0));
         row_head(canvas, row, y);

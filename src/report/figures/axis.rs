@@ -66,10 +66,11 @@ impl Axis {
         }
     }
 
-    /// Round times within the axis, the most important first.
+    /// Round times within the axis, the most important first. Ten minutes come before five: where there is room for one of
+    /// them, an axis that ends before half an hour is better labelled near its end.
     pub fn round_times(&self) -> Vec<f64> {
         const BY_IMPORTANCE: [f64; 22] = [
-            1.0, 10.0, 30.0, 60.0, 1800.0, 300.0, 600.0, 2.0, 5.0, 120.0, 20.0, 3600.0, 0.1, 86_400.0, 21_600.0,
+            1.0, 10.0, 30.0, 60.0, 1800.0, 600.0, 300.0, 2.0, 5.0, 120.0, 20.0, 3600.0, 0.1, 86_400.0, 21_600.0,
             7200.0, 0.5, 0.2, 0.01, 43_200.0, 604_800.0, 172_800.0,
         ];
         BY_IMPORTANCE
@@ -199,6 +200,29 @@ mod tests {
             ["0.5 s", "30 s", "2 min", "2 h"]
         );
         assert_eq!([0.5, 30.0, 120.0].map(short_tick_label), ["0.5s", "30s", "2m"]);
+    }
+
+    /// Panels beside each other, about 200 units wide, whose axes end anywhere.
+    #[test]
+    fn the_later_part_of_a_narrow_axis_has_a_label() {
+        for (to, wanted) in [(1790.0, "10m"), (1900.0, "30m"), (7300.0, "2h"), (25_000.0, "6h")] {
+            let axis = Axis::logarithmic(1.0, to);
+            let labels: Vec<String> = axis.round_times().into_iter().map(short_tick_label).collect();
+            let sizes: Vec<(f64, f64)> = axis
+                .round_times()
+                .into_iter()
+                .zip(&labels)
+                .map(|(time, label)| (axis.share(time) * 200.0, label.len() as f64 * 8.0))
+                .collect();
+            let shown = labels_that_fit(&sizes, 5.0, [-20.0, 224.0]);
+            let shown: Vec<&String> = labels
+                .iter()
+                .zip(shown)
+                .filter(|entry| entry.1)
+                .map(|entry| entry.0)
+                .collect();
+            assert!(shown.iter().any(|label| *label == wanted), "{to}: {shown:?}");
+        }
     }
 
     #[test]

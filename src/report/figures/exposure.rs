@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::axis::{Axis, short_tick_label, tick_label};
 use super::canvas::{Canvas, MARGIN, NORMAL, SMALL, WIDTH};
 use super::chart::Frame;
+use super::many;
 use super::panel::{Panel, Tick};
 use super::shapes::{fitted, line_sample, name};
 use super::sheet::{Sheet, sheet_row};
@@ -223,7 +224,7 @@ fn kind_in_words(series: &ExposureSeries) -> String {
     }
 }
 
-/// Draws the distribution of exposure per design.
+/// Draws the distribution of exposure per design; of very many designs some (`many`), on the axis of all.
 pub fn exposure_distribution(figure: &ExposureFigure, theme: Theme) -> Figure {
     let words = &figure.words;
     let times = || {
@@ -239,6 +240,8 @@ pub fn exposure_distribution(figure: &ExposureFigure, theme: Theme) -> Figure {
         return without_data(NAME, &words.title, &words.subtitle, reason, theme);
     };
     let time = Axis::logarithmic(from, (most * 1.05).max(from * 4.0));
+    let drawn = of_many(figure);
+    let (figure, words) = (&drawn, &drawn.words);
     let mut canvas = Canvas::new(theme);
     let top = canvas.heading(&words.title, &words.subtitle);
     canvas.text(
@@ -256,6 +259,19 @@ pub fn exposure_distribution(figure: &ExposureFigure, theme: Theme) -> Figure {
         name: NAME.to_owned(),
         svg: canvas.finish(end, &words.title),
     }
+}
+
+/// The same with the designs that are drawn, those with any exposure before those without, and a caption that says how many
+/// are not.
+fn of_many(figure: &ExposureFigure) -> ExposureFigure {
+    let mut names = figure.designs();
+    names.extend(figure.without.iter().map(|(design, ..)| design.as_str()));
+    let drawn = many::drawn(&names, None);
+    let mut shown = figure.clone();
+    shown.series.retain(|series| drawn.contains(&series.design.as_str()));
+    shown.without.retain(|(design, ..)| drawn.contains(&design.as_str()));
+    shown.words.caption = many::told(&shown.words.caption, names.len(), drawn.len());
+    shown
 }
 
 /// A panel per design; returns the lower edge of the last row.

@@ -114,19 +114,43 @@ impl ForestFigure {
                 designs.push(&row.a);
             }
         }
-        let title = "difference, in the unit of the measure";
+        let title = "difference, in the unit beside the measure";
+        // As in the drawing: what the measure is in words, and percentage points for shares. An empty cell is no zero.
+        let labels = self.groups.iter().map(|group| {
+            let label = format!("{} [{}]", group.label, group.scale().1);
+            (group.measure.clone(), Value::String(label))
+        });
+        let labels = Value::Object(labels.collect());
+        let mut rows = nominal("measure", &measures);
+        rows["header"] = json!({
+            "labelExpr": format!("{labels}[datum.value]"),
+            "labelOrient": "top", "labelAnchor": "start", "labelFontWeight": "bold"
+        });
+        let shown = |column: &str, shown: &str| {
+            let value = format!("toNumber(datum.{column})");
+            let scaled = format!("{value} == null ? null : {value} * (datum.unit == '1' ? 100 : 1)");
+            json!({ "calculate": scaled, "as": shown })
+        };
         let tooltip = json!([
-            { "field": "a" }, { "field": "b" }, { "field": "difference_a_minus_b" }, { "field": "lower" },
-            { "field": "upper" }, { "field": "method" }
+            { "field": "a" }, { "field": "b" },
+            { "field": "shown_difference", "type": "quantitative", "title": "a minus b" },
+            { "field": "shown_lower", "type": "quantitative", "title": "lower" },
+            { "field": "shown_upper", "type": "quantitative", "title": "upper" },
+            { "field": "method" }
         ]);
         let body = json!({
-            "facet": { "row": nominal("measure", &measures) },
+            "transform": [
+                shown("difference_a_minus_b", "shown_difference"),
+                shown("lower", "shown_lower"),
+                shown("upper", "shown_upper")
+            ],
+            "facet": { "row": rows },
             "spec": {
                 "encoding": { "y": nominal("a", &designs), "tooltip": tooltip },
                 "layer": [
                     { "mark": { "type": "rule", "strokeDash": [3, 3] }, "encoding": { "x": { "datum": 0 }, "y": { "value": 0 }, "y2": { "value": "height" } } },
-                    { "mark": "rule", "encoding": { "x": number("lower", title), "x2": until("upper") } },
-                    { "mark": { "type": "point", "filled": true }, "encoding": { "x": number("difference_a_minus_b", title) } }
+                    { "mark": "rule", "encoding": { "x": number("shown_lower", title), "x2": until("shown_upper") } },
+                    { "mark": { "type": "point", "filled": true }, "encoding": { "x": number("shown_difference", title) } }
                 ],
                 "width": 420
             },

@@ -5,7 +5,7 @@
 //! Where the data come from and where figures are written is the caller's business. [`plot`] lists the figures; one file
 //! per figure draws it (`…_data` holds its table and specification where that is long); below them [`panel`] and [`chart`]
 //! (axes and grid, drawn with plotters), [`canvas`] (shapes, texts, the document), [`shapes`] (markers, hatching,
-//! whiskers, names), [`style`] and [`theme`] (looks), [`text`] (widths, shortening), [`axis`] (scales, ticks) and
+//! whiskers, names), `many` (which of many designs are drawn), [`style`] and [`theme`] (looks), [`text`] (widths, shortening), [`axis`] (scales, ticks) and
 //! [`palette`] (colours). Values that are not finite are left out rather than drawn somewhere.
 
 pub mod access;
@@ -19,6 +19,7 @@ pub mod factor_map;
 pub mod forest;
 mod lane_drawing;
 mod lanes;
+mod many;
 pub mod palette;
 pub mod panel;
 pub mod phases;

@@ -7,6 +7,7 @@
 use super::axis::{Axis, short_tick_label, tick_label};
 use super::canvas::{Canvas, MARGIN, NORMAL, SMALL, WIDTH};
 use super::chart::Frame;
+use super::many;
 use super::panel::{Panel, Tick, decades};
 use super::shapes::{fitted, name};
 use super::startup_table::table;
@@ -57,7 +58,7 @@ impl Side {
     }
 }
 
-/// Draws start-up latencies per design, from one of two sides.
+/// Draws start-up latencies per design, from one of two sides; of very many designs some (`many`), on the axes of all.
 pub fn startup_figure(figure: &StartupFigure, side: Side, theme: Theme) -> Figure {
     let words = figure.words(side);
     let nothing = |reason| without_data(side.name(), &words.title, &words.subtitle, reason, theme);
@@ -74,6 +75,8 @@ pub fn startup_figure(figure: &StartupFigure, side: Side, theme: Theme) -> Figur
     let mut canvas = Canvas::new(theme);
     let top = canvas.heading(&words.title, &words.subtitle);
     let axes = Axes::of(figure, side);
+    let drawn = of_many(figure);
+    let (figure, words) = (&drawn, drawn.words(side));
     let bottom = if figure.series.len() > OVERLAID_MAX {
         small_multiples(&mut canvas, figure, &axes, top)
     } else {
@@ -97,6 +100,18 @@ pub fn startup_figure(figure: &StartupFigure, side: Side, theme: Theme) -> Figur
         name: side.name().to_owned(),
         svg: canvas.finish(end, &words.title),
     }
+}
+
+/// The same with the designs that are drawn, and captions that say how many are not.
+fn of_many(figure: &StartupFigure) -> StartupFigure {
+    let names: Vec<&str> = figure.series.iter().map(|series| series.design.as_str()).collect();
+    let drawn = many::drawn(&names, figure.control.as_deref());
+    let mut shown = figure.clone();
+    shown.series.retain(|series| drawn.contains(&series.design.as_str()));
+    for words in [&mut shown.words, &mut shown.complement] {
+        words.caption = many::told(&words.caption, names.len(), drawn.len());
+    }
+    shown
 }
 
 pub(super) fn usable(point: &(f64, f64)) -> bool {
@@ -142,7 +157,12 @@ impl Axes {
 
     fn share_ticks(&self, tall: bool) -> Vec<Tick> {
         if self.side == Side::Complement {
-            return decades(self.share.from, 1.0, |share| format!("{} %", number(share * 100.0)));
+            let label = |share: f64| format!("{} %", number(share * 100.0));
+            // Two labels are few for a whole axis.
+            if self.share.from >= 0.1 {
+                return [1.0, 0.5, 0.2, 0.1].map(|share| (share, label(share))).to_vec();
+            }
+            return decades(self.share.from, 1.0, label);
         }
         let shares: &[f64] = if tall {
             &[0.0, 0.2, 0.4, 0.6, 0.8, 1.0]

@@ -34,7 +34,10 @@ pub(super) fn differences(result: &Finished) -> Option<ForestFigure> {
     let confidence = rows().map(|row| row.confidence).fold(f64::NAN, f64::min);
     let title = match (apart, estimated) {
         (0, _) => "No difference between designs can be told from zero".to_owned(),
-        (apart, estimated) => format!("{apart} of {estimated} differences between designs exclude zero"),
+        (1, estimated) => format!("The interval of 1 of {estimated} differences between designs excludes zero"),
+        (apart, estimated) => {
+            format!("The intervals of {apart} of {estimated} differences between designs exclude zero")
+        }
     };
     let used = methods(rows().map(|row| row.method.split(", common random").next().unwrap_or_default()));
     Some(ForestFigure {

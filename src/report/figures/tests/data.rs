@@ -273,7 +273,7 @@ pub(super) fn forest(names: &[String]) -> ForestFigure {
     open[0].upper = None;
     open[0].b = "another".to_owned();
     ForestFigure {
-        words: words("7 of 9 differences between designs exclude zero"),
+        words: words("The intervals of 7 of 9 differences between designs exclude zero"),
         groups: vec![
             group("unauthorized_any", "runs with an unauthorized access", "1", rows(0.2)),
             group(
