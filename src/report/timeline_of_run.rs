@@ -257,14 +257,14 @@ fn exposure_lane(windows: &[ExposureRecord]) -> Option<Lane> {
             Via::PodIp => "via the pod's address",
         };
         let what = match window.class {
-            AccessClass::Unauthorized => "would be let in",
-            AccessClass::NetworkBypassed => "network would let in, mesh not",
-            _ => "a layer would fail",
+            AccessClass::Unauthorized => "open",
+            AccessClass::NetworkBypassed => "network open, mesh not",
+            _ => "a layer open",
         };
         Span {
             start_s: window.start.as_secs_f64(),
             end_s: seconds(window.end),
-            label: format!("{what}, {via}"),
+            label: format!("{what} {via}"),
             kind: SpanKind::Stale,
         }
     });

@@ -21,7 +21,7 @@ use super::{Figure, Interval, Words, palette, without_data};
 
 const NAME: &str = "exposure_distribution";
 /// Room for the labels of the share axis.
-const LEFT: f64 = 56.0;
+const LEFT: f64 = 62.0;
 /// Room right of the last panel.
 const RIGHT: f64 = 26.0;
 /// The axis does not go below the longest exposure divided by this, however short the shortest one is.

@@ -266,9 +266,16 @@ fn part(canvas: &mut Canvas, at: [f64; 2], size: [f64; 2], index: usize) {
 fn draw_row(canvas: &mut Canvas, figure: &PhasesFigure, row: &PhasesRow, [seconds, shares]: [&Panel; 2], middle: f64) {
     let font = Font::bold(NORMAL, palette::INK);
     let height = name(canvas, &row.design, [MARGIN, middle - 6.0], GUTTER - 10.0, 2, font);
-    let ready = format!("{} pods, {} runs", grouped(row.n_ready), grouped(row.n_runs));
-    let below = middle - 6.0 + height / 2.0 + 11.0;
     let small = Font::regular(TINY, palette::GREY);
+    let pods = format!("{} pods", grouped(row.n_ready));
+    let both = format!("{pods}, {} runs", grouped(row.n_runs));
+    // The subtitle says how many runs there are; a number that is cut says nothing.
+    let ready = if small.width(&both) <= GUTTER - 10.0 {
+        both
+    } else {
+        pods
+    };
+    let below = middle - 6.0 + height / 2.0 + 11.0;
     canvas.text_within(&ready, [MARGIN, below], GUTTER - 10.0, small);
     if row.n_ready == 0 || !row.total_s.estimate.is_finite() || row.total_s.estimate <= 0.0 {
         canvas.text(

@@ -22,6 +22,8 @@ fn reached(series: &StartupSeries, after_s: Option<f64>, horizon_s: f64) -> Stri
 /// The table below the panels, which is the legend as well; returns the height of the whole figure.
 pub(super) fn table(canvas: &mut Canvas, figure: &StartupFigure, words: &Words, top: f64) -> f64 {
     const COLUMNS: [f64; 8] = [244.0, 284.0, 362.0, 438.0, 512.0, 576.0, 640.0, WIDTH - MARGIN];
+    /// Least room between the number of pods and that of runs.
+    const APART: f64 = 10.0;
     let right = |colour| Font::regular(SMALL, colour).anchored(Anchor::End);
     let heads = [
         ["measured", "pods"],
@@ -33,7 +35,15 @@ pub(super) fn table(canvas: &mut Canvas, figure: &StartupFigure, words: &Words, 
         ["deleted", "before"],
         ["still", "waiting"],
     ];
-    for (head, x) in heads.iter().zip(COLUMNS) {
+    let widest = |count: fn(&StartupSeries) -> u64, least: f64| {
+        let widths = figure.series.iter().map(count);
+        widths
+            .map(|count| right(palette::INK).width(&grouped(count)))
+            .fold(least, f64::max)
+    };
+    let mut columns = COLUMNS;
+    columns[0] = columns[0].min(columns[1] - widest(|series| series.n_runs, 0.0) - APART);
+    for (head, x) in heads.iter().zip(columns) {
         canvas.text(head[0], [x, top], right(palette::GREY));
         canvas.text(head[1], [x, top + 15.0], right(palette::GREY));
     }
@@ -42,12 +52,7 @@ pub(super) fn table(canvas: &mut Canvas, figure: &StartupFigure, words: &Words, 
         [MARGIN + 26.0, top + 15.0],
         Font::regular(SMALL, palette::GREY),
     );
-    let widest = figure
-        .series
-        .iter()
-        .map(|series| right(palette::INK).width(&grouped(series.n_pods)))
-        .fold(60.0, f64::max);
-    let name_limit = COLUMNS[0] - widest - 8.0 - (MARGIN + 26.0);
+    let name_limit = columns[0] - widest(|series| series.n_pods, 60.0) - 8.0 - (MARGIN + 26.0);
     let mut font = Font::regular(SMALL, palette::INK);
     let two_lines = figure
         .series
@@ -66,7 +71,7 @@ pub(super) fn table(canvas: &mut Canvas, figure: &StartupFigure, words: &Words, 
         name(canvas, &series.design, [MARGIN + 26.0, middle], name_limit, 2, font);
         let mut cells = vec![grouped(series.n_pods), grouped(series.n_runs)];
         if series.n_pods == 0 {
-            cells.resize(COLUMNS.len(), "–".to_owned());
+            cells.resize(columns.len(), "–".to_owned());
         } else {
             cells.extend(
                 series
@@ -75,7 +80,7 @@ pub(super) fn table(canvas: &mut Canvas, figure: &StartupFigure, words: &Words, 
             );
             cells.extend([series.ready_share, series.deleted_share, series.never_share].map(percent));
         }
-        for (cell, x) in cells.iter().zip(COLUMNS) {
+        for (cell, x) in cells.iter().zip(columns) {
             canvas.text(cell, [x, base], right(palette::INK));
         }
         y += step;

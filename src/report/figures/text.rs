@@ -70,6 +70,14 @@ pub fn truncated(text: &str, size: f64, weight: Weight, limit: f64) -> String {
     shortened
 }
 
+/// Whether a text begins with what belongs to a number before it.
+fn begins_with_unit(text: &str) -> bool {
+    let word = text
+        .split(|letter: char| letter.is_whitespace() || ",;:.)]".contains(letter))
+        .next();
+    matches!(word, Some("%" | "ms" | "s" | "min" | "h"))
+}
+
 /// Breaks `text` into at most `lines` lines of at most `limit` width, at line ends, after a space or `,` and before `@`,
 /// or else after `-`, `_`, `/` or `.`; what is left is truncated in the last line.
 pub fn wrapped(text: &str, size: f64, weight: Weight, limit: f64, lines: usize) -> Vec<String> {
@@ -89,10 +97,10 @@ pub fn wrapped(text: &str, size: f64, weight: Weight, limit: f64, lines: usize) 
                 (cut, good, good_width) = (end, end, limit);
                 break;
             }
-            // A number and its per cent sign stay together, and so does a number with its point.
+            // A number and its unit stay together, and so does a number with its point.
             let next = rest[end..].chars().next();
             let breaks = match character {
-                ' ' => next != Some('%'),
+                ' ' => !begins_with_unit(&rest[end..]),
                 '.' => next.is_none_or(|next| !next.is_ascii_digit()),
                 '-' | '_' | '/' => true,
                 ',' => next.is_some_and(char::is_alphabetic),
