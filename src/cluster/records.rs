@@ -158,6 +158,46 @@ pub struct PodRecord {
     pub delayed_by: Option<DelayCause>,
 }
 
+/// The phases of a start in the order of the critical path, as in the columns of `pods`.
+pub const PHASES: [&str; 8] = [
+    "admission",
+    "scheduling",
+    "sandbox",
+    "identity",
+    "containers",
+    "certificate",
+    "configuration",
+    "readiness",
+];
+/// The same as they are told in a story: by what is waited for.
+pub const PHASES_TOLD: [&str; PHASES.len()] = [
+    "admission",
+    "scheduling",
+    "sandbox",
+    "network plugin",
+    "containers",
+    "certificate",
+    "configuration",
+    "readiness",
+];
+
+impl PodRecord {
+    /// How long each phase of [`PHASES`] took; nothing where the start ended before it was over.
+    #[must_use]
+    pub const fn phases(&self) -> [Option<SimDuration>; PHASES.len()] {
+        [
+            self.admission,
+            self.scheduling,
+            self.sandbox,
+            self.identity,
+            self.containers,
+            self.certificate,
+            self.configuration,
+            self.readiness,
+        ]
+    }
+}
+
 /// What a layer says or said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::cell::Word;
 use crate::cluster::records::{
-    AccessClass, AccessRecord, DelayCause, ExitCause, ExposureRecord, PodRecord, RunRecord, Via,
+    AccessClass, AccessRecord, DelayCause, ExitCause, ExposureRecord, PHASES, PodRecord, RunRecord, Via,
 };
 use crate::kernel::{RunFailure, SimDuration, SimTime};
 use crate::stats::{Observation, Outcome};
@@ -25,18 +25,6 @@ pub struct ExposureKind {
     pub via: Via,
 }
 
-/// The phases of a start in the order of the critical path, as in the columns of `pods`.
-pub const PHASES: [&str; 8] = [
-    "admission",
-    "scheduling",
-    "sandbox",
-    "identity",
-    "containers",
-    "certificate",
-    "configuration",
-    "readiness",
-];
-
 /// Phases of the measured pods of one run that became ready. They are a partition of each pod's start, so their sums are
 /// one of the sum of starts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,17 +38,7 @@ pub struct PhaseSums {
 impl PhaseSums {
     fn add(&mut self, pod: &PodRecord) {
         self.ready += 1;
-        let phases = [
-            pod.admission,
-            pod.scheduling,
-            pod.sandbox,
-            pod.identity,
-            pod.containers,
-            pod.certificate,
-            pod.configuration,
-            pod.readiness,
-        ];
-        for (sum, phase) in self.spent.iter_mut().zip(phases) {
+        for (sum, phase) in self.spent.iter_mut().zip(pod.phases()) {
             *sum += phase.unwrap_or(SimDuration::ZERO);
         }
     }

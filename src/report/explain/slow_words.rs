@@ -4,7 +4,7 @@ use super::course::fate_words;
 use super::page::{at, list, many, span};
 use super::request::correction_words;
 use crate::cluster::istio::sidecar::Answer;
-use crate::cluster::records::{DelayCause, PodRecord};
+use crate::cluster::records::{DelayCause, PHASES_TOLD, PodRecord};
 use crate::cluster::story::dossier::{Asked, ConnectionStory, Correction, Dossier, PodStory, SynFate};
 use crate::cluster::story::{ReviewFailure, Wait};
 use crate::kernel::{SimDuration, SimTime};
@@ -77,19 +77,10 @@ pub(super) fn mechanism(cause: Option<DelayCause>, pods: &[&PodStory], dossier: 
 
 /// Where a pod's time went, phase by phase.
 pub(super) fn phases(record: &PodRecord) -> String {
-    let phases = [
-        ("admission", record.admission),
-        ("scheduling", record.scheduling),
-        ("sandbox", record.sandbox),
-        ("network plugin", record.identity),
-        ("containers", record.containers),
-        ("certificate", record.certificate),
-        ("configuration", record.configuration),
-        ("readiness", record.readiness),
-    ];
-    let told: Vec<String> = phases
+    let told: Vec<String> = PHASES_TOLD
         .iter()
-        .filter_map(|(name, spent)| Some((name, (*spent)?)))
+        .zip(record.phases())
+        .filter_map(|(name, spent)| Some((name, spent?)))
         .filter(|(_, spent)| spent.as_nanos() > 0)
         .map(|(name, spent)| format!("{name} {}", span(spent)))
         .collect();

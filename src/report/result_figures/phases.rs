@@ -1,9 +1,10 @@
 //! Of what start-up consists, per design: mean seconds per phase of the measured pods that became ready.
 
 use super::{CONFIDENCE, interval, subtitle, with_equals};
+use crate::cluster::records::PHASES;
 use crate::kernel::SimDuration;
 use crate::lab::Finished;
-use crate::lab::numbers::{DesignNumbers, PHASES, PhaseSums};
+use crate::lab::numbers::{DesignNumbers, PhaseSums};
 use crate::report::figures::phases::{PhasesFigure, PhasesRow};
 use crate::report::figures::text::{duration, percent};
 use crate::report::figures::{Interval, Words};

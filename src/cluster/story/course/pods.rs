@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Making, Span, SpanKind};
 use crate::cluster::ids::{IstiodId, PodId};
 use crate::cluster::istio::connection::Leg;
-use crate::cluster::records::PodRecord;
+use crate::cluster::records::{PHASES_TOLD, PodRecord};
 use crate::cluster::story::{Fact, LegFact, ReviewFailure, Wait};
 use crate::kernel::SimTime;
 
@@ -14,23 +14,14 @@ pub(super) fn phases(making: &mut Making, records: &[PodRecord]) {
     for (index, record) in records.iter().enumerate() {
         let track = making.pod(PodId(index as u32));
         let mut from = record.wished;
-        for (name, phase) in [
-            ("admission", record.admission),
-            ("scheduling", record.scheduling),
-            ("sandbox", record.sandbox),
-            ("network plugin", record.identity),
-            ("containers", record.containers),
-            ("certificate", record.certificate),
-            ("configuration", record.configuration),
-            ("readiness", record.readiness),
-        ] {
+        for (name, phase) in PHASES_TOLD.iter().zip(record.phases()) {
             let Some(length) = phase else { continue };
             making.course.spans.push(Span {
                 track,
                 from,
                 to: Some(from + length),
                 kind: SpanKind::Phase,
-                what: name.to_owned(),
+                what: (*name).to_owned(),
             });
             from += length;
         }
