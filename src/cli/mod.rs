@@ -55,7 +55,7 @@ enum Command {
     Merge(merge::MergeArgs),
     /// Compares designs of one result, or of two, with intervals that hold together.
     Compare(compare::CompareArgs),
-    /// Draws the figures of a result again, in other forms or another theme.
+    /// Draws the figures of a result and writes its reports again, in one form or in all, in another theme.
     Report(report::ReportArgs),
     /// Replays one run and tells it: who believed what when, who was let in, and what delayed which pod.
     Explain(explain::ExplainArgs),
