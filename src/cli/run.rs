@@ -15,7 +15,7 @@ use super::load::{self, LoadRequest};
 use super::{dry_run, exit_code, explain, junit, origin, pages, print, terminal};
 use crate::lab::designs::{Simulator, plan};
 use crate::lab::progress::Listen;
-use crate::lab::store::SUMMARY_MD;
+use crate::lab::store::REPORT_HTML;
 use crate::lab::{Finished, Options, Plan, Shard, Simulate, Start, Summary, Verdict, execute_told, result_dir};
 use crate::report::table;
 
@@ -259,7 +259,10 @@ fn shown(finished: &Finished) -> String {
     if let Some(stopping) = &finished.manifest.stopping {
         text.push_str(&format!("Stopped: {}.\n", stopping.reason));
     }
-    text.push_str(&format!("Result: {}{found}\n", finished.dir.join(SUMMARY_MD).display()));
+    text.push_str(&format!(
+        "Result: {}{found}\n",
+        finished.dir.join(REPORT_HTML).display()
+    ));
     text
 }
 
@@ -361,11 +364,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let stop = AtomicBool::new(false);
         let first = run_loaded(&loaded(Fake::default()), &request("", dir.path()), &stop, &Nobody).unwrap();
-        std::fs::remove_file(dir.path().join(SUMMARY_MD)).unwrap();
+        std::fs::remove_file(dir.path().join(REPORT_HTML)).unwrap();
         let second = run_loaded(&loaded(Fake::default()), &request("", dir.path()), &stop, &Nobody).unwrap();
-        assert!(second.found && dir.path().join(SUMMARY_MD).exists());
+        assert!(second.found && dir.path().join(REPORT_HTML).exists());
         assert_eq!((&first.summary, &first.manifest), (&second.summary, &second.manifest));
-        let of_new = shown(&first).replace("summary.md", "summary.md, found complete and checked");
+        let of_new = shown(&first).replace("report.html", "report.html, found complete and checked");
         assert_eq!(of_new, shown(&second));
     }
 
