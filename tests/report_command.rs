@@ -109,6 +109,19 @@ fn figures_and_reports_are_made_again_to_the_byte() {
     );
     assert_same(&written, &made, &again, "the rows");
 
+    // A file that cannot be read stops nobody while the rows are there.
+    let of_run = std::fs::read(made.join("report.json")).unwrap();
+    std::fs::write(made.join("report.json"), "{").unwrap();
+    let told = done(
+        program()
+            .arg("report")
+            .arg(&made)
+            .args(["--format", "tex", "--out"])
+            .arg(dir.path().join("damaged")),
+    );
+    assert!(told.contains("from the stored rows"), "{told}");
+    std::fs::write(made.join("report.json"), of_run).unwrap();
+
     for table in ["runs", "pods", "accesses", "exposures"] {
         std::fs::remove_file(made.join(format!("{table}.parquet"))).unwrap();
     }

@@ -192,8 +192,13 @@ impl Source {
         };
         let stored = Stored::read(results)?.filter(|stored| stored.result_digest == manifest.result_digest);
         let of_result = |content: &Content| Some(&content.result_digest) == manifest.result_digest.as_ref();
-        let content = pages::stored(results)?.filter(of_result);
-        if !table_path(results, "runs").exists() {
+        let rows = table_path(results, "runs").exists();
+        let content = match pages::stored(results) {
+            // Where the rows are, a damaged file or one of another version is made anew and stops nobody.
+            Err(_) if rows => None,
+            stored => stored?.filter(of_result),
+        };
+        if !rows {
             let stored = stored.ok_or_else(|| CliError::NoRows {
                 path: results.to_owned(),
             })?;
