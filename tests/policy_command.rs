@@ -162,14 +162,16 @@ fn ask_layers(cases: &[(&str, &str, u16, &str, [&str; 3])]) {
 fn what_is_not_evaluated_is_refused_and_leniently_makes_verdicts_unknown() {
     let folder = tempfile::tempdir().expect("a folder");
     let shop = std::fs::read_to_string(format!("{SHOP}/shop.yaml")).expect("read");
-    let filter =
-        "apiVersion: networking.istio.io/v1alpha3\nkind: EnvoyFilter\nmetadata: {name: f, namespace: shop}\nspec: {}\n";
+    let filter = "apiVersion: cilium.io/v2\nkind: CiliumEnvoyConfig\nmetadata: {name: f, namespace: shop}\nspec: {}\n";
     std::fs::write(folder.path().join("shop.yaml"), shop).expect("written");
     std::fs::write(folder.path().join("z.yaml"), filter).expect("written");
     let path = folder.path().to_str().expect("UTF-8");
     let refused = policy(&["--manifests", path]).code(2);
     let error = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
-    assert!(error.contains("EnvoyFilter") && error.contains("z.yaml:2:7"), "{error}");
+    assert!(
+        error.contains("CiliumEnvoyConfig") && error.contains("z.yaml:2:7"),
+        "{error}"
+    );
 
     let ask = [
         "--manifests",
@@ -184,9 +186,88 @@ fn what_is_not_evaluated_is_refused_and_leniently_makes_verdicts_unknown() {
     let output = done.get_output();
     let table = String::from_utf8_lossy(&output.stdout).into_owned();
     let row = table.lines().find(|line| line.contains("shop/back")).expect("a row");
-    assert!(row.contains(",unknown,unknown,unknown,"), "{row}");
+    assert!(row.contains(",unknown,allow,unknown,"), "{row}");
     let warnings = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(warnings.contains("EnvoyFilter"), "{warnings}");
+    assert!(warnings.contains("CiliumEnvoyConfig"), "{warnings}");
+}
+
+#[test]
+fn an_answer_names_the_deciding_rule_of_each_direction_and_the_way_of_the_call() {
+    let ask = |from: &str, to: &str, path: &str| {
+        let queries = json!([{"from": from, "to": to, "port": 8080, "method": "GET", "path": path}]);
+        answers(SHOP, &queries).remove(0)
+    };
+    let answer = ask("shop/front", "shop/back", "/items/7");
+    let part = |direction: &str| answer[direction]["because"].as_str().unwrap_or_default().to_owned();
+    assert_eq!(answer["ingress"]["verdict"], "allow");
+    assert!(
+        part("ingress").contains("NetworkPolicy shop/back, rule 0) at "),
+        "{answer:#}"
+    );
+    assert!(
+        part("egress").contains("no policy restricts this direction"),
+        "{answer:#}"
+    );
+    let because = answer["because"].as_str().unwrap_or_default();
+    for text in [
+        "egress: ",
+        "ingress: ",
+        "AuthorizationPolicy shop/back, rule 0) at ",
+        "by Service shop/back: with mutual TLS",
+    ] {
+        assert!(because.contains(text), "{text}: {because}");
+    }
+    let queries = json!([{"from": "ambient/client", "to": "guarded/web", "port": 80, "method": "GET"}]);
+    let waypoint = answers(LAYERS, &queries).remove(0);
+    let because = waypoint["because"].as_str().unwrap_or_default();
+    let identity = "whose identity the workload sees (`cluster.local/ns/guarded/sa/gate`)";
+    assert!(because.contains(identity), "{because}");
+}
+
+#[test]
+fn a_table_asks_the_requests_that_rules_name() {
+    let done = policy(&[
+        "--manifests",
+        SHOP,
+        "--to",
+        "shop/back",
+        "--port",
+        "8080",
+        "--format",
+        "csv",
+    ])
+    .success();
+    let table = String::from_utf8_lossy(&done.get_output().stdout).into_owned();
+    for row in [
+        ",shop/front,shop/back,8080,TCP,GET,/items/,allow,allow,allow,",
+        ",shop/front,shop/back,8080,TCP,GET,/,allow,deny,deny,",
+        ",shop/front,shop/back,8080,TCP,POST,/,allow,deny,deny,",
+    ] {
+        assert!(table.contains(row), "{row}\n{table}");
+    }
+}
+
+#[test]
+fn ends_that_are_no_workload_are_entities_addresses_and_names() {
+    for (to, expected) in [
+        ("entity:hst", "didyoumean`host`?"),
+        ("entity:cluster", "severalthingsatonce"),
+        ("entity:all", "entitiesthatcanbeaskedabout"),
+        ("dns:*.example.test", "isnoDNSname"),
+        ("ip:10.0.0", "isnoIPaddress"),
+    ] {
+        let done = policy(&["--manifests", SHOP, "--to", to, "--port", "80"]).code(2);
+        let text = String::from_utf8_lossy(&done.get_output().stderr).replace(['\n', ' ', '│'], "");
+        assert!(text.contains(expected), "{to}: {text}");
+    }
+    for to in [
+        "entity:host",
+        "entity:kube-apiserver",
+        "dns:api.example.test",
+        "ip:203.0.113.7",
+    ] {
+        policy(&["--manifests", SHOP, "--to", to, "--port", "80"]).success();
+    }
 }
 
 /// The rows of a folder's truth table without their reasons, sorted.

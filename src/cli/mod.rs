@@ -23,6 +23,7 @@ pub mod params;
 pub mod policy;
 mod policy_output;
 mod policy_queries;
+mod policy_table;
 pub mod report;
 pub mod run;
 pub mod schema;

@@ -10,16 +10,14 @@ use clap::{Args, ValueEnum};
 
 use super::error::CliError;
 use super::policy_queries::Query;
-use super::{exit_code, load, policy_output, policy_queries, print};
+use super::{exit_code, load, policy_output, policy_queries, policy_table, print};
+use crate::policy::cilium::{Entity, NamePattern};
 use crate::policy::layers::{Answer, Ask, Layers};
 use crate::policy::network::{Cni, End, Enforcement, Options};
-use crate::policy::{Because, Decision, Http, Protocol};
-use crate::scenario::manifests::{EndpointManifest, Manifests, Purpose, ReadOptions, read_folder_for};
+use crate::policy::{Because, Decision, Http, Reserved, Verdict};
+use crate::scenario::error::near_match;
+use crate::scenario::manifests::{Layer, Manifests, Purpose, ReadOptions, Side, read_folder_for};
 
-/// Most rows of a truth table; a larger one is asked for in parts.
-const ROWS_MAX: usize = 1_000_000;
-/// Most workloads that a note names.
-const NAMED_MAX: usize = 5;
 /// Trust domain of a mesh that names none (istio/api `mesh/v1alpha1/config.proto`, default).
 const TRUST_DOMAIN: &str = "cluster.local";
 
@@ -66,15 +64,15 @@ pub struct PolicyArgs {
     /// A JSON array of questions: `{"id","from","to","port","protocol","method","path","headers"}`.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["from", "to", "port"])]
     queries: Option<PathBuf>,
-    /// Only from this workload or address: `namespace/name`, `ip:ADDRESS`.
+    /// Only from this end: `namespace/name`, `ip:ADDRESS`, `entity:NAME` (an entity of Cilium such as `host`), `dns:NAME`.
     #[arg(long, value_name = "A")]
-    from: Option<String>,
-    /// Only to this workload or address.
+    pub(super) from: Option<String>,
+    /// Only to this end.
     #[arg(long, value_name = "B")]
-    to: Option<String>,
+    pub(super) to: Option<String>,
     /// Only this port of the pods; without it, every port that they declare or that a Service leads to.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    port: Option<u16>,
+    pub(super) port: Option<u16>,
     /// How answers are printed.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -90,6 +88,9 @@ pub struct PolicyArgs {
     /// Cilium's enforcement mode.
     #[arg(long, value_enum, default_value_t)]
     enforcement: Mode,
+    /// Blocks of addresses mean nodes under Cilium too (its option `policy-cidr-match-mode: nodes`).
+    #[arg(long)]
+    cidr_matches_nodes: bool,
 }
 
 /// A question with its answer.
@@ -98,11 +99,23 @@ pub(super) struct Case {
     pub query: Query,
     /// What the network says.
     pub network: &'static str,
+    /// What it says at the source, if that is a workload.
+    pub egress: Option<Part>,
+    /// What it says at the destination, if that is a workload.
+    pub ingress: Option<Part>,
     /// What the mesh says.
     pub mesh: &'static str,
     /// Whether the request gets through both layers.
     pub together: &'static str,
     /// Why, for all of them.
+    pub because: String,
+}
+
+/// One direction's answer.
+pub(super) struct Part {
+    /// The verdict.
+    pub verdict: &'static str,
+    /// The deciding policy and rule, with the place.
     pub because: String,
 }
 
@@ -119,11 +132,12 @@ pub fn run(arguments: &PolicyArgs) -> Result<u8, CliError> {
     for warning in &manifests.warnings {
         eprintln!("warning: {warning}");
     }
-    let layers = layers(&manifests, arguments);
+    let (layers, mut names) = (layers(&manifests, arguments), Vec::new());
     let questions = match &arguments.queries {
-        Some(file) => from_file(&manifests, file)?,
-        None => all(&manifests, arguments)?,
+        Some(file) => from_file(&manifests, file, &mut names)?,
+        None => policy_table::all(&manifests, &layers, arguments, &mut names)?,
     };
+    let layers = layers.with_names(names);
     let cases: Vec<Case> = questions
         .into_iter()
         .map(|(query, ends)| answer(&manifests, &layers, query, ends))
@@ -146,6 +160,7 @@ fn layers(manifests: &Manifests, arguments: &PolicyArgs) -> Layers {
             Mode::Always => Enforcement::Always,
             Mode::Never => Enforcement::Never,
         },
+        cidr_matches_nodes: arguments.cidr_matches_nodes,
         ..Options::default()
     };
     let endpoints = manifests.endpoints.iter().map(|e| e.endpoint.clone()).collect();
@@ -154,102 +169,74 @@ fn layers(manifests: &Manifests, arguments: &PolicyArgs) -> Layers {
 }
 
 /// A question with its client and its server.
-type Question = (Query, [End; 2]);
+pub(super) type Question = (Query, [End; 2]);
 
-fn from_file(manifests: &Manifests, file: &Path) -> Result<Vec<Question>, CliError> {
+fn from_file(manifests: &Manifests, file: &Path, names: &mut Vec<String>) -> Result<Vec<Question>, CliError> {
     let queries = policy_queries::read(file)?.into_iter();
     queries
         .map(|query| {
-            let from = find(manifests, "`from` of a question", &query.from)?;
-            let to = find(manifests, "`to` of a question", &query.to)?;
+            let from = find(manifests, "`from` of a question", &query.from, names)?;
+            let to = find(manifests, "`to` of a question", &query.to, names)?;
             Ok((query, [from, to]))
         })
         .collect()
 }
 
-/// Every pair of workloads on every declared port, as far as the arguments ask for it.
-fn all(manifests: &Manifests, arguments: &PolicyArgs) -> Result<Vec<Question>, CliError> {
-    let chosen = |argument: &'static str, text: &Option<String>| -> Result<Vec<(String, End)>, CliError> {
-        match text {
-            Some(text) => Ok(vec![(text.clone(), find(manifests, argument, text)?)]),
-            // By position: two workloads may have one name.
-            None => Ok(manifests
-                .endpoints
-                .iter()
-                .enumerate()
-                .map(|(position, e)| (name(manifests, e), End::Workload(position)))
-                .collect()),
-        }
-    };
-    let clients = chosen("--from", &arguments.from)?;
-    let (mut questions, mut without_ports) = (Vec::new(), Vec::new());
-    for (to, server) in chosen("--to", &arguments.to)? {
-        let ports: Vec<(u16, Protocol)> = match (arguments.port, server) {
-            (Some(port), _) => vec![(port, Protocol::Tcp)],
-            (None, End::Workload(position)) => {
-                let ports = manifests.ports(position);
-                if ports.is_empty() {
-                    without_ports.push(to.clone());
-                }
-                ports
-            }
-            (None, End::Reserved(_) | End::Address(_)) => {
-                return Err(CliError::Argument {
-                    argument: "--to",
-                    reason: format!("`{to}` declares no ports"),
-                    hint: "name one with --port",
-                });
-            }
-        };
-        for (port, protocol) in ports {
-            for (from, client) in &clients {
-                if questions.len() == ROWS_MAX {
-                    return Err(CliError::Argument {
-                        argument: "--manifests",
-                        reason: format!("the table would have more than {ROWS_MAX} rows"),
-                        hint: "narrow it with --from, --to or --port, or ask with --queries",
-                    });
-                }
-                if *client != server || arguments.from.is_some() {
-                    let query = Query::of(from.clone(), to.clone(), port, protocol);
-                    questions.push((query, [*client, server]));
-                }
-            }
-        }
-    }
-    if !without_ports.is_empty() {
-        let shown = without_ports.iter().take(NAMED_MAX).map(String::as_str);
-        let more = if without_ports.len() > NAMED_MAX { ", …" } else { "" };
-        let (n, shown) = (without_ports.len(), shown.collect::<Vec<_>>().join(", "));
-        eprintln!("note: {n} without ports of their own or of a Service have no row ({shown}{more}); ask with --port");
-    }
-    Ok(questions)
-}
-
-/// The shortest name that means this endpoint, or the longest if none does.
-fn name(manifests: &Manifests, endpoint: &EndpointManifest) -> String {
-    let (namespace, own) = (&endpoint.endpoint.subject.namespace, &endpoint.endpoint.name);
-    let short = format!("{namespace}/{own}");
-    if manifests.endpoint_position(&short).is_ok() {
-        short
-    } else {
-        format!("{namespace}/{}/{own}", endpoint.kind.name())
-    }
-}
-
-fn find(manifests: &Manifests, argument: &'static str, text: &str) -> Result<End, CliError> {
+/// What a text means as an end of a connection. DNS names are added to `names`.
+pub(super) fn find(
+    manifests: &Manifests,
+    argument: &'static str,
+    text: &str,
+    names: &mut Vec<String>,
+) -> Result<End, CliError> {
     let wrong = |reason: String| CliError::Argument {
         argument,
         reason,
-        hint: "`namespace/workload`, `namespace/pod` or `ip:ADDRESS`",
+        hint: "`namespace/workload`, `namespace/pod`, `ip:ADDRESS`, `entity:NAME` or `dns:NAME`",
     };
     if let Some(address) = text.strip_prefix("ip:") {
         let address: IpAddr = address
             .parse()
             .map_err(|_| wrong(format!("`{address}` is no IP address")))?;
+        if let Some(service) = manifests.services.iter().find(|s| s.cluster_ip == Some(address)) {
+            let reason = format!(
+                "`{address}` is the address of Service {}/{}",
+                service.namespace, service.name
+            );
+            let hint = "policies are about the pods behind a Service; ask about one of them, with the port of the pod";
+            return Err(CliError::Argument { argument, reason, hint });
+        }
         return Ok(End::Address(address));
     }
+    if let Some(name) = text.strip_prefix("entity:") {
+        return entity(name).map_err(|reason| CliError::Argument {
+            argument,
+            reason,
+            hint: "entities that can be asked about: health, host, ingress, init, kube-apiserver, remote-node, unmanaged, world",
+        });
+    }
+    if let Some(name) = text.strip_prefix("dns:") {
+        NamePattern::name(name).map_err(|_| wrong(format!("`{name}` is no DNS name")))?;
+        let known = names.iter().position(|known| known == name);
+        return Ok(End::Name(known.unwrap_or_else(|| {
+            names.push(name.to_owned());
+            names.len() - 1
+        })));
+    }
     manifests.endpoint_position(text).map(End::Workload).map_err(wrong)
+}
+
+/// One of Cilium's reserved identities.
+fn entity(name: &str) -> Result<End, String> {
+    let known = |r: &Reserved| r.name() == name && *r != Reserved::Unknown;
+    match Reserved::ALL.into_iter().find(known) {
+        Some(reserved) => Ok(End::Reserved(reserved)),
+        None if Entity::NAMES.contains(&name) => Err(format!("entity `{name}` is several things at once, or nothing")),
+        None => Err(match near_match(name, Entity::NAMES) {
+            Some(near) => format!("unknown entity `{name}`; did you mean `{near}`?"),
+            None => format!("unknown entity `{name}`"),
+        }),
+    }
 }
 
 fn answer(manifests: &Manifests, layers: &Layers, query: Query, [from, to]: [End; 2]) -> Case {
@@ -264,61 +251,88 @@ fn answer(manifests: &Manifests, layers: &Layers, query: Query, [from, to]: [End
         host,
         headers: &fields,
     });
-    let answer = layers.ask(&Ask {
+    let ask = Ask {
         from,
         to,
         port: query.port,
         protocol: query.protocol.into(),
         http,
-    });
-    let doubt = doubt(manifests, [from, to]);
-    case(query, &answer, doubt)
+    };
+    let answer = layers.ask(&ask);
+    let notes = layers.mesh_notes(&ask);
+    let doubts = [Layer::Network, Layer::Mesh].map(|layer| doubt(manifests, [from, to], layer));
+    case(query, &answer, &doubts, notes)
 }
 
-/// What was passed over in lenient reading and may concern one of the ends.
-fn doubt(manifests: &Manifests, ends: [End; 2]) -> Option<String> {
-    ends.into_iter().find_map(|end| match end {
-        End::Workload(index) => {
+/// What was passed over, may concern one of the ends and acts on this layer.
+fn doubt(manifests: &Manifests, ends: [End; 2], layer: Layer) -> Option<String> {
+    ends.into_iter()
+        .zip([Side::Client, Side::Server])
+        .find_map(|(end, side)| {
+            let End::Workload(index) = end else { return None };
             let endpoint = &manifests.endpoints[index];
             let subject = &endpoint.endpoint.subject;
-            let unknown = manifests.unknown.iter().find(|unknown| unknown.may_concern(subject));
-            let passed_over = unknown.map(|unknown| unknown.why.clone());
-            endpoint.doubts.first().cloned().or(passed_over)
-        }
-        End::Reserved(_) | End::Address(_) => None,
-    })
+            // What changes proxies changes nothing for who has none.
+            let has_proxy = endpoint.endpoint.sidecar || endpoint.endpoint.ambient;
+            let acts = |of: Layer| of == Layer::Any || of == layer && (layer == Layer::Network || has_proxy);
+            let mut unknown = manifests.unknown.iter();
+            let passed_over = unknown.find(|unknown| acts(unknown.layer) && unknown.may_concern(subject, side));
+            endpoint
+                .doubts
+                .first()
+                .cloned()
+                .or(passed_over.map(|unknown| unknown.why.clone()))
+        })
 }
 
-fn case(query: Query, answer: &Answer, doubt: Option<String>) -> Case {
-    let word = |decision: Decision| match (decision, &doubt) {
+fn case(query: Query, answer: &Answer, doubts: &[Option<String>; 2], notes: Vec<String>) -> Case {
+    let word = |decision: Decision, doubt: &Option<String>| match (decision, doubt) {
         (_, Some(_)) | (Decision::Unknown, None) => "unknown",
         (Decision::Allow, None) => "allow",
         (Decision::Deny, None) => "deny",
     };
-    let network = word(answer.network.decision);
-    let mesh = answer.mesh.as_ref().map_or("n/a", |verdict| word(verdict.decision));
-    let together = word(answer.together.verdict.decision);
-    let because = doubt.clone().unwrap_or_else(|| {
-        let mesh = match &answer.mesh {
-            Some(verdict) => reason(&verdict.because),
-            None => "nothing at the destination enforces".to_owned(),
-        };
-        let network = reason(&answer.network.because);
-        match answer.together.disguise {
-            None => format!("network: {network}; mesh: {mesh}"),
-            Some(disguise) => format!(
-                "network: {network}; mesh: {mesh}; together: {}: {}",
-                disguise.words(),
-                reason(&answer.together.verdict.because)
-            ),
-        }
-    });
+    let [network_doubt, mesh_doubt] = doubts;
+    let part = |verdict: &Verdict| Part {
+        verdict: word(verdict.decision, network_doubt),
+        because: network_doubt.clone().unwrap_or_else(|| reason(&verdict.because)),
+    };
+    let (egress, ingress) = (answer.egress.as_ref().map(part), answer.ingress.as_ref().map(part));
+    let network = word(answer.network.decision, network_doubt);
+    let mesh = answer
+        .mesh
+        .as_ref()
+        .map_or("n/a", |verdict| word(verdict.decision, mesh_doubt));
+    let mesh_doubt = mesh_doubt.as_ref().filter(|_| answer.mesh.is_some());
+    let together = match network_doubt.as_ref().or(mesh_doubt) {
+        None => word(answer.together.verdict.decision, &None),
+        Some(_) if network == "deny" || mesh == "deny" => "deny",
+        Some(_) => "unknown",
+    };
+    let mut because = Vec::new();
+    for (name, part) in [("egress", &egress), ("ingress", &ingress)] {
+        because.extend(part.as_ref().map(|part| format!("{name}: {}", part.because)));
+    }
+    if because.is_empty() {
+        because.push(format!("network: {}", reason(&answer.network.because)));
+    }
+    let mesh_reason = match &answer.mesh {
+        Some(verdict) => mesh_doubt.cloned().unwrap_or_else(|| reason(&verdict.because)),
+        None => "nothing at the destination enforces".to_owned(),
+    };
+    because.push(format!("mesh: {mesh_reason}"));
+    because.extend(notes);
+    if let Some(disguise) = answer.together.disguise {
+        let why = reason(&answer.together.verdict.because);
+        because.push(format!("together: {}: {why}", disguise.words()));
+    }
     Case {
         query,
         network,
+        egress,
+        ingress,
         mesh,
         together,
-        because,
+        because: because.join("; "),
     }
 }
 

@@ -73,6 +73,11 @@ fn json_text(cases: &[Case]) -> String {
         .map(|case| {
             let mut value = json!(case.query);
             value["network_policy"] = json!(case.network);
+            for (key, part) in [("egress", &case.egress), ("ingress", &case.ingress)] {
+                if let Some(part) = part {
+                    value[key] = json!({ "verdict": part.verdict, "because": part.because });
+                }
+            }
             value["istio"] = json!(case.mesh);
             value["together"] = json!(case.together);
             value["because"] = json!(case.because);

@@ -43,9 +43,9 @@ pub(super) struct Query {
     /// What the answer is found by again; any JSON value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<serde_json::Value>,
-    /// The client.
+    /// The client: a workload or pod, `ip:ADDRESS`, `entity:NAME`.
     pub from: String,
-    /// The server.
+    /// The server: as the client, or `dns:NAME`.
     pub to: String,
     /// Port of the pod.
     pub port: u16,
@@ -80,6 +80,12 @@ impl Query {
             path: None,
             headers: None,
         }
+    }
+
+    /// The same about a request.
+    pub fn with_request(mut self, method: &str, path: &str) -> Self {
+        (self.method, self.path) = (Some(method.to_owned()), Some(path.to_owned()));
+        self
     }
 
     /// Whether it is about an HTTP request.

@@ -10,10 +10,14 @@
 
 use std::net::IpAddr;
 
-use super::istio::ClientTls;
+use smallvec::SmallVec;
+
+use super::istio::{Arrival, ClientTls, Possible, Towards};
 use super::network::{CompiledPolicies, End};
 use super::request::{Http, Protocol};
-use super::waypoints::{Call, Route};
+use super::routes::{self, Route};
+use super::samples::{self, Sample};
+use super::waypoints::Through;
 use super::{Decision, Endpoint, MeshPolicies, Verdict};
 
 /// A question: may this connection, or this request on it, pass?
@@ -36,6 +40,10 @@ pub struct Ask<'a> {
 pub struct Answer {
     /// The network: egress at the source and ingress at the destination.
     pub network: Verdict,
+    /// The network at the source alone; none if the source is no workload.
+    pub egress: Option<Verdict>,
+    /// The network at the destination alone; none if the destination is no workload.
+    pub ingress: Option<Verdict>,
     /// The mesh; none where no proxy can enforce anything.
     pub mesh: Option<Verdict>,
     /// Both, one behind the other, with what the network really sees of a connection of the mesh.
@@ -56,6 +64,8 @@ pub struct Together {
 pub enum Disguise {
     /// Mutual TLS to the port of the workload.
     MutualTls,
+    /// TLS that a DestinationRule opens.
+    Tls,
     /// Ambient mode's tunnel, to port [`TUNNEL_PORT`].
     Tunnel,
 }
@@ -66,6 +76,7 @@ impl Disguise {
     pub const fn words(self) -> &'static str {
         match self {
             Self::MutualTls => "the network sees mutual TLS and no request",
+            Self::Tls => "the network sees TLS and no request",
             Self::Tunnel => "the network sees ambient mode's tunnel on port 15008",
         }
     }
@@ -104,33 +115,50 @@ impl Layers {
         self
     }
 
+    /// The same with the DNS names that [`End::Name`] counts.
+    #[must_use]
+    pub fn with_names(mut self, names: Vec<String>) -> Self {
+        self.network = self.network.with_names(names);
+        self
+    }
+
     /// The workloads, in the order of their numbers.
     #[must_use]
     pub fn endpoints(&self) -> &[Endpoint] {
         self.network.endpoints()
     }
 
+    /// The requests that HTTP rules name for a port of a workload.
+    #[must_use]
+    pub fn samples(&self, to: usize, port: u16) -> Vec<Sample> {
+        samples::samples(&self.network, &self.mesh, to, port)
+    }
+
     /// Asks both layers.
     #[must_use]
     pub fn ask(&self, ask: &Ask<'_>) -> Answer {
-        let (network, mesh) = (self.network(ask), self.mesh(ask));
+        let [egress, ingress] = self.directions(ask);
+        let network = both(egress.as_ref(), ingress.as_ref());
+        let mesh = self.mesh(ask);
         let together = self.together(ask, &network, mesh.as_ref());
         Answer {
             network,
+            egress,
+            ingress,
             mesh,
             together,
         }
     }
 
     fn together(&self, ask: &Ask<'_>, network: &Verdict, mesh: Option<&Verdict>) -> Together {
-        if self.waypoints(ask).is_some() {
+        if self.waypoints(ask) {
             return self.together_with_waypoints(ask, mesh);
         }
         let disguises = self.disguises(ask);
-        let verdicts = disguises.map(|disguise| {
+        let mut verdicts = disguises.iter().map(|disguise| {
             let seen = match disguise {
                 None => network.clone(),
-                Some(Disguise::MutualTls) => self.network(&Ask { http: None, ..*ask }),
+                Some(Disguise::MutualTls | Disguise::Tls) => self.network(&Ask { http: None, ..*ask }),
                 Some(Disguise::Tunnel) => self.network(&Ask {
                     port: TUNNEL_PORT,
                     http: None,
@@ -142,16 +170,16 @@ impl Layers {
                 _ => seen,
             }
         });
-        let [verdict, other] = verdicts;
-        if verdict.decision == other.decision {
+        // There is always one.
+        let first = verdicts.next().unwrap_or_else(|| network.clone());
+        if verdicts.all(|other| other.decision == first.decision) {
             return Together {
-                verdict,
+                verdict: first,
                 disguise: disguises[0],
             };
         }
-        let text = "whether the client uses mutual TLS is not known";
         Together {
-            verdict: Verdict::new(Decision::Unknown, None, None, text),
+            verdict: Verdict::new(Decision::Unknown, None, None, WAY_UNKNOWN),
             disguise: None,
         }
     }
@@ -179,31 +207,34 @@ impl Layers {
         }
     }
 
-    /// What the network may see: two possibilities, mostly the same.
-    fn disguises(&self, ask: &Ask<'_>) -> [Option<Disguise>; 2] {
-        let (End::Workload(from), End::Workload(to), Protocol::Tcp) = (ask.from, ask.to, ask.protocol) else {
-            return [None, None];
-        };
-        let (from, to) = (&self.endpoints()[from], &self.endpoints()[to]);
-        let tls = self.mesh.client_tls(from, to, ask.port);
-        if tls != ClientTls::PlainText && (from.ambient || to.ambient) {
-            return [Some(Disguise::Tunnel); 2];
+    /// What the network may see: mostly one possibility.
+    fn disguises(&self, ask: &Ask<'_>) -> SmallVec<[Option<Disguise>; 2]> {
+        let mut disguises = SmallVec::new();
+        if let (End::Workload(from), End::Workload(to), Protocol::Tcp) = (ask.from, ask.to, ask.protocol) {
+            let ambient = self.endpoints()[from].ambient || self.endpoints()[to].ambient;
+            for route in self.ways(ask) {
+                for sent in self.sent(ask, route) {
+                    let disguise = match sent {
+                        ClientTls::PlainText => None,
+                        _ if ambient => Some(Disguise::Tunnel),
+                        ClientTls::Mutual => Some(Disguise::MutualTls),
+                        ClientTls::OneWay | ClientTls::OwnCertificate => Some(Disguise::Tls),
+                    };
+                    if !disguises.contains(&disguise) {
+                        disguises.push(disguise);
+                    }
+                }
+            }
         }
-        match tls {
-            ClientTls::PlainText => [None, None],
-            ClientTls::Mutual => [Some(Disguise::MutualTls); 2],
-            ClientTls::Unknown => [Some(Disguise::MutualTls), None],
+        if disguises.is_empty() {
+            disguises.push(None);
         }
+        disguises
     }
 
-    /// A refusal at either end refuses; what is unknown at either end is unknown unless the other refuses.
     fn network(&self, ask: &Ask<'_>) -> Verdict {
-        match self.directions(ask) {
-            [Some(egress), Some(ingress)] if weight(&egress) > weight(&ingress) => egress,
-            [_, Some(ingress)] => ingress,
-            [Some(egress), None] => egress,
-            [None, None] => Verdict::new(Decision::Allow, None, None, "neither end is a workload of the cluster"),
-        }
+        let [egress, ingress] = self.directions(ask);
+        both(egress.as_ref(), ingress.as_ref())
     }
 
     /// Egress at the source and ingress at the destination.
@@ -211,13 +242,43 @@ impl Layers {
         let http = ask.http.as_ref();
         let egress = match ask.from {
             End::Workload(from) => Some(self.network.egress(from, ask.to, ask.port, ask.protocol, http)),
-            End::Reserved(_) | End::Address(_) => None,
+            End::Reserved(_) | End::Address(_) | End::Name(_) => None,
         };
         let ingress = match ask.to {
             End::Workload(to) => Some(self.network.ingress(to, ask.from, ask.port, ask.protocol, http)),
-            End::Reserved(_) | End::Address(_) => None,
+            End::Reserved(_) | End::Address(_) | End::Name(_) => None,
         };
         [egress, ingress]
+    }
+
+    /// The ways that the call may take: the Services that lead to the port; without any, the address of the pod.
+    fn ways(&self, ask: &Ask<'_>) -> SmallVec<[Option<&Route>; 2]> {
+        let leading = routes::leading(self.routes_of(ask.to), ask.port);
+        let mut ways: SmallVec<[Option<&Route>; 2]> = leading.map(Some).collect();
+        if ways.is_empty() {
+            ways.push(None);
+        }
+        ways
+    }
+
+    fn routes_of(&self, to: End) -> &[Route] {
+        match to {
+            End::Workload(to) => self.routes.get(to).map_or(&[], Vec::as_slice),
+            _ => &[],
+        }
+    }
+
+    /// What the client may send on this way.
+    fn sent(&self, ask: &Ask<'_>, route: Option<&Route>) -> Possible {
+        match (ask.from, ask.to) {
+            (End::Workload(from), End::Workload(to)) => self.mesh.client_tls(&Towards {
+                from: &self.endpoints()[from],
+                to: &self.endpoints()[to],
+                port: ask.port,
+                route,
+            }),
+            _ => Possible::from_elem(ClientTls::PlainText, 1),
+        }
     }
 
     fn mesh(&self, ask: &Ask<'_>) -> Option<Verdict> {
@@ -228,66 +289,142 @@ impl Layers {
         let to = &self.endpoints()[to];
         let from = match ask.from {
             End::Workload(from) => Some(&self.endpoints()[from]),
-            End::Reserved(_) | End::Address(_) => None,
+            End::Reserved(_) | End::Address(_) | End::Name(_) => None,
         };
         let address: Option<IpAddr> = match ask.from {
             End::Address(address) => Some(address),
             End::Workload(from) => self.endpoints()[from].addresses.first().copied(),
-            End::Reserved(_) => None,
+            End::Reserved(_) | End::Name(_) => None,
         };
-        let direct = self.direct(ask, from, to, address);
-        match (self.waypoints(ask), from) {
-            (Some(routes), Some(from)) => Call {
-                mesh: &self.mesh,
-                trust_domain: &self.trust_domain,
-                from,
-                to,
-                address,
-                ask,
-            }
-            .verdict(routes, direct),
-            _ => direct,
-        }
-    }
-
-    /// The Services through which this call may go, if one of them has a waypoint and the client calls waypoints.
-    fn waypoints(&self, ask: &Ask<'_>) -> Option<&[Route]> {
-        let (End::Workload(from), End::Workload(to)) = (ask.from, ask.to) else {
-            return None;
-        };
-        let routes = self.routes.get(to)?.as_slice();
-        let mut leading = routes.iter().filter(|route| route.target_port == ask.port);
-        let used = ask.protocol == Protocol::Tcp && leading.any(|route| route.waypoint.is_some());
-        (used && self.endpoints()[from].ambient).then_some(routes)
-    }
-
-    /// The mesh without waypoints.
-    fn direct(
-        &self,
-        ask: &Ask<'_>,
-        from: Option<&Endpoint>,
-        to: &Endpoint,
-        address: Option<IpAddr>,
-    ) -> Option<Verdict> {
-        let with = |principal: Option<&str>| self.mesh.ask(to, principal, address, ask.port, ask.http);
         let principal = from.map(|from| from.subject.principal(&self.trust_domain));
-        match from.map_or(ClientTls::PlainText, |from| self.mesh.client_tls(from, to, ask.port)) {
-            ClientTls::PlainText => with(None),
-            ClientTls::Mutual => with(principal.as_deref()),
-            ClientTls::Unknown => {
-                let (plain, mutual) = (with(None)?, with(principal.as_deref())?);
-                Some(if plain.decision == mutual.decision {
-                    mutual
-                } else {
-                    Verdict::new(
-                        Decision::Unknown,
-                        None,
-                        None,
-                        "whether the client uses mutual TLS is not known",
-                    )
-                })
+        let mut verdicts: SmallVec<[Option<Verdict>; 2]> = SmallVec::new();
+        for route in self.ways(ask) {
+            let ambient = from.filter(|from| from.ambient);
+            if let (Some(route), Some(from)) = (route, ambient)
+                && let Some(waypoint) = &route.waypoint
+            {
+                let through = Through {
+                    mesh: &self.mesh,
+                    trust_domain: &self.trust_domain,
+                    from,
+                    to,
+                    address,
+                    ask,
+                    protocols: &routes::protocols(self.routes_of(ask.to), ask.port),
+                };
+                verdicts.push(Some(through.verdict(route, waypoint)));
+                continue;
+            }
+            for sent in self.sent(ask, route) {
+                for protocol in routes::protocols(self.routes_of(ask.to), ask.port) {
+                    verdicts.push(self.mesh.arrive(&Arrival {
+                        to,
+                        port: ask.port,
+                        sent,
+                        principal: principal.as_deref(),
+                        source_address: address,
+                        http: ask.http,
+                        protocol,
+                    }));
+                }
             }
         }
+        agreed(verdicts)
+    }
+
+    /// Whether one of the Services through which this call may go has a waypoint, and the client calls waypoints: those of
+    /// ambient mode do (Istio `pilot/pkg/xds/endpoints/endpoint_builder.go`, `findServiceWaypoint`).
+    fn waypoints(&self, ask: &Ask<'_>) -> bool {
+        let End::Workload(from) = ask.from else { return false };
+        ask.protocol == Protocol::Tcp
+            && self.endpoints()[from].ambient
+            && self
+                .ways(ask)
+                .into_iter()
+                .flatten()
+                .any(|route| route.waypoint.is_some())
+    }
+
+    /// What led to the mesh's verdict besides its policies, in words: how the client calls, and what the port is taken for.
+    #[must_use]
+    pub fn mesh_notes(&self, ask: &Ask<'_>) -> Vec<String> {
+        let End::Workload(to) = ask.to else { return Vec::new() };
+        let mut notes = Vec::new();
+        let to_endpoint = &self.endpoints()[to];
+        if ask.protocol != Protocol::Tcp || !(to_endpoint.sidecar || to_endpoint.ambient) {
+            return notes;
+        }
+        let from = match ask.from {
+            End::Workload(from) => &self.endpoints()[from],
+            _ => return vec!["the client is not in the mesh and sends plain text".to_owned()],
+        };
+        for route in self.ways(ask) {
+            let call = Towards {
+                from,
+                to: to_endpoint,
+                port: ask.port,
+                route,
+            };
+            let by = match route {
+                None => "the pod's own address, since no Service leads to this port".to_owned(),
+                Some(route) => format!("Service {}/{}", route.service.0, route.service.1),
+            };
+            let waypoint = route.and_then(|route| route.waypoint.as_ref()).filter(|_| from.ambient);
+            let sent: Vec<&str> = self.sent(ask, route).into_iter().map(ClientTls::words).collect();
+            let mut note = format!("by {by}: {}", sent.join(" or "));
+            if let Some(waypoint) = waypoint {
+                let principal = waypoint.principal(&self.trust_domain);
+                note.push_str(&format!(
+                    " to waypoint {}/{}, whose identity the workload sees (`{principal}`)",
+                    waypoint.namespace, waypoint.name
+                ));
+            }
+            if let Some(rule) = self.mesh.destination_rule_of(&call) {
+                note.push_str(&format!(" ({rule})"));
+            }
+            notes.push(note);
+        }
+        if to_endpoint.sidecar && ask.http.is_some() {
+            let named =
+                routes::leading(self.routes_of(ask.to), ask.port).filter(|route| !route.protocol.reads_requests());
+            for route in named {
+                notes.push(format!(
+                    "port `{}` of Service {}/{} is taken for TCP, so that the server's proxy sees no request",
+                    route
+                        .port_name
+                        .clone()
+                        .unwrap_or_else(|| route.service_port.to_string()),
+                    route.service.0,
+                    route.service.1
+                ));
+            }
+        }
+        notes
+    }
+}
+
+/// Why a verdict may be unknown although every policy is evaluated.
+const WAY_UNKNOWN: &str = "it depends on the way of the call: several Services lead to this port, or what the client sends is \
+                           not known";
+
+/// One verdict where all agree.
+fn agreed(verdicts: SmallVec<[Option<Verdict>; 2]>) -> Option<Verdict> {
+    let decision = |verdict: &Option<Verdict>| verdict.as_ref().map(|verdict| verdict.decision);
+    let mut verdicts = verdicts.into_iter();
+    let first = verdicts.next()?;
+    match verdicts.all(|other| decision(&other) == decision(&first)) {
+        true => first,
+        false => Some(Verdict::new(Decision::Unknown, None, None, WAY_UNKNOWN)),
+    }
+}
+
+/// A refusal at either end refuses; what is unknown at either end is unknown unless the other refuses.
+fn both(egress: Option<&Verdict>, ingress: Option<&Verdict>) -> Verdict {
+    match (egress, ingress) {
+        (Some(egress), Some(ingress)) if weight(egress) > weight(ingress) => egress.clone(),
+        (_, Some(ingress)) => ingress.clone(),
+        (Some(egress), None) => egress.clone(),
+        (None, None) => Verdict::new(Decision::Allow, None, None, "neither end is a workload of the cluster"),
     }
 }
 

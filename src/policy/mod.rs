@@ -11,6 +11,8 @@ pub mod labels;
 pub mod layers;
 pub mod network;
 pub mod request;
+pub mod routes;
+pub mod samples;
 pub mod subject;
 pub mod waypoints;
 
@@ -26,7 +28,8 @@ pub use istio::MeshPolicies;
 pub use labels::{LabelSelector, Labels};
 pub use network::{NetworkPolicies, cilium};
 pub use request::{Http, Protocol};
-pub use subject::{Endpoint, NamedPorts, Subject};
+pub use routes::Route;
+pub use subject::{Capture, Endpoint, NamedPorts, Subject};
 
 /// Identities that Cilium keeps for things that are no labelled pod (`cilium.md` section 1.6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

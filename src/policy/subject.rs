@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use super::cidr::Block;
 use super::labels::Labels;
 use super::request::Protocol;
 
@@ -69,6 +70,54 @@ pub struct Endpoint {
     pub sidecar: bool,
     /// Whether it is in ambient mode (label `istio.io/dataplane-mode: ambient` of pod or namespace), without a sidecar.
     pub ambient: bool,
+    /// Which of its traffic meets its sidecar.
+    pub capture: Capture,
+    /// Names of the nodes of its pods where they are known (`spec.nodeName` of a dump); usually empty.
+    pub nodes: Vec<String>,
+}
+
+impl Endpoint {
+    /// A workload outside of the mesh, of which nothing else is known.
+    #[must_use]
+    pub fn new(subject: Subject, name: &str) -> Self {
+        Self {
+            subject,
+            name: name.to_owned(),
+            named_ports: NamedPorts::new(),
+            host_network: false,
+            addresses: Vec::new(),
+            sidecar: false,
+            ambient: false,
+            capture: Capture::default(),
+            nodes: Vec::new(),
+        }
+    }
+
+    /// Whether it is an API server as kubeadm runs it: a pod in its node's network with this label (Kubernetes
+    /// `cmd/kubeadm/app/phases/controlplane/manifests.go`).
+    #[must_use]
+    pub fn is_api_server(&self) -> bool {
+        self.host_network
+            && self.subject.namespace == "kube-system"
+            && self.subject.labels.get("component") == Some("kube-apiserver")
+    }
+}
+
+/// Which traffic of a pod is redirected to its sidecar (annotations `traffic.sidecar.istio.io/…`); by default all of TCP.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Capture {
+    /// The only ports of incoming connections; none means all.
+    pub include_inbound_ports: Option<Vec<u16>>,
+    /// Ports of incoming connections that are left out.
+    pub exclude_inbound_ports: Vec<u16>,
+    /// Ports of outgoing connections that are redirected whatever their address is.
+    pub include_outbound_ports: Vec<u16>,
+    /// Ports of outgoing connections that are left out.
+    pub exclude_outbound_ports: Vec<u16>,
+    /// The only addresses of outgoing connections; none means all.
+    pub include_outbound_blocks: Option<Vec<Block>>,
+    /// Addresses of outgoing connections that are left out.
+    pub exclude_outbound_blocks: Vec<Block>,
 }
 
 #[cfg(test)]

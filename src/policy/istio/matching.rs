@@ -128,6 +128,28 @@ enum Piece {
 const OPERATORS_MAX: usize = 5;
 
 impl PathMatch {
+    /// A path that matches, or nearly so.
+    #[must_use]
+    pub fn sample(&self) -> String {
+        let text = match self {
+            Self::Text(StringMatch::Present) => String::new(),
+            Self::Text(StringMatch::Exact(text) | StringMatch::Prefix(text)) => text.clone(),
+            Self::Text(StringMatch::Suffix(text)) => format!("/x{text}"),
+            Self::Template(template) => {
+                let pieces = template.pieces.iter().map(|piece| match piece {
+                    Piece::Literal(text) => text.as_str(),
+                    Piece::Segment | Piece::Rest => "x",
+                });
+                pieces.collect()
+            }
+        };
+        if text.starts_with('/') {
+            text
+        } else {
+            format!("/{text}")
+        }
+    }
+
     /// Reads an entry of `paths`.
     ///
     /// # Errors

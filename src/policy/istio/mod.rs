@@ -10,9 +10,11 @@
 //! ([`Server`]); what hangs on the client's certificate is evaluated once for each principal ([`Client`]). A verdict is then
 //! an intersection of bit sets and the evaluation of the few rules that are left, in three values ([`Decision`]).
 
+mod arrival;
 pub mod authorization;
 mod client;
 pub mod conditions;
+mod destination_rule;
 mod engine;
 mod expression;
 mod facts;
@@ -20,6 +22,7 @@ mod identity;
 pub mod matching;
 mod path;
 pub mod peer_authentication;
+mod protocol;
 pub mod request_authentication;
 mod selection;
 mod server;
@@ -35,16 +38,19 @@ use std::sync::Arc;
 
 use super::request::Http;
 use super::{Decision, Endpoint, Origin, Subject, Verdict};
+pub use arrival::Arrival;
 pub use authorization::{
     Action, AddressBlock, AuthorizationPolicy, Condition, Operation, Rule, ServiceAccountRef, Source, TargetKind,
     TargetRef,
 };
-pub use client::ClientTls;
+pub use client::{ClientTls, Possible, Towards};
 pub use conditions::When;
+pub use destination_rule::{DestinationRule, TlsMode, TrafficTls};
 use engine::{ClientBits, Engine};
 pub use facts::Question;
 pub use matching::{PathMatch, PathTemplate, StringMatch};
 pub use peer_authentication::{MtlsMode, PeerAuthentication};
+pub use protocol::PortProtocol;
 pub use request_authentication::{RequestAuthentication, TokenRule};
 use selection::Selection;
 pub use selection::Waypoint;
@@ -82,12 +88,15 @@ pub struct MeshParts {
     pub request_authentications: Vec<RequestAuthentication>,
     /// Who may do what.
     pub authorization_policies: Vec<AuthorizationPolicy>,
+    /// How clients call Services.
+    pub destination_rules: Vec<DestinationRule>,
 }
 
 /// All Istio security policies of a mesh, ready to be asked.
 #[derive(Debug, Clone, Default)]
 pub struct MeshPolicies {
     modes: peer_authentication::Modes,
+    destination_rules: Vec<DestinationRule>,
     tokens: Vec<RequestAuthentication>,
     token_selection: Selection,
     policies: Vec<AuthorizationPolicy>,
@@ -143,6 +152,7 @@ impl MeshPolicies {
         let tokens = parts.request_authentications;
         let mut mesh = Self {
             modes: peer_authentication::Modes::new(parts.peer_authentications, root),
+            destination_rules: parts.destination_rules,
             token_selection: Selection::new(tokens.iter().map(RequestAuthentication::attachment), root),
             tokens,
             selection: Selection::new(policies.iter().map(AuthorizationPolicy::attachment), root),

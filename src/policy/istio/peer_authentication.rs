@@ -135,6 +135,30 @@ impl Modes {
         self.mode_of(chains[0], Some(port)).0
     }
 
+    pub(super) fn root_namespace(&self) -> &str {
+        &self.root_namespace
+    }
+
+    /// Whether clients use mutual TLS to the Services of a namespace, as its own policy or that of the mesh says it without
+    /// looking at workloads (Istio `pilot/pkg/model/authentication.go`, `GetNamespaceMutualTLSMode`).
+    pub(super) fn of_namespace(&self, namespace: &str) -> Truth {
+        let nobody = Subject::new(namespace, Default::default(), "", Default::default());
+        let chains = self.chains(&nobody);
+        let mut answers = chains.iter().map(|chain| {
+            let without_workload = Chain {
+                workload: None,
+                ..*chain
+            };
+            Truth::from(self.mode_of(without_workload, None).0 != MtlsMode::Disable)
+        });
+        let first = answers.next().unwrap_or(Truth::True);
+        if answers.all(|other| other == first) {
+            first
+        } else {
+            Truth::Unknown
+        }
+    }
+
     /// Modes of all ports of a workload with a sidecar, also of those that no Service names
     /// (`pilot/pkg/security/authn/policy_applier.go`, `PortLevelSetting`, for the passthrough listeners).
     pub(super) fn of_sidecar(&self, to: &Subject) -> PortModes {

@@ -3,7 +3,7 @@
 //! Belongs here: the order of mutual TLS, tokens, CUSTOM, DENY and ALLOW. Does not belong here: the evaluation of single rules
 //! (`engine`).
 
-use super::authorization::Action;
+use super::authorization::{Action, AuthorizationPolicy, Operation};
 use super::engine::{Bits, Client as EngineClient};
 use super::facts::{Facts, Question};
 use super::peer_authentication::PortModes;
@@ -134,6 +134,23 @@ impl MeshPolicies {
             .token_selection
             .of_waypoint(waypoint, |i| self.tokens[i as usize].attachment());
         self.serve(Proxy::Waypoint, PortModes::ANYTHING, &tokens, &selected)
+    }
+
+    /// The operations that rules name for a workload: those of the policies of its own proxy, and those of its namespace for
+    /// waypoints.
+    #[must_use]
+    pub fn operations(&self, to: &Endpoint) -> Vec<&Operation> {
+        let own = self
+            .selection
+            .of_workload(&to.subject, |i| self.policies[i as usize].attachment());
+        let targeted =
+            |policy: &&AuthorizationPolicy| !policy.targets.is_empty() && policy.namespace == to.subject.namespace;
+        let own = own.into_iter().map(|index| &self.policies[index as usize]);
+        let policies = own.chain(self.policies.iter().filter(targeted));
+        let rules = policies
+            .filter(|policy| !policy.dry_run)
+            .flat_map(|policy| &policy.rules);
+        rules.flat_map(|rule| &rule.to).collect()
     }
 
     fn serve(&self, proxy: Proxy, modes: PortModes, tokens: &Selected, selected: &Selected) -> Server {

@@ -6,8 +6,11 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::evaluate::{Party, Question, Sight, evaluate, plain};
-use super::form::{Direction, Names, Scope};
+use smallvec::SmallVec;
+
+use super::cilium::HttpRule;
+use super::evaluate::{Party, Question, Sight, Site, evaluate, plain};
+use super::form::{Direction, Layer7, Names, Scope};
 use super::index::Classes;
 use super::tri::Tri;
 use super::{Decision, Enforcement, Http, NetworkPolicies, Protocol, Reserved, Verdict, applies};
@@ -20,8 +23,11 @@ pub enum End {
     Workload(usize),
     /// A reserved identity.
     Reserved(Reserved),
-    /// An address; one that a workload has stands for that workload, any other is outside the cluster.
+    /// An address; one that a workload has stands for that workload, one of a node for that node, any other is outside the
+    /// cluster.
     Address(IpAddr),
+    /// An outside host, by the position of its DNS name ([`CompiledPolicies::with_names`]).
+    Name(usize),
 }
 
 /// Policies made ready for one set of workloads.
@@ -34,6 +40,24 @@ pub struct CompiledPolicies {
     ingress: Applying,
     egress: Applying,
     addresses: BTreeMap<IpAddr, usize>,
+    names: Vec<String>,
+}
+
+/// One thing that an end may be to the node that decides.
+#[derive(Debug, Clone, Copy)]
+struct Placed<'a> {
+    party: Party<'a>,
+    /// Its addresses, if it is a node.
+    addresses: &'a [IpAddr],
+}
+
+impl Placed<'_> {
+    fn is_own_node(self) -> bool {
+        matches!(
+            self.party,
+            Party::Reserved(Reserved::Host) | Party::ApiServer(Site::OwnNode)
+        )
+    }
 }
 
 /// For each class the policies that apply, in their order.
@@ -96,6 +120,7 @@ impl NetworkPolicies {
             class_of,
             classes,
             addresses,
+            names: Vec::new(),
         }
     }
 }
@@ -113,19 +138,27 @@ impl CompiledPolicies {
         &self.policies
     }
 
+    /// The same with the DNS names that [`End::Name`] counts.
+    #[must_use]
+    pub fn with_names(mut self, names: Vec<String>) -> Self {
+        self.names = names;
+        self
+    }
+
     /// May `from` open a connection to `port` of this workload, as the workload's node decides it? Two ends that are the
     /// same workload are two of its pods; traffic of one pod to itself never meets a policy.
     #[must_use]
     pub fn ingress(&self, to: usize, from: End, port: u16, protocol: Protocol, http: Option<&Http<'_>>) -> Verdict {
         let names = Names::Known(&self.endpoints[to].named_ports);
-        self.by_placement(from, |peer| {
+        self.by_placement(from, to, |placed| {
             let question = Question {
-                peer,
+                peer: placed.party,
                 port,
                 protocol,
                 http,
                 names,
-                exempt: is_own_node(peer),
+                addresses: placed.addresses,
+                exempt: placed.is_own_node(),
             };
             self.ask(true, to, question)
         })
@@ -136,47 +169,123 @@ impl CompiledPolicies {
     pub fn egress(&self, from: usize, to: End, port: u16, protocol: Protocol, http: Option<&Http<'_>>) -> Verdict {
         let names = match self.resolved(to) {
             End::Workload(index) => Names::Known(&self.endpoints[index].named_ports),
-            End::Reserved(_) | End::Address(_) => Names::None,
+            End::Reserved(_) | End::Address(_) | End::Name(_) => Names::None,
         };
-        self.by_placement(to, |peer| {
+        self.by_placement(to, from, |placed| {
             let question = Question {
-                peer,
+                peer: placed.party,
                 port,
                 protocol,
                 http,
                 names,
-                exempt: self.policies.egress_exempt(is_own_node(peer)),
+                addresses: placed.addresses,
+                exempt: self.policies.egress_exempt(placed.is_own_node()),
             };
             self.ask(false, from, question)
+        })
+    }
+
+    /// The rules on HTTP that may concern a port of a workload: of its own policies, and of any policy for its clients.
+    pub fn http_rules(&self, to: usize, port: u16) -> impl Iterator<Item = &HttpRule> {
+        let own = self.ingress.of(self.class_of[to]).iter();
+        let own = own.map(|number| &self.policies.ingress[*number as usize]);
+        let names = Names::Known(&self.endpoints[to].named_ports);
+        let rules = own.chain(&self.policies.egress).flat_map(|policy| &policy.allow);
+        let at_port = move |rule: &&super::form::Rule| {
+            let matches = |p: &super::form::PortMatch| p.matches(port, Protocol::Tcp, names) != Tri::No;
+            rule.ports.iter().any(matches)
+        };
+        rules.filter(at_port).flat_map(|rule| match &rule.layer7 {
+            Layer7::Http(rules) => rules.as_slice(),
+            _ => &[],
         })
     }
 
     fn resolved(&self, end: End) -> End {
         match end {
             End::Address(address) => self.addresses.get(&address).map_or(end, |index| End::Workload(*index)),
-            End::Workload(_) | End::Reserved(_) => end,
+            End::Workload(_) | End::Reserved(_) | End::Name(_) => end,
         }
     }
 
-    /// Asks about the other end. A pod in its node's network is that node to policy (Cilium docs
-    /// `security/policy/layer3`, entities `host` and `remote-node`; Kubernetes leaves it open), and whether the node is the
-    /// one that decides is not known, so both are asked.
-    fn by_placement<'s>(&'s self, end: End, ask: impl Fn(Party<'s>) -> Verdict) -> Verdict {
+    /// Asks about the other end, as the node of the workload `own` sees it; where it is not known which of several things it
+    /// is, all of them are asked.
+    fn by_placement<'s>(&'s self, end: End, own: usize, ask: impl Fn(Placed<'s>) -> Verdict) -> Verdict {
+        let placed = self.placed(end, own);
+        let mut verdicts = placed.iter().map(|placed| ask(*placed));
+        // There is always one.
+        let Some(first) = verdicts.next() else {
+            return plain(Decision::Unknown, "nothing is known about the other end");
+        };
+        match verdicts.all(|other| other.decision == first.decision) {
+            true => first,
+            false => plain(
+                Decision::Unknown,
+                "it depends on the node of the other end: the same node, another one, or none of the cluster",
+            ),
+        }
+    }
+
+    /// What an end may be. A pod in its node's network is that node to policy (Cilium docs `security/policy/layer3`, entities
+    /// `host` and `remote-node`; Kubernetes leaves it open), and so is an address of a node. A node that runs an API server
+    /// is that too (Cilium docs `security/policy/language`, "Access to/from kube-apiserver").
+    fn placed(&self, end: End, own: usize) -> SmallVec<[Placed<'_>; 2]> {
+        let one = |party| SmallVec::from_elem(Placed { party, addresses: &[] }, 1);
+        let options = self.policies.options();
         match self.resolved(end) {
-            End::Reserved(reserved) => ask(Party::Reserved(reserved)),
-            End::Address(address) => ask(Party::Address(address)),
-            End::Workload(index) if !self.endpoints[index].host_network => ask(self.pod(index)),
-            End::Workload(_) => {
-                let elsewhere = ask(Party::Reserved(Reserved::RemoteNode));
-                let here = ask(Party::Reserved(Reserved::Host));
-                match elsewhere.decision == here.decision {
-                    true => elsewhere,
-                    false => plain(
-                        Decision::Unknown,
-                        "it depends on whether the pod in its node's network is on the same node",
-                    ),
+            // As an identity of its own: where the API server is on the own node, that is the entity `host`.
+            End::Reserved(Reserved::KubeApiserver) => {
+                let outside = Party::ApiServer(Site::Outside);
+                let mut placed = one(Party::Reserved(Reserved::KubeApiserver));
+                placed.extend(one(outside));
+                placed
+            }
+            End::Reserved(reserved) => one(Party::Reserved(reserved)),
+            End::Name(index) => one(Party::Name(self.names.get(index).map_or("", String::as_str))),
+            End::Address(address) => {
+                let node = options.nodes.iter().find(|node| node.addresses.contains(&address));
+                match node {
+                    Some(node) => {
+                        let name = node.name.as_deref();
+                        let position = node.addresses.iter().position(|known| *known == address).unwrap_or(0);
+                        let same = self.same_node(own, name.as_slice());
+                        of_node(same, node.api_server, &node.addresses[position..=position])
+                    }
+                    None if options.outside_api_servers.contains(&address) => {
+                        let known = options.outside_api_servers.iter().position(|known| *known == address);
+                        let position = known.unwrap_or(0);
+                        SmallVec::from_elem(
+                            Placed {
+                                party: Party::ApiServer(Site::Outside),
+                                addresses: &options.outside_api_servers[position..=position],
+                            },
+                            1,
+                        )
+                    }
+                    None => one(Party::Address(address)),
                 }
             }
+            End::Workload(index) if !self.endpoints[index].host_network => one(self.pod(index)),
+            End::Workload(index) => {
+                let endpoint = &self.endpoints[index];
+                let names: SmallVec<[&str; 2]> = endpoint.nodes.iter().map(String::as_str).collect();
+                let on_node_of_one = |node: &super::Node| {
+                    node.api_server && node.name.as_deref().is_some_and(|name| names.contains(&name))
+                };
+                let api_server = endpoint.is_api_server() || options.nodes.iter().any(on_node_of_one);
+                of_node(self.same_node(own, &names), api_server, &endpoint.addresses)
+            }
+        }
+    }
+
+    /// Whether something on one of these nodes is on the node of a workload.
+    fn same_node(&self, own: usize, others: &[&str]) -> Tri {
+        let own = self.endpoints[own].nodes.as_slice();
+        match (own, others) {
+            ([], _) | (_, []) => Tri::Unknown,
+            ([own], [other]) if own == other => Tri::Yes,
+            _ if others.iter().any(|other| own.iter().any(|own| own == other)) => Tri::Unknown,
+            _ => Tri::No,
         }
     }
 
@@ -227,6 +336,25 @@ impl CompiledPolicies {
     }
 }
 
-fn is_own_node(peer: Party<'_>) -> bool {
-    matches!(peer, Party::Reserved(Reserved::Host))
+/// What a node may be to another, or to itself.
+fn of_node(same: Tri, api_server: bool, addresses: &[IpAddr]) -> SmallVec<[Placed<'_>; 2]> {
+    let (own, other) = match api_server {
+        false => (Party::Reserved(Reserved::Host), Party::Reserved(Reserved::RemoteNode)),
+        true => (
+            Party::ApiServer(Site::OwnNode),
+            Party::Reserved(Reserved::KubeApiserver),
+        ),
+    };
+    let parties: &[Party<'_>] = match same {
+        Tri::Yes => &[own],
+        Tri::No => &[other],
+        Tri::Unknown => &[other, own],
+    };
+    parties
+        .iter()
+        .map(|party| Placed {
+            party: *party,
+            addresses,
+        })
+        .collect()
 }

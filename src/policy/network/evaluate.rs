@@ -12,7 +12,7 @@ use super::super::cidr::Block;
 use super::super::{Because, Decision, Http, Origin, Protocol, Reserved, Subject, Verdict};
 use super::form::{Direction, Layer7, Names, Peers, Rule, SelectorId, Selectors};
 use super::index::Classes;
-use super::selector::reserved_labels;
+use super::selector::{OUTSIDE_API_SERVER, OWN_API_SERVER, reserved_labels};
 use super::tri::Tri;
 
 /// One side of a connection.
@@ -31,6 +31,47 @@ pub enum Party<'a> {
     Reserved(Reserved),
     /// An address outside the cluster.
     Address(IpAddr),
+    /// An outside host by its DNS name, whose addresses are not known.
+    Name(&'a str),
+    /// An API server that is no other node: on the own node, or outside the cluster.
+    ApiServer(Site),
+}
+
+/// Where an API server is that is on no other node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Site {
+    /// On the node that decides.
+    OwnNode,
+    /// Outside the cluster.
+    Outside,
+}
+
+impl Party<'_> {
+    /// The reserved labels that selectors see.
+    fn labels(self) -> &'static [&'static str] {
+        match self {
+            Self::Pod { .. } => &[],
+            Self::Reserved(reserved) => reserved_labels(reserved),
+            Self::Address(_) | Self::Name(_) => reserved_labels(Reserved::World),
+            Self::ApiServer(Site::OwnNode) => OWN_API_SERVER,
+            Self::ApiServer(Site::Outside) => OUTSIDE_API_SERVER,
+        }
+    }
+
+    fn is_outside(self) -> bool {
+        matches!(
+            self,
+            Self::Address(_) | Self::Name(_) | Self::Reserved(Reserved::World) | Self::ApiServer(Site::Outside)
+        )
+    }
+
+    fn is_node(self) -> bool {
+        use Reserved::{Host, KubeApiserver, RemoteNode};
+        matches!(
+            self,
+            Self::Reserved(Host | RemoteNode | KubeApiserver) | Self::ApiServer(Site::OwnNode)
+        )
+    }
 }
 
 /// What is asked, apart from the policies.
@@ -46,6 +87,8 @@ pub struct Question<'a> {
     pub http: Option<&'a Http<'a>>,
     /// Named ports of the destination.
     pub names: Names<'a>,
+    /// Addresses of the other side if it is a node, as far as they are known.
+    pub addresses: &'a [IpAddr],
     /// Whether nothing but a deny rule can refuse it: between a pod and its own node.
     pub exempt: bool,
 }
@@ -69,18 +112,12 @@ impl Sight<'_> {
         match (party, self.classes) {
             (Party::Pod { class: Some(class), .. }, Some(classes)) => classes.matches(selector, class),
             (Party::Pod { subject, .. }, _) => self.selectors.get(selector).matches_pod(subject, self.cluster),
-            (Party::Reserved(reserved), _) => {
-                let labels = reserved_labels(reserved);
-                self.selectors.get(selector).matches_reserved(labels)
-            }
-            (Party::Address(_), _) => {
-                let labels = reserved_labels(Reserved::World);
-                self.selectors.get(selector).matches_reserved(labels)
-            }
+            _ => self.selectors.get(selector).matches_reserved(party.labels()),
         }
     }
 
-    fn peers(&self, peers: &Peers, requires: &[&[SelectorId]], party: Party<'_>) -> Tri {
+    fn peers(&self, peers: &Peers, requires: &[&[SelectorId]], question: &Question<'_>) -> Tri {
+        let party = question.peer;
         if peers.everybody {
             return Tri::Yes;
         }
@@ -102,6 +139,14 @@ impl Sight<'_> {
                 };
                 (of_family || peers.reserved & Peers::bit(Reserved::World) != 0).into()
             }
+            Party::ApiServer(Site::OwnNode) => (peers.reserved & Peers::OWN_API_SERVER != 0).into(),
+            Party::ApiServer(Site::Outside) if peers.reserved & Peers::OUTSIDE_API_SERVER != 0 => Tri::Yes,
+            Party::Name(_) if peers.reserved & Peers::bit(Reserved::World) != 0 => Tri::Yes,
+            Party::Name(_) | Party::ApiServer(Site::Outside) => match (peers.world_ipv4, peers.world_ipv6) {
+                (true, true) => Tri::Yes,
+                (false, false) => Tri::No,
+                _ => Tri::Unknown,
+            },
         };
         if by_kind == Tri::Yes {
             return Tri::Yes;
@@ -114,16 +159,22 @@ impl Sight<'_> {
         if selected {
             return Tri::Yes;
         }
-        let blocks = peers
-            .blocks
-            .iter()
-            .map(|block| inside(block, party, peers.blocks_reach_pods));
-        let outside = matches!(party, Party::Address(_) | Party::Reserved(Reserved::World));
-        let unknown = match peers.unknown || peers.unknown_outside && outside {
+        let blocks = peers.blocks.iter().map(|block| inside(block, peers, question));
+        let named = match party {
+            _ if peers.names.is_empty() => Tri::No,
+            Party::Name(name) => Tri::from(peers.names.iter().any(|pattern| pattern.matches(name))),
+            // Which addresses the names have is learnt from DNS while running.
+            _ if party.is_outside() => Tri::Unknown,
+            _ => Tri::No,
+        };
+        let unknown = match peers.unknown
+            || peers.unknown_outside && party.is_outside()
+            || peers.unknown_nodes && party.is_node()
+        {
             true => Tri::Unknown,
             false => Tri::No,
         };
-        by_kind.or(Tri::any(blocks)).or(unknown)
+        by_kind.or(Tri::any(blocks)).or(named).or(unknown)
     }
 
     fn rule(&self, rule: &Rule, requires: &[&[SelectorId]], question: &Question<'_>) -> Tri {
@@ -140,7 +191,7 @@ impl Sight<'_> {
         if ports == Tri::No {
             return Tri::No;
         }
-        let peers = self.peers(&rule.peers, requires, question.peer);
+        let peers = self.peers(&rule.peers, requires, question);
         if peers == Tri::No {
             return Tri::No;
         }
@@ -148,29 +199,32 @@ impl Sight<'_> {
     }
 }
 
-/// Whether an address is in a block. A pod's or node's never is, unless blocks reach pods (which is the CNI's choice);
+/// Whether the other side is in a block. A pod or node never is, unless blocks reach them (which is the network's choice);
 /// then all known addresses have to agree.
-fn inside(block: &Block, party: Party<'_>, reaches_pods: bool) -> Tri {
-    match party {
+fn inside(block: &Block, peers: &Peers, question: &Question<'_>) -> Tri {
+    match question.peer {
         Party::Address(address) => block.contains(address).into(),
-        Party::Reserved(Reserved::World) => unknown_address(block),
-        Party::Pod { .. } | Party::Reserved(_) if !reaches_pods => Tri::No,
-        Party::Reserved(_) => unknown_address(block),
-        Party::Pod { addresses: [], .. } => unknown_address(block),
-        Party::Pod { addresses, .. } => {
-            let of_family = addresses.iter().filter(|a| a.is_ipv4() == block.is_ipv4());
-            let inside = of_family.filter(|address| block.contains(**address)).count();
-            match inside {
-                0 => Tri::No,
-                _ if addresses
-                    .iter()
-                    .all(|a| a.is_ipv4() != block.is_ipv4() || block.contains(*a)) =>
-                {
-                    Tri::Yes
-                }
-                _ => Tri::Unknown,
-            }
+        Party::Name(_) | Party::Reserved(Reserved::World) | Party::ApiServer(Site::Outside) => {
+            known_addresses(block, question.addresses)
         }
+        Party::Pod { addresses, .. } if peers.blocks_reach_pods => known_addresses(block, addresses),
+        party if party.is_node() && peers.blocks_reach_nodes => known_addresses(block, question.addresses),
+        Party::Reserved(_) if peers.blocks_reach_pods => unknown_address(block),
+        Party::Pod { .. } | Party::Reserved(_) | Party::ApiServer(Site::OwnNode) => Tri::No,
+    }
+}
+
+/// Whether all of these addresses are in a block; without any, one that is not known.
+fn known_addresses(block: &Block, addresses: &[IpAddr]) -> Tri {
+    if addresses.is_empty() {
+        return unknown_address(block);
+    }
+    let of_family = || addresses.iter().filter(|a| a.is_ipv4() == block.is_ipv4());
+    let inside = of_family().filter(|address| block.contains(**address)).count();
+    match inside {
+        0 => Tri::No,
+        _ if inside == of_family().count() => Tri::Yes,
+        _ => Tri::Unknown,
     }
 }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::super::cidr::Block;
 use super::super::{NamedPorts, Origin, Protocol, Reserved};
+use super::cilium::NamePattern;
 use super::cilium::http::HttpRule;
 use super::selector::Selector;
 use super::tri::Tri;
@@ -108,7 +109,8 @@ pub struct Peers {
     pub everybody: bool,
     /// Every pod.
     pub pods: bool,
-    /// Reserved identities, one bit for each by its number; the one of the world means outside addresses too.
+    /// Reserved identities, one bit for each by its number; the one of the world means outside addresses too. Two further
+    /// bits are for API servers on the own node and outside the cluster.
     pub reserved: u16,
     /// Outside addresses of IPv4.
     pub world_ipv4: bool,
@@ -118,10 +120,16 @@ pub struct Peers {
     pub selectors: Vec<SelectorId>,
     /// By address.
     pub blocks: Vec<Block>,
-    /// Whether `blocks` can mean pods and nodes, if addresses are known.
+    /// By the DNS names of outside hosts.
+    pub names: Vec<NamePattern>,
+    /// Whether `blocks` can mean pods, if addresses are known.
     pub blocks_reach_pods: bool,
+    /// Whether `blocks` can mean nodes, if addresses are known.
+    pub blocks_reach_nodes: bool,
     /// Something that is not evaluated may mean addresses outside the cluster.
     pub unknown_outside: bool,
+    /// Something that is not evaluated may mean nodes.
+    pub unknown_nodes: bool,
     /// Something that is not evaluated may mean anybody.
     pub unknown: bool,
 }
@@ -135,6 +143,11 @@ impl Peers {
             ..Self::default()
         }
     }
+
+    /// The bit in [`Peers::reserved`] of the own node, if it runs the API server.
+    pub const OWN_API_SERVER: u16 = 1 << 9;
+    /// The bit of an API server outside the cluster.
+    pub const OUTSIDE_API_SERVER: u16 = 1 << 10;
 
     /// The bit of a reserved identity in [`Peers::reserved`].
     #[must_use]

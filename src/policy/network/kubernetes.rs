@@ -116,6 +116,7 @@ pub fn lower(policy: &NetworkPolicy, options: &Options, selectors: &mut Selector
 fn peers(policy: &NetworkPolicy, rule: &NetworkRule, options: &Options, selectors: &mut Selectors) -> Peers {
     let mut peers = Peers {
         blocks_reach_pods: options.ip_block_matches_pods(),
+        blocks_reach_nodes: options.ip_block_matches_nodes(),
         ..Peers::default()
     };
     if rule.peers.is_empty() {

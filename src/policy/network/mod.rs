@@ -22,6 +22,7 @@ mod naive;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use super::{Decision, Http, Labels, NamedPorts, Origin, Peer, Protocol, Reserved, Subject, Verdict};
 pub use cilium::CiliumNetworkPolicy;
@@ -65,6 +66,17 @@ pub struct Service {
     pub selector: Labels,
 }
 
+/// A node of the cluster.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Node {
+    /// Its name, if it is known.
+    pub name: Option<String>,
+    /// Its addresses, as far as they are known.
+    pub addresses: Vec<IpAddr>,
+    /// Whether it runs an API server.
+    pub api_server: bool,
+}
+
 /// What the answers depend on besides the policies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
@@ -74,6 +86,12 @@ pub struct Options {
     pub cni: Cni,
     /// Whether an `ipBlock` of a NetworkPolicy can mean pods; none: what the network does.
     pub ip_block_matches_pods: Option<bool>,
+    /// Whether blocks of addresses mean nodes under Cilium too (its option `policy-cidr-match-mode: nodes`).
+    pub cidr_matches_nodes: bool,
+    /// The nodes of the cluster, as far as they are known.
+    pub nodes: Vec<Node>,
+    /// Addresses of API servers outside the cluster.
+    pub outside_api_servers: Vec<IpAddr>,
     /// Whether policies with a `nodeSelector` are enforced on nodes (Cilium's host firewall).
     pub host_firewall: bool,
     /// Name of the cluster, as selectors see it.
@@ -88,6 +106,9 @@ impl Default for Options {
             enforcement: Enforcement::default(),
             cni: Cni::default(),
             ip_block_matches_pods: None,
+            cidr_matches_nodes: false,
+            nodes: Vec::new(),
+            outside_api_servers: Vec::new(),
             host_firewall: true,
             cluster: cilium::selector::CLUSTER_NAME.to_owned(),
             services: Vec::new(),
@@ -100,6 +121,12 @@ impl Options {
     #[must_use]
     pub fn ip_block_matches_pods(&self) -> bool {
         self.ip_block_matches_pods.unwrap_or(self.cni == Cni::Generic)
+    }
+
+    /// Whether an `ipBlock` can mean nodes.
+    #[must_use]
+    pub fn ip_block_matches_nodes(&self) -> bool {
+        self.cidr_matches_nodes || self.ip_block_matches_pods()
     }
 }
 
@@ -177,6 +204,7 @@ impl NetworkPolicies {
             protocol,
             http,
             names: self.names(to),
+            addresses: &[],
             exempt: from == Peer::Reserved(Reserved::Host),
         };
         self.ask(&self.ingress, to, &question)
@@ -202,6 +230,7 @@ impl NetworkPolicies {
             protocol,
             http,
             names,
+            addresses: &[],
             exempt: self.egress_exempt(to == Peer::Reserved(Reserved::Host)),
         };
         self.ask(&self.egress, from, &question)
@@ -267,7 +296,12 @@ impl NetworkPolicies {
                     "a family of addresses"
                 } else if rule.layer7 != Layer7::Unrestricted {
                     "a rule on requests"
-                } else if peers.unknown || peers.unknown_outside || !policy.certain {
+                } else if peers.unknown
+                    || peers.unknown_outside
+                    || peers.unknown_nodes
+                    || !peers.names.is_empty()
+                    || !policy.certain
+                {
                     "a part that is not evaluated"
                 } else if rule.ports.iter().any(|p| matches!(p.port, Port::Named(_))) {
                     "a named port"

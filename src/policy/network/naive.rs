@@ -57,7 +57,8 @@ pub fn decide(
         {
             return Decision::Deny;
         }
-        isolated |= default_deny.unwrap_or(!allows.is_empty() || !denies.is_empty());
+        let has_rules = !allows.is_empty() || !denies.is_empty();
+        isolated |= has_rules && default_deny != Some(false);
         let watches = default_deny == Some(false);
         allowed |= allows
             .iter()
@@ -123,7 +124,9 @@ fn matches(
             Peer::Address(address) => list.iter().any(|block| block.contains(address)),
             Peer::Endpoint(_) | Peer::Reserved(_) => false,
         },
-        CiliumPeers::Services(_) | CiliumPeers::Unknown { .. } => unreachable!("not made by the tests"),
+        CiliumPeers::Services(_) | CiliumPeers::Names(_) | CiliumPeers::Nodes | CiliumPeers::Unknown { .. } => {
+            unreachable!("not made by the tests")
+        }
     };
     let request = |layer7: &Layer7| match (layer7, case.http) {
         (Layer7::Unrestricted, _) => true,

@@ -94,3 +94,9 @@ pub fn reserved_labels(reserved: Reserved) -> &'static [&'static str] {
         Reserved::Ingress => &["ingress"],
     }
 }
+
+/// The reserved labels of the own node if it runs the API server: its identity stays that of the host, with one label more
+/// (Cilium `pkg/ipcache/metadata.go`, `updateReservedHostLabels`).
+pub const OWN_API_SERVER: &[&str] = &["host", "kube-apiserver"];
+/// The reserved labels of an API server outside the cluster: an address with one label more (same file, `resolveIdentity`).
+pub const OUTSIDE_API_SERVER: &[&str] = &["kube-apiserver", "world"];

@@ -9,6 +9,7 @@ use super::checks;
 use super::endpoints::WRITTEN_BY_CLUSTER;
 use super::kinds::{self, Probe, Use};
 use super::object::{Header, RawSelector, SpannedMap, labels};
+use super::options::{Layer, Side};
 use super::pods::PodsKind;
 use super::refused::{Class, Kind};
 use super::{Namespace, Reader, ServiceAccount, Skipped, Unknown, fields, keys, pods, service, waypoints};
@@ -94,6 +95,8 @@ impl Reader {
             namespace: namespace.map(|n| n.value.clone()),
             name: name.clone(),
             selector: None,
+            layer: Layer::of_group(api_version.split_once('/').map_or("", |(group, _)| group)),
+            side: Side::Either,
             place: place.clone(),
             why: checks::warning(error),
         };
@@ -116,17 +119,12 @@ impl Reader {
                 let scope = scope(&error, namespace);
                 self.pass_over(error, scope)
             }
-            Use::Depends(probe) => match self.probe(document, probe, &name)? {
-                Some(error) => {
-                    // A DestinationRule is about a host, which may be in any namespace.
-                    let scope = scope(&error, namespace.filter(|_| probe != Probe::ClientTls));
-                    self.pass_over(error, scope)
-                }
-                None => {
+            Use::Depends(probe) => {
+                if !self.probe(document, probe, kind, &name)? {
                     self.skip(document, kind, &name, "");
-                    Ok(())
                 }
-            },
+                Ok(())
+            }
             Use::Gateway => {
                 match waypoints::read(document)? {
                     Some(waypoint) => self.manifests.waypoints.push(waypoint),
@@ -279,6 +277,13 @@ impl Reader {
                     namespace: Some(namespace).filter(|_| !kind.name().contains("Clusterwide")),
                     name: name.clone(),
                     selector: selector.and_then(|s| s.convert(document).ok()),
+                    layer: match kind {
+                        Kind::PeerAuthentication | Kind::AuthorizationPolicy | Kind::RequestAuthentication => {
+                            Layer::Mesh
+                        }
+                        _ => Layer::Network,
+                    },
+                    side: Side::Either,
                     place,
                     why: checks::warning(&error),
                 };
@@ -339,20 +344,38 @@ impl Reader {
         Ok(())
     }
 
-    fn probe(&mut self, document: &Document<'_>, probe: Probe, name: &str) -> Result<Option<InputError>, InputError> {
+    /// Reads an object that matters by what its spec says. Whether it does.
+    fn probe(&mut self, document: &Document<'_>, probe: Probe, kind: &str, name: &str) -> Result<bool, InputError> {
+        let manifests = &mut self.manifests;
         match probe {
-            Probe::ClientTls => Ok(super::probes::client_tls(document)?),
-            Probe::Listeners => Ok(super::probes::listeners(document)?),
+            Probe::ClientTls => {
+                let (rule, warning) = super::destination_rules::read(document)?;
+                manifests.destination_rules.push(rule);
+                manifests.warnings.extend(warning);
+            }
+            Probe::Proxies => {
+                let Some(unknown) = super::probes::concerned(document, kind)? else {
+                    return Ok(false);
+                };
+                manifests.warnings.push(unknown.why.clone());
+                manifests.unknown.push(unknown);
+            }
+            Probe::Node => manifests.nodes.node(document)?,
+            Probe::Endpoints => {
+                manifests.nodes.endpoints(document)?;
+                return Ok(false);
+            }
             Probe::Settings => {
                 if matches!(name, "istio" | "cilium-config") {
                     let start = document.start();
                     let warning = format!(
                         "{start}: ConfigMap `{name}`: settings of the installation are not read from manifests; give them as options"
                     );
-                    self.manifests.warnings.push(warning);
+                    manifests.warnings.push(warning);
                 }
-                Ok(None)
+                return Ok(false);
             }
         }
+        Ok(true)
     }
 }

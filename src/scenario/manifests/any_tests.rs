@@ -2,8 +2,9 @@
 
 use std::fs;
 
-use super::{Manifests, Purpose, ReadOptions, read_folder_for, read_texts_for};
+use super::{Layer, Manifests, Purpose, ReadOptions, Side, read_folder_for, read_texts_for};
 use crate::policy::Protocol;
+use crate::policy::istio::TlsMode;
 use crate::scenario::error::InputError;
 
 pub(super) const POLICY: ReadOptions = ReadOptions {
@@ -201,7 +202,7 @@ fn lenient_reading_warns_and_doubts() {
 fn keys_of_the_mesh_that_change_a_verdict_are_refused() {
     let with = |key: &str| pod("").replace("  name: p", &format!("  name: p\n  annotations: {{{key}}}"));
     for key in [
-        "traffic.sidecar.istio.io/excludeInboundPorts: \"80\"",
+        "traffic.sidecar.istio.io/excludeInterfaces: eth1",
         "sidecar.istio.io/interceptionMode: NONE",
         "inject.istio.io/templates: grpc-agent",
         "ambient.istio.io/bypass-inbound-capture: \"true\"",
@@ -240,7 +241,6 @@ fn kinds_that_decide_and_are_not_evaluated_are_refused() {
     for (api, kind) in [
         ("policy.networking.k8s.io/v1alpha1", "AdminNetworkPolicy"),
         ("projectcalico.org/v3", "GlobalNetworkPolicy"),
-        ("networking.istio.io/v1alpha3", "EnvoyFilter"),
         ("cilium.io/v2", "CiliumEnvoyConfig"),
     ] {
         let text = format!("apiVersion: {api}\nkind: {kind}\nmetadata: {{name: x, namespace: n}}\n");
@@ -252,19 +252,91 @@ fn kinds_that_decide_and_are_not_evaluated_are_refused() {
         assert_eq!(manifests.unknown[0].kind, kind);
         assert_eq!(manifests.unknown[0].namespace.as_deref(), Some("n"));
     }
+}
+
+#[test]
+fn what_changes_proxies_is_unknown_only_for_those_that_it_may_concern() {
+    let object = |kind: &str, spec: &str| {
+        format!(
+            "apiVersion: networking.istio.io/v1\nkind: {kind}\nmetadata: {{name: x}}\nspec: {spec}\n---\n{}",
+            pod("")
+        )
+    };
+    let concerned = |kind: &str, spec: &str, side: Side| {
+        let manifests = any(&object(kind, spec)).expect("valid");
+        let subject = &manifests.endpoints[0].endpoint.subject;
+        manifests
+            .unknown
+            .iter()
+            .any(|unknown| unknown.layer == Layer::Mesh && unknown.may_concern(subject, side))
+    };
+    let inbound = "{configPatches: [{match: {context: SIDECAR_INBOUND}}]}";
+    assert!(concerned("EnvoyFilter", "{}", Side::Client));
+    assert!(concerned("EnvoyFilter", inbound, Side::Server));
+    assert!(!concerned("EnvoyFilter", inbound, Side::Client));
+    assert!(!concerned(
+        "EnvoyFilter",
+        "{workloadSelector: {labels: {app: nobody}}}",
+        Side::Server
+    ));
+    assert!(!concerned(
+        "EnvoyFilter",
+        "{configPatches: [{match: {context: GATEWAY}}]}",
+        Side::Server
+    ));
+    assert!(concerned("Sidecar", "{ingress: [{port: {number: 1}}]}", Side::Server));
+    assert!(!concerned("Sidecar", "{egress: [{hosts: [\"./*\"]}]}", Side::Server));
+}
+
+#[test]
+fn destination_rules_are_read_and_a_host_that_means_nothing_is_told() {
     let rule = |spec: &str| {
         format!("apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {{name: x}}\nspec: {spec}\n")
     };
-    assert!(
-        refused(&rule("{host: a, trafficPolicy: {tls: {mode: DISABLE}}}")).starts_with("a.yaml:4:45: `mode: DISABLE`")
+    let read = |spec: &str| any(&rule(spec)).expect("valid").destination_rules.remove(0);
+    let tls = "{tls: {mode: DISABLE}, portLevelSettings: [{port: {number: 80}, tls: {mode: SIMPLE}}]}";
+    let found = read(&format!("{{host: a, exportTo: [\".\"], trafficPolicy: {tls}}}"));
+    let traffic = found.traffic.clone().expect("a traffic policy");
+    assert_eq!(traffic.mode, Some(TlsMode::Disable));
+    assert_eq!(traffic.ports, [(80, Some(TlsMode::Simple))]);
+    assert_eq!(found.full_host(), "a.default.svc.cluster.local");
+    // A secret is for rules that select the client; without it the client sends plain text.
+    let secret = "trafficPolicy: {tls: {mode: SIMPLE, credentialName: s}}";
+    assert_eq!(
+        read(&format!("{{host: a, {secret}}}")).traffic.expect("it").mode,
+        Some(TlsMode::Disable)
     );
-    assert!(any(&rule("{host: a, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}}")).is_ok());
-    assert!(any(&rule("{host: a, subsets: [{name: v1, labels: {v: a}}]}")).is_ok());
-    let sidecar = |spec: &str| {
-        format!("apiVersion: networking.istio.io/v1\nkind: Sidecar\nmetadata: {{name: x}}\nspec: {spec}\n")
-    };
-    assert!(any(&sidecar("{egress: [{hosts: [\"./*\"]}]}")).is_ok());
-    assert!(refused(&sidecar("{ingress: [{port: {number: 1}}]}")).contains("is not modelled"));
+    let selecting = format!("{{host: a, workloadSelector: {{matchLabels: {{app: a}}}}, {secret}}}");
+    assert_eq!(read(&selecting).traffic.expect("it").mode, Some(TlsMode::Simple));
+    assert!(refused(&rule("{host: a, trafficPolicy: {tls: {mode: DISABL}}}")).contains("did you mean `DISABLE`?"));
+    let warnings = any(&rule("{host: server.app}")).expect("valid").warnings;
+    assert!(warnings[0].contains("for a full name"), "{warnings:?}");
+}
+
+#[test]
+fn ports_that_bypass_the_sidecar_are_read() {
+    let with = |key: &str| pod("").replace("  name: p", &format!("  name: p\n  annotations: {{{key}}}"));
+    let read = |key: &str| any(&with(key)).expect("valid").endpoints.remove(0).endpoint.capture;
+    let prefix = "traffic.sidecar.istio.io";
+    assert_eq!(
+        read(&format!("{prefix}/excludeInboundPorts: \"9443, 80\"")).exclude_inbound_ports,
+        [9443, 80]
+    );
+    assert_eq!(
+        read(&format!("{prefix}/includeInboundPorts: \"*\"")).include_inbound_ports,
+        None
+    );
+    assert_eq!(
+        read(&format!("{prefix}/includeInboundPorts: \"\"")).include_inbound_ports,
+        Some(Vec::new())
+    );
+    assert_eq!(
+        read(&format!("{prefix}/excludeOutboundIPRanges: 10.0.0.0/8"))
+            .exclude_outbound_blocks
+            .len(),
+        1
+    );
+    assert!(refused(&with(&format!("{prefix}/excludeOutboundPorts: http"))).contains("`http` is neither a port"));
 }
 
 #[test]
@@ -277,7 +349,7 @@ fn a_policy_that_is_not_evaluated_is_unknown_where_it_selects() {
     let manifests = lenient(&text);
     let unknown = &manifests.unknown[0];
     assert!(unknown.selector.is_none() && unknown.namespace.as_deref() == Some("default"));
-    assert!(unknown.may_concern(&manifests.endpoints[0].endpoint.subject));
+    assert!(unknown.may_concern(&manifests.endpoints[0].endpoint.subject, Side::Either));
 }
 
 #[test]

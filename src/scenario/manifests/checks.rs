@@ -33,11 +33,22 @@ pub(super) struct Pending {
     pub namespaces: Vec<(String, Place)>,
     /// Whether a part that is not evaluated becomes a warning and an open verdict instead of an error.
     pub lenient: bool,
+    /// Whether the folder is read to be asked, so that a part may stay open instead of being refused.
+    pub asks: bool,
     /// What was met while single objects were read.
     pub warnings: Vec<String>,
 }
 
 impl Pending {
+    /// Notes a part whose meaning is only known in a running cluster; the caller puts something open in its place. The
+    /// simulator refuses it.
+    pub fn open(&mut self, error: InputError) -> Result<(), InputError> {
+        match self.asks {
+            true => Ok(()),
+            false => self.not_evaluated(error),
+        }
+    }
+
     /// Notes a part that is known but not evaluated; the caller puts something unknown in its place.
     pub fn not_evaluated(&mut self, error: InputError) -> Result<(), InputError> {
         if !self.lenient {
@@ -297,7 +308,7 @@ fn finish_service(
 fn http_ports(manifests: &Manifests, index: &Index<'_>) -> Vec<Option<u16>> {
     let mut lowest: Vec<Option<u16>> = vec![None; index.parties.len()];
     for service in &manifests.services {
-        let http = service.ports.iter().filter(|p| p.http).filter_map(target).min();
+        let http = service.ports.iter().filter(|p| p.is_http()).filter_map(target).min();
         let labels = service.selector.0.iter().map(|(k, v)| (k.as_str(), v.as_str()));
         for number in index.candidates(Some(&service.namespace), labels) {
             if let (true, Some(port)) = (service.selects(index.parties[*number].subject), http) {

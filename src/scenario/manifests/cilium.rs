@@ -6,12 +6,14 @@
 use super::Located;
 use super::checks::{AccountUse, Pending, Selects, Use};
 pub(super) use super::cilium_keys::PolicyObject;
-use super::cilium_keys::{Blocks, Endpoints, Entities, PolicySpec, Raw, RawEgress, RawIngress, RawService};
+use super::cilium_keys::{Blocks, Endpoints, Entities, PolicySpec, Raw, RawEgress, RawIngress, RawName, RawService};
 use super::cilium_ports::ports;
 use super::object::{LabelPlace, RawSelector, at, check_keys};
 use crate::policy::cidr::Block;
 use crate::policy::cilium::selector::{CLUSTER_LABEL, Key, NAMESPACE_LABEL, SERVICE_ACCOUNT_LABEL, Source};
-use crate::policy::cilium::{CiliumNetworkPolicy, CiliumPeers, CiliumRule, CiliumSelector, CiliumSubject, Entity};
+use crate::policy::cilium::{
+    CiliumNetworkPolicy, CiliumPeers, CiliumRule, CiliumSelector, CiliumSubject, Entity, NamePattern,
+};
 use crate::policy::{PolicyError, Subject};
 use crate::scenario::error::InputError;
 use crate::scenario::yaml::{Document, Spanned};
@@ -238,6 +240,7 @@ impl Reader<'_> {
             raw.addresses.1.map(|l| (l.value.len(), document.place(l))),
         );
         note(raw.blocks.0, raw.blocks.1.map(|l| (l.value.len(), document.place(l))));
+        note("toFQDNs", raw.names.map(|l| (l.value.len(), document.place(l))));
         note("toServices", raw.services.map(|l| (l.value.len(), document.place(l))));
         for (key, list, _, _) in &raw.unread {
             note(key, Some((list.value.len(), document.place(list))));
@@ -258,8 +261,14 @@ impl Reader<'_> {
         }
         if let Some((key, list, outside, why)) = raw.unread.first() {
             let error = document.error(list, format!("`{key}` is not modelled")).with_hint(*why);
-            self.pending.not_evaluated(error)?;
-            return Ok(CiliumPeers::Unknown { outside: *outside });
+            self.pending.open(error)?;
+            return Ok(match outside {
+                true => CiliumPeers::Unknown { outside: true },
+                false => CiliumPeers::Nodes,
+            });
+        }
+        if let Some(list) = raw.names {
+            return self.names(list);
         }
         match (
             raw.endpoints,
@@ -348,13 +357,39 @@ impl Reader<'_> {
         Ok(CiliumPeers::Blocks(blocks))
     }
 
+    /// Names of outside hosts. Which addresses they have is learnt from DNS while running, so that only questions about a name
+    /// are decided.
+    fn names(&mut self, list: &Spanned<Vec<Spanned<RawName>>>) -> Result<CiliumPeers, InputError> {
+        let error = self.document.error(list, "`toFQDNs` is not modelled");
+        let hint = "which addresses a name has is learnt from DNS while running; write the addresses";
+        self.pending.open(error.with_hint(hint))?;
+        let mut names = Vec::new();
+        for raw in &list.value {
+            let (name, pattern) = (raw.value.match_name.as_ref(), raw.value.match_pattern.as_ref());
+            match (
+                name.filter(|n| !n.value.is_empty()),
+                pattern.filter(|p| !p.value.is_empty()),
+            ) {
+                (Some(name), None) => names.push(at(self.document, name, NamePattern::name(&name.value))?),
+                (None, Some(pattern)) => names.push(at(self.document, pattern, NamePattern::pattern(&pattern.value))?),
+                _ => {
+                    let error = self
+                        .document
+                        .error(raw, "an entry of `toFQDNs` needs either `matchName` or `matchPattern`");
+                    return Err(error.with_hint("Cilium refuses both, and neither"));
+                }
+            }
+        }
+        Ok(CiliumPeers::Names(names))
+    }
+
     fn services(&mut self, list: &Spanned<Vec<RawService>>) -> Result<CiliumPeers, InputError> {
         let mut services = Vec::new();
         for raw in &list.value {
             if let Some(selector) = &raw.by_labels {
                 let error = self.document.error(selector, "`k8sServiceSelector` is not modelled");
                 self.pending
-                    .not_evaluated(error.with_hint("name the Service under `k8sService`"))?;
+                    .open(error.with_hint("name the Service under `k8sService`"))?;
                 return Ok(CiliumPeers::Unknown { outside: false });
             }
             let Some(name) = &raw.by_name else {

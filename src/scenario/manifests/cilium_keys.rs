@@ -83,7 +83,7 @@ pub(super) struct RawEgress {
     pub to_cidr_set: Option<Blocks>,
     pub to_services: Option<Spanned<Vec<RawService>>>,
     #[serde(rename = "toFQDNs")]
-    pub to_fqdns: Option<Unread>,
+    pub to_fqdns: Option<Spanned<Vec<Spanned<RawName>>>>,
     pub to_nodes: Option<Unread>,
     pub to_groups: Option<Unread>,
     pub to_ports: Option<Spanned<Vec<RawPorts>>>,
@@ -123,6 +123,14 @@ pub(super) struct RawServiceName {
     pub namespace: Option<String>,
 }
 
+/// An entry of `toFQDNs`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct RawName {
+    pub match_name: Option<Spanned<String>>,
+    pub match_pattern: Option<Spanned<String>>,
+}
+
 /// ICMP has no port, so that which of its messages are meant changes no verdict on a port.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -148,6 +156,7 @@ pub(super) struct Raw<'a> {
     pub addresses: (&'static str, Option<&'a Addresses>),
     pub blocks: (&'static str, Option<&'a Blocks>),
     pub services: Option<&'a Spanned<Vec<RawService>>>,
+    pub names: Option<&'a Spanned<Vec<Spanned<RawName>>>>,
     /// Key, entries, whether they can only mean addresses outside the cluster, and why they are not evaluated.
     pub unread: Vec<(&'static str, &'a Unread, bool, &'static str)>,
     pub ports: Option<&'a Spanned<Vec<RawPorts>>>,
@@ -157,7 +166,6 @@ pub(super) struct Raw<'a> {
 
 const NODES: &str = "labels of nodes are not known; write the entity `remote-node`, which means all of them";
 const GROUPS: &str = "groups are looked up at a cloud provider; write the addresses";
-const NAMES: &str = "which addresses a name has is learnt from DNS while running; write the addresses";
 
 impl<'a> Raw<'a> {
     /// A rule for incoming connections.
@@ -177,6 +185,7 @@ impl<'a> Raw<'a> {
             addresses: ("fromCIDR", rule.from_cidr.as_ref()),
             blocks: ("fromCIDRSet", rule.from_cidr_set.as_ref()),
             services: None,
+            names: None,
             unread: given(unread),
             ports: rule.to_ports.as_ref(),
             icmps: rule.icmps.as_ref(),
@@ -189,7 +198,6 @@ impl<'a> Raw<'a> {
         let line = document.place(rule).line;
         let rule = &rule.value;
         let unread = [
-            ("toFQDNs", &rule.to_fqdns, true, NAMES),
             ("toNodes", &rule.to_nodes, false, NODES),
             ("toGroups", &rule.to_groups, true, GROUPS),
         ];
@@ -202,6 +210,7 @@ impl<'a> Raw<'a> {
             addresses: ("toCIDR", rule.to_cidr.as_ref()),
             blocks: ("toCIDRSet", rule.to_cidr_set.as_ref()),
             services: rule.to_services.as_ref(),
+            names: rule.to_fqdns.as_ref(),
             unread: given(unread),
             ports: rule.to_ports.as_ref(),
             icmps: rule.icmps.as_ref(),

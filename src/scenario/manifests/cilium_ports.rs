@@ -211,8 +211,8 @@ fn rules_of(reader: &mut Reader<'_>, raw: &Spanned<RawRules>, ports: &[PortMatch
         if !dns.value.is_empty() && !dns.value.iter().any(every) {
             let error = document.error(dns, "rules on the names in DNS queries are not modelled");
             let hint = "of these only `matchPattern: \"*\"` is evaluated";
-            reader.pending.not_evaluated(error.with_hint(hint))?;
-            layer7 = Layer7::Unknown;
+            // A connection to the DNS server passes; which names it may ask for is no question of connections.
+            reader.pending.open(error.with_hint(hint))?;
         }
     }
     let Some(http) = &rules.http else {

@@ -16,6 +16,7 @@ impl Reader {
     /// Completes what is read of a folder for its policies.
     pub(super) fn finish_any(mut self) -> Result<Manifests, InputError> {
         let manifests = &mut self.manifests;
+        manifests.nodes.pods(&self.pending.pods);
         manifests.warnings.append(&mut self.pending.warnings);
         let around = Surroundings {
             namespaces: manifests

@@ -190,11 +190,17 @@ impl Group<'_> {
                 of.sidecar,
                 of.ambient,
                 of.host_network,
+                of.capture.clone(),
             );
             match by_facts.get(&key) {
                 Some(&index) => {
                     let (known, drafts): &mut (EndpointManifest, Vec<Draft>) = &mut variants[index];
                     known.endpoint.addresses.extend(found.endpoint.addresses);
+                    for node in found.endpoint.nodes {
+                        if !known.endpoint.nodes.contains(&node) {
+                            known.endpoint.nodes.push(node);
+                        }
+                    }
                     known.doubts.extend(found.doubts);
                     drafts.push(pod);
                 }
@@ -292,6 +298,8 @@ impl Group<'_> {
                 addresses: draft.addresses.clone(),
                 sidecar,
                 ambient,
+                capture: draft.capture.clone(),
+                nodes: draft.node.iter().cloned().collect(),
             },
             kind: draft.kind,
             aliases: Vec::new(),

@@ -217,9 +217,13 @@ pub(super) fn read_peer(
 
 /// The time of creation, if it is written as the API server writes it.
 fn created(meta: &Metadata) -> Option<String> {
-    let text = meta.creation_timestamp.as_deref()?;
+    meta.creation_timestamp.clone().filter(|text| is_time(text))
+}
+
+/// Whether a text is a time as the API server writes it, so that the order of texts is the order of times.
+pub(super) fn is_time(text: &str) -> bool {
     let shape = text.bytes().map(|c| if c.is_ascii_digit() { b'0' } else { c });
-    shape.eq("0000-00-00T00:00:00Z".bytes()).then(|| text.to_owned())
+    shape.eq("0000-00-00T00:00:00Z".bytes())
 }
 
 fn mode(document: &Document<'_>, mtls: Option<&Mtls>) -> Result<MtlsMode, InputError> {

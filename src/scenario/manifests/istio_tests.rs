@@ -237,6 +237,8 @@ fn lenient_reading_makes_unknown_what_is_not_evaluated() {
             addresses: Vec::new(),
             sidecar: true,
             ambient: false,
+            capture: Default::default(),
+            nodes: Vec::new(),
         };
         let http = Http {
             method: "GET",

@@ -5,6 +5,7 @@
 
 use serde::Deserialize;
 
+use super::capture;
 use super::injection::DATAPLANE_MODE;
 use super::object::SpannedMap;
 use super::waypoints::USE_WAYPOINT;
@@ -17,7 +18,7 @@ const NOT_EVALUATED: [(&str, &[&str], &str); 10] = [
     (
         "traffic.sidecar.istio.io/",
         &[],
-        "which ports bypass the sidecar is not evaluated",
+        "of these, ports and blocks of addresses are evaluated, interfaces are not",
     ),
     (
         "sidecar.istio.io/interceptionMode",
@@ -46,7 +47,7 @@ const NOT_EVALUATED: [(&str, &[&str], &str); 10] = [
     ),
     (
         "security.istio.io/tlsMode",
-        &["istio"],
+        &["istio", "disabled"],
         "a pod that is called without mutual TLS is not evaluated",
     ),
     (
@@ -97,7 +98,7 @@ pub(super) fn not_evaluated(document: &Document<'_>, templates: bool) -> Result<
             let of_service = !templates && key.starts_with(USE_WAYPOINT);
             let hit = NOT_EVALUATED
                 .iter()
-                .filter(|_| !of_service)
+                .filter(|_| !of_service && !capture::KEYS.contains(&key.as_str()))
                 .find(|(start, harmless, _)| key.starts_with(start) && !harmless.contains(&value.value.as_str()));
             if let Some((_, _, why)) = hit {
                 let message = format!("`{key}: {}` is not modelled", value.value);

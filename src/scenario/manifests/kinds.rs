@@ -18,7 +18,7 @@ pub(super) enum Use {
     As(Class),
     /// Decides who may talk to whom and is not evaluated; with the reason.
     NotEvaluated(&'static str),
-    /// Not evaluated if its spec says certain things.
+    /// Matters by what its spec says.
     Depends(Probe),
     /// A Gateway, which may be a waypoint.
     Gateway,
@@ -29,10 +29,14 @@ pub(super) enum Use {
 /// What decides whether an object matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Probe {
-    /// A DestinationRule that sets how clients call.
+    /// A DestinationRule, which may set how clients call.
     ClientTls,
-    /// A Sidecar with listeners of its own.
-    Listeners,
+    /// A change of proxies that is not evaluated: an EnvoyFilter, a WasmPlugin, a Sidecar with listeners of its own.
+    Proxies,
+    /// A Node.
+    Node,
+    /// Endpoints of a Service, which may be that of the API server; otherwise policy is about pods.
+    Endpoints,
     /// A ConfigMap with settings of the mesh or of the network.
     Settings,
 }
@@ -54,16 +58,6 @@ const NOT_EVALUATED: &[(&str, &str, &str)] = &[
     ("consul.hashicorp.com", "ServiceIntentions", OTHER_MESH),
     ("kuma.io", "MeshTrafficPermission", OTHER_MESH),
     (
-        "networking.istio.io",
-        "EnvoyFilter",
-        "what a changed proxy lets pass cannot be said",
-    ),
-    (
-        "extensions.istio.io",
-        "WasmPlugin",
-        "what an extended proxy lets pass cannot be said",
-    ),
-    (
         "cilium.io",
         "CiliumEnvoyConfig",
         "what Cilium's proxy lets pass with listeners of one's own cannot be said",
@@ -81,9 +75,6 @@ const OTHER_MESH: &str = "policies of this mesh are not evaluated; of Istio they
 
 /// Group, kind and, where something is to be said, what. They do not decide who may talk to whom.
 const SKIPPED: &[(&str, &str, &str)] = &[
-    // Where a Service's endpoints are: policy is about pods.
-    ("", "Endpoints", ""),
-    ("discovery.k8s.io", "EndpointSlice", ""),
     // How many pods there may be.
     ("", "LimitRange", ""),
     ("", "ResourceQuota", ""),
@@ -137,7 +128,10 @@ pub(super) fn classify(api_version: &str, kind: &str) -> Use {
     match (group, kind) {
         _ if matches!(class, Class::Known(_) | Class::Version(_)) => Use::As(class),
         ("networking.istio.io", "DestinationRule") => Use::Depends(Probe::ClientTls),
-        ("networking.istio.io", "Sidecar") => Use::Depends(Probe::Listeners),
+        ("networking.istio.io", "Sidecar" | "EnvoyFilter") => Use::Depends(Probe::Proxies),
+        ("extensions.istio.io", "WasmPlugin") => Use::Depends(Probe::Proxies),
+        ("", "Node") => Use::Depends(Probe::Node),
+        ("", "Endpoints") | ("discovery.k8s.io", "EndpointSlice") => Use::Depends(Probe::Endpoints),
         ("", "ConfigMap") => Use::Depends(Probe::Settings),
         ("gateway.networking.k8s.io", "Gateway") => Use::Gateway,
         _ => match (find(NOT_EVALUATED), find(SKIPPED)) {

@@ -10,11 +10,13 @@
 //! belong here: YAML itself (`scenario::yaml`) and evaluation (`policy`).
 
 mod any;
+mod capture;
 mod checks;
 mod cilium;
 mod cilium_keys;
 mod cilium_ports;
 mod complete;
+mod destination_rules;
 mod endpoints;
 mod fields;
 mod folder;
@@ -26,6 +28,7 @@ mod istio_tokens;
 mod keys;
 mod kinds;
 mod network_policy;
+mod nodes;
 mod object;
 mod options;
 mod pods;
@@ -62,7 +65,8 @@ use super::yaml::{self, Document, Strings};
 use crate::policy::Protocol;
 use crate::policy::cilium::CiliumNetworkPolicy;
 use crate::policy::istio::{
-    AuthorizationPolicy, MeshOptions, MeshParts, MeshPolicies, PeerAuthentication, RequestAuthentication,
+    AuthorizationPolicy, DestinationRule, MeshOptions, MeshParts, MeshPolicies, PeerAuthentication,
+    RequestAuthentication,
 };
 use crate::policy::labels::Labels;
 use crate::policy::network::{NetworkPolicies, NetworkPolicy, Options, Service};
@@ -73,7 +77,8 @@ use refused::{Class, Kind};
 
 pub use endpoints::EndpointManifest;
 pub use folder::{FILES_MAX, FOLDER_SIZE_MAX};
-pub use options::{Purpose, ReadOptions, Unknown};
+pub use nodes::Nodes;
+pub use options::{Layer, Purpose, ReadOptions, Side, Unknown};
 pub use pods::PodsKind;
 pub use types::{CountOrPercent, Located, ServiceManifest, ServicePort, TargetPort, Workload};
 pub use waypoints::WaypointManifest;
@@ -140,6 +145,10 @@ pub struct Manifests {
     pub authorization_policies: Vec<Located<AuthorizationPolicy>>,
     /// RequestAuthentications.
     pub request_authentications: Vec<Located<RequestAuthentication>>,
+    /// DestinationRules; only for [`Purpose::Policy`].
+    pub destination_rules: Vec<DestinationRule>,
+    /// Nodes; only for [`Purpose::Policy`].
+    pub nodes: Nodes,
     /// Waypoints of ambient mode; only for [`Purpose::Policy`].
     pub waypoints: Vec<WaypointManifest>,
     /// What was passed over in lenient reading and acts on who may talk to whom.
@@ -194,6 +203,7 @@ impl Manifests {
             name: service.name.clone(),
             selector: service.selector.clone(),
         }));
+        self.nodes_into(&mut options);
         NetworkPolicies::new(&cilium, &kubernetes, options)
     }
 
@@ -216,6 +226,7 @@ impl Manifests {
             peer_authentications: items(&self.peer_authentications),
             request_authentications: items(&self.request_authentications),
             authorization_policies: items(&self.authorization_policies),
+            destination_rules: self.destination_rules.clone(),
         }
     }
 
@@ -260,6 +271,7 @@ pub fn read_texts_for<T: AsRef<str>>(files: &[(PathBuf, T)], options: ReadOption
         ..Reader::default()
     };
     reader.pending.lenient = options.lenient;
+    reader.pending.asks = options.purpose == Purpose::Policy;
     for (file, text) in files {
         reader.file(file, text.as_ref())?;
     }

@@ -8,10 +8,11 @@ use std::net::IpAddr;
 
 use serde::Deserialize;
 
+use super::capture;
 use super::injection::INJECT;
 use super::object::{SpannedMap, labels};
 use crate::policy::labels::Labels;
-use crate::policy::{NamedPorts, Protocol};
+use crate::policy::{Capture, NamedPorts, Protocol};
 use crate::scenario::error::{InputError, Place};
 use crate::scenario::yaml::{Document, Spanned};
 
@@ -87,6 +88,8 @@ struct RawPod {
 #[serde(rename_all = "camelCase")]
 struct RawStatus {
     phase: Option<String>,
+    #[serde(rename = "hostIP")]
+    host_ip: Option<String>,
     #[serde(rename = "podIP")]
     pod_ip: Option<Spanned<String>>,
     #[serde(rename = "podIPs")]
@@ -141,6 +144,7 @@ struct RawPodSpec {
     /// The older name of the same field.
     service_account: Option<String>,
     host_network: Option<bool>,
+    node_name: Option<String>,
     containers: Option<Vec<RawContainer>>,
     init_containers: Option<Vec<RawContainer>>,
 }
@@ -184,6 +188,12 @@ pub(super) struct Draft {
     pub named_ports: NamedPorts,
     pub container_ports: Vec<(u16, Protocol)>,
     pub addresses: Vec<IpAddr>,
+    /// Name of the node, if the pod runs.
+    pub node: Option<String>,
+    /// Address of the node, if the pod runs.
+    pub host_addresses: Vec<IpAddr>,
+    /// Which traffic meets the sidecar.
+    pub capture: Capture,
     pub replicas: Option<u32>,
     /// Number of the first pod of a StatefulSet.
     pub first_ordinal: u32,
@@ -197,6 +207,13 @@ pub(super) struct Draft {
     pub has_ended: bool,
     /// What is not evaluated and may change verdicts.
     pub doubts: Vec<String>,
+}
+
+impl Draft {
+    /// As [`Endpoint::is_api_server`](crate::policy::Endpoint::is_api_server).
+    pub(super) fn is_api_server(&self) -> bool {
+        self.host_network && self.namespace == "kube-system" && self.labels.get("component") == Some("kube-apiserver")
+    }
 }
 
 /// Reads an object that carries pods.
@@ -271,6 +288,16 @@ pub(super) fn read(document: &Document<'_>, kind: PodsKind) -> Result<Draft, Inp
         named_ports,
         container_ports,
         addresses: addresses(document, status.as_ref())?,
+        node: spec
+            .node_name
+            .clone()
+            .filter(|name| kind == PodsKind::Pod && !name.is_empty()),
+        host_addresses: status
+            .as_ref()
+            .and_then(|status| status.host_ip.as_deref()?.parse().ok())
+            .into_iter()
+            .collect(),
+        capture: capture::read(document, annotations)?,
         replicas,
         first_ordinal,
         has_proxy: all_containers(&spec).any(|c| c.name.as_deref() == Some("istio-proxy")),

@@ -1,76 +1,110 @@
-//! Objects that matter for some of what they say: DestinationRules and Sidecars of Istio.
+//! Objects of Istio that change proxies in ways that are not evaluated: whom they may concern.
 //!
-//! Belongs here: finding what in them changes a verdict. Does not belong here: evaluation; there is none.
+//! Belongs here: EnvoyFilters, WasmPlugins and Sidecars with listeners of their own: namespace, selector, and whether clients
+//! or servers are meant. Does not belong here: evaluation; there is none, so that the verdicts of those are unknown.
+
+use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::object::{SpannedMap, labels};
+use super::options::{Layer, Side, Unknown};
+use crate::policy::labels::{LabelSelector, Requirement};
 use crate::scenario::error::InputError;
 use crate::scenario::yaml::{Anything, Document, Spanned};
 
 #[derive(Deserialize)]
-struct Object<S> {
-    spec: Option<S>,
+struct Object {
+    metadata: Metadata,
+    spec: Option<Spec>,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    name: Spanned<String>,
+    namespace: Option<String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Spec {
+    /// Of EnvoyFilters and Sidecars.
+    workload_selector: Option<Selector>,
+    /// Of WasmPlugins.
+    selector: Option<Selector>,
+    target_refs: Option<Vec<Anything>>,
+    config_patches: Option<Vec<Patch>>,
+    ingress: Option<Vec<Anything>>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct DestinationRule {
-    traffic_policy: Option<TrafficPolicy>,
-    subsets: Option<Vec<Subset>>,
+struct Selector {
+    labels: Option<SpannedMap>,
+    match_labels: Option<SpannedMap>,
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Subset {
-    traffic_policy: Option<TrafficPolicy>,
+struct Patch {
+    r#match: Option<Match>,
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct TrafficPolicy {
-    tls: Option<Tls>,
-    port_level_settings: Option<Vec<PortLevel>>,
+struct Match {
+    context: Option<String>,
 }
 
-#[derive(Deserialize)]
-struct PortLevel {
-    tls: Option<Tls>,
-}
-
-#[derive(Deserialize)]
-struct Tls {
-    mode: Option<Spanned<String>>,
-}
-
-/// A DestinationRule with which clients call otherwise than with the mesh's own certificates.
-pub(super) fn client_tls(document: &Document<'_>) -> Result<Option<InputError>, InputError> {
-    let rule: Object<DestinationRule> = document.parse()?;
-    let Some(spec) = rule.spec else { return Ok(None) };
-    let subsets = spec.subsets.into_iter().flatten().filter_map(|s| s.traffic_policy);
-    let policies = spec.traffic_policy.into_iter().chain(subsets);
-    let tls = policies.flat_map(|p| {
-        let ports = p.port_level_settings.into_iter().flatten().filter_map(|l| l.tls);
-        p.tls.into_iter().chain(ports).collect::<Vec<_>>()
+/// Whom an object of this kind may concern; none if nobody whose verdicts are asked.
+pub(super) fn concerned(document: &Document<'_>, kind: &str) -> Result<Option<Unknown>, InputError> {
+    let object: Object = document.parse()?;
+    let spec = object.spec.unwrap_or_default();
+    let why = match kind {
+        "Sidecar" if spec.ingress.is_none_or(|ingress| ingress.is_empty()) => return Ok(None),
+        "Sidecar" => "the Sidecar has listeners of its own, which are not evaluated",
+        "EnvoyFilter" => "an EnvoyFilter changes the proxy, and what it then lets pass cannot be told",
+        _ => "a WasmPlugin extends the proxy, and what it then lets pass cannot be told",
+    };
+    let chosen = spec.workload_selector.or(spec.selector);
+    let mut selector = chosen.map(|selector| LabelSelector {
+        match_labels: selector
+            .labels
+            .or(selector.match_labels)
+            .map_or_else(BTreeMap::new, |map| labels(&map).0),
+        match_expressions: Vec::new(),
     });
-    let mode = tls.filter_map(|t| t.mode).find(|mode| mode.value != "ISTIO_MUTUAL");
-    Ok(mode.map(|mode| {
-        let message = format!("`mode: {}` of a DestinationRule is not modelled", mode.value);
-        let hint = "clients are taken to call with the mesh's own certificates wherever they can";
-        document.error(&mode, message).with_hint(hint)
-    }))
-}
-
-#[derive(Deserialize)]
-struct Sidecar {
-    ingress: Option<Spanned<Vec<Anything>>>,
-}
-
-/// A Sidecar with listeners of its own; what clients may call is no matter of authorization.
-pub(super) fn listeners(document: &Document<'_>) -> Result<Option<InputError>, InputError> {
-    let sidecar: Object<Sidecar> = document.parse()?;
-    let ingress = sidecar.spec.and_then(|s| s.ingress).filter(|i| !i.value.is_empty());
-    Ok(ingress.map(|ingress| {
-        let error = document.error(&ingress, "`ingress` of a Sidecar is not modelled");
-        error.with_hint("proxies are taken to listen on the ports of their workload")
+    let contexts: Vec<String> = spec
+        .config_patches
+        .into_iter()
+        .flatten()
+        .map(|patch| {
+            patch
+                .r#match
+                .and_then(|m| m.context)
+                .unwrap_or_else(|| "ANY".to_owned())
+        })
+        .collect();
+    let all_are = |context: &str| !contexts.is_empty() && contexts.iter().all(|c| c == context);
+    if all_are("GATEWAY") || spec.target_refs.is_some_and(|targets| !targets.is_empty()) {
+        // Gateways carry this label (Istio chart `gateway`).
+        let of_gateway = ("istio".to_owned(), Requirement::Exists);
+        selector.get_or_insert_default().match_expressions.push(of_gateway);
+    }
+    let side = match kind {
+        "Sidecar" => Side::Server,
+        _ if all_are("SIDECAR_INBOUND") => Side::Server,
+        _ if all_are("SIDECAR_OUTBOUND") => Side::Client,
+        _ => Side::Either,
+    };
+    let place = document.place(&object.metadata.name);
+    let namespace = object.metadata.namespace.unwrap_or_else(|| "default".to_owned());
+    Ok(Some(Unknown {
+        kind: kind.to_owned(),
+        why: format!("{place}: {why} ({kind} {namespace}/{})", object.metadata.name.value),
+        namespace: Some(namespace),
+        name: object.metadata.name.value,
+        selector,
+        layer: Layer::Mesh,
+        side,
+        place,
     }))
 }

@@ -11,6 +11,7 @@ use serde::de::{self, Deserializer, Visitor};
 use super::object::{Ignored, LabelPlace, Object, SpannedMap, check_keys, labels};
 use super::{ServiceManifest, ServicePort, TargetPort};
 use crate::policy::Protocol;
+use crate::policy::istio::PortProtocol;
 use crate::scenario::error::{InputError, Place};
 use crate::scenario::yaml::{Document, Spanned};
 
@@ -151,9 +152,8 @@ pub(super) fn read(document: &Document<'_>, object: Object<ServiceSpec>) -> Resu
                     return Err(error.with_candidates(other, ["TCP", "UDP", "SCTP"]));
                 }
             },
-            http: false,
+            speaks: PortProtocol::of_service_port(number, raw.name.as_deref(), raw.app_protocol.as_deref()),
         };
-        port.http = port.protocol == Protocol::Tcp && speaks_http(raw.name.as_deref(), raw.app_protocol.as_deref());
         match raw.target_port.as_ref().map(|t| (t, &t.value)) {
             Some((_, TargetPort::Number(number))) => port.target = TargetPort::Number(*number),
             Some((target, TargetPort::Name(name))) => {
@@ -178,6 +178,8 @@ pub(super) fn read(document: &Document<'_>, object: Object<ServiceSpec>) -> Resu
             selector: labels(&selector.value),
             ports,
             headless: false,
+            cluster_ip: None,
+            created: None,
             external_name: None,
             labels: labels(&meta.labels),
             place,
@@ -192,8 +194,10 @@ struct AnyService {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct AnyMetadata {
     name: Spanned<String>,
+    creation_timestamp: Option<String>,
     namespace: Option<String>,
     labels: Option<SpannedMap>,
 }
@@ -229,13 +233,13 @@ pub(super) fn read_any(document: &Document<'_>) -> Result<(ServiceManifest, Vec<
                 return Err(error.with_candidates(other, ["TCP", "UDP", "SCTP"]));
             }
         };
-        let http = protocol == Protocol::Tcp && speaks_http(raw.name.as_deref(), raw.app_protocol.as_deref());
+        let speaks = PortProtocol::of_service_port(number, raw.name.as_deref(), raw.app_protocol.as_deref());
         ports.push(ServicePort {
             name: raw.name,
             port: number,
             target: raw.target_port.map_or(TargetPort::Number(number), |t| t.value),
             protocol,
-            http,
+            speaks,
         });
     }
     let selector = spec.selector.unwrap_or_default();
@@ -248,19 +252,14 @@ pub(super) fn read_any(document: &Document<'_>) -> Result<(ServiceManifest, Vec<
         selector: if is_name { Default::default() } else { labels(&selector) },
         ports,
         headless: spec.cluster_ip.as_deref() == Some("None"),
+        cluster_ip: spec.cluster_ip.and_then(|text| text.parse().ok()),
+        created: object
+            .metadata
+            .creation_timestamp
+            .filter(|text| super::istio::is_time(text)),
         external_name: spec.external_name.filter(|_| is_name),
         labels: labels(&object.metadata.labels.unwrap_or_default()),
         place,
     };
     Ok((service, places))
-}
-
-/// Whether Istio treats a port as HTTP: `appProtocol`, else the part of the name before the first `-`; everything else
-/// is detected from the bytes, which is HTTP for the servers that are modelled
-/// (Istio docs "Protocol Selection", `pkg/config/kube/conversion.go`).
-fn speaks_http(name: Option<&str>, app_protocol: Option<&str>) -> bool {
-    const NOT_HTTP: [&str; 8] = ["tcp", "tls", "https", "udp", "mongo", "mysql", "redis", "sctp"];
-    let declared = app_protocol.or(name).unwrap_or("").to_ascii_lowercase();
-    let first = declared.split('-').next().unwrap_or("");
-    !NOT_HTTP.contains(&first)
 }

@@ -4,7 +4,9 @@
 //! `service`).
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
+use crate::policy::istio::PortProtocol;
 use crate::policy::labels::{LabelSelector, Labels};
 use crate::policy::{Endpoint, Protocol, Subject};
 use crate::scenario::error::Place;
@@ -112,6 +114,11 @@ impl TargetPort {
 }
 
 impl ServicePort {
+    /// Whether requests on it are taken to be HTTP: where that is detected, the servers that are modelled speak it.
+    pub fn is_http(&self) -> bool {
+        self.protocol == Protocol::Tcp && self.speaks.reads_requests()
+    }
+
     /// The port of these pods that the Service forwards to: a name is looked up among their container ports of the
     /// same protocol (Kubernetes `pkg/api/v1/pod/util.go`, `FindPort`).
     pub fn of(&self, endpoint: &Endpoint) -> Option<u16> {
@@ -133,8 +140,8 @@ pub struct ServicePort {
     pub target: TargetPort,
     /// Protocol.
     pub protocol: Protocol,
-    /// Whether Istio treats it as HTTP.
-    pub http: bool,
+    /// What Istio takes it for, if its protocol is TCP.
+    pub speaks: PortProtocol,
 }
 
 /// A Service.
@@ -150,6 +157,10 @@ pub struct ServiceManifest {
     pub ports: Vec<ServicePort>,
     /// Whether its name leads to the pods' own addresses (`clusterIP: None`).
     pub headless: bool,
+    /// Its own address, if it is written.
+    pub cluster_ip: Option<IpAddr>,
+    /// `metadata.creationTimestamp` as the API server writes it.
+    pub created: Option<String>,
     /// The name outside the cluster that it stands for (`type: ExternalName`).
     pub external_name: Option<String>,
     /// Its own labels.

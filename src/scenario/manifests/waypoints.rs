@@ -12,9 +12,10 @@ use serde::Deserialize;
 
 use super::object::SpannedMap;
 use super::{Manifests, ServiceManifest};
-use crate::policy::Protocol;
+use crate::policy::Route;
 use crate::policy::labels::Labels;
-use crate::policy::waypoints::{Route, WaypointName};
+use crate::policy::waypoints::WaypointName;
+use crate::policy::{Endpoint, Protocol};
 use crate::scenario::error::{InputError, Place};
 use crate::scenario::yaml::{Document, Spanned};
 
@@ -116,8 +117,7 @@ pub(super) fn undeclared(manifests: &Manifests) -> Vec<String> {
 }
 
 impl Manifests {
-    /// The Services that lead to each endpoint, with their waypoints, in the order of [`Manifests::endpoints`]; empty lists
-    /// where no waypoint is in use.
+    /// The Services that lead to each endpoint, with their waypoints, in the order of [`Manifests::endpoints`].
     pub fn routes(&self) -> Vec<Vec<Route>> {
         let namespaces: BTreeMap<&str, &Labels> =
             self.namespaces.iter().map(|n| (n.name.as_str(), &n.labels)).collect();
@@ -129,23 +129,44 @@ impl Manifests {
             (declared.is_none_or(|waypoint| waypoint.for_services) && !service.headless).then_some(name)
         };
         let mut routes = vec![Vec::new(); self.endpoints.len()];
-        let mut by_namespace: BTreeMap<&str, Vec<(&ServiceManifest, Option<WaypointName>)>> = BTreeMap::new();
+        type Behind<'a> = (&'a ServiceManifest, Option<WaypointName>, bool);
+        let mut by_namespace: BTreeMap<&str, Vec<Behind<'_>>> = BTreeMap::new();
         for service in &self.services {
             let list = by_namespace.entry(service.namespace.as_str()).or_default();
-            list.push((service, waypoint_of(service)));
+            list.push((service, waypoint_of(service), true));
         }
-        by_namespace.retain(|_, services| services.iter().any(|(_, waypoint)| waypoint.is_some()));
+        let takes_mutual_tls = |endpoint: &Endpoint| {
+            let mode = endpoint.subject.labels.get("security.istio.io/tlsMode");
+            endpoint.sidecar && mode.is_none_or(|mode| mode == "istio")
+        };
+        for endpoint in self
+            .endpoints
+            .iter()
+            .map(|e| &e.endpoint)
+            .filter(|e| !takes_mutual_tls(e))
+        {
+            let services = by_namespace.get_mut(endpoint.subject.namespace.as_str());
+            let behind = services.into_iter().flatten().filter(|(service, ..)| service.headless);
+            for (service, _, all) in behind {
+                *all &= !service.selects(&endpoint.subject);
+            }
+        }
         for (endpoint, routes) in self.endpoints.iter().zip(&mut routes) {
             let subject = &endpoint.endpoint.subject;
             let services = by_namespace.get(subject.namespace.as_str()).into_iter().flatten();
-            for (service, waypoint) in services.filter(|(service, _)| service.selects(subject)) {
+            for (service, waypoint, all_with_sidecar) in services.filter(|(service, ..)| service.selects(subject)) {
                 let ports = service.ports.iter().filter(|port| port.protocol == Protocol::Tcp);
                 routes.extend(ports.filter_map(|port| {
                     Some(Route {
                         service: (service.namespace.clone(), service.name.clone()),
                         service_port: port.port,
                         target_port: port.of(&endpoint.endpoint)?,
-                        http: port.http,
+                        port_name: port.name.clone(),
+                        protocol: port.speaks,
+                        headless: service.headless,
+                        all_with_sidecar: *all_with_sidecar,
+                        cluster_ip: service.cluster_ip,
+                        created: service.created.clone(),
                         waypoint: waypoint.clone(),
                     })
                 }));

@@ -94,6 +94,8 @@ fn endpoint(subject: Subject) -> Endpoint {
         addresses: Vec::new(),
         sidecar: true,
         ambient: false,
+        capture: Default::default(),
+        nodes: Vec::new(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The rules of `peer_authentication.proto` (Istio `pilot/pkg/security/authn/policy_applier.go`), and automatic mutual TLS.
 
 use super::*;
+use crate::policy::Route;
 
 #[test]
 fn strict_refuses_plain_text_and_names_the_policy() {
@@ -122,11 +123,61 @@ fn clients_use_mutual_tls_where_both_ends_have_a_proxy_and_the_port_takes_it() {
         let mesh = MeshPolicies::new(vec![policy], Vec::new(), "istio-system", "cluster.local");
         let (mut from, mut to) = (endpoint(server()), endpoint(server()));
         (from.sidecar, to.sidecar, to.ambient) = (from_proxy, to_sidecar, to_ambient);
-        mesh.client_tls(&from, &to, 80)
+        let route = route();
+        let call = Towards {
+            from: &from,
+            to: &to,
+            port: 80,
+            route: Some(&route),
+        };
+        let possible = mesh.client_tls(&call);
+        assert_eq!(possible.len(), 1);
+        possible[0]
     };
     assert_eq!(tls(strict(), true, true, false), ClientTls::Mutual);
     assert_eq!(tls(disable(), true, true, false), ClientTls::PlainText);
     assert_eq!(tls(disable(), true, false, true), ClientTls::Mutual);
     assert_eq!(tls(strict(), false, true, false), ClientTls::PlainText);
     assert_eq!(tls(strict(), true, false, false), ClientTls::PlainText);
+}
+
+fn route() -> Route {
+    Route {
+        service: ("default".to_owned(), "server".to_owned()),
+        service_port: 80,
+        port_name: None,
+        target_port: 80,
+        protocol: PortProtocol::Http,
+        headless: false,
+        all_with_sidecar: true,
+        cluster_ip: None,
+        created: None,
+        waypoint: None,
+    }
+}
+
+#[test]
+fn a_call_to_the_address_of_a_pod_is_plain_text_and_ambient_mode_needs_no_service() {
+    let mesh = MeshPolicies::new(Vec::new(), Vec::new(), "istio-system", "cluster.local");
+    let to = endpoint(server());
+    let sent = |from: &Endpoint, to: &Endpoint, route: Option<&Route>| {
+        let call = Towards {
+            from,
+            to,
+            port: 80,
+            route,
+        };
+        mesh.client_tls(&call).to_vec()
+    };
+    let sidecar = endpoint(server());
+    assert_eq!(sent(&sidecar, &to, Some(&route())), [ClientTls::Mutual]);
+    assert_eq!(sent(&sidecar, &to, None), [ClientTls::PlainText]);
+    let ambient = Endpoint {
+        sidecar: false,
+        ambient: true,
+        ..endpoint(server())
+    };
+    assert_eq!(sent(&ambient, &ambient, None), [ClientTls::Mutual]);
+    assert_eq!(sent(&sidecar, &ambient, None), [ClientTls::PlainText]);
+    assert_eq!(sent(&sidecar, &ambient, Some(&route())), [ClientTls::Mutual]);
 }

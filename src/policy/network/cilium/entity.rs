@@ -4,7 +4,7 @@
 
 use super::super::super::{Peer, PolicyError, Reserved};
 use super::super::form::Peers;
-use super::super::selector::reserved_labels;
+use super::super::selector::{OUTSIDE_API_SERVER, OWN_API_SERVER, reserved_labels};
 
 /// Entities: selectors over reserved identities by name (Cilium `pkg/policy/api/entity.go`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -90,7 +90,16 @@ impl Entity {
     pub fn lower(self, peers: &mut Peers) {
         let of = |wanted: Self| -> u16 {
             let matching = Reserved::ALL.into_iter().filter(|r| wanted.matches(Peer::Reserved(*r)));
-            matching.map(Peers::bit).sum()
+            let of_api_servers = [
+                (OWN_API_SERVER, Peers::OWN_API_SERVER),
+                (OUTSIDE_API_SERVER, Peers::OUTSIDE_API_SERVER),
+            ];
+            let by_label = of_api_servers.into_iter().filter(|(labels, _)| match wanted {
+                Self::Reserved(wanted) => labels.contains(&wanted.name()),
+                Self::Cluster => true,
+                _ => false,
+            });
+            matching.map(Peers::bit).sum::<u16>() | by_label.map(|(_, bit)| bit).sum::<u16>()
         };
         match self {
             Self::All => peers.everybody = true,

@@ -58,7 +58,9 @@ impl Lowering<'_> {
             deny_origin,
             scope,
             certain: self.policy.certain,
-            default_deny: default_deny.unwrap_or(!allow.is_empty() || !deny.is_empty()),
+            // A direction without rules is not enforced, whatever `enableDefaultDeny` asks for; an empty rule is one
+            // (Cilium `pkg/policy/repository.go`, `computePolicyEnforcementAndRules`).
+            default_deny: default_deny.unwrap_or(true) && !(allow.is_empty() && deny.is_empty()),
             requires: self.requires(allow),
             deny_requires: self.requires(deny),
             allow: self.rules(allow, watches),
@@ -138,7 +140,12 @@ impl Lowering<'_> {
                 }
             }
             CiliumPeers::Entities(list) => list.iter().for_each(|entity| entity.lower(&mut peers)),
-            CiliumPeers::Blocks(list) => peers.blocks.clone_from(list),
+            CiliumPeers::Blocks(list) => {
+                peers.blocks.clone_from(list);
+                peers.blocks_reach_nodes = self.options.cidr_matches_nodes;
+            }
+            CiliumPeers::Names(list) => peers.names.clone_from(list),
+            CiliumPeers::Nodes => peers.unknown_nodes = true,
             CiliumPeers::Services(list) => {
                 for (namespace, name) in list {
                     let mut services = self.options.services.iter();

@@ -5,11 +5,13 @@
 //! (`cluster`).
 
 pub mod entity;
+pub mod fqdn;
 pub mod http;
 pub(super) mod lower;
 pub mod selector;
 
 pub use entity::Entity;
+pub use fqdn::NamePattern;
 pub use http::{HeaderMatch, HttpRule, Pattern};
 pub use selector::CiliumSelector;
 
@@ -113,6 +115,10 @@ pub enum CiliumPeers {
     Blocks(Vec<Block>),
     /// `toServices`: the pods behind one of these Services, by namespace and name.
     Services(Vec<(String, String)>),
+    /// `toFQDNs`: the outside hosts of one of these names.
+    Names(Vec<NamePattern>),
+    /// `fromNodes` / `toNodes`: nodes with labels that are not known.
+    Nodes,
     /// Something that is not evaluated.
     Unknown {
         /// Whether it can only mean addresses outside the cluster.

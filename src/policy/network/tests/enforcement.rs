@@ -43,11 +43,16 @@ fn default_deny_can_be_switched_off_by_direction() {
 }
 
 #[test]
-fn default_deny_can_be_switched_on_without_rules() {
+fn default_deny_needs_a_rule_of_its_direction_and_an_empty_one_is_enough() {
     let a = pod("default", "a");
-    let closed = CiliumNetworkPolicy {
+    let asked_for = CiliumNetworkPolicy {
         default_deny_ingress: Some(true),
         ..for_server()
+    };
+    assert!(reached(std::slice::from_ref(&asked_for), Peer::Endpoint(&a), 80));
+    let closed = CiliumNetworkPolicy {
+        ingress: vec![CiliumRule::default()],
+        ..asked_for
     };
     assert!(!reached(&[closed], Peer::Endpoint(&a), 80));
 }

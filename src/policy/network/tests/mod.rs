@@ -38,6 +38,8 @@ pub fn endpoint(subject: Subject) -> Endpoint {
         addresses: Vec::new(),
         sidecar: false,
         ambient: false,
+        capture: Default::default(),
+        nodes: Vec::new(),
     }
 }
 
