@@ -12,7 +12,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Instant;
 
-use meshfault::policy::istio::{ClientTls, Question};
+use meshfault::policy::istio::{ClientTls, Question, Towards};
 use meshfault::policy::layers::{Ask, Layers};
 use meshfault::policy::network::{End, Options};
 use meshfault::policy::{Http, Protocol};
@@ -46,6 +46,7 @@ fn main() {
     let network_s = start.elapsed().as_secs_f64();
     let start = Instant::now();
     let mesh = manifests.mesh_policies(TRUST_DOMAIN);
+    let routes = manifests.routes();
     let servers: Vec<_> = endpoints.iter().map(|e| mesh.server(e).expect("a sidecar")).collect();
     let clients: Vec<_> = endpoints
         .iter()
@@ -75,8 +76,13 @@ fn main() {
             source_address: None,
             destination_addresses: &[],
         };
-        let tls = mesh.client_tls(&endpoints[from], &endpoints[to], 8080);
-        tls == ClientTls::Mutual && mesh.verdict(&servers[to], &clients[from], &question).is_allowed()
+        let tls = mesh.client_tls(&Towards {
+            from: &endpoints[from],
+            to: &endpoints[to],
+            port: 8080,
+            route: routes[to].first(),
+        });
+        tls[0] == ClientTls::Mutual && mesh.verdict(&servers[to], &clients[from], &question).is_allowed()
     });
     let layers = Layers::new(network.clone(), manifests.mesh_policies(TRUST_DOMAIN), TRUST_DOMAIN)
         .with_routes(manifests.routes());
@@ -155,6 +161,11 @@ spec:
     spec:
       serviceAccountName: account-{account}
       containers: [{{name: c, image: i, ports: [{{name: web, containerPort: 8080}}]}}]
+---
+apiVersion: v1
+kind: Service
+metadata: {{name: app-{index}, namespace: ns-{namespace}}}
+spec: {{selector: {{app: app-{index}}}, ports: [{{name: http, port: 80, targetPort: web}}]}}
 ---
 "
     )

@@ -142,7 +142,7 @@ fn a_wrong_answer_is_found() {
             "objects-that-concern-others",
             "app: changed}}, config",
             "app: server}}, config",
-            2,
+            3,
         ),
     ];
     for (name, from, to, count) in changed {
