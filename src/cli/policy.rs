@@ -199,6 +199,9 @@ pub(super) fn find(
             .parse()
             .map_err(|_| wrong(format!("`{address}` is no IP address")))?;
         if let Some(service) = manifests.services.iter().find(|s| s.cluster_ip == Some(address)) {
+            if (service.namespace.as_str(), service.name.as_str()) == ("default", "kubernetes") {
+                return Ok(End::Reserved(Reserved::KubeApiserver));
+            }
             let reason = format!(
                 "`{address}` is the address of Service {}/{}",
                 service.namespace, service.name

@@ -367,6 +367,10 @@ impl Layers {
             };
             let by = match route {
                 None => "the pod's own address, since no Service leads to this port".to_owned(),
+                Some(route) if from.sidecar && !self.mesh.knows(from, route) => format!(
+                    "Service {}/{}, which the client's sidecar does not know",
+                    route.service.0, route.service.1
+                ),
                 Some(route) => format!("Service {}/{}", route.service.0, route.service.1),
             };
             let waypoint = route.and_then(|route| route.waypoint.as_ref()).filter(|_| from.ambient);

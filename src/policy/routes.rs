@@ -32,6 +32,8 @@ pub struct Route {
     pub cluster_ip: Option<IpAddr>,
     /// `metadata.creationTimestamp`, if it is written.
     pub created: Option<String>,
+    /// Namespaces whose clients see the Service (annotation `networking.istio.io/exportTo`); none means all.
+    pub export_to: Vec<String>,
     /// The waypoint in front of the Service.
     pub waypoint: Option<WaypointName>,
 }

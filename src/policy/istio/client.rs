@@ -9,6 +9,7 @@ use smallvec::SmallVec;
 
 use super::super::routes::Route;
 use super::destination_rule::{TlsMode, modes};
+use super::scope;
 use super::truth::Truth;
 use super::{Endpoint, MeshPolicies};
 
@@ -129,7 +130,7 @@ impl MeshPolicies {
                 one(ClientTls::Mutual)
             };
         }
-        let Some(route) = call.route else {
+        let Some(route) = call.route.filter(|route| self.knows(from, route)) else {
             return one(ClientTls::PlainText);
         };
         let mut possible = Possible::new();
@@ -142,6 +143,16 @@ impl MeshPolicies {
         possible.sort_unstable();
         possible.dedup();
         possible
+    }
+
+    /// Whether the sidecar of a client knows a Service; what it does not know it passes on as it came.
+    #[must_use]
+    pub fn knows(&self, from: &Endpoint, route: &Route) -> bool {
+        let (namespace, name) = &route.service;
+        let own = |to: &String| to == "*" || to == &from.subject.namespace || (to == "." && *namespace == from.subject.namespace);
+        let exported = route.export_to.is_empty() || route.export_to.iter().any(own);
+        let root = self.modes.root_namespace();
+        exported && scope::knows(&self.sidecar_scopes, root, &from.subject, (namespace, name))
     }
 
     fn by_sidecar(

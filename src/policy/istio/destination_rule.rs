@@ -205,7 +205,7 @@ pub(super) fn modes(
 }
 
 /// Whether a host of a rule, with a `*` at its beginning or not, means this one.
-fn matches(pattern: &str, host: &str) -> bool {
+pub(super) fn matches(pattern: &str, host: &str) -> bool {
     match pattern.strip_prefix('*') {
         Some(end) => host.len() > end.len() && host.ends_with(end),
         None => pattern.eq_ignore_ascii_case(host),

@@ -24,6 +24,7 @@ mod path;
 pub mod peer_authentication;
 mod protocol;
 pub mod request_authentication;
+mod scope;
 mod selection;
 mod server;
 mod simulation;
@@ -52,6 +53,7 @@ pub use matching::{PathMatch, PathTemplate, StringMatch};
 pub use peer_authentication::{MtlsMode, PeerAuthentication};
 pub use protocol::PortProtocol;
 pub use request_authentication::{RequestAuthentication, TokenRule};
+pub use scope::SidecarScope;
 use selection::Selection;
 pub use selection::Waypoint;
 pub use server::Server;
@@ -90,6 +92,8 @@ pub struct MeshParts {
     pub authorization_policies: Vec<AuthorizationPolicy>,
     /// How clients call Services.
     pub destination_rules: Vec<DestinationRule>,
+    /// Which Services clients know.
+    pub sidecar_scopes: Vec<SidecarScope>,
 }
 
 /// All Istio security policies of a mesh, ready to be asked.
@@ -97,6 +101,7 @@ pub struct MeshParts {
 pub struct MeshPolicies {
     modes: peer_authentication::Modes,
     destination_rules: Vec<DestinationRule>,
+    sidecar_scopes: Vec<SidecarScope>,
     tokens: Vec<RequestAuthentication>,
     token_selection: Selection,
     policies: Vec<AuthorizationPolicy>,
@@ -153,6 +158,7 @@ impl MeshPolicies {
         let mut mesh = Self {
             modes: peer_authentication::Modes::new(parts.peer_authentications, root),
             destination_rules: parts.destination_rules,
+            sidecar_scopes: parts.sidecar_scopes,
             token_selection: Selection::new(tokens.iter().map(RequestAuthentication::attachment), root),
             tokens,
             selection: Selection::new(policies.iter().map(AuthorizationPolicy::attachment), root),

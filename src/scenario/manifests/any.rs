@@ -354,6 +354,9 @@ impl Reader {
                 manifests.warnings.extend(warning);
             }
             Probe::Proxies => {
+                if kind == "Sidecar" {
+                    manifests.sidecar_scopes.push(super::probes::scope(document)?);
+                }
                 let Some(unknown) = super::probes::concerned(document, kind)? else {
                     return Ok(false);
                 };

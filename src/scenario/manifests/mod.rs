@@ -66,7 +66,7 @@ use crate::policy::Protocol;
 use crate::policy::cilium::CiliumNetworkPolicy;
 use crate::policy::istio::{
     AuthorizationPolicy, DestinationRule, MeshOptions, MeshParts, MeshPolicies, PeerAuthentication,
-    RequestAuthentication,
+    RequestAuthentication, SidecarScope,
 };
 use crate::policy::labels::Labels;
 use crate::policy::network::{NetworkPolicies, NetworkPolicy, Options, Service};
@@ -147,6 +147,8 @@ pub struct Manifests {
     pub request_authentications: Vec<Located<RequestAuthentication>>,
     /// DestinationRules; only for [`Purpose::Policy`].
     pub destination_rules: Vec<DestinationRule>,
+    /// Which Services clients know, by Sidecars; only for [`Purpose::Policy`].
+    pub sidecar_scopes: Vec<SidecarScope>,
     /// Nodes; only for [`Purpose::Policy`].
     pub nodes: Nodes,
     /// Waypoints of ambient mode; only for [`Purpose::Policy`].
@@ -227,6 +229,7 @@ impl Manifests {
             request_authentications: items(&self.request_authentications),
             authorization_policies: items(&self.authorization_policies),
             destination_rules: self.destination_rules.clone(),
+            sidecar_scopes: self.sidecar_scopes.clone(),
         }
     }
 

@@ -1,7 +1,8 @@
 //! Objects of Istio that change proxies in ways that are not evaluated: whom they may concern.
 //!
 //! Belongs here: EnvoyFilters, WasmPlugins and Sidecars with listeners of their own: namespace, selector, and whether clients
-//! or servers are meant. Does not belong here: evaluation; there is none, so that the verdicts of those are unknown.
+//! or servers are meant; and which Services a Sidecar lets clients know. Does not belong here: evaluation (`policy::istio`);
+//! of the former there is none, so that the verdicts of those are unknown.
 
 use std::collections::BTreeMap;
 
@@ -9,6 +10,7 @@ use serde::Deserialize;
 
 use super::object::{SpannedMap, labels};
 use super::options::{Layer, Side, Unknown};
+use crate::policy::istio::SidecarScope;
 use crate::policy::labels::{LabelSelector, Requirement};
 use crate::scenario::error::InputError;
 use crate::scenario::yaml::{Anything, Document, Spanned};
@@ -20,9 +22,11 @@ struct Object {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Metadata {
     name: Spanned<String>,
     namespace: Option<String>,
+    creation_timestamp: Option<String>,
 }
 
 #[derive(Deserialize, Default)]
@@ -35,6 +39,12 @@ struct Spec {
     target_refs: Option<Vec<Anything>>,
     config_patches: Option<Vec<Patch>>,
     ingress: Option<Vec<Anything>>,
+    egress: Option<Vec<Egress>>,
+}
+
+#[derive(Deserialize)]
+struct Egress {
+    hosts: Option<Vec<String>>,
 }
 
 #[derive(Deserialize)]
@@ -54,6 +64,29 @@ struct Match {
     context: Option<String>,
 }
 
+impl Selector {
+    fn read(self) -> LabelSelector {
+        let written = self.labels.or(self.match_labels);
+        LabelSelector {
+            match_labels: written.map_or_else(BTreeMap::new, |map| labels(&map).0),
+            match_expressions: Vec::new(),
+        }
+    }
+}
+
+/// Which Services a Sidecar lets its clients know.
+pub(super) fn scope(document: &Document<'_>) -> Result<SidecarScope, InputError> {
+    let object: Object = document.parse()?;
+    let spec = object.spec.unwrap_or_default();
+    let hosts = spec.egress.map(|list| list.into_iter().flat_map(|egress| egress.hosts.unwrap_or_default()));
+    Ok(SidecarScope {
+        namespace: object.metadata.namespace.unwrap_or_else(|| "default".to_owned()),
+        clients: spec.workload_selector.map(Selector::read),
+        hosts: hosts.map(Iterator::collect),
+        created: object.metadata.creation_timestamp.filter(|text| super::istio::is_time(text)),
+    })
+}
+
 /// Whom an object of this kind may concern; none if nobody whose verdicts are asked.
 pub(super) fn concerned(document: &Document<'_>, kind: &str) -> Result<Option<Unknown>, InputError> {
     let object: Object = document.parse()?;
@@ -65,13 +98,7 @@ pub(super) fn concerned(document: &Document<'_>, kind: &str) -> Result<Option<Un
         _ => "a WasmPlugin extends the proxy, and what it then lets pass cannot be told",
     };
     let chosen = spec.workload_selector.or(spec.selector);
-    let mut selector = chosen.map(|selector| LabelSelector {
-        match_labels: selector
-            .labels
-            .or(selector.match_labels)
-            .map_or_else(BTreeMap::new, |map| labels(&map).0),
-        match_expressions: Vec::new(),
-    });
+    let mut selector = chosen.map(Selector::read);
     let contexts: Vec<String> = spec
         .config_patches
         .into_iter()

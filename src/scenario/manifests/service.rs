@@ -180,12 +180,16 @@ pub(super) fn read(document: &Document<'_>, object: Object<ServiceSpec>) -> Resu
             headless: false,
             cluster_ip: None,
             created: None,
+            export_to: Vec::new(),
             external_name: None,
             labels: labels(&meta.labels),
             place,
         },
     })
 }
+
+/// Annotation with the namespaces that see a Service (istio/api `annotation`).
+const EXPORT_TO: &str = "networking.istio.io/exportTo";
 
 #[derive(Deserialize)]
 struct AnyService {
@@ -198,6 +202,7 @@ struct AnyService {
 struct AnyMetadata {
     name: Spanned<String>,
     creation_timestamp: Option<String>,
+    annotations: Option<SpannedMap>,
     namespace: Option<String>,
     labels: Option<SpannedMap>,
 }
@@ -253,6 +258,13 @@ pub(super) fn read_any(document: &Document<'_>) -> Result<(ServiceManifest, Vec<
         ports,
         headless: spec.cluster_ip.as_deref() == Some("None"),
         cluster_ip: spec.cluster_ip.and_then(|text| text.parse().ok()),
+        export_to: object
+            .metadata
+            .annotations
+            .as_ref()
+            .and_then(|annotations| annotations.get(EXPORT_TO))
+            .map(|text| text.value.split(',').map(|part| part.trim().to_owned()).collect())
+            .unwrap_or_default(),
         created: object
             .metadata
             .creation_timestamp

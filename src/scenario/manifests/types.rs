@@ -161,6 +161,8 @@ pub struct ServiceManifest {
     pub cluster_ip: Option<IpAddr>,
     /// `metadata.creationTimestamp` as the API server writes it.
     pub created: Option<String>,
+    /// Namespaces that see it in the mesh (annotation `networking.istio.io/exportTo`); none means all.
+    pub export_to: Vec<String>,
     /// The name outside the cluster that it stands for (`type: ExternalName`).
     pub external_name: Option<String>,
     /// Its own labels.

@@ -167,6 +167,7 @@ impl Manifests {
                         all_with_sidecar: *all_with_sidecar,
                         cluster_ip: service.cluster_ip,
                         created: service.created.clone(),
+                        export_to: service.export_to.clone(),
                         waypoint: waypoint.clone(),
                     })
                 }));

@@ -152,6 +152,7 @@ fn route() -> Route {
         all_with_sidecar: true,
         cluster_ip: None,
         created: None,
+        export_to: Vec::new(),
         waypoint: None,
     }
 }
