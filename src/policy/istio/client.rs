@@ -149,7 +149,9 @@ impl MeshPolicies {
     #[must_use]
     pub fn knows(&self, from: &Endpoint, route: &Route) -> bool {
         let (namespace, name) = &route.service;
-        let own = |to: &String| to == "*" || to == &from.subject.namespace || (to == "." && *namespace == from.subject.namespace);
+        let own = |to: &String| {
+            to == "*" || to == &from.subject.namespace || (to == "." && *namespace == from.subject.namespace)
+        };
         let exported = route.export_to.is_empty() || route.export_to.iter().any(own);
         let root = self.modes.root_namespace();
         exported && scope::knows(&self.sidecar_scopes, root, &from.subject, (namespace, name))

@@ -23,21 +23,29 @@ pub struct SidecarScope {
 impl SidecarScope {
     fn imports(&self, namespace: &str, host: &str) -> bool {
         let Some(hosts) = &self.hosts else { return true };
-        hosts.iter().filter_map(|entry| entry.split_once('/')).any(|(of, pattern)| {
-            let in_namespace = match of {
-                "*" => true,
-                "." => namespace == self.namespace,
-                other => other == namespace,
-            };
-            in_namespace && matches(pattern, host)
-        })
+        hosts
+            .iter()
+            .filter_map(|entry| entry.split_once('/'))
+            .any(|(of, pattern)| {
+                let in_namespace = match of {
+                    "*" => true,
+                    "." => namespace == self.namespace,
+                    other => other == namespace,
+                };
+                in_namespace && matches(pattern, host)
+            })
     }
 }
 
 /// Whether the sidecar of a client knows a Service. A Sidecar that selects the client comes first, then the one for its
 /// namespace, then that of the root namespace; of several the oldest (Istio `pilot/pkg/model/push_context.go`,
 /// `getSidecarScope`).
-pub(super) fn knows(scopes: &[SidecarScope], root_namespace: &str, client: &Subject, (namespace, name): (&str, &str)) -> bool {
+pub(super) fn knows(
+    scopes: &[SidecarScope],
+    root_namespace: &str,
+    client: &Subject,
+    (namespace, name): (&str, &str),
+) -> bool {
     let oldest = |of: &str, by_selector: bool| {
         let fits = |scope: &&SidecarScope| {
             scope.namespace == of

@@ -78,12 +78,17 @@ impl Selector {
 pub(super) fn scope(document: &Document<'_>) -> Result<SidecarScope, InputError> {
     let object: Object = document.parse()?;
     let spec = object.spec.unwrap_or_default();
-    let hosts = spec.egress.map(|list| list.into_iter().flat_map(|egress| egress.hosts.unwrap_or_default()));
+    let hosts = spec
+        .egress
+        .map(|list| list.into_iter().flat_map(|egress| egress.hosts.unwrap_or_default()));
     Ok(SidecarScope {
         namespace: object.metadata.namespace.unwrap_or_else(|| "default".to_owned()),
         clients: spec.workload_selector.map(Selector::read),
         hosts: hosts.map(Iterator::collect),
-        created: object.metadata.creation_timestamp.filter(|text| super::istio::is_time(text)),
+        created: object
+            .metadata
+            .creation_timestamp
+            .filter(|text| super::istio::is_time(text)),
     })
 }
 
