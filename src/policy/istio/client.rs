@@ -216,7 +216,7 @@ impl MeshPolicies {
             route.service_port,
         );
         let (_, index) = found.into_iter().flatten().next()?;
-        let origin = &self.destination_rules[index].origin;
+        let origin = self.destination_rules.origin(index);
         Some(match origin.file.is_empty() {
             true => origin.policy.clone(),
             false => format!("{} in {}", origin.policy, origin.file),

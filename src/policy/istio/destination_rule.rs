@@ -3,6 +3,7 @@
 //! Belongs here: which rule counts for a client and a Service, and its TLS mode for a port. Does not belong here: automatic
 //! mutual TLS, which holds where no rule sets a mode (`client`).
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::super::labels::LabelSelector;
@@ -113,51 +114,89 @@ impl DestinationRule {
     }
 }
 
+/// All rules of a mesh, by namespace.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Rules {
+    rules: Vec<DestinationRule>,
+    /// The full host of each.
+    hosts: Vec<String>,
+    of_namespace: BTreeMap<String, Vec<usize>>,
+}
+
+impl Rules {
+    pub(super) fn new(rules: Vec<DestinationRule>) -> Self {
+        let mut of_namespace: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        for (index, rule) in rules.iter().enumerate() {
+            of_namespace.entry(rule.namespace.clone()).or_default().push(index);
+        }
+        Self {
+            hosts: rules.iter().map(DestinationRule::full_host).collect(),
+            of_namespace,
+            rules,
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+
+    pub(super) fn origin(&self, index: usize) -> &Origin {
+        &self.rules[index].origin
+    }
+
+    /// The rules of a namespace with the most specific host that means this one; those for its own clients, or those that
+    /// are exported to the client's namespace.
+    fn pool(&self, of: &str, host: &str, exported_to: Option<&str>) -> Vec<usize> {
+        let in_pool = |index: &&usize| {
+            let rule = &self.rules[**index];
+            let belongs = match exported_to {
+                Some(_) => !rule.is_private(),
+                None => rule.is_local(),
+            };
+            belongs && matches(&self.hosts[**index], host)
+        };
+        let matching: Vec<usize> = self
+            .of_namespace
+            .get(of)
+            .into_iter()
+            .flatten()
+            .filter(in_pool)
+            .copied()
+            .collect();
+        let rank = |index: &usize| (!self.hosts[*index].starts_with('*'), self.hosts[*index].len());
+        let best = matching.iter().map(rank).max();
+        let exported = |index: &usize| exported_to.is_none_or(|client| self.rules[*index].is_exported_to(client));
+        matching
+            .into_iter()
+            .filter(|index| Some(rank(index)) == best && exported(index))
+            .collect()
+    }
+}
+
 /// The modes with which a client may call a port of a Service: one where it is clear. The namespace of the client comes
 /// first, then that of the Service, then the root namespace; in each the most specific host (Istio
 /// `pilot/pkg/model/push_context.go`, `destinationRule`).
 pub(super) fn modes(
-    rules: &[DestinationRule],
+    all: &Rules,
     root_namespace: &str,
     client: &Subject,
     (namespace, name): (&str, &str),
     port: u16,
 ) -> Vec<Option<(TlsMode, usize)>> {
-    let host = format!("{name}.{namespace}.svc.cluster.local");
-    let pool = |of: &str, exported: bool| -> Vec<usize> {
-        let in_pool = |rule: &DestinationRule| {
-            rule.namespace == of && if exported { !rule.is_private() } else { rule.is_local() }
-        };
-        let numbered = rules.iter().enumerate().filter(|(_, rule)| in_pool(rule));
-        let matching: Vec<(usize, String)> = numbered
-            .map(|(index, rule)| (index, rule.full_host()))
-            .filter(|(_, pattern)| matches(pattern, &host))
-            .collect();
-        let rank = |pattern: &str| (!pattern.starts_with('*'), pattern.len());
-        let best = matching.iter().map(|(_, pattern)| rank(pattern)).max();
-        let mut found: Vec<usize> = matching
-            .iter()
-            .filter(|(_, pattern)| Some(rank(pattern)) == best)
-            .map(|(index, _)| *index)
-            .collect();
-        if exported {
-            found.retain(|index| rules[*index].is_exported_to(&client.namespace));
-        }
-        found
-    };
+    let (rules, host) = (&all.rules, format!("{name}.{namespace}.svc.cluster.local"));
     let mut found = Vec::new();
     if client.namespace != root_namespace {
-        found = pool(&client.namespace, false);
+        found = all.pool(&client.namespace, &host, None);
     } else {
         found.extend(
-            pool(root_namespace, false)
+            all.pool(root_namespace, &host, None)
                 .into_iter()
                 .filter(|i| rules[*i].is_private()),
         );
     }
     for of in [namespace, root_namespace] {
         if found.is_empty() {
-            found = pool(of, true);
+            found = all.pool(of, &host, Some(&client.namespace));
         }
     }
     // A rule for this client comes before one for all.

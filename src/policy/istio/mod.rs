@@ -100,7 +100,7 @@ pub struct MeshParts {
 #[derive(Debug, Clone, Default)]
 pub struct MeshPolicies {
     modes: peer_authentication::Modes,
-    destination_rules: Vec<DestinationRule>,
+    destination_rules: destination_rule::Rules,
     sidecar_scopes: Vec<SidecarScope>,
     tokens: Vec<RequestAuthentication>,
     token_selection: Selection,
@@ -157,7 +157,7 @@ impl MeshPolicies {
         let tokens = parts.request_authentications;
         let mut mesh = Self {
             modes: peer_authentication::Modes::new(parts.peer_authentications, root),
-            destination_rules: parts.destination_rules,
+            destination_rules: destination_rule::Rules::new(parts.destination_rules),
             sidecar_scopes: parts.sidecar_scopes,
             token_selection: Selection::new(tokens.iter().map(RequestAuthentication::attachment), root),
             tokens,
