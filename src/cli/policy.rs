@@ -219,6 +219,9 @@ pub(super) fn find(
         });
     }
     if let Some(name) = text.strip_prefix("dns:") {
+        if argument.contains("from") {
+            return Err(wrong(format!("`{text}` can only be called: a DNS name is no client")));
+        }
         NamePattern::name(name).map_err(|_| wrong(format!("`{name}` is no DNS name")))?;
         let known = names.iter().position(|known| known == name);
         return Ok(End::Name(known.unwrap_or_else(|| {
