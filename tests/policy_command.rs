@@ -260,6 +260,9 @@ fn ends_that_are_no_workload_are_entities_addresses_and_names() {
         let text = String::from_utf8_lossy(&done.get_output().stderr).replace(['\n', ' ', '│'], "");
         assert!(text.contains(expected), "{to}: {text}");
     }
+    let done = policy(&["--manifests", SHOP, "--from", "dns:a.example.test", "--to", "shop/back"]).code(2);
+    let text = String::from_utf8_lossy(&done.get_output().stderr).replace(['\n', ' ', '│'], "");
+    assert!(text.contains("canonlybecalled"), "{text}");
     for to in [
         "entity:host",
         "entity:kube-apiserver",
