@@ -144,10 +144,10 @@ fn check(file: &Path, text: &str) -> Option<String> {
         let read = catch_unwind(|| read_texts_for(&[(file.to_owned(), text)], options));
         match read {
             Err(_) => return Some("panics".to_owned()),
-            Ok(Err(error)) if error.line.is_none() || error.column.is_none() => {
-                return Some(format!("an error without a place: {error}"));
+            Ok(Err(errors)) if errors.iter().any(|e| e.line.is_none() || e.column.is_none()) => {
+                return Some(format!("an error without a place: {errors:?}"));
             }
-            Ok(Err(error)) if error.message.len() + error.hint.as_ref().map_or(0, String::len) > 20_000 => {
+            Ok(Err(errors)) if errors.iter().any(|e| e.message.len() + e.hint.as_ref().map_or(0, String::len) > 20_000) => {
                 return Some("a message without bounds".to_owned());
             }
             Ok(_) if begun.elapsed() > INPUT_TIME_MAX => return Some(format!("takes {:?}", begun.elapsed())),

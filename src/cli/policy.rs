@@ -16,7 +16,7 @@ use crate::policy::layers::{Answer, Ask, Layers};
 use crate::policy::network::{Cni, End, Enforcement, Options};
 use crate::policy::{Because, Decision, Http, Reserved, Verdict};
 use crate::scenario::error::near_match;
-use crate::scenario::manifests::{Layer, Manifests, Purpose, ReadOptions, Side, read_folder_for};
+use crate::scenario::manifests::{Excluded, Layer, Manifests, Purpose, ReadOptions, Side, read_folder_without};
 
 /// Trust domain of a mesh that names none (istio/api `mesh/v1alpha1/config.proto`, default).
 const TRUST_DOMAIN: &str = "cluster.local";
@@ -64,6 +64,9 @@ pub struct PolicyArgs {
     /// A JSON array of questions: `{"id","from","to","port","protocol","method","path","headers"}`.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["from", "to", "port"])]
     queries: Option<PathBuf>,
+    /// Pass over files and folders of this name or path within DIR; `*`, `**` and `?` stand for any; repeatable.
+    #[arg(long, value_name = "GLOB")]
+    exclude: Vec<String>,
     /// Only from this end: `namespace/name`, `ip:ADDRESS`, `entity:NAME` (an entity of Cilium such as `host`), `dns:NAME`.
     #[arg(long, value_name = "A")]
     pub(super) from: Option<String>,
@@ -128,7 +131,8 @@ pub fn run(arguments: &PolicyArgs) -> Result<u8, CliError> {
         purpose: Purpose::Policy,
         lenient: arguments.lenient,
     };
-    let manifests = read_folder_for(&arguments.manifests, options).map_err(|error| load::wrong(vec![error]))?;
+    let excluded = Excluded::parse(&arguments.exclude);
+    let manifests = read_folder_without(&arguments.manifests, options, &excluded).map_err(load::wrong)?;
     for warning in &manifests.warnings {
         eprintln!("warning: {warning}");
     }
@@ -142,7 +146,8 @@ pub fn run(arguments: &PolicyArgs) -> Result<u8, CliError> {
         .into_iter()
         .map(|(query, ends)| answer(&manifests, &layers, query, ends))
         .collect();
-    print(&policy_output::render(&cases, arguments.format, arguments.explain))?;
+    let passed_over = policy_output::PassedOver::of(&manifests);
+    print(&policy_output::render(&cases, &passed_over, arguments.format, arguments.explain))?;
     if !manifests.skipped.is_empty() && arguments.format == Format::Table {
         eprint!("{}", policy_output::skipped(&manifests.skipped));
     }

@@ -2,21 +2,83 @@
 //!
 //! Belongs here: form only. Does not belong here: what the answers are (`policy`).
 
+use std::collections::BTreeMap;
+
 use comfy_table::{ContentArrangement, Table, presets};
+use serde::Serialize;
 use serde_json::json;
 
 use super::policy::{Case, Format};
 use super::tabular::quoted;
-use crate::scenario::manifests::Skipped;
+use crate::scenario::manifests::{Manifests, Skipped};
 
 /// Width of a table that is not shown in a terminal, in characters.
 const WIDTH: u16 = 160;
 
+/// Objects of one kind, or files, of the folder that no answer is based on. Those that decide who may talk to whom stand
+/// alone.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct PassedOver {
+    kind: String,
+    api_version: String,
+    /// Of the first of them, as the file and the line.
+    name: String,
+    file: String,
+    line: u32,
+    count: usize,
+    /// Whether it decides who may talk to whom where something enforces it, so that answers may be wrong without it.
+    decides: bool,
+    why: String,
+}
+
+impl PassedOver {
+    /// In the order of the files; first those that decide.
+    pub(super) fn of(manifests: &Manifests) -> Vec<Self> {
+        let decides = manifests.unknown.iter().map(|unknown| Self {
+            kind: unknown.kind.clone(),
+            api_version: unknown.api_version.clone(),
+            name: unknown.name.clone(),
+            file: unknown.place.file.display().to_string(),
+            line: unknown.place.line,
+            count: 1,
+            decides: true,
+            why: unknown.why.clone(),
+        });
+        let mut all: Vec<Self> = decides.collect();
+        let mut numbers: BTreeMap<(&str, &str, &str), usize> = BTreeMap::new();
+        let (deciding, others): (Vec<&Skipped>, Vec<&Skipped>) = manifests.skipped.iter().partition(|s| s.decides);
+        for one in deciding.into_iter().chain(others) {
+            let key = (one.kind.as_str(), one.api_version.as_str(), one.reason.as_str());
+            match numbers.get(&key).filter(|_| !one.decides) {
+                Some(number) => all[*number].count += 1,
+                None => {
+                    numbers.insert(key, all.len());
+                    all.push(Self {
+                        kind: one.kind.clone(),
+                        api_version: one.api_version.clone(),
+                        name: one.name.clone(),
+                        file: one.file.display().to_string(),
+                        line: one.line,
+                        count: 1,
+                        decides: one.decides,
+                        why: match one.reason.as_str() {
+                            "" => "decides nothing about who may talk to whom".to_owned(),
+                            reason => reason.to_owned(),
+                        },
+                    });
+                }
+            }
+        }
+        all
+    }
+}
+
 /// The answers in the form asked for.
-pub(super) fn render(cases: &[Case], format: Format, explain: bool) -> String {
+pub(super) fn render(cases: &[Case], passed_over: &[PassedOver], format: Format, explain: bool) -> String {
     match format {
         Format::Table => table(cases, explain),
-        Format::Json => json_text(cases),
+        Format::Json => json_text(cases, passed_over),
         Format::Csv => csv(cases),
     }
 }
@@ -67,7 +129,7 @@ fn table(cases: &[Case], explain: bool) -> String {
     format!("{table}\n")
 }
 
-fn json_text(cases: &[Case]) -> String {
+fn json_text(cases: &[Case], passed_over: &[PassedOver]) -> String {
     let cases: Vec<serde_json::Value> = cases
         .iter()
         .map(|case| {
@@ -84,7 +146,7 @@ fn json_text(cases: &[Case]) -> String {
             value
         })
         .collect();
-    format!("{:#}\n", json!({ "cases": cases }))
+    format!("{:#}\n", json!({ "cases": cases, "passed_over": passed_over }))
 }
 
 fn csv(cases: &[Case]) -> String {
@@ -117,7 +179,7 @@ fn csv(cases: &[Case]) -> String {
 
 /// What of the folder has no influence.
 pub(super) fn skipped(skipped: &[Skipped]) -> String {
-    let mut text = format!("{} objects or files without influence were skipped:\n", skipped.len());
+    let mut text = format!("{} objects or files were passed over:\n", skipped.len());
     for one in skipped {
         let what = format!("{} {}", one.kind, one.name);
         let reason = if one.reason.is_empty() {
@@ -125,7 +187,8 @@ pub(super) fn skipped(skipped: &[Skipped]) -> String {
         } else {
             format!(" ({})", one.reason)
         };
-        text.push_str(&format!("  {}: {}{reason}\n", one.file.display(), what.trim()));
+        let place = format!("{}:{}", one.file.display(), one.line);
+        text.push_str(&format!("  {place}: {}{reason}\n", what.trim()));
     }
     text
 }

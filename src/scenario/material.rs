@@ -124,8 +124,8 @@ fn neighbours(parent: &Path, relative: &str) -> Vec<String> {
 /// Reads the manifests.
 ///
 /// # Errors
-/// If one of them is wrong.
-pub fn read(files: &[ManifestFile]) -> Result<Material, InputError> {
+/// Everything that is wrong with them.
+pub fn read(files: &[ManifestFile]) -> Result<Material, Vec<InputError>> {
     let texts: Vec<(PathBuf, &str)> = files
         .iter()
         .map(|(path, _, text)| (path.clone(), text.as_str()))
@@ -134,11 +134,13 @@ pub fn read(files: &[ManifestFile]) -> Result<Material, InputError> {
     unique(
         manifests.workloads.iter().map(|w| (w.name.as_str(), &w.place)),
         "Deployments",
-    )?;
+    )
+    .map_err(one)?;
     unique(
         manifests.services.iter().map(|s| (s.name.as_str(), &s.place)),
         "Services",
-    )?;
+    )
+    .map_err(one)?;
     let mut warnings = manifests.warnings.clone();
     for service in manifests.services.iter().filter(|service| service.ports.len() > 1) {
         warnings.push(format!(
@@ -149,15 +151,19 @@ pub fn read(files: &[ManifestFile]) -> Result<Material, InputError> {
     let mesh_policies = Manifests::mesh_policies(&manifests, TRUST_DOMAIN);
     if let Err(error) = mesh_policies.check_simulated() {
         let file = files.first().map_or(Path::new(""), |(path, _, _)| path.as_path());
-        return Err(InputError::in_file(file, error.to_string()).with_hint(error.hint()));
+        return Err(one(InputError::in_file(file, error.to_string()).with_hint(error.hint())));
     }
     Ok(Material {
         workloads: Arc::new(manifests.workloads.iter().map(workload).collect()),
         services: Arc::new(manifests.services.iter().filter_map(service).collect()),
-        network_policies: Arc::new(network_policies(&manifests)?),
+        network_policies: Arc::new(network_policies(&manifests).map_err(one)?),
         mesh_policies: Arc::new(mesh_policies),
         warnings,
     })
+}
+
+fn one(error: InputError) -> Vec<InputError> {
+    vec![error]
 }
 
 /// The network's policies, if they say nothing that the simulated network could not be asked: its components know

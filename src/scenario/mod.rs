@@ -168,7 +168,7 @@ fn read(path: &Path, text: String, origin: Origin, overrides: &Overrides) -> Res
     asked::check_costs(path, &experiment).map_err(one)?;
     let expectations = expectations::read(path, &experiment.expectations)?;
     let files = material::find(path, &experiment.manifests, origin).map_err(one)?;
-    let material = material::read(&files).map_err(one)?;
+    let material = material::read(&files)?;
     let models = Models::embedded().map_err(one)?;
     let shared = Shared {
         models: &models,
@@ -301,7 +301,7 @@ fn limits(path: &Path, experiment: &Experiment, overrides: &Overrides) -> Result
 
 /// Options that nothing names, and faults that nothing starts.
 fn unused(path: &Path, experiment: &Experiment, text: &str, designs: &[Design]) -> Vec<String> {
-    let place = |at: &schema::Text| format!("{}:{}:{}", path.display(), at.referenced.line(), at.referenced.column());
+    let place = |at: &schema::Text| format!("{}:{}:{}", path.display(), at.referenced.line, at.referenced.column);
     let options = experiment
         .options
         .0

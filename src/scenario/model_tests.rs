@@ -9,11 +9,10 @@ use super::error::InputError;
 use super::models::{COMPONENTS, Models, ParameterSet};
 use super::overrides::Overrides;
 use super::schema::Text;
-use super::yaml::Spanned;
-use serde_saphyr::Location;
+use super::yaml::{Position, Spanned};
 
 fn text(value: &str) -> Text {
-    Spanned::new(value.to_owned(), Location::UNKNOWN, Location::UNKNOWN)
+    Spanned::new(value.to_owned(), Position::UNKNOWN, Position::UNKNOWN)
 }
 
 fn models() -> Models {

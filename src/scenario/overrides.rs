@@ -5,13 +5,11 @@
 
 use std::path::Path;
 
-use serde_saphyr::Location;
-
 use super::error::InputError;
 use super::factors::target::split_fault;
 use super::schema::{Churn, Cluster, Fault, Istio, Limits, Mesh, Pairs, Setting, Text};
 use super::values::COMMAND_LINE;
-use super::yaml::{self, Spanned};
+use super::yaml::{self, Position, Spanned};
 
 /// Keys of the experiment that can be set, apart from those below, options and parameters.
 const KEYS: [&str; 11] = [
@@ -235,9 +233,9 @@ fn churn(value: &str) -> Result<Vec<Spanned<Churn>>, InputError> {
         churn.service_accounts.as_mut(),
     ];
     for text in texts.into_iter().flatten() {
-        text.referenced = Location::UNKNOWN;
+        text.referenced = Position::UNKNOWN;
     }
-    churn.lifetime.referenced = Location::UNKNOWN;
+    churn.lifetime.referenced = Position::UNKNOWN;
     Ok(vec![unplaced(churn)])
 }
 
@@ -246,7 +244,7 @@ fn text(value: &str) -> Text {
 }
 
 fn unplaced<T>(value: T) -> Spanned<T> {
-    Spanned::new(value, Location::UNKNOWN, Location::UNKNOWN)
+    Spanned::new(value, Position::UNKNOWN, Position::UNKNOWN)
 }
 
 #[cfg(test)]

@@ -21,15 +21,14 @@ const SPAN_PARSER: SpanParser = SpanParser::new();
 
 /// An error at the place of a value; a value without a place comes from the command line.
 pub fn complain<T>(file: &Path, at: &Spanned<T>, message: impl Into<String>) -> InputError {
-    let small = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
     let location = at.referenced;
-    if location.line() == 0 {
+    if location.line == 0 {
         return InputError::in_file(Path::new(COMMAND_LINE), message);
     }
     Place {
         file: file.to_owned(),
-        line: small(location.line()),
-        column: small(location.column()),
+        line: location.line,
+        column: location.column,
     }
     .error(message)
 }
@@ -327,10 +326,10 @@ pub fn describe(setting: &Setting) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_saphyr::Location;
+    use crate::scenario::yaml::Position;
 
     fn text(value: &str) -> Text {
-        Spanned::new(value.to_owned(), Location::UNKNOWN, Location::UNKNOWN)
+        Spanned::new(value.to_owned(), Position::UNKNOWN, Position::UNKNOWN)
     }
 
     #[test]
@@ -378,7 +377,7 @@ mod tests {
     }
 
     fn read_law(form: LawForm) -> Result<Law, String> {
-        let setting = Spanned::new(Setting::Law(Box::new(form)), Location::UNKNOWN, Location::UNKNOWN);
+        let setting = Spanned::new(Setting::Law(Box::new(form)), Position::UNKNOWN, Position::UNKNOWN);
         law(Path::new("f"), &setting).map_err(|error| error.to_string())
     }
 

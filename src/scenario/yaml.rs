@@ -1,44 +1,70 @@
-//! The only door to YAML: limits, documents of a file, items of a list, and parser errors in our words.
+//! The only door to YAML: limits, documents of a file, places of values, and errors in our words.
 //!
 //! Belongs here: every use of the YAML crate, so that it can be exchanged. Does not belong here: what the keys mean.
-//! Duplicate keys are errors, nesting and alias expansion are bounded, and every error has a line and a column of
-//! the *file*, whichever of its documents it is in.
+//! The crate reads each document into a tree (`tree`), where aliases and merge keys are resolved and duplicate keys are
+//! errors; types are read from the tree (`read`), as often as needed. Nesting and the expansion of aliases are bounded,
+//! and every error has a line and a column of the *file*, whichever of its documents it is in.
 
+mod complaint;
 mod explain;
-mod list;
+mod read;
 mod split;
+#[cfg(test)]
+mod tests;
+mod tree;
 
+use std::fmt;
 use std::fs;
 use std::io::Read;
 use std::path::Path;
 
-use serde::de::{DeserializeOwned, DeserializeSeed};
+use serde::de::{self, DeserializeOwned, DeserializeSeed, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+use serde_saphyr::options::NonFiniteFloatPolicy;
 use serde_saphyr::{DuplicateKeyPolicy, Location, Options};
 
 use super::error::{InputError, Place};
+use read::{Reading, Rules, SPANNED};
 use split::Splitter;
+use tree::{Node, Value, Visit};
 
-pub use list::Item;
 /// The position of a value in its document.
-pub use serde_saphyr::Location as Position;
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position {
+    /// Line, counted from 1; 0 where nothing is known.
+    pub line: u32,
+    /// Column in characters, counted from 1.
+    pub column: u32,
+}
+
+impl Position {
+    /// Of a value that is written in no file.
+    pub const UNKNOWN: Self = Self { line: 0, column: 0 };
+}
+
+impl From<Location> for Position {
+    fn from(location: Location) -> Self {
+        Self {
+            line: small(location.line()),
+            column: small(location.column()),
+        }
+    }
+}
 
 /// A value that remembers where it was written.
-///
-/// A type of our own around the crate's, so that traits of other crates can be implemented for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spanned<T> {
     /// The value.
     pub value: T,
     /// Where it is used: of an alias, the place of the alias.
-    pub referenced: Location,
+    pub referenced: Position,
     /// Where it is written: of an alias, the place of the anchor.
-    pub defined: Location,
+    pub defined: Position,
 }
 
 impl<T> Spanned<T> {
     /// A value with its two places.
-    pub const fn new(value: T, referenced: Location, defined: Location) -> Self {
+    pub const fn new(value: T, referenced: Position, defined: Position) -> Self {
         Self {
             value,
             referenced,
@@ -49,8 +75,27 @@ impl<T> Spanned<T> {
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Spanned<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        serde_saphyr::Spanned::deserialize(deserializer)
-            .map(|spanned| Self::new(spanned.value, spanned.referenced, spanned.defined))
+        struct PlacedVisitor<T>(std::marker::PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for PlacedVisitor<T> {
+            type Value = Spanned<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a value with its place")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<Spanned<T>, A::Error> {
+                let value = parts.next_element()?.ok_or_else(|| de::Error::missing_field("value"))?;
+                let mut number = || parts.next_element().map(Option::unwrap_or_default);
+                let mut position = || {
+                    Ok(Position {
+                        line: number()?,
+                        column: number()?,
+                    })
+                };
+                Ok(Spanned::new(value, position()?, position()?))
+            }
+        }
+        deserializer.deserialize_newtype_struct(SPANNED, PlacedVisitor(std::marker::PhantomData))
     }
 }
 
@@ -64,11 +109,10 @@ pub const DOCUMENTS_MAX: usize = 100_000;
 /// Deepest nesting of maps and lists.
 const DEPTH_MAX: usize = 64;
 /// Most scalars, maps and lists in one document, expanded aliases included.
-const NODES_MAX: usize = 1_000_000;
-/// As [`NODES_MAX`], for a document whose values are skipped and not kept: a file of the largest size has fewer.
-const NODES_SKIPPED_MAX: usize = 16_000_000;
-/// Most parser events that aliases may repeat in one document.
-const ALIAS_EVENTS_MAX: usize = 100_000;
+const NODES_MAX: usize = 4_000_000;
+/// Parser events that aliases may repeat in a document of any length, and more for each of its bytes: what a folder costs
+/// stays in proportion to its size.
+const ALIAS_EVENTS: (usize, usize) = (1_000, 20);
 
 /// How a plain scalar such as `true` or `5` is read where a string is expected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,16 +123,42 @@ pub enum Strings {
     Quoted,
 }
 
-/// One document of a file.
+/// What a key without a value (`key:`, `key: null`) means. An optional value is absent in every case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Nulls {
+    /// A value that is required is missing.
+    Refused,
+    /// As the API server reads its built-in kinds (Go's `encoding/json`): the zero value of the type, which for a list or a
+    /// map is the empty one and for a string the empty string; also as an item of a list.
+    Zero,
+    /// As the API server reads custom resources: a null is pruned before defaults are set and schemas checked
+    /// (kubernetes/apiextensions-apiserver `pkg/apiserver/schema/defaulting`, `PruneNonNullableNullsWithoutDefaults`), except as an
+    /// item of a list, which the schema refuses.
+    Absent,
+}
+
+/// The text of one document of a file.
 #[derive(Debug, Clone, Copy)]
-pub struct Document<'a> {
+pub struct Source<'a> {
     file: &'a Path,
     text: &'a str,
     lines_before: u32,
-    /// Columns in front of the first line of the text; an item of a list may begin within a line.
-    columns_before: u32,
+}
+
+/// A document as a tree of values.
+#[derive(Debug)]
+pub struct Tree<'a> {
+    source: Source<'a>,
+    root: Node<'a>,
+}
+
+/// One document of a file, or one object of a list.
+#[derive(Debug, Clone, Copy)]
+pub struct Document<'a> {
+    source: Source<'a>,
+    root: &'a Node<'a>,
     strings: Strings,
-    nodes_max: usize,
+    nulls: Nulls,
 }
 
 /// Reads a file as text; refuses what is too large or not UTF-8.
@@ -129,29 +199,27 @@ fn text_of(file: &Path, bytes: Vec<u8>) -> Result<String, InputError> {
     })
 }
 
-/// Reads one value from a text with one document; strings are lenient.
+/// Reads one value from a text with one document; strings are lenient, and a required value must be there.
 pub fn parse<T: DeserializeOwned>(file: &Path, text: &str) -> Result<T, InputError> {
     check_size(file, text.len())?;
-    Document {
+    let source = Source {
         file,
         text,
         lines_before: 0,
-        columns_before: 0,
-        strings: Strings::Lenient,
-        nodes_max: NODES_MAX,
-    }
-    .parse()
+    };
+    source.tree()?.document(Strings::Lenient, Nulls::Refused).parse()
 }
 
-/// Reads one value from each document of a text; strings are lenient.
+/// Reads one value from each document of a text; as [`parse`].
 pub fn parse_documents<T: DeserializeOwned>(file: &Path, text: &str) -> Result<Vec<T>, InputError> {
-    let documents = documents(file, text, Strings::Lenient)?;
-    documents.iter().map(Document::parse).collect()
+    let sources = documents(file, text)?;
+    let read = |source: &Source<'_>| source.tree()?.document(Strings::Lenient, Nulls::Refused).parse();
+    sources.iter().map(read).collect()
 }
 
 /// The documents of a text that hold something. `---` and `...` at the beginning of a line separate documents
 /// wherever they stand, also inside scalars (YAML 1.2.2, section 9.1.2), so no parsing is needed to find them.
-pub fn documents<'a>(file: &'a Path, text: &'a str, strings: Strings) -> Result<Vec<Document<'a>>, InputError> {
+pub fn documents<'a>(file: &'a Path, text: &'a str) -> Result<Vec<Source<'a>>, InputError> {
     check_size(file, text.len())?;
     let mut splitter = Splitter::default();
     let (mut offset, mut line_number) = (0, 0);
@@ -166,21 +234,60 @@ pub fn documents<'a>(file: &'a Path, text: &'a str, strings: Strings) -> Result<
         let hint = format!("at most {DOCUMENTS_MAX} are read; split the file");
         return Err(InputError::in_file(file, message).with_hint(hint));
     }
-    Ok(splitter
-        .found
-        .into_iter()
-        .map(|(start, end, lines_before)| Document {
-            file,
-            text: &text[start..end],
-            lines_before,
-            columns_before: 0,
-            strings,
-            nodes_max: NODES_MAX,
-        })
-        .collect())
+    let source = |(start, end, lines_before): (usize, usize, u32)| Source {
+        file,
+        text: &text[start..end],
+        lines_before,
+    };
+    Ok(splitter.found.into_iter().map(source).collect())
 }
 
-impl Document<'_> {
+impl<'a> Source<'a> {
+    /// Reads the text as a tree.
+    pub fn tree(self) -> Result<Tree<'a>, InputError> {
+        let root = serde_saphyr::from_str_with_options(self.text, options(self.text.len()));
+        match root {
+            Ok(root) => Ok(Tree { source: self, root }),
+            Err(error) => Err(self.explain_parser(&error)),
+        }
+    }
+
+    /// The first position of the document.
+    pub fn start(&self) -> Place {
+        Place {
+            file: self.file.to_owned(),
+            line: self.lines_before.saturating_add(1),
+            column: 1,
+        }
+    }
+
+    /// The text as written.
+    pub fn text(&self) -> &'a str {
+        self.text
+    }
+
+    fn place(&self, position: Position) -> Place {
+        Place {
+            file: self.file.to_owned(),
+            line: self.lines_before.saturating_add(position.line.max(1)),
+            column: position.column.max(1),
+        }
+    }
+}
+
+impl Tree<'_> {
+    /// The document, read by these rules.
+    pub fn document(&self, strings: Strings, nulls: Nulls) -> Document<'_> {
+        Document {
+            source: self.source,
+            root: &self.root,
+            strings,
+            nulls,
+        }
+    }
+}
+
+impl<'a> Document<'a> {
     /// Reads the document as a value.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, InputError> {
         self.parse_explaining(|_| None)
@@ -192,22 +299,25 @@ impl Document<'_> {
         &self,
         not_modelled: impl Fn(&str) -> Option<String>,
     ) -> Result<T, InputError> {
-        let read = |strings| serde_saphyr::from_str_with_options(self.text, options(strings, self.nodes_max));
-        let result = match read(self.strings) {
-            // YAML 1.1 knows `y` and `n` as booleans, but where a string is expected they are common names.
-            Err(error) if explain::is_single_letter(&error) => read(Strings::Lenient),
-            result => result,
-        };
-        result.map_err(|error| self.explain(&error, &not_modelled))
+        T::deserialize(self.reading()).map_err(|complaint| self.explain(complaint, &not_modelled))
     }
 
     /// Lets a seed read the document.
     pub fn walk<S: for<'de> DeserializeSeed<'de, Value = ()>>(&self, seed: S) -> Result<(), InputError> {
-        let options = options(self.strings, self.nodes_max);
-        serde_saphyr::with_deserializer_from_str_with_options(self.text, options, |deserializer| {
-            seed.deserialize(deserializer)
-        })
-        .map_err(|error| self.explain(&error, &|_| None))
+        seed.deserialize(self.reading())
+            .map_err(|complaint| self.explain(complaint, &|_| None))
+    }
+
+    fn reading(&self) -> Reading<'_> {
+        Reading {
+            node: self.root,
+            rules: Rules {
+                text: self.source.text,
+                strings: self.strings,
+                nulls: self.nulls,
+            },
+            is_key: false,
+        }
     }
 
     /// The same document with lenient strings, for objects that are not looked at.
@@ -215,9 +325,70 @@ impl Document<'_> {
     pub fn lenient(&self) -> Self {
         Self {
             strings: Strings::Lenient,
-            nodes_max: NODES_SKIPPED_MAX,
             ..*self
         }
+    }
+
+    /// The same document with another meaning of null.
+    #[must_use]
+    pub fn with_nulls(&self, nulls: Nulls) -> Self {
+        Self { nulls, ..*self }
+    }
+
+    /// The objects of the list `items`, with their places in the file; none where the key is missing or empty.
+    pub fn items(&self) -> Vec<Document<'a>> {
+        let items = self.root.get(self.source.text, "items").map(|items| &items.value);
+        let nodes: &[Node<'a>] = match items {
+            Some(Value::List(nodes)) => nodes,
+            _ => &[],
+        };
+        nodes.iter().map(|root| Document { root, ..*self }).collect()
+    }
+
+    /// Whether it is a map with this key.
+    pub fn has_key(&self, key: &str) -> bool {
+        self.root.get(self.source.text, key).is_some()
+    }
+
+    /// The text under a key, if it is a map with such a scalar.
+    pub fn text_of(&self, key: &str) -> Option<&str> {
+        self.root.get(self.source.text, key)?.scalar(self.source.text)
+    }
+
+    /// Its text, if it is nothing but a scalar.
+    pub fn scalar(&self) -> Option<&str> {
+        self.root.scalar(self.source.text)
+    }
+
+    /// Whether it is a map.
+    pub fn is_map(&self) -> bool {
+        matches!(self.root.value, Value::Map(_))
+    }
+
+    /// Whether it holds nothing but null.
+    pub fn is_null(&self) -> bool {
+        matches!(self.root.value, Value::Null)
+    }
+
+    /// Whether one of its keys or values contains this text.
+    pub fn mentions(&self, word: &str) -> bool {
+        let mut found = false;
+        self.root.visit(self.source.text, &mut |visit| {
+            found |= matches!(visit, Visit::Scalar(scalar) if scalar.contains(word));
+        });
+        found
+    }
+
+    /// A digest of its content, whatever its form.
+    pub fn digest(&self) -> blake3::Hash {
+        let mut hasher = blake3::Hasher::new();
+        self.root.visit(self.source.text, &mut |visit| {
+            match visit {
+                Visit::Scalar(scalar) => hasher.update(b"'").update(scalar.as_bytes()).update(b"\0"),
+                Visit::Mark(mark) => hasher.update(mark.to_string().as_bytes()),
+            };
+        });
+        hasher.finalize()
     }
 
     /// Where a value stands in the file.
@@ -232,58 +403,45 @@ impl Document<'_> {
 
     /// The first position of the document.
     pub fn start(&self) -> Place {
-        Place {
-            file: self.file.to_owned(),
-            line: self.lines_before.saturating_add(1),
-            column: 1,
-        }
+        self.place_of(self.root.referenced)
     }
 
     /// The file of the document.
     pub fn file(&self) -> &Path {
-        self.file
-    }
-
-    /// Whether the document is well-formed, whatever it says.
-    pub fn parse_skipped(&self) -> Result<(), InputError> {
-        self.lenient().parse::<Anything>().map(|_| ())
-    }
-
-    /// The text of the document, as written.
-    pub fn text(&self) -> &str {
-        self.text
+        self.source.file
     }
 
     /// Where a position of the document is in the file.
-    pub fn place_of(&self, location: Location) -> Place {
-        let first_line = location.line() <= 1;
-        let columns_before = if first_line { self.columns_before } else { 0 };
-        Place {
-            file: self.file.to_owned(),
-            line: self.lines_before.saturating_add(small(location.line())),
-            column: columns_before.saturating_add(small(location.column())),
-        }
+    pub fn place_of(&self, position: Position) -> Place {
+        self.source.place(position)
     }
 }
 
-/// Everything explicit that bounds the work for one document.
-fn options(strings: Strings, nodes_max: usize) -> Options {
+/// Everything explicit that bounds the work for one document of this many bytes.
+fn options(bytes: usize) -> Options {
     let mut options = serde_saphyr::options! {
         with_snippet: false,
+        // Comments are read and passed over; else only so many are taken between a key and its value.
+        emit_comments: false,
         duplicate_keys: DuplicateKeyPolicy::Error,
-        no_schema: strings == Strings::Quoted,
+        non_finite_float_policy: NonFiniteFloatPolicy::PassThrough,
     };
     options.budget = serde_saphyr::budget! {
         max_depth: DEPTH_MAX,
-        flow_nesting_limit: DEPTH_MAX,
-        max_nodes: nodes_max,
-        max_events: 2 * nodes_max,
-        max_aliases: 1_000,
-        max_anchors: 1_000,
+        // One more, so that both kinds of nesting meet `max_depth`.
+        flow_nesting_limit: DEPTH_MAX + 1,
+        max_nodes: NODES_MAX,
+        max_events: 2 * NODES_MAX,
+        // Their number is bounded by the size of the file, what they repeat by `alias_limits`.
+        max_aliases: NODES_MAX,
+        max_anchors: NODES_MAX,
+        max_merge_keys: NODES_MAX,
+        max_recorded_anchor_events: 2 * NODES_MAX,
+        enforce_alias_anchor_ratio: false,
         max_documents: 2,
         max_total_scalar_bytes: 64 * 1024 * 1024,
     };
-    options.alias_limits.max_total_replayed_events = ALIAS_EVENTS_MAX;
+    options.alias_limits.max_total_replayed_events = ALIAS_EVENTS.0 + ALIAS_EVENTS.1 * bytes;
     options
 }
 

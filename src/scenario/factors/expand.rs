@@ -116,7 +116,7 @@ fn sorted(mut errors: Vec<InputError>) -> Vec<InputError> {
 /// Constraints and factors without effect, and samples that are no longer whole.
 fn warnings(file: &Path, factors: &Factors, experiment: &Experiment, of_designs: &[Points]) -> Vec<String> {
     let place = |at: &Text| {
-        let (line, column) = (at.referenced.line(), at.referenced.column());
+        let (line, column) = (at.referenced.line, at.referenced.column);
         format!("{}:{line}:{column}", file.display())
     };
     let mut found = factors.warnings.clone();

@@ -286,11 +286,10 @@ mod tests {
     use super::*;
     use crate::scenario::factors::levels::Levels;
     use crate::scenario::factors::target::Target;
-    use crate::scenario::yaml::Spanned;
-    use serde_saphyr::Location;
+    use crate::scenario::yaml::{Position, Spanned};
 
     fn text(value: &str) -> Text {
-        Spanned::new(value.to_owned(), Location::UNKNOWN, Location::UNKNOWN)
+        Spanned::new(value.to_owned(), Position::UNKNOWN, Position::UNKNOWN)
     }
 
     fn factors() -> Vec<Factor> {

@@ -3,6 +3,8 @@
 //! Belongs here: what this purpose does differently from the reading of an experiment. Does not belong here: the kinds
 //! themselves (one file each).
 
+use std::path::Path;
+
 use serde::Deserialize;
 
 use super::checks;
@@ -12,10 +14,12 @@ use super::object::{Header, RawSelector, SpannedMap, labels};
 use super::options::{Layer, Side};
 use super::pods::PodsKind;
 use super::refused::{Class, Kind};
-use super::{Namespace, Reader, ServiceAccount, Skipped, Unknown, fields, keys, pods, service, waypoints};
+use super::{
+    Namespace, Reader, ServiceAccount, Skipped, Unknown, fields, foreign, keys, nulls, pods, service, waypoints,
+};
 use crate::policy::labels::LabelSelector;
 use crate::scenario::error::{Class as Badness, InputError, Place};
-use crate::scenario::yaml::{Document, Spanned};
+use crate::scenario::yaml::{Document, Nulls, Source, Spanned, Strings};
 
 /// Deepest nesting of lists of objects in lists.
 const LISTS_MAX: usize = 2;
@@ -46,16 +50,55 @@ struct ReachSpec {
 }
 
 impl Reader {
+    /// One file of a folder that is read for its policies.
+    pub(super) fn any_file(&mut self, file: &Path, text: &str, sources: &[Source<'_>]) {
+        let mut pass_over = |line, reason: &str| self.manifests.skipped.push(Skipped::file(file, line, reason));
+        if sources.is_empty() {
+            return pass_over(1, "nothing in it");
+        }
+        if let Some(kustomization) = self.patches.get(&foreign::plain(file)) {
+            let reason = format!("a patch of {}; {}", kustomization.display(), foreign::RENDER);
+            return pass_over(1, &reason);
+        }
+        for source in sources {
+            let error = match source.tree() {
+                Ok(tree) => self.any(&tree.document(Strings::Quoted, Nulls::Absent), None, 0).err(),
+                Err(error) => match foreign::unreadable(text) {
+                    Some(why) => {
+                        let skipped = Skipped::file(file, source.start().line, why);
+                        return self.manifests.skipped.push(skipped);
+                    }
+                    None => Some(error),
+                },
+            };
+            if let Some(error) = error {
+                self.errors.push(error);
+                // Further errors of a template are about the same.
+                if source.text().contains("{{") {
+                    return;
+                }
+            }
+        }
+    }
+
     /// One document of a folder that is read for its policies; `inherited` is what the list around it says.
-    pub(super) fn any(
+    fn any(
         &mut self,
         document: &Document<'_>,
         inherited: Option<(&str, &str)>,
         depth: usize,
     ) -> Result<(), InputError> {
+        if !document.is_map() && depth == 0 {
+            let why = match document.is_null() {
+                true => "nothing in it",
+                false => foreign::what(document, None, None).unwrap_or_default(),
+            };
+            self.skip(document, "", "", why);
+            return Ok(());
+        }
         let header: Header = match document.lenient().parse() {
             Ok(header) => header,
-            Err(_) if depth == 0 && !document.text().contains("apiVersion") && document.parse_skipped().is_ok() => {
+            Err(_) if !document.has_key("apiVersion") => {
                 self.skip(document, "", "", "no Kubernetes object");
                 return Ok(());
             }
@@ -66,31 +109,31 @@ impl Reader {
             .as_ref()
             .and_then(|m| m.name.clone())
             .unwrap_or_default();
-        let (api_version, kind) = match (&header.api_version, &header.kind, inherited) {
-            (Some(api_version), Some(kind), _) => (api_version.value.as_str(), kind.value.as_str()),
+        let written = |text: &Option<Spanned<String>>| text.as_ref().map(|text| text.value.clone());
+        let (version, own) = (written(&header.api_version), written(&header.kind));
+        let (api_version, kind) = match (&version, &own, inherited) {
+            (Some(api_version), Some(kind), _) => (api_version.as_str(), kind.as_str()),
             (None, None, Some(inherited)) => inherited,
-            (None, None, None) => {
-                self.skip(document, "", &name, "no `apiVersion` and `kind`");
-                return Ok(());
+            _ => {
+                if let Some(why) = foreign::what(document, version.as_deref(), own.as_deref()) {
+                    self.skip(document, "", &name, why);
+                    return Ok(());
+                }
+                return Err(match (&header.api_version, &header.kind) {
+                    (Some(other), None) => document.error(other, "key `kind` is missing"),
+                    (_, Some(other)) => document.error(other, "key `apiVersion` is missing"),
+                    (None, None) => document.start().error("keys `apiVersion` and `kind` are missing"),
+                });
             }
-            (Some(_), None, _) if document.file().file_name().is_some_and(|n| n == "Chart.yaml") => {
-                self.skip(
-                    document,
-                    "",
-                    &name,
-                    "a Helm chart; render it first with `helm template`",
-                );
-                return Ok(());
-            }
-            (Some(other), None, _) => return Err(document.error(other, "key `kind` is missing")),
-            (None, Some(other), _) => return Err(document.error(other, "key `apiVersion` is missing")),
         };
+        let document = &document.with_nulls(nulls(api_version));
         let namespace = header.metadata.as_ref().and_then(|m| m.namespace.as_ref());
         let place = header
             .kind
             .as_ref()
             .map_or_else(|| document.start(), |k| document.place(k));
         let scope = |error: &InputError, namespace: Option<&Spanned<String>>| Unknown {
+            api_version: api_version.to_owned(),
             kind: kind.to_owned(),
             namespace: namespace.map(|n| n.value.clone()),
             name: name.clone(),
@@ -108,8 +151,10 @@ impl Reader {
             Use::List if depth < LISTS_MAX => {
                 let of = kind.strip_suffix("List").filter(|of| !of.is_empty());
                 let of = of.map(|of| (api_version, of));
-                for item in document.items()? {
-                    self.any(&item.document(document), of, depth + 1)?;
+                for item in document.items() {
+                    if let Err(error) = self.any(&item, of, depth + 1) {
+                        self.errors.push(error);
+                    }
                 }
                 Ok(())
             }
@@ -130,6 +175,20 @@ impl Reader {
                     Some(waypoint) => self.manifests.waypoints.push(waypoint),
                     None => self.skip(document, kind, &name, ""),
                 }
+                Ok(())
+            }
+            Use::Others(why) => {
+                let error = place.error(format!("{kind} `{name}` is not modelled")).with_hint(why);
+                if self.options.lenient {
+                    let scope = scope(&error, namespace);
+                    return self.pass_over(error, scope);
+                }
+                self.manifests
+                    .warnings
+                    .push(format!("{}; answers leave it out", checks::warning(&error)));
+                self.skip(document, kind, &name, why);
+                let last = self.manifests.skipped.last_mut();
+                last.into_iter().for_each(|skipped| skipped.decides = true);
                 Ok(())
             }
             Use::Skipped(word) => {
@@ -174,12 +233,13 @@ impl Reader {
         }
     }
 
-    fn skip(&mut self, document: &Document<'_>, kind: &str, name: &str, reason: &'static str) {
+    fn skip(&mut self, document: &Document<'_>, kind: &str, name: &str, reason: &str) {
+        let api_version = document.text_of("apiVersion").unwrap_or_default();
         self.manifests.skipped.push(Skipped {
-            file: document.file().to_owned(),
+            api_version: api_version.to_owned(),
             kind: kind.to_owned(),
             name: name.to_owned(),
-            reason,
+            ..Skipped::file(document.file(), document.start().line, reason)
         });
     }
 
@@ -193,23 +253,21 @@ impl Reader {
         Ok(())
     }
 
-    /// Errors about fields and keys that are not evaluated: the first of them, or in lenient reading warnings.
-    fn doubts(&mut self, errors: Vec<InputError>) -> Result<Vec<String>, InputError> {
-        let mut doubts = Vec::new();
-        for error in errors {
-            if !self.options.lenient {
-                return Err(error);
-            }
-            doubts.push(checks::warning(&error));
+    /// Errors about fields and keys that are not evaluated; in lenient reading warnings.
+    fn doubts(&mut self, errors: Vec<InputError>) -> Vec<String> {
+        if !self.options.lenient {
+            self.errors.extend(errors);
+            return Vec::new();
         }
+        let doubts: Vec<String> = errors.iter().map(checks::warning).collect();
         self.manifests.warnings.extend(doubts.iter().cloned());
-        Ok(doubts)
+        doubts
     }
 
     fn pods(&mut self, document: &Document<'_>, kind: PodsKind) -> Result<(), InputError> {
         let mut errors = fields::unknown_fields(document, kind.name())?;
         errors.extend(keys::not_evaluated(document, true)?);
-        let doubts = self.doubts(errors)?;
+        let doubts = self.doubts(errors);
         let mut draft = pods::read(document, kind)?;
         if !self.first_of_its_name(document, Kind::Pods(kind), &draft.namespace, &draft.name, &draft.place)? {
             return Ok(());
@@ -236,19 +294,18 @@ impl Reader {
             return Ok(true);
         }
         let key = (kind, namespace.to_owned(), name.to_owned());
-        let text = document.text().trim();
-        let digest = blake3::hash(text.strip_prefix("---").unwrap_or(text).trim().as_bytes());
+        let digest = document.digest();
         let Some((first, known)) = self.written.get(&key) else {
             self.written.insert(key, (place.clone(), digest));
             return Ok(true);
         };
         if *known == digest {
-            let warning = format!("{place}: `{name}` is written twice in the same words; the first is at {first}");
+            let warning = format!("{place}: `{name}` is written twice with the same content; the first is at {first}");
             self.manifests.warnings.push(warning);
             return Ok(false);
         }
         let error = place.error(format!("{} `{namespace}/{name}` is written twice", kind.name()));
-        Err(error.with_hint(format!("nothing says which one counts; the first is at {first}")))
+        Err(error.with_hint(format!("nothing says which one counts; the first is at {first}; leave one out, e.g. with --exclude")))
     }
 
     fn known(&mut self, document: &Document<'_>, kind: Kind) -> Result<(), InputError> {
@@ -257,7 +314,7 @@ impl Reader {
         }
         let named = WRITTEN_BY_CLUSTER
             .into_iter()
-            .filter(|key| document.text().contains(key));
+            .filter(|key| document.mentions(key));
         self.named.extend(named);
         let Ok(header) = document.parse::<Plain>() else {
             // Without a name it is wrong; the strict reading says what is.
@@ -273,6 +330,7 @@ impl Reader {
                 let spec = document.parse::<Reach>().ok().and_then(|r| r.spec);
                 let selector = spec.and_then(|s| s.selector.or(s.pod_selector));
                 let scope = Unknown {
+                    api_version: document.text_of("apiVersion").unwrap_or_default().to_owned(),
                     kind: kind.name().to_owned(),
                     namespace: Some(namespace).filter(|_| !kind.name().contains("Clusterwide")),
                     name: name.clone(),
@@ -298,7 +356,7 @@ impl Reader {
         if kind != Kind::ServiceAccount {
             errors.extend(keys::not_evaluated(document, false)?);
         }
-        let doubts = self.doubts(errors)?;
+        let doubts = self.doubts(errors);
         let object: Plain = document.parse()?;
         let (name, place) = (
             object.metadata.name.value.clone(),

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use super::tests::first;
 use super::{Layer, Manifests, Purpose, ReadOptions, Side, read_folder_for, read_texts_for};
 use crate::policy::Protocol;
 use crate::policy::istio::TlsMode;
@@ -17,7 +18,7 @@ const LENIENT: ReadOptions = ReadOptions {
 };
 
 pub(super) fn any(text: &str) -> Result<Manifests, InputError> {
-    read_texts_for(&[("a.yaml".into(), text)], POLICY)
+    read_texts_for(&[("a.yaml".into(), text)], POLICY).map_err(|mut errors| errors.swap_remove(0))
 }
 
 fn lenient(text: &str) -> Manifests {
@@ -239,8 +240,6 @@ fn a_waypoint_that_no_gateway_declares_is_taken_to_be_there_and_said() {
 #[test]
 fn kinds_that_decide_and_are_not_evaluated_are_refused() {
     for (api, kind) in [
-        ("policy.networking.k8s.io/v1alpha1", "AdminNetworkPolicy"),
-        ("projectcalico.org/v3", "GlobalNetworkPolicy"),
         ("cilium.io/v2", "CiliumEnvoyConfig"),
     ] {
         let text = format!("apiVersion: {api}\nkind: {kind}\nmetadata: {{name: x, namespace: n}}\n");
@@ -337,6 +336,25 @@ fn ports_that_bypass_the_sidecar_are_read() {
         1
     );
     assert!(refused(&with(&format!("{prefix}/excludeOutboundPorts: http"))).contains("`http` is neither a port"));
+}
+
+#[test]
+fn policies_that_something_else_enforces_are_left_out_and_said() {
+    for (api, kind) in [
+        ("policy.networking.k8s.io/v1alpha1", "AdminNetworkPolicy"),
+        ("projectcalico.org/v3", "GlobalNetworkPolicy"),
+        ("networking.gke.io/v1alpha1", "FQDNNetworkPolicy"),
+        ("policy.linkerd.io/v1beta1", "Server"),
+        ("example.org/v1", "EdgeNetworkPolicy"),
+    ] {
+        let text = format!("apiVersion: {api}\nkind: {kind}\nmetadata: {{name: x, namespace: n}}\n");
+        let manifests = any(&text).expect(kind);
+        let skipped = &manifests.skipped[0];
+        assert_eq!((skipped.kind.as_str(), skipped.api_version.as_str()), (kind, api));
+        assert_eq!((skipped.name.as_str(), skipped.line, skipped.decides), ("x", 1, true));
+        assert!(!skipped.reason.is_empty() && manifests.warnings[0].contains(kind), "{kind}");
+        assert_eq!(lenient(&text).unknown[0].kind, kind);
+    }
 }
 
 #[test]
@@ -440,7 +458,7 @@ fn utf_16_is_named_and_a_mark_of_utf_8_is_passed_over() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("a.yaml");
     fs::write(&file, b"\xff\xfea\0").expect("written");
-    let error = read_folder_for(folder.path(), POLICY).expect_err("refused");
+    let error = first(read_folder_for(folder.path(), POLICY));
     assert_eq!((error.message.as_str(), error.line), ("the file is UTF-16", Some(1)));
     fs::write(&file, format!("\u{feff}{}", pod(""))).expect("written");
     assert_eq!(

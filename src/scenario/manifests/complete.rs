@@ -14,7 +14,7 @@ use crate::scenario::error::{InputError, Place};
 
 impl Reader {
     /// Completes what is read of a folder for its policies.
-    pub(super) fn finish_any(mut self) -> Result<Manifests, InputError> {
+    pub(super) fn finish_any(mut self) -> Result<Manifests, Vec<InputError>> {
         let manifests = &mut self.manifests;
         manifests.nodes.pods(&self.pending.pods);
         manifests.warnings.append(&mut self.pending.warnings);
@@ -29,11 +29,15 @@ impl Reader {
         let (mut endpoints, names, untold) = endpoints::build(&self.pending.pods, &around);
         for (index, error) in untold {
             if !self.options.lenient {
-                return Err(error);
+                self.errors.push(error);
+                continue;
             }
             let warning = checks::warning(&error);
             manifests.warnings.push(warning.clone());
             endpoints[index].doubts.push(warning);
+        }
+        if !self.errors.is_empty() {
+            return Err(self.errors);
         }
         for found in &mut endpoints {
             let doubts = self.namespace_doubts.get(&found.endpoint.subject.namespace);

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::read_folder;
+use super::tests::first;
 use crate::scenario::error::InputError;
 
 /// A folder with one file of these bytes is refused; the error names that file.
@@ -11,7 +12,7 @@ fn refused(name: &str, bytes: &[u8]) -> InputError {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join(name);
     fs::write(&file, bytes).expect("written");
-    let error = read_folder(folder.path()).expect_err("refused");
+    let error = first(read_folder(folder.path()));
     assert_eq!(error.file, file, "{error}");
     error
 }
@@ -183,7 +184,7 @@ fn every_prefix_of_a_manifest_is_an_error_or_a_result() {
     for end in (0..text.len()).step_by(7) {
         fs::write(target.path().join("a.yaml"), &text[..end]).expect("written");
         match read_folder(target.path()) {
-            Err(error) => assert!(error.line.is_some(), "{error}"),
+            Err(errors) => assert!(errors.iter().all(|e| e.line.is_some()), "{errors:?}"),
             Ok(manifests) => assert!(
                 !manifests.cilium.is_empty(),
                 "an end inside of a policy leaves a policy"
@@ -195,8 +196,8 @@ fn every_prefix_of_a_manifest_is_an_error_or_a_result() {
 #[test]
 fn missing_and_empty_folders_are_refused() {
     let folder = tempfile::tempdir().expect("a folder");
-    let error = read_folder(folder.path()).expect_err("refused");
+    let error = first(read_folder(folder.path()));
     assert_eq!(error.message, "no manifest in this folder");
-    let error = read_folder(&folder.path().join("none")).expect_err("refused");
+    let error = first(read_folder(&folder.path().join("none")));
     assert!(error.message.starts_with("the folder cannot be read"), "{error}");
 }

@@ -30,7 +30,10 @@ fn read_lenient(text: &str) -> Result<Manifests, InputError> {
         },
         ..Reader::default()
     };
-    reader.file(Path::new("a.yaml"), text)?;
+    reader.file(Path::new("a.yaml"), text);
+    if let Some(error) = reader.errors.pop() {
+        return Err(error);
+    }
     checks::finish(reader.manifests, reader.pending)
 }
 

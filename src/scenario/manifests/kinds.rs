@@ -4,6 +4,7 @@
 //! decide it, each with the reason. Does not belong here: what the simulator refuses (`refused`).
 
 use super::pods::PodsKind;
+use super::foreign::RENDER;
 use super::refused::{self, Class};
 use crate::scenario::error::near_match;
 
@@ -16,8 +17,10 @@ pub(super) enum Use {
     List,
     /// As [`refused::classify`] says.
     As(Class),
-    /// Decides who may talk to whom and is not evaluated; with the reason.
+    /// Of Istio or Cilium, decides who may talk to whom and is not evaluated; with the reason.
     NotEvaluated(&'static str),
+    /// A policy that something else than Kubernetes' NetworkPolicy, Cilium and Istio enforces; with the reason.
+    Others(&'static str),
     /// Matters by what its spec says.
     Depends(Probe),
     /// A Gateway, which may be a waypoint.
@@ -41,11 +44,14 @@ pub(super) enum Probe {
     Settings,
 }
 
-/// Group, kind (`*` for all of the group) and why it is not evaluated. They decide who may talk to whom.
-const NOT_EVALUATED: &[(&str, &str, &str)] = &[
+/// Group, kind (`*` for all of the group) and why it is not evaluated. What something else enforces.
+const OTHERS: &[(&str, &str, &str)] = &[
     ("policy.networking.k8s.io", "AdminNetworkPolicy", ADMIN),
     ("policy.networking.k8s.io", "BaselineAdminNetworkPolicy", ADMIN),
     ("policy.networking.k8s.io", "ClusterNetworkPolicy", ADMIN),
+    ("networking.k8s.aws", "ClusterNetworkPolicy", OTHER_CNI),
+    ("networking.k8s.aws", "ApplicationNetworkPolicy", OTHER_CNI),
+    ("networking.gke.io", "FQDNNetworkPolicy", OTHER_CNI),
     ("crd.projectcalico.org", "NetworkPolicy", OTHER_CNI),
     ("crd.projectcalico.org", "GlobalNetworkPolicy", OTHER_CNI),
     ("projectcalico.org", "NetworkPolicy", OTHER_CNI),
@@ -57,6 +63,22 @@ const NOT_EVALUATED: &[(&str, &str, &str)] = &[
     ("policy.linkerd.io", "*", OTHER_MESH),
     ("consul.hashicorp.com", "ServiceIntentions", OTHER_MESH),
     ("kuma.io", "MeshTrafficPermission", OTHER_MESH),
+    ("kuma.io", "TrafficPermission", OTHER_MESH),
+    ("access.smi-spec.io", "TrafficTarget", OTHER_MESH),
+];
+
+/// What kinds of any other group call themselves that decide who may talk to whom.
+const NAMES_OF_OTHERS: [&str; 6] = [
+    "NetworkPolicy",
+    "AuthorizationPolicy",
+    "EgressFirewall",
+    "TrafficPermission",
+    "ServiceIntentions",
+    "EgressPolicy",
+];
+
+/// Group, kind (`*` for all of the group) and why it is not evaluated. They decide who may talk to whom.
+const NOT_EVALUATED: &[(&str, &str, &str)] = &[
     (
         "cilium.io",
         "CiliumEnvoyConfig",
@@ -72,6 +94,7 @@ const ADMIN: &str =
     "policies of the cluster's administrator, which come before and after NetworkPolicy, are not evaluated";
 const OTHER_CNI: &str = "policies of this network are not evaluated; of Cilium and Kubernetes they are";
 const OTHER_MESH: &str = "policies of this mesh are not evaluated; of Istio they are";
+const BY_NAME: &str = "it looks like a policy of another network; of Cilium, Kubernetes and Istio they are evaluated";
 
 /// Group, kind and, where something is to be said, what. They do not decide who may talk to whom.
 const SKIPPED: &[(&str, &str, &str)] = &[
@@ -86,28 +109,28 @@ const SKIPPED: &[(&str, &str, &str)] = &[
     ("networking.istio.io", "ServiceEntry", ""),
     // From which address traffic leaves the cluster, after it was allowed to.
     ("cilium.io", "CiliumEgressGatewayPolicy", ""),
-    ("cilium.io", "CiliumLoadBalancerIPPool", ""),
-    ("cilium.io", "CiliumPodIPPool", ""),
-    ("cilium.io", "CiliumL2AnnouncementPolicy", ""),
-    ("cilium.io", "CiliumExternalWorkload", ""),
-    ("cilium.io", "CiliumVTEPConfig", ""),
-    ("cilium.io", "CiliumGatewayClassConfig", ""),
-    ("cilium.io", "CiliumBGPPeeringPolicy", ""),
-    ("cilium.io", "CiliumBGPClusterConfig", ""),
-    ("cilium.io", "CiliumBGPPeerConfig", ""),
-    ("cilium.io", "CiliumBGPAdvertisement", ""),
-    ("cilium.io", "CiliumBGPNodeConfig", ""),
-    ("cilium.io", "CiliumBGPNodeConfigOverride", ""),
+    // What processes do within a pod: Tetragon.
+    ("cilium.io", "TracingPolicy", WITHIN_PODS),
+    ("cilium.io", "TracingPolicyNamespaced", WITHIN_PODS),
+    // State that a network keeps: what follows from its policies.
+    ("networking.k8s.aws", "PolicyEndpoint", STATE),
+    ("crd.antrea.io", "AntreaNetworkPolicyStats", STATE),
+    // Charts and sources that a controller in the cluster renders.
+    ("helm.toolkit.fluxcd.io", "HelmRelease", RENDERED),
+    ("helm.cattle.io", "HelmChart", RENDERED),
+    ("kustomize.toolkit.fluxcd.io", "Kustomization", RENDERED),
+    ("argoproj.io", "Application", RENDERED),
+    ("argoproj.io", "ApplicationSet", RENDERED),
     ("argoproj.io", "Rollout", OTHER_PODS),
     ("apps.openshift.io", "DeploymentConfig", OTHER_PODS),
     ("serving.knative.dev", "Service", OTHER_PODS),
     ("apps.kruise.io", "CloneSet", OTHER_PODS),
-    (
-        "kustomize.config.k8s.io",
-        "Kustomization",
-        "what it changes is not applied: render it first, e.g. with `kubectl kustomize`",
-    ),
+    ("kustomize.config.k8s.io", "Kustomization", RENDER),
+    ("kustomize.config.k8s.io", "Component", RENDER),
 ];
+const WITHIN_PODS: &str = "it is about processes within pods, not about who may talk to whom";
+const STATE: &str = "state that follows from policies";
+const RENDERED: &str = "a controller renders it in the cluster; what it creates is read only if it is in the folder";
 const OTHER_PODS: &str = "its pods are not read; add them to the folder (`kubectl get pods -o yaml`)";
 
 /// What to do with an object of this `apiVersion` and `kind`.
@@ -134,19 +157,26 @@ pub(super) fn classify(api_version: &str, kind: &str) -> Use {
         ("", "Endpoints") | ("discovery.k8s.io", "EndpointSlice") => Use::Depends(Probe::Endpoints),
         ("", "ConfigMap") => Use::Depends(Probe::Settings),
         ("gateway.networking.k8s.io", "Gateway") => Use::Gateway,
-        _ => match (find(NOT_EVALUATED), find(SKIPPED)) {
-            (Some(why), _) => Use::NotEvaluated(why),
-            (None, Some(word)) => Use::Skipped(word),
-            (None, None) if group == "apps" || group == "batch" => {
+        _ => match (find(OTHERS), find(NOT_EVALUATED), find(SKIPPED)) {
+            (Some(why), ..) => Use::Others(why),
+            (_, Some(why), _) => Use::NotEvaluated(why),
+            (_, _, Some(word)) => Use::Skipped(word),
+            _ if is_foreign_policy(group, kind) => Use::Others(BY_NAME),
+            _ if group == "apps" || group == "batch" => {
                 let kinds = PodsKind::ALL.map(PodsKind::name);
                 match near_match(kind, kinds) {
                     Some(_) => Use::As(Class::Unknown),
                     None => Use::Skipped(""),
                 }
             }
-            (None, None) => Use::As(class),
+            _ => Use::As(class),
         },
     }
+}
+
+/// Whether a kind of a group that is not read at all calls itself a policy.
+fn is_foreign_policy(group: &str, kind: &str) -> bool {
+    !refused::is_interpreted_group(group) && NAMES_OF_OTHERS.iter().any(|name| kind.ends_with(name))
 }
 
 fn pods_kind(group: &str, version: &str, kind: &str) -> Option<PodsKind> {
@@ -174,14 +204,24 @@ mod tests {
         assert_eq!(classify("apps/v1", "Deploymnt"), Use::As(Class::Unknown));
         assert_eq!(classify("cilium.io/v2", "CiliumNetworkPolcy"), Use::As(Class::Unknown));
         assert_eq!(classify("example.org/v1", "Thing"), Use::As(Class::Skipped));
-        assert!(matches!(
-            classify("crd.projectcalico.org/v1", "NetworkPolicy"),
-            Use::NotEvaluated(_)
-        ));
-        assert!(matches!(
-            classify("policy.linkerd.io/v1", "Server"),
-            Use::NotEvaluated(_)
-        ));
+        for (version, kind) in [
+            ("crd.projectcalico.org/v1", "NetworkPolicy"),
+            ("policy.linkerd.io/v1", "Server"),
+            ("networking.gke.io/v1alpha1", "FQDNNetworkPolicy"),
+            ("example.org/v1", "GlobalNetworkPolicy"),
+            ("example.org/v1", "MeshAuthorizationPolicy"),
+        ] {
+            assert!(matches!(classify(version, kind), Use::Others(_)), "{kind}");
+        }
+        assert_eq!(
+            classify("cilium.io/v1alpha1", "TracingPolicyNamespaced"),
+            Use::Skipped(WITHIN_PODS)
+        );
+        let bgp = classify("cilium.io/v2alpha1", "CiliumBGPClusterConfig");
+        assert_eq!(bgp, Use::As(Class::Skipped));
+        assert_eq!(classify("cilium.io/v2", "CiliumNodeConfig"), Use::As(Class::Skipped));
+        assert_eq!(classify("cilium.io/v2", "CiliumThing"), Use::As(Class::Unknown));
+        assert_eq!(classify("cilium.io/v2", "CiliumNetworkPolicies"), Use::As(Class::Unknown));
         assert_eq!(classify("v1", "ConfigMap"), Use::Depends(Probe::Settings));
         assert_eq!(classify("autoscaling/v2", "HorizontalPodAutoscaler"), Use::Skipped(""));
         assert!(matches!(classify("v1", "Service"), Use::As(Class::Known(_))));

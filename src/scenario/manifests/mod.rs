@@ -20,6 +20,7 @@ mod destination_rules;
 mod endpoints;
 mod fields;
 mod folder;
+mod foreign;
 mod index;
 mod injection;
 mod istio;
@@ -61,7 +62,7 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 
 use super::error::{InputError, Place};
-use super::yaml::{self, Document, Strings};
+use super::yaml::{self, Document, Nulls, Strings};
 use crate::policy::Protocol;
 use crate::policy::cilium::CiliumNetworkPolicy;
 use crate::policy::istio::{
@@ -76,7 +77,7 @@ use object::{Header, Object, check_keys};
 use refused::{Class, Kind};
 
 pub use endpoints::EndpointManifest;
-pub use folder::{FILES_MAX, FOLDER_SIZE_MAX};
+pub use folder::{Excluded, FILES_MAX, FOLDER_SIZE_MAX};
 pub use nodes::Nodes;
 pub use options::{Layer, Purpose, ReadOptions, Side, Unknown};
 pub use pods::PodsKind;
@@ -114,12 +115,33 @@ pub struct Namespace {
 pub struct Skipped {
     /// The file.
     pub file: PathBuf,
+    /// Line of `kind`, or the first of the document; 1 for a file that was not read.
+    pub line: u32,
+    /// `apiVersion` as written; empty for a file that is no object.
+    pub api_version: String,
     /// `kind` as written; empty for a file that is no object.
     pub kind: String,
     /// Name of the object; empty if it has none.
     pub name: String,
     /// Why, where the kind does not say it; else empty.
-    pub reason: &'static str,
+    pub reason: String,
+    /// Whether it decides who may talk to whom where something enforces it.
+    pub decides: bool,
+}
+
+impl Skipped {
+    /// A file, or a document at this line of it, that is no object.
+    fn file(file: &Path, line: u32, reason: impl Into<String>) -> Self {
+        Self {
+            file: file.to_owned(),
+            line,
+            api_version: String::new(),
+            kind: String::new(),
+            name: String::new(),
+            reason: reason.into(),
+            decides: false,
+        }
+    }
 }
 
 /// Everything that a folder of manifests says, in the order of files and documents.
@@ -241,7 +263,10 @@ impl Manifests {
 }
 
 /// Reads a folder to be simulated, without its subfolders.
-pub fn read_folder(folder: &Path) -> Result<Manifests, InputError> {
+///
+/// # Errors
+/// Everything that is wrong, each with its place; also of the functions below.
+pub fn read_folder(folder: &Path) -> Result<Manifests, Vec<InputError>> {
     read_folder_for(folder, ReadOptions::default())
 }
 
@@ -249,39 +274,40 @@ pub fn read_folder(folder: &Path) -> Result<Manifests, InputError> {
 /// of its subfolders too, and a single file may stand for the folder. What begins with a dot is not looked at; links lead
 /// to files within the folder only. Limits: [`yaml::FILE_SIZE_MAX`], [`yaml::DOCUMENTS_MAX`], [`FOLDER_SIZE_MAX`],
 /// [`FILES_MAX`].
-pub fn read_folder_for(folder: &Path, options: ReadOptions) -> Result<Manifests, InputError> {
-    let found = folder::read(folder, options.purpose == Purpose::Policy)?;
-    let mut manifests = read_texts_for(&found.texts, options)?;
-    let links = found.skipped.into_iter().map(|(file, reason)| Skipped {
-        file,
-        kind: String::new(),
-        name: String::new(),
-        reason,
-    });
-    manifests.skipped.extend(links);
+pub fn read_folder_for(folder: &Path, options: ReadOptions) -> Result<Manifests, Vec<InputError>> {
+    read_folder_without(folder, options, &Excluded::default())
+}
+
+/// As [`read_folder_for`]; what is excluded is passed over.
+pub fn read_folder_without(
+    folder: &Path,
+    options: ReadOptions,
+    excluded: &Excluded,
+) -> Result<Manifests, Vec<InputError>> {
+    let deep = options.purpose == Purpose::Policy;
+    let found = folder::read(folder, deep, excluded).map_err(|error| vec![error])?;
+    let reader = Reader {
+        errors: found.errors,
+        ..Reader::new(options)
+    };
+    let mut manifests = reader.read(&found.texts)?;
+    let skipped = found.skipped.iter();
+    manifests.skipped.extend(skipped.map(|(file, reason)| Skipped::file(file, 1, *reason)));
+    manifests.warnings.extend(found.warnings);
     Ok(manifests)
 }
 
 /// As [`read_folder`], from files that have been read already.
-pub fn read_texts<T: AsRef<str>>(files: &[(PathBuf, T)]) -> Result<Manifests, InputError> {
+pub fn read_texts<T: AsRef<str>>(files: &[(PathBuf, T)]) -> Result<Manifests, Vec<InputError>> {
     read_texts_for(files, ReadOptions::default())
 }
 
 /// As [`read_folder_for`], from files that have been read already.
-pub fn read_texts_for<T: AsRef<str>>(files: &[(PathBuf, T)], options: ReadOptions) -> Result<Manifests, InputError> {
-    let mut reader = Reader {
-        options,
-        ..Reader::default()
-    };
-    reader.pending.lenient = options.lenient;
-    reader.pending.asks = options.purpose == Purpose::Policy;
-    for (file, text) in files {
-        reader.file(file, text.as_ref())?;
-    }
-    match options.purpose {
-        Purpose::Simulate => checks::finish(reader.manifests, reader.pending),
-        Purpose::Policy => reader.finish_any(),
-    }
+pub fn read_texts_for<T: AsRef<str>>(
+    files: &[(PathBuf, T)],
+    options: ReadOptions,
+) -> Result<Manifests, Vec<InputError>> {
+    Reader::new(options).read(files)
 }
 
 /// State while the files of a folder are read.
@@ -297,48 +323,73 @@ struct Reader {
     named: BTreeSet<&'static str>,
     /// What of a namespace is not evaluated and may change the verdicts of its pods.
     namespace_doubts: BTreeMap<String, Vec<String>>,
+    /// Files of patches, which are no objects, with the kustomization that applies them.
+    patches: BTreeMap<PathBuf, PathBuf>,
+    /// What is wrong so far: one document does not hide another.
+    errors: Vec<InputError>,
 }
 
 impl Reader {
-    fn file(&mut self, file: &Path, text: &str) -> Result<(), InputError> {
-        let documents = yaml::documents(file, text, Strings::Quoted)?;
+    fn new(options: ReadOptions) -> Self {
+        let mut reader = Self {
+            options,
+            ..Self::default()
+        };
+        reader.pending.lenient = options.lenient;
+        reader.pending.asks = options.purpose == Purpose::Policy;
+        reader
+    }
+
+    fn read<T: AsRef<str>>(mut self, files: &[(PathBuf, T)]) -> Result<Manifests, Vec<InputError>> {
         if self.options.purpose == Purpose::Policy {
-            if documents.is_empty() {
-                self.manifests.skipped.push(Skipped {
-                    file: file.to_owned(),
-                    kind: String::new(),
-                    name: String::new(),
-                    reason: "nothing in it",
-                });
-            }
-            return documents.iter().try_for_each(|d| self.any(d, None, 0));
+            self.patches = foreign::patches(files);
         }
-        if documents.is_empty() {
+        for (file, text) in files {
+            self.file(file, text.as_ref());
+        }
+        if !self.errors.is_empty() {
+            self.errors.dedup();
+            return Err(self.errors);
+        }
+        match self.options.purpose {
+            Purpose::Simulate => checks::finish(self.manifests, self.pending).map_err(|error| vec![error]),
+            Purpose::Policy => self.finish_any(),
+        }
+    }
+
+    fn file(&mut self, file: &Path, text: &str) {
+        let sources = match yaml::documents(file, text) {
+            Ok(sources) => sources,
+            Err(error) => return self.errors.push(error),
+        };
+        if self.options.purpose == Purpose::Policy {
+            return self.any_file(file, text, &sources);
+        }
+        if sources.is_empty() {
             let place = Place {
                 file: file.to_owned(),
                 line: 1,
                 column: 1,
             };
-            return Err(place.error("no Kubernetes object in this file"));
+            self.errors.push(place.error("no Kubernetes object in this file"));
         }
-        documents.iter().try_for_each(|d| self.document(d))
+        for source in sources {
+            let tree = source.tree();
+            let read = tree.and_then(|tree| self.document(&tree.document(Strings::Quoted, Nulls::Absent)));
+            self.errors.extend(read.err());
+        }
     }
 
     fn document(&mut self, document: &Document<'_>) -> Result<(), InputError> {
         let header: Header = document.lenient().parse()?;
         let (name, namespace) = header.metadata.map_or((None, None), |m| (m.name, m.namespace));
         let name = name.unwrap_or_default();
-        let skip = |kind: &str| Skipped {
-            file: document.file().to_owned(),
-            kind: kind.to_owned(),
-            name: name.clone(),
-            reason: "",
-        };
         let is_json = document.file().extension().is_some_and(|e| e == "json");
         let (api_version, kind) = match (&header.api_version, &header.kind) {
             (Some(api_version), Some(kind)) => (api_version, kind),
             (None, None) if is_json => {
-                self.manifests.skipped.push(skip(""));
+                let line = document.start().line;
+                self.manifests.skipped.push(Skipped::file(document.file(), line, ""));
                 return Ok(());
             }
             (Some(other), None) => {
@@ -358,7 +409,7 @@ impl Reader {
                     let place = document.place(&namespace);
                     self.pending.namespaces.push((namespace.value, place));
                 }
-                self.object(known, document)
+                self.object(known, &document.with_nulls(nulls(&api_version.value)))
             }
             Class::Refused(why) => {
                 let message = format!("kind `{}` is not modelled", kind.value);
@@ -375,7 +426,12 @@ impl Reader {
                 Err(error.with_candidates(&kind.value, refused::known_kinds()))
             }
             Class::Skipped => {
-                self.manifests.skipped.push(skip(&kind.value));
+                self.manifests.skipped.push(Skipped {
+                    api_version: api_version.value.clone(),
+                    kind: kind.value.clone(),
+                    name,
+                    ..Skipped::file(document.file(), document.place(kind).line, "")
+                });
                 Ok(())
             }
         }
@@ -440,6 +496,15 @@ impl Reader {
             }
         }
         Ok(())
+    }
+}
+
+/// What null means in an object: built-in kinds are in groups without a dot or of `k8s.io`, the others are custom resources.
+fn nulls(api_version: &str) -> Nulls {
+    let group = api_version.split_once('/').map_or("", |(group, _)| group);
+    match !group.contains('.') || group.ends_with(".k8s.io") {
+        true => Nulls::Zero,
+        false => Nulls::Absent,
     }
 }
 

@@ -33,6 +33,8 @@ pub struct ReadOptions {
 /// may concern are unknown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unknown {
+    /// Its `apiVersion`.
+    pub api_version: String,
     /// Its kind.
     pub kind: String,
     /// Its namespace; none means that it may concern every namespace.

@@ -130,6 +130,7 @@ pub(super) fn concerned(document: &Document<'_>, kind: &str) -> Result<Option<Un
     let place = document.place(&object.metadata.name);
     let namespace = object.metadata.namespace.unwrap_or_else(|| "default".to_owned());
     Ok(Some(Unknown {
+        api_version: document.text_of("apiVersion").unwrap_or_default().to_owned(),
         kind: kind.to_owned(),
         why: format!("{place}: {why} ({kind} {namespace}/{})", object.metadata.name.value),
         namespace: Some(namespace),

@@ -148,13 +148,31 @@ pub(super) fn classify(api_version: &str, kind: &str) -> Class {
     }
 }
 
-/// Kinds of the policy groups that say nothing about who may talk to whom: state that Cilium writes itself.
+/// Kinds of the policy groups that decide nothing about who may talk to whom: state that Cilium writes itself, addresses and
+/// routes, and what Tetragon observes within pods.
 const HARMLESS: &[&str] = &[
+    "CiliumBGPAdvertisement",
+    "CiliumBGPClusterConfig",
+    "CiliumBGPNodeConfig",
+    "CiliumBGPNodeConfigOverride",
+    "CiliumBGPPeerConfig",
+    "CiliumBGPPeeringPolicy",
+    "CiliumCIDRGroup",
+    "CiliumEgressGatewayPolicy",
     "CiliumEndpoint",
     "CiliumEndpointSlice",
+    "CiliumExternalWorkload",
+    "CiliumGatewayClassConfig",
     "CiliumIdentity",
+    "CiliumL2AnnouncementPolicy",
+    "CiliumLoadBalancerIPPool",
     "CiliumNode",
     "CiliumNodeConfig",
+    "CiliumPodIPPool",
+    "CiliumVTEPConfig",
+    "PodInfo",
+    "TracingPolicy",
+    "TracingPolicyNamespaced",
 ];
 
 /// A policy under a misspelt kind must not vanish: in the policy groups every unlisted kind is refused, in the other
@@ -165,6 +183,11 @@ fn is_misspelt(group: &str, kind: &str) -> bool {
         "" | "apps" | "networking.k8s.io" => near_match(kind, known_kinds()).is_some(),
         _ => false,
     }
+}
+
+/// Whether kinds of this group are interpreted.
+pub(super) fn is_interpreted_group(group: &str) -> bool {
+    KNOWN.iter().any(|(of, ..)| *of == group)
 }
 
 /// Whether a kind of this name is interpreted in any version.

@@ -18,10 +18,15 @@ fn own(name: &str) -> PathBuf {
 pub(super) fn read(text: &str) -> Result<Manifests, InputError> {
     let folder = tempfile::tempdir().expect("a folder");
     fs::write(folder.path().join("a.yaml"), text).expect("written");
-    read_folder(folder.path()).map_err(|mut error| {
-        error.file = "a.yaml".into();
-        error
+    read_folder(folder.path()).map_err(|mut errors| {
+        errors[0].file = "a.yaml".into();
+        errors.swap_remove(0)
     })
+}
+
+/// The first of the errors.
+pub(super) fn first(read: Result<Manifests, Vec<InputError>>) -> InputError {
+    read.expect_err("refused").swap_remove(0)
 }
 
 pub(super) fn refused(text: &str) -> String {
