@@ -147,7 +147,11 @@ fn check(file: &Path, text: &str) -> Option<String> {
             Ok(Err(errors)) if errors.iter().any(|e| e.line.is_none() || e.column.is_none()) => {
                 return Some(format!("an error without a place: {errors:?}"));
             }
-            Ok(Err(errors)) if errors.iter().any(|e| e.message.len() + e.hint.as_ref().map_or(0, String::len) > 20_000) => {
+            Ok(Err(errors))
+                if errors
+                    .iter()
+                    .any(|e| e.message.len() + e.hint.as_ref().map_or(0, String::len) > 20_000) =>
+            {
                 return Some("a message without bounds".to_owned());
             }
             Ok(_) if begun.elapsed() > INPUT_TIME_MAX => return Some(format!("takes {:?}", begun.elapsed())),

@@ -147,7 +147,12 @@ pub fn run(arguments: &PolicyArgs) -> Result<u8, CliError> {
         .map(|(query, ends)| answer(&manifests, &layers, query, ends))
         .collect();
     let passed_over = policy_output::PassedOver::of(&manifests);
-    print(&policy_output::render(&cases, &passed_over, arguments.format, arguments.explain))?;
+    print(&policy_output::render(
+        &cases,
+        &passed_over,
+        arguments.format,
+        arguments.explain,
+    ))?;
     if !manifests.skipped.is_empty() && arguments.format == Format::Table {
         eprint!("{}", policy_output::skipped(&manifests.skipped));
     }

@@ -305,16 +305,16 @@ impl Reader {
             return Ok(false);
         }
         let error = place.error(format!("{} `{namespace}/{name}` is written twice", kind.name()));
-        Err(error.with_hint(format!("nothing says which one counts; the first is at {first}; leave one out, e.g. with --exclude")))
+        Err(error.with_hint(format!(
+            "nothing says which one counts; the first is at {first}; leave one out, e.g. with --exclude"
+        )))
     }
 
     fn known(&mut self, document: &Document<'_>, kind: Kind) -> Result<(), InputError> {
         if matches!(kind, Kind::Namespace | Kind::ServiceAccount | Kind::Service) {
             return self.plain(document, kind);
         }
-        let named = WRITTEN_BY_CLUSTER
-            .into_iter()
-            .filter(|key| document.mentions(key));
+        let named = WRITTEN_BY_CLUSTER.into_iter().filter(|key| document.mentions(key));
         self.named.extend(named);
         let Ok(header) = document.parse::<Plain>() else {
             // Without a name it is wrong; the strict reading says what is.

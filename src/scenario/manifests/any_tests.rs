@@ -241,6 +241,7 @@ fn a_waypoint_that_no_gateway_declares_is_taken_to_be_there_and_said() {
 fn kinds_that_decide_and_are_not_evaluated_are_refused() {
     for (api, kind) in [
         ("cilium.io/v2", "CiliumEnvoyConfig"),
+        ("cilium.io/v2", "CiliumClusterwideEnvoyConfig"),
     ] {
         let text = format!("apiVersion: {api}\nkind: {kind}\nmetadata: {{name: x, namespace: n}}\n");
         assert!(
@@ -352,7 +353,10 @@ fn policies_that_something_else_enforces_are_left_out_and_said() {
         let skipped = &manifests.skipped[0];
         assert_eq!((skipped.kind.as_str(), skipped.api_version.as_str()), (kind, api));
         assert_eq!((skipped.name.as_str(), skipped.line, skipped.decides), ("x", 1, true));
-        assert!(!skipped.reason.is_empty() && manifests.warnings[0].contains(kind), "{kind}");
+        assert!(
+            !skipped.reason.is_empty() && manifests.warnings[0].contains(kind),
+            "{kind}"
+        );
         assert_eq!(lenient(&text).unknown[0].kind, kind);
     }
 }

@@ -88,7 +88,10 @@ pub(super) fn read(folder: &Path, deep: bool, excluded: &Excluded) -> Result<Fou
         (files, found.skipped) = (walk.files, walk.skipped);
         let unmatched = excluded.0.iter().enumerate().filter(|(n, _)| !walk.matched.contains(n));
         let warning = |(_, (pattern, _)): (usize, &(String, Regex))| {
-            format!("{}: `--exclude {pattern}` matches no file and no folder", folder.display())
+            format!(
+                "{}: `--exclude {pattern}` matches no file and no folder",
+                folder.display()
+            )
         };
         found.warnings = unmatched.map(warning).collect();
     }

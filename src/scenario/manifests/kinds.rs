@@ -3,8 +3,8 @@
 //! Belongs here: the tables of kinds that decide who may talk to whom and are not evaluated, and of those that do not
 //! decide it, each with the reason. Does not belong here: what the simulator refuses (`refused`).
 
-use super::pods::PodsKind;
 use super::foreign::RENDER;
+use super::pods::PodsKind;
 use super::refused::{self, Class};
 use crate::scenario::error::near_match;
 
@@ -221,7 +221,10 @@ mod tests {
         assert_eq!(bgp, Use::As(Class::Skipped));
         assert_eq!(classify("cilium.io/v2", "CiliumNodeConfig"), Use::As(Class::Skipped));
         assert_eq!(classify("cilium.io/v2", "CiliumThing"), Use::As(Class::Unknown));
-        assert_eq!(classify("cilium.io/v2", "CiliumNetworkPolicies"), Use::As(Class::Unknown));
+        assert_eq!(
+            classify("cilium.io/v2", "CiliumNetworkPolicies"),
+            Use::As(Class::Unknown)
+        );
         assert_eq!(classify("v1", "ConfigMap"), Use::Depends(Probe::Settings));
         assert_eq!(classify("autoscaling/v2", "HorizontalPodAutoscaler"), Use::Skipped(""));
         assert!(matches!(classify("v1", "Service"), Use::As(Class::Known(_))));

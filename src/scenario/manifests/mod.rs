@@ -292,7 +292,9 @@ pub fn read_folder_without(
     };
     let mut manifests = reader.read(&found.texts)?;
     let skipped = found.skipped.iter();
-    manifests.skipped.extend(skipped.map(|(file, reason)| Skipped::file(file, 1, *reason)));
+    manifests
+        .skipped
+        .extend(skipped.map(|(file, reason)| Skipped::file(file, 1, *reason)));
     manifests.warnings.extend(found.warnings);
     Ok(manifests)
 }

@@ -57,13 +57,12 @@ impl Source<'_> {
             Error::Budget {
                 breach: BudgetBreach::Depth { .. },
                 ..
-            } => (
-                "the document is too deeply nested".to_owned(),
-                Some(format!("at most {DEPTH_MAX} levels of maps and lists")),
-            ),
+            } => too_deep(),
             Error::Budget { breach, .. } => (
                 format!("the document is too large ({breach:?})"),
-                Some(format!("at most {NODES_MAX} values, those that aliases repeat included")),
+                Some(format!(
+                    "at most {NODES_MAX} values, those that aliases repeat included"
+                )),
             ),
             Error::AliasReplayLimitExceeded { .. }
             | Error::AliasExpansionLimitExceeded { .. }
@@ -76,7 +75,10 @@ impl Source<'_> {
                 "an alias (`*name`) within its own anchor".to_owned(),
                 Some("the value would have no end; write it out".to_owned()),
             ),
-            other => (short(&without_position(&other.to_string())), None),
+            other => match short(&without_position(&other.to_string())) {
+                message if message.contains("recursion limit") => too_deep(),
+                message => (message, None),
+            },
         };
         self.complain(position, message, hint)
     }
@@ -144,6 +146,11 @@ impl Document<'_> {
         let error = self.source.complain(position, message, hint);
         if unknown { error.not_evaluated() } else { error }
     }
+}
+
+fn too_deep() -> (String, Option<String>) {
+    let hint = format!("at most {DEPTH_MAX} levels of maps and lists");
+    ("the document is too deeply nested".to_owned(), Some(hint))
 }
 
 /// The parser writes the position at the end of its text; it is shown in front already.

@@ -364,7 +364,9 @@ impl<'de> SeqAccess<'de> for Placed<'de> {
 
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Complaint> {
         self.step += 1;
-        let Node { referenced, defined, .. } = self.value.node;
+        let Node {
+            referenced, defined, ..
+        } = self.value.node;
         let number = match self.step {
             1 => return seed.deserialize(self.value).map(Some),
             2 => referenced.line,
