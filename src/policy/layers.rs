@@ -107,6 +107,16 @@ impl Layers {
         }
     }
 
+    /// The mesh's policies.
+    #[must_use]
+    pub fn mesh_policies(&self) -> &MeshPolicies {
+        &self.mesh
+    }
+
+    pub(super) fn trust_domain(&self) -> &str {
+        &self.trust_domain
+    }
+
     /// The same with the Services that lead to each workload, in the order of the workloads. Calls are then taken to go
     /// through them, and through their waypoints.
     #[must_use]
@@ -252,7 +262,7 @@ impl Layers {
     }
 
     /// The ways that the call may take: the Services that lead to the port; without any, the address of the pod.
-    fn ways(&self, ask: &Ask<'_>) -> SmallVec<[Option<&Route>; 2]> {
+    pub(super) fn ways(&self, ask: &Ask<'_>) -> SmallVec<[Option<&Route>; 2]> {
         let leading = routes::leading(self.routes_of(ask.to), ask.port);
         let mut ways: SmallVec<[Option<&Route>; 2]> = leading.map(Some).collect();
         if ways.is_empty() {
@@ -261,7 +271,7 @@ impl Layers {
         ways
     }
 
-    fn routes_of(&self, to: End) -> &[Route] {
+    pub(super) fn routes_of(&self, to: End) -> &[Route] {
         match to {
             End::Workload(to) => self.routes.get(to).map_or(&[], Vec::as_slice),
             _ => &[],
@@ -269,7 +279,7 @@ impl Layers {
     }
 
     /// What the client may send on this way.
-    fn sent(&self, ask: &Ask<'_>, route: Option<&Route>) -> Possible {
+    pub(super) fn sent(&self, ask: &Ask<'_>, route: Option<&Route>) -> Possible {
         match (ask.from, ask.to) {
             (End::Workload(from), End::Workload(to)) => self.mesh.client_tls(&Towards {
                 from: &self.endpoints()[from],
@@ -343,67 +353,6 @@ impl Layers {
                 .into_iter()
                 .flatten()
                 .any(|route| route.waypoint.is_some())
-    }
-
-    /// What led to the mesh's verdict besides its policies, in words: how the client calls, and what the port is taken for.
-    #[must_use]
-    pub fn mesh_notes(&self, ask: &Ask<'_>) -> Vec<String> {
-        let End::Workload(to) = ask.to else { return Vec::new() };
-        let mut notes = Vec::new();
-        let to_endpoint = &self.endpoints()[to];
-        if ask.protocol != Protocol::Tcp || !(to_endpoint.sidecar || to_endpoint.ambient) {
-            return notes;
-        }
-        let from = match ask.from {
-            End::Workload(from) => &self.endpoints()[from],
-            _ => return vec!["the client is not in the mesh and sends plain text".to_owned()],
-        };
-        for route in self.ways(ask) {
-            let call = Towards {
-                from,
-                to: to_endpoint,
-                port: ask.port,
-                route,
-            };
-            let by = match route {
-                None => "the pod's own address, since no Service leads to this port".to_owned(),
-                Some(route) if from.sidecar && !self.mesh.knows(from, route) => format!(
-                    "Service {}/{}, which the client's sidecar does not know",
-                    route.service.0, route.service.1
-                ),
-                Some(route) => format!("Service {}/{}", route.service.0, route.service.1),
-            };
-            let waypoint = route.and_then(|route| route.waypoint.as_ref()).filter(|_| from.ambient);
-            let sent: Vec<&str> = self.sent(ask, route).into_iter().map(ClientTls::words).collect();
-            let mut note = format!("by {by}: {}", sent.join(" or "));
-            if let Some(waypoint) = waypoint {
-                let principal = waypoint.principal(&self.trust_domain);
-                note.push_str(&format!(
-                    " to waypoint {}/{}, whose identity the workload sees (`{principal}`)",
-                    waypoint.namespace, waypoint.name
-                ));
-            }
-            if let Some(rule) = self.mesh.destination_rule_of(&call) {
-                note.push_str(&format!(" ({rule})"));
-            }
-            notes.push(note);
-        }
-        if to_endpoint.sidecar && ask.http.is_some() {
-            let named =
-                routes::leading(self.routes_of(ask.to), ask.port).filter(|route| !route.protocol.reads_requests());
-            for route in named {
-                notes.push(format!(
-                    "port `{}` of Service {}/{} is taken for TCP, so that the server's proxy sees no request",
-                    route
-                        .port_name
-                        .clone()
-                        .unwrap_or_else(|| route.service_port.to_string()),
-                    route.service.0,
-                    route.service.1
-                ));
-            }
-        }
-        notes
     }
 }
 

@@ -10,6 +10,7 @@ pub mod istio;
 pub mod labels;
 pub mod layers;
 pub mod network;
+mod notes;
 pub mod request;
 pub mod routes;
 pub mod samples;

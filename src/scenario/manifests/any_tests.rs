@@ -499,3 +499,20 @@ fn subfolders_are_read_and_links_stay_inside() {
         assert_eq!(manifests.skipped.len(), 3);
     }
 }
+
+#[test]
+fn names_that_cilium_cannot_learn_are_a_warning() {
+    let policy = |egress: &str| {
+        let rule = format!("{{toFQDNs: [{{matchName: a.example}}]}}{egress}");
+        format!(
+            "apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {{name: x}}\nspec: {{endpointSelector: {{}}, egress: [{rule}]}}\n"
+        )
+    };
+    let warned = |text: &str| {
+        let warnings = any(text).expect("valid").warnings;
+        warnings.iter().any(|warning| warning.contains("see DNS queries"))
+    };
+    assert!(warned(&policy("")));
+    let dns = ", {toPorts: [{ports: [{port: \"53\"}], rules: {dns: [{matchPattern: \"*\"}]}}]}";
+    assert!(!warned(&policy(dns)));
+}

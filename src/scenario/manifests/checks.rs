@@ -35,6 +35,10 @@ pub(super) struct Pending {
     pub lenient: bool,
     /// Whether the folder is read to be asked, so that a part may stay open instead of being refused.
     pub asks: bool,
+    /// Where `toFQDNs` is first written.
+    pub names: Option<Place>,
+    /// Whether a rule lets Cilium see DNS queries.
+    pub sees_dns: bool,
     /// What was met while single objects were read.
     pub warnings: Vec<String>,
 }

@@ -363,6 +363,8 @@ impl Reader<'_> {
         let error = self.document.error(list, "`toFQDNs` is not modelled");
         let hint = "which addresses a name has is learnt from DNS while running; write the addresses";
         self.pending.open(error.with_hint(hint))?;
+        let place = self.document.place(list);
+        self.pending.names.get_or_insert(place);
         let mut names = Vec::new();
         for raw in &list.value {
             let (name, pattern) = (raw.value.match_name.as_ref(), raw.value.match_pattern.as_ref());

@@ -206,6 +206,7 @@ fn rules_of(reader: &mut Reader<'_>, raw: &Spanned<RawRules>, ports: &[PortMatch
         }
     }
     if let Some(dns) = &rules.dns {
+        reader.pending.sees_dns |= !dns.value.is_empty();
         // One pattern for every name leaves nothing to decide; another depends on the name that is asked for.
         let every = |rule: &RawDns| rule.match_pattern.as_deref().is_some_and(|p| matches!(p, "*" | "**."));
         if !dns.value.is_empty() && !dns.value.iter().any(every) {

@@ -43,6 +43,12 @@ impl Reader {
             let doubts = self.namespace_doubts.get(&found.endpoint.subject.namespace);
             found.doubts.extend(doubts.into_iter().flatten().cloned());
         }
+        if let Some(place) = self.pending.names.as_ref().filter(|_| !self.pending.sees_dns) {
+            manifests.warnings.push(format!(
+                "{place}: no rule of the folder lets Cilium see DNS queries (`rules: {{dns: …}}` on port 53), without which \
+                 `toFQDNs` matches nothing"
+            ));
+        }
         undeclared_namespaces(manifests, &self.pending.namespaces);
         let party = |e| {
             let e: &EndpointManifest = e;
