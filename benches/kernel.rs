@@ -86,6 +86,7 @@ fn paths(criterion: &mut Criterion) {
         },
         then: None,
         batch_period: SimDuration::from_millis(10),
+        pace: None,
     };
     let key = RunKey::derive(1, "paths", 0);
     let path = Path::watching(EntityKey::root("reader"));

@@ -130,6 +130,7 @@ impl Limits {
                 ),
                 then: None,
                 batch_period: SimDuration::from_millis(500),
+                pace: None,
             },
             dice: run_key.stream(Purpose::ChurnKind, EntityKey::root("dice")),
             run_key,

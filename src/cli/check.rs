@@ -12,6 +12,7 @@ use super::explain::Format;
 use super::load::{self, LoadRequest};
 use super::{exit_code, print, tabular};
 use crate::lab::designs::plan;
+use crate::report::run_facts::notes;
 use crate::scenario::Scenario;
 use crate::scenario::error::InputError;
 
@@ -103,9 +104,8 @@ fn fine(path: &Path, scenario: &Scenario) -> Findings {
     let designs: Vec<_> = scenario.designs.iter().collect();
     let plan = plan(scenario, &designs);
     let mut warnings = plan.warnings.clone();
-    for design in &plan.designs {
-        warnings.extend(design.notes.iter().map(|note| format!("{}: {note}", design.name)));
-    }
+    let notes = notes(&plan.designs);
+    warnings.extend(notes.iter().map(|note| format!("{}: {}", note.designs, note.text)));
     Findings {
         file: path.display().to_string(),
         fine: true,

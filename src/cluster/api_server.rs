@@ -1,10 +1,11 @@
 //! The API server with its histories: every write gets its place in one order here, and watchers are told.
 //!
 //! **Modelled**: one API server; a global revision; histories of pods, CiliumEndpoints, CiliumIdentities and
-//! EndpointSlices; dispatch to controllers, scheduler, kubelets and Istiods by each reader's own first-in first-out watch.
+//! EndpointSlices; dispatch to controllers, scheduler, kubelets and Istiods by each reader's own first-in first-out watch;
+//! the garbage collector, which removes the CiliumEndpoint of a pod that is gone.
 //! **Left out**: several servers, request limits and priorities, etcd, admission other than the injection webhook,
 //! conflicts of concurrent writes (each object here has one writer at a time).
-//! **Parameters**: `api_write_latency`, `watch_latency`, `watch_batch_period`.
+//! **Parameters**: `api_write_latency`, `watch_latency`, `watch_batch_period`, `garbage_collection_latency`.
 
 use super::cilium::agent::AgentEvent;
 use super::context::Ctx;
@@ -18,6 +19,7 @@ use super::judge::JudgeEvent;
 use super::kubelet::KubeletEvent;
 use super::links::Party;
 use super::objects::{Backends, EndpointObject, IdentityObject, PodObject, Write};
+use super::purpose::Purpose;
 use super::replica_set::ReplicaSetEvent;
 use super::scheduler::SchedulerEvent;
 use super::script::ScriptEvent;
@@ -46,8 +48,8 @@ pub struct ApiServer {
     pub endpoints: History<EndpointObject>,
     /// Ready back ends, by Service.
     pub slices: History<Backends>,
-    /// CiliumIdentities in the order of their creation.
-    identities: Vec<IdentityObject>,
+    /// CiliumIdentities in the order of their creation; each is written once.
+    pub identities: History<IdentityObject>,
     /// Which ReplicaSet made a pod.
     owners: Vec<Option<ReplicaSetId>>,
     /// Pods of each kind that exist, in the order of creation.
@@ -65,7 +67,7 @@ impl ApiServer {
             pods: History::default(),
             endpoints: History::default(),
             slices: History::default(),
-            identities: Vec::new(),
+            identities: History::default(),
             owners: Vec::new(),
             pods_of_kind: vec![Vec::new(); kinds],
             inboxes: Inboxes {
@@ -115,16 +117,21 @@ impl ApiServer {
     /// The object of a true identity, if one was created.
     #[must_use]
     pub fn identity_object(&self, identity: TrueIdentity) -> Option<IdentityObject> {
-        self.identities
-            .iter()
-            .find(|object| object.stands_for == identity)
-            .copied()
+        self.find_identity(|object| object.stands_for == identity)
+            .map(|(_, object)| object)
+    }
+
+    /// The first identity like that, with the number of those created before it.
+    pub(super) fn find_identity(&self, like: impl Fn(&IdentityObject) -> bool) -> Option<(u32, IdentityObject)> {
+        let created = (0..self.identities.keys()).filter_map(|key| Some((key, *self.identities.value(key)?)));
+        created.into_iter().find(|(_, object)| like(object))
     }
 
     /// The object with this number. Numbers are never given again within a run.
     #[must_use]
     pub fn numbered(&self, number: BelievedIdentity) -> Option<IdentityObject> {
-        self.identities.iter().find(|object| object.number == number).copied()
+        self.find_identity(|object| object.number == number)
+            .map(|(_, object)| object)
     }
 
     /// What a numeric identity stands for.
@@ -222,8 +229,9 @@ pub fn commit(ctx: &mut Ctx, write: Write) {
                 object.running = true;
             });
         }
-        Write::ReportReady(pod) => {
+        Write::ReportReady(pod, ip) => {
             update_pod(ctx, pod, |object| {
+                object.ip = Some(ip);
                 object.running = true;
                 object.ready = true;
             });
@@ -258,14 +266,14 @@ pub fn commit(ctx: &mut Ctx, write: Write) {
 fn create_identity(ctx: &mut Ctx, identity: TrueIdentity, node: NodeId, pod: PodId) {
     let created = ctx.now();
     let api = &mut ctx.shared.api;
-    api.next_revision();
+    let revision = api.next_revision();
     if api.identity(identity).is_none() {
-        let number = super::blueprint::numeric_identity(api.identities.len() as u32);
-        api.identities.push(IdentityObject {
+        let place = api.identities.len() as u32;
+        let object = IdentityObject {
             stands_for: identity,
-            number,
-            created,
-        });
+            number: super::blueprint::numeric_identity(place),
+        };
+        api.identities.append(created, revision, place, None, Some(object));
     }
     // The answer to the agent's request.
     let event = Event::Agent(node, AgentEvent::Identified(pod));
@@ -341,6 +349,7 @@ fn remove_pod(ctx: &mut Ctx, pod: PodId) {
     api.pods_of_kind[kind.index()].retain(|&other| other != pod);
     ctx.shared.recorder.removed(pod, now);
     ctx.tell("api server", |shared| format!("removes {}", shared.pod_name(pod)));
+    collect_endpoint(ctx, pod);
     tell(ctx, Reader::Scheduler, Event::Scheduler(SchedulerEvent::Removed(pod)));
     if let Some(node) = old.node
         && !old.deleting
@@ -414,6 +423,16 @@ fn write_endpoint(ctx: &mut Ctx, endpoint: EndpointObject, exists: bool) {
         )
     });
     announce_endpoint(ctx, endpoint, index);
+}
+
+/// The garbage collector removes what a pod that is gone owned, unless its agent was faster.
+fn collect_endpoint(ctx: &mut Ctx, pod: PodId) {
+    if let Some(endpoint) = ctx.shared.api.endpoints.value(pod.0).copied() {
+        let law = ctx.blueprint().spec.kubernetes.garbage_collection_latency;
+        let latency = ctx.draw(Purpose::GarbageCollection, ctx.shared.key(pod), &law);
+        let write = Event::Commit(Write::RemoveEndpoint(endpoint));
+        ctx.after(Source::ApiServer, EventClass::Commit, latency, write);
+    }
 }
 
 /// Exposure windows that hang on this address are looked at again when the nodes concerned have read the write.

@@ -9,10 +9,10 @@ use std::net::Ipv4Addr;
 use super::api_server::ApiServer;
 use super::blueprint::{Blueprint, Kind, SharedBlueprint};
 use super::event::{Event, Source};
-use super::history::{Delay, Path, Republished};
+use super::history::{Delay, Pace, Path, Republished};
 use super::ids::{BelievedIdentity, IstiodId, KindId, NodeId, PodId, TrueIdentity};
 use super::links::{Links, Party};
-use super::objects::{Backends, IdentityObject, Write};
+use super::objects::{Backends, Write};
 use super::physics::Physics;
 use super::purpose::Purpose;
 use super::recorder::Recorder;
@@ -55,6 +55,8 @@ pub struct Shared {
     pub service_proxies: Vec<Path>,
     /// How each node's Cilium agent reads CiliumEndpoints.
     pub ipcaches: Vec<Path>,
+    /// How each node's Cilium agent reads CiliumIdentities.
+    pub identities: Vec<Path>,
     /// The story, if somebody asked for it.
     pub story: Option<Box<Story>>,
 }
@@ -89,6 +91,10 @@ impl Shared {
             law: params.watch_latency,
             then: Some(params.service_proxy_sync_latency),
             batch_period: params.watch_batch_period,
+            pace: Some(Pace {
+                interval: params.service_proxy_sync_interval,
+                burst: params.service_proxy_sync_burst,
+            }),
         }
     }
 
@@ -100,6 +106,19 @@ impl Shared {
             law: self.blueprint.spec.cilium.ipcache_latency,
             then: None,
             batch_period: self.blueprint.spec.cilium.ipcache_batch_period,
+            pace: None,
+        }
+    }
+
+    /// How agents read CiliumIdentities, up to the policy maps.
+    #[must_use]
+    pub fn identity_delay(&self) -> Delay {
+        Delay {
+            purpose: Purpose::IdentityDelay,
+            law: self.blueprint.spec.cilium.identity_watch_latency,
+            then: None,
+            batch_period: self.blueprint.spec.kubernetes.watch_batch_period,
+            pace: None,
         }
     }
 
@@ -112,6 +131,7 @@ impl Shared {
             law: params.watch_latency,
             then: None,
             batch_period: params.watch_batch_period,
+            pace: None,
         }
     }
 
@@ -124,27 +144,27 @@ impl Shared {
             law: params.push_latency,
             then: None,
             batch_period: SimDuration::from_nanos(1),
+            pace: None,
         }
     }
 
-    /// The number under which the agent of a node knows an identity from the API: one that was created before it was cut off.
+    /// The number under which the agent of a node knows an identity from the API at a time.
     #[must_use]
-    pub fn identity_read(&self, node: NodeId, identity: TrueIdentity) -> Option<BelievedIdentity> {
-        let object = self.api.identity_object(identity)?;
-        self.has_read(node, object).then_some(object.number)
+    pub fn identity_read(&self, node: NodeId, identity: TrueIdentity, time: SimTime) -> Option<BelievedIdentity> {
+        let (place, object) = self.api.find_identity(|object| object.stands_for == identity)?;
+        (place < self.identities_seen(node, time)).then_some(object.number)
     }
 
-    /// What the agent of a node takes a number for; nothing if it was created after the node was cut off.
+    /// What the agent of a node takes a number for at a time; nothing if it has not read of it.
     #[must_use]
-    pub fn meaning_at(&self, node: NodeId, number: BelievedIdentity) -> Option<TrueIdentity> {
-        let object = self.api.numbered(number)?;
-        self.has_read(node, object).then_some(object.stands_for)
+    pub fn meaning_at(&self, node: NodeId, number: BelievedIdentity, time: SimTime) -> Option<TrueIdentity> {
+        let (place, object) = self.api.find_identity(|object| object.number == number)?;
+        (place < self.identities_seen(node, time)).then_some(object.stands_for)
     }
 
-    fn has_read(&self, node: NodeId, object: IdentityObject) -> bool {
-        self.ipcaches[node.index()]
-            .frozen_since()
-            .is_none_or(|cut| object.created <= cut)
+    fn identities_seen(&self, node: NodeId, time: SimTime) -> u32 {
+        let path = &self.identities[node.index()];
+        path.visible_at(&self.api.identities, &self.identity_delay(), &self.run_key, time)
     }
 
     /// Adds a pod that was just wished for.
@@ -227,13 +247,14 @@ impl Ctx<'_> {
         true
     }
 
-    /// As [`Ctx::write`], but never before an earlier write of the same sender about the same thing: `latest` is when that
+    /// As [`Ctx::write_after`], but never before an earlier write of the same sender about the same thing: `latest` is when that
     /// one is ordered.
     pub fn write_in_order(
         &mut self,
         source: Source,
         party: Option<Party>,
         entity: EntityKey,
+        wait: SimDuration,
         latest: &mut SimTime,
         write: Write,
     ) -> bool {
@@ -241,8 +262,9 @@ impl Ctx<'_> {
             return false;
         }
         let law = self.blueprint().spec.kubernetes.api_write_latency;
-        *latest = (self.now() + self.draw(Purpose::ApiWrite, entity, &law)).max(*latest);
-        self.message(source, Source::ApiServer, self.now(), *latest, || write_words(&write));
+        let sent = self.now() + wait;
+        *latest = (sent + self.draw(Purpose::ApiWrite, entity, &law)).max(*latest);
+        self.message(source, Source::ApiServer, sent, *latest, || write_words(&write));
         self.at(source, EventClass::Commit, *latest, Event::Commit(write));
         true
     }

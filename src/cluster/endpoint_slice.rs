@@ -10,7 +10,7 @@ use super::event::{Event, Source};
 use super::ids::{PodId, ServiceId};
 use super::objects::{Backend, Write};
 use super::purpose::Purpose;
-use crate::kernel::{EntityKey, EventClass, SimTime};
+use crate::kernel::{EntityKey, EventClass, SimDuration, SimTime};
 
 /// Something the EndpointSlice controller handles.
 #[derive(Clone, Copy, Debug)]
@@ -94,6 +94,7 @@ impl EndpointSlices {
                     Source::EndpointSlice,
                     None,
                     key,
+                    SimDuration::ZERO,
                     latest,
                     Write::WriteSlice(service, backends),
                 );

@@ -76,7 +76,7 @@ fn of_write(write: &Write, blueprint: &Blueprint) -> Parts {
         Write::BindPod(pod, node) => (3, u64::from(pod.0), u64::from(node.0)),
         Write::ReportAddress(pod, ip) => (4, u64::from(pod.0), u64::from(u32::from(*ip))),
         Write::ReportRunning(pod, ip) => (5, u64::from(pod.0), u64::from(u32::from(*ip))),
-        Write::ReportReady(pod) => (6, u64::from(pod.0), 0),
+        Write::ReportReady(pod, ip) => (6, u64::from(pod.0), u64::from(u32::from(*ip))),
         Write::MarkNotReady(pod) => (7, u64::from(pod.0), 0),
         Write::DeletePod(pod) => (8, u64::from(pod.0), 0),
         Write::RemovePod(pod) => (9, u64::from(pod.0), 0),
@@ -149,6 +149,10 @@ fn of_kubelet(event: KubeletEvent) -> Parts {
         KubeletEvent::Stopped(pod) => (9, pod),
         KubeletEvent::SandboxGone(pod) => (10, pod),
         KubeletEvent::Repaired => return (11, 0, 0),
+        KubeletEvent::SetUp(pod) => (12, pod),
+        KubeletEvent::MakeSandbox(pod) => (13, pod),
+        KubeletEvent::InitSeen(pod) => (14, pod),
+        KubeletEvent::ApiAnswered => return (15, 0, 0),
     };
     (variant, u64::from(pod.0), 0)
 }
@@ -162,6 +166,10 @@ fn of_agent(event: AgentEvent) -> Parts {
         AgentEvent::Publish(endpoint) => (4, u64::from(endpoint.pod.0), u64::from(u32::from(endpoint.ip))),
         AgentEvent::Delete(pod) => (5, u64::from(pod.0), 0),
         AgentEvent::Repaired => (6, 0, 0),
+        AgentEvent::Create(endpoint) => (9, u64::from(endpoint.pod.0), u64::from(u32::from(endpoint.ip))),
+        AgentEvent::SyncAgain(pod) => (10, u64::from(pod.0), 0),
+        AgentEvent::Refused(pod) => (7, u64::from(pod.0), 0),
+        AgentEvent::GiveUp(pod, asked) => (8, u64::from(pod.0), asked.as_nanos()),
     }
 }
 

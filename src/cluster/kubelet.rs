@@ -1,11 +1,12 @@
 //! Kubelets: from a bound pod to running containers, and back.
 //!
-//! **Modelled**: noticing a pod by watch; set-up; sandbox; the network plugin's call with its retry; init container,
-//! containers one after another; status by the periodic look at containers; readiness of a sidecar by its probe's ticks;
-//! termination with the kill window; release of the address when the sandbox stops, before the object goes, or after it
-//! with grace 0 (`kubernetes.md` 4.4); loss of reports and of watches while the link is cut.
-//! **Left out**: image pulls (images are present), liveness, restarts, QPS limits, volumes other than a latency.
-//! **Parameters**: `pod_setup_latency`, `sandbox_*`, `container_start_latency`, `pleg_period`, `minimum_kill_window`, …
+//! **Modelled**: noticing a pod by watch; set-up; service account tokens; sandbox; the network plugin's call with its retry;
+//! init container, whose end the periodic look has to see; containers one after another; sandboxes and containers sharing
+//! the node's cores; statuses by the periodic look at containers, synced by `kubelet_client`; readiness of a sidecar by its
+//! probe's ticks; termination with the kill window; release of the address when the sandbox stops, before the object
+//! goes, or after it with grace 0 (`kubernetes.md` 4.4); loss of statuses and of watches while the link is cut.
+//! **Left out**: image pulls (images are present), liveness, restarts, volumes other than a latency and their tokens.
+//! **Parameters**: `pod_setup_latency`, `sandbox_*`, `container_start_latency`, `node_cores`, `pleg_period`, …
 //! **Validated by**: event-log tests in `tests/`.
 
 use super::cilium::agent::AgentEvent;
@@ -15,8 +16,9 @@ use super::ids::{NodeId, PodId};
 use super::istio::istiod::IstiodEvent;
 use super::istio::sidecar::SidecarEvent;
 use super::judge::JudgeEvent;
+use super::kubelet_client::{KubeletClients, Status};
 use super::links::Party;
-use super::objects::Write;
+use super::node_cores::NodeCores;
 use super::purpose::Purpose;
 use super::records::DelayCause;
 use crate::cluster::blueprint::Role;
@@ -29,7 +31,11 @@ pub enum KubeletEvent {
     Assigned(PodId),
     /// It learns that a pod is to go, or is gone.
     Deleted(PodId),
-    /// Set-up is done, the sandbox exists; the network plugin is called.
+    /// Set-up is done but for the pod's tokens.
+    SetUp(PodId),
+    /// Nothing is missing any more, or the wait after a failure is over: the sandbox is made.
+    MakeSandbox(PodId),
+    /// The sandbox exists; the network plugin is called.
     SandboxReady(PodId),
     /// The network plugin succeeded.
     NetworkReady(PodId),
@@ -42,12 +48,16 @@ pub enum KubeletEvent {
     },
     /// All containers run.
     ContainersUp(PodId),
-    /// The address is reported.
+    /// The periodic look sees the pod's first container, so its address is reported.
     ReportAddress(PodId),
-    /// Running is reported.
+    /// The periodic look sees the end of the init container.
+    InitSeen(PodId),
+    /// The periodic look sees all containers run.
     ReportRunning(PodId),
-    /// Ready is reported.
+    /// Its probe has succeeded.
     ReportReady(PodId),
+    /// The API server has answered a call of the worker that syncs statuses.
+    ApiAnswered,
     /// The processes have ended.
     Stopped(PodId),
     /// The sandbox is gone.
@@ -75,9 +85,11 @@ struct Worker {
     /// It should stop as soon as it can.
     stop: bool,
     tries: u32,
-    /// When its latest report is ordered: reports of a pod keep their order.
-    latest_report: SimTime,
     containers_up: SimTime,
+    /// The periodic look has seen all its containers run.
+    seen_running: bool,
+    /// Its probe has succeeded.
+    probed: bool,
 }
 
 /// All kubelets; each pod's worker belongs to the kubelet of its node.
@@ -86,6 +98,8 @@ pub struct Kubelets {
     workers: Vec<Worker>,
     /// What kubelets with a cut link have missed.
     missed: Vec<(NodeId, KubeletEvent)>,
+    clients: KubeletClients,
+    cores: NodeCores,
 }
 
 impl Kubelets {
@@ -99,11 +113,15 @@ impl Kubelets {
     /// Handles an event on a node.
     pub fn handle(&mut self, node: NodeId, event: KubeletEvent, ctx: &mut Ctx) {
         match event {
-            KubeletEvent::Assigned(_) | KubeletEvent::Deleted(_) if !ctx.shared.links.is_up(Party::Kubelet(node)) => {
+            KubeletEvent::Assigned(_) | KubeletEvent::Deleted(_) | KubeletEvent::SetUp(_)
+                if !ctx.shared.links.is_up(Party::Kubelet(node)) =>
+            {
                 self.missed.push((node, event));
             }
             KubeletEvent::Assigned(pod) => self.assigned(node, pod, ctx),
             KubeletEvent::Deleted(pod) => self.deleted(node, pod, ctx),
+            KubeletEvent::SetUp(pod) => self.set_up(node, pod, ctx),
+            KubeletEvent::MakeSandbox(pod) => self.sandbox(node, pod, ctx),
             KubeletEvent::SandboxReady(pod) => {
                 if self.worker(pod).stop {
                     self.stopped(node, pod, ctx);
@@ -130,17 +148,27 @@ impl Kubelets {
                     if limited {
                         ctx.shared.recorder.delay(pod, DelayCause::EndpointLimiter, wait);
                     }
-                    self.sandbox(node, pod, wait, ctx);
+                    self.sandbox_after(node, pod, wait, ctx);
                 }
             }
             KubeletEvent::ContainersUp(pod) => self.containers_up(node, pod, ctx),
             KubeletEvent::ReportAddress(pod) => self.report_address(node, pod, ctx),
             KubeletEvent::ReportRunning(pod) => self.report_running(node, pod, ctx),
-            KubeletEvent::ReportReady(pod) => {
-                if self.worker(pod).stage == Stage::Up {
-                    self.report(node, pod, 3, Write::ReportReady(pod), ctx);
+            KubeletEvent::InitSeen(pod) => {
+                if self.worker(pod).stage == Stage::Networked {
+                    self.clients.report(node, pod, Status::Address, ctx);
+                    self.start_containers(node, pod, ctx);
                 }
             }
+            KubeletEvent::ReportReady(pod) => {
+                let worker = self.worker(pod);
+                worker.probed = true;
+                // Until the look has seen the container, nobody takes note of its probe.
+                if worker.stage == Stage::Up && worker.seen_running {
+                    self.clients.report(node, pod, Status::Ready, ctx);
+                }
+            }
+            KubeletEvent::ApiAnswered => self.clients.answered(node, ctx),
             KubeletEvent::Stopped(pod) => self.stopped(node, pod, ctx),
             KubeletEvent::SandboxGone(pod) => self.sandbox_gone(node, pod, ctx),
             KubeletEvent::Repaired => {
@@ -163,9 +191,10 @@ impl Kubelets {
                         .place
                         .is_some_and(|(place, _)| place == node);
                     if here && self.workers[pod.index()].stage == Stage::Up && self.is_ready(pod, ctx) {
-                        self.report(node, pod, 3, Write::ReportReady(pod), ctx);
+                        self.clients.report(node, pod, Status::Ready, ctx);
                     }
                 }
+                self.clients.repaired(node, ctx);
             }
         }
     }
@@ -181,23 +210,57 @@ impl Kubelets {
             return;
         }
         worker.stage = Stage::Starting;
+        self.clients.report(node, pod, Status::Creating, ctx);
         let law = ctx.blueprint().spec.kubernetes.pod_setup_latency;
         let setup = ctx.draw(Purpose::PodSetup, ctx.shared.key(pod), &law);
-        self.sandbox(node, pod, setup, ctx);
+        ctx.after(
+            Source::Kubelet(node),
+            EventClass::Timer,
+            setup,
+            Event::Kubelet(node, KubeletEvent::SetUp(pod)),
+        );
     }
 
-    fn sandbox(&mut self, node: NodeId, pod: PodId, wait: SimDuration, ctx: &mut Ctx) {
+    /// Each service account token that is mounted into a pod is a call of its own, one per audience.
+    fn set_up(&mut self, node: NodeId, pod: PodId, ctx: &mut Ctx) {
+        let tokens = 1 + u32::from(ctx.shared.kind(pod).sidecar);
+        let wait = self.clients.request_tokens(node, tokens, ctx);
+        ctx.shared.recorder.delay(pod, DelayCause::KubeletApi, wait);
+        self.sandbox_after(node, pod, wait, ctx);
+    }
+
+    fn sandbox_after(&mut self, node: NodeId, pod: PodId, wait: SimDuration, ctx: &mut Ctx) {
+        if wait.as_nanos() == 0 {
+            self.sandbox(node, pod, ctx);
+            return;
+        }
+        ctx.after(
+            Source::Kubelet(node),
+            EventClass::Timer,
+            wait,
+            Event::Kubelet(node, KubeletEvent::MakeSandbox(pod)),
+        );
+    }
+
+    fn sandbox(&mut self, node: NodeId, pod: PodId, ctx: &mut Ctx) {
         let worker = self.worker(pod);
         worker.tries += 1;
         let tries = u64::from(worker.tries);
         let law = ctx.blueprint().spec.kubernetes.sandbox_latency;
         let latency = ctx.draw(Purpose::Sandbox, ctx.shared.key(pod).child(tries), &law);
-        ctx.after(
-            Source::Kubelet(node),
-            EventClass::Physics,
-            wait + latency,
-            Event::Kubelet(node, KubeletEvent::SandboxReady(pod)),
-        );
+        self.job(node, latency, KubeletEvent::SandboxReady(pod), ctx);
+    }
+
+    /// Occupies one of the node's cores for a span; the event comes when it ends.
+    fn job(&mut self, node: NodeId, span: SimDuration, event: KubeletEvent, ctx: &mut Ctx) {
+        let end = self.on_a_core(node, span, ctx);
+        let event = Event::Kubelet(node, event);
+        ctx.at(Source::Kubelet(node), EventClass::Physics, end, event);
+    }
+
+    fn on_a_core(&mut self, node: NodeId, span: SimDuration, ctx: &Ctx) -> SimTime {
+        let cores = ctx.blueprint().spec.kubernetes.node_cores;
+        self.cores.run(node, cores, ctx.now(), span)
     }
 
     fn networked(&mut self, node: NodeId, pod: PodId, ctx: &mut Ctx) {
@@ -213,37 +276,34 @@ impl Kubelets {
             SimDuration::ZERO,
             Event::Judge(JudgeEvent::Connected(pod)),
         );
+        if !ctx.shared.kind(pod).sidecar {
+            self.start_containers(node, pod, ctx);
+            return;
+        }
+        let law = ctx.blueprint().istio().params.init_container_latency;
+        let latency = ctx.draw(Purpose::InitContainer, ctx.shared.key(pod), &law);
+        let ended = self.on_a_core(node, latency, ctx);
+        let started = SimTime::ZERO + ended.since(SimTime::ZERO + latency);
+        // The pod's worker goes on when a look has seen the end; one look that sees start and end makes one status.
+        let (look, last) = (self.next_look(node, started, ctx), self.next_look(node, ended, ctx));
+        for (look, event) in [
+            (look, KubeletEvent::ReportAddress(pod)),
+            (last, KubeletEvent::InitSeen(pod)),
+        ] {
+            if look < last || matches!(event, KubeletEvent::InitSeen(_)) {
+                let event = Event::Kubelet(node, event);
+                ctx.at(Source::Kubelet(node), EventClass::Timer, look, event);
+            }
+        }
+    }
+
+    fn start_containers(&mut self, node: NodeId, pod: PodId, ctx: &mut Ctx) {
         let kind = ctx.shared.kind(pod);
         let containers = kind.containers + u32::from(kind.sidecar);
-        let sidecar = kind.sidecar;
-        let key = ctx.shared.key(pod);
-        let mut latency = SimDuration::ZERO;
-        if sidecar {
-            let law = ctx.blueprint().istio().params.init_container_latency;
-            latency += ctx.draw(Purpose::InitContainer, key, &law);
-        }
         let law = ctx.blueprint().spec.kubernetes.container_start_latency;
-        let mut starts = ctx.stream(Purpose::ContainerStart, key);
-        for _ in 0..containers {
-            latency += starts.duration(&law);
-        }
-        let up = ctx.now() + latency;
-        let look = self.next_look(node, ctx.now(), ctx);
-        // One look that sees both makes one report.
-        if look < up {
-            ctx.at(
-                Source::Kubelet(node),
-                EventClass::Timer,
-                look,
-                Event::Kubelet(node, KubeletEvent::ReportAddress(pod)),
-            );
-        }
-        ctx.at(
-            Source::Kubelet(node),
-            EventClass::Physics,
-            up,
-            Event::Kubelet(node, KubeletEvent::ContainersUp(pod)),
-        );
+        let mut starts = ctx.stream(Purpose::ContainerStart, ctx.shared.key(pod));
+        let latency = (0..containers).fold(SimDuration::ZERO, |sum, _| sum + starts.duration(&law));
+        self.job(node, latency, KubeletEvent::ContainersUp(pod), ctx);
     }
 
     fn containers_up(&mut self, node: NodeId, pod: PodId, ctx: &mut Ctx) {
@@ -285,30 +345,23 @@ impl Kubelets {
     }
 
     fn report_address(&mut self, node: NodeId, pod: PodId, ctx: &mut Ctx) {
-        let started = matches!(self.worker(pod).stage, Stage::Networked | Stage::Up);
-        if let (true, Some((_, ip))) = (started, ctx.shared.physics.pod(pod).place) {
-            self.report(node, pod, 1, Write::ReportAddress(pod, ip), ctx);
+        if matches!(self.worker(pod).stage, Stage::Networked | Stage::Up) {
+            self.clients.report(node, pod, Status::Address, ctx);
         }
     }
 
     fn report_running(&mut self, node: NodeId, pod: PodId, ctx: &mut Ctx) {
-        if self.worker(pod).stage != Stage::Up {
+        let worker = self.worker(pod);
+        if worker.stage != Stage::Up {
             return;
         }
-        if let Some((_, ip)) = ctx.shared.physics.pod(pod).place {
-            self.report(node, pod, 2, Write::ReportRunning(pod, ip), ctx);
-        }
+        worker.seen_running = true;
+        let probed = worker.probed;
         let kind = ctx.shared.kind(pod);
-        if !kind.sidecar && kind.role != Role::Istiod {
-            // Containers without a readiness probe are ready as soon as they run; both travel in one report.
-            self.report(node, pod, 2, Write::ReportReady(pod), ctx);
-        }
-    }
-
-    fn report(&mut self, node: NodeId, pod: PodId, what: u64, write: Write, ctx: &mut Ctx) {
-        let key = ctx.shared.key(pod).child(110 + what);
-        let latest = &mut self.worker(pod).latest_report;
-        ctx.write_in_order(Source::Kubelet(node), Some(Party::Kubelet(node)), key, latest, write);
+        // Containers without a readiness probe are ready as soon as they run.
+        let ready = probed || !kind.sidecar && kind.role != Role::Istiod;
+        let status = if ready { Status::Ready } else { Status::Running };
+        self.clients.report(node, pod, status, ctx);
     }
 
     /// The proxy of a pod is live, or an Istiod is: the next tick of its probe sees it.
@@ -350,10 +403,17 @@ impl Kubelets {
             return;
         }
         worker.stop = true;
-        match worker.stage {
+        let stage = worker.stage;
+        if ctx.shared.api.pod(pod).is_some() && !matches!(stage, Stage::Unknown | Stage::Gone) {
+            self.clients.report(node, pod, Status::Terminating, ctx);
+        }
+        let worker = self.worker(pod);
+        match stage {
             Stage::Unknown => {
                 worker.stage = Stage::Gone;
-                self.confirm(node, pod, ctx);
+                if ctx.shared.api.pod(pod).is_some() {
+                    self.clients.report(node, pod, Status::Finished, ctx);
+                }
             }
             // The worker notices at its next step.
             Stage::Starting | Stage::InNetworkPlugin => {}
@@ -383,12 +443,7 @@ impl Kubelets {
         ctx.shared.physics.set_running(pod, false);
         let law = ctx.blueprint().spec.kubernetes.sandbox_stop_latency;
         let latency = ctx.draw(Purpose::SandboxStop, ctx.shared.key(pod), &law);
-        ctx.after(
-            Source::Kubelet(node),
-            EventClass::Physics,
-            latency,
-            Event::Kubelet(node, KubeletEvent::SandboxGone(pod)),
-        );
+        self.job(node, latency, KubeletEvent::SandboxGone(pod), ctx);
     }
 
     fn sandbox_gone(&mut self, node: NodeId, pod: PodId, ctx: &mut Ctx) {
@@ -399,13 +454,10 @@ impl Kubelets {
             SimDuration::ZERO,
             Event::Agent(node, AgentEvent::Delete(pod)),
         );
-        self.confirm(node, pod, ctx);
-    }
-
-    /// Tells the API server that the pod is gone, if it still has it.
-    fn confirm(&mut self, node: NodeId, pod: PodId, ctx: &mut Ctx) {
+        self.clients.report(node, pod, Status::Stopped, ctx);
+        // The status of a pod whose object is gone is forgotten soon after: it costs one vain GET.
         if ctx.shared.api.pod(pod).is_some() {
-            self.report(node, pod, 4, Write::RemovePod(pod), ctx);
+            self.clients.report(node, pod, Status::Finished, ctx);
         }
     }
 }

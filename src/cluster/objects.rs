@@ -3,8 +3,6 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use crate::kernel::SimTime;
-
 use super::ids::{BelievedIdentity, KindId, NodeId, PodId, ReplicaSetId, ServiceId, TrueIdentity};
 
 /// A pod as the API server has it.
@@ -42,8 +40,6 @@ pub struct IdentityObject {
     pub stands_for: TrueIdentity,
     /// Its number.
     pub number: BelievedIdentity,
-    /// When it was created.
-    pub created: SimTime,
 }
 
 /// A back end of a Service.
@@ -73,8 +69,8 @@ pub enum Write {
     ReportAddress(PodId, Ipv4Addr),
     /// Kubelet reports that all containers run.
     ReportRunning(PodId, Ipv4Addr),
-    /// Kubelet reports Ready.
-    ReportReady(PodId),
+    /// Kubelet reports Ready, with all that comes before it.
+    ReportReady(PodId, Ipv4Addr),
     /// The node lifecycle controller sets Ready to false.
     MarkNotReady(PodId),
     /// Deletes a pod: at once with grace 0, else by a deletion timestamp.

@@ -125,6 +125,8 @@ parameters! {
         controller_requests_per_pod: u32,
         /// From a controller being told to its sync acting (duration).
         controller_sync_latency: Law,
+        /// From the removal of a pod to the garbage collector's removal of what it owned (duration).
+        garbage_collection_latency: Law,
         /// First size of the batches in which a ReplicaSet creates pods; each next batch is twice as large (pods).
         slow_start_initial_batch: u32,
         /// Most pods that one sync of a ReplicaSet creates or deletes (pods).
@@ -151,6 +153,20 @@ parameters! {
         container_start_latency: Law,
         /// Kubelet looks at all containers this often (duration).
         pleg_period: SimDuration,
+        /// Queries per second of a kubelet's client for statuses, tokens and deletions of pods (1/s).
+        kubelet_client_qps: f64,
+        /// Burst of the same (requests).
+        kubelet_client_burst: u32,
+        /// Requests of one status: reads, and the last one writes (requests).
+        kubelet_requests_per_status: u32,
+        /// Requests of one service account token mounted into a pod (requests).
+        kubelet_requests_per_token: u32,
+        /// The backlog of statuses is replaced by one per changed pod this often (duration).
+        status_batch_period: SimDuration,
+        /// A backlog of statuses is replaced by the newest one of each pod behind every sync (switch).
+        status_sync_newest: bool,
+        /// Sandboxes and containers that a node starts or stops at the same time; others wait (cores).
+        node_cores: u32,
         /// Grace period of the pods that no manifest describes: Istiod's and churn's (duration).
         termination_grace_period_default: SimDuration,
         /// Shortest time between asking a process to stop and killing it (duration).
@@ -161,8 +177,12 @@ parameters! {
         sandbox_stop_latency: Law,
         /// An EndpointSlice follows a change of its pods after this (duration).
         endpoint_slice_sync_latency: Law,
-        /// The service proxy programs its node after it read a change (duration).
+        /// One run of the service proxy that programs its node (duration).
         service_proxy_sync_latency: Law,
+        /// Between two runs of the service proxy when it has none to spare (duration).
+        service_proxy_sync_interval: SimDuration,
+        /// Most runs that the service proxy has to spare after a pause (runs).
+        service_proxy_sync_burst: u32,
     }
 }
 
@@ -177,6 +197,8 @@ parameters! {
         endpoint_create_burst: u32,
         /// Creations at the same time (requests).
         endpoint_create_parallel: u32,
+        /// Least number of creations at the same time after adjustment (requests).
+        endpoint_create_parallel_min: u32,
         /// Expected duration of one creation; the rate is scaled by expected over measured (duration).
         endpoint_create_estimate: SimDuration,
         /// Whether rate, burst and parallelism follow the measured duration (switch).
@@ -195,8 +217,18 @@ parameters! {
         endpoint_build_latency: Law,
         /// Creating a security identity in the API (duration).
         identity_create_latency: Law,
+        /// From a CiliumIdentity's creation to another agent's selectors and policy maps (duration).
+        identity_watch_latency: Law,
         /// From the identity being known to the CiliumEndpoint being written (duration).
         endpoint_publish_latency: Law,
+        /// Queries per second of an agent's client of the API server (1/s).
+        agent_client_qps: f64,
+        /// Burst of the same (requests).
+        agent_client_burst: u32,
+        /// Requests of the agent for one new endpoint: a read, its creation, and one more at its next round (requests).
+        agent_requests_per_endpoint: u32,
+        /// From an endpoint's publication to that round (duration).
+        agent_endpoint_sync_period: SimDuration,
         /// From a CiliumEndpoint's write to another agent's ipcache (duration).
         ipcache_latency: Law,
         /// Writes within this span reach one agent's ipcache together: one delay per agent and span (duration).

@@ -41,8 +41,12 @@ purposes! {
     ServiceProxyDelay = "service_proxy.delay",
     /// Delay of a dispatch batch to an agent's ipcache.
     IpcacheDelay = "cilium.ipcache.delay",
+    /// Delay of a dispatch batch to an agent's identities.
+    IdentityDelay = "cilium.identity.delay",
     /// Delay of a snapshot to a proxy.
     PushDelay = "istio.push",
+    /// From a pod's removal to that of what it owned.
+    GarbageCollection = "garbage_collector",
     /// A command of the script's client.
     ClientCommand = "script.command",
     /// Phase and jitter of a kubelet's lease renewals.
@@ -69,6 +73,10 @@ purposes! {
     ContainerStart = "kubelet.container.start",
     /// Phase of the kubelet's look at containers.
     PlegPhase = "kubelet.pleg",
+    /// Phase of the batches in which a kubelet syncs statuses.
+    StatusBatchPhase = "kubelet.status.phase",
+    /// Order of the pods in such a batch.
+    StatusBatchOrder = "kubelet.status.order",
     /// Reaction of a process to the request to stop.
     TermReaction = "kubelet.term",
     /// Stopping a sandbox.

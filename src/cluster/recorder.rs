@@ -31,6 +31,7 @@ pub struct PodTimes {
     containers_up: Option<SimTime>,
     certificate: Option<SimTime>,
     configuration: Option<SimTime>,
+    address: Option<SimTime>,
     running: Option<SimTime>,
     /// When it was first ready.
     pub ready: Option<SimTime>,
@@ -118,6 +119,9 @@ impl Recorder {
         if old.node.is_none() && new.node.is_some() {
             times.bound = Some(now);
             times.node = new.node;
+        }
+        if old.ip.is_none() && new.ip.is_some() {
+            times.address.get_or_insert(now);
         }
         if !old.running && new.running {
             times.running.get_or_insert(now);
@@ -286,6 +290,7 @@ impl Recorder {
             ip: times.ip,
             reused_ip: times.reused_ip,
             wished: times.wished,
+            address: times.address.filter(|address| *address <= exit),
             running: times.running.filter(|running| *running <= exit),
             ready,
             exit_cause,

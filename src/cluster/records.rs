@@ -99,8 +99,10 @@ pub enum DelayCause {
     Webhook,
     /// Cilium's limiter of endpoint creations.
     EndpointLimiter,
-    /// A Istiod refused for its own limits.
+    /// An Istiod refused for its own limits.
     IstiodLimiter,
+    /// E: the kubelet's limit of API requests: waits for tokens, and for its turn among the statuses of the node's pods.
+    KubeletApi,
 }
 
 /// One pod's start.
@@ -120,6 +122,8 @@ pub struct PodRecord {
     pub reused_ip: bool,
     /// When its ReplicaSet first wished for it.
     pub wished: SimTime,
+    /// When the API server knew its address.
+    pub address: Option<SimTime>,
     /// When the API server said Running.
     pub running: Option<SimTime>,
     /// When the API server said Ready.

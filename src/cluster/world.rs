@@ -211,6 +211,7 @@ impl World {
                 snapshots: Vec::new(),
                 service_proxies: paths("service proxy"),
                 ipcaches: paths("ipcache"),
+                identities: paths("identity cache"),
                 story: None,
             },
         }

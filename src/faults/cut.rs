@@ -114,6 +114,8 @@ fn freeze(party: Party, ctx: &mut Ctx) {
             let delay = ctx.shared.ipcache_delay();
             let shared = &mut *ctx.shared;
             shared.ipcaches[node.index()].freeze(&shared.api.endpoints, &delay, &shared.run_key, now);
+            let delay = shared.identity_delay();
+            shared.identities[node.index()].freeze(&shared.api.identities, &delay, &shared.run_key, now);
         }
         Party::ServiceProxy(node) => {
             let delay = ctx.shared.service_proxy_delay();
@@ -135,6 +137,7 @@ fn restore(party: Party, ctx: &mut Ctx) {
         Party::Agent(node) => {
             let shared = &mut *ctx.shared;
             shared.ipcaches[node.index()].restore(&shared.api.endpoints, now);
+            shared.identities[node.index()].restore(&shared.api.identities, now);
             Event::Agent(node, AgentEvent::Repaired)
         }
         Party::ServiceProxy(node) => {

@@ -210,6 +210,7 @@ words!(DelayCause {
     Webhook = "webhook",
     EndpointLimiter = "endpoint_limiter",
     IstiodLimiter = "istiod_limiter",
+    KubeletApi = "kubelet_api",
 });
 
 #[cfg(test)]

@@ -66,7 +66,7 @@ pub struct Plan {
     pub shard: Option<Shard>,
     /// The designs, in the order in which they are shown.
     pub designs: Vec<PlannedDesign>,
-    /// A pod whose connections to the control plane cost at least this much counts as delayed \[s\].
+    /// A pod that lost at least this much to connections to the control plane, limits and refusals counts as delayed \[s\].
     pub delayed_threshold_s: f64,
     /// End of every run \[s\].
     pub horizon_s: f64,

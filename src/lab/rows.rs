@@ -15,7 +15,7 @@ use crate::cluster::records::{
 use crate::kernel::{RunFailure, SimDuration, SimTime};
 
 /// Version of the row format; part of every digest.
-pub const ROW_FORMAT: &str = "meshfault-rows-v1";
+pub const ROW_FORMAT: &str = "meshfault-rows-v2";
 
 /// What a column is, for files and for people.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -263,6 +263,7 @@ impl Record for PodRecord {
         "ip" [""] "Its address, the last one if a sandbox was made again." => (ip: Option<std::net::Ipv4Addr>);
         "reused_ip" [""] "Whether that address is one that the script remembered." => (reused_ip: bool);
         "wished_s" ["s"] "When its ReplicaSet first wished for it." => (wished: SimTime);
+        "address_s" ["s"] "When the API server knew its address; null if never." => (address: Option<SimTime>);
         "running_s" ["s"] "When the API server said Running; null if never." => (running: Option<SimTime>);
         "ready_s" ["s"] "When the API server said Ready; null if never." => (ready: Option<SimTime>);
         "exit_cause" [""] "How the start ended: ready, deleted, or censored by the horizon." => (exit_cause: crate::cluster::records::ExitCause);
@@ -291,6 +292,8 @@ impl Record for PodRecord {
             |r| delay_cell(r, DelayCause::EndpointLimiter), |r, span| set_delay(r, DelayCause::EndpointLimiter, span));
         "delay_istiod_limiter_s" ["s"] "Lost on the critical path: an Istiod refused for its own limits; null for none." => (Option<SimDuration>,
             |r| delay_cell(r, DelayCause::IstiodLimiter), |r, span| set_delay(r, DelayCause::IstiodLimiter, span));
+        "delay_kubelet_api_s" ["s"] "Lost on the critical path: the kubelet's limit of API requests (E); null for none." => (Option<SimDuration>,
+            |r| delay_cell(r, DelayCause::KubeletApi), |r, span| set_delay(r, DelayCause::KubeletApi, span));
         "delayed_by" [""] "The cause that cost most, if the pod counts as delayed." => (delayed_by: Option<DelayCause>);
     };
     fn blank() -> Self {

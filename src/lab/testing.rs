@@ -188,6 +188,7 @@ fn pod(stream: &mut Stream, design: usize, ordinal: u64, replication: u64) -> Po
         ip: (replication != 3).then(|| Ipv4Addr::new(10, 244, 1, ordinal as u8)),
         reused_ip: ordinal == 3,
         wished,
+        address: ready.map(|_| wished + SimDuration::from_nanos(1_200_000_000)),
         running: ready.map(|_| wished + SimDuration::from_nanos(1_500_000_000)),
         ready,
         exit_cause,

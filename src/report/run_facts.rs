@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::design_names::design_names;
 use super::short::count;
-use crate::lab::{Manifest, RandomNumbers};
+use crate::lab::{Manifest, PlannedDesign, RandomNumbers};
 
 /// A remark on designs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -17,15 +17,15 @@ pub struct Note {
 
 /// Remarks on designs; what is said of all of them is said once.
 #[must_use]
-pub fn notes(manifest: &Manifest) -> Vec<Note> {
+pub fn notes(designs: &[PlannedDesign]) -> Vec<Note> {
     let mut found: indexmap::IndexMap<&str, Vec<usize>> = indexmap::IndexMap::new();
-    for (at, design) in manifest.designs.iter().enumerate() {
+    for (at, design) in designs.iter().enumerate() {
         for note in &design.notes {
             found.entry(note).or_default().push(at);
         }
     }
     let note = |(text, having): (&str, Vec<usize>)| Note {
-        designs: match design_names(&manifest.designs, &having) {
+        designs: match design_names(designs, &having) {
             all if all == "all" => "all designs".to_owned(),
             some => some,
         },

@@ -2,7 +2,7 @@
 //!
 //! It says nothing that the measures do not say. The mechanisms are those of `ARCHITECTURE.md`: A a TokenReview that
 //! hangs, B a connection that the other node's WireGuard peers swallow, C the withdrawal of the bad Istiod's endpoint,
-//! which ends delays, D an injection webhook that is not reached.
+//! which ends delays, D an injection webhook that is not reached, E the kubelet's limit of API requests, which needs no failure.
 
 use super::design_names::design_names;
 use super::finding::{Finding, FindingRow};
@@ -26,7 +26,7 @@ struct Mechanism {
     assumption: &'static str,
 }
 
-const MECHANISMS: [Mechanism; 6] = [
+const MECHANISMS: [Mechanism; 7] = [
     Mechanism {
         measure: "delayed_share_token_review",
         head: "A: TokenReview",
@@ -64,6 +64,12 @@ const MECHANISMS: [Mechanism; 6] = [
         words: "an Istiod that refused for its own limits",
         assumption: "Istiod's limits standing at their defaults",
     },
+    Mechanism {
+        measure: "delayed_share_kubelet_api",
+        head: "E: kubelet's API limit",
+        words: "the kubelet's limit of API requests (E)",
+        assumption: "so many pods starting on one node at once, and the kubelet's limit standing at its default; it needs no failure",
+    },
 ];
 
 /// The finding; nothing if no pod was measured.
@@ -94,7 +100,7 @@ pub fn finding(manifest: &Manifest, summary: &Summary) -> Option<Finding> {
     Some(Finding {
         heading: "What explains the slow pods".to_owned(),
         lead: format!(
-            "A pod counts as slow if its connections to the control plane cost it at least {} s. Shares of the measured pods; by \
+            "A pod counts as slow if connections to the control plane, limits and refusals cost it at least {} s. Shares of the measured pods; by \
              mechanism those that it delayed most, and when half of these were ready.",
             number(manifest.delayed_threshold_s)
         ),

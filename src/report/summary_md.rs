@@ -174,7 +174,7 @@ fn list(lines: &[String]) -> String {
 }
 
 fn remarks(manifest: &Manifest) -> String {
-    let lines: Vec<String> = notes(manifest)
+    let lines: Vec<String> = notes(&manifest.designs)
         .iter()
         .map(|note| format!("{}: {}", note.designs, note.text))
         .collect();

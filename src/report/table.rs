@@ -121,7 +121,7 @@ pub fn render_for(manifest: &Manifest, summary: &Summary, look: Look) -> String 
     ));
     text.push_str(&wrapped_to(
         &format!(
-            "Delayed: connections to the control plane cost at least {} s.",
+            "Delayed: connections to the control plane, limits and refusals cost at least {} s.",
             manifest.delayed_threshold_s
         ),
         look.width,

@@ -25,10 +25,13 @@ pub const FILES: &[(&str, &str)] = files![
     "experiments/mechanisms.yaml",
     "experiments/one-istiod-of-three.yaml",
     "models/cilium/1.12.yaml",
+    "models/cilium/1.14.yaml",
     "models/cilium/1.15.yaml",
+    "models/cilium/1.17.yaml",
     "models/istio/1.14.yaml",
     "models/istio/1.21.yaml",
     "models/kubernetes/1.24.yaml",
+    "models/kubernetes/1.27.yaml",
     "models/kubernetes/1.32.yaml",
     "models/network/default.yaml",
 ];

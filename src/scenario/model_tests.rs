@@ -123,7 +123,7 @@ fn the_nearest_set_below_a_version_is_taken_and_said() {
     let model_of = |component, version| choose(component, version).map(|set| (set.shown()[0].model.clone(), set.note));
     assert_eq!(model_of("cilium", "1.12.0"), Ok(("cilium 1.12".to_owned(), None)));
     assert_eq!(model_of("cilium", "v1.15"), Ok(("cilium 1.15".to_owned(), None)));
-    let note = "cilium 1.16.3: the nearest parameter set that applies is 1.15 (1.15 and later)".to_owned();
+    let note = "cilium 1.16.3: the nearest parameter set that applies is 1.15 (1.15 and 1.16)".to_owned();
     assert_eq!(model_of("cilium", "1.16.3"), Ok(("cilium 1.15".to_owned(), Some(note))));
     assert_eq!(
         model_of("istio", "1.9").map_err(|error| error.hint),
@@ -155,8 +155,8 @@ fn notes_reach_the_design() {
     assert_eq!(
         scenario.designs[0].notes,
         [
-            "kubernetes 1.31: the nearest parameter set that applies is 1.24 (1.24 to 1.31; the grace period of a node changed in 1.32)",
-            "cilium 1.16.3: the nearest parameter set that applies is 1.15 (1.15 and later)"
+            "kubernetes 1.31: the nearest parameter set that applies is 1.27 (1.27 to 1.31)",
+            "cilium 1.16.3: the nearest parameter set that applies is 1.15 (1.15 and 1.16)"
         ]
     );
 }

@@ -373,7 +373,7 @@ pub struct Measures {
     pub exposure: Option<Exposure>,
     /// Rates of traffic for which unauthorized accesses are computed from the exposure; the default is 1/s.
     pub traffic_rates: Option<Vec<Text>>,
-    /// A pod that its connections to the control plane cost at least this much counts as delayed; the default is 20s.
+    /// A pod that lost at least this much to connections to the control plane, limits and refusals counts as delayed; the default is 20s.
     #[schemars(with = "Option<form::PositiveSpan>")]
     pub delayed_threshold: Option<Text>,
 }

@@ -91,7 +91,7 @@ pub enum Unit {
 }
 
 /// Measures that can end a study: those with an interval, for any design that has them.
-pub const MEASURES: [(&str, Unit); 40] = [
+pub const MEASURES: [(&str, Unit); 41] = [
     ("unauthorized_any", Unit::Share),
     ("network_bypassed_any", Unit::Share),
     ("mesh_bypassed_any", Unit::Share),
@@ -132,6 +132,7 @@ pub const MEASURES: [(&str, Unit); 40] = [
     ("delayed_share_webhook", Unit::Share),
     ("delayed_share_endpoint_limiter", Unit::Share),
     ("delayed_share_istiod_limiter", Unit::Share),
+    ("delayed_share_kubelet_api", Unit::Share),
 ];
 
 /// The number of replications and the rule, if there is one.

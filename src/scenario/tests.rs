@@ -264,7 +264,7 @@ fn every_form_is_read() {
     assert_eq!(
         design.notes,
         [
-            "kubernetes 1.30: the nearest parameter set that applies is 1.24 (1.24 to 1.31; the grace period of a node changed in 1.32)"
+            "kubernetes 1.30: the nearest parameter set that applies is 1.27 (1.27 to 1.31)"
         ]
     );
     let world = &design.world;

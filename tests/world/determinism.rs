@@ -196,7 +196,12 @@ fn designs_meet_the_same_misfortunes() {
         assert_eq!(first(&both), first(&network_only), "run {replication}");
     }
     // Releases and cuts shift when things happen, and not how long containers take to start.
-    let lab = Bench::of("istiod-cut-off", &[]).ready();
+    // Nor do they wait there for others, or for the periodic look.
+    let alone = [
+        "parameters.kubernetes.node_cores=1000",
+        "parameters.kubernetes.pleg_period=1us",
+    ];
+    let lab = Bench::of("istiod-cut-off", &alone).ready();
     for replication in 0..20 {
         let (old, new) = (
             lab.run("cilium-istio-1.14", replication),
@@ -210,7 +215,8 @@ fn designs_meet_the_same_misfortunes() {
             .take_while(|(old, new)| old.pod == new.pod)
         {
             if let (Some(old_span), Some(new_span)) = (old.containers, new.containers) {
-                assert_eq!(old_span, new_span, "{}", old.pod);
+                let apart = (old_span.as_secs_f64() - new_span.as_secs_f64()).abs();
+                assert!(apart <= 2e-6, "{}: {old_span} and {new_span}", old.pod);
                 compared += 1;
             }
         }

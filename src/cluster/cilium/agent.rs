@@ -3,11 +3,12 @@
 //! **Modelled**: address first, then the limiter, then the identity (known on the node or in the API, else created),
 //! then the programs; the CiliumEndpoint published on its own way while the pod already goes on; release of the address
 //! at once when the sandbox goes; a cut link: an unknown identity cannot be created, nothing is published or removed.
-//! **Left out**: several numbers for one label set, garbage collection (also of CiliumEndpoints by their pods), endpoints without labels (`init`), restarts and
+//! **Left out**: several numbers for one label set, garbage collection of identities, endpoints without labels (`init`), restarts and
 //! the agent being killed without the API server (up to 1.16 after about five minutes; verdicts stay as they were).
-//! **Parameters**: `endpoint_*`, `identity_create_latency`. **Validated by**: event-log tests in `tests/`.
+//! One client of the API server with its limit serves endpoints and identities.
+//! **Parameters**: `endpoint_*`, `agent_*`, `identity_create_latency`. **Validated by**: event-log tests in `tests/`.
 
-use super::create_limiter::CreateLimiter;
+use super::create_limiter::{CreateLimiter, Turn};
 use crate::cluster::context::Ctx;
 use crate::cluster::event::{Event, Source};
 use crate::cluster::ids::{AddressPlan, NodeId, PodId, TrueIdentity};
@@ -19,6 +20,7 @@ use crate::cluster::params::CiliumParams;
 use crate::cluster::purpose::Purpose;
 use crate::cluster::records::DelayCause;
 use crate::cluster::story::Fact;
+use crate::cluster::token_bucket::TokenBucket;
 use crate::kernel::{EntityKey, EventClass, RunKey, SimDuration, SimTime};
 
 /// Something an agent handles.
@@ -28,12 +30,20 @@ pub enum AgentEvent {
     Add(PodId),
     /// The limiter lets a creation go on.
     Admitted(PodId),
+    /// The limiter refuses a creation.
+    Refused(PodId),
+    /// The longest wait of a creation that was asked for at this time is over.
+    GiveUp(PodId, SimTime),
     /// The identity is known.
     Identified(PodId),
     /// The programs are in place.
     Built(PodId),
-    /// The endpoint is published.
+    /// The endpoint is published: first the agent looks whether it exists.
     Publish(EndpointObject),
+    /// It does not: it is created.
+    Create(EndpointObject),
+    /// The endpoint is looked at again: one more request.
+    SyncAgain(PodId),
     /// The network plugin is told that a sandbox is gone.
     Delete(PodId),
     /// The link to the API server was repaired.
@@ -65,6 +75,8 @@ struct Agent {
     unpublished: Vec<(EndpointObject, bool)>,
     /// When its latest write is ordered: its writes keep their order.
     latest_write: SimTime,
+    /// The limit of its client of the API server.
+    client: TokenBucket,
 }
 
 impl Agents {
@@ -84,6 +96,7 @@ impl Agents {
                     known: Vec::new(),
                     unpublished: Vec::new(),
                     latest_write: SimTime::ZERO,
+                    client: TokenBucket::new(params.agent_client_qps, params.agent_client_burst),
                 }
             })
             .collect();
@@ -104,21 +117,40 @@ impl Agents {
     pub fn handle(&mut self, node: NodeId, event: AgentEvent, ctx: &mut Ctx) {
         match event {
             AgentEvent::Add(pod) => self.add(node, pod, ctx),
-            AgentEvent::Admitted(pod) => {
-                if self.agents[node.index()].limiter.start(pod) {
-                    self.start(node, pod, ctx);
+            AgentEvent::Admitted(pod) => self.start(node, pod, ctx),
+            AgentEvent::Refused(pod) => {
+                self.creation_ends(node, pod, false, ctx);
+                self.refuse(node, pod, ctx);
+            }
+            AgentEvent::GiveUp(pod, asked) => {
+                if self.agents[node.index()].limiter.give_up(pod, asked) {
+                    self.refuse(node, pod, ctx);
                 }
             }
             AgentEvent::Identified(pod) => self.identified(node, pod, ctx),
             AgentEvent::Built(pod) => self.built(node, pod, ctx),
-            AgentEvent::Publish(endpoint) => self.publish(node, endpoint, true, ctx),
+            AgentEvent::Publish(endpoint) => self.publish(node, endpoint, ctx),
+            AgentEvent::Create(endpoint) => self.write(node, endpoint, true, ctx),
+            AgentEvent::SyncAgain(pod) => {
+                if self.call(pod).endpoint.is_some() {
+                    self.take(node, 1, ctx);
+                }
+            }
             AgentEvent::Delete(pod) => self.delete(node, pod, ctx),
             AgentEvent::Repaired => {
                 for (endpoint, exists) in std::mem::take(&mut self.agents[node.index()].unpublished) {
-                    self.publish(node, endpoint, exists, ctx);
+                    self.write(node, endpoint, exists, ctx);
                 }
             }
         }
+    }
+
+    /// Takes tokens of the agent's client and says how long to wait for them.
+    fn take(&mut self, node: NodeId, requests: u32, ctx: &Ctx) -> SimDuration {
+        if requests == 0 {
+            return SimDuration::ZERO;
+        }
+        self.agents[node.index()].client.reserve(ctx.now(), requests)
     }
 
     fn add(&mut self, node: NodeId, pod: PodId, ctx: &mut Ctx) {
@@ -154,26 +186,35 @@ impl Agents {
             endpoint: None,
         };
         let params = &ctx.shared.blueprint.spec.cilium;
-        match self.agents[node.index()].limiter.request(now, params) {
-            Some(wait) => {
-                ctx.after(
-                    Source::Agent(node),
-                    EventClass::Timer,
-                    wait,
-                    Event::Agent(node, AgentEvent::Admitted(pod)),
-                );
-            }
+        let longest = params.endpoint_create_max_wait;
+        match self.agents[node.index()].limiter.request(pod, now, params) {
+            Some(turn) => self.turn(node, pod, turn, ctx),
             None => {
-                ctx.tell("cilium agent", |shared| {
-                    format!(
-                        "refuses to create the endpoint of {}: too many requests",
-                        shared.pod_name(pod)
-                    )
-                });
-                self.release(node, pod, ctx);
-                self.fail(node, pod, true, ctx);
+                let event = Event::Agent(node, AgentEvent::GiveUp(pod, now));
+                ctx.after(Source::Agent(node), EventClass::Timer, longest, event);
             }
         }
+    }
+
+    fn turn(&self, node: NodeId, pod: PodId, turn: Turn, ctx: &mut Ctx) {
+        let (wait, event) = match turn {
+            Turn::Starts(wait) => (wait, AgentEvent::Admitted(pod)),
+            Turn::Refused(sleep) => (sleep, AgentEvent::Refused(pod)),
+        };
+        ctx.after(Source::Agent(node), EventClass::Timer, wait, Event::Agent(node, event));
+    }
+
+    fn refuse(&mut self, node: NodeId, pod: PodId, ctx: &mut Ctx) {
+        ctx.tell("cilium agent", |shared| {
+            format!(
+                "refuses to create the endpoint of {}: too many requests",
+                shared.pod_name(pod)
+            )
+        });
+        let waited = ctx.now().since(self.call(pod).called);
+        ctx.shared.recorder.delay(pod, DelayCause::EndpointLimiter, waited);
+        self.release(node, pod, ctx);
+        self.fail(node, pod, true, ctx);
     }
 
     /// The network plugin's call fails; `limited` if the limiter refused it.
@@ -195,7 +236,7 @@ impl Agents {
         ctx.shared.recorder.delay(pod, DelayCause::EndpointLimiter, waited);
         let identity = ctx.shared.kind(pod).identity;
         // The node knows the identities of its own endpoints, and those that it has read.
-        let read = ctx.shared.identity_read(node, identity).is_some();
+        let read = ctx.shared.identity_read(node, identity, now).is_some();
         if read || self.agents[node.index()].known.contains(&identity) {
             ctx.after(
                 Source::Agent(node),
@@ -208,6 +249,7 @@ impl Agents {
         // The API server answers when the identity is there; then the agent goes on.
         let law = ctx.blueprint().spec.cilium.identity_create_latency;
         let latency = ctx.draw(Purpose::IdentityCreate, ctx.shared.key(pod), &law);
+        let latency = latency + self.take(node, 1, ctx);
         let key = ctx.shared.key(pod).child(120);
         let write = Write::CreateIdentity(identity, node, pod);
         if !ctx.write_after(Source::Agent(node), Some(Party::Agent(node)), key, latency, write) {
@@ -223,7 +265,7 @@ impl Agents {
         let place = ctx.shared.physics.pod(pod).place;
         let (Some(number), Some((_, ip))) = (ctx.shared.api.identity(identity), place) else {
             // Its sandbox went while the identity was created.
-            self.creation_ends(node, pod, ctx);
+            self.creation_ends(node, pod, false, ctx);
             return;
         };
         let agent = &mut self.agents[node.index()];
@@ -258,7 +300,7 @@ impl Agents {
 
     fn built(&mut self, node: NodeId, pod: PodId, ctx: &mut Ctx) {
         ctx.shared.physics.connect(pod);
-        self.creation_ends(node, pod, ctx);
+        self.creation_ends(node, pod, true, ctx);
         ctx.after(
             Source::Agent(node),
             EventClass::Physics,
@@ -269,20 +311,41 @@ impl Agents {
 
     fn abandon(&mut self, node: NodeId, pod: PodId, ctx: &mut Ctx) {
         self.release(node, pod, ctx);
-        self.creation_ends(node, pod, ctx);
+        self.creation_ends(node, pod, false, ctx);
         self.fail(node, pod, false, ctx);
     }
 
-    fn creation_ends(&mut self, node: NodeId, pod: PodId, ctx: &mut Ctx) {
+    /// A creation ends: others come into its place, and a success adjusts the limits.
+    fn creation_ends(&mut self, node: NodeId, pod: PodId, succeeded: bool, ctx: &mut Ctx) {
         let now = ctx.now();
         let duration = now.since(self.call(pod).started);
         let params = &ctx.shared.blueprint.spec.cilium;
-        for next in self.agents[node.index()].limiter.finished(now, duration, params) {
-            self.start(node, next, ctx);
+        let limiter = &mut self.agents[node.index()].limiter;
+        for (next, turn) in limiter.finished(pod, now, succeeded.then_some(duration), params) {
+            self.turn(node, next, turn, ctx);
         }
     }
 
-    fn publish(&mut self, node: NodeId, endpoint: EndpointObject, exists: bool, ctx: &mut Ctx) {
+    /// The agent asks whether the endpoint exists, creates it, and looks once more at its next round.
+    fn publish(&mut self, node: NodeId, endpoint: EndpointObject, ctx: &mut Ctx) {
+        let params = &ctx.blueprint().spec.cilium;
+        let (requests, again) = (params.agent_requests_per_endpoint, params.agent_endpoint_sync_period);
+        let wait = self.take(node, requests.saturating_sub(2), ctx);
+        let source = Source::Agent(node);
+        if wait.as_nanos() == 0 {
+            self.write(node, endpoint, true, ctx);
+        } else {
+            let event = Event::Agent(node, AgentEvent::Create(endpoint));
+            ctx.after(source, EventClass::Timer, wait, event);
+        }
+        if requests > 1 {
+            let event = Event::Agent(node, AgentEvent::SyncAgain(endpoint.pod));
+            ctx.after(source, EventClass::Timer, again, event);
+        }
+    }
+
+    /// Creates or removes an endpoint in the API.
+    fn write(&mut self, node: NodeId, endpoint: EndpointObject, exists: bool, ctx: &mut Ctx) {
         // An endpoint that went before it was published is not published any more.
         let gone = exists && ctx.shared.physics.pod(endpoint.pod).place.is_none();
         if gone {
@@ -294,11 +357,13 @@ impl Agents {
             (122, Write::RemoveEndpoint(endpoint))
         };
         let key = ctx.shared.key(endpoint.pod).child(detail);
+        let wait = self.take(node, 1, ctx);
         let agent = &mut self.agents[node.index()];
         if !ctx.write_in_order(
             Source::Agent(node),
             Some(Party::Agent(node)),
             key,
+            wait,
             &mut agent.latest_write,
             write,
         ) {
@@ -309,7 +374,7 @@ impl Agents {
     fn delete(&mut self, node: NodeId, pod: PodId, ctx: &mut Ctx) {
         self.release(node, pod, ctx);
         if let Some(endpoint) = self.call(pod).endpoint.take() {
-            self.publish(node, endpoint, false, ctx);
+            self.write(node, endpoint, false, ctx);
         }
     }
 

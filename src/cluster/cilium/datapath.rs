@@ -86,7 +86,11 @@ pub fn forward(
     };
     if enforced {
         let believed = believed_at(shared, from_node, ip, time);
-        if !blueprint.egress_admits(shared.kind(from).identity, peer(shared, from_node, believed), port) {
+        if !blueprint.egress_admits(
+            shared.kind(from).identity,
+            peer(shared, from_node, believed, time),
+            port,
+        ) {
             return Passage::Lost(Loss::EgressPolicy { believed });
         }
     }
@@ -108,7 +112,7 @@ pub fn forward(
     }
     if enforced {
         let believed = source_identity(shared, from, from_node, from_ip, to_node, time);
-        if !blueprint.ingress_admits(peer(shared, to_node, believed), shared.kind(to).identity, port) {
+        if !blueprint.ingress_admits(peer(shared, to_node, believed, time), shared.kind(to).identity, port) {
             return Passage::Lost(Loss::IngressPolicy { at: to, believed });
         }
     }
@@ -148,8 +152,8 @@ fn is_listed(shared: &Shared, node: NodeId, ip: Ipv4Addr, from_node: NodeId, tim
 
 /// What a believed identity means to the policy of a node. A number that the node has not read is in no policy map: no
 /// selector matches it, as with the world.
-fn peer(shared: &Shared, node: NodeId, believed: BelievedIdentity) -> NetworkPeer {
+fn peer(shared: &Shared, node: NodeId, believed: BelievedIdentity, time: SimTime) -> NetworkPeer {
     shared
-        .meaning_at(node, believed)
+        .meaning_at(node, believed, time)
         .map_or(NetworkPeer::World, NetworkPeer::Pod)
 }

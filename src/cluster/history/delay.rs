@@ -14,13 +14,73 @@ pub struct Delay {
     pub then: Option<Law>,
     /// Writes within this span travel together.
     pub batch_period: SimDuration,
+    /// How the reader paces its acting, if it does not act on each write as it comes.
+    pub pace: Option<Pace>,
+}
+
+/// A reader that acts in runs, each on all that has arrived: at once while it has runs to spare, else an interval after the
+/// run before (`kubernetes/kubernetes pkg/util/async/bounded_frequency_runner.go`).
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// Between two runs, and what it takes to have one more run to spare.
+    pub interval: SimDuration,
+    /// Most runs to spare.
+    pub burst: u32,
 }
 
 impl Delay {
     /// The longest delay.
     #[must_use]
     pub fn bound(&self) -> SimDuration {
-        self.law.bound() + self.then.map_or(SimDuration::ZERO, |law| law.bound())
+        let then = self.then.map_or(SimDuration::ZERO, |law| law.bound());
+        self.law.bound() + then + self.pace.map_or(SimDuration::ZERO, |pace| pace.interval)
+    }
+
+    /// After so long without a write the reader acts as if it had never acted.
+    pub(super) fn quiet(&self) -> SimDuration {
+        let full = self
+            .pace
+            .map_or(SimDuration::ZERO, |pace| pace.interval * u64::from(pace.burst + 1));
+        self.law.bound() + full
+    }
+}
+
+/// Where a reader stands with its runs.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Runs {
+    /// When the latest version arrived.
+    arrival: SimTime,
+    /// The latest run, if there was one.
+    latest: Option<SimTime>,
+    /// What it has used up of its runs to spare, as the time that it takes to have them back, at the latest run.
+    used: SimDuration,
+}
+
+impl Runs {
+    /// It has never acted.
+    pub(super) const NONE: Self = Self {
+        arrival: SimTime::ZERO,
+        latest: None,
+        used: SimDuration::ZERO,
+    };
+
+    /// The run that acts on the next version, which has arrived at `arrival`.
+    fn of_arrival(&mut self, arrival: SimTime, pace: Pace) -> SimTime {
+        self.arrival = self.arrival.max(arrival);
+        let arrival = self.arrival;
+        let Some(latest) = self.latest else {
+            (self.latest, self.used) = (Some(arrival), pace.interval);
+            return arrival;
+        };
+        if arrival <= latest {
+            return latest;
+        }
+        let spare = pace.interval * u64::from(pace.burst.max(1) - 1);
+        let used = self.used.saturating_sub(arrival.since(latest));
+        let run = if used <= spare { arrival } else { latest + pace.interval };
+        self.used = self.used.saturating_sub(run.since(latest)) + pace.interval;
+        self.latest = Some(run);
+        run
     }
 }
 
@@ -30,6 +90,7 @@ pub(super) struct LastBatch {
     /// Nanoseconds at which the batch begins.
     begin: u64,
     delay: SimDuration,
+    then: SimDuration,
 }
 
 impl LastBatch {
@@ -37,10 +98,19 @@ impl LastBatch {
     pub(super) const NONE: Self = Self {
         begin: u64::MAX,
         delay: SimDuration::ZERO,
+        then: SimDuration::ZERO,
     };
 
-    /// When something that was written at `written` has come to `reader`, if nothing before it is late. Draws at most one batch.
-    pub(super) fn arrival(&mut self, delay: &Delay, run_key: &RunKey, reader: EntityKey, written: SimTime) -> SimTime {
+    /// When something that was written at `written` has come to `reader` and is acted on, if nothing before it is late. Draws
+    /// at most one batch.
+    pub(super) fn arrival(
+        &mut self,
+        runs: &mut Runs,
+        delay: &Delay,
+        run_key: &RunKey,
+        reader: EntityKey,
+        written: SimTime,
+    ) -> SimTime {
         let period = delay.batch_period.as_nanos().max(1);
         // Without a division for each version.
         let inside = self.begin != u64::MAX && written.as_nanos().wrapping_sub(self.begin) < period;
@@ -50,9 +120,68 @@ impl LastBatch {
             let first = stream.duration(&delay.law);
             *self = Self {
                 begin: number * period,
-                delay: first + delay.then.map_or(SimDuration::ZERO, |law| stream.duration(&law)),
+                delay: first,
+                then: delay.then.map_or(SimDuration::ZERO, |law| stream.duration(&law)),
             };
         }
-        written + self.delay
+        let arrival = written + self.delay;
+        delay.pace.map_or(arrival, |pace| runs.of_arrival(arrival, pace)) + self.then
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{History, Path};
+    use super::*;
+
+    fn at(ms: u64) -> SimTime {
+        SimTime::ZERO + SimDuration::from_millis(ms)
+    }
+
+    const PACE: Pace = Pace {
+        interval: SimDuration::from_secs(1),
+        burst: 2,
+    };
+
+    /// The first change and a second one are acted on at once, later ones a second after the run before, several at once;
+    /// after a pause of two seconds there are two runs to spare again.
+    #[test]
+    fn the_first_two_changes_are_acted_on_at_once_and_later_ones_wait_for_the_rest_of_a_second() {
+        let mut runs = Runs::NONE;
+        let acted: Vec<SimTime> = [0, 100, 200, 300, 1_200, 1_900, 9_000, 9_001, 9_002]
+            .into_iter()
+            .map(|ms| runs.of_arrival(at(ms), PACE))
+            .collect();
+        assert_eq!(acted, [0, 100, 1_100, 1_100, 2_100, 2_100, 9_000, 9_001, 10_001].map(at));
+    }
+
+    /// A path that is asked once, late, answers as one that was asked all the time.
+    #[test]
+    fn a_paced_reader_gives_the_same_answers_whoever_asked_before() {
+        let delay = Delay {
+            purpose: Purpose::ServiceProxyDelay,
+            law: Law::Uniform {
+                min: SimDuration::from_millis(1),
+                max: SimDuration::from_millis(300),
+            },
+            then: Some(Law::Constant(SimDuration::from_millis(40))),
+            batch_period: SimDuration::from_millis(100),
+            pace: Some(PACE),
+        };
+        let run_key = RunKey::derive(7, "pace", 0);
+        let mut written = run_key.stream(Purpose::ApiWrite, EntityKey::root("writes"));
+        let (mut history, mut now) = (History::default(), 0);
+        for number in 0..300_u32 {
+            now += if number % 20 == 0 { 5_000 } else { written.below(600) };
+            history.append(at(now), number + 1, number, None, Some(()));
+        }
+        let reader = EntityKey::root("reader");
+        let often = Path::watching(reader);
+        for ms in (0..now + 5_000).step_by(37) {
+            let once = Path::watching(reader);
+            let seen = often.visible_at(&history, &delay, &run_key, at(ms));
+            assert_eq!(once.visible_at(&history, &delay, &run_key, at(ms)), seen, "{ms} ms");
+        }
+        assert_eq!(often.visible_at(&history, &delay, &run_key, at(now + 5_000)), 300);
     }
 }

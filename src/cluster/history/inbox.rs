@@ -1,7 +1,7 @@
 //! The position of a reader that acts on every version of its watch as it arrives. Readers that are only asked what they
 //! believe have a `path` instead.
 
-use super::delay::{Delay, LastBatch};
+use super::delay::{Delay, LastBatch, Runs};
 use crate::kernel::{EntityKey, RunKey, SimTime};
 
 /// The position of a reader that acts on every version of its watch as it arrives: first in, first out.
@@ -12,6 +12,7 @@ pub struct Inbox {
     reader: EntityKey,
     latest: SimTime,
     batch: LastBatch,
+    runs: Runs,
 }
 
 impl Inbox {
@@ -22,12 +23,13 @@ impl Inbox {
             reader,
             latest: SimTime::ZERO,
             batch: LastBatch::NONE,
+            runs: Runs::NONE,
         }
     }
 
     /// When a version written at `written` arrives. Must be called in the order of writing.
     pub fn arrival(&mut self, delay: &Delay, run_key: &RunKey, written: SimTime) -> SimTime {
-        let arrival = self.batch.arrival(delay, run_key, self.reader, written);
+        let arrival = self.batch.arrival(&mut self.runs, delay, run_key, self.reader, written);
         self.latest = self.latest.max(arrival);
         self.latest
     }

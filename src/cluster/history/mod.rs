@@ -28,7 +28,7 @@ mod rules;
 mod tests;
 mod versions;
 
-pub use delay::Delay;
+pub use delay::{Delay, Pace};
 pub use feed::{Feed, Servers};
 pub use inbox::Inbox;
 pub use path::{Crossing, ListFrom, Path};

@@ -3,7 +3,7 @@
 
 use std::cell::Cell;
 
-use super::delay::{Delay, LastBatch};
+use super::delay::{Delay, LastBatch, Runs};
 use super::feed::Feed;
 use super::versions::VersionIndex;
 use crate::kernel::{EntityKey, RunKey, SimTime};
@@ -47,11 +47,13 @@ struct Memo {
     /// When the first of the others arrives, later than `at`; [`SimTime::ZERO`] if that was not known.
     next: SimTime,
     batch: LastBatch,
+    /// As they stood before the first version that had not arrived.
+    runs: Runs,
 }
 
 /// How one reader reads one history.
 ///
-/// A path takes about 100 bytes, and 32 more per segment after the first. Asked later and later, it draws each batch once;
+/// A path takes about 150 bytes, and 32 more per segment after the first. Asked later and later, it draws each batch once;
 /// asked about an earlier time, it draws the batches written within the bound of the delay before that time.
 #[derive(Clone, Debug)]
 pub struct Path {
@@ -72,6 +74,7 @@ impl Path {
                 visible: 0,
                 next: SimTime::ZERO,
                 batch: LastBatch::NONE,
+                runs: Runs::NONE,
             }),
         }
     }
@@ -239,12 +242,13 @@ impl Path {
             return memo.visible;
         }
         let from = if continues { memo.visible } else { 0 };
-        let mut visible = feed.handed_out_before(server, from, time.saturating_sub(delay.bound()));
+        let (mut visible, mut runs) = begin_of_runs(feed, server, from, continues.then_some(memo.runs), time, delay);
         let mut next = SimTime::ZERO;
         while let Some(written) = feed.handed_out(server, visible) {
-            let arrival = memo.batch.arrival(delay, run_key, self.reader, written);
+            let before = runs;
+            let arrival = memo.batch.arrival(&mut runs, delay, run_key, self.reader, written);
             if arrival > time {
-                next = arrival;
+                (next, runs) = (arrival, before);
                 break;
             }
             visible += 1;
@@ -257,6 +261,7 @@ impl Path {
                 visible,
                 next,
                 batch: memo.batch,
+                runs,
             });
         }
         visible
@@ -277,11 +282,11 @@ impl Path {
         let known =
             (memo.server, memo.epoch) == (server, feed.epoch(server)) && memo.next > memo.at && memo.visible <= index.0;
         let from = if known { memo.visible } else { 0 };
-        let first = feed.handed_out_before(server, from, written.saturating_sub(delay.bound()));
+        let (first, mut runs) = begin_of_runs(feed, server, from, known.then_some(memo.runs), written, delay);
         let mut batch = memo.batch;
         let written = (first..=index.0).filter_map(|index| feed.handed_out(server, index));
         written
-            .map(|written| batch.arrival(delay, run_key, self.reader, written))
+            .map(|written| batch.arrival(&mut runs, delay, run_key, self.reader, written))
             .max()
     }
 
@@ -330,6 +335,31 @@ impl Path {
         }
         Crossing::NotYet
     }
+}
+
+/// From which version on arrivals are to be followed up to `time`, and how the reader's runs stand there. Versions before it
+/// have arrived. `known` says how they stand at `from`; without that, before it nothing was written.
+fn begin_of_runs<F: Feed>(
+    feed: &F,
+    server: u32,
+    from: u32,
+    known: Option<Runs>,
+    time: SimTime,
+    delay: &Delay,
+) -> (u32, Runs) {
+    let mut first = feed.handed_out_before(server, from, time.saturating_sub(delay.bound()));
+    if delay.pace.is_none() {
+        return (first, Runs::NONE);
+    }
+    // Runs hang on earlier ones, back to the latest pause that was long enough.
+    let paused = |at: u32| match (feed.handed_out(server, at - 1), feed.handed_out(server, at)) {
+        (Some(before), Some(written)) => written.since(before) > delay.quiet(),
+        _ => false,
+    };
+    while first > from && !paused(first) {
+        first -= 1;
+    }
+    (first, known.filter(|_| first == from).unwrap_or(Runs::NONE))
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ fn delay(max_ms: u64) -> Delay {
         },
         then: Some(Law::Constant(SimDuration::from_millis(2))),
         batch_period: SimDuration::from_millis(10),
+        pace: None,
     }
 }
 
@@ -589,5 +590,5 @@ fn a_pin_holds_the_floor() {
 fn sizes_are_as_documented() {
     assert_eq!(size_of::<Version<[u8; 0]>>(), 32); // 24, the mark of a value, and padding
     assert_eq!(size_of::<Version<crate::cluster::objects::EndpointObject>>(), 48);
-    assert!(size_of::<Path>() <= 112, "{}", size_of::<Path>());
+    assert!(size_of::<Path>() <= 160, "{}", size_of::<Path>());
 }

@@ -43,7 +43,7 @@ pub const fn write_words(write: &Write) -> (&'static str, Option<PodId>) {
         Write::BindPod(pod, _) => ("bind the pod", Some(*pod)),
         Write::ReportAddress(pod, _) => ("report the pod's address", Some(*pod)),
         Write::ReportRunning(pod, _) => ("report Running", Some(*pod)),
-        Write::ReportReady(pod) => ("report Ready", Some(*pod)),
+        Write::ReportReady(pod, _) => ("report Ready", Some(*pod)),
         Write::MarkNotReady(pod) => ("mark the pod not ready", Some(*pod)),
         Write::DeletePod(pod) => ("delete the pod", Some(*pod)),
         Write::RemovePod(pod) => ("confirm that the pod is gone", Some(*pod)),

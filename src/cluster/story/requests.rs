@@ -148,8 +148,7 @@ fn passage_story(past: &Past, noted: &Noted, time: SimTime, passage: Passage, po
     };
     let taken_for = source_identity(shared, noted.client, from_node, from_ip, to_node, time);
     let peer = shared
-        .api
-        .meaning(taken_for)
+        .meaning_at(to_node, taken_for, time)
         .map_or(NetworkPeer::World, NetworkPeer::Pod);
     let asked = blueprint.spec.network_enforced && !matches!(passage, Passage::Lost(Loss::WireGuardPeer { .. }));
     let peer_check = if from_node == to_node || !blueprint.wireguard_checks_pod_addresses() {

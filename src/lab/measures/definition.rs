@@ -26,7 +26,7 @@ pub struct Frame {
     pub horizon_s: f64,
     /// End of every run \[ns\].
     pub horizon_ns: u64,
-    /// A pod whose connections to the control plane cost at least this much counts as delayed \[s\].
+    /// A pod that lost at least this much to connections to the control plane, limits and refusals counts as delayed \[s\].
     pub delayed_threshold_s: f64,
     /// Nominal coverage of the intervals.
     pub confidence: f64,

@@ -73,7 +73,10 @@ pub(super) fn pod_shares(context: Context<'_>) -> Vec<Definition<'_>> {
         ),
         Definition::ratio(
             "delayed_share",
-            format!("share of measured pods whose connections to the control plane cost at least {threshold} s"),
+            format!(
+                "share of measured pods that lost at least {threshold} s to connections to the control plane, limits and \
+                 refusals"
+            ),
             |run| (run.pods.delayed_by.iter().sum(), run.pods.all),
         ),
     ];
@@ -100,6 +103,7 @@ pub const fn words(cause: DelayCause) -> &'static str {
         DelayCause::Webhook => "an injection webhook that was not reached",
         DelayCause::EndpointLimiter => "Cilium's limiter of endpoint creations",
         DelayCause::IstiodLimiter => "an Istiod that refused for its own limits",
+        DelayCause::KubeletApi => "the kubelet's limit of API requests",
     }
 }
 

@@ -10,7 +10,7 @@ use crate::scenario::Scenario;
 use crate::scenario::overrides::Overrides;
 
 const BREACH: (&str, &str, u64) = ("ip-reuse", "vxlan-wireguard-1.12", 0);
-const BYPASS: (&str, &str, u64) = ("istiod-cut-off", "cilium-istio-1.21", 7);
+const BYPASS: (&str, &str, u64) = ("istiod-cut-off", "cilium-istio-1.21", 0);
 const SLOW: (&str, &str, u64) = ("istiod-cut-off", "cilium-istio-1.21", 18);
 
 fn load(experiment: &str, changes: &[String]) -> Option<Scenario> {
@@ -108,9 +108,9 @@ fn a_breach_names_address_identities_gap_and_fault() {
         "10.244.1.124 was given to sleep-v2-3-3",
         "identity 258 (default/sleep-v1, app=sleep,version=v1)",
         "identity 259 (default/sleep-v2, app=sleep,version=v2)",
-        "frozen at revision 100",
-        "347 revisions and",
-        "the fault cut-node began at 71.860 s",
+        "frozen at revision 62",
+        "379 revisions and",
+        "the fault cut-node began at 79.276 s",
     ] {
         assert!(page.contains(part), "`{part}` is missing:\n{page}");
     }

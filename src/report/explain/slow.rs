@@ -21,12 +21,12 @@ pub(super) fn section(page: &mut Page, dossier: &Dossier) {
     if dossier.slow.is_empty() {
         page.paragraph(&format!(
             "None of {total}: each was ready (or deleted) within {threshold} of the wish for it, and lost less than that to \
-             its connections."
+             connections, limits and refusals."
         ));
         return;
     }
     page.paragraph(&format!(
-        "{} of {total} took {threshold} or more, or lost as much to their connections. Numbers are the Istiods that a leg \
+        "{} of {total} took {threshold} or more, or lost as much to the causes below. Numbers are the Istiods that a leg \
          met one after another, in parentheses where that failed; the leg marked * came last. Lost is what the costliest cause \
          took on the way to Ready, with what the others took in parentheses. Times count from the moment at which the \
          pod's ReplicaSet wished for it.",

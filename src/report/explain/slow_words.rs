@@ -18,6 +18,7 @@ pub(super) const fn cause_name(cause: DelayCause) -> &'static str {
         DelayCause::Webhook => "webhook",
         DelayCause::EndpointLimiter => "endpoint limiter",
         DelayCause::IstiodLimiter => "Istiod's limits",
+        DelayCause::KubeletApi => "kubelet's API limit",
     }
 }
 
@@ -65,6 +66,10 @@ pub(super) fn mechanism(cause: Option<DelayCause>, pods: &[&PodStory], dossier: 
             )
         }
         Some(DelayCause::IstiodLimiter) => format!("An Istiod refused {number} for its own limits."),
+        Some(DelayCause::KubeletApi) => format!(
+            "The kubelet's limit of API requests (E) delayed {number}: tokens and statuses of all pods of a node share its \
+             client, so that those of a batch wait for one another. It needs no failure."
+        ),
         None => format!(
             "{} took that long without having lost it to connections on the critical leg alone.",
             number[..1].to_uppercase() + &number[1..]

@@ -222,7 +222,7 @@ pub fn content(finished: &Finished, startup: Option<&StartupFigure>, commands: &
         parameters,
         estimands: estimands(summary),
         warnings: manifest.warnings.clone(),
-        notes: notes(manifest),
+        notes: notes(&manifest.designs),
         limits: limits(),
         facts: facts(manifest),
         inputs: manifest

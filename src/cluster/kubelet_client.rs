@@ -1,0 +1,313 @@
+//! The API client of each kubelet: its limit, and the one worker that syncs pod statuses.
+//!
+//! **Modelled**: one token bucket per kubelet for status syncs, token requests and deletions of pods (leases and events have
+//! clients of their own); syncs one after another, each a GET, a PATCH if something changed and, for a pod that has
+//! finished, a DELETE; a GET for a pod that is gone; every `status_batch_period` the backlog is thrown away and replaced
+//! by one sync per changed pod, with its status at that moment and in no particular order
+//! (`kubernetes/kubernetes pkg/kubelet/status/status_manager.go`). `status_sync_newest` (from 1.27) does that behind every
+//! sync instead of working through older statuses one by one.
+//! **Left out**: reconciliation of statuses that somebody else changed, time-outs of calls on a cut link (such a sync fails at
+//! once and is made up for after the repair), the chance that a due batch waits for one more sync.
+//! **Parameters**: `kubelet_client_*`, `kubelet_requests_*`, `status_*`. **Validated by**: `tests/world/kubelet_start.rs`
+//! (measured starts of 15 pods), tests below.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::context::Ctx;
+use super::event::{Event, Source};
+use super::ids::{NodeId, PodId};
+use super::kubelet::KubeletEvent;
+use super::links::Party;
+use super::objects::Write;
+use super::purpose::Purpose;
+use super::records::DelayCause;
+use super::story::messages::write_words;
+use super::token_bucket::TokenBucket;
+use crate::kernel::{EntityKey, EventClass, SimDuration, SimTime};
+
+/// What a kubelet says about a pod, in the order in which it comes about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Status {
+    /// Its containers are being made.
+    Creating,
+    /// It has an address.
+    Address,
+    /// All its containers run.
+    Running,
+    /// It is ready.
+    Ready,
+    /// It is being stopped: the same status once more.
+    Terminating,
+    /// Its containers have ended.
+    Stopped,
+    /// Nothing of it is left: the object may go.
+    Finished,
+}
+
+/// The call of a sync that is under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Call {
+    Get,
+    Patch,
+    Delete,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Sync {
+    pod: PodId,
+    status: Status,
+    version: u32,
+}
+
+/// The latest status of a pod, and what the API server was told.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    latest: Sync,
+    told: Option<(u32, Status)>,
+    ready_since: Option<SimTime>,
+}
+
+impl Known {
+    fn is_told(&self, version: u32) -> bool {
+        self.told.is_some_and(|(told, _)| told >= version)
+    }
+}
+
+#[derive(Debug)]
+struct Client {
+    bucket: TokenBucket,
+    /// Statuses that wait for their sync, in the order in which they came about.
+    channel: VecDeque<Sync>,
+    /// What is left of a batch.
+    batch: VecDeque<Sync>,
+    known: BTreeMap<PodId, Known>,
+    /// The sync under way, its present call, and how long its calls took by themselves.
+    current: Option<(Sync, Call, SimDuration)>,
+    ticks_seen: u64,
+}
+
+/// The clients of all kubelets.
+#[derive(Debug, Default)]
+pub struct KubeletClients {
+    clients: Vec<Option<Box<Client>>>,
+}
+
+impl KubeletClients {
+    fn client(&mut self, node: NodeId, ctx: &Ctx) -> &mut Client {
+        if self.clients.len() <= node.index() {
+            self.clients.resize_with(node.index() + 1, || None);
+        }
+        self.clients[node.index()].get_or_insert_with(|| {
+            let params = &ctx.blueprint().spec.kubernetes;
+            Box::new(Client {
+                bucket: TokenBucket::new(params.kubelet_client_qps, params.kubelet_client_burst),
+                channel: VecDeque::new(),
+                batch: VecDeque::new(),
+                known: BTreeMap::new(),
+                current: None,
+                ticks_seen: 0,
+            })
+        })
+    }
+
+    /// Takes the tokens of the calls for so many service account tokens and says how long to wait for them.
+    pub fn request_tokens(&mut self, node: NodeId, tokens: u32, ctx: &Ctx) -> SimDuration {
+        let calls = tokens * ctx.blueprint().spec.kubernetes.kubelet_requests_per_token;
+        self.client(node, ctx).take(calls, ctx)
+    }
+
+    /// A pod has a new status: it is synced in its turn.
+    pub fn report(&mut self, node: NodeId, pod: PodId, status: Status, ctx: &mut Ctx) {
+        let now = ctx.now();
+        let client = self.client(node, ctx);
+        let version = client.known.get(&pod).map_or(0, |known| known.latest.version) + 1;
+        let latest = Sync { pod, status, version };
+        let known = client.known.entry(pod).or_insert(Known {
+            latest,
+            told: None,
+            ready_since: None,
+        });
+        known.latest = latest;
+        if status == Status::Ready {
+            known.ready_since.get_or_insert(now);
+        }
+        client.channel.push_back(latest);
+        if client.current.is_none() {
+            client.ticks_seen = tick(node, ctx);
+            client.next(node, ctx);
+        }
+    }
+
+    /// The call under way was answered.
+    pub fn answered(&mut self, node: NodeId, ctx: &mut Ctx) {
+        self.client(node, ctx).answered(node, ctx);
+    }
+
+    /// The link was repaired: all that the API server was not told is synced.
+    pub fn repaired(&mut self, node: NodeId, ctx: &mut Ctx) {
+        let client = self.client(node, ctx);
+        if client.current.is_none() {
+            client.collect(node, ctx);
+            client.next(node, ctx);
+        }
+    }
+}
+
+/// How many batches have become due so far.
+fn tick(node: NodeId, ctx: &Ctx) -> u64 {
+    let period = ctx.blueprint().spec.kubernetes.status_batch_period;
+    let key = EntityKey::root("kubelet").child(u64::from(node.0));
+    let phase = ctx.stream(Purpose::StatusBatchPhase, key).up_to(period);
+    let since = ctx.now() + period;
+    since.since(SimTime::ZERO + phase).as_nanos() / period.as_nanos().max(1)
+}
+
+impl Client {
+    fn take(&mut self, calls: u32, ctx: &Ctx) -> SimDuration {
+        if calls == 0 {
+            return SimDuration::ZERO;
+        }
+        self.bucket.reserve(ctx.now(), calls)
+    }
+
+    /// Throws the backlog away for one sync per pod whose latest status was not told.
+    fn collect(&mut self, node: NodeId, ctx: &Ctx) {
+        self.channel.clear();
+        let tick = tick(node, ctx);
+        let order = |pod: PodId| {
+            let key = ctx.shared.key(pod).child(tick);
+            ctx.stream(Purpose::StatusBatchOrder, key).bits()
+        };
+        // A pod that the kubelet has seen go is in no batch.
+        let untold = self.known.values().filter(|known| !known.is_told(known.latest.version));
+        let exists = |sync: &Sync| ctx.shared.api.pod(sync.pod).is_some();
+        let mut syncs: Vec<Sync> = untold.map(|known| known.latest).filter(exists).collect();
+        syncs.sort_by_cached_key(|sync| (order(sync.pod), sync.pod));
+        self.batch = syncs.into();
+    }
+
+    /// Begins the next sync that has something to say.
+    fn next(&mut self, node: NodeId, ctx: &mut Ctx) {
+        self.current = None;
+        loop {
+            let newest = ctx.blueprint().spec.kubernetes.status_sync_newest;
+            let due = tick(node, ctx);
+            if self.batch.is_empty() && (due > self.ticks_seen || newest && !self.channel.is_empty()) {
+                self.ticks_seen = due;
+                self.collect(node, ctx);
+            }
+            let Some(sync) = self.batch.pop_front().or_else(|| self.channel.pop_front()) else {
+                return;
+            };
+            let told = self
+                .known
+                .get(&sync.pod)
+                .is_some_and(|known| known.is_told(sync.version));
+            // Without an answer to the GET there is no PATCH.
+            if told || !ctx.shared.links.is_up(Party::Kubelet(node)) {
+                continue;
+            }
+            let reads = ctx
+                .blueprint()
+                .spec
+                .kubernetes
+                .kubelet_requests_per_status
+                .saturating_sub(1);
+            self.call(node, sync, Call::Get, reads, SimDuration::ZERO, ctx);
+            return;
+        }
+    }
+
+    /// Sends a call when its token is there.
+    fn call(&mut self, node: NodeId, sync: Sync, call: Call, tokens: u32, calls: SimDuration, ctx: &mut Ctx) {
+        let wait = self.take(tokens, ctx);
+        let law = ctx.blueprint().spec.kubernetes.api_write_latency;
+        let key = ctx
+            .shared
+            .key(sync.pod)
+            .child(110 + call as u64)
+            .child(u64::from(sync.version));
+        let latency = if tokens == 0 {
+            SimDuration::ZERO
+        } else {
+            ctx.draw(Purpose::ApiWrite, key, &law)
+        };
+        let calls = calls + latency;
+        self.current = Some((sync, call, calls));
+        let (sent, answered) = (ctx.now() + wait, ctx.now() + wait + latency);
+        let source = Source::Kubelet(node);
+        if let Some(write) = what(sync, call, ctx) {
+            if let Write::ReportReady(..) = write {
+                self.account(sync.pod, answered, calls, ctx);
+            }
+            ctx.message(source, Source::ApiServer, sent, answered, || write_words(&write));
+            ctx.at(source, EventClass::Commit, answered, Event::Commit(write));
+        }
+        let event = Event::Kubelet(node, KubeletEvent::ApiAnswered);
+        ctx.at(source, EventClass::Deliver, answered, event);
+    }
+
+    fn answered(&mut self, node: NodeId, ctx: &mut Ctx) {
+        let Some((sync, call, calls)) = self.current else {
+            return;
+        };
+        if !ctx.shared.links.is_up(Party::Kubelet(node)) {
+            self.next(node, ctx);
+            return;
+        }
+        let Some(known) = self.known.get_mut(&sync.pod) else {
+            self.next(node, ctx);
+            return;
+        };
+        let stopped_told = known.told.is_some_and(|(_, status)| status >= Status::Stopped);
+        match call {
+            Call::Get if ctx.shared.api.pod(sync.pod).is_none() => {
+                self.known.remove(&sync.pod);
+            }
+            Call::Get if sync.status == Status::Terminating => {
+                known.told = Some((sync.version, sync.status));
+            }
+            Call::Get if sync.status == Status::Finished && stopped_told => {
+                self.call(node, sync, Call::Delete, 1, calls, ctx);
+                return;
+            }
+            Call::Get => {
+                self.call(node, sync, Call::Patch, 1, calls, ctx);
+                return;
+            }
+            Call::Patch => {
+                known.told = Some((sync.version, sync.status));
+                if sync.status == Status::Finished {
+                    self.call(node, sync, Call::Delete, 1, calls, ctx);
+                    return;
+                }
+            }
+            Call::Delete => {
+                self.known.remove(&sync.pod);
+            }
+        }
+        self.next(node, ctx);
+    }
+
+    /// What the pod's readiness waited for besides its own calls.
+    fn account(&mut self, pod: PodId, told: SimTime, calls: SimDuration, ctx: &mut Ctx) {
+        if let Some(since) = self.known.get_mut(&pod).and_then(|known| known.ready_since)
+            && ctx.shared.recorder.times(pod).ready.is_none()
+        {
+            let lost = told.since(since).saturating_sub(calls);
+            ctx.shared.recorder.delay(pod, DelayCause::KubeletApi, lost);
+        }
+    }
+}
+
+/// The write of a call, if it changes anything that somebody looks at.
+fn what(sync: Sync, call: Call, ctx: &Ctx) -> Option<Write> {
+    let ip = ctx.shared.physics.pod(sync.pod).place.map(|(_, ip)| ip);
+    match (call, sync.status) {
+        (Call::Delete, _) => Some(Write::RemovePod(sync.pod)),
+        (Call::Patch, Status::Address) => Some(Write::ReportAddress(sync.pod, ip?)),
+        (Call::Patch, Status::Running) => Some(Write::ReportRunning(sync.pod, ip?)),
+        (Call::Patch, Status::Ready) => Some(Write::ReportReady(sync.pod, ip?)),
+        (Call::Patch, _) | (Call::Get, _) => None,
+    }
+}
