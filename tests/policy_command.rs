@@ -349,3 +349,33 @@ fn other_truth_tables_agree() {
     }
     assert!(seen > 0, "{root} holds no truth table");
 }
+
+/// What no answer is based on stands in JSON, and what is excluded is not read.
+#[test]
+fn what_is_passed_over_stands_in_json() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("written");
+    let names = |kind: &str| format!("apiVersion: networking.gke.io/v1\nkind: {kind}\nmetadata: {{name: one}}\n");
+    write("a.yaml", &format!("{}---\n{}", names("FQDNNetworkPolicy"), names("ServiceAttachment")));
+    write("b.yaml", &names("ServiceAttachment"));
+    write("template.yaml", "apiVersion: v1\nkind: {{ .Kind }}\n");
+    let path = folder.path().to_str().expect("UTF-8");
+    let done = policy(&["--manifests", path, "--format", "json"]).code(2);
+    let text = String::from_utf8_lossy(&done.get_output().stderr).into_owned();
+    assert!(text.contains("render"), "{text}");
+    let done = policy(&["--manifests", path, "--format", "json", "--exclude", "template*"]).success();
+    let output: Value = serde_json::from_slice(&done.get_output().stdout).expect("JSON");
+    let found: Vec<(Option<&str>, Option<u64>, Option<bool>)> = output["passed_over"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|one| (one["kind"].as_str(), one["count"].as_u64(), one["decides"].as_bool()))
+        .collect();
+    let expected = [
+        (Some("FQDNNetworkPolicy"), Some(1), Some(true)),
+        (Some("ServiceAttachment"), Some(2), Some(false)),
+        (Some(""), Some(1), Some(false)),
+    ];
+    assert_eq!(found, expected, "{output:#}");
+    assert_eq!((output["passed_over"][0]["line"].as_u64(), output["passed_over"][0]["name"].as_str()), (Some(2), Some("one")));
+}

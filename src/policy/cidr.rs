@@ -39,6 +39,18 @@ impl Block {
         Ok(Self { net, except: inside })
     }
 
+    /// As [`Block::parse`]; of exceptions that hold for several blocks, those count that meet this one.
+    ///
+    /// # Errors
+    /// If one of the texts is no prefix.
+    pub fn parse_overlapping(text: &str, except: &[impl AsRef<str>]) -> Result<Self, PolicyError> {
+        let net = prefix(text)?;
+        let parsed: Result<Vec<IpNet>, PolicyError> = except.iter().map(|text| prefix(text.as_ref())).collect();
+        let mut except = parsed?;
+        except.retain(|other| net.contains(other) || other.contains(&net));
+        Ok(Self { net, except })
+    }
+
     /// As [`Block::parse`] without exceptions; a bare address is a block of one.
     ///
     /// # Errors

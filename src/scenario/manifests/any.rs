@@ -15,7 +15,7 @@ use super::options::{Layer, Side};
 use super::pods::PodsKind;
 use super::refused::{Class, Kind};
 use super::{
-    Namespace, Reader, ServiceAccount, Skipped, Unknown, fields, foreign, keys, nulls, pods, service, waypoints,
+    Namespace, Reader, ServiceAccount, Skipped, Unknown, fields, foreign, groups, keys, nulls, pods, service, waypoints,
 };
 use crate::policy::labels::LabelSelector;
 use crate::scenario::error::{Class as Badness, InputError, Place};
@@ -170,6 +170,11 @@ impl Reader {
                 }
                 Ok(())
             }
+            Use::Group => {
+                groups::read(document)?;
+                self.skip(document, kind, &name, "its addresses are read where a policy names the group");
+                Ok(())
+            }
             Use::Gateway => {
                 match waypoints::read(document)? {
                     Some(waypoint) => self.manifests.waypoints.push(waypoint),
@@ -192,7 +197,7 @@ impl Reader {
                 Ok(())
             }
             Use::Skipped(word) => {
-                if !word.is_empty() {
+                if kinds::is_warned(word) {
                     self.manifests
                         .warnings
                         .push(format!("{place}: {kind} `{name}`: {word}"));

@@ -3,7 +3,9 @@
 use std::fs;
 
 use super::tests::first;
-use super::{Layer, Manifests, Purpose, ReadOptions, Side, read_folder_for, read_texts_for};
+use super::{
+    Excluded, Layer, Manifests, Purpose, ReadOptions, Side, read_folder_for, read_folder_without, read_texts_for,
+};
 use crate::policy::Protocol;
 use crate::policy::istio::TlsMode;
 use crate::scenario::error::InputError;
@@ -455,6 +457,72 @@ fn templates_that_are_not_rendered_are_named() {
     ] {
         assert!(refused(text).contains("render the chart first"), "{}", refused(text));
     }
+}
+
+#[test]
+fn one_mistake_does_not_hide_another() {
+    let files = [
+        ("a.yaml", format!("{}---\nkind: Pod\n---\na: [\n", pod("  hostNetwrk: true\n  dnsPolcy: x\n"))),
+        ("b.yaml", "apiVersion: v1\nkind: List\nitems: [{kind: Pod}, {apiVersion: v1}]\n".to_owned()),
+        ("c.yaml", pod("")),
+    ];
+    let files = files.map(|(name, text)| (name.into(), text));
+    let errors = read_texts_for(&files, POLICY).expect_err("refused");
+    let places: Vec<String> = errors
+        .iter()
+        .map(|e| format!("{}:{}", e.file.display(), e.line.unwrap_or(0)))
+        .collect();
+    assert_eq!(places, ["a.yaml:8", "a.yaml:9", "a.yaml:11", "a.yaml:13", "b.yaml:3", "b.yaml:3", "c.yaml:4"], "{errors:?}");
+}
+
+#[test]
+fn files_that_are_no_manifests_are_passed_over_by_name() {
+    for (name, text, reason) in [
+        ("values.yaml", "kind: DaemonSet\nreplicas: 2\n", "values of a Helm chart"),
+        ("Chart.yaml", "apiVersion: v2\nname: c\n", "a Helm chart"),
+        ("kustomization.yml", "resources: [a.yaml]\n", "kubectl kustomize"),
+        ("secret.yaml", "data: ENC[AES256]\nsops: {mac: x}\n", "SOPS"),
+        ("vault.yml", "$ANSIBLE_VAULT;1.1;AES256\n6162\n", "Ansible Vault"),
+        ("source.yaml", "apiVersion: 1\ndatasources: []\n", "none of Kubernetes"),
+        ("patch.yaml", "- {op: add, path: /a, value: b}\n", "no `apiVersion`"),
+        ("site.yml", "a: {% if x %}\n", "not valid YAML"),
+        ("tags.yaml", "a: !Ref b\nc: !Sub {d: e}\n", "no `apiVersion`"),
+        ("flux.yaml", "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: x}\n", "a controller renders it"),
+        ("crd.yaml", "apiVersion: cilium.io/v1alpha1\nkind: TracingPolicy\nmetadata: {name: x}\n", "within pods"),
+    ] {
+        let manifests = read_texts_for(&[(name.into(), text)], POLICY).unwrap_or_else(|e| panic!("{name}: {e:?}"));
+        let found = &manifests.skipped[0];
+        assert!(found.reason.contains(reason) && !found.decides, "{name}: {}", found.reason);
+    }
+}
+
+#[test]
+fn patches_of_kustomizations_are_no_objects() {
+    let kustomization = "patches: [{path: ./p.yaml, target: {kind: Pod}}]\npatchesStrategicMerge: [../base/q.yaml]\n";
+    let files = [
+        ("x/over/kustomization.yaml", kustomization.to_owned()),
+        ("x/over/p.yaml", pod("  hostNetwork: true\n")),
+        ("x/base/q.yaml", pod("  hostNetwork: true\n")),
+        ("x/base/pod.yaml", pod("")),
+    ];
+    let files = files.map(|(name, text)| (name.into(), text));
+    let manifests = read_texts_for(&files, POLICY).expect("valid");
+    assert_eq!((manifests.endpoints.len(), manifests.skipped.len()), (1, 3));
+    assert!(!manifests.endpoints[0].endpoint.host_network);
+    assert!(manifests.skipped[1].reason.contains("a patch of x/over/kustomization.yaml"));
+}
+
+#[test]
+fn excluded_files_and_folders_are_not_read() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::create_dir_all(folder.path().join("charts/a/templates")).expect("made");
+    fs::write(folder.path().join("charts/a/templates/b.yaml"), "apiVersion: {{").expect("written");
+    fs::write(folder.path().join("pod.yaml"), pod("")).expect("written");
+    assert!(read_folder_for(folder.path(), POLICY).is_err());
+    let excluded = Excluded::parse(&["charts", "nothing/*.yaml"]);
+    let manifests = read_folder_without(folder.path(), POLICY, &excluded).expect("valid");
+    assert_eq!((manifests.endpoints.len(), manifests.skipped.len()), (1, 1));
+    assert!(manifests.warnings.iter().any(|w| w.contains("`--exclude nothing/*.yaml` matches no")));
 }
 
 #[test]

@@ -29,6 +29,8 @@ pub(super) struct Pending {
     pub services: Vec<service::Draft>,
     /// Objects that carry pods, of every kind; only when a folder is read for its policies.
     pub pods: Vec<pods::Draft>,
+    /// Groups of addresses that policies of Cilium name; only when a folder is read for its policies.
+    pub groups: super::groups::Groups,
     /// Namespaces that objects say they are in.
     pub namespaces: Vec<(String, Place)>,
     /// Whether a part that is not evaluated becomes a warning and an open verdict instead of an error.

@@ -342,19 +342,57 @@ impl Reader<'_> {
     fn blocks(&mut self, list: &Blocks) -> Result<CiliumPeers, InputError> {
         let mut blocks = Vec::new();
         for raw in &list.value {
-            if raw.value.cidr_group_ref.is_some() || raw.value.cidr_group_selector.is_some() {
-                let error = self.document.error(raw, "groups of addresses are not modelled");
-                self.pending
-                    .not_evaluated(error.with_hint("write the addresses under `cidr`"))?;
-                return Ok(CiliumPeers::Unknown { outside: true });
-            }
-            let Some(cidr) = &raw.value.cidr else {
-                return Err(self.document.error(raw, "key `cidr` is missing"));
-            };
+            let (by_name, by_labels) = (&raw.value.cidr_group_ref, &raw.value.cidr_group_selector);
             let except = raw.value.except.as_deref().unwrap_or_default();
-            blocks.push(at(self.document, cidr, Block::parse(&cidr.value, except))?);
+            match (&raw.value.cidr, by_name, by_labels) {
+                (Some(cidr), None, None) => {
+                    blocks.push(at(self.document, cidr, Block::parse(&cidr.value, except))?);
+                }
+                (None, None, None) => return Err(self.document.error(raw, "key `cidr` is missing")),
+                (None, _, None) | (None, None, _) if !self.pending.asks => {
+                    let error = self.document.error(raw, "groups of addresses are not modelled");
+                    return Err(error.with_hint("write the addresses under `cidr`"));
+                }
+                (None, _, None) | (None, None, _) => {
+                    for cidr in self.of_groups(by_name.as_ref(), by_labels.as_ref())? {
+                        blocks.push(at(self.document, raw, Block::parse_overlapping(&cidr, except))?);
+                    }
+                }
+                _ => {
+                    let message = "`cidr`, `cidrGroupRef` and `cidrGroupSelector` in one entry";
+                    let error = self.document.error(raw, message);
+                    return Err(error.with_hint("Cilium refuses the combination; write several entries"));
+                }
+            }
         }
         Ok(CiliumPeers::Blocks(blocks))
+    }
+
+    /// The blocks of the groups that an entry refers to. A group that is not there has none.
+    fn of_groups(
+        &mut self,
+        name: Option<&Spanned<String>>,
+        selector: Option<&Spanned<RawSelector>>,
+    ) -> Result<Vec<String>, InputError> {
+        let groups = &self.pending.groups;
+        let (found, place, what) = match (name, selector) {
+            (Some(name), _) => {
+                let found = groups.named(&name.value);
+                (found, self.document.place(name), format!("CiliumCIDRGroup `{}` is in no file", name.value))
+            }
+            (None, Some(selector)) => {
+                let found = groups.selected(&selector.value.convert(self.document)?);
+                let found = Some(found).filter(|blocks| !blocks.is_empty());
+                (found, self.document.place(selector), "no CiliumCIDRGroup of these labels is in a file".to_owned())
+            }
+            (None, None) => return Ok(Vec::new()),
+        };
+        if found.is_none() {
+            let warning = format!("{place}: {what}; it is taken to have no addresses");
+            self.pending.warnings.push(warning);
+        }
+        let found = found.unwrap_or_default().into_iter();
+        Ok(found.map(str::to_owned).collect())
     }
 
     /// Names of outside hosts. Which addresses they have is learnt from DNS while running, so that only questions about a name

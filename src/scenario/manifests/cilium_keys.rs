@@ -103,8 +103,8 @@ pub(super) type Unread = Spanned<Vec<IgnoredAny>>;
 pub(super) struct RawBlock {
     pub cidr: Option<Spanned<String>>,
     pub except: Option<Vec<String>>,
-    pub cidr_group_ref: Option<IgnoredAny>,
-    pub cidr_group_selector: Option<IgnoredAny>,
+    pub cidr_group_ref: Option<Spanned<String>>,
+    pub cidr_group_selector: Option<Spanned<RawSelector>>,
 }
 
 #[derive(Deserialize)]

@@ -23,6 +23,8 @@ pub(super) enum Use {
     Others(&'static str),
     /// Matters by what its spec says.
     Depends(Probe),
+    /// Blocks of addresses that policies of Cilium name.
+    Group,
     /// A Gateway, which may be a waypoint.
     Gateway,
     /// Has no influence; with what has to be said about it, if anything.
@@ -133,6 +135,11 @@ const STATE: &str = "state that follows from policies";
 const RENDERED: &str = "a controller renders it in the cluster; what it creates is read only if it is in the folder";
 const OTHER_PODS: &str = "its pods are not read; add them to the folder (`kubectl get pods -o yaml`)";
 
+/// Whether the reason for passing over a kind is also a warning: pods or changes are missing.
+pub(super) fn is_warned(reason: &str) -> bool {
+    reason == OTHER_PODS || reason == RENDER
+}
+
 /// What to do with an object of this `apiVersion` and `kind`.
 pub(super) fn classify(api_version: &str, kind: &str) -> Use {
     let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
@@ -157,6 +164,7 @@ pub(super) fn classify(api_version: &str, kind: &str) -> Use {
         ("", "Endpoints") | ("discovery.k8s.io", "EndpointSlice") => Use::Depends(Probe::Endpoints),
         ("", "ConfigMap") => Use::Depends(Probe::Settings),
         ("gateway.networking.k8s.io", "Gateway") => Use::Gateway,
+        ("cilium.io", "CiliumCIDRGroup") => Use::Group,
         _ => match (find(OTHERS), find(NOT_EVALUATED), find(SKIPPED)) {
             (Some(why), ..) => Use::Others(why),
             (_, Some(why), _) => Use::NotEvaluated(why),

@@ -21,6 +21,7 @@ mod endpoints;
 mod fields;
 mod folder;
 mod foreign;
+mod groups;
 mod index;
 mod injection;
 mod istio;
@@ -345,6 +346,7 @@ impl Reader {
     fn read<T: AsRef<str>>(mut self, files: &[(PathBuf, T)]) -> Result<Manifests, Vec<InputError>> {
         if self.options.purpose == Purpose::Policy {
             self.patches = foreign::patches(files);
+            self.pending.groups = groups::Groups::of(files);
         }
         for (file, text) in files {
             self.file(file, text.as_ref());
