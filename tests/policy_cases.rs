@@ -144,7 +144,12 @@ fn a_wrong_answer_is_found() {
             "matchLabels: {app: cortex}\n  ingress",
             1,
         ),
-        ("cnp-null-fields-and-cidr-groups", "198.51.100.0/24", "198.51.100.0/25", 1),
+        (
+            "cnp-null-fields-and-cidr-groups",
+            "198.51.100.0/24",
+            "198.51.100.0/25",
+            1,
+        ),
         (
             "objects-that-concern-others",
             "app: changed}}, config",

@@ -356,7 +356,10 @@ fn what_is_passed_over_stands_in_json() {
     let folder = tempfile::tempdir().expect("a folder");
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("written");
     let names = |kind: &str| format!("apiVersion: networking.gke.io/v1\nkind: {kind}\nmetadata: {{name: one}}\n");
-    write("a.yaml", &format!("{}---\n{}", names("FQDNNetworkPolicy"), names("ServiceAttachment")));
+    write(
+        "a.yaml",
+        &format!("{}---\n{}", names("FQDNNetworkPolicy"), names("ServiceAttachment")),
+    );
     write("b.yaml", &names("ServiceAttachment"));
     write("template.yaml", "apiVersion: v1\nkind: {{ .Kind }}\n");
     let path = folder.path().to_str().expect("UTF-8");
@@ -377,5 +380,11 @@ fn what_is_passed_over_stands_in_json() {
         (Some(""), Some(1), Some(false)),
     ];
     assert_eq!(found, expected, "{output:#}");
-    assert_eq!((output["passed_over"][0]["line"].as_u64(), output["passed_over"][0]["name"].as_str()), (Some(2), Some("one")));
+    assert_eq!(
+        (
+            output["passed_over"][0]["line"].as_u64(),
+            output["passed_over"][0]["name"].as_str()
+        ),
+        (Some(2), Some("one"))
+    );
 }

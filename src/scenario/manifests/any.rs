@@ -172,7 +172,12 @@ impl Reader {
             }
             Use::Group => {
                 groups::read(document)?;
-                self.skip(document, kind, &name, "its addresses are read where a policy names the group");
+                self.skip(
+                    document,
+                    kind,
+                    &name,
+                    "its addresses are read where a policy names the group",
+                );
                 Ok(())
             }
             Use::Gateway => {
@@ -274,7 +279,7 @@ impl Reader {
         errors.extend(keys::not_evaluated(document, true)?);
         let doubts = self.doubts(errors);
         let mut draft = pods::read(document, kind)?;
-        if !self.first_of_its_name(document, Kind::Pods(kind), &draft.namespace, &draft.name, &draft.place)? {
+        if !self.counts(document, Kind::Pods(kind), &draft.namespace, &draft.name, &draft.place)? {
             return Ok(());
         }
         draft.doubts = doubts;
@@ -285,9 +290,9 @@ impl Reader {
         Ok(())
     }
 
-    /// Whether an object is the first of its name. The same object once more is passed over; another of that name is an
-    /// error.
-    fn first_of_its_name(
+    /// Whether an object counts: the same object once more is passed over; another of that name replaces the earlier one in a
+    /// second reading.
+    fn counts(
         &mut self,
         document: &Document<'_>,
         kind: Kind,
@@ -298,10 +303,19 @@ impl Reader {
         if name.is_empty() || name.ends_with('-') {
             return Ok(true);
         }
+        if self.superseded.contains(&document.start()) {
+            let warning = format!(
+                "{place}: {} `{namespace}/{name}` is written again further on, and the later one counts, as with `kubectl apply`",
+                kind.name()
+            );
+            self.manifests.warnings.push(warning);
+            self.skip(document, kind.name(), name, "written again further on, and the later one counts");
+            return Ok(false);
+        }
         let key = (kind, namespace.to_owned(), name.to_owned());
         let digest = document.digest();
-        let Some((first, known)) = self.written.get(&key) else {
-            self.written.insert(key, (place.clone(), digest));
+        let Some((first, start, known)) = self.written.get(&key) else {
+            self.written.insert(key, (place.clone(), document.start(), digest));
             return Ok(true);
         };
         if *known == digest {
@@ -309,10 +323,11 @@ impl Reader {
             self.manifests.warnings.push(warning);
             return Ok(false);
         }
-        let error = place.error(format!("{} `{namespace}/{name}` is written twice", kind.name()));
-        Err(error.with_hint(format!(
-            "nothing says which one counts; the first is at {first}; leave one out, e.g. with --exclude"
-        )))
+        self.superseded.insert(start.clone());
+        self.replaces = true;
+        self.seen.retain(|(of, _, other), _| (*of, other.as_str()) != (kind, name));
+        self.written.insert(key, (place.clone(), document.start(), digest));
+        Ok(true)
     }
 
     fn known(&mut self, document: &Document<'_>, kind: Kind) -> Result<(), InputError> {
@@ -327,7 +342,7 @@ impl Reader {
         };
         let (name, place) = (&header.metadata.name.value, document.place(&header.metadata.name));
         let namespace = header.metadata.namespace.unwrap_or_else(|| "default".to_owned());
-        if !self.first_of_its_name(document, kind, &namespace, name, &place)? {
+        if !self.counts(document, kind, &namespace, name, &place)? {
             return Ok(());
         }
         match self.object(kind, document) {
@@ -371,7 +386,7 @@ impl Reader {
             Kind::Namespace => String::new(),
             _ => object.metadata.namespace.unwrap_or_else(|| "default".to_owned()),
         };
-        if !self.first_of_its_name(document, kind, &namespace, &name, &place)? {
+        if !self.counts(document, kind, &namespace, &name, &place)? {
             return Ok(());
         }
         let manifests = &mut self.manifests;

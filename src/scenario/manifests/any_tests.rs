@@ -430,12 +430,21 @@ fn services_of_every_shape_are_read_and_names_of_ports_looked_up() {
 }
 
 #[test]
-fn an_object_may_be_written_twice_only_in_the_same_words() {
+fn the_later_object_of_a_name_counts_as_with_kubectl_apply() {
     let twice = format!("{}---\n{}", pod(""), pod(""));
     let manifests = any(&twice).expect("valid");
     assert_eq!((manifests.endpoints.len(), manifests.warnings.len()), (1, 1));
-    let other = format!("{}---\n{}", pod(""), pod("  hostNetwork: true\n"));
-    assert!(refused(&other).contains("is written twice"));
+    let host = pod("  hostNetwork: true\n");
+    for (texts, expected) in [
+        ([pod(""), host.clone(), pod("")], false),
+        ([pod(""), pod(""), host.clone()], true),
+        ([host.clone(), pod(""), host], true),
+    ] {
+        let manifests = any(&texts.join("---\n")).expect("valid");
+        assert_eq!(manifests.endpoints.len(), 1);
+        assert_eq!(manifests.endpoints[0].endpoint.host_network, expected);
+        assert!(manifests.skipped[0].reason.contains("the later one counts"));
+    }
 }
 
 #[test]
@@ -462,8 +471,17 @@ fn templates_that_are_not_rendered_are_named() {
 #[test]
 fn one_mistake_does_not_hide_another() {
     let files = [
-        ("a.yaml", format!("{}---\nkind: Pod\n---\na: [\n", pod("  hostNetwrk: true\n  dnsPolcy: x\n"))),
-        ("b.yaml", "apiVersion: v1\nkind: List\nitems: [{kind: Pod}, {apiVersion: v1}]\n".to_owned()),
+        (
+            "a.yaml",
+            format!(
+                "{}---\nkind: Pod\n---\na: [\n",
+                pod("  hostNetwrk: true\n  dnsPolcy: x\n")
+            ),
+        ),
+        (
+            "b.yaml",
+            "apiVersion: v1\nkind: List\nitems: [{kind: Pod}, {apiVersion: v1}]\n".to_owned(),
+        ),
         ("c.yaml", pod("")),
     ];
     let files = files.map(|(name, text)| (name.into(), text));
@@ -472,13 +490,26 @@ fn one_mistake_does_not_hide_another() {
         .iter()
         .map(|e| format!("{}:{}", e.file.display(), e.line.unwrap_or(0)))
         .collect();
-    assert_eq!(places, ["a.yaml:8", "a.yaml:9", "a.yaml:11", "a.yaml:13", "b.yaml:3", "b.yaml:3", "c.yaml:4"], "{errors:?}");
+    assert_eq!(
+        places,
+        [
+            "a.yaml:8",
+            "a.yaml:9",
+            "a.yaml:11",
+            "a.yaml:13",
+            "b.yaml:3", "b.yaml:3"],
+        "{errors:?}"
+    );
 }
 
 #[test]
 fn files_that_are_no_manifests_are_passed_over_by_name() {
     for (name, text, reason) in [
-        ("values.yaml", "kind: DaemonSet\nreplicas: 2\n", "values of a Helm chart"),
+        (
+            "values.yaml",
+            "kind: DaemonSet\nreplicas: 2\n",
+            "values of a Helm chart",
+        ),
         ("Chart.yaml", "apiVersion: v2\nname: c\n", "a Helm chart"),
         ("kustomization.yml", "resources: [a.yaml]\n", "kubectl kustomize"),
         ("secret.yaml", "data: ENC[AES256]\nsops: {mac: x}\n", "SOPS"),
@@ -487,12 +518,24 @@ fn files_that_are_no_manifests_are_passed_over_by_name() {
         ("patch.yaml", "- {op: add, path: /a, value: b}\n", "no `apiVersion`"),
         ("site.yml", "a: {% if x %}\n", "not valid YAML"),
         ("tags.yaml", "a: !Ref b\nc: !Sub {d: e}\n", "no `apiVersion`"),
-        ("flux.yaml", "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: x}\n", "a controller renders it"),
-        ("crd.yaml", "apiVersion: cilium.io/v1alpha1\nkind: TracingPolicy\nmetadata: {name: x}\n", "within pods"),
+        (
+            "flux.yaml",
+            "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: x}\n",
+            "a controller renders it",
+        ),
+        (
+            "crd.yaml",
+            "apiVersion: cilium.io/v1alpha1\nkind: TracingPolicy\nmetadata: {name: x}\n",
+            "within pods",
+        ),
     ] {
         let manifests = read_texts_for(&[(name.into(), text)], POLICY).unwrap_or_else(|e| panic!("{name}: {e:?}"));
         let found = &manifests.skipped[0];
-        assert!(found.reason.contains(reason) && !found.decides, "{name}: {}", found.reason);
+        assert!(
+            found.reason.contains(reason) && !found.decides,
+            "{name}: {}",
+            found.reason
+        );
     }
 }
 
@@ -509,7 +552,11 @@ fn patches_of_kustomizations_are_no_objects() {
     let manifests = read_texts_for(&files, POLICY).expect("valid");
     assert_eq!((manifests.endpoints.len(), manifests.skipped.len()), (1, 3));
     assert!(!manifests.endpoints[0].endpoint.host_network);
-    assert!(manifests.skipped[1].reason.contains("a patch of x/over/kustomization.yaml"));
+    assert!(
+        manifests.skipped[1]
+            .reason
+            .contains("a patch of x/over/kustomization.yaml")
+    );
 }
 
 #[test]
@@ -522,7 +569,12 @@ fn excluded_files_and_folders_are_not_read() {
     let excluded = Excluded::parse(&["charts", "nothing/*.yaml"]);
     let manifests = read_folder_without(folder.path(), POLICY, &excluded).expect("valid");
     assert_eq!((manifests.endpoints.len(), manifests.skipped.len()), (1, 1));
-    assert!(manifests.warnings.iter().any(|w| w.contains("`--exclude nothing/*.yaml` matches no")));
+    assert!(
+        manifests
+            .warnings
+            .iter()
+            .any(|w| w.contains("`--exclude nothing/*.yaml` matches no"))
+    );
 }
 
 #[test]

@@ -378,12 +378,20 @@ impl Reader<'_> {
         let (found, place, what) = match (name, selector) {
             (Some(name), _) => {
                 let found = groups.named(&name.value);
-                (found, self.document.place(name), format!("CiliumCIDRGroup `{}` is in no file", name.value))
+                (
+                    found,
+                    self.document.place(name),
+                    format!("CiliumCIDRGroup `{}` is in no file", name.value),
+                )
             }
             (None, Some(selector)) => {
                 let found = groups.selected(&selector.value.convert(self.document)?);
                 let found = Some(found).filter(|blocks| !blocks.is_empty());
-                (found, self.document.place(selector), "no CiliumCIDRGroup of these labels is in a file".to_owned())
+                (
+                    found,
+                    self.document.place(selector),
+                    "no CiliumCIDRGroup of these labels is in a file".to_owned(),
+                )
             }
             (None, None) => return Ok(Vec::new()),
         };

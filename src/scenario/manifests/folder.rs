@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use regex::Regex;
@@ -108,6 +109,10 @@ pub(super) fn read(folder: &Path, deep: bool, excluded: &Excluded) -> Result<Fou
     for file in files {
         let text = match yaml::read_text(&file) {
             Ok(text) => text,
+            Err(_) if deep && is_encrypted(&file) => {
+                found.skipped.push((file, "encrypted with git-crypt"));
+                continue;
+            }
             Err(error) => {
                 found.errors.push(error);
                 continue;
@@ -121,6 +126,14 @@ pub(super) fn read(folder: &Path, deep: bool, excluded: &Excluded) -> Result<Fou
         found.texts.push((file, text));
     }
     Ok(found)
+}
+
+/// Whether git-crypt has encrypted the file.
+fn is_encrypted(file: &Path) -> bool {
+    const MAGIC: &[u8] = b"\0GITCRYPT\0";
+    let mut start = Vec::new();
+    let read = fs::File::open(file).and_then(|file| file.take(10).read_to_end(&mut start));
+    read.is_ok() && start == MAGIC
 }
 
 fn unreadable(folder: &Path, error: &std::io::Error) -> InputError {

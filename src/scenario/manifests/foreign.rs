@@ -8,6 +8,7 @@ use std::path::{Component, Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::scenario::error::InputError;
 use crate::scenario::yaml::{self, Document, Nulls, Strings};
 
 /// Why patches and kustomizations are not enough.
@@ -86,6 +87,14 @@ pub(super) fn patches<T: AsRef<str>>(files: &[(PathBuf, T)]) -> BTreeMap<PathBuf
         }
     }
     patches
+}
+
+/// Says of an error about `${NAME}` where that text is from.
+pub(super) fn name_variables(error: &mut InputError) {
+    if error.message.contains("${") {
+        let hint = "`${…}` is filled in when the manifest is applied, e.g. by Flux; fill it in first, or leave the file out with --exclude";
+        error.hint = Some(hint.to_owned());
+    }
 }
 
 /// A path without `.` and `..`, as far as it says where these lead.

@@ -320,12 +320,16 @@ struct Reader {
     pending: Pending,
     seen: BTreeMap<(Kind, String, String), Place>,
     options: ReadOptions,
-    /// Objects of a folder that is read for its policies: where they are and a digest of their text.
-    written: BTreeMap<(Kind, String, String), (Place, blake3::Hash)>,
+    /// Objects of a folder that is read for its policies: where their name is, where they begin, and a digest.
+    written: BTreeMap<(Kind, String, String), (Place, Place, blake3::Hash)>,
     /// Labels that the cluster writes on pods and that a policy names.
     named: BTreeSet<&'static str>,
     /// What of a namespace is not evaluated and may change the verdicts of its pods.
     namespace_doubts: BTreeMap<String, Vec<String>>,
+    /// Whether this reading has met such objects and read them.
+    replaces: bool,
+    /// Where objects are written that a later one of that name replaces.
+    superseded: BTreeSet<Place>,
     /// Files of patches, which are no objects, with the kustomization that applies them.
     patches: BTreeMap<PathBuf, PathBuf>,
     /// What is wrong so far: one document does not hide another.
@@ -344,6 +348,7 @@ impl Reader {
     }
 
     fn read<T: AsRef<str>>(mut self, files: &[(PathBuf, T)]) -> Result<Manifests, Vec<InputError>> {
+        let unreadable = self.errors.clone();
         if self.options.purpose == Purpose::Policy {
             self.patches = foreign::patches(files);
             self.pending.groups = groups::Groups::of(files);
@@ -353,7 +358,17 @@ impl Reader {
         }
         if !self.errors.is_empty() {
             self.errors.dedup();
+            self.errors.iter_mut().for_each(foreign::name_variables);
             return Err(self.errors);
+        }
+        if self.replaces {
+            // Once more without the objects that later ones replace.
+            let again = Self {
+                superseded: self.superseded,
+                errors: unreadable,
+                ..Self::new(self.options)
+            };
+            return again.read(files);
         }
         match self.options.purpose {
             Purpose::Simulate => checks::finish(self.manifests, self.pending).map_err(|error| vec![error]),
