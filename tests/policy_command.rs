@@ -385,6 +385,6 @@ fn what_is_passed_over_stands_in_json() {
             output["passed_over"][0]["line"].as_u64(),
             output["passed_over"][0]["name"].as_str()
         ),
-        (Some(2), Some("one"))
+        (Some(1), Some("one"))
     );
 }

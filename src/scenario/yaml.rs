@@ -8,96 +8,26 @@
 mod complaint;
 mod explain;
 mod read;
+mod spanned;
 mod split;
 #[cfg(test)]
 mod tests;
 mod tree;
 
-use std::fmt;
 use std::fs;
 use std::io::Read;
 use std::path::Path;
 
-use serde::de::{self, DeserializeOwned, DeserializeSeed, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::de::{DeserializeOwned, DeserializeSeed};
 use serde_saphyr::options::NonFiniteFloatPolicy;
-use serde_saphyr::{DuplicateKeyPolicy, Location, Options};
+use serde_saphyr::{DuplicateKeyPolicy, Options};
 
 use super::error::{InputError, Place};
-use read::{Reading, Rules, SPANNED};
+use read::{Reading, Rules};
 use split::Splitter;
 use tree::{Node, Value, Visit};
 
-/// The position of a value in its document.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Position {
-    /// Line, counted from 1; 0 where nothing is known.
-    pub line: u32,
-    /// Column in characters, counted from 1.
-    pub column: u32,
-}
-
-impl Position {
-    /// Of a value that is written in no file.
-    pub const UNKNOWN: Self = Self { line: 0, column: 0 };
-}
-
-impl From<Location> for Position {
-    fn from(location: Location) -> Self {
-        Self {
-            line: small(location.line()),
-            column: small(location.column()),
-        }
-    }
-}
-
-/// A value that remembers where it was written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Spanned<T> {
-    /// The value.
-    pub value: T,
-    /// Where it is used: of an alias, the place of the alias.
-    pub referenced: Position,
-    /// Where it is written: of an alias, the place of the anchor.
-    pub defined: Position,
-}
-
-impl<T> Spanned<T> {
-    /// A value with its two places.
-    pub const fn new(value: T, referenced: Position, defined: Position) -> Self {
-        Self {
-            value,
-            referenced,
-            defined,
-        }
-    }
-}
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Spanned<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct PlacedVisitor<T>(std::marker::PhantomData<T>);
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for PlacedVisitor<T> {
-            type Value = Spanned<T>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a value with its place")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<Spanned<T>, A::Error> {
-                let value = parts.next_element()?.ok_or_else(|| de::Error::missing_field("value"))?;
-                let mut number = || parts.next_element().map(Option::unwrap_or_default);
-                let mut position = || {
-                    Ok(Position {
-                        line: number()?,
-                        column: number()?,
-                    })
-                };
-                Ok(Spanned::new(value, position()?, position()?))
-            }
-        }
-        deserializer.deserialize_newtype_struct(SPANNED, PlacedVisitor(std::marker::PhantomData))
-    }
-}
+pub use spanned::{Position, Spanned};
 
 /// A value of any shape that is not looked at.
 pub type Anything = serde::de::IgnoredAny;
@@ -132,7 +62,7 @@ pub enum Nulls {
     /// map is the empty one and for a string the empty string; also as an item of a list.
     Zero,
     /// As the API server reads custom resources: a null is pruned before defaults are set and schemas checked
-    /// (kubernetes/apiextensions-apiserver `pkg/apiserver/schema/defaulting`, `PruneNonNullableNullsWithoutDefaults`), except as an
+    /// (kubernetes/apiextensions-apiserver `pkg/apiserver/schema/defaulting/prunenulls.go`), except as an
     /// item of a list, which the schema refuses.
     Absent,
 }

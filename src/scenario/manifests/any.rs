@@ -309,7 +309,12 @@ impl Reader {
                 kind.name()
             );
             self.manifests.warnings.push(warning);
-            self.skip(document, kind.name(), name, "written again further on, and the later one counts");
+            self.skip(
+                document,
+                kind.name(),
+                name,
+                "written again further on, and the later one counts",
+            );
             return Ok(false);
         }
         let key = (kind, namespace.to_owned(), name.to_owned());
@@ -325,7 +330,8 @@ impl Reader {
         }
         self.superseded.insert(start.clone());
         self.replaces = true;
-        self.seen.retain(|(of, _, other), _| (*of, other.as_str()) != (kind, name));
+        self.seen
+            .retain(|(of, _, other), _| (*of, other.as_str()) != (kind, name));
         self.written.insert(key, (place.clone(), document.start(), digest));
         Ok(true)
     }

@@ -49,6 +49,8 @@ mod corpus;
 #[cfg(test)]
 mod dumps;
 #[cfg(test)]
+mod files_tests;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod istio_tests;
@@ -116,7 +118,7 @@ pub struct Namespace {
 pub struct Skipped {
     /// The file.
     pub file: PathBuf,
-    /// Line of `kind`, or the first of the document; 1 for a file that was not read.
+    /// Line on which it begins; 1 for a file that was not read.
     pub line: u32,
     /// `apiVersion` as written; empty for a file that is no object.
     pub api_version: String,
