@@ -7,6 +7,7 @@ use super::cilium::agent::AgentEvent;
 use super::deployment::DeploymentEvent;
 use super::endpoint_slice::EndpointSliceEvent;
 use super::ids::{IstiodId, NodeId, PodId};
+use super::istio::injection::AdmissionEvent;
 use super::istio::istiod::IstiodEvent;
 use super::istio::sidecar::SidecarEvent;
 use super::judge::JudgeEvent;
@@ -51,6 +52,8 @@ pub enum Event {
     Access(u32, AccessEvent),
     /// For the judge.
     Judge(JudgeEvent),
+    /// For the API server's admission of pods.
+    Admission(AdmissionEvent),
 }
 
 impl Event {
@@ -73,6 +76,7 @@ impl Event {
             Self::Churn(_) => "churn",
             Self::Access(..) => "client",
             Self::Judge(_) => "judge",
+            Self::Admission(_) => "admission",
         }
     }
 }

@@ -13,6 +13,7 @@ use super::endpoint_slice::EndpointSliceEvent;
 use super::event::Event;
 use super::history::VersionIndex;
 use super::ids::{KindId, ServiceId};
+use super::istio::injection::AdmissionEvent;
 use super::istio::istiod::{IstiodEvent, Request};
 use super::istio::sidecar::SidecarEvent;
 use super::judge::JudgeEvent;
@@ -45,6 +46,7 @@ pub fn digest(event: &Event, blueprint: &Blueprint) -> u64 {
         Event::Churn(event) => (12, 0, of_churn(*event)),
         Event::Access(access, event) => (13, u64::from(*access), of_access(*event)),
         Event::Judge(event) => (14, 0, of_judge(*event, blueprint)),
+        Event::Admission(event) => (15, 0, of_admission(*event)),
     };
     // Odd multipliers lose no bit of either number; the rotations keep small numbers apart.
     let what = (what ^ whose << 40).wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -261,5 +263,15 @@ fn of_judge(event: JudgeEvent, blueprint: &Blueprint) -> Parts {
         }
         JudgeEvent::Released(pod, ip) => (4, u64::from(pod.0), u64::from(u32::from(ip))),
         JudgeEvent::Recheck(window) => (5, u64::from(window), 0),
+    }
+}
+
+fn of_admission(event: AdmissionEvent) -> Parts {
+    match event {
+        AdmissionEvent::Ask(pod, set) => (0, u64::from(pod.0), set.map_or(u64::MAX, |set| u64::from(set.0))),
+        AdmissionEvent::Connected(call) => (1, call, 0),
+        AdmissionEvent::Refused(call) => (2, call, 0),
+        AdmissionEvent::Answered(call) => (3, call, 0),
+        AdmissionEvent::Failed(call) => (4, call, 0),
     }
 }

@@ -243,6 +243,8 @@ parameters! {
     IstioParams {
         /// A failed certificate request closes its connection, so the next dials anew (switch).
         csr_redial_on_error: bool,
+        /// After a failed connect calls fail until the channel stands again; otherwise they wait for its next connect (switch).
+        channel_fails_fast_while_redialling: bool,
         /// First back-off of the warm-up loop (duration).
         warm_up_backoff_initial: SimDuration,
         /// Factor of the warm-up loop's back-off (ratio).
@@ -257,6 +259,8 @@ parameters! {
         csr_attempt_backoff: SimDuration,
         /// Spread of those waits, ± (ratio).
         csr_attempt_jitter_ratio: f64,
+        /// Life of a certificate, which is renewed after half of it; neither is simulated (duration).
+        certificate_lifetime: SimDuration,
         /// A connection that is not established after this is given up (duration).
         connect_timeout: SimDuration,
         /// First wait of a channel after a failed connect (duration).
@@ -287,6 +291,10 @@ parameters! {
         stream_wait_max: SimDuration,
         /// Time limit of a TCP connect to the API server (duration).
         api_dial_timeout: SimDuration,
+        /// First back-off of a client that cannot reach the API server; it doubles, each up to twice as long (duration).
+        api_backoff_initial: SimDuration,
+        /// Longest such back-off before it is stretched (duration).
+        api_backoff_max: SimDuration,
         /// A silent connection to the API server is tested after this (duration).
         api_read_idle_timeout: SimDuration,
         /// And closed when the test is not answered within this (duration).
@@ -329,6 +337,10 @@ parameters! {
         webhook_timeout: SimDuration,
         /// The injection webhook's answer (duration).
         webhook_latency: Law,
+        /// Idle connections to the webhook that the API server keeps (connections).
+        webhook_idle_connections: u32,
+        /// And how long it keeps one that nobody uses (duration).
+        webhook_idle_timeout: SimDuration,
         /// Envoy gives up a connect to another workload after this (duration).
         mesh_connect_timeout: SimDuration,
     }

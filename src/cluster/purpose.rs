@@ -101,8 +101,14 @@ purposes! {
     WebhookBackend = "istio.webhook.backend",
     /// Answer of the injection webhook.
     WebhookLatency = "istio.webhook",
+    /// A refused connection of the API server to the injection webhook.
+    WebhookRefused = "istio.webhook.refused",
     /// Age of the last frame on an Istiod's connection to the API server.
     LastFrameAge = "istiod.api.last_frame",
+    /// The refusal of a TokenReview whose packets are rejected.
+    ReviewRejected = "istiod.api.rejected",
+    /// Back-off of an Istiod that cannot reach the API server when it starts.
+    IstiodRedial = "istiod.api.redial",
     /// A TokenReview.
     TokenReview = "istiod.token_review",
     /// Signing a certificate.
@@ -123,6 +129,8 @@ purposes! {
     ChannelBackoff = "istio.agent.channel",
     /// Back-off of Envoy's certificate stream.
     EnvoySecretBackoff = "istio.envoy.secret",
+    /// Back-off of Envoy's stream for the root.
+    EnvoyRootBackoff = "istio.envoy.root",
     /// Back-off of Envoy's configuration stream.
     EnvoyStreamBackoff = "istio.envoy.stream",
     /// Maximum age of a connection.

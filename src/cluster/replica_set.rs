@@ -252,8 +252,9 @@ impl ReplicaSets {
             self.sync_after(id, wait, ctx);
             return;
         }
-        set.failures = 0;
         if set.wishes.is_empty() || set.next_batch == 0 {
+            // Only a sync that did all it set out to do ends the back-off.
+            set.failures = 0;
             set.next_batch = 0;
             self.sync_soon(id, ctx);
         } else {

@@ -334,6 +334,7 @@ impl Model for World {
             Event::Churn(event) => self.churn.handle(event, &mut self.admission, ctx),
             Event::Access(number, event) => self.accesses.handle(number, event, ctx),
             Event::Judge(event) => self.judge.handle(event, &self.sidecars, ctx),
+            Event::Admission(event) => self.admission.handle(event, ctx),
         }
     }
 

@@ -192,6 +192,7 @@ fn read(path: &Path, text: String, origin: Origin, overrides: &Overrides) -> Res
     let mut warnings = material.warnings.clone();
     warnings.extend(odd);
     warnings.extend(unused(path, &experiment, &text, &designs));
+    warnings.extend(outlived(path, head.horizon, &designs));
     let inputs = inputs(path, text, files, &designs);
     Ok(Scenario {
         name: stem,
@@ -212,6 +213,20 @@ fn read(path: &Path, text: String, origin: Origin, overrides: &Overrides) -> Res
         input_digest: digest(&inputs, overrides),
         inputs,
         warnings,
+    })
+}
+
+/// What the simulated world leaves out although it would happen before the horizon: the end of certificates.
+fn outlived(path: &Path, horizon: SimTime, designs: &[Design]) -> Option<String> {
+    let lives = designs.iter().filter_map(|design| design.world.istio.as_ref());
+    let life = lives.map(|istio| istio.params.certificate_lifetime).min()?;
+    (horizon > SimTime::ZERO + life).then(|| {
+        format!(
+            "{}: certificates live {} h and are renewed after half of that, neither of which is simulated, and the horizon lies \
+             beyond it: what expires in a long outage is missing",
+            path.display(),
+            life.as_secs_f64() / 3600.0
+        )
     })
 }
 

@@ -127,7 +127,7 @@ fn the_nearest_set_below_a_version_is_taken_and_said() {
     assert_eq!(model_of("cilium", "1.16.3"), Ok(("cilium 1.15".to_owned(), Some(note))));
     assert_eq!(
         model_of("istio", "1.9").map_err(|error| error.hint),
-        Err(Some("parameter sets exist for istio 1.14, 1.21".to_owned()))
+        Err(Some("parameter sets exist for istio 1.14, 1.21, 1.27".to_owned()))
     );
     assert!(choose("istio", "2").is_ok());
     assert!(choose("istio", "").is_err() && choose("istio", "1.x").is_err());

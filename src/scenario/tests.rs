@@ -30,6 +30,15 @@ fn text(errors: &[InputError]) -> String {
     lines.join("\n")
 }
 
+/// Certificates live 24 h and do not expire here yet.
+#[test]
+fn a_horizon_beyond_the_life_of_a_certificate_is_warned_of_once() {
+    let warnings = |horizon: &str| built_in("istiod-cut-off", &[horizon]).warnings;
+    let of_certificates = |warning: &String| warning.contains("certificates live 24 h");
+    assert_eq!(warnings("horizon=24h").iter().filter(|w| of_certificates(w)).count(), 0);
+    assert_eq!(warnings("horizon=25h").iter().filter(|w| of_certificates(w)).count(), 1);
+}
+
 #[test]
 fn designs_of_the_built_in_experiments() {
     let mut table = String::new();

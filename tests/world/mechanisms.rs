@@ -174,34 +174,39 @@ fn c_ends_the_delays_of_b() {
 }
 
 #[test]
-fn d_alone_keeps_the_whole_batch_back_for_ten_seconds_a_call() {
+fn d_alone_keeps_pods_back_for_ten_seconds_a_call() {
     let lab = cut_only(&[CutParty::Webhook], &[]);
-    let mut runs = 0_u64;
+    let (mut whole, mut part, mut twice) = (0, 0, 0);
     for replication in 0..3 * RUNS {
         let outcome = lab.one(replication);
-        let delayed: Vec<&PodRecord> = measured(&outcome)
-            .filter(|pod| lost_s(pod, DelayCause::Webhook) > 0.0)
-            .collect();
-        runs += u64::from(!delayed.is_empty());
         for pod in measured(&outcome) {
             only_cause(pod, Some(DelayCause::Webhook));
         }
-        // The connection to the webhook stands or does not: it is the same for all pods of the batch.
-        assert!(
-            delayed.is_empty() || delayed.len() == 14,
-            "{replication}: {}",
-            delayed.len()
-        );
-        for pod in delayed {
+        let lost: Vec<f64> = measured(&outcome)
+            .map(|pod| lost_s(pod, DelayCause::Webhook))
+            .filter(|lost| *lost > 0.0)
+            .collect();
+        for pod in measured(&outcome).filter(|pod| lost_s(pod, DelayCause::Webhook) > 0.0) {
             let lost = lost_s(pod, DelayCause::Webhook);
             assert_eq!(Some(lost), pod.admission.map(|phase| phase.as_secs_f64()), "{pod:?}");
-            // Calls time out one after another, on the dead connection for 45 s, then on new ones with probability 1/3.
-            assert!((10.0..=150.0).contains(&lost), "{lost} s: {pod:?}");
-            assert_eq!(pod.delayed_by, Some(DelayCause::Webhook), "{pod:?}");
+            // One call that meets the cut costs 10 s, and closes its connection.
+            assert!(lost >= 10.0 && lost % 10.0 < 1.5, "{lost} s: {pod:?}");
         }
+        match lost.len() {
+            0 => {}
+            14 => whole += 1,
+            _ => part += 1,
+        }
+        twice += u64::from(lost.iter().any(|lost| *lost > 15.0));
     }
-    // The API server's one connection goes to one of three Istiods.
-    assert!((RUNS / 2..3 * RUNS / 2).contains(&runs), "{runs} of {} runs", 3 * RUNS);
+    let runs = 3 * RUNS;
+    eprintln!("{whole} batches late as a whole, {part} in part, {twice} by two calls or more, of {runs}");
+    // The first call of the batch takes one connection, or dials one, to one of three Istiods.
+    assert!(
+        (RUNS * 7 / 10..RUNS * 13 / 10).contains(&whole),
+        "{whole} of {runs} runs"
+    );
+    assert!(part > 0 && part < runs / 3, "{part} of {runs} runs");
 }
 
 #[test]

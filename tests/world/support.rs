@@ -202,3 +202,26 @@ pub fn agrees(what: &str, expected: f64, z: impl Fn(f64) -> f64) {
         "{what} has no power: {low}, {high}"
     );
 }
+
+/// The two-sided probability of a count at least as far out as this one, among independent trials: twice the smaller tail.
+pub fn binomial_p(hits: usize, trials: usize, share: f64) -> f64 {
+    let log_choose = |k: usize| -> f64 { (1..=k).map(|i| ((trials - k + i) as f64 / i as f64).ln()).sum() };
+    let term = |k: usize| match (k, trials - k) {
+        (0, misses) => (1.0 - share).powi(misses as i32),
+        (hits, 0) => share.powi(hits as i32),
+        (hits, misses) => (log_choose(k) + hits as f64 * share.ln() + misses as f64 * (1.0 - share).ln()).exp(),
+    };
+    let below: f64 = (0..=hits).map(term).sum();
+    let above: f64 = (hits..=trials).map(term).sum();
+    (2.0 * below.min(above)).min(1.0)
+}
+
+/// The Kolmogorov-Smirnov distance of two samples; values that never came are infinite.
+pub fn ks_distance(one: &[f64], other: &[f64]) -> f64 {
+    let at_most =
+        |values: &[f64], x: f64| values.iter().filter(|value| **value <= x).count() as f64 / values.len() as f64;
+    let finite = one.iter().chain(other).filter(|value| value.is_finite());
+    finite
+        .map(|&x| (at_most(one, x) - at_most(other, x)).abs())
+        .fold(0.0, f64::max)
+}

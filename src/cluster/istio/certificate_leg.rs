@@ -1,11 +1,16 @@
 //! The certificate leg of a sidecar: pilot-agent's request, its callers, its attempts and its channel.
 //!
-//! **Modelled**: two callers of one request behind a mutex, the warm-up loop with its back-off and Envoy's stream with its
-//! own; five attempts of one call on codes that are retried; Unauthenticated, which is not; the channel that is kept after
-//! a failure (up to 1.20) or dialled anew (from 1.21); the channel's own redial after a failed connect; the connection's age.
+//! **Modelled**: three callers of one request behind a mutex, the warm-up loop with its back-off and Envoy's streams for
+//! the certificate and for the root, each with its own; five attempts of one call on codes that are retried;
+//! Unauthenticated, which is not; the channel that is kept after a failure (up to 1.20) or closed and dialled anew at once
+//! (from 1.21); after a failed connect, calls that wait for the channel's next one (up to 1.20) or fail until it stands
+//! (from 1.21); the connection's age.
 //! **Left out**: the flat back-off after 15 minutes, renewal, keep-alive of the channel, the kernel's own give-up.
-//! **Parameters**: `csr_*`, `warm_up_*`, `envoy_*`, `channel_*`. **Validated by**: event-log tests and closed forms in `tests/`.
+//! **Parameters**: `csr_*`, `warm_up_*`, `envoy_*`, `channel_*`. **Validated by**: the measured starts in
+//! `tests/world/measured_starts.rs`; event-log tests and closed forms in `tests/`.
 //! Source: `istio.md` section 1.
+
+use smallvec::SmallVec;
 
 use super::connection::{Connection, Dial, Leg, LegHistory, Syn};
 use super::sidecar::{Answer, SidecarEvent};
@@ -15,7 +20,7 @@ use crate::cluster::ids::PodId;
 use crate::cluster::purpose::Purpose;
 use crate::cluster::records::DelayCause;
 use crate::cluster::story::{Fact, LegFact, Wait};
-use crate::kernel::{EventClass, SimDuration};
+use crate::kernel::{EventClass, SimDuration, SimTime};
 
 /// Who asks for the certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,19 +29,8 @@ pub enum Caller {
     WarmUp,
     /// Envoy, once its configuration refers to the certificate.
     Envoy,
-}
-
-impl Caller {
-    const fn other(self) -> Self {
-        match self {
-            Self::WarmUp => Self::Envoy,
-            Self::Envoy => Self::WarmUp,
-        }
-    }
-
-    const fn index(self) -> usize {
-        self as usize
-    }
+    /// Envoy, which asks for the root on a stream of its own; without one in the cache that takes a certificate, too.
+    EnvoyRoot,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -44,7 +38,7 @@ enum Channel {
     Idle,
     Connecting(Dial),
     Ready(Connection),
-    /// Waiting before it dials again.
+    /// Waiting before it may dial again.
     Failed,
 }
 
@@ -63,9 +57,9 @@ pub struct CertificateLeg {
     requests: u32,
     connect_failures: u32,
     call: Option<Call>,
-    /// Callers that wait for the mutex.
-    waiting: [bool; 2],
-    failures: [u32; 2],
+    /// Callers that wait for the mutex, in order.
+    waiting: SmallVec<[Caller; 3]>,
+    failures: [u32; 3],
     obtained: bool,
     /// Landings and losses.
     pub history: LegHistory,
@@ -79,8 +73,8 @@ impl Default for CertificateLeg {
             requests: 0,
             connect_failures: 0,
             call: None,
-            waiting: [false; 2],
-            failures: [0; 2],
+            waiting: SmallVec::new(),
+            failures: [0; 3],
             obtained: false,
             history: LegHistory::default(),
         }
@@ -94,7 +88,7 @@ impl CertificateLeg {
             return;
         }
         if self.call.is_some() {
-            self.waiting[caller.index()] = true;
+            self.waiting.push(caller);
         } else {
             self.call = Some(Call {
                 caller,
@@ -108,21 +102,24 @@ impl CertificateLeg {
     /// Sends the request, or makes it wait for the channel, or fails it.
     fn issue(&mut self, pod: PodId, ctx: &mut Ctx) {
         let now = ctx.now();
+        let fails_fast = ctx.blueprint().istio().params.channel_fails_fast_while_redialling;
         match self.channel {
             Channel::Ready(connection) if now < connection.aged_at => {
                 self.history.attempt(now);
                 self.send(connection, pod, ctx);
             }
             Channel::Ready(_) | Channel::Idle => {
-                self.wait_for_channel();
+                self.wait_for_channel(now);
                 self.dial(pod, ctx);
             }
-            Channel::Connecting(_) => self.wait_for_channel(),
+            Channel::Connecting(_) if fails_fast && self.connect_failures > 0 => self.attempt_failed(true, pod, ctx),
+            Channel::Connecting(_) => self.wait_for_channel(now),
             Channel::Failed => self.attempt_failed(true, pod, ctx),
         }
     }
 
-    fn wait_for_channel(&mut self) {
+    fn wait_for_channel(&mut self, now: SimTime) {
+        self.history.attempt(now);
         if let Some(call) = &mut self.call {
             call.waiting_for_channel = true;
         }
@@ -130,7 +127,6 @@ impl CertificateLeg {
 
     fn dial(&mut self, pod: PodId, ctx: &mut Ctx) {
         self.serial += 1;
-        self.history.attempt(ctx.now());
         match Dial::begin(pod, Leg::Certificate, self.serial, &mut self.history, ctx) {
             Some((dial, Syn::Answered | Syn::Lost)) => self.channel = Channel::Connecting(dial),
             Some((_, Syn::Refused)) | None => self.connect_failed(DelayCause::Connection, pod, ctx),
@@ -204,19 +200,19 @@ impl CertificateLeg {
                 true
             }
             Answer::Unauthenticated => {
-                self.history.fail(DelayCause::TokenReview);
+                self.history.fail(answer.cause());
                 self.call_failed(pod, ctx);
                 false
             }
-            Answer::Unavailable => {
+            Answer::Unavailable | Answer::NotServing => {
                 // The connection has ended; the next attempt dials.
                 self.channel = Channel::Idle;
-                self.history.fail(DelayCause::TokenReview);
+                self.history.fail(answer.cause());
                 self.attempt_failed(true, pod, ctx);
                 false
             }
             Answer::ResourceExhausted => {
-                self.history.fail(DelayCause::IstiodLimiter);
+                self.history.fail(answer.cause());
                 self.attempt_failed(true, pod, ctx);
                 false
             }
@@ -235,9 +231,13 @@ impl CertificateLeg {
             ))
             .min(params.channel_backoff_max);
         let key = ctx.shared.key(pod).child(230).child(u64::from(self.serial));
-        let wait = ctx
-            .stream(Purpose::ChannelBackoff, key)
-            .around(centre, params.channel_backoff_jitter_ratio);
+        // The first wait has no spread.
+        let wait = if self.connect_failures == 0 {
+            centre
+        } else {
+            ctx.stream(Purpose::ChannelBackoff, key)
+                .around(centre, params.channel_backoff_jitter_ratio)
+        };
         self.connect_failures += 1;
         note(pod, LegFact::Waits(Wait::Channel, ctx.now() + wait), ctx);
         let serial = self.serial;
@@ -252,10 +252,14 @@ impl CertificateLeg {
         }
     }
 
-    /// The channel's back-off is over: it dials by itself.
+    /// The channel's back-off is over: it dials by itself if calls fail meanwhile, else with the next call.
     pub fn channel_redials(&mut self, serial: u32, pod: PodId, ctx: &mut Ctx) {
         if serial == self.serial && matches!(self.channel, Channel::Failed) && !self.obtained {
-            self.dial(pod, ctx);
+            if ctx.blueprint().istio().params.channel_fails_fast_while_redialling {
+                self.dial(pod, ctx);
+            } else {
+                self.channel = Channel::Idle;
+            }
         }
     }
 
@@ -299,13 +303,14 @@ impl CertificateLeg {
     fn call_failed(&mut self, pod: PodId, ctx: &mut Ctx) {
         let Some(call) = self.call.take() else { return };
         if ctx.blueprint().istio().params.csr_redial_on_error {
-            self.channel = Channel::Idle;
+            // The new channel connects by itself.
             self.connect_failures = 0;
+            self.dial(pod, ctx);
         }
         let wait = self.back_off(call.caller, pod, ctx);
         let whose = match call.caller {
             Caller::WarmUp => Wait::WarmUp,
-            Caller::Envoy => Wait::EnvoySecret,
+            Caller::Envoy | Caller::EnvoyRoot => Wait::EnvoySecret,
         };
         note(pod, LegFact::Waits(whose, ctx.now() + wait), ctx);
         ctx.after(
@@ -314,16 +319,16 @@ impl CertificateLeg {
             wait,
             Event::Sidecar(pod, SidecarEvent::CallerWakes(call.caller)),
         );
-        let other = call.caller.other();
-        if std::mem::take(&mut self.waiting[other.index()]) {
-            self.caller_asks(other, pod, ctx);
+        if !self.waiting.is_empty() {
+            let next = self.waiting.remove(0);
+            self.caller_asks(next, pod, ctx);
         }
     }
 
     fn back_off(&mut self, caller: Caller, pod: PodId, ctx: &Ctx) -> SimDuration {
         let params = &ctx.blueprint().istio().params;
-        let failures = self.failures[caller.index()];
-        self.failures[caller.index()] += 1;
+        let failures = self.failures[caller as usize];
+        self.failures[caller as usize] += 1;
         let key = ctx.shared.key(pod).child(232).child(u64::from(failures));
         match caller {
             Caller::WarmUp => {
@@ -334,12 +339,17 @@ impl CertificateLeg {
                 ctx.stream(Purpose::WarmUpBackoff, key)
                     .around(centre, params.warm_up_backoff_jitter_ratio)
             }
-            Caller::Envoy => {
+            Caller::Envoy | Caller::EnvoyRoot => {
                 let upper = params
                     .envoy_backoff_initial
                     .scale(libm::exp2(f64::from(failures.min(40))))
                     .min(params.envoy_backoff_max);
-                ctx.stream(Purpose::EnvoySecretBackoff, key).up_to(upper)
+                let purpose = if caller == Caller::Envoy {
+                    Purpose::EnvoySecretBackoff
+                } else {
+                    Purpose::EnvoyRootBackoff
+                };
+                ctx.stream(purpose, key).up_to(upper)
             }
         }
     }

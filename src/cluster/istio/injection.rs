@@ -1,12 +1,15 @@
 //! Admission of pods: the injection webhook that the API server calls before it creates a pod with a sidecar.
 //!
-//! **Modelled**: one connection of the API server to one Istiod that it keeps as long as it works; a time-out when the
-//! Istiod cannot be reached; refusal of the creation (`failurePolicy: Fail`); another Istiod once the dead connection is
-//! detected.
-//! **Left out**: the validation webhook, several API servers, other webhooks.
-//! **Parameters**: `webhook_timeout`, `webhook_latency`, `api_read_idle_timeout`, `api_ping_timeout`.
-//! **Validated by**: the webhook test in `tests/`. That the API server's calls stick to one connection is reported, not
-//! confirmed in source (`istio.md` section 5).
+//! **Modelled**: calls over HTTP/1.1, each of which holds a connection while it runs; a pool of idle connections, of which
+//! a call takes the one that was used last; with none idle a dial, to a back end that the service proxy of the control
+//! plane's node chooses, and whichever comes first: that dial, or a connection that another call gives back; a time limit
+//! per call, after which its connection is closed; refused connections, known at once; refusal of the creation
+//! (`failurePolicy: Fail`). Calls reach the webhook after the request's own way through the API server, so they overlap
+//! the more, the slower the webhook answers.
+//! **Left out**: the validation webhook, several API servers, other webhooks, TLS handshakes, keep-alives of idle
+//! connections; a repair of the link does not reach a call that has met the cut.
+//! **Parameters**: `webhook_*`, `reject_latency`, `api_write_latency`.
+//! **Validated by**: the measured batches in `tests/world/webhook.rs`, and the webhook tests of `mechanisms.rs` there.
 
 use crate::cluster::context::Ctx;
 use crate::cluster::event::{Event, Source};
@@ -15,93 +18,298 @@ use crate::cluster::links::Party;
 use crate::cluster::objects::Write;
 use crate::cluster::purpose::Purpose;
 use crate::cluster::replica_set::ReplicaSetEvent;
+use crate::cluster::spec::CutMode;
 use crate::cluster::story::Fact;
-use crate::kernel::{EntityKey, EventClass, SimTime};
+use crate::kernel::{EntityKey, EventClass, SimDuration, SimTime, Timer};
+
+/// Something the API server's side of admission handles; calls go by their number.
+#[derive(Clone, Copy, Debug)]
+pub enum AdmissionEvent {
+    /// A request to create a pod has come so far that the webhook is asked.
+    Ask(PodId, Option<ReplicaSetId>),
+    /// The connection that a call dials stands.
+    Connected(u64),
+    /// The webhook answers.
+    Answered(u64),
+    /// That connection was refused.
+    Refused(u64),
+    /// The call has used up its time, or the connection that it holds was reset.
+    Failed(u64),
+}
 
 /// The API server's side of admission.
 #[derive(Debug, Default)]
 pub struct Admission {
-    connection: Option<(IstiodId, PodId)>,
+    /// Idle connections; the one that was used last is the last.
+    idle: Vec<Connection>,
+    /// Calls under way, in the order in which they began.
+    calls: Vec<Call>,
+    calls_begun: u64,
     dials: u64,
 }
 
+#[derive(Clone, Copy, Debug)]
+struct Connection {
+    istiod: IstiodId,
+    pod: PodId,
+    idle_since: SimTime,
+}
+
+#[derive(Debug)]
+struct Call {
+    number: u64,
+    pod: PodId,
+    owner: Option<ReplicaSetId>,
+    begun: SimTime,
+    /// The connection that it holds; without one it waits.
+    holds: Option<Connection>,
+    dials: Option<Connection>,
+    time_limit: Option<Timer>,
+}
+
 impl Admission {
-    /// A request to create a pod has reached the API server.
+    /// A request to create a pod leaves its sender.
     pub fn create(&mut self, pod: PodId, owner: Option<ReplicaSetId>, ctx: &mut Ctx) {
         let key = ctx.shared.key(pod).child(CREATE);
         if !ctx.shared.kind(pod).sidecar {
             ctx.write(Source::ApiServer, None, key, Write::CreatePod(pod, owner));
             return;
         }
-        let now = ctx.now();
-        if self
-            .connection
-            .is_none_or(|(istiod, pod)| !alive(istiod, pod, now, ctx))
-        {
-            self.connection = self.dial(ctx);
-        }
-        let reached = self
-            .connection
-            .filter(|(istiod, _)| ctx.shared.links.is_up(Party::Webhook(*istiod)));
-        let params = &ctx.blueprint().istio().params;
-        if reached.is_some() {
-            let law = params.webhook_latency;
-            let latency = ctx.draw(Purpose::WebhookLatency, key, &law);
-            ctx.write_after(Source::ApiServer, None, key, latency, Write::CreatePod(pod, owner));
-            return;
-        }
-        // With an Istiod that does not answer the call times out; without any it fails at once.
-        let wait = if self.connection.is_some() {
-            params.webhook_timeout
-        } else {
-            params.reject_latency.bound()
-        };
-        let what = self.connection;
-        ctx.note(|_| Fact::CreationRefused {
-            pod,
-            istiod: what.map(|(istiod, _)| istiod),
-        });
-        ctx.tell("api server", |shared| match what {
-            Some((istiod, _)) => format!(
-                "gets no answer from the webhook of {istiod} for {}",
-                shared.pod_name(pod)
-            ),
-            None => format!("has no Istiod to ask about {}", shared.pod_name(pod)),
-        });
-        if let Some(owner) = owner {
-            ctx.after(
-                Source::ApiServer,
-                EventClass::Deliver,
-                wait,
-                Event::ReplicaSet(ReplicaSetEvent::Refused(owner, pod)),
-            );
+        let law = ctx.blueprint().spec.kubernetes.api_write_latency;
+        let latency = ctx.draw(Purpose::ApiWrite, key, &law);
+        schedule(EventClass::Physics, latency, AdmissionEvent::Ask(pod, owner), ctx);
+    }
+
+    /// Handles an event.
+    pub fn handle(&mut self, event: AdmissionEvent, ctx: &mut Ctx) {
+        match event {
+            AdmissionEvent::Ask(pod, owner) => self.ask(pod, owner, ctx),
+            AdmissionEvent::Connected(number) => {
+                if let Some(call) = self.call(number)
+                    && let Some(connection) = call.dials.take()
+                {
+                    if call.holds.is_none() {
+                        call.holds = Some(connection);
+                        self.send(number, ctx);
+                    } else {
+                        // Another call's connection came first; this one is for the next.
+                        self.give_back(connection, ctx);
+                    }
+                }
+            }
+            AdmissionEvent::Refused(number) => {
+                if self.call(number).is_some_and(|call| call.holds.is_none()) {
+                    self.failed(number, ctx);
+                }
+            }
+            AdmissionEvent::Answered(number) => self.answered(number, ctx),
+            AdmissionEvent::Failed(number) => self.failed(number, ctx),
         }
     }
 
-    /// Picks an Istiod as the control plane node's service proxy does.
-    fn dial(&mut self, ctx: &Ctx) -> Option<(IstiodId, PodId)> {
-        let service = ctx.blueprint().istiod_service?;
-        let backends = ctx
-            .backends_at(NodeId(0), service)
-            .filter(|backends| !backends.is_empty())?;
+    fn call(&mut self, number: u64) -> Option<&mut Call> {
+        self.calls.iter_mut().find(|call| call.number == number)
+    }
+
+    fn ask(&mut self, pod: PodId, owner: Option<ReplicaSetId>, ctx: &mut Ctx) {
+        self.calls_begun += 1;
+        let number = self.calls_begun;
+        let holds = self.take_idle(ctx);
+        self.calls.push(Call {
+            number,
+            pod,
+            owner,
+            begun: ctx.now(),
+            holds,
+            dials: None,
+            time_limit: None,
+        });
+        if holds.is_some() {
+            self.send(number, ctx);
+        } else {
+            self.dial(number, ctx);
+        }
+    }
+
+    /// The idle connection that was used last, if one still stands.
+    fn take_idle(&mut self, ctx: &Ctx) -> Option<Connection> {
+        let longest = ctx.blueprint().istio().params.webhook_idle_timeout;
+        let now = ctx.now();
+        // An Istiod that ends closes its connections.
+        let stands = |connection: &Connection| {
+            now.since(connection.idle_since) < longest && ctx.shared.physics.pod(connection.pod).running
+        };
+        self.idle.retain(stands);
+        self.idle.pop()
+    }
+
+    /// Dials an Istiod that the service proxy of the control plane's node picks.
+    fn dial(&mut self, number: u64, ctx: &mut Ctx) {
         self.dials += 1;
-        let key = EntityKey::root("webhook").child(self.dials);
-        let choice = ctx.stream(Purpose::WebhookBackend, key).below(backends.len() as u64) as usize;
+        let backends = ctx
+            .blueprint()
+            .istiod_service
+            .and_then(|service| ctx.backends_at(NodeId(0), service))
+            .filter(|backends| !backends.is_empty());
+        let Some(backends) = backends else {
+            refused(number, AdmissionEvent::Refused(number), ctx);
+            return;
+        };
+        let choice = ctx
+            .stream(Purpose::WebhookBackend, dial_key(self.dials))
+            .below(backends.len() as u64) as usize;
         let pod = backends[choice].pod;
-        Some((ctx.istiod_in(pod), pod))
+        let connection = Connection {
+            istiod: ctx.istiod_in(pod),
+            pod,
+            idle_since: ctx.now(),
+        };
+        let key = dial_key(self.dials);
+        let Some(call) = self.call(number) else { return };
+        call.dials = Some(connection);
+        match ctx.shared.links.cut_of(Party::Webhook(connection.istiod)) {
+            // Its SYNs vanish.
+            Some(cut) if cut.mode != CutMode::Reject => limit(call, ctx),
+            None if ctx.shared.physics.pod(pod).running => {
+                let law = ctx.blueprint().spec.network.one_way_latency;
+                let way = ctx.draw(Purpose::OneWay, key, &law);
+                schedule(EventClass::Physics, way * 2, AdmissionEvent::Connected(number), ctx);
+            }
+            _ => refused(number, AdmissionEvent::Refused(number), ctx),
+        }
+    }
+
+    /// Sends a call's request over the connection that it holds.
+    fn send(&mut self, number: u64, ctx: &mut Ctx) {
+        let Some(call) = self.call(number) else { return };
+        let Some(connection) = call.holds else { return };
+        let params = &ctx.shared.blueprint.istio().params;
+        match ctx.shared.links.cut_of(Party::Webhook(connection.istiod)) {
+            None => {
+                let key = ctx.shared.key(call.pod).child(CREATE);
+                let latency = ctx.draw(Purpose::WebhookLatency, key, &params.webhook_latency);
+                let law = ctx.shared.blueprint.spec.network.one_way_latency;
+                let answer = latency + ctx.draw(Purpose::OneWay, key, &law) * 2;
+                if ctx.now() + answer < call.begun + params.webhook_timeout {
+                    schedule(EventClass::Physics, answer, AdmissionEvent::Answered(number), ctx);
+                } else {
+                    limit(call, ctx);
+                }
+            }
+            Some(cut) if cut.mode == CutMode::Reject => refused(number, AdmissionEvent::Failed(number), ctx),
+            // The request vanishes. With `replies_only`, too: what the API server sends is what is lost.
+            Some(_) => limit(call, ctx),
+        }
+    }
+
+    fn answered(&mut self, number: u64, ctx: &mut Ctx) {
+        let Some(call) = self.call(number) else { return };
+        let Some(connection) = call.holds else { return };
+        match ctx.shared.links.cut_of(Party::Webhook(connection.istiod)) {
+            None if ctx.shared.physics.pod(connection.pod).running => {}
+            // The link was cut, or the process ended, while the webhook was at work.
+            Some(cut) if cut.mode != CutMode::Reject => {
+                limit(call, ctx);
+                return;
+            }
+            _ => {
+                self.failed(number, ctx);
+                return;
+            }
+        }
+        let call = self.end(number, ctx);
+        let write = Write::CreatePod(call.pod, call.owner);
+        ctx.after(
+            Source::ApiServer,
+            EventClass::Commit,
+            SimDuration::ZERO,
+            Event::Commit(write),
+        );
+        self.give_back(connection, ctx);
+    }
+
+    /// A call is over.
+    fn end(&mut self, number: u64, ctx: &mut Ctx) -> Call {
+        let index = self.calls.iter().position(|call| call.number == number);
+        let mut call = self.calls.remove(index.expect("a call ends once"));
+        if let Some(timer) = call.time_limit.take() {
+            ctx.kernel.cancel(timer);
+        }
+        call
+    }
+
+    /// A connection goes to the call that has waited longest, or becomes idle.
+    fn give_back(&mut self, mut connection: Connection, ctx: &mut Ctx) {
+        if let Some(call) = self.calls.iter_mut().find(|call| call.holds.is_none()) {
+            call.holds = Some(connection);
+            let number = call.number;
+            self.send(number, ctx);
+        } else if self.idle.len() < ctx.blueprint().istio().params.webhook_idle_connections as usize {
+            connection.idle_since = ctx.now();
+            self.idle.push(connection);
+        }
+    }
+
+    /// A call failed: its connection is closed and the creation refused.
+    fn failed(&mut self, number: u64, ctx: &mut Ctx) {
+        if self.call(number).is_none() {
+            return;
+        }
+        let call = self.end(number, ctx);
+        let (pod, begun) = (call.pod, call.begun);
+        let called = call.holds.or(call.dials);
+        let istiod = called.map(|connection| connection.istiod);
+        ctx.note(|_| Fact::CreationRefused {
+            pod,
+            istiod,
+            asked: begun,
+        });
+        ctx.tell("api server", |shared| {
+            let pod = shared.pod_name(pod);
+            istiod.map_or_else(
+                || format!("has no Istiod to ask about {pod}"),
+                |istiod| format!("cannot ask the webhook of {istiod} about {pod}, asked at {begun}"),
+            )
+        });
+        match call.owner {
+            Some(owner) => {
+                ctx.after(
+                    Source::ApiServer,
+                    EventClass::Deliver,
+                    SimDuration::ZERO,
+                    Event::ReplicaSet(ReplicaSetEvent::Refused(owner, pod)),
+                );
+            }
+            // Nobody asks again.
+            None => ctx.shared.recorder.removed(pod, ctx.kernel.now()),
+        }
     }
 }
 
-/// Whether the connection still stands as far as the API server can tell.
-fn alive(istiod: IstiodId, pod: PodId, now: SimTime, ctx: &Ctx) -> bool {
-    if !ctx.shared.physics.pod(pod).running {
-        return false;
+/// The call fails when its time is over.
+fn limit(call: &mut Call, ctx: &mut Ctx) {
+    if call.time_limit.is_none() {
+        let at = call.begun + ctx.blueprint().istio().params.webhook_timeout;
+        let event = Event::Admission(AdmissionEvent::Failed(call.number));
+        call.time_limit = Some(ctx.at(Source::ApiServer, EventClass::Timer, at, event));
     }
-    let params = &ctx.blueprint().istio().params;
-    ctx.shared
-        .links
-        .cut_of(Party::Webhook(istiod))
-        .is_none_or(|cut| now.since(cut.since) < params.api_read_idle_timeout + params.api_ping_timeout)
+}
+
+/// A connection is refused or reset: that is known after a round trip.
+fn refused(number: u64, event: AdmissionEvent, ctx: &mut Ctx) {
+    let law = ctx.blueprint().istio().params.reject_latency;
+    let key = EntityKey::root("webhook call").child(number);
+    let latency = ctx.draw(Purpose::WebhookRefused, key, &law);
+    schedule(EventClass::Physics, latency, event, ctx);
+}
+
+fn schedule(class: EventClass, wait: SimDuration, event: AdmissionEvent, ctx: &mut Ctx) {
+    ctx.after(Source::ApiServer, class, wait, Event::Admission(event));
+}
+
+/// The key of the draws of one dial.
+fn dial_key(dials: u64) -> EntityKey {
+    EntityKey::root("webhook").child(dials)
 }
 
 /// Addresses the latency of a pod's creation.

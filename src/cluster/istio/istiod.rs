@@ -4,7 +4,8 @@
 //! a deadline; the client's rate limit towards the API server; what a cut link makes of a review: before the dead
 //! connection is detected everything in flight fails when it is, afterwards each review dials on its own and fails after
 //! the dial time-out, or at once if packets are rejected; readiness that never looks at the API server again; snapshots
-//! of back ends after a debounce; the rate limit of new streams; the maximum age of connections.
+//! of back ends after a debounce; the rate limit of new streams; the maximum age of connections; an Istiod that starts
+//! while its link is cut, which dials again and again and begins its work after the repair.
 //! **Left out**: CPU, generation order, leader work, other authenticators, restarts; a review in flight does not profit
 //! from a repair of the link.
 //! **Parameters**: `api_*`, `token_review_latency`, `sign_latency`, `first_push_latency`, `debounce_*`, `stream_*`.
@@ -64,6 +65,17 @@ pub struct Request {
 #[derive(Debug, Default)]
 pub struct Istiods {
     istiods: Vec<Option<Istiod>>,
+    /// Those that cannot begin, as their link is cut.
+    waiting: Vec<Waiting>,
+}
+
+/// An Istiod that dials the API server since its link was found cut.
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    id: IstiodId,
+    pod: PodId,
+    since: SimTime,
+    mode: CutMode,
 }
 
 #[derive(Debug)]
@@ -84,16 +96,7 @@ impl Istiods {
     /// Handles an event of one Istiod.
     pub fn handle(&mut self, id: IstiodId, event: IstiodEvent, ctx: &mut Ctx) {
         match event {
-            IstiodEvent::Start(pod) => {
-                let law = ctx.blueprint().istio().params.istiod_start_latency;
-                let latency = ctx.draw(Purpose::IstiodStart, ctx.shared.key(pod), &law);
-                ctx.after(
-                    Source::Istiod(id),
-                    EventClass::Physics,
-                    latency,
-                    Event::Istiod(id, IstiodEvent::Serving(pod)),
-                );
-            }
+            IstiodEvent::Start(pod) => self.start(id, pod, SimDuration::ZERO, ctx),
             IstiodEvent::Serving(pod) => self.serving(id, pod, ctx),
             IstiodEvent::SliceSeen(service, index) => {
                 // A cut-off Istiod hears nothing.
@@ -104,16 +107,48 @@ impl Istiods {
             IstiodEvent::Debounced => self.snapshot(id, ctx),
             IstiodEvent::Request(request) => self.request(id, request, ctx),
             IstiodEvent::Reviewed(request, passed) => self.reviewed(id, request, passed, ctx),
-            IstiodEvent::Repaired => self.list(id, ctx),
+            IstiodEvent::Repaired => {
+                self.list(id, ctx);
+                if let Some(index) = self.waiting.iter().position(|waiting| waiting.id == id) {
+                    let waiting = self.waiting.remove(index);
+                    let connected = connects(waiting, ctx);
+                    self.start(id, waiting.pod, connected.since(ctx.now()), ctx);
+                }
+            }
         }
+    }
+
+    /// Its container starts, or its first connection stands after a wait: all its start still lies before it.
+    fn start(&mut self, id: IstiodId, pod: PodId, wait: SimDuration, ctx: &mut Ctx) {
+        if !self.waits(id, pod, ctx) {
+            let law = ctx.blueprint().istio().params.istiod_start_latency;
+            let latency = ctx.draw(Purpose::IstiodStart, ctx.shared.key(pod), &law);
+            let event = Event::Istiod(id, IstiodEvent::Serving(pod));
+            ctx.after(Source::Istiod(id), EventClass::Physics, wait + latency, event);
+        }
+    }
+
+    /// Whether its link is cut, so that it waits for the repair.
+    fn waits(&mut self, id: IstiodId, pod: PodId, ctx: &mut Ctx) -> bool {
+        let Some(cut) = ctx.shared.links.cut_of(Party::Istiod(id)) else {
+            return false;
+        };
+        ctx.tell("istiod", |_| format!("{id} cannot begin without the API server"));
+        self.waiting.push(Waiting {
+            id,
+            pod,
+            since: ctx.now(),
+            mode: cut.mode,
+        });
+        true
     }
 
     fn serving(&mut self, id: IstiodId, pod: PodId, ctx: &mut Ctx) {
         let Some((node, _)) = ctx.shared.physics.pod(pod).place else {
             return;
         };
-        if !ctx.shared.links.is_up(Party::Istiod(id)) {
-            return; // It never syncs its caches, so it never becomes ready.
+        if !ctx.shared.physics.pod(pod).running || self.waits(id, pod, ctx) {
+            return; // Before it has synced its caches it is not ready.
         }
         let params = &ctx.blueprint().istio().params;
         let istiod = Istiod {
@@ -195,7 +230,7 @@ impl Istiods {
         let now = ctx.now();
         let stream_wait_max = ctx.blueprint().istio().params.stream_wait_max;
         let Some(istiod) = self.istiod(id) else {
-            answer(id, request, Answer::Unavailable, SimDuration::ZERO, ctx);
+            answer(id, request, Answer::NotServing, SimDuration::ZERO, ctx);
             return;
         };
         let turn = match request.leg {
@@ -289,7 +324,7 @@ fn failure(id: IstiodId, cut: Cut, start: SimTime, ctx: &Ctx) -> (SimTime, Revie
         .child(cut.since.as_nanos());
     match cut.mode {
         CutMode::Reject => {
-            let end = start + ctx.draw(Purpose::LastFrameAge, key, &params.reject_latency);
+            let end = start + ctx.draw(Purpose::ReviewRejected, key, &params.reject_latency);
             (end, ReviewFailure::Rejected)
         }
         CutMode::Drop | CutMode::RepliesOnly => {
@@ -303,6 +338,42 @@ fn failure(id: IstiodId, cut: Cut, start: SimTime, ctx: &Ctx) -> (SimTime, Revie
             }
         }
     }
+}
+
+/// When an Istiod that dialled all the time has its first connection, now that the link works: at the next SYN of a dial
+/// that is under way, or with its next dial.
+fn connects(waiting: Waiting, ctx: &Ctx) -> SimTime {
+    let now = ctx.now();
+    let params = &ctx.blueprint().istio().params;
+    let network = &ctx.blueprint().spec.network;
+    let key = EntityKey::root("istiod")
+        .child(u64::from(waiting.id.0))
+        .child(waiting.since.as_nanos());
+    let mut backoffs = ctx.stream(Purpose::IstiodRedial, key);
+    let mut dialled = waiting.since;
+    for tries in 0..10_000_u32 {
+        let mut syn = dialled;
+        for sent in 0..=network.syn_retransmits.min(20) {
+            if syn >= now || waiting.mode == CutMode::Reject {
+                break;
+            }
+            syn += network.syn_retransmit_initial * (1 << sent);
+        }
+        let given_up = match waiting.mode {
+            CutMode::Reject => dialled + params.reject_latency.bound(),
+            CutMode::Drop | CutMode::RepliesOnly => dialled + params.api_dial_timeout,
+        };
+        if syn >= now && syn <= given_up {
+            return syn;
+        }
+        // From one wait to twice as long.
+        let least = params
+            .api_backoff_initial
+            .scale(libm::exp2(f64::from(tries.min(40))))
+            .min(params.api_backoff_max);
+        dialled = given_up + least + backoffs.up_to(least);
+    }
+    dialled
 }
 
 fn schedule_review(id: IstiodId, request: Request, end: SimTime, passed: bool, ctx: &mut Ctx) {

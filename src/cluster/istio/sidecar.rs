@@ -18,6 +18,7 @@ use crate::cluster::judge::JudgeEvent;
 use crate::cluster::kubelet::Kubelets;
 use crate::cluster::objects::Backends;
 use crate::cluster::purpose::Purpose;
+use crate::cluster::records::DelayCause;
 use crate::cluster::story::messages::request_words;
 use crate::cluster::story::{Fact, LegFact};
 use crate::kernel::{EventClass, SimDuration};
@@ -61,10 +62,24 @@ pub enum Answer {
     Ok,
     /// The token could not be checked, or was refused.
     Unauthenticated,
-    /// The connection was cut, or Istiod does not serve.
+    /// The connection reached its age before the token was checked, and was cut.
     Unavailable,
     /// Too many new streams.
     ResourceExhausted,
+    /// This Istiod does not serve yet: nobody took the request.
+    NotServing,
+}
+
+impl Answer {
+    /// What it counts as if it is a failure.
+    #[must_use]
+    pub const fn cause(self) -> DelayCause {
+        match self {
+            Self::Ok | Self::Unauthenticated | Self::Unavailable => DelayCause::TokenReview,
+            Self::ResourceExhausted => DelayCause::IstiodLimiter,
+            Self::NotServing => DelayCause::Connection,
+        }
+    }
 }
 
 /// All sidecars.
@@ -261,8 +276,9 @@ impl Sidecar {
             self.has_configuration = true;
             ctx.shared.recorder.configuration_received(pod, ctx.kernel.now());
             if !self.has_certificate {
-                // Envoy's configuration refers to the certificate: it asks for it, too.
+                // Envoy's configuration refers to certificate and root: it asks for both, too.
                 self.certificate.caller_asks(Caller::Envoy, pod, ctx);
+                self.certificate.caller_asks(Caller::EnvoyRoot, pod, ctx);
             }
             self.warm_up(pod, ctx);
         }

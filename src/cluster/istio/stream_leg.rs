@@ -116,8 +116,7 @@ impl StreamLeg {
                 );
                 return Some(connection);
             }
-            Answer::ResourceExhausted => self.failed(DelayCause::IstiodLimiter, pod, ctx),
-            Answer::Unauthenticated | Answer::Unavailable => self.failed(DelayCause::TokenReview, pod, ctx),
+            failure => self.failed(failure.cause(), pod, ctx),
         }
         None
     }

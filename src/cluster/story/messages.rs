@@ -92,7 +92,7 @@ pub const fn answer_words(leg: Leg, answer: Answer) -> &'static str {
         (Leg::Certificate, Answer::Ok) => "the certificate",
         (Leg::Configuration, Answer::Ok) => "the configuration",
         (_, Answer::Unauthenticated) => "Unauthenticated",
-        (_, Answer::Unavailable) => "Unavailable",
+        (_, Answer::Unavailable | Answer::NotServing) => "Unavailable",
         (_, Answer::ResourceExhausted) => "ResourceExhausted",
     }
 }

@@ -85,12 +85,14 @@ pub enum Fact {
         /// How it reads that Istiod's snapshots; frozen if the stream has ended.
         path: Path,
     },
-    /// The API server got no answer from a webhook and refused to create a pod.
+    /// The API server got nothing from a webhook and refused to create a pod.
     CreationRefused {
         /// The pod.
         pod: PodId,
         /// The Istiod that was called, if there was one.
         istiod: Option<IstiodId>,
+        /// When it was called.
+        asked: SimTime,
     },
     /// Something about a request of the script's client.
     Access(u32, AccessFact),

@@ -39,10 +39,12 @@ pub(super) fn slowest(past: &Past, records: &[PodRecord]) -> Option<PodStory> {
 }
 
 fn pod_story(past: &Past, pod: PodId, record: &PodRecord) -> PodStory {
-    let refusals = past.story.facts().filter_map(|(time, fact)| match fact {
-        Fact::CreationRefused { pod: own, istiod } if *own == pod => {
-            Some((time, istiod.map(|istiod| istiod.to_string())))
-        }
+    let refusals = past.story.facts().filter_map(|(_, fact)| match fact {
+        Fact::CreationRefused {
+            pod: own,
+            istiod,
+            asked,
+        } if *own == pod => Some((*asked, istiod.map(|istiod| istiod.to_string()))),
         _ => None,
     });
     let lost = past.shared.recorder.times(pod).legs();

@@ -178,6 +178,7 @@ fn one_asked(asked: &Asked) -> String {
         Some((time, Answer::Ok)) => format!("answered at {}", at(time)),
         Some((time, Answer::Unauthenticated)) => format!("answered Unauthenticated at {}", at(time)),
         Some((time, Answer::Unavailable)) => format!("cut at {}", at(time)),
+        Some((time, Answer::NotServing)) => format!("refused by an Istiod that does not serve yet at {}", at(time)),
         Some((time, Answer::ResourceExhausted)) => format!("refused for Istiod's limits at {}", at(time)),
         None => "never answered".to_owned(),
     };

@@ -299,7 +299,7 @@ impl<'a> Making<'a> {
                     let track = self.track(self.nodes[pod.index()], "Cilium agent");
                     self.decision(track, time, format!("frees {ip} of {}", past.shared.pod_name(*pod)));
                 }
-                Fact::CreationRefused { pod, istiod } => {
+                Fact::CreationRefused { pod, istiod, .. } => {
                     let track = self.track(None, API_SERVER);
                     let whom = istiod.map_or("no Istiod".to_owned(), |istiod| istiod.to_string());
                     let pod = past.shared.pod_name(*pod);
