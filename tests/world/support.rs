@@ -205,12 +205,8 @@ pub fn agrees(what: &str, expected: f64, z: impl Fn(f64) -> f64) {
 
 /// The two-sided probability of a count at least as far out as this one, among independent trials: twice the smaller tail.
 pub fn binomial_p(hits: usize, trials: usize, share: f64) -> f64 {
-    let log_choose = |k: usize| -> f64 { (1..=k).map(|i| ((trials - k + i) as f64 / i as f64).ln()).sum() };
-    let term = |k: usize| match (k, trials - k) {
-        (0, misses) => (1.0 - share).powi(misses as i32),
-        (hits, 0) => share.powi(hits as i32),
-        (hits, misses) => (log_choose(k) + hits as f64 * share.ln() + misses as f64 * (1.0 - share).ln()).exp(),
-    };
+    let ways = |k: usize| (1..=k).fold(1.0, |ways, i| ways * (trials - k + i) as f64 / i as f64);
+    let term = |k: usize| ways(k) * libm::pow(share, k as f64) * libm::pow(1.0 - share, (trials - k) as f64);
     let below: f64 = (0..=hits).map(term).sum();
     let above: f64 = (hits..=trials).map(term).sum();
     (2.0 * below.min(above)).min(1.0)

@@ -155,10 +155,10 @@ fn the_measured_batches_refuse_other_models() {
     // One connection: all pods or none.
     assert!(binomial_p(seen(Batch::Later), lab.len(), 0.0) < P_MIN);
     // A dial per call: somebody nearly always meets the bad back end.
-    let none = (2.0_f64 / 3.0).powi(PODS as i32);
+    let none = libm::pow(2.0 / 3.0, PODS as f64);
     assert!(binomial_p(seen(Batch::Not), lab.len(), none) < P_MIN);
     // A dial for each call that finds no idle connection, which nothing but that dial can serve: eight calls overlap.
-    let none = (2.0_f64 / 3.0).powi(8);
+    let none = libm::pow(2.0 / 3.0, 8.0);
     assert!(binomial_p(seen(Batch::Not), lab.len(), none) < P_MIN);
 }
 
