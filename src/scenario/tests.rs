@@ -272,9 +272,7 @@ fn every_form_is_read() {
     let design = &scenario.designs[0];
     assert_eq!(
         design.notes,
-        [
-            "kubernetes 1.30: the nearest parameter set that applies is 1.27 (1.27 to 1.31)"
-        ]
+        ["kubernetes 1.30: the nearest parameter set that applies is 1.27 (1.27 to 1.31)"]
     );
     let world = &design.world;
     assert_eq!((world.network_enforced, world.mesh_enforced), (true, true));

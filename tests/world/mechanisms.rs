@@ -27,7 +27,11 @@ fn cut_only(parties: &[CutParty], changes: &[&str]) -> Lab {
             .truncate(scaled.expect("the script looks for a reused address"));
         world.faults[0].parties = parties.to_vec();
     };
-    let mut all = vec!["parameters.cilium.ipcache_latency=1ms"];
+    let mut all = vec![
+        "parameters.cilium.ipcache_latency=1ms",
+        "parameters.kubernetes.kubelet_client_qps=1000",
+        "parameters.kubernetes.kubelet_client_burst=1000",
+    ];
     all.extend(changes);
     Bench::of("istiod-cut-off", &all)
         .only("cilium-istio-1.21")
@@ -50,9 +54,10 @@ fn lost_s(pod: &PodRecord, cause: DelayCause) -> f64 {
     of_cause.map(|(_, lost)| lost.as_secs_f64()).sum()
 }
 
-/// Nothing but this cause and the limiter of endpoint creations, which has nothing to do with the cut.
+/// Nothing but this cause and the limits of endpoint creations and of the kubelet, which have nothing to do with the cut.
 fn only_cause(pod: &PodRecord, cause: Option<DelayCause>) {
-    let known = |other: DelayCause| other == DelayCause::EndpointLimiter || Some(other) == cause;
+    let at_start = [DelayCause::EndpointLimiter, DelayCause::KubeletApi];
+    let known = |other: DelayCause| at_start.contains(&other) || Some(other) == cause;
     assert!(pod.delays.iter().all(|(other, _)| known(*other)), "{pod:?}");
     assert!(pod.delayed_by.is_none() || pod.delayed_by == cause, "{pod:?}");
 }

@@ -30,7 +30,10 @@ fn first_requests(identity_latency: &str) -> Vec<AccessClass> {
         let (sleep, server) = (workload(world, "sleep-v1"), workload(world, "helloworld-v1"));
         world.horizon = at(300.0);
         world.faults.clear();
-        let to = world.services.iter().position(|service| service.name == "helloworld-v1");
+        let to = world
+            .services
+            .iter()
+            .position(|service| service.name == "helloworld-v1");
         let probe = Step::Probe(ProbeSpec {
             from: ProbeFrom::Workload(sleep),
             to: to.expect("the server has a Service"),
@@ -124,15 +127,23 @@ fn a_busy_agent_publishes_endpoints_seconds_late() {
                 world.script = vec![apply(old), pause(100.0), gone, apply(new)];
             })
             .ready();
-        let mut waits: Vec<f64> = (0..10).flat_map(|replication| publications(&lab.told(replication))).collect();
+        let mut waits: Vec<f64> = (0..10)
+            .flat_map(|replication| publications(&lab.told(replication)))
+            .collect();
         assert_eq!(waits.len(), 150);
         let found = [0.5, 0.9].map(|share| quantile(&mut waits, share));
         eprintln!("published after {found:.2?} s with {limit:?}");
         found
     };
     let [median, late] = waits(&[]);
-    assert!((0.8..=3.5).contains(&median) && (3.5..=7.0).contains(&late), "{median} and {late}");
-    let without = ["parameters.cilium.agent_client_qps=1000", "parameters.cilium.agent_client_burst=1000"];
+    assert!(
+        (0.8..=3.5).contains(&median) && (3.5..=7.0).contains(&late),
+        "{median} and {late}"
+    );
+    let without = [
+        "parameters.cilium.agent_client_qps=1000",
+        "parameters.cilium.agent_client_burst=1000",
+    ];
     let [median, late] = waits(&without);
     assert!(median < 0.3 && late < 0.6, "the check has power: {median} and {late}");
 }

@@ -152,7 +152,10 @@ mod tests {
             .into_iter()
             .map(|ms| runs.of_arrival(at(ms), PACE))
             .collect();
-        assert_eq!(acted, [0, 100, 1_100, 1_100, 2_100, 2_100, 9_000, 9_001, 10_001].map(at));
+        assert_eq!(
+            acted,
+            [0, 100, 1_100, 1_100, 2_100, 2_100, 9_000, 9_001, 10_001].map(at)
+        );
     }
 
     /// A path that is asked once, late, answers as one that was asked all the time.
