@@ -2,13 +2,13 @@
 //!
 //! **Modelled**: the choice by the node's service proxy, or by the client's own proxy from what its Istiod told it; the SYN
 //! with its retransmissions, each judged by the datapath when it is sent; the mesh's verdict at the server; the client's
-//! time limit. What is recorded is judged by `judge`.
+//! time limit. What is recorded is judged by `judge`, by the pod that held the address.
 //! **Left out**: name resolution, TLS, Envoy's retries to other hosts, reuse of connections.
 
 use super::cilium::datapath::{Enforcement, Loss, Passage, forward};
 use super::context::Ctx;
 use super::event::{Event, Source};
-use super::ids::{PodId, ServiceId};
+use super::ids::{KindId, PodId, ServiceId};
 use super::istio::sidecar::Sidecars;
 use super::judge::{self, Decisions};
 use super::objects::Backend;
@@ -46,6 +46,8 @@ struct Access {
     deadline: SimTime,
     backend: Option<Backend>,
     syns: u32,
+    /// Who held the address that the latest SYN was sent to.
+    server: Option<PodId>,
     reached: bool,
     network: Option<LayerDecision>,
     mesh: Option<LayerDecision>,
@@ -69,6 +71,7 @@ impl Accesses {
             deadline: now + probe.time_limit,
             backend: None,
             syns: 0,
+            server: None,
             reached: false,
             network: None,
             mesh: None,
@@ -167,6 +170,7 @@ impl Accesses {
             Enforcement::AsDesigned,
         );
         ctx.note(|_| Fact::Access(number, AccessFact::Syn(passage)));
+        access.server = passage.meant_for(ctx.shared, backend.ip);
         match passage {
             Passage::Delivered(server) => {
                 let state = *ctx.shared.physics.pod(server);
@@ -222,10 +226,12 @@ impl Accesses {
         access.done = true;
         let shared = &*ctx.shared;
         let port = shared.blueprint.target_port(access.service);
-        // The intent is about the Service's pods; all of them are of one kind in a Service of one workload.
+        // Policy is about who holds the address now, whoever was meant. If nobody does, about those behind the Service, all
+        // of one kind in a Service of one workload.
         let server_kind = access
-            .backend
-            .map(|backend| shared.pods[backend.pod.index()].kind)
+            .server
+            .or_else(|| access.backend.map(|backend| backend.pod))
+            .map(|server| shared.pods[server.index()].kind)
             .or_else(|| kind_behind(ctx, access.service));
         let (network_intended, mesh_intended) = server_kind
             .map_or((LayerDecision::Allow, LayerDecision::Allow), |kind| {
@@ -252,6 +258,7 @@ impl Accesses {
             client_ip,
             reused_ip,
             reached: access.reached,
+            reached_workload: access.server.map(|server| shared.kind(server).name.clone()),
             network_intended,
             network_decided: access.network,
             mesh_intended,
@@ -267,21 +274,67 @@ impl Accesses {
         ctx.note(|shared| Fact::Access(number, AccessFact::Ended(shared.recorder.accesses.len() as u32)));
         ctx.shared.recorder.accesses.push(record);
         let not_up = class == AccessClass::Unreachable && matches!(cause, "client_not_running" | "client_proxy_not_up");
-        ctx.after(
-            Source::Access,
-            EventClass::Script,
-            SimDuration::ZERO,
-            Event::Script(ScriptEvent::ProbeDone { not_up }),
-        );
+        done(not_up, ctx);
+    }
+
+    /// A request that cannot be sent because no pod of its workload is ready. The script hears of its end.
+    pub fn unsent(&mut self, workload: KindId, probe: &ProbeSpec, ctx: &mut Ctx) {
+        let (now, service) = (ctx.now(), ServiceId(probe.to as u32));
+        let shared = &*ctx.shared;
+        let client = shared.blueprint.kind(workload);
+        let (network_intended, mesh_intended) =
+            kind_behind(ctx, service).map_or((LayerDecision::Allow, LayerDecision::Allow), |server| {
+                let port = shared.blueprint.target_port(service);
+                judge::intent_of(shared, client.identity, server, port, &probe.method, &probe.path)
+            });
+        let record = AccessRecord {
+            time: now,
+            after_cut: shared.recorder.run.cut.is_some(),
+            client: String::new(),
+            client_workload: client.name.clone(),
+            server: shared.blueprint.service_name(service).to_owned(),
+            via: Via::Service,
+            client_ip: None,
+            reused_ip: false,
+            reached: false,
+            reached_workload: None,
+            network_intended,
+            network_decided: None,
+            mesh_intended,
+            mesh_decided: None,
+            class: AccessClass::Unreachable,
+            cause: NO_READY_CLIENT.to_owned(),
+            latency: SimDuration::ZERO,
+        };
+        ctx.tell("client", |_| {
+            format!(
+                "{} has no ready pod to call {} from",
+                record.client_workload, record.server
+            )
+        });
+        ctx.shared.recorder.accesses.push(record);
+        done(true, ctx);
     }
 }
 
-fn kind_behind(ctx: &Ctx, service: ServiceId) -> Option<super::ids::KindId> {
+/// Cause of a request that no pod could send.
+pub const NO_READY_CLIENT: &str = "no_ready_client";
+
+fn done(not_up: bool, ctx: &mut Ctx) {
+    ctx.after(
+        Source::Access,
+        EventClass::Script,
+        SimDuration::ZERO,
+        Event::Script(ScriptEvent::ProbeDone { not_up }),
+    );
+}
+
+fn kind_behind(ctx: &Ctx, service: ServiceId) -> Option<KindId> {
     ctx.blueprint()
         .kinds
         .iter()
         .position(|kind| kind.services.contains(&service))
-        .map(|index| super::ids::KindId(index as u32))
+        .map(|index| KindId(index as u32))
 }
 
 fn access_key(number: u32) -> EntityKey {

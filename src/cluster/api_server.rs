@@ -23,6 +23,7 @@ use super::purpose::Purpose;
 use super::replica_set::ReplicaSetEvent;
 use super::scheduler::SchedulerEvent;
 use super::script::ScriptEvent;
+use super::story::Fact;
 use super::story::messages::watch_words;
 use crate::kernel::{EntityKey, EventClass, RunKey, SimDuration, SimTime};
 
@@ -221,7 +222,7 @@ pub fn commit(ctx: &mut Ctx, write: Write) {
             Event::Deployment(DeploymentEvent::Restarted(kind)),
         ),
         Write::CreatePod(pod, owner) => create_pod(ctx, pod, owner),
-        Write::BindPod(pod, node) => update_pod(ctx, pod, |object| object.node = Some(node)),
+        Write::BindPod(pod, node) => bind_pod(ctx, pod, node),
         Write::ReportAddress(pod, ip) => update_pod(ctx, pod, |object| object.ip = Some(ip)),
         Write::ReportRunning(pod, ip) => {
             update_pod(ctx, pod, |object| {
@@ -236,7 +237,7 @@ pub fn commit(ctx: &mut Ctx, write: Write) {
                 object.ready = true;
             });
         }
-        Write::MarkNotReady(pod) => update_pod(ctx, pod, |object| object.ready = false),
+        Write::MarkNotReady(pod) => mark_not_ready(ctx, pod),
         Write::DeletePod(pod) => {
             // Without a grace period, or before it was bound, the object goes at once (`kubernetes.md` 4.4).
             let at_once = ctx.shared.kind(pod).grace_period.as_nanos() == 0
@@ -266,18 +267,70 @@ pub fn commit(ctx: &mut Ctx, write: Write) {
 fn create_identity(ctx: &mut Ctx, identity: TrueIdentity, node: NodeId, pod: PodId) {
     let created = ctx.now();
     let api = &mut ctx.shared.api;
-    let revision = api.next_revision();
     if api.identity(identity).is_none() {
+        let revision = api.next_revision();
         let place = api.identities.len() as u32;
         let object = IdentityObject {
             stands_for: identity,
             number: super::blueprint::numeric_identity(place),
         };
-        api.identities.append(created, revision, place, None, Some(object));
+        let index = api.identities.append(created, revision, place, None, Some(object));
+        if ctx.shared.recorder.watches_exposure() {
+            let event = Event::Judge(JudgeEvent::IdentityWritten(index));
+            ctx.after(Source::ApiServer, EventClass::Observe, SimDuration::ZERO, event);
+        }
     }
-    // The answer to the agent's request.
-    let event = Event::Agent(node, AgentEvent::Identified(pod));
+    // The answer to the agent's request, which is lost if the link was cut meanwhile.
+    let event = if ctx.shared.links.is_up(Party::Agent(node)) {
+        AgentEvent::Identified(pod)
+    } else {
+        AgentEvent::Unanswered(pod)
+    };
+    let event = Event::Agent(node, event);
     ctx.after(Source::ApiServer, EventClass::Deliver, SimDuration::ZERO, event);
+}
+
+/// A kubelet that hears of it, because its link was repaired at that moment, reports what it has again.
+fn mark_not_ready(ctx: &mut Ctx, pod: PodId) {
+    let before = ctx.shared.api.pod(pod).copied().unwrap_or_default();
+    update_pod(ctx, pod, |object| object.ready = false);
+    if let (true, Some(node)) = (before.ready, before.node)
+        && ctx.shared.links.is_up(Party::Kubelet(node))
+    {
+        let event = Event::Kubelet(node, KubeletEvent::ReportReady(pod));
+        tell(ctx, Reader::Kubelet(node), event);
+    }
+}
+
+/// A pod is bound once: a second binding is a conflict (`kubernetes/kubernetes pkg/registry/core/pod/storage`, assignPod).
+fn bind_pod(ctx: &mut Ctx, pod: PodId, node: NodeId) {
+    let free = ctx.shared.api.pod(pod).is_some_and(|object| object.node.is_none());
+    if !free {
+        return;
+    }
+    update_pod(ctx, pod, |object| object.node = Some(node));
+    if ctx.blueprint().istiod == Some(ctx.shared.pods[pod.index()].kind) {
+        istiod_arrives(ctx, pod, node);
+    }
+}
+
+/// An Istiod that comes to a cut node is cut as the node is.
+fn istiod_arrives(ctx: &mut Ctx, pod: PodId, node: NodeId) {
+    let (istiod, now) = (ctx.istiod_in(pod), ctx.now());
+    for (fault, party, mode) in ctx.shared.links.arrives(istiod, node, now) {
+        ctx.tell("fault", |shared| {
+            let name = &shared.blueprint.spec.faults[fault as usize].name;
+            format!(
+                "{name} cuts {}, which has come to a cut node ({mode:?})",
+                party.told(&shared.blueprint)
+            )
+        });
+        ctx.note(|shared| Fact::Cut {
+            fault: shared.blueprint.spec.faults[fault as usize].name.clone(),
+            parties: vec![party],
+            mode,
+        });
+    }
 }
 
 fn create_pod(ctx: &mut Ctx, pod: PodId, owner: Option<ReplicaSetId>) {
@@ -406,11 +459,11 @@ fn write_endpoint(ctx: &mut Ctx, endpoint: EndpointObject, exists: bool) {
     let now = ctx.now();
     let topic = ctx.shared.blueprint.addresses.topic(endpoint.ip);
     let api = &mut ctx.shared.api;
-    let revision = api.next_revision();
     let previous = api.endpoints.value(endpoint.pod.0).copied();
     if !exists && previous.is_none_or(|previous| previous.ip != endpoint.ip) {
         return; // It was never published, or was replaced by a later one of the same pod.
     }
+    let revision = api.next_revision();
     let index = api
         .endpoints
         .append(now, revision, endpoint.pod.0, Some(topic), exists.then_some(endpoint));

@@ -11,11 +11,13 @@ use super::blueprint::{Blueprint, Kind, SharedBlueprint};
 use super::event::{Event, Source};
 use super::history::{Delay, Pace, Path, Republished};
 use super::ids::{BelievedIdentity, IstiodId, KindId, NodeId, PodId, TrueIdentity};
+use super::judge::JudgeEvent;
 use super::links::{Links, Party};
 use super::objects::{Backends, Write};
 use super::physics::Physics;
 use super::purpose::Purpose;
 use super::recorder::Recorder;
+use super::spec::CutMode;
 use super::story::messages::{Message, write_words};
 use super::story::{Fact, Story};
 use crate::kernel::{EntityKey, EventClass, Kernel, Law, RunKey, SimDuration, SimTime, Stream, Timer};
@@ -221,6 +223,22 @@ impl Ctx<'_> {
         self.kernel.schedule(source.rank(), class, at, event)
     }
 
+    /// Whether a write of a party takes effect if it is sent now. Where only answers are lost it does on a connection that
+    /// still stands, if the sender needs no answer before it.
+    fn takes_effect(&self, party: Party, write: &Write) -> bool {
+        match self.shared.links.cut_of(party) {
+            None => true,
+            Some(cut) if cut.mode == CutMode::RepliesOnly && write.needs_no_answer_before() => {
+                let params = &self.blueprint().spec.cilium;
+                let key = party.key().child(cut.since.as_nanos());
+                let age = self.draw(Purpose::ClientFrameAge, key, &params.api_last_frame_age);
+                let silence = params.api_read_idle_timeout + params.api_ping_timeout;
+                self.now() < cut.since + silence.saturating_sub(age)
+            }
+            Some(_) => false,
+        }
+    }
+
     /// Sends a write to the API server. It takes effect after a latency if the party's requests pass; says whether they do.
     /// `entity` addresses the latency.
     pub fn write(&mut self, source: Source, party: Option<Party>, entity: EntityKey, write: Write) -> bool {
@@ -236,7 +254,7 @@ impl Ctx<'_> {
         wait: SimDuration,
         write: Write,
     ) -> bool {
-        if party.is_some_and(|party| !self.shared.links.requests_pass(party)) {
+        if party.is_some_and(|party| !self.takes_effect(party, &write)) {
             return false;
         }
         let law = self.blueprint().spec.kubernetes.api_write_latency;
@@ -258,7 +276,7 @@ impl Ctx<'_> {
         latest: &mut SimTime,
         write: Write,
     ) -> bool {
-        if party.is_some_and(|party| !self.shared.links.requests_pass(party)) {
+        if party.is_some_and(|party| !self.takes_effect(party, &write)) {
             return false;
         }
         let law = self.blueprint().spec.kubernetes.api_write_latency;
@@ -267,6 +285,14 @@ impl Ctx<'_> {
         self.message(source, Source::ApiServer, sent, *latest, || write_words(&write));
         self.at(source, EventClass::Commit, *latest, Event::Commit(write));
         true
+    }
+
+    /// A reader of a node whose path was cut off reads again, which exposure may hang on.
+    pub fn reads_again(&mut self, source: Source, node: NodeId) {
+        if self.shared.recorder.watches_exposure() {
+            let event = Event::Judge(JudgeEvent::ReadsAgain(node));
+            self.after(source, EventClass::Observe, SimDuration::ZERO, event);
+        }
     }
 
     /// Adds a line to the story.

@@ -168,10 +168,12 @@ fn of_agent(event: AgentEvent) -> Parts {
         AgentEvent::Publish(endpoint) => (4, u64::from(endpoint.pod.0), u64::from(u32::from(endpoint.ip))),
         AgentEvent::Delete(pod) => (5, u64::from(pod.0), 0),
         AgentEvent::Repaired => (6, 0, 0),
-        AgentEvent::Create(endpoint) => (9, u64::from(endpoint.pod.0), u64::from(u32::from(endpoint.ip))),
-        AgentEvent::SyncAgain(pod) => (10, u64::from(pod.0), 0),
         AgentEvent::Refused(pod) => (7, u64::from(pod.0), 0),
         AgentEvent::GiveUp(pod, asked) => (8, u64::from(pod.0), asked.as_nanos()),
+        AgentEvent::Create(endpoint) => (9, u64::from(endpoint.pod.0), u64::from(u32::from(endpoint.ip))),
+        AgentEvent::SyncAgain(pod) => (10, u64::from(pod.0), 0),
+        AgentEvent::Unanswered(pod) => (11, u64::from(pod.0), 0),
+        AgentEvent::TimedOut(pod) => (12, u64::from(pod.0), 0),
     }
 }
 
@@ -234,6 +236,7 @@ fn of_script(event: ScriptEvent) -> Parts {
         ScriptEvent::Timeout(step) => (3, u64::from(step), 0),
         ScriptEvent::ProbeDone { not_up } => (4, u64::from(not_up), 0),
         ScriptEvent::ProbeAgain => (5, 0, 0),
+        ScriptEvent::NoProgress => (6, 0, 0),
     }
 }
 
@@ -262,7 +265,9 @@ fn of_judge(event: JudgeEvent, blueprint: &Blueprint) -> Parts {
             (3, service(of, blueprint), u64::from(istiod.0) << 32 | version(index))
         }
         JudgeEvent::Released(pod, ip) => (4, u64::from(pod.0), u64::from(u32::from(ip))),
-        JudgeEvent::Recheck(window) => (5, u64::from(window), 0),
+        JudgeEvent::Recheck(pair) => (5, u64::from(pair), 0),
+        JudgeEvent::ReadsAgain(node) => (6, u64::from(node.0), 0),
+        JudgeEvent::IdentityWritten(index) => (7, 0, version(index)),
     }
 }
 

@@ -2,8 +2,11 @@
 //!
 //! Two duties: the class of an access, and exposure windows, which need no traffic: spans of time during which an attempt
 //! would be let in by a layer that should have refused it. Windows are opened only for the clients and servers that the
-//! experiment names, when one of them is connected, and looked at again when the enforcing node or the client has read a
-//! write that concerns them. What happened on the wire belongs to `access` and `cilium::datapath`.
+//! experiment names. A pair of them is looked at when both are connected, and again whenever something that the answer hangs
+//! on has changed: the server's node has read a write about the client's address, the client's node one about the server's,
+//! the client's chooser of backends one about a Service, either node an identity, or a reader was cut off no longer.
+//! An access is judged by the pod that holds the address at that moment, whoever was meant.
+//! What happened on the wire belongs to `access` and `cilium::datapath`.
 
 use std::net::Ipv4Addr;
 
@@ -11,7 +14,7 @@ use super::cilium::datapath::{Enforcement, Loss, Passage, forward};
 use super::context::{Ctx, Shared};
 use super::event::{Event, Source};
 use super::history::{Crossing, VersionIndex};
-use super::ids::{IstiodId, KindId, PodId, ServiceId};
+use super::ids::{IstiodId, KindId, NodeId, PodId, ServiceId, TrueIdentity};
 use super::istio::sidecar::Sidecars;
 use super::records::{AccessClass, ExposureRecord, LayerDecision, Via};
 use crate::kernel::{EventClass, SimTime};
@@ -23,13 +26,17 @@ pub enum JudgeEvent {
     Connected(PodId),
     /// A write about an address was ordered.
     EndpointWritten(Ipv4Addr, VersionIndex),
+    /// An identity was created.
+    IdentityWritten(VersionIndex),
     /// A write about a Service was ordered.
     SliceWritten(ServiceId, VersionIndex),
     /// An Istiod made a snapshot of a Service.
     SnapshotWritten(IstiodId, ServiceId, VersionIndex),
     /// A pod lost its address.
     Released(PodId, Ipv4Addr),
-    /// A window is looked at again.
+    /// A reader of a node that was cut off reads again.
+    ReadsAgain(NodeId),
+    /// A pair is looked at again.
     Recheck(u32),
 }
 
@@ -79,7 +86,20 @@ pub fn intent(
     method: &str,
     path: &str,
 ) -> (LayerDecision, LayerDecision) {
-    let (from, to) = (shared.kind(client).identity, shared.blueprint.kind(server).identity);
+    intent_of(shared, shared.kind(client).identity, server, port, method, path)
+}
+
+/// What is intended for a request of a client with this true identity.
+#[must_use]
+pub fn intent_of(
+    shared: &Shared,
+    from: TrueIdentity,
+    server: KindId,
+    port: u16,
+    method: &str,
+    path: &str,
+) -> (LayerDecision, LayerDecision) {
+    let to = shared.blueprint.kind(server).identity;
     (
         shared.blueprint.network_intent(from, to, port),
         shared.blueprint.mesh_intent(from, to, port, method, path),
@@ -106,21 +126,26 @@ pub fn mesh_decision(
     Some(verdict.decision.into())
 }
 
-#[derive(Debug)]
-struct Window {
+/// A client and a server that are both connected, and how the one finds the other.
+#[derive(Clone, Copy, Debug)]
+struct Pair {
     client: PodId,
     client_ip: Ipv4Addr,
+    client_node: NodeId,
     server: PodId,
+    server_ip: Ipv4Addr,
+    server_node: NodeId,
     via: Via,
-    class: AccessClass,
-    record: usize,
-    open: bool,
+    /// The class of the open window, and its record.
+    window: Option<(AccessClass, usize)>,
 }
 
 /// The judge's state.
 #[derive(Debug, Default)]
 pub struct Judge {
-    windows: Vec<Window>,
+    pairs: Vec<Pair>,
+    /// Those of them that are still connected.
+    live: Vec<usize>,
 }
 
 impl Judge {
@@ -129,188 +154,241 @@ impl Judge {
         match event {
             JudgeEvent::Connected(pod) => self.connected(pod, sidecars, ctx),
             JudgeEvent::EndpointWritten(ip, index) => {
-                for number in 0..self.windows.len() {
-                    let window = &self.windows[number];
-                    if window.open && window.client_ip == ip {
-                        let shared = &*ctx.shared;
-                        let Some((node, _)) = shared.physics.pod(window.server).place else {
-                            continue;
-                        };
-                        let crossing = shared.ipcaches[node.index()].crossing(
-                            &shared.api.endpoints,
-                            &shared.ipcache_delay(),
-                            &shared.run_key,
-                            index,
-                        );
-                        recheck_at(number, crossing, ctx);
-                    }
+                for number in self.live_pairs(|pair| pair.client_ip == ip) {
+                    let node = self.pairs[number].server_node;
+                    recheck_at(number, endpoint_crossing(ctx.shared, node, index), ctx);
+                }
+                for number in self.live_pairs(|pair| pair.server_ip == ip) {
+                    let node = self.pairs[number].client_node;
+                    recheck_at(number, endpoint_crossing(ctx.shared, node, index), ctx);
                 }
             }
-            JudgeEvent::SliceWritten(service, index) => {
-                for number in self.service_windows(service, ctx.shared) {
-                    let shared = &*ctx.shared;
-                    let Some((node, _)) = shared.physics.pod(self.windows[number].client).place else {
-                        continue;
-                    };
-                    let crossing = shared.service_proxies[node.index()].crossing(
-                        &shared.api.slices,
-                        &shared.service_proxy_delay(),
-                        &shared.run_key,
-                        index,
-                    );
-                    recheck_at(number, crossing, ctx);
+            JudgeEvent::IdentityWritten(index) => {
+                for number in self.live_pairs(|_| true) {
+                    let Pair {
+                        client_node,
+                        server_node,
+                        ..
+                    } = self.pairs[number];
+                    recheck_at(number, identity_crossing(ctx.shared, client_node, index), ctx);
+                    recheck_at(number, identity_crossing(ctx.shared, server_node, index), ctx);
                 }
             }
-            JudgeEvent::SnapshotWritten(istiod, service, index) => {
-                for number in self.service_windows(service, ctx.shared) {
-                    if let Some(crossing) = sidecars.crossing(self.windows[number].client, istiod, index, ctx) {
+            JudgeEvent::SliceWritten(_, index) => {
+                for number in self.live_pairs(|pair| pair.via == Via::Service) {
+                    let node = self.pairs[number].client_node;
+                    recheck_at(number, slice_crossing(ctx.shared, node, index), ctx);
+                }
+            }
+            JudgeEvent::SnapshotWritten(istiod, _, index) => {
+                for number in self.live_pairs(|pair| pair.via == Via::Service) {
+                    if let Some(crossing) = sidecars.crossing(self.pairs[number].client, istiod, index, ctx) {
                         recheck_at(number, crossing, ctx);
                     }
                 }
             }
             JudgeEvent::Released(pod, _) => {
-                for number in 0..self.windows.len() {
-                    let window = &self.windows[number];
-                    if window.open && (window.client == pod || window.server == pod) {
-                        let cause = if window.client == pod {
-                            "client_gone"
-                        } else {
-                            "server_gone"
-                        };
-                        self.close(number, cause, ctx);
-                    }
+                for number in self.live_pairs(|pair| pair.client == pod || pair.server == pod) {
+                    let cause = if self.pairs[number].client == pod {
+                        "client_gone"
+                    } else {
+                        "server_gone"
+                    };
+                    self.close(number, cause, ctx);
+                }
+                let pairs = &self.pairs;
+                self.live
+                    .retain(|&number| pairs[number].client != pod && pairs[number].server != pod);
+            }
+            JudgeEvent::ReadsAgain(node) => {
+                for number in self.live_pairs(|pair| pair.client_node == node || pair.server_node == node) {
+                    self.look(number, sidecars, ctx);
                 }
             }
             JudgeEvent::Recheck(number) => {
-                let window = &self.windows[number as usize];
-                if window.open
-                    && would_be(ctx, sidecars, window.client, window.server, window.via) != Some(window.class)
-                {
-                    let cause = match window.via {
-                        Via::PodIp => "entry_corrected",
-                        Via::Service if still_reached(ctx, sidecars, window) => "entry_corrected",
-                        Via::Service => "endpoint_withdrawn",
-                    };
-                    self.close(number as usize, cause, ctx);
+                if self.live.binary_search(&(number as usize)).is_ok() {
+                    self.look(number as usize, sidecars, ctx);
                 }
             }
         }
     }
 
-    /// A pod was connected: does its address, or one that reaches it, open a window?
+    fn live_pairs(&self, is: impl Fn(&Pair) -> bool) -> Vec<usize> {
+        let live = self.live.iter().copied();
+        live.filter(|&number| is(&self.pairs[number])).collect()
+    }
+
+    /// A pod was connected, or its proxy came up or reads from another Istiod: does that open or close a window?
     fn connected(&mut self, pod: PodId, sidecars: &Sidecars, ctx: &mut Ctx) {
         if ctx.shared.kind(pod).exposure_client {
             for server in pods_with(ctx.shared, |kind| kind.exposure_server) {
-                self.open(pod, server, sidecars, ctx);
+                self.meet(pod, server, sidecars, ctx);
             }
         }
         if ctx.shared.kind(pod).exposure_server {
             for client in pods_with(ctx.shared, |kind| kind.exposure_client) {
-                self.open(client, pod, sidecars, ctx);
+                self.meet(client, pod, sidecars, ctx);
             }
         }
     }
 
-    fn open(&mut self, client: PodId, server: PodId, sidecars: &Sidecars, ctx: &mut Ctx) {
-        let (Some((_, client_ip)), Some((node, server_ip))) = (
+    fn meet(&mut self, client: PodId, server: PodId, sidecars: &Sidecars, ctx: &mut Ctx) {
+        let (Some((client_node, client_ip)), Some((server_node, server_ip))) = (
             ctx.shared.physics.pod(client).place,
             ctx.shared.physics.pod(server).place,
         ) else {
             return;
         };
+        let known = self.live_pairs(|pair| (pair.client, pair.server) == (client, server));
+        for &number in &known {
+            self.look(number, sidecars, ctx);
+        }
+        if !known.is_empty() {
+            return;
+        }
+        let recorder = &mut ctx.shared.recorder;
+        recorder.watch_address(client_ip);
+        recorder.watch_address(server_ip);
+        for service in exposed_services(ctx.shared) {
+            ctx.shared.recorder.watch_service(service);
+        }
         for via in [Via::PodIp, Via::Service] {
-            let known = self
-                .windows
-                .iter()
-                .any(|window| window.open && (window.client, window.server, window.via) == (client, server, via));
-            let Some(class) = would_be(ctx, sidecars, client, server, via) else {
-                continue;
-            };
-            if known
-                || !matches!(
-                    class,
-                    AccessClass::Unauthorized | AccessClass::NetworkBypassed | AccessClass::MeshBypassed
-                )
-            {
-                continue;
-            }
-            let recorder = &mut ctx.shared.recorder;
-            recorder.watch_address(client_ip);
-            recorder.watch_address(server_ip);
-            for position in 0..ctx.shared.kind(server).services.len() {
-                let service = ctx.shared.kind(server).services[position];
-                ctx.shared.recorder.watch_service(service);
-            }
-            let record = ExposureRecord {
-                ip: client_ip,
-                client: ctx.shared.pod_name(client),
-                server: ctx.shared.pod_name(server),
-                node: ctx.shared.blueprint.node_name(node),
-                via,
-                class,
-                start: ctx.now(),
-                end: None,
-                end_cause: "horizon".to_owned(),
-            };
-            let number = self.windows.len();
-            let record_index = ctx.shared.recorder.exposures.len();
-            ctx.shared.recorder.exposures.push(record);
-            self.windows.push(Window {
+            let number = self.pairs.len();
+            self.pairs.push(Pair {
                 client,
                 client_ip,
+                client_node,
                 server,
+                server_ip,
+                server_node,
                 via,
-                class,
-                record: record_index,
-                open: true,
+                window: None,
             });
-            // Writes that were ordered before the window opened may still be on their way.
-            self.recheck_pending(number, ctx);
+            self.live.push(number);
+            self.look(number, sidecars, ctx);
+            // Writes that were ordered before the pair met may still be on their way.
+            self.recheck_pending(number, sidecars, ctx);
         }
     }
 
-    /// Schedules a look for every write that the enforcing node, or the client's service proxy, has not read yet.
-    fn recheck_pending(&self, number: usize, ctx: &mut Ctx) {
-        let window = &self.windows[number];
+    /// What would an attempt be now? Closes the window of another class, and opens one.
+    fn look(&mut self, number: usize, sidecars: &Sidecars, ctx: &mut Ctx) {
+        let Pair {
+            client,
+            client_ip,
+            server,
+            server_node,
+            via,
+            window,
+            ..
+        } = self.pairs[number];
+        let class = would_be(ctx, sidecars, client, server, via);
+        if window.map(|(class, _)| class) == class {
+            return;
+        }
+        let cause = match via {
+            Via::Service if !reaches_by_service(ctx, sidecars, client, server) => "endpoint_withdrawn",
+            Via::Service | Via::PodIp => "entry_corrected",
+        };
+        self.close(number, cause, ctx);
+        let exposed = class.filter(|class| {
+            matches!(
+                class,
+                AccessClass::Unauthorized | AccessClass::NetworkBypassed | AccessClass::MeshBypassed
+            )
+        });
+        let Some(class) = exposed else { return };
+        let record = ExposureRecord {
+            ip: client_ip,
+            client: ctx.shared.pod_name(client),
+            server: ctx.shared.pod_name(server),
+            node: ctx.shared.blueprint.node_name(server_node),
+            via,
+            class,
+            start: ctx.now(),
+            end: None,
+            end_cause: "horizon".to_owned(),
+        };
+        self.pairs[number].window = Some((class, ctx.shared.recorder.exposures.len()));
+        ctx.shared.recorder.exposures.push(record);
+    }
+
+    /// Schedules a look for every write that one of the two nodes, or the client's chooser, has not read yet. Nothing older
+    /// than the longest delay can still be on its way.
+    fn recheck_pending(&self, number: usize, sidecars: &Sidecars, ctx: &mut Ctx) {
+        let pair = self.pairs[number];
         let shared = &*ctx.shared;
         let now = ctx.now();
         let mut crossings = Vec::new();
-        if let Some((node, _)) = shared.physics.pod(window.server).place {
-            let delay = shared.ipcache_delay();
-            let topic = shared.blueprint.addresses.topic(window.client_ip);
-            // Nothing older than the longest delay can still be on its way.
-            let since = now.saturating_sub(shared.blueprint.spec.cilium.ipcache_latency.bound());
-            for index in shared.api.endpoints.of_topic_since(topic, since) {
-                crossings.push(shared.ipcaches[node.index()].crossing(
-                    &shared.api.endpoints,
-                    &delay,
-                    &shared.run_key,
-                    index,
-                ));
+        let since = now.saturating_sub(shared.ipcache_delay().bound());
+        for (ip, node) in [(pair.client_ip, pair.server_node), (pair.server_ip, pair.client_node)] {
+            let topic = shared.blueprint.addresses.topic(ip);
+            let written = shared.api.endpoints.of_topic_since(topic, since);
+            crossings.extend(written.map(|index| endpoint_crossing(shared, node, index)));
+        }
+        let identities = &shared.api.identities;
+        let since = now.saturating_sub(shared.identity_delay().bound());
+        for (index, _) in identities.iter().filter(|(_, version)| version.time >= since) {
+            crossings.push(identity_crossing(shared, pair.client_node, index));
+            crossings.push(identity_crossing(shared, pair.server_node, index));
+        }
+        if pair.via == Via::Service {
+            let since = now.saturating_sub(shared.service_proxy_delay().bound());
+            let slices = &shared.api.slices;
+            for service in exposed_services(shared) {
+                let written = slices
+                    .of_key(service.0)
+                    .take_while(|&index| slices.version(index).time >= since);
+                crossings.extend(written.map(|index| slice_crossing(shared, pair.client_node, index)));
             }
+            crossings.extend(sidecars.crossings_since(pair.client, ctx));
         }
         for crossing in crossings {
             recheck_at(number, crossing, ctx);
         }
     }
 
-    fn service_windows(&self, service: ServiceId, shared: &Shared) -> Vec<usize> {
-        (0..self.windows.len())
-            .filter(|&number| {
-                let window = &self.windows[number];
-                window.open && window.via == Via::Service && shared.kind(window.server).services.contains(&service)
-            })
-            .collect()
-    }
-
     fn close(&mut self, number: usize, cause: &str, ctx: &mut Ctx) {
         let now = ctx.now();
-        let window = &mut self.windows[number];
-        window.open = false;
-        let record = &mut ctx.shared.recorder.exposures[window.record];
-        record.end = Some(now);
-        record.end_cause = cause.to_owned();
+        if let Some((_, record)) = self.pairs[number].window.take() {
+            let record = &mut ctx.shared.recorder.exposures[record];
+            record.end = Some(now);
+            record.end_cause = cause.to_owned();
+        }
     }
+}
+
+fn endpoint_crossing(shared: &Shared, node: NodeId, index: VersionIndex) -> Crossing {
+    let path = &shared.ipcaches[node.index()];
+    path.crossing(&shared.api.endpoints, &shared.ipcache_delay(), &shared.run_key, index)
+}
+
+fn identity_crossing(shared: &Shared, node: NodeId, index: VersionIndex) -> Crossing {
+    let path = &shared.identities[node.index()];
+    path.crossing(
+        &shared.api.identities,
+        &shared.identity_delay(),
+        &shared.run_key,
+        index,
+    )
+}
+
+fn slice_crossing(shared: &Shared, node: NodeId, index: VersionIndex) -> Crossing {
+    let path = &shared.service_proxies[node.index()];
+    path.crossing(
+        &shared.api.slices,
+        &shared.service_proxy_delay(),
+        &shared.run_key,
+        index,
+    )
+}
+
+/// Services behind which the port of the exposure is.
+fn exposed_services(shared: &Shared) -> impl Iterator<Item = ServiceId> + use<> {
+    let blueprint = shared.blueprint.clone();
+    let port = blueprint.spec.measures.exposure_port;
+    let services = (0..blueprint.spec.services.len() as u32).map(ServiceId);
+    services.filter(move |&service| blueprint.target_port(service) == port)
 }
 
 fn recheck_at(number: usize, crossing: Crossing, ctx: &mut Ctx) {
@@ -371,23 +449,23 @@ fn would_be(ctx: &Ctx, sidecars: &Sidecars, client: PodId, server: PodId, via: V
     )
 }
 
+/// Whether some Service leads the client to the address of the server, whoever was meant by it.
 fn reaches_by_service(ctx: &Ctx, sidecars: &Sidecars, client: PodId, server: PodId) -> bool {
-    let Some((node, _)) = ctx.shared.physics.pod(client).place else {
+    let (Some((node, _)), Some((_, ip))) = (
+        ctx.shared.physics.pod(client).place,
+        ctx.shared.physics.pod(server).place,
+    ) else {
         return false;
     };
     let meshed = ctx.shared.kind(client).sidecar;
-    ctx.shared.kind(server).services.iter().any(|&service| {
+    exposed_services(ctx.shared).any(|service| {
         let backends = if meshed {
             sidecars.backends(client, service, ctx)
         } else {
             ctx.backends_at(node, service)
         };
-        backends.is_some_and(|backends| backends.iter().any(|backend| backend.pod == server))
+        backends.is_some_and(|backends| backends.iter().any(|backend| backend.ip == ip))
     })
-}
-
-fn still_reached(ctx: &Ctx, sidecars: &Sidecars, window: &Window) -> bool {
-    reaches_by_service(ctx, sidecars, window.client, window.server)
 }
 
 #[cfg(test)]

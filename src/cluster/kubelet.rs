@@ -180,7 +180,14 @@ impl Kubelets {
                     .map(|(_, event)| *event)
                     .collect();
                 self.missed.retain(|(other, _)| *other != node);
-                for event in missed {
+                // Of a pod that came and went meanwhile the list says only that it is to go, or nothing.
+                let ended = |pod: PodId| {
+                    missed
+                        .iter()
+                        .any(|event| matches!(event, KubeletEvent::Deleted(gone) if *gone == pod))
+                };
+                let shown = |event: &&KubeletEvent| !matches!(event, KubeletEvent::Assigned(pod) if ended(*pod));
+                for event in missed.iter().filter(shown).copied() {
                     self.handle(node, event, ctx);
                 }
                 for pod in (0..self.workers.len() as u32).map(PodId) {

@@ -1,15 +1,14 @@
 //! Links between the API server and the parties that talk to it, and what a cut does to them.
 //!
-//! A link says only whether packets pass, in which direction, and since when. What a party makes of the silence (time-outs,
-//! relists, lost leases) belongs to the party.
+//! A link says only whether packets pass, in which direction, and since when. What a party makes of the silence (timeouts,
+//! relists, lost leases) belongs to the party. Several faults may cut one link: it is whole when the last of them has ended.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 
 use super::blueprint::Blueprint;
 use super::ids::{IstiodId, NodeId};
 use super::spec::CutMode;
-use crate::kernel::SimTime;
+use crate::kernel::{EntityKey, SimTime};
 
 /// A party at the other end of a link to the API server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,6 +26,19 @@ pub enum Party {
 }
 
 impl Party {
+    /// The key of its connection for random streams.
+    #[must_use]
+    pub fn key(self) -> EntityKey {
+        let (name, number) = match self {
+            Self::Kubelet(node) => ("kubelet", node.0),
+            Self::Agent(node) => ("cilium agent", node.0),
+            Self::ServiceProxy(node) => ("service proxy", node.0),
+            Self::Istiod(istiod) => ("istiod", istiod.0),
+            Self::Webhook(istiod) => ("webhook", istiod.0),
+        };
+        EntityKey::root(name).child(u64::from(number))
+    }
+
     /// Name of a party in a story.
     #[must_use]
     pub fn told(self, blueprint: &Blueprint) -> String {
@@ -40,21 +52,64 @@ impl Party {
     }
 }
 
-/// A cut of one link.
+/// A cut of one link, as its party meets it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cut {
-    /// How.
+    /// How: the strongest mode of all faults that cut it now.
     pub mode: CutMode,
-    /// Since when.
+    /// Since when the link has not been whole, whichever faults cut it meanwhile.
     pub since: SimTime,
+}
+
+/// What one change of a link did to its party.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Nothing: another fault cuts it as hard as before.
+    None,
+    /// A whole link is cut.
+    Cut,
+    /// The link is still cut, in another mode.
+    Mode,
+    /// The last fault that cut it has ended.
+    Repaired,
+}
+
+#[derive(Clone, Debug)]
+struct Cuts {
+    since: SimTime,
+    /// The faults that cut the link, by their number, each with its mode.
+    causes: BTreeMap<u32, CutMode>,
+}
+
+impl Cuts {
+    /// Packets that vanish on the way meet no reset behind it, and a reset that comes back is no silence: `drop` before
+    /// `reject` before `replies_only`.
+    fn mode(&self) -> CutMode {
+        let strength = |mode: &&CutMode| match mode {
+            CutMode::RepliesOnly => 0,
+            CutMode::Reject => 1,
+            CutMode::Drop => 2,
+        };
+        let strongest = self.causes.values().max_by_key(strength);
+        *strongest.expect("a cut has a cause")
+    }
+}
+
+/// Whom a fault that cuts a node also cuts when it comes to that node later.
+#[derive(Clone, Copy, Debug)]
+struct NodeCut {
+    fault: u32,
+    node: NodeId,
+    party: fn(IstiodId) -> Party,
+    mode: CutMode,
 }
 
 /// The links that are cut; all others are up.
 #[derive(Clone, Debug, Default)]
 pub struct Links {
-    cuts: BTreeMap<Party, Cut>,
-    /// Which fault cut a party, by its name: only that one's end repairs it.
-    cut_by: BTreeMap<Party, String>,
+    cuts: BTreeMap<Party, Cuts>,
+    nodes: Vec<NodeCut>,
+    first_cut_agent: Option<NodeId>,
 }
 
 impl Links {
@@ -63,50 +118,150 @@ impl Links {
     pub fn cut_of(&self, party: Party) -> Option<Cut> {
         // Nearly always nothing is cut, and nearly every event asks.
         if self.cuts.is_empty() {
-            None
-        } else {
-            self.cuts.get(&party).copied()
+            return None;
         }
-    }
-
-    /// Whether a request on an open connection still reaches the other side and takes effect.
-    #[must_use]
-    pub fn requests_pass(&self, party: Party) -> bool {
-        self.cut_of(party).is_none_or(|cut| cut.mode == CutMode::RepliesOnly)
+        let cuts = self.cuts.get(&party)?;
+        Some(Cut {
+            mode: cuts.mode(),
+            since: cuts.since,
+        })
     }
 
     /// Whether answers, watches and new connections work.
     #[must_use]
     pub fn is_up(&self, party: Party) -> bool {
-        self.cut_of(party).is_none()
+        self.cuts.is_empty() || !self.cuts.contains_key(&party)
     }
 
-    /// A fault cuts a link; an existing cut stays as it is.
-    pub fn cut(&mut self, party: Party, mode: CutMode, now: SimTime, fault: &str) {
-        if let Entry::Vacant(free) = self.cuts.entry(party) {
-            free.insert(Cut { mode, since: now });
-            self.cut_by.insert(party, fault.to_owned());
+    /// Whether no link is cut.
+    #[must_use]
+    pub fn all_up(&self) -> bool {
+        self.cuts.is_empty() && self.nodes.is_empty()
+    }
+
+    /// A fault, by its number, cuts a link.
+    pub fn cut(&mut self, party: Party, mode: CutMode, now: SimTime, fault: u32) -> Change {
+        let before = self.cut_of(party);
+        let cuts = self.cuts.entry(party).or_insert_with(|| Cuts {
+            since: now,
+            causes: BTreeMap::new(),
+        });
+        cuts.causes.insert(fault, mode);
+        if let (Party::Agent(node), None) = (party, self.first_cut_agent) {
+            self.first_cut_agent = Some(node);
+        }
+        self.change(party, before)
+    }
+
+    /// The parties whose links a fault cuts.
+    #[must_use]
+    pub fn cut_parties(&self, fault: u32) -> Vec<Party> {
+        let of_fault = self.cuts.iter().filter(|(_, cuts)| cuts.causes.contains_key(&fault));
+        of_fault.map(|(party, _)| *party).collect()
+    }
+
+    /// A fault ends for a link, which stays cut if another one cuts it.
+    pub fn restore(&mut self, party: Party, fault: u32) -> Change {
+        let before = self.cut_of(party);
+        if let Some(cuts) = self.cuts.get_mut(&party) {
+            cuts.causes.remove(&fault);
+            if cuts.causes.is_empty() {
+                self.cuts.remove(&party);
+            }
+        }
+        self.change(party, before)
+    }
+
+    fn change(&self, party: Party, before: Option<Cut>) -> Change {
+        match (before, self.cut_of(party)) {
+            (None, Some(_)) => Change::Cut,
+            (Some(_), None) => Change::Repaired,
+            (Some(before), Some(after)) if before.mode != after.mode => Change::Mode,
+            _ => Change::None,
         }
     }
 
-    /// The parties whose links a fault has cut.
-    pub fn cut_parties(&self, fault: &str) -> impl Iterator<Item = Party> {
-        let of_fault = self.cut_by.iter().filter(move |(_, by)| *by == fault);
-        of_fault.map(|(party, _)| *party)
+    /// A fault cuts whatever Istiod is on a node, also one that comes later.
+    pub fn cut_node(&mut self, node: NodeId, party: fn(IstiodId) -> Party, mode: CutMode, fault: u32) {
+        self.nodes.push(NodeCut {
+            fault,
+            node,
+            party,
+            mode,
+        });
     }
 
-    /// Repairs a link; says whether it was cut.
-    pub fn restore(&mut self, party: Party) -> bool {
-        self.cut_by.remove(&party);
-        self.cuts.remove(&party).is_some()
+    /// A fault cuts no node any more.
+    pub fn restore_node(&mut self, fault: u32) {
+        self.nodes.retain(|cut| cut.fault != fault);
+    }
+
+    /// An Istiod comes to a node: it is cut as the node is. Gives the faults that cut it, with party and mode.
+    pub fn arrives(&mut self, istiod: IstiodId, node: NodeId, now: SimTime) -> Vec<(u32, Party, CutMode)> {
+        let here = self.nodes.iter().filter(|cut| cut.node == node);
+        let cuts: Vec<_> = here.map(|cut| (cut.fault, (cut.party)(istiod), cut.mode)).collect();
+        for &(fault, party, mode) in &cuts {
+            let _ = self.cut(party, mode, now, fault);
+        }
+        cuts
+    }
+
+    /// The node whose agent was cut off before all others, if any was.
+    #[must_use]
+    pub const fn first_cut_agent(&self) -> Option<NodeId> {
+        self.first_cut_agent
     }
 }
 
-/// The first node whose agent is cut off, if any.
-#[must_use]
-pub fn first_cut_agent(links: &Links) -> Option<NodeId> {
-    links.cuts.keys().find_map(|party| match party {
-        Party::Agent(node) => Some(*node),
-        _ => None,
-    })
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::SimDuration;
+
+    const AGENT: Party = Party::Agent(NodeId(2));
+
+    fn at(seconds: u64) -> SimTime {
+        SimTime::ZERO + SimDuration::from_secs(seconds)
+    }
+
+    #[test]
+    fn a_link_is_whole_when_the_last_fault_that_cuts_it_has_ended() {
+        let mut links = Links::default();
+        assert_eq!(links.cut(AGENT, CutMode::RepliesOnly, at(1), 0), Change::Cut);
+        assert_eq!(links.cut(AGENT, CutMode::Drop, at(2), 1), Change::Mode);
+        assert_eq!(links.cut(AGENT, CutMode::Reject, at(3), 2), Change::None);
+        let cut = links.cut_of(AGENT).unwrap();
+        assert_eq!((cut.mode, cut.since), (CutMode::Drop, at(1)));
+        assert_eq!(links.restore(AGENT, 1), Change::Mode);
+        assert_eq!(links.cut_of(AGENT).unwrap().mode, CutMode::Reject);
+        assert_eq!(links.restore(AGENT, 0), Change::None);
+        assert_eq!(
+            links.restore(AGENT, 0),
+            Change::None,
+            "an end before its start does nothing"
+        );
+        assert!(!links.is_up(AGENT));
+        assert_eq!(links.restore(AGENT, 2), Change::Repaired);
+        assert!(links.is_up(AGENT));
+    }
+
+    #[test]
+    fn the_first_cut_agent_is_the_first_by_time() {
+        let mut links = Links::default();
+        links.cut(Party::Agent(NodeId(3)), CutMode::Drop, at(1), 0);
+        links.cut(Party::Agent(NodeId(1)), CutMode::Drop, at(2), 1);
+        assert_eq!(links.first_cut_agent(), Some(NodeId(3)));
+    }
+
+    #[test]
+    fn who_comes_to_a_cut_node_is_cut_until_the_fault_ends() {
+        let mut links = Links::default();
+        links.cut_node(NodeId(2), Party::Istiod, CutMode::Drop, 4);
+        assert!(links.arrives(IstiodId(1), NodeId(1), at(1)).is_empty());
+        let cut = links.arrives(IstiodId(5), NodeId(2), at(1));
+        assert_eq!(cut, [(4, Party::Istiod(IstiodId(5)), CutMode::Drop)]);
+        assert_eq!(links.cut_parties(4), [Party::Istiod(IstiodId(5))]);
+        links.restore_node(4);
+        assert!(links.arrives(IstiodId(6), NodeId(2), at(2)).is_empty());
+    }
 }

@@ -7,7 +7,8 @@
 //! **Parameters**: `lease_renew_*`, `node_monitor_*`, `unreachable_toleration`.
 //! **Validated by**: the range and mean of `kubernetes.md` 3.1 for two-way cuts and for lost replies.
 //!
-//! Renewals of a healthy node are computed from its phase, not simulated: they could change nothing.
+//! Renewals of a healthy node are computed from its phase, not simulated: they could change nothing. When the link of a
+//! kubelet changes, what its leases did meanwhile is worked out: an end of a cut cancels what the silence would have led to.
 
 use super::context::Ctx;
 use super::event::{Event, Source};
@@ -15,13 +16,14 @@ use super::ids::NodeId;
 use super::links::Party;
 use super::objects::Write;
 use super::purpose::Purpose;
+use super::spec::CutMode;
 use super::story::Fact;
 use crate::kernel::{EntityKey, EventClass, SimDuration, SimTime, Timer};
 
 /// Something the node lifecycle controller handles.
 #[derive(Clone, Copy, Debug)]
 pub enum NodeLifecycleEvent {
-    /// A kubelet's link was cut.
+    /// A kubelet's link was cut, or is cut in another mode.
     Cut(NodeId),
     /// A kubelet's link was repaired.
     Repaired(NodeId),
@@ -43,7 +45,16 @@ pub struct NodeLifecycle {
 struct Watched {
     node: NodeId,
     given_up: bool,
+    /// The one thing that its silence, or its return, leads to next.
     pending: Option<Timer>,
+    /// When its pods are deleted, if it stays silent; nothing once they are.
+    evict_at: Option<SimTime>,
+    /// The latest renewal that took effect, as of the latest change of its link.
+    heard: SimTime,
+    /// The one renewal that still takes effect although its answer is lost.
+    unanswered: Option<SimTime>,
+    /// Since when the link has been whole, or when it last was.
+    whole_since: SimTime,
 }
 
 impl NodeLifecycle {
@@ -57,6 +68,10 @@ impl NodeLifecycle {
                     node,
                     given_up: false,
                     pending: None,
+                    evict_at: None,
+                    heard: SimTime::ZERO,
+                    unanswered: None,
+                    whole_since: SimTime::ZERO,
                 });
                 self.watched.len() - 1
             });
@@ -66,40 +81,22 @@ impl NodeLifecycle {
     /// Handles an event.
     pub fn handle(&mut self, event: NodeLifecycleEvent, ctx: &mut Ctx) {
         match event {
-            NodeLifecycleEvent::Cut(node) => {
-                let at = given_up_at(node, ctx);
-                let timer = ctx.at(
-                    Source::NodeLifecycle,
-                    EventClass::Timer,
-                    at,
-                    Event::NodeLifecycle(NodeLifecycleEvent::GiveUp(node)),
-                );
-                self.state(node).pending = Some(timer);
-            }
-            NodeLifecycleEvent::Repaired(node) => {
-                let state = self.state(node);
-                let given_up = state.given_up;
-                if let Some(timer) = state.pending.take() {
-                    ctx.kernel.cancel(timer);
-                }
-                if given_up {
-                    // The kubelet's back-off ends within one renewal interval.
-                    let interval = ctx.blueprint().spec.kubernetes.lease_renew_interval;
-                    let wait = ctx.stream(Purpose::LeaseRecovery, node_key(node)).up_to(interval);
-                    ctx.after(
-                        Source::NodeLifecycle,
-                        EventClass::Timer,
-                        wait,
-                        Event::NodeLifecycle(NodeLifecycleEvent::Return(node)),
-                    );
-                }
-            }
+            NodeLifecycleEvent::Cut(node) => self.cut(node, ctx),
+            NodeLifecycleEvent::Repaired(node) => self.repaired(node, ctx),
             NodeLifecycleEvent::GiveUp(node) => self.give_up(node, ctx),
-            NodeLifecycleEvent::Evict(node) => evict(node, ctx),
+            NodeLifecycleEvent::Evict(node) => {
+                silent(node, "evicts the pods of", ctx);
+                let state = self.state(node);
+                state.pending = None;
+                state.evict_at = None;
+                evict(node, ctx);
+            }
             NodeLifecycleEvent::Return(node) => {
+                let now = ctx.now();
                 let state = self.state(node);
                 state.given_up = false;
                 state.pending = None;
+                state.heard = now;
                 ctx.tell("node lifecycle controller", |shared| {
                     format!("sees {} renew its lease again", shared.blueprint.node_name(node))
                 });
@@ -114,7 +111,70 @@ impl NodeLifecycle {
         }
     }
 
+    fn cut(&mut self, node: NodeId, ctx: &mut Ctx) {
+        let Some(cut) = ctx.shared.links.cut_of(Party::Kubelet(node)) else {
+            return; // It was repaired at the same instant.
+        };
+        let now = ctx.now();
+        let state = self.state(node);
+        if let Some(timer) = state.pending.take() {
+            ctx.kernel.cancel(timer);
+        }
+        let (last, next) = renewals_around(node, cut.since, ctx);
+        let state = self.state(node);
+        if last > state.whole_since {
+            state.heard = state.heard.max(last);
+        }
+        state.settle(now);
+        // A request on the open connection still takes effect when only the answers are lost; the next ones conflict with it.
+        state.unanswered = (cut.mode == CutMode::RepliesOnly && next > now).then_some(next);
+        let due = if state.given_up {
+            let evict_at = state.evict_at.map(|at| at.max(now));
+            evict_at.map(|at| (NodeLifecycleEvent::Evict(node), at))
+        } else {
+            let last = state.unanswered.unwrap_or(state.heard);
+            Some((NodeLifecycleEvent::GiveUp(node), given_up_at(last, ctx)))
+        };
+        let pending = due.map(|(event, at)| {
+            ctx.at(
+                Source::NodeLifecycle,
+                EventClass::Timer,
+                at,
+                Event::NodeLifecycle(event),
+            )
+        });
+        self.state(node).pending = pending;
+    }
+
+    fn repaired(&mut self, node: NodeId, ctx: &mut Ctx) {
+        if !ctx.shared.links.is_up(Party::Kubelet(node)) {
+            return; // It was cut again at the same instant.
+        }
+        let now = ctx.now();
+        let state = self.state(node);
+        state.settle(now);
+        state.unanswered = None;
+        state.whole_since = now;
+        let given_up = state.given_up;
+        if let Some(timer) = state.pending.take() {
+            ctx.kernel.cancel(timer);
+        }
+        if given_up {
+            // The kubelet's back-off ends within one renewal interval.
+            let interval = ctx.blueprint().spec.kubernetes.lease_renew_interval;
+            let wait = ctx.stream(Purpose::LeaseRecovery, node_key(node)).up_to(interval);
+            let timer = ctx.after(
+                Source::NodeLifecycle,
+                EventClass::Timer,
+                wait,
+                Event::NodeLifecycle(NodeLifecycleEvent::Return(node)),
+            );
+            self.state(node).pending = Some(timer);
+        }
+    }
+
     fn give_up(&mut self, node: NodeId, ctx: &mut Ctx) {
+        silent(node, "gives up", ctx);
         let state = self.state(node);
         state.given_up = true;
         ctx.tell("node lifecycle controller", |shared| {
@@ -145,14 +205,16 @@ impl NodeLifecycle {
         }
         let params = &ctx.blueprint().spec.kubernetes;
         // The taint that evicts is queued by the next pass.
-        let toleration = params.node_monitor_period + params.unreachable_toleration;
-        let timer = ctx.after(
+        let evict_at = ctx.now() + params.node_monitor_period + params.unreachable_toleration;
+        let timer = ctx.at(
             Source::NodeLifecycle,
             EventClass::Timer,
-            toleration,
+            evict_at,
             Event::NodeLifecycle(NodeLifecycleEvent::Evict(node)),
         );
-        self.state(node).pending = Some(timer);
+        let state = self.state(node);
+        state.evict_at = Some(evict_at);
+        state.pending = Some(timer);
     }
 }
 
@@ -180,24 +242,46 @@ fn evict(node: NodeId, ctx: &mut Ctx) {
     }
 }
 
-/// When the controller gives the node up, if its link stays cut from now on.
-fn given_up_at(node: NodeId, ctx: &Ctx) -> SimTime {
+impl Watched {
+    /// Takes the renewal into account whose answer was lost, if it has come.
+    fn settle(&mut self, now: SimTime) {
+        if let Some(renewal) = self.unanswered.filter(|renewal| *renewal <= now) {
+            self.heard = renewal;
+        }
+    }
+}
+
+/// Nothing that only silence leads to happens to a node that can be heard.
+///
+/// # Panics
+/// If the link is whole.
+fn silent(node: NodeId, what: &str, ctx: &Ctx) {
+    assert!(
+        !ctx.shared.links.is_up(Party::Kubelet(node)),
+        "the node lifecycle controller {what} {node:?} at {}, whose link is whole",
+        ctx.now()
+    );
+}
+
+/// The latest renewal at or before a time, and the one after it, as a healthy kubelet makes them.
+fn renewals_around(node: NodeId, time: SimTime, ctx: &Ctx) -> (SimTime, SimTime) {
     let params = &ctx.blueprint().spec.kubernetes;
-    let now = ctx.now();
     let mut renewals = ctx.stream(Purpose::LeaseRenewal, node_key(node));
     // The first renewal lies uniformly within the first interval; each next one an interval with jitter later.
     let mut next = SimTime::ZERO + renewals.up_to(params.lease_renew_interval);
     let mut last = SimTime::ZERO;
-    while next <= now {
+    while next <= time {
         last = next;
         next += params
             .lease_renew_interval
             .scale(1.0 + params.lease_renew_jitter_ratio * renewals.uniform());
     }
-    // A request on the open connection still takes effect when only the answers are lost.
-    if ctx.shared.links.requests_pass(Party::Kubelet(node)) {
-        last = next;
-    }
+    (last, next)
+}
+
+/// When the controller marks a node NotReady whose latest renewal was at `last`.
+fn given_up_at(last: SimTime, ctx: &Ctx) -> SimTime {
+    let params = &ctx.blueprint().spec.kubernetes;
     let phase = ctx
         .stream(Purpose::NodeMonitorPhase, EntityKey::root("node lifecycle controller"))
         .up_to(params.node_monitor_period);
@@ -213,7 +297,7 @@ fn given_up_at(node: NodeId, ctx: &Ctx) -> SimTime {
         phase,
         params.node_monitor_period + params.node_monitor_pass_duration,
     )
-    .max(now)
+    .max(ctx.now())
 }
 
 /// The first pass at or after a time: passes are at the phase plus multiples of the period.

@@ -88,3 +88,13 @@ pub enum Write {
     /// The node lifecycle controller, or the kubelet, sets the node's Ready condition.
     SetNodeReady(NodeId, bool),
 }
+
+impl Write {
+    /// Whether its sender sends nothing before it that has to be answered. A kubelet reads a pod before it writes its status
+    /// or removes it, an agent reads a CiliumEndpoint before it writes one (`kubernetes/kubernetes
+    /// pkg/kubelet/status/status_manager.go`, syncPod; `cilium/cilium pkg/k8s/watchers/endpointsynchronizer.go`).
+    #[must_use]
+    pub const fn needs_no_answer_before(&self) -> bool {
+        matches!(self, Self::CreateIdentity(..) | Self::RemoveEndpoint(_))
+    }
+}

@@ -219,6 +219,14 @@ parameters! {
         identity_create_latency: Law,
         /// From a CiliumIdentity's creation to another agent's selectors and policy maps (duration).
         identity_watch_latency: Law,
+        /// The network plugin gives up its call to the agent after this (duration).
+        endpoint_call_timeout: SimDuration,
+        /// The agent tests a silent connection to the API server after this (duration).
+        api_read_idle_timeout: SimDuration,
+        /// And closes it when the test is not answered within this (duration).
+        api_ping_timeout: SimDuration,
+        /// Age of the last frame on that connection when it is cut (duration).
+        api_last_frame_age: Law,
         /// From the identity being known to the CiliumEndpoint being written (duration).
         endpoint_publish_latency: Law,
         /// Queries per second of an agent's client of the API server (1/s).

@@ -89,6 +89,8 @@ purposes! {
     EndpointBuild = "cilium.endpoint.build",
     /// Creating an identity.
     IdentityCreate = "cilium.identity.create",
+    /// Age of the last frame on an agent's connection to the API server.
+    ClientFrameAge = "client.api.last_frame",
     /// Publishing an endpoint.
     EndpointPublish = "cilium.endpoint.publish",
     /// Syncing an EndpointSlice.

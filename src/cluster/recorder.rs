@@ -222,7 +222,12 @@ impl Recorder {
         self.script_watches.contains(&kind)
     }
 
-    /// The judge has open windows that hang on an address.
+    /// Whether the judge looks at any pair.
+    pub(super) fn watches_exposure(&self) -> bool {
+        !self.watched_addresses.is_empty()
+    }
+
+    /// The judge has a pair of which one has this address.
     pub fn watch_address(&mut self, ip: Ipv4Addr) {
         self.watched_addresses.insert(ip);
     }
@@ -231,7 +236,7 @@ impl Recorder {
         self.watched_addresses.contains(&ip)
     }
 
-    /// The judge has open windows that hang on a Service.
+    /// The judge looks at pairs that may meet through a Service.
     pub fn watch_service(&mut self, service: ServiceId) {
         if !self.watched_services.contains(&service) {
             self.watched_services.push(service);

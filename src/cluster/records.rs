@@ -261,7 +261,7 @@ pub struct AccessRecord {
     pub time: SimTime,
     /// Whether a step after the cut sent it.
     pub after_cut: bool,
-    /// The client pod.
+    /// The client pod; empty if none was ready to send it.
     pub client: String,
     /// The client's workload.
     pub client_workload: String,
@@ -275,6 +275,9 @@ pub struct AccessRecord {
     pub reused_ip: bool,
     /// Whether a packet of it got as far as the node of a live server.
     pub reached: bool,
+    /// The workload of the pod that held the address when the last packet was sent to it; absent if nobody did. It is not
+    /// always one that was meant.
+    pub reached_workload: Option<String>,
     /// What the network's policy intends.
     pub network_intended: LayerDecision,
     /// What the network did; absent if it was not asked or the design's network enforces nothing.

@@ -44,8 +44,17 @@ pub struct Scheduler {
     kind_count: usize,
     /// Where it placed a pod.
     placed: Vec<Option<NodeId>>,
-    /// Pods that found no node, with the number of tries.
-    parked: Vec<(PodId, u32)>,
+    /// Pods that found no node.
+    parked: Vec<Parked>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Parked {
+    pod: PodId,
+    /// How often it has found none.
+    tries: u32,
+    /// Whether its back-off runs.
+    waits: bool,
 }
 
 impl Scheduler {
@@ -69,13 +78,19 @@ impl Scheduler {
     pub fn handle(&mut self, event: SchedulerEvent, ctx: &mut Ctx) {
         match event {
             SchedulerEvent::Created(pod) => self.enqueue(pod, ctx),
-            SchedulerEvent::Retry(pod) => self.enqueue(pod, ctx),
+            SchedulerEvent::Retry(pod) => {
+                // It may have gone meanwhile.
+                if let Some(parked) = self.parked.iter_mut().find(|parked| parked.pod == pod) {
+                    parked.waits = false;
+                    self.enqueue(pod, ctx);
+                }
+            }
             SchedulerEvent::Removed(pod) => {
                 if let Some(node) = self.placed.get_mut(pod.index()).and_then(Option::take) {
                     self.pods[node.index()] -= 1;
                     self.kinds[node.index() * self.kind_count + ctx.shared.pods[pod.index()].kind.index()] -= 1;
                 }
-                self.parked.retain(|(other, _)| *other != pod);
+                self.parked.retain(|parked| parked.pod != pod);
                 self.unpark(ctx);
             }
             SchedulerEvent::NodeReady(node, ready) => {
@@ -94,8 +109,12 @@ impl Scheduler {
         }
     }
 
+    /// A pod stands in the queue once, and one that was placed does not stand there again.
     fn enqueue(&mut self, pod: PodId, ctx: &mut Ctx) {
-        self.queue.push_back(pod);
+        let placed = self.placed.get(pod.index()).is_some_and(Option::is_some);
+        if !placed && !self.queue.contains(&pod) {
+            self.queue.push_back(pod);
+        }
         self.start_cycle(ctx);
     }
 
@@ -131,13 +150,17 @@ impl Scheduler {
             let tries = self
                 .parked
                 .iter()
-                .position(|(other, _)| *other == pod)
-                .map_or(0, |at| self.parked.swap_remove(at).1);
-            self.parked.push((pod, tries + 1));
+                .position(|parked| parked.pod == pod)
+                .map_or(0, |at| self.parked.swap_remove(at).tries);
+            self.parked.push(Parked {
+                pod,
+                tries: tries + 1,
+                waits: false,
+            });
             ctx.tell("scheduler", |shared| format!("no node for {}", shared.pod_name(pod)));
             return;
         };
-        self.parked.retain(|(other, _)| *other != pod);
+        self.parked.retain(|parked| parked.pod != pod);
         self.pods[node.index()] += 1;
         self.kinds[node.index() * self.kind_count + kind.index()] += 1;
         if self.placed.len() <= pod.index() {
@@ -174,7 +197,14 @@ impl Scheduler {
     fn unpark(&mut self, ctx: &mut Ctx) {
         let params = &ctx.blueprint().spec.kubernetes;
         let (initial, most) = (params.scheduling_backoff_initial, params.scheduling_backoff_max);
-        for &(pod, tries) in &self.parked {
+        let queue = &self.queue;
+        let resting = self
+            .parked
+            .iter_mut()
+            .filter(|parked| !parked.waits && !queue.contains(&parked.pod));
+        for parked in resting {
+            parked.waits = true;
+            let Parked { pod, tries, .. } = *parked;
             let wait = initial.scale(libm::exp2(f64::from(tries.min(20) - 1))).min(most);
             ctx.after(
                 Source::Scheduler,

@@ -1,8 +1,9 @@
 //! The script: what the person at the keyboard does, step after step.
 //!
-//! **Modelled**: commands that take time one after another; waits that end when the API server says so; remembered
+//! **Modelled**: commands that take time one after another; waits that end when the API server says so, or, for a rollout, when
+//! its Deployment has made no progress within its own deadline; remembered
 //! addresses; the published loop that looks for a pod on a remembered address and restarts the Deployment until there is
-//! one; probes, repeated while the client's own pod or proxy is not up.
+//! one; probes, repeated while the client has no ready pod, or its proxy is not up.
 //! **Left out**: failures of the person's own connection, output, everything that only looks.
 //! **Parameters**: `client_command_latency`; the rest is in the steps.
 
@@ -16,7 +17,7 @@ use super::objects::Write;
 use super::purpose::Purpose;
 use super::spec::{Look, ProbeFrom, Step};
 use super::story::{Fact, ScriptFact};
-use crate::kernel::{EntityKey, EventClass, SimDuration};
+use crate::kernel::{EntityKey, EventClass, SimDuration, Timer};
 
 /// Something the script handles.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +30,8 @@ pub enum ScriptEvent {
     Look,
     /// The wait of this step has lasted too long.
     Timeout(u32),
+    /// A rollout has made no progress for as long as its Deployment allows.
+    NoProgress,
     /// A probe has ended; `not_up` if the client could not even send it.
     ProbeDone {
         /// Whether the client's own pod or proxy was not up.
@@ -52,6 +55,15 @@ enum Waiting {
     Rollout,
 }
 
+/// What of a rollout counts as progress (`kubernetes/kubernetes pkg/controller/deployment/util`, DeploymentProgressing): active pods
+/// of the new revision, those of them that are ready, and old ones that are not there any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Progress {
+    updated: usize,
+    ready: usize,
+    old: usize,
+}
+
 /// The script's state.
 #[derive(Debug)]
 pub struct Script {
@@ -60,6 +72,8 @@ pub struct Script {
     commands: u64,
     waiting: Waiting,
     waited_kinds: Vec<KindId>,
+    /// How far the rollout has come, and what happens if it comes no further.
+    progress: Option<(Progress, Timer)>,
     /// Replicas that were asked for, and revisions, by workload.
     wanted: Vec<u32>,
     revisions: Vec<u32>,
@@ -77,6 +91,7 @@ impl Script {
             commands: 0,
             waiting: Waiting::No,
             waited_kinds: Vec::new(),
+            progress: None,
             wanted: vec![0; kinds],
             revisions: vec![1; kinds],
             found: None,
@@ -114,10 +129,18 @@ impl Script {
             ScriptEvent::Look => {
                 if self.waiting != Waiting::No && self.satisfied(ctx) {
                     self.waited(ctx);
+                } else if self.waiting == Waiting::Rollout {
+                    self.watch_progress(ctx);
                 }
             }
             ScriptEvent::Timeout(serial) => {
                 if serial == self.serial {
+                    self.timed_out(ctx);
+                }
+            }
+            // `kubectl rollout status` ends with an error then, too.
+            ScriptEvent::NoProgress => {
+                if self.waiting == Waiting::Rollout {
                     self.timed_out(ctx);
                 }
             }
@@ -226,20 +249,9 @@ impl Script {
                     Look::AfterIps => self.wait(Waiting::Addresses, vec![KindId(*workload as u32)], None, ctx),
                 }
             }
-            Step::Probe(probe) => {
-                self.prober = match probe.from {
-                    ProbeFrom::Found => self.found,
-                    ProbeFrom::Workload(workload) => {
-                        let api = &ctx.shared.api;
-                        let ready = |pod: &&PodId| api.pod(**pod).is_some_and(|object| object.ready);
-                        api.pods_of(KindId(workload as u32)).iter().find(ready).copied()
-                    }
-                };
-                if self.prober.is_some() {
-                    self.probe(accesses, sidecars, ctx);
-                } else {
-                    self.advance(SimDuration::ZERO, ctx);
-                }
+            Step::Probe(_) => {
+                self.prober = None;
+                self.probe(accesses, sidecars, ctx);
             }
             Step::Churn(spec) => {
                 churn.start(*spec, ctx);
@@ -282,25 +294,74 @@ impl Script {
     fn satisfied(&self, ctx: &Ctx) -> bool {
         let api = &ctx.shared.api;
         self.waited_kinds.iter().all(|&kind| {
-            let pods = api.pods_of(kind);
-            let complete = pods.len() == self.wanted[kind.index()] as usize;
+            // As the controllers count: a pod with a deletion timestamp is not active.
+            let active = || {
+                let pods = api
+                    .pods_of(kind)
+                    .iter()
+                    .map(|&pod| (pod, api.pod(pod).copied().unwrap_or_default()));
+                pods.filter(|(_, object)| !object.deleting)
+            };
+            let complete = active().count() == self.wanted[kind.index()] as usize;
             complete
-                && pods.iter().all(|&pod| {
-                    let object = api.pod(pod).copied().unwrap_or_default();
-                    match self.waiting {
-                        Waiting::Addresses => object.ip.is_some(),
-                        Waiting::Rollout => {
-                            object.ready && ctx.shared.pods[pod.index()].revision == self.revisions[kind.index()]
-                        }
-                        Waiting::Ready | Waiting::Prelude | Waiting::No => object.ready,
+                && active().all(|(pod, object)| match self.waiting {
+                    Waiting::Addresses => object.ip.is_some(),
+                    Waiting::Rollout => {
+                        object.ready && ctx.shared.pods[pod.index()].revision == self.revisions[kind.index()]
                     }
+                    Waiting::Ready | Waiting::Prelude | Waiting::No => object.ready,
                 })
         })
+    }
+
+    /// The Deployment's own deadline begins anew with each progress.
+    fn watch_progress(&mut self, ctx: &mut Ctx) {
+        let Some(&kind) = self.waited_kinds.first() else { return };
+        let api = &ctx.shared.api;
+        let pods = api.pods_of(kind).iter();
+        let active: Vec<(bool, bool)> = pods
+            .filter_map(|&pod| {
+                let object = api.pod(pod).filter(|object| !object.deleting)?;
+                Some((
+                    ctx.shared.pods[pod.index()].revision == self.revisions[kind.index()],
+                    object.ready,
+                ))
+            })
+            .collect();
+        let count = |is: fn(&(bool, bool)) -> bool| active.iter().filter(|pod| is(pod)).count();
+        let now = Progress {
+            updated: count(|(new, _)| *new),
+            ready: count(|(new, ready)| *new && *ready),
+            old: count(|(new, _)| !*new),
+        };
+        if let Some((before, timer)) = self.progress {
+            if now.updated <= before.updated && now.ready <= before.ready && now.old >= before.old {
+                return;
+            }
+            ctx.kernel.cancel(timer);
+        }
+        let deadline = ctx
+            .blueprint()
+            .spec
+            .workloads
+            .get(kind.index())
+            .map(|workload| workload.progress_deadline);
+        let Some(deadline) = deadline else { return };
+        let event = Event::Script(ScriptEvent::NoProgress);
+        let timer = ctx.after(Source::Script, EventClass::Script, deadline, event);
+        self.progress = Some((now, timer));
+    }
+
+    fn forget_progress(&mut self, ctx: &mut Ctx) {
+        if let Some((_, timer)) = self.progress.take() {
+            ctx.kernel.cancel(timer);
+        }
     }
 
     /// What the script waited for is there.
     fn waited(&mut self, ctx: &mut Ctx) {
         self.serial += 1;
+        self.forget_progress(ctx);
         ctx.shared.recorder.script_waits_for(Vec::new());
         match std::mem::replace(&mut self.waiting, Waiting::No) {
             Waiting::No => {}
@@ -316,6 +377,8 @@ impl Script {
 
     fn timed_out(&mut self, ctx: &mut Ctx) {
         let number = self.step + 1;
+        self.serial += 1;
+        self.forget_progress(ctx);
         ctx.shared.recorder.script_waits_for(Vec::new());
         match std::mem::replace(&mut self.waiting, Waiting::No) {
             // `kubectl rollout status` gives up at the deadline and the script goes on.
@@ -343,6 +406,9 @@ impl Script {
             format!("restarts {}", shared.blueprint.kind(kind).name)
         });
         self.wait(Waiting::Rollout, vec![kind], Some(spent + deadline), ctx);
+        if self.waiting == Waiting::Rollout {
+            self.watch_progress(ctx);
+        }
     }
 
     /// A rollout ended: the loop looks again, a plain step goes on.
@@ -404,15 +470,33 @@ impl Script {
         }
     }
 
-    fn probe(&self, accesses: &mut Accesses, sidecars: &Sidecars, ctx: &mut Ctx) {
+    /// Sends the probe of this step, from the same pod as before if it is sent again.
+    fn probe(&mut self, accesses: &mut Accesses, sidecars: &Sidecars, ctx: &mut Ctx) {
         let blueprint = ctx.shared.blueprint.clone();
-        let (Some(client), Some(Step::Probe(probe))) = (self.prober, blueprint.spec.script.get(self.step)) else {
+        let Some(Step::Probe(probe)) = blueprint.spec.script.get(self.step) else {
             return;
         };
-        if probe.from == ProbeFrom::Found {
-            let now = ctx.now();
-            ctx.shared.recorder.run.probed.get_or_insert(now);
+        self.prober = match (self.prober, probe.from) {
+            (Some(client), _) => Some(client),
+            (None, ProbeFrom::Found) => self.found,
+            (None, ProbeFrom::Workload(workload)) => first_ready(KindId(workload as u32), ctx),
+        };
+        match (self.prober, probe.from) {
+            (Some(client), from) => {
+                if from == ProbeFrom::Found {
+                    let now = ctx.now();
+                    ctx.shared.recorder.run.probed.get_or_insert(now);
+                }
+                accesses.send(client, probe, sidecars, ctx);
+            }
+            (None, ProbeFrom::Workload(workload)) => accesses.unsent(KindId(workload as u32), probe, ctx),
+            (None, ProbeFrom::Found) => self.advance(SimDuration::ZERO, ctx),
         }
-        accesses.send(client, probe, sidecars, ctx);
     }
+}
+
+fn first_ready(kind: KindId, ctx: &Ctx) -> Option<PodId> {
+    let api = &ctx.shared.api;
+    let ready = |pod: &&PodId| api.pod(**pod).is_some_and(|object| object.ready && !object.deleting);
+    api.pods_of(kind).iter().find(ready).copied()
 }

@@ -61,6 +61,42 @@ pub struct WorldSpec {
     pub measures: Measures,
 }
 
+impl WorldSpec {
+    /// Most pairs of client and server that are watched for exposure at the same time, by the sizes that the script gives
+    /// them and the surge of its rollouts; 0 if nobody is watched.
+    #[must_use]
+    pub fn exposure_pairs(&self) -> u32 {
+        let pods = |of: &[usize]| {
+            of.iter()
+                .fold(0_u32, |sum, &workload| sum.saturating_add(self.most_pods(workload)))
+        };
+        let (clients, servers) = (
+            pods(&self.measures.exposure_clients),
+            pods(&self.measures.exposure_servers),
+        );
+        clients.saturating_mul(servers)
+    }
+
+    fn most_pods(&self, workload: usize) -> u32 {
+        let spec = &self.workloads[workload];
+        let scaled = self.script.iter().filter_map(|step| match step {
+            Step::Scale { workload: of, replicas } if *of == workload => Some(*replicas),
+            _ => None,
+        });
+        let most = scaled.fold(spec.replicas, u32::max);
+        let rolls = |step: &Step| match step {
+            Step::RolloutRestart { workload: of, .. } | Step::FindReuse { workload: of, .. } => *of == workload,
+            _ => false,
+        };
+        // In a rollout old pods that are on their way out, and new ones beyond the desired number, may overlap.
+        if self.script.iter().any(rolls) {
+            most.saturating_mul(2)
+        } else {
+            most
+        }
+    }
+}
+
 /// What ends a run as failed; far above what any sound run needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RunLimits {

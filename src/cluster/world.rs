@@ -3,6 +3,7 @@
 //! What a component does belongs to its own file; what faults do belongs to `faults`, which this file only calls. A
 //! component that panics ends its run as failed, with time and component; what is printed of it belongs to `lab`.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -36,7 +37,7 @@ use super::spec::{FaultSpec, ProbeSpec, Step, TieRule, WorldSpec};
 use super::story::{Story, told};
 use crate::kernel::{
     DrawLog, EntityKey, EventClass, Kernel, Limits, Model, Moment, Observer, RunFailure, RunKey, SimTime, TieKey,
-    TieOrder, Trace, run, run_observed,
+    TieOrder, Timer, Trace, run, run_observed,
 };
 
 /// Starts (`true`) or ends a fault; gives the number of parties that it touched.
@@ -60,7 +61,8 @@ struct World {
     churn: Churn,
     accesses: Accesses,
     judge: Judge,
-    cut_node: Option<NodeId>,
+    /// Faults that act now, each with the end that it has of itself.
+    active: BTreeMap<u32, Option<Timer>>,
 }
 
 /// Which run of a design.
@@ -133,7 +135,7 @@ fn kernel(spec: &WorldSpec, id: RunId, trace: Trace) -> Kernel<Event> {
 }
 
 /// From the first event to the records. A panic leaves a failed run without rows of pods and accesses, because the state
-/// that they would be made from may be half changed.
+/// that they would be made from may be half changed. If somebody asked for its story, the story is told up to there.
 fn whole_run(
     mut world: World,
     mut kernel: Kernel<Event>,
@@ -142,21 +144,29 @@ fn whole_run(
     let done = catch_unwind(AssertUnwindSafe(|| {
         world.begin(&mut kernel);
         let result = run(&mut world, &mut kernel);
-        let mut outcome = world.finish(&mut kernel);
+        let end = kernel.horizon();
+        let mut outcome = world.finish(&mut kernel, end);
         outcome.run.failure = result.err();
         outcome
     }));
     done.unwrap_or_else(|payload| {
         let text = payload.downcast_ref::<&str>().copied();
         let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-        let failure = RunFailure {
+        let failure = Some(RunFailure {
             time: kernel.now(),
             component: kernel.component().to_owned(),
             reason: format!("panic: {}", text.unwrap_or("without a message")),
-        };
+        });
+        let now = kernel.now();
+        let asked = world.shared.story.is_some();
+        let so_far = || catch_unwind(AssertUnwindSafe(|| world.finish(&mut kernel, now))).ok();
+        if let Some(mut outcome) = asked.then(so_far).flatten() {
+            outcome.run.failure = failure;
+            return outcome;
+        }
         Outcome {
             run: RunRecord {
-                failure: Some(failure),
+                failure,
                 events: kernel.handled(),
                 fingerprint: kernel.fingerprint().get(),
                 ..RunRecord::default()
@@ -199,7 +209,7 @@ impl World {
             churn: Churn::default(),
             accesses: Accesses::default(),
             judge: Judge::default(),
-            cut_node: None,
+            active: BTreeMap::new(),
             shared: Shared {
                 blueprint: blueprint.clone(),
                 run_key,
@@ -244,16 +254,17 @@ impl World {
         );
     }
 
-    fn finish(mut self, kernel: &mut Kernel<Event>) -> Outcome {
+    /// The records of a run that has got as far as `end`.
+    fn finish(&mut self, kernel: &mut Kernel<Event>, end: SimTime) -> Outcome {
         let mut ctx = Ctx {
             kernel,
             shared: &mut self.shared,
         };
         self.sidecars.settle(&mut ctx);
-        let end = kernel.horizon();
         let shared = &mut self.shared;
         let blueprint = shared.blueprint.clone();
-        let stale = self.cut_node.map_or(0, |node| stale_entries(shared, node, end));
+        let cut_node = shared.links.first_cut_agent();
+        let stale = cut_node.map_or(0, |node| stale_entries(shared, node, end));
         let first_batch = blueprint.spec.script.iter().find_map(|step| match step {
             Step::FindReuse { workload, .. } => Some(
                 shared
@@ -273,16 +284,21 @@ impl World {
             pods: shared.recorder.pod_records(&shared.pods, &blueprint, end),
             accesses: std::mem::take(&mut shared.recorder.accesses),
             exposures: std::mem::take(&mut shared.recorder.exposures),
-            story: std::mem::take(&mut kernel.trace).into_lines(),
+            story: Vec::new(),
             dossier: None,
         };
         if let Some(story) = shared.story.take() {
             outcome.dossier = Some(Box::new(told(shared, &story, &outcome, end)));
         }
+        outcome.story = std::mem::take(&mut kernel.trace).into_lines();
         outcome
     }
 
+    /// A fault starts or ends. One that acts cannot start again, and one that does not act cannot end: nothing happens then.
     fn fault(&mut self, number: u32, starts: bool, kernel: &mut Kernel<Event>) {
+        if starts == self.active.contains_key(&number) {
+            return;
+        }
         let blueprint = self.shared.blueprint.clone();
         let spec = &blueprint.spec.faults[number as usize];
         let mut ctx = Ctx {
@@ -290,17 +306,20 @@ impl World {
             shared: &mut self.shared,
         };
         let touched = (self.faults)(spec, starts, &mut ctx);
-        if starts {
-            let now = ctx.now();
-            ctx.shared.recorder.run.parties_cut += touched;
-            ctx.shared.recorder.run.cut.get_or_insert(now);
-            if self.cut_node.is_none() {
-                self.cut_node = super::links::first_cut_agent(&ctx.shared.links);
+        if !starts {
+            // Ended by the script before its time: its own end must not end a later start.
+            if let Some(timer) = self.active.remove(&number).flatten() {
+                ctx.kernel.cancel(timer);
             }
-            if let Some(duration) = spec.duration {
-                ctx.after(Source::Fault, EventClass::Fault, duration, Event::Fault(number, false));
-            }
+            return;
         }
+        let now = ctx.now();
+        ctx.shared.recorder.run.parties_cut += touched;
+        ctx.shared.recorder.run.cut.get_or_insert(now);
+        let end = spec
+            .duration
+            .map(|duration| ctx.after(Source::Fault, EventClass::Fault, duration, Event::Fault(number, false)));
+        self.active.insert(number, end);
     }
 }
 

@@ -1,7 +1,11 @@
 //! A cut: connections between the API server and chosen parties on a node, or of one Istiod, do not work.
 //!
 //! **Modelled**: three modes (packets vanish, packets are rejected, only the API server's packets vanish) and each party
-//! separately. Readers' paths freeze at the cut; the party itself notices by its own time-outs.
+//! separately; several faults on one party, which is whole again when the last has ended, the strongest mode being in force
+//! (`drop`, then `reject`, then `replies_only`); Istiods that come to a cut node while the fault lasts. Readers' paths freeze
+//! at the cut; the party itself notices by its own timeouts.
+//! A fault cuts the parties that it names and no others: a node whose `service_proxy` is not named keeps reading Services,
+//! although its packets come from the same host network.
 //! **Left out**: loss of part of the packets, delay, cuts between pods; the back-off of clients after the repair: they list
 //! again at once (in reality up to 60 s later, `kubernetes.md` 2.2).
 //! **Parameters**: target, parties, mode, start, duration.
@@ -12,26 +16,43 @@ use crate::cluster::event::{Event, Source};
 use crate::cluster::ids::{IstiodId, KindId, NodeId};
 use crate::cluster::istio::istiod::IstiodEvent;
 use crate::cluster::kubelet::KubeletEvent;
-use crate::cluster::links::Party;
+use crate::cluster::links::{Change, Party};
 use crate::cluster::node_lifecycle::NodeLifecycleEvent;
 use crate::cluster::spec::{CutParty, CutTarget, FaultSpec};
 use crate::cluster::story::Fact;
 use crate::kernel::{EventClass, SimDuration};
 
-/// Starts or ends a cut; gives the number of parties that it touched.
+/// Starts or ends a cut; gives the number of parties whose links were whole before.
 pub fn act(spec: &FaultSpec, starts: bool, ctx: &mut Ctx) -> u32 {
+    let faults = &ctx.blueprint().spec.faults;
+    let fault = faults
+        .iter()
+        .position(|other| other.name == spec.name)
+        .unwrap_or_default() as u32;
     let parties = if starts {
-        parties(spec, ctx)
+        parties(spec, fault, ctx)
     } else {
+        ctx.shared.links.restore_node(fault);
         // What it has cut, even if a pod has moved meanwhile, and not what another fault has.
-        ctx.shared.links.cut_parties(&spec.name).collect()
+        ctx.shared.links.cut_parties(fault)
     };
+    let mut touched = 0;
     for &party in &parties {
-        if starts {
-            ctx.shared.links.cut(party, spec.mode, ctx.kernel.now(), &spec.name);
-            freeze(party, ctx);
-        } else if ctx.shared.links.restore(party) {
-            restore(party, ctx);
+        let now = ctx.now();
+        let links = &mut ctx.shared.links;
+        let change = if starts {
+            links.cut(party, spec.mode, now, fault)
+        } else {
+            links.restore(party, fault)
+        };
+        match change {
+            Change::None => {}
+            Change::Cut => {
+                touched += 1;
+                freeze(party, ctx);
+            }
+            Change::Mode => changes_mode(party, ctx),
+            Change::Repaired => restore(party, ctx),
         }
     }
     let (name, mode) = (&spec.name, spec.mode);
@@ -56,11 +77,11 @@ pub fn act(spec: &FaultSpec, starts: bool, ctx: &mut Ctx) -> u32 {
             format!("{name} ends for {parties}")
         }
     });
-    parties.len() as u32
+    touched
 }
 
-/// The parties at the target now.
-fn parties(spec: &FaultSpec, ctx: &Ctx) -> Vec<Party> {
+/// The parties at the target now. Istiods that come to the node later are noted with the links.
+fn parties(spec: &FaultSpec, fault: u32, ctx: &mut Ctx) -> Vec<Party> {
     let (node, istiods) = match spec.target {
         CutTarget::Istiod(ordinal) => (None, vec![IstiodId(ordinal)]),
         CutTarget::Node(node) => (Some(NodeId(node)), istiods_on(NodeId(node), ctx)),
@@ -80,8 +101,16 @@ fn parties(spec: &FaultSpec, ctx: &Ctx) -> Vec<Party> {
             (CutParty::CiliumAgent, Some(node)) => parties.push(Party::Agent(node)),
             (CutParty::ServiceProxy, Some(node)) => parties.push(Party::ServiceProxy(node)),
             (CutParty::Kubelet | CutParty::CiliumAgent | CutParty::ServiceProxy, None) => {}
-            (CutParty::Istiod, _) => parties.extend(istiods.iter().map(|&istiod| Party::Istiod(istiod))),
-            (CutParty::Webhook, _) => parties.extend(istiods.iter().map(|&istiod| Party::Webhook(istiod))),
+            (CutParty::Istiod | CutParty::Webhook, _) => {
+                let of: fn(IstiodId) -> Party = match party {
+                    CutParty::Webhook => Party::Webhook,
+                    _ => Party::Istiod,
+                };
+                parties.extend(istiods.iter().map(|&istiod| of(istiod)));
+                if let Some(node) = node {
+                    ctx.shared.links.cut_node(node, of, spec.mode, fault);
+                }
+            }
         }
     }
     parties
@@ -99,17 +128,22 @@ fn istiods_on(node: NodeId, ctx: &Ctx) -> Vec<IstiodId> {
     here.map(|&pod| ctx.istiod_in(pod)).collect()
 }
 
+/// A kubelet's lease is judged anew; others make no difference between ways to be cut off.
+fn changes_mode(party: Party, ctx: &mut Ctx) {
+    if let Party::Kubelet(node) = party {
+        ctx.after(
+            Source::Fault,
+            EventClass::Timer,
+            SimDuration::ZERO,
+            Event::NodeLifecycle(NodeLifecycleEvent::Cut(node)),
+        );
+    }
+}
+
 fn freeze(party: Party, ctx: &mut Ctx) {
     let now = ctx.now();
     match party {
-        Party::Kubelet(node) => {
-            ctx.after(
-                Source::Fault,
-                EventClass::Timer,
-                SimDuration::ZERO,
-                Event::NodeLifecycle(NodeLifecycleEvent::Cut(node)),
-            );
-        }
+        Party::Kubelet(_) => changes_mode(party, ctx),
         Party::Agent(node) => {
             let delay = ctx.shared.ipcache_delay();
             let shared = &mut *ctx.shared;
@@ -138,11 +172,13 @@ fn restore(party: Party, ctx: &mut Ctx) {
             let shared = &mut *ctx.shared;
             shared.ipcaches[node.index()].restore(&shared.api.endpoints, now);
             shared.identities[node.index()].restore(&shared.api.identities, now);
+            ctx.reads_again(Source::Fault, node);
             Event::Agent(node, AgentEvent::Repaired)
         }
         Party::ServiceProxy(node) => {
             let shared = &mut *ctx.shared;
             shared.service_proxies[node.index()].restore(&shared.api.slices, now);
+            ctx.reads_again(Source::Fault, node);
             return;
         }
         Party::Istiod(istiod) => Event::Istiod(istiod, IstiodEvent::Repaired),

@@ -214,6 +214,7 @@ fn planned(designs: &[&Design]) -> Vec<PlannedDesign> {
             mesh: design.world.istio.is_some(),
             network_enforced: design.world.network_enforced,
             control_plane_replicas: Some(design.world.istio.as_ref().map_or(0, |istio| istio.replicas)),
+            exposure_pairs: Some(design.world.exposure_pairs()),
             cost: design.cost.clone(),
         });
         if earlier.is_none() {

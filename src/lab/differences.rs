@@ -65,8 +65,8 @@ pub fn difference(
     let pairs = Pairs::new(a.numbers, b.numbers, how.paired);
     let (difference, order) = match (&left.value, &right.value) {
         (Value::Share(of_a), Value::Share(of_b)) => shares(&pairs, (of_a, of_b), how, uniform),
-        (Value::Mean { of: of_a, probability }, Value::Mean { of: of_b, .. }) => {
-            means(&pairs, (of_a, of_b), *probability, how, uniform)
+        (Value::Mean { of: of_a, most: most_a }, Value::Mean { of: of_b, most: most_b }) => {
+            means(&pairs, (of_a, of_b), most_a.zip(*most_b), how, uniform)
         }
         (Value::Ratio(of_a), Value::Ratio(of_b)) => ratios(&pairs, (of_a, of_b), how, uniform),
         (Value::Quantile { waits: of_a, level }, Value::Quantile { waits: of_b, .. }) => {
@@ -244,21 +244,22 @@ fn shares(
 fn means(
     pairs: &Pairs<'_>,
     of: Both<'_, '_, Option<f64>>,
-    probability: bool,
+    most: Option<(f64, f64)>,
     how: &How,
     uniform: Uniform<'_>,
 ) -> (Difference, Vec<Ordering>) {
     let (a, b) = pairs.values(of);
     let n = a.len().min(b.len()) as u64;
     let nothing = a.iter().chain(&b).all(|value| *value == 0.0);
-    let difference = if probability && nothing && n > 0 {
-        // Each mean is at most the share of runs that have any, and that no pair had any bounds both.
+    let difference = if let Some((most_a, most_b)) = most.filter(|_| nothing && n > 0) {
+        // Each mean is at most the share of runs that have any times the most that one can have, and that no pair had any
+        // bounds both shares.
         let bound = zero_event_upper(n, how.confidence);
         let method = "no exposure in either design, one-sided bounds";
         Difference {
             estimate: Estimate {
-                lower: bound.map(|bound| -how.factor * bound),
-                upper: bound,
+                lower: bound.map(|bound| -how.factor * bound * most_b),
+                upper: bound.map(|bound| bound * most_a),
                 ..Estimate::point_only(0.0, n, how.confidence, method)
             },
             p_value: Some(1.0),

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::cell::Word;
+use crate::cluster::access::NO_READY_CLIENT;
 use crate::cluster::records::{
     AccessClass, AccessRecord, DelayCause, ExitCause, ExposureRecord, PHASES, PodRecord, RunRecord, Via,
 };
@@ -80,6 +81,8 @@ pub struct RunNumbers {
     pub failed: bool,
     /// Classes of its accesses, a bit each.
     classes: u8,
+    /// Whether one of them was sent, or could have been by a pod that was there.
+    judged: bool,
     /// Classes of the requests from a reused address after the cut, a bit each.
     reused_classes: u8,
     /// Whether a probe from a reused address reached a live server.
@@ -144,10 +147,10 @@ impl RunNumbers {
         }
     }
 
-    /// Whether any access was judged.
+    /// Whether any access was judged. One that no pod could send puts nothing to the test.
     #[must_use]
     pub const fn judged(&self) -> bool {
-        self.classes != 0
+        self.judged
     }
 
     /// Whether an access of the class was seen.
@@ -171,6 +174,7 @@ impl RunNumbers {
     /// Takes a judged access into account.
     pub fn access(&mut self, access: &AccessRecord) {
         self.classes |= bit(access.class);
+        self.judged |= access.cause != NO_READY_CLIENT;
         if access.after_cut && access.reused_ip {
             self.reused_classes |= bit(access.class);
             if access.reached {

@@ -117,6 +117,9 @@ pub struct PlannedDesign {
     /// Replicas of its control plane of the mesh; 0 without a mesh. Older results do not say.
     #[serde(default)]
     pub control_plane_replicas: Option<u32>,
+    /// Most pairs of client and server that are watched for exposure at the same time; 0 if none is. Older results do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exposure_pairs: Option<u32>,
     /// What it costs, if the experiment says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<Cost>,

@@ -317,13 +317,14 @@ impl Record for AccessRecord {
     const COLUMNS: &'static [Column<Self>] = columns! {
         "time_s" ["s"] "When the client started." => (time: SimTime);
         "after_cut" [""] "Whether a step after the cut sent it." => (after_cut: bool);
-        "client" [""] "The client pod." => (client: String);
+        "client" [""] "The client pod; empty if none was ready to send it." => (client: String);
         "client_workload" [""] "The client's workload." => (client_workload: String);
         "server" [""] "The Service or address asked for." => (server: String);
         "via" [""] "How the server was found: service or pod_ip." => (via: Via);
         "client_ip" [""] "The client's address." => (client_ip: Option<std::net::Ipv4Addr>);
         "reused_ip" [""] "Whether that address is one that the script remembered." => (reused_ip: bool);
         "reached" [""] "Whether a packet of it got as far as the node of a live server." => (reached: bool);
+        "reached_workload" [""] "The workload of the pod that held the address when the last packet was sent; null if nobody did." => (reached_workload: Option<String>);
         "network_intended" [""] "What the network's policy intends." => (network_intended: LayerDecision);
         "network_decided" [""] "What the network did; null if it was not asked or enforces nothing." => (network_decided: Option<LayerDecision>);
         "mesh_intended" [""] "What the mesh's policy intends." => (mesh_intended: LayerDecision);
@@ -343,6 +344,7 @@ impl Record for AccessRecord {
             client_ip: None,
             reused_ip: false,
             reached: false,
+            reached_workload: None,
             network_intended: LayerDecision::Deny,
             network_decided: None,
             mesh_intended: LayerDecision::Deny,

@@ -232,6 +232,7 @@ fn access(stream: &mut Stream, ordinal: u64, cut: SimTime, class: AccessClass) -
         client_ip: Some(Ipv4Addr::new(10, 244, 1, 9)),
         reused_ip: ordinal == 1,
         reached: true,
+        reached_workload: Some("helloworld".to_owned()),
         network_intended: LayerDecision::Deny,
         network_decided: (class != AccessClass::Denied).then_some(LayerDecision::Allow),
         mesh_intended: LayerDecision::Deny,
@@ -266,6 +267,7 @@ pub(crate) fn plan(replications: u64) -> Plan {
         mesh,
         network_enforced: true,
         control_plane_replicas: Some(if mesh { 3 } else { 0 }),
+        exposure_pairs: None,
         cost: None,
     };
     Plan {

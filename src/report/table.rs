@@ -74,9 +74,20 @@ pub const KEY_MEASURES: [KeyMeasure; 8] = [
     },
 ];
 
+/// Where the last key measure, who was kept out, stands if that occurs: beside who got in, so that it gives way to no other.
+const BESIDE: usize = 2;
+
 /// The key measures that have a number in some design.
 pub fn present(summary: &Summary) -> impl Iterator<Item = &'static KeyMeasure> + '_ {
-    KEY_MEASURES.iter().filter(|key| {
+    let mut keys: Vec<&KeyMeasure> = KEY_MEASURES.iter().collect();
+    let occurs = |key: &&KeyMeasure| {
+        let mut measures = summary.designs.iter().filter_map(|design| design.measure(key.measure));
+        measures.any(|measure| measure.estimate.is_some_and(|estimate| estimate > 0.0))
+    };
+    if let Some(kept_out) = keys.pop_if(|key| occurs(key)) {
+        keys.insert(BESIDE, kept_out);
+    }
+    keys.into_iter().filter(|key| {
         let has_number = |design: &DesignSummary| {
             design
                 .measure(key.measure)

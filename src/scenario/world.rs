@@ -3,6 +3,7 @@
 //! Belongs here: the cluster, the parameters, the policies in force and the measures of a design. Does not belong here:
 //! faults (`faults`), steps (`script`), parameter sets (`models`) and the reading of manifests (`manifests`).
 
+use std::path::Path;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -14,9 +15,10 @@ use super::layers::{Change, Layers};
 use super::material::Material;
 use super::models::{Models, ParameterSet, ResolvedParameter};
 use super::point_name::full_name;
-use super::schema::Text;
+use super::schema::{Setting, Text};
 use super::script::{churn, script};
 use super::values::{choice, complain, count, positive_duration, unknown};
+use super::yaml::Spanned;
 use crate::cluster::params::{CiliumParams, IstioParams, KubernetesParams, NetworkParams};
 use crate::cluster::spec::{Datapath, Encryption, IstioSpec, Measures, Routing, RunLimits, Step, TieRule, WorldSpec};
 use crate::kernel::{SimDuration, SimTime};
@@ -191,7 +193,7 @@ pub fn design(shared: &Shared<'_>, layers: &Layers<'_>) -> Result<Design, Vec<In
     let churn = keep(&mut errors, churn(layers, targets));
     let measures = keep(
         &mut errors,
-        measures(layers, names, script.as_deref().unwrap_or_default()),
+        measures(layers, shared, script.as_deref().unwrap_or_default()),
     );
     let (Some((network_enforced, mesh_enforced)), Some(faults), Some(script), Some(churn), Some(measures)) =
         (in_force, faults, script, churn, measures)
@@ -319,12 +321,16 @@ fn cluster(shared: &Shared<'_>, layers: &Layers<'_>) -> Result<ClusterOf, InputE
             .transpose()?,
         network: shared.models.network()?,
     };
+    let mut of_leases = None;
     for Change {
         component,
         field,
         setting,
     } in layers.parameters(sets.istio.is_some())?
     {
+        if component == "kubernetes" && OF_LEASES.contains(&field) {
+            of_leases = Some(setting);
+        }
         match component {
             "kubernetes" => sets.kubernetes.override_with(file, field, setting)?,
             "cilium" => sets.cilium.override_with(file, field, setting)?,
@@ -336,7 +342,36 @@ fn cluster(shared: &Shared<'_>, layers: &Layers<'_>) -> Result<ClusterOf, InputE
             }
         }
     }
+    if let Some(setting) = of_leases {
+        check_leases(file, setting, &sets.kubernetes)?;
+    }
     Ok(sets)
+}
+
+/// Parameters that say how often a lease is renewed, and how long it may go unrenewed.
+const OF_LEASES: [&str; 3] = [
+    "node_monitor_grace_period",
+    "lease_renew_interval",
+    "lease_renew_jitter_ratio",
+];
+
+/// A lease must be renewed within the grace period: otherwise healthy nodes are marked NotReady between two renewals, again
+/// and again, which is not simulated.
+fn check_leases(file: &Path, at: &Spanned<Setting>, set: &ParameterSet) -> Result<(), InputError> {
+    let params = built(KubernetesParams::build(|name, _| Ok(set.value(name))));
+    let longest = params.lease_renew_interval.scale(1.0 + params.lease_renew_jitter_ratio);
+    if params.node_monitor_grace_period >= longest {
+        return Ok(());
+    }
+    let message = format!(
+        "the grace period of {} s is shorter than the time between two renewals of a lease, up to {} s: healthy nodes would be \
+         marked NotReady again and again",
+        params.node_monitor_grace_period.as_secs_f64(),
+        longest.as_secs_f64()
+    );
+    let hint =
+        "kubernetes.node_monitor_grace_period has to be at least lease_renew_interval * (1 + lease_renew_jitter_ratio)";
+    Err(complain(file, at, message).with_hint(hint))
 }
 
 /// Whether network and mesh enforce their policies; both where nothing is said and there is a mesh.
@@ -362,7 +397,8 @@ fn in_force(layers: &Layers<'_>, with_istio: bool) -> Result<(bool, bool), Input
     Ok((network, mesh))
 }
 
-fn measures(layers: &Layers<'_>, names: &Names, script: &[Step]) -> Result<Measures, InputError> {
+fn measures(layers: &Layers<'_>, shared: &Shared<'_>, script: &[Step]) -> Result<Measures, InputError> {
+    let names = &shared.names;
     let written = &layers.experiment.measures;
     let mut measures = Measures {
         delayed_threshold: DELAYED_THRESHOLD,
@@ -397,8 +433,48 @@ fn measures(layers: &Layers<'_>, names: &Names, script: &[Step]) -> Result<Measu
         measures.exposure_servers = names.workloads(layers, &exposure.servers)?;
         let port = count(layers.file, &exposure.port, 1, u32::from(u16::MAX))?;
         measures.exposure_port = u16::try_from(port).unwrap_or(u16::MAX);
+        for (&server, name) in measures.exposure_servers.iter().zip(&exposure.servers) {
+            check_port(
+                layers,
+                shared.material,
+                server,
+                name,
+                measures.exposure_port,
+                &exposure.port,
+            )?;
+        }
     }
     Ok(measures)
+}
+
+/// Whether the Services of a server lead to the port at which exposure is judged. One without a Service may have any.
+fn check_port(
+    layers: &Layers<'_>,
+    material: &Material,
+    server: usize,
+    name: &Text,
+    port: u16,
+    at: &Text,
+) -> Result<(), InputError> {
+    let subject = &material.workloads[server].subject;
+    let own = material
+        .services
+        .iter()
+        .filter(|service| service.namespace == subject.namespace && service.selector.matches(&subject.labels));
+    let mut ports: Vec<u16> = own.map(|service| service.target_port).collect();
+    ports.sort_unstable();
+    ports.dedup();
+    if ports.is_empty() || ports.contains(&port) {
+        return Ok(());
+    }
+    let shown: Vec<String> = ports.iter().map(u16::to_string).collect();
+    let message = format!(
+        "exposure at port {port}, but the Services of `{}` lead to {}",
+        name.value,
+        shown.join(", ")
+    );
+    let hint = "exposure has one port, which all its servers have to serve; write an experiment for each port";
+    Err(complain(layers.file, at, message).with_hint(hint))
 }
 
 /// The value, or nothing after its error was put to the others.

@@ -4,9 +4,11 @@
 //! only what it changes. Reading files belongs to the tests of `scenario`, statistics to those of `stats`.
 
 mod additions;
+mod cases;
 mod datapath_table;
 mod determinism;
 mod event_log;
+mod faults;
 mod istiod_landings;
 mod istiod_repairs;
 mod kubelet_start;

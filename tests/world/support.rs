@@ -3,6 +3,9 @@
 //! A statistical test here is decided once and for all by its fixed seed: it accepts within four standard errors, and a
 //! power check shows that the same data would refute a parameter that is wrong by 5 to 10 %.
 
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
 use meshfault::cluster::records::{Outcome, PodRecord};
 use meshfault::cluster::spec::{CutTarget, Step, TieRule, WorldSpec};
 use meshfault::cluster::world::FaultHandler;
@@ -10,6 +13,7 @@ use meshfault::kernel::{SimDuration, SimTime};
 use meshfault::lab::designs::{Simulator, plan};
 use meshfault::lab::progress::progress_bar;
 use meshfault::lab::verify::{Report, verify};
+use meshfault::policy::NetworkPolicies;
 use meshfault::scenario::overrides::Overrides;
 use meshfault::scenario::{Design, Scenario};
 
@@ -28,6 +32,15 @@ impl Bench {
         let overrides = Overrides::parse(changes).expect("the changes of a test are well formed");
         let scenario =
             Scenario::built_in(experiment, &overrides).unwrap_or_else(|errors| panic!("{experiment}: {errors:?}"));
+        let seed = scenario.seed;
+        Self { scenario, seed }
+    }
+
+    /// All designs of an experiment of `tests/fixtures/cases`, with changes as on the command line.
+    pub fn case(name: &str, changes: &[&str]) -> Self {
+        let overrides = Overrides::parse(changes).expect("the changes of a test are well formed");
+        let path = case_path(name);
+        let scenario = Scenario::load(&path, &overrides).unwrap_or_else(|errors| panic!("{name}: {errors:?}"));
         let seed = scenario.seed;
         Self { scenario, seed }
     }
@@ -52,6 +65,11 @@ impl Bench {
             .iter_mut()
             .for_each(|design| change(&mut design.world));
         self
+    }
+
+    /// The network's policies of the experiment.
+    pub fn policies(&self) -> Arc<NetworkPolicies> {
+        Arc::clone(&self.scenario.designs[0].world.network_policies)
     }
 
     /// The order of ties that the experiment wants.
@@ -82,6 +100,12 @@ impl Bench {
             simulator: Simulator::new(self.seed, &self.scenario.seed_group, designs),
         }
     }
+}
+
+/// The file of an experiment of `tests/fixtures/cases`.
+pub fn case_path(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/cases");
+    folder.join(format!("{name}.yaml"))
 }
 
 /// Designs that are ready to run.

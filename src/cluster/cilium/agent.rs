@@ -2,11 +2,13 @@
 //!
 //! **Modelled**: address first, then the limiter, then the identity (known on the node or in the API, else created),
 //! then the programs; the CiliumEndpoint published on its own way while the pod already goes on; release of the address
-//! at once when the sandbox goes; a cut link: an unknown identity cannot be created, nothing is published or removed.
+//! at once when the sandbox goes; a cut link: an unknown identity cannot be had, so that the network plugin's call waits until
+//! it gives up, and nothing is published or removed; where only answers are lost, what needs no answer before it still takes
+//! effect as long as the connection stands (an identity is created, an endpoint removed).
 //! **Left out**: several numbers for one label set, garbage collection of identities, endpoints without labels (`init`), restarts and
 //! the agent being killed without the API server (up to 1.16 after about five minutes; verdicts stay as they were).
 //! One client of the API server with its limit serves endpoints and identities.
-//! **Parameters**: `endpoint_*`, `agent_*`, `identity_create_latency`. **Validated by**: event-log tests in `tests/`.
+//! **Parameters**: `endpoint_*`, `agent_*`, `identity_create_latency`, `api_*`. **Validated by**: event-log tests in `tests/`.
 
 use super::create_limiter::{CreateLimiter, Turn};
 use crate::cluster::context::Ctx;
@@ -21,7 +23,7 @@ use crate::cluster::purpose::Purpose;
 use crate::cluster::records::DelayCause;
 use crate::cluster::story::Fact;
 use crate::cluster::token_bucket::TokenBucket;
-use crate::kernel::{EntityKey, EventClass, RunKey, SimDuration, SimTime};
+use crate::kernel::{EntityKey, EventClass, RunKey, SimDuration, SimTime, Timer};
 
 /// Something an agent handles.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +38,10 @@ pub enum AgentEvent {
     GiveUp(PodId, SimTime),
     /// The identity is known.
     Identified(PodId),
+    /// The identity was created, but the answer is lost.
+    Unanswered(PodId),
+    /// The network plugin has waited long enough.
+    TimedOut(PodId),
     /// The programs are in place.
     Built(PodId),
     /// The endpoint is published: first the agent looks whether it exists.
@@ -63,6 +69,8 @@ struct Call {
     called: SimTime,
     started: SimTime,
     endpoint: Option<EndpointObject>,
+    /// Where it waits for an identity that cannot be had, and when the network plugin gives up.
+    blocked: Option<(NodeId, Timer)>,
 }
 
 #[derive(Debug)]
@@ -128,6 +136,14 @@ impl Agents {
                 }
             }
             AgentEvent::Identified(pod) => self.identified(node, pod, ctx),
+            AgentEvent::Unanswered(pod) => self.block(node, pod, ctx),
+            AgentEvent::TimedOut(pod) => {
+                self.call(pod).blocked = None;
+                ctx.tell("cilium agent", |shared| {
+                    format!("has no identity for {} in time", shared.pod_name(pod))
+                });
+                self.abandon(node, pod, ctx);
+            }
             AgentEvent::Built(pod) => self.built(node, pod, ctx),
             AgentEvent::Publish(endpoint) => self.publish(node, endpoint, ctx),
             AgentEvent::Create(endpoint) => self.write(node, endpoint, true, ctx),
@@ -140,6 +156,14 @@ impl Agents {
             AgentEvent::Repaired => {
                 for (endpoint, exists) in std::mem::take(&mut self.agents[node.index()].unpublished) {
                     self.write(node, endpoint, exists, ctx);
+                }
+                // What waits for an identity is answered by the next attempt.
+                for pod in (0..self.calls.len() as u32).map(PodId) {
+                    let call = self.call(pod);
+                    if let Some((_, timer)) = call.blocked.take_if(|(at, _)| *at == node) {
+                        ctx.kernel.cancel(timer);
+                        self.identify(node, pod, ctx);
+                    }
                 }
             }
         }
@@ -184,6 +208,7 @@ impl Agents {
             called: now,
             started: now,
             endpoint: None,
+            blocked: None,
         };
         let params = &ctx.shared.blueprint.spec.cilium;
         let longest = params.endpoint_create_max_wait;
@@ -234,9 +259,13 @@ impl Agents {
         let waited = now.since(call.called);
         call.started = now;
         ctx.shared.recorder.delay(pod, DelayCause::EndpointLimiter, waited);
+        self.identify(node, pod, ctx);
+    }
+
+    fn identify(&mut self, node: NodeId, pod: PodId, ctx: &mut Ctx) {
         let identity = ctx.shared.kind(pod).identity;
         // The node knows the identities of its own endpoints, and those that it has read.
-        let read = ctx.shared.identity_read(node, identity, now).is_some();
+        let read = ctx.shared.identity_read(node, identity, ctx.kernel.now()).is_some();
         if read || self.agents[node.index()].known.contains(&identity) {
             ctx.after(
                 Source::Agent(node),
@@ -253,11 +282,28 @@ impl Agents {
         let key = ctx.shared.key(pod).child(120);
         let write = Write::CreateIdentity(identity, node, pod);
         if !ctx.write_after(Source::Agent(node), Some(Party::Agent(node)), key, latency, write) {
-            ctx.tell("cilium agent", |shared| {
-                format!("cannot create the identity of {}", shared.pod_name(pod))
-            });
-            self.abandon(node, pod, ctx);
+            self.block(node, pod, ctx);
         }
+    }
+
+    /// The agent goes on trying to create an identity, in vain: the network plugin gives up before the agent does.
+    fn block(&mut self, node: NodeId, pod: PodId, ctx: &mut Ctx) {
+        if ctx.shared.links.is_up(Party::Agent(node)) {
+            self.identify(node, pod, ctx); // It was repaired at the same instant.
+            return;
+        }
+        ctx.tell("cilium agent", |shared| {
+            format!("cannot create the identity of {}", shared.pod_name(pod))
+        });
+        let limit = ctx.blueprint().spec.cilium.endpoint_call_timeout;
+        let end = (self.call(pod).called + limit).max(ctx.now());
+        let timer = ctx.at(
+            Source::Agent(node),
+            EventClass::Timer,
+            end,
+            Event::Agent(node, AgentEvent::TimedOut(pod)),
+        );
+        self.call(pod).blocked = Some((node, timer));
     }
 
     fn identified(&mut self, node: NodeId, pod: PodId, ctx: &mut Ctx) {
@@ -381,7 +427,8 @@ impl Agents {
     fn release(&mut self, node: NodeId, pod: PodId, ctx: &mut Ctx) {
         if let Some((_, ip)) = ctx.shared.physics.pod(pod).place {
             ctx.shared.physics.release_address(pod);
-            let (_, address) = ctx.blueprint().addresses.locate(ip);
+            let (home, address) = ctx.blueprint().addresses.locate(ip);
+            assert_eq!(home, node, "{ip} of {pod:?} is freed on another node at {}", ctx.now());
             self.agents[node.index()].ipam.release(address);
             ctx.note(|_| Fact::Freed { pod, ip });
             ctx.tell("cilium agent", |shared| {

@@ -25,6 +25,17 @@ pub enum Passage {
     Lost(Loss),
 }
 
+impl Passage {
+    /// The pod that held the address when the packet was sent to it, whether it got there or not.
+    #[must_use]
+    pub fn meant_for(self, shared: &Shared, ip: Ipv4Addr) -> Option<PodId> {
+        match self {
+            Self::Delivered(to) => Some(to),
+            Self::Lost(loss) => loss.reached().or_else(|| shared.physics.holder(ip)),
+        }
+    }
+}
+
 /// Why a packet vanished.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Loss {

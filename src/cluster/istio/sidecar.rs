@@ -246,6 +246,27 @@ impl Sidecars {
         (*own == istiod).then(|| path.crossing(snapshots, &shared.push_delay(), &shared.run_key, index))
     }
 
+    /// When a pod's proxy reads the snapshots of its Istiod that may still be on their way.
+    #[must_use]
+    pub fn crossings_since(&self, pod: PodId, ctx: &Ctx) -> Vec<Crossing> {
+        let attached = self
+            .sidecars
+            .get(pod.index())
+            .and_then(|sidecar| sidecar.as_ref()?.attached.as_ref());
+        let Some((istiod, _)) = attached else {
+            return Vec::new();
+        };
+        let since = ctx.now().saturating_sub(ctx.shared.push_delay().bound());
+        let snapshots = ctx.shared.snapshots[istiod.index()].output();
+        let late = (0..snapshots.keys()).flat_map(|service| {
+            snapshots
+                .of_key(service)
+                .take_while(|&index| snapshots.version(index).time >= since)
+        });
+        late.filter_map(|index| self.crossing(pod, *istiod, index, ctx))
+            .collect()
+    }
+
     /// Settles what unfinished legs have lost by the end of the run.
     pub fn settle(&mut self, ctx: &mut Ctx) {
         for (index, sidecar) in self.sidecars.iter_mut().enumerate() {
@@ -272,6 +293,11 @@ impl Sidecar {
         let snapshots = ctx.shared.snapshots[connection.istiod.index()].output();
         self.attached = Some((connection.istiod, Path::listing(reader, snapshots, ctx.now())));
         self.note_path(pod, ctx);
+        // It may choose among other backends now.
+        if ctx.shared.kind(pod).exposure_client {
+            let event = Event::Judge(JudgeEvent::Connected(pod));
+            ctx.after(Source::Sidecar(pod), EventClass::Observe, SimDuration::ZERO, event);
+        }
         if !self.has_configuration {
             self.has_configuration = true;
             ctx.shared.recorder.configuration_received(pod, ctx.kernel.now());

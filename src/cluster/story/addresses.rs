@@ -73,6 +73,13 @@ fn onlookers(past: &Past, ip: Ipv4Addr) -> Vec<NodeId> {
             }));
         }
     }
+    let mut seen = Vec::new();
+    nodes.retain(|node| {
+        !seen.contains(node) && {
+            seen.push(*node);
+            true
+        }
+    });
     nodes.truncate(2);
     if nodes.is_empty() {
         nodes.extend(past.story.facts().find_map(|(_, fact)| match fact {

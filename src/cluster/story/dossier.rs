@@ -347,12 +347,22 @@ pub struct RequestStory {
     pub mesh_intent: Option<VerdictStory>,
     /// The choice of the back end, if there was one.
     pub choice: Option<Choice>,
+    /// The pod that held the address when the last packet was sent to it: not always the one that was chosen.
+    pub holder: Option<String>,
     /// Its SYNs.
     pub syns: Vec<SynStory>,
     /// What became of the last one at the server's node.
     pub passage: Option<PassageStory>,
     /// The mesh's verdict at the server.
     pub mesh: Option<MeshVerdict>,
+}
+
+impl RequestStory {
+    /// The pod that its packets met, where one was chosen.
+    #[must_use]
+    pub fn server<'a>(&'a self, choice: &'a Choice) -> &'a str {
+        self.holder.as_deref().unwrap_or(&choice.pod)
+    }
 }
 
 /// The choice of a back end.

@@ -72,9 +72,14 @@ fn request(past: &Past, noted: &Noted, record: &AccessRecord) -> RequestStory {
         .kinds
         .iter()
         .find(|kind| kind.services.contains(&noted.service));
-    let server = noted
-        .chosen
-        .map(|(_, _, backend)| past.shared.kind(backend.pod))
+    // Who held the address when the last packet was sent to it, whoever was meant.
+    let holder = noted.syns.last().and_then(|(time, passage)| match passage {
+        Passage::Delivered(server) => Some(*server),
+        Passage::Lost(loss) => loss.reached().or_else(|| past.holder(noted.chosen?.2.ip, *time)),
+    });
+    let server = holder
+        .or_else(|| noted.chosen.map(|(_, _, backend)| backend.pod))
+        .map(|pod| past.shared.kind(pod))
         .or(server_kind);
     let network_intent = server.map(|server| {
         let ingress = blueprint.explain_ingress(NetworkPeer::Pod(from), server.identity, port);
@@ -113,6 +118,7 @@ fn request(past: &Past, noted: &Noted, record: &AccessRecord) -> RequestStory {
         network_intent,
         mesh_intent,
         choice,
+        holder: holder.map(|pod| past.shared.pod_name(pod)),
         syns: noted.syns.iter().map(|(time, passage)| syn(*time, *passage)).collect(),
         passage: noted
             .syns

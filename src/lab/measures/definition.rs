@@ -50,8 +50,8 @@ pub enum Value<'n> {
     Mean {
         /// The number.
         of: OfRun<'n, Option<f64>>,
-        /// Whether it is a probability, so that runs without any bound it.
-        probability: bool,
+        /// The most that one run can have, if that is known, so that runs without any bound the mean.
+        most: Option<f64>,
     },
     /// Quantile of waits pooled over runs; measures that share their waits are estimated together.
     Quantile {
@@ -146,7 +146,7 @@ impl<'n> Definition<'n> {
         of: impl Fn(&RunNumbers) -> Option<f64> + Send + Sync + 'n,
     ) -> Self {
         let of = Box::new(of);
-        Self::new(name, estimand, unit, Value::Mean { of, probability: false })
+        Self::new(name, estimand, unit, Value::Mean { of, most: None })
     }
 
     /// A quantile of pooled waits.
@@ -164,6 +164,14 @@ impl<'n> Definition<'n> {
     pub(super) fn extreme(name: &str, measure: Measure) -> Self {
         let estimand = measure.estimand.clone();
         Self::new(name, estimand, "s", Value::Extreme(Box::new(measure)))
+    }
+
+    /// The same mean of numbers of which no run can have more than this.
+    pub(super) fn at_most(mut self, bound: Option<f64>) -> Self {
+        if let Value::Mean { most, .. } = &mut self.value {
+            *most = bound;
+        }
+        self
     }
 
     /// The same, listed or not, or absent.
@@ -209,7 +217,7 @@ pub(super) fn estimate_all(
             }
             Value::Share(of) => vec![share(frame, numbers, of)],
             Value::Ratio(of) => vec![ratio(frame, numbers, of)],
-            Value::Mean { of, probability } => vec![mean(frame, numbers, of, *probability, uniform)],
+            Value::Mean { of, most } => vec![mean(frame, numbers, of, *most, uniform)],
             Value::Extreme(measure) => {
                 measures.push(measure.as_ref().clone());
                 continue;
@@ -244,21 +252,21 @@ fn mean(
     frame: &Frame,
     numbers: &DesignNumbers,
     of: &OfRun<'_, Option<f64>>,
-    probability: bool,
+    most: Option<f64>,
     uniform: Uniform<'_>,
 ) -> Estimate {
     let values: Vec<f64> = numbers.sound().filter_map(of).collect();
     let n = values.len() as u64;
-    if probability && n > 0 && values.iter().all(|value| *value == 0.0) {
-        // A probability is at most 1, so its mean is at most the share of runs that have any.
+    if let Some(most) = most.filter(|_| n > 0 && values.iter().all(|value| *value == 0.0)) {
+        // No run has more than the most, so the mean is at most that times the share of runs that have any.
         return Estimate {
             lower: Some(0.0),
-            upper: zero_event_upper(n, frame.confidence),
+            upper: zero_event_upper(n, frame.confidence).map(|share| share * most),
             ..Estimate::point_only(
                 0.0,
                 n,
                 frame.confidence,
-                "no exposure in any run, one-sided upper bound of the share of runs with any",
+                "no exposure in any run, one-sided upper bound of the share of runs with any, times the most that a run can have",
             )
         };
     }

@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::{Better, Context, Definition, Value};
+use super::{Better, Context, Definition, Presence, Value};
 use crate::cluster::records::{AccessClass, Via};
 use crate::lab::cell::Word;
 use crate::lab::numbers::{ExposureKind, RunNumbers};
@@ -26,7 +26,22 @@ fn exposed_s(run: &RunNumbers, class: AccessClass, via: Via) -> f64 {
     span.map_or(0.0, |span| span.as_secs_f64())
 }
 
-pub(super) fn exposure(_: Context<'_>) -> Vec<Definition<'_>> {
+/// What a design without watched pairs lacks: nobody looked, which is not 0 s.
+fn watched(context: Context<'_>) -> Presence {
+    match context.design.exposure_pairs {
+        Some(0) => Presence::Absent("no exposure is watched, see `measures.exposure`"),
+        _ => Presence::Shown,
+    }
+}
+
+/// The most exposure that a run can have \[s\]: every pair through the whole horizon.
+fn most_s(context: Context<'_>) -> Option<f64> {
+    let pairs = context.design.exposure_pairs.map(f64::from);
+    pairs.map(|pairs| pairs * context.frame.horizon_s)
+}
+
+pub(super) fn exposure(context: Context<'_>) -> Vec<Definition<'_>> {
+    let (presence, most) = (watched(context), most_s(context));
     let kinds = [
         (AccessClass::Unauthorized, "unauthorized"),
         (AccessClass::NetworkBypassed, "admitted by the network alone"),
@@ -40,9 +55,8 @@ pub(super) fn exposure(_: Context<'_>) -> Vec<Definition<'_>> {
                  client and server"
             );
             let name = format!("{}_exposure_{}", class.word(), via.word());
-            measures.push(Definition::mean(name, estimand, "s", move |run| {
-                Some(exposed_s(run, class, via))
-            }));
+            let mean = Definition::mean(name, estimand, "s", move |run| Some(exposed_s(run, class, via)));
+            measures.push(mean.at_most(most).with(presence));
         }
     }
     measures
@@ -50,6 +64,7 @@ pub(super) fn exposure(_: Context<'_>) -> Vec<Definition<'_>> {
 
 pub(super) fn conditional(context: Context<'_>) -> Vec<Definition<'_>> {
     let mut measures = Vec::new();
+    let (presence, most) = (watched(context), most_s(context));
     for rate in &context.frame.traffic_rates {
         let (text, word, per_s) = (&rate.text, rate.word(), rate.per_s);
         for (via, how) in WAYS {
@@ -59,9 +74,9 @@ pub(super) fn conditional(context: Context<'_>) -> Vec<Definition<'_>> {
                     let seconds = exposed_s(run, AccessClass::Unauthorized, via);
                     Some(-libm::expm1(-per_s * seconds))
                 }),
-                probability: true,
+                most: Some(1.0),
             };
-            measures.push(Definition::new(
+            let any = Definition::new(
                 format!("unauthorized_any_at_{word}_{}", via.word()),
                 format!(
                     "probability that a run has an unauthorized access {traffic}; computed from the run's exposure, \
@@ -69,13 +84,15 @@ pub(super) fn conditional(context: Context<'_>) -> Vec<Definition<'_>> {
                 ),
                 "1",
                 any,
-            ));
-            measures.push(Definition::mean(
+            );
+            measures.push(any.with(presence));
+            let count = Definition::mean(
                 format!("unauthorized_count_at_{word}_{}", via.word()),
                 format!("expected number of unauthorized accesses per run {traffic}; computed likewise"),
                 "accesses",
                 move |run| Some(per_s * exposed_s(run, AccessClass::Unauthorized, via)),
-            ));
+            );
+            measures.push(count.at_most(most.map(|most| per_s * most)).with(presence));
         }
     }
     measures
@@ -120,5 +137,7 @@ pub(super) fn exposure_window(context: Context<'_>) -> Vec<Definition<'_>> {
     }
     measures.push(Definition::extreme("exposure_window_max", max));
     // Windows of one design are not those of another: a design without most of them may be left with the long ones.
-    measures.into_iter().map(|of| of.better(Better::Neither)).collect()
+    let presence = watched(context);
+    let described = measures.into_iter().map(|of| of.better(Better::Neither).with(presence));
+    described.collect()
 }

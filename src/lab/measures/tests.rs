@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use super::*;
 use crate::cluster::records::{AccessClass, ExposureRecord, RunRecord, Via};
 use crate::kernel::{EntityKey, Purpose, RunKey, SimDuration, SimTime, Stream};
+use crate::lab::numbers::RunNumbers;
 
 #[derive(Clone, Copy)]
 struct Drawn;
@@ -204,4 +205,44 @@ fn the_known_measures_are_those_that_can_be_made() {
             .any(|known| known.name == "exposure_window_max" && !known.interval)
     );
     assert!(!known_measures(&[]).iter().any(|known| known.name.contains("_per_s")));
+}
+
+/// The definition of an exposure of a design with so many watched pairs, after so many runs without any.
+fn of_no_exposure(pairs: u32, runs: usize) -> (Presence, Measure) {
+    let frame = Frame::new(300.0, 20.0, &[]);
+    let design = PlannedDesign {
+        exposure_pairs: Some(pairs),
+        ..PlannedDesign::default()
+    };
+    let numbers = DesignNumbers {
+        runs: vec![RunNumbers::default(); runs],
+        ..DesignNumbers::default()
+    };
+    let context = Context {
+        frame: &frame,
+        design: &design,
+        numbers: &numbers,
+    };
+    let definition = definition_of("unauthorized_exposure_pod_ip", context).expect("there is such a measure");
+    let measure = definition.estimate(&frame, &numbers, &mut || 0);
+    (definition.presence, measure)
+}
+
+#[test]
+fn an_exposure_that_nobody_watched_is_missing() {
+    assert!(matches!(of_no_exposure(0, 100).0, Presence::Absent(_)));
+    assert_eq!(of_no_exposure(1, 100).0, Presence::Shown);
+}
+
+/// After no exposure in 100 runs a share of 2.95 % of runs may have some (1 - 0.05^(1/100)), each pair through 300 s.
+#[test]
+fn no_exposure_in_any_run_bounds_its_mean_by_the_share_of_runs_that_may_have_any() {
+    let (_, measure) = of_no_exposure(1, 100);
+    let upper = measure.upper.expect("there is a bound");
+    assert!((upper - 0.029_51 * 300.0).abs() < 0.01, "{upper}");
+    assert_eq!((measure.estimate, measure.lower), (Some(0.0), Some(0.0)));
+    let more = of_no_exposure(2, 1_000).1.upper.expect("there is a bound");
+    assert!((more - 2.0 * 0.002_991 * 300.0).abs() < 0.01, "{more}");
+    // The old answer, no bounds at all, is what no claim can be held against.
+    assert_eq!(of_no_exposure(1, 0).1.upper, None);
 }

@@ -157,20 +157,20 @@ fn sent(diagram: &mut Diagram, request: &RequestStory) {
     }
     let end = record.time + record.latency;
     if request.syns.last().is_some_and(|syn| syn.fate == SynFate::Delivered) {
-        diagram.message(last, 6, &network, "->>", &choice.pod, "the connection");
+        diagram.message(last, 6, &network, "->>", request.server(choice), "the connection");
         if let Some(mesh) = &request.mesh {
             let word = if mesh.verdict.allowed { "lets in" } else { "refuses" };
             diagram.note(
                 last,
                 7,
-                &[&choice.pod],
+                &[request.server(choice)],
                 &format!("mesh {word}: {}", mesh.verdict.because),
             );
         }
         diagram.message(
             end,
             8,
-            &choice.pod,
+            request.server(choice),
             "-->>",
             &record.client,
             &record.cause.replace('_', " "),

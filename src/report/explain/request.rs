@@ -4,6 +4,7 @@ use super::course::{fate_words, syns_words};
 use super::page::{Page, at, list, many, span};
 use super::people::{capital, class_name, class_words, entry_words};
 use super::{after_cut, decisive};
+use crate::cluster::access::NO_READY_CLIENT;
 use crate::cluster::records::{AccessClass, Outcome};
 use crate::cluster::story::dossier::{
     Basis, Belief, Choice, Correction, Dossier, PassageStory, PeerCheck, RequestStory, VerdictStory, Viewer,
@@ -20,10 +21,17 @@ pub(super) fn section(page: &mut Page, dossier: &Dossier, outcome: &Outcome) {
             (None, Some(_)) if dossier.remembered > 0 => {
                 page.paragraph("After the cut none was sent: the run ended before a pod was found to send it from.");
             }
+            _ if unsent(outcome).is_some() => {}
             _ => page.paragraph("After the cut none was sent: the script has no probe."),
+        }
+        if let Some(text) = unsent(outcome) {
+            page.paragraph(&text);
         }
         return;
     };
+    if let Some(text) = unsent(outcome) {
+        page.paragraph(&text);
+    }
     let unsent = after_cut(dossier).filter(|other| other.choice.is_none()).count();
     if unsent > 0 && request.choice.is_some() {
         let other = many(unsent, "attempt");
@@ -34,6 +42,28 @@ pub(super) fn section(page: &mut Page, dossier: &Dossier, outcome: &Outcome) {
     }
     page.blank();
     told(page, request, dossier);
+}
+
+/// What is to be said about probes that no pod could send.
+fn unsent(outcome: &Outcome) -> Option<String> {
+    let of_nobody: Vec<_> = outcome
+        .accesses
+        .iter()
+        .filter(|access| access.cause == NO_READY_CLIENT)
+        .collect();
+    let (first, last) = (of_nobody.first()?, of_nobody.last()?);
+    let until = match of_nobody.len() {
+        1 => String::new(),
+        tries => format!(", tried {tries} times until {}", at(last.time)),
+    };
+    Some(format!(
+        "The probe of {} by {} at {}{until} was not sent: {} had no ready pod ({}).",
+        first.server,
+        first.client_workload,
+        at(first.time),
+        first.client_workload,
+        NO_READY_CLIENT.replace('_', " ")
+    ))
 }
 
 fn not_sent(dossier: &Dossier) -> &'static str {
@@ -126,6 +156,13 @@ fn told(page: &mut Page, request: &RequestStory, dossier: &Dossier) {
         return;
     };
     point(page, "Back end", &choice_words(choice));
+    if let Some(holder) = request.holder.as_ref().filter(|holder| **holder != choice.pod) {
+        let words = format!(
+            "{} held {} by then. The request is judged by the policies about it.",
+            holder, choice.ip
+        );
+        point(page, "Reached", &words);
+    }
     point(page, "Sent", &format!("{}.", syns_words(request)));
     if let Some(passage) = &request.passage {
         let belief = &passage.belief;

@@ -259,7 +259,12 @@ fn alone(summary: &Summary, quantile: &str) -> (Vec<String>, Vec<String>) {
     let designs = || summary.designs.iter();
     (
         designs()
-            .flat_map(|design| verdict::access(design).into_iter().chain(verdict::bypassed(design)))
+            .flat_map(|design| {
+                let of_access = verdict::access(design).into_iter();
+                of_access
+                    .chain(verdict::bypassed(design))
+                    .chain(verdict::kept_out(design))
+            })
             .collect(),
         designs()
             .filter_map(|design| verdict::startup(design, quantile))

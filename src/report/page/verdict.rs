@@ -62,6 +62,26 @@ pub(super) fn bypassed(design: &DesignSummary) -> Vec<String> {
     told.collect()
 }
 
+/// How often a design kept out whom policy lets in; nothing where that never happened.
+pub(super) fn kept_out(design: &DesignSummary) -> Option<String> {
+    let measure = design.measure("wrongly_denied_any").filter(|measure| measure.n > 0)?;
+    let events = libm::round(measure.estimate? * measure.n as f64) as u64;
+    let lower = measure
+        .lower
+        .map_or_else(|| "0".to_owned(), |lower| down(100.0 * lower));
+    let upper = measure
+        .upper
+        .map_or_else(|| "100".to_owned(), |upper| up(100.0 * upper));
+    (events > 0).then(|| {
+        format!(
+            "`{}` refused a request that policy allows in {} of {} runs; the interval says {lower} to {upper} % of runs.",
+            design.name,
+            count(events),
+            count(measure.n)
+        )
+    })
+}
+
 /// When the pods of a design are ready, by a quantile such as `startup_latency_p99`.
 pub(super) fn startup(design: &DesignSummary, quantile: &str) -> Option<String> {
     let percent = quantile.strip_prefix("startup_latency_p")?;

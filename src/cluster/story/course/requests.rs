@@ -44,7 +44,7 @@ fn one(making: &mut Making, request: &RequestStory) {
     }
     let delivered = request.syns.iter().any(|syn| syn.fate == SynFate::Delivered);
     if delivered && matches!(record.cause.as_str(), "answered" | "mesh_policy") {
-        let server = named(making, &choice.pod);
+        let server = named(making, request.server(choice));
         if let Some(mesh) = &request.mesh {
             let verb = if mesh.verdict.allowed { "lets in" } else { "refuses" };
             let what = format!("the proxy {verb} {}: {}", record.client, mesh.verdict.because);
@@ -103,7 +103,7 @@ fn syn(making: &mut Making, request: &RequestStory, choice: &Choice, syn: SynSto
         what: format!("SYN to {}", choice.ip),
     });
     if syn.fate == SynFate::Delivered {
-        let server = named(making, &choice.pod);
+        let server = named(making, request.server(choice));
         making.course.messages.push(Sending {
             from: network,
             to: server,

@@ -1,0 +1,169 @@
+//! Inputs that were answered wrongly once, with the right values: `tests/fixtures/cases`.
+//!
+//! Each has a power check: what the old answer was, and that the check refuses it.
+
+use meshfault::cluster::records::{AccessClass, ExitCause, Outcome, Via};
+
+use crate::support::{Bench, between, measured};
+
+/// A worker of a pod has one life: no address is released twice, and no pod is bound twice.
+#[test]
+fn every_run_of_an_outage_of_all_workers_ends_well() {
+    // Replication 46 panicked: a pod that had been parked several times was bound to five nodes.
+    let lab = Bench::case("all-workers", &[]).ready();
+    for replication in 40..52 {
+        assert!(lab.one(replication).run.events > 1_000);
+    }
+}
+
+#[test]
+fn a_rollout_ends_although_evicted_pods_are_still_terminating() {
+    let lab = Bench::case("rollout", &[]).ready();
+    for replication in 0..6 {
+        for design in ["cut", "control"] {
+            let run = lab.run(design, replication).run;
+            let begun = run.cut.expect("the fault is started").as_secs_f64() + 480.0;
+            let ended = run.script_end.expect("the script ends").as_secs_f64();
+            // Evicted pods stay as long as their node is cut: who counts them waits until the deadline of 600 s.
+            assert!(ended - begun < 120.0, "{design} {replication}: {} s", ended - begun);
+            assert_eq!(run.rollouts, 1);
+        }
+    }
+}
+
+/// An access is judged by the pod that holds the address now.
+#[test]
+fn a_request_is_judged_by_who_holds_the_address_now() {
+    for (case, class) in [
+        ("old-closed", AccessClass::Allowed),
+        ("new-open", AccessClass::Allowed),
+        ("new-closed", AccessClass::Denied),
+    ] {
+        let lab = Bench::case(case, &[]).ready();
+        let (mut reached_new, mut accesses) = (0, 0);
+        for replication in 0..40 {
+            let outcome = lab.run("stale-proxy", replication);
+            for access in outcome.accesses.iter().filter(|access| access.after_cut) {
+                accesses += 1;
+                match access.reached_workload.as_deref() {
+                    Some("new") => {
+                        assert_eq!(access.class, class, "{case} {replication}: {access:?}");
+                        reached_new += 1;
+                    }
+                    None => assert_eq!(access.class, AccessClass::Unreachable, "{access:?}"),
+                    Some(other) => panic!("{case} {replication}: {other} has no pods any more"),
+                }
+            }
+            // What `old` may do is said of `old` only: before the fault.
+            let before = outcome.accesses.iter().find(|access| !access.after_cut).unwrap();
+            assert_eq!(before.reached_workload.as_deref(), Some("old"));
+        }
+        // 542 of 800 requests are answered by a pod of `new`, whatever policy says: the check is not empty.
+        let share = f64::from(reached_new) / f64::from(accesses);
+        assert!((share - 0.6775).abs() < 0.1, "{case}: {reached_new} of {accesses}");
+    }
+}
+
+fn never_ready(outcome: &Outcome) -> usize {
+    measured(outcome)
+        .filter(|pod| pod.exit_cause == ExitCause::Censored)
+        .count()
+}
+
+/// The identity is created, but the agent never hears of it.
+#[test]
+fn a_new_identity_cannot_be_had_where_answers_are_lost() {
+    let lab = Bench::case("replies-only-identity", &[]).ready();
+    for replication in 0..10 {
+        for design in ["replies-only", "drop"] {
+            let outcome = lab.run(design, replication);
+            assert_eq!(never_ready(&outcome), 1, "{design} {replication}");
+        }
+        // The check has power: without the fault the same pod is ready.
+        assert_eq!(never_ready(&lab.run("control", replication)), 0);
+    }
+}
+
+/// The network plugin waits 90 s for it, and is called again after the sandbox's retry.
+#[test]
+fn a_failed_identity_takes_its_time() {
+    let lab = Bench::case("replies-only-identity", &[]).only("drop").ready();
+    let outcome = lab.told(0);
+    let called = outcome
+        .story
+        .iter()
+        .filter(|line| line.text.starts_with("gives ") && line.text.contains("client"));
+    let times: Vec<_> = called.map(|line| line.time).collect();
+    assert!(times.len() >= 3, "{times:?}");
+    for pair in times.windows(2) {
+        let gap = between(pair[0], pair[1]);
+        assert!((90.0..120.0).contains(&gap), "{gap} s between two calls");
+    }
+}
+
+#[test]
+fn a_probe_that_nobody_could_send_is_a_row_and_is_sent_again() {
+    let lab = Bench::case("silent-probe", &[]).ready();
+    for replication in 0..5 {
+        let outcome = lab.one(replication);
+        let (last, before) = outcome.accesses.split_last().expect("the probe leaves a row");
+        assert!(!before.is_empty());
+        for access in before {
+            assert_eq!(
+                (access.class, access.cause.as_str()),
+                (AccessClass::Unreachable, "no_ready_client")
+            );
+            assert_eq!(
+                (access.client.as_str(), access.client_workload.as_str()),
+                ("", "client")
+            );
+        }
+        // It was sent again until a pod was ready: what the answer is, the Service decides.
+        assert_eq!(last.client, "client-1-0");
+        assert_ne!(last.cause, "no_ready_client");
+    }
+}
+
+/// What a client's node takes a server for is put right when it reads of the server's new owner (W6).
+#[test]
+fn exposure_by_a_stale_destination_ends_when_the_clients_node_reads_better() {
+    let lab = Bench::case("egress-stale", &[]).ready();
+    let (mut windows, mut longest) = (0, 0.0_f64);
+    for replication in 0..40 {
+        for window in lab.one(replication).exposures {
+            assert_eq!(window.class, AccessClass::Unauthorized);
+            // A pod that took the place of another is published within seconds, and read within 20 s.
+            let end = window
+                .end
+                .unwrap_or_else(|| panic!("{replication}: {window:?} never closes"));
+            longest = longest.max(between(window.start, end));
+            windows += 1;
+        }
+    }
+    eprintln!("{windows} windows, the longest {longest:.1} s");
+    // The check is not empty, and windows that stay open would be minutes long.
+    assert!(windows >= 20, "{windows} windows");
+    assert!(longest <= 30.0, "{longest} s");
+}
+
+/// An address whose old owner the node hears of late, or a Service that it reads late, opens a window late: what changes the
+/// answer is looked at, whenever that is.
+#[test]
+fn a_window_through_the_service_opens_when_the_client_reads_of_it() {
+    let lab = Bench::case("new-open", &[]).edit(|world| {
+        world.measures.exposure_clients = vec![crate::support::workload(world, "caller")];
+        world.measures.exposure_servers = vec![crate::support::workload(world, "new")];
+        world.measures.exposure_port = 8080;
+        world.network_policies = Bench::case("new-closed", &[]).policies();
+        world.network_enforced = false;
+    });
+    let lab = lab.only("stale-proxy").ready();
+    let mut through_stale = 0;
+    for replication in 0..10 {
+        let outcome = lab.one(replication);
+        let service = outcome.exposures.iter().filter(|window| window.via == Via::Service);
+        through_stale += service.count();
+    }
+    // The caller's node still reads the old Service, whose addresses pods of `new` hold: it leads to them.
+    assert!(through_stale > 0);
+}
