@@ -365,12 +365,7 @@ fn endpoint_crossing(shared: &Shared, node: NodeId, index: VersionIndex) -> Cros
 
 fn identity_crossing(shared: &Shared, node: NodeId, index: VersionIndex) -> Crossing {
     let path = &shared.identities[node.index()];
-    path.crossing(
-        &shared.api.identities,
-        &shared.identity_delay(),
-        &shared.run_key,
-        index,
-    )
+    path.crossing(&shared.api.identities, &shared.identity_delay(), &shared.run_key, index)
 }
 
 fn slice_crossing(shared: &Shared, node: NodeId, index: VersionIndex) -> Crossing {
