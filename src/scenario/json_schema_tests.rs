@@ -127,7 +127,7 @@ fn the_schema_takes_what_the_reader_takes() {
             "seed: 1",
             "seed: 1\nchurn: [{rate: 20/s, for: 1m, lifetime: {weibull: {scale: 1s, shape: 0.7, max: 1m}}}]",
         ),
-        ("parties: [kubelet, cilium_agent]", "parties: [$gap]"),
+        ("parties: [kubelet, cilium_agent, service_proxy]", "parties: [$gap]"),
         ("  - pause: 30s", "  - pause: $gap"),
     ] {
         let changed = good.replacen(old, new, 1);

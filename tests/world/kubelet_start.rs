@@ -15,7 +15,8 @@ use crate::support::{Bench, Lab, at, between, pause, quantile, workload};
 const RUNS: u64 = 40;
 
 /// What is the same in all settings: the machine and its network.
-const MACHINE: [&str; 23] = [
+const MACHINE: [&str; 24] = [
+    "cluster.kubernetes=1.24",
     "cluster.istio.version=1.14.3",
     "cluster.cilium.encryption=none",
     "parameters.kubernetes.node_cores=2",

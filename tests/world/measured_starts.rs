@@ -112,6 +112,7 @@ fn simulated(istio: &str, fault: &str, changes: &[&str], horizon_s: f64, runs: u
         "parameters.kubernetes.scheduling_latency=1ms",
         "parameters.kubernetes.pod_setup_latency=100ms",
         "parameters.kubernetes.sandbox_latency=100ms",
+        "parameters.kubernetes.pleg_period=10ms",
         "parameters.kubernetes.container_start_latency=10ms",
         "parameters.cilium.endpoint_build_latency=100ms",
         "parameters.cilium.identity_create_latency=10ms",

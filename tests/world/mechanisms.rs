@@ -1,11 +1,12 @@
-//! The four mechanisms that can delay a pod after the cut, each alone (`evidence` 1.9, `istio.md` sections 0 and 1).
+//! The four mechanisms that can delay a pod after a cut, each alone (`evidence` 1.9, `istio.md` sections 0 and 1).
 //!
 //! A: an Istiod accepts the request and its TokenReview hangs. B: the connection to the Istiod on the cut node vanishes,
 //! because that node's WireGuard peers do not list the new address. C: that Istiod's endpoint is withdrawn when its node
 //! is given up, which ends delays and causes none. D: the API server cannot reach the injection webhook.
 //!
-//! Agents hear of new addresses at once here, so that no packet vanishes between healthy nodes (in the experiment itself
-//! some do, for a second or so) and every second lost belongs to the mechanism under test.
+//! Agents publish and hear of new addresses at once here, so that no packet vanishes between healthy nodes (in the experiment
+//! itself some do, for seconds), and kubelets have no limit (E, `kubelet_start`): every second lost belongs to the mechanism under
+//! test.
 
 use meshfault::cluster::records::{DelayCause, ExitCause, Outcome, PodRecord};
 use meshfault::cluster::spec::{CutParty, Step, WorldSpec};
@@ -31,6 +32,8 @@ fn cut_only(parties: &[CutParty], changes: &[&str]) -> Lab {
         "parameters.cilium.ipcache_latency=1ms",
         "parameters.kubernetes.kubelet_client_qps=1000",
         "parameters.kubernetes.kubelet_client_burst=1000",
+        "parameters.cilium.agent_client_qps=1000",
+        "parameters.cilium.agent_client_burst=1000",
     ];
     all.extend(changes);
     Bench::of("istiod-cut-off", &all)

@@ -69,7 +69,17 @@ fn an_identity_looked_up_on_the_cut_node_lets_the_wrong_client_in() {
 
 #[test]
 fn without_a_cut_the_script_finds_nobody_unauthorized_and_windows_are_short_and_closed() {
-    let lab = Bench::of("ip-reuse", &[]).ready();
+    // The garbage collector removes the entry of a pod before its address is free. Only where it is slow is there a window.
+    let usual = healthy_windows(&[]);
+    let late = healthy_windows(&["parameters.kubernetes.garbage_collection_latency=1m"]);
+    assert!(usual.0 < late.0, "{usual:?}, {late:?}");
+    // An entry is corrected within the bound of the ipcache's distribution, 10 s.
+    assert!(usual.1 <= 10.0 && late.1 <= 10.0, "{usual:?}, {late:?}");
+}
+
+/// Windows of the control design, and seconds of the longest; all of them are closed.
+fn healthy_windows(changes: &[&str]) -> (u32, f64) {
+    let lab = Bench::of("ip-reuse", changes).ready();
     let (mut windows, mut longest) = (0, 0.0_f64);
     for replication in 0..80 {
         let outcome = lab.run("control", replication);
@@ -84,12 +94,8 @@ fn without_a_cut_the_script_finds_nobody_unauthorized_and_windows_are_short_and_
             longest = longest.max(end.since(window.start).as_secs_f64());
         }
     }
-    eprintln!("control: {windows} windows, the longest {longest:.3} s");
-    // An entry is corrected within the bound of the ipcache's law, 10 s.
-    assert!(
-        windows > 0 && longest <= 10.0,
-        "{windows} windows, the longest {longest} s"
-    );
+    eprintln!("control, {changes:?}: {windows} windows, the longest {longest:.3} s");
+    (windows, longest)
 }
 
 #[test]
@@ -123,6 +129,8 @@ fn with_both_layers_the_network_is_bypassed_and_the_mesh_refuses() {
             assert_eq!(access.cause, "mesh_policy");
         }
     }
+    // With the kubelet's limit of Kubernetes 1.24 its script is nearly always too late.
+    let lab = Bench::of("istiod-cut-off", &["cluster.kubernetes=1.27"]).ready();
     all_reached_are(&lab, "as-published", 150, 1, AccessClass::NetworkBypassed);
 }
 

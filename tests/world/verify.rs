@@ -49,13 +49,13 @@ fn panics(_: &FaultSpec, _: bool, _: &mut Ctx) -> u32 {
     panic!("planted")
 }
 
-/// Never lets time pass.
-fn loops(_: &FaultSpec, _: bool, ctx: &mut Ctx) -> u32 {
+/// Never lets time pass: ends when it starts and starts when it ends.
+fn loops(_: &FaultSpec, starts: bool, ctx: &mut Ctx) -> u32 {
     ctx.after(
         Source::Fault,
         EventClass::Fault,
         SimDuration::ZERO,
-        Event::Fault(0, true),
+        Event::Fault(0, !starts),
     );
     0
 }

@@ -109,7 +109,7 @@ fn a_breach_names_address_identities_gap_and_fault() {
         "identity 258 (default/sleep-v1, app=sleep,version=v1)",
         "identity 259 (default/sleep-v2, app=sleep,version=v2)",
         "frozen at revision 62",
-        "379 revisions and",
+        "340 revisions and",
         "the fault cut-node began at 79.276 s",
     ] {
         assert!(page.contains(part), "`{part}` is missing:\n{page}");
