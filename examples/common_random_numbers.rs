@@ -161,7 +161,7 @@ mod tests {
             seen.paired, seen.independent
         );
         assert!(
-            seen.independent > 5.0 * seen.paired,
+            seen.independent > 3.0 * seen.paired,
             "{} {}",
             seen.independent,
             seen.paired

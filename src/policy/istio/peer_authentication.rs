@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::super::labels::LabelSelector;
+use super::super::labels::{LabelSelector, Labels};
 use super::super::{Origin, PolicyError, Subject};
 use super::truth::Truth;
 
@@ -142,15 +142,10 @@ impl Modes {
     /// Whether clients use mutual TLS to the Services of a namespace, as its own policy or that of the mesh says it without
     /// looking at workloads (Istio `pilot/pkg/model/authentication.go`, `GetNamespaceMutualTLSMode`).
     pub(super) fn of_namespace(&self, namespace: &str) -> Truth {
-        let nobody = Subject::new(namespace, Default::default(), "", Default::default());
-        let chains = self.chains(&nobody);
-        let mut answers = chains.iter().map(|chain| {
-            let without_workload = Chain {
-                workload: None,
-                ..*chain
-            };
-            Truth::from(self.mode_of(without_workload, None).0 != MtlsMode::Disable)
-        });
+        let chains = self.chains_in(namespace, None);
+        let mut answers = chains
+            .iter()
+            .map(|chain| Truth::from(self.mode_of(*chain, None).0 != MtlsMode::Disable));
         let first = answers.next().unwrap_or(Truth::True);
         if answers.all(|other| other == first) {
             first
@@ -239,18 +234,30 @@ impl Modes {
 
     /// The candidates of each scope, combined: one chain where everything is clear.
     fn chains(&self, to: &Subject) -> SmallVec<[Chain; 1]> {
+        self.chains_in(&to.namespace, Some(&to.labels))
+    }
+
+    /// The same for these labels; without any, of no workload.
+    fn chains_in(&self, namespace: &str, labels: Option<&Labels>) -> SmallVec<[Chain; 1]> {
         let none: &[u32] = &[];
         let of = |map: &'_ BTreeMap<String, Vec<u32>>, namespace: &str| -> SmallVec<[u32; 4]> {
             map.get(namespace).map_or(none, Vec::as_slice).iter().copied().collect()
         };
-        let in_root = to.namespace == self.root_namespace;
+        let in_root = namespace == self.root_namespace;
         let mesh = self.oldest(of(&self.general, &self.root_namespace));
         let (namespace, workload) = match in_root {
             true => (SmallVec::new(), SmallVec::new()),
             false => {
-                let mut selecting = of(&self.selecting, &to.namespace);
-                selecting.retain(|index| self.policies[*index as usize].1.selector.matches(&to.labels));
-                (of(&self.general, &to.namespace), selecting)
+                let mut selecting = match labels {
+                    Some(_) => of(&self.selecting, namespace),
+                    None => SmallVec::new(),
+                };
+                let selects = |index: &mut u32| {
+                    let selector = &self.policies[*index as usize].1.selector;
+                    labels.is_some_and(|labels| selector.matches(labels))
+                };
+                selecting.retain(selects);
+                (of(&self.general, namespace), selecting)
             }
         };
         let (namespace, workload) = (self.oldest(namespace), self.oldest(workload));

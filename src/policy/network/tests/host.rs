@@ -1,6 +1,6 @@
 //! Cilium docs `security/policy/host` and the entities `host` and `remote-node`: nodes and what shares their network.
 
-use super::super::End;
+use super::super::{End, Node};
 use super::*;
 
 const WORLD: End = End::Reserved(Reserved::World);
@@ -78,4 +78,71 @@ fn as_a_peer_it_is_the_node_and_no_pod() {
         denied.ingress(1, End::Workload(0), 80, TCP, None).decision,
         Decision::Deny
     );
+}
+
+fn address(text: &str) -> End {
+    End::Address(text.parse().expect("an address"))
+}
+
+/// Cilium docs `security/policy/layer3`, "CIDR-based": blocks do not mean nodes, unless `policy-cidr-match-mode` has `nodes`.
+#[test]
+fn blocks_mean_nodes_only_where_the_option_says_so() {
+    let decision = |cidr_matches_nodes: bool, block: &str| {
+        let rule = CiliumRule {
+            peers: CiliumPeers::Blocks(vec![Block::parse_or_address(block).expect("a block")]),
+            ..CiliumRule::default()
+        };
+        let policy = CiliumNetworkPolicy {
+            egress: vec![rule],
+            ..for_server()
+        };
+        let node = Node {
+            addresses: vec!["192.0.2.1".parse().expect("an address")],
+            ..Node::default()
+        };
+        let options = Options {
+            cidr_matches_nodes,
+            nodes: vec![node],
+            ..Options::default()
+        };
+        let policies = NetworkPolicies::new(&[policy], &[], options).compile(vec![endpoint(pod("default", "server"))]);
+        policies.egress(0, address("192.0.2.1"), 80, TCP, None).decision
+    };
+    assert_eq!(decision(false, "192.0.2.0/24"), Decision::Deny);
+    assert_eq!(decision(true, "192.0.2.0/24"), Decision::Allow);
+    assert_eq!(decision(true, "198.51.100.0/24"), Decision::Deny);
+}
+
+/// An API server outside the cluster is `kube-apiserver` and an address.
+#[test]
+fn an_api_server_outside_the_cluster_is_an_address_too() {
+    let decision = |peers: CiliumPeers, end: End| {
+        let policy = CiliumNetworkPolicy {
+            egress: vec![CiliumRule {
+                peers,
+                ..CiliumRule::default()
+            }],
+            ..for_server()
+        };
+        let options = Options {
+            outside_api_servers: vec!["203.0.113.1".parse().expect("an address")],
+            ..Options::default()
+        };
+        let policies = NetworkPolicies::new(&[policy], &[], options).compile(vec![endpoint(pod("default", "server"))]);
+        policies.egress(0, end, 443, TCP, None).decision
+    };
+    let entity = |name: &str| CiliumPeers::Entities(vec![Entity::parse(name).expect("an entity")]);
+    let block = |text: &str| CiliumPeers::Blocks(vec![Block::parse_or_address(text).expect("a block")]);
+    let (own, other) = (address("203.0.113.1"), address("203.0.113.2"));
+    assert_eq!(decision(entity("kube-apiserver"), own), Decision::Allow);
+    assert_eq!(decision(entity("kube-apiserver"), other), Decision::Deny);
+    assert_eq!(decision(entity("world"), own), Decision::Allow);
+    assert_eq!(decision(entity("remote-node"), own), Decision::Deny);
+    assert_eq!(decision(entity("cluster"), own), Decision::Allow);
+    assert_eq!(decision(block("203.0.113.0/24"), own), Decision::Allow);
+    assert_eq!(decision(block("198.51.100.0/24"), own), Decision::Deny);
+    // Asked as an entity, it may be a node or outside.
+    let asked = End::Reserved(Reserved::KubeApiserver);
+    assert_eq!(decision(entity("kube-apiserver"), asked), Decision::Allow);
+    assert_eq!(decision(entity("world"), asked), Decision::Unknown);
 }
