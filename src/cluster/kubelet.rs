@@ -21,6 +21,7 @@ use super::links::Party;
 use super::node_cores::NodeCores;
 use super::purpose::Purpose;
 use super::records::DelayCause;
+use super::story::{Fact, KubeletCalls};
 use crate::cluster::blueprint::Role;
 use crate::kernel::{EntityKey, EventClass, SimDuration, SimTime};
 
@@ -233,6 +234,16 @@ impl Kubelets {
         let tokens = 1 + u32::from(ctx.shared.kind(pod).sidecar);
         let wait = self.clients.request_tokens(node, tokens, ctx);
         ctx.shared.recorder.delay(pod, DelayCause::KubeletApi, wait);
+        if wait.as_nanos() > 0 {
+            let from = ctx.now();
+            ctx.note(|_| Fact::KubeletLimit {
+                pod,
+                what: KubeletCalls::Tokens,
+                from,
+                until: from + wait,
+                lost: wait,
+            });
+        }
         self.sandbox_after(node, pod, wait, ctx);
     }
 

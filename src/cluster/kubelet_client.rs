@@ -22,6 +22,7 @@ use super::objects::Write;
 use super::purpose::Purpose;
 use super::records::DelayCause;
 use super::story::messages::write_words;
+use super::story::{Fact, KubeletCalls};
 use super::token_bucket::TokenBucket;
 use crate::kernel::{EntityKey, EventClass, SimDuration, SimTime};
 
@@ -57,6 +58,8 @@ struct Sync {
     pod: PodId,
     status: Status,
     version: u32,
+    /// Whether it came through a batch.
+    batched: bool,
 }
 
 /// The latest status of a pod, and what the API server was told.
@@ -121,7 +124,12 @@ impl KubeletClients {
         let now = ctx.now();
         let client = self.client(node, ctx);
         let version = client.known.get(&pod).map_or(0, |known| known.latest.version) + 1;
-        let latest = Sync { pod, status, version };
+        let latest = Sync {
+            pod,
+            status,
+            version,
+            batched: false,
+        };
         let known = client.known.entry(pod).or_insert(Known {
             latest,
             told: None,
@@ -181,7 +189,12 @@ impl Client {
         // A pod that the kubelet has seen go is in no batch.
         let untold = self.known.values().filter(|known| !known.is_told(known.latest.version));
         let exists = |sync: &Sync| ctx.shared.api.pod(sync.pod).is_some();
-        let mut syncs: Vec<Sync> = untold.map(|known| known.latest).filter(exists).collect();
+        let batched = !ctx.blueprint().spec.kubernetes.status_sync_newest;
+        let latest = untold.map(|known| Sync {
+            batched,
+            ..known.latest
+        });
+        let mut syncs: Vec<Sync> = latest.filter(exists).collect();
         syncs.sort_by_cached_key(|sync| (order(sync.pod), sync.pod));
         self.batch = syncs.into();
     }
@@ -238,7 +251,7 @@ impl Client {
         let source = Source::Kubelet(node);
         if let Some(write) = what(sync, call, ctx) {
             if let Write::ReportReady(..) = write {
-                self.account(sync.pod, answered, calls, ctx);
+                self.account(sync, answered, calls, ctx);
             }
             ctx.message(source, Source::ApiServer, sent, answered, || write_words(&write));
             ctx.at(source, EventClass::Commit, answered, Event::Commit(write));
@@ -290,12 +303,24 @@ impl Client {
     }
 
     /// What the pod's readiness waited for besides its own calls.
-    fn account(&mut self, pod: PodId, told: SimTime, calls: SimDuration, ctx: &mut Ctx) {
+    fn account(&mut self, sync: Sync, told: SimTime, calls: SimDuration, ctx: &mut Ctx) {
+        let pod = sync.pod;
         if let Some(since) = self.known.get_mut(&pod).and_then(|known| known.ready_since)
             && ctx.shared.recorder.times(pod).ready.is_none()
         {
             let lost = told.since(since).saturating_sub(calls);
             ctx.shared.recorder.delay(pod, DelayCause::KubeletApi, lost);
+            ctx.note(|_| Fact::KubeletLimit {
+                pod,
+                what: if sync.batched {
+                    KubeletCalls::Batch
+                } else {
+                    KubeletCalls::Statuses
+                },
+                from: since,
+                until: told,
+                lost,
+            });
         }
     }
 }

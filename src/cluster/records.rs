@@ -200,7 +200,49 @@ impl PodRecord {
             self.readiness,
         ]
     }
+
+    /// Whether the start took at least this long, to Ready or to its deletion, or is not over after that long.
+    #[must_use]
+    pub fn took(&self, threshold: SimDuration) -> bool {
+        self.exit.since(self.wished) >= threshold
+    }
+
+    /// The phase that took longest, by its place in [`PHASES`], with its length, if the start took at least `threshold` and
+    /// what it lost explains less than half of the excess.
+    #[must_use]
+    pub fn unexplained(&self, threshold: SimDuration) -> Option<(usize, SimDuration)> {
+        if !self.took(threshold) || self.delayed_by.is_some() {
+            return None;
+        }
+        let excess = self.exit.since(self.wished).saturating_sub(threshold);
+        let lost = self.delays.iter().fold(SimDuration::ZERO, |sum, (_, lost)| sum + *lost);
+        let explained = lost.as_nanos() > 0 && lost.as_nanos().saturating_mul(2) >= excess.as_nanos();
+        if explained { None } else { Some(self.longest_phase()) }
+    }
+
+    /// The phase that took longest, by its place in [`PHASES`], with its length; of equals the first. Of a start that is not
+    /// over the phase under way counts as well.
+    #[must_use]
+    pub fn longest_phase(&self) -> (usize, SimDuration) {
+        let mut spent = self.phases().map(|phase| phase.unwrap_or(SimDuration::ZERO));
+        if self.exit_cause != ExitCause::Ready {
+            let known = spent.iter().fold(SimDuration::ZERO, |sum, phase| sum + *phase);
+            let under_way = match self.phases().iter().position(Option::is_none) {
+                // A pod without a sidecar waits for no certificate.
+                Some(CERTIFICATE) if self.certificate_landings.is_empty() => PHASES.len() - 1,
+                Some(phase) => phase,
+                None => PHASES.len() - 1,
+            };
+            spent[under_way] += self.exit.since(self.wished).saturating_sub(known);
+        }
+        let longest = (0..spent.len()).max_by_key(|phase| (spent[*phase], std::cmp::Reverse(*phase)));
+        let longest = longest.unwrap_or_default();
+        (longest, spent[longest])
+    }
 }
+
+/// The place of the certificate in [`PHASES`].
+const CERTIFICATE: usize = 5;
 
 /// What a layer says or said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]

@@ -7,6 +7,7 @@ use super::measures::{Context, Frame, measure_sets};
 use super::numbers::DesignNumbers;
 use super::plan::{Plan, PlannedDesign};
 use super::summary::Measure;
+use crate::cluster::records::PHASES;
 use crate::kernel::SimDuration;
 use crate::stats::{Observation, Outcome};
 
@@ -25,8 +26,9 @@ pub fn measures(plan: &Plan, design: &PlannedDesign) -> Vec<(String, Measure)> {
     numbers.running.push(event);
     numbers.delayed.iter_mut().for_each(|waits| waits.push(event));
     for run in &mut numbers.runs {
-        run.pods.all = 1;
+        run.pods.all = PHASES.len() as u32;
         run.pods.certificate_stuck = 1;
+        run.pods.unexplained = [1; PHASES.len()];
     }
     let frame = Frame::of_plan(plan);
     let context = Context {

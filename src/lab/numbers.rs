@@ -62,6 +62,10 @@ pub struct PodCounts {
     pub deleted: u32,
     /// Delayed, by the cause that cost most.
     pub delayed_by: [u32; CAUSES],
+    /// That took as long as a delay counts from, whatever the reason.
+    pub took_long: u32,
+    /// Those of them whose losses do not explain it, by their longest phase.
+    pub unexplained: [u32; PHASES.len()],
     /// Without a failed landing.
     pub no_bad_landing: u32,
     /// With at least two failed landings on one leg.
@@ -250,8 +254,8 @@ impl DesignNumbers {
         self.runs.get_mut(replication as usize).filter(|run| !run.failed)
     }
 
-    /// Takes a pod of a replication into account.
-    pub fn pod(&mut self, replication: u64, pod: &PodRecord) {
+    /// Takes a pod of a replication into account; a start is long from `threshold` on.
+    pub fn pod(&mut self, replication: u64, pod: &PodRecord, threshold: SimDuration) {
         let run_index = replication as u32;
         let Some(run) = self.sound_run(replication).filter(|_| pod.measured) else {
             return;
@@ -265,6 +269,10 @@ impl DesignNumbers {
         counts.deleted += u32::from(pod.exit_cause == ExitCause::Deleted);
         if let Some(cause) = pod.delayed_by {
             counts.delayed_by[cause as usize] += 1;
+        }
+        counts.took_long += u32::from(pod.took(threshold));
+        if let Some((phase, _)) = pod.unexplained(threshold) {
+            counts.unexplained[phase] += 1;
         }
         let bad = [pod.certificate_landings_bad, pod.configuration_landings_bad];
         counts.no_bad_landing += u32::from(bad == [0, 0]);

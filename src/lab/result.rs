@@ -81,6 +81,7 @@ pub fn open_result(dir: &Path) -> Result<Finished, LabError> {
 /// If a file is absent or damaged, or names a design that the manifest does not.
 pub fn read_numbers(dir: &Path, manifest: &Manifest) -> Result<Vec<DesignNumbers>, LabError> {
     let horizon = SimTime::ZERO + horizon_of(manifest.horizon_s);
+    let threshold = horizon_of(manifest.delayed_threshold_s);
     let first = manifest.first_replication();
     let mut numbers = vec![DesignNumbers::default(); manifest.designs.len()];
     let index = |key: RowKey<'_>| {
@@ -98,7 +99,7 @@ pub fn read_numbers(dir: &Path, manifest: &Manifest) -> Result<Vec<DesignNumbers
         Ok(())
     })?;
     read_rows(dir, |key, pod: PodRecord| {
-        numbers[index(key)?].pod(key.replication.wrapping_sub(first), &pod);
+        numbers[index(key)?].pod(key.replication.wrapping_sub(first), &pod, threshold);
         Ok(())
     })?;
     read_rows(dir, |key, access: AccessRecord| {

@@ -13,11 +13,12 @@ use super::digest::TableDigest;
 use super::error::LabError;
 use super::numbers::DesignNumbers;
 use super::parquet_write::{ParquetTable, unfinished_path};
+use super::plan::horizon_of;
 use super::rows::{Record, RowKey, TABLES, columns_of_all, decode_cells, encode_cells, record_of};
 use super::segment::{BatchRows, TableRows};
 use super::store::{BatchId, Store, table_path};
 use crate::cluster::records::{AccessRecord, ExposureRecord, PodRecord, RunRecord};
-use crate::kernel::SimTime;
+use crate::kernel::{SimDuration, SimTime};
 
 /// Streams the first `batches` batches of every design, in the order of designs and replications, into Parquet, digests and
 /// numbers.
@@ -81,8 +82,10 @@ fn count_chunk(
 ) -> Result<(), LabError> {
     let plan = store.plan();
     let (first, horizon) = (plan.range().start, SimTime::ZERO + plan.horizon());
+    let threshold = horizon_of(plan.delayed_threshold_s);
     chunk.iter().zip(rows).try_for_each(|(id, batch)| {
-        count(&mut numbers[id.design], batch, first, horizon).map_err(LabError::damaged(&store.segment_path(*id)))
+        count(&mut numbers[id.design], batch, first, horizon, threshold)
+            .map_err(LabError::damaged(&store.segment_path(*id)))
     })
 }
 
@@ -167,10 +170,18 @@ impl TableSink {
 }
 
 /// Takes the numbers out of the rows of a batch; replications count from `first`.
-fn count(numbers: &mut DesignNumbers, batch: &BatchRows, first: u64, horizon: SimTime) -> Result<(), BadRow> {
+fn count(
+    numbers: &mut DesignNumbers,
+    batch: &BatchRows,
+    first: u64,
+    horizon: SimTime,
+    threshold: SimDuration,
+) -> Result<(), BadRow> {
     let [runs, pods, accesses, exposures] = &batch.0;
     for_each::<RunRecord>(runs, |_, run| numbers.run(&run, horizon))?;
-    for_each::<PodRecord>(pods, |key, pod| numbers.pod(key.replication.wrapping_sub(first), &pod))?;
+    for_each::<PodRecord>(pods, |key, pod| {
+        numbers.pod(key.replication.wrapping_sub(first), &pod, threshold);
+    })?;
     for_each::<AccessRecord>(accesses, |key, access| {
         if let Some(run) = numbers.sound_run(key.replication.wrapping_sub(first)) {
             run.access(&access);

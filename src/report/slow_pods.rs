@@ -7,6 +7,7 @@
 use super::design_names::design_names;
 use super::finding::{Finding, FindingRow};
 use super::short::{NOTHING, Short, number, percent, percent_interval, percent_up};
+use crate::cluster::records::PHASES;
 use crate::lab::{DesignSummary, Manifest, Measure, Summary};
 
 /// What was published about slow pods, \[s\].
@@ -93,6 +94,7 @@ pub fn finding(manifest: &Manifest, summary: &Summary) -> Option<Finding> {
         .any(|design| estimate(design.measure("delayed_share")) >= WORTH_NAMING);
     let points = leading(manifest, summary, &places)
         .into_iter()
+        .chain(unexplained(manifest, summary))
         .chain(published(&designs))
         .chain(designs.iter().filter_map(|design| stuck(design)))
         .chain(slow.then(|| ending(&designs)).flatten())
@@ -101,7 +103,8 @@ pub fn finding(manifest: &Manifest, summary: &Summary) -> Option<Finding> {
         heading: "What explains the slow pods".to_owned(),
         lead: format!(
             "A pod counts as slow if connections to the control plane, limits and refusals cost it at least {} s. Shares of the measured pods; by \
-             mechanism those that it delayed most, and when half of these were ready.",
+             mechanism those that it delayed most, and when half of these were ready. `Took as long`: those that were not ready \
+             before that time, whatever the reason.",
             number(manifest.delayed_threshold_s)
         ),
         heads: columns.iter().map(Column::head).collect(),
@@ -114,6 +117,10 @@ pub fn finding(manifest: &Manifest, summary: &Summary) -> Option<Finding> {
 enum Column {
     /// Slow pods.
     Slow,
+    /// Pods that took as long, whatever the reason.
+    Long,
+    /// Those that no mechanism explains.
+    Unexplained,
     /// Pods that a mechanism delayed.
     Share(&'static Mechanism),
     /// When half of them were ready: its measure.
@@ -124,6 +131,10 @@ enum Column {
     GivenUp,
 }
 
+/// The measure of pods that took long, whatever the reason.
+const LONG: &str = "long_start_share";
+/// The measure of those of them that no known mechanism explains; with a phase behind it, by the longest phase.
+const UNEXPLAINED: &str = "unexplained_share";
 const GIVEN_UP: &str = "node_given_up_delay";
 
 /// The columns that some design fills.
@@ -142,6 +153,12 @@ fn columns(designs: &[&DesignSummary]) -> Vec<Column> {
             }
         }
     }
+    if any(&|design| estimate(design.measure(LONG)) > 0.0) {
+        columns.insert(1, Column::Long);
+    }
+    if any(&|design| estimate(design.measure(UNEXPLAINED)) >= WORTH_NAMING) {
+        columns.push(Column::Unexplained);
+    }
     columns.push(Column::Quantile("50", "startup_latency_p50"));
     columns.push(Column::Quantile("99", "startup_latency_p99"));
     if any(&|design| design.measure(GIVEN_UP).is_some_and(|delay| delay.n > 0)) {
@@ -154,6 +171,8 @@ impl Column {
     fn head(&self) -> String {
         match self {
             Column::Slow => "slow".to_owned(),
+            Column::Long => "took as long".to_owned(),
+            Column::Unexplained => "unexplained".to_owned(),
             Column::Share(mechanism) => mechanism.head.to_owned(),
             Column::Ready(mechanism, _) => {
                 let letter = mechanism.head.split(':').next().unwrap_or_default();
@@ -167,10 +186,9 @@ impl Column {
     fn cell(&self, design: &DesignSummary) -> String {
         match self {
             Column::Slow => interval_percent(design.measure("delayed_share")),
-            Column::Share(mechanism) => match design.measure(mechanism.measure) {
-                Some(share) => percent(estimate(Some(share))),
-                None => NOTHING.to_owned(),
-            },
+            Column::Long => share_or_nothing(design.measure(LONG)),
+            Column::Unexplained => share_or_nothing(design.measure(UNEXPLAINED)),
+            Column::Share(mechanism) => share_or_nothing(design.measure(mechanism.measure)),
             Column::Ready(_, measure) => Short::of(design.measure(measure)).joined(" "),
             Column::Quantile(_, measure) => Short::of_design(design, measure).joined(" "),
             Column::GivenUp => Short::of(design.measure(GIVEN_UP)).joined(" "),
@@ -194,14 +212,7 @@ fn leading(manifest: &Manifest, summary: &Summary, places: &[usize]) -> Vec<Stri
             let leads = |at: &usize| leader(*at) == Some(mechanism.measure);
             let led: Vec<usize> = places.iter().copied().filter(leads).collect();
             (!led.is_empty()).then(|| {
-                let names = match led.len() == manifest.designs.len() {
-                    true => "all designs".to_owned(),
-                    false => design_names(&manifest.designs, &led)
-                        .split(", ")
-                        .map(|name| format!("`{name}`"))
-                        .collect::<Vec<_>>()
-                        .join(", "),
-                };
+                let names = quoted_names(manifest, &led);
                 format!(
                     "In {names} the slow pods are explained first of all by {}; it rests on {}.",
                     mechanism.words, mechanism.assumption
@@ -213,6 +224,56 @@ fn leading(manifest: &Manifest, summary: &Summary, places: &[usize]) -> Vec<Stri
         return vec!["No mechanism delayed more than one pod in a hundred by that much.".to_owned()];
     }
     sentences
+}
+
+/// Pods that took long without a known mechanism, with their longest phase: one sentence per phase.
+#[must_use]
+pub fn unexplained(manifest: &Manifest, summary: &Summary) -> Vec<String> {
+    let of_phase = |design: &DesignSummary, phase: &str| estimate(design.measure(&format!("{UNEXPLAINED}_{phase}")));
+    let longest = |design: &DesignSummary| {
+        let phases = PHASES.iter().copied();
+        phases.max_by(|left, right| of_phase(design, left).total_cmp(&of_phase(design, right)))
+    };
+    let count = summary.designs.len().min(manifest.designs.len());
+    let sentence = |phase: &&str| {
+        let told = |at: &usize| {
+            let design = &summary.designs[*at];
+            estimate(design.measure(UNEXPLAINED)) >= WORTH_NAMING && longest(design) == Some(*phase)
+        };
+        let places: Vec<usize> = (0..count).filter(told).collect();
+        if places.is_empty() {
+            return None;
+        }
+        let range = |measure: &str| {
+            let shares = || places.iter().map(|at| estimate(summary.designs[*at].measure(measure)));
+            let (least, most) = (shares().fold(1.0, f64::min), shares().fold(0.0, f64::max));
+            match (percent(least), percent(most)) {
+                (least, most) if least == most => least,
+                (least, most) => format!("{least} to {most}"),
+            }
+        };
+        Some(format!(
+            "In {} {} of the measured pods took at least {} s; {} did so with no known mechanism, and the longest phase of \
+             these starts is mostly `{phase}`.",
+            quoted_names(manifest, &places),
+            range(LONG),
+            number(manifest.delayed_threshold_s),
+            range(UNEXPLAINED)
+        ))
+    };
+    PHASES.iter().filter_map(sentence).collect()
+}
+
+/// Designs by name, between backticks.
+fn quoted_names(manifest: &Manifest, places: &[usize]) -> String {
+    if places.len() == manifest.designs.len() {
+        return "all designs".to_owned();
+    }
+    design_names(&manifest.designs, places)
+        .split(", ")
+        .map(|name| format!("`{name}`"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// What was published, beside the pods that come closest to it.
@@ -299,6 +360,10 @@ fn assumptions(manifest: &Manifest) -> String {
 
 fn estimate(measure: Option<&Measure>) -> f64 {
     measure.and_then(|measure| measure.estimate).unwrap_or(0.0)
+}
+
+fn share_or_nothing(measure: Option<&Measure>) -> String {
+    measure.map_or_else(|| NOTHING.to_owned(), |share| percent(estimate(Some(share))))
 }
 
 /// `33 % [31 %, 35 %]`.

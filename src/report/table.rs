@@ -5,8 +5,8 @@
 
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table, presets};
 
-use super::expectations;
 use super::short::{Short, count};
+use super::{expectations, slow_pods};
 use crate::lab::{DesignSummary, Manifest, Summary};
 
 /// Widest line where there is no window.
@@ -138,6 +138,9 @@ pub fn render_for(manifest: &Manifest, summary: &Summary, look: Look) -> String 
         look.width,
         "",
     ));
+    for line in slow_pods::unexplained(manifest, summary) {
+        text.push_str(&wrapped_to(&line.replace('`', ""), look.width, "  "));
+    }
     for line in expectations::lines(summary) {
         text.push_str(&wrapped_to(&line, look.width, "  "));
     }

@@ -2,10 +2,13 @@
 
 use std::sync::atomic::AtomicBool;
 
-use super::{compare, summary_md, table};
+use super::{compare, slow_pods, summary_md, table};
 use crate::lab::compare::{Asked, compare_within};
+use crate::lab::designs::Simulator;
 use crate::lab::testing::{Fake, plan};
 use crate::lab::{Finished, Options, Start, execute};
+use crate::scenario::Scenario;
+use crate::scenario::overrides::Overrides;
 
 fn finished() -> Finished {
     let dir = tempfile::tempdir().unwrap();
@@ -84,4 +87,79 @@ fn comparisons_are_readable() {
     };
     let compared = compare_within(&finished, &against).unwrap();
     insta::assert_snapshot!(compare::markdown(&compared));
+}
+
+/// A real experiment of a few runs, with changes.
+fn small(designs: &[&str], changes: &[&str]) -> Finished {
+    let scenario = Scenario::built_in("mechanisms", &Overrides::parse(changes).unwrap()).unwrap();
+    let chosen: Vec<_> = scenario
+        .designs
+        .iter()
+        .filter(|design| designs.contains(&design.name.as_str()))
+        .collect();
+    let mut plan = crate::lab::designs::plan(&scenario, &chosen);
+    plan.replications = 3;
+    let simulator = Simulator::new(scenario.seed, &scenario.seed_group, chosen);
+    let dir = tempfile::tempdir().unwrap();
+    let options = Options {
+        dir: dir.path().to_owned(),
+        jobs: 2,
+        start: Start::New,
+        quiet: true,
+        command_line: Vec::new(),
+    };
+    execute(&plan, &simulator, &options, &AtomicBool::new(false)).unwrap()
+}
+
+/// Containers that take 30 s delay nobody in the sense of `delayed`; terminal and finding say so with their phase.
+#[test]
+fn slow_pods_without_a_mechanism_are_told_with_their_phase() {
+    let told = |designs: &[&str], changes: &[&str]| {
+        let finished = small(designs, changes);
+        let terminal = table::render(&finished.manifest, &finished.summary);
+        let finding = slow_pods::finding(&finished.manifest, &finished.summary).unwrap();
+        let share = |name: &str| {
+            let measure = finished.summary.designs[0].measure(name);
+            measure.and_then(|measure| measure.estimate)
+        };
+        let shares = [
+            "delayed_share",
+            "long_start_share",
+            "unexplained_share",
+            "unexplained_share_containers",
+        ]
+        .map(share);
+        (
+            terminal.split_whitespace().collect::<Vec<_>>().join(" "),
+            finding,
+            shares,
+        )
+    };
+    let (terminal, finding, shares) = told(&["control"], &["parameters.kubernetes.container_start_latency=30s"]);
+    assert_eq!(shares, [Some(0.0), Some(1.0), Some(1.0), Some(1.0)]);
+    let sentence = "100 % of the measured pods took at least 10 s; 100 % did so with no known mechanism, and the longest phase of \
+                    these starts is mostly";
+    assert!(terminal.contains(&format!("{sentence} containers.")), "{terminal}");
+    assert!(
+        finding
+            .points
+            .iter()
+            .any(|point| point.contains(&format!("{sentence} `containers`."))),
+        "{:?}",
+        finding.points
+    );
+    assert!(finding.heads.contains(&"unexplained".to_owned()), "{:?}", finding.heads);
+
+    // A TokenReview explains its pods, so the same words are not said of them.
+    let (terminal, finding, shares) = told(&["a-token-review-1.21"], &[]);
+    assert!(
+        shares[0] > Some(0.1) && shares[1] >= shares[0] && shares[2] == Some(0.0),
+        "{shares:?}"
+    );
+    assert!(!terminal.contains("no known mechanism") && !finding.heads.contains(&"unexplained".to_owned()));
+    assert!(
+        finding.points[0].contains("a TokenReview that hung or failed (A)"),
+        "{:?}",
+        finding.points
+    );
 }

@@ -91,7 +91,7 @@ pub enum Unit {
 }
 
 /// Measures that can end a study: those with an interval, for any design that has them.
-pub const MEASURES: [(&str, Unit); 41] = [
+pub const MEASURES: [(&str, Unit); 43] = [
     ("unauthorized_any", Unit::Share),
     ("network_bypassed_any", Unit::Share),
     ("mesh_bypassed_any", Unit::Share),
@@ -133,6 +133,8 @@ pub const MEASURES: [(&str, Unit); 41] = [
     ("delayed_share_endpoint_limiter", Unit::Share),
     ("delayed_share_istiod_limiter", Unit::Share),
     ("delayed_share_kubelet_api", Unit::Share),
+    ("long_start_share", Unit::Share),
+    ("unexplained_share", Unit::Share),
 ];
 
 /// The number of replications and the rule, if there is one.

@@ -13,7 +13,9 @@ use crate::cluster::spec::{CutMode, Encryption, Routing};
 use crate::kernel::{SimDuration, SimTime};
 
 pub use super::dossier_courses::{CertificateRequest, Courses, StaleCourse};
-pub use super::dossier_starts::{Asked, ConnectionStory, LegName, LegStory, PodStory, WaitStory};
+pub use super::dossier_starts::{
+    Asked, ConnectionStory, KubeletWait, LegName, LegStory, PodStory, Unexplained, WaitStory,
+};
 pub use super::exposed::ExposedStory;
 
 /// The story of one run.
@@ -70,6 +72,10 @@ pub struct Setting {
     pub mesh_enforced: bool,
     /// The mesh, if there is one.
     pub mesh: Option<MeshSetting>,
+    /// Requests per second that a kubelet's API client makes in the long run.
+    pub kubelet_client_qps: f64,
+    /// How many it may make at once.
+    pub kubelet_client_burst: u32,
     /// From which loss of time a pod counts as delayed.
     pub delayed_threshold: SimDuration,
     /// End of the run.

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::dossier::{Belief, SynStory};
-use super::{ReviewFailure, Wait};
+use super::{KubeletCalls, ReviewFailure, Wait};
 use crate::cluster::istio::sidecar::Answer;
 use crate::cluster::records::{DelayCause, PodRecord};
 use crate::kernel::{SimDuration, SimTime};
@@ -17,10 +17,36 @@ pub struct PodStory {
     pub critical: Option<LegName>,
     /// Refusals of its creation because no webhook answered: when, and which Istiod was called.
     pub refusals: Vec<(SimTime, Option<String>)>,
+    /// The phase that took longest, and how long, if what the pod lost does not explain its start.
+    pub unexplained: Option<Unexplained>,
+    /// What waited for the limit of the kubelet's API client.
+    pub kubelet: Vec<KubeletWait>,
     /// The certificate leg.
     pub certificate: LegStory,
     /// The configuration leg.
     pub configuration: LegStory,
+}
+
+/// The phase of a start that took longest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Unexplained {
+    /// The phase, by what is waited for.
+    pub phase: &'static str,
+    /// How long it took.
+    pub took: SimDuration,
+}
+
+/// A wait for the kubelet's API client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct KubeletWait {
+    /// From when.
+    pub from: SimTime,
+    /// Until when.
+    pub until: SimTime,
+    /// For what.
+    pub what: KubeletCalls,
+    /// How much of that the limit cost.
+    pub lost: SimDuration,
 }
 
 /// A leg of a sidecar.

@@ -30,7 +30,7 @@ use super::istio::sidecar::Answer;
 use super::links::Party;
 use super::objects::{Backend, Backends};
 use super::spec::CutMode;
-use crate::kernel::SimTime;
+use crate::kernel::{SimDuration, SimTime};
 
 use messages::Message;
 pub use told::told;
@@ -94,10 +94,35 @@ pub enum Fact {
         /// When it was called.
         asked: SimTime,
     },
+    /// The limit of a kubelet's API client made a pod's start wait.
+    KubeletLimit {
+        /// The pod.
+        pod: PodId,
+        /// For what.
+        what: KubeletCalls,
+        /// From when.
+        from: SimTime,
+        /// Until when.
+        until: SimTime,
+        /// How much of that the limit cost.
+        lost: SimDuration,
+    },
     /// Something about a request of the script's client.
     Access(u32, AccessFact),
     /// Something about a leg of a sidecar.
     Leg(PodId, Leg, LegFact),
+}
+
+/// What of a pod's start waits for the kubelet's API client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KubeletCalls {
+    /// The tokens of its service account, before its sandbox.
+    Tokens,
+    /// The report that it is ready, behind reports about other pods.
+    Statuses,
+    /// The same in a batch, for which everything waiting was thrown away.
+    Batch,
 }
 
 /// What the script did or saw.

@@ -1,13 +1,15 @@
 //! The story of slow starts: each connection of each leg, which Istiod it met, and what that cost.
 
 use super::beliefs::Past;
-use super::dossier::{Asked, ConnectionStory, LegName, LegStory, PodStory, SynFate, WaitStory};
+use super::dossier::{
+    Asked, ConnectionStory, KubeletWait, LegName, LegStory, PodStory, SynFate, Unexplained, WaitStory,
+};
 use super::requests::syn;
 use super::{Fact, LegFact};
 use crate::cluster::ids::{IstiodId, PodId};
 use crate::cluster::istio::connection::Leg;
 use crate::cluster::istio::sidecar::Answer;
-use crate::cluster::records::{ExitCause, PodRecord};
+use crate::cluster::records::{ExitCause, PHASES_TOLD, PodRecord};
 use crate::kernel::SimTime;
 
 /// Measured pods that were delayed, took longer than the threshold, or were never ready and not deleted before.
@@ -61,7 +63,28 @@ fn pod_story(past: &Past, pod: PodId, record: &PodRecord) -> PodStory {
         (Some(certificate), Some(configuration)) if certificate >= configuration => Some(LegName::Certificate),
         (Some(_), _) => Some(LegName::Configuration),
     };
+    let threshold = past.shared.blueprint.spec.measures.delayed_threshold;
+    let kubelet = past.story.facts().filter_map(|(_, fact)| match *fact {
+        Fact::KubeletLimit {
+            pod: own,
+            what,
+            from,
+            until,
+            lost,
+        } if own == pod => Some(KubeletWait {
+            from,
+            until,
+            what,
+            lost,
+        }),
+        _ => None,
+    });
     PodStory {
+        unexplained: record.unexplained(threshold).map(|(phase, took)| Unexplained {
+            phase: PHASES_TOLD[phase],
+            took,
+        }),
+        kubelet: kubelet.filter(|wait| wait.from <= record.exit).collect(),
         record: record.clone(),
         critical,
         refusals: refusals.collect(),

@@ -48,6 +48,8 @@ fn setting(blueprint: &Blueprint) -> Setting {
             connect_timeout: istio.params.connect_timeout,
             api_dial_timeout: istio.params.api_dial_timeout,
         }),
+        kubelet_client_qps: spec.kubernetes.kubelet_client_qps,
+        kubelet_client_burst: spec.kubernetes.kubelet_client_burst,
         delayed_threshold: spec.measures.delayed_threshold,
         horizon: spec.horizon,
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::access::NO_MESH;
 use super::{Better, Context, Definition, Presence};
-use crate::cluster::records::DelayCause;
+use crate::cluster::records::{DelayCause, PHASES};
 use crate::lab::cell::Word;
 use crate::lab::numbers::STUCK_AFTER;
 use crate::lab::summary::Measure;
@@ -80,6 +80,7 @@ pub(super) fn pod_shares(context: Context<'_>) -> Vec<Definition<'_>> {
             |run| (run.pods.delayed_by.iter().sum(), run.pods.all),
         ),
     ];
+    measures.extend(long_starts(context));
     for (cause, word) in DelayCause::WORDS {
         let estimand = format!(
             "share of measured pods delayed by at least {threshold} s, mostly by {}",
@@ -89,6 +90,39 @@ pub(super) fn pod_shares(context: Context<'_>) -> Vec<Definition<'_>> {
         measures.push(Definition::ratio(name, estimand, |run| {
             (run.pods.delayed_by[*cause as usize], run.pods.all)
         }));
+    }
+    measures
+}
+
+/// Starts that took long, and those of them that no known mechanism explains, by their longest phase.
+fn long_starts(context: Context<'_>) -> Vec<Definition<'_>> {
+    let threshold = context.frame.delayed_threshold_s;
+    let unexplained = format!(
+        "share of measured pods that took at least {threshold} s without having lost half of what is beyond that to \
+         connections to the control plane, limits and refusals"
+    );
+    let mut measures = vec![
+        Definition::ratio(
+            "long_start_share",
+            format!(
+                "share of measured pods that took at least {threshold} s from the wish for them to Ready, whatever the reason; \
+                 those deleted or still waiting after that long count as well"
+            ),
+            |run| (run.pods.took_long, run.pods.all),
+        ),
+        Definition::ratio("unexplained_share", unexplained.as_str(), |run| {
+            (run.pods.unexplained.iter().sum(), run.pods.all)
+        }),
+    ];
+    for (place, phase) in PHASES.iter().enumerate() {
+        let estimand = format!("{unexplained}, and whose longest phase was {phase}");
+        let any = context.numbers.sound().any(|run| run.pods.unexplained[place] > 0);
+        measures.push(
+            Definition::ratio(format!("unexplained_share_{phase}"), estimand, move |run| {
+                (run.pods.unexplained[place], run.pods.all)
+            })
+            .with(if any { Presence::Shown } else { Presence::Quiet }),
+        );
     }
     measures
 }

@@ -3,9 +3,9 @@
 use std::net::Ipv4Addr;
 
 use super::*;
-use crate::cluster::records::{AccessClass, ExposureRecord, RunRecord, Via};
+use crate::cluster::records::{AccessClass, DelayCause, ExitCause, ExposureRecord, PHASES, PodRecord, RunRecord, Via};
 use crate::kernel::{EntityKey, Purpose, RunKey, SimDuration, SimTime, Stream};
-use crate::lab::numbers::RunNumbers;
+use crate::lab::numbers::{PodCounts, RunNumbers};
 
 #[derive(Clone, Copy)]
 struct Drawn;
@@ -245,4 +245,67 @@ fn no_exposure_in_any_run_bounds_its_mean_by_the_share_of_runs_that_may_have_any
     assert!((more - 2.0 * 0.002_991 * 300.0).abs() < 0.01, "{more}");
     // The old answer, no bounds at all, is what no claim can be held against.
     assert_eq!(of_no_exposure(1, 0).1.upper, None);
+}
+
+/// What a pod of `took` seconds counts as, from 20 s on, having lost so many seconds.
+fn counted(took: u64, lost: u64, alter: impl Fn(&mut PodRecord)) -> PodCounts {
+    let mut pod = PodRecord {
+        measured: true,
+        exit_cause: ExitCause::Ready,
+        exit: SimTime::ZERO + SimDuration::from_secs(took),
+        delays: vec![(DelayCause::KubeletApi, SimDuration::from_secs(lost))],
+        admission: Some(SimDuration::from_secs(1)),
+        containers: Some(SimDuration::from_secs(took - 1)),
+        ..PodRecord::default()
+    };
+    alter(&mut pod);
+    let mut numbers = DesignNumbers::default();
+    numbers.run(&RunRecord::default(), SimTime::ZERO + SimDuration::from_secs(900));
+    numbers.pod(0, &pod, SimDuration::from_secs(20));
+    numbers.runs[0].pods
+}
+
+#[test]
+fn a_start_is_unexplained_if_it_lost_less_than_half_of_the_excess() {
+    let place = |phase: &str| PHASES.iter().position(|known| *known == phase).unwrap();
+    let only = |phase: &str| {
+        let mut counts = [0; PHASES.len()];
+        counts[place(phase)] = 1;
+        counts
+    };
+    let none = [0; PHASES.len()];
+    let as_is = |_: &mut PodRecord| {};
+    for (took, lost, long, unexplained) in [
+        (19, 0, 0, none),
+        (20, 0, 1, only("containers")),
+        (40, 0, 1, only("containers")),
+        (40, 9, 1, only("containers")),
+        (40, 10, 1, none),
+    ] {
+        let counts = counted(took, lost, as_is);
+        assert_eq!(
+            (counts.took_long, counts.unexplained),
+            (long, unexplained),
+            "{took} s, lost {lost} s"
+        );
+    }
+    // What delayed a pod explains it, however long it took.
+    let delayed = counted(100, 20, |pod| pod.delayed_by = Some(DelayCause::KubeletApi));
+    assert_eq!((delayed.took_long, delayed.unexplained), (1, none));
+    // Of a start that is not over the phase under way counts: containers that never run, a certificate, readiness without a sidecar.
+    let waiting = |alter: fn(&mut PodRecord)| {
+        counted(40, 0, |pod| {
+            pod.exit_cause = ExitCause::Censored;
+            let short = Some(SimDuration::from_secs(1));
+            (pod.scheduling, pod.sandbox, pod.identity, pod.containers) = (short, short, short, short);
+            alter(pod);
+        })
+        .unexplained
+    };
+    assert_eq!(waiting(|pod| pod.containers = None), only("containers"));
+    assert_eq!(
+        waiting(|pod| pod.certificate_landings = "istiod-0".to_owned()),
+        only("certificate")
+    );
+    assert_eq!(waiting(|_| {}), only("readiness"));
 }

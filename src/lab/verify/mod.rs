@@ -17,13 +17,13 @@ use serde::Serialize;
 use super::designs::Simulator;
 use super::error::LabError;
 use super::numbers::DesignNumbers;
-use super::plan::{Plan, Simulate};
+use super::plan::{Plan, Simulate, horizon_of};
 use super::rows::{RowKey, TABLES};
 use super::runner::{guarded, workers};
 use super::segment::BatchRows;
 use crate::cluster::records::Outcome;
 use crate::cluster::spec::TieRule;
-use crate::kernel::{Ladder, RunFailure, SimTime};
+use crate::kernel::{Ladder, RunFailure, SimDuration, SimTime};
 
 pub use against::{Against, Interval, RunDifference};
 pub use ladders::{FINGERPRINTS, LadderFile};
@@ -267,6 +267,7 @@ fn alone(
     progress: &ProgressBar,
 ) -> Vec<(DesignNumbers, Vec<u64>)> {
     let horizon = SimTime::ZERO + plan.horizon();
+    let threshold = horizon_of(plan.delayed_threshold_s);
     let mut numbers = vec![(DesignNumbers::default(), Vec::new()); plan.designs.len()];
     for run in twice {
         let outcome = guarded(|| simulator.simulate(run.design, run.replication));
@@ -285,7 +286,7 @@ fn alone(
             });
         }
         let (numbers, fingerprints) = &mut numbers[run.design];
-        take_numbers(numbers, run.replication, &outcome, horizon);
+        take_numbers(numbers, run.replication, &outcome, horizon, threshold);
         fingerprints.push(outcome.run.fingerprint);
         progress.inc(1);
     }
@@ -293,9 +294,16 @@ fn alone(
 }
 
 /// Takes a run's records into account, as the tables of a result would be.
-fn take_numbers(numbers: &mut DesignNumbers, replication: u64, outcome: &Outcome, horizon: SimTime) {
+fn take_numbers(
+    numbers: &mut DesignNumbers,
+    replication: u64,
+    outcome: &Outcome,
+    horizon: SimTime,
+    threshold: SimDuration,
+) {
     numbers.run(&outcome.run, horizon);
-    outcome.pods.iter().for_each(|pod| numbers.pod(replication, pod));
+    let pods = outcome.pods.iter();
+    pods.for_each(|pod| numbers.pod(replication, pod, threshold));
     if let Some(run) = numbers.sound_run(replication) {
         outcome.accesses.iter().for_each(|access| run.access(access));
         outcome

@@ -14,7 +14,7 @@ use crate::kernel::SimTime;
 use crate::lab::comparisons::run_medians;
 use crate::lab::designs::Simulator;
 use crate::lab::numbers::{DesignNumbers, RunNumbers};
-use crate::lab::plan::{Plan, Simulate};
+use crate::lab::plan::{Plan, Simulate, horizon_of};
 use crate::lab::runner::guarded;
 use crate::lab::summary::CONFIDENCE;
 use crate::stats::{Estimate, PairedCounts, agresti_min, paired_t};
@@ -147,6 +147,7 @@ pub(super) fn compare(
     let other = plan.tie_order.other();
     let simulator = simulator.with_ties(other);
     let horizon = SimTime::ZERO + plan.horizon();
+    let threshold = horizon_of(plan.delayed_threshold_s);
     let mut ties = Ties {
         other,
         runs: 0,
@@ -167,7 +168,7 @@ pub(super) fn compare(
                 each.collect()
             });
             for (replication, outcome) in chunk.iter().zip(&made) {
-                take_numbers(&mut numbers, *replication, outcome, horizon);
+                take_numbers(&mut numbers, *replication, outcome, horizon, threshold);
                 let sound = outcome.run.failure.is_none() && !usual.runs[*replication as usize].failed;
                 ties.runs += u64::from(sound);
                 let reordered = outcome.run.fingerprint != fingerprints[*replication as usize];

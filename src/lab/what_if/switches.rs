@@ -5,8 +5,9 @@
 use serde::Serialize;
 
 use super::Change;
-use crate::cluster::records::Outcome;
+use crate::cluster::records::{DelayCause, Outcome};
 use crate::cluster::spec::{CutMode, CutParty, Encryption, FaultSpec, Routing, WorldSpec};
+use crate::kernel::SimDuration;
 use crate::scenario::{Design, Scenario};
 
 /// Most other designs of the experiment that are tried.
@@ -44,6 +45,7 @@ pub(super) fn switches(scenario: &Scenario, design: &Design, original: &Outcome)
     }
     kubernetes(world, original, &mut add);
     mesh(world, &mut add);
+    found.extend(kubelet(design, original));
     let others = scenario.designs.iter().filter(|other| other.name != design.name);
     found.extend(others.take(DESIGNS_MAX).map(|other| Switch {
         name: format!("design {}", other.name),
@@ -133,6 +135,29 @@ fn kubernetes(world: &WorldSpec, original: &Outcome, add: Add) {
             "cluster.node_prefix_length=20".to_owned(),
         );
     }
+}
+
+/// The limit of the kubelet's API client as from Kubernetes 1.27, if the one of this run cost any pod a second.
+fn kubelet(design: &Design, original: &Outcome) -> Option<Switch> {
+    let (qps, burst) = (50, 100);
+    let limits = &design.world.kubernetes;
+    let lower = limits.kubelet_client_qps < f64::from(qps) || limits.kubelet_client_burst < burst;
+    let second = SimDuration::from_secs(1);
+    let mut delays = original.pods.iter().flat_map(|pod| &pod.delays);
+    let felt = delays.any(|(cause, lost)| *cause == DelayCause::KubeletApi && *lost >= second);
+    (lower && felt).then(|| Switch {
+        name: "limits of the kubelet of 1.27".to_owned(),
+        words: format!(
+            "the kubelet's client had had the limits of Kubernetes 1.27, {qps} requests per second and {burst} at once"
+        ),
+        change: Change {
+            design: design.name.clone(),
+            set: vec![
+                format!("parameters.kubernetes.kubelet_client_qps={qps}"),
+                format!("parameters.kubernetes.kubelet_client_burst={burst}"),
+            ],
+        },
+    })
 }
 
 /// Releases and time-outs of the mesh.

@@ -33,13 +33,14 @@ pub(super) fn section(page: &mut Page, dossier: &Dossier) {
         dossier.slow.len()
     ));
     table(page, &dossier.slow);
-    let mut by_cause: BTreeMap<Option<DelayCause>, Vec<&PodStory>> = BTreeMap::new();
+    let mut by_cause: BTreeMap<(Option<DelayCause>, Option<&str>), Vec<&PodStory>> = BTreeMap::new();
     for pod in &dossier.slow {
-        by_cause.entry(pod.record.delayed_by).or_default().push(pod);
+        let phase = pod.unexplained.map(|found| found.phase);
+        by_cause.entry((pod.record.delayed_by, phase)).or_default().push(pod);
     }
-    for (cause, pods) in by_cause.iter().rev() {
+    for ((cause, phase), pods) in by_cause.iter().rev() {
         page.blank();
-        page.paragraph(&mechanism(*cause, pods, dossier));
+        page.paragraph(&mechanism(*cause, *phase, pods, dossier));
         // The example is the pod that lost most; of equals, the first.
         let worst = |pod: &&&PodStory| {
             (
@@ -69,7 +70,10 @@ fn table(page: &mut Page, pods: &[PodStory]) {
         rows.push([
             pod.record.pod.clone(),
             outcome(pod).replace(" after", "").replace(" for", ""),
-            costliest(&pod.record.delays),
+            match pod.unexplained {
+                Some(found) => format!("unexplained ({} {})", found.phase, span(found.took)),
+                None => costliest(&pod.record.delays),
+            },
             leg(&pod.certificate, LegName::Certificate),
             leg(&pod.configuration, LegName::Configuration),
         ]);

@@ -22,12 +22,18 @@ pub(super) const fn cause_name(cause: DelayCause) -> &'static str {
     }
 }
 
-/// One paragraph about a mechanism and the pods that it delayed.
-pub(super) fn mechanism(cause: Option<DelayCause>, pods: &[&PodStory], dossier: &Dossier) -> String {
+/// One paragraph about a mechanism and the pods that it delayed, or about those that none explains, by their longest phase.
+pub(super) fn mechanism(
+    cause: Option<DelayCause>,
+    phase: Option<&str>,
+    pods: &[&PodStory],
+    dossier: &Dossier,
+) -> String {
     let mesh = dossier.setting.mesh;
     let number = many(pods.len(), "pod");
-    let text = match cause {
-        Some(DelayCause::TokenReview) => {
+    let text = match (cause, phase) {
+        (None, Some(phase)) => unexplained(phase, pods, dossier),
+        (Some(DelayCause::TokenReview), _) => {
             let dial = mesh.map_or(SimDuration::ZERO, |mesh| mesh.api_dial_timeout);
             let again = match mesh.map(|mesh| mesh.certificate_dials_anew) {
                 Some(true) => "the sidecar then dials anew and may meet another one",
@@ -43,7 +49,7 @@ pub(super) fn mechanism(cause: Option<DelayCause>, pods: &[&PodStory], dossier: 
                 span(dial)
             )
         }
-        Some(DelayCause::BlackHole) => {
+        (Some(DelayCause::BlackHole), _) => {
             let connect = mesh.map_or(SimDuration::ZERO, |mesh| mesh.connect_timeout);
             format!(
                 "A black hole (B) delayed {number}. The Istiod's node did not list the pod's address for the pod's node \
@@ -52,25 +58,25 @@ pub(super) fn mechanism(cause: Option<DelayCause>, pods: &[&PodStory], dossier: 
                 span(connect)
             )
         }
-        Some(DelayCause::Connection) => format!(
+        (Some(DelayCause::Connection), _) => format!(
             "A connection that failed otherwise delayed {number}: no Istiod behind the Service, a process that was gone, or \
              a policy."
         ),
-        Some(DelayCause::Webhook) => format!(
+        (Some(DelayCause::Webhook), _) => format!(
             "The injection webhook (D) delayed {number}: the API server called an Istiod that it did not reach, and refused \
              to create the pod until it called another one."
         ),
-        Some(DelayCause::EndpointLimiter) => {
+        (Some(DelayCause::EndpointLimiter), _) => {
             format!(
                 "Cilium's limiter of endpoint creations delayed {number}: too many pods started on one node at once."
             )
         }
-        Some(DelayCause::IstiodLimiter) => format!("An Istiod refused {number} for its own limits."),
-        Some(DelayCause::KubeletApi) => format!(
+        (Some(DelayCause::IstiodLimiter), _) => format!("An Istiod refused {number} for its own limits."),
+        (Some(DelayCause::KubeletApi), _) => format!(
             "The kubelet's limit of API requests (E) delayed {number}: tokens and statuses of all pods of a node share its \
              client, so that those of a batch wait for one another. It needs no failure."
         ),
-        None => format!(
+        (None, None) => format!(
             "{} took that long without having lost it to connections on the critical leg alone.",
             number[..1].to_uppercase() + &number[1..]
         ),
@@ -78,6 +84,22 @@ pub(super) fn mechanism(cause: Option<DelayCause>, pods: &[&PodStory], dossier: 
     let names: Vec<&str> = pods.iter().take(8).map(|pod| pod.record.pod.as_str()).collect();
     let more = if pods.len() > 8 { " …" } else { "" };
     format!("{text} ({}{more})", names.join(", "))
+}
+
+/// The pods of one longest phase that no mechanism explains.
+fn unexplained(phase: &str, pods: &[&PodStory], dossier: &Dossier) -> String {
+    let took = || pods.iter().filter_map(|pod| pod.unexplained).map(|phase| phase.took);
+    let (least, most) = (took().min().unwrap_or_default(), took().max().unwrap_or_default());
+    let range = match (span(least), span(most)) {
+        (least, most) if least == most => least,
+        (least, most) => format!("{least} to {most}"),
+    };
+    format!(
+        "Unexplained: no known mechanism explains why {} took {} or more, as connections, limits and refusals cost less than \
+         half of what is beyond that. The longest phase was {phase} ({range}).",
+        many(pods.len(), "pod"),
+        span(dossier.setting.delayed_threshold)
+    )
 }
 
 /// Where a pod's time went, phase by phase.

@@ -107,3 +107,139 @@ fn the_timeline_shows_belief_and_truth_of_the_probed_address() {
     assert!(figure.end_s > figure.start_s && figure.events.len() >= 5);
     assert_eq!(timeline(&figure).name, "timeline");
 }
+
+/// A run of an experiment with changes.
+fn changed(experiment: &str, design: &str, changes: &[&str]) -> (Scenario, usize, Outcome) {
+    let scenario = Scenario::built_in(experiment, &Overrides::parse(changes).unwrap()).unwrap();
+    let number = scenario.designs.iter().position(|known| known.name == design).unwrap();
+    let simulator = Simulator::new(scenario.seed, &scenario.seed_group, &scenario.designs);
+    let outcome = simulator.run(number, 0, true);
+    (scenario, number, outcome)
+}
+
+/// Containers that take 30 s by themselves are slow without any mechanism; with a cut Istiod the same words name the TokenReview.
+#[test]
+fn what_no_mechanism_explains_is_said_with_its_longest_phase() {
+    let told = |design: &str, changes: &[&str]| {
+        let (scenario, number, outcome) = changed("mechanisms", design, changes);
+        let text = render(&Told {
+            experiment: "mechanisms",
+            design,
+            title: &scenario.designs[number].title,
+            replication: 0,
+            seed: scenario.seed,
+            command: "meshfault explain …",
+            outcome: &outcome,
+        });
+        (text, *outcome.dossier.unwrap())
+    };
+    let (text, dossier) = told("control", &["parameters.kubernetes.container_start_latency=30s"]);
+    let all = dossier.slow.len();
+    assert!(all >= 14, "{all}");
+    for pod in &dossier.slow {
+        let found = pod.unexplained.expect("nothing explains it");
+        assert!(
+            found.phase == "containers" && found.took.as_secs_f64() >= 30.0,
+            "{found:?}"
+        );
+    }
+    let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        flat.contains("Unexplained: no known mechanism explains why 14 pods"),
+        "{text}"
+    );
+    assert!(
+        flat.contains("The longest phase was containers (") && !flat.contains("(A) delayed"),
+        "{text}"
+    );
+    let chain = super::chain::of_start(&dossier, &dossier.slow[0]);
+    assert_eq!(chain.links.last().unwrap().kind, super::chain::LinkKind::Unexplained);
+
+    // With ordinary containers nothing is slow, so the sentence has something to lose.
+    let (text, dossier) = told("control", &[]);
+    assert!(dossier.slow.is_empty() && !text.contains("Unexplained"), "{text}");
+
+    let (text, dossier) = told("a-token-review-1.21", &[]);
+    assert!(!dossier.slow.is_empty() && dossier.slow.iter().all(|pod| pod.unexplained.is_none()));
+    assert!(
+        text.contains("TokenReview that hung (A) delayed") && !text.contains("Unexplained"),
+        "{text}"
+    );
+}
+
+/// A kubelet with a low limit: the chain names the kubelet's limit, and the limits of 1.27 prevent it.
+#[test]
+fn a_start_that_waits_for_the_kubelet_leads_to_its_limit_and_no_fault() {
+    use super::chain::{LinkKind, of_start};
+    use crate::cluster::records::DelayCause;
+    use crate::lab::what_if::{Effect, Happened, Replays};
+    let changes = [
+        "parameters.kubernetes.kubelet_client_qps=2",
+        "parameters.kubernetes.kubelet_client_burst=4",
+    ];
+    let (scenario, number, outcome) = changed("mechanisms", "e-kubelet-client", &changes);
+    let dossier = outcome.dossier.as_deref().unwrap();
+    let slow = dossier.slow.iter().max_by_key(|pod| pod.record.exit).unwrap();
+    assert_eq!(slow.record.delayed_by, Some(DelayCause::KubeletApi));
+    let chain = of_start(dossier, slow);
+    let of = |kind: LinkKind| chain.links.iter().filter(move |link| link.kind == kind);
+    let cost = |words: &str| {
+        let links = of(LinkKind::Mechanism).filter(|link| link.text.contains(words));
+        links
+            .filter_map(|link| link.ids.cost)
+            .map(|cost| cost.as_secs_f64())
+            .sum::<f64>()
+    };
+    let (tokens, report) = (cost("service account tokens"), cost("the report that it was ready"));
+    let lost = &slow
+        .record
+        .delays
+        .iter()
+        .find(|(cause, _)| *cause == DelayCause::KubeletApi)
+        .unwrap()
+        .1;
+    assert!(tokens > 1.0 && report > 1.0, "{:#?}", chain.links);
+    assert!(
+        (tokens + report - lost.as_secs_f64()).abs() < 1e-6,
+        "{tokens} + {report}, {lost:?}"
+    );
+    let end = chain.links.last().unwrap();
+    assert_eq!(end.kind, LinkKind::NoFault);
+    assert!(
+        end.text
+            .contains("kubernetes.kubelet_client_qps 2, kubernetes.kubelet_client_burst 4"),
+        "{}",
+        end.text
+    );
+
+    let reload = |set: &[String]| {
+        let set: Vec<&str> = changes.into_iter().chain(set.iter().map(String::as_str)).collect();
+        Scenario::built_in("mechanisms", &Overrides::parse(&set).ok()?).ok()
+    };
+    let mut replays = Replays::new(&scenario, &scenario.designs[number], 0, &reload);
+    let answers = replays
+        .what_if(&outcome, &Happened::SlowStart(Box::new(slow.record.clone())))
+        .answers;
+    let switch = answers
+        .iter()
+        .find(|answer| answer.switch.name == "limits of the kubelet of 1.27")
+        .unwrap();
+    assert_eq!(switch.seen.effect, Effect::Prevented);
+    assert!(answers.iter().any(|answer| answer.seen.effect == Effect::Happens));
+
+    // With the later kubelet there is nothing to name and nothing to switch.
+    let (scenario, number, outcome) = changed("mechanisms", "control", &[]);
+    let dossier = outcome.dossier.as_deref().unwrap();
+    let slowest = dossier.slowest.as_ref().unwrap();
+    let chain = of_start(dossier, slowest);
+    assert!(
+        !chain.links.iter().any(|link| link.text.contains("kubelet's limit")),
+        "{:#?}",
+        chain.links
+    );
+    let mut replays = Replays::new(&scenario, &scenario.designs[number], 0, &reload);
+    let answers = replays
+        .what_if(&outcome, &Happened::SlowStart(Box::new(slowest.record.clone())))
+        .answers;
+    assert!(answers.iter().all(|answer| !answer.switch.name.starts_with("limits")));
+}

@@ -91,8 +91,10 @@ pub enum LinkKind {
     Refused,
     /// A connection of a sidecar: where it landed and what it cost.
     Attempt,
-    /// Why connections failed there.
+    /// Why connections failed there, or what made the start wait.
     Mechanism,
+    /// No known mechanism explains the start: its longest phase.
+    Unexplained,
 }
 
 impl LinkKind {
@@ -113,6 +115,7 @@ impl LinkKind {
             Self::Refused => "refused",
             Self::Attempt => "attempt",
             Self::Mechanism => "mechanism",
+            Self::Unexplained => "unexplained",
         }
     }
 }

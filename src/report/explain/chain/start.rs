@@ -2,8 +2,8 @@
 
 use super::{Chain, Ids, Link, LinkKind, Subject, breach, fault};
 use crate::cluster::records::{DelayCause, ExitCause};
-use crate::cluster::story::ReviewFailure;
 use crate::cluster::story::dossier::{ConnectionStory, Correction, Dossier, LegName, LegStory, PodStory, SynFate};
+use crate::cluster::story::{KubeletCalls, ReviewFailure};
 use crate::kernel::{SimDuration, SimTime};
 use crate::report::explain::page::{at, many, span};
 use crate::report::explain::slow::losses;
@@ -46,6 +46,23 @@ pub fn of_start(dossier: &Dossier, pod: &PodStory) -> Chain {
     if !links.iter().any(|link| matches!(link.kind, LinkKind::Fault)) {
         links.extend(webhook_fault(dossier, pod));
     }
+    kubelet_limit(dossier, pod, &mut links);
+    links.extend(pod.unexplained.map(|found| Link {
+        kind: LinkKind::Unexplained,
+        time: record.wished,
+        until: Some(record.exit),
+        place: record.node.clone().unwrap_or_else(|| "no node".to_owned()),
+        text: format!(
+            "no known mechanism explains it; the phase of its start that took longest is {}, {}",
+            found.phase,
+            span(found.took)
+        ),
+        ids: Ids {
+            pod: Some(record.pod.clone()),
+            cost: Some(found.took),
+            ..Ids::default()
+        },
+    }));
     let spent = span(record.exit.since(record.wished));
     let outcome = match record.exit_cause {
         ExitCause::Ready => format!("was ready {spent} after its ReplicaSet wished for it"),
@@ -291,4 +308,68 @@ fn webhook_fault(dossier: &Dossier, pod: &PodStory) -> Vec<Link> {
         }];
     }
     Vec::new()
+}
+
+/// Losses below this are not told: every start waits a little.
+const WORTH_TELLING: SimDuration = SimDuration::from_secs(1);
+
+/// What waited for the limit of the kubelet's API client; that it needs no fault, if this cost most.
+fn kubelet_limit(dossier: &Dossier, pod: &PodStory, links: &mut Vec<Link>) {
+    let lost_to = |cause: DelayCause| {
+        let lost = pod.record.delays.iter().filter(|(of, _)| *of == cause);
+        lost.fold(SimDuration::ZERO, |sum, (_, lost)| sum + *lost)
+    };
+    let lost = lost_to(DelayCause::KubeletApi);
+    if lost < WORTH_TELLING {
+        return;
+    }
+    let place = format!("kubelet of {}", pod.record.node.as_deref().unwrap_or("no node"));
+    // Before the mechanisms of connections and their fault, which comes last.
+    let of_attempts = |link: &Link| matches!(link.kind, LinkKind::Start | LinkKind::Refused | LinkKind::Attempt);
+    let place_of = links.iter().take_while(|link| of_attempts(link)).count();
+    let waits = pod.kubelet.iter().filter(|wait| wait.lost >= WORTH_TELLING);
+    for wait in waits {
+        let what = match wait.what {
+            KubeletCalls::Tokens => "the requests for its service account tokens, without which no sandbox is made,",
+            KubeletCalls::Statuses => "the report that it was ready",
+            KubeletCalls::Batch => {
+                "the report that it was ready, sent in a batch with the latest statuses of all pods of the node,"
+            }
+        };
+        let link = Link {
+            kind: LinkKind::Mechanism,
+            time: wait.from,
+            until: Some(wait.until),
+            place: place.clone(),
+            text: format!(
+                "the kubelet's limit of API requests: {what} waited for those of other pods from {} to {}. It cost {}",
+                at(wait.from),
+                at(wait.until),
+                span(wait.lost)
+            ),
+            ids: Ids {
+                pod: Some(pod.record.pod.clone()),
+                cost: Some(wait.lost),
+                ..Ids::default()
+            },
+        };
+        // The later wait comes first.
+        links.insert(place_of, link);
+    }
+    let most = pod.record.delays.iter().all(|(_, other)| *other <= lost);
+    let faulty = links.iter().any(|link| link.kind == LinkKind::Fault);
+    if most && !faulty {
+        links.push(Link {
+            kind: LinkKind::NoFault,
+            time: pod.record.wished,
+            until: None,
+            place,
+            text: format!(
+                "no link was cut: this is the limit of the kubelet's client (kubernetes.kubelet_client_qps {}, \
+                 kubernetes.kubelet_client_burst {}), shared by all pods of the node",
+                dossier.setting.kubelet_client_qps, dossier.setting.kubelet_client_burst
+            ),
+            ids: Ids::default(),
+        });
+    }
 }
