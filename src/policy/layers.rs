@@ -40,9 +40,9 @@ pub struct Ask<'a> {
 pub struct Answer {
     /// The network: egress at the source and ingress at the destination.
     pub network: Verdict,
-    /// The network at the source alone; none if the source is no workload.
+    /// The network at the source alone; none if the source is no workload, and no node with policies.
     pub egress: Option<Verdict>,
-    /// The network at the destination alone; none if the destination is no workload.
+    /// The network at the destination alone; none if the destination is no workload, and no node with policies.
     pub ingress: Option<Verdict>,
     /// The mesh; none where no proxy can enforce anything.
     pub mesh: Option<Verdict>,
@@ -252,11 +252,11 @@ impl Layers {
         let http = ask.http.as_ref();
         let egress = match ask.from {
             End::Workload(from) => Some(self.network.egress(from, ask.to, ask.port, ask.protocol, http)),
-            End::Reserved(_) | End::Address(_) | End::Name(_) => None,
+            node => (self.network).node_egress(node, ask.to, ask.port, ask.protocol, http),
         };
         let ingress = match ask.to {
             End::Workload(to) => Some(self.network.ingress(to, ask.from, ask.port, ask.protocol, http)),
-            End::Reserved(_) | End::Address(_) | End::Name(_) => None,
+            node => (self.network).node_ingress(node, ask.from, ask.port, ask.protocol, http),
         };
         [egress, ingress]
     }

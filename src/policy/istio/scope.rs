@@ -21,7 +21,9 @@ pub struct SidecarScope {
 }
 
 impl SidecarScope {
-    fn imports(&self, namespace: &str, host: &str) -> bool {
+    /// `.` is the namespace of the client, also in the Sidecar of the root namespace (Istio `pilot/pkg/model/sidecar.go`,
+    /// `convertToSidecarScope`).
+    fn imports(&self, client_namespace: &str, namespace: &str, host: &str) -> bool {
         let Some(hosts) = &self.hosts else { return true };
         hosts
             .iter()
@@ -29,7 +31,7 @@ impl SidecarScope {
             .any(|(of, pattern)| {
                 let in_namespace = match of {
                     "*" => true,
-                    "." => namespace == self.namespace,
+                    "." => namespace == client_namespace,
                     other => other == namespace,
                 };
                 in_namespace && matches(pattern, host)
@@ -61,5 +63,5 @@ pub(super) fn knows(
         .or_else(|| oldest(&client.namespace, false))
         .or_else(|| oldest(root_namespace, false));
     let host = format!("{name}.{namespace}.svc.cluster.local");
-    scope.is_none_or(|scope| scope.imports(namespace, &host))
+    scope.is_none_or(|scope| scope.imports(&client.namespace, namespace, &host))
 }

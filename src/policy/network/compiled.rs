@@ -60,6 +60,17 @@ impl Placed<'_> {
     }
 }
 
+/// Where the end that decides is, for what the other end is to it.
+#[derive(Debug, Clone, Copy)]
+enum Seat<'a> {
+    /// On one of these nodes.
+    Nodes(&'a [String]),
+    /// On the node of the other end.
+    SameNode,
+    /// On another node than the other end.
+    OtherNode,
+}
+
 /// For each class the policies that apply, in their order.
 #[derive(Debug, Clone, Default)]
 struct Applying {
@@ -150,7 +161,7 @@ impl CompiledPolicies {
     #[must_use]
     pub fn ingress(&self, to: usize, from: End, port: u16, protocol: Protocol, http: Option<&Http<'_>>) -> Verdict {
         let names = Names::Known(&self.endpoints[to].named_ports);
-        self.by_placement(from, to, |placed| {
+        self.by_placement(from, self.seat(to), |placed| {
             let question = Question {
                 peer: placed.party,
                 port,
@@ -167,11 +178,8 @@ impl CompiledPolicies {
     /// May this workload open a connection to `port` of `to`, as the workload's node decides it?
     #[must_use]
     pub fn egress(&self, from: usize, to: End, port: u16, protocol: Protocol, http: Option<&Http<'_>>) -> Verdict {
-        let names = match self.resolved(to) {
-            End::Workload(index) => Names::Known(&self.endpoints[index].named_ports),
-            End::Reserved(_) | End::Address(_) | End::Name(_) => Names::None,
-        };
-        self.by_placement(to, from, |placed| {
+        let names = self.names_of(to);
+        self.by_placement(to, self.seat(from), |placed| {
             let question = Question {
                 peer: placed.party,
                 port,
@@ -183,6 +191,104 @@ impl CompiledPolicies {
             };
             self.ask(false, from, question)
         })
+    }
+
+    /// May `from` open a connection to `port` of this node, as the node's host firewall decides it? None if `to` is no node by
+    /// address or entity, or no policy is for nodes.
+    #[must_use]
+    pub fn node_ingress(
+        &self,
+        to: End,
+        from: End,
+        port: u16,
+        protocol: Protocol,
+        http: Option<&Http<'_>>,
+    ) -> Option<Verdict> {
+        self.at_node(&self.policies.ingress, (to, from), Names::None, (port, protocol, http))
+    }
+
+    /// May this node open a connection to `port` of `to`, as the node's host firewall decides it? None as with
+    /// [`Self::node_ingress`].
+    #[must_use]
+    pub fn node_egress(
+        &self,
+        from: End,
+        to: End,
+        port: u16,
+        protocol: Protocol,
+        http: Option<&Http<'_>>,
+    ) -> Option<Verdict> {
+        self.at_node(
+            &self.policies.egress,
+            (from, to),
+            self.names_of(to),
+            (port, protocol, http),
+        )
+    }
+
+    fn at_node(
+        &self,
+        directions: &[Direction],
+        (node, other): (End, End),
+        names: Names<'_>,
+        (port, protocol, http): (u16, Protocol, Option<&Http<'_>>),
+    ) -> Option<Verdict> {
+        let seat = self.seat_of_node(node)?;
+        let for_nodes = |policy: &Direction| matches!(policy.scope, Scope::Nodes { .. });
+        if !directions.iter().any(for_nodes) || self.policies.not_enforced().is_some() {
+            return None;
+        }
+        let sight = Sight {
+            classes: Some(&self.classes),
+            ..self.policies.sight()
+        };
+        let verdict = self.by_placement(other, seat, |placed| {
+            let question = Question {
+                peer: placed.party,
+                port,
+                protocol,
+                http,
+                names,
+                addresses: placed.addresses,
+                exempt: false,
+            };
+            self.ask_node(sight, directions, &question)
+        });
+        // An API server may be outside the cluster, where nothing decides.
+        let somewhere = node == End::Reserved(Reserved::KubeApiserver);
+        Some(match verdict.decision {
+            Decision::Deny if somewhere => plain(
+                Decision::Unknown,
+                "it depends on whether the API server is on a node of the cluster",
+            ),
+            _ => verdict,
+        })
+    }
+
+    /// Where a node is that is asked about by address or entity.
+    fn seat_of_node(&self, node: End) -> Option<Seat<'_>> {
+        match self.resolved(node) {
+            End::Reserved(Reserved::Host) => Some(Seat::SameNode),
+            End::Reserved(Reserved::RemoteNode) => Some(Seat::OtherNode),
+            End::Reserved(Reserved::KubeApiserver) => Some(Seat::Nodes(&[])),
+            End::Address(address) => {
+                let mut nodes = self.policies.options.nodes.iter();
+                let node = nodes.find(|node| node.addresses.contains(&address))?;
+                Some(Seat::Nodes(node.name.as_slice()))
+            }
+            End::Workload(_) | End::Reserved(_) | End::Name(_) => None,
+        }
+    }
+
+    fn seat(&self, workload: usize) -> Seat<'_> {
+        Seat::Nodes(self.endpoints[workload].nodes.as_slice())
+    }
+
+    fn names_of(&self, end: End) -> Names<'_> {
+        match self.resolved(end) {
+            End::Workload(index) => Names::Known(&self.endpoints[index].named_ports),
+            End::Reserved(_) | End::Address(_) | End::Name(_) => Names::None,
+        }
     }
 
     /// The rules on HTTP that may concern a port of a workload: of its own policies, and of any policy for its clients.
@@ -208,9 +314,9 @@ impl CompiledPolicies {
         }
     }
 
-    /// Asks about the other end, as the node of the workload `own` sees it; where it is not known which of several things it
+    /// Asks about the other end, as the one on `own` sees it; where it is not known which of several things it
     /// is, all of them are asked.
-    fn by_placement<'s>(&'s self, end: End, own: usize, ask: impl Fn(Placed<'s>) -> Verdict) -> Verdict {
+    fn by_placement<'s>(&'s self, end: End, own: Seat<'_>, ask: impl Fn(Placed<'s>) -> Verdict) -> Verdict {
         let placed = self.placed(end, own);
         let mut verdicts = placed.iter().map(|placed| ask(*placed));
         // There is always one.
@@ -229,7 +335,7 @@ impl CompiledPolicies {
     /// What an end may be. A pod in its node's network is that node to policy (Cilium docs `security/policy/layer3`, entities
     /// `host` and `remote-node`; Kubernetes leaves it open), and so is an address of a node. A node that runs an API server
     /// is that too (Cilium docs `security/policy/language`, "Access to/from kube-apiserver").
-    fn placed(&self, end: End, own: usize) -> SmallVec<[Placed<'_>; 2]> {
+    fn placed(&self, end: End, own: Seat<'_>) -> SmallVec<[Placed<'_>; 2]> {
         let one = |party| SmallVec::from_elem(Placed { party, addresses: &[] }, 1);
         let options = self.policies.options();
         match self.resolved(end) {
@@ -240,6 +346,9 @@ impl CompiledPolicies {
                 placed.extend(one(outside));
                 placed
             }
+            End::Reserved(Reserved::Host) if matches!(own, Seat::OtherNode) => {
+                one(Party::Reserved(Reserved::RemoteNode))
+            }
             End::Reserved(reserved) => one(Party::Reserved(reserved)),
             End::Name(index) => one(Party::Name(self.names.get(index).map_or("", String::as_str))),
             End::Address(address) => {
@@ -248,7 +357,7 @@ impl CompiledPolicies {
                     Some(node) => {
                         let name = node.name.as_deref();
                         let position = node.addresses.iter().position(|known| *known == address).unwrap_or(0);
-                        let same = self.same_node(own, name.as_slice());
+                        let same = same_node(own, name.as_slice());
                         of_node(same, node.api_server, &node.addresses[position..=position])
                     }
                     None if options.outside_api_servers.contains(&address) => {
@@ -273,19 +382,8 @@ impl CompiledPolicies {
                     node.api_server && node.name.as_deref().is_some_and(|name| names.contains(&name))
                 };
                 let api_server = endpoint.is_api_server() || options.nodes.iter().any(on_node_of_one);
-                of_node(self.same_node(own, &names), api_server, &endpoint.addresses)
+                of_node(same_node(own, &names), api_server, &endpoint.addresses)
             }
-        }
-    }
-
-    /// Whether something on one of these nodes is on the node of a workload.
-    fn same_node(&self, own: usize, others: &[&str]) -> Tri {
-        let own = self.endpoints[own].nodes.as_slice();
-        match (own, others) {
-            ([], _) | (_, []) => Tri::Unknown,
-            ([own], [other]) if own == other => Tri::Yes,
-            _ if others.iter().any(|other| own.iter().any(|own| own == other)) => Tri::Unknown,
-            _ => Tri::No,
         }
     }
 
@@ -318,7 +416,7 @@ impl CompiledPolicies {
         evaluate(sight, policies, always, &question)
     }
 
-    /// What decides for a pod in its node's network: only policies for nodes, and only with a host firewall. Which nodes a
+    /// What decides for a node, and a pod in its network: only policies for nodes, and only with a host firewall. Which nodes a
     /// selector means is not known unless it means all.
     fn ask_node(&self, sight: Sight<'_>, directions: &[Direction], question: &Question<'_>) -> Verdict {
         if !self.policies.options.host_firewall {
@@ -333,6 +431,21 @@ impl CompiledPolicies {
             ..*question
         };
         evaluate(sight, policies, false, &question)
+    }
+}
+
+/// Whether something on one of these nodes is on the node of the end that decides.
+fn same_node(own: Seat<'_>, others: &[&str]) -> Tri {
+    let own = match own {
+        Seat::SameNode => return Tri::Yes,
+        Seat::OtherNode => return Tri::No,
+        Seat::Nodes(own) => own,
+    };
+    match (own, others) {
+        ([], _) | (_, []) => Tri::Unknown,
+        ([own], [other]) if own == other => Tri::Yes,
+        _ if others.iter().any(|other| own.iter().any(|own| own == other)) => Tri::Unknown,
+        _ => Tri::No,
     }
 }
 
