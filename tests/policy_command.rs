@@ -388,3 +388,72 @@ fn what_is_passed_over_stands_in_json() {
         (Some(1), Some("one"))
     );
 }
+
+#[test]
+fn a_table_asks_a_method_that_a_rule_allows_where_it_excludes_others() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let manifests = r#"apiVersion: v1
+kind: Namespace
+metadata: {name: m, labels: {istio-injection: enabled}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: sv, namespace: m, labels: {app: sv}}
+spec: {containers: [{name: c, image: "example.test/c:1", ports: [{containerPort: 80}]}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: cl, namespace: m, labels: {app: cl}}
+spec: {containers: [{name: c, image: "example.test/c:1"}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: sv, namespace: m}
+spec: {selector: {app: sv}, ports: [{name: http, port: 80}]}
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: x, namespace: m}
+spec:
+  selector: {matchLabels: {app: sv}}
+  rules: [{to: [{operation: {paths: ["/a/*"], notMethods: [POST]}}]}]
+"#;
+    std::fs::write(folder.path().join("all.yaml"), manifests).expect("written");
+    let done = assert_cmd::Command::cargo_bin("meshfault")
+        .expect("the binary was built")
+        .args(["policy", "--format", "json", "--manifests"])
+        .arg(folder.path())
+        .output()
+        .expect("the binary runs");
+    let answers: serde_json::Value = serde_json::from_slice(&done.stdout).expect("JSON");
+    let found: Vec<(&str, &str, &str)> = answers["cases"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter(|case| case["to"] == "m/sv" && case["path"] != "/")
+        .map(|case| {
+            let text = |key: &str| case[key].as_str().unwrap_or_default();
+            (text("method"), text("path"), text("istio"))
+        })
+        .collect();
+    assert_eq!(found, [("GET", "/a/", "allow"), ("POST", "/a/", "deny")]);
+}
+
+#[test]
+fn of_many_errors_in_a_file_the_first_hundred_are_shown_and_the_rest_counted() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let pod = |n: usize| format!("apiVersion: v1\nkind: Pod\nmetadata: {{name: {n}}}\n---\n");
+    let text: String = (0..300).map(pod).collect();
+    std::fs::write(folder.path().join("all.yaml"), text).expect("written");
+    let done = assert_cmd::Command::cargo_bin("meshfault")
+        .expect("the binary was built")
+        .args(["policy", "--manifests"])
+        .arg(folder.path())
+        .output()
+        .expect("the binary runs");
+    assert_eq!(done.status.code(), Some(2));
+    let stderr = String::from_utf8_lossy(&done.stderr);
+    assert!(stderr.contains("300 things are wrong"), "{stderr}");
+    assert!(stderr.contains("and 200 more errors in this file"), "{stderr}");
+    assert_eq!(stderr.matches("─ here").count(), 100, "{stderr}");
+}

@@ -2,8 +2,10 @@
 //!
 //! What may stand in the files belongs to `scenario`; what is done with the experiment belongs to the commands.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode, SourceOffset, SourceSpan};
 
@@ -97,16 +99,50 @@ fn is_called(design: &Design, name: &str) -> bool {
     design.name == name || design.design == name
 }
 
+/// Most errors of one file that are shown: with tens of thousands nobody reads them, and showing each takes time in
+/// proportion to its file.
+const SHOWN_PER_FILE: usize = 100;
+
 /// Errors of input as this command's error.
 pub(super) fn wrong(errors: Vec<InputError>) -> CliError {
-    let mut shown: Vec<Shown> = errors.into_iter().map(Shown::new).collect();
+    let count = errors.len();
+    let mut files: BTreeMap<PathBuf, OfFile> = BTreeMap::new();
+    let mut shown = Vec::new();
+    for error in errors {
+        let of_file = files.entry(error.file.clone()).or_insert_with(|| OfFile::read(&error));
+        of_file.count += 1;
+        if of_file.count <= SHOWN_PER_FILE {
+            shown.push(Shown::new(error, of_file));
+        }
+    }
+    for (file, of_file) in files.iter().filter(|(_, of_file)| of_file.count > SHOWN_PER_FILE) {
+        let more = format!("and {} more errors in this file", of_file.count - SHOWN_PER_FILE);
+        shown.push(Shown::whole(InputError::in_file(file, more)));
+    }
     match (shown.pop(), shown.is_empty()) {
         (Some(only), true) => CliError::Input(Box::new(only)),
         (Some(last), false) => {
             shown.push(last);
-            CliError::Input(Box::new(Several(shown)))
+            CliError::Input(Box::new(Several { shown, count }))
         }
-        (None, _) => CliError::Input(Box::new(Several(Vec::new()))),
+        (None, _) => CliError::Input(Box::new(Several { shown, count })),
+    }
+}
+
+/// A file with errors: its text, which they share, and how many they are.
+struct OfFile {
+    source: Option<Arc<NamedSource<String>>>,
+    count: usize,
+}
+
+impl OfFile {
+    fn read(error: &InputError) -> Self {
+        let text = std::fs::read_to_string(&error.file).ok();
+        let name = error.file.display().to_string();
+        Self {
+            source: text.map(|text| Arc::new(NamedSource::new(name, text))),
+            count: 0,
+        }
     }
 }
 
@@ -114,22 +150,30 @@ pub(super) fn wrong(errors: Vec<InputError>) -> CliError {
 #[derive(Debug)]
 struct Shown {
     error: InputError,
-    source: Option<NamedSource<String>>,
+    source: Option<Arc<NamedSource<String>>>,
     span: Option<SourceSpan>,
 }
 
 impl Shown {
-    fn new(error: InputError) -> Self {
-        let text = std::fs::read_to_string(&error.file).ok();
-        let (source, span) = match (text, error.line, error.column) {
-            (Some(text), Some(line), Some(column)) => {
-                let at = SourceOffset::from_location(&text, line as usize, column as usize);
-                let name = error.file.display().to_string();
-                (Some(NamedSource::new(name, text)), Some(SourceSpan::new(at, 1)))
-            }
-            _ => (None, None),
+    fn new(error: InputError, file: &OfFile) -> Self {
+        let (Some(source), Some(line), Some(column)) = (&file.source, error.line, error.column) else {
+            return Self::whole(error);
         };
-        Self { error, source, span }
+        let at = SourceOffset::from_location(source.inner(), line as usize, column as usize);
+        Self {
+            source: Some(Arc::clone(source)),
+            span: Some(SourceSpan::new(at, 1)),
+            error,
+        }
+    }
+
+    /// An error about a whole file.
+    fn whole(error: InputError) -> Self {
+        Self {
+            error,
+            source: None,
+            span: None,
+        }
     }
 }
 
@@ -166,11 +210,15 @@ impl Diagnostic for Shown {
 
 /// Several errors at once.
 #[derive(Debug)]
-struct Several(Vec<Shown>);
+struct Several {
+    shown: Vec<Shown>,
+    /// How many there are, with those that are not shown.
+    count: usize,
+}
 
 impl fmt::Display for Several {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} things are wrong", self.0.len())
+        write!(f, "{} things are wrong", self.count)
     }
 }
 
@@ -178,6 +226,6 @@ impl std::error::Error for Several {}
 
 impl Diagnostic for Several {
     fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
-        Some(Box::new(self.0.iter().map(|error| error as &dyn Diagnostic)))
+        Some(Box::new(self.shown.iter().map(|error| error as &dyn Diagnostic)))
     }
 }

@@ -10,6 +10,9 @@ use super::network::CompiledPolicies;
 /// Most samples for one port of a workload.
 pub const SAMPLES_MAX: usize = 12;
 
+/// Methods to ask with, the first that a rule does not exclude.
+const METHODS: [&str; 5] = ["GET", "POST", "PUT", "DELETE", "HEAD"];
+
 /// A method and a path.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Sample {
@@ -62,13 +65,22 @@ fn of_mesh(mesh: &MeshPolicies, endpoint: &Endpoint, port: u16) -> Vec<Sample> {
     };
     for operation in mesh.operations(endpoint).into_iter().filter(about) {
         let (methods, paths) = (&operation.methods, &operation.paths);
-        let methods: Vec<String> = methods.any_of.iter().chain(&methods.none_of).map(of_match).collect();
-        let paths: Vec<String> = paths
-            .any_of
+        // Where everything but something is named, something else is worth asking too.
+        let other = |method: &&&str| !methods.none_of.iter().any(|pattern| pattern.matches_text(method));
+        let other = METHODS
             .iter()
-            .chain(&paths.none_of)
-            .map(PathMatch::sample)
+            .find(other)
+            .filter(|_| methods.any_of.is_empty() && !methods.none_of.is_empty());
+        let named = methods.any_of.iter().chain(&methods.none_of).map(of_match);
+        let methods: Vec<String> = other
+            .map(|method| (*method).to_owned())
+            .into_iter()
+            .chain(named)
             .collect();
+        let other = (paths.any_of.is_empty() && !paths.none_of.is_empty()).then(|| "/".to_owned());
+        let other = other.filter(|path| !paths.none_of.iter().any(|pattern| pattern.matches(Some(path))));
+        let named = paths.any_of.iter().chain(&paths.none_of).map(PathMatch::sample);
+        let paths: Vec<String> = other.into_iter().chain(named).collect();
         let hosts = &operation.hosts;
         if methods.is_empty() && paths.is_empty() && hosts.is_empty() {
             continue;

@@ -36,6 +36,8 @@ pub type Anything = serde::de::IgnoredAny;
 pub const FILE_SIZE_MAX: u64 = 16 * 1024 * 1024;
 /// Most documents in one file.
 pub const DOCUMENTS_MAX: usize = 100_000;
+/// What to do with a template.
+pub const TEMPLATE_HINT: &str = "the text has `{{ … }}`: render the chart first, e.g. with `helm template`";
 /// Deepest nesting of maps and lists.
 const DEPTH_MAX: usize = 64;
 /// Most scalars, maps and lists in one document, expanded aliases included.

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::policy::labels::LabelSelector;
 use crate::scenario::error::{Class as Badness, InputError, Place};
-use crate::scenario::yaml::{Document, Nulls, Source, Spanned, Strings};
+use crate::scenario::yaml::{self, Document, Nulls, Source, Spanned, Strings};
 
 /// Deepest nesting of lists of objects in lists.
 const LISTS_MAX: usize = 2;
@@ -62,12 +62,16 @@ impl Reader {
         }
         for source in sources {
             let error = match source.tree() {
+                Ok(_) if foreign::is_one_template(source.text()) => {
+                    Some(source.start().error("a template").with_hint(yaml::TEMPLATE_HINT))
+                }
                 Ok(tree) => self.any(&tree.document(Strings::Quoted, Nulls::Absent), None, 0).err(),
                 Err(error) => match foreign::unreadable(text) {
                     Some(why) => {
                         let skipped = Skipped::file(file, source.start().line, why);
                         return self.manifests.skipped.push(skipped);
                     }
+                    None if foreign::has_template(source.text()) => Some(error.with_hint(yaml::TEMPLATE_HINT)),
                     None => Some(error),
                 },
             };
@@ -303,9 +307,9 @@ impl Reader {
         if name.is_empty() || name.ends_with('-') {
             return Ok(true);
         }
-        if self.superseded.contains(&document.start()) {
+        if let Some(later) = self.superseded.get(&document.start()) {
             let warning = format!(
-                "{place}: {} `{namespace}/{name}` is written again further on, and the later one counts, as with `kubectl apply`",
+                "{place}: {} `{namespace}/{name}` is written again at {later}; the later one counts, as with `kubectl apply`",
                 kind.name()
             );
             self.manifests.warnings.push(warning);
@@ -328,7 +332,7 @@ impl Reader {
             self.manifests.warnings.push(warning);
             return Ok(false);
         }
-        self.superseded.insert(start.clone());
+        self.superseded.insert(start.clone(), place.clone());
         self.replaces = true;
         self.seen
             .retain(|(of, _, other), _| (*of, other.as_str()) != (kind, name));

@@ -14,10 +14,10 @@ use crate::scenario::yaml::{Document, Spanned};
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PolicyObject {
-    #[serde(rename = "apiVersion")]
-    _api_version: IgnoredAny,
-    #[serde(rename = "kind")]
-    _kind: IgnoredAny,
+    #[serde(default, rename = "apiVersion")]
+    _api_version: Option<IgnoredAny>,
+    #[serde(default, rename = "kind")]
+    _kind: Option<IgnoredAny>,
     pub metadata: Metadata,
     pub spec: Option<PolicySpec>,
     pub specs: Option<Vec<PolicySpec>>,

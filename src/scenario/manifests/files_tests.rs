@@ -41,6 +41,70 @@ fn templates_that_are_not_rendered_are_named() {
 }
 
 #[test]
+fn templates_without_an_api_version_are_refused_too() {
+    for text in [
+        "{{- include \"common.all\" . -}}\n",
+        "# from the library\n{{ include \"common.networkpolicy\" . }}\n",
+        "{{- if .Values.on }}\nspec: {}\n{{- end }}\n",
+        "a: {{ .Values.a }}\n b\n",
+    ] {
+        assert!(refused(text).contains("render the chart first"), "{text}");
+    }
+    for text in ["a: b: c # {{ x }}\n", "# {{ x }}\na: 1\n", "{{a: b}: c}\n"] {
+        let read = any(text).expect("passed over");
+        assert_eq!(read.skipped.len(), 1, "{text}");
+    }
+}
+
+#[test]
+fn items_of_typed_lists_have_the_kind_of_the_list() {
+    for (version, kind, spec) in [
+        ("networking.k8s.io/v1", "NetworkPolicy", "{podSelector: {}}"),
+        (
+            "cilium.io/v2",
+            "CiliumNetworkPolicy",
+            "{endpointSelector: {}, ingress: [{}]}",
+        ),
+        (
+            "cilium.io/v2",
+            "CiliumClusterwideNetworkPolicy",
+            "{endpointSelector: {}, ingress: [{}]}",
+        ),
+        ("security.istio.io/v1", "AuthorizationPolicy", "{}"),
+        ("security.istio.io/v1", "PeerAuthentication", "{mtls: {mode: STRICT}}"),
+        ("security.istio.io/v1", "RequestAuthentication", "{}"),
+        ("networking.istio.io/v1", "DestinationRule", "{host: x}"),
+        ("networking.istio.io/v1", "Sidecar", "{egress: [{hosts: [\"*/*\"]}]}"),
+        ("v1", "Service", "{selector: {app: a}, ports: [{port: 80}]}"),
+        (
+            "apps/v1",
+            "DaemonSet",
+            "{template: {metadata: {labels: {app: a}}, spec: {containers: [{name: c}]}}}",
+        ),
+    ] {
+        let namespace = if kind.contains("Clusterwide") {
+            ""
+        } else {
+            ", namespace: n"
+        };
+        let item = format!("- metadata: {{name: x{namespace}}}\n  spec: {spec}\n");
+        let typed = any(&format!("apiVersion: {version}\nkind: {kind}List\nitems:\n{item}"));
+        let typed = typed.unwrap_or_else(|error| panic!("{kind}: {error}"));
+        let alone = format!("apiVersion: {version}\nkind: {kind}\nmetadata: {{name: x{namespace}}}\nspec: {spec}\n");
+        let alone = any(&alone).unwrap_or_else(|error| panic!("{kind}: {error}"));
+        assert_eq!(typed.cilium.len(), alone.cilium.len(), "{kind}");
+        assert_eq!(typed.network_policies.len(), alone.network_policies.len(), "{kind}");
+        assert_eq!(
+            typed.authorization_policies.len(),
+            alone.authorization_policies.len(),
+            "{kind}"
+        );
+        assert_eq!(typed.endpoints.len(), alone.endpoints.len(), "{kind}");
+        assert_eq!(typed.skipped.len(), alone.skipped.len(), "{kind}");
+    }
+}
+
+#[test]
 fn one_mistake_does_not_hide_another() {
     let files = [
         (

@@ -19,7 +19,26 @@ const VAULT: &str = "$ANSIBLE_VAULT;";
 
 /// Why a file that is not valid YAML holds no object, if that can be said.
 pub(super) fn unreadable(text: &str) -> Option<&'static str> {
-    (!text.contains("apiVersion")).then_some("not valid YAML, and no `apiVersion` in it")
+    let is_foreign = !text.contains("apiVersion") && !has_template(text);
+    is_foreign.then_some("not valid YAML, and no `apiVersion` in it")
+}
+
+/// The lines without comments.
+fn code(text: &str) -> impl Iterator<Item = &str> {
+    let lines = text.lines().map(|line| line.split(" #").next().unwrap_or(line).trim());
+    lines.filter(|line| !line.is_empty() && !line.starts_with('#'))
+}
+
+/// Whether `{{` stands in the text outside comments.
+pub(super) fn has_template(text: &str) -> bool {
+    code(text).any(|line| line.contains("{{"))
+}
+
+/// Whether nothing but a template stands in the text.
+pub(super) fn is_one_template(text: &str) -> bool {
+    let mut lines = code(text).skip_while(|line| *line == "---");
+    let Some(first) = lines.next() else { return false };
+    first.starts_with("{{") && lines.last().unwrap_or(first).ends_with("}}")
 }
 
 /// What a document is that lacks `apiVersion` or `kind`, if it is no object that lost one of them.

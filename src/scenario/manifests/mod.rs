@@ -330,8 +330,8 @@ struct Reader {
     namespace_doubts: BTreeMap<String, Vec<String>>,
     /// Whether this reading has met such objects and read them.
     replaces: bool,
-    /// Where objects are written that a later one of that name replaces.
-    superseded: BTreeSet<Place>,
+    /// Where objects are written that a later one of that name replaces, and where that one is.
+    superseded: BTreeMap<Place, Place>,
     /// Files of patches, which are no objects, with the kustomization that applies them.
     patches: BTreeMap<PathBuf, PathBuf>,
     /// What is wrong so far: one document does not hide another.

@@ -85,7 +85,7 @@ impl Source<'_> {
 
     fn complain(&self, position: Position, message: String, hint: Option<String>) -> InputError {
         let hint = match self.is_template(position) {
-            true => Some("the text has `{{ … }}`: render the chart first, e.g. with `helm template`".to_owned()),
+            true => Some(super::TEMPLATE_HINT.to_owned()),
             false => hint,
         };
         InputError {
