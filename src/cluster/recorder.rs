@@ -323,6 +323,10 @@ impl Recorder {
                 add_vec(&mut record.delays, cause, lost);
             }
         }
+        // A pod that no webhook admitted has waited for one all the time.
+        if times.refused && times.created.is_none() {
+            add_vec(&mut record.delays, DelayCause::Webhook, exit.since(times.wished));
+        }
         record.delays.retain(|(_, lost)| lost.as_nanos() > 0);
         record.delays.sort_by_key(|(cause, _)| *cause);
         let total = record

@@ -215,6 +215,7 @@ fn planned(designs: &[&Design]) -> Vec<PlannedDesign> {
             network_enforced: design.world.network_enforced,
             control_plane_replicas: Some(design.world.istio.as_ref().map_or(0, |istio| istio.replicas)),
             exposure_pairs: Some(design.world.exposure_pairs()),
+            cuts_nothing: design.world.faults.iter().all(|fault| fault.parties.is_empty()),
             cost: design.cost.clone(),
         });
         if earlier.is_none() {

@@ -268,6 +268,7 @@ pub(crate) fn plan(replications: u64) -> Plan {
         network_enforced: true,
         control_plane_replicas: Some(if mesh { 3 } else { 0 }),
         exposure_pairs: None,
+        cuts_nothing: false,
         cost: None,
     };
     Plan {

@@ -127,7 +127,12 @@ impl Warning {
                 });
             }
             let untouched = numbers.sound().filter(|run| run.parties_cut == Some(0)).count() as u64;
-            if untouched > 0 && !is_control(&estimated.name) {
+            let on_purpose = is_control(&estimated.name)
+                || plan
+                    .designs
+                    .iter()
+                    .any(|design| design.name == estimated.name && design.cuts_nothing);
+            if untouched > 0 && !on_purpose {
                 warnings.push(Self::FaultTouchedNothing {
                     design: design(),
                     runs: untouched,

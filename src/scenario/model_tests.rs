@@ -123,8 +123,13 @@ fn the_nearest_set_below_a_version_is_taken_and_said() {
     let model_of = |component, version| choose(component, version).map(|set| (set.shown()[0].model.clone(), set.note));
     assert_eq!(model_of("cilium", "1.12.0"), Ok(("cilium 1.12".to_owned(), None)));
     assert_eq!(model_of("cilium", "v1.15"), Ok(("cilium 1.15".to_owned(), None)));
-    let note = "cilium 1.16.3: the nearest parameter set that applies is 1.15 (1.15 and 1.16)".to_owned();
-    assert_eq!(model_of("cilium", "1.16.3"), Ok(("cilium 1.15".to_owned(), Some(note))));
+    // Within the range of a set nothing is to be said.
+    assert_eq!(model_of("cilium", "1.16.3"), Ok(("cilium 1.15".to_owned(), None)));
+    assert_eq!(model_of("kubernetes", "1.31"), Ok(("kubernetes 1.27".to_owned(), None)));
+    assert_eq!(model_of("kubernetes", "1.40"), Ok(("kubernetes 1.32".to_owned(), None)));
+    let applies = "1.17; the nearest set for later releases";
+    let note = format!("cilium 1.18.3: the nearest parameter set that applies is 1.17 ({applies})");
+    assert_eq!(model_of("cilium", "1.18.3"), Ok(("cilium 1.17".to_owned(), Some(note))));
     assert_eq!(
         model_of("istio", "1.9").map_err(|error| error.hint),
         Err(Some("parameter sets exist for istio 1.14, 1.21, 1.27".to_owned()))
@@ -149,14 +154,11 @@ fn a_set_inherits_what_it_does_not_say() {
 
 #[test]
 fn notes_reach_the_design() {
-    let overrides = Overrides::parse(&["cluster.cilium.version=1.16.3", "cluster.kubernetes=1.31"]);
+    let overrides = Overrides::parse(&["cluster.cilium.version=1.18.3", "cluster.kubernetes=1.31"]);
     let overrides = overrides.unwrap_or_else(|error| panic!("{error}"));
     let scenario = Scenario::built_in("ip-reuse", &overrides).unwrap_or_else(|errors| panic!("{errors:?}"));
     assert_eq!(
         scenario.designs[0].notes,
-        [
-            "kubernetes 1.31: the nearest parameter set that applies is 1.27 (1.27 to 1.31)",
-            "cilium 1.16.3: the nearest parameter set that applies is 1.15 (1.15 and 1.16)"
-        ]
+        ["cilium 1.18.3: the nearest parameter set that applies is 1.17 (1.17; the nearest set for later releases)"]
     );
 }

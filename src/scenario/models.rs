@@ -86,6 +86,8 @@ struct ModelFile {
     version: Text,
     based_on: Option<Text>,
     applies: String,
+    /// The last minor version that behaves so, or `later`; without it, only the set's own.
+    exact_until: Option<Text>,
     parameters: Pairs<Entry>,
 }
 
@@ -176,7 +178,16 @@ impl Models {
             return Err(complain(file, asked, message).with_hint(known()));
         };
         let mut set = self.set(component, version)?;
-        if number(version).as_deref() != Some(minor) {
+        let file = self
+            .files
+            .iter()
+            .find(|(_, f)| f.component.value == component && f.version.value == *version);
+        let exact = file
+            .and_then(|(_, file)| file.exact_until.as_ref())
+            .is_some_and(|last| {
+                last.value == "later" || number(&last.value).is_some_and(|last| minor <= last.as_slice())
+            });
+        if !exact && number(version).as_deref() != Some(minor) {
             let asked = &asked.value;
             let applies = &set.applies;
             set.note = Some(format!(

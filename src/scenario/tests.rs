@@ -270,10 +270,7 @@ fn every_form_is_read() {
     let scenario = scenario.unwrap_or_else(|errors| panic!("{}", text(&errors)));
     assert_eq!((scenario.seed, scenario.seed_group.as_str()), (u64::MAX, "a group"));
     let design = &scenario.designs[0];
-    assert_eq!(
-        design.notes,
-        ["kubernetes 1.30: the nearest parameter set that applies is 1.27 (1.27 to 1.31)"]
-    );
+    assert!(design.notes.is_empty(), "{:?}", design.notes);
     let world = &design.world;
     assert_eq!((world.network_enforced, world.mesh_enforced), (true, true));
     insta::assert_debug_snapshot!((&world.faults, &world.script, &world.churn, &world.measures));

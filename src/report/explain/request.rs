@@ -22,6 +22,12 @@ pub(super) fn section(page: &mut Page, dossier: &Dossier, outcome: &Outcome) {
                 page.paragraph("After the cut none was sent: the run ended before a pod was found to send it from.");
             }
             _ if unsent(outcome).is_some() => {}
+            (None, None) if !outcome.accesses.is_empty() => {
+                page.paragraph("Nothing was cut, so that no request counts as one after the cut.");
+            }
+            _ if !outcome.accesses.is_empty() => {
+                page.paragraph("After the cut none was sent: all probes of the script came before it.");
+            }
             _ => page.paragraph("After the cut none was sent: the script has no probe."),
         }
         if let Some(text) = unsent(outcome) {
