@@ -3,8 +3,9 @@
 //! settings of a pair. `fresh` pods start on an idle node, those of an `exchange` while 15 others go.
 //!
 //! One set of parameters says the machine, for all eight settings: two cores, a bridge for a network plugin, containers that
-//! do nothing. Its latencies were chosen so that starts at 50/100 come out as measured; those at 5/10 follow from the limit. Pods of
-//! an exchange come out 3 s early at the median where they are plain. What a run does not know of the measurement is where in its period of 10 s the batch of statuses falls.
+//! do nothing. Its latencies were chosen so that starts at 50/100 come out as measured; those at 5/10 follow from the limit.
+//! Plain pods of an exchange come out 3 s early at the median. What a run does not know of the measurement is where in its
+//! period of 10 s the batch of statuses falls.
 
 use std::sync::Arc;
 
