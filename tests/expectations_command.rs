@@ -149,6 +149,24 @@ fn claims_without_meaning_are_refused_at_their_place() {
 }
 
 #[test]
+fn margins_without_meaning_are_refused_at_their_place() {
+    let cases = [
+        ("unauthorised_any: 1 %", "did you mean `unauthorized_any`?"),
+        ("startup_latency_p50: 2", "the measure is a time"),
+        ("unauthorized_any: 0", "`0` is no margin"),
+        ("unauthorized_any: 200 %", "a share lies between 0 and 1"),
+    ];
+    for (margin, message) in cases {
+        let dir = tempfile::tempdir().unwrap();
+        experiment(dir.path(), &format!("margins:\n  {margin}"));
+        let output = meshfault(dir.path(), &["check", "mine.yaml"]);
+        let told = words(&text(&output.stderr));
+        assert_eq!(output.status.code(), Some(2), "{margin}: {told}");
+        assert!(told.contains(message) && told.contains("mine.yaml:"), "{margin}: {told}");
+    }
+}
+
+#[test]
 fn a_found_result_gives_its_exit_code_again_and_writes_junit() {
     let dir = tempfile::tempdir().unwrap();
     let keys = "expectations:\n  nobody <gets> in: unauthorized_any < 0.2\n  few pods: startup_latency_p50 < 60s";

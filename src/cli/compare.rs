@@ -9,11 +9,12 @@ use clap::{Args, ValueEnum};
 use super::error::CliError;
 use super::{exit_code, print};
 use crate::lab::compare::{Asked, CannotCompare, compare_between, compare_within};
-use crate::lab::expectation_check::measure_hint;
 use crate::lab::measures::{Known, known_measures};
+use crate::lab::question_check::{self, measure_hint};
 use crate::lab::{Finished, open_result};
 use crate::report;
 use crate::scenario::error::candidates_hint;
+use crate::scenario::margins::Margin;
 
 /// How comparisons are told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -46,6 +47,10 @@ pub struct CompareArgs {
     /// The measure of start-up; without it, startup_latency_p99, or the next lower one that every design reaches.
     #[arg(long, value_name = "MEASURE")]
     startup: Option<String>,
+    /// How large a difference of a measure may be and still not matter when designs are weighed, such as
+    /// `unauthorized_any=0.5%`; may be repeated.
+    #[arg(long = "margin", value_name = "MEASURE=VALUE")]
+    margins: Vec<String>,
     /// Compare results that share no random numbers as independent ones.
     #[arg(long)]
     unpaired: bool,
@@ -65,7 +70,13 @@ pub fn run(arguments: CompareArgs) -> Result<u8, CliError> {
     for name in arguments.measures.iter().chain(&arguments.startup) {
         check_measure(name, &known)?;
     }
+    let margins = arguments
+        .margins
+        .iter()
+        .map(|text| margin(text, &known))
+        .collect::<Result<_, _>>()?;
     let asked = Asked {
+        margins,
         baseline: arguments.baseline,
         designs: arguments.designs,
         measures: arguments.measures,
@@ -83,6 +94,21 @@ pub fn run(arguments: CompareArgs) -> Result<u8, CliError> {
         Format::Md => report::compare::markdown(&compared),
     })?;
     Ok(exit_code::FINE)
+}
+
+fn margin(text: &str, known: &[Known]) -> Result<Margin, CliError> {
+    let wrong = |reason: String| CliError::Argument {
+        argument: "--margin",
+        reason: format!("`{text}`: {reason}"),
+        hint: "write `MEASURE=VALUE`, such as `unauthorized_any=0.5%` or `startup_latency_p90=2s`",
+    };
+    let (name, value) = text
+        .split_once('=')
+        .ok_or_else(|| wrong("there is no `=`".to_owned()))?;
+    check_measure(name, known)?;
+    let measure = known.iter().find(|known| known.name == name);
+    let measure = measure.ok_or_else(|| wrong("there is no such measure".to_owned()))?;
+    question_check::margin(measure, value).map_err(|(reason, _)| wrong(reason))
 }
 
 fn check_measure(name: &str, known: &[Known]) -> Result<(), CliError> {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode, SourceOffset, SourceSpan};
 
 use super::CliError;
-use crate::lab::expectation_check;
+use crate::lab::question_check;
 use crate::scenario::error::{InputError, candidates_hint};
 use crate::scenario::overrides::Overrides;
 use crate::scenario::{Design, Scenario, built_in_names};
@@ -60,7 +60,7 @@ pub(super) fn read(request: &LoadRequest, overrides: &Overrides) -> Result<Scena
             None => Scenario::load(path, overrides),
         },
     }?;
-    expectation_check::check(&scenario)?;
+    question_check::check(&scenario)?;
     Ok(scenario)
 }
 

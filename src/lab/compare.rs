@@ -16,6 +16,7 @@ use super::plan::RandomNumbers;
 use super::result::Finished;
 use super::summary::{CONFIDENCE, LabPurpose};
 use crate::kernel::{EntityKey, RunKey};
+use crate::scenario::margins::Margin;
 use crate::scenario::point_name::{base_of, point_of};
 use crate::stats::{Estimate, bonferroni, holm_adjusted};
 
@@ -27,7 +28,7 @@ pub const STARTUP: &str = "startup_latency_p99";
 pub const REQUESTS: &str = "certificate_requests";
 
 /// What to compare.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Asked {
     /// The design that the others are compared with; without it all pairs.
     pub baseline: Option<String>,
@@ -37,6 +38,8 @@ pub struct Asked {
     pub measures: Vec<String>,
     /// The measure of start-up.
     pub startup: Option<String>,
+    /// Differences that do not matter, before those of the experiment.
+    pub margins: Vec<Margin>,
     /// Whether two results without common random numbers are compared as independent.
     pub unpaired: bool,
 }
@@ -149,7 +152,13 @@ pub fn compare_within(result: &Finished, asked: &Asked) -> Result<Compared, Cann
     let measures = measures_of(&result.manifest, asked, &startup);
     let common = result.manifest.random_numbers == RandomNumbers::Common;
     let mut compared = compare_pairs(&result.manifest, &pairs, &measures, common);
-    compared.pareto = pareto_sets(&result.manifest, &sides, &startup);
+    let margins: Vec<Margin> = asked
+        .margins
+        .iter()
+        .chain(&result.manifest.questions.margins)
+        .cloned()
+        .collect();
+    compared.pareto = pareto_sets(&result.manifest, &sides, &startup, &margins);
     Ok(compared)
 }
 

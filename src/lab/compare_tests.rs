@@ -3,15 +3,20 @@
 use std::sync::atomic::AtomicBool;
 
 use super::compare::{Asked, CannotCompare, Compared, compare_between, compare_within};
-use super::pareto::Verdict;
+use super::pareto::{Pareto, Verdict};
 use super::testing::{Fake, plan};
 use super::{Finished, Options, Plan, Start, execute, expectations};
 use crate::scenario::asked::Cost;
 use crate::scenario::claim::Claim;
 use crate::scenario::expectations::Expected;
+use crate::scenario::margins::Margin;
 
 /// The fake's three designs: the first lets clients in and is slow, the second is slow, the third is neither.
 fn result(change: impl Fn(&mut Plan)) -> Finished {
+    result_of(&Fake::default(), change)
+}
+
+fn result_of(fake: &Fake, change: impl Fn(&mut Plan)) -> Finished {
     let mut plan = plan(60);
     change(&mut plan);
     let dir = tempfile::tempdir().unwrap();
@@ -22,7 +27,7 @@ fn result(change: impl Fn(&mut Plan)) -> Finished {
         quiet: true,
         command_line: Vec::new(),
     };
-    execute(&plan, &Fake::default(), &options, &AtomicBool::new(false)).unwrap()
+    execute(&plan, fake, &options, &AtomicBool::new(false)).unwrap()
 }
 
 fn named(plan: &mut Plan, names: [&str; 3]) {
@@ -81,33 +86,102 @@ fn the_control_of_the_summary_is_that_of_the_same_point() {
     assert_eq!(against, [("a@n=1", "control@n=1"), ("a@n=1", "control@n=1")]);
 }
 
+/// The set of the three designs at these costs, with a margin of unauthorized accesses.
+fn weighed(costs: [f64; 3], margin: &str, change: impl Fn(&mut Plan)) -> Pareto {
+    let finished = result(|plan| {
+        for (design, value) in plan.designs.iter_mut().zip(costs) {
+            design.cost = Some(Cost {
+                value,
+                unit: "replicas".to_owned(),
+            });
+        }
+        plan.questions.margins = Margin::parse("unauthorized_any", margin).into_iter().collect();
+        change(plan);
+    });
+    compare_within(&finished, &Asked::default()).unwrap().pareto.remove(0)
+}
+
 #[test]
-fn a_design_is_dominated_only_if_it_is_nowhere_better() {
-    let priced = |costs: [f64; 3]| {
-        let finished = result(|plan| {
-            for (design, value) in plan.designs.iter_mut().zip(costs) {
-                design.cost = Some(Cost {
-                    value,
-                    unit: "replicas".to_owned(),
-                });
-            }
+fn a_design_is_dominated_only_if_it_is_shown_to_be_nowhere_better() {
+    let standing = |costs: [f64; 3], margin: &str| {
+        let set = weighed(costs, margin, |_| ());
+        let objectives: Vec<&str> = set.objectives.iter().map(|of| of.name.as_str()).collect();
+        assert_eq!(objectives, ["unauthorized_any", "startup_latency_p90", "cost"]);
+        let verdicts = set.designs.into_iter().map(|of| {
+            let by = of
+                .dominated_by
+                .into_iter()
+                .map(|by| (by.design, by.better_in, by.within_margin_in));
+            (of.verdict, by.collect::<Vec<_>>())
         });
-        let set = compare_within(&finished, &Asked::default()).unwrap().pareto.remove(0);
-        assert_eq!(set.objectives, ["unauthorized_any", "startup_latency_p90", "cost"]);
-        set.designs
-            .into_iter()
-            .map(|of| (of.verdict, of.dominated_by))
-            .collect::<Vec<_>>()
+        verdicts.collect::<Vec<_>>()
     };
-    let control = || vec!["control".to_owned()];
-    let cheap = priced([3.0, 3.0, 3.0]);
-    assert_eq!(cheap[0], (Verdict::Dominated, control()));
-    // As safe as the control in every replication, as dear, and slower.
-    assert_eq!(cheap[1], (Verdict::Dominated, control()));
-    assert_eq!(cheap[2], (Verdict::Best, Vec::new()));
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let (access, slow) = (
+        names(&["unauthorized_any", "startup_latency_p90"]),
+        names(&["startup_latency_p90"]),
+    );
+    let alike = standing([3.0, 3.0, 3.0], "20 %");
+    let by_control = || ("control".to_owned(), access.clone(), names(&["cost"]));
+    let by_both = (
+        "both".to_owned(),
+        names(&["unauthorized_any"]),
+        names(&["startup_latency_p90", "cost"]),
+    );
+    assert_eq!(alike[0], (Verdict::Dominated, vec![by_both.clone(), by_control()]));
+    // Slower, as dear, and shown to be no safer by more than the margin.
+    let within = names(&["unauthorized_any", "cost"]);
+    assert_eq!(alike[1], (Verdict::Dominated, vec![("control".into(), slow, within)]));
+    assert_eq!(alike[2], (Verdict::Best, Vec::new()));
+    // Sixty runs without an event in either design do not show that they differ by less than a point.
+    let narrow = standing([3.0, 3.0, 3.0], "1 %");
+    assert_eq!(narrow[1], (Verdict::Undecided, Vec::new()));
+    assert_eq!(narrow[0], (Verdict::Dominated, vec![by_both, by_control()]));
     // What is cheaper than all others is not dominated, however bad it is.
-    let dear = priced([1.0, 3.0, 3.0]);
-    assert_eq!(dear[0], (Verdict::Best, Vec::new()));
+    assert_eq!(standing([1.0, 3.0, 3.0], "20 %")[0], (Verdict::Best, Vec::new()));
+}
+
+#[test]
+fn a_design_without_a_fault_is_no_choice() {
+    let set = weighed([3.0, 3.0, 3.0], "20 %", |plan| plan.designs[2].cuts_nothing = true);
+    assert_eq!(set.left_out, ["control"]);
+    assert_eq!((set.designs.len(), set.family), (2, 2));
+    let none = weighed([3.0, 3.0, 3.0], "20 %", |plan| {
+        plan.designs.iter_mut().for_each(|design| design.cuts_nothing = true);
+    });
+    assert_eq!((none.designs.len(), none.left_out.len()), (3, 0));
+}
+
+#[test]
+fn what_no_run_tested_is_neither_claimed_nor_counted() {
+    let finished = result_of(&Fake::unanswered(), |_| ());
+    let summary = &finished.summary;
+    for design in &summary.designs {
+        for name in ["unauthorized_any", "first_unauthorized", "demonstrated_any"] {
+            let measure = design.measure(name).unwrap();
+            let numbers = (measure.estimate, measure.lower, measure.upper, measure.n);
+            assert_eq!(numbers, (None, None, None, 0), "{name} of {}", design.name);
+        }
+    }
+    assert!(summary.comparisons.iter().all(|of| of.measure == "startup_latency_p50"));
+    let asked = Asked {
+        measures: vec!["unauthorized_any".to_owned(), "certificate_requests".to_owned()],
+        ..Asked::default()
+    };
+    let seen = compare_within(&finished, &asked).unwrap();
+    assert_eq!(
+        seen.family, 1,
+        "only requests of the two designs with a mesh: {:?}",
+        seen.left_out
+    );
+    assert!(
+        seen.left_out
+            .iter()
+            .any(|why| why == "no run of `cilium-only` has a value of `unauthorized_any`")
+    );
+    assert_eq!(seen.pareto[0].objectives[0].name, "startup_latency_p90");
+    // The same runs with their answers are compared.
+    assert_eq!(compare_within(&result(|_| ()), &asked).unwrap().family, 4);
 }
 
 #[test]

@@ -1,96 +1,78 @@
-//! Designs against the design named `control`, run by run.
-//!
-//! Equal replications meet the same misfortunes, so differences are taken within a replication. A pair counts if
-//! neither run failed. The formulas are those of `stats::paired`.
+//! Designs against the design named `control`, as the summary has them: the same measures and formulas as `compare`, each
+//! interval by itself.
 
 use rayon::prelude::*;
 
+use super::differences::{How, MeasureDifference, comparable, difference};
+use super::measures::{Context, Frame};
 use super::numbers::DesignNumbers;
-use super::plan::{Plan, PlannedDesign};
-use super::summary::{CONFIDENCE, Comparison};
-use crate::cluster::records::AccessClass;
+use super::plan::{Plan, PlannedDesign, RandomNumbers};
+use super::summary::{CONFIDENCE, Comparison, LabPurpose};
+use crate::kernel::{EntityKey, RunKey};
 use crate::scenario::point_name::{base_of, point_of};
-use crate::stats::{CommonRandomNumbers, Estimate, Observation, Outcome, PairedCounts, agresti_min, paired_t};
 
 /// The design that the others are compared with.
 pub const CONTROL: &str = "control";
 
-/// Compares every design with the control at the same point of the factors, if there is one.
+/// What is compared with it: who gets in, and when half of the pods are ready.
+const MEASURES: [&str; 2] = ["unauthorized_any", "startup_latency_p50"];
+
+/// Compares every design with the control at the same point of the factors, if there is one. What no run of one of them
+/// tested is not compared.
 #[must_use]
 pub fn compare(plan: &Plan, numbers: &[DesignNumbers]) -> Vec<Comparison> {
-    let control_of = |design: &usize| {
-        let name = &plan.designs[*design].name;
+    let frame = Frame::of_plan(plan);
+    let context = |index: usize| Context {
+        frame: &frame,
+        design: &plan.designs[index],
+        numbers: &numbers[index],
+    };
+    let control_of = |design: usize| {
+        let name = &plan.designs[design].name;
         let is_control = |other: &PlannedDesign| {
             base_of(&other.name) == CONTROL && point_of(&other.name) == point_of(name) && other.name != *name
         };
         let control = plan.designs.iter().position(is_control)?;
-        (base_of(name) != CONTROL).then_some((*design, control))
+        (base_of(name) != CONTROL).then_some((design, control))
     };
-    let pairs: Vec<(usize, usize)> = (0..plan.designs.len())
-        .filter_map(|design| control_of(&design))
+    let how = How {
+        confidence: CONFIDENCE,
+        factor: 1.0,
+        paired: plan.random_numbers == RandomNumbers::Common,
+        absent_counts: false,
+    };
+    let pairs = (0..plan.designs.len()).filter_map(control_of);
+    let work: Vec<(usize, usize, &str)> = pairs
+        .flat_map(|(design, control)| MEASURES.map(|measure| (design, control, measure)))
         .collect();
-    let compared: Vec<[Comparison; 2]> = pairs
+    let compared: Vec<Option<Comparison>> = work
         .into_par_iter()
-        .map(|(design, control)| {
-            let (a, b) = (&numbers[design], &numbers[control]);
-            let comparison = |measure: &str, (estimate, gained): (Estimate, CommonRandomNumbers)| Comparison {
-                a: plan.designs[design].name.clone(),
-                b: plan.designs[control].name.clone(),
-                measure: measure.to_owned(),
-                difference: estimate.estimate,
-                lower: estimate.lower,
-                upper: estimate.upper,
-                confidence: estimate.confidence,
-                method: estimate.method,
-                n: estimate.n,
-                correlation: gained.correlation,
-                variance_reduction: gained.variance_reduction,
-            };
-            [
-                comparison("unauthorized_any", unauthorized(a, b)),
-                comparison("startup_latency_run_median", medians(&run_medians(a), &run_medians(b))),
-            ]
+        .map(|(design, control, measure)| {
+            let (a, b) = (context(design), context(control));
+            comparable(measure, a, b, &how).ok()?;
+            let names = (&a.design.name, &b.design.name);
+            let entity = EntityKey::root(&format!("{measure} {} {}", names.0, names.1));
+            let mut stream = RunKey::derive(plan.seed, "comparison", 0).stream(LabPurpose::Bootstrap, entity);
+            let made = difference(measure, a, b, &how, &mut || stream.bits()).ok()?;
+            Some(comparison(measure, names, made))
         })
         .collect();
     compared.into_iter().flatten().collect()
 }
 
-/// Difference of the shares of runs with an unauthorized access.
-fn unauthorized(a: &DesignNumbers, b: &DesignNumbers) -> (Estimate, CommonRandomNumbers) {
-    let pairs = a.runs.iter().zip(&b.runs).filter(|(a, b)| !a.failed && !b.failed);
-    let (of_a, of_b): (Vec<bool>, Vec<bool>) = pairs
-        .map(|(a, b)| (a.has(AccessClass::Unauthorized), b.has(AccessClass::Unauthorized)))
-        .unzip();
-    let counts = PairedCounts::from_outcomes(&of_a, &of_b);
-    (agresti_min(&counts, CONFIDENCE), counts.common_random_numbers())
-}
-
-/// Mean difference of the run-wise medians.
-fn medians(a: &[Option<f64>], b: &[Option<f64>]) -> (Estimate, CommonRandomNumbers) {
-    let (of_a, of_b): (Vec<f64>, Vec<f64>) = a.iter().zip(b).filter_map(|(a, b)| Some(((*a)?, (*b)?))).unzip();
-    let paired = paired_t(&of_a, &of_b, CONFIDENCE);
-    let mut estimate = paired.difference;
-    estimate
-        .method
-        .push_str(", waiting pods at what they had waited, deleted ones left out");
-    (estimate, paired.common_random_numbers)
-}
-
-/// Per run, the median wait of its measured pods for Ready \[s\]; `None` without pods.
-///
-/// Pods still waiting count with what they have waited, a lower bound; pods deleted first are left out.
-pub(super) fn run_medians(numbers: &DesignNumbers) -> Vec<Option<f64>> {
-    let mut medians = vec![None; numbers.runs.len()];
-    let mut waits: Vec<Observation> = numbers
-        .startup
-        .iter()
-        .filter(|wait| wait.outcome != Outcome::Competing)
-        .copied()
-        .collect();
-    waits.sort_unstable_by_key(|wait| (wait.run, wait.time_ns));
-    for of_run in waits.chunk_by(|left, right| left.run == right.run) {
-        let median = of_run[(of_run.len() - 1) / 2];
-        medians[median.run as usize] = Some(median.time_ns as f64 / 1e9);
+fn comparison(measure: &str, (a, b): (&String, &String), made: MeasureDifference) -> Comparison {
+    let (estimate, gained) = (made.difference.estimate, made.difference.common_random_numbers);
+    Comparison {
+        a: a.clone(),
+        b: b.clone(),
+        measure: measure.to_owned(),
+        difference: estimate.estimate,
+        lower: estimate.lower,
+        upper: estimate.upper,
+        confidence: estimate.confidence,
+        method: estimate.method,
+        n: estimate.n,
+        correlation: gained.correlation,
+        variance_reduction: gained.variance_reduction,
     }
-    medians
 }

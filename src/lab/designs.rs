@@ -188,6 +188,7 @@ pub fn plan(scenario: &Scenario, designs: &[&Design]) -> Plan {
                 .iter()
                 .map(|placed| placed.expected.clone())
                 .collect(),
+            margins: scenario.margins.iter().map(|placed| placed.margin.clone()).collect(),
         },
         warnings: scenario.warnings.clone(),
     }

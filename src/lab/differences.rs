@@ -93,10 +93,35 @@ pub fn comparable(measure: &str, a: Context<'_>, b: Context<'_>, how: &How) -> R
             (Presence::Absent(why), _) if !how.absent_counts => {
                 return Err(format!("`{name}` has no `{measure}`: {why}"));
             }
+            (_, value) if !has_data(&value, context.numbers) => {
+                return Err(format!("no run of `{name}` has a value of `{measure}`"));
+            }
             _ => {}
         }
     }
     Ok(())
+}
+
+/// Whether any run tested what a measure is about.
+fn has_data(value: &Value<'_>, numbers: &DesignNumbers) -> bool {
+    let mut sound = numbers.sound();
+    match value {
+        Value::Share(of) => sound.any(|run| of(run).is_some()),
+        Value::Mean { of, .. } => sound.any(|run| of(run).is_some()),
+        Value::Ratio(of) => sound.any(|run| of(run).1 > 0),
+        Value::Quantile { waits, .. } => !waits.is_empty(),
+        Value::Extreme(_) => false,
+    }
+}
+
+/// Per run, the time by which half of its measured pods were ready \[s\]; `None` without pods and where half never were.
+pub(super) fn run_medians(numbers: &DesignNumbers) -> Vec<Option<f64>> {
+    run_quantiles_s(&numbers.startup, numbers.runs.len(), 0.5)
+}
+
+fn run_quantiles_s(waits: &[Observation], runs: usize, level: f64) -> Vec<Option<f64>> {
+    let seconds = |ns: Option<f64>| ns.filter(|ns| ns.is_finite()).map(|ns| ns / 1e9);
+    run_quantiles(waits, runs, level).into_iter().map(seconds).collect()
 }
 
 /// The point estimate of a measure; a design that cannot have it gives what its runs recorded.
@@ -138,11 +163,7 @@ pub fn per_run(measure: &str, context: Context<'_>) -> Option<Vec<Option<f64>>> 
             let (events, units) = of(run);
             (units > 0).then(|| f64::from(events) / f64::from(units))
         })),
-        Value::Quantile { waits, level } => {
-            let quantiles = run_quantiles(waits, runs.len(), *level);
-            let seconds = |ns: Option<f64>| ns.filter(|ns| ns.is_finite()).map(|ns| ns / 1e9);
-            Some(quantiles.into_iter().map(seconds).collect())
-        }
+        Value::Quantile { waits, level } => Some(run_quantiles_s(waits, runs.len(), *level)),
         Value::Extreme(_) => None,
     }
 }

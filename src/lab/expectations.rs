@@ -1,6 +1,6 @@
 //! Whether what an experiment expects came true: pass, fail or inconclusive, decided by intervals.
 //!
-//! Which measures, units and designs a claim may name is checked before anything runs, in `expectation_check`; how a claim
+//! Which measures, units and designs a claim may name is checked before anything runs, in `question_check`; how a claim
 //! is written belongs to `scenario::claim`, how outcomes are shown to `report`.
 //!
 //! A claim passes if the whole interval fulfils it, fails if the whole interval violates it, and is inconclusive

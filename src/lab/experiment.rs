@@ -304,10 +304,7 @@ pub(super) fn conclude(
         table.rows = digest.rows();
     }
     manifest.result_digest = Some(result_digest(digests));
-    let mut summary = summarize(plan, &numbers);
-    if let Some(stopping) = manifest.stopping.as_ref().filter(|_| manifest.complete) {
-        stopping.correct(&mut summary);
-    }
+    let summary = summarize(plan, &numbers);
     manifest.warnings.extend(
         Warning::of(plan, &manifest, &numbers, &summary)
             .iter()

@@ -7,7 +7,6 @@
 use std::collections::BTreeMap;
 
 use super::cell::Word;
-use crate::cluster::access::NO_READY_CLIENT;
 use crate::cluster::records::{
     AccessClass, AccessRecord, DelayCause, ExitCause, ExposureRecord, PHASES, PodRecord, RunRecord, Via,
 };
@@ -85,8 +84,10 @@ pub struct RunNumbers {
     pub failed: bool,
     /// Classes of its accesses, a bit each.
     classes: u8,
-    /// Whether one of them was sent, or could have been by a pod that was there.
-    judged: bool,
+    /// Whether a layer decided about one of them or a server answered it, so that policy was put to the test.
+    tested: bool,
+    /// Whether one of those came after the cut.
+    tested_after_cut: bool,
     /// Classes of the requests from a reused address after the cut, a bit each.
     reused_classes: u8,
     /// Whether a probe from a reused address reached a live server.
@@ -108,7 +109,7 @@ pub struct RunNumbers {
     /// From the cut to the node's being given up.
     pub node_given_up_delay: Option<SimDuration>,
     /// From the cut to the first unauthorized access, and whether it happened; absent without a cut.
-    pub first_unauthorized: Option<(SimDuration, bool)>,
+    first_unauthorized: Option<(SimDuration, bool)>,
     /// Certificate requests.
     pub certificate_requests: u64,
     /// Stale entries at the horizon.
@@ -151,10 +152,17 @@ impl RunNumbers {
         }
     }
 
-    /// Whether any access was judged. One that no pod could send puts nothing to the test.
+    /// Whether any access put policy to the test: a layer decided about it or a server answered. One that no pod could
+    /// send, or for which the Service had no endpoint, tests nothing.
     #[must_use]
-    pub const fn judged(&self) -> bool {
-        self.judged
+    pub const fn tested(&self) -> bool {
+        self.tested
+    }
+
+    /// From the cut to the first unauthorized access, and whether it happened; only of runs that asked after the cut.
+    #[must_use]
+    pub fn first_unauthorized(&self) -> Option<(SimDuration, bool)> {
+        self.first_unauthorized.filter(|_| self.tested_after_cut)
     }
 
     /// Whether an access of the class was seen.
@@ -178,7 +186,9 @@ impl RunNumbers {
     /// Takes a judged access into account.
     pub fn access(&mut self, access: &AccessRecord) {
         self.classes |= bit(access.class);
-        self.judged |= access.cause != NO_READY_CLIENT;
+        let tested = access.reached || access.network_decided.is_some() || access.mesh_decided.is_some();
+        self.tested |= tested;
+        self.tested_after_cut |= tested && access.after_cut;
         if access.after_cut && access.reused_ip {
             self.reused_classes |= bit(access.class);
             if access.reached {

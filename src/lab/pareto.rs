@@ -1,17 +1,26 @@
 //! Which designs are dominated in access, start-up and cost, as far as paired intervals say so (`methods.md` 3.7).
 //!
-//! Nothing is added up: a design is dominated if another is shown to be better in one objective, and in every other one
-//! shown to be better too, or equal in every single replication. All intervals behind one set hold together.
+//! Nothing is added up. A design is dominated if another is shown to be better in one objective and, in every other one,
+//! shown to be better too or to be worse by no more than the margin, the difference that does not matter. That two designs
+//! were equal in all runs shows no more than the runs allow. A design without a fault is no choice and is left out, unless
+//! no design has one. All intervals behind one set hold together.
 
 use rayon::prelude::*;
 use serde::Serialize;
 
 use super::compare::{ACCESS, DesignDifference, REQUESTS, Side, difference_of};
-use super::differences::How;
+use super::differences::{How, comparable};
 use super::manifest::Manifest;
+use super::measures::{Presence, definition_of};
 use super::summary::CONFIDENCE;
+use crate::scenario::margins::Margin;
 use crate::scenario::point_name::point_of;
 use crate::stats::bonferroni;
+
+/// Margin of shares where the experiment names none: one percentage point.
+const SHARE_MARGIN: f64 = 0.01;
+/// Margin of times \[s\] and of numbers per run where the experiment names none.
+const NUMBER_MARGIN: f64 = 1.0;
 
 /// The designs of one point of the factors.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -19,13 +28,26 @@ pub struct Pareto {
     /// The point of the factors; empty without factors.
     pub point: String,
     /// What is weighed; smaller is better in all of them.
-    pub objectives: Vec<String>,
+    pub objectives: Vec<Objective>,
     /// Number of intervals that hold together.
     pub family: usize,
     /// Confidence of each of them.
     pub confidence_each: f64,
     /// The designs in their order.
     pub designs: Vec<Standing>,
+    /// Designs that are no choice, because they have no fault.
+    pub left_out: Vec<String>,
+}
+
+/// What is weighed.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Objective {
+    /// The measure, or `cost`, or `control_plane_replicas`.
+    pub name: String,
+    /// Unit; `1` for shares.
+    pub unit: String,
+    /// The difference that does not matter; absent for what is known exactly.
+    pub margin: Option<f64>,
 }
 
 /// How a design stands among the others.
@@ -38,7 +60,18 @@ pub struct Standing {
     /// Whether it is dominated, and what is known if not.
     pub verdict: Verdict,
     /// The designs that dominate it.
-    pub dominated_by: Vec<String>,
+    pub dominated_by: Vec<Dominator>,
+}
+
+/// A design that dominates another.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Dominator {
+    /// The design.
+    pub design: String,
+    /// Objectives in which it is shown to be better.
+    pub better_in: Vec<String>,
+    /// The others, in which it is shown to be worse by no more than the margin.
+    pub within_margin_in: Vec<String>,
 }
 
 /// Whether a design is dominated.
@@ -53,33 +86,41 @@ pub enum Verdict {
     Dominated,
 }
 
-/// One objective of one pair, seen from the first design.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Shown {
-    Better,
-    Worse,
-    Equal,
-    Nothing,
+/// What is shown of a difference of two designs in one objective; the smaller value is the better one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Shown {
+    /// The first is better.
+    better: bool,
+    /// The first is worse.
+    worse: bool,
+    /// The first is worse by no more than the margin.
+    hardly_worse: bool,
+    /// The first is better by no more than the margin.
+    hardly_better: bool,
 }
 
 impl Shown {
+    fn of_interval(lower: Option<f64>, upper: Option<f64>, margin: f64) -> Self {
+        Self {
+            better: upper.is_some_and(|upper| upper < 0.0),
+            worse: lower.is_some_and(|lower| lower > 0.0),
+            hardly_worse: upper.is_some_and(|upper| upper <= margin),
+            hardly_better: lower.is_some_and(|lower| lower >= -margin),
+        }
+    }
+
     const fn mirrored(self) -> Self {
-        match self {
-            Self::Better => Self::Worse,
-            Self::Worse => Self::Better,
-            other => other,
+        Self {
+            better: self.worse,
+            worse: self.better,
+            hardly_worse: self.hardly_better,
+            hardly_better: self.hardly_worse,
         }
     }
 }
 
-enum Objective<'m> {
-    Measured(&'m str),
-    /// Known without running anything: the cost, or the replicas of the control plane.
-    Exact(&'static str),
-}
-
-/// The Pareto set of each point of the factors that has several designs.
-pub(super) fn pareto_sets(manifest: &Manifest, sides: &[Side<'_>], startup: &str) -> Vec<Pareto> {
+/// The Pareto set of each point of the factors that has several designs to choose from.
+pub(super) fn pareto_sets(manifest: &Manifest, sides: &[Side<'_>], startup: &str, margins: &[Margin]) -> Vec<Pareto> {
     let mut points: Vec<&str> = Vec::new();
     for side in sides {
         let point = point_of(side.label());
@@ -88,53 +129,61 @@ pub(super) fn pareto_sets(manifest: &Manifest, sides: &[Side<'_>], startup: &str
         }
     }
     let sets = points.into_iter().filter_map(|point| {
-        let there: Vec<&Side<'_>> = sides.iter().filter(|side| point_of(side.label()) == point).collect();
-        (there.len() > 1).then(|| pareto_set(manifest, point, &there, startup))
+        let there = || sides.iter().filter(|side| point_of(side.label()) == point);
+        let (unharmed, choices): (Vec<_>, Vec<_>) = there().partition(|side| side.context.design.cuts_nothing);
+        match choices.is_empty() {
+            false => pareto_set(manifest, point, &choices, &unharmed, startup, margins),
+            true => pareto_set(manifest, point, &unharmed, &[], startup, margins),
+        }
     });
     sets.collect()
 }
 
-fn pareto_set(manifest: &Manifest, point: &str, sides: &[&Side<'_>], startup: &str) -> Pareto {
-    let costs = sides.iter().all(|side| side.context.design.cost.is_some());
-    let objectives = if costs {
-        vec![
-            Objective::Measured(ACCESS),
-            Objective::Measured(startup),
-            Objective::Exact("cost"),
-        ]
-    } else {
-        let replicas = Objective::Exact("control_plane_replicas");
-        vec![
-            Objective::Measured(ACCESS),
-            Objective::Measured(startup),
-            Objective::Measured(REQUESTS),
-            replicas,
-        ]
-    };
+fn pareto_set(
+    manifest: &Manifest,
+    point: &str,
+    sides: &[&Side<'_>],
+    left_out: &[&Side<'_>],
+    startup: &str,
+    margins: &[Margin],
+) -> Option<Pareto> {
     let count = sides.len();
-    let pairs: Vec<(usize, usize)> = (0..count).flat_map(|a| (a + 1..count).map(move |b| (a, b))).collect();
-    let measured = objectives
-        .iter()
-        .filter(|of| matches!(of, Objective::Measured(_)))
-        .count();
-    let family = pairs.len() * measured;
-    let how = How {
+    if count < 2 {
+        return None;
+    }
+    let how = |family: usize| How {
         confidence: bonferroni(CONFIDENCE, family),
         factor: 1.0,
         paired: true,
         // Without a mesh nobody asks for certificates: that is a number, 0, when costs are weighed.
         absent_counts: true,
     };
-    let work: Vec<(&(usize, usize), &Objective<'_>)> = pairs
+    let costs = sides.iter().all(|side| side.context.design.cost.is_some());
+    let exact_one = if costs { "cost" } else { "control_plane_replicas" };
+    let measured = [ACCESS, startup].into_iter().chain((!costs).then_some(REQUESTS));
+    // What no run of any design tested weighs nothing.
+    let with_data = |side: &&Side<'_>, measure: &str| comparable(measure, side.context, side.context, &how(1)).is_ok();
+    let measured = measured.filter(|measure| sides.iter().any(|side| with_data(side, measure)));
+    let mut objectives: Vec<Objective> = measured.map(|measure| objective(measure, sides, margins)).collect();
+    let family = count * (count - 1) / 2 * objectives.len();
+    objectives.push(Objective {
+        name: exact_one.to_owned(),
+        unit: String::new(),
+        margin: None,
+    });
+    let how = how(family.max(1));
+    let pairs: Vec<(usize, usize)> = (0..count).flat_map(|a| (a + 1..count).map(move |b| (a, b))).collect();
+    let work: Vec<(&(usize, usize), &Objective)> = pairs
         .iter()
         .flat_map(|pair| objectives.iter().map(move |of| (pair, of)))
         .collect();
     let shown: Vec<Shown> = work
         .into_par_iter()
-        .map(|((a, b), objective)| match objective {
-            Objective::Exact(what) => exactly(exact(sides[*a], what), exact(sides[*b], what)),
-            Objective::Measured(measure) => difference_of(manifest.seed, measure, sides[*a], sides[*b], &how)
-                .map_or(Shown::Nothing, |difference| shown(&difference)),
+        .map(|((a, b), of)| match of.margin {
+            None => exactly(exact(sides[*a], &of.name), exact(sides[*b], &of.name)),
+            Some(_) if [a, b].iter().all(|side| is_absent(sides[**side], &of.name)) => exactly(Some(0.0), Some(0.0)),
+            Some(margin) => difference_of(manifest.seed, &of.name, sides[*a], sides[*b], &how)
+                .map_or(Shown::default(), |difference| shown(&difference, margin)),
         })
         .collect();
     let rows: Vec<(&(usize, usize), &[Shown])> = pairs.iter().zip(shown.chunks(objectives.len())).collect();
@@ -148,14 +197,13 @@ fn pareto_set(manifest: &Manifest, point: &str, sides: &[&Side<'_>], startup: &s
             }
         });
         let against: Vec<(usize, Vec<Shown>)> = against.collect();
-        let is_dominated = |of: &[Shown]| {
-            of.contains(&Shown::Worse) && of.iter().all(|shown| matches!(shown, Shown::Worse | Shown::Equal))
-        };
-        let dominating = against.iter().filter(|(_, of)| is_dominated(of));
-        let dominated_by: Vec<String> = dominating.map(|(other, _)| sides[*other].label().to_owned()).collect();
+        let dominated_by: Vec<Dominator> = against
+            .iter()
+            .filter_map(|(other, of)| dominator(sides[*other].label(), of, &objectives))
+            .collect();
         let verdict = if !dominated_by.is_empty() {
             Verdict::Dominated
-        } else if against.iter().all(|(_, of)| of.contains(&Shown::Better)) {
+        } else if against.iter().all(|(_, of)| of.iter().any(|shown| shown.better)) {
             Verdict::Best
         } else {
             Verdict::Undecided
@@ -167,21 +215,47 @@ fn pareto_set(manifest: &Manifest, point: &str, sides: &[&Side<'_>], startup: &s
             dominated_by,
         }
     };
-    Pareto {
+    let designs = (0..count).map(standing).collect();
+    Some(Pareto {
         point: point.to_owned(),
-        objectives: objectives.iter().map(|of| of.name().to_owned()).collect(),
         family,
         confidence_each: how.confidence,
-        designs: (0..count).map(standing).collect(),
+        designs,
+        objectives,
+        left_out: left_out.iter().map(|side| side.label().to_owned()).collect(),
+    })
+}
+
+fn objective(measure: &str, sides: &[&Side<'_>], margins: &[Margin]) -> Objective {
+    let unit = sides
+        .iter()
+        .find_map(|side| Some(definition_of(measure, side.context)?.unit));
+    let unit = unit.unwrap_or("1").to_owned();
+    let named = margins.iter().find(|margin| margin.measure == measure);
+    let usual = if unit == "1" { SHARE_MARGIN } else { NUMBER_MARGIN };
+    Objective {
+        name: measure.to_owned(),
+        margin: Some(named.map_or(usual, |margin| margin.quantity.value)),
+        unit,
     }
 }
 
-impl Objective<'_> {
-    const fn name(&self) -> &str {
-        match self {
-            Self::Measured(name) | Self::Exact(name) => name,
-        }
-    }
+/// What the other design is shown to be better in, if it dominates; `of` is seen from the dominated one.
+fn dominator(other: &str, of: &[Shown], objectives: &[Objective]) -> Option<Dominator> {
+    let dominates = of.iter().any(|shown| shown.worse) && of.iter().all(|shown| shown.worse || shown.hardly_better);
+    let names = |wanted: bool| {
+        let those = objectives.iter().zip(of).filter(|(_, shown)| shown.worse == wanted);
+        those.map(|(objective, _)| objective.name.clone()).collect()
+    };
+    dominates.then(|| Dominator {
+        design: other.to_owned(),
+        better_in: names(true),
+        within_margin_in: names(false),
+    })
+}
+
+fn is_absent(side: &Side<'_>, measure: &str) -> bool {
+    definition_of(measure, side.context).is_some_and(|of| matches!(of.presence, Presence::Absent(_)))
 }
 
 fn exact(side: &Side<'_>, what: &str) -> Option<f64> {
@@ -192,34 +266,24 @@ fn exact(side: &Side<'_>, what: &str) -> Option<f64> {
     }
 }
 
-fn value(side: &Side<'_>, objective: &Objective<'_>) -> Option<f64> {
-    match objective {
-        Objective::Exact(what) => exact(side, what),
-        Objective::Measured(measure) => super::differences::point(measure, side.context),
+fn value(side: &Side<'_>, of: &Objective) -> Option<f64> {
+    match of.margin {
+        None => exact(side, &of.name),
+        Some(_) => super::differences::point(&of.name, side.context),
     }
 }
 
 fn exactly(a: Option<f64>, b: Option<f64>) -> Shown {
-    match a.zip(b) {
-        Some((a, b)) if a < b => Shown::Better,
-        Some((a, b)) if a > b => Shown::Worse,
-        Some(_) => Shown::Equal,
-        None => Shown::Nothing,
-    }
+    let difference = a.zip(b).map(|(a, b)| a - b);
+    Shown::of_interval(difference, difference, 0.0)
 }
 
-fn shown(of: &DesignDifference) -> Shown {
+fn shown(of: &DesignDifference, margin: f64) -> Shown {
     let all = |share: &Option<crate::stats::Estimate>| share.as_ref().is_some_and(|share| share.estimate == Some(1.0));
-    let none = |share: &Option<crate::stats::Estimate>| share.as_ref().is_some_and(|share| share.estimate == Some(0.0));
-    // A difference that is the same in every pair has no interval; then the sign test speaks.
-    let by_sign = of.lower.is_none() && of.upper.is_none() && of.p_value.is_some_and(|p| p <= 1.0 - of.confidence);
-    if of.upper.is_some_and(|upper| upper < 0.0) || by_sign && all(&of.a_smaller) {
-        Shown::Better
-    } else if of.lower.is_some_and(|lower| lower > 0.0) || by_sign && all(&of.a_larger) {
-        Shown::Worse
-    } else if of.difference == Some(0.0) && none(&of.a_smaller) && none(&of.a_larger) {
-        Shown::Equal
-    } else {
-        Shown::Nothing
+    // A difference of one sign that is the same in every pair has no interval; then the sign test speaks.
+    let same = of.lower.is_none() && of.upper.is_none() && (all(&of.a_smaller) || all(&of.a_larger));
+    if same && of.p_value.is_some_and(|p| p <= 1.0 - of.confidence) {
+        return Shown::of_interval(of.difference, of.difference, margin);
     }
+    Shown::of_interval(of.lower, of.upper, margin)
 }

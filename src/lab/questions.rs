@@ -1,5 +1,5 @@
 //! What an experiment asks of its rows beyond the measures that are always made: rates of traffic for the conditional
-//! estimators, and expectations.
+//! estimators, expectations, and margins of differences that do not matter.
 //!
 //! Part of plan and manifest, so that a stored result can be asked again. It changes no row.
 
@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::scenario::asked::TrafficRate;
 use crate::scenario::expectations::Expected;
+use crate::scenario::margins::Margin;
 
 /// The questions of an experiment.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -17,4 +18,7 @@ pub struct Questions {
     /// What is expected of the result.
     #[serde(default)]
     pub expectations: Vec<Expected>,
+    /// Differences that do not matter, by measure.
+    #[serde(default)]
+    pub margins: Vec<Margin>,
 }

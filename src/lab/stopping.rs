@@ -1,7 +1,7 @@
 //! Stopping: after each stage a look at the measures that the rule names, made from the first n runs by their numbers.
 //!
-//! So the decision depends neither on workers nor on interruptions. The level of each look is that of `stats::sequential`;
-//! how a rule is written belongs to `scenario::stopping`, in which order runs are made to `runner`.
+//! So the decision depends neither on workers nor on interruptions. Widths alone decide, so the
+//! intervals are those of the whole result (`stats::sequential`); how a rule is written belongs to `scenario::stopping`, in which order runs are made to `runner`.
 
 use std::collections::BTreeSet;
 
@@ -11,11 +11,11 @@ use serde::{Deserialize, Serialize};
 use super::measures::{Context, Frame, MeasureSet, measure_sets};
 use super::numbers::DesignNumbers;
 use super::plan::Plan;
-use super::summary::{CONFIDENCE, Measure, Summary};
+use super::summary::{CONFIDENCE, Measure};
 use crate::kernel::{EntityKey, Purpose, RunKey};
 use crate::scenario::Stopping;
 use crate::scenario::stopping::Target;
-use crate::stats::{Estimate, checkpoints, confidence_per_look};
+use crate::stats::{Estimate, checkpoints};
 
 /// What looks draw random numbers for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,10 +53,8 @@ pub struct StoppingRecord {
     pub rule: Stopping,
     /// Replications of each design at which it looks.
     pub checkpoints: Vec<u64>,
-    /// Confidence of the interval at which the study stops, over all looks.
+    /// Nominal coverage of the intervals of each look, that of all intervals of the result.
     pub confidence: f64,
-    /// Confidence of the interval at each look.
-    pub confidence_per_look: f64,
     /// What it saw.
     pub looks: Vec<Look>,
     /// Why the study ended; `go_on` if it was interrupted.
@@ -87,9 +85,9 @@ pub struct Interval {
     pub measure: String,
     /// Point estimate; null if the data do not give one.
     pub estimate: Option<f64>,
-    /// Lower bound at the confidence of a look.
+    /// Lower bound.
     pub lower: Option<f64>,
-    /// Upper bound at the confidence of a look.
+    /// Upper bound.
     pub upper: Option<f64>,
     /// Half-width, or half-width in units of the estimate; null if there is none.
     pub width: Option<f64>,
@@ -119,7 +117,6 @@ impl<'a> Looks<'a> {
         let record = StoppingRecord {
             rule: rule.clone(),
             confidence: CONFIDENCE,
-            confidence_per_look: confidence_per_look(CONFIDENCE, checkpoints.len()),
             checkpoints,
             looks: Vec::new(),
             verdict: Verdict::GoOn,
@@ -184,7 +181,7 @@ impl<'a> Looks<'a> {
             None => all().collect(),
         };
         let named = |name: &str| self.record.rule.until.iter().any(|target| target.measure == name);
-        let frame = Frame::of_plan(self.plan).with_confidence(self.record.confidence_per_look);
+        let frame = Frame::of_plan(self.plan);
         let estimated: Vec<_> = work
             .into_par_iter()
             .flat_map_iter(|(design, set)| {
@@ -233,29 +230,6 @@ impl<'a> Looks<'a> {
         record.reproducible = rule.time_budget_s.is_none();
         record.same_rows_with = format!("--replications {replications}");
         record
-    }
-}
-
-impl StoppingRecord {
-    /// Puts the intervals of the last look in place of those that know nothing of looks.
-    pub fn correct(&self, summary: &mut Summary) {
-        let Some(look) = self.looks.last() else {
-            return;
-        };
-        for seen in &look.intervals {
-            let design = summary.designs.iter_mut().find(|design| design.name == seen.design);
-            let Some(measure) = design.and_then(|design| design.measures.get_mut(&seen.measure)) else {
-                continue;
-            };
-            measure.lower = seen.lower;
-            measure.upper = seen.upper;
-            measure.method = format!(
-                "{}, at {:.2} % for each of {} looks",
-                seen.method,
-                100.0 * self.confidence_per_look,
-                self.checkpoints.len()
-            );
-        }
     }
 }
 

@@ -24,6 +24,8 @@ impl Purpose for Drawn {
 pub(crate) struct Fake {
     /// Panic in this replication of design 0.
     pub panic_at: Option<u64>,
+    /// No Service has an endpoint, so that no access tests anything.
+    pub unanswered: bool,
     /// Set this once that many runs were begun.
     pub stop_after: Option<(u64, AtomicBool)>,
     /// Runs begun so far.
@@ -35,6 +37,14 @@ impl Fake {
     pub(crate) fn stopping_after(runs: u64) -> Self {
         Self {
             stop_after: Some((runs, AtomicBool::new(false))),
+            ..Self::default()
+        }
+    }
+
+    /// Runs in which no access is answered.
+    pub(crate) fn unanswered() -> Self {
+        Self {
+            unanswered: true,
             ..Self::default()
         }
     }
@@ -112,7 +122,14 @@ impl Fake {
                 if ordinal == 0 { AccessClass::Allowed } else { class },
             )
         });
-        let accesses: Vec<AccessRecord> = accesses.collect();
+        let mut accesses: Vec<AccessRecord> = accesses.collect();
+        if self.unanswered {
+            for access in &mut accesses {
+                (access.network_decided, access.mesh_decided, access.reached) = (None, None, false);
+                access.class = AccessClass::Unreachable;
+                access.cause = "no_endpoint".to_owned();
+            }
+        }
         let window = |via, open: bool, stream: &mut Stream| ExposureRecord {
             ip: Ipv4Addr::new(10, 244, 1, 9),
             client: "sleep-v2-3".to_owned(),

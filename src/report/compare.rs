@@ -9,7 +9,7 @@ use super::compare_words::sentence;
 use super::short::{Short, count, down, number, percent, up};
 use super::table::{WIDTH, wrapped, wrapped_to};
 use crate::lab::compare::{Compared, DesignDifference};
-use crate::lab::pareto::{Pareto, Standing, Verdict};
+use crate::lab::pareto::{Dominator, Pareto, Standing, Verdict};
 use crate::stats::Estimate;
 
 /// The comparisons for a terminal.
@@ -208,14 +208,50 @@ fn facts(comparison: &DesignDifference) -> String {
 }
 
 fn pareto_head(set: &Pareto) -> String {
+    let weighed = set.objectives.iter().map(|of| match of.margin {
+        None => of.name.clone(),
+        Some(margin) => format!("{} (margin {})", of.name, in_unit(margin, &of.unit)),
+    });
+    let left_out = match set.left_out.as_slice() {
+        [] => String::new(),
+        names => {
+            let names: Vec<String> = names.iter().map(|name| code(name)).collect();
+            format!(" Without a fault and so no choice: {}.", names.join(", "))
+        }
+    };
     format!(
         "Pareto set{} over {}, smaller being better. A design is dominated if another is shown to be better in one of them and, \
-         in every other, better or equal in every replication; {} intervals that hold together ({} % each).",
+         in every other, better or worse by no more than the margin; {} intervals that hold together ({} % each).{left_out}",
         at(set),
-        set.objectives.join(", "),
+        weighed.collect::<Vec<_>>().join(", "),
         set.family,
         number_of_nines(100.0 * set.confidence_each)
     )
+}
+
+/// A difference in words: shares in percentage points.
+fn in_unit(value: f64, unit: &str) -> String {
+    match unit {
+        "1" => format!("{} percentage points", number(100.0 * value)),
+        unit => format!("{} {unit}", number(value)),
+    }
+}
+
+/// Who dominates a design, and in what.
+pub(super) fn dominated(standing: &Standing) -> Option<String> {
+    let by = |of: &Dominator| {
+        let within = match of.within_margin_in.is_empty() {
+            true => String::new(),
+            false => format!(" and within the margin in {}", of.within_margin_in.join(", ")),
+        };
+        format!(
+            "{}, which is better in {}{within}",
+            code(&of.design),
+            of.better_in.join(", ")
+        )
+    };
+    let by: Vec<String> = standing.dominated_by.iter().map(by).collect();
+    (!by.is_empty()).then(|| format!("dominated by {}", by.join("; by ")))
 }
 
 fn at(set: &Pareto) -> String {
@@ -228,15 +264,11 @@ fn at(set: &Pareto) -> String {
 
 fn standing_line(set: &Pareto, standing: &Standing) -> String {
     let values = set.objectives.iter().zip(&standing.values);
-    let values = values.map(|(name, value)| format!("{name} {}", value.map_or("–".to_owned(), number)));
-    let verdict = match standing.verdict {
+    let values = values.map(|(of, value)| format!("{} {}", of.name, value.map_or("–".to_owned(), number)));
+    let verdict = dominated(standing).unwrap_or_else(|| match standing.verdict {
         Verdict::Best => "in the set: against every other design it is better in something".to_owned(),
-        Verdict::Undecided => "in the set as far as these runs say".to_owned(),
-        Verdict::Dominated => {
-            let by: Vec<String> = standing.dominated_by.iter().map(|name| code(name)).collect();
-            format!("dominated by {}", by.join(", "))
-        }
-    };
+        Verdict::Undecided | Verdict::Dominated => "in the set as far as these runs say".to_owned(),
+    });
     format!(
         "{}: {verdict} ({})",
         code(&standing.design),

@@ -6,9 +6,6 @@ use super::finding::{Finding, FindingRow};
 use super::short::Short;
 use crate::lab::{DesignSummary, Summary};
 
-/// Chance that 14 addresses drawn of a /24 hit one of 15 free ones, if those were free before the first draw.
-const WITHOUT_RACE: &str = "0.59 to 0.60";
-
 /// Heads of the table and the measures below them.
 const COLUMNS: [(&str, &str); 4] = [
     ("reused in the first batch", "reused_in_first_batch"),
@@ -31,14 +28,13 @@ pub fn finding(summary: &Summary) -> Option<Finding> {
     let rows: Vec<FindingRow> = summary.designs.iter().filter(looked).map(row).collect();
     (!rows.is_empty()).then(|| Finding {
         heading: "How often an address was reused".to_owned(),
-        lead: format!(
-            "The two scale commands race. A new pod takes its address as soon as its sandbox is there; an old one keeps its own \
-             until its processes have been killed and its sandbox was stopped. Only new pods that come after that can meet a \
-             freed address, so the first batch reuses one in fewer runs than the {WITHOUT_RACE} that 15 freed and 14 drawn \
-             addresses of a /24 would give without the race. After a restart all remembered addresses have long been free, and \
-             the new pods come in several waves. What the script's first look sees of it depends on when it looks. Shares of \
-             runs, of restarts in the second column."
-        ),
+        lead: "A new pod takes its address as soon as its sandbox is there; an old one keeps its own until its processes have been \
+               killed and its sandbox was stopped. Where a new generation grows while the old one shrinks, only new pods that \
+               come after that can meet a freed address, so the first batch reuses one more seldom than if all old addresses \
+               had been free before. After a restart all remembered addresses have long been free, and the new pods come in \
+               several waves. What the script's first look sees of it depends on when it looks. Shares of runs, of restarts \
+               in the second column."
+            .to_owned(),
         heads: COLUMNS.iter().map(|(head, _)| (*head).to_owned()).collect(),
         rows,
         points: vec![

@@ -76,10 +76,9 @@ pub fn facts(manifest: &Manifest) -> Vec<(String, String)> {
         facts.push((
             "Stopped",
             format!(
-                "{}; {} looks at most, each with intervals of {:.2} %",
+                "{}; {} looks at most, which decide by the widths of the intervals alone",
                 stopping.reason,
                 stopping.checkpoints.len(),
-                100.0 * stopping.confidence_per_look
             ),
         ));
     }

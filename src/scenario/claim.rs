@@ -87,6 +87,17 @@ pub struct Quantity {
     pub unit: Unit,
 }
 
+impl Quantity {
+    /// A quantity alone, such as `0.5 %`, `2s` or `3 requests`; `None` if the text is something else.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let tokens = tokens(text).ok()?;
+        let mut reader = Reader { tokens, next: 0 };
+        let quantity = reader.quantity(1.0).ok()?;
+        reader.take().is_none().then_some(quantity)
+    }
+}
+
 /// Unit of a quantity.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]

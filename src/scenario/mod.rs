@@ -17,6 +17,7 @@ pub mod faults;
 pub mod json_schema;
 pub mod layers;
 pub mod manifests;
+pub mod margins;
 pub mod material;
 pub mod models;
 pub mod overrides;
@@ -92,6 +93,8 @@ pub struct Scenario {
     pub traffic_rates: Vec<asked::TrafficRate>,
     /// What is expected of the result.
     pub expectations: Vec<expectations::Placed>,
+    /// Differences that do not matter, by measure.
+    pub margins: Vec<margins::PlacedMargin>,
     /// The file, as the user named it.
     pub path: PathBuf,
     /// What looks like a mistake but has a meaning.
@@ -167,6 +170,7 @@ fn read(path: &Path, text: String, origin: Origin, overrides: &Overrides) -> Res
     let traffic_rates = asked::traffic_rates(path, &experiment).map_err(one)?;
     asked::check_costs(path, &experiment).map_err(one)?;
     let expectations = expectations::read(path, &experiment.expectations)?;
+    let margins = margins::read(path, &experiment.margins)?;
     let files = material::find(path, &experiment.manifests, origin).map_err(one)?;
     let material = material::read(&files)?;
     let models = Models::embedded().map_err(one)?;
@@ -209,6 +213,7 @@ fn read(path: &Path, text: String, origin: Origin, overrides: &Overrides) -> Res
         excluded,
         traffic_rates,
         expectations,
+        margins,
         path: path.to_owned(),
         input_digest: digest(&inputs, overrides),
         inputs,

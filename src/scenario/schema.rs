@@ -80,6 +80,9 @@ pub struct Experiment {
     /// What is expected of the result.
     #[serde(default)]
     pub expectations: super::expectations::Written,
+    /// How large a difference of a measure may be and still not matter when designs are weighed: `unauthorized_any: 0.5 %`.
+    #[serde(default)]
+    pub margins: Pairs<Text>,
     /// Parameters that differ from the models, in all designs.
     #[serde(default)]
     #[schemars(with = "form::Parameters")]

@@ -61,7 +61,7 @@ pub use quantile::quantile_order_statistic;
 pub use rate::poisson_rate;
 pub use ratio::{design_effect, ratio_of_sums};
 pub use restricted_mean::restricted_mean;
-pub use sequential::{Precision, checkpoints, confidence_per_look};
+pub use sequential::{Precision, checkpoints};
 pub use survival::{
     CurvePoint, NeverShare, Observation, Outcome, cumulative_incidence, incidence_quantile, kaplan_meier, never_share,
 };

@@ -1,21 +1,20 @@
-//! Stopping once an interval is narrow enough: at which numbers of runs one looks, at which level, and when a width is
-//! reached. Which runs are made and what is looked at does not belong here.
+//! Stopping once an interval is narrow enough: at which numbers of runs one looks, and when a width is reached. Which runs
+//! are made and what is looked at does not belong here.
 //!
-//! One looks at fixed numbers of runs, known in advance, and decides from the first n runs by their numbers. With K looks
-//! each interval has the confidence 1 − α/K. The chance that *any* of the K intervals misses the truth is then at most
-//! K · α/K = α (Bonferroni), so the interval at which one stops holds with at least 1 − α, **whatever** rule picked the
-//! look, provided that each interval alone has its nominal coverage. Looking again and again at intervals of confidence
-//! 1 − α has no such property (Armitage, McPherson & Rowe 1969). A confidence sequence (Howard, Ramdas, McAuliffe & Sekhon
-//! 2021) would allow a look after every run, but there is none for quantiles of clustered, censored times, and over ten
-//! doublings it would be no narrower. The price is a wider interval: at K = 10 by 43 %, so about twice as many runs.
+//! One looks at fixed numbers of runs, known in advance, and decides from the first n runs by their numbers. A rule sees
+//! widths alone. The width says next to nothing about on which side of the truth an interval lies, so the interval at
+//! which one stops keeps its nominal coverage as the width goes to 0 (Chow & Robbins 1965; Anscombe 1952), and needs no
+//! correction for the number of looks. At the sizes that are used here the tests below measure it: 93 % or more for all
+//! rules tried. A rule that looked at *where* an interval lies would have no such property (Armitage, McPherson & Rowe
+//! 1969; a test shows it), so none can be written.
 //!
-//! Absolute width: Chow & Robbins (1965), stop once the half-width is at most d. Relative width: stop once half-width /
-//! |estimate| ≤ γ / (1 + γ); then the estimate is within γ of the *truth* in relative terms whenever the interval holds
-//! (Law 2015, section 9.4.1). Both need a first look at 100 runs or more, below which coverage drops.
+//! Absolute width: stop once the half-width is at most d. Relative width: stop once half-width / |estimate| ≤ γ / (1 + γ);
+//! then the estimate is within γ of the *truth* in relative terms whenever the interval holds (Law 2015, section 9.4.1).
+//! Both need a first look at 100 runs or more, below which coverage drops.
 
 use serde::{Deserialize, Serialize};
 
-use super::{Estimate, count, error_level};
+use super::Estimate;
 
 /// Fewest runs at which an interval may end a study.
 pub const FIRST_LOOK_MIN: u64 = 100;
@@ -76,15 +75,6 @@ pub fn checkpoints(first: u64, at_most: u64) -> Vec<u64> {
     looks
 }
 
-/// Confidence 1 − α/K of the interval at each of `looks` looks, if all of them together shall have `confidence`.
-///
-/// Panics without looks.
-#[must_use]
-pub fn confidence_per_look(confidence: f64, looks: usize) -> f64 {
-    assert!(looks > 0, "a study without a look has no interval");
-    1.0 - error_level(confidence) / count(looks as u64)
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::testing::Words;
@@ -130,7 +120,6 @@ mod tests {
     fn coverage(
         studies: u64,
         truth: f64,
-        level: impl Fn(usize) -> f64,
         mut draw: impl FnMut(&mut Words) -> f64,
         interval: impl Fn(&[f64], f64) -> Estimate,
         stops: impl Fn(&Estimate) -> bool,
@@ -141,7 +130,7 @@ mod tests {
             let mut values: Vec<f64> = Vec::new();
             for at in &looks {
                 values.extend((values.len() as u64..*at).map(|_| draw(&mut words)));
-                let seen = interval(&values, level(looks.len()));
+                let seen = interval(&values, 0.95);
                 if stops(&seen) || Some(at) == looks.last() {
                     let below = seen.lower.is_none_or(|lower| lower <= truth);
                     held += u64::from(below && seen.upper.is_none_or(|upper| truth <= upper));
@@ -158,12 +147,12 @@ mod tests {
     }
 
     #[test]
-    fn the_interval_at_which_a_study_stops_covers_the_truth() {
+    fn the_interval_at_which_a_width_ends_a_study_covers_the_truth() {
         const STUDIES: u64 = 2_000;
-        let floor = 0.95 - 4.0 * (0.95f64 * 0.05 / STUDIES as f64).sqrt();
-        let split = |looks| confidence_per_look(0.95, looks);
+        // What the module promises, less four standard errors.
+        let floor = 0.93 - 4.0 * (0.93f64 * 0.07 / STUDIES as f64).sqrt();
         let check = |name: &str, seen: f64| {
-            println!("{name}: coverage {seen:.4}, nominal at least 0.95, {STUDIES} studies");
+            println!("{name}: coverage {seen:.4}, {STUDIES} studies");
             assert!(seen >= floor, "{name}: {seen}");
         };
         for (p, precision) in [
@@ -172,7 +161,7 @@ mod tests {
             (0.2, Precision::Relative(0.2)),
         ] {
             let draw = |words: &mut Words| f64::from(words.uniform() < p);
-            let seen = coverage(STUDIES, p, split, draw, share, |seen| precision.reached(seen));
+            let seen = coverage(STUDIES, p, draw, share, |seen| precision.reached(seen));
             check(&format!("share {p}, {precision:?}"), seen);
         }
         let exponential = |words: &mut Words| -libm::log(words.uniform());
@@ -180,26 +169,21 @@ mod tests {
         let stops = |seen: &Estimate| precision.reached(seen);
         check(
             "mean of an exponential",
-            coverage(STUDIES, 1.0, split, exponential, mean_t, stops),
+            coverage(STUDIES, 1.0, exponential, mean_t, stops),
         );
         let median = |values: &[f64], confidence: f64| quantile_order_statistic(values, 0.5, confidence);
         let truth = std::f64::consts::LN_2;
         check(
             "median of an exponential",
-            coverage(STUDIES / 4, truth, split, exponential, median, stops),
+            coverage(STUDIES / 4, truth, exponential, median, stops),
         );
-        // The promise is for whatever rule picks the look: one that stops as soon as the interval misses.
+        // Power of the check, and why no rule may look at where an interval lies.
         let hostile = |seen: &Estimate| seen.lower > Some(0.3) || seen.upper < Some(0.3);
         let coin = |words: &mut Words| f64::from(words.uniform() < 0.3);
-        check(
-            "stopped at the first miss",
-            coverage(STUDIES, 0.3, split, coin, share, hostile),
-        );
-        let uncorrected = coverage(STUDIES, 0.3, |_| 0.95, coin, share, hostile);
-        println!("the same without the correction: {uncorrected:.4}");
+        let missed = coverage(STUDIES, 0.3, coin, share, hostile);
         assert!(
-            uncorrected < 0.88,
-            "looks without a correction would go unnoticed: {uncorrected}"
+            missed < 0.89,
+            "a study stopped at its first miss would go unnoticed: {missed}"
         );
     }
 }

@@ -15,7 +15,7 @@ use crate::stats::{Observation, Outcome};
 /// Reason for which a design without a mesh lacks a measure.
 pub(super) const NO_MESH: Presence = Presence::Absent("the design has no mesh");
 
-pub(super) fn access_classes(context: Context<'_>) -> Vec<Definition<'_>> {
+pub(super) fn access_classes(_: Context<'_>) -> Vec<Definition<'_>> {
     let classes = [
         (
             "unauthorized_any",
@@ -38,17 +38,19 @@ pub(super) fn access_classes(context: Context<'_>) -> Vec<Definition<'_>> {
             "that policy meant and some layer refused",
         ),
     ];
-    // Without any access nothing was put to the test, and no share of runs says anything.
-    let judged = context.numbers.sound().any(RunNumbers::judged);
     let any = |(name, class, words): (&str, AccessClass, &str)| {
-        let estimand = format!("share of runs with at least one access {words}");
-        Definition::share(name, estimand, move |run| judged.then(|| run.has(class)))
+        let estimand = format!(
+            "share of runs with at least one access {words}, of runs in which a layer decided about an access or a server \
+             answered one"
+        );
+        Definition::share(name, estimand, move |run| run.tested().then(|| run.has(class)))
     };
     let mut measures: Vec<_> = classes.into_iter().map(any).collect();
     measures.push(Definition::share(
         "demonstrated_any",
-        "share of runs whose probe from a reused address reached a live server",
-        move |run| judged.then_some(run.demonstrated),
+        "share of runs whose probe from a reused address reached a live server, of runs in which a layer decided about an \
+         access or a server answered one",
+        |run| run.tested().then_some(run.demonstrated),
     ));
     measures
 }
@@ -133,7 +135,7 @@ pub(super) fn first_unauthorized(context: Context<'_>) -> Vec<Definition<'_>> {
     let indexed = context.numbers.runs.iter().enumerate();
     let firsts: Vec<Observation> = indexed
         .filter_map(|(run, numbers)| {
-            let (since, happened) = numbers.first_unauthorized.filter(|_| !numbers.failed)?;
+            let (since, happened) = numbers.first_unauthorized().filter(|_| !numbers.failed)?;
             let outcome = if happened { Outcome::Event } else { Outcome::Censored };
             Some(Observation {
                 run: run as u32,
@@ -142,8 +144,8 @@ pub(super) fn first_unauthorized(context: Context<'_>) -> Vec<Definition<'_>> {
             })
         })
         .collect();
-    let estimand = "median over runs with a cut of the time from the cut to the first unauthorized access; runs without \
-                    one are censored at the horizon";
+    let estimand = "median over runs that asked after a cut of the time from the cut to the first unauthorized access; \
+                    runs without one are censored at the horizon";
     let waits = Arc::new(Cow::Owned(firsts));
     let median = Definition::quantile("first_unauthorized", estimand, &waits, 0.5);
     vec![median.better(Better::Larger)]

@@ -129,13 +129,6 @@ impl Frame {
         }
     }
 
-    /// The same with another nominal coverage.
-    #[must_use]
-    pub fn with_confidence(mut self, confidence: f64) -> Self {
-        self.confidence = confidence;
-        self
-    }
-
     /// Resamples of a bootstrap: as many beyond each end of the interval as there are at the usual confidence.
     fn resamples(&self) -> u32 {
         let usual = BootstrapOptions::default();

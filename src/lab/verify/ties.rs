@@ -11,8 +11,8 @@ use super::take_numbers;
 use crate::cluster::records::AccessClass;
 use crate::cluster::spec::TieRule;
 use crate::kernel::SimTime;
-use crate::lab::comparisons::run_medians;
 use crate::lab::designs::Simulator;
+use crate::lab::differences::run_medians;
 use crate::lab::numbers::{DesignNumbers, RunNumbers};
 use crate::lab::plan::{Plan, Simulate, horizon_of};
 use crate::lab::runner::guarded;
@@ -95,17 +95,17 @@ const MEASURES: [(&str, &str, Of); 10] = [
     (
         "unauthorized_any",
         "1",
-        Of::Happened(|run| Some(run.has(AccessClass::Unauthorized))),
+        Of::Happened(|run| run.tested().then(|| run.has(AccessClass::Unauthorized))),
     ),
     (
         "network_bypassed_any",
         "1",
-        Of::Happened(|run| Some(run.has(AccessClass::NetworkBypassed))),
+        Of::Happened(|run| run.tested().then(|| run.has(AccessClass::NetworkBypassed))),
     ),
     (
         "mesh_bypassed_any",
         "1",
-        Of::Happened(|run| Some(run.has(AccessClass::MeshBypassed))),
+        Of::Happened(|run| run.tested().then(|| run.has(AccessClass::MeshBypassed))),
     ),
     ("demonstrated_any", "1", Of::Happened(|run| Some(run.demonstrated))),
     (
@@ -113,7 +113,7 @@ const MEASURES: [(&str, &str, Of); 10] = [
         "s",
         Of::Number(|run| Some(exposure_s(run, AccessClass::Unauthorized))),
     ),
-    ("startup_latency_run_median", "s", Of::MedianWait),
+    ("startup_latency_p50", "s", Of::MedianWait),
     (
         "never_ready_share",
         "1",

@@ -9,6 +9,7 @@ use super::runs::Outlier;
 use super::{Commands, charts, over_points, runs, verdict};
 use crate::lab::compare::{Asked, Compared, DesignDifference, STARTUP, compare_within};
 use crate::lab::comparisons::CONTROL;
+use crate::lab::pareto::Standing;
 use crate::lab::{Expectation, Finished, Manifest, Summary};
 use crate::report::compare_words::sentence;
 use crate::report::estimands::{Estimand, estimands};
@@ -347,20 +348,12 @@ fn difference(of: &DesignDifference) -> DifferenceRow {
 }
 
 fn dominated(compared: &Compared) -> Vec<String> {
-    let sets = compared.pareto.iter();
-    let standings = sets.flat_map(|set| set.designs.iter().map(move |standing| (set, standing)));
-    let beaten = standings.filter(|(_, standing)| !standing.dominated_by.is_empty());
-    beaten
-        .map(|(set, standing)| {
-            let by: Vec<String> = standing.dominated_by.iter().map(|name| format!("`{name}`")).collect();
-            format!(
-                "`{}` is dominated by {} in {}.",
-                standing.design,
-                by.join(", "),
-                set.objectives.join(", ")
-            )
-        })
-        .collect()
+    let standings = compared.pareto.iter().flat_map(|set| &set.designs);
+    let told = |standing: &Standing| {
+        let by = crate::report::compare::dominated(standing)?;
+        Some(format!("`{}` is {by}.", standing.design))
+    };
+    standings.filter_map(told).collect()
 }
 
 fn expectation(of: &Expectation) -> ExpectationRow {

@@ -109,7 +109,6 @@ pub(super) fn label(measure: &str) -> String {
             "runs with an access that the mesh let through against its policy",
         ),
         ("wrongly_denied_any", "runs with an access that was wrongly denied"),
-        ("startup_latency_run_median", "median start-up of a run's pods"),
         ("startup_latency_p50", "start-up: half of the pods are ready after"),
         ("startup_latency_p90", "start-up: 90 % of the pods are ready after"),
         ("startup_latency_p99", "start-up: 99 % of the pods are ready after"),

@@ -277,8 +277,8 @@ pub(super) fn forest(names: &[String]) -> ForestFigure {
         groups: vec![
             group("unauthorized_any", "runs with an unauthorized access", "1", rows(0.2)),
             group(
-                "startup_latency_run_median",
-                "median start-up of a run's pods",
+                "startup_latency_p50",
+                "start-up: half of the pods are ready after",
                 "s",
                 open,
             ),

@@ -1,6 +1,7 @@
-//! Whether expectations can be decided at all: their measures, units and designs, before anything runs.
+//! Whether expectations and margins can be decided at all: their measures, units and designs, before anything runs.
 //!
-//! The form of a claim is checked where it is read (`scenario::claim`); how claims came out is in `expectations`.
+//! The form of a claim is checked where it is read (`scenario::claim`); how claims came out is in `expectations`, what a
+//! margin decides in `pareto`.
 
 use super::expectations::is_named;
 use super::measures::{Known, known_measures};
@@ -8,10 +9,11 @@ use crate::scenario::Scenario;
 use crate::scenario::claim::{Quantity, Unit};
 use crate::scenario::error::{InputError, candidates_hint};
 use crate::scenario::expectations::Placed;
+use crate::scenario::margins::{Margin, PlacedMargin};
 use crate::scenario::point_name::point_of;
 use crate::scenario::values::complain;
 
-/// Checks measures, units and designs of all expectations.
+/// Checks measures, units and designs of all expectations and margins.
 ///
 /// # Errors
 /// Everything that is wrong, at its place in the file.
@@ -21,6 +23,12 @@ pub fn check(scenario: &Scenario) -> Result<(), Vec<InputError>> {
         .expectations
         .iter()
         .filter_map(|placed| check_one(placed, scenario, &known).err())
+        .chain(
+            scenario
+                .margins
+                .iter()
+                .filter_map(|placed| check_margin(placed, scenario, &known).err()),
+        )
         .collect();
     if errors.is_empty() { Ok(()) } else { Err(errors) }
 }
@@ -63,6 +71,43 @@ fn check_one(placed: &Placed, scenario: &Scenario, known: &[Known]) -> Result<()
         check_unit(quantity, measure.unit, claim.reference.is_none())
             .map_err(|(message, hint)| wrong(format!("`{}`: {message}", quantity.text)).with_hint(hint))
     })
+}
+
+fn check_margin(placed: &PlacedMargin, scenario: &Scenario, known: &[Known]) -> Result<(), InputError> {
+    let PlacedMargin { margin, measure_at, at } = placed;
+    let Some(measure) = known
+        .iter()
+        .find(|known| known.name == margin.measure && known.interval)
+    else {
+        let names = known
+            .iter()
+            .filter(|known| known.interval)
+            .map(|known| known.name.as_str());
+        let wrong = complain(
+            &scenario.path,
+            measure_at,
+            format!("unknown measure `{}`", margin.measure),
+        );
+        return Err(wrong.with_candidates(&margin.measure, names));
+    };
+    check_unit(&margin.quantity, measure.unit, true).map_err(|(message, hint)| {
+        complain(&scenario.path, at, format!("`{}`: {message}", margin.quantity.text)).with_hint(hint)
+    })
+}
+
+/// A margin of a measure from a command line.
+///
+/// # Errors
+/// In words, why it is none, and what to write.
+pub fn margin(measure: &Known, text: &str) -> Result<Margin, (String, String)> {
+    let margin = Margin::parse(&measure.name, text).ok_or_else(|| {
+        (
+            format!("`{text}` is no margin"),
+            crate::scenario::margins::HINT.to_owned(),
+        )
+    })?;
+    check_unit(&margin.quantity, measure.unit, true)?;
+    Ok(margin)
 }
 
 /// Whether a quantity can be a value, or with a reference a difference, of a measure of this unit.
