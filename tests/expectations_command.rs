@@ -162,7 +162,10 @@ fn margins_without_meaning_are_refused_at_their_place() {
         let output = meshfault(dir.path(), &["check", "mine.yaml"]);
         let told = words(&text(&output.stderr));
         assert_eq!(output.status.code(), Some(2), "{margin}: {told}");
-        assert!(told.contains(message) && told.contains("mine.yaml:"), "{margin}: {told}");
+        assert!(
+            told.contains(message) && told.contains("mine.yaml:"),
+            "{margin}: {told}"
+        );
     }
 }
 

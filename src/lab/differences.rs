@@ -116,12 +116,9 @@ fn has_data(value: &Value<'_>, numbers: &DesignNumbers) -> bool {
 
 /// Per run, the time by which half of its measured pods were ready \[s\]; `None` without pods and where half never were.
 pub(super) fn run_medians(numbers: &DesignNumbers) -> Vec<Option<f64>> {
-    run_quantiles_s(&numbers.startup, numbers.runs.len(), 0.5)
-}
-
-fn run_quantiles_s(waits: &[Observation], runs: usize, level: f64) -> Vec<Option<f64>> {
+    let medians = run_quantiles(&numbers.startup, numbers.runs.len(), 0.5);
     let seconds = |ns: Option<f64>| ns.filter(|ns| ns.is_finite()).map(|ns| ns / 1e9);
-    run_quantiles(waits, runs, level).into_iter().map(seconds).collect()
+    medians.into_iter().map(seconds).collect()
 }
 
 /// The point estimate of a measure; a design that cannot have it gives what its runs recorded.
@@ -151,6 +148,18 @@ pub fn point(measure: &str, context: Context<'_>) -> Option<f64> {
 /// `None` for failed runs and for runs that have no value.
 #[must_use]
 pub fn per_run(measure: &str, context: Context<'_>) -> Option<Vec<Option<f64>>> {
+    let values = ordered_per_run(measure, context)?;
+    Some(
+        values
+            .into_iter()
+            .map(|value| value.filter(|value| value.is_finite()))
+            .collect(),
+    )
+}
+
+/// The same for comparing ranks: a quantile that a run never reaches is infinite.
+#[must_use]
+pub(super) fn ordered_per_run(measure: &str, context: Context<'_>) -> Option<Vec<Option<f64>>> {
     let definition = definition_of(measure, context)?;
     let runs = &context.numbers.runs;
     let each = |of: &dyn Fn(&RunNumbers) -> Option<f64>| -> Vec<Option<f64>> {
@@ -163,7 +172,10 @@ pub fn per_run(measure: &str, context: Context<'_>) -> Option<Vec<Option<f64>>> 
             let (events, units) = of(run);
             (units > 0).then(|| f64::from(events) / f64::from(units))
         })),
-        Value::Quantile { waits, level } => Some(run_quantiles_s(waits, runs.len(), *level)),
+        Value::Quantile { waits, level } => {
+            let quantiles = run_quantiles(waits, runs.len(), *level);
+            Some(quantiles.into_iter().map(|ns| ns.map(|ns| ns / 1e9)).collect())
+        }
         Value::Extreme(_) => None,
     }
 }

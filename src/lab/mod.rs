@@ -26,6 +26,7 @@ pub mod parquet_write;
 pub mod pick;
 pub mod pilot;
 pub mod plan;
+pub mod points;
 pub mod progress;
 pub mod question_check;
 pub mod questions;

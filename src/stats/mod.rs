@@ -16,6 +16,7 @@ pub mod incidence;
 mod incidence_pass;
 pub mod mean;
 pub mod multiple;
+pub mod no_effect;
 pub mod paired;
 pub mod paired_quantile;
 pub mod paired_ratio;

@@ -186,6 +186,12 @@ impl<'n> Definition<'n> {
         self
     }
 
+    /// Whether it is a share of runs.
+    #[must_use]
+    pub const fn is_share_of_runs(&self) -> bool {
+        matches!(self.value, Value::Share(_))
+    }
+
     /// The measure by itself.
     #[must_use]
     pub fn estimate(&self, frame: &Frame, numbers: &DesignNumbers, uniform: Uniform<'_>) -> Measure {

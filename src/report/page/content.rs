@@ -9,7 +9,10 @@ use super::runs::Outlier;
 use super::{Commands, charts, over_points, runs, verdict};
 use crate::lab::compare::{Asked, Compared, DesignDifference, STARTUP, compare_within};
 use crate::lab::comparisons::CONTROL;
+use crate::lab::measures::Frame;
 use crate::lab::pareto::Standing;
+use crate::lab::points::Points;
+use crate::lab::summary::CONFIDENCE;
 use crate::lab::{Expectation, Finished, Manifest, Summary};
 use crate::report::compare_words::sentence;
 use crate::report::estimands::{Estimand, estimands};
@@ -152,7 +155,7 @@ pub fn content(finished: &Finished, startup: Option<&StartupFigure>, commands: &
         .flat_map(|compared| &compared.comparisons)
         .find(|comparison| comparison.measure.starts_with("startup_latency_p"))
         .map_or(STARTUP, |comparison| comparison.measure.as_str());
-    let (access, ready) = alone(summary, quantile);
+    let (access, ready) = alone(finished, quantile);
     let mut between: Vec<&DesignDifference> = compared.iter().flat_map(|compared| &compared.comparisons).collect();
     if between.len() > SENTENCES_MAX {
         // What is clear comes first where not all are told.
@@ -246,14 +249,28 @@ pub fn content(finished: &Finished, startup: Option<&StartupFigure>, commands: &
 }
 
 /// What each design did by itself: who gets in, and when pods are ready. With factors a design is told over all its points.
-fn alone(summary: &Summary, quantile: &str) -> (Vec<String>, Vec<String>) {
+fn alone(result: &Finished, quantile: &str) -> (Vec<String>, Vec<String>) {
+    let summary = &result.summary;
     let groups = over_points::designs(&summary.designs);
     if groups.iter().any(|points| points.len() > 1) {
+        let frame = Frame::of_manifest(&result.manifest);
+        let points = Points::new(result, &frame);
+        let known = over_points::Known {
+            over: &|designs, measure| {
+                let names: Vec<&str> = designs.iter().map(|design| design.name.as_str()).collect();
+                points.over(&names, measure)
+            },
+            at_once: &|design, measure, among| points.at_once(&design.name, measure, among),
+            level: (1.0 - CONFIDENCE) / groups.len() as f64,
+        };
         return (
-            groups.iter().flat_map(|points| over_points::access(points)).collect(),
             groups
                 .iter()
-                .filter_map(|points| over_points::startup(points, quantile))
+                .flat_map(|points| over_points::access(points, &known))
+                .collect(),
+            groups
+                .iter()
+                .filter_map(|points| over_points::startup(points, quantile, &known))
                 .collect(),
         );
     }

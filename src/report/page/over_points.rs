@@ -2,8 +2,10 @@
 //!
 //! Designs without factors are told by `verdict`, one by one.
 
-use crate::lab::DesignSummary;
 use crate::lab::compare::ACCESS;
+use crate::lab::points::OverPoints;
+use crate::lab::{DesignSummary, Measure};
+use crate::report::compare::p_value;
 use crate::report::short::{Short, count, percent, percent_interval, percent_up};
 use crate::scenario::point_name::{base_of, point_of};
 
@@ -22,8 +24,18 @@ pub(super) fn designs(all: &[DesignSummary]) -> Vec<Vec<&DesignSummary>> {
     groups
 }
 
+/// What is known about a measure over points besides the estimates at each.
+pub(super) struct Known<'k> {
+    /// Whether it differs over these points.
+    pub(super) over: &'k dyn Fn(&[&DesignSummary], &str) -> Option<OverPoints>,
+    /// The measure at a point with an interval that holds at so many points at once.
+    pub(super) at_once: &'k dyn Fn(&DesignSummary, &str, usize) -> Option<Measure>,
+    /// p-value below which a difference counts as shown.
+    pub(super) level: f64,
+}
+
 /// Who gets in, over the points of a design.
-pub(super) fn access(points: &[&DesignSummary]) -> Vec<String> {
+pub(super) fn access(points: &[&DesignSummary], known: &Known<'_>) -> Vec<String> {
     let name = base_of(&points[0].name);
     let told = [
         (ACCESS, format!("`{name}` admitted the wrong client")),
@@ -46,30 +58,63 @@ pub(super) fn access(points: &[&DesignSummary]) -> Vec<String> {
                 .iter()
                 .filter_map(|(design, _)| design.measure(measure)?.upper)
                 .fold(0.0, f64::max);
-            let runs: u64 = shares
+            let runs = shares
                 .iter()
                 .filter_map(|(design, _)| Some(design.measure(measure)?.n))
-                .sum();
+                .min()?;
             return (measure == ACCESS).then(|| {
                 format!(
-                    "{subject} at none of its {of} points in any of {} runs; at each point the interval allows for at most {} of \
-                     runs.",
+                    "{subject} at none of its {of} points in any of {} runs each; at each point the interval allows for at most \
+                     {} of runs.",
                     count(runs),
                     percent_up(upper)
                 )
             });
         }
-        Some(format!(
-            "{subject} in {} of runs over its {of} points, {}.",
-            range(percent(least.1), percent(most.1)),
-            span(measure, least.0, most.0)
-        ))
+        let range = range(percent(least.1), percent(most.1));
+        let those: Vec<&DesignSummary> = shares.iter().map(|(design, _)| *design).collect();
+        let over = (those.len() > 1).then(|| (known.over)(&those, measure)).flatten();
+        Some(match over {
+            Some(OverPoints {
+                effect,
+                pooled: Some(pooled),
+                ..
+            }) if effect.p_value >= known.level => format!(
+                "{subject} in {} of runs{} over its {of} points; no difference between the points is shown (p {}), and the \
+                 {range} seen at single points are no more than chance gives.",
+                pooled.estimate.map_or(String::new(), percent),
+                pooled
+                    .lower
+                    .zip(pooled.upper)
+                    .map_or(String::new(), |(lower, upper)| format!(
+                        " {}",
+                        percent_interval(lower, upper)
+                    )),
+                p_value(Some(effect.p_value)),
+            ),
+            over => format!(
+                "{subject} in {range} of runs over its {of} points, {}.{}",
+                span(measure, least.0, most.0, points.len(), known),
+                shown(over)
+            ),
+        })
     };
     told.into_iter().filter_map(sentence).collect()
 }
 
+/// How much of the spread over points is chance, if a difference is shown.
+fn shown(over: Option<OverPoints>) -> String {
+    over.map_or(String::new(), |over| {
+        format!(
+            " That the points differ has p {}; chance is {} of their spread.",
+            p_value(Some(over.effect.p_value)),
+            percent(over.effect.chance_share)
+        )
+    })
+}
+
 /// When pods are ready, over the points of a design, by a quantile such as `startup_latency_p99`.
-pub(super) fn startup(points: &[&DesignSummary], quantile: &str) -> Option<String> {
+pub(super) fn startup(points: &[&DesignSummary], quantile: &str, known: &Known<'_>) -> Option<String> {
     let percent = quantile.strip_prefix("startup_latency_p")?;
     let times = estimated(points, quantile);
     let (least, most) = ends(&times)?;
@@ -86,12 +131,24 @@ pub(super) fn startup(points: &[&DesignSummary], quantile: &str) -> Option<Strin
             points.len()
         ),
     };
-    Some(format!(
-        "{part} of the measured pods of `{}` are ready within {} over {all}, {}.",
+    let begin = format!(
+        "{part} of the measured pods of `{}` are ready within {} over {all}",
         base_of(&points[0].name),
         range(seconds(least.0), seconds(most.0)),
-        span(quantile, least.0, most.0)
-    ))
+    );
+    let those: Vec<&DesignSummary> = times.iter().map(|(design, _)| *design).collect();
+    let over = (those.len() > 1).then(|| (known.over)(&those, quantile)).flatten();
+    Some(match over {
+        Some(over) if over.effect.p_value >= known.level => format!(
+            "{begin}; no difference between the points is shown (p {}).",
+            p_value(Some(over.effect.p_value))
+        ),
+        over => format!(
+            "{begin}, {}.{}",
+            span(quantile, least.0, most.0, those.len(), known),
+            shown(over)
+        ),
+    })
 }
 
 type Seen<'d> = (&'d DesignSummary, f64);
@@ -121,10 +178,11 @@ fn range(least: String, most: String) -> String {
     }
 }
 
-/// The two points with their intervals.
-fn span(measure: &str, least: &DesignSummary, most: &DesignSummary) -> String {
+/// The two points with intervals that hold at all points at once, because the ends were picked by the data.
+fn span(measure: &str, least: &DesignSummary, most: &DesignSummary, among: usize, known: &Known<'_>) -> String {
     let at = |design: &DesignSummary| {
-        let short = match design.measure(measure) {
+        let wide = (known.at_once)(design, measure, among);
+        let short = match wide.as_ref().or_else(|| design.measure(measure)) {
             Some(found) if found.unit == "1" => match (found.estimate, found.lower, found.upper) {
                 (Some(0.0), _, Some(upper)) => format!("(at most {})", percent_up(upper)),
                 (_, Some(lower), Some(upper)) => percent_interval(lower, upper),
@@ -143,7 +201,8 @@ fn span(measure: &str, least: &DesignSummary, most: &DesignSummary) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lab::Measure;
+    use crate::stats::Estimate;
+    use crate::stats::no_effect::Effect;
 
     type Given = (&'static str, &'static str, Option<f64>, Option<f64>, Option<f64>, u64);
 
@@ -170,8 +229,41 @@ mod tests {
         all.iter().map(design).collect()
     }
 
+    fn known_by(p_value: f64) -> impl Fn(&[&DesignSummary], &str) -> Option<OverPoints> {
+        move |_: &[&DesignSummary], measure: &str| {
+            let effect = Effect {
+                p_value,
+                chance_share: 0.25,
+            };
+            let pooled = Estimate {
+                lower: Some(0.9),
+                upper: Some(0.97),
+                ..Estimate::point_only(0.945, 400, 0.95, "")
+            };
+            Some(OverPoints {
+                effect,
+                runs: 400,
+                pooled: (measure == "unauthorized_any").then_some(pooled),
+            })
+        }
+    }
+
+    fn told(summaries: &[DesignSummary], p_value: f64) -> Vec<String> {
+        let known = Known {
+            over: &known_by(p_value),
+            at_once: &|_, _, _| None,
+            level: 0.05,
+        };
+        let groups = designs(summaries);
+        let access = groups.iter().flat_map(|points| access(points, &known));
+        let ready = groups
+            .iter()
+            .filter_map(|points| startup(points, "startup_latency_p50", &known));
+        access.chain(ready).collect()
+    }
+
     #[test]
-    fn a_design_is_told_by_its_extremes() {
+    fn a_design_is_told_by_its_extremes_where_its_points_differ() {
         let share = |estimate, lower, upper| ("unauthorized_any", "1", Some(estimate), Some(lower), Some(upper), 400);
         let summaries = designs_with(&[
             ("net@cut=10s", &[share(0.025, 0.0137, 0.0454)]),
@@ -179,14 +271,26 @@ mod tests {
             ("net@cut=20s", &[share(1.0, 0.9925, 1.0)]),
             ("mesh@cut=20s", &[share(0.0, 0.0, 0.0074)]),
         ]);
-        let told: Vec<String> = designs(&summaries).iter().flat_map(|points| access(points)).collect();
         assert_eq!(
-            told,
+            told(&summaries, 1e-9),
             [
                 "`net` admitted the wrong client in 2.5 % to 100 % of runs over its 2 points, from `cut=10s` [1.37 %, 4.54 %] to \
-                 `cut=20s` [99.25 %, 100 %].",
-                "`mesh` admitted the wrong client at none of its 2 points in any of 800 runs; at each point the interval allows \
+                 `cut=20s` [99.25 %, 100 %]. That the points differ has p < 0.0001; chance is 25 % of their spread.",
+                "`mesh` admitted the wrong client at none of its 2 points in any of 400 runs each; at each point the interval allows \
                  for at most 0.75 % of runs.",
+            ]
+        );
+    }
+
+    #[test]
+    fn points_that_chance_explains_are_told_as_one() {
+        let share = |estimate| ("unauthorized_any", "1", Some(estimate), Some(0.8), Some(1.0), 200);
+        let summaries = designs_with(&[("net@n=1", &[share(0.915)]), ("net@n=2", &[share(0.965)])]);
+        assert_eq!(
+            told(&summaries, 0.77),
+            [
+                "`net` admitted the wrong client in 94.5 % of runs [90 %, 97 %] over its 2 points; no difference between the points \
+                 is shown (p 0.77), and the 91.5 % to 96.5 % seen at single points are no more than chance gives."
             ]
         );
     }
@@ -200,9 +304,11 @@ mod tests {
             ("net@cut=40s", &[wait(None)]),
         ]);
         assert_eq!(
-            startup(&designs(&summaries)[0], "startup_latency_p50").unwrap(),
-            "Half of the measured pods of `net` are ready within 3 s to 3.5 s over those 2 of its 3 points where that is reached, \
-             from `cut=10s` [2, 4] to `cut=20s` [2, 4]."
+            told(&summaries, 0.5),
+            [
+                "Half of the measured pods of `net` are ready within 3 s to 3.5 s over those 2 of its 3 points where that is reached; \
+                 no difference between the points is shown (p 0.5)."
+            ]
         );
     }
 }
