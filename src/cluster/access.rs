@@ -39,6 +39,8 @@ pub struct Accesses {
 #[derive(Debug)]
 struct Access {
     client: PodId,
+    /// Addresses its draws.
+    key: EntityKey,
     service: ServiceId,
     method: String,
     path: String,
@@ -57,13 +59,14 @@ struct Access {
 }
 
 impl Accesses {
-    /// Sends a request. The script hears of its end.
-    pub fn send(&mut self, client: PodId, probe: &ProbeSpec, sidecars: &Sidecars, ctx: &mut Ctx) {
+    /// Sends a request, whose draws `key` addresses. The script hears of its end.
+    pub fn send(&mut self, client: PodId, probe: &ProbeSpec, key: EntityKey, sidecars: &Sidecars, ctx: &mut Ctx) {
         let number = self.accesses.len() as u32;
         let now = ctx.now();
         let service = ServiceId(probe.to as u32);
         self.accesses.push(Access {
             client,
+            key,
             service,
             method: probe.method.clone(),
             path: probe.path.clone(),
@@ -114,7 +117,7 @@ impl Accesses {
         } else {
             Purpose::BackendChoice
         };
-        let choice = ctx.stream(purpose, access_key(number)).below(backends.len() as u64) as usize;
+        let choice = ctx.stream(purpose, access.key).below(backends.len() as u64) as usize;
         access.backend = Some(backends[choice]);
         ctx.note(|_| {
             let chosen = AccessFact::Chosen {
@@ -186,8 +189,8 @@ impl Accesses {
                 access.cause = if access.admitted { "answered" } else { "mesh_policy" };
                 let spec = &ctx.blueprint().spec.network;
                 let (one_way, serve) = (spec.one_way_latency, spec.request_latency);
-                let round_trips = ctx.draw(Purpose::OneWay, access_key(number), &one_way) * 4;
-                let latency = round_trips + ctx.draw(Purpose::Request, access_key(number), &serve);
+                let round_trips = ctx.draw(Purpose::OneWay, access.key, &one_way) * 4;
+                let latency = round_trips + ctx.draw(Purpose::Request, access.key, &serve);
                 ctx.after(
                     Source::Access,
                     EventClass::Physics,
@@ -335,8 +338,4 @@ fn kind_behind(ctx: &Ctx, service: ServiceId) -> Option<KindId> {
         .iter()
         .position(|kind| kind.services.contains(&service))
         .map(|index| KindId(index as u32))
-}
-
-fn access_key(number: u32) -> EntityKey {
-    EntityKey::root("access").child(u64::from(number))
 }

@@ -7,6 +7,7 @@
 //! conflicts of concurrent writes (each object here has one writer at a time).
 //! **Parameters**: `api_write_latency`, `watch_latency`, `watch_batch_period`, `garbage_collection_latency`.
 
+use super::blueprint::Blueprint;
 use super::cilium::agent::AgentEvent;
 use super::context::Ctx;
 use super::deployment::DeploymentEvent;
@@ -59,9 +60,9 @@ pub struct ApiServer {
 }
 
 impl ApiServer {
-    /// An empty API server for `kinds` kinds of pods.
+    /// An empty API server of a design.
     #[must_use]
-    pub fn new(nodes: u32, kinds: usize) -> Self {
+    pub fn new(blueprint: &Blueprint) -> Self {
         let reader = |name: &str| Inbox::new(EntityKey::root(name));
         Self {
             revision: 0,
@@ -70,15 +71,15 @@ impl ApiServer {
             slices: History::default(),
             identities: History::default(),
             owners: Vec::new(),
-            pods_of_kind: vec![Vec::new(); kinds],
+            pods_of_kind: vec![Vec::new(); blueprint.kinds.len()],
             inboxes: Inboxes {
                 deployment: reader("deployment controller"),
                 replica_set: reader("replica set controller"),
                 scheduler: reader("scheduler"),
                 endpoint_slice: reader("endpoint slice controller"),
                 script: reader("script"),
-                kubelets: (0..nodes)
-                    .map(|node| Inbox::new(EntityKey::root("kubelet").child(u64::from(node))))
+                kubelets: (0..blueprint.spec.nodes)
+                    .map(|node| Inbox::new(blueprint.node_key(NodeId(node)).named("kubelet")))
                     .collect(),
                 istiods: Vec::new(),
             },
@@ -156,10 +157,8 @@ impl ApiServer {
             Reader::Kubelet(node) => &mut self.inboxes.kubelets[node.index()],
             Reader::Istiod(istiod) => {
                 while self.inboxes.istiods.len() <= istiod.index() {
-                    let next = self.inboxes.istiods.len() as u64;
-                    self.inboxes
-                        .istiods
-                        .push(Inbox::new(EntityKey::root("istiod informer").child(next)));
+                    let next = IstiodId(self.inboxes.istiods.len() as u32);
+                    self.inboxes.istiods.push(Inbox::new(next.key().named("informer")));
                 }
                 &mut self.inboxes.istiods[istiod.index()]
             }

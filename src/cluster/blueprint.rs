@@ -71,7 +71,7 @@ pub enum Role {
 pub struct Blueprint {
     /// The description it was made from.
     pub spec: WorldSpec,
-    /// Kinds of pods: workloads in the order of the manifests, then Istiod, then churn.
+    /// Kinds of pods: workloads in the order of the description, then Istiod, then churn.
     pub kinds: Vec<Kind>,
     /// Subjects by true identity.
     pub subjects: Vec<Subject>,
@@ -85,6 +85,7 @@ pub struct Blueprint {
     pub first_churn_kind: usize,
     /// Number of Services, Istiod's included.
     pub services: usize,
+    service_keys: Vec<EntityKey>,
     network: Arc<NetworkVerdicts>,
 }
 
@@ -142,7 +143,10 @@ impl Blueprint {
                 max_unavailable: workload.max_unavailable,
                 services: Vec::new(),
                 conflicts: Vec::new(),
-                key: EntityKey::root("workload").child(index as u64),
+                key: EntityKey::root("workload")
+                    .named(&workload.subject.namespace)
+                    .named("Deployment")
+                    .named(&workload.name),
                 role: Role::Workload,
                 measured: spec.measures.startup_workloads.contains(&index),
                 exposure_client: spec.measures.exposure_clients.contains(&index),
@@ -245,7 +249,16 @@ impl Blueprint {
             |known| Arc::clone(&known.network),
         );
         let addresses = AddressPlan::new(spec.nodes, spec.node_prefix_length);
-        let services = spec.services.len() + usize::from(istiod_service.is_some());
+        let mut service_keys: Vec<EntityKey> = spec
+            .services
+            .iter()
+            .map(|service| {
+                EntityKey::root("service")
+                    .named(&service.namespace)
+                    .named(&service.name)
+            })
+            .collect();
+        service_keys.extend(istiod_service.map(|_| EntityKey::root("service of istiod")));
         Self {
             kinds,
             subjects,
@@ -253,7 +266,8 @@ impl Blueprint {
             istiod,
             istiod_service,
             first_churn_kind,
-            services,
+            services: service_keys.len(),
+            service_keys,
             network,
             spec,
         }
@@ -281,6 +295,23 @@ impl Blueprint {
     #[must_use]
     pub fn node_name(&self, node: NodeId) -> String {
         node_name(node.0, self.spec.control_plane_nodes)
+    }
+
+    /// The key of a node for random streams: its role and its number in that role, as its name has them, so that a node
+    /// more shifts no other one.
+    #[must_use]
+    pub fn node_key(&self, node: NodeId) -> EntityKey {
+        let (role, number) = match node.0.checked_sub(self.spec.control_plane_nodes) {
+            Some(number) => ("worker", number),
+            None => ("control-plane", node.0),
+        };
+        EntityKey::root("node").named(role).child(u64::from(number))
+    }
+
+    /// The key of a Service for random streams: namespace and name.
+    #[must_use]
+    pub fn service_key(&self, service: ServiceId) -> EntityKey {
+        self.service_keys[service.index()]
     }
 
     /// Name of a Service.
@@ -421,11 +452,9 @@ pub fn node_name(index: u32, control_plane_nodes: u32) -> String {
     }
 }
 
-/// What a pod is that no manifest describes. Its namespace has the labels that the workloads there know of.
+/// What a pod is that no manifest describes. Its namespace has the labels that the manifests give it.
 fn subject(spec: &WorldSpec, namespace: &str, account: &str, labels: &[(&str, &str)]) -> Subject {
-    let mut neighbours = spec.workloads.iter().map(|workload| &workload.subject);
-    let neighbour = neighbours.find(|subject| subject.namespace == namespace);
-    let namespace_labels = neighbour.map_or_else(Labels::default, |subject| subject.namespace_labels.clone());
+    let namespace_labels = spec.namespaces.get(namespace).cloned().unwrap_or_default();
     let labels = labels
         .iter()
         .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));

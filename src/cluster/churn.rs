@@ -13,7 +13,7 @@ use super::objects::Write;
 use super::purpose::Purpose;
 use super::replica_set::DELETE;
 use super::spec::ChurnSpec;
-use crate::kernel::{EntityKey, EventClass, SimDuration, SimTime};
+use crate::kernel::{EntityKey, EventClass, SimTime};
 
 /// Something churn handles.
 #[derive(Clone, Copy, Debug)]
@@ -35,20 +35,32 @@ pub struct Churn {
 #[derive(Debug)]
 struct Process {
     spec: ChurnSpec,
+    /// Key of the family of its pods.
+    key: EntityKey,
+    /// Its number in the names of its pods: first those that begin by themselves, then those of the script.
+    number: u32,
     ends: SimTime,
     created: u32,
 }
 
 impl Churn {
-    /// Starts a process now.
-    pub fn start(&mut self, spec: ChurnSpec, ctx: &mut Ctx) {
-        let number = self.processes.len() as u32;
+    /// Starts the process of the script's `nth` step that starts one.
+    pub fn start_by_script(&mut self, nth: u32, spec: ChurnSpec, ctx: &mut Ctx) {
+        let key = EntityKey::root("churn of the script").child(u64::from(nth));
+        let before = ctx.blueprint().spec.churn.len() as u32;
+        self.start(spec, key, before + nth + 1, ctx);
+    }
+
+    fn start(&mut self, spec: ChurnSpec, key: EntityKey, number: u32, ctx: &mut Ctx) {
+        let index = self.processes.len() as u32;
         self.processes.push(Process {
             spec,
+            key,
+            number,
             ends: ctx.now() + spec.duration,
             created: 0,
         });
-        self.schedule(number, ctx);
+        self.schedule(index, ctx);
     }
 
     /// Handles an event.
@@ -56,7 +68,8 @@ impl Churn {
         match event {
             ChurnEvent::Begin(number) => {
                 let spec = ctx.blueprint().spec.churn[number as usize];
-                self.start(spec, ctx);
+                let key = EntityKey::root("churn").child(u64::from(number));
+                self.start(spec, key, number + 1, ctx);
             }
             ChurnEvent::Create(number) => self.create(number, admission, ctx),
             ChurnEvent::Delete(pod) => {
@@ -68,10 +81,10 @@ impl Churn {
 
     fn schedule(&self, number: u32, ctx: &mut Ctx) {
         let process = &self.processes[number as usize];
+        let key = process.key.child(u64::from(process.created));
         let wait = ctx
-            .stream(Purpose::ChurnArrival, pod_key(number, process.created))
-            .uniform();
-        let wait = SimDuration::from_secs_f64(-libm::log(wait) / process.spec.rate_per_s);
+            .stream(Purpose::ChurnArrival, key)
+            .until_next(process.spec.rate_per_s);
         if ctx.now() + wait < process.ends {
             ctx.after(
                 Source::Churn,
@@ -87,7 +100,7 @@ impl Churn {
         let ordinal = process.created;
         process.created += 1;
         let spec = process.spec;
-        let key = pod_key(number, ordinal);
+        let (key, revision) = (process.key.child(u64::from(ordinal)), process.number);
         let account = ctx
             .stream(Purpose::ChurnKind, key)
             .below(u64::from(spec.service_accounts.max(1))) as usize;
@@ -96,7 +109,7 @@ impl Churn {
         let pod = ctx.shared.wish(
             PodMeta {
                 kind,
-                revision: number + 1,
+                revision,
                 ordinal,
                 key,
             },
@@ -112,10 +125,4 @@ impl Churn {
         );
         self.schedule(number, ctx);
     }
-}
-
-fn pod_key(process: u32, ordinal: u32) -> EntityKey {
-    EntityKey::root("churn")
-        .child(u64::from(process))
-        .child(u64::from(ordinal))
 }

@@ -31,7 +31,7 @@ pub struct PodMeta {
     pub revision: u32,
     /// Its number within its ReplicaSet.
     pub ordinal: u32,
-    /// Its key for random streams: ReplicaSet and ordinal.
+    /// Its key for random streams: workload, revision and ordinal.
     pub key: EntityKey,
 }
 
@@ -230,7 +230,7 @@ impl Ctx<'_> {
             None => true,
             Some(cut) if cut.mode == CutMode::RepliesOnly && write.needs_no_answer_before() => {
                 let params = &self.blueprint().spec.cilium;
-                let key = party.key().child(cut.since.as_nanos());
+                let key = party.key(self.blueprint()).child(cut.since.as_nanos());
                 let age = self.draw(Purpose::ClientFrameAge, key, &params.api_last_frame_age);
                 let silence = params.api_read_idle_timeout + params.api_ping_timeout;
                 self.now() < cut.since + silence.saturating_sub(age)

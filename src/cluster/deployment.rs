@@ -12,7 +12,7 @@ use super::ids::{KindId, ReplicaSetId};
 use super::purpose::Purpose;
 use super::replica_set::ReplicaSetEvent;
 use super::spec::Amount;
-use crate::kernel::{EntityKey, EventClass, SimDuration, SimTime};
+use crate::kernel::{EventClass, SimDuration, SimTime};
 
 /// Something the Deployment controller handles.
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +33,6 @@ pub struct Deployments {
     states: Vec<Option<Deployment>>,
     /// Versions of pods that the controller has read.
     seen: u32,
-    syncs: u64,
     /// When the latest size reaches the ReplicaSet controller: sizes arrive in their order.
     latest_size: SimTime,
 }
@@ -45,6 +44,9 @@ struct Deployment {
     /// ReplicaSets, oldest first, with the size that the controller asked for.
     sets: Vec<(ReplicaSetId, u32)>,
     sync_pending: bool,
+    /// Its syncs and the sizes that it gave to its ReplicaSets so far.
+    syncs: u64,
+    resizes: u64,
 }
 
 /// What a ReplicaSet has and should have.
@@ -151,17 +153,13 @@ impl Deployments {
     }
 
     fn sync_soon(&mut self, kind: KindId, ctx: &mut Ctx) {
-        let syncs = self.syncs;
         let state = self.state(kind);
         if !state.sync_pending {
             state.sync_pending = true;
-            self.syncs += 1;
+            state.syncs += 1;
+            let key = ctx.blueprint().kind(kind).key.named("sync").child(state.syncs);
             let law = ctx.blueprint().spec.kubernetes.controller_sync_latency;
-            let latency = ctx.draw(
-                Purpose::ControllerSync,
-                EntityKey::root("deployment").child(syncs),
-                &law,
-            );
+            let latency = ctx.draw(Purpose::ControllerSync, key, &law);
             ctx.after(
                 Source::Deployment,
                 EventClass::Timer,
@@ -208,7 +206,7 @@ impl Deployments {
             position > last || *size > 0
         });
         for (set, size) in changed {
-            self.resize(set, size, ctx);
+            self.resize(kind, set, size, ctx);
         }
         if rolling {
             self.sync_soon(kind, ctx);
@@ -216,9 +214,10 @@ impl Deployments {
     }
 
     /// The new size travels by a write to the ReplicaSet object and its controller's watch.
-    fn resize(&mut self, set: ReplicaSetId, size: u32, ctx: &mut Ctx) {
-        self.syncs += 1;
-        let key = EntityKey::root("replica set resize").child(self.syncs);
+    fn resize(&mut self, kind: KindId, set: ReplicaSetId, size: u32, ctx: &mut Ctx) {
+        let state = self.state(kind);
+        state.resizes += 1;
+        let key = ctx.blueprint().kind(kind).key.named("resize").child(state.resizes);
         let params = &ctx.blueprint().spec.kubernetes;
         let (write, watch) = (params.api_write_latency, params.watch_latency);
         let latency: SimDuration =

@@ -10,7 +10,7 @@ use super::event::{Event, Source};
 use super::ids::{PodId, ServiceId};
 use super::objects::{Backend, Write};
 use super::purpose::Purpose;
-use crate::kernel::{EntityKey, EventClass, SimDuration, SimTime};
+use crate::kernel::{EventClass, SimDuration, SimTime};
 
 /// Something the EndpointSlice controller handles.
 #[derive(Clone, Copy, Debug)]
@@ -59,9 +59,7 @@ impl EndpointSlices {
                     }
                     if !std::mem::replace(&mut self.pending[service.index()], true) {
                         self.syncs[service.index()] += 1;
-                        let key = EntityKey::root("endpoint slice")
-                            .child(u64::from(service.0))
-                            .child(self.syncs[service.index()]);
+                        let key = ctx.blueprint().service_key(service).child(self.syncs[service.index()]);
                         let latency = ctx.draw(Purpose::EndpointSliceSync, key, &law);
                         ctx.after(
                             Source::EndpointSlice,
@@ -86,9 +84,7 @@ impl EndpointSlices {
                         ready.then_some(Backend { pod, ip: object.ip? })
                     })
                     .collect();
-                let key = EntityKey::root("slice write")
-                    .child(u64::from(service.0))
-                    .child(self.syncs[service.index()]);
+                let key = ctx.blueprint().service_key(service).child(self.syncs[service.index()]);
                 let latest = &mut self.latest_writes[service.index()];
                 ctx.write_in_order(
                     Source::EndpointSlice,

@@ -1,7 +1,7 @@
 //! The number that stands for an event in the fingerprint of a run: component, variant, and what it is about.
 //!
-//! It holds nothing that an idle addition would shift: workloads go by the key of their name and Istiod's Service by a
-//! number of its own, never by their places in a list. It is no text and takes a few instructions. What the events mean
+//! It holds nothing that an idle addition would shift: workloads and Services go by the keys of their names and faults by
+//! theirs, never by their places in a list. It is no text and takes a few instructions. What the events mean
 //! belongs to `event` and to the components.
 
 use super::access::AccessEvent;
@@ -23,6 +23,7 @@ use super::objects::Write;
 use super::replica_set::ReplicaSetEvent;
 use super::scheduler::SchedulerEvent;
 use super::script::ScriptEvent;
+use crate::kernel::EntityKey;
 
 /// A variant and up to two numbers about it.
 type Parts = (u64, u64, u64);
@@ -31,7 +32,7 @@ type Parts = (u64, u64, u64);
 #[must_use]
 pub fn digest(event: &Event, blueprint: &Blueprint) -> u64 {
     let (component, whose, (variant, what, detail)) = match event {
-        Event::Fault(fault, starts) => (0, 0, (u64::from(*starts), u64::from(*fault), 0)),
+        Event::Fault(fault, starts) => (0, 0, (u64::from(*starts), fault_name(*fault, blueprint), 0)),
         Event::Commit(write) => (1, 0, of_write(write, blueprint)),
         Event::Deployment(event) => (2, 0, of_deployment(*event, blueprint)),
         Event::ReplicaSet(event) => (3, 0, of_replica_set(*event)),
@@ -59,11 +60,11 @@ fn kind(kind: KindId, blueprint: &Blueprint) -> u64 {
 }
 
 fn service(service: ServiceId, blueprint: &Blueprint) -> u64 {
-    if blueprint.istiod_service == Some(service) {
-        u64::MAX
-    } else {
-        u64::from(service.0)
-    }
+    blueprint.service_key(service).get()
+}
+
+fn fault_name(fault: u32, blueprint: &Blueprint) -> u64 {
+    EntityKey::root(&blueprint.spec.faults[fault as usize].name).get()
 }
 
 const fn version(index: VersionIndex) -> u64 {

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::net::Ipv4Addr;
 
+use crate::kernel::EntityKey;
+
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -42,6 +44,14 @@ id! {
 id! {
     /// An Istiod replica, by the ordinal of its pod.
     IstiodId
+}
+
+impl IstiodId {
+    /// Its key for random streams.
+    #[must_use]
+    pub fn key(self) -> EntityKey {
+        EntityKey::root("istiod replica").child(u64::from(self.0))
+    }
 }
 
 impl fmt::Display for IstiodId {

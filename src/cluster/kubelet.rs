@@ -23,7 +23,7 @@ use super::purpose::Purpose;
 use super::records::DelayCause;
 use super::story::{Fact, KubeletCalls};
 use crate::cluster::blueprint::Role;
-use crate::kernel::{EntityKey, EventClass, SimDuration, SimTime};
+use crate::kernel::{EventClass, SimDuration, SimTime};
 
 /// Something a kubelet handles.
 #[derive(Clone, Copy, Debug)]
@@ -406,7 +406,7 @@ impl Kubelets {
     fn next_look(&self, node: NodeId, now: SimTime, ctx: &Ctx) -> SimTime {
         let period = ctx.blueprint().spec.kubernetes.pleg_period;
         let phase = ctx
-            .stream(Purpose::PlegPhase, EntityKey::root("kubelet").child(u64::from(node.0)))
+            .stream(Purpose::PlegPhase, ctx.blueprint().node_key(node))
             .up_to(period);
         let looks = now
             .since(SimTime::ZERO + phase)

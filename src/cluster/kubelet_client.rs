@@ -24,7 +24,7 @@ use super::records::DelayCause;
 use super::story::messages::write_words;
 use super::story::{Fact, KubeletCalls};
 use super::token_bucket::TokenBucket;
-use crate::kernel::{EntityKey, EventClass, SimDuration, SimTime};
+use crate::kernel::{EventClass, SimDuration, SimTime};
 
 /// What a kubelet says about a pod, in the order in which it comes about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -164,7 +164,7 @@ impl KubeletClients {
 /// How many batches have become due so far.
 fn tick(node: NodeId, ctx: &Ctx) -> u64 {
     let period = ctx.blueprint().spec.kubernetes.status_batch_period;
-    let key = EntityKey::root("kubelet").child(u64::from(node.0));
+    let key = ctx.blueprint().node_key(node);
     let phase = ctx.stream(Purpose::StatusBatchPhase, key).up_to(period);
     let since = ctx.now() + period;
     since.since(SimTime::ZERO + phase).as_nanos() / period.as_nanos().max(1)

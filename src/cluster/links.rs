@@ -28,15 +28,14 @@ pub enum Party {
 impl Party {
     /// The key of its connection for random streams.
     #[must_use]
-    pub fn key(self) -> EntityKey {
-        let (name, number) = match self {
-            Self::Kubelet(node) => ("kubelet", node.0),
-            Self::Agent(node) => ("cilium agent", node.0),
-            Self::ServiceProxy(node) => ("service proxy", node.0),
-            Self::Istiod(istiod) => ("istiod", istiod.0),
-            Self::Webhook(istiod) => ("webhook", istiod.0),
-        };
-        EntityKey::root(name).child(u64::from(number))
+    pub fn key(self, blueprint: &Blueprint) -> EntityKey {
+        match self {
+            Self::Kubelet(node) => blueprint.node_key(node).named("kubelet"),
+            Self::Agent(node) => blueprint.node_key(node).named("cilium agent"),
+            Self::ServiceProxy(node) => blueprint.node_key(node).named("service proxy"),
+            Self::Istiod(istiod) => istiod.key(),
+            Self::Webhook(istiod) => istiod.key().named("webhook"),
+        }
     }
 
     /// Name of a party in a story.

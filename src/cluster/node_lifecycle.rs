@@ -45,6 +45,7 @@ pub struct NodeLifecycle {
 struct Watched {
     node: NodeId,
     given_up: bool,
+    given_up_times: u32,
     /// The one thing that its silence, or its return, leads to next.
     pending: Option<Timer>,
     /// When its pods are deleted, if it stays silent; nothing once they are.
@@ -67,6 +68,7 @@ impl NodeLifecycle {
                 self.watched.push(Watched {
                     node,
                     given_up: false,
+                    given_up_times: 0,
                     pending: None,
                     evict_at: None,
                     heard: SimTime::ZERO,
@@ -101,12 +103,8 @@ impl NodeLifecycle {
                     format!("sees {} renew its lease again", shared.blueprint.node_name(node))
                 });
                 ctx.note(|_| Fact::Returned(node));
-                ctx.write(
-                    Source::NodeLifecycle,
-                    None,
-                    node_key(node).child(4),
-                    Write::SetNodeReady(node, true),
-                );
+                let key = self.state(node).turn(RETURNS, ctx);
+                ctx.write(Source::NodeLifecycle, None, key, Write::SetNodeReady(node, true));
             }
         }
     }
@@ -162,7 +160,8 @@ impl NodeLifecycle {
         if given_up {
             // The kubelet's back-off ends within one renewal interval.
             let interval = ctx.blueprint().spec.kubernetes.lease_renew_interval;
-            let wait = ctx.stream(Purpose::LeaseRecovery, node_key(node)).up_to(interval);
+            let key = self.state(node).turn(RETURNS, ctx);
+            let wait = ctx.stream(Purpose::LeaseRecovery, key).up_to(interval);
             let timer = ctx.after(
                 Source::NodeLifecycle,
                 EventClass::Timer,
@@ -185,12 +184,10 @@ impl NodeLifecycle {
         });
         ctx.shared.recorder.node_given_up(node, ctx.kernel.now());
         ctx.note(|_| Fact::GivenUp(node));
-        ctx.write(
-            Source::NodeLifecycle,
-            None,
-            node_key(node).child(1),
-            Write::SetNodeReady(node, false),
-        );
+        let state = self.state(node);
+        state.given_up_times += 1;
+        let key = state.turn(GIVEN_UP, ctx);
+        ctx.write(Source::NodeLifecycle, None, key, Write::SetNodeReady(node, false));
         // One write per pod, one after another.
         let mut wait = SimDuration::ZERO;
         let law = ctx.blueprint().spec.kubernetes.api_write_latency;
@@ -218,10 +215,6 @@ impl NodeLifecycle {
     }
 }
 
-fn node_key(node: NodeId) -> EntityKey {
-    EntityKey::root("node").child(u64::from(node.0))
-}
-
 fn pods_on(node: NodeId, ctx: &Ctx) -> Vec<super::ids::PodId> {
     let api = &ctx.shared.api;
     let kinds = ctx.blueprint().kinds.len() as u32;
@@ -242,7 +235,17 @@ fn evict(node: NodeId, ctx: &mut Ctx) {
     }
 }
 
+/// Address what happens when a node is given up, and when it returns.
+const GIVEN_UP: u64 = 1;
+const RETURNS: u64 = 4;
+
 impl Watched {
+    /// The key of what happens each time that the node is given up, or returns.
+    fn turn(&self, what: u64, ctx: &Ctx) -> EntityKey {
+        let node = ctx.blueprint().node_key(self.node);
+        node.child(what).child(u64::from(self.given_up_times))
+    }
+
     /// Takes the renewal into account whose answer was lost, if it has come.
     fn settle(&mut self, now: SimTime) {
         if let Some(renewal) = self.unanswered.filter(|renewal| *renewal <= now) {
@@ -266,7 +269,7 @@ fn silent(node: NodeId, what: &str, ctx: &Ctx) {
 /// The latest renewal at or before a time, and the one after it, as a healthy kubelet makes them.
 fn renewals_around(node: NodeId, time: SimTime, ctx: &Ctx) -> (SimTime, SimTime) {
     let params = &ctx.blueprint().spec.kubernetes;
-    let mut renewals = ctx.stream(Purpose::LeaseRenewal, node_key(node));
+    let mut renewals = ctx.stream(Purpose::LeaseRenewal, ctx.blueprint().node_key(node));
     // The first renewal lies uniformly within the first interval; each next one an interval with jitter later.
     let mut next = SimTime::ZERO + renewals.up_to(params.lease_renew_interval);
     let mut last = SimTime::ZERO;

@@ -56,6 +56,15 @@ struct ReplicaSet {
     deleting: Vec<PodId>,
     failures: u32,
     sync_pending: bool,
+    /// How often it was to be synced so far.
+    syncs: u64,
+}
+
+impl ReplicaSet {
+    /// Its key for random streams: workload and revision.
+    fn key(&self, ctx: &Ctx) -> EntityKey {
+        ctx.blueprint().kind(self.kind).key.child(u64::from(self.revision))
+    }
 }
 
 /// The controller's state.
@@ -64,7 +73,6 @@ pub struct ReplicaSets {
     sets: Vec<ReplicaSet>,
     bucket: TokenBucket,
     seen: u32,
-    syncs: u64,
 }
 
 impl ReplicaSets {
@@ -75,7 +83,6 @@ impl ReplicaSets {
             sets: Vec::new(),
             bucket: TokenBucket::new(qps, burst),
             seen: 0,
-            syncs: 0,
         }
     }
 
@@ -94,6 +101,7 @@ impl ReplicaSets {
             deleting: Vec::new(),
             failures: 0,
             sync_pending: false,
+            syncs: 0,
         });
         ReplicaSetId(self.sets.len() as u32 - 1)
     }
@@ -152,12 +160,10 @@ impl ReplicaSets {
 
     fn sync_soon(&mut self, id: ReplicaSetId, ctx: &mut Ctx) {
         let law = ctx.blueprint().spec.kubernetes.controller_sync_latency;
-        self.syncs += 1;
-        let latency = ctx.draw(
-            Purpose::ControllerSync,
-            EntityKey::root("replica set").child(self.syncs),
-            &law,
-        );
+        let set = &mut self.sets[id.index()];
+        set.syncs += 1;
+        let key = set.key(ctx).named("sync").child(set.syncs);
+        let latency = ctx.draw(Purpose::ControllerSync, key, &law);
         self.sync_after(id, latency, ctx);
     }
 
@@ -198,7 +204,7 @@ impl ReplicaSets {
         while set.wishes.len() < missing {
             let ordinal = set.next_ordinal;
             set.next_ordinal += 1;
-            let owner_key = ctx.shared.blueprint.kind(set.kind).key.child(u64::from(set.revision));
+            let owner_key = set.key(ctx);
             let meta = PodMeta {
                 kind: set.kind,
                 revision: set.revision,

@@ -8,14 +8,15 @@
 //! **Parameters**: `client_command_latency`; the rest is in the steps.
 
 use super::access::Accesses;
+use super::blueprint::Blueprint;
 use super::churn::Churn;
 use super::context::Ctx;
 use super::event::{Event, Source};
-use super::ids::{KindId, PodId};
+use super::ids::{KindId, PodId, ServiceId};
 use super::istio::sidecar::Sidecars;
 use super::objects::Write;
 use super::purpose::Purpose;
-use super::spec::{Look, ProbeFrom, Step};
+use super::spec::{Look, ProbeFrom, ProbeSpec, Step};
 use super::story::{Fact, ScriptFact};
 use crate::kernel::{EntityKey, EventClass, SimDuration, Timer};
 
@@ -69,7 +70,8 @@ struct Progress {
 pub struct Script {
     step: usize,
     serial: u32,
-    commands: u64,
+    /// Commands given so far, by workload.
+    commands: Vec<u64>,
     waiting: Waiting,
     waited_kinds: Vec<KindId>,
     /// How far the rollout has come, and what happens if it comes no further.
@@ -79,6 +81,8 @@ pub struct Script {
     revisions: Vec<u32>,
     found: Option<PodId>,
     prober: Option<PodId>,
+    /// How often the request of this step was sent so far.
+    sent: u64,
 }
 
 impl Script {
@@ -88,7 +92,7 @@ impl Script {
         Self {
             step: 0,
             serial: 0,
-            commands: 0,
+            commands: vec![0; kinds],
             waiting: Waiting::No,
             waited_kinds: Vec::new(),
             progress: None,
@@ -96,6 +100,7 @@ impl Script {
             revisions: vec![1; kinds],
             found: None,
             prober: None,
+            sent: 0,
         }
     }
 
@@ -114,12 +119,8 @@ impl Script {
                 if let Some(kind) = ctx.blueprint().istiod {
                     let replicas = ctx.blueprint().kind(kind).replicas;
                     self.wanted[kind.index()] = replicas;
-                    ctx.write(
-                        Source::Script,
-                        None,
-                        EntityKey::root("istiod"),
-                        Write::ScaleDeployment(kind, replicas),
-                    );
+                    let key = ctx.blueprint().kind(kind).key.named("command").child(0);
+                    ctx.write(Source::Script, None, key, Write::ScaleDeployment(kind, replicas));
                     self.wait(Waiting::Prelude, vec![kind], None, ctx);
                 } else {
                     self.next(SimDuration::ZERO, ctx);
@@ -200,7 +201,7 @@ impl Script {
                     let kind = KindId(workload as u32);
                     let replicas = blueprint.kind(kind).replicas;
                     self.wanted[workload] = replicas;
-                    spent = self.command(spent, Write::ScaleDeployment(kind, replicas), ctx);
+                    spent = self.command(spent, kind, Write::ScaleDeployment(kind, replicas), ctx);
                 }
                 self.advance(spent, ctx);
             }
@@ -232,13 +233,10 @@ impl Script {
                 self.advance(SimDuration::ZERO, ctx);
             }
             Step::Scale { workload, replicas } => {
+                let kind = KindId(*workload as u32);
                 self.wanted[*workload] = *replicas;
-                ctx.note(|_| Fact::Script(ScriptFact::Scaled(KindId(*workload as u32), *replicas)));
-                let spent = self.command(
-                    SimDuration::ZERO,
-                    Write::ScaleDeployment(KindId(*workload as u32), *replicas),
-                    ctx,
-                );
+                ctx.note(|_| Fact::Script(ScriptFact::Scaled(kind, *replicas)));
+                let spent = self.command(SimDuration::ZERO, kind, Write::ScaleDeployment(kind, *replicas), ctx);
                 self.advance(spent, ctx);
             }
             Step::RolloutRestart { workload, deadline } => self.restart(*workload, *deadline, ctx),
@@ -251,19 +249,23 @@ impl Script {
             }
             Step::Probe(_) => {
                 self.prober = None;
+                self.sent = 0;
                 self.probe(accesses, sidecars, ctx);
             }
             Step::Churn(spec) => {
-                churn.start(*spec, ctx);
+                let before = &blueprint.spec.script[..self.step];
+                let nth = before.iter().filter(|step| matches!(step, Step::Churn(_))).count();
+                churn.start_by_script(nth as u32, *spec, ctx);
                 self.advance(SimDuration::ZERO, ctx);
             }
         }
     }
 
     /// Gives a command: the client starts, sends its write, and returns when it was answered. Commands follow one another.
-    fn command(&mut self, spent: SimDuration, write: Write, ctx: &mut Ctx) -> SimDuration {
-        self.commands += 1;
-        let key = EntityKey::root("script").child(self.commands);
+    fn command(&mut self, spent: SimDuration, kind: KindId, write: Write, ctx: &mut Ctx) -> SimDuration {
+        self.commands[kind.index()] += 1;
+        let number = self.commands[kind.index()];
+        let key = ctx.blueprint().kind(kind).key.named("command").child(number);
         let params = &ctx.blueprint().spec.kubernetes;
         let (start, api) = (params.client_command_latency, params.api_write_latency);
         let started = spent + ctx.draw(Purpose::ClientCommand, key, &start);
@@ -400,7 +402,7 @@ impl Script {
     fn restart(&mut self, workload: usize, deadline: SimDuration, ctx: &mut Ctx) {
         let kind = KindId(workload as u32);
         self.revisions[workload] += 1;
-        let spent = self.command(SimDuration::ZERO, Write::RestartDeployment(kind), ctx);
+        let spent = self.command(SimDuration::ZERO, kind, Write::RestartDeployment(kind), ctx);
         ctx.note(|_| Fact::Script(ScriptFact::Restarted(kind)));
         ctx.tell("script", |shared| {
             format!("restarts {}", shared.blueprint.kind(kind).name)
@@ -487,12 +489,26 @@ impl Script {
                     let now = ctx.now();
                     ctx.shared.recorder.run.probed.get_or_insert(now);
                 }
-                accesses.send(client, probe, sidecars, ctx);
+                let key = probe_key(&blueprint, self.step, probe).child(self.sent);
+                self.sent += 1;
+                accesses.send(client, probe, key, sidecars, ctx);
             }
             (None, ProbeFrom::Workload(workload)) => accesses.unsent(KindId(workload as u32), probe, ctx),
             (None, ProbeFrom::Found) => self.advance(SimDuration::ZERO, ctx),
         }
     }
+}
+
+/// The key of the draws of a probe: whose it is, to which Service, and its number among the script's probes of these two.
+fn probe_key(blueprint: &Blueprint, step: usize, probe: &ProbeSpec) -> EntityKey {
+    let like = |other: &&Step| matches!(other, Step::Probe(other) if (other.from, other.to) == (probe.from, probe.to));
+    let before = blueprint.spec.script[..step].iter().filter(like).count();
+    let from = match probe.from {
+        ProbeFrom::Found => EntityKey::root("probe").named("found"),
+        ProbeFrom::Workload(workload) => blueprint.kind(KindId(workload as u32)).key.named("probe"),
+    };
+    let to = blueprint.service_key(ServiceId(probe.to as u32));
+    from.child(to.get()).child(before as u64)
 }
 
 fn first_ready(kind: KindId, ctx: &Ctx) -> Option<PodId> {

@@ -4,12 +4,14 @@
 //! parameter has a value. Reading files and complaining about them belongs to `scenario`; the state of a running world
 //! belongs to `world`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::params::{CiliumParams, IstioParams, KubernetesParams, NetworkParams};
 use crate::kernel::{Law, SimDuration, SimTime};
+use crate::policy::labels::Labels;
 use crate::policy::{LabelSelector, MeshPolicies, NetworkPolicies, Subject};
 
 /// One design's world. What comes from the manifests is shared between designs and the points of their factors.
@@ -37,10 +39,12 @@ pub struct WorldSpec {
     pub network: NetworkParams,
     /// Istio, if the design has it.
     pub istio: Option<IstioSpec>,
-    /// Workloads, in the order of the manifests.
+    /// Workloads, by namespace and name: how manifests are spread over files decides nothing.
     pub workloads: Arc<Vec<WorkloadSpec>>,
-    /// Services, in the order of the manifests.
+    /// Services, by namespace and name.
     pub services: Arc<Vec<ServiceSpec>>,
+    /// Labels of the namespaces that the manifests declare.
+    pub namespaces: Arc<BTreeMap<String, Labels>>,
     /// All network policies of the experiment: the network's intent.
     pub network_policies: Arc<NetworkPolicies>,
     /// All mesh policies of the experiment: the mesh's intent.

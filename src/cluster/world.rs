@@ -36,8 +36,8 @@ use super::script::{Script, ScriptEvent};
 use super::spec::{FaultSpec, ProbeSpec, Step, TieRule, WorldSpec};
 use super::story::{Story, told};
 use crate::kernel::{
-    DrawLog, EntityKey, EventClass, Kernel, Limits, Model, Moment, Observer, RunFailure, RunKey, SimTime, TieKey,
-    TieOrder, Timer, Trace, run, run_observed,
+    DrawLog, EventClass, Kernel, Limits, Model, Moment, Observer, RunFailure, RunKey, SimTime, TieKey, TieOrder, Timer,
+    Trace, run, run_observed,
 };
 
 /// Starts (`true`) or ends a fault; gives the number of parties that it touched.
@@ -182,9 +182,8 @@ impl World {
         let spec = &blueprint.spec;
         let kinds = blueprint.kinds.len();
         let paths = |name: &str| {
-            let family = EntityKey::root(name);
             (0..spec.nodes)
-                .map(|node| Path::watching(family.child(u64::from(node))))
+                .map(|node| Path::watching(blueprint.node_key(NodeId(node)).named(name)))
                 .collect::<Vec<_>>()
         };
         let probed = blueprint
@@ -202,7 +201,7 @@ impl World {
             node_lifecycle: NodeLifecycle::default(),
             endpoint_slices: EndpointSlices::new(blueprint.services),
             kubelets: Kubelets::default(),
-            agents: Agents::new(spec.nodes, blueprint.addresses, &spec.cilium, &run_key),
+            agents: Agents::new(blueprint, &run_key),
             istiods: Istiods::default(),
             sidecars: Sidecars::default(),
             script: Script::new(kinds),
@@ -213,7 +212,7 @@ impl World {
             shared: Shared {
                 blueprint: blueprint.clone(),
                 run_key,
-                api: ApiServer::new(spec.nodes, kinds),
+                api: ApiServer::new(blueprint),
                 links: Links::default(),
                 physics: Physics::default(),
                 recorder: Recorder::new(probed),

@@ -25,7 +25,7 @@ pub enum Law {
     },
     /// Log-normal, see [`Law::log_normal`].
     LogNormal(LogNormal),
-    /// Exponential with this mean on (0, max], cut at `max` (values above become `max`): mean · -ln u.
+    /// Exponential with this mean on (0, max], cut at `max` (values above become `max`): mean · -ln(1 - u).
     Exponential {
         /// Mean before the cut.
         mean: SimDuration,
@@ -83,7 +83,7 @@ impl Law {
         })
     }
 
-    /// Weibull by its scale (the 63rd percentile) and shape, cut at `max` (values above become `max`): scale · (-ln u)^(1/shape).
+    /// Weibull by its scale (the 63rd percentile) and shape, cut at `max` (values above become `max`): scale · (-ln(1 - u))^(1/shape).
     /// A shape below 1 means that what has lasted goes on; of 1, an exponential law; above 1, that things wear out.
     ///
     /// # Panics
@@ -99,8 +99,8 @@ impl Law {
         })
     }
 
-    /// The duration for a uniform `u`, which lies strictly between 0 and 1. Exponential and Weibull laws count from the
-    /// upper end: they are long where `u` is small.
+    /// The duration for a uniform `u`, which lies strictly between 0 and 1. It never falls as `u` grows, whatever the law:
+    /// designs that differ in the family of a law are long in the same runs.
     #[must_use]
     pub fn quantile(&self, u: f64) -> SimDuration {
         match *self {
@@ -109,10 +109,10 @@ impl Law {
             Self::LogNormal(LogNormal { median_s, sigma, max }) => {
                 SimDuration::from_secs_f64(median_s * libm::exp(sigma * normal_quantile(u))).min(max)
             }
-            Self::Exponential { mean, max } => mean.scale(-libm::log(u)).min(max),
+            Self::Exponential { mean, max } => mean.scale(exponential(u)).min(max),
             Self::Weibull(law) => law
                 .scale
-                .scale(libm::pow(-libm::log(u), law.inverse_shape))
+                .scale(libm::pow(exponential(u), law.inverse_shape))
                 .min(law.max),
             Self::Quantiles(table) => table.at(u),
         }
@@ -145,6 +145,13 @@ impl Quantiles {
         };
         uniform(low, high, (u - from) / (to - from))
     }
+}
+
+/// Exponential with mean 1: large where `u` is large.
+#[must_use]
+#[inline]
+pub fn exponential(u: f64) -> f64 {
+    -libm::log1p(-u)
 }
 
 /// Uniform on [min, max).

@@ -76,14 +76,14 @@ fn laws_pass_through_what_they_are_given_by() {
     };
     near(log_normal(), 0.5, 0.2);
     near(log_normal(), 0.99, 2.0);
-    near(weibull(), libm::exp(-1.0), 1.0);
+    near(weibull(), 1.0 - libm::exp(-1.0), 1.0);
     for (u, s) in [(1e-15, 0.01), (0.5, 0.1), (0.9, 0.3), (0.99, 0.9), (1.0 - 1e-12, 3.0)] {
         near(Law::Quantiles(table()), u, s);
     }
     let cut = Law::log_normal(ms(200), ms(2_000), ms(5_000));
     assert_eq!((cut.quantile(1.0 - 1e-15), cut.bound()), (ms(5_000), ms(5_000)));
     let cut = Law::weibull(ms(200), 0.5, ms(5_000));
-    assert_eq!((cut.quantile(1e-15), cut.bound()), (ms(5_000), ms(5_000)));
+    assert_eq!((cut.quantile(1.0 - 1e-15), cut.bound()), (ms(5_000), ms(5_000)));
 }
 
 #[test]
@@ -91,6 +91,78 @@ fn a_weibull_of_shape_one_is_exponential() {
     let law = Law::weibull(ms(1_000), 1.0, ms(1_000_000));
     for u in [0.001, 0.3, 0.999] {
         assert_eq!(law.quantile(u), exponential().quantile(u));
+    }
+}
+
+/// Laws of each family, some cut, narrow or shifted.
+fn laws() -> Vec<Law> {
+    vec![
+        Law::Constant(ms(7)),
+        Law::Uniform { min: ms(0), max: ms(1) },
+        Law::Uniform {
+            min: ms(1_000),
+            max: ms(3_000),
+        },
+        exponential(),
+        Law::Exponential {
+            mean: ms(1_000),
+            max: ms(1_100),
+        },
+        Law::Exponential {
+            mean: SimDuration::from_nanos(40),
+            max: ms(1),
+        },
+        log_normal(),
+        Law::log_normal(ms(200), ms(2_000), ms(250)),
+        weibull(),
+        Law::weibull(ms(200), 0.5, ms(5_000)),
+        Law::weibull(ms(200), 8.0, ms(190)),
+        Law::Quantiles(table()),
+        Law::Quantiles(Quantiles {
+            min: ms(5),
+            p50: ms(5),
+            p90: ms(5),
+            p99: ms(9),
+            max: ms(9),
+        }),
+    ]
+}
+
+/// Whatever is drawn from a number grows with it: a rank correlation of 1 with the uniform, for every law.
+#[test]
+fn no_variate_falls_while_its_uniform_grows() {
+    let fine = (0..100_000).map(|i| (f64::from(i) + 0.5) / 1e5);
+    let tails = (1..=52).map(|k| libm::exp2(-f64::from(k)));
+    let mut us: Vec<f64> = fine.chain(tails.clone()).chain(tails.map(|u| 1.0 - u / 2.0)).collect();
+    us.sort_by(f64::total_cmp);
+    for law in laws() {
+        let values: Vec<SimDuration> = us.iter().map(|u| law.quantile(*u)).collect();
+        let falls = values.windows(2).position(|pair| pair[0] > pair[1]);
+        assert_eq!(falls, None, "{law:?}");
+        let (least, most) = (values[0], values[values.len() - 1]);
+        assert_eq!(least < most, !matches!(law, Law::Constant(_)), "{law:?}");
+        assert!(most <= law.bound(), "{law:?}");
+    }
+    let weights = Discrete::new(&[5.0, 0.0, 1.0, 4.0]).expect("the weights are right");
+    let draws: [(&str, &dyn Fn(&mut Stream) -> u64); 7] = [
+        ("uniform", &|s| s.uniform().to_bits()),
+        ("below", &|s| s.below(7)),
+        ("around", &|s| s.around(ms(1_000), 0.1).as_nanos()),
+        ("up to", &|s| s.up_to(ms(1_000)).as_nanos()),
+        ("until next", &|s| s.until_next(20.0).as_nanos()),
+        ("choice", &|s| s.choice(&weights) as u64),
+        ("duration", &|s| s.duration(&weibull()).as_nanos()),
+    ];
+    for (what, draw) in draws {
+        let mut drawn: Vec<(u64, u64)> = (0..2_000)
+            .map(|k| {
+                let fresh = RunKey::derive(1, "laws", 0).stream(Sampling, EntityKey::root(what).child(k));
+                (fresh.clone().bits(), draw(&mut fresh.clone()))
+            })
+            .collect();
+        drawn.sort_unstable();
+        assert!(drawn.windows(2).all(|pair| pair[0].1 <= pair[1].1), "{what}");
+        assert!(drawn[0].1 < drawn[drawn.len() - 1].1, "{what}");
     }
 }
 

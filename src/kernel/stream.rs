@@ -12,16 +12,18 @@
 //!    is preceded by its length in bytes; lengths and numbers are 8 bytes, little-endian. The hash is the ChaCha key.
 //! 2. **Stream.** `mix(hash(purpose's name) ^ rotate_left(entity, 32))`, 64 bits, where `mix` is the finaliser of SplitMix64
 //!    and `hash` is FNV-1a of 64 bits followed by `mix`. An entity is `hash(name)` for a root and
-//!    `mix(owner ^ mix(ordinal + 0x9e3779b97f4a7c15))` for a child. The stream is the cipher's 64-bit nonce.
+//!    `mix(owner ^ mix(ordinal + 0x9e3779b97f4a7c15))` for a child; the ordinal of a child that has a name is
+//!    `hash(name)`. The stream is the cipher's 64-bit nonce.
 //! 3. **Block.** ChaCha with 8 rounds, original layout: 64-bit block counter from 0, 64-bit nonce.
 //! 4. **Number.** Words are taken in order, two for each number, the lower half first: block k holds numbers 8k to 8k+7.
 //! 5. **Variates.** Uniform: the upper 52 bits `n` give `(n + 0.5) / 2^52`, strictly between 0 and 1. Integer below n:
-//!    the upper half of `number * n` in 128 bits. Every other variate is a law's quantile function at one uniform.
+//!    the upper half of `number * n` in 128 bits. Every other variate is a law's quantile function at one uniform. All of
+//!    them grow with the number, so that whatever is long, late or last is so where the number is large.
 
 use super::chacha::{BLOCK_NUMBERS, Bulk, Key, block, key_from_bytes};
 use super::discrete::Discrete;
 use super::draw_log::{Draw, DrawLog};
-use super::law::{Law, full_jitter, jitter};
+use super::law::{Law, exponential, full_jitter, jitter};
 use super::time::SimDuration;
 
 /// What a number is for. A model's list of purposes is an enum whose names are part of the results: renaming one
@@ -36,7 +38,8 @@ pub trait Purpose: Copy {
     }
 }
 
-/// The stable key of an entity, made from its owner's key and its ordinal; never from a generated name.
+/// The stable key of an entity, made from its owner's key and its name, or its ordinal among what the owner makes; never
+/// from a generated name, nor from a place in a list that somebody else may lengthen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EntityKey(u64);
 
@@ -51,6 +54,12 @@ impl EntityKey {
     #[must_use]
     pub const fn child(self, ordinal: u64) -> Self {
         Self(mix(self.0 ^ mix(ordinal.wrapping_add(0x9e37_79b9_7f4a_7c15))))
+    }
+
+    /// The child of this entity that has this name. Names are hashed one by one, so none can run into the next.
+    #[must_use]
+    pub const fn named(self, name: &str) -> Self {
+        self.child(hash_name(name))
     }
 
     /// The number behind the key.
@@ -255,6 +264,11 @@ impl Stream {
         full_jitter(max, self.uniform())
     }
 
+    /// The time to the next event of a Poisson process that has `rate_per_s` events a second.
+    pub fn until_next(&mut self, rate_per_s: f64) -> SimDuration {
+        SimDuration::from_secs_f64(exponential(self.uniform()) / rate_per_s)
+    }
+
     /// An index by the weights of `law`.
     pub fn choice(&mut self, law: &Discrete) -> usize {
         law.index(self.uniform())
@@ -418,6 +432,22 @@ mod tests {
     #[test]
     fn equal_hashes_are_found() {
         assert!(all_differ(&[1, 2, 3]) && !all_differ(&[1, 2, 1]));
+    }
+
+    #[test]
+    fn names_stand_where_they_stand() {
+        let root = EntityKey::root("workload");
+        let keys = [
+            root.named("a").named("bc"),
+            root.named("ab").named("c"),
+            root.named("bc").named("a"),
+            root.named("abc"),
+            root.named("").named("abc"),
+            EntityKey::root("abc"),
+        ];
+        for (i, key) in keys.iter().enumerate() {
+            assert!(!keys[..i].contains(key), "{i}");
+        }
     }
 
     #[test]

@@ -20,8 +20,10 @@ use crate::cluster::spec::TieRule;
 
 /// Version of the file formats of a result folder.
 pub const RESULT_FORMAT: u32 = 1;
-/// Version of the scheme that derives random numbers from seeds.
-pub const RANDOM_SCHEME: &str = "meshfault-rng-v1";
+/// Version of the scheme that derives random numbers from seeds: how streams are made from keys, what addresses them, and
+/// what becomes of a number. Results of two versions share no random events. In version 1 workloads were addressed by
+/// their places in the folder, and exponential and Weibull laws ran against the others.
+pub const RANDOM_SCHEME: &str = "meshfault-rng-v2";
 
 /// What a result is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]

@@ -11,6 +11,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use super::cell::EXACT_NANOS_MAX;
+use super::manifest::RANDOM_SCHEME;
 use super::questions::Questions;
 use super::rows::ROW_FORMAT;
 use super::shard::Shard;
@@ -284,6 +285,7 @@ impl Plan {
         };
         for text in [
             ROW_FORMAT,
+            RANDOM_SCHEME,
             &self.version,
             &self.experiment,
             &self.input_digest,

@@ -3,6 +3,7 @@
 //! Belongs here: finding the manifests of an experiment, on disk or in the binary, and their conversion. Does not belong
 //! here: how a manifest is read and what is refused in it (`manifests`).
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use super::values::complain;
 use super::yaml;
 use crate::cluster::spec::{Amount, ServiceSpec, WorkloadSpec};
 use crate::kernel::SimDuration;
+use crate::policy::labels::Labels;
 use crate::policy::network::Options;
 use crate::policy::{LabelSelector, MeshPolicies, NetworkPolicies};
 
@@ -24,10 +26,12 @@ pub const TRUST_DOMAIN: &str = "cluster.local";
 /// Workloads, Services and policies of an experiment.
 #[derive(Clone, Debug)]
 pub struct Material {
-    /// Deployments.
+    /// Deployments, by namespace and name.
     pub workloads: Arc<Vec<WorkloadSpec>>,
-    /// Services.
+    /// Services, by namespace and name.
     pub services: Arc<Vec<ServiceSpec>>,
+    /// Labels of the namespaces that are declared.
+    pub namespaces: Arc<BTreeMap<String, Labels>>,
     /// Policies of the network.
     pub network_policies: Arc<NetworkPolicies>,
     /// Policies of the mesh.
@@ -130,7 +134,7 @@ pub fn read(files: &[ManifestFile]) -> Result<Material, Vec<InputError>> {
         .iter()
         .map(|(path, _, text)| (path.clone(), text.as_str()))
         .collect();
-    let manifests = manifests::read_texts(&texts)?;
+    let mut manifests = manifests::read_texts(&texts)?;
     unique(
         manifests.workloads.iter().map(|w| (w.name.as_str(), &w.place)),
         "Deployments",
@@ -153,7 +157,16 @@ pub fn read(files: &[ManifestFile]) -> Result<Material, Vec<InputError>> {
         let file = files.first().map_or(Path::new(""), |(path, _, _)| path.as_path());
         return Err(one(InputError::in_file(file, error.to_string()).with_hint(error.hint())));
     }
+    // Names of files, and the order in one, decide nothing in a run.
+    manifests
+        .workloads
+        .sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
+    manifests
+        .services
+        .sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
+    let namespaces = manifests.namespaces.iter().map(|n| (n.name.clone(), n.labels.clone()));
     Ok(Material {
+        namespaces: Arc::new(namespaces.collect()),
         workloads: Arc::new(manifests.workloads.iter().map(workload).collect()),
         services: Arc::new(manifests.services.iter().filter_map(service).collect()),
         network_policies: Arc::new(network_policies(&manifests).map_err(one)?),

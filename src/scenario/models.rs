@@ -390,7 +390,7 @@ fn check_range(path: &Path, field: &str, value: Value, at: &Spanned<Setting>) ->
         .any(|end| field.ends_with(end));
     let expected = match value {
         Value::Duration(span) if repeated && span == SimDuration::ZERO => "longer than zero",
-        Value::Law(law) if repeated && law.quantile(f64::EPSILON) == SimDuration::ZERO => "longer than zero",
+        Value::Law(law) if repeated && law.quantile(0.01) == SimDuration::ZERO => "longer than zero",
         Value::Count(0) if !MAY_BE_ZERO.contains(&field) => "at least 1",
         Value::Number(n) if field.ends_with("_jitter_ratio") && n >= 1.0 => "below 1",
         Value::Number(n) if (field.ends_with("_multiplier") || field.ends_with("_max")) && n < 1.0 => "at least 1",

@@ -229,6 +229,7 @@ pub fn design(shared: &Shared<'_>, layers: &Layers<'_>) -> Result<Design, Vec<In
         istio,
         workloads: Arc::clone(&shared.material.workloads),
         services: Arc::clone(&shared.material.services),
+        namespaces: Arc::clone(&shared.material.namespaces),
         network_policies: Arc::clone(&shared.material.network_policies),
         mesh_policies: Arc::clone(&shared.material.mesh_policies),
         network_enforced,

@@ -84,9 +84,9 @@ fn without_grace_the_object_goes_before_the_address_is_free() {
             "126ms deployment controller: sets replica set 0 to 0",
             "152ms api server: removes sleep-v1-1-0",
             // The garbage collector is faster than the agent.
-            "652ms api server: removes the CiliumEndpoint of sleep-v1-1-0, 10.244.1.239",
+            "652ms api server: removes the CiliumEndpoint of sleep-v1-1-0, 10.244.1.187",
             // The process ignores the request to stop and is killed after the kubelet's least of 1 s.
-            "1357ms cilium agent: frees 10.244.1.239 of sleep-v1-1-0",
+            "1357ms cilium agent: frees 10.244.1.187 of sleep-v1-1-0",
         ]
     );
 }
@@ -96,9 +96,9 @@ fn with_grace_the_object_goes_after_the_address_is_free() {
     let log = |end: [u32; 3]| {
         [
             "126ms deployment controller: sets replica set 0 to 0".to_owned(),
-            format!("{}ms cilium agent: frees 10.244.1.239 of sleep-v1-1-0", end[0]),
+            format!("{}ms cilium agent: frees 10.244.1.187 of sleep-v1-1-0", end[0]),
             format!(
-                "{}ms api server: removes the CiliumEndpoint of sleep-v1-1-0, 10.244.1.239",
+                "{}ms api server: removes the CiliumEndpoint of sleep-v1-1-0, 10.244.1.187",
                 end[1]
             ),
             format!("{}ms api server: removes sleep-v1-1-0", end[2]),
@@ -331,12 +331,12 @@ fn after_a_repair_the_node_catches_up() {
         [
             "0ms fault: cut-node ends for the kubelet of worker-1, the Cilium agent of worker-1, the service proxy of worker-1",
             // The kubelet lists its pods: it starts the one that it missed and ends the one that should be gone.
-            "250ms cilium agent: gives 10.244.1.209 on worker-1 to sleep-v1-1-2",
-            "290ms api server: stores the CiliumEndpoint of sleep-v1-1-2, 10.244.1.209",
-            "300ms cilium agent: frees 10.244.1.139 of helloworld-v2-1-1",
-            "310ms api server: removes the CiliumEndpoint of helloworld-v2-1-1, 10.244.1.139",
+            "250ms cilium agent: gives 10.244.1.224 on worker-1 to sleep-v1-1-2",
+            "290ms api server: stores the CiliumEndpoint of sleep-v1-1-2, 10.244.1.224",
+            "300ms cilium agent: frees 10.244.1.138 of helloworld-v2-1-1",
+            "310ms api server: removes the CiliumEndpoint of helloworld-v2-1-1, 10.244.1.138",
             "340ms api server: removes helloworld-v2-1-1",
-            "9164ms node lifecycle controller: sees worker-1 renew its lease again",
+            "8147ms node lifecycle controller: sees worker-1 renew its lease again",
         ]
     );
     // Its server is back behind its Service as soon as the kubelet reports it.

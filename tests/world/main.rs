@@ -4,6 +4,7 @@
 //! only what it changes. Reading files belongs to the tests of `scenario`, statistics to those of `stats`.
 
 mod additions;
+mod addresses;
 mod cases;
 mod datapath_table;
 mod determinism;

@@ -127,17 +127,18 @@ fn a_busy_agent_publishes_endpoints_seconds_late() {
                 world.script = vec![apply(old), pause(100.0), gone, apply(new)];
             })
             .ready();
-        let mut waits: Vec<f64> = (0..10)
+        let mut waits: Vec<f64> = (0..40)
             .flat_map(|replication| publications(&lab.told(replication)))
             .collect();
-        assert_eq!(waits.len(), 150);
+        assert_eq!(waits.len(), 600);
         let found = [0.5, 0.9].map(|share| quantile(&mut waits, share));
         eprintln!("published after {found:.2?} s with {limit:?}");
         found
     };
     let [median, late] = waits(&[]);
+    // The median of ten runs lies anywhere from 2.5 to 5.2 s (28 seeds, mean 3.5 s): pods of one run wait for one another.
     assert!(
-        (0.8..=3.5).contains(&median) && (3.5..=7.0).contains(&late),
+        (2.2..=4.9).contains(&median) && (3.5..=7.0).contains(&late),
         "{median} and {late}"
     );
     let without = [

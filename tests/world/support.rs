@@ -38,11 +38,21 @@ impl Bench {
 
     /// All designs of an experiment of `tests/fixtures/cases`, with changes as on the command line.
     pub fn case(name: &str, changes: &[&str]) -> Self {
+        Self::load(&case_path(name), changes)
+    }
+
+    /// All designs of an experiment on disk, with changes as on the command line.
+    pub fn load(path: &Path, changes: &[&str]) -> Self {
         let overrides = Overrides::parse(changes).expect("the changes of a test are well formed");
-        let path = case_path(name);
-        let scenario = Scenario::load(&path, &overrides).unwrap_or_else(|errors| panic!("{name}: {errors:?}"));
+        let scenario =
+            Scenario::load(path, &overrides).unwrap_or_else(|errors| panic!("{}: {errors:?}", path.display()));
         let seed = scenario.seed;
         Self { scenario, seed }
+    }
+
+    /// The description of a design.
+    pub fn world(&self, design: usize) -> &WorldSpec {
+        &self.scenario.designs[design].world
     }
 
     /// Keeps only this design.

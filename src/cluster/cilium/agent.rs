@@ -11,19 +11,19 @@
 //! **Parameters**: `endpoint_*`, `agent_*`, `identity_create_latency`, `api_*`. **Validated by**: event-log tests in `tests/`.
 
 use super::create_limiter::{CreateLimiter, Turn};
+use crate::cluster::blueprint::Blueprint;
 use crate::cluster::context::Ctx;
 use crate::cluster::event::{Event, Source};
-use crate::cluster::ids::{AddressPlan, NodeId, PodId, TrueIdentity};
+use crate::cluster::ids::{NodeId, PodId, TrueIdentity};
 use crate::cluster::ipam::Ipam;
 use crate::cluster::kubelet::KubeletEvent;
 use crate::cluster::links::Party;
 use crate::cluster::objects::{EndpointObject, Write};
-use crate::cluster::params::CiliumParams;
 use crate::cluster::purpose::Purpose;
 use crate::cluster::records::DelayCause;
 use crate::cluster::story::Fact;
 use crate::cluster::token_bucket::TokenBucket;
-use crate::kernel::{EntityKey, EventClass, RunKey, SimDuration, SimTime, Timer};
+use crate::kernel::{EventClass, RunKey, SimDuration, SimTime, Timer};
 
 /// Something an agent handles.
 #[derive(Clone, Copy, Debug)]
@@ -90,11 +90,12 @@ struct Agent {
 impl Agents {
     /// Agents of empty nodes; the router and the health endpoint of each have taken their addresses.
     #[must_use]
-    pub fn new(nodes: u32, plan: AddressPlan, params: &CiliumParams, run_key: &RunKey) -> Self {
-        let agents = (0..nodes)
+    pub fn new(blueprint: &Blueprint, run_key: &RunKey) -> Self {
+        let params = &blueprint.spec.cilium;
+        let agents = (0..blueprint.spec.nodes)
             .map(|node| {
-                let mut ipam = Ipam::new(plan.pool_size());
-                let mut offsets = run_key.stream(Purpose::IpamOffset, EntityKey::root("node").child(u64::from(node)));
+                let mut ipam = Ipam::new(blueprint.addresses.pool_size());
+                let mut offsets = run_key.stream(Purpose::IpamOffset, blueprint.node_key(NodeId(node)));
                 for _ in 0..params.node_addresses {
                     ipam.allocate(offsets.below(u64::from(ipam.size())) as u32);
                 }

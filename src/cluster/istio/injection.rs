@@ -45,7 +45,8 @@ pub struct Admission {
     /// Calls under way, in the order in which they began.
     calls: Vec<Call>,
     calls_begun: u64,
-    dials: u64,
+    /// How often each pod was to be created so far.
+    tries: Vec<u32>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -70,7 +71,11 @@ struct Call {
 impl Admission {
     /// A request to create a pod leaves its sender.
     pub fn create(&mut self, pod: PodId, owner: Option<ReplicaSetId>, ctx: &mut Ctx) {
-        let key = ctx.shared.key(pod).child(CREATE);
+        if self.tries.len() <= pod.index() {
+            self.tries.resize(pod.index() + 1, 0);
+        }
+        self.tries[pod.index()] += 1;
+        let key = self.key(pod, CREATE, ctx);
         if !ctx.shared.kind(pod).sidecar {
             ctx.write(Source::ApiServer, None, key, Write::CreatePod(pod, owner));
             return;
@@ -105,6 +110,14 @@ impl Admission {
             AdmissionEvent::Answered(number) => self.answered(number, ctx),
             AdmissionEvent::Failed(number) => self.failed(number, ctx),
         }
+    }
+
+    /// The key of the draws of a pod's latest creation.
+    fn key(&self, pod: PodId, what: u64, ctx: &Ctx) -> EntityKey {
+        ctx.shared
+            .key(pod)
+            .child(what)
+            .child(u64::from(self.tries[pod.index()]))
     }
 
     fn call(&mut self, number: u64) -> Option<&mut Call> {
@@ -145,26 +158,26 @@ impl Admission {
 
     /// Dials an Istiod that the service proxy of the control plane's node picks.
     fn dial(&mut self, number: u64, ctx: &mut Ctx) {
-        self.dials += 1;
+        let Some(pod) = self.call(number).map(|call| call.pod) else {
+            return;
+        };
+        let key = self.key(pod, DIAL, ctx);
         let backends = ctx
             .blueprint()
             .istiod_service
             .and_then(|service| ctx.backends_at(NodeId(0), service))
             .filter(|backends| !backends.is_empty());
         let Some(backends) = backends else {
-            refused(number, AdmissionEvent::Refused(number), ctx);
+            refused(key, AdmissionEvent::Refused(number), ctx);
             return;
         };
-        let choice = ctx
-            .stream(Purpose::WebhookBackend, dial_key(self.dials))
-            .below(backends.len() as u64) as usize;
+        let choice = ctx.stream(Purpose::WebhookBackend, key).below(backends.len() as u64) as usize;
         let pod = backends[choice].pod;
         let connection = Connection {
             istiod: ctx.istiod_in(pod),
             pod,
             idle_since: ctx.now(),
         };
-        let key = dial_key(self.dials);
         let Some(call) = self.call(number) else { return };
         call.dials = Some(connection);
         match ctx.shared.links.cut_of(Party::Webhook(connection.istiod)) {
@@ -175,18 +188,21 @@ impl Admission {
                 let way = ctx.draw(Purpose::OneWay, key, &law);
                 schedule(EventClass::Physics, way * 2, AdmissionEvent::Connected(number), ctx);
             }
-            _ => refused(number, AdmissionEvent::Refused(number), ctx),
+            _ => refused(key, AdmissionEvent::Refused(number), ctx),
         }
     }
 
     /// Sends a call's request over the connection that it holds.
     fn send(&mut self, number: u64, ctx: &mut Ctx) {
+        let Some(pod) = self.call(number).map(|call| call.pod) else {
+            return;
+        };
+        let key = self.key(pod, CREATE, ctx);
         let Some(call) = self.call(number) else { return };
         let Some(connection) = call.holds else { return };
         let params = &ctx.shared.blueprint.istio().params;
         match ctx.shared.links.cut_of(Party::Webhook(connection.istiod)) {
             None => {
-                let key = ctx.shared.key(call.pod).child(CREATE);
                 let latency = ctx.draw(Purpose::WebhookLatency, key, &params.webhook_latency);
                 let law = ctx.shared.blueprint.spec.network.one_way_latency;
                 let answer = latency + ctx.draw(Purpose::OneWay, key, &law) * 2;
@@ -196,7 +212,7 @@ impl Admission {
                     limit(call, ctx);
                 }
             }
-            Some(cut) if cut.mode == CutMode::Reject => refused(number, AdmissionEvent::Failed(number), ctx),
+            Some(cut) if cut.mode == CutMode::Reject => refused(key, AdmissionEvent::Failed(number), ctx),
             // The request vanishes. With `replies_only`, too: what the API server sends is what is lost.
             Some(_) => limit(call, ctx),
         }
@@ -296,9 +312,8 @@ fn limit(call: &mut Call, ctx: &mut Ctx) {
 }
 
 /// A connection is refused or reset: that is known after a round trip.
-fn refused(number: u64, event: AdmissionEvent, ctx: &mut Ctx) {
+fn refused(key: EntityKey, event: AdmissionEvent, ctx: &mut Ctx) {
     let law = ctx.blueprint().istio().params.reject_latency;
-    let key = EntityKey::root("webhook call").child(number);
     let latency = ctx.draw(Purpose::WebhookRefused, key, &law);
     schedule(EventClass::Physics, latency, event, ctx);
 }
@@ -307,10 +322,6 @@ fn schedule(class: EventClass, wait: SimDuration, event: AdmissionEvent, ctx: &m
     ctx.after(Source::ApiServer, class, wait, Event::Admission(event));
 }
 
-/// The key of the draws of one dial.
-fn dial_key(dials: u64) -> EntityKey {
-    EntityKey::root("webhook").child(dials)
-}
-
-/// Addresses the latency of a pod's creation.
+/// Address the latency of a pod's creation, and the dial for it.
 const CREATE: u64 = 104;
+const DIAL: u64 = 105;

@@ -25,7 +25,7 @@ use crate::cluster::spec::CutMode;
 use crate::cluster::story::messages::answer_words;
 use crate::cluster::story::{Fact, LegFact, ReviewFailure};
 use crate::cluster::token_bucket::TokenBucket;
-use crate::kernel::{EntityKey, EventClass, SimDuration, SimTime, Timer};
+use crate::kernel::{EventClass, SimDuration, SimTime, Timer};
 
 /// Something an Istiod handles.
 #[derive(Clone, Copy, Debug)]
@@ -319,9 +319,7 @@ fn note(request: Request, fact: LegFact, ctx: &mut Ctx) {
 /// When and how a review that is sent at `start` over a cut link fails.
 fn failure(id: IstiodId, cut: Cut, start: SimTime, ctx: &Ctx) -> (SimTime, ReviewFailure) {
     let params = &ctx.blueprint().istio().params;
-    let key = EntityKey::root("istiod")
-        .child(u64::from(id.0))
-        .child(cut.since.as_nanos());
+    let key = id.key().child(cut.since.as_nanos());
     match cut.mode {
         CutMode::Reject => {
             let end = start + ctx.draw(Purpose::ReviewRejected, key, &params.reject_latency);
@@ -346,9 +344,7 @@ fn connects(waiting: Waiting, ctx: &Ctx) -> SimTime {
     let now = ctx.now();
     let params = &ctx.blueprint().istio().params;
     let network = &ctx.blueprint().spec.network;
-    let key = EntityKey::root("istiod")
-        .child(u64::from(waiting.id.0))
-        .child(waiting.since.as_nanos());
+    let key = waiting.id.key().child(waiting.since.as_nanos());
     let mut backoffs = ctx.stream(Purpose::IstiodRedial, key);
     let mut dialled = waiting.since;
     for tries in 0..10_000_u32 {

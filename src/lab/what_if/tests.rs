@@ -32,7 +32,7 @@ fn breach(outcome: &Outcome) -> Happened {
 
 #[test]
 fn a_repair_before_the_reuse_is_read_prevents_the_breach_and_a_tenth_later_does_not() {
-    let answer = asked("ip-reuse", "vxlan-wireguard-1.12", 0, breach);
+    let answer = asked("ip-reuse", "vxlan-wireguard-1.12", 1, breach);
     let [repair] = answer.repairs.as_slice() else {
         panic!("{:?}", answer.repairs);
     };
@@ -48,7 +48,7 @@ fn a_repair_before_the_reuse_is_read_prevents_the_breach_and_a_tenth_later_does_
     assert_eq!(too_late.since(*repaired).as_nanos(), 100_000_000);
     assert!(seen.effect == Effect::Prevented && !answer.bounded);
     let has_breach = |set: &[String]| {
-        let run = again("ip-reuse", "vxlan-wireguard-1.12", 0, set);
+        let run = again("ip-reuse", "vxlan-wireguard-1.12", 1, set);
         run.accesses
             .iter()
             .any(|access| access.class == AccessClass::Unauthorized)
@@ -64,7 +64,7 @@ fn a_repair_before_the_reuse_is_read_prevents_the_breach_and_a_tenth_later_does_
 
 #[test]
 fn switches_say_what_their_replays_showed() {
-    let answer = asked("ip-reuse", "vxlan-wireguard-1.12", 0, breach);
+    let answer = asked("ip-reuse", "vxlan-wireguard-1.12", 1, breach);
     let prevented = |name: &str| {
         let found = answer.answers.iter().find(|answer| answer.switch.name == name);
         found.unwrap_or_else(|| panic!("{name} was not tried")).seen.effect == Effect::Prevented
@@ -72,7 +72,7 @@ fn switches_say_what_their_replays_showed() {
     assert!(prevented("identity in the tunnel") && prevented("Cilium 1.15") && prevented("no encryption"));
     assert!(prevented("design control"));
     for answer in &answer.answers {
-        let run = again("ip-reuse", &answer.switch.change.design, 0, &answer.switch.change.set);
+        let run = again("ip-reuse", &answer.switch.change.design, 1, &answer.switch.change.set);
         let breached = run
             .accesses
             .iter()

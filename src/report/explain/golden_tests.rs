@@ -9,8 +9,8 @@ use crate::lab::what_if::{Change, RepairBound, Replays};
 use crate::scenario::Scenario;
 use crate::scenario::overrides::Overrides;
 
-const BREACH: (&str, &str, u64) = ("ip-reuse", "vxlan-wireguard-1.12", 0);
-const BYPASS: (&str, &str, u64) = ("istiod-cut-off", "cilium-istio-1.21", 0);
+const BREACH: (&str, &str, u64) = ("ip-reuse", "vxlan-wireguard-1.12", 1);
+const BYPASS: (&str, &str, u64) = ("istiod-cut-off", "cilium-istio-1.21", 8);
 const SLOW: (&str, &str, u64) = ("istiod-cut-off", "cilium-istio-1.21", 18);
 
 fn load(experiment: &str, changes: &[String]) -> Option<Scenario> {
@@ -88,9 +88,9 @@ fn a_bypass_is_explained() {
 
 #[test]
 fn a_slow_start_is_explained() {
-    let (outcome, causes) = explained(SLOW, &Focus::Start(Some("sleep-v2-1-13".to_owned())));
+    let (outcome, causes) = explained(SLOW, &Focus::Start(Some("sleep-v2-1-12".to_owned())));
     let told = told(SLOW, &outcome);
-    assert!(matches!(&causes[0].chain.subject, Subject::SlowStart { pod } if pod.pod == "sleep-v2-1-13"));
+    assert!(matches!(&causes[0].chain.subject, Subject::SlowStart { pod } if pod.pod == "sleep-v2-1-12"));
     insta::assert_snapshot!("slow_text", why(&render_with(&told, &causes[..1], None)));
     insta::assert_snapshot!(
         "slow_json",
@@ -105,12 +105,12 @@ fn a_breach_names_address_identities_gap_and_fault() {
     let page = why(&render_with(&told(BREACH, &outcome), &causes, None));
     let page = page.split_whitespace().collect::<Vec<_>>().join(" ");
     for part in [
-        "10.244.1.124 was given to sleep-v2-3-3",
+        "10.244.1.228 was given to sleep-v2-3-5",
         "identity 258 (default/sleep-v1, app=sleep,version=v1)",
         "identity 259 (default/sleep-v2, app=sleep,version=v2)",
-        "frozen at revision 62",
-        "340 revisions and",
-        "the fault cut-node began at 79.276 s",
+        "frozen at revision 72",
+        "330 revisions and",
+        "the fault cut-node began at 79.272 s",
     ] {
         assert!(page.contains(part), "`{part}` is missing:\n{page}");
     }

@@ -41,7 +41,7 @@ fn text(experiment: &str, design: &str, replication: u64) -> String {
 
 #[test]
 fn a_demonstration_is_told() {
-    insta::assert_snapshot!(text("ip-reuse", "vxlan-wireguard-1.12", 0));
+    insta::assert_snapshot!(text("ip-reuse", "vxlan-wireguard-1.12", 1));
 }
 
 #[test]

@@ -135,7 +135,7 @@ fn flows_and_spans_pair_up_within_the_run() {
 
 #[test]
 fn a_trace_shows_the_cut_the_reuse_and_the_verdict_on_their_tracks() {
-    let outcome = outcome("ip-reuse", "vxlan-wireguard-1.12", 0);
+    let outcome = outcome("ip-reuse", "vxlan-wireguard-1.12", 1);
     let all = events(&trace(&outcome, &Filter::default()));
     let track = |group: &str, name: &str| {
         let process = all
@@ -161,7 +161,7 @@ fn a_trace_shows_the_cut_the_reuse_and_the_verdict_on_their_tracks() {
         on(
             track("worker-1", "Cilium agent"),
             "i",
-            "gives 10.244.1.124 to sleep-v2-3-3"
+            "gives 10.244.1.228 to sleep-v2-3-5"
         ),
         1
     );
@@ -169,16 +169,16 @@ fn a_trace_shows_the_cut_the_reuse_and_the_verdict_on_their_tracks() {
         on(
             track("worker-2", "network"),
             "i",
-            "admits the SYN of sleep-v2-3-3 as identity 258"
+            "admits the SYN of sleep-v2-3-5 as identity 258"
         ),
         1
     );
     assert_eq!(
-        on(track("worker-2", "Cilium agent"), "f", "sleep-v2-3-3: 10.244.1.124"),
+        on(track("worker-2", "Cilium agent"), "f", "sleep-v2-3-5: 10.244.1.228"),
         0
     );
     assert_eq!(
-        on(track("worker-3", "Cilium agent"), "f", "sleep-v2-3-3: 10.244.1.124"),
+        on(track("worker-3", "Cilium agent"), "f", "sleep-v2-3-5: 10.244.1.228"),
         1
     );
     assert!(on(track("control plane", "API server"), "X", "lost: ") > 0);
