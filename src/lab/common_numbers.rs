@@ -1,9 +1,10 @@
 //! Whether two results share their random numbers, and what else differs between them.
 //!
-//! Equal replications of two results meet the same misfortunes if seed, seed group and scheme of random numbers are equal;
-//! everything else may differ, and is told. What is made of it belongs to `compare`.
+//! Equal replications of two results meet the same misfortunes if seed, seed group, scheme and sharing of random numbers
+//! are equal; everything else may differ, and is told, the files of inputs by name. What is made of it belongs to `compare`.
 
-use super::manifest::Manifest;
+use super::manifest::{Input, Manifest};
+use super::plan::RandomNumbers;
 
 /// What differs between two results: first what ends the pairing, then what else a reader should know.
 #[must_use]
@@ -18,6 +19,13 @@ pub fn differences_of(a: &Manifest, b: &Manifest) -> (Vec<String>, Vec<String>) 
     }
     if a.random_scheme != b.random_scheme {
         breaking.push(said("scheme of random numbers", &a.random_scheme, &b.random_scheme));
+    }
+    if a.random_numbers != b.random_numbers {
+        let word = |of: &Manifest| match of.random_numbers {
+            RandomNumbers::Common => "common",
+            RandomNumbers::Independent => "independent",
+        };
+        breaking.push(said("random numbers", &word(a), &word(b)));
     }
     let short = |digest: &str| digest.get(..12).unwrap_or(digest).to_owned();
     let texts = [
@@ -39,5 +47,22 @@ pub fn differences_of(a: &Manifest, b: &Manifest) -> (Vec<String>, Vec<String>) 
     ];
     let differing = texts.iter().filter(|(_, a, b)| a != b);
     others.extend(differing.map(|(what, a, b)| said(what, a, b)));
+    // Draws are addressed by names: what only one of them describes shifts nothing of what both do.
+    let lacks = |of: &Manifest, input: &Input| !of.inputs.iter().any(|other| other == input);
+    let mut files: Vec<&str> = a
+        .inputs
+        .iter()
+        .filter(|input| lacks(b, input))
+        .map(|i| i.name.as_str())
+        .collect();
+    files.extend(b.inputs.iter().filter(|input| lacks(a, input)).map(|i| i.name.as_str()));
+    files.sort_unstable();
+    files.dedup();
+    if !files.is_empty() {
+        others.push(format!(
+            "files {}; equal replications share the random draws of the workloads that both have",
+            files.join(", ")
+        ));
+    }
     (breaking, others)
 }
