@@ -37,5 +37,5 @@ pub fn measures(plan: &Plan, design: &PlannedDesign) -> Vec<(String, Measure)> {
         numbers: &numbers,
     };
     let sets = measure_sets().into_iter();
-    sets.flat_map(|set| set.estimate(context, &mut || 0)).collect()
+    sets.flat_map(|set| set.estimate(context)).collect()
 }

@@ -14,8 +14,7 @@ use super::measures::{Better, Context, Frame};
 use super::pareto::{Pareto, pareto_sets};
 use super::plan::RandomNumbers;
 use super::result::Finished;
-use super::summary::{CONFIDENCE, LabPurpose};
-use crate::kernel::{EntityKey, RunKey};
+use super::summary::CONFIDENCE;
 use crate::scenario::margins::Margin;
 use crate::scenario::point_name::{base_of, point_of};
 use crate::stats::{Estimate, bonferroni, holm_adjusted};
@@ -158,7 +157,7 @@ pub fn compare_within(result: &Finished, asked: &Asked) -> Result<Compared, Cann
         .chain(&result.manifest.questions.margins)
         .cloned()
         .collect();
-    compared.pareto = pareto_sets(&result.manifest, &sides, &startup, &margins);
+    compared.pareto = pareto_sets(&sides, &startup, &margins);
     Ok(compared)
 }
 
@@ -302,7 +301,7 @@ fn compare_pairs(manifest: &Manifest, pairs: &[(Side<'_>, Side<'_>)], measures: 
     };
     let made: Vec<Result<DesignDifference, String>> = possible
         .into_par_iter()
-        .map(|(measure, (a, b))| difference_of(manifest.seed, measure, a, b, &how))
+        .map(|(measure, (a, b))| difference_of(measure, a, b, &how))
         .collect();
     let mut comparisons = Vec::new();
     for result in made {
@@ -340,18 +339,9 @@ fn possible<'w, 'n>(work: &[Work<'w, 'n>], how: &How) -> (Vec<Work<'w, 'n>>, Vec
     (possible, left_out)
 }
 
-/// One comparison, with random numbers of its own.
-pub(super) fn difference_of(
-    seed: u64,
-    measure: &str,
-    a: &Side<'_>,
-    b: &Side<'_>,
-    how: &How,
-) -> Result<DesignDifference, String> {
-    let key = RunKey::derive(seed, "compare", 0);
-    let entity = EntityKey::root(&format!("{measure} {} {}", a.label, b.label));
-    let mut stream = key.stream(LabPurpose::Bootstrap, entity);
-    let made = difference(measure, a.context, b.context, how, &mut || stream.bits())?;
+/// One comparison.
+pub(super) fn difference_of(measure: &str, a: &Side<'_>, b: &Side<'_>, how: &How) -> Result<DesignDifference, String> {
+    let made = difference(measure, a.context, b.context, how)?;
     let MeasureDifference {
         difference,
         smaller,

@@ -7,8 +7,7 @@ use super::differences::{How, MeasureDifference, comparable, difference};
 use super::measures::{Context, Frame};
 use super::numbers::DesignNumbers;
 use super::plan::{Plan, PlannedDesign, RandomNumbers};
-use super::summary::{CONFIDENCE, Comparison, LabPurpose};
-use crate::kernel::{EntityKey, RunKey};
+use super::summary::{CONFIDENCE, Comparison};
 use crate::scenario::point_name::{base_of, point_of};
 
 /// The design that the others are compared with.
@@ -51,9 +50,7 @@ pub fn compare(plan: &Plan, numbers: &[DesignNumbers]) -> Vec<Comparison> {
             let (a, b) = (context(design), context(control));
             comparable(measure, a, b, &how).ok()?;
             let names = (&a.design.name, &b.design.name);
-            let entity = EntityKey::root(&format!("{measure} {} {}", names.0, names.1));
-            let mut stream = RunKey::derive(plan.seed, "comparison", 0).stream(LabPurpose::Bootstrap, entity);
-            let made = difference(measure, a, b, &how, &mut || stream.bits()).ok()?;
+            let made = difference(measure, a, b, &how).ok()?;
             Some(comparison(measure, names, made))
         })
         .collect();

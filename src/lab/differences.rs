@@ -7,13 +7,12 @@
 use std::cmp::Ordering;
 
 use super::measures::definition::OfRun;
-use super::measures::{Better, Context, Definition, Presence, Uniform, Value, definition_of};
+use super::measures::{Better, Context, Definition, Presence, Value, definition_of};
 use super::numbers::{DesignNumbers, RunNumbers};
 use crate::stats::{
-    BootstrapOptions, CommonRandomNumbers, Difference, Estimate, Observation, Outcome, PairedCounts,
-    QuantileDifference, cumulative_incidence, incidence_quantile, mean_difference, newcombe, quantile_difference,
-    ratio_difference, ratio_difference_unpaired, resamples_for, share_difference, share_of_runs, welch,
-    zero_event_upper,
+    Difference, Estimate, Observation, Outcome, PairedCounts, QuantileDifference, cumulative_incidence,
+    incidence_quantile, mean_difference, mean_difference_unpaired, newcombe, quantile_difference, ratio_difference,
+    ratio_difference_unpaired, share_difference, share_of_runs,
 };
 
 /// How two designs are compared.
@@ -51,27 +50,21 @@ pub struct MeasureDifference {
 ///
 /// # Errors
 /// In words, why it cannot be: one of them lacks the measure, or it has no interval.
-pub fn difference(
-    measure: &str,
-    a: Context<'_>,
-    b: Context<'_>,
-    how: &How,
-    uniform: Uniform<'_>,
-) -> Result<MeasureDifference, String> {
+pub fn difference(measure: &str, a: Context<'_>, b: Context<'_>, how: &How) -> Result<MeasureDifference, String> {
     comparable(measure, a, b, how)?;
     let lacking = || format!("`{measure}` is no measure");
     let left = definition_of(measure, a).ok_or_else(lacking)?;
     let right = definition_of(measure, b).ok_or_else(lacking)?;
     let pairs = Pairs::new(a.numbers, b.numbers, how.paired);
     let (difference, order) = match (&left.value, &right.value) {
-        (Value::Share(of_a), Value::Share(of_b)) => shares(&pairs, (of_a, of_b), how, uniform),
+        (Value::Share(of_a), Value::Share(of_b)) => shares(&pairs, (of_a, of_b), how),
         (Value::Mean { of: of_a, most: most_a }, Value::Mean { of: of_b, most: most_b }) => {
-            means(&pairs, (of_a, of_b), most_a.zip(*most_b), how, uniform)
+            means(&pairs, (of_a, of_b), most_a.zip(*most_b), how)
         }
-        (Value::Ratio(of_a), Value::Ratio(of_b)) => ratios(&pairs, (of_a, of_b), how, uniform),
+        (Value::Ratio(of_a), Value::Ratio(of_b)) => ratios(&pairs, (of_a, of_b), how),
         (Value::Quantile { waits: of_a, level }, Value::Quantile { waits: of_b, .. }) => {
             let horizons = (a.frame.horizon_ns, b.frame.horizon_ns);
-            quantiles(&pairs, (of_a, of_b), *level, horizons, how, uniform)
+            quantiles(&pairs, (of_a, of_b), *level, horizons, how)
         }
         _ => return Err(format!("`{measure}` is an observed extreme and has no interval")),
     };
@@ -242,34 +235,27 @@ impl<'n> Pairs<'n> {
     }
 }
 
-fn options(how: &How) -> BootstrapOptions {
-    BootstrapOptions {
-        confidence: how.confidence,
-        resamples: resamples_for(how.confidence),
-    }
-}
-
 fn scaled(values: &[f64], factor: f64) -> Vec<f64> {
     values.iter().map(|value| factor * value).collect()
 }
 
 type Both<'n, 'd, T> = (&'d OfRun<'n, T>, &'d OfRun<'n, T>);
 
-fn shares(
-    pairs: &Pairs<'_>,
-    of: Both<'_, '_, Option<bool>>,
-    how: &How,
-    uniform: Uniform<'_>,
-) -> (Difference, Vec<Ordering>) {
+fn shares(pairs: &Pairs<'_>, of: Both<'_, '_, Option<bool>>, how: &How) -> (Difference, Vec<Ordering>) {
     let (a, b) = pairs.values(of);
     let number = |list: &[bool]| -> Vec<f64> { list.iter().map(|event| f64::from(u8::from(*event))).collect() };
     let (of_a, of_b) = (number(&a), number(&b));
     let count = |list: &[bool]| (list.iter().filter(|event| **event).count() as u64, list.len() as u64);
     let difference = match (pairs.paired, how.factor == 1.0) {
         (true, true) => share_difference(&PairedCounts::from_outcomes(&a, &b), how.confidence),
-        (true, false) => mean_difference(&of_a, &of_b, how.factor, &options(how), uniform),
+        (true, false) => mean_difference(&of_a, &of_b, how.factor, Some((1.0, 1.0)), how.confidence),
         (false, true) => newcombe(count(&a), count(&b), how.confidence),
-        (false, false) => welch(&of_a, &scaled(&of_b, how.factor), how.confidence),
+        (false, false) => mean_difference_unpaired(
+            &of_a,
+            &scaled(&of_b, how.factor),
+            Some((1.0, how.factor)),
+            how.confidence,
+        ),
     };
     (difference, pairs.order(&of_a, &of_b, how.factor))
 }
@@ -279,40 +265,19 @@ fn means(
     of: Both<'_, '_, Option<f64>>,
     most: Option<(f64, f64)>,
     how: &How,
-    uniform: Uniform<'_>,
 ) -> (Difference, Vec<Ordering>) {
     let (a, b) = pairs.values(of);
-    let n = a.len().min(b.len()) as u64;
-    let nothing = a.iter().chain(&b).all(|value| *value == 0.0);
-    let difference = if let Some((most_a, most_b)) = most.filter(|_| nothing && n > 0) {
-        // Each mean is at most the share of runs that have any times the most that one can have, and that no pair had any
-        // bounds both shares.
-        let bound = zero_event_upper(n, how.confidence);
-        let method = "no exposure in either design, one-sided bounds";
-        Difference {
-            estimate: Estimate {
-                lower: bound.map(|bound| -how.factor * bound * most_b),
-                upper: bound.map(|bound| bound * most_a),
-                ..Estimate::point_only(0.0, n, how.confidence, method)
-            },
-            p_value: Some(1.0),
-            common_random_numbers: CommonRandomNumbers::NONE,
-        }
-    } else if pairs.paired {
-        mean_difference(&a, &b, how.factor, &options(how), uniform)
+    let difference = if pairs.paired {
+        mean_difference(&a, &b, how.factor, most, how.confidence)
     } else {
-        welch(&a, &scaled(&b, how.factor), how.confidence)
+        let most = most.map(|(of_a, of_b)| (of_a, how.factor * of_b));
+        mean_difference_unpaired(&a, &scaled(&b, how.factor), most, how.confidence)
     };
     let order = pairs.order(&a, &b, how.factor);
     (difference, order)
 }
 
-fn ratios(
-    pairs: &Pairs<'_>,
-    of: Both<'_, '_, (u32, u32)>,
-    how: &How,
-    uniform: Uniform<'_>,
-) -> (Difference, Vec<Ordering>) {
+fn ratios(pairs: &Pairs<'_>, of: Both<'_, '_, (u32, u32)>, how: &How) -> (Difference, Vec<Ordering>) {
     let counts = |numbers: &DesignNumbers, runs: &[u32], of: &OfRun<'_, (u32, u32)>| -> Vec<(u64, u64)> {
         let each = runs.iter().map(|run| of(&numbers.runs[*run as usize]));
         each.map(|(events, units)| (events.into(), units.into())).collect()
@@ -336,7 +301,7 @@ fn ratios(
     let share = |(events, units): &(u64, u64)| *events as f64 / *units as f64;
     let order = both.map(|(a, b)| share(a).total_cmp(&(how.factor * share(b))));
     let order = order.collect();
-    (ratio_difference(&a, &b, how.factor, &options(how), uniform), order)
+    (ratio_difference(&a, &b, how.factor, how.confidence), order)
 }
 
 fn quantiles(
@@ -345,19 +310,15 @@ fn quantiles(
     level: f64,
     horizon_ns: (u64, u64),
     how: &How,
-    uniform: Uniform<'_>,
 ) -> (Difference, Vec<Ordering>) {
     let a = renumbered(of.0, &pairs.runs_a);
     let b = renumbered(of.1, &pairs.runs_b);
-    let number = |runs: &[u32]| u32::try_from(runs.len()).unwrap_or(u32::MAX);
     let options = QuantileDifference {
         level,
         factor: how.factor,
-        runs: (number(&pairs.runs_a), number(&pairs.runs_b)),
         paired: pairs.paired,
         horizon_ns,
         confidence: how.confidence,
-        resamples: resamples_for(how.confidence),
     };
     let order = if pairs.paired {
         let runs = pairs.runs_a.len();
@@ -369,7 +330,7 @@ fn quantiles(
     } else {
         Vec::new()
     };
-    (quantile_difference(&a, &b, &options, uniform), order)
+    (quantile_difference(&a, &b, &options), order)
 }
 
 /// The waits of the runs that count, with their places among those in place of replications.

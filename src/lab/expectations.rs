@@ -14,8 +14,7 @@ use super::differences::{How, difference};
 use super::measures::{Context, Frame, Presence, definition_of};
 use super::numbers::DesignNumbers;
 use super::plan::Plan;
-use super::summary::{CONFIDENCE, DesignSummary, LabPurpose};
-use crate::kernel::{EntityKey, RunKey};
+use super::summary::{CONFIDENCE, DesignSummary};
 use crate::scenario::claim::{Claim, Relation};
 use crate::scenario::expectations::Expected;
 use crate::scenario::point_name::{base_of, point_of};
@@ -163,8 +162,7 @@ impl Evaluation<'_> {
                 if let Presence::Absent(why) = definition.presence {
                     return Err(format!("`{name}` has no `{}`: {why}", claim.measure));
                 }
-                let mut stream = self.stream(&format!("{} {name}", claim.measure));
-                definition.estimate(self.frame, &self.numbers[index], &mut || stream.bits())
+                definition.estimate(self.frame, &self.numbers[index])
             }
         };
         Ok(Held {
@@ -197,9 +195,8 @@ impl Evaluation<'_> {
             absent_counts: false,
         };
         let other = &self.plan.designs[partner].name;
-        let mut stream = self.stream(&format!("{} {name} {} {other}", claim.measure, reference.factor));
         let (a, b) = (self.context(index), self.context(partner));
-        let seen = difference(&claim.measure, a, b, &how, &mut || stream.bits())?;
+        let seen = difference(&claim.measure, a, b, &how)?;
         let factor = match reference.factor {
             1.0 => String::new(),
             factor => format!("{factor} * "),
@@ -215,11 +212,6 @@ impl Evaluation<'_> {
             method: estimate.method,
             n: estimate.n,
         })
-    }
-
-    fn stream(&self, of: &str) -> crate::kernel::Stream {
-        let key = RunKey::derive(self.plan.seed, "expectation", 0);
-        key.stream(LabPurpose::Bootstrap, EntityKey::root(of))
     }
 }
 

@@ -10,7 +10,6 @@ use serde::Serialize;
 
 use super::compare::{ACCESS, DesignDifference, REQUESTS, Side, difference_of};
 use super::differences::{How, comparable};
-use super::manifest::Manifest;
 use super::measures::{Presence, definition_of};
 use super::summary::CONFIDENCE;
 use crate::scenario::margins::Margin;
@@ -120,7 +119,7 @@ impl Shown {
 }
 
 /// The Pareto set of each point of the factors that has several designs to choose from.
-pub(super) fn pareto_sets(manifest: &Manifest, sides: &[Side<'_>], startup: &str, margins: &[Margin]) -> Vec<Pareto> {
+pub(super) fn pareto_sets(sides: &[Side<'_>], startup: &str, margins: &[Margin]) -> Vec<Pareto> {
     let mut points: Vec<&str> = Vec::new();
     for side in sides {
         let point = point_of(side.label());
@@ -132,15 +131,14 @@ pub(super) fn pareto_sets(manifest: &Manifest, sides: &[Side<'_>], startup: &str
         let there = || sides.iter().filter(|side| point_of(side.label()) == point);
         let (unharmed, choices): (Vec<_>, Vec<_>) = there().partition(|side| side.context.design.cuts_nothing);
         match choices.is_empty() {
-            false => pareto_set(manifest, point, &choices, &unharmed, startup, margins),
-            true => pareto_set(manifest, point, &unharmed, &[], startup, margins),
+            false => pareto_set(point, &choices, &unharmed, startup, margins),
+            true => pareto_set(point, &unharmed, &[], startup, margins),
         }
     });
     sets.collect()
 }
 
 fn pareto_set(
-    manifest: &Manifest,
     point: &str,
     sides: &[&Side<'_>],
     left_out: &[&Side<'_>],
@@ -182,7 +180,7 @@ fn pareto_set(
         .map(|((a, b), of)| match of.margin {
             None => exactly(exact(sides[*a], &of.name), exact(sides[*b], &of.name)),
             Some(_) if [a, b].iter().all(|side| is_absent(sides[**side], &of.name)) => exactly(Some(0.0), Some(0.0)),
-            Some(margin) => difference_of(manifest.seed, &of.name, sides[*a], sides[*b], &how)
+            Some(margin) => difference_of(&of.name, sides[*a], sides[*b], &how)
                 .map_or(Shown::default(), |difference| shown(&difference, margin)),
         })
         .collect();

@@ -8,8 +8,7 @@ use super::differences::ordered_per_run;
 use super::measures::{Context, Frame, definition_of};
 use super::plan::RandomNumbers;
 use super::result::Finished;
-use super::summary::{CONFIDENCE, LabPurpose, Measure};
-use crate::kernel::{EntityKey, RunKey};
+use super::summary::{CONFIDENCE, Measure};
 use crate::stats::no_effect::{Effect, friedman, kruskal_wallis};
 use crate::stats::{Estimate, bonferroni, ratio_of_sums, share_of_runs};
 
@@ -95,9 +94,6 @@ impl<'r> Points<'r> {
             confidence: bonferroni(CONFIDENCE, among),
             ..self.frame.clone()
         };
-        let entity = EntityKey::root(&format!("{measure} {design}"));
-        let key = RunKey::derive(self.result.manifest.seed, "points", 0);
-        let mut stream = key.stream(LabPurpose::Bootstrap, entity);
-        Some(definition_of(measure, context)?.estimate(&frame, context.numbers, &mut || stream.bits()))
+        Some(definition_of(measure, context)?.estimate(&frame, context.numbers))
     }
 }

@@ -12,25 +12,9 @@ use super::measures::{Context, Frame, MeasureSet, measure_sets};
 use super::numbers::DesignNumbers;
 use super::plan::Plan;
 use super::summary::{CONFIDENCE, Measure};
-use crate::kernel::{EntityKey, Purpose, RunKey};
 use crate::scenario::Stopping;
 use crate::scenario::stopping::Target;
 use crate::stats::{Estimate, checkpoints};
-
-/// What looks draw random numbers for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum LookPurpose {
-    /// Resampling runs.
-    Bootstrap,
-}
-
-impl Purpose for LookPurpose {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Bootstrap => "lab.look",
-        }
-    }
-}
 
 /// What a look decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -134,7 +118,7 @@ impl<'a> Looks<'a> {
 
     /// Looks at the first `replications` runs of every design. `next_fits` says whether the time suffices for the next stage.
     pub fn look(&mut self, replications: u64, numbers: &[DesignNumbers], next_fits: bool) -> (&Look, Verdict) {
-        let estimated = self.estimate(replications, numbers);
+        let estimated = self.estimate(numbers);
         let rule = &self.record.rule;
         let mut intervals = Vec::new();
         let mut each_reached = !rule.until.is_empty();
@@ -170,11 +154,10 @@ impl<'a> Looks<'a> {
     }
 
     /// Estimates of the named measures by design and name.
-    fn estimate(&mut self, replications: u64, numbers: &[DesignNumbers]) -> Vec<(usize, String, Measure)> {
+    fn estimate(&mut self, numbers: &[DesignNumbers]) -> Vec<(usize, String, Measure)> {
         if self.record.rule.until.is_empty() {
             return Vec::new();
         }
-        let key = RunKey::derive(self.plan.seed, "look", replications);
         let all = || (0..numbers.len()).flat_map(|design| (0..self.sets.len()).map(move |set| (design, set)));
         let work: Vec<(usize, usize)> = match &self.wanted {
             Some(wanted) => wanted.iter().copied().collect(),
@@ -186,14 +169,12 @@ impl<'a> Looks<'a> {
             .into_par_iter()
             .flat_map_iter(|(design, set)| {
                 let planned = &self.plan.designs[design];
-                let entity = EntityKey::root(&format!("{} {}", self.sets[set].name, planned.name));
-                let mut stream = key.stream(LookPurpose::Bootstrap, entity);
                 let context = Context {
                     frame: &frame,
                     design: planned,
                     numbers: &numbers[design],
                 };
-                let measures = self.sets[set].estimate(context, &mut || stream.bits());
+                let measures = self.sets[set].estimate(context);
                 let found = measures.into_iter().filter(|(name, _)| named(name));
                 found
                     .map(move |(name, measure)| (design, set, name, measure))
@@ -241,6 +222,7 @@ fn interval(target: &Target, design: &str, measure: &Measure) -> Interval {
         confidence: measure.confidence.unwrap_or(CONFIDENCE),
         method: measure.method.clone(),
         n: measure.n,
+        caveat: measure.caveat,
     };
     Interval {
         design: design.to_owned(),

@@ -1,8 +1,7 @@
 //! `summary.json`: estimates per design, each with its estimand in words, and comparisons of designs.
 //!
 //! The shape is that of `ARCHITECTURE.md`; how it looks on a terminal or on a page belongs to `report`. Estimates are
-//! made in parallel and put together in the order of designs and measures; the random numbers of a bootstrap have an
-//! address of their own, so no estimate depends on another.
+//! made in parallel and put together in the order of designs and measures; none depends on another.
 
 use indexmap::IndexMap;
 use rayon::prelude::*;
@@ -13,26 +12,10 @@ use super::expectations::{Expectation, evaluate};
 use super::measures::{Context, Frame, MeasureSet, measure_sets};
 use super::numbers::DesignNumbers;
 use super::plan::Plan;
-use crate::kernel::{EntityKey, Purpose, RunKey};
-use crate::stats::Estimate;
+use crate::stats::{Caveat, Estimate};
 
 /// Nominal coverage of all intervals.
 pub const CONFIDENCE: f64 = 0.95;
-
-/// What the laboratory draws random numbers for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum LabPurpose {
-    /// Resampling runs.
-    Bootstrap,
-}
-
-impl Purpose for LabPurpose {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Bootstrap => "lab.bootstrap",
-        }
-    }
-}
 
 /// All estimates of an experiment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -89,6 +72,9 @@ pub struct Measure {
     pub method: String,
     /// Independent units, mostly runs.
     pub n: u64,
+    /// What a reader must know besides: `few_runs`, `never` or `beyond_horizon`; absent if nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caveat: Option<Caveat>,
 }
 
 impl Measure {
@@ -102,6 +88,7 @@ impl Measure {
             confidence,
             method,
             n,
+            caveat,
         } = estimate;
         let (estimand, unit) = (estimand.into(), unit.to_owned());
         Self {
@@ -113,6 +100,7 @@ impl Measure {
             confidence: Some(confidence),
             method,
             n,
+            caveat,
         }
     }
 
@@ -128,6 +116,7 @@ impl Measure {
             confidence: None,
             method: "observed extreme".to_owned(),
             n,
+            caveat: None,
         }
     }
 }
@@ -164,7 +153,6 @@ pub struct Comparison {
 /// Makes all estimates.
 #[must_use]
 pub fn summarize(plan: &Plan, numbers: &[DesignNumbers]) -> Summary {
-    let key = RunKey::derive(plan.seed, "bootstrap", 0);
     let sets = measure_sets();
     let frame = Frame::of_plan(plan);
     let work: Vec<(usize, &MeasureSet)> = (0..plan.designs.len())
@@ -173,15 +161,12 @@ pub fn summarize(plan: &Plan, numbers: &[DesignNumbers]) -> Summary {
     let estimated: Vec<(usize, Vec<(String, Measure)>)> = work
         .into_par_iter()
         .map(|(design, set)| {
-            let name = &plan.designs[design].name;
-            let entity = EntityKey::root(&format!("{} {name}", set.name));
-            let mut stream = key.stream(LabPurpose::Bootstrap, entity);
             let context = Context {
                 frame: &frame,
                 design: &plan.designs[design],
                 numbers: &numbers[design],
             };
-            (design, set.estimate(context, &mut || stream.bits()))
+            (design, set.estimate(context))
         })
         .collect();
     let blank = |(design, numbers): (&super::PlannedDesign, &DesignNumbers)| DesignSummary {

@@ -1,21 +1,16 @@
 //! The synthetic studies of differences between two designs, for the table of coverages: those of `compare` and of expectations
 //! that name two designs, for equal runs and for independent ones.
 
-use super::bootstrap::BootstrapOptions;
-use super::coverage_studies::STUDIES_BOOTSTRAP;
-use super::coverage_table::{CONFIDENCE, Claim, Row, STUDIES, row};
-use super::paired_quantile::{QuantileDifference, quantile_difference};
+use super::coverage_studies::{FAMILY, STUDIES_SLOW};
+use super::coverage_table::{CONFIDENCE, Claim, Row, STUDIES, holds, row, row_at};
+use super::difference::interval_of_mean;
 use super::testing::Words;
 use super::*;
 
 use Claim::{AtLeast, Below, Nominal};
 
-/// Studies of the slowest interval, which resamples two samples of waits.
-const STUDIES_QUANTILE: u32 = 1_000;
-const OPTIONS: BootstrapOptions = BootstrapOptions {
-    confidence: CONFIDENCE,
-    resamples: 400,
-};
+/// Studies of the slowest interval, that of a difference of two quantiles.
+const STUDIES_QUANTILE: u32 = 200;
 
 /// All rows.
 pub(super) fn differences() -> Vec<Row> {
@@ -27,38 +22,131 @@ pub(super) fn differences() -> Vec<Row> {
 }
 
 fn of_means() -> Vec<Row> {
+    // Of a thousand pairs so many differ, by an exponential amount of either sign, or of one sign only.
+    let either = |share: f64| {
+        move |words: &mut Words| match words.uniform() {
+            u if u < 0.5 * share => words.exponential(),
+            u if u < share => -words.exponential(),
+            _ => 0.0,
+        }
+    };
+    let one_sign = |share: f64| {
+        move |words: &mut Words| {
+            if words.uniform() < share {
+                words.exponential()
+            } else {
+                0.0
+            }
+        }
+    };
+    let heavy = |words: &mut Words| libm::exp(1.5 * words.normal()) - libm::exp(1.5 * words.normal());
+    let normal = |words: &mut Words| 0.5 + words.normal();
     vec![
-        row(
-            "paired t",
-            "12 runs, normal, correlation 0.9",
-            Nominal,
-            STUDIES,
-            0.5,
-            |words| {
-                let (mut a, mut b) = ([0.0; 12], [0.0; 12]);
-                for run in 0..12 {
-                    let shared = 3.0 * words.normal();
-                    a[run] = 0.5 + shared + words.normal();
-                    b[run] = shared + words.normal();
-                }
-                paired_t(&a, &b, CONFIDENCE).difference
-            },
+        mean("30 pairs, normal", Nominal, 30, 0.5, CONFIDENCE, normal),
+        mean("1000 pairs, normal", Nominal, 1000, 0.5, CONFIDENCE, normal),
+        mean("300 pairs, exponential", Nominal, 300, 1.0, CONFIDENCE, |words| {
+            words.exponential()
+        }),
+        mean(
+            "1000 pairs, 4 differ, either way",
+            AtLeast,
+            1000,
+            0.0,
+            CONFIDENCE,
+            either(0.004),
         ),
-        row(
-            "paired t",
-            "1000 runs, exponential minus half of it",
+        mean(
+            "1000 pairs, 8 differ, either way",
+            AtLeast,
+            1000,
+            0.0,
+            CONFIDENCE,
+            either(0.008),
+        ),
+        mean(
+            "1000 pairs, 20 differ, either way",
             Nominal,
-            STUDIES,
-            0.5,
-            |words| {
-                let (a, b): (Vec<f64>, Vec<f64>) = (0..1000)
-                    .map(|_| words.exponential())
-                    .map(|shared| (shared, 0.5 * shared))
-                    .unzip();
-                paired_t(&a, &b, CONFIDENCE).difference
-            },
+            1000,
+            0.0,
+            CONFIDENCE,
+            either(0.02),
+        ),
+        mean(
+            "1000 pairs, 40 differ, either way",
+            Nominal,
+            1000,
+            0.0,
+            CONFIDENCE,
+            either(0.04),
+        ),
+        mean(
+            "1000 pairs, 4 differ, either way",
+            AtLeast,
+            1000,
+            0.0,
+            FAMILY,
+            either(0.004),
+        ),
+        mean(
+            "1000 pairs, 20 differ, either way",
+            AtLeast,
+            1000,
+            0.0,
+            FAMILY,
+            either(0.02),
+        ),
+        mean(
+            "1000 pairs, 40 differ, either way",
+            AtLeast,
+            1000,
+            0.0,
+            FAMILY,
+            either(0.04),
+        ),
+        mean(
+            "1000 pairs, 8 differ, one way",
+            Below,
+            1000,
+            0.008,
+            CONFIDENCE,
+            one_sign(0.008),
+        ),
+        mean(
+            "1000 pairs, 40 differ, one way",
+            Nominal,
+            1000,
+            0.04,
+            CONFIDENCE,
+            one_sign(0.04),
+        ),
+        mean("100 pairs, two heavy tails", AtLeast, 100, 0.0, CONFIDENCE, heavy),
+        mean("1000 pairs, two heavy tails", Nominal, 1000, 0.0, CONFIDENCE, heavy),
+        mean("100 pairs, two heavy tails", AtLeast, 100, 0.0, FAMILY, heavy),
+        mean(
+            "300 pairs, 0 in seven of ten, else exponential",
+            Nominal,
+            300,
+            0.3,
+            CONFIDENCE,
+            one_sign(0.3),
         ),
     ]
+}
+
+/// A row of mean differences; 1000 values with 20,000 studies would take minutes.
+fn mean(
+    study: &'static str,
+    claim: Claim,
+    pairs: usize,
+    truth: f64,
+    confidence: f64,
+    value: impl Fn(&mut Words) -> f64 + Sync,
+) -> Row {
+    row_at("mean difference", study, claim, STUDIES_SLOW, confidence, |words| {
+        let values: Vec<f64> = (0..pairs).map(|_| value(words)).collect();
+        let (lower, upper) = interval_of_mean(&values, confidence);
+        lower <= truth && truth <= upper
+    })
 }
 
 /// Counts of pairs of runs in which one design, the other, or neither had the event.
@@ -74,60 +162,67 @@ fn counts(words: &mut Words, n: u64, a_only: f64, b_only: f64) -> PairedCounts {
 }
 
 fn of_shares() -> Vec<Row> {
-    let plain = |n: u64, a_only: f64, b_only: f64| {
-        move |words: &mut Words| agresti_min(&counts(words, n, a_only, b_only), CONFIDENCE)
-    };
-    let as_in_results = |n: u64, a_only: f64, b_only: f64| {
-        move |words: &mut Words| share_difference(&counts(words, n, a_only, b_only), CONFIDENCE).estimate
+    let difference = |study, claim, n: u64, a_only: f64, b_only: f64, confidence| {
+        row_at(
+            "difference of shares",
+            study,
+            claim,
+            STUDIES_SLOW,
+            confidence,
+            move |words| {
+                let counts = counts(words, n, a_only, b_only);
+                holds(&share_difference(&counts, confidence).estimate, a_only - b_only)
+            },
+        )
     };
     vec![
-        row(
-            "Agresti-Min",
+        difference(
             "1000 runs, 10 % and 5 % discordant",
             Nominal,
-            STUDIES,
+            1000,
+            0.10,
             0.05,
-            plain(1000, 0.10, 0.05),
+            CONFIDENCE,
         ),
-        row(
-            "Agresti-Min",
+        difference(
             "200 runs, 3 % discordant either way",
             AtLeast,
-            STUDIES,
-            0.0,
-            plain(200, 0.03, 0.03),
+            200,
+            0.03,
+            0.03,
+            CONFIDENCE,
         ),
-        row(
-            "Agresti-Min",
+        difference(
             "1000 runs, 31 % discordant, one way only",
             Nominal,
-            STUDIES,
+            1000,
             0.31,
-            plain(1000, 0.31, 0.0),
+            0.0,
+            CONFIDENCE,
         ),
-        row(
-            "difference of shares as in results",
-            "1000 runs, 0.6 % and 0.2 % discordant: the counts choose Tango or Agresti-Min",
+        difference(
+            "1000 runs, 0.6 % and 0.2 % discordant",
             Nominal,
-            STUDIES,
-            0.004,
-            as_in_results(1000, 0.006, 0.002),
+            1000,
+            0.006,
+            0.002,
+            CONFIDENCE,
         ),
-        row(
-            "difference of shares as in results",
+        difference(
             "1000 runs, 0.4 % discordant, one way only",
             Below,
-            STUDIES,
+            1000,
             0.004,
-            as_in_results(1000, 0.004, 0.0),
-        ),
-        row(
-            "difference of shares as in results",
-            "200 runs, 20 % discordant either way",
-            Nominal,
-            STUDIES,
             0.0,
-            as_in_results(200, 0.2, 0.2),
+            CONFIDENCE,
+        ),
+        difference(
+            "1000 runs, 2 % discordant either way",
+            Nominal,
+            1000,
+            0.02,
+            0.02,
+            FAMILY,
         ),
     ]
 }
@@ -138,7 +233,7 @@ fn of_pods() -> Vec<Row> {
             "difference of ratios of sums",
             "80 runs of 6 to 14 pods, both designs slow by the same misfortune",
             Nominal,
-            STUDIES_BOOTSTRAP,
+            STUDIES_SLOW,
             0.15,
             |words| {
                 let (mut a, mut b) = (Vec::new(), Vec::new());
@@ -148,11 +243,11 @@ fn of_pods() -> Vec<Row> {
                     a.push((words.binomial(pods, 0.6 * misfortune + 0.05), pods));
                     b.push((words.binomial(pods, 0.3 * misfortune + 0.05), pods));
                 }
-                ratio_difference(&a, &b, 1.0, &OPTIONS, &mut || words.word()).estimate
+                ratio_difference(&a, &b, 1.0, CONFIDENCE).estimate
             },
         ),
         row(
-            "difference of p90 of waits, the same runs resampled",
+            "difference of p90 of waits, the same runs",
             "100 runs of 5 pods, both designs slow by the same misfortune",
             AtLeast,
             STUDIES_QUANTILE,
@@ -160,7 +255,7 @@ fn of_pods() -> Vec<Row> {
             |words| quantiles(words, true),
         ),
         row(
-            "difference of p90 of waits, resampled apart",
+            "difference of p90 of waits, independent runs",
             "100 runs of 5 pods, two designs without anything in common",
             Nominal,
             STUDIES_QUANTILE,
@@ -189,13 +284,11 @@ fn quantiles(words: &mut Words, paired: bool) -> Estimate {
     let options = QuantileDifference {
         level: 0.9,
         factor: 1.0,
-        runs: (100, 100),
         paired,
         horizon_ns: (1_000_000_000_000, 1_000_000_000_000),
         confidence: CONFIDENCE,
-        resamples: OPTIONS.resamples,
     };
-    quantile_difference(&a, &b, &options, &mut || words.word()).estimate
+    quantile_difference(&a, &b, &options).estimate
 }
 
 fn independent() -> Vec<Row> {
@@ -223,15 +316,15 @@ fn independent() -> Vec<Row> {
             },
         ),
         row(
-            "Welch",
+            "difference of independent means",
             "40 and 70 independent runs, normal, one with three times the spread",
             Nominal,
             STUDIES,
             1.0,
             |words| {
-                let a: Vec<f64> = (0..40).map(|_| 1.0 + 3.0 * words.normal()).collect();
-                let b: Vec<f64> = (0..70).map(|_| words.normal()).collect();
-                welch(&a, &b, CONFIDENCE).estimate
+                let a: Vec<f64> = (0..40).map(|_| 31.0 + 3.0 * words.normal()).collect();
+                let b: Vec<f64> = (0..70).map(|_| 30.0 + words.normal()).collect();
+                mean_difference_unpaired(&a, &b, None, CONFIDENCE).estimate
             },
         ),
     ]

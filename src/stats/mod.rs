@@ -1,7 +1,7 @@
 //! Estimators with intervals: pure functions from recorded numbers to an [`Estimate`].
 //!
-//! Nothing here knows a simulator, a clock, a file or a random generator; what needs randomness
-//! takes a source of uniform 64-bit words from the caller. This file only lists the parts and holds
+//! Nothing here knows a simulator, a clock, a file or a random generator: all intervals have formulas, so equal numbers
+//! have equal intervals. This file only lists the parts and holds
 //! the type that all of them return. Start with `proportion.rs` for the simplest example.
 //!
 //! Habits shared by all parts: the run is the sampling unit; a bound that the data cannot give is
@@ -9,11 +9,10 @@
 //! outside (0, 1), more events than trials) are assertions. Logarithms and powers come from `libm`,
 //! so results are equal to the bit on every platform.
 
+mod agree;
 pub mod beta;
-pub mod bootstrap;
 pub mod difference;
 pub mod incidence;
-mod incidence_pass;
 pub mod mean;
 pub mod multiple;
 pub mod no_effect;
@@ -23,12 +22,10 @@ pub mod paired_ratio;
 pub mod paired_share;
 pub mod per_unit;
 pub mod proportion;
-pub mod quantile;
-pub mod rate;
 pub mod ratio;
-pub mod restricted_mean;
 pub mod sequential;
 pub mod special;
+mod subject_share;
 pub mod survival;
 pub mod unpaired;
 
@@ -47,26 +44,32 @@ mod coverage_waits;
 #[cfg(test)]
 mod testing;
 
-pub use bootstrap::BootstrapOptions;
-pub use difference::{Difference, mean_difference, resamples_for};
+pub use difference::{Difference, mean_difference};
 pub use incidence::{IncidenceAnalysis, IncidenceOptions};
 pub use mean::{mean_of_runs, mean_t};
 pub use multiple::{bonferroni, holm_adjusted};
-pub use paired::{CommonRandomNumbers, PairedCounts, agresti_min, common_random_numbers, paired_t};
+pub use paired::{CommonRandomNumbers, PairedCounts, common_random_numbers};
 pub use paired_quantile::{QuantileDifference, quantile_difference};
 pub use paired_ratio::ratio_difference;
-pub use paired_share::{mcnemar_exact, share_difference, tango};
+pub use paired_share::{mcnemar_exact, share_difference};
 pub use per_unit::mean_per_unit;
-pub use proportion::{clopper_pearson, share_of_runs, wilson, zero_event_upper};
-pub use quantile::quantile_order_statistic;
-pub use rate::poisson_rate;
-pub use ratio::{design_effect, ratio_of_sums};
-pub use restricted_mean::restricted_mean;
+pub use proportion::{share_of_runs, wilson, zero_event_upper};
+pub use ratio::ratio_of_sums;
 pub use sequential::{Precision, checkpoints};
-pub use survival::{
-    CurvePoint, NeverShare, Observation, Outcome, cumulative_incidence, incidence_quantile, kaplan_meier, never_share,
-};
-pub use unpaired::{fisher_exact, newcombe, ratio_difference_unpaired, welch};
+pub use survival::{CurvePoint, Observation, Outcome, cumulative_incidence, incidence_quantile};
+pub use unpaired::{fisher_exact, mean_difference_unpaired, newcombe, ratio_difference_unpaired};
+
+/// What a reader must know of an estimate besides its numbers; `method` says it in words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Caveat {
+    /// The estimate rests on so few runs that its interval may be too short, or lacks a bound.
+    FewRuns,
+    /// A quantile that no horizon would show: more subjects end otherwise than it leaves room for.
+    Never,
+    /// A quantile that was not reached within the horizon; a longer one may show it.
+    BeyondHorizon,
+}
 
 /// One estimate with its interval.
 ///
@@ -85,6 +88,9 @@ pub struct Estimate {
     pub method: String,
     /// Independent units behind the estimate: runs, or values of an independent sample.
     pub n: u64,
+    /// What a reader must know besides, if anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caveat: Option<Caveat>,
 }
 
 impl Estimate {
@@ -113,7 +119,15 @@ impl Estimate {
             confidence,
             method,
             n,
+            caveat: None,
         }
+    }
+
+    /// Adds a warning to the method, and the first one as the caveat.
+    fn warn(&mut self, caveat: Caveat, words: &str) {
+        self.method.push_str(", ");
+        self.method.push_str(words);
+        self.caveat.get_or_insert(caveat);
     }
 }
 

@@ -1,11 +1,8 @@
-//! Comparison of two designs run by run under common random numbers: paired means, paired 0/1
-//! outcomes, and what the common numbers gained. Comparisons of independent designs or of more than
-//! two designs do not belong here. All differences are A − B.
+//! What two designs share run by run under common random numbers: counts of paired 0/1 outcomes, and what the common numbers
+//! gained. The differences themselves are in `difference.rs` and the files beside it. All differences are A − B.
 
-use super::mean::{mean_t, moments};
-use super::proportion::{share_of_runs, zero_event_upper};
-use super::special::normal_critical;
-use super::{Estimate, count, error_level};
+use super::count;
+use super::mean::moments;
 
 /// How much common random numbers helped.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -23,41 +20,6 @@ impl CommonRandomNumbers {
         correlation: None,
         variance_reduction: None,
     };
-}
-
-/// A paired comparison of means.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct PairedMean {
-    /// E\[Y_A − Y_B\] with its paired t interval, in the unit of the values.
-    pub difference: Estimate,
-    /// P(Y_A > Y_B): a mean can hide that the tails are the other way round.
-    pub share_a_larger: Estimate,
-    /// P(Y_A < Y_B). The two shares do not add up to 1 if there are ties.
-    pub share_b_larger: Estimate,
-    /// Correlation and variance reduction.
-    pub common_random_numbers: CommonRandomNumbers,
-}
-
-/// Paired t interval for the mean of the run-by-run differences A − B, in the unit of the values.
-///
-/// D̄ ± t · s_D / √R (Student 1908). `a[r]` and `b[r]` must come from the same replication. Assumes
-/// independent replications and a nearly normal mean difference; the two designs may be correlated
-/// in any way. Fewer than two pairs, or equal differences, give no bounds. Panics if the lengths
-/// differ or a value is not finite.
-pub fn paired_t(a: &[f64], b: &[f64], confidence: f64) -> PairedMean {
-    let differences = differences(a, b);
-    let mut difference = mean_t(&differences, confidence);
-    difference.method.insert_str(0, "paired differences, ");
-    let share = |larger: fn(f64) -> bool| {
-        let events = differences.iter().filter(|value| larger(**value)).count() as u64;
-        share_of_runs(events, differences.len() as u64, confidence)
-    };
-    PairedMean {
-        difference,
-        share_a_larger: share(|value| value > 0.0),
-        share_b_larger: share(|value| value < 0.0),
-        common_random_numbers: common_random_numbers(a, b),
-    }
 }
 
 /// Correlation of two designs and variance reduction of their difference (Glasserman & Yao 1992).
@@ -130,35 +92,6 @@ impl PairedCounts {
     }
 }
 
-/// Interval for the difference of two paired probabilities P_A − P_B, dimensionless (Agresti & Min
-/// 2005).
-///
-/// With b' = b + ½ and c' = c + ½ (b = A only, c = B only) and n' = n + 2: centre (b' − c')/n',
-/// SE = √(b' + c' − (b' − c')²/n') / n'. The estimate is the plain (b − c)/n. Assumes independent
-/// replications. Without any discordant run the interval is ±(1 − α^(1/n)), the bound on either
-/// discordance.
-pub fn agresti_min(counts: &PairedCounts, confidence: f64) -> Estimate {
-    error_level(confidence);
-    let n = counts.n();
-    let Some(bound) = zero_event_upper(n, confidence) else {
-        return Estimate::not_estimable(0, confidence, "no data");
-    };
-    if counts.a_only == 0 && counts.b_only == 0 {
-        let method = "no discordant run, one-sided bound on each discordance";
-        return Estimate::new(Some(0.0), (Some(-bound), Some(bound)), n, confidence, method);
-    }
-    let (b, c) = (count(counts.a_only), count(counts.b_only));
-    let adjusted = count(n) + 2.0;
-    let centre = (b - c) / adjusted;
-    let spread = b + c + 1.0 - (b - c) * (b - c) / adjusted;
-    let half_width = normal_critical(confidence) * spread.sqrt() / adjusted;
-    let bounds = (
-        Some((centre - half_width).max(-1.0)),
-        Some((centre + half_width).min(1.0)),
-    );
-    Estimate::new(Some((b - c) / count(n)), bounds, n, confidence, "Agresti-Min")
-}
-
 fn differences(a: &[f64], b: &[f64]) -> Vec<f64> {
     assert_eq!(a.len(), b.len(), "paired designs need the same replications");
     a.iter().zip(b).map(|(left, right)| left - right).collect()
@@ -180,19 +113,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn differences_are_a_minus_b() {
-        let seen = paired_t(&[3.0, 5.0, 4.0, 8.0], &[1.0, 2.0, 2.0, 9.0], 0.95);
-        // Differences 2, 3, 2, -1: mean 1.5, variance 3.
-        let half_width = 3.18244630528371 * (3.0f64 / 4.0).sqrt();
-        assert_eq!(seen.difference.estimate, Some(1.5));
-        assert_close(seen.difference.lower.unwrap(), 1.5 - half_width, 1e-12);
-        assert_close(seen.difference.upper.unwrap(), 1.5 + half_width, 1e-12);
-        assert_eq!(seen.difference.method, "paired differences, Student t");
-        assert_eq!(seen.share_a_larger.estimate, Some(0.75));
-        assert_eq!(seen.share_b_larger.estimate, Some(0.25));
-    }
-
-    #[test]
     fn common_numbers_gain_what_the_correlation_says() {
         let mut words = Words(1);
         let (mut a, mut b) = (Vec::new(), Vec::new());
@@ -208,61 +128,10 @@ mod tests {
     }
 
     #[test]
-    fn equal_designs_have_no_interval_and_no_gain() {
+    fn equal_designs_have_no_gain_to_tell() {
         let values = [1.0, 2.0, 4.0];
-        let seen = paired_t(&values, &values, 0.95);
-        assert_eq!((seen.difference.estimate, seen.difference.lower), (Some(0.0), None));
-        assert_eq!(seen.common_random_numbers.correlation, Some(1.0));
-        assert_eq!(seen.common_random_numbers.variance_reduction, None);
-        assert_eq!(paired_t(&[], &[], 0.95).difference.estimate, None);
-    }
-
-    #[test]
-    fn agresti_min_by_hand() {
-        let counts = PairedCounts {
-            both: 10,
-            a_only: 12,
-            b_only: 3,
-            neither: 75,
-        };
-        let seen = agresti_min(&counts, 0.95);
-        let half_width = 1.959963984540054 * (16.0f64 - 81.0 / 102.0).sqrt() / 102.0;
-        assert_eq!(seen.estimate, Some(0.09));
-        assert_close(seen.lower.unwrap(), 9.0 / 102.0 - half_width, 1e-12);
-        assert_close(seen.upper.unwrap(), 9.0 / 102.0 + half_width, 1e-12);
-    }
-
-    #[test]
-    fn swapping_the_designs_mirrors_the_interval() {
-        let counts = PairedCounts {
-            both: 4,
-            a_only: 7,
-            b_only: 2,
-            neither: 37,
-        };
-        let swapped = PairedCounts {
-            a_only: 2,
-            b_only: 7,
-            ..counts
-        };
-        let (seen, mirrored) = (agresti_min(&counts, 0.9), agresti_min(&swapped, 0.9));
-        assert_eq!(seen.lower.unwrap(), -mirrored.upper.unwrap());
-        assert_eq!(seen.estimate.unwrap(), -mirrored.estimate.unwrap());
-    }
-
-    #[test]
-    fn no_discordance_is_bounded_by_the_rule_of_three() {
-        let seen = agresti_min(
-            &PairedCounts {
-                neither: 1000,
-                ..Default::default()
-            },
-            0.95,
-        );
-        assert_eq!(seen.estimate, Some(0.0));
-        assert_close(seen.upper.unwrap(), 0.0029912495450953, 1e-12);
-        assert_close(seen.lower.unwrap(), -0.0029912495450953, 1e-12);
-        assert_eq!(agresti_min(&PairedCounts::default(), 0.95).method, "no data");
+        let seen = common_random_numbers(&values, &values);
+        assert_eq!((seen.correlation, seen.variance_reduction), (Some(1.0), None));
     }
 
     #[test]
@@ -284,6 +153,6 @@ mod tests {
     #[test]
     #[should_panic(expected = "same replications")]
     fn unpaired_lists_are_refused() {
-        paired_t(&[1.0], &[1.0, 2.0], 0.95);
+        common_random_numbers(&[1.0], &[1.0, 2.0]);
     }
 }

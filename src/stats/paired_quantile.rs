@@ -1,17 +1,16 @@
-//! The difference of one quantile of waits pooled over runs between two designs, with an interval from resampling whole
-//! runs: the same runs for both designs if they are paired, runs of their own if not. Quantiles of one design are in
+//! The difference of one quantile of waits pooled over runs between two designs. Quantiles of one design are in
 //! `incidence.rs`.
 //!
-//! A resample that does not reach the quantile within the horizon is no number but a bound: later than the horizon. It
-//! enters the lower bound of the difference as early, and the upper bound as late, as it can be.
+//! Both quantiles have bounds, and the runs say how much both are alike: what a run has in one design beyond its part at
+//! the quantile goes with what it has in the other. From these the bounds of the difference are recovered as if they were
+//! standard errors (Zou & Donner 2008).
 
-use super::bootstrap::{RUNS_MIN, percentile_p_value, percentile_ranks};
+use super::agree::tested;
 use super::difference::Difference;
-use super::incidence::{TAIL_RUNS_MIN, draw_lanes};
-use super::incidence_pass::{LANES, NEVER_NS, Study};
+use super::incidence::{IncidenceAnalysis, IncidenceOptions};
 use super::paired::{CommonRandomNumbers, common_random_numbers};
 use super::survival::{Observation, assert_level};
-use super::{Estimate, error_level};
+use super::{Caveat, Estimate};
 
 /// What a difference of quantiles needs to know besides the observations.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -20,202 +19,127 @@ pub struct QuantileDifference {
     pub level: f64,
     /// The second design's quantile is multiplied by this.
     pub factor: f64,
-    /// Runs of each design; with pairing they are equal, and run r of one belongs to run r of the other.
-    pub runs: (u32, u32),
-    /// Whether they are paired.
+    /// Whether equal run numbers are equal replications.
     pub paired: bool,
     /// Longest wait that could be observed \[ns\], in each design.
     pub horizon_ns: (u64, u64),
     /// Nominal coverage, in (0, 1).
     pub confidence: f64,
-    /// Number of resamples.
-    pub resamples: u32,
-}
-
-/// One design's study and its resampled quantiles.
-struct Side {
-    study: Study,
-    /// How long its curve is known \[ns\].
-    followed_ns: u64,
-    point_ns: u64,
-    resampled_ns: Vec<u64>,
-}
-
-impl Side {
-    fn new(observations: &[Observation], runs: u32, horizon_ns: u64, level: f64) -> Self {
-        let study = Study::of_numbered(observations, runs as usize);
-        let mut weights = vec![[0; LANES]; runs as usize];
-        weights.iter_mut().for_each(|lanes| lanes[0] = 1);
-        let mut reached = [[NEVER_NS; LANES]];
-        study.quantile_pass(&weights, &[level], &mut reached);
-        Self {
-            followed_ns: study.followed_ns(horizon_ns),
-            study,
-            point_ns: reached[0][0],
-            resampled_ns: Vec::new(),
-        }
-    }
-
-    fn resample(&mut self, weights: &[[u32; LANES]], lanes: usize, level: f64) {
-        let mut reached = [[NEVER_NS; LANES]];
-        self.study.quantile_pass(weights, &[level], &mut reached);
-        self.resampled_ns.extend_from_slice(&reached[0][..lanes]);
-    }
-
-    /// Whether too few runs wait as long as the quantile for resampling to see beyond it.
-    fn tail_is_thin(&self) -> bool {
-        self.point_ns < NEVER_NS && self.study.runs_beyond(self.point_ns) < TAIL_RUNS_MIN
-    }
 }
 
 /// Difference q_A − f · q_B \[s\] of the quantiles of two designs' pooled waits.
 ///
-/// Quantiles as in [`super::IncidenceAnalysis::quantiles`]; percentile bootstrap over runs (Efron 1979; Davison & Hinkley
-/// 1997, ch. 4 for the p-value). Observations carry run numbers below the number of runs. Where a quantile is not reached
-/// within the horizon the difference has no estimate, and the bound that follows from the horizon; where fewer than five
-/// runs wait as long as a quantile, the bound on that side is missing. Assumes independent runs, at least 20. Takes one
-/// uniform word per run and resample, for unpaired designs one per run of each. Panics if an option is out of range.
-pub fn quantile_difference(
-    a: &[Observation],
-    b: &[Observation],
-    options: &QuantileDifference,
-    uniform: &mut dyn FnMut() -> u64,
-) -> Difference {
+/// Quantiles and their bounds as in [`IncidenceAnalysis::quantiles`]. With q_A in (l_A, u_A) and q_B in (l_B, u_B):
+/// L = d − √((q_A − l_A)² + f²(u_B − q_B)² − 2ρf(q_A − l_A)(u_B − q_B)), U likewise, ρ the correlation over equal replications of
+/// the two designs' X_r − p·N_r at their quantiles, 0 for independent designs. Where a quantile is not reached within the
+/// horizon the difference has no estimate, and the bound l_A − f·u_B or u_A − f·l_B where both are known. Designs without any
+/// spread between them, such as identical ones, have no interval. `n` is the smaller number of runs with subjects. Panics if an
+/// option is out of range.
+pub fn quantile_difference(a: &[Observation], b: &[Observation], options: &QuantileDifference) -> Difference {
     let QuantileDifference {
         level,
         factor,
         confidence,
         ..
     } = *options;
-    error_level(confidence);
     assert_level(level);
-    assert!(options.resamples > 0 && factor > 0.0, "{options:?}");
-    assert!(
-        !options.paired || options.runs.0 == options.runs.1,
-        "paired designs need the same replications"
-    );
-    let n = u64::from(options.runs.0.min(options.runs.1));
-    if a.is_empty() || b.is_empty() || n < 2 {
-        let why = if n < 2 && !a.is_empty() && !b.is_empty() {
-            "fewer than two runs"
-        } else {
-            "no data"
+    assert!(factor > 0.0, "{options:?}");
+    let analysis = |data, horizon_ns| IncidenceAnalysis::new(data, IncidenceOptions { horizon_ns, confidence });
+    let (left, right) = (analysis(a, options.horizon_ns.0), analysis(b, options.horizon_ns.1));
+    let n = left.runs_with_subjects().min(right.runs_with_subjects());
+    if n == 0 {
+        return Difference::not_estimable(0, confidence, "no data");
+    }
+    let gained = match options.paired {
+        true => likeness(&left.influence(level), &right.influence(level)),
+        false => CommonRandomNumbers::NONE,
+    };
+    let correlation = gained.correlation.unwrap_or(0.0);
+    let seconds = |ns: u64| ns as f64 / 1e9;
+    let points = left.point_ns(level).zip(right.point_ns(level));
+    let points = points.map(|(of_a, of_b)| (seconds(of_a), factor * seconds(of_b)));
+    let bounds = |confidence: f64| {
+        let of_a = left.quantile_bounds_ns(level, confidence);
+        let of_b = right.quantile_bounds_ns(level, confidence);
+        // No wait is shorter than nothing, and none is known to end.
+        let below = |bound: Option<u64>| bound.map_or(0.0, seconds);
+        let above = |bound: Option<u64>| bound.map_or(f64::INFINITY, seconds);
+        let (low_a, high_a) = (below(of_a.0), above(of_a.1));
+        let (low_b, high_b) = (factor * below(of_b.0), factor * above(of_b.1));
+        let Some((point_a, point_b)) = points else {
+            return (low_a - high_b, high_a - low_b);
         };
-        return Difference::not_estimable(n, confidence, why);
+        let size = |x: f64, y: f64| match x.is_finite() && y.is_finite() {
+            true => (x * x + y * y - 2.0 * correlation * x * y).max(0.0).sqrt(),
+            false => f64::INFINITY,
+        };
+        let difference = point_a - point_b;
+        (
+            difference - size(point_a - low_a, high_b - point_b),
+            difference + size(high_a - point_a, point_b - low_b),
+        )
+    };
+    let point = points.map(|(of_a, of_b)| of_a - of_b);
+    // The runs of both designs differ in nothing that the quantile sees.
+    if point == Some(0.0) && gained.correlation.is_some() && gained.variance_reduction.is_none() {
+        let method = "Aalen-Johansen, no spread between the designs, no interval";
+        return Difference {
+            estimate: Estimate::new(point, (None, None), n, confidence, method),
+            p_value: None,
+            common_random_numbers: gained,
+        };
     }
-    let mut left = Side::new(a, options.runs.0, options.horizon_ns.0, level);
-    let mut right = Side::new(b, options.runs.1, options.horizon_ns.1, level);
-    resample(&mut left, &mut right, options, uniform);
-
-    let minus = |a_ns: f64, b_ns: f64| (a_ns - factor * b_ns) / 1e9;
-    let early = |side: &Side, time_ns: u64| time_ns.min(side.followed_ns) as f64;
-    let late = |time_ns: u64| {
-        if time_ns == NEVER_NS {
-            f64::INFINITY
-        } else {
-            time_ns as f64
-        }
-    };
-    // Of two quantiles beyond the horizon nothing is known; infinity minus infinity would be no number.
-    let difference = |a_ns: f64, b_ns: f64, unknown: f64| {
-        if b_ns.is_infinite() && a_ns.is_infinite() {
-            unknown
-        } else {
-            minus(a_ns, b_ns)
-        }
-    };
-    let pairs = || left.resampled_ns.iter().zip(&right.resampled_ns);
-    let mut low: Vec<f64> = pairs()
-        .map(|(a_ns, b_ns)| difference(early(&left, *a_ns), late(*b_ns), f64::NEG_INFINITY))
-        .collect();
-    let mut high: Vec<f64> = pairs()
-        .map(|(a_ns, b_ns)| difference(late(*a_ns), early(&right, *b_ns), f64::INFINITY))
-        .collect();
-    low.sort_unstable_by(f64::total_cmp);
-    high.sort_unstable_by(f64::total_cmp);
-    let (first, last) = percentile_ranks(low.len(), confidence);
-    let both = left.point_ns < NEVER_NS && right.point_ns < NEVER_NS;
-    let point = both.then(|| minus(left.point_ns as f64, right.point_ns as f64));
-    let mut lower = Some(low[first]).filter(|bound| bound.is_finite());
-    let mut upper = Some(high[last]).filter(|bound| bound.is_finite());
-
+    let ((lower, upper), p_value) = tested(bounds, None, confidence);
     let how = if options.paired {
-        "paired quantiles, the same runs resampled"
+        "paired quantiles"
     } else {
-        "quantiles of independent designs, runs resampled"
+        "quantiles of independent designs"
     };
-    let mut method = format!("Aalen-Johansen, {how}");
-    if !both {
-        method += ", a quantile not reached within the horizon";
+    let finite = |bound: f64| Some(bound).filter(|bound| bound.is_finite());
+    let bounds = (finite(lower), finite(upper));
+    let mut estimate = Estimate::new(point, bounds, n, confidence, &format!("Aalen-Johansen, {how}"));
+    if point.is_none() {
+        estimate.warn(Caveat::BeyondHorizon, "a quantile not reached within the horizon");
     }
-    if left.tail_is_thin() {
-        upper = None;
-        method += ", upper bound not estimable from fewer than 5 runs beyond";
+    if n < super::ratio::RUNS_MIN {
+        estimate.warn(Caveat::FewRuns, "fewer than 20 runs with any");
     }
-    if right.tail_is_thin() {
-        lower = None;
-        method += ", lower bound not estimable from fewer than 5 runs beyond";
-    }
-    if n < RUNS_MIN {
-        method += ", fewer than 20 runs";
-    }
-    let not_above = low.partition_point(|value| *value <= 0.0);
-    let not_below = high.len() - high.partition_point(|value| *value < 0.0);
-    let p_value = percentile_p_value(not_above, not_below, low.len());
+    let p_value = (estimate.lower.is_some() || estimate.upper.is_some()).then_some(p_value);
     Difference {
-        estimate: Estimate::new(point, (lower, upper), n, confidence, &method),
-        p_value: (lower.is_some() || upper.is_some()).then_some(p_value),
-        common_random_numbers: if options.paired {
-            gained(&left.resampled_ns, &right.resampled_ns, factor)
-        } else {
-            CommonRandomNumbers::NONE
-        },
+        estimate,
+        p_value,
+        common_random_numbers: gained,
     }
 }
 
-fn resample(left: &mut Side, right: &mut Side, options: &QuantileDifference, uniform: &mut dyn FnMut() -> u64) {
-    let mut of_left = vec![[0; LANES]; options.runs.0 as usize];
-    let mut of_right = vec![[0; LANES]; if options.paired { 0 } else { options.runs.1 as usize }];
-    let resamples = options.resamples as usize;
-    for round in 0..resamples.div_ceil(LANES) {
-        let lanes = LANES.min(resamples - round * LANES);
-        draw_lanes(&mut of_left, lanes, uniform);
-        left.resample(&of_left, lanes, options.level);
-        if options.paired {
-            right.resample(&of_left, lanes, options.level);
-        } else {
-            draw_lanes(&mut of_right, lanes, uniform);
-            right.resample(&of_right, lanes, options.level);
-        }
-    }
-}
-
-/// Correlation and variance reduction of the two estimates over the resamples that reach both.
-fn gained(left_ns: &[u64], right_ns: &[u64], factor: f64) -> CommonRandomNumbers {
-    let reached = left_ns.iter().zip(right_ns);
-    let reached = reached.filter(|(a_ns, b_ns)| **a_ns < NEVER_NS && **b_ns < NEVER_NS);
-    let seconds = |(a_ns, b_ns): (&u64, &u64)| (*a_ns as f64 / 1e9, factor * *b_ns as f64 / 1e9);
-    let (a, b): (Vec<f64>, Vec<f64>) = reached.map(seconds).unzip();
+/// Correlation and variance reduction of two designs' influences over the runs that both have.
+fn likeness(left: &[(u32, f64)], right: &[(u32, f64)]) -> CommonRandomNumbers {
+    let of_right = |run: u32| {
+        right
+            .binary_search_by_key(&run, |(number, _)| *number)
+            .ok()
+            .map(|place| right[place].1)
+    };
+    let both = left.iter().filter_map(|(run, x)| Some((*x, of_right(*run)?)));
+    let (a, b): (Vec<f64>, Vec<f64>) = both.unzip();
     common_random_numbers(&a, &b)
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::survival::Outcome;
-    use super::super::testing::Words;
+    use super::super::testing::{Words, assert_close};
     use super::*;
 
     const HORIZON_NS: u64 = 100_000_000_000;
 
-    fn options(runs: u32, level: f64) -> QuantileDifference {
+    fn options(level: f64) -> QuantileDifference {
         QuantileDifference {
             level,
             factor: 1.0,
-            runs: (runs, runs),
             paired: true,
             horizon_ns: (HORIZON_NS, HORIZON_NS),
             confidence: 0.95,
-            resamples: 2000,
         }
     }
 
@@ -228,47 +152,53 @@ mod tests {
     }
 
     /// Runs of five pods; run r is slow in both designs or in neither, and `shift` is added to every wait.
-    fn waits(runs: u32, shift: f64) -> Vec<Observation> {
-        let mut words = Words(8);
+    fn waits(runs: u32, seed: u64, shift: f64) -> Vec<Observation> {
+        let (mut misfortune, mut words) = (Words(8), Words(seed));
         let mut list = Vec::new();
         for run in 0..runs {
-            let slow = 4.0 * words.uniform();
+            let slow = 4.0 * misfortune.uniform();
             list.extend((0..5).map(|_| event(run, 1.0 + slow + 0.2 * words.uniform() + shift)));
         }
         list
     }
 
-    fn difference(a: &[Observation], b: &[Observation], options: &QuantileDifference) -> Difference {
-        let mut words = Words(3);
-        quantile_difference(a, b, options, &mut || words.word())
+    #[test]
+    fn what_runs_have_in_common_makes_the_interval_shorter() {
+        let (a, b) = (waits(60, 1, 1.5), waits(60, 2, 0.0));
+        let seen = quantile_difference(&a, &b, &options(0.9));
+        let (lower, upper) = (seen.estimate.lower.unwrap(), seen.estimate.upper.unwrap());
+        assert!(lower > 1.2 && lower < 1.5 && upper > 1.5 && upper < 1.8, "{seen:?}");
+        assert!(seen.common_random_numbers.correlation.unwrap() > 0.8 && seen.p_value.unwrap() < 1e-6);
+        let apart = QuantileDifference {
+            paired: false,
+            ..options(0.9)
+        };
+        let apart = quantile_difference(&a, &b, &apart);
+        assert!(
+            apart.estimate.lower.unwrap() < lower - 0.2 && apart.estimate.upper.unwrap() > upper + 0.1,
+            "{apart:?}"
+        );
+        assert_eq!(apart.common_random_numbers, CommonRandomNumbers::NONE);
+        let mirrored = quantile_difference(&b, &a, &options(0.9));
+        assert_close(mirrored.estimate.upper.unwrap(), -lower, 1e-12);
+        assert_eq!(mirrored.p_value, seen.p_value);
     }
 
     #[test]
-    fn a_constant_shift_is_seen_exactly_when_runs_are_paired() {
-        let (a, b) = (waits(60, 1.5), waits(60, 0.0));
-        let seen = difference(&a, &b, &options(60, 0.9));
-        let close = |value: Option<f64>| (value.unwrap() - 1.5).abs() < 1e-6;
-        assert!(
-            close(seen.estimate.estimate) && close(seen.estimate.lower) && close(seen.estimate.upper),
-            "{seen:?}"
+    fn designs_without_spread_between_them_have_no_interval() {
+        let a = waits(60, 1, 0.0);
+        let seen = quantile_difference(&a, &a, &options(0.5));
+        assert_eq!(
+            (seen.estimate.estimate, seen.estimate.lower, seen.estimate.upper),
+            (Some(0.0), None, None)
         );
-        assert!(seen.common_random_numbers.correlation.unwrap() > 0.999_999);
-        assert!(seen.p_value.unwrap() < 0.002);
-        let unpaired = QuantileDifference {
-            paired: false,
-            ..options(60, 0.9)
-        };
-        let seen = difference(&a, &b, &unpaired);
-        assert!(
-            seen.estimate.lower.unwrap() < 1.3 && seen.estimate.upper.unwrap() > 1.7,
-            "{seen:?}"
-        );
-        assert_eq!(seen.common_random_numbers, CommonRandomNumbers::NONE);
+        assert_eq!(seen.p_value, None);
+        assert!(seen.estimate.method.ends_with("no interval"));
     }
 
     #[test]
     fn a_quantile_beyond_the_horizon_bounds_the_difference() {
-        let b = waits(60, 0.0);
+        let b = waits(60, 1, 0.0);
         let never: Vec<Observation> = b
             .iter()
             .map(|seen| Observation {
@@ -277,14 +207,13 @@ mod tests {
                 ..*seen
             })
             .collect();
-        let seen = difference(&never, &b, &options(60, 0.5));
+        let seen = quantile_difference(&never, &b, &options(0.5));
         assert_eq!((seen.estimate.estimate, seen.estimate.upper), (None, None));
-        // The horizon less the latest median that a resample of the other design has.
         let lower = seen.estimate.lower.unwrap();
         assert!(lower > 100.0 - 5.2 && lower < 100.0 - 2.0, "{lower}");
-        let mirrored = difference(&b, &never, &options(60, 0.5));
+        let mirrored = quantile_difference(&b, &never, &options(0.5));
         assert_eq!((mirrored.estimate.lower, mirrored.estimate.upper), (None, Some(-lower)));
-        let nothing = difference(&never, &never, &options(60, 0.5));
+        let nothing = quantile_difference(&never, &never, &options(0.5));
         assert_eq!(
             (nothing.estimate.lower, nothing.estimate.upper, nothing.p_value),
             (None, None, None)
@@ -292,45 +221,54 @@ mod tests {
     }
 
     #[test]
-    fn thin_tails_leave_a_bound_out() {
-        let (a, b) = (waits(60, 1.0), waits(60, 0.0));
-        let seen = difference(&a, &b, &options(60, 0.995));
+    fn thin_tails_leave_bounds_out() {
+        let (a, b) = (waits(60, 1, 1.0), waits(60, 2, 0.0));
+        let seen = quantile_difference(&a, &b, &options(0.995));
         assert_eq!((seen.estimate.lower, seen.estimate.upper), (None, None), "{seen:?}");
-        assert!(seen.estimate.method.contains("fewer than 5 runs beyond"));
     }
 
     #[test]
     fn a_factor_multiplies_the_second_quantile() {
-        let (a, b) = (waits(40, 0.0), waits(40, 0.0));
+        let (a, b) = (waits(40, 1, 0.0), waits(40, 2, 0.0));
         let doubled = QuantileDifference {
             factor: 2.0,
-            ..options(40, 0.5)
+            ..options(0.5)
         };
-        let seen = difference(&a, &b, &doubled);
-        let one = difference(
-            &a,
-            &[event(0, 0.0), event(1, 0.0)],
-            &QuantileDifference {
-                level: 0.5,
-                ..options(40, 0.5)
-            },
+        let (once, twice) = (
+            quantile_difference(&a, &b, &options(0.5)),
+            quantile_difference(&a, &b, &doubled),
         );
-        assert!(
-            (seen.estimate.estimate.unwrap() + one.estimate.estimate.unwrap()).abs() < 1e-9,
-            "{seen:?}"
+        let median = |data| {
+            IncidenceAnalysis::new(
+                data,
+                IncidenceOptions {
+                    horizon_ns: HORIZON_NS,
+                    confidence: 0.95,
+                },
+            )
+            .quantiles(&[0.5])[0]
+                .estimate
+                .unwrap()
+        };
+        assert_close(
+            once.estimate.estimate.unwrap() - twice.estimate.estimate.unwrap(),
+            median(&b),
+            1e-9,
         );
     }
 
     #[test]
-    fn nothing_to_compare_says_so() {
+    fn little_to_compare_says_so() {
         assert_eq!(
-            difference(&[], &waits(4, 0.0), &options(4, 0.5)).estimate.method,
+            quantile_difference(&[], &waits(4, 1, 0.0), &options(0.5))
+                .estimate
+                .method,
             "no data"
         );
-        let one = [event(0, 1.0)];
+        let seen = quantile_difference(&[event(0, 1.0)], &[event(0, 2.0)], &options(0.5));
         assert_eq!(
-            difference(&one, &one, &options(1, 0.5)).estimate.method,
-            "fewer than two runs"
+            (seen.estimate.estimate, seen.estimate.lower, seen.estimate.upper),
+            (Some(-1.0), None, None)
         );
     }
 }

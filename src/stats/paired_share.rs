@@ -1,35 +1,23 @@
-//! The difference of two shares of runs when both designs ran the same replications: exact test, score interval, and
-//! the choice between intervals. The counts and the Agresti-Min interval are in `paired.rs`.
+//! The difference of two shares of runs when both designs ran the same replications: score interval and exact test, which
+//! say the same. The counts are in `paired.rs`.
 
-use super::beta::binomial_tails;
-use super::difference::Difference;
-use super::paired::{PairedCounts, agresti_min};
+use super::agree::tested;
+use super::difference::{Difference, sign_test};
+use super::paired::PairedCounts;
 use super::special::normal_critical;
-use super::{Estimate, count, error_level};
-
-/// Discordant runs below which the score interval is preferred: the adjusted one is too short for so few.
-const DISCORDANT_MIN: u64 = 10;
+use super::{Estimate, count};
 
 /// Exact two-sided p-value of the hypothesis that both designs have the event equally often (McNemar 1947, exact form):
 /// twice the smaller tail of Bin(b + c, ½), at most 1. Without discordant runs 1.
 pub fn mcnemar_exact(counts: &PairedCounts) -> f64 {
-    let discordant = counts.a_only + counts.b_only;
-    let fewer = counts.a_only.min(counts.b_only);
-    if discordant == 0 {
-        return 1.0;
-    }
-    (2.0 * binomial_tails(fewer, discordant, 0.5).lower).min(1.0)
+    sign_test((counts.a_only, counts.b_only))
 }
 
-/// Score interval for the difference of two paired probabilities P_A − P_B, dimensionless (Tango 1998).
+/// Bounds of the score interval for the difference of two paired probabilities P_A − P_B, dimensionless (Tango 1998).
 ///
 /// All δ with (b − c − nδ)² ≤ z² · n(2q + δ(1 − δ)), q the maximum likelihood estimate of P(B only) under δ. The statistic
-/// falls in δ, so both ends are found by bisection. Assumes independent replications. Without runs not estimable.
-pub fn tango(counts: &PairedCounts, confidence: f64) -> Estimate {
-    error_level(confidence);
-    if counts.n() == 0 {
-        return Estimate::not_estimable(0, confidence, "no data");
-    }
+/// falls in δ, so both ends are found by bisection, and lie in [−1, 1]. Assumes independent replications, at least one.
+fn tango(counts: &PairedCounts, confidence: f64) -> (f64, f64) {
     let z = normal_critical(confidence);
     let (n, b, c) = (count(counts.n()), count(counts.a_only), count(counts.b_only));
     let statistic = |delta: f64| {
@@ -59,27 +47,28 @@ pub fn tango(counts: &PairedCounts, confidence: f64) -> Estimate {
         }
         0.5 * (below + above)
     };
-    let bounds = (Some(crossing(z)), Some(crossing(-z)));
-    Estimate::new(Some((b - c) / n), bounds, counts.n(), confidence, "Tango")
+    (crossing(z), crossing(-z))
 }
 
-/// Difference of two shares of runs, A − B, with the interval that fits the counts and the exact McNemar test.
+/// Difference of two shares of runs, A − B, dimensionless.
 ///
-/// | Discordant runs | Interval |
-/// |---|---|
-/// | 0 | ± the one-sided bound 1 − α^(1/n) on either discordance |
-/// | below 10 | [`tango`] |
-/// | otherwise | [`agresti_min`] |
+/// Score interval ([`tango`]) at any counts; the exact McNemar test has a veto, so that the interval excludes 0 exactly if
+/// p < α. The least coverage over all probabilities is computed exactly by a test and told in `docs/statistics.md`.
 pub fn share_difference(counts: &PairedCounts, confidence: f64) -> Difference {
-    let discordant = counts.a_only + counts.b_only;
-    let estimate = if discordant > 0 && discordant < DISCORDANT_MIN {
-        tango(counts, confidence)
-    } else {
-        agresti_min(counts, confidence)
-    };
+    let n = counts.n();
+    if n == 0 {
+        return Difference::not_estimable(0, confidence, "no data");
+    }
+    let (bounds, p_value) = tested(
+        |confidence| tango(counts, confidence),
+        Some(mcnemar_exact(counts)),
+        confidence,
+    );
+    let point = (count(counts.a_only) - count(counts.b_only)) / count(n);
+    let bounds = (Some(bounds.0), Some(bounds.1));
     Difference {
-        p_value: (counts.n() > 0).then(|| mcnemar_exact(counts)),
-        estimate,
+        estimate: Estimate::new(Some(point), bounds, n, confidence, "Tango, exact McNemar test"),
+        p_value: Some(p_value),
         common_random_numbers: counts.common_random_numbers(),
     }
 }
@@ -118,26 +107,53 @@ mod tests {
         // The same interval by maximizing the multinomial likelihood under each δ numerically (SciPy 1.17.1).
         for (of, lower, upper) in GOLDEN_TANGO {
             let seen = tango(&of, 0.95);
-            assert!((seen.lower.unwrap() - lower).abs() < 2e-6, "{of:?} {seen:?}");
-            assert!((seen.upper.unwrap() - upper).abs() < 2e-6, "{of:?} {seen:?}");
+            assert!((seen.0 - lower).abs() < 2e-6, "{of:?} {seen:?}");
+            assert!((seen.1 - upper).abs() < 2e-6, "{of:?} {seen:?}");
         }
     }
 
     #[test]
     fn swapping_the_designs_mirrors_the_score_interval() {
         let (seen, mirrored) = (tango(&counts(4, 7, 0, 30), 0.99), tango(&counts(4, 0, 7, 30), 0.99));
-        assert_close(seen.lower.unwrap(), -mirrored.upper.unwrap(), 1e-9);
-        assert_close(seen.upper.unwrap(), -mirrored.lower.unwrap(), 1e-9);
+        assert_close(seen.0, -mirrored.1, 1e-9);
+        assert_close(seen.1, -mirrored.0, 1e-9);
     }
 
     #[test]
-    fn the_interval_fits_the_counts() {
-        let method = |of| share_difference(&of, 0.95).estimate.method;
-        assert!(method(counts(3, 0, 0, 40)).starts_with("no discordant run"));
-        assert_eq!(method(counts(3, 1, 0, 40)), "Tango");
-        assert_eq!(method(counts(3, 10, 0, 40)), "Agresti-Min");
-        assert_eq!(share_difference(&counts(0, 0, 0, 0), 0.95).p_value, None);
-        assert_eq!(tango(&counts(0, 5, 0, 0), 0.95).upper, Some(1.0));
+    fn the_interval_excludes_zero_exactly_if_the_test_rejects() {
+        for confidence in [0.95, 0.999] {
+            for a_only in 0..40 {
+                for b_only in 0..12 {
+                    let seen = share_difference(&counts(5, a_only, b_only, 43), confidence);
+                    let (lower, upper) = (seen.estimate.lower.unwrap(), seen.estimate.upper.unwrap());
+                    let excludes = lower > 0.0 || upper < 0.0;
+                    let p = seen.p_value.unwrap();
+                    assert_eq!(excludes, p < 1.0 - confidence, "{a_only} {b_only}: {seen:?}");
+                    assert!(p >= mcnemar_exact(&counts(5, a_only, b_only, 43)) && -1.0 <= lower && upper <= 1.0);
+                }
+            }
+        }
+        // Five against none of 100: p 0.0625, so no claim; six: 0.03125.
+        let five = share_difference(&counts(0, 5, 0, 95), 0.95);
+        assert_eq!(five.estimate.lower, Some(0.0));
+        assert_close(five.p_value.unwrap(), 0.0625, 1e-9);
+        assert!(share_difference(&counts(0, 6, 0, 94), 0.95).estimate.lower.unwrap() > 0.0);
+        // Ten runs did not differ, so the shares cannot be 100 points apart.
+        assert!(share_difference(&counts(0, 90, 0, 10), 0.99955).estimate.upper.unwrap() < 0.99);
+        assert_eq!(share_difference(&counts(0, 0, 0, 0), 0.95).estimate.method, "no data");
+        assert_eq!(share_difference(&counts(0, 5, 0, 0), 0.95).estimate.upper, Some(1.0));
+    }
+
+    #[test]
+    fn without_a_run_that_differs_both_bounds_are_given() {
+        let seen = share_difference(&counts(300, 0, 0, 700), 0.95);
+        assert_close(
+            seen.estimate.upper.unwrap(),
+            3.841458820694124 / 1003.841458820694124,
+            1e-9,
+        );
+        assert_close(seen.estimate.lower.unwrap(), -seen.estimate.upper.unwrap(), 1e-9);
+        assert_eq!(seen.p_value, Some(1.0));
     }
 
     const GOLDEN_TANGO: [(PairedCounts, f64, f64); 5] = [

@@ -2,17 +2,18 @@
 //! correlation inside a run. A pooled binomial interval does not belong here or anywhere: on
 //! correlated pods a nominal 95 % covers about 60 %. Shares of runs are in `proportion.rs`.
 
-use super::beta::{beta_quantile_lower, beta_quantile_upper};
-use super::bootstrap::{BootstrapOptions, bca_interval};
-use super::proportion::zero_event_upper;
+use super::proportion::{binomial_bounds, zero_event_upper};
 use super::special::{normal_critical, student_t_critical};
-use super::{Estimate, count, error_level};
+use super::{Caveat, Estimate, count, error_level};
 
 /// Shares below this value, or above its complement, get their interval on the logit scale.
 const LOGIT_BELOW: f64 = 0.2;
 
 /// Contributing runs below which the linearized interval carries a warning.
-const CONTRIBUTING_MIN: usize = 10;
+pub(super) const CONTRIBUTING_MIN: usize = 10;
+
+/// Runs below which the linearized interval carries a warning.
+pub(super) const RUNS_MIN: u64 = 20;
 
 /// Sums over runs and the linearized variance of their ratio.
 struct Sums {
@@ -68,8 +69,7 @@ fn sums(runs: &[(u64, u64)]) -> Option<Sums> {
 /// share is not smaller. Look then also at the share of runs (`proportion.rs`). Assumes independent
 /// runs; units inside a run may depend on each other in any way.
 ///
-/// Without any event the upper bound is the one-sided bound 1 − α^(1/R) of the share of *runs* with
-/// an event, times max N / mean N, since ΣX ≤ max N · (runs with an event); mirrored if every unit
+/// Without any event the upper bound is that of the share of *runs* with an event, 1 − (α/2)^(1/R), times max N / mean N, since ΣX ≤ max N · (runs with an event); mirrored if every unit
 /// has the event. Runs without units do not count for that bound. Panics if a pair has more events
 /// than units.
 pub fn ratio_of_sums(runs: &[(u64, u64)], confidence: f64) -> Estimate {
@@ -92,65 +92,45 @@ pub fn ratio_of_sums(runs: &[(u64, u64)], confidence: f64) -> Estimate {
         }
     };
     let critical = student_t_critical(confidence, count(r) - 1.0);
-    let half_width = critical * variance.sqrt();
-    let (mut lower, mut upper) = (sums.share - half_width, sums.share + half_width);
-    let near_end = sums.share < LOGIT_BELOW || sums.share > 1.0 - LOGIT_BELOW;
-    let mut method = "ratio of sums over runs".to_owned();
-    if sums.contributing < CONTRIBUTING_MIN {
-        method += ", Korn-Graubard, fewer than 10 contributing runs";
-        (lower, upper) = korn_graubard(&sums, variance, critical, confidence);
-    } else if near_end || lower < 0.0 || upper > 1.0 {
-        method += ", logit scale";
-        let odds = sums.share / (1.0 - sums.share);
-        let factor = libm::exp(half_width / (sums.share * (1.0 - sums.share)));
-        lower = odds / factor / (1.0 + odds / factor);
-        // In this form an infinite factor gives 1 and not NaN.
-        upper = 1.0 / (1.0 + 1.0 / (odds * factor));
-    }
-    Estimate::new(Some(sums.share), (Some(lower), Some(upper)), r, confidence, &method)
-}
-
-/// The same share as [`ratio_of_sums`] with a BCa bootstrap interval over runs (Efron 1987).
-///
-/// For very unequal runs, at least 20 of them and about ten contributing. Without any event, or with
-/// an event in every unit, the bootstrap says nothing and the bound of [`ratio_of_sums`] is returned.
-pub fn ratio_of_sums_bca(
-    runs: &[(u64, u64)],
-    options: &BootstrapOptions,
-    uniform: &mut dyn FnMut() -> u64,
-) -> Estimate {
-    let linearized = ratio_of_sums(runs, options.confidence);
-    if sums(runs).is_none_or(|sums| sums.contributing == 0) {
-        return linearized;
-    }
-    let statistic = |weights: &[u32]| {
-        let (mut events, mut units) = (0u128, 0u128);
-        for ((x, n), weight) in runs.iter().zip(weights) {
-            events += u128::from(*x) * u128::from(*weight);
-            units += u128::from(*n) * u128::from(*weight);
-        }
-        (units > 0).then(|| events as f64 / units as f64)
+    let few = sums.contributing < CONTRIBUTING_MIN;
+    let (lower, upper) = if few {
+        korn_graubard(&sums, variance, critical, confidence)
+    } else {
+        linearized_bounds(sums.share, critical * variance.sqrt())
     };
-    let r = u32::try_from(runs.len()).expect("at most 2^32 runs");
-    let mut bca = bca_interval(r, &statistic, options, uniform);
-    bca.method.insert_str(0, "ratio of sums, ");
-    bca
+    let mut estimate = Estimate::new(
+        Some(sums.share),
+        (Some(lower), Some(upper)),
+        r,
+        confidence,
+        "ratio of sums over runs",
+    );
+    if few {
+        estimate.method.push_str(", Korn-Graubard");
+        estimate.warn(Caveat::FewRuns, "fewer than 10 contributing runs");
+    } else if r < RUNS_MIN {
+        estimate.warn(Caveat::FewRuns, "fewer than 20 runs");
+    }
+    estimate
 }
 
-/// Design effect: variance of the share over the variance of a simple random sample of the same
-/// number of units, p̂(1−p̂)/ΣN, dimensionless (Kish 1965).
-///
-/// 1 means that units inside a run are as good as independent. `None` where either variance is not
-/// estimable or zero in the denominator.
-pub fn design_effect(runs: &[(u64, u64)]) -> Option<f64> {
-    let sums = sums(runs)?;
-    let binomial = sums.share * (1.0 - sums.share) / sums.units;
-    sums.variance
-        .filter(|_| binomial > 0.0)
-        .map(|variance| variance / binomial)
+/// Share ± half-width, on the logit scale near 0 and 1 or where the plain interval leaves \[0, 1\].
+pub(super) fn linearized_bounds(share: f64, half_width: f64) -> (f64, f64) {
+    let (lower, upper) = (share - half_width, share + half_width);
+    let inside = (LOGIT_BELOW..=1.0 - LOGIT_BELOW).contains(&share) && lower >= 0.0 && upper <= 1.0;
+    if inside {
+        return (lower, upper);
+    }
+    let odds = share / (1.0 - share);
+    let factor = libm::exp(half_width / (share * (1.0 - share)));
+    // In this form an infinite factor gives 1 and not NaN.
+    (
+        odds / factor / (1.0 + odds / factor),
+        1.0 / (1.0 + 1.0 / (odds * factor)),
+    )
 }
 
-/// The one-sided bound if no unit, or every unit, has the event; else `None`.
+/// The bound of the runs if no unit, or every unit, has the event; else `None`.
 fn bound_without_variation(runs: &[(u64, u64)], sums: &Sums, confidence: f64) -> Option<Estimate> {
     if sums.contributing > 0 {
         return None;
@@ -162,10 +142,10 @@ fn bound_without_variation(runs: &[(u64, u64)], sums: &Sums, confidence: f64) ->
     let bound = zero_event_upper(with_units, confidence)?;
     let bound = (bound * scale).min(1.0);
     Some(if sums.events == 0.0 {
-        let method = "zero events, one-sided upper bound per run";
+        let method = "zero events, exact upper bound per run";
         Estimate::new(Some(0.0), (Some(0.0), Some(bound)), r, confidence, method)
     } else {
-        let method = "an event in every unit, one-sided lower bound per run";
+        let method = "an event in every unit, exact lower bound per run";
         Estimate::new(Some(1.0), (Some(1.0 - bound), Some(1.0)), r, confidence, method)
     })
 }
@@ -173,20 +153,16 @@ fn bound_without_variation(runs: &[(u64, u64)], sums: &Sums, confidence: f64) ->
 /// Clopper-Pearson bounds at the effective number of units (Korn & Graubard 1998), never more than
 /// the real number.
 fn korn_graubard(sums: &Sums, variance: f64, critical: f64, confidence: f64) -> (f64, f64) {
-    let tail = 0.5 * error_level(confidence);
     let widening = normal_critical(confidence) / critical;
     let effective = sums.share * (1.0 - sums.share) / variance * widening * widening;
     let units = effective.min(sums.units);
-    let (events, others) = (units * sums.share, units * (1.0 - sums.share));
-    let lower = beta_quantile_lower(tail, events, others + 1.0);
-    let upper = beta_quantile_upper(tail, events + 1.0, others);
-    (lower, upper)
+    binomial_bounds(units * sums.share, units, confidence)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::proportion::clopper_pearson;
-    use super::super::testing::{Words, assert_close};
+    use super::super::proportion::share_of_runs;
+    use super::super::testing::assert_close;
     use super::*;
 
     #[test]
@@ -209,7 +185,7 @@ mod tests {
         let factor = libm::exp(half_width / 0.09);
         assert_close(seen.lower.unwrap(), 1.0 / (1.0 + 9.0 * factor), 1e-12);
         assert_close(seen.upper.unwrap(), factor / (9.0 + factor), 1e-12);
-        assert_eq!(seen.method, "ratio of sums over runs, logit scale");
+        assert_eq!(seen.method, "ratio of sums over runs");
     }
 
     #[test]
@@ -217,7 +193,7 @@ mod tests {
         let mut runs = vec![(0, 20); 200];
         runs[17] = (20, 20);
         let seen = ratio_of_sums(&runs, 0.95);
-        let exact = clopper_pearson(1, 200, 0.95);
+        let exact = share_of_runs(1, 200, 0.95);
         assert_close(seen.lower.unwrap(), exact.lower.unwrap(), 0.2);
         assert_close(seen.upper.unwrap(), exact.upper.unwrap(), 0.05);
         let method = "ratio of sums over runs, Korn-Graubard, fewer than 10 contributing runs";
@@ -242,7 +218,7 @@ mod tests {
         let equal = ratio_of_sums(&[(0, 50); 100], 0.95);
         assert_eq!((equal.estimate, equal.lower), (Some(0.0), Some(0.0)));
         assert_close(equal.upper.unwrap(), zero_event_upper(100, 0.95).unwrap(), 1e-12);
-        assert_eq!(equal.method, "zero events, one-sided upper bound per run");
+        assert_eq!(equal.method, "zero events, exact upper bound per run");
         let mut unequal = vec![(0, 50); 100];
         unequal[0] = (0, 550);
         let scaled = ratio_of_sums(&unequal, 0.95).upper.unwrap();
@@ -258,32 +234,5 @@ mod tests {
         assert_eq!(ratio_of_sums(&[(1, 3)], 0.95).upper, None);
         let constant = ratio_of_sums(&[(1, 4); 5], 0.95);
         assert_eq!((constant.estimate, constant.upper), (Some(0.25), None));
-    }
-
-    #[test]
-    fn the_design_effect_of_all_or_nothing_runs_is_the_cluster_size() {
-        let runs: Vec<(u64, u64)> = (0..100).map(|run| (50 * (run % 2), 50)).collect();
-        assert_close(design_effect(&runs).unwrap(), 50.0 * 100.0 / 99.0, 1e-12);
-        assert_eq!(design_effect(&[(0, 5), (0, 5)]), None);
-    }
-
-    #[test]
-    fn the_bootstrap_agrees_with_the_linearized_interval_on_plenty_of_data() {
-        let mut words = Words(9);
-        let runs: Vec<(u64, u64)> = (0..200).map(|_| (words.binomial(30, 0.4), 30)).collect();
-        let linearized = ratio_of_sums(&runs, 0.95);
-        let options = BootstrapOptions::default();
-        let bca = ratio_of_sums_bca(&runs, &options, &mut || words.word());
-        assert!(
-            (linearized.lower.unwrap() - bca.lower.unwrap()).abs() < 0.003,
-            "{bca:?}"
-        );
-        assert!(
-            (linearized.upper.unwrap() - bca.upper.unwrap()).abs() < 0.003,
-            "{bca:?}"
-        );
-        assert_eq!(bca.method, "ratio of sums, BCa bootstrap over runs");
-        let none = ratio_of_sums_bca(&[(0, 5); 30], &options, &mut || words.word());
-        assert_eq!(none, ratio_of_sums(&[(0, 5); 30], 0.95));
     }
 }

@@ -1,14 +1,9 @@
-//! Time to an event with competing ends and censoring: Aalen-Johansen, Kaplan-Meier and the share
-//! that never had the event. Bootstrap intervals over runs do not belong here; see `incidence.rs`.
+//! Time to an event with competing ends and censoring: what an observation is, and the curve of Aalen and Johansen. Intervals
+//! do not belong here; see `incidence.rs`.
 //!
 //! Waits that did not end are data: dropping "not ready" pods makes every start-up quantile too
 //! good. "Deleted before ready" is a competing end and not censoring: 1 − Kaplan-Meier would
 //! overstate the share that becomes ready (Putter, Fiocco & Geskus 2007).
-
-use std::collections::BTreeMap;
-
-use super::special::normal_critical;
-use super::{Estimate, ratio_of_sums};
 
 /// Relative slack when a curve is compared with a level, far above rounding and far below one
 /// observation.
@@ -47,19 +42,6 @@ pub struct CurvePoint {
     pub time_ns: u64,
     /// Probability that the event has happened by then (right-continuous), in \[0, 1\].
     pub incidence: f64,
-}
-
-/// A step of a Kaplan-Meier curve.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct SurvivalPoint {
-    /// Time of the step since the start of the wait \[ns\].
-    pub time_ns: u64,
-    /// Probability of still waiting just after that time, in \[0, 1\].
-    pub survival: f64,
-    /// Pointwise lower bound; `None` where the curve is at 0.
-    pub lower: Option<f64>,
-    /// Pointwise upper bound; `None` where the curve is at 0.
-    pub upper: Option<f64>,
 }
 
 /// Counts at one distinct time.
@@ -122,96 +104,6 @@ pub fn incidence_quantile(curve: &[CurvePoint], p: f64) -> Option<u64> {
     let needed = p * (1.0 - LEVEL_SLACK);
     let step = curve.partition_point(|point| point.incidence < needed);
     curve.get(step).map(|point| point.time_ns)
-}
-
-/// Kaplan-Meier curve with pointwise log-log Greenwood intervals, for data without competing ends.
-///
-/// Ŝ(t) = Π (1 − d_i/n_i) (Kaplan & Meier 1958); interval Ŝ^exp(±z·se) with se = √(Σ d_i /
-/// (n_i (n_i − d_i))) / |ln Ŝ| (Kalbfleisch & Prentice 2002). One point per distinct event time.
-/// Assumes independent subjects, e.g. one per run; for several subjects per run the interval is too
-/// short. `None` if an observation is [`Outcome::Competing`]: use [`cumulative_incidence`] then.
-pub fn kaplan_meier(observations: &[Observation], confidence: f64) -> Option<Vec<SurvivalPoint>> {
-    let z = normal_critical(confidence);
-    let (mut survival, mut greenwood) = (1.0, 0.0);
-    let mut curve = Vec::new();
-    for tick in ticks(observations) {
-        if tick.competing > 0 {
-            return None;
-        }
-        if tick.events == 0 {
-            continue;
-        }
-        let (at_risk, events) = (tick.at_risk as f64, tick.events as f64);
-        let time_ns = tick.time_ns;
-        if tick.events == tick.at_risk {
-            curve.push(SurvivalPoint {
-                time_ns,
-                survival: 0.0,
-                lower: None,
-                upper: None,
-            });
-            break;
-        }
-        survival *= 1.0 - events / at_risk;
-        greenwood += events / (at_risk * (at_risk - events));
-        let log_survival = libm::log(survival);
-        let spread = libm::exp(z * greenwood.sqrt() / -log_survival);
-        let lower = Some(libm::exp(log_survival * spread));
-        let upper = Some(libm::exp(log_survival / spread));
-        curve.push(SurvivalPoint {
-            time_ns,
-            survival,
-            lower,
-            upper,
-        });
-    }
-    Some(curve)
-}
-
-/// Shares of subjects that never had the event.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct NeverShare {
-    /// Ended otherwise or still waiting.
-    pub any: Estimate,
-    /// Ended otherwise, e.g. deleted before ready.
-    pub competing: Estimate,
-    /// Still waiting when the observation ended.
-    pub censored: Estimate,
-}
-
-/// Share of subjects that never had the event within the observation, dimensionless.
-///
-/// A ratio of sums over runs ([`ratio_of_sums`]). `runs` is the number of runs done, including runs
-/// without any subject. The censored share depends on the horizon: state it beside the number.
-/// Panics if the observations come from more than `runs` runs.
-pub fn never_share(observations: &[Observation], runs: u32, confidence: f64) -> NeverShare {
-    // Per run: subjects, competing ends, censorings.
-    let mut counts: BTreeMap<u32, [u64; 3]> = BTreeMap::new();
-    for seen in observations {
-        let run = counts.entry(seen.run).or_default();
-        run[0] += 1;
-        match seen.outcome {
-            Outcome::Event => {}
-            Outcome::Competing => run[1] += 1,
-            Outcome::Censored => run[2] += 1,
-        }
-    }
-    assert!(
-        counts.len() <= runs as usize,
-        "observations from {} of {runs} runs",
-        counts.len()
-    );
-    let mut rows: Vec<[u64; 3]> = counts.into_values().collect();
-    rows.resize(runs as usize, [0; 3]);
-    let share = |part: &dyn Fn(&[u64; 3]) -> u64| {
-        let pairs: Vec<(u64, u64)> = rows.iter().map(|row| (part(row), row[0])).collect();
-        ratio_of_sums(&pairs, confidence)
-    };
-    NeverShare {
-        any: share(&|row| row[1] + row[2]),
-        competing: share(&|row| row[1]),
-        censored: share(&|row| row[2]),
-    }
 }
 
 /// Panics unless 0 < p ≤ 1.
@@ -292,32 +184,8 @@ mod tests {
             })
             .collect();
         assert_close(honest, 0.5, 1e-15);
-        assert_eq!(kaplan_meier(&censored, 0.95).unwrap().last().unwrap().survival, 0.0);
-        assert_eq!(kaplan_meier(&data, 0.95), None);
-    }
-
-    #[test]
-    fn kaplan_meier_meets_the_leukaemia_data() {
-        // Freireich et al. 1963, 6-MP arm; survival as printed in textbooks.
-        let events = [6, 6, 6, 7, 10, 13, 16, 22, 23].map(|week| (week, Event));
-        let others = [6, 9, 10, 11, 17, 19, 20, 25, 32, 32, 34, 35].map(|week| (week, Censored));
-        let curve = kaplan_meier(&waits(&[&events[..], &others[..]].concat()), 0.95).unwrap();
-        let expected = [
-            (6, 0.8571, 0.6197, 0.9516),
-            (7, 0.8067, 0.5631, 0.9228),
-            (10, 0.7529, 0.5032, 0.8894),
-            (13, 0.6902, 0.4316, 0.8491),
-            (16, 0.6275, 0.3675, 0.8049),
-            (22, 0.5378, 0.2678, 0.7468),
-            (23, 0.4482, 0.1881, 0.6801),
-        ];
-        assert_eq!(curve.len(), expected.len());
-        for (point, (time, survival, lower, upper)) in curve.iter().zip(expected) {
-            assert_eq!(point.time_ns, time);
-            assert!((point.survival - survival).abs() < 6e-5, "{point:?}");
-            assert!((point.lower.unwrap() - lower).abs() < 6e-5, "{point:?}");
-            assert!((point.upper.unwrap() - upper).abs() < 6e-5, "{point:?}");
-        }
+        // Without competing ends the curve is that of Kaplan and Meier, which would go to 1.
+        assert_close(cumulative_incidence(&censored).last().unwrap().incidence, 1.0, 1e-15);
     }
 
     #[test]
@@ -327,27 +195,5 @@ mod tests {
         for percent in 1..=100u64 {
             assert_eq!(incidence_quantile(&curve, percent as f64 / 100.0), Some(percent));
         }
-    }
-
-    #[test]
-    fn never_shares_count_runs_without_subjects() {
-        let mut data = waits(&[(1, Event), (2, Competing), (9, Censored), (3, Event)]);
-        data.push(Observation {
-            run: 3,
-            time_ns: 9,
-            outcome: Censored,
-        });
-        let shares = never_share(&data, 10, 0.95);
-        assert_close(shares.any.estimate.unwrap(), 0.6, 1e-15);
-        assert_close(shares.competing.estimate.unwrap(), 0.2, 1e-15);
-        assert_close(shares.censored.estimate.unwrap(), 0.4, 1e-15);
-        assert_eq!(shares.any.n, 10);
-        assert_eq!(never_share(&[], 5, 0.95).any.method, "no data");
-    }
-
-    #[test]
-    #[should_panic(expected = "observations from 2 of 1 runs")]
-    fn more_runs_than_were_done_is_a_mistake_of_the_caller() {
-        never_share(&waits(&[(1, Event), (2, Event)]), 1, 0.95);
     }
 }

@@ -1,39 +1,51 @@
 //! Differences of two designs that ran independently: shares, means and ratios. Quantiles of independent designs are in
 //! `paired_quantile.rs`; what shares its random numbers belongs to the paired files.
 
+use super::agree::tested;
 use super::difference::Difference;
-use super::mean::moments;
+use super::mean::{Amounts, Moments, RUNS_MIN};
 use super::paired::CommonRandomNumbers;
 use super::paired_ratio::linearized;
-use super::proportion::wilson;
+use super::proportion::{wilson, zero_event_upper};
 use super::ratio::ratio_of_sums;
 use super::special::{student_t_critical, student_t_two_sided};
-use super::{Estimate, count};
+use super::{Caveat, Estimate, count};
 
-/// Difference of two independent shares of runs, A − B, dimensionless: hybrid score interval (Newcombe 1998, method 10)
-/// and Fisher's exact test.
+/// Difference of two independent shares of runs, A − B, dimensionless: hybrid score interval (Newcombe 1998, method 10);
+/// Fisher's exact test has a veto, so that the interval excludes 0 exactly if p < α.
 ///
 /// L = d − √((p_A − l_A)² + (u_B − p_B)²), U = d + √((u_A − p_A)² + (p_B − l_B)²) from the two Wilson intervals. `a` and
 /// `b` are (events, runs). Panics if there are more events than runs.
 pub fn newcombe(a: (u64, u64), b: (u64, u64), confidence: f64) -> Difference {
-    let (of_a, of_b) = (wilson(a.0, a.1, confidence), wilson(b.0, b.1, confidence));
     let n = a.1.min(b.1);
-    let parts = |of: &Estimate| Some((of.lower?, of.estimate?, of.upper?));
-    let (Some((lower_a, share_a, upper_a)), Some((lower_b, share_b, upper_b))) = (parts(&of_a), parts(&of_b)) else {
-        return Difference::not_estimable(n, confidence, "no data");
-    };
-    let size = |x: f64, y: f64| (x * x + y * y).sqrt();
-    let difference = share_a - share_b;
-    let bounds = (
-        Some((difference - size(share_a - lower_a, upper_b - share_b)).max(-1.0)),
-        Some((difference + size(upper_a - share_a, share_b - lower_b)).min(1.0)),
-    );
-    let method = "independent designs, Newcombe hybrid score";
+    if n == 0 {
+        return Difference::not_estimable(0, confidence, "no data");
+    }
+    let difference = count(a.0) / count(a.1) - count(b.0) / count(b.1);
+    let bounds = |confidence: f64| hybrid(a, b, difference, confidence);
+    let ((lower, upper), p_value) = tested(bounds, Some(fisher_exact(a, b)), confidence);
+    let method = "independent designs, Newcombe hybrid score, exact Fisher test";
     Difference {
-        estimate: Estimate::new(Some(difference), bounds, n, confidence, method),
-        p_value: Some(fisher_exact(a, b)),
+        estimate: Estimate::new(Some(difference), (Some(lower), Some(upper)), n, confidence, method),
+        p_value: Some(p_value),
         common_random_numbers: CommonRandomNumbers::NONE,
     }
+}
+
+/// Bounds of Newcombe's hybrid interval.
+fn hybrid(a: (u64, u64), b: (u64, u64), difference: f64, confidence: f64) -> (f64, f64) {
+    // How far the score interval of a share reaches below and above it.
+    let arms = |(events, runs): (u64, u64)| {
+        let of = wilson(events, runs, confidence);
+        let share = count(events) / count(runs);
+        (share - of.lower.unwrap_or(0.0), of.upper.unwrap_or(1.0) - share)
+    };
+    let (of_a, of_b) = (arms(a), arms(b));
+    let size = |x: f64, y: f64| (x * x + y * y).sqrt();
+    (
+        (difference - size(of_a.0, of_b.1)).max(-1.0),
+        (difference + size(of_a.1, of_b.0)).min(1.0),
+    )
 }
 
 /// Two-sided p-value of Fisher's exact test (Fisher 1934): the tables with the same margins that are no more probable
@@ -52,26 +64,86 @@ pub fn fisher_exact(a: (u64, u64), b: (u64, u64)) -> f64 {
     sum.min(1.0)
 }
 
-/// Difference of two independent means, A − B, in the unit of the values: Welch's (1947) t interval and test.
+/// Difference of two independent means of numbers that are at least 0, A − B, in the unit of the values.
 ///
-/// Degrees of freedom of Satterthwaite (1946). Assumes independent runs and nearly normal means; a sample that is too
-/// short for its skewness (R > 28 + 25 g²) is told in the method. Panics if a value is not finite.
-pub fn welch(a: &[f64], b: &[f64], confidence: f64) -> Difference {
+/// The union of Welch's (1947) t interval, with the degrees of freedom of Satterthwaite (1946), and of that recovered from the
+/// bounds of both means ([`Amounts::bounds`]; Zou & Donner 2008). With `most`, the largest number that a run of A, and of
+/// B, can have, the runs that were not seen are added as in [`super::mean_of_runs`]. The p-value belongs to the same
+/// interval. Without any spread and without `most` there is no interval. Panics if a value is not finite.
+pub fn mean_difference_unpaired(a: &[f64], b: &[f64], most: Option<(f64, f64)>, confidence: f64) -> Difference {
     let n = a.len().min(b.len()) as u64;
-    let (Some(of_a), Some(of_b)) = (moments(a), moments(b)) else {
-        return Difference::not_estimable(n, confidence, "no data");
+    let amounts = Amounts::new(a, most.map(|most| most.0)).zip(Amounts::new(b, most.map(|most| most.1)));
+    let Some((amounts_a, amounts_b)) = amounts else {
+        return Difference::not_estimable(0, confidence, "no data");
     };
-    let short = [&of_a, &of_b].iter().any(|of| {
-        let skewness = of.skewness.unwrap_or(0.0);
-        of.n as f64 <= 28.0 + 25.0 * skewness * skewness
-    });
+    let (of_a, of_b) = (amounts_a.all, amounts_b.all);
+    let difference = of_a.mean - of_b.mean;
     let error = |variance: Option<f64>, n: u64| Some((variance? / count(n), count(n) - 1.0));
     let errors = error(of_a.variance, of_a.n).zip(error(of_b.variance, of_b.n));
-    let mut method = "independent designs, Welch".to_owned();
-    if short {
-        method += ", few runs for their skewness";
+    let errors = errors.filter(|((a, _), (b, _))| a + b > 0.0);
+    if errors.is_none() && (most.is_none() || n < 2) {
+        let method = "independent designs, no spread or one run, no interval";
+        return Difference {
+            estimate: Estimate::point_only(difference, n, confidence, method),
+            p_value: None,
+            common_random_numbers: CommonRandomNumbers::NONE,
+        };
     }
-    satterthwaite(of_a.mean - of_b.mean, errors, n, confidence, &method)
+    // Room for runs that were not seen, below and above.
+    let room = |values: &[f64], most: f64| {
+        let seen = values.iter().fold((f64::INFINITY, 0.0f64), |(least, largest), value| {
+            (least.min(*value), largest.max(*value))
+        });
+        (seen.0, (most - seen.1).max(0.0))
+    };
+    let rooms = most.map(|(most_a, most_b)| (room(a, most_a), room(b, most_b)));
+    let bounds = |confidence: f64| {
+        let arms = |of: &Amounts| {
+            let (lower, upper) = of.bounds(confidence);
+            (of.all.mean - lower, upper - of.all.mean)
+        };
+        let (arms_a, arms_b) = (arms(&amounts_a), arms(&amounts_b));
+        let student = errors.map_or(0.0, |errors| half_width(errors, confidence));
+        let size = |x: f64, y: f64| (x * x + y * y).sqrt().max(student);
+        let (mut lower, mut upper) = (
+            difference - size(arms_a.0, arms_b.1),
+            difference + size(arms_a.1, arms_b.0),
+        );
+        if let (Some((room_a, room_b)), Some((most_a, most_b))) = (rooms, most) {
+            let unseen = |of: &Moments| zero_event_upper(of.n, confidence).unwrap_or(1.0);
+            lower = (lower - unseen(&of_a) * room_a.0 - unseen(&of_b) * room_b.1).max(-most_b);
+            upper = (upper + unseen(&of_a) * room_a.1 + unseen(&of_b) * room_b.0).min(most_a);
+        }
+        (lower, upper)
+    };
+    let ((lower, upper), p_value) = tested(bounds, None, confidence);
+    let mut method = "independent designs, Welch and exact bounds of both means".to_owned();
+    if most.is_some() {
+        method += ", runs not seen added";
+    }
+    let mut estimate = Estimate::new(Some(difference), (Some(lower), Some(upper)), n, confidence, &method);
+    if n < RUNS_MIN {
+        estimate.warn(Caveat::FewRuns, "fewer than 20 runs");
+    }
+    Difference {
+        estimate,
+        p_value: Some(p_value),
+        common_random_numbers: CommonRandomNumbers::NONE,
+    }
+}
+
+/// Two squared standard errors, each with its degrees of freedom.
+type Errors = ((f64, f64), (f64, f64));
+
+/// Half of the t interval of a difference, with the degrees of freedom of Satterthwaite (1946).
+fn half_width(((of_a, degrees_a), (of_b, degrees_b)): Errors, confidence: f64) -> f64 {
+    let sum = of_a + of_b;
+    student_t_critical(confidence, degrees(((of_a, degrees_a), (of_b, degrees_b)))) * sum.sqrt()
+}
+
+fn degrees(((of_a, degrees_a), (of_b, degrees_b)): Errors) -> f64 {
+    let sum = of_a + of_b;
+    sum * sum / (of_a * of_a / degrees_a + of_b * of_b / degrees_b)
 }
 
 /// Difference of two independent ratios of sums, A − B, dimensionless: linearized variances added (Cochran 1977, ch. 6),
@@ -114,34 +186,27 @@ pub fn ratio_difference_unpaired(a: &[(u64, u64)], b: &[(u64, u64)], confidence:
 }
 
 /// Interval and test from two squared standard errors with their degrees of freedom.
-fn satterthwaite(
-    difference: f64,
-    errors: Option<((f64, f64), (f64, f64))>,
-    n: u64,
-    confidence: f64,
-    method: &str,
-) -> Difference {
-    let spread = errors.filter(|((a, _), (b, _))| a + b > 0.0);
-    let Some(((of_a, degrees_a), (of_b, degrees_b))) = spread else {
+fn satterthwaite(difference: f64, errors: Option<Errors>, n: u64, confidence: f64, method: &str) -> Difference {
+    let Some(errors) = errors.filter(|((a, _), (b, _))| a + b > 0.0) else {
         return Difference {
             estimate: Estimate::point_only(difference, n, confidence, "no spread or one run, no interval"),
             p_value: None,
             common_random_numbers: CommonRandomNumbers::NONE,
         };
     };
-    let sum = of_a + of_b;
-    let degrees = sum * sum / (of_a * of_a / degrees_a + of_b * of_b / degrees_b);
-    let half_width = student_t_critical(confidence, degrees) * sum.sqrt();
+    let half_width = half_width(errors, confidence);
     let bounds = (Some(difference - half_width), Some(difference + half_width));
+    let error = (errors.0.0 + errors.1.0).sqrt();
     Difference {
         estimate: Estimate::new(Some(difference), bounds, n, confidence, method),
-        p_value: Some(student_t_two_sided(difference / sum.sqrt(), degrees)),
+        p_value: Some(student_t_two_sided(difference / error, degrees(errors))),
         common_random_numbers: CommonRandomNumbers::NONE,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::mean::moments;
     use super::super::testing::assert_close;
     use super::*;
 
@@ -157,6 +222,9 @@ mod tests {
             assert!((seen.lower.unwrap() - lower).abs() < 6e-5, "{seen:?}");
             assert!((seen.upper.unwrap() - upper).abs() < 6e-5, "{seen:?}");
         }
+        // Fisher's test does not reject six of 80 against none of 60 (p 0.038 > 0.01), nor does the interval claim it.
+        let vetoed = newcombe((6, 80), (0, 60), 0.99);
+        assert!(vetoed.estimate.lower.unwrap() <= 0.0 && vetoed.p_value.unwrap() > 0.01);
         assert_eq!(newcombe((0, 0), (1, 2), 0.95).estimate.method, "no data");
     }
 
@@ -167,17 +235,51 @@ mod tests {
         }
         let a: Vec<f64> = (0..40).map(|i| f64::from(i % 7) + 0.25 * f64::from(i % 3)).collect();
         let b: Vec<f64> = (0..25).map(|i| f64::from(i % 5)).collect();
-        let seen = welch(&a, &b, 0.95);
+        let error = |values: &[f64]| {
+            (
+                moments(values).unwrap().variance.unwrap() / values.len() as f64,
+                values.len() as f64 - 1.0,
+            )
+        };
+        let difference = moments(&a).unwrap().mean - moments(&b).unwrap().mean;
+        let seen = satterthwaite(difference, Some((error(&a), error(&b))), 25, 0.95, "");
         assert_close(seen.estimate.lower.unwrap(), GOLDEN_WELCH.0, 1e-9);
         assert_close(seen.estimate.upper.unwrap(), GOLDEN_WELCH.1, 1e-9);
         assert_close(seen.p_value.unwrap(), GOLDEN_WELCH.2, 1e-9);
     }
 
     #[test]
+    fn independent_means_have_the_union_of_welch_and_their_bounds() {
+        let a: Vec<f64> = (0..40).map(|i| f64::from(i % 7) + 0.25 * f64::from(i % 3)).collect();
+        let b: Vec<f64> = (0..25).map(|i| f64::from(i % 5)).collect();
+        let seen = mean_difference_unpaired(&a, &b, None, 0.95);
+        assert!(seen.estimate.lower.unwrap() <= GOLDEN_WELCH.0 + 1e-9 && seen.estimate.lower.unwrap() > 0.1);
+        assert!(seen.estimate.upper.unwrap() >= GOLDEN_WELCH.1 - 1e-9 && seen.estimate.upper.unwrap() < 2.2);
+        let zeros = mean_difference_unpaired(&[0.0; 100], &[0.0; 50], Some((10.0, 10.0)), 0.95);
+        assert_close(
+            zeros.estimate.upper.unwrap(),
+            10.0 * zero_event_upper(100, 0.95).unwrap(),
+            1e-12,
+        );
+        assert_close(
+            zeros.estimate.lower.unwrap(),
+            -10.0 * zero_event_upper(50, 0.95).unwrap(),
+            1e-12,
+        );
+        assert_eq!(
+            mean_difference_unpaired(&[1.0; 9], &[1.0; 9], None, 0.95)
+                .estimate
+                .lower,
+            None
+        );
+    }
+
+    #[test]
     fn independent_ratios_without_events_keep_their_bounds() {
         let seen = ratio_difference_unpaired(&[(0, 4); 100], &[(0, 4); 50], 0.95).estimate;
-        assert_close(seen.upper.unwrap(), 1.0 - libm::pow(0.025, 0.01), 1e-12);
-        assert_close(seen.lower.unwrap(), libm::pow(0.025, 0.02) - 1.0, 1e-12);
+        // Each bound has half of the error.
+        assert_close(seen.upper.unwrap(), 1.0 - libm::pow(0.0125, 0.01), 1e-12);
+        assert_close(seen.lower.unwrap(), libm::pow(0.0125, 0.02) - 1.0, 1e-12);
         let seen = ratio_difference_unpaired(&[(1, 4), (2, 4), (0, 4)], &[(2, 4), (3, 4), (3, 3)], 0.95);
         assert!(seen.estimate.lower.is_some() && seen.p_value.is_some());
     }

@@ -7,17 +7,12 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::Uniform;
 use crate::lab::numbers::{DesignNumbers, RunNumbers};
 use crate::lab::summary::Measure;
 use crate::scenario::asked::TrafficRate;
 use crate::stats::{
-    BootstrapOptions, Estimate, IncidenceAnalysis, IncidenceOptions, Observation, mean_of_runs, mean_t, ratio_of_sums,
-    share_of_runs, zero_event_upper,
+    Estimate, IncidenceAnalysis, IncidenceOptions, Observation, mean_of_runs, ratio_of_sums, share_of_runs,
 };
-
-/// Runs above which a mean is near enough to normal whatever its law here, and a jackknife takes too long.
-pub(in crate::lab) const JACKKNIFE_RUNS_MAX: usize = 10_000;
 
 /// What of an experiment goes into the words and formulas of measures.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,10 +45,10 @@ pub enum Value<'n> {
     Mean {
         /// The number.
         of: OfRun<'n, Option<f64>>,
-        /// The most that one run can have, if that is known, so that runs without any bound the mean.
+        /// The most that one run can have, if that is known, so that runs that were not seen bound the mean.
         most: Option<f64>,
     },
-    /// Quantile of waits pooled over runs; measures that share their waits are estimated together.
+    /// Quantile of waits pooled over runs; neighbours that share their waits are estimated together.
     Quantile {
         /// The waits.
         waits: Waits<'n>,
@@ -194,18 +189,13 @@ impl<'n> Definition<'n> {
 
     /// The measure by itself.
     #[must_use]
-    pub fn estimate(&self, frame: &Frame, numbers: &DesignNumbers, uniform: Uniform<'_>) -> Measure {
-        estimate_all(std::slice::from_ref(self), frame, numbers, uniform).remove(0)
+    pub fn estimate(&self, frame: &Frame, numbers: &DesignNumbers) -> Measure {
+        estimate_all(std::slice::from_ref(self), frame, numbers).remove(0)
     }
 }
 
-/// Estimates of measures in their order. Neighbours that are quantiles of the same waits share their resamples.
-pub(super) fn estimate_all(
-    definitions: &[Definition<'_>],
-    frame: &Frame,
-    numbers: &DesignNumbers,
-    uniform: Uniform<'_>,
-) -> Vec<Measure> {
+/// Estimates of measures in their order. Waits that neighbours share are sorted once.
+pub(super) fn estimate_all(definitions: &[Definition<'_>], frame: &Frame, numbers: &DesignNumbers) -> Vec<Measure> {
     let mut measures = Vec::with_capacity(definitions.len());
     let together = |left: &Definition<'_>, right: &Definition<'_>| match (&left.value, &right.value) {
         (Value::Quantile { waits: a, .. }, Value::Quantile { waits: b, .. }) => Arc::ptr_eq(a, b),
@@ -219,11 +209,11 @@ pub(super) fn estimate_all(
                     _ => None,
                 };
                 let levels: Vec<f64> = group.iter().filter_map(level).collect();
-                quantiles(waits, &levels, frame, numbers, uniform)
+                quantiles(waits, &levels, frame)
             }
             Value::Share(of) => vec![share(frame, numbers, of)],
             Value::Ratio(of) => vec![ratio(frame, numbers, of)],
-            Value::Mean { of, most } => vec![mean(frame, numbers, of, *most, uniform)],
+            Value::Mean { of, most } => vec![mean(frame, numbers, of, *most)],
             Value::Extreme(measure) => {
                 measures.push(measure.as_ref().clone());
                 continue;
@@ -254,54 +244,15 @@ fn ratio(frame: &Frame, numbers: &DesignNumbers, of: &OfRun<'_, (u32, u32)>) -> 
     estimate
 }
 
-fn mean(
-    frame: &Frame,
-    numbers: &DesignNumbers,
-    of: &OfRun<'_, Option<f64>>,
-    most: Option<f64>,
-    uniform: Uniform<'_>,
-) -> Estimate {
+fn mean(frame: &Frame, numbers: &DesignNumbers, of: &OfRun<'_, Option<f64>>, most: Option<f64>) -> Estimate {
     let values: Vec<f64> = numbers.sound().filter_map(of).collect();
-    let n = values.len() as u64;
-    if let Some(most) = most.filter(|_| n > 0 && values.iter().all(|value| *value == 0.0)) {
-        // No run has more than the most, so the mean is at most that times the share of runs that have any.
-        return Estimate {
-            lower: Some(0.0),
-            upper: zero_event_upper(n, frame.confidence).map(|share| share * most),
-            ..Estimate::point_only(
-                0.0,
-                n,
-                frame.confidence,
-                "no exposure in any run, one-sided upper bound of the share of runs with any, times the most that a run can have",
-            )
-        };
-    }
-    if values.len() > JACKKNIFE_RUNS_MAX {
-        mean_t(&values, frame.confidence)
-    } else {
-        let options = BootstrapOptions {
-            confidence: frame.confidence,
-            resamples: frame.resamples(),
-        };
-        mean_of_runs(&values, &options, uniform)
-    }
+    mean_of_runs(&values, most, frame.confidence)
 }
 
-fn quantiles(
-    waits: &[Observation],
-    levels: &[f64],
-    frame: &Frame,
-    numbers: &DesignNumbers,
-    uniform: Uniform<'_>,
-) -> Vec<Estimate> {
-    if waits.is_empty() {
-        return vec![Estimate::not_estimable(0, frame.confidence, "no data"); levels.len()];
-    }
+fn quantiles(waits: &[Observation], levels: &[f64], frame: &Frame) -> Vec<Estimate> {
     let options = IncidenceOptions {
-        runs: u32::try_from(numbers.sound().count()).unwrap_or(u32::MAX),
         horizon_ns: frame.horizon_ns,
         confidence: frame.confidence,
-        resamples: frame.resamples(),
     };
-    IncidenceAnalysis::new(waits, options).quantiles(levels, uniform)
+    IncidenceAnalysis::new(waits, options).quantiles(levels)
 }

@@ -19,7 +19,6 @@ use super::numbers::DesignNumbers;
 use super::plan::{Plan, PlannedDesign, horizon_of};
 use super::summary::{CONFIDENCE, Measure};
 use crate::scenario::asked::TrafficRate;
-use crate::stats::BootstrapOptions;
 
 /// What the measures of a design are made from.
 #[derive(Clone, Copy)]
@@ -32,13 +31,10 @@ pub struct Context<'n> {
     pub numbers: &'n DesignNumbers,
 }
 
-/// Uniform 64-bit words.
-pub type Uniform<'a> = &'a mut dyn FnMut() -> u64;
-
 /// Measures that are estimated together.
 #[derive(Clone, Copy)]
 pub struct MeasureSet {
-    /// Name; part of the address of its random numbers.
+    /// Name.
     pub name: &'static str,
     /// Says what its measures are.
     pub define: for<'n> fn(Context<'n>) -> Vec<Definition<'n>>,
@@ -47,10 +43,10 @@ pub struct MeasureSet {
 impl MeasureSet {
     /// The estimates of the measures that the design has.
     #[must_use]
-    pub fn estimate(&self, context: Context<'_>, uniform: Uniform<'_>) -> Vec<(String, Measure)> {
+    pub fn estimate(&self, context: Context<'_>) -> Vec<(String, Measure)> {
         let mut definitions = (self.define)(context);
         definitions.retain(|definition| definition.presence == Presence::Shown);
-        let measures = definition::estimate_all(&definitions, context.frame, context.numbers, uniform);
+        let measures = definition::estimate_all(&definitions, context.frame, context.numbers);
         definitions.into_iter().map(|of| of.name).zip(measures).collect()
     }
 }
@@ -127,13 +123,6 @@ impl Frame {
             confidence: CONFIDENCE,
             traffic_rates: traffic_rates.to_vec(),
         }
-    }
-
-    /// Resamples of a bootstrap: as many beyond each end of the interval as there are at the usual confidence.
-    fn resamples(&self) -> u32 {
-        let usual = BootstrapOptions::default();
-        let more = (1.0 - usual.confidence) / (1.0 - self.confidence);
-        libm::round(f64::from(usual.resamples) * more.max(1.0)) as u32
     }
 
     /// The frame of a plan.

@@ -17,7 +17,7 @@ use crate::lab::numbers::{DesignNumbers, RunNumbers};
 use crate::lab::plan::{Plan, Simulate, horizon_of};
 use crate::lab::runner::guarded;
 use crate::lab::summary::CONFIDENCE;
-use crate::stats::{Estimate, PairedCounts, agresti_min, paired_t};
+use crate::stats::{Estimate, PairedCounts, mean_difference, share_difference};
 
 /// What the other order of ties changes.
 #[derive(Clone, Debug, Serialize)]
@@ -198,7 +198,10 @@ fn answer(
         Of::Happened(value) => {
             let (a, b): (Vec<bool>, Vec<bool>) = pairs().filter_map(|(a, b)| Some((value(a)?, value(b)?))).unzip();
             let equal = a.iter().zip(&b).filter(|(a, b)| a == b).count();
-            (equal, agresti_min(&PairedCounts::from_outcomes(&a, &b), CONFIDENCE))
+            (
+                equal,
+                share_difference(&PairedCounts::from_outcomes(&a, &b), CONFIDENCE).estimate,
+            )
         }
         Of::Number(value) => of_numbers(pairs().filter_map(|(a, b)| Some((value(a)?, value(b)?))).collect()),
         Of::MedianWait => {
@@ -223,7 +226,7 @@ fn answer(
 fn of_numbers(pairs: Vec<(f64, f64)>) -> (usize, Estimate) {
     let equal = pairs.iter().filter(|(a, b)| a == b).count();
     let (a, b): (Vec<f64>, Vec<f64>) = pairs.into_iter().unzip();
-    (equal, paired_t(&a, &b, CONFIDENCE).difference)
+    (equal, mean_difference(&a, &b, 1.0, None, CONFIDENCE).estimate)
 }
 
 #[cfg(test)]

@@ -217,6 +217,7 @@ mod tests {
                 confidence: Some(0.95),
                 method: String::new(),
                 n: *n,
+                caveat: None,
             };
             ((*name).to_owned(), measure)
         };

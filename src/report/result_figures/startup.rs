@@ -5,7 +5,6 @@
 use rayon::prelude::*;
 
 use super::{CONFIDENCE, CONTROL, subtitle};
-use crate::kernel::{EntityKey, Purpose, RunKey};
 use crate::lab::Finished;
 use crate::lab::numbers::DesignNumbers;
 use crate::report::figures::text::{duration, percent};
@@ -14,21 +13,10 @@ use crate::stats::{
     CurvePoint, IncidenceAnalysis, IncidenceOptions, Outcome, cumulative_incidence, incidence_quantile,
 };
 
-/// Resamples behind a band.
-const RESAMPLES: u32 = 500;
 /// Points at which a band is drawn.
 const BAND_POINTS: u32 = 160;
 /// Bins of the times at which pods were last seen waiting.
 const CENSORED_BINS: f64 = 160.0;
-
-#[derive(Clone, Copy)]
-struct Band;
-
-impl Purpose for Band {
-    fn name(self) -> &'static str {
-        "report.startup_band"
-    }
-}
 
 /// How long pods took to become ready; nothing if none was measured. The bands of the designs are made side by side.
 pub(super) fn startup(result: &Finished) -> Option<StartupFigure> {
@@ -39,7 +27,7 @@ pub(super) fn startup(result: &Finished) -> Option<StartupFigure> {
         .designs
         .par_iter()
         .zip(&result.numbers)
-        .map(|(design, numbers)| series(&design.name, numbers, manifest.seed))
+        .map(|(design, numbers)| series(&design.name, numbers))
         .collect();
     // The axis ends where the last pod was seen.
     let horizon_s = (longest as f64 / 1e9).clamp(1.0, manifest.horizon_s);
@@ -68,7 +56,7 @@ pub(super) fn startup(result: &Finished) -> Option<StartupFigure> {
 fn caption(series: &[StartupSeries], horizon_s: f64) -> String {
     let mut caption = "Aalen-Johansen curves over the measured pods of all runs.".to_owned();
     if series.iter().any(|series| !series.band.is_empty()) {
-        caption.push_str(" Bands: 95 % pointwise, percentile bootstrap over whole runs.");
+        caption.push_str(" Bands: 95 % pointwise, intervals of the share over whole runs.");
     }
     caption.push_str(" Pods deleted before they were ready count as never ready.");
     if series.iter().any(|series| !series.censored.is_empty()) {
@@ -155,7 +143,7 @@ fn tail(series: &[StartupSeries], horizon_s: f64) -> String {
     }
 }
 
-fn series(design: &str, numbers: &DesignNumbers, seed: u64) -> StartupSeries {
+fn series(design: &str, numbers: &DesignNumbers) -> StartupSeries {
     let pods = &numbers.startup;
     let share = |outcome: Outcome| {
         pods.iter().filter(|seen| seen.outcome == outcome).count() as f64 / (pods.len().max(1)) as f64
@@ -166,14 +154,11 @@ fn series(design: &str, numbers: &DesignNumbers, seed: u64) -> StartupSeries {
     let band = match (curve.first(), curve.last()) {
         (Some(first), Some(last)) if runs > 1 => {
             let options = IncidenceOptions {
-                runs,
                 horizon_ns,
                 confidence: CONFIDENCE,
-                resamples: RESAMPLES,
             };
             let times = log_spaced(first.time_ns, last.time_ns);
-            let mut words = RunKey::derive(seed, "report", 0).stream(Band, EntityKey::root(design));
-            let bounds = IncidenceAnalysis::new(pods, options).curve_band(&times, &mut || words.bits());
+            let bounds = IncidenceAnalysis::new(pods, options).curve_band(&times);
             times
                 .iter()
                 .zip(bounds)
