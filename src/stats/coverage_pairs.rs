@@ -113,7 +113,7 @@ fn of_means() -> Vec<Row> {
         ),
         mean(
             "1000 pairs, 40 differ, one way",
-            Nominal,
+            AtLeast,
             1000,
             0.04,
             CONFIDENCE,

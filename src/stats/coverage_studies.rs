@@ -261,7 +261,7 @@ fn means() -> Vec<Row> {
         ),
         mean(
             "100 log-normal values (skewness 6)",
-            Below,
+            Nominal,
             100,
             libm::exp(0.5),
             None,
