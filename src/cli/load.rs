@@ -10,6 +10,7 @@ use std::sync::Arc;
 use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode, SourceOffset, SourceSpan};
 
 use super::CliError;
+use crate::lab::designs::plan;
 use crate::lab::question_check;
 use crate::scenario::error::{InputError, candidates_hint};
 use crate::scenario::overrides::Overrides;
@@ -41,7 +42,7 @@ pub fn scenario(request: &LoadRequest) -> Result<Scenario, CliError> {
 ///
 /// # Errors
 /// If one of them has no meaning.
-pub(super) fn overrides(changes: &[String]) -> Result<Overrides, CliError> {
+pub fn overrides(changes: &[String]) -> Result<Overrides, CliError> {
     Overrides::parse(changes).map_err(|error| wrong(vec![error]))
 }
 
@@ -49,7 +50,7 @@ pub(super) fn overrides(changes: &[String]) -> Result<Overrides, CliError> {
 ///
 /// # Errors
 /// Everything that is wrong with its files, each with its place.
-pub(super) fn read(request: &LoadRequest, overrides: &Overrides) -> Result<Scenario, Vec<InputError>> {
+pub fn read(request: &LoadRequest, overrides: &Overrides) -> Result<Scenario, Vec<InputError>> {
     let scenario = match &request.experiment {
         None => Scenario::built_in(DEFAULT_EXPERIMENT, overrides),
         Some(path) => match path
@@ -61,6 +62,11 @@ pub(super) fn read(request: &LoadRequest, overrides: &Overrides) -> Result<Scena
         },
     }?;
     question_check::check(&scenario)?;
+    // What `run` would refuse, every command refuses, in the same words.
+    let designs: Vec<&Design> = scenario.designs.iter().collect();
+    plan(&scenario, &designs)
+        .check()
+        .map_err(|bad| vec![InputError::in_file(&scenario.path, bad.to_string())])?;
     Ok(scenario)
 }
 
@@ -104,7 +110,7 @@ fn is_called(design: &Design, name: &str) -> bool {
 const SHOWN_PER_FILE: usize = 100;
 
 /// Errors of input as this command's error.
-pub(super) fn wrong(errors: Vec<InputError>) -> CliError {
+pub fn wrong(errors: Vec<InputError>) -> CliError {
     let count = errors.len();
     let mut files: BTreeMap<PathBuf, OfFile> = BTreeMap::new();
     let mut shown = Vec::new();

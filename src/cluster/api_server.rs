@@ -7,6 +7,8 @@
 //! conflicts of concurrent writes (each object here has one writer at a time).
 //! **Parameters**: `api_write_latency`, `watch_latency`, `watch_batch_period`, `garbage_collection_latency`.
 
+use rustc_hash::FxHashMap;
+
 use super::blueprint::Blueprint;
 use super::cilium::agent::AgentEvent;
 use super::context::Ctx;
@@ -52,6 +54,8 @@ pub struct ApiServer {
     pub slices: History<Backends>,
     /// CiliumIdentities in the order of their creation; each is written once.
     pub identities: History<IdentityObject>,
+    /// Place among the created identities, by true identity.
+    places_of_identities: FxHashMap<TrueIdentity, u32>,
     /// Which ReplicaSet made a pod.
     owners: Vec<Option<ReplicaSetId>>,
     /// Pods of each kind that exist, in the order of creation.
@@ -70,6 +74,7 @@ impl ApiServer {
             endpoints: History::default(),
             slices: History::default(),
             identities: History::default(),
+            places_of_identities: FxHashMap::default(),
             owners: Vec::new(),
             pods_of_kind: vec![Vec::new(); blueprint.kinds.len()],
             inboxes: Inboxes {
@@ -119,21 +124,26 @@ impl ApiServer {
     /// The object of a true identity, if one was created.
     #[must_use]
     pub fn identity_object(&self, identity: TrueIdentity) -> Option<IdentityObject> {
-        self.find_identity(|object| object.stands_for == identity)
-            .map(|(_, object)| object)
+        self.created_identity(identity).map(|(_, object)| object)
     }
 
-    /// The first identity like that, with the number of those created before it.
-    pub(super) fn find_identity(&self, like: impl Fn(&IdentityObject) -> bool) -> Option<(u32, IdentityObject)> {
-        let created = (0..self.identities.keys()).filter_map(|key| Some((key, *self.identities.value(key)?)));
-        created.into_iter().find(|(_, object)| like(object))
+    /// The object of a true identity, with the number of those created before it.
+    pub(super) fn created_identity(&self, identity: TrueIdentity) -> Option<(u32, IdentityObject)> {
+        let place = *self.places_of_identities.get(&identity)?;
+        Some((place, *self.identities.value(place)?))
     }
 
-    /// The object with this number. Numbers are never given again within a run.
+    /// The object with this number, with the number of those created before it. Numbers rise with the order of creation
+    /// and are never given again within a run.
+    pub(super) fn numbered_identity(&self, number: BelievedIdentity) -> Option<(u32, IdentityObject)> {
+        let place = number.0.checked_sub(BelievedIdentity::FIRST_POD)?;
+        Some((place, *self.identities.value(place)?))
+    }
+
+    /// The object with this number.
     #[must_use]
     pub fn numbered(&self, number: BelievedIdentity) -> Option<IdentityObject> {
-        self.find_identity(|object| object.number == number)
-            .map(|(_, object)| object)
+        self.numbered_identity(number).map(|(_, object)| object)
     }
 
     /// What a numeric identity stands for.
@@ -274,6 +284,7 @@ fn create_identity(ctx: &mut Ctx, identity: TrueIdentity, node: NodeId, pod: Pod
             number: super::blueprint::numeric_identity(place),
         };
         let index = api.identities.append(created, revision, place, None, Some(object));
+        api.places_of_identities.insert(identity, place);
         if ctx.shared.recorder.watches_exposure() {
             let event = Event::Judge(JudgeEvent::IdentityWritten(index));
             ctx.after(Source::ApiServer, EventClass::Observe, SimDuration::ZERO, event);

@@ -3,7 +3,10 @@
 //! It is computed once from a [`WorldSpec`]: kinds of pods, their true identities, who may be placed beside whom, which
 //! Service has which pods, and the verdict of each layer for each pair of identities. State of a run belongs to `world`.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, OnceLock};
+
+use rustc_hash::FxHashMap;
 
 use super::ids::{AddressPlan, BelievedIdentity, KindId, NodeId, ServiceId, TrueIdentity};
 use super::records::LayerDecision;
@@ -89,13 +92,14 @@ pub struct Blueprint {
     network: Arc<NetworkVerdicts>,
 }
 
-/// Verdicts of the network's policy per (from, to, port), for true identities and for the world.
+/// Verdicts of the network's policy, for true identities and for the world: a row per port and own identity, which is
+/// decided when somebody first asks for it, since most identities of a large cluster are never asked about.
 #[derive(Debug)]
 struct NetworkVerdicts {
     ports: Vec<u16>,
     identities: usize,
-    ingress: Vec<bool>,
-    egress: Vec<bool>,
+    ingress: Vec<OnceLock<Box<[bool]>>>,
+    egress: Vec<OnceLock<Box<[bool]>>>,
 }
 
 /// The source or destination as the network believes it: a pod's identity or the world.
@@ -119,12 +123,13 @@ impl Blueprint {
     #[must_use]
     pub fn like(spec: WorldSpec, other: Option<&Self>) -> Self {
         let mut subjects: Vec<Subject> = Vec::new();
+        let mut positions: FxHashMap<Subject, usize> = FxHashMap::default();
         let mut intern = |subject: Subject| {
-            let position = subjects.iter().position(|known| *known == subject).unwrap_or_else(|| {
-                subjects.push(subject);
+            let position = *positions.entry(subject).or_insert_with_key(|subject| {
+                subjects.push(subject.clone());
                 subjects.len() - 1
             });
-            TrueIdentity(u16::try_from(position).expect("more than 65,536 identities"))
+            TrueIdentity(u16::try_from(position).expect("`scenario` refuses more identities than Cilium has"))
         };
         let mesh = spec.istio.is_some();
         let mut kinds: Vec<Kind> = spec
@@ -214,26 +219,24 @@ impl Blueprint {
             kinds[kind.index()].services.push(service);
             service
         });
-        let repels = |a: usize, b: usize| {
-            let (Some(workload), other) = (spec.workloads.get(a), &subjects[kinds[b].identity.0 as usize]) else {
-                return false;
-            };
-            workload.subject.namespace == other.namespace
-                && workload
-                    .anti_affinity
-                    .iter()
-                    .any(|selector| selector.matches(&other.labels))
-        };
-        let conflicts: Vec<Vec<KindId>> = (0..kinds.len())
-            .map(|a| {
-                (0..kinds.len())
-                    .filter(|&b| repels(a, b) || repels(b, a))
-                    .map(|b| KindId(b as u32))
-                    .collect()
-            })
-            .collect();
+        let mut conflicts: Vec<BTreeSet<usize>> = vec![BTreeSet::new(); kinds.len()];
+        for (a, workload) in spec.workloads.iter().enumerate() {
+            if workload.anti_affinity.is_empty() {
+                continue;
+            }
+            for b in 0..kinds.len() {
+                let other = &subjects[kinds[b].identity.0 as usize];
+                let mut selectors = workload.anti_affinity.iter();
+                if workload.subject.namespace == other.namespace
+                    && selectors.any(|selector| selector.matches(&other.labels))
+                {
+                    conflicts[a].insert(b);
+                    conflicts[b].insert(a);
+                }
+            }
+        }
         for (kind, conflicts) in kinds.iter_mut().zip(conflicts) {
-            kind.conflicts = conflicts;
+            kind.conflicts = conflicts.into_iter().map(|other| KindId(other as u32)).collect();
         }
         let mut ports: Vec<u16> = spec.services.iter().map(|service| service.target_port).collect();
         ports.extend([ISTIOD_PORT, spec.measures.exposure_port]);
@@ -245,7 +248,7 @@ impl Blueprint {
                 && other.subjects == subjects
         });
         let network = known.map_or_else(
-            || Arc::new(NetworkVerdicts::new(&spec, &subjects, ports)),
+            || Arc::new(NetworkVerdicts::new(subjects.len(), ports)),
             |known| Arc::clone(&known.network),
         );
         let addresses = AddressPlan::new(spec.nodes, spec.node_prefix_length);
@@ -358,8 +361,8 @@ impl Blueprint {
     /// What the network's policy says to a connection, from intent: both directions on true identities.
     #[must_use]
     pub fn network_intent(&self, from: TrueIdentity, to: TrueIdentity, port: u16) -> LayerDecision {
-        let admitted = self.network.egress(from, NetworkPeer::Pod(to), port)
-            && self.network.ingress(NetworkPeer::Pod(from), to, port);
+        let admitted = self.egress_admits(from, NetworkPeer::Pod(to), port)
+            && self.ingress_admits(NetworkPeer::Pod(from), to, port);
         if admitted {
             LayerDecision::Allow
         } else {
@@ -370,13 +373,27 @@ impl Blueprint {
     /// Whether ingress policy of `to` admits a connection that seems to come from `from`.
     #[must_use]
     pub fn ingress_admits(&self, from: NetworkPeer, to: TrueIdentity, port: u16) -> bool {
-        self.network.ingress(from, to, port)
+        let own = &self.subjects[to.0 as usize];
+        let row = self.network.ingress[self.network.row(to, port)].get_or_init(|| {
+            let policies = &self.spec.network_policies;
+            of_all_peers(&self.subjects, |peer| {
+                policies.ingress(own, peer, port, Protocol::Tcp, None)
+            })
+        });
+        row[self.network.column(from)]
     }
 
     /// Whether egress policy of `from` admits a connection that seems to go to `to`.
     #[must_use]
     pub fn egress_admits(&self, from: TrueIdentity, to: NetworkPeer, port: u16) -> bool {
-        self.network.egress(from, to, port)
+        let own = &self.subjects[from.0 as usize];
+        let row = self.network.egress[self.network.row(from, port)].get_or_init(|| {
+            let policies = &self.spec.network_policies;
+            of_all_peers(&self.subjects, |peer| {
+                policies.egress(own, peer, port, Protocol::Tcp, None)
+            })
+        });
+        row[self.network.column(to)]
     }
 
     /// The network's verdict on ingress with its reason, for a story.
@@ -462,58 +479,39 @@ fn subject(spec: &WorldSpec, namespace: &str, account: &str, labels: &[(&str, &s
 }
 
 impl NetworkVerdicts {
-    fn new(spec: &WorldSpec, subjects: &[Subject], ports: Vec<u16>) -> Self {
-        let identities = subjects.len();
-        let mut ingress = Vec::new();
-        let mut egress = Vec::new();
-        for &port in &ports {
-            for own in subjects {
-                // The last peer is the world.
-                for peer in subjects
-                    .iter()
-                    .map(Peer::Endpoint)
-                    .chain([Peer::Reserved(Reserved::World)])
-                {
-                    ingress.push(
-                        spec.network_policies
-                            .ingress(own, peer, port, Protocol::Tcp, None)
-                            .is_allowed(),
-                    );
-                    egress.push(
-                        spec.network_policies
-                            .egress(own, peer, port, Protocol::Tcp, None)
-                            .is_allowed(),
-                    );
-                }
-            }
-        }
+    fn new(identities: usize, ports: Vec<u16>) -> Self {
+        let rows = || (0..ports.len() * identities).map(|_| OnceLock::new()).collect();
         Self {
-            ports,
+            ingress: rows(),
+            egress: rows(),
             identities,
-            ingress,
-            egress,
+            ports,
         }
     }
 
-    fn index(&self, own: TrueIdentity, peer: NetworkPeer, port: u16) -> usize {
+    fn row(&self, own: TrueIdentity, port: u16) -> usize {
         let port = self
             .ports
             .binary_search(&port)
             .expect("verdicts exist for every port that is used");
-        let peer = match peer {
+        port * self.identities + own.0 as usize
+    }
+
+    fn column(&self, peer: NetworkPeer) -> usize {
+        match peer {
             NetworkPeer::Pod(identity) => identity.0 as usize,
             NetworkPeer::World => self.identities,
-        };
-        (port * self.identities + own.0 as usize) * (self.identities + 1) + peer
+        }
     }
+}
 
-    fn ingress(&self, from: NetworkPeer, to: TrueIdentity, port: u16) -> bool {
-        self.ingress[self.index(to, from, port)]
-    }
-
-    fn egress(&self, from: TrueIdentity, to: NetworkPeer, port: u16) -> bool {
-        self.egress[self.index(from, to, port)]
-    }
+/// What a rule says of every identity and, last, of the world.
+fn of_all_peers(subjects: &[Subject], rule: impl Fn(Peer<'_>) -> Verdict) -> Box<[bool]> {
+    let peers = subjects.iter().map(Peer::Endpoint);
+    peers
+        .chain([Peer::Reserved(Reserved::World)])
+        .map(|peer| rule(peer).is_allowed())
+        .collect()
 }
 
 /// A blueprint shared by the runs of a design.

@@ -153,14 +153,14 @@ impl Shared {
     /// The number under which the agent of a node knows an identity from the API at a time.
     #[must_use]
     pub fn identity_read(&self, node: NodeId, identity: TrueIdentity, time: SimTime) -> Option<BelievedIdentity> {
-        let (place, object) = self.api.find_identity(|object| object.stands_for == identity)?;
+        let (place, object) = self.api.created_identity(identity)?;
         (place < self.identities_seen(node, time)).then_some(object.number)
     }
 
     /// What the agent of a node takes a number for at a time; nothing if it has not read of it.
     #[must_use]
     pub fn meaning_at(&self, node: NodeId, number: BelievedIdentity, time: SimTime) -> Option<TrueIdentity> {
-        let (place, object) = self.api.find_identity(|object| object.number == number)?;
+        let (place, object) = self.api.numbered_identity(number)?;
         (place < self.identities_seen(node, time)).then_some(object.stands_for)
     }
 

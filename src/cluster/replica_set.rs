@@ -226,7 +226,7 @@ impl ReplicaSets {
         let set = &mut self.sets[id.index()];
         set.batch_failed = false;
         let size = (set.next_batch as usize).min(set.wishes.len());
-        set.next_batch *= 2;
+        set.next_batch = set.next_batch.saturating_mul(2);
         for _ in 0..size {
             let Some(pod) = set.wishes.pop_front() else { break };
             set.asked += 1;

@@ -59,6 +59,8 @@ impl SimDuration {
     pub const ZERO: Self = Self(0);
     /// The longest span.
     pub const MAX: Self = Self(u64::MAX);
+    /// The longest span whose seconds, as a double, give back every nanosecond: 2,251,799 s.
+    pub const EXACT_MAX: Self = Self(1 << 51);
 
     /// A span of whole nanoseconds.
     #[must_use]

@@ -16,7 +16,7 @@ use crate::kernel::{SimDuration, SimTime};
 ///
 /// Times are stored as seconds in a double. Up to here the doubles are dense enough that multiplying by 10^9 and
 /// rounding gives the same whole nanosecond back.
-pub const EXACT_NANOS_MAX: u64 = 1 << 51;
+pub const EXACT_NANOS_MAX: u64 = SimDuration::EXACT_MAX.as_nanos();
 
 /// Type of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::InputError;
 use super::schema::{Experiment, Text};
-use super::values::{complain, rate};
+use super::values::{complain, is_sound, rate};
 
 /// The rate of traffic if exposure is watched and the experiment names no rate.
 const USUAL_RATE: &str = "1/s";
@@ -80,14 +80,14 @@ pub fn traffic_rates(path: &Path, experiment: &Experiment) -> Result<Vec<Traffic
 pub fn cost(path: &Path, text: &Text) -> Result<Cost, InputError> {
     let mut words = text.value.split_whitespace();
     let value = words.next().and_then(|word| word.parse().ok());
-    let value = value.filter(|value: &f64| value.is_finite() && *value >= 0.0);
+    let value = value.filter(|value: &f64| *value >= 0.0 && is_sound(*value));
     match (value, words.next(), words.next()) {
         (Some(value), Some(unit), None) => Ok(Cost {
             value,
             unit: unit.to_owned(),
         }),
         _ => Err(complain(path, text, format!("`{}` is no cost", text.value))
-            .with_hint("write a number and what is counted, such as `3 replicas` or `120 EUR/month`")),
+            .with_hint("write a number of at most 1e15 and what is counted, such as `3 replicas` or `120 EUR/month`")),
     }
 }
 

@@ -16,6 +16,8 @@ use std::fmt;
 use jiff::fmt::friendly::SpanParser;
 use serde::{Deserialize, Serialize};
 
+use super::values::is_sound;
+
 /// How a claim is written, for messages.
 pub const FORM: &str = "write `MEASURE < VALUE`, `MEASURE of DESIGN <= VALUE` or `MEASURE of DESIGN <= 1.1 * DESIGN + VALUE`, \
                         with `<`, `<=`, `>` or `>=`";
@@ -214,6 +216,9 @@ impl<'t> Reader<'t> {
         if self.tokens.get(self.next + 1) == Some(&Token::Times) {
             let factor = number(first).filter(|factor| *factor > 0.0);
             let factor = factor.ok_or_else(|| BadClaim(format!("`{first}` is no factor above 0")))?;
+            if !is_sound(factor) {
+                return Err(out_of_range(first));
+            }
             self.next += 2;
             return self.reference(factor);
         }
@@ -256,12 +261,19 @@ impl<'t> Reader<'t> {
             };
             text = format!("{text} {word}");
         }
+        if !is_sound(value) {
+            return Err(out_of_range(&text));
+        }
         Ok(Quantity {
             text,
             value: sign * value,
             unit,
         })
     }
+}
+
+fn out_of_range(text: &str) -> BadClaim {
+    BadClaim(format!("`{text}` is out of range: numbers lie between 1e-15 and 1e15"))
 }
 
 fn wanted(what: &str, found: Option<Token<'_>>) -> BadClaim {
@@ -374,6 +386,14 @@ mod tests {
             ("a < 3 < 4", "`<` is left over"),
             ("a of B < 2x * C", "`2x` is no factor above 0"),
             ("a of B < 0 * C", "`0` is no factor above 0"),
+            (
+                "a of B <= 1e308 * C",
+                "`1e308` is out of range: numbers lie between 1e-15 and 1e15",
+            ),
+            (
+                "a < 1e-300 requests",
+                "`1e-300 requests` is out of range: numbers lie between 1e-15 and 1e15",
+            ),
             ("a of B < C + D", "`D` is no value"),
             ("a of B < C + ", "expected a value, found the end"),
             ("a of B <= B + 2s", "compares `B` with itself"),

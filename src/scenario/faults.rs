@@ -36,6 +36,8 @@ pub struct Targets {
     pub istiods: Option<u32>,
     /// The end of every run.
     pub horizon: SimTime,
+    /// Most service accounts of churn: each takes an identity, and manifests have taken some.
+    pub accounts_max: u32,
 }
 
 impl Targets {

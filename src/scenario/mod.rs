@@ -15,6 +15,7 @@ pub mod expectations;
 pub mod factors;
 pub mod faults;
 pub mod json_schema;
+pub mod lawful;
 pub mod layers;
 pub mod manifests;
 pub mod margins;
@@ -39,7 +40,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::cluster::spec::{RunLimits, TieRule};
-use crate::kernel::SimTime;
+use crate::kernel::{SimDuration, SimTime};
 use error::InputError;
 use factors::expand::{Expanded, expand};
 use factors::{Chance, Factors};
@@ -285,8 +286,14 @@ impl Head {
             }
         }
         let (replications, stopping) = stopping::replications(path, experiment, overrides)?;
+        let length = positive_duration(path, horizon)?;
+        if length > SimDuration::EXACT_MAX {
+            let message = format!("a horizon of `{}` is too long", horizon.value);
+            return Err(complain(path, horizon, message)
+                .with_hint("write at most `2251799s`, up to which results hold every nanosecond"));
+        }
         Ok(Self {
-            horizon: SimTime::ZERO + positive_duration(path, horizon)?,
+            horizon: SimTime::ZERO + length,
             limits: limits(path, experiment, overrides)?,
             tie_order: ties.map_or(Ok(TieRule::default()), |text| {
                 choice(path, text, "order of ties", &TIE_RULES)

@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 
 use super::embedded;
 use super::error::{InputError, near_match};
+use super::lawful;
 use super::schema::{Pairs, Setting, Text};
 use super::values::{complain, describe, parameter, unknown};
 use super::yaml::{self, Spanned};
 use crate::cluster::params::{CiliumParams, IstioParams, Kind, KubernetesParams, NetworkParams, Value};
-use crate::kernel::SimDuration;
 
 /// The fields of a parameter set: names and kinds.
 type Fields = &'static [(&'static str, Kind)];
@@ -25,9 +25,6 @@ pub const COMPONENTS: [(&str, Fields); 4] = [
     ("istio", IstioParams::FIELDS),
     ("network", NetworkParams::FIELDS),
 ];
-
-/// Counts that may be zero; every other count has to be at least 1.
-const MAY_BE_ZERO: [&str; 3] = ["endpoint_create_skip_initial", "node_addresses", "syn_retransmits"];
 
 /// How well a value is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -246,7 +243,7 @@ impl Models {
                 continue;
             };
             let value = parameter(path, *kind, &entry.value)?;
-            check_range(path, field, value, &entry.value)?;
+            lawful::check(path, field, value, &entry.value)?;
             let shown = ResolvedParameter {
                 name: format!("{component}.{field}"),
                 value: describe(&entry.value.value),
@@ -281,7 +278,7 @@ impl ParameterSet {
         };
         let (name, kind, _) = self.values[index];
         let value = parameter(file, kind, setting)?;
-        check_range(file, name, value, setting)?;
+        lawful::check(file, name, value, setting)?;
         self.values[index].2 = value;
         let shown = &mut self.shown[index];
         let place = complain(file, setting, "");
@@ -373,33 +370,6 @@ fn check_entry(path: &Path, key: &Text, entry: &Entry, fields: Fields) -> Result
         ));
     }
     Ok(())
-}
-
-/// Values of the right kind that would stop the simulated world: zero periods, zero limits, negative spreads.
-fn check_range(path: &Path, field: &str, value: Value, at: &Spanned<Setting>) -> Result<(), InputError> {
-    // A wait of zero would repeat without end at one moment of the simulated clock.
-    let repeated = ["backoff", "retry"].iter().any(|word| field.contains(word))
-        || [
-            "_interval",
-            "_period",
-            "_estimate",
-            "connection_age",
-            "_retransmit_initial",
-        ]
-        .iter()
-        .any(|end| field.ends_with(end));
-    let expected = match value {
-        Value::Duration(span) if repeated && span == SimDuration::ZERO => "longer than zero",
-        Value::Law(law) if repeated && law.quantile(0.01) == SimDuration::ZERO => "longer than zero",
-        Value::Count(0) if !MAY_BE_ZERO.contains(&field) => "at least 1",
-        Value::Number(n) if field.ends_with("_jitter_ratio") && n >= 1.0 => "below 1",
-        Value::Number(n) if (field.ends_with("_multiplier") || field.ends_with("_max")) && n < 1.0 => "at least 1",
-        Value::Number(n) if (field.ends_with("_qps") || field.ends_with("_rate")) && n <= 0.0 => "above 0",
-        Value::Number(n) if field.ends_with("_delayed_adjustment") && n > 1.0 => "at most 1",
-        _ => return Ok(()),
-    };
-    let message = format!("`{}` is not possible for `{field}`", describe(&at.value));
-    Err(complain(path, at, message).with_hint(format!("a value {expected} is expected")))
 }
 
 /// A dotted version as numbers.

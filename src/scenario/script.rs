@@ -99,8 +99,21 @@ fn churn_spec(layers: &Layers<'_>, targets: &Targets, written: &schema::Churn) -
         service_accounts: written
             .service_accounts
             .as_ref()
-            .map_or(Ok(1), |accounts| number(layers, accounts, 1))?,
+            .map_or(Ok(1), |accounts| service_accounts(layers, targets, accounts))?,
     })
+}
+
+fn service_accounts(layers: &Layers<'_>, targets: &Targets, text: &Text) -> Result<u32, InputError> {
+    let accounts = number(layers, text, 1)?;
+    if accounts <= targets.accounts_max {
+        return Ok(accounts);
+    }
+    let message = format!("{accounts} service accounts need more identities than are left");
+    let hint = format!(
+        "write at most {}: each account is an identity, and Cilium numbers 65280 of them, those of the manifests included",
+        targets.accounts_max
+    );
+    Err(complain(layers.file, layers.text(text)?, message).with_hint(hint))
 }
 
 impl Reader<'_, '_> {

@@ -13,7 +13,7 @@ use super::error::InputError;
 use super::overrides::Overrides;
 use super::point_name::base_of;
 use super::schema::{Experiment, Text};
-use super::values::{complain, count, positive_duration, unknown};
+use super::values::{complain, count, is_sound, positive_duration, unknown};
 use super::yaml::Spanned;
 use crate::kernel::SimDuration;
 use crate::stats::Precision;
@@ -248,7 +248,7 @@ fn half_width(path: &Path, text: &Text, unit: Unit) -> Result<f64, InputError> {
         }),
         Unit::Number => {
             let number = text.value.trim().parse().ok();
-            let number = number.filter(|number: &f64| number.is_finite() && *number > 0.0);
+            let number = number.filter(|number: &f64| *number > 0.0 && is_sound(*number));
             number.ok_or_else(|| wrong("half-width of a number", "write a number above 0, such as `0.5`"))
         }
     }
@@ -268,5 +268,5 @@ fn share(text: &str) -> Option<f64> {
         Some(percent) => percent.trim_end().parse::<f64>().ok()? / 100.0,
         None => text.parse().ok()?,
     };
-    (number > 0.0 && number < 1.0).then_some(number)
+    (number > 0.0 && number < 1.0 && is_sound(number)).then_some(number)
 }

@@ -3,6 +3,7 @@
 //! Belongs here: every rule about how one value is written, and the complaint when it is not. Does not belong here:
 //! which key expects which value. Units are always written, so a bare number is never a span of time.
 
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 use jiff::fmt::friendly::SpanParser;
@@ -17,6 +18,13 @@ use crate::kernel::{Law, Quantiles, SimDuration};
 pub const COMMAND_LINE: &str = "--set";
 
 const SPAN_HINT: &str = "write a number with its unit, such as `40s`, `250ms` or `1h30m`";
+/// The longest span of time that can be written: sums of fifty of them still fit the simulated clock.
+const SPAN_MAX: SimDuration = SimDuration::from_secs(100_000 * 3600);
+/// Between which values a rate lies \[1/s\].
+const RATES: RangeInclusive<f64> = 1e-9..=1e9;
+/// Between which values any other number lies, if it is not 0: products of two of them, and their squares, are finite.
+const SIZES: RangeInclusive<f64> = 1e-15..=1e15;
+
 const SPAN_PARSER: SpanParser = SpanParser::new();
 
 /// An error at the place of a value; a value without a place comes from the command line.
@@ -45,9 +53,16 @@ pub fn duration(file: &Path, text: &Text) -> Result<SimDuration, InputError> {
     if span.is_negative() {
         return Err(wrong(format!("`{}` is negative", text.value)));
     }
-    u64::try_from(span.as_nanos())
-        .map(SimDuration::from_nanos)
-        .map_err(|_| wrong(format!("`{}` is too long", text.value)))
+    let nanos = u64::try_from(span.as_nanos()).ok().map(SimDuration::from_nanos);
+    nanos.filter(|span| *span <= SPAN_MAX).ok_or_else(|| {
+        complain(file, text, format!("`{}` is too long", text.value)).with_hint("write at most `100000h`")
+    })
+}
+
+/// Whether a number of the inputs is so far from overflow that whatever is computed from it is finite.
+#[must_use]
+pub fn is_sound(number: f64) -> bool {
+    number == 0.0 || SIZES.contains(&number.abs())
 }
 
 /// A span of time above zero.
@@ -124,10 +139,15 @@ pub fn rate(file: &Path, text: &Text) -> Result<f64, InputError> {
         _ => None,
     };
     let number = number.trim().parse().ok().filter(|n: &f64| n.is_finite() && *n > 0.0);
-    number.zip(per).map(|(number, per)| number / per).ok_or_else(|| {
+    let per_s = number.zip(per).map(|(number, per)| number / per).ok_or_else(|| {
         complain(file, text, format!("`{}` is no rate", text.value))
             .with_hint("write a positive number per time, such as `20/s`, `5/min` or `10/h`")
-    })
+    })?;
+    match RATES.contains(&per_s) {
+        true => Ok(per_s),
+        false => Err(complain(file, text, format!("`{}` is out of range", text.value))
+            .with_hint("write a rate from 0.000000001/s to 1000000000/s")),
+    }
 }
 
 /// A word from a list.

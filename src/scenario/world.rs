@@ -3,6 +3,7 @@
 //! Belongs here: the cluster, the parameters, the policies in force and the measures of a design. Does not belong here:
 //! faults (`faults`), steps (`script`), parameter sets (`models`) and the reading of manifests (`manifests`).
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -29,6 +30,9 @@ const NODES: u32 = 4;
 const NODE_PREFIX_LENGTH: u8 = 24;
 /// Most nodes that a cluster can have: twice the tested limit of Kubernetes.
 const NODES_MAX: u32 = 10_000;
+/// Most identities of pods: Cilium numbers those of one cluster from 256 to 65,535
+/// (`cilium/cilium pkg/identity/cache/allocator.go`).
+const IDENTITIES_MAX: usize = 65_280;
 /// A delay that counts where no threshold is given.
 const DELAYED_THRESHOLD: SimDuration = SimDuration::from_secs(20);
 
@@ -269,11 +273,20 @@ fn cluster(shared: &Shared<'_>, layers: &Layers<'_>) -> Result<ClusterOf, InputE
         let message = format!("{control_plane_nodes} control-plane nodes of {nodes} leave no node for pods");
         return Err(complain(file, at, message).with_hint("`nodes` counts the control plane too"));
     }
-    let prefix = layers.cluster(|cluster| cluster.node_prefix_length.as_ref());
-    let prefix = prefix.map(|text| count(file, text, 16, 28)).transpose()?;
+    let prefix_text = layers.cluster(|cluster| cluster.node_prefix_length.as_ref());
+    let prefix = prefix_text.map(|text| count(file, text, 16, 28)).transpose()?;
     let node_prefix_length = prefix
         .and_then(|length| u8::try_from(length).ok())
         .unwrap_or(NODE_PREFIX_LENGTH);
+    if let (true, Some(at)) = (
+        u64::from(nodes) << (32 - node_prefix_length) > 1 << 24,
+        prefix_text.or(nodes_text),
+    ) {
+        let message = format!(
+            "{nodes} nodes with prefixes of length {node_prefix_length} need more addresses than 10.0.0.0/8 has"
+        );
+        return Err(complain(file, at, message).with_hint("write fewer nodes, or a longer `node_prefix_length`"));
+    }
     let routing = layers.cluster(|cluster| cluster.cilium.routing.as_ref());
     let encryption = layers.cluster(|cluster| cluster.cilium.encryption.as_ref());
     let datapath = Datapath {
@@ -312,6 +325,7 @@ fn cluster(shared: &Shared<'_>, layers: &Layers<'_>) -> Result<ClusterOf, InputE
             control_plane_nodes,
             istiods,
             horizon: shared.horizon,
+            accounts_max: accounts_max(layers, shared)?,
         },
         node_prefix_length,
         datapath,
@@ -322,7 +336,7 @@ fn cluster(shared: &Shared<'_>, layers: &Layers<'_>) -> Result<ClusterOf, InputE
             .transpose()?,
         network: shared.models.network()?,
     };
-    let mut of_leases = None;
+    let (mut of_leases, mut of_own_addresses) = (None, None);
     for Change {
         component,
         field,
@@ -331,6 +345,9 @@ fn cluster(shared: &Shared<'_>, layers: &Layers<'_>) -> Result<ClusterOf, InputE
     {
         if component == "kubernetes" && OF_LEASES.contains(&field) {
             of_leases = Some(setting);
+        }
+        if (component, field) == ("cilium", "node_addresses") {
+            of_own_addresses = Some(setting);
         }
         match component {
             "kubernetes" => sets.kubernetes.override_with(file, field, setting)?,
@@ -343,10 +360,48 @@ fn cluster(shared: &Shared<'_>, layers: &Layers<'_>) -> Result<ClusterOf, InputE
             }
         }
     }
+    if let Some(setting) = of_own_addresses {
+        check_own_addresses(file, setting, node_prefix_length, &sets.cilium)?;
+    }
     if let Some(setting) = of_leases {
         check_leases(file, setting, &sets.kubernetes)?;
     }
     Ok(sets)
+}
+
+/// How many identities manifests leave for the service accounts of churn.
+fn accounts_max(layers: &Layers<'_>, shared: &Shared<'_>) -> Result<u32, InputError> {
+    let workloads = &shared.material.workloads;
+    let mut taken = workloads.len();
+    if taken >= IDENTITIES_MAX {
+        let subjects: BTreeSet<_> = workloads.iter().map(|workload| &workload.subject).collect();
+        taken = subjects.len();
+    }
+    // One for Istiod, and one for an account that is not named.
+    let left = IDENTITIES_MAX.checked_sub(taken + 1).filter(|left| *left > 0);
+    left.and_then(|left| u32::try_from(left).ok()).ok_or_else(|| {
+        let message = format!("the manifests describe pods of {taken} identities");
+        let hint =
+            format!("Cilium numbers at most {IDENTITIES_MAX} identities of pods: merge labels or service accounts");
+        complain(layers.file, &layers.experiment.manifests, message).with_hint(hint)
+    })
+}
+
+/// The addresses that Cilium itself uses have to leave one for a pod.
+fn check_own_addresses(
+    file: &Path,
+    at: &Spanned<Setting>,
+    prefix_length: u8,
+    set: &ParameterSet,
+) -> Result<(), InputError> {
+    let used = built(CiliumParams::build(|name, _| Ok(set.value(name)))).node_addresses;
+    let size = (1_u32 << (32 - prefix_length)) - 2;
+    if used < size {
+        return Ok(());
+    }
+    let message =
+        format!("cilium.node_addresses is {used}, and a node has {size} addresses: none would be left for pods");
+    Err(complain(file, at, message).with_hint(format!("write at most {}", size - 1)))
 }
 
 /// Parameters that say how often a lease is renewed, and how long it may go unrenewed.

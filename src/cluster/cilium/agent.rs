@@ -96,7 +96,7 @@ impl Agents {
             .map(|node| {
                 let mut ipam = Ipam::new(blueprint.addresses.pool_size());
                 let mut offsets = run_key.stream(Purpose::IpamOffset, blueprint.node_key(NodeId(node)));
-                for _ in 0..params.node_addresses {
+                for _ in 0..params.node_addresses.min(ipam.size()) {
                     ipam.allocate(offsets.below(u64::from(ipam.size())) as u32);
                 }
                 Agent {

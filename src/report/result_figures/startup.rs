@@ -29,8 +29,8 @@ pub(super) fn startup(result: &Finished) -> Option<StartupFigure> {
         .zip(&result.numbers)
         .map(|(design, numbers)| series(&design.name, numbers))
         .collect();
-    // The axis ends where the last pod was seen.
-    let horizon_s = (longest as f64 / 1e9).clamp(1.0, manifest.horizon_s);
+    // The axis ends where the last pod was seen, and never behind the horizon, which may be shorter than 1 s.
+    let horizon_s = (longest as f64 / 1e9).max(1.0).min(manifest.horizon_s);
     let words = |title: String, what: &str| Words {
         title,
         subtitle: format!("{what}\n{}", subtitle(result)),
