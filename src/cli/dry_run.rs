@@ -15,6 +15,7 @@ use super::{exit_code, print};
 use crate::lab::designs::{Simulator, plan};
 use crate::lab::pilot::{Estimate, estimate};
 use crate::lab::{LabError, result_dir};
+use crate::report::sample_size;
 
 /// What would be run, for programs.
 #[derive(Debug, Serialize)]
@@ -126,6 +127,10 @@ fn text(dry: &DryRun) -> String {
         span(*running_s),
         size(*tables_bytes),
     ));
+    let least = dry.designs.iter().map(|listed| listed.runs).min().unwrap_or(0);
+    if least > 0 {
+        text.push_str(&format!("{}\n", sample_size::before(least)));
+    }
     text.push_str(&format!("Result folder: {}\n", dry.out));
     text
 }

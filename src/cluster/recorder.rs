@@ -290,7 +290,9 @@ impl Recorder {
             } else {
                 kind.name.clone()
             },
-            measured: kind.measured && self.measured_since.is_some_and(|since| times.wished >= since),
+            measured: kind.measured
+                && self.measured_since.is_some_and(|since| times.wished >= since)
+                && (meta.revision == 1 || !blueprint.spec.measures.startup_first_batch),
             node: times.node.map(|node| blueprint.node_name(node)),
             ip: times.ip,
             reused_ip: times.reused_ip,

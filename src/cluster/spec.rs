@@ -429,6 +429,8 @@ pub struct Measures {
     pub startup_workloads: Vec<usize>,
     /// Only pods wished at or after the start of this step (index into `script`) are measured.
     pub startup_since_step: usize,
+    /// Only pods before the first restart of their workload are measured.
+    pub startup_first_batch: bool,
     /// Clients whose addresses are watched for exposure.
     pub exposure_clients: Vec<usize>,
     /// Servers at which exposure is judged.

@@ -51,6 +51,15 @@ impl DesignSummary {
     pub fn measure(&self, name: &str) -> Option<&Measure> {
         self.measures.get(name)
     }
+
+    /// The share of pods that were deleted first, if that is shown to be so large that this quantile of a wait exists at no
+    /// horizon.
+    #[must_use]
+    pub fn never_reached(&self, name: &str) -> Option<f64> {
+        let never = self.measure(name)?.caveat == Some(Caveat::Never);
+        let deleted = self.measure("deleted_before_ready_share")?;
+        deleted.estimate.filter(|_| never)
+    }
 }
 
 /// One estimate.

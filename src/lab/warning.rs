@@ -71,12 +71,22 @@ pub enum Warning {
         /// Runs in which it was so.
         runs: u64,
     },
+    /// Start-up quantiles that exist at no horizon.
+    DeletedFirst {
+        /// Designs, each with the lowest such measure and the share of deleted pods.
+        cases: Vec<(String, &'static str, f64)>,
+    },
     /// Start-up quantiles that were not reached.
     BeyondHorizon {
         /// Designs, each with the lowest such measure.
         cases: Vec<(String, &'static str)>,
         /// The horizon \[s\].
         horizon_s: f64,
+    },
+    /// Runs that measured many pods fared otherwise than those that measured few.
+    InformativeSize {
+        /// Design and measure, with the share of the pods and the mean over runs.
+        cases: Vec<(String, String, f64, f64)>,
     },
     /// Nothing bad was seen, in designs that are not the control.
     ZeroEvents {
@@ -139,7 +149,9 @@ impl Warning {
                 });
             }
         }
+        warnings.extend(deleted_first(summary));
         warnings.extend(beyond_horizon(plan, summary));
+        warnings.extend(informative_size(summary));
         warnings.extend(zero_events(summary));
         warnings.extend(script_stopped(numbers, summary));
         warnings
@@ -162,15 +174,28 @@ fn stopped(stopping: &StoppingRecord) -> Option<Warning> {
     }
 }
 
+const QUANTILES: [&str; 3] = ["startup_latency_p50", "startup_latency_p90", "startup_latency_p99"];
+
+fn deleted_first(summary: &Summary) -> Option<Warning> {
+    let never = |design: &DesignSummary| {
+        let case = |name: &'static str| Some((design.name.clone(), name, design.never_reached(name)?));
+        QUANTILES.into_iter().find_map(case)
+    };
+    let cases: Vec<_> = summary.designs.iter().filter_map(never).collect();
+    (!cases.is_empty()).then_some(Warning::DeletedFirst { cases })
+}
+
 fn beyond_horizon(plan: &Plan, summary: &Summary) -> Option<Warning> {
     let not_reached = |design: &DesignSummary| {
-        ["startup_latency_p50", "startup_latency_p90", "startup_latency_p99"]
+        let waiting = |name: &&str| {
+            let missing = design
+                .measure(name)
+                .is_some_and(|measure| measure.estimate.is_none() && measure.n > 0);
+            missing && design.never_reached(name).is_none()
+        };
+        QUANTILES
             .into_iter()
-            .find(|name| {
-                design
-                    .measure(name)
-                    .is_some_and(|measure| measure.estimate.is_none() && measure.n > 0)
-            })
+            .find(waiting)
             .map(|name| (design.name.clone(), name))
     };
     let cases: Vec<_> = summary.designs.iter().filter_map(not_reached).collect();
@@ -178,6 +203,19 @@ fn beyond_horizon(plan: &Plan, summary: &Summary) -> Option<Warning> {
         cases,
         horizon_s: plan.horizon_s,
     })
+}
+
+fn informative_size(summary: &Summary) -> Option<Warning> {
+    let cases = summary.designs.iter().flat_map(|design| {
+        let per_run = design.measures.iter().filter_map(|(name, per_run)| {
+            let share = design.measure(name.strip_suffix("_per_run")?)?;
+            let measure = name.strip_suffix("_per_run")?.to_owned();
+            Some((design.name.clone(), measure, share.estimate?, per_run.estimate?))
+        });
+        per_run.collect::<Vec<_>>()
+    });
+    let cases: Vec<_> = cases.collect();
+    (!cases.is_empty()).then_some(Warning::InformativeSize { cases })
 }
 
 /// Whether a name is that of the control, at whichever point.
@@ -290,12 +328,31 @@ impl fmt::Display for Warning {
                 "{design}: in {runs} runs the fault touched nobody. Those runs show a healthy cluster. Check the names \
                  that the fault is aimed at."
             ),
+            Self::DeletedFirst { cases } => write!(
+                f,
+                "More pods were deleted before they were ready than these quantiles leave over, so they exist at no horizon: {}. \
+                 Compare a lower quantile, or the pods that nothing deletes.",
+                listed(cases, |(design, measure, deleted)| format!(
+                    "{measure} of {design}, {} deleted",
+                    percent(*deleted)
+                ))
+            ),
             Self::BeyondHorizon { cases, horizon_s } => write!(
                 f,
-                "Not reached within the horizon of {horizon_s} s, because pods were still waiting or were deleted \
-                 first: {}. There is only a lower bound. Read never_ready_share and deleted_before_ready_share before \
-                 comparing; a longer horizon helps against the former.",
+                "Not reached within the horizon of {horizon_s} s, because pods were still waiting: {}. There is only a lower \
+                 bound. Read never_ready_share before comparing; a longer horizon helps.",
                 listed(cases, |(design, measure)| format!("{measure} of {design}"))
+            ),
+            Self::InformativeSize { cases } => write!(
+                f,
+                "How many pods a run measured hangs on what happened in it, so a share of the pods and the mean over runs of \
+                 each run's own share are two numbers: {}. Say which one you mean; `measures.startup.first_batch` measures the \
+                 same pods in every run.",
+                listed(cases, |(design, measure, pods, runs)| format!(
+                    "{measure} of {design}, {} of the pods, {} by run",
+                    percent(*pods),
+                    percent(*runs)
+                ))
             ),
             Self::ZeroEvents { designs, runs, upper } => write!(
                 f,

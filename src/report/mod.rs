@@ -17,6 +17,7 @@ pub mod parameters;
 pub mod result_figures;
 pub mod reuse;
 pub mod run_facts;
+pub mod sample_size;
 pub mod short;
 pub mod slow_pods;
 pub mod summary_md;

@@ -30,26 +30,17 @@ impl Short {
         })
     }
 
-    /// The short form of a measure of a design. A start-up quantile that cannot be reached because more pods than that
-    /// were deleted first says so, where a bound on the time would mislead.
+    /// The short form of a measure of a design. A quantile of a wait that exists at no horizon, because more pods than that
+    /// were deleted first, says so, where a bound on the time would mislead.
     #[must_use]
     pub fn of_design(design: &DesignSummary, name: &str) -> Self {
-        let measure = design.measure(name);
-        let waited_for = |share: &str| {
-            design
-                .measure(share)
-                .and_then(|measure| measure.estimate)
-                .unwrap_or(0.0)
-        };
-        let missing = measure.is_some_and(|measure| measure.estimate.is_none() && measure.n > 0);
-        if missing && name.starts_with("startup_latency_p") && waited_for("never_ready_share") < 0.001 {
-            let deleted = percent(waited_for("deleted_before_ready_share"));
-            return Self {
+        match design.never_reached(name) {
+            Some(deleted) => Self {
                 number: "never:".to_owned(),
-                interval: format!("{deleted} deleted"),
-            };
+                interval: format!("{} deleted", percent(deleted)),
+            },
+            None => Self::of(design.measure(name)),
         }
-        Self::of(measure)
     }
 
     /// The short form of an estimate with its bounds.

@@ -9,8 +9,8 @@ use super::finding::Finding;
 use super::run_facts::{facts, notes};
 use super::short::{NOTHING, Short, count, number};
 use super::table::present;
-use super::{expectations, parameters, reuse, slow_pods};
-use crate::lab::{DesignSummary, Manifest, Measure, RandomNumbers, Summary};
+use super::{expectations, parameters, reuse, sample_size, slow_pods};
+use crate::lab::{DesignSummary, Manifest, RandomNumbers, Summary};
 
 /// The page.
 #[must_use]
@@ -28,6 +28,7 @@ pub fn render(manifest: &Manifest, summary: &Summary) -> String {
     ];
     let rest = [
         ("Compared with the control", comparisons(manifest, summary)),
+        ("Runs for a given width", runs_for_a_width(summary)),
         ("All measures", all_measures(summary)),
         ("Estimands and methods", estimands(summary)),
         ("Warnings", list(&manifest.warnings)),
@@ -135,12 +136,7 @@ fn all_measures(summary: &Summary) -> String {
     rows[0].extend(summary.designs.iter().map(|design| format!("`{}`", design.name)));
     for (name, _) in names {
         let mut row = vec![format!("`{name}`")];
-        row.extend(
-            summary
-                .designs
-                .iter()
-                .map(|design| with_count(design, design.measure(name))),
-        );
+        row.extend(summary.designs.iter().map(|design| with_count(design, name)));
         rows.push(row);
     }
     let mut text = markdown(&rows);
@@ -148,9 +144,22 @@ fn all_measures(summary: &Summary) -> String {
     text
 }
 
+fn runs_for_a_width(summary: &Summary) -> String {
+    let rows = sample_size::rows(summary);
+    if rows.is_empty() {
+        return String::new();
+    }
+    format!(
+        "Replications of each design that would give an interval of this half-width, told from the intervals above: one \
+         percentage point of a share, 5 % of any other estimate. A tail that no run has met yet needs more.\n\n{}",
+        markdown(&rows)
+    )
+}
+
 /// An estimate, with n if it is not what the reader expects.
-fn with_count(design: &DesignSummary, measure: Option<&Measure>) -> String {
-    let short = Short::of(measure).joined(" ");
+fn with_count(design: &DesignSummary, name: &str) -> String {
+    let measure = design.measure(name);
+    let short = Short::of_design(design, name).joined(" ");
     match measure {
         Some(measure) if measure.n != design.replications - design.failed => {
             format!("{short} (n {})", count(measure.n))

@@ -389,6 +389,9 @@ pub struct Startup {
     pub workloads: Vec<Text>,
     /// Only pods that are wished from the step on that starts this fault; without it all.
     pub since: Option<Text>,
+    /// Only the pods before the first restart, so that every run measures the same ones: `true` or `false`, the default.
+    #[schemars(with = "Option<bool>")]
+    pub first_batch: Option<Text>,
 }
 
 /// Exposure of servers.

@@ -465,6 +465,10 @@ fn measures(layers: &Layers<'_>, shared: &Shared<'_>, script: &[Step]) -> Result
     }
     if let Some(startup) = &written.startup {
         measures.startup_workloads = names.workloads(layers, &startup.workloads)?;
+        if let Some(first_batch) = &startup.first_batch {
+            measures.startup_first_batch =
+                choice(layers.file, first_batch, "switch", &[("false", false), ("true", true)])?;
+        }
         if let Some(since) = &startup.since {
             let faults = &layers.experiment.faults;
             let Some(fault) = faults.keys().position(|known| known == since.value) else {

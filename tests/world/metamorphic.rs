@@ -5,7 +5,7 @@ use meshfault::cluster::records::{AccessClass, ExitCause, ExposureRecord, LayerD
 use meshfault::kernel::SimDuration;
 use meshfault::scenario::built_in_names;
 
-use crate::support::{Bench, Lab};
+use crate::support::{Bench, Lab, measured};
 
 /// Nothing is late: every reader reads a write when it is made, and every write is made at once.
 const AT_ONCE: [&str; 7] = [
@@ -165,4 +165,24 @@ fn conserved(outcome: &Outcome, what: &str) {
     for window in &outcome.exposures {
         assert!(window.end.is_none_or(|end| window.start <= end), "{what}: {window:?}");
     }
+}
+
+/// Only the pods before the first restart are measured if that is asked for, and the world is the same.
+#[test]
+fn the_first_batch_is_the_same_in_every_run() {
+    let bench = || Bench::of("istiod-cut-off", &[]).only("cilium-istio-1.21");
+    let (all, first) = (
+        bench().ready(),
+        bench().edit(|world| world.measures.startup_first_batch = true).ready(),
+    );
+    let mut restarted = 0;
+    for replication in 0..6 {
+        let (all, first) = (all.one(replication), first.one(replication));
+        assert_eq!(all.run.fingerprint, first.run.fingerprint);
+        let names = |outcome: &Outcome| measured(outcome).map(|pod| pod.pod.clone()).collect::<Vec<_>>();
+        let wanted: Vec<String> = names(&all).into_iter().filter(|name| name.contains("-1-")).collect();
+        assert_eq!(names(&first), wanted);
+        restarted += usize::from(names(&all).len() > wanted.len());
+    }
+    assert!(restarted > 0, "no run restarted, so nothing was tested");
 }

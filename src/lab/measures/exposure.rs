@@ -98,6 +98,67 @@ pub(super) fn conditional(context: Context<'_>) -> Vec<Definition<'_>> {
     measures
 }
 
+/// Share of runs with the largest exposures that the tail mean is taken over.
+const TAIL: f64 = 0.05;
+/// Exposures that an architect may not want to see exceeded, as in names and in seconds.
+const LIMITS: [(&str, &str, f64); 3] = [
+    ("10s", "10 s", 10.0),
+    ("1min", "1 min", 60.0),
+    ("10min", "10 min", 600.0),
+];
+
+/// Tail risk: what the mean hides, because few runs hold most of it.
+pub(super) fn tail(context: Context<'_>) -> Vec<Definition<'_>> {
+    let mut measures = Vec::new();
+    let (presence, most) = (watched(context), most_s(context));
+    for (via, how) in WAYS {
+        let seconds = move |run: &RunNumbers| exposed_s(run, AccessClass::Unauthorized, via);
+        let what =
+            format!("seconds of a run during which an attempt {how} would have been unauthorized, summed over pairs");
+        let name = |ending: &str| format!("unauthorized_exposure_{}_{ending}", via.word());
+        let indexed = context.numbers.runs.iter().enumerate().filter(|(_, run)| !run.failed);
+        let of_runs: Vec<Observation> = indexed
+            .map(|(run, numbers)| Observation {
+                run: run as u32,
+                time_ns: libm::round(1e9 * seconds(numbers)) as u64,
+                outcome: Outcome::Event,
+            })
+            .collect();
+        let begin = quantile_s(&of_runs);
+        let waits = Arc::new(Cow::Owned(of_runs));
+        measures.push(Definition::quantile(
+            name("p95"),
+            format!("95 % quantile over runs of the {what}"),
+            &waits,
+            1.0 - TAIL,
+        ));
+        let tail_mean = move |run: &RunNumbers| Some(begin + (seconds(run) - begin).max(0.0) / TAIL);
+        measures.push(
+            Definition::mean(
+                name("cvar95"),
+                format!("mean over the 5 % of runs with the largest values of the {what} (conditional value at risk)"),
+                "s",
+                tail_mean,
+            )
+            .at_most(most.map(|most| begin + (most - begin).max(0.0) / TAIL)),
+        );
+        for (word, text, limit) in LIMITS {
+            let estimand = format!("share of runs with more than {text} of the {what}");
+            let above = move |run: &RunNumbers| Some(seconds(run) > limit);
+            measures.push(Definition::share(name(&format!("above_{word}")), estimand, above));
+        }
+    }
+    measures.into_iter().map(|of| of.with(presence)).collect()
+}
+
+/// The value at which the tail begins \[s\]: the smallest that 95 % of the runs do not exceed.
+fn quantile_s(of_runs: &[Observation]) -> f64 {
+    let mut sorted: Vec<u64> = of_runs.iter().map(|of| of.time_ns).collect();
+    sorted.sort_unstable();
+    let rank = libm::ceil((1.0 - TAIL) * (1.0 - 1e-12) * sorted.len() as f64) as usize;
+    sorted.get(rank.saturating_sub(1)).map_or(0.0, |ns| *ns as f64 / 1e9)
+}
+
 pub(super) fn exposure_window(context: Context<'_>) -> Vec<Definition<'_>> {
     let indexed = context.numbers.runs.iter().enumerate();
     let windows: Vec<Observation> = indexed

@@ -69,6 +69,7 @@ pub fn measure_sets() -> Vec<MeasureSet> {
         startup::stuck_certificates,
         access::control_plane,
         exposure::exposure,
+        exposure::tail,
         exposure::conditional,
         exposure::exposure_window,
         access::first_unauthorized,

@@ -8,7 +8,7 @@ use super::access::NO_MESH;
 use super::{Better, Context, Definition, Presence};
 use crate::cluster::records::{DelayCause, PHASES};
 use crate::lab::cell::Word;
-use crate::lab::numbers::STUCK_AFTER;
+use crate::lab::numbers::{PodCounts, RunNumbers, STUCK_AFTER};
 use crate::lab::summary::Measure;
 use crate::stats::Observation;
 
@@ -81,6 +81,7 @@ pub(super) fn pod_shares(context: Context<'_>) -> Vec<Definition<'_>> {
         ),
     ];
     measures.extend(long_starts(context));
+    measures.extend(per_run(context, &measures));
     for (cause, word) in DelayCause::WORDS {
         let estimand = format!(
             "share of measured pods delayed by at least {threshold} s, mostly by {}",
@@ -92,6 +93,52 @@ pub(super) fn pod_shares(context: Context<'_>) -> Vec<Definition<'_>> {
         }));
     }
     measures
+}
+
+/// Shares of pods whose runs are not alike in size: the correlation from which on the share of the pods and the mean over
+/// runs of the run's own share are told side by side.
+pub const INFORMATIVE: f64 = 0.2;
+
+/// The same shares with every run counting alike, however many pods it measured. They differ where the number of pods of a
+/// run hangs on what happened in it, and are listed there.
+fn per_run<'n>(context: Context<'n>, shares: &[Definition<'n>]) -> Vec<Definition<'n>> {
+    let alike: [(&str, fn(&PodCounts) -> u32); 4] = [
+        ("never_ready_share", |pods| pods.never_ready),
+        ("deleted_before_ready_share", |pods| pods.deleted),
+        ("delayed_share", |pods| pods.delayed_by.iter().sum()),
+        ("long_start_share", |pods| pods.took_long),
+    ];
+    let own = |of: fn(&PodCounts) -> u32| {
+        move |run: &RunNumbers| {
+            let pods = &run.pods;
+            (pods.all > 0).then(|| f64::from(of(pods)) / f64::from(pods.all))
+        }
+    };
+    let measure = |(name, of): (&str, fn(&PodCounts) -> u32)| {
+        let estimand = &shares.iter().find(|share| share.name == name)?.estimand;
+        let seen: Vec<(f64, f64)> = context
+            .numbers
+            .sound()
+            .filter_map(|run| Some((f64::from(run.pods.all), own(of)(run)?)))
+            .collect();
+        let informative = correlation(&seen).is_some_and(|rho| rho.abs() > INFORMATIVE);
+        let presence = if informative { Presence::Shown } else { Presence::Quiet };
+        let estimand = format!("mean over runs, each counting alike, of the run's own {estimand}");
+        let mean = Definition::mean(format!("{name}_per_run"), estimand, "1", own(of));
+        Some(mean.at_most(Some(1.0)).with(presence))
+    };
+    alike.into_iter().filter_map(measure).collect()
+}
+
+/// Correlation of pairs; `None` if one of the two does not vary.
+fn correlation(pairs: &[(f64, f64)]) -> Option<f64> {
+    let n = pairs.len() as f64;
+    let mean = |of: fn(&(f64, f64)) -> f64| pairs.iter().map(of).sum::<f64>() / n;
+    let (a, b) = (mean(|pair| pair.0), mean(|pair| pair.1));
+    let sum = |of: &dyn Fn(&(f64, f64)) -> f64| pairs.iter().map(of).sum::<f64>();
+    let both = sum(&|pair| (pair.0 - a) * (pair.1 - b));
+    let each = sum(&|pair| (pair.0 - a) * (pair.0 - a)) * sum(&|pair| (pair.1 - b) * (pair.1 - b));
+    (each > 0.0).then(|| both / libm::sqrt(each))
 }
 
 /// Starts that took long, and those of them that no known mechanism explains, by their longest phase.

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use super::*;
 use crate::cluster::records::{AccessClass, DelayCause, ExitCause, ExposureRecord, PHASES, PodRecord, RunRecord, Via};
 use crate::kernel::{EntityKey, Purpose, RunKey, SimDuration, SimTime, Stream};
-use crate::lab::numbers::{PodCounts, RunNumbers};
+use crate::lab::numbers::{ExposureKind, PodCounts, RunNumbers};
 
 #[derive(Clone, Copy)]
 struct Drawn;
@@ -303,4 +303,131 @@ fn a_start_is_unexplained_if_it_lost_less_than_half_of_the_excess() {
         only("certificate")
     );
     assert_eq!(waiting(|_| {}), only("readiness"));
+}
+
+/// A design with one pair, watched for 2000 s, whose runs had these exposures [s].
+fn estimates(exposed_s: &[f64], names: &[&str]) -> Vec<Measure> {
+    let frame = Frame::new(2_000.0, 20.0, &[]);
+    let design = PlannedDesign {
+        exposure_pairs: Some(1),
+        ..PlannedDesign::default()
+    };
+    let run = |seconds: &f64| {
+        let mut run = RunNumbers::default();
+        let kind = ExposureKind {
+            class: AccessClass::Unauthorized,
+            via: Via::Service,
+        };
+        run.exposure
+            .insert(kind, SimDuration::from_nanos((1e9 * seconds) as u64));
+        run
+    };
+    let numbers = DesignNumbers {
+        runs: exposed_s.iter().map(run).collect(),
+        ..DesignNumbers::default()
+    };
+    let context = Context {
+        frame: &frame,
+        design: &design,
+        numbers: &numbers,
+    };
+    let estimate = |name: &&str| {
+        let definition = definition_of(name, context).expect("there is such a measure");
+        definition.estimate(&frame, &numbers)
+    };
+    names.iter().map(estimate).collect()
+}
+
+#[test]
+fn the_tail_is_what_its_names_say() {
+    // 1000 runs: nothing in 700, 1 s to 290 s in 290, 1000 s in ten of them.
+    let mut exposed: Vec<f64> = (0..1_000)
+        .map(|run| if run < 700 { 0.0 } else { f64::from(run - 699) })
+        .collect();
+    exposed[990..].fill(1_000.0);
+    let names = [
+        "unauthorized_exposure_service_p95",
+        "unauthorized_exposure_service_cvar95",
+        "unauthorized_exposure_service_above_10s",
+        "unauthorized_exposure_service_above_1min",
+        "unauthorized_exposure_service_above_10min",
+    ];
+    let seen = estimates(&exposed, &names);
+    let values: Vec<f64> = seen.iter().map(|measure| measure.estimate.unwrap()).collect();
+    // The 950th run has 250 s; the 50 largest are 251 to 290 and ten times 1000.
+    let mean = ((251..=290).sum::<i32>() as f64 + 10_000.0) / 50.0;
+    assert_eq!(values[0], 250.0);
+    assert!((values[1] - mean).abs() < 1e-9, "{} {mean}", values[1]);
+    assert_eq!(&values[2..], [0.29, 0.24, 0.01]);
+    assert!(
+        seen.iter()
+            .all(|measure| measure.lower < measure.estimate && measure.estimate < measure.upper)
+    );
+    // Without any exposure there is still a bound.
+    let none = estimates(&[0.0; 1_000], &names);
+    assert!(none[1].upper.is_some_and(|upper| upper > 0.0) && none[4].upper.is_some_and(|upper| upper < 0.004));
+}
+
+#[test]
+fn the_interval_of_the_tail_mean_covers_it() {
+    // A mean of 20 s in three runs of ten, exponential: the largest 5 % lie above q with P(X > q) = 0.05, and their mean is
+    // q + 20 s.
+    let truth = 20.0 * libm::log(0.3 / 0.05) + 20.0;
+    let mut stream = RunKey::derive(4, "tail", 0).stream(Drawn, EntityKey::root("studies"));
+    let studies = 300;
+    let mut held = 0;
+    for _ in 0..studies {
+        let mut one = || match stream.uniform() < 0.3 {
+            true => (-20.0 * libm::log(stream.uniform())).min(1_999.0),
+            false => 0.0,
+        };
+        let exposed: Vec<f64> = (0..400).map(|_| one()).collect();
+        let seen = estimates(&exposed, &["unauthorized_exposure_service_cvar95"]).remove(0);
+        held += u32::from(seen.lower.unwrap() <= truth && truth <= seen.upper.unwrap());
+    }
+    let coverage = f64::from(held) / f64::from(studies);
+    println!("coverage of the tail mean: {coverage:.3}");
+    assert!(coverage > 0.90, "{coverage}");
+}
+
+#[test]
+fn runs_count_alike_or_by_their_pods_and_both_are_told_where_that_matters() {
+    let numbers = |informative: bool| {
+        let run = |index: u32| {
+            let many = index.is_multiple_of(2);
+            let all = if many { 30 } else { 10 };
+            let delayed = match (many, informative) {
+                (true, true) => 3,
+                (false, true) => 5,
+                (_, false) => all / 5 + index % 3,
+            };
+            let mut numbers = RunNumbers::default();
+            (numbers.pods.all, numbers.pods.took_long) = (all, delayed);
+            numbers
+        };
+        DesignNumbers {
+            runs: (0..200).map(run).collect(),
+            ..DesignNumbers::default()
+        }
+    };
+    let frame = Frame::new(2_000.0, 20.0, &[]);
+    let design = PlannedDesign::default();
+    let of = |numbers: &DesignNumbers, name: &str| {
+        let context = Context {
+            frame: &frame,
+            design: &design,
+            numbers,
+        };
+        let definition = definition_of(name, context).unwrap();
+        let measure = definition.estimate(&frame, numbers);
+        (definition.presence, measure.estimate.unwrap())
+    };
+    let hangs = numbers(true);
+    // 800 of 4000 pods; 10 % in one half of the runs, 50 % in the other.
+    assert_eq!(of(&hangs, "long_start_share"), (Presence::Shown, 0.2));
+    let (presence, per_run) = of(&hangs, "long_start_share_per_run");
+    assert_eq!(presence, Presence::Shown);
+    assert!((per_run - 0.3).abs() < 1e-12, "{per_run}");
+    // Where nothing varies with the size, one number says it.
+    assert_eq!(of(&hangs, "delayed_share_per_run").0, Presence::Quiet);
 }
