@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::error::CliError;
 use super::explain::Format;
 use super::load::{self, LoadRequest};
-use super::{exit_code, print, tabular};
+use super::{exit_code, print, tabular, terminal};
 use crate::lab::designs::plan;
 use crate::report::run_facts::notes;
 use crate::scenario::Scenario;
@@ -86,7 +86,7 @@ pub fn run(arguments: &CheckArgs) -> Result<u8, CliError> {
             Err(errors) => {
                 all.push(wrong(path, &errors));
                 if arguments.format == Format::Text {
-                    eprintln!("{:?}", miette::Report::new(load::wrong(errors)));
+                    terminal::tell(&format!("{:?}", miette::Report::new(load::wrong(errors))));
                 }
             }
         }

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::error::CliError;
 use super::load::{self, LoadRequest};
 use super::run::{Format, OUT_ROOT};
-use super::{exit_code, print};
+use super::{exit_code, print, tabular};
 use crate::lab::designs::{Simulator, plan};
 use crate::lab::pilot::{Estimate, estimate};
 use crate::lab::{LabError, result_dir};
@@ -75,11 +75,7 @@ pub fn run(request: &LoadRequest, jobs: usize, format: Format) -> Result<u8, Cli
     };
     print(&match format {
         Format::Text => text(&dry),
-        Format::Json => {
-            let mut text = serde_json::to_string_pretty(&dry).expect("a list is plain data");
-            text.push('\n');
-            text
-        }
+        Format::Json => tabular::json(&dry),
     })?;
     Ok(exit_code::FINE)
 }

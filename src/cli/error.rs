@@ -2,6 +2,7 @@
 //!
 //! Errors of the inputs bring their own place in the file; those of the laboratory bring a hint.
 
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
@@ -9,6 +10,7 @@ use miette::{Diagnostic, LabeledSpan, Severity, SourceCode};
 
 use crate::lab::LabError;
 use crate::lab::plan::quoted;
+use crate::lab::printable::{cut, with_short_words};
 
 /// A finding about the input that can show itself with file, line and hint.
 pub type InputError = Box<dyn Diagnostic + Send + Sync + 'static>;
@@ -175,5 +177,58 @@ impl Diagnostic for CliError {
             Self::Input(input) => input.related(),
             _ => None,
         }
+    }
+}
+
+/// Longest word of a message, in characters; a longer one is cut.
+const WORD_MAX: usize = 200;
+/// Longest message or hint, in characters.
+const MESSAGE_MAX: usize = 4000;
+
+/// A message with its long words and its end cut: values of a user stand in it, of any length.
+pub(super) fn brief(message: &str) -> String {
+    cut(&with_short_words(message, WORD_MAX), MESSAGE_MAX).into_owned()
+}
+
+/// An error as it is shown: message and help are brief.
+#[derive(Debug)]
+pub(super) struct Brief(pub CliError);
+
+impl fmt::Display for Brief {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&brief(&self.0.to_string()))
+    }
+}
+
+impl std::error::Error for Brief {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source()
+    }
+}
+
+impl Diagnostic for Brief {
+    fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.0.code()
+    }
+
+    fn severity(&self) -> Option<Severity> {
+        self.0.severity()
+    }
+
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        let help = self.0.help()?.to_string();
+        Some(Box::new(brief(&help)))
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        self.0.source_code()
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        self.0.labels()
+    }
+
+    fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
+        self.0.related()
     }
 }

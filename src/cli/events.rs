@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::{CliError, print};
 use crate::lab::Finished;
+use crate::lab::printable::in_json;
 use crate::lab::progress::{Event, Listen};
 use crate::lab::rows::TABLES;
 use crate::lab::store::{MANIFEST, SUMMARY_JSON, SUMMARY_MD, table_path};
@@ -127,5 +128,5 @@ fn line(event: &str, fields: Value) -> String {
     if let Value::Object(fields) = fields {
         object.extend(fields);
     }
-    format!("{}\n", Value::Object(object))
+    format!("{}\n", in_json(&Value::Object(object).to_string()))
 }

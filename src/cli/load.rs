@@ -5,15 +5,16 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
 
-use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode, SourceOffset, SourceSpan};
+use miette::{Diagnostic, LabeledSpan, MietteError, MietteSpanContents, SourceCode, SourceSpan, SpanContents};
 
 use super::CliError;
+use super::error::brief;
 use crate::lab::designs::plan;
 use crate::lab::question_check;
 use crate::scenario::error::{InputError, candidates_hint};
 use crate::scenario::overrides::Overrides;
+use crate::scenario::yaml::read_text;
 use crate::scenario::{Design, Scenario, built_in_names};
 
 /// The experiment that runs when none is named.
@@ -137,18 +138,88 @@ pub fn wrong(errors: Vec<InputError>) -> CliError {
 
 /// A file with errors: its text, which they share, and how many they are.
 struct OfFile {
-    source: Option<Arc<NamedSource<String>>>,
+    text: Option<String>,
     count: usize,
 }
 
 impl OfFile {
+    /// Reads the text again, as far as that is sure to end: what comes out of a pipe or a device is gone.
     fn read(error: &InputError) -> Self {
-        let text = std::fs::read_to_string(&error.file).ok();
-        let name = error.file.display().to_string();
+        let is_plain = std::fs::metadata(&error.file).is_ok_and(|file| file.is_file());
         Self {
-            source: text.map(|text| Arc::new(NamedSource::new(name, text))),
+            text: is_plain.then(|| read_text(&error.file).ok()).flatten(),
             count: 0,
         }
+    }
+}
+
+/// Characters of a line that are shown on either side of the place.
+const WINDOW: usize = 80;
+
+/// The line of an error with its neighbours, each cut to a window.
+#[derive(Debug)]
+struct Excerpt {
+    name: String,
+    lines: String,
+    /// Lines before the first one.
+    before: usize,
+    /// Columns left out on the left, less the ellipsis in their place.
+    left_out: usize,
+}
+
+impl Excerpt {
+    /// The lines around a place, and the place among them.
+    fn of(name: String, text: &str, line: u32, column: u32) -> Option<(Self, SourceSpan)> {
+        let (line, column) = ((line as usize).checked_sub(1)?, (column as usize).saturating_sub(1));
+        let before = line.saturating_sub(1);
+        let (mut lines, mut offset) = (String::new(), None);
+        // The window of the neighbours begins where that of the line does.
+        let from = column.saturating_sub(WINDOW);
+        for (at, whole) in text.lines().enumerate().skip(before).take(3) {
+            let shown: String = whole.chars().skip(from).take(2 * WINDOW).collect();
+            lines.extend((from > 0 && !shown.is_empty()).then_some('…'));
+            if at == line {
+                let ahead = shown.chars().take(column - from).map(char::len_utf8).sum::<usize>();
+                offset = Some(lines.len() + ahead);
+            }
+            lines.push_str(&shown);
+            lines.extend((whole.len() > shown.len() && whole.chars().nth(from + 2 * WINDOW).is_some()).then_some('…'));
+            lines.push('\n');
+        }
+        let span = SourceSpan::new(offset?.into(), 1);
+        let left_out = from.saturating_sub(1);
+        Some((
+            Self {
+                name,
+                lines,
+                before,
+                left_out,
+            },
+            span,
+        ))
+    }
+}
+
+impl SourceCode for Excerpt {
+    fn read_span<'a>(
+        &'a self,
+        span: &SourceSpan,
+        before: usize,
+        after: usize,
+    ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
+        let found = self.lines.read_span(span, before, after)?;
+        Ok(Box::new(MietteSpanContents::new_named(
+            self.name.clone(),
+            found.data(),
+            *found.span(),
+            found.line() + self.before,
+            // Only the line of the place begins in its middle.
+            match found.column() {
+                0 => 0,
+                column => column + self.left_out,
+            },
+            found.line_count(),
+        )))
     }
 }
 
@@ -156,30 +227,24 @@ impl OfFile {
 #[derive(Debug)]
 struct Shown {
     error: InputError,
-    source: Option<Arc<NamedSource<String>>>,
-    span: Option<SourceSpan>,
+    excerpt: Option<(Excerpt, SourceSpan)>,
 }
 
 impl Shown {
     fn new(error: InputError, file: &OfFile) -> Self {
-        let (Some(source), Some(line), Some(column)) = (&file.source, error.line, error.column) else {
-            return Self::whole(error);
-        };
-        let at = SourceOffset::from_location(source.inner(), line as usize, column as usize);
-        Self {
-            source: Some(Arc::clone(source)),
-            span: Some(SourceSpan::new(at, 1)),
-            error,
-        }
+        let mut shown = Self::whole(error);
+        let InputError { line, column, .. } = shown.error;
+        let place = line.zip(column).zip(file.text.as_ref());
+        let name = shown.error.file.display().to_string();
+        shown.excerpt = place.and_then(|((line, column), text)| Excerpt::of(name, text, line, column));
+        shown
     }
 
     /// An error about a whole file.
-    fn whole(error: InputError) -> Self {
-        Self {
-            error,
-            source: None,
-            span: None,
-        }
+    fn whole(mut error: InputError) -> Self {
+        error.message = brief(&error.message);
+        error.hint = error.hint.as_deref().map(brief);
+        Self { error, excerpt: None }
     }
 }
 
@@ -202,14 +267,14 @@ impl Diagnostic for Shown {
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
-        self.source.as_ref().map(|source| source as &dyn SourceCode)
+        self.excerpt.as_ref().map(|(excerpt, _)| excerpt as &dyn SourceCode)
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        let span = self.span?;
+        let (_, span) = self.excerpt.as_ref()?;
         Some(Box::new(std::iter::once(LabeledSpan::new_with_span(
             Some("here".to_owned()),
-            span,
+            *span,
         ))))
     }
 }

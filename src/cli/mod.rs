@@ -32,7 +32,7 @@ mod terminal;
 pub mod verify;
 
 use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -88,7 +88,19 @@ pub fn main() -> ExitCode {
         Ok(parsed) => parsed,
         Err(error) => {
             // Help and version come this way too; if nobody reads them, nothing is lost.
-            let _ = error.print();
+            let shown = error.render();
+            if error.use_stderr() {
+                let shown = match io::stderr().is_terminal() {
+                    true => shown.ansi().to_string(),
+                    false => shown.to_string(),
+                };
+                terminal::tell(error::brief(&shown).trim_end());
+            } else {
+                let _ = print(&match terminal::look().colour {
+                    true => shown.ansi().to_string(),
+                    false => shown.to_string(),
+                });
+            }
             return ExitCode::from(if error.use_stderr() {
                 exit_code::BAD_INPUT
             } else {
@@ -118,7 +130,7 @@ pub fn main() -> ExitCode {
         Command::Man(arguments) => completions::man(&arguments, Arguments::command()),
     };
     ExitCode::from(done.unwrap_or_else(|error| {
-        eprintln!("{:?}", miette::Report::new(error));
+        terminal::tell(&format!("{:?}", miette::Report::new(error::Brief(error))));
         exit_code::BAD_INPUT
     }))
 }
@@ -129,7 +141,10 @@ pub fn main() -> ExitCode {
 /// If the output refuses for another reason.
 fn print(text: &str) -> Result<(), CliError> {
     let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    match out
+        .write_all(terminal::for_stdout(text).as_bytes())
+        .and_then(|()| out.flush())
+    {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(CliError::Output(error)),
         _ => Ok(()),
     }

@@ -10,12 +10,12 @@ use clap::{Args, ValueEnum};
 
 use super::error::CliError;
 use super::policy_queries::Query;
-use super::{exit_code, load, policy_output, policy_queries, policy_table, print};
+use super::{exit_code, load, policy_output, policy_queries, policy_table, print, terminal};
 use crate::policy::cilium::{Entity, NamePattern};
 use crate::policy::layers::{Answer, Ask, Layers};
 use crate::policy::network::{Cni, End, Enforcement, Options};
 use crate::policy::{Because, Decision, Http, Reserved, Verdict};
-use crate::scenario::error::near_match;
+use crate::scenario::error::{InputError, near_match};
 use crate::scenario::manifests::{Excluded, Layer, Manifests, Purpose, ReadOptions, Side, read_folder_without};
 
 /// Trust domain of a mesh that names none (istio/api `mesh/v1alpha1/config.proto`, default).
@@ -134,7 +134,7 @@ pub fn run(arguments: &PolicyArgs) -> Result<u8, CliError> {
     let excluded = Excluded::parse(&arguments.exclude);
     let manifests = read_folder_without(&arguments.manifests, options, &excluded).map_err(load::wrong)?;
     for warning in &manifests.warnings {
-        eprintln!("warning: {warning}");
+        terminal::tell(&format!("warning: {warning}"));
     }
     let (layers, mut names) = (layers(&manifests, arguments), Vec::new());
     let questions = match &arguments.queries {
@@ -154,7 +154,7 @@ pub fn run(arguments: &PolicyArgs) -> Result<u8, CliError> {
         arguments.explain,
     ))?;
     if !manifests.skipped.is_empty() && arguments.format == Format::Table {
-        eprint!("{}", policy_output::skipped(&manifests.skipped));
+        terminal::tell(policy_output::skipped(&manifests.skipped).trim_end());
     }
     Ok(exit_code::FINE)
 }
@@ -182,14 +182,28 @@ fn layers(manifests: &Manifests, arguments: &PolicyArgs) -> Layers {
 pub(super) type Question = (Query, [End; 2]);
 
 fn from_file(manifests: &Manifests, file: &Path, names: &mut Vec<String>) -> Result<Vec<Question>, CliError> {
-    let queries = policy_queries::read(file)?.into_iter();
-    queries
-        .map(|query| {
-            let from = find(manifests, "`from` of a question", &query.from, names)?;
-            let to = find(manifests, "`to` of a question", &query.to, names)?;
-            Ok((query, [from, to]))
-        })
-        .collect()
+    let (mut questions, mut wrong) = (Vec::new(), Vec::new());
+    for (index, query) in policy_queries::read(file)?.into_iter().enumerate() {
+        let mut end = |argument, text: &str| match find(manifests, argument, text, names) {
+            Ok(end) => Some(end),
+            Err(error) => {
+                // The question is found by its index, since an array of JSON has no other names.
+                let told = InputError::in_file(file, format!("question {index}: {error}"));
+                wrong.push(match error {
+                    CliError::Argument { hint, .. } => told.with_hint(hint),
+                    _ => told,
+                });
+                None
+            }
+        };
+        let from = end("`from`", &query.from);
+        let to = end("`to`", &query.to);
+        questions.extend(from.zip(to).map(|(from, to)| (query, [from, to])));
+    }
+    if wrong.is_empty() {
+        return Ok(questions);
+    }
+    Err(load::wrong(wrong))
 }
 
 /// What a text means as an end of a connection. DNS names are added to `names`.

@@ -9,7 +9,9 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::policy::{Case, Format};
-use super::tabular::quoted;
+use super::tabular::{self, CELL_MAX, quoted};
+use super::terminal::WIDEST;
+use crate::lab::printable::cut;
 use crate::scenario::manifests::{Manifests, Skipped};
 
 /// Width of a table that is not shown in a terminal, in characters.
@@ -103,9 +105,7 @@ fn table(cases: &[Case], explain: bool) -> String {
     table
         .load_style(presets::UTF8_HORIZONTAL_ONLY)
         .set_content_arrangement(ContentArrangement::Dynamic);
-    if table.width().is_none() {
-        table.set_width(WIDTH);
-    }
+    table.set_width(table.width().map_or(WIDTH, |width| width.min(WIDEST as u16)));
     let mut head = vec!["from", "to", "port", "request", "network policy", "Istio", "together"];
     if explain {
         head.push("because");
@@ -124,7 +124,7 @@ fn table(cases: &[Case], explain: bool) -> String {
         if explain {
             row.push(case.because.clone());
         }
-        table.add_row(row);
+        table.add_row(row.iter().map(|cell| cut(cell, CELL_MAX)));
     }
     format!("{table}\n")
 }
@@ -146,7 +146,7 @@ fn json_text(cases: &[Case], passed_over: &[PassedOver]) -> String {
             value
         })
         .collect();
-    format!("{:#}\n", json!({ "cases": cases, "passed_over": passed_over }))
+    tabular::json(&json!({ "cases": cases, "passed_over": passed_over }))
 }
 
 fn csv(cases: &[Case]) -> String {

@@ -3,13 +3,14 @@
 //! Belongs here: their form and what is wrong with it. Does not belong here: whom the names mean (`policy`).
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::error::CliError;
+use super::load;
 use crate::policy::Protocol;
+use crate::scenario::yaml;
 
 /// Transport protocol as it is written.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
@@ -114,6 +115,6 @@ pub(super) fn read(file: &Path) -> Result<Vec<Query>, CliError> {
         reason: format!("{}: {reason}", file.display()),
         hint: "a JSON array of {\"id\",\"from\",\"to\",\"port\",\"protocol\",\"method\",\"path\",\"headers\"}",
     };
-    let text = fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
+    let text = yaml::read_text(file).map_err(|error| load::wrong(vec![error]))?;
     serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))
 }

@@ -6,6 +6,7 @@
 use super::error::CliError;
 use super::policy::{PolicyArgs, Question, find};
 use super::policy_queries::Query;
+use super::terminal;
 use crate::policy::Protocol;
 use crate::policy::layers::Layers;
 use crate::policy::network::End;
@@ -89,7 +90,9 @@ pub(super) fn all(
         let shown = without_ports.iter().take(NAMED_MAX).map(String::as_str);
         let more = if without_ports.len() > NAMED_MAX { ", …" } else { "" };
         let (n, shown) = (without_ports.len(), shown.collect::<Vec<_>>().join(", "));
-        eprintln!("note: {n} without ports of their own or of a Service have no row ({shown}{more}); ask with --port");
+        terminal::tell(&format!(
+            "note: {n} without ports of their own or of a Service have no row ({shown}{more}); ask with --port"
+        ));
     }
     Ok(questions)
 }

@@ -6,6 +6,13 @@ use clap::ValueEnum;
 use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
 
+use super::terminal::WIDEST;
+use crate::lab::printable::{cut, in_json};
+use crate::report::figures::sheet::csv_field;
+
+/// Longest cell of a table, in characters: laying one out takes time in proportion to the square of its length.
+pub(super) const CELL_MAX: usize = 1000;
+
 /// How a list is printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {
@@ -24,9 +31,12 @@ pub(super) fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) 
     table
         .load_style(presets::UTF8_HORIZONTAL_ONLY)
         .set_content_arrangement(ContentArrangement::Dynamic);
+    if let Some(width) = table.width() {
+        table.set_width(width.min(WIDEST as u16));
+    }
     table.set_header(head);
     for row in rows {
-        table.add_row(row);
+        table.add_row(row.iter().map(|cell| cut(cell, CELL_MAX)));
     }
     let lines = table.lines().map(|line| format!("{}\n", line.trim_end()));
     lines.collect()
@@ -46,14 +56,10 @@ pub(super) fn csv(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) ->
 /// A value as JSON, for people too.
 pub(super) fn json(value: &impl Serialize) -> String {
     let text = serde_json::to_string_pretty(value).expect("what is printed is plain data");
-    format!("{text}\n")
+    format!("{}\n", in_json(&text))
 }
 
 /// A field by RFC 4180.
 pub(super) fn quoted(field: &str) -> String {
-    if field.contains([',', '"', '\n', '\r']) {
-        format!("\"{}\"", field.replace('"', "\"\""))
-    } else {
-        field.to_owned()
-    }
+    csv_field(field)
 }

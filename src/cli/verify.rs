@@ -12,10 +12,10 @@ use super::error::CliError;
 use super::explain::Format;
 use super::load::{self, LoadRequest};
 use super::run::positive;
-use super::{exit_code, explain, print};
+use super::{exit_code, explain, print, tabular};
 use crate::lab::designs::{Simulator, plan};
 use crate::lab::progress::progress_bar;
-use crate::lab::verify::{Report, STEPS, verify};
+use crate::lab::verify::{STEPS, verify};
 use crate::report;
 
 /// Replications of each design unless the arguments say otherwise: enough to meet most of the code, done in seconds.
@@ -129,17 +129,11 @@ pub fn run(request: &VerifyRequest) -> Result<u8, CliError> {
     }
     print(&match request.format {
         Format::Text => report::verify::render(&report),
-        Format::Json => json(&report),
+        Format::Json => tabular::json(&report),
     })?;
     Ok(if report.sound() {
         exit_code::FINE
     } else {
         exit_code::RUNS_FAILED
     })
-}
-
-fn json(report: &Report) -> String {
-    let mut text = serde_json::to_string_pretty(report).expect("a report is plain data");
-    text.push('\n');
-    text
 }

@@ -27,6 +27,7 @@ pub mod pick;
 pub mod pilot;
 pub mod plan;
 pub mod points;
+pub mod printable;
 pub mod progress;
 pub mod question_check;
 pub mod questions;

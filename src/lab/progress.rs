@@ -2,6 +2,7 @@
 //!
 //! Events for programs are written by `cli`. Nothing here may reach rows, estimates or the manifest.
 
+use std::io::Write;
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -10,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::plan::Plan;
+use super::printable::spelled;
 use super::stopping::{Look, Verdict};
 
 /// More designs than this share one bar.
@@ -137,8 +139,9 @@ impl Bars {
 
     fn say(&self, line: &str) {
         // A line that does not break the bars; without bars, an ordinary one.
-        if self.multi.is_hidden() || self.multi.println(line).is_err() {
-            eprintln!("{line}");
+        if self.multi.is_hidden() || self.multi.println(spelled(line)).is_err() {
+            // A closed stream is nobody's loss.
+            let _ = writeln!(std::io::stderr(), "{}", spelled(line));
         }
     }
 }
@@ -159,7 +162,7 @@ impl Listen for Bars {
                 };
                 let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
                 let template = format!(
-                    "{{prefix:{width}}} {{wide_bar}} {{human_pos}} of {{human_len}} runs, {{per_sec}}, {{eta}} left"
+                    "{{prefix:{width}}} {{bar:40}} {{human_pos}} of {{human_len}} runs, {{per_sec}}, {{eta}} left"
                 );
                 for name in names {
                     let bar = self.multi.add(ProgressBar::new(0).with_prefix(name.to_owned()));
@@ -199,7 +202,7 @@ impl Listen for Bars {
 /// A bar over `steps` on the error stream, with the time left; hidden if that is no terminal or `quiet`.
 #[must_use]
 pub fn progress_bar(steps: u64, quiet: bool) -> ProgressBar {
-    let style = ProgressStyle::with_template("{wide_bar} {human_pos} of {human_len} runs, {eta} left");
+    let style = ProgressStyle::with_template("{bar:40} {human_pos} of {human_len} runs, {eta} left");
     let bar = ProgressBar::with_draw_target(Some(steps), target(quiet));
     match style {
         Ok(style) => bar.with_style(style),

@@ -27,12 +27,18 @@ thread_local! {
     static INSIDE_RUN: Cell<bool> = const { Cell::new(false) };
 }
 
+/// Stack of a worker, whatever `RUST_MIN_STACK` says.
+const WORKER_STACK_BYTES: usize = 16 << 20;
+
 /// Workers for runs, files and estimates.
 ///
 /// # Errors
 /// If the system gives no threads.
 pub fn workers(jobs: usize) -> Result<rayon::ThreadPool, LabError> {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs).build();
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(jobs)
+        .stack_size(WORKER_STACK_BYTES)
+        .build();
     pool.map_err(|error| LabError::Workers {
         jobs,
         reason: error.to_string(),

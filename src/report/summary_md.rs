@@ -6,16 +6,18 @@ use std::fmt::Write;
 
 use super::estimands::{self, Estimand};
 use super::finding::Finding;
+use super::page::templates::markdown_prose as prose;
 use super::run_facts::{facts, notes};
 use super::short::{NOTHING, Short, count, number};
 use super::table::present;
 use super::{expectations, parameters, reuse, sample_size, slow_pods};
+use crate::lab::printable::legible;
 use crate::lab::{DesignSummary, Manifest, RandomNumbers, Summary};
 
 /// The page.
 #[must_use]
 pub fn render(manifest: &Manifest, summary: &Summary) -> String {
-    let mut page = format!("# {}\n\n{}\n\n", one_line(&manifest.title), manifest.question.trim());
+    let mut page = format!("# {}\n\n{}\n\n", prose(&manifest.title), prose(&manifest.question));
     if !manifest.complete {
         page.push_str("**This experiment was interrupted; the result is valid but smaller than planned.**\n\n");
     }
@@ -48,7 +50,7 @@ pub fn render(manifest: &Manifest, summary: &Summary) -> String {
         "## Not modelled\n\nIntervals cover the randomness of the runs, not what the model leaves out. \
          `LIMITATIONS.md` says what that is, and how far each component has been validated.\n",
     );
-    page
+    legible(&page).into_owned()
 }
 
 fn result(manifest: &Manifest, summary: &Summary) -> String {
@@ -56,7 +58,7 @@ fn result(manifest: &Manifest, summary: &Summary) -> String {
     let mut rows = vec![vec!["design".to_owned(), "what it is".to_owned()]];
     rows[0].extend(keys.iter().map(|key| key.head.replace('\n', " ")));
     for (design, planned) in summary.designs.iter().zip(&manifest.designs) {
-        let mut row = vec![format!("`{}`", design.name), planned.title.clone()];
+        let mut row = vec![format!("`{}`", design.name), prose(&planned.title)];
         row.extend(keys.iter().map(|key| Short::of_design(design, key.measure).joined(" ")));
         rows.push(row);
     }
@@ -67,9 +69,12 @@ fn result(manifest: &Manifest, summary: &Summary) -> String {
 }
 
 fn expected(summary: &Summary) -> String {
-    let rows = expectations::rows(summary);
+    let mut rows = expectations::rows(summary);
     if rows.is_empty() {
         return String::new();
+    }
+    for cell in rows.iter_mut().skip(1).flatten() {
+        *cell = prose(cell);
     }
     format!(
         "An expectation passes if the whole interval fulfils it, fails if the whole interval violates it, and is \
@@ -179,7 +184,7 @@ fn estimands(summary: &Summary) -> String {
 }
 
 fn list(lines: &[String]) -> String {
-    lines.iter().map(|line| format!("- {}\n", one_line(line))).collect()
+    lines.iter().map(|line| format!("- {}\n", prose(line))).collect()
 }
 
 fn remarks(manifest: &Manifest) -> String {
@@ -193,7 +198,12 @@ fn remarks(manifest: &Manifest) -> String {
 fn assumed(manifest: &Manifest) -> String {
     let mut rows = vec![["parameter", "value", "reason", "designs"].map(str::to_owned).to_vec()];
     for row in parameters::rows(manifest).into_iter().filter(|row| row.assumed) {
-        rows.push(vec![format!("`{}`", row.name), row.value, row.source, row.designs]);
+        rows.push(vec![
+            format!("`{}`", row.name),
+            prose(&row.value),
+            prose(&row.source),
+            row.designs,
+        ]);
     }
     if rows.len() == 1 {
         return String::new();
@@ -212,7 +222,7 @@ fn what_was_run(manifest: &Manifest) -> String {
         .map(|input| (format!("Input `{}`", input.name), input.digest.clone()));
     facts
         .chain(inputs)
-        .map(|(name, value)| format!("- {name}: {value}\n"))
+        .map(|(name, value)| format!("- {}: {}\n", prose(&name), prose(&value)))
         .collect()
 }
 
@@ -225,14 +235,19 @@ fn found(finding: Finding) -> String {
         cells.extend(row.cells);
         rows.push(cells);
     }
-    format!("{}\n\n{}\n{}", finding.lead, markdown(&rows), list(&finding.points))
+    format!(
+        "{}\n\n{}\n{}",
+        prose(&finding.lead),
+        markdown(&rows),
+        list(&finding.points)
+    )
 }
 
 /// A Markdown table; the first row is the head.
 fn markdown(rows: &[Vec<String>]) -> String {
     let mut text = String::new();
     for (index, row) in rows.iter().enumerate() {
-        let cells: Vec<String> = row.iter().map(|cell| one_line(cell).replace('|', "\\|")).collect();
+        let cells: Vec<String> = row.iter().map(|cell| one_line(cell)).collect();
         let _ = writeln!(text, "| {} |", cells.join(" | "));
         if index == 0 {
             let _ = writeln!(text, "|{}", "---|".repeat(row.len()));

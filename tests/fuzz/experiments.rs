@@ -259,3 +259,80 @@ fn what_is_kept_of_hostile_experiments_is_run_or_refused_by_check_and_run_alike(
         }
     }
 }
+
+/// Arguments, files and names that act on a terminal, or are endless, or long.
+#[test]
+fn what_is_told_is_short_and_only_text() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let long = "k".repeat(100_000);
+    let line = folder.path().join("line.yaml");
+    std::fs::write(&line, format!("meshfault: 1\ntitle: {} : y\n", "x".repeat(1 << 20))).expect("it can be written");
+    let line = line.display().to_string();
+    let base = root().join("tests/corpus/experiments/base.yaml").display().to_string();
+    let names = root().join("tests/corpus/experiments/names.yaml").display().to_string();
+    let (set, escape) = (format!("parameters.{long}=1"), "a\u{1b}[31m\u{9b}\u{202e}b");
+    let manifests = root().join("tests/corpus/experiments/manifests").display().to_string();
+    let cases: [&[&str]; 10] = [
+        &["check", &line],
+        &["check", "/dev/zero"],
+        &["check", &base, "--set", &set],
+        &["check", &base, "--set", escape],
+        &["check", escape],
+        &["check", &names],
+        &["run", &base, "--design", &long],
+        &["run", &base, "--design", escape],
+        &["policy", "--manifests", &manifests, "--queries", "/dev/zero"],
+        &["policy", "--manifests", &manifests, "--from", escape],
+    ];
+    for arguments in cases {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_meshfault"));
+        let told = command.args(arguments).output().expect("the program starts");
+        for text in [told.stdout, told.stderr] {
+            assert!(text.len() < 20_000, "{} bytes from {:.200?}", text.len(), arguments);
+            let text = String::from_utf8(text).expect("what is told is text");
+            let hostile = text
+                .chars()
+                .find(|&letter| meshfault::lab::printable::is_hostile(letter));
+            assert_eq!(hostile, None, "from {arguments:.200?}");
+        }
+    }
+}
+
+/// What a result shows of hostile names acts neither on a terminal nor in a page.
+#[test]
+fn pages_of_hostile_names_are_text() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let out = folder.path().join("result");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_meshfault"));
+    command.args([
+        "run",
+        "tests/corpus/experiments/names.yaml",
+        "--jobs",
+        "1",
+        "--quiet",
+        "--replications",
+        "2",
+        "--out",
+    ]);
+    let told = command
+        .arg(&out)
+        .current_dir(root())
+        .output()
+        .expect("the program starts");
+    let mut pages = vec![String::from_utf8_lossy(&told.stdout).into_owned()];
+    for name in ["summary.md", "report.md", "report.tex", "report.html"] {
+        pages.push(std::fs::read_to_string(out.join(name)).expect("the page was written"));
+    }
+    for page in &pages {
+        assert_eq!(
+            page.chars()
+                .find(|&letter| meshfault::lab::printable::is_hostile(letter)),
+            None
+        );
+    }
+    assert!(
+        !pages[1].contains("<script>") && !pages[1].contains("![x]("),
+        "{}",
+        pages[1]
+    );
+}

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::super::error::CliError;
-use super::super::load;
+use super::super::{load, terminal};
 use crate::kernel::{SimDuration, SimTime};
 use crate::lab::LabError;
 use crate::report::explain::Told;
@@ -90,7 +90,7 @@ impl TraceRequest {
         })?;
         fs::write(&self.file, &trace.json).map_err(LabError::file(&self.file, "write"))?;
         if let Some(left_out) = trace.left_out {
-            eprintln!("{}: {left_out}", self.file.display());
+            terminal::tell(&format!("{}: {left_out}", self.file.display()));
         }
         Ok(())
     }

@@ -92,8 +92,24 @@ fn written(cell: &Cell) -> String {
         Cell::Count(count) => count.to_string(),
         Cell::Number(number) if number.is_finite() => number.to_string(),
         Cell::Number(_) => String::new(),
-        Cell::Text(text) if text.contains([',', '"', '\n', '\r']) => format!("\"{}\"", text.replace('"', "\"\"")),
-        Cell::Text(text) => text.clone(),
+        Cell::Text(text) => csv_field(text),
+    }
+}
+
+/// A text as a field by RFC 4180. Spreadsheets run what begins like a formula, so it stands behind an apostrophe, unless it
+/// is a number.
+#[must_use]
+pub fn csv_field(text: &str) -> String {
+    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']) && text.parse::<f64>().is_err();
+    let text = if is_formula {
+        format!("'{text}")
+    } else {
+        text.to_owned()
+    };
+    if text.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text
     }
 }
 
@@ -115,7 +131,7 @@ mod tests {
         sheet.push(sheet_row!["", f64::NAN, 7_u64]);
         assert_eq!(
             sheet.csv(),
-            "design,wait_s,pods\n\"a, \"\"b\"\"\",0.30000000000000004,3\n=1+1,,0\n,,7\n"
+            "design,wait_s,pods\n\"a, \"\"b\"\"\",0.30000000000000004,3\n'=1+1,,0\n,,7\n"
         );
     }
 }

@@ -3,6 +3,8 @@
 //! Nothing is drawn here ([`super::canvas`] does that) and no font file is read: the advance widths of printable ASCII
 //! stand below, and a test compares them with what the renderer really lays out.
 
+use crate::lab::printable::is_hostile;
+
 /// Advance widths of U+0020 to U+007E in `assets/DejaVuSans.ttf`, in 1/2048 of the font size.
 const REGULAR: [u16; 95] = [
     651, 821, 942, 1716, 1303, 1946, 1597, 563, 799, 799, 1024, 1716, 651, 739, 651, 690, 1303, 1303, 1303, 1303, 1303,
@@ -134,11 +136,11 @@ pub fn wrapped(text: &str, size: f64, weight: Weight, limit: f64, lines: usize) 
     result
 }
 
-/// `text` in one line, with characters that XML 1.0 forbids replaced.
+/// `text` in one line, with controls and characters that XML 1.0 forbids replaced.
 pub fn legible(text: &str) -> String {
     let replaced = |character| match character {
         '\t' | '\n' | '\r' => ' ',
-        '\0'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => '\u{fffd}',
+        character if is_hostile(character) => '\u{fffd}',
         _ => character,
     };
     text.chars().map(replaced).collect()

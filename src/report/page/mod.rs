@@ -10,12 +10,13 @@ mod charts;
 mod content;
 mod over_points;
 mod runs;
-mod templates;
+pub(super) mod templates;
 #[cfg(test)]
 mod tests;
 mod verdict;
 
 use super::figures::Words;
+use crate::lab::printable::legible;
 use crate::lab::store::{REPORT_HTML, REPORT_MD, REPORT_TEX};
 
 pub use content::{Content, content};
@@ -71,5 +72,5 @@ pub struct Commands {
 /// A page in a format.
 #[must_use]
 pub fn render(content: &Content, figures: &[PageFigure], format: PageFormat) -> String {
-    templates::fill(content, figures, format)
+    legible(&templates::fill(content, figures, format)).into_owned()
 }

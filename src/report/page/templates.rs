@@ -12,6 +12,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::{Content, PageFigure, PageFormat};
+use crate::lab::printable::is_hostile;
 
 const HTML: &str = include_str!("assets/report.html");
 const MARKDOWN: &str = include_str!("assets/report.md");
@@ -103,7 +104,7 @@ fn embedded(value: &serde_json::Value) -> String {
     let mut safe = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {
-            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
+            letter if "<>&".contains(letter) || is_hostile(letter) => {
                 let _ = write!(safe, "\\u{:04x}", u32::from(letter));
             }
             letter => safe.push(letter),
@@ -180,6 +181,7 @@ pub(super) fn latex(text: &str) -> String {
             '–' => safe.push_str("--"),
             '"' => safe.push_str("''"),
             '`' => safe.push_str("\\textasciigrave{}"),
+            letter if is_hostile(letter) => safe.push('?'),
             letter => safe.push(letter),
         }
     }
@@ -191,22 +193,29 @@ fn code(state: &State<'_, '_>, text: String) -> Value {
     Value::from_safe_string(code_of(state, &text))
 }
 
+/// Code in a line of Markdown.
+fn markdown_code(text: &str) -> String {
+    // A span is fenced by more backticks than stand in it; a bar would end the cell of a table.
+    let line = text
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
+        .replace('|', "\\|");
+    let mut fence = "`".to_owned();
+    while line.contains(&fence) {
+        fence.push('`');
+    }
+    let space = if line.starts_with('`') || line.ends_with('`') || line.is_empty() {
+        " "
+    } else {
+        ""
+    };
+    format!("{fence}{space}{line}{space}{fence}")
+}
+
 fn code_of(state: &State<'_, '_>, text: &str) -> String {
-    let line = || text.split_whitespace().collect::<Vec<_>>().join(" ");
     match state.auto_escape() {
-        AutoEscape::Custom(name) if name == "md" => {
-            // A span is fenced by more backticks than stand in it; a bar would end the cell of a table.
-            let (line, mut fence) = (line().replace('|', "\\|"), "`".to_owned());
-            while line.contains(&fence) {
-                fence.push('`');
-            }
-            let space = if line.starts_with('`') || line.ends_with('`') || line.is_empty() {
-                " "
-            } else {
-                ""
-            };
-            format!("{fence}{space}{line}{space}{fence}")
-        }
+        AutoEscape::Custom(name) if name == "md" => markdown_code(text),
         AutoEscape::Custom(_) => format!("\\texttt{{{}}}", latex(text)),
         _ => format!("<code>{}</code>", html(text)),
     }
@@ -239,12 +248,21 @@ fn link(path: String) -> Value {
 /// A sentence in which names stand between backticks.
 fn prose(state: &State<'_, '_>, text: String) -> Value {
     let escape = escape_of(state).unwrap_or(html);
+    Value::from_safe_string(prose_with(&text, escape, |part| code_of(state, part)))
+}
+
+/// The same for a page of Markdown that is no template.
+pub(in crate::report) fn markdown_prose(text: &str) -> String {
+    prose_with(text, markdown, markdown_code)
+}
+
+fn prose_with(text: &str, escape: impl Fn(&str) -> String, code: impl Fn(&str) -> String) -> String {
     let mut out = String::new();
     let parts: Vec<&str> = text.split('`').collect();
     for (at, part) in parts.iter().enumerate() {
         // Without its partner a backtick is only a backtick.
         if at % 2 == 1 && at + 1 < parts.len() {
-            out.push_str(&code_of(state, part));
+            out.push_str(&code(part));
             continue;
         }
         if at % 2 == 1 {
@@ -255,5 +273,5 @@ fn prose(state: &State<'_, '_>, text: String) -> Value {
         out.push_str(&inner);
         out.extend((!inner.is_empty() && part.ends_with(char::is_whitespace)).then_some(' '));
     }
-    Value::from_safe_string(out)
+    out
 }
