@@ -116,9 +116,9 @@ pub enum CliError {
     /// The standard output refused.
     #[error("cannot print the result")]
     Output(#[source] io::Error),
-    /// Ctrl-C cannot be watched for.
+    /// Signals cannot be watched for.
     #[error("cannot listen for Ctrl-C")]
-    Signal(#[from] ctrlc::Error),
+    Signal(#[source] io::Error),
 }
 
 impl Diagnostic for CliError {

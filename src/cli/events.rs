@@ -3,12 +3,13 @@
 //! One object per line, each with `schema` and `event`; `docs/events.md` lists them. What happens when belongs to
 //! `lab::progress`. A reader shall ignore events and fields that it does not know: new ones do not change the schema.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 
 use miette::Diagnostic;
 use serde_json::{Value, json};
 
-use super::{CliError, print};
+use super::{CliError, exit_code, print};
 use crate::lab::Finished;
 use crate::lab::printable::in_json;
 use crate::lab::progress::{Event, Listen};
@@ -61,6 +62,23 @@ impl JsonLines {
                 "tables": Value::Object(tables.into_iter().collect()),
             }),
         );
+    }
+
+    /// Does the work of a command, and sees to it that the last line is `finished` or `failed`, even behind a defect.
+    ///
+    /// # Errors
+    /// As the work.
+    pub fn end(&self, work: impl FnOnce() -> Result<u8, CliError>) -> Result<u8, CliError> {
+        match catch_unwind(AssertUnwindSafe(work)) {
+            Ok(done) => done.inspect_err(|error| self.failed(error, exit_code::of(error))),
+            Err(panic) => {
+                let message = "a defect of meshfault; the error stream says where";
+                let hint = "report it with the command and its files";
+                let code = exit_code::DEFECT;
+                self.line("failed", json!({"exit_code": code, "message": message, "hint": hint}));
+                resume_unwind(panic)
+            }
+        }
     }
 
     /// There is no result.

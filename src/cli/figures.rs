@@ -4,15 +4,16 @@
 //! What they show belongs to `report`.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::CliError;
+use crate::lab::files::write_whole;
 use crate::lab::manifest::read_json;
-use crate::lab::segment::write_whole;
-use crate::lab::store::FIGURES;
+use crate::lab::store::{FIGURES, FIGURES_JSON};
+use crate::lab::written::{self, Put};
 use crate::lab::{Finished, LabError, Simulate};
 use crate::report::explain::{Told, command};
 use crate::report::figures::{Plot, Theme, png};
@@ -22,8 +23,6 @@ use crate::report::timeline_of_run;
 
 /// Pictures are drawn at this many times the size of the SVG, enough for print at 16 cm.
 const PNG_SCALE: f64 = 2.0;
-/// The plain data of all figures, in the folder of the figures.
-const DATA: &str = "figures.json";
 
 /// A form in which a figure is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,7 +80,7 @@ impl Stored {
     /// # Errors
     /// If they cannot be read.
     pub fn read(result: &Path) -> Result<Option<Self>, LabError> {
-        let path = result.join(FIGURES).join(DATA);
+        let path = result.join(FIGURES).join(FIGURES_JSON);
         match path.exists() {
             true => read_json(&path).map(Some),
             false => Ok(None),
@@ -94,9 +93,12 @@ impl Stored {
 ///
 /// # Errors
 /// If the files cannot be written.
-pub fn write(result: &Finished, simulator: Option<&dyn Simulate>, commands: &Commands) -> Result<Vec<Plot>, CliError> {
+pub fn write(
+    result: &Finished,
+    simulator: Option<&dyn Simulate>,
+    commands: &Commands,
+) -> Result<(Vec<Plot>, Vec<Put>), CliError> {
     let folder = result.dir.join(FIGURES);
-    fs::create_dir_all(&folder).map_err(LabError::file(&folder, "create"))?;
     let (rows, one_run) = rayon::join(
         || result_figures::of_rows(result),
         || of_one_run(result, simulator, commands),
@@ -105,7 +107,13 @@ pub fn write(result: &Finished, simulator: Option<&dyn Simulate>, commands: &Com
     let chosen = plots
         .iter()
         .flat_map(|plot| plot.names().iter().map(move |name| (plot, *name)));
-    write_all(&chosen.collect::<Vec<_>>(), &Form::ALL, Theme::Light, &folder)?;
+    let put = write_all(
+        &chosen.collect::<Vec<_>>(),
+        &Form::ALL,
+        Theme::Light,
+        &result.dir,
+        Path::new(FIGURES),
+    )?;
     let stored = Stored {
         result_digest: result.manifest.result_digest.clone(),
         plots,
@@ -113,11 +121,11 @@ pub fn write(result: &Finished, simulator: Option<&dyn Simulate>, commands: &Com
     // On one line: nobody reads it, and indentation would double it.
     let mut text = serde_json::to_string(&stored).expect("figures are plain data");
     text.push('\n');
-    write_whole(&folder.join(DATA), text.as_bytes())?;
-    Ok(stored.plots)
+    write_whole(&folder.join(FIGURES_JSON), text.as_bytes())?;
+    Ok((stored.plots, put))
 }
 
-/// Writes figures in some forms into a folder that is there; gives the files in the order of figures and forms.
+/// Writes figures in some forms into `below`, a folder below `folder`; gives the files in the order of figures and forms.
 ///
 /// # Errors
 /// If a figure cannot be drawn as a picture, or a file cannot be written.
@@ -126,18 +134,22 @@ pub fn write_all(
     forms: &[Form],
     theme: Theme,
     folder: &Path,
-) -> Result<Vec<PathBuf>, CliError> {
+    below: &Path,
+) -> Result<Vec<Put>, CliError> {
+    let into = folder.join(below);
+    fs::create_dir_all(&into).map_err(LabError::file(&into, "create"))?;
     let work: Vec<(&Plot, &str, Form)> = chosen
         .iter()
         .flat_map(|(plot, name)| forms.iter().map(move |form| (*plot, *name, *form)))
         .collect();
-    work.into_par_iter()
+    let files: Result<Vec<(String, Vec<u8>)>, CliError> = work
+        .into_par_iter()
         .map(|(plot, name, form)| {
-            let path = folder.join(format!("{name}.{}", form.ending()));
-            write_whole(&path, &form.bytes(plot, name, theme)?)?;
-            Ok(path)
+            let path = below.join(format!("{name}.{}", form.ending()));
+            Ok((path.display().to_string(), form.bytes(plot, name, theme)?))
         })
-        .collect()
+        .collect();
+    Ok(written::put(folder, &files?)?)
 }
 
 /// The figures of one run each, as far as somebody can replay it.

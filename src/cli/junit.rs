@@ -9,7 +9,7 @@ use std::path::Path;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::error::CliError;
-use crate::lab::segment::write_whole;
+use crate::lab::files::write_through;
 use crate::lab::{Expectation, Summary, Verdict};
 use crate::report::expectations::{seen, title};
 
@@ -18,7 +18,7 @@ use crate::report::expectations::{seen, title};
 /// # Errors
 /// If the file system refuses.
 pub fn write(path: &Path, summary: &Summary) -> Result<(), CliError> {
-    Ok(write_whole(path, render(summary).as_bytes())?)
+    Ok(write_through(path, render(summary).as_bytes())?)
 }
 
 /// The file's text.

@@ -10,8 +10,8 @@ use clap::Args;
 use super::error::CliError;
 use super::events::JsonLines;
 use super::run::{self, Format};
-use super::{exit_code, origin, pages};
-use crate::lab::progress::{Bars, Event, Listen};
+use super::{origin, pages};
+use crate::lab::progress::{Bars, Both};
 use crate::lab::{Simulate, merge};
 
 /// The arguments as they were typed.
@@ -28,24 +28,13 @@ pub struct MergeArgs {
     format: Format,
 }
 
-/// Warnings on the error stream, and events for programs.
-struct Told<'a>(&'a Bars, &'a JsonLines);
-
-impl Listen for Told<'_> {
-    fn hear(&self, event: Event<'_>) {
-        self.0.hear(event);
-        self.1.hear(event);
-    }
-}
-
 /// Does what was asked and gives the exit code.
 ///
 /// # Errors
 /// If the shards do not make a whole, or the file system refuses; then no result is left behind.
 pub fn run(arguments: &MergeArgs, command_line: &[String]) -> Result<u8, CliError> {
     let events = JsonLines::new(arguments.format == Format::Json, Vec::new());
-    let done = merge_and_show(arguments, command_line, &events);
-    done.inspect_err(|error| events.failed(error, exit_code::BAD_INPUT))
+    events.end(|| merge_and_show(arguments, command_line, &events))
 }
 
 fn merge_and_show(arguments: &MergeArgs, command_line: &[String], events: &JsonLines) -> Result<u8, CliError> {
@@ -56,8 +45,9 @@ fn merge_and_show(arguments: &MergeArgs, command_line: &[String], events: &JsonL
             hint: "name a folder",
         });
     }
-    run::stop_on_ctrl_c()?;
-    let told = Told(&Bars::new(true), events);
+    run::stop_on_signals()?;
+    let bars = Bars::new(true);
+    let told = Both(&bars, events);
     let finished = merge(&arguments.shards, &arguments.out, command_line, &told, &run::STOP)?;
     let jobs = thread::available_parallelism().map_or(1, usize::from);
     let load = arguments.shards.first().and_then(|shard| origin::recorded(shard));
@@ -66,6 +56,6 @@ fn merge_and_show(arguments: &MergeArgs, command_line: &[String], events: &JsonL
     // Figures of one run need the experiment, which shards do not carry; where it is not found they are left out.
     let simulator = origin::simulator(&load, &finished.manifest);
     let replays = simulator.as_ref().map(|simulator| simulator as &dyn Simulate);
-    pages::write(&finished, replays, &commands, jobs)?;
+    pages::write(&finished, replays, &commands, jobs, &told)?;
     run::show(&finished, arguments.format, events)
 }

@@ -27,17 +27,21 @@ mod policy_table;
 pub mod report;
 pub mod run;
 pub mod schema;
+mod signals;
 mod tabular;
 mod terminal;
 pub mod verify;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
 pub use error::CliError;
+
+use crate::lab::progress::complain;
 
 /// Simulates failures of service meshes and CNI plugins, and says how often whom they let in and how long pods wait.
 #[derive(Debug, Parser)]
@@ -87,21 +91,19 @@ pub fn main() -> ExitCode {
     let parsed = match Arguments::try_parse_from(&arguments) {
         Ok(parsed) => parsed,
         Err(error) => {
-            // Help and version come this way too; if nobody reads them, nothing is lost.
+            // Help and version come this way too. That nobody reads them is no error, as with everything that is printed.
             let shown = error.render();
+            let with_colour = |colour: bool| match colour {
+                true => shown.ansi().to_string(),
+                false => shown.to_string(),
+            };
+            let mut refused = false;
             if error.use_stderr() {
-                let shown = match io::stderr().is_terminal() {
-                    true => shown.ansi().to_string(),
-                    false => shown.to_string(),
-                };
-                terminal::tell(error::brief(&shown).trim_end());
+                terminal::tell(error::brief(&with_colour(io::stderr().is_terminal())).trim_end());
             } else {
-                let _ = print(&match terminal::look().colour {
-                    true => shown.ansi().to_string(),
-                    false => shown.to_string(),
-                });
+                refused = print(&with_colour(terminal::look().colour)).is_err();
             }
-            return ExitCode::from(if error.use_stderr() {
+            return ExitCode::from(if error.use_stderr() || refused {
                 exit_code::BAD_INPUT
             } else {
                 exit_code::FINE
@@ -113,7 +115,7 @@ pub fn main() -> ExitCode {
         .skip(1)
         .map(|argument| argument.display().to_string())
         .collect();
-    let done = match parsed.command {
+    let command = || match parsed.command {
         Command::Run(arguments) => arguments.check(command_line).and_then(|request| run::run(&request)),
         Command::Merge(arguments) => merge::run(&arguments, &command_line),
         Command::Compare(arguments) => compare::run(arguments),
@@ -129,10 +131,19 @@ pub fn main() -> ExitCode {
         Command::Completions(arguments) => completions::completions(&arguments, Arguments::command()),
         Command::Man(arguments) => completions::man(&arguments, Arguments::command()),
     };
-    ExitCode::from(done.unwrap_or_else(|error| {
-        terminal::tell(&format!("{:?}", miette::Report::new(error::Brief(error))));
-        exit_code::BAD_INPUT
-    }))
+    // A panic is a defect of this program: the hook has told its place, and the exit code is one of the documented ones.
+    match catch_unwind(AssertUnwindSafe(command)) {
+        Ok(Ok(code)) => ExitCode::from(code),
+        Ok(Err(error)) => {
+            let code = exit_code::of(&error);
+            terminal::tell(&format!("{:?}", miette::Report::new(error::Brief(error))));
+            ExitCode::from(code)
+        }
+        Err(_) => {
+            terminal::tell("this is a defect of meshfault; please report it with the command and its files");
+            ExitCode::from(exit_code::DEFECT)
+        }
+    }
 }
 
 /// Prints to the standard output. That nobody reads any more is no error.

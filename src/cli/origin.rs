@@ -86,8 +86,8 @@ fn again(load: &LoadRequest, manifest: &Manifest) -> String {
     }
     for change in &load.changes {
         let option = match change.split_once('=') {
-            Some(("replications", number)) => format!(" --replications {number}"),
-            Some(("seed", seed)) => format!(" --seed {seed}"),
+            Some(("replications", number)) => format!(" --replications {}", quoted(number)),
+            Some(("seed", seed)) => format!(" --seed {}", quoted(seed)),
             _ => format!(" --set {}", quoted(change)),
         };
         text.push_str(&option);

@@ -6,11 +6,13 @@ use std::path::Path;
 
 use super::figures;
 use super::{CliError, run};
+use crate::lab::files::write_whole;
 use crate::lab::lock::FolderLock;
 use crate::lab::manifest::read_json;
+use crate::lab::progress::{Event, Listen};
 use crate::lab::runner::workers;
-use crate::lab::segment::write_whole;
 use crate::lab::store::{FIGURES, REPORT_JSON, SUMMARY_MD};
+use crate::lab::written::{self, Put};
 use crate::lab::{Finished, LabError, Manifest, Simulate};
 use crate::report::figures::{Plot, Theme};
 use crate::report::page::{self, Commands, Content, PageFigure, PageFormat};
@@ -27,16 +29,15 @@ pub fn write(
     simulator: Option<&dyn Simulate>,
     commands: &Commands,
     jobs: usize,
+    listener: &dyn Listen,
 ) -> Result<(), CliError> {
     let _lock = FolderLock::take(&finished.dir, &run::STOP, || ())?;
     let of = |manifest: &Manifest| (manifest.plan_digest.clone(), manifest.result_digest.clone());
     if Manifest::read(&finished.dir)?.as_ref().map(of) != Some(of(&finished.manifest)) {
         return Ok(());
     }
-    let summary = summary_md::render(&finished.manifest, &finished.summary);
-    write_whole(&finished.dir.join(SUMMARY_MD), summary.as_bytes())?;
     let pool = workers(jobs)?;
-    let plots = pool.install(|| figures::write(finished, simulator, commands))?;
+    let (plots, mut put) = pool.install(|| figures::write(finished, simulator, commands))?;
     let content = pool.install(|| content(finished, &plots, commands));
     let mut text = serde_json::to_string(&content).expect("a report is plain data");
     text.push('\n');
@@ -50,8 +51,15 @@ pub fn write(
         figures: FIGURES,
         theme: Theme::Light,
     };
-    for format in PageFormat::ALL {
-        write_page(&content, &chosen, format, &place)?;
+    let summary = summary_md::render(&finished.manifest, &finished.summary);
+    let reports = PageFormat::ALL.map(|format| page(&content, &chosen, format, &place));
+    let pages: Vec<_> = [(SUMMARY_MD.to_owned(), summary.into_bytes())]
+        .into_iter()
+        .chain(reports)
+        .collect();
+    put.extend(written::put(&finished.dir, &pages)?);
+    for told in put.iter().filter_map(Put::told) {
+        listener.hear(Event::Warning(&told));
     }
     Ok(())
 }
@@ -87,16 +95,8 @@ pub struct Place<'a> {
     pub theme: Theme,
 }
 
-/// Writes a page and gives its file.
-///
-/// # Errors
-/// If the file system refuses.
-pub fn write_page(
-    content: &Content,
-    chosen: &[(&Plot, &str)],
-    format: PageFormat,
-    place: &Place<'_>,
-) -> Result<std::path::PathBuf, CliError> {
+/// The name of a page's file and its bytes.
+pub fn page(content: &Content, chosen: &[(&Plot, &str)], format: PageFormat, place: &Place<'_>) -> (String, Vec<u8>) {
     let figure = |(plot, name): &(&Plot, &str)| {
         let drawing = match format {
             PageFormat::Html => plot.draw(name, place.theme).svg,
@@ -113,7 +113,6 @@ pub fn write_page(
         })
     };
     let figures: Vec<PageFigure> = chosen.iter().filter_map(figure).collect();
-    let file = place.folder.join(format.file_name());
-    write_whole(&file, page::render(content, &figures, format).as_bytes())?;
-    Ok(file)
+    let text = page::render(content, &figures, format);
+    (format.file_name().to_owned(), text.into_bytes())
 }

@@ -14,8 +14,10 @@ use super::figures::{Form, Stored, write_all};
 use super::pages::{self, Place};
 use super::{exit_code, origin, print};
 use crate::lab::manifest::Manifest;
+use crate::lab::progress::{Bars, Event, Listen};
 use crate::lab::runner::workers;
 use crate::lab::store::{FIGURES, table_path};
+use crate::lab::written::{self, Put};
 use crate::lab::{Finished, LabError, open_result};
 use crate::report::figures::{Plot, Theme, names};
 use crate::report::page::{Content, PageFormat};
@@ -138,26 +140,30 @@ pub fn run(arguments: &ReportArgs) -> Result<u8, CliError> {
     let source = pool.install(|| Source::open(&arguments.results))?;
     let chosen = chosen(&source.plots, &arguments.figures)?;
     let theme = arguments.theme.theme();
+    let root = arguments.out.as_deref().unwrap_or(&arguments.results);
+    let figures = folder(arguments.out.as_deref(), theme);
     let mut files = Vec::new();
     if !forms.is_empty() {
-        let folder = folder(&arguments.results, arguments.out.as_deref(), theme);
-        fs::create_dir_all(&folder).map_err(LabError::file(&folder, "create"))?;
-        files.extend(pool.install(|| write_all(&chosen, &forms, theme, &folder))?);
+        files.extend(pool.install(|| write_all(&chosen, &forms, theme, root, &figures))?);
     }
     if !page_formats.is_empty() {
         let content = pool.install(|| source.content(&arguments.results))?;
-        let figures = folder(Path::new(""), arguments.out.as_deref().map(|_| Path::new("")), theme);
         let place = Place {
-            folder: arguments.out.as_deref().unwrap_or(&arguments.results),
+            folder: root,
             figures: &figures.display().to_string(),
             theme,
         };
-        fs::create_dir_all(place.folder).map_err(LabError::file(place.folder, "create"))?;
-        for format in page_formats {
-            files.push(pages::write_page(&content, &chosen, format, &place)?);
-        }
+        fs::create_dir_all(root).map_err(LabError::file(root, "create"))?;
+        let pages = page_formats
+            .into_iter()
+            .map(|format| pages::page(&content, &chosen, format, &place));
+        files.extend(written::put(root, &pages.collect::<Vec<_>>())?);
     }
-    let mut text: String = files.iter().map(|file| format!("{}\n", file.display())).collect();
+    let bars = Bars::new(true);
+    for told in files.iter().filter_map(Put::told) {
+        bars.hear(Event::Warning(&told));
+    }
+    let mut text: String = files.iter().map(|file| format!("{}\n", file.path.display())).collect();
     text.push_str(&format!(
         "{} figure{}, {} theme, from {}\n",
         chosen.len(),
@@ -198,6 +204,9 @@ impl Source {
             Err(_) if rows => None,
             stored => stored?.filter(of_result),
         };
+        if !rows && !manifest.complete {
+            return Err(LabError::NotYet(results.to_owned()).into());
+        }
         if !rows {
             let stored = stored.ok_or_else(|| CliError::NoRows {
                 path: results.to_owned(),
@@ -266,11 +275,12 @@ fn chosen<'a>(plots: &'a [Plot], wanted: &[String]) -> Result<Vec<(&'a Plot, &'s
     Ok(all.into_iter().filter(|(_, name)| named(name)).collect())
 }
 
-/// Where figures go. The folder of a result keeps the light ones that `run` wrote.
-fn folder(results: &Path, out: Option<&Path>, theme: Theme) -> PathBuf {
+/// Where figures go below the result's folder, or below the one that was named. The folder of a result keeps the light ones
+/// that `run` wrote.
+fn folder(out: Option<&Path>, theme: Theme) -> PathBuf {
     match (out, theme) {
-        (Some(out), _) => out.to_owned(),
-        (None, Theme::Light) => results.join(FIGURES),
-        (None, theme) => results.join(FIGURES).join(theme.name()),
+        (Some(_), _) => PathBuf::new(),
+        (None, Theme::Light) => PathBuf::from(FIGURES),
+        (None, theme) => Path::new(FIGURES).join(theme.name()),
     }
 }

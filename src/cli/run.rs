@@ -12,9 +12,10 @@ use clap::{Args, ValueEnum};
 use super::error::CliError;
 use super::events::JsonLines;
 use super::load::{self, LoadRequest};
-use super::{dry_run, exit_code, explain, junit, origin, pages, print, terminal};
+use super::{dry_run, exit_code, explain, junit, origin, pages, print, signals, terminal};
 use crate::lab::designs::{Simulator, plan};
-use crate::lab::progress::Listen;
+use crate::lab::progress::{Bars, Both, Listen, complain};
+use crate::lab::runner::JOBS_MAX;
 use crate::lab::store::REPORT_HTML;
 use crate::lab::{Finished, Options, Plan, Shard, Simulate, Start, Summary, Verdict, execute_told, result_dir};
 use crate::report::table;
@@ -53,7 +54,7 @@ pub struct RunArgs {
     #[arg(long = "set", value_name = "KEY=VALUE")]
     changes: Vec<String>,
     /// Workers; without it, one per core. The result does not depend on it.
-    #[arg(long, value_name = "J", allow_hyphen_values = true, value_parser = positive)]
+    #[arg(long, value_name = "J", allow_hyphen_values = true, value_parser = workers)]
     jobs: Option<u64>,
     /// The result folder; without it, out/EXPERIMENT-DIGEST.
     #[arg(long, value_name = "DIR")]
@@ -166,13 +167,21 @@ pub(super) fn positive(text: &str) -> Result<u64, String> {
     }
 }
 
+/// A number of workers.
+pub(super) fn workers(text: &str) -> Result<u64, String> {
+    positive(text).and_then(|jobs| match jobs <= JOBS_MAX as u64 {
+        true => Ok(jobs),
+        false => Err(format!("more than {JOBS_MAX} workers only wait for each other")),
+    })
+}
+
 /// Does what was asked and gives the exit code.
 ///
 /// # Errors
 /// If the input is wrong or the file system refuses; then no new result folder is left behind.
 pub fn run(request: &RunRequest) -> Result<u8, CliError> {
     let wanted = request.format == Format::Json;
-    run_and_show(request).inspect_err(|error| JsonLines::new(wanted, Vec::new()).failed(error, exit_code::BAD_INPUT))
+    JsonLines::new(wanted, Vec::new()).end(|| run_and_show(request))
 }
 
 fn run_and_show(request: &RunRequest) -> Result<u8, CliError> {
@@ -181,10 +190,12 @@ fn run_and_show(request: &RunRequest) -> Result<u8, CliError> {
     }
     let mut loaded = load_experiment(&request.load)?;
     loaded.plan.shard = request.shard;
-    stop_on_ctrl_c()?;
+    stop_on_signals()?;
     let names = loaded.plan.designs.iter().map(|design| design.name.clone());
     let events = JsonLines::new(request.format == Format::Json, names.collect());
     let finished = run_loaded(&loaded, request, &STOP, &events)?;
+    // Everything is stored: whoever asks the program to end now, for example while nobody reads its pipe, ends it at once.
+    STOP.store(true, Ordering::SeqCst);
     if let Some(path) = &request.junit {
         junit::write(path, &finished.summary)?;
     }
@@ -244,6 +255,7 @@ pub fn run_loaded(
         Some(&*loaded.simulator),
         &origin::commands(&request.load, &finished.manifest),
         request.jobs,
+        &Both(&Bars::new(true), listener),
     )?;
     Ok(finished)
 }
@@ -290,15 +302,13 @@ fn exit_code_of_expectations(summary: &Summary) -> u8 {
     }
 }
 
-/// The first Ctrl-C ends the experiment with a valid result, the second ends the program.
-pub(super) fn stop_on_ctrl_c() -> Result<(), CliError> {
-    let handler = || {
-        if STOP.swap(true, Ordering::SeqCst) {
-            std::process::exit(exit_code::INTERRUPTED.into());
-        }
-        eprintln!("stopping after the batches in flight; Ctrl-C again stops at once");
-    };
-    Ok(ctrlc::set_handler(handler)?)
+/// The first Ctrl-C, hang-up or request to end stops the experiment with a valid result, the second ends the program at once.
+/// A file that may not grow further is an error to be told, not the end.
+pub(super) fn stop_on_signals() -> Result<(), CliError> {
+    let begun = signals::watch(&STOP, || {
+        complain("stopping after the batches in flight; Ctrl-C again stops at once");
+    });
+    begun.map_err(CliError::Signal)
 }
 
 #[cfg(test)]

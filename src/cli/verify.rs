@@ -11,7 +11,7 @@ use clap::Args;
 use super::error::CliError;
 use super::explain::Format;
 use super::load::{self, LoadRequest};
-use super::run::positive;
+use super::run::{positive, workers};
 use super::{exit_code, explain, print, tabular};
 use crate::lab::designs::{Simulator, plan};
 use crate::lab::progress::progress_bar;
@@ -39,7 +39,7 @@ pub struct VerifyArgs {
     #[arg(long = "set", value_name = "KEY=VALUE")]
     changes: Vec<String>,
     /// Workers for the runs that are made twice; without it, one per core.
-    #[arg(long, value_name = "J", allow_hyphen_values = true, value_parser = positive)]
+    #[arg(long, value_name = "J", allow_hyphen_values = true, value_parser = workers)]
     jobs: Option<u64>,
     /// Write the fingerprints of all runs into this folder, for another build's `--against`.
     #[arg(long, value_name = "DIR")]

@@ -167,7 +167,7 @@ fn seconds(nanos: u64) -> f64 {
 }
 
 fn nanos(secs: f64) -> Option<u64> {
-    (secs >= 0.0 && secs.is_finite()).then(|| libm::round(secs * 1e9) as u64)
+    (secs >= 0.0 && secs * 1e9 <= EXACT_NANOS_MAX as f64).then(|| libm::round(secs * 1e9) as u64)
 }
 
 /// A closed list of words in a text column.

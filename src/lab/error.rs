@@ -49,6 +49,9 @@ pub enum LabError {
     /// Unfinished work lies there and nobody said what to do with it.
     #[error("{path}: holds an unfinished result of the same experiment", path = .0.display())]
     Unfinished(PathBuf),
+    /// What lies there is unfinished, and its tables do not fit together yet.
+    #[error("{path}: holds an unfinished result, whose tables are not put together yet", path = .0.display())]
+    NotYet(PathBuf),
     /// The folder holds the result of other inputs.
     #[error("{path}: holds a result of {held}, not of {wanted}", path = path.display())]
     OtherResult {
@@ -70,6 +73,12 @@ pub enum LabError {
     /// Another process works there.
     #[error("{path}: another process is working on the result in this folder", path = .0.display())]
     Busy(PathBuf),
+    /// Somebody ended a merge before it was done.
+    #[error("{path}: stopped before the shards were put together", path = .0.display())]
+    Stopped(PathBuf),
+    /// Something failed while shards were put together.
+    #[error(transparent)]
+    Merging(Box<LabError>),
     /// Shards do not make a whole.
     #[error(transparent)]
     Merge(#[from] MergeError),
@@ -117,12 +126,22 @@ impl LabError {
             Self::Plan(_) => Some("correct the experiment file or the arguments"),
             Self::File { source, .. } => Some(hint_of_file(source)),
             Self::Busy(_) => Some("wait until it has ended, or choose another folder with --out"),
+            Self::Stopped(_) => Some("the same `meshfault merge` begins again; the shards are as they were"),
+            Self::Merging(error) => match &**error {
+                Self::File { source, .. } if is_full(source) => {
+                    Some("make room, then merge again; the shards are as they were")
+                }
+                error => error.hint(),
+            },
             Self::Merge(error) => Some(error.hint()),
             Self::Damaged { path, .. } if path.extension().is_some_and(|kind| kind == "rows") => {
                 Some("--resume finds damaged segments and makes them again")
             }
             Self::Parquet { .. } | Self::Damaged { .. } | Self::Digest { .. } => Some("run again with --fresh"),
             Self::Unfinished(_) => Some("--resume goes on where it stopped, --fresh starts again"),
+            Self::NotYet(_) => {
+                Some("go on with the same `meshfault run` and --resume: the runs that were made are kept")
+            }
             Self::OtherResult { .. } => {
                 Some("choose another folder with --out; `meshfault run --fresh` replaces a result")
             }
@@ -173,13 +192,19 @@ impl LabError {
 
 /// What to do about what the file system said.
 fn hint_of_file(source: &io::Error) -> &'static str {
-    use io::ErrorKind::{FileTooLarge, NotFound, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    use io::ErrorKind::{NotFound, PermissionDenied, ReadOnlyFilesystem};
     match source.kind() {
-        StorageFull | QuotaExceeded | FileTooLarge => {
+        _ if is_full(source) => {
             "make room, then go on with --resume: the runs that were made are kept; or choose another folder with --out"
         }
         PermissionDenied | ReadOnlyFilesystem => "choose a folder that can be written to with --out",
         NotFound => "check the path",
         _ => "check the permissions and the free space, or choose another folder with --out",
     }
+}
+
+/// Whether there was no room, or no more may be written.
+fn is_full(source: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(source.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }

@@ -20,7 +20,7 @@ use super::manifest::{Manifest, RunInfo, write_json};
 use super::numbers::DesignNumbers;
 use super::plan::{Plan, Simulate};
 use super::progress::{Bars, Both, Done, Event, Listen, Nobody};
-use super::result::{Finished, open_result};
+use super::result::{Finished, read_result};
 use super::runner::{Work, workers};
 use super::stopping::{Looks, Verdict};
 use super::store::{BatchId, Held, PLAN_JSON, SUMMARY_JSON, Store};
@@ -144,11 +144,7 @@ pub fn execute_told(
 
 /// Refuses what can be refused without touching the folder.
 fn look_before(store: &Store<'_>, start: Start) -> Result<(), LabError> {
-    let manifest = if start == Start::Fresh {
-        None
-    } else {
-        Manifest::read(store.dir())?
-    };
+    let manifest = if start == Start::Fresh { None } else { store.manifest()? };
     match (manifest, start) {
         (Some(held), _) => held.check_same(&Manifest::of(store.plan()), store.dir()),
         (None, Start::Resume) => Err(LabError::NothingToResume(store.dir().to_owned())),
@@ -162,11 +158,11 @@ fn prepare(store: &Store<'_>, start: Start) -> Result<Option<Finished>, LabError
         return store.clear().map(|()| None);
     }
     look_before(store, start)?;
-    match Manifest::read(store.dir())? {
+    match store.manifest()? {
         Some(held) if held.complete => {
             // Left behind only if the last thing that the program did was interrupted.
             store.remove_segments()?;
-            open_result(store.dir()).map(Some)
+            read_result(store.dir()).map(Some)
         }
         Some(_) if start != Start::Resume => Err(LabError::Unfinished(store.dir().to_owned())),
         _ => Ok(None),
@@ -312,6 +308,7 @@ pub(super) fn conclude(
     );
     write_json(&dir.join(SUMMARY_JSON), &summary)?;
     design_table::write(dir, &plan.designs)?;
+    manifest.seal(dir)?;
     Ok(Finished {
         dir: dir.to_owned(),
         manifest,

@@ -6,13 +6,14 @@
 //! however it ends. The file stays: deleting it would let a third process lock another file of the same name. Rejected:
 //! a file that exists as long as the work, because it would outlive a kill.
 
-use std::fs::{File, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::sleep;
 use std::time::Duration;
 
 use super::error::LabError;
+use super::files::regular;
 
 /// Name of the locked file.
 pub const LOCK: &str = ".lock";
@@ -31,6 +32,9 @@ impl FolderLock {
     pub fn take(dir: &Path, stop: &AtomicBool, waiting: impl FnOnce()) -> Result<Self, LabError> {
         let path = dir.join(LOCK);
         // Opened for writing, because some network file systems lock nothing else exclusively.
+        if let Ok(found) = fs::metadata(&path) {
+            regular(&path, &found)?;
+        }
         let file = File::options().create(true).append(true).open(&path);
         let file = file.map_err(LabError::file(&path, "create"))?;
         let mut waiting = Some(waiting);
@@ -49,6 +53,15 @@ impl FolderLock {
                 }
             }
         }
+    }
+
+    /// Whether another process works in `dir`; touches nothing.
+    #[must_use]
+    pub fn is_taken(dir: &Path) -> bool {
+        let path = dir.join(LOCK);
+        let file = fs::metadata(&path).ok().filter(fs::Metadata::is_file);
+        let file = file.and_then(|_| File::open(&path).ok());
+        file.is_some_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
     }
 }
 

@@ -3,19 +3,21 @@
 //! The manifest names versions, inputs, seeds, parameters with their sources, columns and the result digest; it holds
 //! no date, no machine and no number of workers, so equal inputs give equal bytes. Those facts stand in run-info.
 
-use std::fs;
+use std::collections::BTreeSet;
+use std::ops::Range;
 use std::path::Path;
 
+use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use super::error::LabError;
-use super::plan::{Plan, PlannedDesign, RandomNumbers};
+use super::files::{JSON_MAX, digest, digest_of, read, write_whole};
+use super::plan::{Plan, PlannedDesign, RandomNumbers, check_numbers};
 use super::questions::Questions;
 use super::rows::{ColumnInfo, ROW_FORMAT, TABLES, columns_of_all};
-use super::segment::write_whole;
 use super::shard::ShardRecord;
 use super::stopping::StoppingRecord;
-use super::store::{MANIFEST, RUN_INFO};
+use super::store::{DESIGN_TABLE, MANIFEST, PLAN_JSON, RUN_INFO, SUMMARY_JSON};
 use crate::cluster::spec::TieRule;
 
 /// Version of the file formats of a result folder.
@@ -85,6 +87,12 @@ pub struct Manifest {
     pub tables: Vec<Table>,
     /// What is worth knowing before the result is trusted.
     pub warnings: Vec<String>,
+    /// Digests of the other files that count, by name: estimates, table of designs, and a shard's plan.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub files: IndexMap<String, String>,
+    /// Digest over all of this but the seal itself; results of before there was one do not have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seal: Option<String>,
 }
 
 /// An input file.
@@ -171,7 +179,118 @@ impl Manifest {
                 })
                 .collect(),
             warnings: plan.warnings.clone(),
+            files: IndexMap::new(),
+            seal: None,
         }
+    }
+
+    /// Whether this can be the manifest of the plan: in everything that a plan says.
+    #[must_use]
+    pub fn is_of(&self, plan: &Plan) -> bool {
+        let mut of = Self::of(plan);
+        if !self.warnings.starts_with(&of.warnings) || self.tables.len() != of.tables.len() {
+            return false;
+        }
+        for (of, table) in of.tables.iter_mut().zip(&self.tables) {
+            of.rows = table.rows;
+        }
+        of == Self {
+            replications: 0,
+            complete: false,
+            stopping: None,
+            result_digest: None,
+            warnings: of.warnings.clone(),
+            files: IndexMap::new(),
+            seal: None,
+            ..self.clone()
+        }
+    }
+
+    /// Takes the digests of the other files that count, and seals all of it.
+    ///
+    /// # Errors
+    /// If one of them cannot be read.
+    pub fn seal(&mut self, dir: &Path) -> Result<(), LabError> {
+        let names = self.sealed_files();
+        let digests = names.map(|name| Ok((name.to_owned(), digest(&dir.join(name))?)));
+        self.files = digests.collect::<Result<_, LabError>>()?;
+        self.seal = Some(self.seal_of_this());
+        Ok(())
+    }
+
+    /// Fails if the manifest or one of the other files that count is not as it was written.
+    ///
+    /// # Errors
+    /// Names the first such file.
+    pub fn check_seal(&self, dir: &Path) -> Result<(), LabError> {
+        let damaged = |name: &str, reason: &str| LabError::Damaged {
+            path: dir.join(name),
+            reason: reason.to_owned(),
+        };
+        let Some(seal) = &self.seal else {
+            return Err(damaged(
+                MANIFEST,
+                "it has no seal: an earlier version wrote it, or somebody changed it",
+            ));
+        };
+        if *seal != self.seal_of_this() {
+            return Err(damaged(MANIFEST, "it is not as it was written"));
+        }
+        for name in self.sealed_files() {
+            if self.files.get(name) != Some(&digest(&dir.join(name))?) {
+                return Err(damaged(name, "it is not as it was written"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Fails if what it says cannot be, whoever sealed it.
+    ///
+    /// # Errors
+    /// Says what cannot be.
+    pub fn check_sense(&self, dir: &Path) -> Result<(), LabError> {
+        let damaged = |reason: String| LabError::Damaged {
+            path: dir.join(MANIFEST),
+            reason,
+        };
+        check_numbers(self.horizon_s, self.delayed_threshold_s, &self.questions)
+            .map_err(|bad| damaged(bad.to_string()))?;
+        let mut names = BTreeSet::new();
+        if let Some(twice) = self.designs.iter().find(|design| !names.insert(&design.name)) {
+            return Err(damaged(format!("two designs have the name {}", twice.name)));
+        }
+        let end = self.range().end;
+        let fits = self
+            .shard
+            .as_ref()
+            .is_none_or(|shard| end <= shard.end && shard.end <= shard.replications_of_all);
+        if self.replications > self.replications_planned || end > u64::from(u32::MAX) || !fits {
+            return Err(damaged(format!(
+                "it cannot hold {} replications of each design",
+                self.replications
+            )));
+        }
+        Ok(())
+    }
+
+    fn sealed_files(&self) -> impl Iterator<Item = &'static str> + use<> {
+        let plan = self.shard.as_ref().map(|_| PLAN_JSON);
+        [SUMMARY_JSON, DESIGN_TABLE].into_iter().chain(plan)
+    }
+
+    fn seal_of_this(&self) -> String {
+        let unsealed = Self {
+            seal: None,
+            ..self.clone()
+        };
+        digest_of(&serde_json::to_vec(&unsealed).expect("a manifest is plain data"))
+    }
+
+    /// The replications that the result holds.
+    #[must_use]
+    pub fn range(&self) -> Range<u64> {
+        let first = self.first_replication();
+        first..first.saturating_add(self.replications)
     }
 
     /// Whether this is the manifest of the same plan as `wanted`; it was found in `dir`.
@@ -254,8 +373,15 @@ pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), LabError> {
 /// # Errors
 /// If the file cannot be read or holds something else.
 pub fn read_json<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T, LabError> {
-    let text = fs::read_to_string(path).map_err(LabError::file(path, "read"))?;
-    serde_json::from_str(&text).map_err(|error| LabError::Damaged {
+    read_json_within(path, JSON_MAX)
+}
+
+/// Reads a value from JSON of at most `max` bytes.
+///
+/// # Errors
+/// As [`read_json`].
+pub fn read_json_within<T: for<'de> Deserialize<'de>>(path: &Path, max: u64) -> Result<T, LabError> {
+    serde_json::from_slice(&read(path, max)?).map_err(|error| LabError::Damaged {
         path: path.to_owned(),
         reason: error.to_string(),
     })

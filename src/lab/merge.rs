@@ -6,7 +6,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::cell::Cell;
 use super::digest::TableDigest;
@@ -14,14 +14,14 @@ use super::error::LabError;
 use super::experiment::conclude;
 use super::lock::FolderLock;
 use super::manifest::{Manifest, RunInfo, read_json};
-use super::parquet_read::{RowReader, digest_of_files};
+use super::parquet_read::RowReader;
 use super::plan::Plan;
 use super::progress::{Event, Listen};
-use super::result::{Finished, open_result, read_numbers};
+use super::result::{Finished, check, read_numbers, read_result};
 use super::rows::{TABLES, columns_of_all};
 use super::shard::{Shard, ShardRecord};
 use super::store::{PLAN_JSON, Store, table_path};
-use super::tables::{finish, sinks};
+use super::tables::{discard, finish, sinks};
 use super::wall_clock::Stopwatch;
 
 /// Why shards do not make a whole.
@@ -125,6 +125,7 @@ struct Part {
     dir: PathBuf,
     manifest: Manifest,
     shard: ShardRecord,
+    plan: Plan,
 }
 
 /// Puts the shards in `shards` together into the folder `dir`.
@@ -138,30 +139,37 @@ pub fn merge(
     listener: &dyn Listen,
     stop: &AtomicBool,
 ) -> Result<Finished, LabError> {
+    let made = put_together(shards, dir, command_line, listener, stop);
+    made.map_err(|error| match error {
+        LabError::File { .. } => LabError::Merging(Box::new(error)),
+        error => error,
+    })
+}
+
+fn put_together(
+    shards: &[PathBuf],
+    dir: &Path,
+    command_line: &[String],
+    listener: &dyn Listen,
+    stop: &AtomicBool,
+) -> Result<Finished, LabError> {
     let watch = Stopwatch::start();
-    let parts = whole(shards, listener)?;
-    let mut plan: Plan = read_json(&parts[0].dir.join(PLAN_JSON))?;
+    let parts = whole(shards, dir, listener, stop)?;
+    let mut plan = parts[0].plan.clone();
     plan.shard = None;
-    let (said, seen) = (&parts[0].shard.plan_digest_of_all, plan.digest().to_hex().to_string());
-    if seen != *said {
-        return Err(LabError::Damaged {
-            path: parts[0].dir.join(PLAN_JSON),
-            reason: format!("its plan has the digest {seen}, its manifest says {said}"),
-        });
-    }
 
     let store = Store::new(dir, &plan);
-    if let Some(held) = Manifest::read(dir)? {
+    if let Some(held) = store.manifest()? {
         held.check_same(&Manifest::of(&plan), dir)?;
     } else {
         store.refuse_foreign()?;
     }
     fs::create_dir_all(dir).map_err(LabError::file(dir, "create"))?;
     let _lock = FolderLock::take(dir, stop, || listener.hear(Event::Waiting { dir }))?;
-    if let Some(held) = Manifest::read(dir)? {
+    if let Some(held) = store.manifest()? {
         held.check_same(&Manifest::of(&plan), dir)?;
         if held.complete {
-            return open_result(dir);
+            return read_result(dir);
         }
         if store.has_segments() {
             return Err(LabError::Unfinished(dir.to_owned()));
@@ -171,9 +179,12 @@ pub fn merge(
     manifest.write(dir)?;
     manifest.replications = plan.replications;
     manifest.complete = true;
-    let digests = write_tables(&store, &parts)?;
-    let numbers = read_numbers(dir, &manifest)?;
-    let finished = conclude(&plan, dir, manifest, &digests, numbers)?;
+    let made = write_tables(&store, &parts, stop).and_then(|digests| {
+        let numbers = read_numbers(dir, &manifest)?;
+        stopped(dir, stop)?;
+        conclude(&plan, dir, manifest, &digests, numbers)
+    });
+    let finished = made.inspect_err(|_| discard(dir))?;
     let info = RunInfo {
         command_line: command_line.to_vec(),
         jobs: 1,
@@ -190,10 +201,11 @@ pub fn merge(
 }
 
 /// The shards in the order of their replications, each once, if they make a whole.
-fn whole(shards: &[PathBuf], listener: &dyn Listen) -> Result<Vec<Part>, LabError> {
+fn whole(shards: &[PathBuf], out: &Path, listener: &dyn Listen, stop: &AtomicBool) -> Result<Vec<Part>, LabError> {
     let mut parts: Vec<Part> = Vec::new();
     let mut seen: Vec<PathBuf> = Vec::new();
     for dir in shards {
+        stopped(out, stop)?;
         let real = fs::canonicalize(dir).map_err(LabError::file(dir, "open"))?;
         if seen.contains(&real) {
             return Err(MergeError::Twice(dir.clone()).into());
@@ -263,20 +275,36 @@ fn part(dir: &Path) -> Result<Part, LabError> {
         }
         .into());
     }
-    let said = manifest.result_digest.clone().unwrap_or_default();
-    let seen = digest_of_files(dir)?;
-    if seen != said {
-        return Err(LabError::Digest { path, seen, said });
+    check(dir, &manifest)?;
+    let plan_file = dir.join(PLAN_JSON);
+    let plan: Plan = read_json(&plan_file)?;
+    let damaged = |reason: String| LabError::Damaged {
+        path: plan_file,
+        reason,
+    };
+    if let Err(bad) = plan.check() {
+        return Err(damaged(bad.to_string()));
+    }
+    if !manifest.is_of(&plan) || manifest.replications != manifest.replications_planned {
+        return Err(damaged("its plan is not that of its manifest".to_owned()));
     }
     Ok(Part {
         dir: path,
         manifest,
         shard,
+        plan,
     })
 }
 
 fn same_whole(first: &Part, part: &Part) -> Result<(), MergeError> {
-    if first.shard.plan_digest_of_all == part.shard.plan_digest_of_all {
+    // Where the experiment lay may differ from machine to machine.
+    let plan = Plan {
+        shard: first.plan.shard,
+        explain: first.plan.explain.clone(),
+        changes: first.plan.changes.clone(),
+        ..part.plan.clone()
+    };
+    if first.plan == plan {
         return Ok(());
     }
     let name = |part: &Part| {
@@ -312,8 +340,15 @@ fn no_gap(parts: &[Part]) -> Result<(), MergeError> {
     }
 }
 
+fn stopped(dir: &Path, stop: &AtomicBool) -> Result<(), LabError> {
+    match stop.load(Ordering::SeqCst) {
+        true => Err(LabError::Stopped(dir.to_owned())),
+        false => Ok(()),
+    }
+}
+
 /// Copies the rows of all shards, design by design, in the order of replications.
-fn write_tables(store: &Store<'_>, parts: &[Part]) -> Result<[TableDigest; 4], LabError> {
+fn write_tables(store: &Store<'_>, parts: &[Part], stop: &AtomicBool) -> Result<[TableDigest; 4], LabError> {
     let mut sinks = sinks(store.dir())?;
     let mut bytes = Vec::new();
     for ((table, columns), sink) in TABLES.iter().zip(columns_of_all()).zip(&mut sinks) {
@@ -323,6 +358,7 @@ fn write_tables(store: &Store<'_>, parts: &[Part]) -> Result<[TableDigest; 4], L
         let mut readers = readers.collect::<Result<Vec<_>, _>>()?;
         for design in &store.plan().designs {
             for reader in &mut readers {
+                stopped(store.dir(), stop)?;
                 while reader
                     .design_ahead()?
                     .is_some_and(|ahead| ahead == Cell::Utf8(design.name.as_str().into()))

@@ -15,6 +15,7 @@ pub mod digest;
 pub mod error;
 pub mod expectations;
 pub mod experiment;
+pub mod files;
 pub mod lock;
 pub mod manifest;
 pub mod measures;
@@ -44,6 +45,7 @@ pub mod verify;
 mod wall_clock;
 pub mod warning;
 pub mod what_if;
+pub mod written;
 
 #[cfg(test)]
 mod compare_tests;

@@ -4,20 +4,26 @@
 //! not fit is an error with the path. Writing belongs to `parquet_write`.
 
 use std::fs::File;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DataType, DoubleType, Int64Type};
-use parquet::errors::Result as ParquetResult;
+use parquet::errors::{ParquetError, Result as ParquetResult};
 use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
 
 use super::cell::{BadRow, Cell, Kind};
 use super::digest::{TableDigest, result_digest};
 use super::error::LabError;
-use super::parquet_write::FORMAT_KEY;
+use super::files::{TABLE_MAX, open};
+use super::manifest::Manifest;
+use super::parquet_write::{FORMAT_KEY, ROW_GROUP_ROWS};
 use super::rows::{
-    ColumnInfo, ROW_FORMAT, Record, RowKey, TABLES, columns_of, columns_of_all, encode_cells, record_of,
+    ColumnInfo, ROW_FORMAT, Record, RowKey, TABLES, columns_of, columns_of_all, encode_cells, record_within,
 };
+use super::runner::caught;
 use super::store::table_path;
+use crate::cluster::records::RunRecord;
+use crate::kernel::SimTime;
 
 /// Hands every row of the table of `R` in the result folder `dir` to `each`, in order.
 ///
@@ -25,31 +31,114 @@ use super::store::table_path;
 /// If the file is absent, damaged or of another format, or `each` fails.
 pub fn read_rows<R: Record>(
     dir: &Path,
+    horizon: SimTime,
     mut each: impl FnMut(RowKey<'_>, R) -> Result<(), LabError>,
 ) -> Result<(), LabError> {
     let path = table_path(dir, R::TABLE);
     read_cells(&path, &columns_of::<R>(), |cells| {
-        let (key, record) = record_of::<R>(cells).map_err(LabError::damaged(&path))?;
+        let (key, record) = record_within::<R>(cells, horizon).map_err(LabError::damaged(&path))?;
         each(key, record)
     })
 }
 
-/// The result digest of the rows in the Parquet files of the result folder `dir`.
+/// The result digest of the rows in the Parquet files of the result folder `dir`; every row is shown to `order` first.
 ///
 /// # Errors
-/// If a file is absent, damaged or of another format.
-pub fn digest_of_files(dir: &Path) -> Result<String, LabError> {
+/// If a file is absent, damaged or of another format, or a row stands out of order.
+pub fn digest_of_files(dir: &Path, order: &RowOrder<'_>) -> Result<String, LabError> {
     let mut digests: [TableDigest; 4] = Default::default();
     let mut bytes = Vec::new();
     for ((table, columns), digest) in TABLES.iter().zip(columns_of_all()).zip(&mut digests) {
-        read_cells(&table_path(dir, table), &columns, |cells| {
+        let path = table_path(dir, table);
+        let mut order = order.begin(*table == RunRecord::TABLE);
+        read_cells(&path, &columns, |cells| {
+            order.row(cells).map_err(LabError::damaged(&path))?;
             bytes.clear();
             encode_cells(cells.iter().cloned(), &mut bytes);
             digest.update(1, &bytes);
             Ok(())
         })?;
+        order.end().map_err(LabError::damaged(&path))?;
     }
     Ok(result_digest(&digests))
+}
+
+/// Which rows a table may have: of these designs in this order, and of these replications.
+pub struct RowOrder<'a> {
+    designs: Vec<&'a str>,
+    replications: Range<u64>,
+}
+
+/// The rows of one table, looked at one after another.
+struct OrderOfTable<'a> {
+    of: &'a RowOrder<'a>,
+    /// Whether each run has one row, as in the table of runs.
+    one_each: bool,
+    rows: u64,
+    design: usize,
+    replication: u64,
+}
+
+impl<'a> RowOrder<'a> {
+    /// The order of a result with this manifest.
+    #[must_use]
+    pub fn of(manifest: &'a Manifest) -> Self {
+        Self {
+            designs: manifest.designs.iter().map(|design| design.name.as_str()).collect(),
+            replications: manifest.range(),
+        }
+    }
+
+    fn begin(&'a self, one_each: bool) -> OrderOfTable<'a> {
+        OrderOfTable {
+            of: self,
+            one_each,
+            rows: 0,
+            design: 0,
+            replication: self.replications.start,
+        }
+    }
+}
+
+impl OrderOfTable<'_> {
+    fn row(&mut self, cells: &[Cell<'_>]) -> Result<(), BadRow> {
+        let [Cell::Utf8(design), Cell::I64(replication), ..] = cells else {
+            return Err(BadRow("it does not begin with design and replication".to_owned()));
+        };
+        let rows = self.rows;
+        let wrong = |why: &str| BadRow(format!("row {rows} is of replication {replication} of {design}, {why}"));
+        let Range { start, end } = self.of.replications;
+        let runs = end - start;
+        let there = u64::try_from(*replication)
+            .ok()
+            .filter(|number| (start..end).contains(number));
+        let there = there.ok_or_else(|| wrong("which the result does not hold"))?;
+        let before = (self.design, self.replication);
+        while self.of.designs.get(self.design).is_some_and(|name| name != design) {
+            self.design += 1;
+        }
+        if self.design == self.of.designs.len() {
+            return Err(wrong(
+                "a design that the result does not hold, or that stands earlier in it",
+            ));
+        }
+        let now = (self.design, there);
+        if now < before || self.one_each && now != ((self.rows / runs) as usize, start + self.rows % runs) {
+            return Err(wrong("which stands elsewhere, twice, or behind one that is missing"));
+        }
+        self.replication = there;
+        self.rows += 1;
+        Ok(())
+    }
+
+    fn end(&self) -> Result<(), BadRow> {
+        let Range { start, end } = self.of.replications;
+        let wanted = (end - start).saturating_mul(self.of.designs.len() as u64);
+        if self.one_each && self.rows != wanted {
+            return Err(BadRow(format!("it has {} runs, not {wanted}", self.rows)));
+        }
+        Ok(())
+    }
 }
 
 /// Hands every row of a Parquet file to `each`, in order.
@@ -86,8 +175,8 @@ impl RowReader {
     /// # Errors
     /// If the file is absent, damaged or has other columns.
     pub fn open(path: &Path, columns: &[ColumnInfo]) -> Result<Self, LabError> {
-        let file = File::open(path).map_err(LabError::file(path, "open"))?;
-        let reader = SerializedFileReader::new(file).map_err(LabError::parquet(path, "open"))?;
+        let (file, _) = open(path, TABLE_MAX)?;
+        let reader = sound(path, "open", || SerializedFileReader::new(file))?;
         check(&reader, columns).map_err(LabError::damaged(path))?;
         Ok(Self {
             path: path.to_owned(),
@@ -141,19 +230,35 @@ impl RowReader {
             let (reader, columns, group) = (&self.reader, &self.columns, self.next_group);
             let read = || {
                 let group = reader.get_row_group(group)?;
-                let rows = usize::try_from(group.metadata().num_rows()).unwrap_or(0);
+                let rows = usize::try_from(group.metadata().num_rows()).ok();
+                let rows = rows.filter(|rows| *rows <= ROW_GROUP_ROWS).ok_or_else(|| {
+                    ParquetError::General(format!(
+                        "a row group has more than {ROW_GROUP_ROWS} rows, or fewer than none"
+                    ))
+                })?;
                 let chunks = columns
                     .iter()
                     .enumerate()
                     .map(|(index, column)| Chunk::read(&*group, index, column, rows));
                 Ok((rows, chunks.collect::<ParquetResult<Vec<_>>>()?))
             };
-            let (rows, chunks) = read().map_err(LabError::parquet(&self.path, "read"))?;
+            let (rows, chunks) = sound(&self.path, "read", read)?;
             (self.rows, self.row, self.chunks) = (rows, 0, chunks);
             self.cursors = vec![0; self.chunks.len()];
             self.next_group += 1;
         }
         Ok(true)
+    }
+}
+
+/// What the Parquet library reads. It panics at some damaged files; then they are damaged, and no more.
+fn sound<T>(path: &Path, action: &'static str, read: impl FnOnce() -> ParquetResult<T>) -> Result<T, LabError> {
+    match caught(read) {
+        Ok(read) => read.map_err(LabError::parquet(path, action)),
+        Err(reason) => Err(LabError::Damaged {
+            path: path.to_owned(),
+            reason: format!("the Parquet library gives up: {reason}"),
+        }),
     }
 }
 
@@ -237,9 +342,7 @@ fn values_of<T: DataType>(
 ) -> ParquetResult<Vec<T::T>> {
     let reader = group.get_column_reader(index)?;
     let Some(mut reader) = T::get_column_reader(reader) else {
-        return Err(parquet::errors::ParquetError::General(format!(
-            "column {index} has another type"
-        )));
+        return Err(ParquetError::General(format!("column {index} has another type")));
     };
     let mut values = Vec::new();
     reader.read_records(rows, levels, None, &mut values)?;

@@ -18,10 +18,11 @@ use parquet::schema::types::{ColumnPath, Type};
 
 use super::cell::{Cell, Kind};
 use super::error::LabError;
+use super::files::{create, unfinished_beside};
 use super::rows::{ColumnInfo, ROW_FORMAT};
 
 /// Rows per row group. Large enough for dictionaries to pay, small enough for four tables in memory.
-const ROW_GROUP_ROWS: usize = 16_384;
+pub(super) const ROW_GROUP_ROWS: usize = 16_384;
 const COMPRESSION_LEVEL: i32 = 3;
 const CREATED_BY: &str = concat!("meshfault version ", env!("CARGO_PKG_VERSION"));
 
@@ -59,8 +60,8 @@ impl ParquetTable {
     /// # Errors
     /// If the file system refuses.
     pub fn create(path: &Path, table: &str, columns: &[ColumnInfo]) -> Result<Self, LabError> {
-        let unfinished = unfinished_path(path);
-        let file = File::create(&unfinished).map_err(LabError::file(&unfinished, "create"))?;
+        let unfinished = unfinished_beside(path);
+        let file = create(&unfinished)?;
         let begin = || {
             let schema = Arc::new(schema(table, columns)?);
             SerializedFileWriter::new(BufWriter::new(file), schema, Arc::new(properties(table, columns)?))
@@ -185,12 +186,6 @@ impl Buffer {
         self.levels.clear();
         Ok(())
     }
-}
-
-/// Where a file is written until it is finished.
-#[must_use]
-pub fn unfinished_path(path: &Path) -> PathBuf {
-    path.with_extension("unfinished")
 }
 
 fn write_column<T: DataType>(

@@ -53,11 +53,11 @@ pub struct Picked {
 ///
 /// # Errors
 /// If a table cannot be read. `what` is one of [`FIRST`].
-pub fn first(dir: &Path, what: &str, design: Option<&str>) -> Result<Option<Picked>, LabError> {
+pub fn first(dir: &Path, what: &str, design: Option<&str>, horizon: SimTime) -> Result<Option<Picked>, LabError> {
     let mut found = Runs::default();
     let of_design = |key: &RowKey<'_>| design.is_none_or(|design| key.design == design);
     match what {
-        "failed" | "demonstrated" => read_rows(dir, |key, run: RunRecord| {
+        "failed" | "demonstrated" => read_rows(dir, horizon, |key, run: RunRecord| {
             let hit = if what == "failed" {
                 run.failure.is_some()
             } else {
@@ -68,7 +68,7 @@ pub fn first(dir: &Path, what: &str, design: Option<&str>) -> Result<Option<Pick
             }
             Ok(())
         })?,
-        "never_ready" => read_rows(dir, |key, pod: PodRecord| {
+        "never_ready" => read_rows(dir, horizon, |key, pod: PodRecord| {
             if pod.measured && pod.exit_cause == ExitCause::Censored && of_design(&key) {
                 found.add(&key, Some(pod.pod));
             }
@@ -76,7 +76,7 @@ pub fn first(dir: &Path, what: &str, design: Option<&str>) -> Result<Option<Pick
         })?,
         class => {
             let class = class_of(class);
-            read_rows(dir, |key, access: AccessRecord| {
+            read_rows(dir, horizon, |key, access: AccessRecord| {
                 if Some(access.class) == class && of_design(&key) {
                     found.add(&key, None);
                 }
@@ -122,7 +122,7 @@ pub fn worst(dir: &Path, by: &str, design: Option<&str>, horizon: SimTime) -> Re
     let mut best = Worst::default();
     let of_design = |key: &RowKey<'_>| design.is_none_or(|design| key.design == design);
     match by {
-        "startup_latency" => read_rows(dir, |key, pod: PodRecord| {
+        "startup_latency" => read_rows(dir, horizon, |key, pod: PodRecord| {
             if pod.measured && pod.exit_cause != ExitCause::Deleted && of_design(&key) {
                 let never = pod.exit_cause == ExitCause::Censored;
                 best.add(
@@ -133,7 +133,7 @@ pub fn worst(dir: &Path, by: &str, design: Option<&str>, horizon: SimTime) -> Re
             }
             Ok(())
         })?,
-        "certificate_requests" | "stale_entries" => read_rows(dir, |key, run: RunRecord| {
+        "certificate_requests" | "stale_entries" => read_rows(dir, horizon, |key, run: RunRecord| {
             let value = match by {
                 "stale_entries" => u64::from(run.stale_entries),
                 _ => run.certificate_requests,
@@ -145,7 +145,7 @@ pub fn worst(dir: &Path, by: &str, design: Option<&str>, horizon: SimTime) -> Re
         })?,
         _ => {
             let class = by.strip_suffix("_exposure").and_then(class_of);
-            read_rows(dir, |key, window: ExposureRecord| {
+            read_rows(dir, horizon, |key, window: ExposureRecord| {
                 if of_design(&key) && class.is_none_or(|class| class == window.class) {
                     let span = window.end.unwrap_or(horizon).since(window.start);
                     best.sum(&key, span.as_nanos());

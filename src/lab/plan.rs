@@ -26,6 +26,9 @@ use crate::stats::checkpoints;
 /// Most replications in one batch.
 const BATCH_MAX: u64 = 50;
 
+/// Most runs of an experiment: estimates keep some numbers of each run in memory.
+pub const RUNS_MAX: u64 = 100_000_000;
+
 /// Makes runs. A run depends on nothing but its design and its replication.
 pub trait Simulate: Sync {
     /// Makes run `replication` of the plan's `design`-th design.
@@ -195,6 +198,19 @@ pub enum BadPlan {
         /// Replications of the whole.
         replications: u64,
     },
+    /// A part that is none.
+    #[error("there is no shard {0}")]
+    NoShard(Shard),
+    /// More runs than any memory holds the numbers of.
+    #[error("{designs} designs with {replications} replications each are {runs} runs, more than {RUNS_MAX}")]
+    TooManyRuns {
+        /// Designs, or designs at their points.
+        designs: u64,
+        /// Replications of each.
+        replications: u64,
+        /// Both together.
+        runs: u128,
+    },
     /// A shard cannot know when all shards together are enough.
     #[error("shard {0} of an experiment with `stopping`: no shard sees the runs that decide")]
     ShardWithStopping(Shard),
@@ -207,6 +223,9 @@ pub enum BadPlan {
     /// A horizon that files cannot hold to the nanosecond.
     #[error("the horizon of {0} s is not between 0 and {max} s", max = EXACT_NANOS_MAX / 1_000_000_000)]
     Horizon(f64),
+    /// A factor or a rate that is none.
+    #[error("{0} is no factor and no rate above 0")]
+    Number(f64),
     /// A threshold that is no time.
     #[error("the threshold of delayed pods, {0} s, is no span of time")]
     Threshold(f64),
@@ -227,7 +246,20 @@ impl Plan {
         if self.replications > u64::from(u32::MAX) {
             return Err(BadPlan::TooManyReplications(self.replications));
         }
+        let designs = self.designs.len() as u64;
+        let runs = u128::from(designs) * u128::from(self.replications);
+        if runs > u128::from(RUNS_MAX) {
+            let replications = self.replications;
+            return Err(BadPlan::TooManyRuns {
+                designs,
+                replications,
+                runs,
+            });
+        }
         if let Some(shard) = self.shard {
+            if !(1..=shard.of).contains(&shard.index) {
+                return Err(BadPlan::NoShard(shard));
+            }
             if self.stopping.is_some() {
                 return Err(BadPlan::ShardWithStopping(shard));
             }
@@ -252,13 +284,7 @@ impl Plan {
                 return Err(BadPlan::DesignTwice(design.name.clone()));
             }
         }
-        if self.horizon_s.is_nan() || self.horizon_s <= 0.0 || self.horizon().as_nanos() > EXACT_NANOS_MAX {
-            return Err(BadPlan::Horizon(self.horizon_s));
-        }
-        if !(self.delayed_threshold_s >= 0.0 && self.delayed_threshold_s.is_finite()) {
-            return Err(BadPlan::Threshold(self.delayed_threshold_s));
-        }
-        Ok(())
+        check_numbers(self.horizon_s, self.delayed_threshold_s, &self.questions)
     }
 
     /// Digest of everything that decides the result: version, inputs, seeds, replications, designs, and the shard.
@@ -325,7 +351,7 @@ impl Plan {
             .filter(|change| !change.starts_with("replications="))
         {
             match change.strip_prefix("seed=") {
-                Some(seed) => text.push_str(&format!(" --seed {seed}")),
+                Some(seed) => text.push_str(&format!(" --seed {}", quoted(seed))),
                 None => text.push_str(&format!(" --set {}", quoted(change))),
             }
         }
@@ -378,10 +404,40 @@ impl Plan {
 #[must_use]
 pub fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "=._-/:,+%@".contains(c);
-    if word.chars().all(plain) {
+    if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()
     } else {
         format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
+/// Whether a horizon, a threshold of delay and what is asked can be; those of a file may be anybody's.
+///
+/// # Errors
+/// The first that cannot.
+pub fn check_numbers(horizon_s: f64, delayed_threshold_s: f64, questions: &Questions) -> Result<(), BadPlan> {
+    if horizon_s.is_nan() || horizon_s <= 0.0 || horizon_of(horizon_s).as_nanos() > EXACT_NANOS_MAX {
+        return Err(BadPlan::Horizon(horizon_s));
+    }
+    if !(delayed_threshold_s >= 0.0 && delayed_threshold_s.is_finite()) {
+        return Err(BadPlan::Threshold(delayed_threshold_s));
+    }
+    let is_amount = |number: f64| number > 0.0 && number.is_finite();
+    let references = questions
+        .expectations
+        .iter()
+        .filter_map(|expected| expected.claim.reference.as_ref());
+    let factor = references
+        .map(|reference| reference.factor)
+        .find(|factor| !is_amount(*factor));
+    let rate = questions
+        .traffic_rates
+        .iter()
+        .map(|rate| rate.per_s)
+        .find(|rate| !is_amount(*rate));
+    match factor.or(rate) {
+        Some(number) => Err(BadPlan::Number(number)),
+        None => Ok(()),
     }
 }
 

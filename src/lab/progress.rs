@@ -2,7 +2,7 @@
 //!
 //! Events for programs are written by `cli`. Nothing here may reach rows, estimates or the manifest.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -78,7 +78,7 @@ impl Listen for Nobody {
 }
 
 /// Two listeners.
-pub(super) struct Both<'a>(pub &'a dyn Listen, pub &'a dyn Listen);
+pub struct Both<'a>(pub &'a dyn Listen, pub &'a dyn Listen);
 
 impl Listen for Both<'_> {
     fn hear(&self, event: Event<'_>) {
@@ -140,8 +140,7 @@ impl Bars {
     fn say(&self, line: &str) {
         // A line that does not break the bars; without bars, an ordinary one.
         if self.multi.is_hidden() || self.multi.println(spelled(line)).is_err() {
-            // A closed stream is nobody's loss.
-            let _ = writeln!(std::io::stderr(), "{}", spelled(line));
+            complain(&spelled(line));
         }
     }
 }
@@ -197,6 +196,11 @@ impl Listen for Bars {
             }
         });
     }
+}
+
+/// Writes a line to the error stream. That nobody can read it, because it is closed or full, is no error.
+pub fn complain(line: &str) {
+    let _ = writeln!(io::stderr().lock(), "{line}");
 }
 
 /// A bar over `steps` on the error stream, with the time left; hidden if that is no terminal or `quiet`.

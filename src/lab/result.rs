@@ -5,9 +5,10 @@
 use std::path::{Path, PathBuf};
 
 use super::error::LabError;
+use super::lock::FolderLock;
 use super::manifest::{Manifest, read_json};
 use super::numbers::DesignNumbers;
-use super::parquet_read::{digest_of_files, read_rows};
+use super::parquet_read::{RowOrder, digest_of_files, read_rows};
 use super::plan::{Plan, horizon_of};
 use super::rows::RowKey;
 use super::store::SUMMARY_JSON;
@@ -44,24 +45,29 @@ pub fn result_dir(root: &Path, plan: &Plan) -> PathBuf {
     root.join(format!("{}-{}", plan.experiment, &plan.digest().to_hex()[..12]))
 }
 
-/// Opens a stored result and checks its rows against the digest.
+/// Opens a stored result and checks everything that counts in it.
 ///
 /// # Errors
-/// If a file is absent or damaged, or the digest is another.
+/// If a file is absent or damaged, the digest is another, or another process is at work there.
 pub fn open_result(dir: &Path) -> Result<Finished, LabError> {
+    read_result(dir).map_err(|error| {
+        if FolderLock::is_taken(dir) {
+            return LabError::Busy(dir.to_owned());
+        }
+        match Manifest::read(dir) {
+            Ok(Some(manifest)) if !manifest.complete => LabError::NotYet(dir.to_owned()),
+            _ => error,
+        }
+    })
+}
+
+/// The same for the process that works there.
+pub(super) fn read_result(dir: &Path) -> Result<Finished, LabError> {
     let manifest = Manifest::read(dir)?.ok_or_else(|| LabError::Damaged {
         path: dir.to_owned(),
         reason: "it has no manifest.json".to_owned(),
     })?;
-    let said = manifest.result_digest.clone().unwrap_or_default();
-    let seen = digest_of_files(dir)?;
-    if seen != said {
-        return Err(LabError::Digest {
-            path: dir.to_owned(),
-            seen,
-            said,
-        });
-    }
+    check(dir, &manifest)?;
     let summary: Summary = read_json(&dir.join(SUMMARY_JSON))?;
     let numbers = read_numbers(dir, &manifest)?;
     Ok(Finished {
@@ -71,6 +77,26 @@ pub fn open_result(dir: &Path) -> Result<Finished, LabError> {
         numbers,
         found: true,
     })
+}
+
+/// The one door for stored results: checks manifest, estimates and rows of a result against its seal and its digest, and that
+/// what it says can be.
+///
+/// # Errors
+/// Names the first file that is not as it was written.
+pub fn check(dir: &Path, manifest: &Manifest) -> Result<(), LabError> {
+    manifest.check_seal(dir)?;
+    manifest.check_sense(dir)?;
+    let said = manifest.result_digest.clone().unwrap_or_default();
+    let seen = digest_of_files(dir, &RowOrder::of(manifest))?;
+    if seen != said {
+        return Err(LabError::Digest {
+            path: dir.to_owned(),
+            seen,
+            said,
+        });
+    }
+    Ok(())
 }
 
 /// The numbers behind the estimates, design by design, from the stored rows of a result.
@@ -94,21 +120,21 @@ pub fn read_numbers(dir: &Path, manifest: &Manifest) -> Result<Vec<DesignNumbers
             ),
         })
     };
-    read_rows(dir, |key, run: RunRecord| {
+    read_rows(dir, horizon, |key, run: RunRecord| {
         numbers[index(key)?].run(&run, horizon);
         Ok(())
     })?;
-    read_rows(dir, |key, pod: PodRecord| {
+    read_rows(dir, horizon, |key, pod: PodRecord| {
         numbers[index(key)?].pod(key.replication.wrapping_sub(first), &pod, threshold);
         Ok(())
     })?;
-    read_rows(dir, |key, access: AccessRecord| {
+    read_rows(dir, horizon, |key, access: AccessRecord| {
         if let Some(run) = numbers[index(key)?].sound_run(key.replication.wrapping_sub(first)) {
             run.access(&access);
         }
         Ok(())
     })?;
-    read_rows(dir, |key, window: ExposureRecord| {
+    read_rows(dir, horizon, |key, window: ExposureRecord| {
         if let Some(run) = numbers[index(key)?].sound_run(key.replication.wrapping_sub(first)) {
             run.exposure(&window, horizon);
         }

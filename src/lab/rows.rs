@@ -52,6 +52,8 @@ pub trait Record: Sized + Send + 'static {
     const COLUMNS: &'static [Column<Self>];
     /// A record to be filled from a row.
     fn blank() -> Self;
+    /// Whether its times can be those of a run that ends at the horizon; rows of a file may be anybody's.
+    fn fits(&self, horizon: SimTime) -> bool;
 }
 
 /// Names of the tables, in the order of files and digests.
@@ -164,6 +166,21 @@ pub fn record_of<'a, R: Record>(cells: &'a [Cell<'_>]) -> Result<(RowKey<'a>, R)
     Ok((RowKey { design, replication }, record))
 }
 
+/// The same, of a run that ends at the horizon.
+///
+/// # Errors
+/// As [`record_of`], or if its times cannot be.
+pub fn record_within<'a, R: Record>(cells: &'a [Cell<'_>], horizon: SimTime) -> Result<(RowKey<'a>, R), BadRow> {
+    let (key, record) = record_of::<R>(cells)?;
+    match record.fits(horizon) {
+        true => Ok((key, record)),
+        false => Err(BadRow(format!(
+            "its times are out of order or beyond the horizon in a row of replication {} of {}",
+            key.replication, key.design
+        ))),
+    }
+}
+
 /// Columns from `name [unit] = field: type, meaning;` or, for fields that need thought, two functions.
 macro_rules! columns {
     ($($name:literal [$unit:literal] $doc:literal => $how:tt;)+) => {
@@ -222,6 +239,13 @@ impl Record for RunRecord {
         "stale_entries" ["entries"] "Entries at the horizon in the cut node's ipcache that differ from the API server's." => (stale_entries: u32);
         "pods" ["pods"] "Pods that existed at some time." => (pods: u64);
     };
+    fn fits(&self, horizon: SimTime) -> bool {
+        let cut = self.cut.unwrap_or(SimTime::ZERO);
+        cut <= horizon
+            && self
+                .node_given_up
+                .is_none_or(|given_up| cut <= given_up && given_up <= horizon)
+    }
     fn blank() -> Self {
         Self::default()
     }
@@ -296,6 +320,10 @@ impl Record for PodRecord {
             |r| delay_cell(r, DelayCause::KubeletApi), |r, span| set_delay(r, DelayCause::KubeletApi, span));
         "delayed_by" [""] "The cause that cost most, if the pod counts as delayed." => (delayed_by: Option<DelayCause>);
     };
+    fn fits(&self, horizon: SimTime) -> bool {
+        let known = [self.address, self.running, self.ready];
+        self.wished <= self.exit && self.exit <= horizon && known.iter().flatten().all(|time| *time <= horizon)
+    }
     fn blank() -> Self {
         Self::default()
     }
@@ -333,6 +361,9 @@ impl Record for AccessRecord {
         "cause" [""] "Why, in words of a closed list." => (cause: String);
         "latency_s" ["s"] "From the client's start to its answer or its giving up." => (latency: SimDuration);
     };
+    fn fits(&self, horizon: SimTime) -> bool {
+        self.time <= horizon
+    }
     fn blank() -> Self {
         Self {
             time: SimTime::ZERO,
@@ -369,6 +400,9 @@ impl Record for ExposureRecord {
         "end_s" ["s"] "When it closed; null if it was open at the horizon." => (end: Option<SimTime>);
         "end_cause" [""] "Why it closed." => (end_cause: String);
     };
+    fn fits(&self, horizon: SimTime) -> bool {
+        self.start <= self.end.unwrap_or(horizon) && self.end.unwrap_or(self.start) <= horizon
+    }
     fn blank() -> Self {
         Self {
             ip: std::net::Ipv4Addr::UNSPECIFIED,

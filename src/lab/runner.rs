@@ -29,6 +29,8 @@ thread_local! {
 
 /// Stack of a worker, whatever `RUST_MIN_STACK` says.
 const WORKER_STACK_BYTES: usize = 16 << 20;
+/// Most workers: beyond it threads cost more than they give.
+pub const JOBS_MAX: usize = 256;
 
 /// Workers for runs, files and estimates.
 ///
@@ -36,7 +38,7 @@ const WORKER_STACK_BYTES: usize = 16 << 20;
 /// If the system gives no threads.
 pub fn workers(jobs: usize) -> Result<rayon::ThreadPool, LabError> {
     let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(jobs)
+        .num_threads(jobs.min(JOBS_MAX))
         .stack_size(WORKER_STACK_BYTES)
         .build();
     pool.map_err(|error| LabError::Workers {
@@ -112,17 +114,11 @@ fn make_run(simulator: &dyn Simulate, design: usize, replication: u64) -> Outcom
 
 /// What `make` gives, with the message of a panic kept off the terminal: it is a stored result.
 pub(super) fn guarded(make: impl FnOnce() -> Outcome) -> Outcome {
-    silence_panics_of_runs();
-    INSIDE_RUN.set(true);
-    let outcome = catch_unwind(AssertUnwindSafe(make));
-    INSIDE_RUN.set(false);
-    outcome.unwrap_or_else(|payload| {
-        let text = payload.downcast_ref::<&str>().copied();
-        let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    caught(make).unwrap_or_else(|text| {
         let failure = RunFailure {
             time: SimTime::ZERO,
             component: OUTSIDE.to_owned(),
-            reason: format!("panic: {}", text.unwrap_or("without a message")),
+            reason: format!("panic: {text}"),
         };
         Outcome {
             run: RunRecord {
@@ -131,6 +127,22 @@ pub(super) fn guarded(make: impl FnOnce() -> Outcome) -> Outcome {
             },
             ..Outcome::default()
         }
+    })
+}
+
+/// What `make` gives, or the message of its panic, which is kept off the terminal.
+///
+/// # Errors
+/// If it panics.
+pub(super) fn caught<T>(make: impl FnOnce() -> T) -> Result<T, String> {
+    silence_panics_of_runs();
+    let outside = INSIDE_RUN.replace(true);
+    let made = catch_unwind(AssertUnwindSafe(make));
+    INSIDE_RUN.set(outside);
+    made.map_err(|payload| {
+        let text = payload.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+        text.unwrap_or("without a message").to_owned()
     })
 }
 

@@ -4,13 +4,13 @@
 //! BLAKE3 checksum over all of it. It is written under a temporary name and renamed, so it is whole or absent; if it
 //! is damaged later the checksum shows it. Which segments there should be belongs to `store`.
 
-use std::fs;
-use std::io::Write;
+use std::io::Read;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::cell::{BadRow, take};
 use super::error::LabError;
+use super::files::{SEGMENT_MAX, read, write_whole};
 use super::rows::{Record, RowKey, encode_row};
 use crate::cluster::records::Outcome;
 
@@ -95,41 +95,12 @@ pub fn write_segment(path: &Path, key: &SegmentKey, batch: &BatchRows) -> Result
     write_whole(path, &bytes)
 }
 
-/// Writes a file so that it is whole or absent: under another name first, then renamed.
-///
-/// That bears the end of the process at any time. Nothing is forced to the disk: if the machine itself stops, a file may
-/// be cut off, which its checksum shows.
-///
-/// # Errors
-/// If the file system refuses; what was written of the file is deleted, so that a full disk has that room again.
-pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), LabError> {
-    let unfinished = unfinished_beside(path);
-    let mut file = fs::File::create(&unfinished).map_err(LabError::file(&unfinished, "create"))?;
-    let written = file.write_all(bytes).map_err(LabError::file(&unfinished, "write"));
-    drop(file);
-    let named =
-        written.and_then(|()| fs::rename(&unfinished, path).map_err(LabError::file(path, "rename a file to it")));
-    if named.is_err() {
-        // The first error is the one to tell.
-        let _ = fs::remove_file(&unfinished);
-    }
-    named
-}
-
-/// The name under which a file is written: its own with an ending more, so that files that differ in their ending alone can
-/// be written at the same time.
-fn unfinished_beside(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".unfinished");
-    name.into()
-}
-
 /// Reads a segment and checks it.
 ///
 /// # Errors
 /// If it cannot be read, its checksum is wrong, or it holds another batch.
 pub fn read_segment(path: &Path, key: &SegmentKey) -> Result<BatchRows, LabError> {
-    let bytes = fs::read(path).map_err(LabError::file(path, "read"))?;
+    let bytes = read(path, SEGMENT_MAX)?;
     parse_segment(&bytes, key).map_err(|BadRow(reason)| LabError::Damaged {
         path: path.to_owned(),
         reason,
@@ -149,8 +120,16 @@ fn parse_segment(bytes: &[u8], key: &SegmentKey) -> Result<BatchRows, BadRow> {
     let mut rest = content
         .strip_prefix(&key.header()[..])
         .ok_or_else(|| bad("the segment holds another batch"))?;
-    let length = u64::from_le_bytes(take(&mut rest)?) as usize;
-    let body = zstd::bulk::decompress(rest, length).map_err(|error| BadRow(error.to_string()))?;
+    let length = u64::from_le_bytes(take(&mut rest)?);
+    // Unpacked piece by piece: the length that stands there may be anything.
+    let unpacked = zstd::stream::read::Decoder::new(rest).map_err(|error| BadRow(error.to_string()))?;
+    let mut body = Vec::new();
+    let most = SEGMENT_MAX.min(length);
+    let read = unpacked.take(most.saturating_add(1)).read_to_end(&mut body);
+    read.map_err(|error| BadRow(error.to_string()))?;
+    if body.len() as u64 != length {
+        return Err(bad("the tables have another length than the segment says"));
+    }
     let mut body = body.as_slice();
     let mut batch = BatchRows::default();
     for table in &mut batch.0 {
@@ -163,25 +142,4 @@ fn parse_segment(bytes: &[u8], key: &SegmentKey) -> Result<BatchRows, BadRow> {
         body = rest;
     }
     Ok(batch)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn files_of_one_stem_are_written_at_the_same_time() {
-        let dir = tempfile::tempdir().unwrap();
-        let (drawing, picture) = (dir.path().join("figure.svg"), dir.path().join("figure.png"));
-        for _ in 0..200 {
-            let (first, second) = rayon::join(
-                || write_whole(&drawing, &[b's'; 50_000]),
-                || write_whole(&picture, &[b'p'; 10_000]),
-            );
-            first.unwrap();
-            second.unwrap();
-            assert!(fs::read(&drawing).unwrap() == [b's'; 50_000]);
-            assert!(fs::read(&picture).unwrap() == [b'p'; 10_000]);
-        }
-    }
 }

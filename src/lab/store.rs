@@ -6,11 +6,16 @@ use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use super::cell::BadRow;
 use super::error::LabError;
+use super::files::{JSON_MAX, UNFINISHED, read};
 use super::lock::LOCK;
+use super::manifest::Manifest;
 use super::plan::Plan;
 use super::rows::TABLES;
 use super::segment::{BatchRows, SegmentKey, read_segment, write_segment};
+use super::tables::check_rows;
+use super::written::{WRITTEN, Written};
 
 /// Name of the manifest.
 pub const MANIFEST: &str = "manifest.json";
@@ -32,8 +37,15 @@ pub const REPORT_MD: &str = "report.md";
 pub const REPORT_TEX: &str = "report.tex";
 /// What all reports say, as plain data.
 pub const REPORT_JSON: &str = "report.json";
+/// The plain data of the figures, in their folder.
+pub const FIGURES_JSON: &str = "figures.json";
+/// The fingerprints that `verify` writes.
+pub const FINGERPRINTS: &str = "fingerprints.json";
+/// What people read, and may change.
+const PAGES: [&str; 4] = [SUMMARY_MD, REPORT_HTML, REPORT_MD, REPORT_TEX];
 const SEGMENTS: &str = "segments";
-const DESIGN_TABLE: &str = "designs.parquet";
+/// The table of designs.
+pub const DESIGN_TABLE: &str = "designs.parquet";
 
 /// A result folder and the plan that fills it.
 pub struct Store<'a> {
@@ -175,7 +187,10 @@ impl<'a> Store<'a> {
             return Ok(Held::Nothing);
         }
         match self.read(id) {
-            Ok(_) => Ok(Held::Sound),
+            Ok(rows) => match check_rows(self.plan, id.design, &self.replications(id), &rows) {
+                Ok(()) => Ok(Held::Sound),
+                Err(BadRow(reason)) => Ok(Held::Damaged(reason)),
+            },
             Err(LabError::Damaged { reason, .. }) => Ok(Held::Damaged(reason)),
             Err(error) => Err(error),
         }
@@ -192,83 +207,146 @@ impl<'a> Store<'a> {
     /// # Errors
     /// If the file system refuses.
     pub fn remove_segments(&self) -> Result<(), LabError> {
-        let segments = self.path(SEGMENTS);
-        if !segments.exists() {
-            return Ok(());
+        for name in self.entries(SEGMENTS)?.iter().filter(|name| is_segment(name)) {
+            self.remove(&format!("{SEGMENTS}/{name}"))?;
         }
-        fs::remove_dir_all(&segments).map_err(LabError::file(&segments, "delete"))
+        self.remove_empty(SEGMENTS);
+        Ok(())
     }
 
-    /// Deletes the result that lies in the folder, if all of it is ours; the lock stays.
+    /// Deletes the result that lies in the folder, if all of it is ours, file by file; the lock, fingerprints, and what a person
+    /// has changed stay.
     ///
     /// # Errors
     /// If something in the folder is not ours, or the file system refuses.
     pub fn clear(&self) -> Result<(), LabError> {
         self.refuse_foreign()?;
-        // The manifest first: what a kill leaves behind is no result any more, and nobody takes it for a damaged one.
-        let manifest = self.path(MANIFEST);
-        if manifest.exists() {
-            fs::remove_file(&manifest).map_err(LabError::file(&manifest, "delete"))?;
+        if self.path(MANIFEST).exists() {
+            // First: what a kill leaves behind is an unfinished result, and nobody takes it for a damaged or a foreign one.
+            Manifest::of(self.plan).write(&self.dir)?;
         }
-        for name in self.entries()?.iter().filter(|name| *name != LOCK) {
-            let path = self.path(name);
-            let gone = if path.is_dir() {
-                fs::remove_dir_all(&path)
-            } else {
-                fs::remove_file(&path)
-            };
-            gone.map_err(LabError::file(&path, "delete"))?;
+        for name in self.entries("")?.iter().filter(|name| *name != MANIFEST) {
+            if is_part(name) || is_unfinished(name) {
+                self.remove(name)?;
+            }
         }
+        self.remove_segments()?;
+        let written = Written::of(&self.dir);
+        for name in written.names().filter(|name| written.holds(&self.dir, name)) {
+            self.remove(name)?;
+        }
+        let figures = format!("{FIGURES}/{FIGURES_JSON}");
+        if self.path(&figures).exists() {
+            self.remove(&figures)?;
+        }
+        for folder in self.entries(FIGURES)? {
+            self.remove_empty(&format!("{FIGURES}/{folder}"));
+        }
+        self.remove_empty(FIGURES);
         Ok(())
     }
 
-    /// Fails if something in the folder is not ours.
+    /// Fails if something in the folder is not ours. Names alone prove nothing: without the manifest of a result only locks,
+    /// segments and unfinished files are ours; figures are ours if they were recorded when they were written.
     ///
     /// # Errors
     /// Names the first foreign entry.
     pub fn refuse_foreign(&self) -> Result<(), LabError> {
-        let names = self.entries()?;
-        let ours = [
-            MANIFEST,
-            RUN_INFO,
-            SUMMARY_JSON,
-            SUMMARY_MD,
-            FIGURES,
-            REPORT_HTML,
-            REPORT_MD,
-            REPORT_TEX,
-            REPORT_JSON,
-            PLAN_JSON,
-            SEGMENTS,
-            DESIGN_TABLE,
-            LOCK,
-        ];
-        let is_ours = |name: &str| {
-            let stem = Path::new(name).file_stem().unwrap_or_default();
-            ours.contains(&name)
-                || TABLES.iter().any(|table| name == format!("{table}.parquet"))
-                || name.ends_with(".unfinished")
-                    && ours
-                        .iter()
-                        .chain(&TABLES)
-                        .any(|our| stem == *our || Path::new(our).file_stem() == Some(stem))
+        let is_result = self.is_result();
+        let written = Written::of(&self.dir);
+        let mut found = None;
+        for name in self.entries("")? {
+            let is_folder = self.path(&name).is_dir();
+            let ours = match name.as_str() {
+                LOCK | WRITTEN => !is_folder,
+                SEGMENTS if is_folder => {
+                    let foreign = self.entries(SEGMENTS)?.into_iter().find(|name| !is_segment(name));
+                    found = foreign.map(|name| format!("{SEGMENTS}/{name}"));
+                    found.is_none()
+                }
+                FIGURES if is_folder && is_result => {
+                    found = self.foreign_figure(FIGURES, &written)?;
+                    found.is_none()
+                }
+                _ if is_folder => false,
+                MANIFEST | FINGERPRINTS => is_result,
+                name => {
+                    is_unfinished(name) || is_result && (is_part(name) || PAGES.contains(&name) || written.knows(name))
+                }
+            };
+            if !ours {
+                let found = found.unwrap_or(name);
+                return Err(LabError::ForeignFolder {
+                    path: self.dir.clone(),
+                    found,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// The first entry below `folder` that was not recorded.
+    fn foreign_figure(&self, folder: &str, written: &Written) -> Result<Option<String>, LabError> {
+        for entry in self.entries(folder)? {
+            let name = format!("{folder}/{entry}");
+            let stem = name.strip_suffix(UNFINISHED).unwrap_or(&name);
+            let foreign = if self.path(&name).is_dir() {
+                self.foreign_figure(&name, written)?
+            } else if written.knows(stem) || stem.strip_prefix("figures/") == Some(FIGURES_JSON) {
+                None
+            } else {
+                Some(name)
+            };
+            if foreign.is_some() {
+                return Ok(foreign);
+            }
+        }
+        Ok(None)
+    }
+
+    /// The manifest of the result in the folder; `None` if there is none.
+    ///
+    /// # Errors
+    /// If it cannot be read, or is the manifest of something else.
+    pub fn manifest(&self) -> Result<Option<Manifest>, LabError> {
+        if self.path(MANIFEST).exists() && !self.is_result() {
+            self.refuse_foreign()?;
+        }
+        Manifest::read(&self.dir)
+    }
+
+    /// Whether a manifest of this program lies there, whole or cut off.
+    fn is_result(&self) -> bool {
+        const HEAD: &[u8] = b"{\n  \"format\": ";
+        let Ok(bytes) = read(&self.path(MANIFEST), JSON_MAX) else {
+            return false;
         };
-        match names.into_iter().find(|name| !is_ours(name)) {
-            Some(found) => Err(LabError::ForeignFolder {
-                path: self.dir.clone(),
-                found,
-            }),
-            None => Ok(()),
+        match serde_json::from_slice::<serde_json::Value>(&bytes) {
+            Ok(manifest) => ["row_format", "plan_digest"]
+                .iter()
+                .all(|key| manifest.get(key).is_some()),
+            Err(_) => bytes.starts_with(HEAD) || HEAD.starts_with(&bytes),
         }
     }
 
-    /// Names in the folder, sorted; none if it does not exist.
-    fn entries(&self) -> Result<Vec<String>, LabError> {
-        if !self.dir.exists() {
+    fn remove(&self, name: &str) -> Result<(), LabError> {
+        let path = self.path(name);
+        fs::remove_file(&path).map_err(LabError::file(&path, "delete"))
+    }
+
+    /// Deletes a folder if it is empty; that a person has something in it is no error.
+    fn remove_empty(&self, name: &str) {
+        let _ = fs::remove_dir(self.path(name));
+    }
+
+    /// Names in the folder below the result's, sorted; none if it does not exist.
+    fn entries(&self, below: &str) -> Result<Vec<String>, LabError> {
+        let folder = self.path(below);
+        if !folder.is_dir() {
             return Ok(Vec::new());
         }
-        let entries = fs::read_dir(&self.dir).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-        let entries = entries.map_err(LabError::file(&self.dir, "list"))?;
+        let entries = fs::read_dir(&folder).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+        let entries = entries.map_err(LabError::file(&folder, "list"))?;
         let names = entries.iter().map(|entry| entry.file_name().display().to_string());
         let mut names: Vec<String> = names.collect();
         names.sort_unstable();
@@ -289,6 +367,29 @@ impl<'a> Store<'a> {
             replications: self.replications(id),
         }
     }
+}
+
+/// Whether a file of this name is a part of a result that nobody but this program has a reason to change.
+fn is_part(name: &str) -> bool {
+    let table = name.strip_suffix(".parquet");
+    [MANIFEST, RUN_INFO, SUMMARY_JSON, REPORT_JSON, PLAN_JSON, DESIGN_TABLE].contains(&name)
+        || table.is_some_and(|table| TABLES.contains(&table))
+}
+
+/// Whether a file of this name was being written when the program was ended.
+fn is_unfinished(name: &str) -> bool {
+    let stem = name.strip_suffix(UNFINISHED);
+    stem.is_some_and(|stem| is_part(stem) || PAGES.contains(&stem) || stem == WRITTEN || TABLES.contains(&stem))
+}
+
+/// Whether a file of this name is a segment, or was to become one.
+fn is_segment(name: &str) -> bool {
+    let name = name.strip_suffix(UNFINISHED).unwrap_or(name);
+    let numbers = name.strip_prefix("batch-").and_then(|name| name.strip_suffix(".rows"));
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    numbers
+        .and_then(|numbers| numbers.split_once("-design-"))
+        .is_some_and(|(batch, design)| is_number(batch) && is_number(design))
 }
 
 /// The Parquet file of a table in a result folder.

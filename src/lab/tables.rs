@@ -11,10 +11,11 @@ use rayon::prelude::*;
 use super::cell::{BadRow, Cell};
 use super::digest::TableDigest;
 use super::error::LabError;
+use super::files::unfinished_beside;
 use super::numbers::DesignNumbers;
-use super::parquet_write::{ParquetTable, unfinished_path};
-use super::plan::horizon_of;
-use super::rows::{Record, RowKey, TABLES, columns_of_all, decode_cells, encode_cells, record_of};
+use super::parquet_write::ParquetTable;
+use super::plan::{Plan, horizon_of};
+use super::rows::{Record, RowKey, TABLES, columns_of_all, decode_cells, encode_cells, record_within};
 use super::segment::{BatchRows, TableRows};
 use super::store::{BatchId, Store, table_path};
 use crate::cluster::records::{AccessRecord, ExposureRecord, PodRecord, RunRecord};
@@ -34,8 +35,9 @@ pub fn write_tables(store: &Store<'_>, batches: usize) -> Result<([TableDigest; 
     for_chunks(store, &in_order, |chunk, rows| {
         let write = || {
             sinks.par_iter_mut().enumerate().try_for_each(|(table, sink)| {
-                rows.iter()
-                    .try_for_each(|batch| sink.take(&batch.0[table]).map_err(InTable::at(store, table)))
+                let batches = chunk.iter().zip(rows);
+                let mut batches = batches.map(|(id, batch)| (id, &batch.0[table]));
+                batches.try_for_each(|(id, rows)| sink.take(rows).map_err(InTable::at(store, *id)))
             })
         };
         let (written, counted) = rayon::join(write, || count_chunk(store, chunk, rows, &mut numbers));
@@ -52,6 +54,39 @@ pub fn count_stage(store: &Store<'_>, stage: &Range<u64>, numbers: &mut [DesignN
     for_chunks(store, &store.batches_in(stage), |chunk, rows| {
         count_chunk(store, chunk, rows, numbers)
     })
+}
+
+/// Whether the rows of a segment with a sound checksum are those of a batch: readable, of its design and its replications, and
+/// with one row per run.
+///
+/// # Errors
+/// Says what is wrong.
+pub fn check_rows(plan: &Plan, design: usize, replications: &Range<u64>, batch: &BatchRows) -> Result<(), BadRow> {
+    let horizon = SimTime::ZERO + plan.horizon();
+    let name = &plan.designs[design].name;
+    let mut runs = replications.clone();
+    let other = |key: RowKey<'_>| {
+        BadRow(format!(
+            "it holds a row of replication {} of {}",
+            key.replication, key.design
+        ))
+    };
+    let there = |key: RowKey<'_>| key.design == name && replications.contains(&key.replication);
+    let [of_runs, pods, accesses, exposures] = &batch.0;
+    for_each::<RunRecord>(of_runs, horizon, |key, _| {
+        match there(key) && runs.next() == Some(key.replication) {
+            true => Ok(()),
+            false => Err(other(key)),
+        }
+    })?;
+    let belongs = |key: RowKey<'_>| if there(key) { Ok(()) } else { Err(other(key)) };
+    for_each::<PodRecord>(pods, horizon, |key, _| belongs(key))?;
+    for_each::<AccessRecord>(accesses, horizon, |key, _| belongs(key))?;
+    for_each::<ExposureRecord>(exposures, horizon, |key, _| belongs(key))?;
+    match runs.next() {
+        None => Ok(()),
+        Some(run) => Err(BadRow(format!("replication {run} is missing"))),
+    }
 }
 
 /// Hands chunks of batches with their rows to `each`, in order; the next chunk is read meanwhile.
@@ -108,7 +143,7 @@ pub fn sinks(dir: &Path) -> Result<Vec<TableSink>, LabError> {
 pub fn discard(dir: &Path) {
     for table in TABLES {
         // The error that led here is the one to tell.
-        let _ = fs::remove_file(unfinished_path(&table_path(dir, table)));
+        let _ = fs::remove_file(unfinished_beside(&table_path(dir, table)));
     }
 }
 
@@ -138,9 +173,9 @@ enum InTable {
 }
 
 impl InTable {
-    fn at<'a>(store: &'a Store<'_>, table: usize) -> impl FnOnce(Self) -> LabError + 'a {
+    fn at<'a>(store: &'a Store<'_>, id: BatchId) -> impl FnOnce(Self) -> LabError + 'a {
         move |error| match error {
-            Self::Row(bad) => LabError::damaged(&store.table_path(TABLES[table]))(bad),
+            Self::Row(bad) => LabError::damaged(&store.segment_path(id))(bad),
             Self::File(error) => error,
         }
     }
@@ -178,28 +213,38 @@ fn count(
     threshold: SimDuration,
 ) -> Result<(), BadRow> {
     let [runs, pods, accesses, exposures] = &batch.0;
-    for_each::<RunRecord>(runs, |_, run| numbers.run(&run, horizon))?;
-    for_each::<PodRecord>(pods, |key, pod| {
-        numbers.pod(key.replication.wrapping_sub(first), &pod, threshold);
+    for_each::<RunRecord>(runs, horizon, |_, run| {
+        numbers.run(&run, horizon);
+        Ok(())
     })?;
-    for_each::<AccessRecord>(accesses, |key, access| {
+    for_each::<PodRecord>(pods, horizon, |key, pod| {
+        numbers.pod(key.replication.wrapping_sub(first), &pod, threshold);
+        Ok(())
+    })?;
+    for_each::<AccessRecord>(accesses, horizon, |key, access| {
         if let Some(run) = numbers.sound_run(key.replication.wrapping_sub(first)) {
             run.access(&access);
         }
+        Ok(())
     })?;
-    for_each::<ExposureRecord>(exposures, |key, window| {
+    for_each::<ExposureRecord>(exposures, horizon, |key, window| {
         if let Some(run) = numbers.sound_run(key.replication.wrapping_sub(first)) {
             run.exposure(&window, horizon);
         }
+        Ok(())
     })
 }
 
-fn for_each<R: Record>(table: &TableRows, mut each: impl FnMut(RowKey<'_>, R)) -> Result<(), BadRow> {
+fn for_each<R: Record>(
+    table: &TableRows,
+    horizon: SimTime,
+    mut each: impl FnMut(RowKey<'_>, R) -> Result<(), BadRow>,
+) -> Result<(), BadRow> {
     let (mut rest, mut cells) = (table.bytes.as_slice(), Vec::new());
     while !rest.is_empty() {
         decode_cells(&mut rest, &mut cells)?;
-        let (key, record) = record_of(&cells)?;
-        each(key, record);
+        let (key, record) = record_within(&cells, horizon)?;
+        each(key, record)?;
     }
     Ok(())
 }

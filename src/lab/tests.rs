@@ -8,6 +8,7 @@ use super::parquet_read::read_rows;
 use super::testing::{Fake, plan};
 use super::*;
 use crate::cluster::records::{PodRecord, RunRecord};
+use crate::kernel::SimTime;
 
 const TABLE_FILES: [&str; 4] = ["runs.parquet", "pods.parquet", "accesses.parquet", "exposures.parquet"];
 
@@ -81,12 +82,12 @@ fn a_run_does_not_depend_on_how_many_are_made() {
         let dir = tempfile::tempdir().unwrap();
         run(dir.path(), &plan(replications), &Fake::default(), 2, Start::New).unwrap();
         let (mut runs, mut pods) = (Vec::new(), Vec::new());
-        read_rows(dir.path(), |key, run: RunRecord| {
+        read_rows(dir.path(), SimTime::from_nanos(u64::MAX), |key, run: RunRecord| {
             runs.extend((key.replication == 17).then(|| (key.design.to_owned(), run)));
             Ok(())
         })
         .unwrap();
-        read_rows(dir.path(), |key, pod: PodRecord| {
+        read_rows(dir.path(), SimTime::from_nanos(u64::MAX), |key, pod: PodRecord| {
             pods.extend((key.replication == 17).then(|| (key.design.to_owned(), pod)));
             Ok(())
         })
@@ -114,7 +115,7 @@ fn rows_come_back_from_the_files_as_they_were_made() {
         }
     }
     let mut seen = Vec::new();
-    read_rows(dir.path(), |key, pod: PodRecord| {
+    read_rows(dir.path(), SimTime::from_nanos(u64::MAX), |key, pod: PodRecord| {
         seen.push((key.design.to_owned(), key.replication, pod));
         Ok(())
     })
@@ -143,7 +144,7 @@ fn a_panic_is_a_stored_failed_run() {
     assert_eq!(finished.summary.designs[0].failed, 1);
     assert_eq!(finished.summary.designs[0].measures["unauthorized_any"].n, 19);
     let mut failures = Vec::new();
-    read_rows(dir.path(), |key, run: RunRecord| {
+    read_rows(dir.path(), SimTime::from_nanos(u64::MAX), |key, run: RunRecord| {
         failures.extend(
             run.failure
                 .map(|failure| format!("{} {}: {failure}", key.design, key.replication)),
@@ -302,11 +303,15 @@ fn a_killed_experiment_goes_on_to_the_same_bytes() {
         fs::remove_file(dir.path().join(name)).unwrap();
     }
     Manifest::of(&plan).write(dir.path()).unwrap();
-    fs::write(dir.path().join("segments/batch-000090-design-001.unfinished"), b"half").unwrap();
-    fs::write(dir.path().join("pods.unfinished"), b"half").unwrap();
+    fs::write(
+        dir.path().join("segments/batch-000090-design-001.rows.unfinished"),
+        b"half",
+    )
+    .unwrap();
+    fs::write(dir.path().join("pods.parquet.unfinished"), b"half").unwrap();
     run(dir.path(), &plan, &Fake::default(), 2, Start::Resume).unwrap();
     assert_eq!(all_results(dir.path()), all_results(whole.path()));
-    assert!(!dir.path().join("segments").exists() && !dir.path().join("pods.unfinished").exists());
+    assert!(!dir.path().join("segments").exists() && !dir.path().join("pods.parquet.unfinished").exists());
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! Nothing here may reach rows, estimates or the manifest. A time budget, where an experiment has one, is compared with it, and
 //! the manifest of such a result says so.
 
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 /// Measures how long something took.
 pub(super) struct Stopwatch {
@@ -19,7 +19,7 @@ impl Stopwatch {
     )]
     pub(super) fn start() -> Self {
         Self {
-            started_at: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            started_at: stamp(SystemTime::now()),
             start: Instant::now(),
         }
     }
@@ -37,5 +37,26 @@ impl Stopwatch {
     /// Seconds since the start, to the millisecond.
     pub(super) fn seconds(&self) -> f64 {
         self.start.elapsed().as_millis() as f64 / 1000.0
+    }
+}
+
+/// A point in time in UTC; `unknown` for a clock that runs before or behind all years of four digits.
+fn stamp(now: SystemTime) -> String {
+    jiff::Timestamp::try_from(now).map_or_else(
+        |_| "unknown".to_owned(),
+        |now| now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn clocks_may_be_wrong() {
+        assert_eq!(stamp(SystemTime::UNIX_EPOCH), "1970-01-01T00:00:00Z");
+        assert_eq!(stamp(SystemTime::UNIX_EPOCH + Duration::from_secs(1 << 60)), "unknown");
     }
 }

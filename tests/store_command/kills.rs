@@ -55,13 +55,15 @@ fn a_kill_in_the_middle_changes_nothing() {
 }
 
 #[test]
-fn a_hundred_kills_at_random_points_lose_nothing() {
+fn kills_at_random_points_lose_nothing() {
+    // For a longer look: MESHFAULT_KILLS=200.
+    let wanted = std::env::var("MESHFAULT_KILLS").map_or(60, |number| number.parse::<u32>().unwrap());
     let root = tempfile::tempdir().unwrap();
     let whole = root.path().join("whole");
     fine(&mut run(&whole, &REPLICATIONS));
     let (mut words, mut kills, mut folder) = (Words(2022), 0, 0);
     let (mut while_running, mut after) = (0, 0);
-    while kills < 100 {
+    while kills < wanted {
         let dir = root.path().join(format!("killed-{folder}"));
         let mut kept = 0;
         loop {
@@ -81,7 +83,7 @@ fn a_hundred_kills_at_random_points_lose_nothing() {
             kept = now;
             while_running += u32::from(now > 0 && !complete);
             after += u32::from(complete);
-            if complete || kills >= 100 {
+            if complete || kills >= wanted {
                 break;
             }
         }
@@ -90,8 +92,13 @@ fn a_hundred_kills_at_random_points_lose_nothing() {
         assert_equal(&whole, &dir);
         folder += 1;
     }
-    println!("{kills} kills in {folder} results: {while_running} between segments, {after} behind the manifest");
-    assert!(while_running >= 30, "only {while_running} kills met the work itself");
+    println!(
+        "{folder} of {folder} equal; {kills} kills in {folder} results: {while_running} between segments, {after} behind the manifest"
+    );
+    assert!(
+        while_running * 10 >= wanted * 3,
+        "only {while_running} kills met the work itself"
+    );
 }
 
 #[test]

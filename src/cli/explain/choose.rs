@@ -99,7 +99,7 @@ pub fn choose(wanted: &Wanted, request: &LoadRequest, results: Option<&Path>) ->
     }
     let horizon = SimTime::ZERO + SimDuration::from_secs_f64(found.manifest.horizon_s);
     let picked = match wanted {
-        Wanted::First(what) => pick::first(&folder, what, design)?,
+        Wanted::First(what) => pick::first(&folder, what, design, horizon)?,
         Wanted::Worst(by) => pick::worst(&folder, by, design, horizon)?,
     };
     let Some(picked) = picked else {

@@ -6,7 +6,6 @@
 mod choose;
 mod trace;
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::error::CliError;
@@ -14,8 +13,8 @@ use super::load::{self, DEFAULT_EXPERIMENT, LoadRequest};
 use super::{exit_code, print};
 use crate::cluster::records::Outcome;
 use crate::kernel::TraceLine;
-use crate::lab::LabError;
 use crate::lab::designs::Simulator;
+use crate::lab::files::write_through;
 use crate::lab::plan::quoted;
 use crate::lab::what_if::{Change, Replays};
 use crate::report::explain::chain::Focus;
@@ -284,7 +283,7 @@ fn draw(told: &Told, file: &Path, kind: Picture) -> Result<(), CliError> {
         Picture::Svg => figure.svg.into_bytes(),
         Picture::Png => png(&figure, PNG_SCALE)?,
     };
-    fs::write(file, bytes).map_err(LabError::file(file, "write"))?;
+    write_through(file, &bytes)?;
     Ok(())
 }
 

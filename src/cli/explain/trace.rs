@@ -1,6 +1,5 @@
 //! `explain --trace`: the options of a trace, and its file. What a trace holds belongs to `report::trace`.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -8,7 +7,7 @@ use clap::Args;
 use super::super::error::CliError;
 use super::super::{load, terminal};
 use crate::kernel::{SimDuration, SimTime};
-use crate::lab::LabError;
+use crate::lab::files::write_through;
 use crate::report::explain::Told;
 use crate::report::trace::{EVENTS_DEFAULT, Filter, chrome};
 use crate::scenario::error::InputError;
@@ -88,7 +87,7 @@ impl TraceRequest {
             let known = unknown.known.iter().map(String::as_str);
             load::wrong(vec![error.with_candidates(&unknown.name, known)])
         })?;
-        fs::write(&self.file, &trace.json).map_err(LabError::file(&self.file, "write"))?;
+        write_through(&self.file, trace.json.as_ref())?;
         if let Some(left_out) = trace.left_out {
             terminal::tell(&format!("{}: {left_out}", self.file.display()));
         }

@@ -17,7 +17,8 @@ use crate::lab::designs::Simulator;
 use crate::lab::error::LabError;
 use crate::lab::manifest::Manifest;
 use crate::lab::parquet_read::read_rows;
-use crate::lab::plan::Plan;
+use crate::lab::plan::{Plan, horizon_of};
+use crate::lab::result::check as check_result;
 
 /// Most events of an interval that are listed.
 const LISTED_MAX: usize = 4096;
@@ -113,7 +114,12 @@ impl Reference {
             (&manifest.experiment, manifest.seed, &manifest.seed_group),
         )?;
         let mut runs = Vec::new();
-        read_rows(folder, |key, run: RunRecord| {
+        // One of before there were seals is compared as it is.
+        if manifest.seal.is_some() {
+            check_result(folder, &manifest)?;
+        }
+        let horizon = SimTime::ZERO + horizon_of(manifest.horizon_s);
+        read_rows(folder, horizon, |key, run: RunRecord| {
             runs.push(RunLadder {
                 design: key.design.to_owned(),
                 replication: key.replication,
@@ -135,7 +141,10 @@ impl Reference {
     }
 
     /// Holds this build's ladders against it.
-    pub(super) fn compare(&self, plan: &Plan, simulator: &Simulator, here: &LadderFile) -> Against {
+    ///
+    /// # Errors
+    /// If it has none of these runs: then nothing is verified.
+    pub(super) fn compare(&self, plan: &Plan, simulator: &Simulator, here: &LadderFile) -> Result<Against, LabError> {
         let mut against = Against {
             folder: self.folder.clone(),
             version: self.version.clone(),
@@ -156,6 +165,12 @@ impl Reference {
                 against.differing.push(self.difference(plan, other, run));
             }
         }
+        if against.compared == 0 {
+            return Err(LabError::NoReference {
+                path: self.folder.clone(),
+                reason: format!("holds none of the {} runs that are verified", here.runs.len()),
+            });
+        }
         if let Some(first) = against.differing.first_mut()
             && let Some(interval) = &mut first.interval
             && let Some(design) = plan.designs.iter().position(|design| design.name == first.design)
@@ -163,7 +178,7 @@ impl Reference {
             let between = (interval.after_event, interval.to_event);
             interval.events = events_between(simulator, design, first.replication, between, LISTED_MAX);
         }
-        against
+        Ok(against)
     }
 
     fn difference(&self, plan: &Plan, other: &RunLadder, here: &RunLadder) -> RunDifference {

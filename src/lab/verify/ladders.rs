@@ -13,11 +13,11 @@ use crate::cluster::spec::TieRule;
 use crate::kernel::Ladder;
 use crate::kernel::ladder::{Part, Rung};
 use crate::lab::LabError;
-use crate::lab::manifest::{read_json, write_json};
+use crate::lab::files::FINGERPRINTS_MAX;
+use crate::lab::manifest::{read_json_within, write_json};
 use crate::lab::plan::Plan;
+use crate::lab::store::FINGERPRINTS;
 
-/// Name of the file in a folder.
-pub const FINGERPRINTS: &str = "fingerprints.json";
 /// Version of the file's form.
 const FORM: u32 = 1;
 
@@ -87,7 +87,7 @@ impl LadderFile {
         if !path.exists() {
             return Ok(None);
         }
-        let file: Self = read_json(&path)?;
+        let file: Self = read_json_within(&path, FINGERPRINTS_MAX)?;
         if file.form != FORM {
             return Err(LabError::NoReference {
                 path,
@@ -100,9 +100,15 @@ impl LadderFile {
     /// Writes the ladders into a folder, which is made if it is not there.
     ///
     /// # Errors
-    /// If the file system refuses.
+    /// If the file system refuses, or a file of that name is there that holds no fingerprints.
     pub fn write(&self, folder: &Path) -> Result<(), LabError> {
         std::fs::create_dir_all(folder).map_err(LabError::file(folder, "create"))?;
+        if folder.join(FINGERPRINTS).symlink_metadata().is_ok() && !matches!(Self::read(folder), Ok(Some(_))) {
+            return Err(LabError::ForeignFolder {
+                path: folder.to_owned(),
+                found: format!("a {FINGERPRINTS} without fingerprints"),
+            });
+        }
         write_json(&folder.join(FINGERPRINTS), self)
     }
 }

@@ -25,8 +25,9 @@ use crate::cluster::records::Outcome;
 use crate::cluster::spec::TieRule;
 use crate::kernel::{Ladder, RunFailure, SimDuration, SimTime};
 
+pub use super::store::FINGERPRINTS;
 pub use against::{Against, Interval, RunDifference};
-pub use ladders::{FINGERPRINTS, LadderFile};
+pub use ladders::LadderFile;
 pub use ties::{TieAnswer, Ties};
 pub use twice::{DrawSeen, EventDifference, EventSeen};
 
@@ -172,7 +173,10 @@ pub fn verify(
     });
     report.ties = Some(ties::compare(plan, simulator, &ranked, &pool, progress));
     let ladders = LadderFile::of(plan, twice.iter().map(|run| (run.design, run.replication, &run.ladder)));
-    report.against = reference.map(|reference| reference.compare(plan, simulator, &ladders));
+    report.against = match reference {
+        Some(reference) => Some(reference.compare(plan, simulator, &ladders)?),
+        None => None,
+    };
     Ok((report, ladders))
 }
 

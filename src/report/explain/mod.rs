@@ -101,7 +101,7 @@ pub fn command(begin: &str, design: &str, replication: u64, changes: &[String]) 
     let mut text = format!("{begin} --design {} --replication {replication}", quoted(design));
     for change in changes {
         match change.strip_prefix("seed=") {
-            Some(seed) => text.push_str(&format!(" --seed {seed}")),
+            Some(seed) => text.push_str(&format!(" --seed {}", quoted(seed))),
             None => text.push_str(&format!(" --set {}", quoted(change))),
         }
     }
