@@ -32,6 +32,7 @@ pub mod printable;
 pub mod progress;
 pub mod question_check;
 pub mod questions;
+pub mod real_coverage;
 pub mod result;
 pub mod rows;
 pub mod runner;

@@ -9,6 +9,7 @@ use super::comparisons::CONTROL;
 use super::manifest::Manifest;
 use super::numbers::DesignNumbers;
 use super::plan::Plan;
+use super::real_coverage;
 use super::shard::ShardRecord;
 use super::stopping::{StoppingRecord, Verdict};
 use super::summary::{DesignSummary, Summary};
@@ -83,6 +84,11 @@ pub enum Warning {
         /// The horizon \[s\].
         horizon_s: f64,
     },
+    /// Intervals that are known to hold too seldom in this experiment.
+    Coverage {
+        /// Design and measure, with the share of studies whose interval held the truth.
+        cases: Vec<(String, String, f64)>,
+    },
     /// Runs that measured many pods fared otherwise than those that measured few.
     InformativeSize {
         /// Design and measure, with the share of the pods and the mean over runs.
@@ -151,6 +157,7 @@ impl Warning {
         }
         warnings.extend(deleted_first(summary));
         warnings.extend(beyond_horizon(plan, summary));
+        warnings.extend(coverage(summary));
         warnings.extend(informative_size(summary));
         warnings.extend(zero_events(summary));
         warnings.extend(script_stopped(numbers, summary));
@@ -203,6 +210,12 @@ fn beyond_horizon(plan: &Plan, summary: &Summary) -> Option<Warning> {
         cases,
         horizon_s: plan.horizon_s,
     })
+}
+
+fn coverage(summary: &Summary) -> Option<Warning> {
+    let below = real_coverage::below(summary).into_iter();
+    let cases: Vec<_> = below.map(|row| (row.design, row.measure, row.coverage)).collect();
+    (!cases.is_empty()).then_some(Warning::Coverage { cases })
 }
 
 fn informative_size(summary: &Summary) -> Option<Warning> {
@@ -342,6 +355,15 @@ impl fmt::Display for Warning {
                 "Not reached within the horizon of {horizon_s} s, because pods were still waiting: {}. There is only a lower \
                  bound. Read never_ready_share before comparing; a longer horizon helps.",
                 listed(cases, |(design, measure)| format!("{measure} of {design}"))
+            ),
+            Self::Coverage { cases } => write!(
+                f,
+                "In studies of this size, drawn from ten thousand runs of this experiment, these intervals of nominal 95 % held \
+                 the truth more seldom: {}. Take more replications before deciding by them.",
+                listed(cases, |(design, measure, held)| format!(
+                    "{measure} of {design} in {}",
+                    percent(*held)
+                ))
             ),
             Self::InformativeSize { cases } => write!(
                 f,
