@@ -41,8 +41,6 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 pub use error::CliError;
 
-use crate::lab::progress::complain;
-
 /// Simulates failures of service meshes and CNI plugins, and says how often whom they let in and how long pods wait.
 #[derive(Debug, Parser)]
 #[command(name = "meshfault", version, arg_required_else_help = true)]

@@ -133,7 +133,7 @@ fn nothing_edited_is_believed() {
     let root = &root.path().canonicalize().unwrap();
     let dir = root.join("out");
     fine(&mut run(&dir, &REPLICATIONS));
-    let mut damaged = |name: &str, change: &dyn Fn(&Path)| {
+    let damaged = |name: &str, change: &dyn Fn(&Path)| {
         let file = dir.join(name);
         let before = fs::read(&file).unwrap();
         change(&file);
