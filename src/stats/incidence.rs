@@ -52,13 +52,15 @@ pub struct IncidenceAnalysis {
 impl IncidenceAnalysis {
     /// Sorts the observations. Run numbers need not be dense.
     ///
-    /// Panics if a wait is longer than the horizon, or the options are out of range.
-    pub fn new(observations: &[Observation], options: IncidenceOptions) -> Self {
+    /// Sums over several waits of a run may be longer than the horizon, which then lies at the longest of them.
+    ///
+    /// Panics if the options are out of range.
+    pub fn new(observations: &[Observation], mut options: IncidenceOptions) -> Self {
         error_level(options.confidence);
         let mut sorted = observations.to_vec();
         sorted.sort_unstable_by_key(|seen| (seen.time_ns, seen.outcome, seen.run));
         if let Some(last) = sorted.last() {
-            assert!(last.time_ns <= options.horizon_ns, "{last:?} is beyond the horizon");
+            options.horizon_ns = options.horizon_ns.max(last.time_ns);
         }
         let mut runs: Vec<u32> = observations.iter().map(|seen| seen.run).collect();
         runs.sort_unstable();

@@ -226,10 +226,11 @@ fn ends_well(case: u64, path: &Path) {
     }
     let ended = command.output().expect("the program starts");
     let code = ended.status.code();
+    let text = std::fs::read_to_string(path).unwrap_or_default();
     let told = String::from_utf8_lossy(&ended.stderr);
     assert!(
         code.is_some_and(|code| code != 101 && code != 2),
-        "case {case}: {code:?} {told}"
+        "case {case}: {code:?} {told}\n{text}"
     );
 }
 
@@ -242,6 +243,7 @@ fn what_is_kept_of_hostile_experiments_is_run_or_refused_by_check_and_run_alike(
         "traffic-1e308",
         "names",
         "base",
+        "exposed-longer-than-the-run",
     ] {
         let path = root().join("tests/corpus/experiments").join(format!("{file}.yaml"));
         let program = || Command::new(env!("CARGO_BIN_EXE_meshfault"));
