@@ -43,6 +43,9 @@ impl Purpose for Drawn {
 /// What is estimated: a design, or a difference of two, and a measure.
 type What = (String, String);
 
+/// An estimate: of what, the number, and its bounds.
+type Estimated = (What, Option<f64>, Option<f64>, Option<f64>);
+
 /// Whether an interval held the truth; `None` without one.
 fn holds(truth: f64, lower: Option<f64>, upper: Option<f64>) -> Option<bool> {
     (lower.is_some() || upper.is_some())
@@ -50,7 +53,7 @@ fn holds(truth: f64, lower: Option<f64>, upper: Option<f64>) -> Option<bool> {
 }
 
 /// Every estimate of a result whose designs have these numbers: point estimate and bounds.
-fn estimates(result: &Finished, numbers: &[DesignNumbers]) -> Vec<(What, Option<f64>, Option<f64>, Option<f64>)> {
+fn estimates(result: &Finished, numbers: &[DesignNumbers]) -> Vec<Estimated> {
     let frame = Frame::of_manifest(&result.manifest);
     let context = |design: usize| Context {
         frame: &frame,

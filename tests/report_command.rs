@@ -66,6 +66,7 @@ fn result(dir: &Path) {
 /// What `report --out again` wrote is what `run` wrote: figures, and reports that show them.
 fn assert_same(figures: &BTreeMap<String, Vec<u8>>, made: &Path, again: &Path, source: &str) {
     let mut drawn = files(again);
+    drawn.remove(".written.json").expect("the list of what was written");
     for name in ["report.html", "report.md", "report.tex"] {
         let of_run = std::fs::read_to_string(made.join(name)).unwrap();
         // There pictures lie in a folder of their own, here beside the record.
@@ -169,7 +170,10 @@ fn figures_and_reports_are_made_again_to_the_byte() {
     one.arg("report").arg(&made).arg("--out").arg(&beside);
     done(one.args(["--figure", "differences", "--format", "md", "--format", "svg"]));
     let beside = files(&beside);
-    assert_eq!(beside.keys().collect::<Vec<_>>(), ["differences.svg", "report.md"]);
+    assert_eq!(
+        beside.keys().collect::<Vec<_>>(),
+        [".written.json", "differences.svg", "report.md"]
+    );
     let record = String::from_utf8(beside["report.md"].clone()).unwrap();
     assert_eq!(record.matches("](").count(), 1, "one picture and no other link");
     assert!(record.contains("](differences.svg)"), "{record}");

@@ -144,7 +144,8 @@ fn no_variate_falls_while_its_uniform_grows() {
         assert!(most <= law.bound(), "{law:?}");
     }
     let weights = Discrete::new(&[5.0, 0.0, 1.0, 4.0]).expect("the weights are right");
-    let draws: [(&str, &dyn Fn(&mut Stream) -> u64); 7] = [
+    type Draw<'d> = &'d dyn Fn(&mut Stream) -> u64;
+    let draws: [(&str, Draw<'_>); 7] = [
         ("uniform", &|s| s.uniform().to_bits()),
         ("below", &|s| s.below(7)),
         ("around", &|s| s.around(ms(1_000), 0.1).as_nanos()),

@@ -57,8 +57,11 @@ pub fn below(summary: &Summary) -> Vec<Covered> {
         row.experiment == summary.experiment && (1.0 / ALIKE..=ALIKE).contains(&ratio)
     };
     let shown = |row: &Covered| {
-        let design = summary.designs.iter().find(|design| design.name == row.design);
-        design.is_some_and(|design| design.measure(&row.measure).is_some())
+        // A difference is shown if both its designs are.
+        row.design.split(" - ").all(|name| {
+            let design = summary.designs.iter().find(|design| design.name == name);
+            design.is_some_and(|design| design.measure(&row.measure).is_some())
+        })
     };
     let found = rows()
         .into_iter()

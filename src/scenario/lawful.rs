@@ -23,6 +23,8 @@ const SYN_RETRANSMITS_MAX: u64 = 127;
 /// Shortest time between two of what repeats by itself. Shorter ones are no behaviour of a real component, and whoever
 /// works out what has happened since some time goes through all of them.
 const REPEATED_MIN: SimDuration = SimDuration::from_millis(1);
+/// Grids that times are rounded up to: nothing goes through their points, so they may be as fine as time itself.
+const GRIDS: [&str; 3] = ["pleg_period", "watch_batch_period", "ipcache_batch_period"];
 /// Shortest time between two renewals of a lease, which nodes renew for ever: a lease lasts whole seconds, and kubelets
 /// renew it four times in that time.
 const LEASE_RENEW_MIN: SimDuration = SimDuration::from_millis(250);
@@ -58,10 +60,14 @@ fn too_short(field: &str, span: SimDuration) -> Option<String> {
         .any(|end| field.ends_with(end));
     let least = match field {
         "lease_renew_interval" => LEASE_RENEW_MIN,
+        _ if GRIDS.contains(&field) => SimDuration::from_nanos(1),
         _ if repeated => REPEATED_MIN,
         _ => SimDuration::ZERO,
     };
-    (span < least).then(|| format!("of at least {} ms", least.as_nanos() / 1_000_000))
+    (span < least).then(|| match least.as_nanos() / 1_000_000 {
+        0 => "above 0".to_owned(),
+        least_ms => format!("of at least {least_ms} ms"),
+    })
 }
 
 fn outside<T: PartialOrd + std::fmt::Display>(range: &RangeInclusive<T>, number: T) -> Option<String> {

@@ -41,7 +41,7 @@ impl Difference {
 
 /// Mean of the run-by-run differences A − `factor` · B, in the unit of the values.
 ///
-/// The union of Student's t and of the bounds of the positive and the negative differences ([`MeanOfPairs`]); the p-value
+/// The union of Student's t and of the bounds of the positive and the negative differences (`MeanOfPairs`); the p-value
 /// belongs to the same interval. With fewer than ten pairs that differ no bound excludes 0 unless the exact sign test
 /// rejects as well. `most` is the largest number that a run of A, and of B, can have, if that is known: then the runs that
 /// were not seen are added at both ends, as in [`super::mean_of_runs`]. `a[r]` and `b[r]` must come from the same replication.
@@ -174,7 +174,7 @@ impl MeanOfPairs {
     }
 
     /// The union of D̄ ± t·s/√R (Student 1908) and of the bounds from those of both parts, each as in
-    /// [`Amounts::bounds`], recovered as variances (Zou & Donner 2008): L = D̄ − √((P − l_P)² + (u_N − N)² − 2ρ(P − l_P)(u_N − N))
+    /// `Amounts::bounds`, recovered as variances (Zou & Donner 2008): L = D̄ − √((P − l_P)² + (u_N − N)² − 2ρ(P − l_P)(u_N − N))
     /// for the means P and N of the positive and the negative part and their correlation ρ. With known largest numbers the
     /// runs that were not seen are added at both ends.
     pub(super) fn bounds(&self, confidence: f64) -> (f64, f64) {

@@ -176,7 +176,7 @@ fn bounds_of_part(sample: &Moments, most: Option<f64>, confidence: f64) -> (f64,
 /// Mean of one number per run, in the unit of the values. No run can have less than 0, nor more than `most` if that is
 /// known.
 ///
-/// [`Amounts::bounds`]; where the largest number is known, the runs that were not seen are added at both ends: a share of up
+/// `Amounts::bounds`; where the largest number is known, the runs that were not seen are added at both ends: a share of up
 /// to 1 − (α/2)^(1/n) of all runs may be larger than the largest, and smaller than the smallest, by as much as there is
 /// room. So the interval holds even if a tail that nobody met holds much of the mean, and numbers that are all 0, or all
 /// `most`, have a bound. Without a known largest number equal values give no bounds: no spread was seen, which does not

@@ -34,7 +34,7 @@ pub(super) fn linearized(runs: &[(u64, u64)]) -> Option<Linear> {
 /// dimensionless.
 ///
 /// Linearized (Cochran 1977, ch. 6): each pair of runs stands for p_A − f · p_B + z_A,r − f · z_B,r, and the bounds are
-/// those of the mean of these numbers ([`MeanOfPairs`]). With fewer than ten pairs of runs that differ no bound excludes 0
+/// those of the mean of these numbers (`MeanOfPairs`). With fewer than ten pairs of runs that differ no bound excludes 0
 /// unless the exact sign test rejects as well. Without any event in either design the bounds are those of the two
 /// shares: both follow from one fact, that no pair of runs has an event, so they hold together. Assumes independent
 /// replications; `a[r]` and `b[r]` must come from the same one.

@@ -52,7 +52,7 @@ fn tango(counts: &PairedCounts, confidence: f64) -> (f64, f64) {
 
 /// Difference of two shares of runs, A − B, dimensionless.
 ///
-/// Score interval ([`tango`]) at any counts; the exact McNemar test has a veto, so that the interval excludes 0 exactly if
+/// Score interval (`tango`) at any counts; the exact McNemar test has a veto, so that the interval excludes 0 exactly if
 /// p < α. The least coverage over all probabilities is computed exactly by a test and told in `docs/statistics.md`.
 pub fn share_difference(counts: &PairedCounts, confidence: f64) -> Difference {
     let n = counts.n();
@@ -149,7 +149,7 @@ mod tests {
         let seen = share_difference(&counts(300, 0, 0, 700), 0.95);
         assert_close(
             seen.estimate.upper.unwrap(),
-            3.841458820694124 / 1003.841458820694124,
+            3.841458820694124 / 1_003.841_458_820_694_1,
             1e-9,
         );
         assert_close(seen.estimate.lower.unwrap(), -seen.estimate.upper.unwrap(), 1e-9);

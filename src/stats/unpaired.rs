@@ -67,7 +67,7 @@ pub fn fisher_exact(a: (u64, u64), b: (u64, u64)) -> f64 {
 /// Difference of two independent means of numbers that are at least 0, A − B, in the unit of the values.
 ///
 /// The union of Welch's (1947) t interval, with the degrees of freedom of Satterthwaite (1946), and of that recovered from the
-/// bounds of both means ([`Amounts::bounds`]; Zou & Donner 2008). With `most`, the largest number that a run of A, and of
+/// bounds of both means (`Amounts::bounds`; Zou & Donner 2008). With `most`, the largest number that a run of A, and of
 /// B, can have, the runs that were not seen are added as in [`super::mean_of_runs`]. The p-value belongs to the same
 /// interval. Without any spread and without `most` there is no interval. Panics if a value is not finite.
 pub fn mean_difference_unpaired(a: &[f64], b: &[f64], most: Option<(f64, f64)>, confidence: f64) -> Difference {

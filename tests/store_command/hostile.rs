@@ -287,7 +287,7 @@ fn sizes_beyond_sense_are_refused() {
         &mut run(&root.path().join("out"), &["--replications", "40000000"]),
         root.path(),
     );
-    assert!(message.contains("more than 100000000"), "{message}");
+    assert!(message.contains("from 1 to 10000000"), "{message}");
     let output = run(root.path(), &["--jobs", "257"]).output().unwrap();
     assert!(errors(&output).contains("more than 256 workers"), "{}", errors(&output));
 }

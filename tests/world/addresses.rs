@@ -68,7 +68,8 @@ fn reversed(name: &str) -> String {
 #[test]
 fn what_no_script_names_moves_nothing_whatever_its_name_its_file_and_its_namespace() {
     let in_other = format!("{ELSEWHERE}{}", deployment("aardvark", "middle"));
-    let additions: [(&str, fn(&str) -> String, Vec<(&str, String)>); 7] = [
+    type Addition<'a> = (&'a str, fn(&str) -> String, Vec<(&'a str, String)>);
+    let additions: [Addition<'_>; 7] = [
         ("files in reversed order", reversed, vec![]),
         (
             "a Deployment first",

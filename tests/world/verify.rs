@@ -78,7 +78,7 @@ fn every_built_in_experiment_repeats() {
         assert!(
             ties.answers
                 .iter()
-                .any(|answer| answer.measure == "startup_latency_run_median")
+                .any(|answer| answer.measure == "startup_latency_p50")
         );
     }
 }

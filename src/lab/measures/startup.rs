@@ -99,22 +99,25 @@ pub(super) fn pod_shares(context: Context<'_>) -> Vec<Definition<'_>> {
 /// runs of the run's own share are told side by side.
 pub const INFORMATIVE: f64 = 0.2;
 
+/// Counts the pods of a run that have a property.
+type Count = fn(&PodCounts) -> u32;
+
 /// The same shares with every run counting alike, however many pods it measured. They differ where the number of pods of a
 /// run hangs on what happened in it, and are listed there.
 fn per_run<'n>(context: Context<'n>, shares: &[Definition<'n>]) -> Vec<Definition<'n>> {
-    let alike: [(&str, fn(&PodCounts) -> u32); 4] = [
+    let alike: [(&str, Count); 4] = [
         ("never_ready_share", |pods| pods.never_ready),
         ("deleted_before_ready_share", |pods| pods.deleted),
         ("delayed_share", |pods| pods.delayed_by.iter().sum()),
         ("long_start_share", |pods| pods.took_long),
     ];
-    let own = |of: fn(&PodCounts) -> u32| {
+    let own = |of: Count| {
         move |run: &RunNumbers| {
             let pods = &run.pods;
             (pods.all > 0).then(|| f64::from(of(pods)) / f64::from(pods.all))
         }
     };
-    let measure = |(name, of): (&str, fn(&PodCounts) -> u32)| {
+    let measure = |(name, of): (&str, Count)| {
         let estimand = &shares.iter().find(|share| share.name == name)?.estimand;
         let seen: Vec<(f64, f64)> = context
             .numbers
