@@ -1,6 +1,6 @@
 //! All measures that a result can have, with estimand, unit and method, without running anything.
 //!
-//! The measures are made by the same functions as those of a result, from one made-up run in which everything that a
+//! The measures are made by the same functions as those of a result, from made-up runs in which everything that a
 //! measure depends on has happened. Which measures there are belongs to `measures`.
 
 use super::measures::{Context, Frame, measure_sets};
@@ -26,10 +26,15 @@ pub fn measures(plan: &Plan, design: &PlannedDesign) -> Vec<(String, Measure)> {
     numbers.running.push(event);
     numbers.delayed.iter_mut().for_each(|waits| waits.push(event));
     for run in &mut numbers.runs {
+        (run.pods.never_ready, run.pods.deleted, run.pods.took_long) = (1, 1, 1);
+        run.pods.delayed_by[0] = 1;
         run.pods.all = PHASES.len() as u32;
         run.pods.certificate_stuck = 1;
         run.pods.unexplained = [1; PHASES.len()];
     }
+    // A larger run in which nothing happened, so that how many pods a run has tells something.
+    numbers.run(&crate::cluster::records::RunRecord::default(), horizon);
+    numbers.runs[1].pods.all = 10 * PHASES.len() as u32;
     let frame = Frame::of_plan(plan);
     let context = Context {
         frame: &frame,
