@@ -187,7 +187,7 @@ pub enum BadPlan {
     /// Nothing to run.
     #[error("the number of replications is 0")]
     NoReplications,
-    /// More than a bootstrap over runs can index.
+    /// More than the number of a run in the waits of pods can hold.
     #[error("{0} replications are more than {max}", max = u32::MAX)]
     TooManyReplications(u64),
     /// More shards than replications.
