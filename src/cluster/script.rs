@@ -275,6 +275,13 @@ impl Script {
     }
 
     fn wait(&mut self, what: Waiting, kinds: Vec<KindId>, timeout: Option<SimDuration>, ctx: &mut Ctx) {
+        self.begin_wait(what, kinds, timeout, ctx);
+        if self.satisfied(ctx) {
+            self.waited(ctx);
+        }
+    }
+
+    fn begin_wait(&mut self, what: Waiting, kinds: Vec<KindId>, timeout: Option<SimDuration>, ctx: &mut Ctx) {
         self.serial += 1;
         self.waiting = what;
         ctx.shared.recorder.script_waits_for(kinds.clone());
@@ -287,9 +294,6 @@ impl Script {
                 timeout,
                 Event::Script(ScriptEvent::Timeout(serial)),
             );
-        }
-        if self.satisfied(ctx) {
-            self.waited(ctx);
         }
     }
 
@@ -407,8 +411,16 @@ impl Script {
         ctx.tell("script", |shared| {
             format!("restarts {}", shared.blueprint.kind(kind).name)
         });
-        self.wait(Waiting::Rollout, vec![kind], Some(spent + deadline), ctx);
-        if self.waiting == Waiting::Rollout {
+        self.begin_wait(Waiting::Rollout, vec![kind], Some(spent + deadline), ctx);
+        if self.satisfied(ctx) {
+            // There is nothing to replace; the person sees that when the command returns, and not before.
+            ctx.after(
+                Source::Script,
+                EventClass::Script,
+                spent,
+                Event::Script(ScriptEvent::Look),
+            );
+        } else {
             self.watch_progress(ctx);
         }
     }

@@ -90,7 +90,11 @@ impl<'a> Cell<'a> {
             }
             [2] => Self::I64(i64::from_le_bytes(take(bytes)?)),
             [3] => Self::F64(f64::from_bits(u64::from_le_bytes(take(bytes)?))),
-            [4] => Self::Bool(take::<1>(bytes)? == [1]),
+            [4] => match take::<1>(bytes)? {
+                [0] => Self::Bool(false),
+                [1] => Self::Bool(true),
+                [other] => return Err(BadRow(format!("{other} is neither yes nor no"))),
+            },
             [tag] => return Err(BadRow(format!("unknown tag {tag}"))),
         })
     }
@@ -217,6 +221,13 @@ words!(DelayCause {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_yes_or_no_has_one_spelling() {
+        for (byte, cell) in [(0, Some(Cell::Bool(false))), (1, Some(Cell::Bool(true))), (7, None)] {
+            assert_eq!(Cell::decode(&mut &[4, byte][..]).ok(), cell);
+        }
+    }
 
     proptest! {
         #[test]

@@ -11,6 +11,10 @@ use parquet::errors::ParquetError;
 use super::cell::BadRow;
 use super::merge::MergeError;
 use super::plan::BadPlan;
+use super::printable::cut;
+
+/// Longest reason of a complaint, in characters: what stands in a damaged file may be of any length.
+pub(super) const REASON_MAX: usize = 500;
 
 /// Why an experiment could not be run or its result not be read.
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +43,7 @@ pub enum LabError {
         source: parquet::errors::ParquetError,
     },
     /// A file holds something else than what was written.
-    #[error("{path}: damaged: {reason}", path = path.display())]
+    #[error("{path}: damaged: {reason}", path = path.display(), reason = cut(reason, REASON_MAX))]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -53,7 +57,7 @@ pub enum LabError {
     #[error("{path}: holds an unfinished result, whose tables are not put together yet", path = .0.display())]
     NotYet(PathBuf),
     /// The folder holds the result of other inputs.
-    #[error("{path}: holds a result of {held}, not of {wanted}", path = path.display())]
+    #[error("{path}: holds a result of {held}, not of {wanted}", path = path.display(), held = cut(held, REASON_MAX))]
     OtherResult {
         /// The folder.
         path: PathBuf,
@@ -94,7 +98,7 @@ pub enum LabError {
         reason: String,
     },
     /// Rows that were written do not give the digest in the manifest.
-    #[error("{path}: its rows have the digest {seen}, its manifest says {said}", path = path.display())]
+    #[error("{path}: its rows have the digest {seen}, its manifest says {said}", path = path.display(), said = cut(said, REASON_MAX))]
     Digest {
         /// The folder.
         path: PathBuf,

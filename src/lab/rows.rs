@@ -52,7 +52,7 @@ pub trait Record: Sized + Send + 'static {
     const COLUMNS: &'static [Column<Self>];
     /// A record to be filled from a row.
     fn blank() -> Self;
-    /// Whether its times can be those of a run that ends at the horizon; rows of a file may be anybody's.
+    /// Whether its times and counts can be those of a run that ends at the horizon; rows of a file may be anybody's.
     fn fits(&self, horizon: SimTime) -> bool;
 }
 
@@ -175,7 +175,7 @@ pub fn record_within<'a, R: Record>(cells: &'a [Cell<'_>], horizon: SimTime) -> 
     match record.fits(horizon) {
         true => Ok((key, record)),
         false => Err(BadRow(format!(
-            "its times are out of order or beyond the horizon in a row of replication {} of {}",
+            "its times or counts cannot be in a row of replication {} of {}",
             key.replication, key.design
         ))),
     }
@@ -241,7 +241,8 @@ impl Record for RunRecord {
     };
     fn fits(&self, horizon: SimTime) -> bool {
         let cut = self.cut.unwrap_or(SimTime::ZERO);
-        cut <= horizon
+        self.rollout_hits <= self.rollouts
+            && cut <= horizon
             && self
                 .node_given_up
                 .is_none_or(|given_up| cut <= given_up && given_up <= horizon)

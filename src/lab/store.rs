@@ -7,11 +7,12 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::cell::BadRow;
-use super::error::LabError;
+use super::error::{LabError, REASON_MAX};
 use super::files::{JSON_MAX, UNFINISHED, read};
 use super::lock::LOCK;
 use super::manifest::Manifest;
 use super::plan::Plan;
+use super::printable::cut;
 use super::rows::TABLES;
 use super::segment::{BatchRows, SegmentKey, read_segment, write_segment};
 use super::tables::check_rows;
@@ -189,9 +190,9 @@ impl<'a> Store<'a> {
         match self.read(id) {
             Ok(rows) => match check_rows(self.plan, id.design, &self.replications(id), &rows) {
                 Ok(()) => Ok(Held::Sound),
-                Err(BadRow(reason)) => Ok(Held::Damaged(reason)),
+                Err(BadRow(reason)) => Ok(Held::Damaged(cut(&reason, REASON_MAX).into_owned())),
             },
-            Err(LabError::Damaged { reason, .. }) => Ok(Held::Damaged(reason)),
+            Err(LabError::Damaged { reason, .. }) => Ok(Held::Damaged(cut(&reason, REASON_MAX).into_owned())),
             Err(error) => Err(error),
         }
     }

@@ -79,10 +79,20 @@ pub fn check_rows(plan: &Plan, design: usize, replications: &Range<u64>, batch: 
             false => Err(other(key)),
         }
     })?;
-    let belongs = |key: RowKey<'_>| if there(key) { Ok(()) } else { Err(other(key)) };
-    for_each::<PodRecord>(pods, horizon, |key, _| belongs(key))?;
-    for_each::<AccessRecord>(accesses, horizon, |key, _| belongs(key))?;
-    for_each::<ExposureRecord>(exposures, horizon, |key, _| belongs(key))?;
+    // As tables of a result: replications rise, and none is another design's.
+    let belongs = |latest: &mut u64, key: RowKey<'_>| {
+        let in_order = key.replication >= *latest;
+        *latest = key.replication;
+        if there(key) && in_order {
+            Ok(())
+        } else {
+            Err(other(key))
+        }
+    };
+    let mut latest = [replications.start; 3];
+    for_each::<PodRecord>(pods, horizon, |key, _| belongs(&mut latest[0], key))?;
+    for_each::<AccessRecord>(accesses, horizon, |key, _| belongs(&mut latest[1], key))?;
+    for_each::<ExposureRecord>(exposures, horizon, |key, _| belongs(&mut latest[2], key))?;
     match runs.next() {
         None => Ok(()),
         Some(run) => Err(BadRow(format!("replication {run} is missing"))),
@@ -240,11 +250,66 @@ fn for_each<R: Record>(
     horizon: SimTime,
     mut each: impl FnMut(RowKey<'_>, R) -> Result<(), BadRow>,
 ) -> Result<(), BadRow> {
-    let (mut rest, mut cells) = (table.bytes.as_slice(), Vec::new());
+    let (mut rest, mut cells, mut rows) = (table.bytes.as_slice(), Vec::new(), 0_u64);
     while !rest.is_empty() {
         decode_cells(&mut rest, &mut cells)?;
         let (key, record) = record_within(&cells, horizon)?;
         each(key, record)?;
+        rows += 1;
     }
-    Ok(())
+    match rows == table.rows {
+        true => Ok(()),
+        false => Err(BadRow(format!(
+            "a table of {} has {rows} rows, not the {} that it says",
+            R::TABLE,
+            table.rows
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lab::testing::plan;
+
+    #[test]
+    fn rows_of_a_batch_are_counted_and_in_order() {
+        let plan = plan(4);
+        let name = plan.designs[0].name.clone();
+        let pod = |replication| {
+            (
+                RowKey {
+                    design: &name,
+                    replication,
+                },
+                PodRecord::default(),
+            )
+        };
+        let batch = |pods: &[u64]| {
+            let mut batch = BatchRows::default();
+            for replication in 0..2 {
+                let key = RowKey {
+                    design: &name,
+                    replication,
+                };
+                batch.0[0].push(key, &RunRecord::default());
+            }
+            pods.iter()
+                .map(|&replication| pod(replication))
+                .for_each(|(key, pod)| batch.0[1].push(key, &pod));
+            batch
+        };
+        let check = |batch: &BatchRows| check_rows(&plan, 0, &(0..2), batch).map_err(|BadRow(reason)| reason);
+        assert_eq!(check(&batch(&[0, 1, 1])), Ok(()));
+        assert_eq!(
+            check(&batch(&[1, 0])),
+            Err(format!("it holds a row of replication 0 of {name}"))
+        );
+        let mut counted = batch(&[0]);
+        counted.0[1].rows = 7;
+        assert_eq!(
+            check(&counted),
+            Err("a table of pods has 1 rows, not the 7 that it says".to_owned())
+        );
+    }
 }

@@ -244,6 +244,7 @@ fn what_is_kept_of_hostile_experiments_is_run_or_refused_by_check_and_run_alike(
         "names",
         "base",
         "exposed-longer-than-the-run",
+        "restart-of-nothing",
     ] {
         let path = root().join("tests/corpus/experiments").join(format!("{file}.yaml"));
         let program = || Command::new(env!("CARGO_BIN_EXE_meshfault"));

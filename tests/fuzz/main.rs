@@ -5,4 +5,7 @@
 
 mod experiments;
 mod parameters;
+mod results;
+mod segments;
+mod stored;
 mod support;

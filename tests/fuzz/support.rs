@@ -37,7 +37,11 @@ pub fn cases(usual: u64) -> impl Iterator<Item = u64> {
     )]
     let start = Instant::now();
     (0..).take_while(move |case| match seconds {
-        Some(seconds) => start.elapsed() < Duration::from_secs(seconds),
+        Some(seconds) => {
+            // What ends the whole process shows no message: this says where it was, with `--nocapture`.
+            eprint!("\rcase {case} ");
+            start.elapsed() < Duration::from_secs(seconds)
+        }
         None => *case < usual,
     })
 }
