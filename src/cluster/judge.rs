@@ -12,33 +12,11 @@ use std::net::Ipv4Addr;
 
 use super::cilium::datapath::{Enforcement, Loss, Passage, forward};
 use super::context::{Ctx, Shared};
-use super::event::{Event, Source};
+use super::event::{Event, JudgeEvent, Source};
 use super::history::{Crossing, VersionIndex};
 use super::ids::{IstiodId, KindId, NodeId, PodId, ServiceId, TrueIdentity};
-use super::istio::sidecar::Sidecars;
 use super::records::{AccessClass, ExposureRecord, LayerDecision, Via};
-use crate::kernel::{EventClass, SimTime};
-
-/// Something the judge looks at.
-#[derive(Clone, Copy, Debug)]
-pub enum JudgeEvent {
-    /// A pod can send and receive, or its proxy came up.
-    Connected(PodId),
-    /// A write about an address was ordered.
-    EndpointWritten(Ipv4Addr, VersionIndex),
-    /// An identity was created.
-    IdentityWritten(VersionIndex),
-    /// A write about a Service was ordered.
-    SliceWritten(ServiceId, VersionIndex),
-    /// An Istiod made a snapshot of a Service.
-    SnapshotWritten(IstiodId, ServiceId, VersionIndex),
-    /// A pod lost its address.
-    Released(PodId, Ipv4Addr),
-    /// A reader of a node that was cut off reads again.
-    ReadsAgain(NodeId),
-    /// A pair is looked at again.
-    Recheck(u32),
-}
+use crate::kernel::{EventClass, SimDuration, SimTime};
 
 /// The decisions about one access.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,9 +128,9 @@ pub struct Judge {
 
 impl Judge {
     /// Handles an event.
-    pub fn handle(&mut self, event: JudgeEvent, sidecars: &Sidecars, ctx: &mut Ctx) {
+    pub fn handle(&mut self, event: JudgeEvent, ctx: &mut Ctx) {
         match event {
-            JudgeEvent::Connected(pod) => self.connected(pod, sidecars, ctx),
+            JudgeEvent::Connected(pod) => self.connected(pod, ctx),
             JudgeEvent::EndpointWritten(ip, index) => {
                 for number in self.live_pairs(|pair| pair.client_ip == ip) {
                     let node = self.pairs[number].server_node;
@@ -180,9 +158,9 @@ impl Judge {
                     recheck_at(number, slice_crossing(ctx.shared, node, index), ctx);
                 }
             }
-            JudgeEvent::SnapshotWritten(istiod, _, index) => {
+            JudgeEvent::SnapshotWritten(_, index, istiod) => {
                 for number in self.live_pairs(|pair| pair.via == Via::Service) {
-                    if let Some(crossing) = sidecars.crossing(self.pairs[number].client, istiod, index, ctx) {
+                    if let Some(crossing) = ctx.shared.proxy_crossing(self.pairs[number].client, istiod, index) {
                         recheck_at(number, crossing, ctx);
                     }
                 }
@@ -202,12 +180,12 @@ impl Judge {
             }
             JudgeEvent::ReadsAgain(node) => {
                 for number in self.live_pairs(|pair| pair.client_node == node || pair.server_node == node) {
-                    self.look(number, sidecars, ctx);
+                    self.look(number, ctx);
                 }
             }
             JudgeEvent::Recheck(number) => {
                 if self.live.binary_search(&(number as usize)).is_ok() {
-                    self.look(number as usize, sidecars, ctx);
+                    self.look(number as usize, ctx);
                 }
             }
         }
@@ -219,20 +197,20 @@ impl Judge {
     }
 
     /// A pod was connected, or its proxy came up or reads from another Istiod: does that open or close a window?
-    fn connected(&mut self, pod: PodId, sidecars: &Sidecars, ctx: &mut Ctx) {
+    fn connected(&mut self, pod: PodId, ctx: &mut Ctx) {
         if ctx.shared.kind(pod).exposure_client {
             for server in pods_with(ctx.shared, |kind| kind.exposure_server) {
-                self.meet(pod, server, sidecars, ctx);
+                self.meet(pod, server, ctx);
             }
         }
         if ctx.shared.kind(pod).exposure_server {
             for client in pods_with(ctx.shared, |kind| kind.exposure_client) {
-                self.meet(client, pod, sidecars, ctx);
+                self.meet(client, pod, ctx);
             }
         }
     }
 
-    fn meet(&mut self, client: PodId, server: PodId, sidecars: &Sidecars, ctx: &mut Ctx) {
+    fn meet(&mut self, client: PodId, server: PodId, ctx: &mut Ctx) {
         let (Some((client_node, client_ip)), Some((server_node, server_ip))) = (
             ctx.shared.physics.pod(client).place,
             ctx.shared.physics.pod(server).place,
@@ -241,7 +219,7 @@ impl Judge {
         };
         let known = self.live_pairs(|pair| (pair.client, pair.server) == (client, server));
         for &number in &known {
-            self.look(number, sidecars, ctx);
+            self.look(number, ctx);
         }
         if !known.is_empty() {
             return;
@@ -265,14 +243,14 @@ impl Judge {
                 window: None,
             });
             self.live.push(number);
-            self.look(number, sidecars, ctx);
+            self.look(number, ctx);
             // Writes that were ordered before the pair met may still be on their way.
-            self.recheck_pending(number, sidecars, ctx);
+            self.recheck_pending(number, ctx);
         }
     }
 
     /// What would an attempt be now? Closes the window of another class, and opens one.
-    fn look(&mut self, number: usize, sidecars: &Sidecars, ctx: &mut Ctx) {
+    fn look(&mut self, number: usize, ctx: &mut Ctx) {
         let Pair {
             client,
             client_ip,
@@ -282,12 +260,12 @@ impl Judge {
             window,
             ..
         } = self.pairs[number];
-        let class = would_be(ctx, sidecars, client, server, via);
+        let class = would_be(ctx, client, server, via);
         if window.map(|(class, _)| class) == class {
             return;
         }
         let cause = match via {
-            Via::Service if !reaches_by_service(ctx, sidecars, client, server) => "endpoint_withdrawn",
+            Via::Service if !reaches_by_service(ctx, client, server) => "endpoint_withdrawn",
             Via::Service | Via::PodIp => "entry_corrected",
         };
         self.close(number, cause, ctx);
@@ -315,7 +293,7 @@ impl Judge {
 
     /// Schedules a look for every write that one of the two nodes, or the client's chooser, has not read yet. Nothing older
     /// than the longest delay can still be on its way.
-    fn recheck_pending(&self, number: usize, sidecars: &Sidecars, ctx: &mut Ctx) {
+    fn recheck_pending(&self, number: usize, ctx: &mut Ctx) {
         let pair = self.pairs[number];
         let shared = &*ctx.shared;
         let now = ctx.now();
@@ -341,7 +319,7 @@ impl Judge {
                     .take_while(|&index| slices.version(index).time >= since);
                 crossings.extend(written.map(|index| slice_crossing(shared, pair.client_node, index)));
             }
-            crossings.extend(sidecars.crossings_since(pair.client, ctx));
+            crossings.extend(shared.proxy_crossings_since(pair.client, now));
         }
         for crossing in crossings {
             recheck_at(number, crossing, ctx);
@@ -407,9 +385,9 @@ fn pods_with(shared: &Shared, role: impl Fn(&super::blueprint::Kind) -> bool) ->
 }
 
 /// The class that an attempt would have now; nothing if it could not be made.
-fn would_be(ctx: &Ctx, sidecars: &Sidecars, client: PodId, server: PodId, via: Via) -> Option<AccessClass> {
+fn would_be(ctx: &Ctx, client: PodId, server: PodId, via: Via) -> Option<AccessClass> {
     let shared = &*ctx.shared;
-    if via == Via::Service && !reaches_by_service(ctx, sidecars, client, server) {
+    if via == Via::Service && !reaches_by_service(ctx, client, server) {
         return None;
     }
     let (_, server_ip) = shared.physics.pod(server).place?;
@@ -445,7 +423,7 @@ fn would_be(ctx: &Ctx, sidecars: &Sidecars, client: PodId, server: PodId, via: V
 }
 
 /// Whether some Service leads the client to the address of the server, whoever was meant by it.
-fn reaches_by_service(ctx: &Ctx, sidecars: &Sidecars, client: PodId, server: PodId) -> bool {
+fn reaches_by_service(ctx: &Ctx, client: PodId, server: PodId) -> bool {
     let (Some((node, _)), Some((_, ip))) = (
         ctx.shared.physics.pod(client).place,
         ctx.shared.physics.pod(server).place,
@@ -455,12 +433,67 @@ fn reaches_by_service(ctx: &Ctx, sidecars: &Sidecars, client: PodId, server: Pod
     let meshed = ctx.shared.kind(client).sidecar;
     exposed_services(ctx.shared).any(|service| {
         let backends = if meshed {
-            sidecars.backends(client, service, ctx)
+            ctx.shared.proxy_backends(client, service, ctx.now())
         } else {
             ctx.backends_at(node, service)
         };
         backends.is_some_and(|backends| backends.iter().any(|backend| backend.ip == ip))
     })
+}
+
+/// What others tell the judge. It hears only of what some pair hangs on.
+impl Ctx<'_> {
+    /// A pod can send and receive, or its proxy came up or may choose among other backends.
+    pub fn judge_looks_at(&mut self, by: Source, pod: PodId) {
+        self.tell_judge(by, JudgeEvent::Connected(pod));
+    }
+
+    /// An identity was created.
+    pub fn judge_hears_of_identity(&mut self, index: VersionIndex) {
+        if self.shared.recorder.watches_exposure() {
+            self.tell_judge(Source::ApiServer, JudgeEvent::IdentityWritten(index));
+        }
+    }
+
+    /// Exposure windows that hang on this address are looked at again when the nodes concerned have read the write.
+    pub fn judge_hears_of_endpoint(&mut self, ip: Ipv4Addr, index: VersionIndex) {
+        if self.shared.recorder.watches_address(ip) {
+            self.tell_judge(Source::ApiServer, JudgeEvent::EndpointWritten(ip, index));
+        }
+    }
+
+    /// The backends of a Service changed.
+    pub fn judge_hears_of_slice(&mut self, service: ServiceId, index: VersionIndex) {
+        if self.shared.recorder.watches_service(service) {
+            self.tell_judge(Source::ApiServer, JudgeEvent::SliceWritten(service, index));
+        }
+    }
+
+    /// An Istiod made a snapshot of a Service.
+    pub fn judge_hears_of_snapshot(&mut self, istiod: IstiodId, service: ServiceId, index: VersionIndex) {
+        if self.shared.recorder.watches_service(service) {
+            let event = JudgeEvent::SnapshotWritten(service, index, istiod);
+            self.tell_judge(Source::Istiod(istiod), event);
+        }
+    }
+
+    /// A pod lost its address.
+    pub fn address_released(&mut self, by: Source, pod: PodId, ip: Ipv4Addr) {
+        if self.shared.recorder.watches_address(ip) {
+            self.tell_judge(by, JudgeEvent::Released(pod, ip));
+        }
+    }
+
+    /// A reader of a node whose cursor was cut off reads again.
+    pub fn reads_again(&mut self, by: Source, node: NodeId) {
+        if self.shared.recorder.watches_exposure() {
+            self.tell_judge(by, JudgeEvent::ReadsAgain(node));
+        }
+    }
+
+    fn tell_judge(&mut self, by: Source, event: JudgeEvent) {
+        self.after(by, EventClass::Observe, SimDuration::ZERO, Event::Judge(event));
+    }
 }
 
 #[cfg(test)]

@@ -11,41 +11,14 @@ use smallvec::SmallVec;
 use crate::cluster::blueprint::ISTIOD_PORT;
 use crate::cluster::cilium::datapath::{Enforcement, Loss, Passage, forward};
 use crate::cluster::context::Ctx;
-use crate::cluster::event::{Event, Source};
+use crate::cluster::event::{Event, SidecarEvent, Source};
 use crate::cluster::ids::{IstiodId, PodId};
-use crate::cluster::istio::sidecar::SidecarEvent;
+use crate::cluster::istio::messages::Leg;
 use crate::cluster::objects::Backend;
 use crate::cluster::purpose::Purpose;
 use crate::cluster::records::DelayCause;
 use crate::cluster::story::{Fact, LegFact};
 use crate::kernel::{EntityKey, EventClass, SimDuration, SimTime};
-
-/// One of the two connections of a sidecar to the control plane.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Leg {
-    /// The certificate request.
-    Certificate,
-    /// The configuration stream.
-    Configuration,
-}
-
-impl Leg {
-    /// Name in a story.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Certificate => "certificate request",
-            Self::Configuration => "configuration stream",
-        }
-    }
-
-    const fn number(self) -> u64 {
-        match self {
-            Self::Certificate => 1,
-            Self::Configuration => 2,
-        }
-    }
-}
 
 /// A connect under way.
 #[derive(Clone, Copy, Debug)]
@@ -196,7 +169,7 @@ impl Dial {
 /// The key of the draws of one connection.
 #[must_use]
 pub fn dial_key(pod: PodId, leg: Leg, serial: u32, ctx: &Ctx) -> EntityKey {
-    ctx.shared.key(pod).child(200 + leg.number()).child(u64::from(serial))
+    leg.dial().of(ctx.shared.key(pod)).child(u64::from(serial))
 }
 
 /// Where a leg landed and what that cost.

@@ -4,5 +4,6 @@ pub mod certificate_leg;
 pub mod connection;
 pub mod injection;
 pub mod istiod;
+pub mod messages;
 pub mod sidecar;
 pub mod stream_leg;

@@ -3,14 +3,8 @@
 //! Belongs here: what a message is and how it is called. Does not belong here: what a reader makes of it, and the reading
 //! of histories through paths, which sends nothing (`course`).
 
-use crate::cluster::event::{Event, Source};
+use crate::cluster::event::{Source, Write};
 use crate::cluster::ids::PodId;
-use crate::cluster::istio::connection::Leg;
-use crate::cluster::istio::sidecar::Answer;
-use crate::cluster::kubelet::KubeletEvent;
-use crate::cluster::objects::Write;
-use crate::cluster::replica_set::ReplicaSetEvent;
-use crate::cluster::scheduler::SchedulerEvent;
 use crate::kernel::SimTime;
 
 /// Most messages of one run that are kept, about 64 MB.
@@ -49,50 +43,9 @@ pub const fn write_words(write: &Write) -> (&'static str, Option<PodId>) {
         Write::RemovePod(pod) => ("confirm that the pod is gone", Some(*pod)),
         Write::PublishEndpoint(endpoint) => ("publish the CiliumEndpoint", Some(endpoint.pod)),
         Write::RemoveEndpoint(endpoint) => ("remove the CiliumEndpoint", Some(endpoint.pod)),
-        Write::CreateIdentity(_, _, pod) => ("create the CiliumIdentity", Some(*pod)),
+        Write::CreateIdentity(pod, ..) => ("create the CiliumIdentity", Some(*pod)),
         Write::WriteSlice(..) => ("write the EndpointSlice", None),
         Write::SetNodeReady(_, true) => ("mark the node ready", None),
         Write::SetNodeReady(_, false) => ("mark the node not ready", None),
-    }
-}
-
-/// What the API server tells a watcher is called, and the pod that it is about.
-#[must_use]
-pub const fn watch_words(event: &Event) -> (&'static str, Option<PodId>) {
-    match event {
-        Event::Scheduler(SchedulerEvent::Created(pod)) | Event::ReplicaSet(ReplicaSetEvent::Created(_, pod)) => {
-            ("the pod was created", Some(*pod))
-        }
-        Event::Scheduler(SchedulerEvent::Removed(pod)) => ("the pod is gone", Some(*pod)),
-        Event::Scheduler(SchedulerEvent::NodeReady(..)) => ("the node's readiness changed", None),
-        Event::ReplicaSet(ReplicaSetEvent::Changed(_, pod, _)) => ("the pod changed", Some(*pod)),
-        Event::Kubelet(_, KubeletEvent::Assigned(pod)) => ("the pod was bound here", Some(*pod)),
-        Event::Kubelet(_, KubeletEvent::Deleted(pod)) => ("the pod is to be deleted", Some(*pod)),
-        Event::Deployment(_) => ("the Deployment or its pods changed", None),
-        Event::EndpointSlice(_) => ("a back end changed", None),
-        Event::Istiod(..) => ("the EndpointSlice changed", None),
-        Event::Script(_) => ("a watched pod changed", None),
-        _ => ("something changed", None),
-    }
-}
-
-/// What a sidecar's request on a leg is called.
-#[must_use]
-pub const fn request_words(leg: Leg) -> &'static str {
-    match leg {
-        Leg::Certificate => "ask for a certificate",
-        Leg::Configuration => "ask for the configuration",
-    }
-}
-
-/// What Istiod's answer on a leg is called.
-#[must_use]
-pub const fn answer_words(leg: Leg, answer: Answer) -> &'static str {
-    match (leg, answer) {
-        (Leg::Certificate, Answer::Ok) => "the certificate",
-        (Leg::Configuration, Answer::Ok) => "the configuration",
-        (_, Answer::Unauthenticated) => "Unauthenticated",
-        (_, Answer::Unavailable | Answer::NotServing) => "Unavailable",
-        (_, Answer::ResourceExhausted) => "ResourceExhausted",
     }
 }

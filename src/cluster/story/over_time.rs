@@ -10,8 +10,8 @@ use super::dossier::{CertificateRequest, Courses, StaleCourse};
 use super::{Fact, LegFact};
 use crate::cluster::cilium::ipcache::LastUpsert;
 use crate::cluster::ids::{IstiodId, NodeId, PodId};
-use crate::cluster::istio::connection::Leg;
-use crate::cluster::istio::sidecar::Answer;
+use crate::cluster::istio::messages::Answer;
+use crate::cluster::istio::messages::Leg;
 use crate::cluster::links::Party;
 use crate::kernel::SimTime;
 

@@ -7,8 +7,8 @@ use super::dossier::{
 use super::requests::syn;
 use super::{Fact, LegFact};
 use crate::cluster::ids::{IstiodId, PodId};
-use crate::cluster::istio::connection::Leg;
-use crate::cluster::istio::sidecar::Answer;
+use crate::cluster::istio::messages::Answer;
+use crate::cluster::istio::messages::Leg;
 use crate::cluster::records::{ExitCause, PHASES_TOLD, PodRecord};
 use crate::kernel::SimTime;
 
