@@ -5,16 +5,18 @@
 //! time limit. What is recorded is judged by `judge`, by the pod that held the address.
 //! **Left out**: name resolution, TLS, Envoy's retries to other hosts, reuse of connections.
 
-use super::cilium::datapath::{Enforcement, Loss, Passage, forward};
+use super::cilium::datapath::meant_for;
+use super::cilium::passage::{Loss, Passage};
 use super::context::Ctx;
 use super::event::{AccessEvent, Event, Source};
 use super::ids::{KindId, PodId, ServiceId};
-use super::judge::{self, Decisions};
+use super::intent::{Decisions, intent};
+use super::istio::mesh::{self, Asked, Attempt};
 use super::objects::Backend;
+use super::observed::{AccessFact, Fact};
 use super::purpose::Purpose;
 use super::records::{AccessClass, AccessRecord, LayerDecision, Via};
 use super::spec::{ProbeSpec, Step};
-use super::story::{AccessFact, Fact};
 use crate::kernel::{EntityKey, EventClass, SimDuration, SimTime};
 
 /// Requests, in the order in which they were sent.
@@ -85,21 +87,16 @@ impl Accesses {
         });
         let access = &mut self.accesses[number as usize];
         let state = *ctx.shared.physics.pod(client);
-        let Some((node, _)) = state.place.filter(|_| state.running && state.connected) else {
+        if state.place.is_none() || !state.running || !state.connected {
             self.finish(number, "client_not_running", ctx);
             return;
-        };
-        let meshed = ctx.shared.kind(client).sidecar;
+        }
+        let meshed = ctx.shared.kind(client).is_meshed();
         if meshed && !state.proxy_live {
             self.finish(number, "client_proxy_not_up", ctx);
             return;
         }
-        let backends = if meshed {
-            ctx.shared.proxy_backends(client, service, now)
-        } else {
-            ctx.backends_at(node, service)
-        };
-        let Some(backends) = backends.filter(|backends| !backends.is_empty()) else {
+        let Some(backends) = mesh::backends(ctx.shared, client, service, now) else {
             self.finish(number, "no_endpoint", ctx);
             return;
         };
@@ -165,17 +162,15 @@ impl Accesses {
     fn syn(&mut self, number: u32, ctx: &mut Ctx) {
         let access = &mut self.accesses[number as usize];
         let Some(backend) = access.backend else { return };
-        let port = ctx.blueprint().target_port(access.service);
-        let passage = forward(
-            ctx.shared,
-            access.client,
-            backend.ip,
-            port,
-            ctx.now(),
-            Enforcement::AsDesigned,
-        );
+        let asked = Asked {
+            port: ctx.blueprint().target_port(access.service),
+            method: &access.method,
+            path: &access.path,
+        };
+        let attempt = Attempt::at(ctx.shared, access.client, backend.ip, asked, ctx.now());
+        let passage = attempt.passage;
         ctx.note(|_| Fact::Access(number, AccessFact::Syn(passage)));
-        access.server = passage.meant_for(ctx.shared, backend.ip);
+        access.server = meant_for(passage, ctx.shared, backend.ip);
         match passage {
             Passage::Delivered(server) => {
                 let state = *ctx.shared.physics.pod(server);
@@ -184,10 +179,8 @@ impl Accesses {
                     return;
                 }
                 access.reached = true;
-                access.network = ctx.blueprint().spec.network_enforced.then_some(LayerDecision::Allow);
-                access.mesh =
-                    judge::mesh_decision(ctx.shared, access.client, server, port, &access.method, &access.path);
-                access.admitted = access.mesh != Some(LayerDecision::Deny);
+                (access.network, access.mesh) = (attempt.network, attempt.mesh);
+                access.admitted = attempt.is_admitted();
                 access.cause = if access.admitted { "answered" } else { "mesh_policy" };
                 let spec = &ctx.blueprint().spec.network;
                 let (one_way, serve) = (spec.one_way_latency, spec.request_latency);
@@ -204,11 +197,12 @@ impl Accesses {
                 access.reached |= loss
                     .reached()
                     .is_some_and(|server| ctx.shared.physics.pod(server).running);
-                (access.network, access.cause) = match loss {
-                    Loss::NoPod => (None, "no_answer"),
-                    Loss::EgressPolicy { .. } => (Some(LayerDecision::Deny), "network_egress_policy"),
-                    Loss::WireGuardPeer { .. } => (Some(LayerDecision::Deny), "wireguard_peer"),
-                    Loss::IngressPolicy { .. } => (Some(LayerDecision::Deny), "network_ingress_policy"),
+                access.network = attempt.network;
+                access.cause = match loss {
+                    Loss::NoPod => "no_answer",
+                    Loss::EgressPolicy { .. } => "network_egress_policy",
+                    Loss::WireGuardPeer { .. } => "wireguard_peer",
+                    Loss::IngressPolicy { .. } => "network_ingress_policy",
                 };
                 let network = &ctx.blueprint().spec.network;
                 let wait = network.syn_retransmit_initial * (1 << access.syns.min(20));
@@ -230,7 +224,11 @@ impl Accesses {
         let access = &mut self.accesses[number as usize];
         access.done = true;
         let shared = &*ctx.shared;
-        let port = shared.blueprint.target_port(access.service);
+        let asked = Asked {
+            port: shared.blueprint.target_port(access.service),
+            method: &access.method,
+            path: &access.path,
+        };
         // Policy is about who holds the address now, whoever was meant. If nobody does, about those behind the Service, all
         // of one kind in a Service of one workload.
         let server_kind = access
@@ -240,7 +238,7 @@ impl Accesses {
             .or_else(|| kind_behind(ctx, access.service));
         let (network_intended, mesh_intended) = server_kind
             .map_or((LayerDecision::Allow, LayerDecision::Allow), |kind| {
-                judge::intent(shared, access.client, kind, port, &access.method, &access.path)
+                intent(shared, shared.kind(access.client).identity, kind, asked)
             });
         let decisions = Decisions {
             network_intended,
@@ -290,8 +288,12 @@ fn unsent(workload: KindId, probe: &ProbeSpec, ctx: &mut Ctx) {
     let client = shared.blueprint.kind(workload);
     let (network_intended, mesh_intended) =
         kind_behind(ctx, service).map_or((LayerDecision::Allow, LayerDecision::Allow), |server| {
-            let port = shared.blueprint.target_port(service);
-            judge::intent_of(shared, client.identity, server, port, &probe.method, &probe.path)
+            let asked = Asked {
+                port: shared.blueprint.target_port(service),
+                method: &probe.method,
+                path: &probe.path,
+            };
+            intent(shared, client.identity, server, asked)
         });
     let record = AccessRecord {
         time: now,

@@ -15,8 +15,8 @@ use super::event::{Event, Source, Write};
 use super::history::{History, Inbox};
 use super::ids::{BelievedIdentity, KindId, NodeId, PodId, ReplicaSetId, ServiceId, TrueIdentity};
 use super::objects::{Backends, EndpointObject, IdentityObject, PodObject};
+use super::observed::Fact;
 use super::purpose::Purpose;
-use super::story::Fact;
 use super::subscription::{Change, Subscription, Told};
 use crate::kernel::{EventClass, SourceRank};
 

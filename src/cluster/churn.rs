@@ -5,9 +5,10 @@
 //! **Left out**: bursts, autoscaling, rollouts of real workloads, Services in front of churning pods.
 //! **Parameters**: rate, law of the lifetime, duration, number of service accounts.
 
-use super::context::{Ctx, PodMeta};
+use super::context::Ctx;
 use super::event::{ChurnEvent, Event, Source, Write};
 use super::ids::KindId;
+use super::objects::PodMeta;
 use super::purpose::{Ordinal, Purpose};
 use super::spec::{ChurnSpec, Step};
 use crate::kernel::{EntityKey, EventClass, SimTime};

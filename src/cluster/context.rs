@@ -12,38 +12,13 @@ use super::event::{Event, Source, Write};
 use super::history::{Crossing, Delay, Pace, Path, Republished, VersionIndex};
 use super::ids::{BelievedIdentity, IstiodId, KindId, NodeId, PodId, ReplicaSetId, ServiceId, TrueIdentity};
 use super::links::{Links, Party};
-use super::objects::Backends;
+use super::objects::{Backends, PodMeta, SetMeta};
+use super::observed::{Fact, Log, Message};
 use super::physics::Physics;
 use super::purpose::Purpose;
 use super::recorder::Recorder;
 use super::spec::CutMode;
-use super::story::messages::{Message, write_words};
-use super::story::{Fact, Story};
 use crate::kernel::{EntityKey, EventClass, Kernel, Law, RunKey, SimDuration, SimTime, Stream, Timer};
-
-/// What never changes about a pod once it is wished for.
-#[derive(Clone, Copy, Debug)]
-pub struct PodMeta {
-    /// Its kind.
-    pub kind: KindId,
-    /// Revision of its Deployment.
-    pub revision: u32,
-    /// Its number within its ReplicaSet.
-    pub ordinal: u32,
-    /// Its key for random streams: workload, revision and ordinal.
-    pub key: EntityKey,
-}
-
-/// A ReplicaSet: whose pods it makes, and which.
-#[derive(Clone, Debug)]
-pub struct SetMeta {
-    /// The kind of its pods.
-    pub kind: KindId,
-    /// Revision of its Deployment.
-    pub revision: u32,
-    /// Pods created and not known to be deleted, as its controller has read.
-    pub members: Vec<PodId>,
-}
 
 /// Everything that components share.
 pub struct Shared {
@@ -76,7 +51,7 @@ pub struct Shared {
     /// Calls of the component at work to others, which are made as soon as it is done.
     pub calls: Vec<Event>,
     /// The story, if somebody asked for it.
-    pub story: Option<Box<Story>>,
+    pub story: Option<Box<Log>>,
 }
 
 impl Shared {
@@ -202,6 +177,15 @@ impl Shared {
         let known = |pod: &PodId| pods.at(pod.0, seen).and_then(|version| version.value.as_ref());
         let known = self.sets[set.index()].members.iter().filter_map(known);
         known.filter(|object| object.ready && !object.deleting).count() as u32
+    }
+
+    /// The backends that a node's service proxy sends connections to at a time.
+    #[must_use]
+    pub fn backends_at(&self, node: NodeId, service: ServiceId, time: SimTime) -> Option<Backends> {
+        let slices = &self.api.slices;
+        let path = &self.service_proxies[node.index()];
+        let visible = path.visible_at(slices, &self.service_proxy_delay(), &self.run_key, time);
+        slices.at(service.0, visible)?.value.clone()
     }
 
     /// The backends of a Service that a pod's proxy sends to at a time.
@@ -342,7 +326,7 @@ impl Ctx<'_> {
         let law = self.blueprint().spec.kubernetes.api_write_latency;
         let latency = self.draw(Purpose::ApiWrite, entity, &law);
         let sent = self.now() + wait;
-        self.message(source, Source::ApiServer, sent, sent + latency, || write_words(&write));
+        self.message(source, Source::ApiServer, sent, sent + latency, || write.words());
         self.after(source, EventClass::Commit, wait + latency, Event::Commit(write));
         true
     }
@@ -364,7 +348,7 @@ impl Ctx<'_> {
         let law = self.blueprint().spec.kubernetes.api_write_latency;
         let sent = self.now() + wait;
         *latest = (sent + self.draw(Purpose::ApiWrite, entity, &law)).max(*latest);
-        self.message(source, Source::ApiServer, sent, *latest, || write_words(&write));
+        self.message(source, Source::ApiServer, sent, *latest, || write.words());
         self.at(source, EventClass::Commit, *latest, Event::Commit(write));
         true
     }
@@ -405,20 +389,6 @@ impl Ctx<'_> {
                 about,
             });
         }
-    }
-
-    /// The back ends that a node's service proxy sends connections to.
-    #[must_use]
-    pub fn backends_at(&self, node: NodeId, service: ServiceId) -> Option<Backends> {
-        let shared = &*self.shared;
-        let slices = &shared.api.slices;
-        let visible = shared.service_proxies[node.index()].visible_at(
-            slices,
-            &shared.service_proxy_delay(),
-            &shared.run_key,
-            self.now(),
-        );
-        slices.at(service.0, visible).and_then(|version| version.value.clone())
     }
 
     /// The Istiod that runs in a pod.

@@ -520,6 +520,29 @@ impl Write {
     pub const fn needs_no_answer_before(&self) -> bool {
         matches!(self, Self::CreateIdentity(..) | Self::RemoveEndpoint(_))
     }
+
+    /// What a write is called, and the pod that it is about.
+    #[must_use]
+    pub const fn words(&self) -> (&'static str, Option<PodId>) {
+        match self {
+            Self::ScaleDeployment(..) => ("scale the Deployment", None),
+            Self::RestartDeployment(_) => ("restart the Deployment", None),
+            Self::CreatePod(pod, _) => ("create the pod", Some(*pod)),
+            Self::BindPod(pod, _) => ("bind the pod", Some(*pod)),
+            Self::ReportAddress(pod, _) => ("report the pod's address", Some(*pod)),
+            Self::ReportRunning(pod, _) => ("report Running", Some(*pod)),
+            Self::ReportReady(pod, _) => ("report Ready", Some(*pod)),
+            Self::MarkNotReady(pod) => ("mark the pod not ready", Some(*pod)),
+            Self::DeletePod(pod) => ("delete the pod", Some(*pod)),
+            Self::RemovePod(pod) => ("confirm that the pod is gone", Some(*pod)),
+            Self::PublishEndpoint(endpoint) => ("publish the CiliumEndpoint", Some(endpoint.pod)),
+            Self::RemoveEndpoint(endpoint) => ("remove the CiliumEndpoint", Some(endpoint.pod)),
+            Self::CreateIdentity(pod, ..) => ("create the CiliumIdentity", Some(*pod)),
+            Self::WriteSlice(..) => ("write the EndpointSlice", None),
+            Self::SetNodeReady(_, true) => ("mark the node ready", None),
+            Self::SetNodeReady(_, false) => ("mark the node not ready", None),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -10,99 +10,15 @@
 
 use std::net::Ipv4Addr;
 
-use super::cilium::datapath::{Enforcement, Loss, Passage, forward};
+use super::cilium::passage::{Loss, Passage};
 use super::context::{Ctx, Shared};
 use super::event::{Event, JudgeEvent, Source};
 use super::history::{Crossing, VersionIndex};
-use super::ids::{IstiodId, KindId, NodeId, PodId, ServiceId, TrueIdentity};
-use super::records::{AccessClass, ExposureRecord, LayerDecision, Via};
+use super::ids::{IstiodId, KindId, NodeId, PodId, ServiceId};
+use super::intent::{Decisions, intent};
+use super::istio::mesh::{self, Asked, Attempt};
+use super::records::{AccessClass, ExposureRecord, Via};
 use crate::kernel::{EventClass, SimDuration, SimTime};
-
-/// The decisions about one access.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Decisions {
-    /// What the network's policy intends.
-    pub network_intended: LayerDecision,
-    /// What the network did, if it was asked.
-    pub network: Option<LayerDecision>,
-    /// What the mesh's policy intends.
-    pub mesh_intended: LayerDecision,
-    /// What the mesh did, if it was asked.
-    pub mesh: Option<LayerDecision>,
-    /// Whether the request was answered by the server.
-    pub admitted: bool,
-}
-
-impl Decisions {
-    /// The class of an access.
-    #[must_use]
-    pub fn class(&self) -> AccessClass {
-        use LayerDecision::{Allow, Deny};
-        let refused = self.network == Some(Deny) || self.mesh == Some(Deny);
-        let meant = self.network_intended == Allow && self.mesh_intended == Allow;
-        match (self.admitted, refused, meant) {
-            (true, _, true) => AccessClass::Allowed,
-            (true, _, false) => AccessClass::Unauthorized,
-            (false, false, _) => AccessClass::Unreachable,
-            (false, true, true) => AccessClass::WronglyDenied,
-            (false, true, false) if self.network_intended == Deny && self.network == Some(Allow) => {
-                AccessClass::NetworkBypassed
-            }
-            (false, true, false) if self.mesh_intended == Deny && self.mesh == Some(Allow) => AccessClass::MeshBypassed,
-            (false, true, false) => AccessClass::Denied,
-        }
-    }
-}
-
-/// What is intended for a request: policies of all layers on true identities.
-#[must_use]
-pub fn intent(
-    shared: &Shared,
-    client: PodId,
-    server: KindId,
-    port: u16,
-    method: &str,
-    path: &str,
-) -> (LayerDecision, LayerDecision) {
-    intent_of(shared, shared.kind(client).identity, server, port, method, path)
-}
-
-/// What is intended for a request of a client with this true identity.
-#[must_use]
-pub fn intent_of(
-    shared: &Shared,
-    from: TrueIdentity,
-    server: KindId,
-    port: u16,
-    method: &str,
-    path: &str,
-) -> (LayerDecision, LayerDecision) {
-    let to = shared.blueprint.kind(server).identity;
-    (
-        shared.blueprint.network_intent(from, to, port),
-        shared.blueprint.mesh_intent(from, to, port, method, path),
-    )
-}
-
-/// What the mesh says to a request at a server, if the design has it enforced there. The certificate that a client with a
-/// sidecar presents names its true identity: Istiod has checked its token.
-#[must_use]
-pub fn mesh_decision(
-    shared: &Shared,
-    client: PodId,
-    server: PodId,
-    port: u16,
-    method: &str,
-    path: &str,
-) -> Option<LayerDecision> {
-    let blueprint = &shared.blueprint;
-    if !blueprint.spec.mesh_enforced || !shared.kind(server).sidecar {
-        return None;
-    }
-    let principal = shared.kind(client).sidecar.then(|| shared.kind(client).identity);
-    let verdict = blueprint.mesh_verdict(principal, shared.kind(server).identity, port, method, path);
-    Some(verdict.decision.into())
-}
 
 /// A client and a server that are both connected, and how the one finds the other.
 #[derive(Clone, Copy, Debug)]
@@ -391,32 +307,28 @@ fn would_be(ctx: &Ctx, client: PodId, server: PodId, via: Via) -> Option<AccessC
         return None;
     }
     let (_, server_ip) = shared.physics.pod(server).place?;
-    let port = shared.blueprint.spec.measures.exposure_port;
     let (method, path) = shared
         .blueprint
         .last_probe()
         .map_or(("GET", "/"), |probe| (&probe.method, &probe.path));
-    let network = match forward(shared, client, server_ip, port, ctx.now(), Enforcement::AsDesigned) {
-        Passage::Delivered(_) => shared.blueprint.spec.network_enforced.then_some(LayerDecision::Allow),
-        Passage::Lost(Loss::NoPod) => return None,
-        Passage::Lost(_) => Some(LayerDecision::Deny),
+    let asked = Asked {
+        port: shared.blueprint.spec.measures.exposure_port,
+        method,
+        path,
     };
-    let refused = network == Some(LayerDecision::Deny);
-    let mesh = if refused {
-        None
-    } else {
-        mesh_decision(shared, client, server, port, method, path)
-    };
-    let (network_intended, mesh_intended) =
-        intent(shared, client, shared.pods[server.index()].kind, port, method, path);
-    let admitted = !refused && mesh != Some(LayerDecision::Deny);
+    let attempt = Attempt::at(shared, client, server_ip, asked, ctx.now());
+    if attempt.passage == Passage::Lost(Loss::NoPod) {
+        return None;
+    }
+    let kind = shared.pods[server.index()].kind;
+    let (network_intended, mesh_intended) = intent(shared, shared.kind(client).identity, kind, asked);
     Some(
         Decisions {
             network_intended,
-            network,
+            network: attempt.network,
             mesh_intended,
-            mesh,
-            admitted,
+            mesh: attempt.mesh,
+            admitted: attempt.is_admitted(),
         }
         .class(),
     )
@@ -424,19 +336,11 @@ fn would_be(ctx: &Ctx, client: PodId, server: PodId, via: Via) -> Option<AccessC
 
 /// Whether some Service leads the client to the address of the server, whoever was meant by it.
 fn reaches_by_service(ctx: &Ctx, client: PodId, server: PodId) -> bool {
-    let (Some((node, _)), Some((_, ip))) = (
-        ctx.shared.physics.pod(client).place,
-        ctx.shared.physics.pod(server).place,
-    ) else {
+    let Some((_, ip)) = ctx.shared.physics.pod(server).place else {
         return false;
     };
-    let meshed = ctx.shared.kind(client).sidecar;
     exposed_services(ctx.shared).any(|service| {
-        let backends = if meshed {
-            ctx.shared.proxy_backends(client, service, ctx.now())
-        } else {
-            ctx.backends_at(node, service)
-        };
+        let backends = mesh::backends(ctx.shared, client, service, ctx.now());
         backends.is_some_and(|backends| backends.iter().any(|backend| backend.ip == ip))
     })
 }
@@ -493,58 +397,5 @@ impl Ctx<'_> {
 
     fn tell_judge(&mut self, by: Source, event: JudgeEvent) {
         self.after(by, EventClass::Observe, SimDuration::ZERO, Event::Judge(event));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use LayerDecision::{Allow, Deny};
-
-    fn class(
-        network_intended: LayerDecision,
-        network: Option<LayerDecision>,
-        mesh_intended: LayerDecision,
-        mesh: Option<LayerDecision>,
-        admitted: bool,
-    ) -> AccessClass {
-        Decisions {
-            network_intended,
-            network,
-            mesh_intended,
-            mesh,
-            admitted,
-        }
-        .class()
-    }
-
-    #[test]
-    fn classes_follow_their_table() {
-        assert_eq!(
-            class(Allow, Some(Allow), Allow, Some(Allow), true),
-            AccessClass::Allowed
-        );
-        assert_eq!(class(Deny, Some(Deny), Deny, None, false), AccessClass::Denied);
-        assert_eq!(class(Deny, Some(Allow), Deny, None, true), AccessClass::Unauthorized);
-        assert_eq!(
-            class(Deny, Some(Allow), Deny, Some(Deny), false),
-            AccessClass::NetworkBypassed
-        );
-        assert_eq!(
-            class(Allow, Some(Deny), Deny, Some(Allow), false),
-            AccessClass::MeshBypassed
-        );
-        assert_eq!(class(Allow, Some(Deny), Allow, None, false), AccessClass::WronglyDenied);
-        assert_eq!(class(Deny, None, Deny, None, false), AccessClass::Unreachable);
-    }
-
-    #[test]
-    fn a_mesh_that_stands_alone_denies_and_bypasses_nothing() {
-        assert_eq!(class(Deny, None, Deny, Some(Deny), false), AccessClass::Denied);
-    }
-
-    #[test]
-    fn a_layer_without_a_policy_for_it_cannot_make_an_access_meant() {
-        assert_eq!(class(Allow, Some(Allow), Deny, None, true), AccessClass::Unauthorized);
     }
 }

@@ -16,9 +16,9 @@ use super::kubelet_client::{KubeletClients, Status};
 use super::links::Party;
 use super::node_cores::NodeCores;
 use super::objects::PodObject;
+use super::observed::{Fact, KubeletCalls};
 use super::purpose::Purpose;
 use super::records::DelayCause;
-use super::story::{Fact, KubeletCalls};
 use super::subscription::{Change, Subscription, Told};
 use crate::cluster::blueprint::Role;
 use crate::kernel::{EventClass, SimDuration, SimTime};
@@ -159,7 +159,7 @@ impl Kubelets {
 
     fn is_ready(&self, pod: PodId, ctx: &Ctx) -> bool {
         let physics = ctx.shared.physics.pod(pod);
-        physics.running && (physics.proxy_live || !ctx.shared.kind(pod).sidecar)
+        physics.running && (physics.proxy_live || !ctx.shared.kind(pod).has_sidecar())
     }
 
     fn assigned(&mut self, node: NodeId, pod: PodId, ctx: &mut Ctx) {
@@ -181,7 +181,7 @@ impl Kubelets {
 
     /// Each service account token that is mounted into a pod is a call of its own, one per audience.
     fn set_up(&mut self, node: NodeId, pod: PodId, ctx: &mut Ctx) {
-        let tokens = 1 + u32::from(ctx.shared.kind(pod).sidecar);
+        let tokens = 1 + u32::from(ctx.shared.kind(pod).has_sidecar());
         let wait = self.clients.request_tokens(node, tokens, ctx);
         ctx.shared.recorder.delay(pod, DelayCause::KubeletApi, wait);
         if wait.as_nanos() > 0 {
@@ -239,7 +239,7 @@ impl Kubelets {
         self.worker(pod).stage = Stage::Networked;
         ctx.shared.recorder.network_ready(pod, ctx.kernel.now());
         ctx.judge_looks_at(Source::Kubelet(node), pod);
-        if !ctx.shared.kind(pod).sidecar {
+        if !ctx.shared.kind(pod).has_sidecar() {
             self.start_containers(node, pod, ctx);
             return;
         }
@@ -262,7 +262,7 @@ impl Kubelets {
 
     fn start_containers(&mut self, node: NodeId, pod: PodId, ctx: &mut Ctx) {
         let kind = ctx.shared.kind(pod);
-        let containers = kind.containers + u32::from(kind.sidecar);
+        let containers = kind.containers + u32::from(kind.has_sidecar());
         let law = ctx.blueprint().spec.kubernetes.container_start_latency;
         let mut starts = ctx.stream(Purpose::ContainerStart, ctx.shared.key(pod));
         let latency = (0..containers).fold(SimDuration::ZERO, |sum, _| sum + starts.duration(&law));
@@ -286,7 +286,7 @@ impl Kubelets {
             Event::Kubelet(node, KubeletEvent::ReportRunning(pod)),
         );
         let kind = ctx.shared.kind(pod);
-        let (sidecar, role) = (kind.sidecar, kind.role);
+        let (sidecar, role) = (kind.has_sidecar(), kind.role);
         if sidecar {
             ctx.start_sidecar(node, pod);
         }
@@ -310,7 +310,7 @@ impl Kubelets {
         let probed = worker.probed;
         let kind = ctx.shared.kind(pod);
         // Containers without a readiness probe are ready as soon as they run.
-        let ready = probed || !kind.sidecar && kind.role != Role::Istiod;
+        let ready = probed || !kind.has_sidecar() && kind.role != Role::Istiod;
         let status = if ready { Status::Ready } else { Status::Running };
         self.clients.report(node, pod, status, ctx);
     }

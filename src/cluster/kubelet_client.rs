@@ -17,10 +17,9 @@ use super::context::Ctx;
 use super::event::{Event, KubeletEvent, Source, Write};
 use super::ids::{NodeId, PodId};
 use super::links::Party;
+use super::observed::{Fact, KubeletCalls};
 use super::purpose::{Ordinal, Purpose};
 use super::records::DelayCause;
-use super::story::messages::write_words;
-use super::story::{Fact, KubeletCalls};
 use super::token_bucket::TokenBucket;
 use crate::kernel::{EventClass, SimDuration, SimTime};
 
@@ -252,7 +251,7 @@ impl Client {
             if let Write::ReportReady(..) = write {
                 self.account(sync, answered, calls, ctx);
             }
-            ctx.message(source, Source::ApiServer, sent, answered, || write_words(&write));
+            ctx.message(source, Source::ApiServer, sent, answered, || write.words());
             ctx.at(source, EventClass::Commit, answered, Event::Commit(write));
         }
         let event = Event::Kubelet(node, KubeletEvent::ApiAnswered);

@@ -14,9 +14,9 @@ use super::context::Ctx;
 use super::event::{Event, NodeLifecycleEvent, Source, Write};
 use super::ids::NodeId;
 use super::links::Party;
+use super::observed::Fact;
 use super::purpose::{Ordinal, Purpose};
 use super::spec::CutMode;
-use super::story::Fact;
 use crate::kernel::{EntityKey, EventClass, SimDuration, SimTime, Timer};
 
 /// The controller's state: only of nodes whose link was ever cut.

@@ -1,9 +1,11 @@
-//! Objects of the API: what is written into the histories. The writes themselves stand in `event`.
+//! Objects of the API: what is written into the histories, and what pods and ReplicaSets are from the beginning. The writes
+//! themselves stand in `event`.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use super::ids::{BelievedIdentity, NodeId, PodId, TrueIdentity};
+use super::ids::{BelievedIdentity, KindId, NodeId, PodId, TrueIdentity};
+use crate::kernel::EntityKey;
 
 /// A pod as the API server has it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,3 +55,27 @@ pub struct Backend {
 
 /// The ready back ends of one Service: an EndpointSlice.
 pub type Backends = Arc<[Backend]>;
+
+/// What never changes about a pod once it is wished for.
+#[derive(Clone, Copy, Debug)]
+pub struct PodMeta {
+    /// Its kind.
+    pub kind: KindId,
+    /// Revision of its Deployment.
+    pub revision: u32,
+    /// Its number within its ReplicaSet.
+    pub ordinal: u32,
+    /// Its key for random streams: workload, revision and ordinal.
+    pub key: EntityKey,
+}
+
+/// A ReplicaSet: whose pods it makes, and which.
+#[derive(Clone, Debug)]
+pub struct SetMeta {
+    /// The kind of its pods.
+    pub kind: KindId,
+    /// Revision of its Deployment.
+    pub revision: u32,
+    /// Pods created and not known to be deleted, as its controller has read.
+    pub members: Vec<PodId>,
+}

@@ -10,9 +10,10 @@
 use std::collections::VecDeque;
 
 use super::api_server::ApiServer;
-use super::context::{Ctx, PodMeta};
+use super::context::Ctx;
 use super::event::{Event, ReplicaSetEvent, Source, Write};
 use super::ids::{NodeId, PodId, ReplicaSetId};
+use super::objects::PodMeta;
 use super::objects::PodObject;
 use super::purpose::{Ordinal, Purpose};
 use super::subscription::{Change, Subscription, Told};

@@ -11,9 +11,9 @@ use super::blueprint::Blueprint;
 use super::context::Ctx;
 use super::event::{Event, ScriptEvent, Source, Write};
 use super::ids::{FaultId, KindId, PodId, ServiceId};
+use super::observed::{Fact, ScriptFact};
 use super::purpose::Purpose;
 use super::spec::{Look, ProbeFrom, ProbeSpec, Step};
-use super::story::{Fact, ScriptFact};
 use super::subscription::{Subscription, Told};
 use crate::kernel::{EntityKey, EventClass, SimDuration, SimTime, Timer};
 

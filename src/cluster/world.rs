@@ -26,6 +26,7 @@ use super::judge::Judge;
 use super::kubelet::{self, Kubelets};
 use super::links::Links;
 use super::node_lifecycle::NodeLifecycle;
+use super::observed::Log;
 use super::physics::Physics;
 use super::recorder::Recorder;
 use super::records::{Outcome, RunRecord};
@@ -33,7 +34,7 @@ use super::replica_set::{self, ReplicaSets};
 use super::scheduler::{self, Scheduler};
 use super::script::{self, Script};
 use super::spec::{ProbeSpec, Step, TieRule, WorldSpec};
-use super::story::{Story, told};
+use super::story::told;
 use super::subscription::Subscription;
 use crate::kernel::{
     DrawLog, Kernel, Limits, Model, Moment, Observer, RunFailure, RunKey, SimTime, TieKey, TieOrder, Trace, run,
@@ -108,7 +109,7 @@ impl Observer<World> for Watching<'_> {
 pub fn simulate(blueprint: &SharedBlueprint, id: RunId, faults: FaultHandler, story: bool) -> Outcome {
     let trace = if story { Trace::on() } else { Trace::off() };
     let mut world = World::new(blueprint, run_key(id), faults);
-    world.shared.story = story.then(Box::<Story>::default);
+    world.shared.story = story.then(Box::<Log>::default);
     whole_run(world, kernel(&blueprint.spec, id, trace), run)
 }
 

@@ -14,8 +14,8 @@ use crate::cluster::context::Ctx;
 use crate::cluster::event::Source;
 use crate::cluster::ids::{IstiodId, KindId, NodeId};
 use crate::cluster::links::{Change, Party};
+use crate::cluster::observed::Fact;
 use crate::cluster::spec::{CutParty, CutTarget, FaultSpec};
-use crate::cluster::story::Fact;
 
 /// Starts or ends a cut; gives the number of parties whose links were whole before.
 pub fn act(spec: &FaultSpec, starts: bool, ctx: &mut Ctx) -> u32 {

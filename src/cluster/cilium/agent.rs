@@ -18,9 +18,9 @@ use crate::cluster::ids::{NodeId, PodId, TrueIdentity};
 use crate::cluster::ipam::Ipam;
 use crate::cluster::links::Party;
 use crate::cluster::objects::EndpointObject;
+use crate::cluster::observed::Fact;
 use crate::cluster::purpose::{Ordinal, Purpose};
 use crate::cluster::records::DelayCause;
-use crate::cluster::story::Fact;
 use crate::cluster::token_bucket::TokenBucket;
 use crate::kernel::{EventClass, RunKey, SimDuration, SimTime, Timer};
 

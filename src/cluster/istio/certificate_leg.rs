@@ -12,14 +12,15 @@
 
 use smallvec::SmallVec;
 
-use super::connection::{Connection, Dial, LegHistory, Syn};
+use super::connection::{Connection, Dial, Syn};
+use super::leg_history::LegHistory;
 use super::messages::{Answer, Caller, Leg};
 use crate::cluster::context::Ctx;
 use crate::cluster::event::{Event, SidecarEvent, Source};
 use crate::cluster::ids::PodId;
+use crate::cluster::observed::{Fact, LegFact, Wait};
 use crate::cluster::purpose::{Ordinal, Purpose};
 use crate::cluster::records::DelayCause;
-use crate::cluster::story::{Fact, LegFact, Wait};
 use crate::kernel::{EventClass, SimDuration, SimTime};
 
 #[derive(Clone, Copy, Debug)]

@@ -15,9 +15,9 @@ use crate::cluster::context::Ctx;
 use crate::cluster::event::{AdmissionEvent, Event, Source, Write};
 use crate::cluster::ids::{IstiodId, NodeId, PodId, ReplicaSetId};
 use crate::cluster::links::Party;
+use crate::cluster::observed::Fact;
 use crate::cluster::purpose::{Ordinal, Purpose};
 use crate::cluster::spec::CutMode;
-use crate::cluster::story::Fact;
 use crate::kernel::{EntityKey, EventClass, SimDuration, SimTime, Timer};
 
 /// The API server's side of admission.
@@ -122,7 +122,7 @@ impl Admission {
         let backends = ctx
             .blueprint()
             .istiod_service
-            .and_then(|service| ctx.backends_at(NodeId(0), service))
+            .and_then(|service| ctx.shared.backends_at(NodeId(0), service, ctx.now()))
             .filter(|backends| !backends.is_empty());
         let Some(backends) = backends else {
             refused(key, AdmissionEvent::Refused(number), ctx);
@@ -288,7 +288,7 @@ impl Ctx<'_> {
         }
         creations[pod.index()] += 1;
         let key = creation_key(pod, Ordinal::CREATION, self);
-        if !self.shared.kind(pod).sidecar {
+        if !self.shared.kind(pod).has_sidecar() {
             self.write(Source::ApiServer, None, key, Write::CreatePod(pod, owner));
             return;
         }

@@ -14,8 +14,8 @@ use crate::cluster::context::Ctx;
 use crate::cluster::event::{Event, SidecarEvent, Source};
 use crate::cluster::history::Path;
 use crate::cluster::ids::{IstiodId, NodeId, PodId};
+use crate::cluster::observed::{Fact, LegFact};
 use crate::cluster::purpose::{Ordinal, Purpose};
-use crate::cluster::story::{Fact, LegFact};
 use crate::kernel::{EventClass, SimDuration};
 
 /// All sidecars.

@@ -5,14 +5,15 @@
 //! **Left out**: what the configuration says, apart from the back ends of Services.
 //! **Parameters**: `connect_timeout`, `envoy_backoff_*`, `connection_age*`. Source: `istio.md` sections 1 and 4.
 
-use super::connection::{Connection, Dial, LegHistory, Syn};
+use super::connection::{Connection, Dial, Syn};
+use super::leg_history::LegHistory;
 use super::messages::{Answer, Leg};
 use crate::cluster::context::Ctx;
 use crate::cluster::event::{Event, SidecarEvent, Source};
 use crate::cluster::ids::PodId;
+use crate::cluster::observed::{Fact, LegFact, Wait};
 use crate::cluster::purpose::{Ordinal, Purpose};
 use crate::cluster::records::DelayCause;
-use crate::cluster::story::{Fact, LegFact, Wait};
 use crate::kernel::EventClass;
 
 #[derive(Clone, Copy, Debug, Default)]
