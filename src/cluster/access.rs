@@ -5,30 +5,19 @@
 //! time limit. What is recorded is judged by `judge`, by the pod that held the address.
 //! **Left out**: name resolution, TLS, Envoy's retries to other hosts, reuse of connections.
 
-use super::cilium::datapath::{Enforcement, Loss, Passage, forward};
+use super::cilium::datapath::meant_for;
+use super::cilium::passage::{Loss, Passage};
 use super::context::Ctx;
-use super::event::{Event, Source};
+use super::event::{AccessEvent, Event, Source};
 use super::ids::{KindId, PodId, ServiceId};
-use super::istio::sidecar::Sidecars;
-use super::judge::{self, Decisions};
+use super::intent::{Decisions, intent};
+use super::istio::mesh::{self, Asked, Attempt};
 use super::objects::Backend;
+use super::observed::{AccessFact, Fact};
 use super::purpose::Purpose;
 use super::records::{AccessClass, AccessRecord, LayerDecision, Via};
-use super::script::ScriptEvent;
-use super::spec::ProbeSpec;
-use super::story::{AccessFact, Fact};
+use super::spec::{ProbeSpec, Step};
 use crate::kernel::{EntityKey, EventClass, SimDuration, SimTime};
-
-/// Something that happens to a request under way.
-#[derive(Clone, Copy, Debug)]
-pub enum AccessEvent {
-    /// The SYN is sent again.
-    Syn,
-    /// The connection stands and the request was served or refused.
-    Answered,
-    /// The client's time limit is over.
-    TimedOut,
-}
 
 /// Requests, in the order in which they were sent.
 #[derive(Debug, Default)]
@@ -59,9 +48,13 @@ struct Access {
 }
 
 impl Accesses {
-    /// Sends a request, whose draws `key` addresses. The script hears of its end.
-    pub fn send(&mut self, client: PodId, probe: &ProbeSpec, key: EntityKey, sidecars: &Sidecars, ctx: &mut Ctx) {
-        let number = self.accesses.len() as u32;
+    /// Sends the request of a step of the script, whose draws `key` addresses. The script hears of its end.
+    fn send(&mut self, number: u32, client: PodId, probe: &ProbeSpec, key: EntityKey, ctx: &mut Ctx) {
+        assert_eq!(
+            number as usize,
+            self.accesses.len(),
+            "requests are numbered as they are sent"
+        );
         let now = ctx.now();
         let service = ServiceId(probe.to as u32);
         self.accesses.push(Access {
@@ -94,21 +87,16 @@ impl Accesses {
         });
         let access = &mut self.accesses[number as usize];
         let state = *ctx.shared.physics.pod(client);
-        let Some((node, _)) = state.place.filter(|_| state.running && state.connected) else {
+        if state.place.is_none() || !state.running || !state.connected {
             self.finish(number, "client_not_running", ctx);
             return;
-        };
-        let meshed = ctx.shared.kind(client).sidecar;
+        }
+        let meshed = ctx.shared.kind(client).is_meshed();
         if meshed && !state.proxy_live {
             self.finish(number, "client_proxy_not_up", ctx);
             return;
         }
-        let backends = if meshed {
-            sidecars.backends(client, service, ctx)
-        } else {
-            ctx.backends_at(node, service)
-        };
-        let Some(backends) = backends.filter(|backends| !backends.is_empty()) else {
+        let Some(backends) = mesh::backends(ctx.shared, client, service, now) else {
             self.finish(number, "no_endpoint", ctx);
             return;
         };
@@ -119,9 +107,9 @@ impl Accesses {
         };
         let choice = ctx.stream(purpose, access.key).below(backends.len() as u64) as usize;
         access.backend = Some(backends[choice]);
-        ctx.note(|_| {
+        ctx.note(|shared| {
             let chosen = AccessFact::Chosen {
-                istiod: sidecars.followed_by(client).filter(|_| meshed),
+                istiod: shared.followed_by(client).filter(|_| meshed),
                 backend: backends[choice],
                 candidates: backends,
             };
@@ -139,10 +127,21 @@ impl Accesses {
 
     /// Handles an event of a request.
     pub fn handle(&mut self, number: u32, event: AccessEvent, ctx: &mut Ctx) {
+        let blueprint = ctx.shared.blueprint.clone();
+        let probe = |step: u32| match &blueprint.spec.script[step as usize] {
+            Step::Probe(probe) => probe,
+            other => unreachable!("{other:?} sends no request"),
+        };
+        match event {
+            AccessEvent::Send(client, step, key) => return self.send(number, client, probe(step), key, ctx),
+            AccessEvent::Unsent(kind, step) => return unsent(kind, probe(step), ctx),
+            AccessEvent::Syn | AccessEvent::Answered | AccessEvent::TimedOut => {}
+        }
         if self.accesses[number as usize].done {
             return;
         }
         match event {
+            AccessEvent::Send(..) | AccessEvent::Unsent(..) => {}
             AccessEvent::Syn => self.syn(number, ctx),
             AccessEvent::Answered => {
                 let cause = self.accesses[number as usize].cause;
@@ -163,17 +162,15 @@ impl Accesses {
     fn syn(&mut self, number: u32, ctx: &mut Ctx) {
         let access = &mut self.accesses[number as usize];
         let Some(backend) = access.backend else { return };
-        let port = ctx.blueprint().target_port(access.service);
-        let passage = forward(
-            ctx.shared,
-            access.client,
-            backend.ip,
-            port,
-            ctx.now(),
-            Enforcement::AsDesigned,
-        );
+        let asked = Asked {
+            port: ctx.blueprint().target_port(access.service),
+            method: &access.method,
+            path: &access.path,
+        };
+        let attempt = Attempt::at(ctx.shared, access.client, backend.ip, asked, ctx.now());
+        let passage = attempt.passage;
         ctx.note(|_| Fact::Access(number, AccessFact::Syn(passage)));
-        access.server = passage.meant_for(ctx.shared, backend.ip);
+        access.server = meant_for(passage, ctx.shared, backend.ip);
         match passage {
             Passage::Delivered(server) => {
                 let state = *ctx.shared.physics.pod(server);
@@ -182,10 +179,8 @@ impl Accesses {
                     return;
                 }
                 access.reached = true;
-                access.network = ctx.blueprint().spec.network_enforced.then_some(LayerDecision::Allow);
-                access.mesh =
-                    judge::mesh_decision(ctx.shared, access.client, server, port, &access.method, &access.path);
-                access.admitted = access.mesh != Some(LayerDecision::Deny);
+                (access.network, access.mesh) = (attempt.network, attempt.mesh);
+                access.admitted = attempt.is_admitted();
                 access.cause = if access.admitted { "answered" } else { "mesh_policy" };
                 let spec = &ctx.blueprint().spec.network;
                 let (one_way, serve) = (spec.one_way_latency, spec.request_latency);
@@ -202,11 +197,12 @@ impl Accesses {
                 access.reached |= loss
                     .reached()
                     .is_some_and(|server| ctx.shared.physics.pod(server).running);
-                (access.network, access.cause) = match loss {
-                    Loss::NoPod => (None, "no_answer"),
-                    Loss::EgressPolicy { .. } => (Some(LayerDecision::Deny), "network_egress_policy"),
-                    Loss::WireGuardPeer { .. } => (Some(LayerDecision::Deny), "wireguard_peer"),
-                    Loss::IngressPolicy { .. } => (Some(LayerDecision::Deny), "network_ingress_policy"),
+                access.network = attempt.network;
+                access.cause = match loss {
+                    Loss::NoPod => "no_answer",
+                    Loss::EgressPolicy { .. } => "network_egress_policy",
+                    Loss::WireGuardPeer { .. } => "wireguard_peer",
+                    Loss::IngressPolicy { .. } => "network_ingress_policy",
                 };
                 let network = &ctx.blueprint().spec.network;
                 let wait = network.syn_retransmit_initial * (1 << access.syns.min(20));
@@ -228,7 +224,11 @@ impl Accesses {
         let access = &mut self.accesses[number as usize];
         access.done = true;
         let shared = &*ctx.shared;
-        let port = shared.blueprint.target_port(access.service);
+        let asked = Asked {
+            port: shared.blueprint.target_port(access.service),
+            method: &access.method,
+            path: &access.path,
+        };
         // Policy is about who holds the address now, whoever was meant. If nobody does, about those behind the Service, all
         // of one kind in a Service of one workload.
         let server_kind = access
@@ -238,7 +238,7 @@ impl Accesses {
             .or_else(|| kind_behind(ctx, access.service));
         let (network_intended, mesh_intended) = server_kind
             .map_or((LayerDecision::Allow, LayerDecision::Allow), |kind| {
-                judge::intent(shared, access.client, kind, port, &access.method, &access.path)
+                intent(shared, shared.kind(access.client).identity, kind, asked)
             });
         let decisions = Decisions {
             network_intended,
@@ -277,60 +277,55 @@ impl Accesses {
         ctx.note(|shared| Fact::Access(number, AccessFact::Ended(shared.recorder.accesses.len() as u32)));
         ctx.shared.recorder.accesses.push(record);
         let not_up = class == AccessClass::Unreachable && matches!(cause, "client_not_running" | "client_proxy_not_up");
-        done(not_up, ctx);
+        ctx.probe_done(not_up);
     }
+}
 
-    /// A request that cannot be sent because no pod of its workload is ready. The script hears of its end.
-    pub fn unsent(&mut self, workload: KindId, probe: &ProbeSpec, ctx: &mut Ctx) {
-        let (now, service) = (ctx.now(), ServiceId(probe.to as u32));
-        let shared = &*ctx.shared;
-        let client = shared.blueprint.kind(workload);
-        let (network_intended, mesh_intended) =
-            kind_behind(ctx, service).map_or((LayerDecision::Allow, LayerDecision::Allow), |server| {
-                let port = shared.blueprint.target_port(service);
-                judge::intent_of(shared, client.identity, server, port, &probe.method, &probe.path)
-            });
-        let record = AccessRecord {
-            time: now,
-            after_cut: shared.recorder.run.cut.is_some(),
-            client: String::new(),
-            client_workload: client.name.clone(),
-            server: shared.blueprint.service_name(service).to_owned(),
-            via: Via::Service,
-            client_ip: None,
-            reused_ip: false,
-            reached: false,
-            reached_workload: None,
-            network_intended,
-            network_decided: None,
-            mesh_intended,
-            mesh_decided: None,
-            class: AccessClass::Unreachable,
-            cause: NO_READY_CLIENT.to_owned(),
-            latency: SimDuration::ZERO,
-        };
-        ctx.tell("client", |_| {
-            format!(
-                "{} has no ready pod to call {} from",
-                record.client_workload, record.server
-            )
+/// A request that cannot be sent because no pod of its workload is ready. The script hears of its end.
+fn unsent(workload: KindId, probe: &ProbeSpec, ctx: &mut Ctx) {
+    let (now, service) = (ctx.now(), ServiceId(probe.to as u32));
+    let shared = &*ctx.shared;
+    let client = shared.blueprint.kind(workload);
+    let (network_intended, mesh_intended) =
+        kind_behind(ctx, service).map_or((LayerDecision::Allow, LayerDecision::Allow), |server| {
+            let asked = Asked {
+                port: shared.blueprint.target_port(service),
+                method: &probe.method,
+                path: &probe.path,
+            };
+            intent(shared, client.identity, server, asked)
         });
-        ctx.shared.recorder.accesses.push(record);
-        done(true, ctx);
-    }
+    let record = AccessRecord {
+        time: now,
+        after_cut: shared.recorder.run.cut.is_some(),
+        client: String::new(),
+        client_workload: client.name.clone(),
+        server: shared.blueprint.service_name(service).to_owned(),
+        via: Via::Service,
+        client_ip: None,
+        reused_ip: false,
+        reached: false,
+        reached_workload: None,
+        network_intended,
+        network_decided: None,
+        mesh_intended,
+        mesh_decided: None,
+        class: AccessClass::Unreachable,
+        cause: NO_READY_CLIENT.to_owned(),
+        latency: SimDuration::ZERO,
+    };
+    ctx.tell("client", |_| {
+        format!(
+            "{} has no ready pod to call {} from",
+            record.client_workload, record.server
+        )
+    });
+    ctx.shared.recorder.accesses.push(record);
+    ctx.probe_done(true);
 }
 
 /// Cause of a request that no pod could send.
 pub const NO_READY_CLIENT: &str = "no_ready_client";
-
-fn done(not_up: bool, ctx: &mut Ctx) {
-    ctx.after(
-        Source::Access,
-        EventClass::Script,
-        SimDuration::ZERO,
-        Event::Script(ScriptEvent::ProbeDone { not_up }),
-    );
-}
 
 fn kind_behind(ctx: &Ctx, service: ServiceId) -> Option<KindId> {
     ctx.blueprint()
@@ -338,4 +333,17 @@ fn kind_behind(ctx: &Ctx, service: ServiceId) -> Option<KindId> {
         .iter()
         .position(|kind| kind.services.contains(&service))
         .map(|index| KindId(index as u32))
+}
+
+/// What the script tells the client.
+impl Ctx<'_> {
+    /// A pod sends the request of a step; it is the `number`th of the run.
+    pub fn send_request(&mut self, number: u32, client: PodId, step: u32, key: EntityKey) {
+        self.call(Event::Access(number, AccessEvent::Send(client, step, key)));
+    }
+
+    /// No pod of a kind is ready to send the request of a step.
+    pub fn request_unsent(&mut self, kind: KindId, step: u32) {
+        self.call(Event::Access(0, AccessEvent::Unsent(kind, step)));
+    }
 }

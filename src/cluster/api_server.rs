@@ -10,37 +10,15 @@
 use rustc_hash::FxHashMap;
 
 use super::blueprint::Blueprint;
-use super::cilium::agent::AgentEvent;
 use super::context::Ctx;
-use super::deployment::DeploymentEvent;
-use super::endpoint_slice::EndpointSliceEvent;
-use super::event::{Event, Source};
-use super::history::{Delay, History, Inbox, VersionIndex};
-use super::ids::{BelievedIdentity, IstiodId, KindId, NodeId, PodId, ReplicaSetId, ServiceId, TrueIdentity};
-use super::istio::istiod::IstiodEvent;
-use super::judge::JudgeEvent;
-use super::kubelet::KubeletEvent;
-use super::links::Party;
-use super::objects::{Backends, EndpointObject, IdentityObject, PodObject, Write};
+use super::event::{Event, Source, Write};
+use super::history::{History, Inbox};
+use super::ids::{BelievedIdentity, KindId, NodeId, PodId, ReplicaSetId, ServiceId, TrueIdentity};
+use super::objects::{Backends, EndpointObject, IdentityObject, PodObject};
+use super::observed::Fact;
 use super::purpose::Purpose;
-use super::replica_set::ReplicaSetEvent;
-use super::scheduler::SchedulerEvent;
-use super::script::ScriptEvent;
-use super::story::Fact;
-use super::story::messages::watch_words;
-use crate::kernel::{EntityKey, EventClass, RunKey, SimDuration, SimTime};
-
-/// Readers that act on what they watch.
-#[derive(Debug)]
-struct Inboxes {
-    deployment: Inbox,
-    replica_set: Inbox,
-    scheduler: Inbox,
-    endpoint_slice: Inbox,
-    script: Inbox,
-    kubelets: Vec<Inbox>,
-    istiods: Vec<Inbox>,
-}
+use super::subscription::{Change, Subscription, Told};
+use crate::kernel::{EventClass, SourceRank};
 
 /// The API server's state.
 #[derive(Debug)]
@@ -60,14 +38,19 @@ pub struct ApiServer {
     owners: Vec<Option<ReplicaSetId>>,
     /// Pods of each kind that exist, in the order of creation.
     pods_of_kind: Vec<Vec<PodId>>,
-    inboxes: Inboxes,
+    /// How often each pod was to be created so far.
+    pub creations: Vec<u32>,
+    subscriptions: &'static [&'static Subscription],
+    // Looked up, never iterated.
+    inboxes: FxHashMap<SourceRank, Inbox>,
+    /// Room for what readers are told of one change.
+    told: Vec<Told>,
 }
 
 impl ApiServer {
-    /// An empty API server of a design.
+    /// An empty API server of a design with those who watch it.
     #[must_use]
-    pub fn new(blueprint: &Blueprint) -> Self {
-        let reader = |name: &str| Inbox::new(EntityKey::root(name));
+    pub fn new(blueprint: &Blueprint, subscriptions: &'static [&'static Subscription]) -> Self {
         Self {
             revision: 0,
             pods: History::default(),
@@ -77,17 +60,10 @@ impl ApiServer {
             places_of_identities: FxHashMap::default(),
             owners: Vec::new(),
             pods_of_kind: vec![Vec::new(); blueprint.kinds.len()],
-            inboxes: Inboxes {
-                deployment: reader("deployment controller"),
-                replica_set: reader("replica set controller"),
-                scheduler: reader("scheduler"),
-                endpoint_slice: reader("endpoint slice controller"),
-                script: reader("script"),
-                kubelets: (0..blueprint.spec.nodes)
-                    .map(|node| Inbox::new(blueprint.node_key(NodeId(node)).named("kubelet")))
-                    .collect(),
-                istiods: Vec::new(),
-            },
+            creations: Vec::new(),
+            subscriptions,
+            inboxes: FxHashMap::default(),
+            told: Vec::new(),
         }
     }
 
@@ -156,80 +132,43 @@ impl ApiServer {
         self.revision = self.revision.checked_add(1).expect("more than 2^32 revisions");
         self.revision
     }
+}
 
-    fn inbox(&mut self, reader: Reader) -> &mut Inbox {
-        match reader {
-            Reader::Deployment => &mut self.inboxes.deployment,
-            Reader::ReplicaSet => &mut self.inboxes.replica_set,
-            Reader::Scheduler => &mut self.inboxes.scheduler,
-            Reader::EndpointSlice => &mut self.inboxes.endpoint_slice,
-            Reader::Script => &mut self.inboxes.script,
-            Reader::Kubelet(node) => &mut self.inboxes.kubelets[node.index()],
-            Reader::Istiod(istiod) => {
-                while self.inboxes.istiods.len() <= istiod.index() {
-                    let next = IstiodId(self.inboxes.istiods.len() as u32);
-                    self.inboxes.istiods.push(Inbox::new(next.key().named("informer")));
-                }
-                &mut self.inboxes.istiods[istiod.index()]
-            }
+/// Tells the readers of a change; each learns of it after its own delay, in order.
+fn tell(ctx: &mut Ctx, change: Change) {
+    let (now, delay) = (ctx.now(), ctx.shared.watch_delay());
+    let mut told = std::mem::take(&mut ctx.shared.api.told);
+    for subscription in ctx.shared.api.subscriptions {
+        (subscription.hears)(&change, ctx.shared, &mut told);
+        for Told { reader, event, words } in told.drain(..) {
+            let shared = &mut *ctx.shared;
+            let inboxes = &mut shared.api.inboxes;
+            let inbox = inboxes
+                .entry(reader.rank())
+                .or_insert_with(|| Inbox::new((subscription.key)(reader, &shared.blueprint)));
+            let at = inbox.arrival(&delay, &shared.run_key, now);
+            ctx.message(Source::ApiServer, reader, now, at, || words);
+            ctx.at(Source::ApiServer, EventClass::Deliver, at, event);
         }
     }
+    ctx.shared.api.told = told;
+}
 
-    fn arrival(&mut self, reader: Reader, delay: &Delay, run_key: &RunKey, written: SimTime) -> SimTime {
-        self.inbox(reader).arrival(delay, run_key, written)
+/// Where writes arrive.
+#[derive(Debug)]
+pub struct Commits;
+
+impl Commits {
+    /// Lets a write take effect and tells its readers.
+    pub fn handle(&mut self, write: Write, ctx: &mut Ctx) {
+        commit(ctx, write);
     }
 }
 
-/// A reader that acts on its watch.
-#[derive(Clone, Copy, Debug)]
-enum Reader {
-    Deployment,
-    ReplicaSet,
-    Scheduler,
-    EndpointSlice,
-    Script,
-    Kubelet(NodeId),
-    Istiod(IstiodId),
-}
-
-impl Reader {
-    /// The component that reads.
-    const fn source(self) -> Source {
-        match self {
-            Self::Deployment => Source::Deployment,
-            Self::ReplicaSet => Source::ReplicaSet,
-            Self::Scheduler => Source::Scheduler,
-            Self::EndpointSlice => Source::EndpointSlice,
-            Self::Script => Source::Script,
-            Self::Kubelet(node) => Source::Kubelet(node),
-            Self::Istiod(istiod) => Source::Istiod(istiod),
-        }
-    }
-}
-
-/// Tells a reader about a write of now; it learns of it after its own delay, in order.
-fn tell(ctx: &mut Ctx, reader: Reader, event: Event) {
-    let now = ctx.now();
-    let delay = ctx.shared.watch_delay();
-    let shared = &mut *ctx.shared;
-    let at = shared.api.arrival(reader, &delay, &shared.run_key, now);
-    ctx.message(Source::ApiServer, reader.source(), now, at, || watch_words(&event));
-    ctx.at(Source::ApiServer, EventClass::Deliver, at, event);
-}
-
-/// Lets a write take effect and tells its readers.
-pub fn commit(ctx: &mut Ctx, write: Write) {
+fn commit(ctx: &mut Ctx, write: Write) {
     match write {
-        Write::ScaleDeployment(kind, replicas) => tell(
-            ctx,
-            Reader::Deployment,
-            Event::Deployment(DeploymentEvent::Scaled(kind, replicas)),
-        ),
-        Write::RestartDeployment(kind) => tell(
-            ctx,
-            Reader::Deployment,
-            Event::Deployment(DeploymentEvent::Restarted(kind)),
-        ),
+        Write::ScaleDeployment(kind, replicas) => tell(ctx, Change::DeploymentScaled(kind, replicas)),
+        Write::RestartDeployment(kind) => tell(ctx, Change::DeploymentRestarted(kind)),
         Write::CreatePod(pod, owner) => create_pod(ctx, pod, owner),
         Write::BindPod(pod, node) => bind_pod(ctx, pod, node),
         Write::ReportAddress(pod, ip) => update_pod(ctx, pod, |object| object.ip = Some(ip)),
@@ -246,7 +185,7 @@ pub fn commit(ctx: &mut Ctx, write: Write) {
                 object.ready = true;
             });
         }
-        Write::MarkNotReady(pod) => mark_not_ready(ctx, pod),
+        Write::MarkNotReady(pod) => update_pod(ctx, pod, |object| object.ready = false),
         Write::DeletePod(pod) => {
             // Without a grace period, or before it was bound, the object goes at once (`kubernetes.md` 4.4).
             let at_once = ctx.shared.kind(pod).grace_period.as_nanos() == 0
@@ -260,15 +199,11 @@ pub fn commit(ctx: &mut Ctx, write: Write) {
         Write::RemovePod(pod) => remove_pod(ctx, pod),
         Write::PublishEndpoint(endpoint) => write_endpoint(ctx, endpoint, true),
         Write::RemoveEndpoint(endpoint) => write_endpoint(ctx, endpoint, false),
-        Write::CreateIdentity(identity, node, pod) => create_identity(ctx, identity, node, pod),
+        Write::CreateIdentity(pod, node, identity) => create_identity(ctx, identity, node, pod),
         Write::WriteSlice(service, backends) => write_slice(ctx, service, backends),
         Write::SetNodeReady(node, ready) => {
             ctx.shared.api.next_revision();
-            tell(
-                ctx,
-                Reader::Scheduler,
-                Event::Scheduler(SchedulerEvent::NodeReady(node, ready)),
-            );
+            tell(ctx, Change::NodeReady(node, ready));
         }
     }
 }
@@ -285,31 +220,9 @@ fn create_identity(ctx: &mut Ctx, identity: TrueIdentity, node: NodeId, pod: Pod
         };
         let index = api.identities.append(created, revision, place, None, Some(object));
         api.places_of_identities.insert(identity, place);
-        if ctx.shared.recorder.watches_exposure() {
-            let event = Event::Judge(JudgeEvent::IdentityWritten(index));
-            ctx.after(Source::ApiServer, EventClass::Observe, SimDuration::ZERO, event);
-        }
+        ctx.judge_hears_of_identity(index);
     }
-    // The answer to the agent's request, which is lost if the link was cut meanwhile.
-    let event = if ctx.shared.links.is_up(Party::Agent(node)) {
-        AgentEvent::Identified(pod)
-    } else {
-        AgentEvent::Unanswered(pod)
-    };
-    let event = Event::Agent(node, event);
-    ctx.after(Source::ApiServer, EventClass::Deliver, SimDuration::ZERO, event);
-}
-
-/// A kubelet that hears of it, because its link was repaired at that moment, reports what it has again.
-fn mark_not_ready(ctx: &mut Ctx, pod: PodId) {
-    let before = ctx.shared.api.pod(pod).copied().unwrap_or_default();
-    update_pod(ctx, pod, |object| object.ready = false);
-    if let (true, Some(node)) = (before.ready, before.node)
-        && ctx.shared.links.is_up(Party::Kubelet(node))
-    {
-        let event = Event::Kubelet(node, KubeletEvent::ReportReady(pod));
-        tell(ctx, Reader::Kubelet(node), event);
-    }
+    ctx.identity_answered(node, pod);
 }
 
 /// A pod is bound once: a second binding is a conflict (`kubernetes/kubernetes pkg/registry/core/pod/storage`, assignPod).
@@ -355,14 +268,7 @@ fn create_pod(ctx: &mut Ctx, pod: PodId, owner: Option<ReplicaSetId>) {
     api.owners[pod.index()] = owner;
     api.pods_of_kind[kind.index()].push(pod);
     ctx.shared.recorder.created(pod, now);
-    tell(ctx, Reader::Scheduler, Event::Scheduler(SchedulerEvent::Created(pod)));
-    if let Some(owner) = owner {
-        tell(
-            ctx,
-            Reader::ReplicaSet,
-            Event::ReplicaSet(ReplicaSetEvent::Created(owner, pod)),
-        );
-    }
+    tell(ctx, Change::PodCreated(pod, owner));
 }
 
 fn update_pod(ctx: &mut Ctx, pod: PodId, change: impl FnOnce(&mut PodObject)) {
@@ -379,25 +285,7 @@ fn update_pod(ctx: &mut Ctx, pod: PodId, change: impl FnOnce(&mut PodObject)) {
     let revision = api.next_revision();
     api.pods.append(now, revision, pod.0, None, Some(new));
     ctx.shared.recorder.updated(pod, &old, &new, now);
-    if (new.node != old.node || new.deleting != old.deleting)
-        && let Some(node) = new.node
-    {
-        let event = if new.deleting {
-            KubeletEvent::Deleted(pod)
-        } else {
-            KubeletEvent::Assigned(pod)
-        };
-        tell(ctx, Reader::Kubelet(node), Event::Kubelet(node, event));
-    }
-    if new.ready != old.ready || new.deleting != old.deleting {
-        tell_owner(ctx, pod);
-    }
-    let relevant =
-        (new.ready != old.ready || new.deleting != old.deleting || new.ip != old.ip) && (new.ready || old.ready);
-    if relevant {
-        tell_slices(ctx, pod);
-    }
-    tell_script(ctx, pod);
+    tell(ctx, Change::PodUpdated(pod, old, new));
 }
 
 fn remove_pod(ctx: &mut Ctx, pod: PodId) {
@@ -413,56 +301,7 @@ fn remove_pod(ctx: &mut Ctx, pod: PodId) {
     ctx.shared.recorder.removed(pod, now);
     ctx.tell("api server", |shared| format!("removes {}", shared.pod_name(pod)));
     collect_endpoint(ctx, pod);
-    tell(ctx, Reader::Scheduler, Event::Scheduler(SchedulerEvent::Removed(pod)));
-    if let Some(node) = old.node
-        && !old.deleting
-    {
-        tell(
-            ctx,
-            Reader::Kubelet(node),
-            Event::Kubelet(node, KubeletEvent::Deleted(pod)),
-        );
-    }
-    tell_owner(ctx, pod);
-    if old.ready {
-        tell_slices(ctx, pod);
-    }
-    tell_script(ctx, pod);
-}
-
-fn tell_owner(ctx: &mut Ctx, pod: PodId) {
-    if let Some(owner) = ctx.shared.api.owner(pod) {
-        let seen = ctx.shared.api.pods.len() as u32;
-        tell(
-            ctx,
-            Reader::ReplicaSet,
-            Event::ReplicaSet(ReplicaSetEvent::Changed(owner, pod, seen)),
-        );
-        let kind = ctx.shared.pods[pod.index()].kind;
-        tell(
-            ctx,
-            Reader::Deployment,
-            Event::Deployment(DeploymentEvent::PodsChanged(kind, seen)),
-        );
-    }
-}
-
-fn tell_slices(ctx: &mut Ctx, pod: PodId) {
-    if !ctx.shared.kind(pod).services.is_empty() {
-        let seen = ctx.shared.api.pods.len() as u32;
-        tell(
-            ctx,
-            Reader::EndpointSlice,
-            Event::EndpointSlice(EndpointSliceEvent::PodChanged(pod, seen)),
-        );
-    }
-}
-
-fn tell_script(ctx: &mut Ctx, pod: PodId) {
-    let kind = ctx.shared.pods[pod.index()].kind;
-    if ctx.shared.recorder.script_watches(kind) {
-        tell(ctx, Reader::Script, Event::Script(ScriptEvent::Look));
-    }
+    tell(ctx, Change::PodRemoved(pod, old));
 }
 
 fn write_endpoint(ctx: &mut Ctx, endpoint: EndpointObject, exists: bool) {
@@ -485,7 +324,7 @@ fn write_endpoint(ctx: &mut Ctx, endpoint: EndpointObject, exists: bool) {
             endpoint.ip
         )
     });
-    announce_endpoint(ctx, endpoint, index);
+    ctx.judge_hears_of_endpoint(endpoint.ip, index);
 }
 
 /// The garbage collector removes what a pod that is gone owned, unless its agent was faster.
@@ -498,18 +337,6 @@ fn collect_endpoint(ctx: &mut Ctx, pod: PodId) {
     }
 }
 
-/// Exposure windows that hang on this address are looked at again when the nodes concerned have read the write.
-fn announce_endpoint(ctx: &mut Ctx, endpoint: EndpointObject, index: VersionIndex) {
-    if ctx.shared.recorder.watches_address(endpoint.ip) {
-        ctx.after(
-            Source::ApiServer,
-            EventClass::Observe,
-            SimDuration::ZERO,
-            Event::Judge(JudgeEvent::EndpointWritten(endpoint.ip, index)),
-        );
-    }
-}
-
 fn write_slice(ctx: &mut Ctx, service: ServiceId, backends: Backends) {
     let now = ctx.now();
     let api = &mut ctx.shared.api;
@@ -518,22 +345,6 @@ fn write_slice(ctx: &mut Ctx, service: ServiceId, backends: Backends) {
         .slices
         .append(now, revision, service.0, None, Some(backends.clone()));
     ctx.shared.recorder.slice_written(service, backends.is_empty(), now);
-    for number in 0..ctx.shared.snapshots.len() {
-        let istiod = IstiodId(number as u32);
-        if ctx.shared.links.is_up(Party::Istiod(istiod)) {
-            tell(
-                ctx,
-                Reader::Istiod(istiod),
-                Event::Istiod(istiod, IstiodEvent::SliceSeen(service, index)),
-            );
-        }
-    }
-    if ctx.shared.recorder.watches_service(service) {
-        ctx.after(
-            Source::ApiServer,
-            EventClass::Observe,
-            SimDuration::ZERO,
-            Event::Judge(JudgeEvent::SliceWritten(service, index)),
-        );
-    }
+    tell(ctx, Change::SliceWritten(service, index));
+    ctx.judge_hears_of_slice(service, index);
 }

@@ -36,8 +36,8 @@ pub struct Kind {
     pub ignores_sigterm: bool,
     /// Containers of its own.
     pub containers: u32,
-    /// Whether its pods have a sidecar in this design.
-    pub sidecar: bool,
+    /// What carries its traffic in this design.
+    pub proxy: Proxy,
     /// Rolling update.
     pub max_surge: Amount,
     /// Rolling update.
@@ -56,6 +56,29 @@ pub struct Kind {
     pub exposure_client: bool,
     /// Whether exposure is judged at its pods.
     pub exposure_server: bool,
+}
+
+impl Kind {
+    /// Whether its pods start with an Envoy of their own.
+    #[must_use]
+    pub const fn has_sidecar(&self) -> bool {
+        matches!(self.proxy, Proxy::Sidecar)
+    }
+
+    /// Whether its pods belong to the mesh: their connections carry their identity.
+    #[must_use]
+    pub const fn is_meshed(&self) -> bool {
+        matches!(self.proxy, Proxy::Sidecar)
+    }
+}
+
+/// What carries the traffic of a pod in the mesh.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proxy {
+    /// Nothing: the pod is in no mesh.
+    None,
+    /// An Envoy of its own, beside its containers.
+    Sidecar,
 }
 
 /// The role of a kind.
@@ -143,7 +166,11 @@ impl Blueprint {
                 grace_period: workload.grace_period,
                 ignores_sigterm: workload.ignores_sigterm,
                 containers: workload.containers,
-                sidecar: mesh && workload.injected,
+                proxy: if mesh && workload.injected {
+                    Proxy::Sidecar
+                } else {
+                    Proxy::None
+                },
                 max_surge: workload.max_surge,
                 max_unavailable: workload.max_unavailable,
                 services: Vec::new(),
@@ -166,7 +193,7 @@ impl Blueprint {
             grace_period: spec.kubernetes.termination_grace_period_default,
             ignores_sigterm: false,
             containers: 1,
-            sidecar: false,
+            proxy: Proxy::None,
             max_surge: Amount::Percent(0),
             max_unavailable: Amount::Percent(0),
             services: Vec::new(),

@@ -5,26 +5,13 @@
 //! **Left out**: bursts, autoscaling, rollouts of real workloads, Services in front of churning pods.
 //! **Parameters**: rate, law of the lifetime, duration, number of service accounts.
 
-use super::context::{Ctx, PodMeta};
-use super::event::{Event, Source};
-use super::ids::{KindId, PodId};
-use super::istio::injection::Admission;
-use super::objects::Write;
-use super::purpose::Purpose;
-use super::replica_set::DELETE;
-use super::spec::ChurnSpec;
+use super::context::Ctx;
+use super::event::{ChurnEvent, Event, Source, Write};
+use super::ids::KindId;
+use super::objects::PodMeta;
+use super::purpose::{Ordinal, Purpose};
+use super::spec::{ChurnSpec, Step};
 use crate::kernel::{EntityKey, EventClass, SimTime};
-
-/// Something churn handles.
-#[derive(Clone, Copy, Debug)]
-pub enum ChurnEvent {
-    /// A process of the design begins by itself.
-    Begin(u32),
-    /// A pod is created.
-    Create(u32),
-    /// A pod has lived long enough.
-    Delete(PodId),
-}
 
 /// All processes of churn.
 #[derive(Debug, Default)]
@@ -44,8 +31,13 @@ struct Process {
 }
 
 impl Churn {
-    /// Starts the process of the script's `nth` step that starts one.
-    pub fn start_by_script(&mut self, nth: u32, spec: ChurnSpec, ctx: &mut Ctx) {
+    /// Starts the process of a step of the script.
+    fn start_by_script(&mut self, step: u32, ctx: &mut Ctx) {
+        let (before, at) = ctx.blueprint().spec.script.split_at(step as usize);
+        let Some(Step::Churn(spec)) = at.first().cloned() else {
+            return;
+        };
+        let nth = before.iter().filter(|step| matches!(step, Step::Churn(_))).count() as u32;
         let key = EntityKey::root("churn of the script").child(u64::from(nth));
         let before = ctx.blueprint().spec.churn.len() as u32;
         self.start(spec, key, before + nth + 1, ctx);
@@ -64,16 +56,17 @@ impl Churn {
     }
 
     /// Handles an event.
-    pub fn handle(&mut self, event: ChurnEvent, admission: &mut Admission, ctx: &mut Ctx) {
+    pub fn handle(&mut self, event: ChurnEvent, ctx: &mut Ctx) {
         match event {
             ChurnEvent::Begin(number) => {
                 let spec = ctx.blueprint().spec.churn[number as usize];
                 let key = EntityKey::root("churn").child(u64::from(number));
                 self.start(spec, key, number + 1, ctx);
             }
-            ChurnEvent::Create(number) => self.create(number, admission, ctx),
+            ChurnEvent::Create(number) => self.create(number, ctx),
+            ChurnEvent::StartByScript(step) => self.start_by_script(step, ctx),
             ChurnEvent::Delete(pod) => {
-                let key = ctx.shared.key(pod).child(DELETE);
+                let key = Ordinal::DELETION.of(ctx.shared.key(pod));
                 ctx.write(Source::Churn, None, key, Write::DeletePod(pod));
             }
         }
@@ -95,7 +88,7 @@ impl Churn {
         }
     }
 
-    fn create(&mut self, number: u32, admission: &mut Admission, ctx: &mut Ctx) {
+    fn create(&mut self, number: u32, ctx: &mut Ctx) {
         let process = &mut self.processes[number as usize];
         let ordinal = process.created;
         process.created += 1;
@@ -115,7 +108,7 @@ impl Churn {
             },
             now,
         );
-        admission.create(pod, None, ctx);
+        ctx.create_pod(pod, None);
         let lifetime = ctx.draw(Purpose::ChurnLifetime, key, &spec.lifetime);
         ctx.after(
             Source::Churn,
@@ -124,5 +117,22 @@ impl Churn {
             Event::Churn(ChurnEvent::Delete(pod)),
         );
         self.schedule(number, ctx);
+    }
+}
+
+/// What others tell churn.
+impl Ctx<'_> {
+    /// The processes of the design that begin by themselves are scheduled.
+    pub fn schedule_churn(&mut self) {
+        let starts: Vec<SimTime> = self.blueprint().spec.churn.iter().map(|churn| churn.from).collect();
+        for (number, from) in (0..).zip(starts) {
+            let event = Event::Churn(ChurnEvent::Begin(number));
+            self.at(Source::Churn, EventClass::Script, from, event);
+        }
+    }
+
+    /// The script comes to a step that starts a process.
+    pub fn start_churn(&mut self, step: u32) {
+        self.call(Event::Churn(ChurnEvent::StartByScript(step)));
     }
 }

@@ -8,32 +8,17 @@ use std::net::Ipv4Addr;
 
 use super::api_server::ApiServer;
 use super::blueprint::{Blueprint, Kind, SharedBlueprint};
-use super::event::{Event, Source};
-use super::history::{Delay, Pace, Path, Republished};
-use super::ids::{BelievedIdentity, IstiodId, KindId, NodeId, PodId, TrueIdentity};
-use super::judge::JudgeEvent;
+use super::event::{Event, Source, Write};
+use super::history::{Crossing, Delay, Pace, Path, Republished, VersionIndex};
+use super::ids::{BelievedIdentity, IstiodId, KindId, NodeId, PodId, ReplicaSetId, ServiceId, TrueIdentity};
 use super::links::{Links, Party};
-use super::objects::{Backends, Write};
+use super::objects::{Backends, PodMeta, SetMeta};
+use super::observed::{Fact, Log, Message};
 use super::physics::Physics;
 use super::purpose::Purpose;
 use super::recorder::Recorder;
 use super::spec::CutMode;
-use super::story::messages::{Message, write_words};
-use super::story::{Fact, Story};
 use crate::kernel::{EntityKey, EventClass, Kernel, Law, RunKey, SimDuration, SimTime, Stream, Timer};
-
-/// What never changes about a pod once it is wished for.
-#[derive(Clone, Copy, Debug)]
-pub struct PodMeta {
-    /// Its kind.
-    pub kind: KindId,
-    /// Revision of its Deployment.
-    pub revision: u32,
-    /// Its number within its ReplicaSet.
-    pub ordinal: u32,
-    /// Its key for random streams: workload, revision and ordinal.
-    pub key: EntityKey,
-}
 
 /// Everything that components share.
 pub struct Shared {
@@ -59,8 +44,14 @@ pub struct Shared {
     pub ipcaches: Vec<Path>,
     /// How each node's Cilium agent reads CiliumIdentities.
     pub identities: Vec<Path>,
+    /// ReplicaSets that were ever made.
+    pub sets: Vec<SetMeta>,
+    /// Which Istiod each pod's proxy follows, or followed last, and how it reads that one's snapshots.
+    pub proxies: Vec<Option<(IstiodId, Path)>>,
+    /// Calls of the component at work to others, which are made as soon as it is done.
+    pub calls: Vec<Event>,
     /// The story, if somebody asked for it.
-    pub story: Option<Box<Story>>,
+    pub story: Option<Box<Log>>,
 }
 
 impl Shared {
@@ -169,6 +160,75 @@ impl Shared {
         path.visible_at(&self.api.identities, &self.identity_delay(), &self.run_key, time)
     }
 
+    /// Adds an empty ReplicaSet.
+    pub fn add_set(&mut self, kind: KindId, revision: u32) -> ReplicaSetId {
+        self.sets.push(SetMeta {
+            kind,
+            revision,
+            members: Vec::new(),
+        });
+        ReplicaSetId(self.sets.len() as u32 - 1)
+    }
+
+    /// Ready pods of a ReplicaSet, as known by the first `seen` versions of pods.
+    #[must_use]
+    pub fn available(&self, set: ReplicaSetId, seen: u32) -> u32 {
+        let pods = &self.api.pods;
+        let known = |pod: &PodId| pods.at(pod.0, seen).and_then(|version| version.value.as_ref());
+        let known = self.sets[set.index()].members.iter().filter_map(known);
+        known.filter(|object| object.ready && !object.deleting).count() as u32
+    }
+
+    /// The backends that a node's service proxy sends connections to at a time.
+    #[must_use]
+    pub fn backends_at(&self, node: NodeId, service: ServiceId, time: SimTime) -> Option<Backends> {
+        let slices = &self.api.slices;
+        let path = &self.service_proxies[node.index()];
+        let visible = path.visible_at(slices, &self.service_proxy_delay(), &self.run_key, time);
+        slices.at(service.0, visible)?.value.clone()
+    }
+
+    /// The backends of a Service that a pod's proxy sends to at a time.
+    #[must_use]
+    pub fn proxy_backends(&self, pod: PodId, service: ServiceId, time: SimTime) -> Option<Backends> {
+        let (istiod, path) = self.proxies.get(pod.index())?.as_ref()?;
+        let snapshots = self.snapshots[istiod.index()].output();
+        let visible = path.visible_at(snapshots, &self.push_delay(), &self.run_key, time);
+        snapshots.at(service.0, visible)?.value.clone()
+    }
+
+    /// The Istiod that a pod's proxy follows or followed last.
+    #[must_use]
+    pub fn followed_by(&self, pod: PodId) -> Option<IstiodId> {
+        let (istiod, _) = self.proxies.get(pod.index())?.as_ref()?;
+        Some(*istiod)
+    }
+
+    /// When a pod's proxy reads a snapshot of an Istiod, if it follows that one.
+    #[must_use]
+    pub fn proxy_crossing(&self, pod: PodId, istiod: IstiodId, index: VersionIndex) -> Option<Crossing> {
+        let (own, path) = self.proxies.get(pod.index())?.as_ref()?;
+        let snapshots = self.snapshots[istiod.index()].output();
+        (*own == istiod).then(|| path.crossing(snapshots, &self.push_delay(), &self.run_key, index))
+    }
+
+    /// When a pod's proxy reads the snapshots of its Istiod that may still be on their way at a time.
+    #[must_use]
+    pub fn proxy_crossings_since(&self, pod: PodId, time: SimTime) -> Vec<Crossing> {
+        let Some(istiod) = self.followed_by(pod) else {
+            return Vec::new();
+        };
+        let since = time.saturating_sub(self.push_delay().bound());
+        let snapshots = self.snapshots[istiod.index()].output();
+        let late = (0..snapshots.keys()).flat_map(|service| {
+            snapshots
+                .of_key(service)
+                .take_while(|&index| snapshots.version(index).time >= since)
+        });
+        late.filter_map(|index| self.proxy_crossing(pod, istiod, index))
+            .collect()
+    }
+
     /// Adds a pod that was just wished for.
     pub fn wish(&mut self, meta: PodMeta, now: SimTime) -> PodId {
         let pod = PodId(u32::try_from(self.pods.len()).expect("more than 2^32 pods"));
@@ -223,6 +283,12 @@ impl Ctx<'_> {
         self.kernel.schedule(source.rank(), class, at, event)
     }
 
+    /// Calls another component: it handles the event at once, as soon as the present one is handled. A call is no event of
+    /// the schedule and not in the fingerprint.
+    pub fn call(&mut self, event: Event) {
+        self.shared.calls.push(event);
+    }
+
     /// Whether a write of a party takes effect if it is sent now. Where only answers are lost it does on a connection that
     /// still stands, if the sender needs no answer before it.
     fn takes_effect(&self, party: Party, write: &Write) -> bool {
@@ -260,7 +326,7 @@ impl Ctx<'_> {
         let law = self.blueprint().spec.kubernetes.api_write_latency;
         let latency = self.draw(Purpose::ApiWrite, entity, &law);
         let sent = self.now() + wait;
-        self.message(source, Source::ApiServer, sent, sent + latency, || write_words(&write));
+        self.message(source, Source::ApiServer, sent, sent + latency, || write.words());
         self.after(source, EventClass::Commit, wait + latency, Event::Commit(write));
         true
     }
@@ -282,17 +348,9 @@ impl Ctx<'_> {
         let law = self.blueprint().spec.kubernetes.api_write_latency;
         let sent = self.now() + wait;
         *latest = (sent + self.draw(Purpose::ApiWrite, entity, &law)).max(*latest);
-        self.message(source, Source::ApiServer, sent, *latest, || write_words(&write));
+        self.message(source, Source::ApiServer, sent, *latest, || write.words());
         self.at(source, EventClass::Commit, *latest, Event::Commit(write));
         true
-    }
-
-    /// A reader of a node whose path was cut off reads again, which exposure may hang on.
-    pub fn reads_again(&mut self, source: Source, node: NodeId) {
-        if self.shared.recorder.watches_exposure() {
-            let event = Event::Judge(JudgeEvent::ReadsAgain(node));
-            self.after(source, EventClass::Observe, SimDuration::ZERO, event);
-        }
     }
 
     /// Adds a line to the story.
@@ -331,20 +389,6 @@ impl Ctx<'_> {
                 about,
             });
         }
-    }
-
-    /// The back ends that a node's service proxy sends connections to.
-    #[must_use]
-    pub fn backends_at(&self, node: NodeId, service: super::ids::ServiceId) -> Option<Backends> {
-        let shared = &*self.shared;
-        let slices = &shared.api.slices;
-        let visible = shared.service_proxies[node.index()].visible_at(
-            slices,
-            &shared.service_proxy_delay(),
-            &shared.run_key,
-            self.now(),
-        );
-        slices.at(service.0, visible).and_then(|version| version.value.clone())
     }
 
     /// The Istiod that runs in a pod.

@@ -7,25 +7,12 @@
 //! manifest. **Validated by**: the tests of [`next_step`] and of a whole rollout in `tests/`.
 
 use super::context::Ctx;
-use super::event::{Event, Source};
+use super::event::{DeploymentEvent, Event, Source};
 use super::ids::{KindId, ReplicaSetId};
 use super::purpose::Purpose;
-use super::replica_set::ReplicaSetEvent;
 use super::spec::Amount;
-use crate::kernel::{EventClass, SimDuration, SimTime};
-
-/// Something the Deployment controller handles.
-#[derive(Clone, Copy, Debug)]
-pub enum DeploymentEvent {
-    /// It learns that a Deployment was created or scaled.
-    Scaled(KindId, u32),
-    /// It learns that a Deployment's template changed.
-    Restarted(KindId),
-    /// It learns that pods of a Deployment changed; so many versions of pods are known now.
-    PodsChanged(KindId, u32),
-    /// It acts.
-    Sync(KindId),
-}
+use super::subscription::{Change, Subscription, Told};
+use crate::kernel::{EntityKey, EventClass, SimDuration, SimTime};
 
 /// The controller's state.
 #[derive(Debug, Default)]
@@ -123,22 +110,22 @@ impl Deployments {
         self.states[kind.index()].get_or_insert_default()
     }
 
-    /// Handles an event. `new_set` makes a ReplicaSet; `available` counts its ready pods as known by so many versions.
-    pub fn handle(&mut self, event: DeploymentEvent, ctx: &mut Ctx, sets: &mut super::replica_set::ReplicaSets) {
+    /// Handles an event.
+    pub fn handle(&mut self, event: DeploymentEvent, ctx: &mut Ctx) {
         match event {
             DeploymentEvent::Scaled(kind, replicas) => {
                 let state = self.state(kind);
                 state.replicas = replicas;
                 if state.sets.is_empty() {
                     state.revision = 1;
-                    state.sets.push((sets.add(kind, 1), 0));
+                    state.sets.push((ctx.shared.add_set(kind, 1), 0));
                 }
                 self.sync_soon(kind, ctx);
             }
             DeploymentEvent::Restarted(kind) => {
                 let state = self.state(kind);
                 state.revision += 1;
-                state.sets.push((sets.add(kind, state.revision), 0));
+                state.sets.push((ctx.shared.add_set(kind, state.revision), 0));
                 self.sync_soon(kind, ctx);
             }
             DeploymentEvent::PodsChanged(kind, seen) => {
@@ -148,7 +135,7 @@ impl Deployments {
                     self.sync_soon(kind, ctx);
                 }
             }
-            DeploymentEvent::Sync(kind) => self.sync(kind, ctx, sets),
+            DeploymentEvent::Sync(kind) => self.sync(kind, ctx),
         }
     }
 
@@ -169,7 +156,7 @@ impl Deployments {
         }
     }
 
-    fn sync(&mut self, kind: KindId, ctx: &mut Ctx, sets: &super::replica_set::ReplicaSets) {
+    fn sync(&mut self, kind: KindId, ctx: &mut Ctx) {
         let seen = self.seen;
         let (surge, unavailable) = (
             ctx.blueprint().kind(kind).max_surge,
@@ -183,7 +170,7 @@ impl Deployments {
             .iter()
             .map(|&(set, desired)| SetStatus {
                 desired,
-                available: sets.available(set, seen, &ctx.shared.api),
+                available: ctx.shared.available(set, seen),
             })
             .collect();
         let Some(sizes) = next_step(&status, state.replicas, surge, unavailable) else {
@@ -226,14 +213,32 @@ impl Deployments {
         ctx.tell("deployment controller", |_| {
             format!("sets replica set {} to {size}", set.0)
         });
-        ctx.at(
-            Source::Deployment,
-            EventClass::Deliver,
-            self.latest_size,
-            Event::ReplicaSet(ReplicaSetEvent::Resized(set, size)),
-        );
+        ctx.resize_set(self.latest_size, set, size);
     }
 }
+
+/// Deployments, and pods of ReplicaSets.
+pub const SUBSCRIPTION: Subscription = Subscription {
+    key: |_, _| EntityKey::root("deployment controller"),
+    hears: |change, shared, told| {
+        let event = match *change {
+            Change::DeploymentScaled(kind, replicas) => DeploymentEvent::Scaled(kind, replicas),
+            Change::DeploymentRestarted(kind) => DeploymentEvent::Restarted(kind),
+            _ => match change.of_pod() {
+                Some((pod, true)) if shared.api.owner(pod).is_some() => {
+                    let kind = shared.pods[pod.index()].kind;
+                    DeploymentEvent::PodsChanged(kind, shared.api.pods.len() as u32)
+                }
+                _ => return,
+            },
+        };
+        told.push(Told {
+            reader: Source::Deployment,
+            event: Event::Deployment(event),
+            words: ("the Deployment or its pods changed", None),
+        });
+    },
+};
 
 #[cfg(test)]
 mod tests {

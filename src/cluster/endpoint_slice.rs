@@ -6,20 +6,12 @@
 //! **Parameters**: `endpoint_slice_sync_latency`. **Validated by**: the withdrawal test in `tests/`.
 
 use super::context::Ctx;
-use super::event::{Event, Source};
-use super::ids::{PodId, ServiceId};
-use super::objects::{Backend, Write};
+use super::event::{EndpointSliceEvent, Event, Source, Write};
+use super::ids::PodId;
+use super::objects::Backend;
 use super::purpose::Purpose;
-use crate::kernel::{EventClass, SimDuration, SimTime};
-
-/// Something the EndpointSlice controller handles.
-#[derive(Clone, Copy, Debug)]
-pub enum EndpointSliceEvent {
-    /// It learns that a pod changed; so many versions of pods are known now.
-    PodChanged(PodId, u32),
-    /// It acts for a Service.
-    Sync(ServiceId),
-}
+use super::subscription::{Change, Subscription, Told};
+use crate::kernel::{EntityKey, EventClass, SimDuration, SimTime};
 
 /// The controller's state.
 #[derive(Debug)]
@@ -98,3 +90,28 @@ impl EndpointSlices {
         }
     }
 }
+
+/// Pods behind a Service that are ready, or were.
+pub const SUBSCRIPTION: Subscription = Subscription {
+    key: |_, _| EntityKey::root("endpoint slice controller"),
+    hears: |change, shared, told| {
+        let pod = match *change {
+            Change::PodUpdated(pod, old, new)
+                if (new.ready || old.ready)
+                    && (new.ready != old.ready || new.deleting != old.deleting || new.ip != old.ip) =>
+            {
+                pod
+            }
+            Change::PodRemoved(pod, old) if old.ready => pod,
+            _ => return,
+        };
+        if !shared.kind(pod).services.is_empty() {
+            let seen = shared.api.pods.len() as u32;
+            told.push(Told {
+                reader: Source::EndpointSlice,
+                event: Event::EndpointSlice(EndpointSliceEvent::PodChanged(pod, seen)),
+                words: ("a back end changed", None),
+            });
+        }
+    },
+};

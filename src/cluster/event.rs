@@ -1,147 +1,547 @@
-//! The closed set of events of the simulated world, and who schedules them. What stands for an event in the fingerprint
-//! belongs to `event_digest`.
+//! The table of components: what each of them handles, under which numbers that enters a run's fingerprint, and what it is
+//! called.
+//!
+//! A component's events stand here, so that scheduling one needs no import of the component; but only the component's own
+//! files name them (a test holds that). Others call the verbs that it adds to [`super::context::Ctx`].
+//!
+//! The numbers in front of components and variants, and the fields in front of a `;` (at most two numbers' worth), make the
+//! digest of an event. They are frozen: another number is another fingerprint of every run. They hold nothing that an idle
+//! addition would shift: workloads, Services and faults go by the keys of their names, never by their places in a list.
 
-use super::access::AccessEvent;
-use super::churn::ChurnEvent;
-use super::cilium::agent::AgentEvent;
-use super::deployment::DeploymentEvent;
-use super::endpoint_slice::EndpointSliceEvent;
-use super::ids::{IstiodId, NodeId, PodId};
-use super::istio::injection::AdmissionEvent;
-use super::istio::istiod::IstiodEvent;
-use super::istio::sidecar::SidecarEvent;
-use super::judge::JudgeEvent;
-use super::kubelet::KubeletEvent;
-use super::node_lifecycle::NodeLifecycleEvent;
-use super::objects::Write;
-use super::replica_set::ReplicaSetEvent;
-use super::scheduler::SchedulerEvent;
-use super::script::ScriptEvent;
-use crate::kernel::SourceRank;
+use std::net::Ipv4Addr;
 
-/// Something that happens in the world, with the component that handles it.
-#[derive(Clone, Debug)]
-pub enum Event {
-    /// A fault starts (`true`) or ends.
-    Fault(u32, bool),
-    /// A write reaches the API server.
-    Commit(Write),
-    /// For the Deployment controller.
-    Deployment(DeploymentEvent),
-    /// For the ReplicaSet controller.
-    ReplicaSet(ReplicaSetEvent),
-    /// For the scheduler.
-    Scheduler(SchedulerEvent),
-    /// For the node lifecycle controller.
-    NodeLifecycle(NodeLifecycleEvent),
-    /// For the EndpointSlice controller.
-    EndpointSlice(EndpointSliceEvent),
-    /// For a kubelet.
-    Kubelet(NodeId, KubeletEvent),
-    /// For a Cilium agent.
-    Agent(NodeId, AgentEvent),
-    /// For an Istiod.
-    Istiod(IstiodId, IstiodEvent),
-    /// For the sidecar of a pod.
-    Sidecar(PodId, SidecarEvent),
-    /// For the script.
-    Script(ScriptEvent),
-    /// For churn.
-    Churn(ChurnEvent),
-    /// For a request under way.
-    Access(u32, AccessEvent),
-    /// For the judge.
-    Judge(JudgeEvent),
-    /// For the API server's admission of pods.
-    Admission(AdmissionEvent),
+use super::blueprint::Blueprint;
+use super::history::VersionIndex;
+use super::ids::{FaultId, IstiodId, KindId, NodeId, PodId, ReplicaSetId, ServiceId, TrueIdentity};
+use super::istio::messages::{Answer, Caller, Leg, Request};
+use super::objects::{Backends, EndpointObject};
+use crate::kernel::{EntityKey, SimTime, SourceRank};
+
+/// What an event is about, as up to two numbers.
+#[derive(Default)]
+struct Parts {
+    what: u64,
+    detail: u64,
+    taken: u32,
 }
 
-impl Event {
-    /// The component that handles the event.
-    #[must_use]
-    pub const fn component(&self) -> &'static str {
-        match self {
-            Self::Fault(..) => "fault",
-            Self::Commit(_) => "api server",
-            Self::Deployment(_) => "deployment controller",
-            Self::ReplicaSet(_) => "replica set controller",
-            Self::Scheduler(_) => "scheduler",
-            Self::NodeLifecycle(_) => "node lifecycle controller",
-            Self::EndpointSlice(_) => "endpoint slice controller",
-            Self::Kubelet(..) => "kubelet",
-            Self::Agent(..) => "cilium agent",
-            Self::Istiod(..) => "istiod",
-            Self::Sidecar(..) => "sidecar",
-            Self::Script(_) => "script",
-            Self::Churn(_) => "churn",
-            Self::Access(..) => "client",
-            Self::Judge(_) => "judge",
-            Self::Admission(_) => "admission",
+impl Parts {
+    /// The first number is what it is about, the second a detail, a third shares the detail's upper half.
+    #[inline]
+    fn take(&mut self, number: u64) {
+        match self.taken {
+            0 => self.what = number,
+            1 => self.detail = number,
+            _ => self.detail |= number << 32,
         }
+        self.taken += 1;
+    }
+
+    #[inline]
+    fn with(mut self, part: &impl Part, blueprint: &Blueprint) -> Self {
+        part.part(blueprint, &mut self);
+        self
     }
 }
 
-/// A component that schedules events. The rank decides ties; see `kernel::order`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// Faults that start by themselves.
-    Fault,
-    /// The API server, dispatching to its watchers.
-    ApiServer,
-    /// The Deployment controller.
-    Deployment,
-    /// The ReplicaSet controller.
-    ReplicaSet,
-    /// The scheduler.
-    Scheduler,
-    /// The node lifecycle controller.
-    NodeLifecycle,
-    /// The EndpointSlice controller.
-    EndpointSlice,
-    /// The script.
-    Script,
-    /// Churn.
-    Churn,
-    /// The judge.
-    Judge,
-    /// Requests under way.
-    Access,
-    /// An Istiod.
-    Istiod(IstiodId),
-    /// A kubelet.
-    Kubelet(NodeId),
-    /// A Cilium agent.
-    Agent(NodeId),
-    /// A sidecar.
-    Sidecar(PodId),
+/// Something that stands for itself in a digest.
+trait Part {
+    fn part(&self, blueprint: &Blueprint, parts: &mut Parts);
 }
+
+macro_rules! parts {
+    ($($of:ty: |$value:pat_param, $blueprint:pat_param| $number:expr;)+) => {
+        $(impl Part for $of {
+            #[inline]
+            fn part(&self, $blueprint: &Blueprint, parts: &mut Parts) {
+                let $value = self;
+                parts.take($number);
+            }
+        })+
+    };
+}
+
+parts! {
+    u32: |number, _| u64::from(*number);
+    u64: |number, _| *number;
+    bool: |yes, _| u64::from(*yes);
+    PodId: |PodId(pod), _| u64::from(*pod);
+    NodeId: |NodeId(node), _| u64::from(*node);
+    IstiodId: |IstiodId(istiod), _| u64::from(*istiod);
+    ReplicaSetId: |ReplicaSetId(set), _| u64::from(*set);
+    Option<ReplicaSetId>: |set, _| set.map_or(u64::MAX, |set| u64::from(set.0));
+    Ipv4Addr: |ip, _| u64::from(u32::from(*ip));
+    SimTime: |time, _| time.as_nanos();
+    VersionIndex: |index, _| index.get() as u64;
+    Backends: |backends, _| backends.len() as u64;
+    Leg: |leg, _| *leg as u64;
+    Caller: |caller, _| *caller as u64;
+    KindId: |kind, blueprint| blueprint.kind(*kind).key.get();
+    ServiceId: |service, blueprint| blueprint.service_key(*service).get();
+    FaultId: |fault, blueprint| EntityKey::root(&blueprint.spec.faults[fault.index()].name).get();
+}
+
+impl Part for EndpointObject {
+    #[inline]
+    fn part(&self, blueprint: &Blueprint, parts: &mut Parts) {
+        self.pod.part(blueprint, parts);
+        self.ip.part(blueprint, parts);
+    }
+}
+
+/// Enums of events with their digests. `as (what, detail)` stands where the fields alone would not give it.
+macro_rules! events {
+    ($(
+        $(#[$of:meta])* $name:ident {$(
+            $(#[$doc:meta])*
+            $number:literal $variant:ident $(($($field:ident: $type:ty),* $(; $($silent:ident: $other:ty),+)?))?
+                $(as $parts:expr)?,
+        )+}
+    )+) => {$(
+        $(#[$of])*
+        #[derive(Clone, Debug)]
+        pub enum $name {
+            $($(#[$doc])* $variant $(($($type,)* $($($other),+)?))?,)+
+        }
+
+        impl $name {
+            /// Number of the variant, and up to two numbers about it.
+            #[inline]
+            fn parts(&self, blueprint: &Blueprint) -> (u64, u64, u64) {
+                let _ = blueprint;
+                match self {
+                    $(Self::$variant $(($($field,)* $($(events!(@ignore $silent)),+)?))? => {
+                        let (what, detail) = events!(@parts blueprint [$($($field)*)?] $($parts)?);
+                        ($number, what, detail)
+                    })+
+                }
+            }
+        }
+    )+};
+    (@ignore $silent:ident) => { _ };
+    (@parts $blueprint:ident [$($field:ident)*] $parts:expr) => { $parts };
+    (@parts $blueprint:ident [$($field:ident)*]) => {{
+        let parts = Parts::default()$(.with($field, $blueprint))*;
+        (parts.what, parts.detail)
+    }};
+}
+
+events! {
+    /// A write that reaches the API server.
+    Write {
+        /// Creates or updates a Deployment with so many replicas.
+        0 ScaleDeployment(kind: KindId, replicas: u32),
+        /// Changes the pod template of a Deployment, as `kubectl rollout restart` does.
+        1 RestartDeployment(kind: KindId),
+        /// Creates a pod for a ReplicaSet or for churn.
+        2 CreatePod(pod: PodId, owner: Option<ReplicaSetId>),
+        /// Binds a pod to a node.
+        3 BindPod(pod: PodId, node: NodeId),
+        /// Kubelet reports a pod's address.
+        4 ReportAddress(pod: PodId, ip: Ipv4Addr),
+        /// Kubelet reports that all containers run.
+        5 ReportRunning(pod: PodId, ip: Ipv4Addr),
+        /// Kubelet reports Ready, with all that comes before it.
+        6 ReportReady(pod: PodId, ip: Ipv4Addr),
+        /// The node lifecycle controller sets Ready to false.
+        7 MarkNotReady(pod: PodId),
+        /// Deletes a pod: at once with grace 0, else by a deletion timestamp.
+        8 DeletePod(pod: PodId),
+        /// Kubelet confirms that a pod is gone.
+        9 RemovePod(pod: PodId),
+        /// An agent publishes an endpoint.
+        10 PublishEndpoint(endpoint: EndpointObject),
+        /// An agent removes an endpoint.
+        11 RemoveEndpoint(endpoint: EndpointObject),
+        /// The agent of a node creates a security identity for a pod.
+        12 CreateIdentity(pod: PodId, node: NodeId; identity: TrueIdentity),
+        /// The EndpointSlice controller writes a slice.
+        13 WriteSlice(service: ServiceId, backends: Backends),
+        /// The node lifecycle controller, or the kubelet, sets the node's Ready condition.
+        14 SetNodeReady(node: NodeId, ready: bool),
+    }
+
+    /// Something the Deployment controller handles.
+    DeploymentEvent {
+        /// It learns that a Deployment was created or scaled.
+        0 Scaled(kind: KindId, replicas: u32),
+        /// It learns that a Deployment's template changed.
+        1 Restarted(kind: KindId),
+        /// It learns that pods of a Deployment changed; so many versions of pods are known now.
+        2 PodsChanged(kind: KindId, seen: u32),
+        /// It acts.
+        3 Sync(kind: KindId),
+    }
+
+    /// Something the ReplicaSet controller handles.
+    ReplicaSetEvent {
+        /// A ReplicaSet was given a size.
+        0 Resized(set: ReplicaSetId, size: u32),
+        /// It acts.
+        1 Sync(set: ReplicaSetId),
+        /// A request to create a pod leaves the controller.
+        2 Request(set: ReplicaSetId, pod: PodId),
+        /// It learns that a pod of it was created.
+        3 Created(set: ReplicaSetId, pod: PodId),
+        /// A creation was refused.
+        4 Refused(set: ReplicaSetId, pod: PodId),
+        /// It learns that a pod changed or is gone; so many versions of pods are known now.
+        5 Changed(set: ReplicaSetId, pod: PodId, seen: u32),
+    }
+
+    /// Something the scheduler handles.
+    SchedulerEvent {
+        /// It learns of a new pod.
+        0 Created(pod: PodId),
+        /// It learns that a pod is gone.
+        1 Removed(pod: PodId),
+        /// It learns that a node is ready, or not.
+        2 NodeReady(node: NodeId, ready: bool),
+        /// The cycle of a pod ends.
+        3 Cycle,
+        /// A pod that found no node is tried again.
+        4 Retry(pod: PodId),
+    }
+
+    /// Something the node lifecycle controller handles.
+    NodeLifecycleEvent {
+        /// A kubelet's link was cut, or is cut in another mode.
+        0 Cut(node: NodeId),
+        /// A kubelet's link was repaired.
+        1 Repaired(node: NodeId),
+        /// A pass finds that the grace period of a node is over.
+        2 GiveUp(node: NodeId),
+        /// The pods of a node have tolerated its absence long enough.
+        3 Evict(node: NodeId),
+        /// A node that was given up renews its lease again.
+        4 Return(node: NodeId),
+    }
+
+    /// Something the EndpointSlice controller handles.
+    EndpointSliceEvent {
+        /// It learns that a pod changed; so many versions of pods are known now.
+        0 PodChanged(pod: PodId, seen: u32),
+        /// It acts.
+        1 Sync(service: ServiceId),
+    }
+
+    /// Something a kubelet handles.
+    KubeletEvent {
+        /// It learns that a pod is bound to its node.
+        0 Assigned(pod: PodId),
+        /// It learns that a pod is to go, or is gone.
+        1 Deleted(pod: PodId),
+        /// The sandbox exists; the network plugin is called.
+        2 SandboxReady(pod: PodId),
+        /// The network plugin succeeded.
+        3 NetworkReady(pod: PodId),
+        /// The network plugin failed, perhaps because the agent's limiter refused it; the sandbox is made again after a wait.
+        4 NetworkFailed(pod: PodId, limited: bool),
+        /// All containers run.
+        5 ContainersUp(pod: PodId),
+        /// The periodic look sees the pod's first container, so its address is reported.
+        6 ReportAddress(pod: PodId),
+        /// The periodic look sees all containers run.
+        7 ReportRunning(pod: PodId),
+        /// Its probe has succeeded.
+        8 ReportReady(pod: PodId),
+        /// The processes have ended.
+        9 Stopped(pod: PodId),
+        /// The sandbox is gone.
+        10 SandboxGone(pod: PodId),
+        /// The link to the API server was repaired.
+        11 Repaired,
+        /// Set-up is done but for the pod's tokens.
+        12 SetUp(pod: PodId),
+        /// Nothing is missing any more, or the wait after a failure is over: the sandbox is made.
+        13 MakeSandbox(pod: PodId),
+        /// The periodic look sees the end of the init container.
+        14 InitSeen(pod: PodId),
+        /// The API server has answered a call of the worker that syncs statuses.
+        15 ApiAnswered,
+    }
+
+    /// Something a Cilium agent handles.
+    AgentEvent {
+        /// The network plugin is called for a pod.
+        0 Add(pod: PodId),
+        /// The limiter lets a creation go on.
+        1 Admitted(pod: PodId),
+        /// The identity is known.
+        2 Identified(pod: PodId),
+        /// The programs are in place.
+        3 Built(pod: PodId),
+        /// The endpoint is published: first the agent looks whether it exists.
+        4 Publish(endpoint: EndpointObject),
+        /// The network plugin is told that a sandbox is gone.
+        5 Delete(pod: PodId),
+        /// The link to the API server was repaired.
+        6 Repaired,
+        /// The limiter refuses a creation.
+        7 Refused(pod: PodId),
+        /// The longest wait of a creation that was asked for at this time is over.
+        8 GiveUp(pod: PodId, asked: SimTime),
+        /// It does not exist: it is created.
+        9 Create(endpoint: EndpointObject),
+        /// The endpoint is looked at again: one more request.
+        10 SyncAgain(pod: PodId),
+        /// The identity was created, but the answer is lost.
+        11 Unanswered(pod: PodId),
+        /// The network plugin has waited long enough.
+        12 TimedOut(pod: PodId),
+    }
+
+    /// Something an Istiod handles.
+    IstiodEvent {
+        /// Its container starts.
+        0 Start(pod: PodId),
+        /// Its caches are synced: it serves.
+        1 Serving(pod: PodId),
+        /// It learns of new backends of a Service.
+        2 SliceSeen(service: ServiceId, index: VersionIndex),
+        /// The quiet after changes is over.
+        3 Debounced,
+        /// A request arrives.
+        4 Request(request: Request) as request.parts(false),
+        /// A TokenReview ends, well or not.
+        5 Reviewed(request: Request, passed: bool) as request.parts(*passed),
+        /// Its link to the API server was repaired.
+        6 Repaired,
+    }
+
+    /// Something a sidecar handles.
+    SidecarEvent {
+        /// Its container starts.
+        0 Start,
+        /// The agent is up: both channels begin.
+        1 AgentUp,
+        /// Key and request are made.
+        2 KeyReady,
+        /// A SYN is retransmitted.
+        3 Syn(leg: Leg, serial: u32),
+        /// A connection stands.
+        4 Connected(leg: Leg, serial: u32),
+        /// A connect ran out of time.
+        5 ConnectTimeout(leg: Leg, serial: u32),
+        /// The certificate channel dials again.
+        6 ChannelRedials(serial: u32) as (0, u64::from(*serial)),
+        /// A failed attempt of a certificate call is made again.
+        7 AttemptAgain,
+        /// A caller asks for the certificate again.
+        8 CallerWakes(caller: Caller),
+        /// Istiod answered request number so and so on a connection.
+        9 Answer(leg: Leg, serial: u32, number: u32, answer: Answer)
+            as ((*leg as u64) << 8 | *answer as u64, u64::from(*serial) << 32 | u64::from(*number)),
+        /// Envoy opens its stream again.
+        10 StreamRetries,
+        /// The stream has reached its age.
+        11 StreamAged(serial: u32) as (0, u64::from(*serial)),
+        /// Envoy has warmed up.
+        12 Live,
+    }
+
+    /// Something the script handles.
+    ScriptEvent {
+        /// Begin.
+        0 Begin,
+        /// Go on with the next step.
+        1 Next,
+        /// Something it waits for may have changed.
+        2 Look,
+        /// The wait of this step has lasted too long.
+        3 Timeout(serial: u32),
+        /// A probe has ended; whether the client's own pod or proxy was not up.
+        4 ProbeDone(not_up: bool),
+        /// Send the probe again.
+        5 ProbeAgain,
+        /// A rollout has made no progress for as long as its Deployment allows.
+        6 NoProgress,
+    }
+
+    /// Something churn handles.
+    ChurnEvent {
+        /// A process of the design begins by itself.
+        0 Begin(process: u32),
+        /// A pod is created.
+        1 Create(process: u32),
+        /// A pod has lived long enough.
+        2 Delete(pod: PodId),
+        /// The script starts its process so and so; never scheduled, a call.
+        3 StartByScript(step: u32),
+    }
+
+    /// Something that happens to a request under way.
+    AccessEvent {
+        /// The SYN is sent again.
+        0 Syn,
+        /// The connection stands and the request was served or refused.
+        1 Answered,
+        /// The client's time limit is over.
+        2 TimedOut,
+        /// A pod sends the request of a step of the script; never scheduled, a call.
+        3 Send(client: PodId, step: u32; key: EntityKey),
+        /// No pod of a kind is ready to send the request of a step; never scheduled, a call.
+        4 Unsent(kind: KindId, step: u32),
+    }
+
+    /// Something the judge looks at.
+    JudgeEvent {
+        /// A pod can send and receive, or its proxy came up.
+        0 Connected(pod: PodId),
+        /// A write about an address was ordered.
+        1 EndpointWritten(ip: Ipv4Addr, index: VersionIndex),
+        /// A write about a Service was ordered.
+        2 SliceWritten(service: ServiceId, index: VersionIndex),
+        /// An Istiod made a snapshot of a Service.
+        3 SnapshotWritten(service: ServiceId, index: VersionIndex, istiod: IstiodId),
+        /// A pod lost its address.
+        4 Released(pod: PodId, ip: Ipv4Addr),
+        /// A pair is looked at again.
+        5 Recheck(pair: u32),
+        /// A reader of a node that was cut off reads again.
+        6 ReadsAgain(node: NodeId),
+        /// An identity was created.
+        7 IdentityWritten(index: VersionIndex) as (0, index.get() as u64),
+    }
+
+    /// Something the API server's side of admission handles; calls go by their number.
+    AdmissionEvent {
+        /// A request to create a pod has come so far that the webhook is asked.
+        0 Ask(pod: PodId, owner: Option<ReplicaSetId>),
+        /// The connection that a call dials stands.
+        1 Connected(call: u64),
+        /// That connection was refused.
+        2 Refused(call: u64),
+        /// The webhook answers.
+        3 Answered(call: u64),
+        /// The call has used up its time, or the connection that it holds was reset.
+        4 Failed(call: u64),
+    }
+
+    /// A fault starts or ends.
+    FaultEvent {
+        /// It ends.
+        0 End(fault: FaultId),
+        /// It starts.
+        1 Start(fault: FaultId),
+    }
+}
+
+/// The table of components, handed to a macro: number in digests, event and whose it is, name, who schedules for it and its
+/// rank (which decides ties, see `kernel::order`; the API server schedules for its admission), and the state that handles it.
+macro_rules! components {
+    ($with:ident) => {
+        $with! {
+            0 Fault(FaultEvent) "fault" by Fault = 0, faults: Faults;
+            1 Commit(Write) "api server" by ApiServer = 1, commits: Commits;
+            2 Deployment(DeploymentEvent) "deployment controller" by Deployment = 2, deployments: Deployments;
+            3 ReplicaSet(ReplicaSetEvent) "replica set controller" by ReplicaSet = 3, replica_sets: ReplicaSets;
+            4 Scheduler(SchedulerEvent) "scheduler" by Scheduler = 4, scheduler: Scheduler;
+            5 NodeLifecycle(NodeLifecycleEvent) "node lifecycle controller" by NodeLifecycle = 5, node_lifecycle: NodeLifecycle;
+            6 EndpointSlice(EndpointSliceEvent) "endpoint slice controller" by EndpointSlice = 6, endpoint_slices: EndpointSlices;
+            7 Kubelet[node: NodeId](KubeletEvent) "kubelet" by Kubelet(node: NodeId) = NODES_FROM + 2 * node.0, kubelets: Kubelets;
+            8 Agent[node: NodeId](AgentEvent) "cilium agent" by Agent(node: NodeId) = NODES_FROM + 2 * node.0 + 1, agents: Agents;
+            9 Istiod[istiod: IstiodId](IstiodEvent) "istiod" by Istiod(istiod: IstiodId) = ISTIODS_FROM + istiod.0, istiods: Istiods;
+            10 Sidecar[pod: PodId](SidecarEvent) "sidecar" by Sidecar(pod: PodId) = PODS_FROM + pod.0, sidecars: Sidecars;
+            11 Script(ScriptEvent) "script" by Script = 7, script: Script;
+            12 Churn(ChurnEvent) "churn" by Churn = 8, churn: Churn;
+            13 Access[number: u32](AccessEvent) "client" by Access = 10, accesses: Accesses;
+            14 Judge(JudgeEvent) "judge" by Judge = 9, judge: Judge;
+            15 Admission(AdmissionEvent) "admission", admission: Admission;
+        }
+    };
+}
+pub(super) use components;
 
 /// Ranks below this belong to singletons, then to Istiods, then to nodes, then to pods.
 const ISTIODS_FROM: u32 = 16;
 const NODES_FROM: u32 = 1 << 12;
 const PODS_FROM: u32 = 1 << 18;
 
-impl Source {
-    /// The rank in the total order.
+macro_rules! define {
+    ($(
+        $number:literal $variant:ident $([$whose:ident: $Whose:ty])? ($event:ty) $name:literal
+            $(by $source:ident $(($of:ident: $Of:ty))? = $rank:expr)?, $field:ident: $state:ident;
+    )+) => {
+        /// Something that happens in the world, with the component that handles it.
+        #[derive(Clone, Debug)]
+        pub enum Event {
+            $(#[doc = concat!("For the ", $name, ".")] $variant($($Whose,)? $event),)+
+        }
+
+        impl Event {
+            /// The component that handles the event.
+            #[must_use]
+            pub const fn component(&self) -> &'static str {
+                match self { $(Self::$variant(..) => $name,)+ }
+            }
+
+            /// The number that stands for the event in the fingerprint of a run of a design: component, variant, and what it
+            /// is about.
+            #[must_use]
+            pub fn digest(&self, blueprint: &Blueprint) -> u64 {
+                let (component, whose, (variant, what, detail)): (u64, u64, _) = match self {
+                    $(Self::$variant($($whose,)? event) => {
+                        ($number, 0 $(+ Parts::default().with($whose, blueprint).what)?, event.parts(blueprint))
+                    })+
+                };
+                // Odd multipliers lose no bit of either number; the rotations keep small numbers apart.
+                let what = (what ^ whose << 40).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+                let detail = detail.wrapping_mul(0xc2b2_ae3d_27d4_eb4f).rotate_left(29);
+                what.rotate_left(17) ^ detail ^ (variant << 8 | component)
+            }
+        }
+
+        /// A component that schedules events.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Source {
+            $($(#[doc = concat!("The ", $name, ".")] $source $(($Of))?,)?)+
+        }
+
+        impl Source {
+            /// The rank in the total order.
+            #[must_use]
+            pub fn rank(self) -> SourceRank {
+                SourceRank::new(match self {
+                    $($(Self::$source $(($of))? => $rank,)?)+
+                })
+            }
+        }
+    };
+}
+
+components!(define);
+
+impl Write {
+    /// Whether its sender sends nothing before it that has to be answered. A kubelet reads a pod before it writes its status
+    /// or removes it, an agent reads a CiliumEndpoint before it writes one (`kubernetes/kubernetes
+    /// pkg/kubelet/status/status_manager.go`, syncPod; `cilium/cilium pkg/k8s/watchers/endpointsynchronizer.go`).
     #[must_use]
-    pub fn rank(self) -> SourceRank {
-        SourceRank::new(match self {
-            Self::Fault => 0,
-            Self::ApiServer => 1,
-            Self::Deployment => 2,
-            Self::ReplicaSet => 3,
-            Self::Scheduler => 4,
-            Self::NodeLifecycle => 5,
-            Self::EndpointSlice => 6,
-            Self::Script => 7,
-            Self::Churn => 8,
-            Self::Judge => 9,
-            Self::Access => 10,
-            Self::Istiod(istiod) => ISTIODS_FROM + istiod.0,
-            Self::Kubelet(node) => NODES_FROM + 2 * node.0,
-            Self::Agent(node) => NODES_FROM + 2 * node.0 + 1,
-            Self::Sidecar(pod) => PODS_FROM + pod.0,
-        })
+    pub const fn needs_no_answer_before(&self) -> bool {
+        matches!(self, Self::CreateIdentity(..) | Self::RemoveEndpoint(_))
+    }
+
+    /// What a write is called, and the pod that it is about.
+    #[must_use]
+    pub const fn words(&self) -> (&'static str, Option<PodId>) {
+        match self {
+            Self::ScaleDeployment(..) => ("scale the Deployment", None),
+            Self::RestartDeployment(_) => ("restart the Deployment", None),
+            Self::CreatePod(pod, _) => ("create the pod", Some(*pod)),
+            Self::BindPod(pod, _) => ("bind the pod", Some(*pod)),
+            Self::ReportAddress(pod, _) => ("report the pod's address", Some(*pod)),
+            Self::ReportRunning(pod, _) => ("report Running", Some(*pod)),
+            Self::ReportReady(pod, _) => ("report Ready", Some(*pod)),
+            Self::MarkNotReady(pod) => ("mark the pod not ready", Some(*pod)),
+            Self::DeletePod(pod) => ("delete the pod", Some(*pod)),
+            Self::RemovePod(pod) => ("confirm that the pod is gone", Some(*pod)),
+            Self::PublishEndpoint(endpoint) => ("publish the CiliumEndpoint", Some(endpoint.pod)),
+            Self::RemoveEndpoint(endpoint) => ("remove the CiliumEndpoint", Some(endpoint.pod)),
+            Self::CreateIdentity(pod, ..) => ("create the CiliumIdentity", Some(*pod)),
+            Self::WriteSlice(..) => ("write the EndpointSlice", None),
+            Self::SetNodeReady(_, true) => ("mark the node ready", None),
+            Self::SetNodeReady(_, false) => ("mark the node not ready", None),
+        }
     }
 }
 
@@ -151,27 +551,27 @@ mod tests {
 
     #[test]
     fn ranks_of_different_components_differ() {
-        let mut ranks: Vec<SourceRank> = [
-            Source::Fault,
-            Source::ApiServer,
-            Source::Deployment,
-            Source::ReplicaSet,
-            Source::Scheduler,
-        ]
-        .into_iter()
-        .chain([
-            Source::NodeLifecycle,
-            Source::EndpointSlice,
-            Source::Script,
-            Source::Churn,
-            Source::Judge,
-            Source::Access,
-        ])
-        .chain((0..4_000).map(|i| Source::Istiod(IstiodId(i))))
-        .chain((0..5_000).flat_map(|i| [Source::Kubelet(NodeId(i)), Source::Agent(NodeId(i))]))
-        .chain((0..5_000).map(|i| Source::Sidecar(PodId(i))))
-        .map(Source::rank)
-        .collect();
+        use Source::*;
+        let singletons = [
+            Fault,
+            ApiServer,
+            Deployment,
+            ReplicaSet,
+            Scheduler,
+            NodeLifecycle,
+            EndpointSlice,
+            Script,
+            Churn,
+            Judge,
+            Access,
+        ];
+        let mut ranks: Vec<SourceRank> = singletons
+            .into_iter()
+            .chain((0..4_000).map(|i| Istiod(IstiodId(i))))
+            .chain((0..5_000).flat_map(|i| [Kubelet(NodeId(i)), Agent(NodeId(i))]))
+            .chain((0..5_000).map(|i| Sidecar(PodId(i))))
+            .map(Source::rank)
+            .collect();
         let n = ranks.len();
         ranks.sort_unstable();
         ranks.dedup();

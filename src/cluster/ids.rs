@@ -42,6 +42,10 @@ id! {
     ReplicaSetId
 }
 id! {
+    /// A fault of the design, by its place in the list.
+    FaultId
+}
+id! {
     /// An Istiod replica, by the ordinal of its pod.
     IstiodId
 }

@@ -10,121 +10,15 @@
 
 use std::net::Ipv4Addr;
 
-use super::cilium::datapath::{Enforcement, Loss, Passage, forward};
+use super::cilium::passage::{Loss, Passage};
 use super::context::{Ctx, Shared};
-use super::event::{Event, Source};
+use super::event::{Event, JudgeEvent, Source};
 use super::history::{Crossing, VersionIndex};
-use super::ids::{IstiodId, KindId, NodeId, PodId, ServiceId, TrueIdentity};
-use super::istio::sidecar::Sidecars;
-use super::records::{AccessClass, ExposureRecord, LayerDecision, Via};
-use crate::kernel::{EventClass, SimTime};
-
-/// Something the judge looks at.
-#[derive(Clone, Copy, Debug)]
-pub enum JudgeEvent {
-    /// A pod can send and receive, or its proxy came up.
-    Connected(PodId),
-    /// A write about an address was ordered.
-    EndpointWritten(Ipv4Addr, VersionIndex),
-    /// An identity was created.
-    IdentityWritten(VersionIndex),
-    /// A write about a Service was ordered.
-    SliceWritten(ServiceId, VersionIndex),
-    /// An Istiod made a snapshot of a Service.
-    SnapshotWritten(IstiodId, ServiceId, VersionIndex),
-    /// A pod lost its address.
-    Released(PodId, Ipv4Addr),
-    /// A reader of a node that was cut off reads again.
-    ReadsAgain(NodeId),
-    /// A pair is looked at again.
-    Recheck(u32),
-}
-
-/// The decisions about one access.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Decisions {
-    /// What the network's policy intends.
-    pub network_intended: LayerDecision,
-    /// What the network did, if it was asked.
-    pub network: Option<LayerDecision>,
-    /// What the mesh's policy intends.
-    pub mesh_intended: LayerDecision,
-    /// What the mesh did, if it was asked.
-    pub mesh: Option<LayerDecision>,
-    /// Whether the request was answered by the server.
-    pub admitted: bool,
-}
-
-impl Decisions {
-    /// The class of an access.
-    #[must_use]
-    pub fn class(&self) -> AccessClass {
-        use LayerDecision::{Allow, Deny};
-        let refused = self.network == Some(Deny) || self.mesh == Some(Deny);
-        let meant = self.network_intended == Allow && self.mesh_intended == Allow;
-        match (self.admitted, refused, meant) {
-            (true, _, true) => AccessClass::Allowed,
-            (true, _, false) => AccessClass::Unauthorized,
-            (false, false, _) => AccessClass::Unreachable,
-            (false, true, true) => AccessClass::WronglyDenied,
-            (false, true, false) if self.network_intended == Deny && self.network == Some(Allow) => {
-                AccessClass::NetworkBypassed
-            }
-            (false, true, false) if self.mesh_intended == Deny && self.mesh == Some(Allow) => AccessClass::MeshBypassed,
-            (false, true, false) => AccessClass::Denied,
-        }
-    }
-}
-
-/// What is intended for a request: policies of all layers on true identities.
-#[must_use]
-pub fn intent(
-    shared: &Shared,
-    client: PodId,
-    server: KindId,
-    port: u16,
-    method: &str,
-    path: &str,
-) -> (LayerDecision, LayerDecision) {
-    intent_of(shared, shared.kind(client).identity, server, port, method, path)
-}
-
-/// What is intended for a request of a client with this true identity.
-#[must_use]
-pub fn intent_of(
-    shared: &Shared,
-    from: TrueIdentity,
-    server: KindId,
-    port: u16,
-    method: &str,
-    path: &str,
-) -> (LayerDecision, LayerDecision) {
-    let to = shared.blueprint.kind(server).identity;
-    (
-        shared.blueprint.network_intent(from, to, port),
-        shared.blueprint.mesh_intent(from, to, port, method, path),
-    )
-}
-
-/// What the mesh says to a request at a server, if the design has it enforced there. The certificate that a client with a
-/// sidecar presents names its true identity: Istiod has checked its token.
-#[must_use]
-pub fn mesh_decision(
-    shared: &Shared,
-    client: PodId,
-    server: PodId,
-    port: u16,
-    method: &str,
-    path: &str,
-) -> Option<LayerDecision> {
-    let blueprint = &shared.blueprint;
-    if !blueprint.spec.mesh_enforced || !shared.kind(server).sidecar {
-        return None;
-    }
-    let principal = shared.kind(client).sidecar.then(|| shared.kind(client).identity);
-    let verdict = blueprint.mesh_verdict(principal, shared.kind(server).identity, port, method, path);
-    Some(verdict.decision.into())
-}
+use super::ids::{IstiodId, KindId, NodeId, PodId, ServiceId};
+use super::intent::{Decisions, intent};
+use super::istio::mesh::{self, Asked, Attempt};
+use super::records::{AccessClass, ExposureRecord, Via};
+use crate::kernel::{EventClass, SimDuration, SimTime};
 
 /// A client and a server that are both connected, and how the one finds the other.
 #[derive(Clone, Copy, Debug)]
@@ -150,9 +44,9 @@ pub struct Judge {
 
 impl Judge {
     /// Handles an event.
-    pub fn handle(&mut self, event: JudgeEvent, sidecars: &Sidecars, ctx: &mut Ctx) {
+    pub fn handle(&mut self, event: JudgeEvent, ctx: &mut Ctx) {
         match event {
-            JudgeEvent::Connected(pod) => self.connected(pod, sidecars, ctx),
+            JudgeEvent::Connected(pod) => self.connected(pod, ctx),
             JudgeEvent::EndpointWritten(ip, index) => {
                 for number in self.live_pairs(|pair| pair.client_ip == ip) {
                     let node = self.pairs[number].server_node;
@@ -180,9 +74,9 @@ impl Judge {
                     recheck_at(number, slice_crossing(ctx.shared, node, index), ctx);
                 }
             }
-            JudgeEvent::SnapshotWritten(istiod, _, index) => {
+            JudgeEvent::SnapshotWritten(_, index, istiod) => {
                 for number in self.live_pairs(|pair| pair.via == Via::Service) {
-                    if let Some(crossing) = sidecars.crossing(self.pairs[number].client, istiod, index, ctx) {
+                    if let Some(crossing) = ctx.shared.proxy_crossing(self.pairs[number].client, istiod, index) {
                         recheck_at(number, crossing, ctx);
                     }
                 }
@@ -202,12 +96,12 @@ impl Judge {
             }
             JudgeEvent::ReadsAgain(node) => {
                 for number in self.live_pairs(|pair| pair.client_node == node || pair.server_node == node) {
-                    self.look(number, sidecars, ctx);
+                    self.look(number, ctx);
                 }
             }
             JudgeEvent::Recheck(number) => {
                 if self.live.binary_search(&(number as usize)).is_ok() {
-                    self.look(number as usize, sidecars, ctx);
+                    self.look(number as usize, ctx);
                 }
             }
         }
@@ -219,20 +113,20 @@ impl Judge {
     }
 
     /// A pod was connected, or its proxy came up or reads from another Istiod: does that open or close a window?
-    fn connected(&mut self, pod: PodId, sidecars: &Sidecars, ctx: &mut Ctx) {
+    fn connected(&mut self, pod: PodId, ctx: &mut Ctx) {
         if ctx.shared.kind(pod).exposure_client {
             for server in pods_with(ctx.shared, |kind| kind.exposure_server) {
-                self.meet(pod, server, sidecars, ctx);
+                self.meet(pod, server, ctx);
             }
         }
         if ctx.shared.kind(pod).exposure_server {
             for client in pods_with(ctx.shared, |kind| kind.exposure_client) {
-                self.meet(client, pod, sidecars, ctx);
+                self.meet(client, pod, ctx);
             }
         }
     }
 
-    fn meet(&mut self, client: PodId, server: PodId, sidecars: &Sidecars, ctx: &mut Ctx) {
+    fn meet(&mut self, client: PodId, server: PodId, ctx: &mut Ctx) {
         let (Some((client_node, client_ip)), Some((server_node, server_ip))) = (
             ctx.shared.physics.pod(client).place,
             ctx.shared.physics.pod(server).place,
@@ -241,7 +135,7 @@ impl Judge {
         };
         let known = self.live_pairs(|pair| (pair.client, pair.server) == (client, server));
         for &number in &known {
-            self.look(number, sidecars, ctx);
+            self.look(number, ctx);
         }
         if !known.is_empty() {
             return;
@@ -265,14 +159,14 @@ impl Judge {
                 window: None,
             });
             self.live.push(number);
-            self.look(number, sidecars, ctx);
+            self.look(number, ctx);
             // Writes that were ordered before the pair met may still be on their way.
-            self.recheck_pending(number, sidecars, ctx);
+            self.recheck_pending(number, ctx);
         }
     }
 
     /// What would an attempt be now? Closes the window of another class, and opens one.
-    fn look(&mut self, number: usize, sidecars: &Sidecars, ctx: &mut Ctx) {
+    fn look(&mut self, number: usize, ctx: &mut Ctx) {
         let Pair {
             client,
             client_ip,
@@ -282,12 +176,12 @@ impl Judge {
             window,
             ..
         } = self.pairs[number];
-        let class = would_be(ctx, sidecars, client, server, via);
+        let class = would_be(ctx, client, server, via);
         if window.map(|(class, _)| class) == class {
             return;
         }
         let cause = match via {
-            Via::Service if !reaches_by_service(ctx, sidecars, client, server) => "endpoint_withdrawn",
+            Via::Service if !reaches_by_service(ctx, client, server) => "endpoint_withdrawn",
             Via::Service | Via::PodIp => "entry_corrected",
         };
         self.close(number, cause, ctx);
@@ -315,7 +209,7 @@ impl Judge {
 
     /// Schedules a look for every write that one of the two nodes, or the client's chooser, has not read yet. Nothing older
     /// than the longest delay can still be on its way.
-    fn recheck_pending(&self, number: usize, sidecars: &Sidecars, ctx: &mut Ctx) {
+    fn recheck_pending(&self, number: usize, ctx: &mut Ctx) {
         let pair = self.pairs[number];
         let shared = &*ctx.shared;
         let now = ctx.now();
@@ -341,7 +235,7 @@ impl Judge {
                     .take_while(|&index| slices.version(index).time >= since);
                 crossings.extend(written.map(|index| slice_crossing(shared, pair.client_node, index)));
             }
-            crossings.extend(sidecars.crossings_since(pair.client, ctx));
+            crossings.extend(shared.proxy_crossings_since(pair.client, now));
         }
         for crossing in crossings {
             recheck_at(number, crossing, ctx);
@@ -407,111 +301,101 @@ fn pods_with(shared: &Shared, role: impl Fn(&super::blueprint::Kind) -> bool) ->
 }
 
 /// The class that an attempt would have now; nothing if it could not be made.
-fn would_be(ctx: &Ctx, sidecars: &Sidecars, client: PodId, server: PodId, via: Via) -> Option<AccessClass> {
+fn would_be(ctx: &Ctx, client: PodId, server: PodId, via: Via) -> Option<AccessClass> {
     let shared = &*ctx.shared;
-    if via == Via::Service && !reaches_by_service(ctx, sidecars, client, server) {
+    if via == Via::Service && !reaches_by_service(ctx, client, server) {
         return None;
     }
     let (_, server_ip) = shared.physics.pod(server).place?;
-    let port = shared.blueprint.spec.measures.exposure_port;
     let (method, path) = shared
         .blueprint
         .last_probe()
         .map_or(("GET", "/"), |probe| (&probe.method, &probe.path));
-    let network = match forward(shared, client, server_ip, port, ctx.now(), Enforcement::AsDesigned) {
-        Passage::Delivered(_) => shared.blueprint.spec.network_enforced.then_some(LayerDecision::Allow),
-        Passage::Lost(Loss::NoPod) => return None,
-        Passage::Lost(_) => Some(LayerDecision::Deny),
+    let asked = Asked {
+        port: shared.blueprint.spec.measures.exposure_port,
+        method,
+        path,
     };
-    let refused = network == Some(LayerDecision::Deny);
-    let mesh = if refused {
-        None
-    } else {
-        mesh_decision(shared, client, server, port, method, path)
-    };
-    let (network_intended, mesh_intended) =
-        intent(shared, client, shared.pods[server.index()].kind, port, method, path);
-    let admitted = !refused && mesh != Some(LayerDecision::Deny);
+    let attempt = Attempt::at(shared, client, server_ip, asked, ctx.now());
+    if attempt.passage == Passage::Lost(Loss::NoPod) {
+        return None;
+    }
+    let kind = shared.pods[server.index()].kind;
+    let (network_intended, mesh_intended) = intent(shared, shared.kind(client).identity, kind, asked);
     Some(
         Decisions {
             network_intended,
-            network,
+            network: attempt.network,
             mesh_intended,
-            mesh,
-            admitted,
+            mesh: attempt.mesh,
+            admitted: attempt.is_admitted(),
         }
         .class(),
     )
 }
 
 /// Whether some Service leads the client to the address of the server, whoever was meant by it.
-fn reaches_by_service(ctx: &Ctx, sidecars: &Sidecars, client: PodId, server: PodId) -> bool {
-    let (Some((node, _)), Some((_, ip))) = (
-        ctx.shared.physics.pod(client).place,
-        ctx.shared.physics.pod(server).place,
-    ) else {
+fn reaches_by_service(ctx: &Ctx, client: PodId, server: PodId) -> bool {
+    let Some((_, ip)) = ctx.shared.physics.pod(server).place else {
         return false;
     };
-    let meshed = ctx.shared.kind(client).sidecar;
     exposed_services(ctx.shared).any(|service| {
-        let backends = if meshed {
-            sidecars.backends(client, service, ctx)
-        } else {
-            ctx.backends_at(node, service)
-        };
+        let backends = mesh::backends(ctx.shared, client, service, ctx.now());
         backends.is_some_and(|backends| backends.iter().any(|backend| backend.ip == ip))
     })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use LayerDecision::{Allow, Deny};
+/// What others tell the judge. It hears only of what some pair hangs on.
+impl Ctx<'_> {
+    /// A pod can send and receive, or its proxy came up or may choose among other backends.
+    pub fn judge_looks_at(&mut self, by: Source, pod: PodId) {
+        self.tell_judge(by, JudgeEvent::Connected(pod));
+    }
 
-    fn class(
-        network_intended: LayerDecision,
-        network: Option<LayerDecision>,
-        mesh_intended: LayerDecision,
-        mesh: Option<LayerDecision>,
-        admitted: bool,
-    ) -> AccessClass {
-        Decisions {
-            network_intended,
-            network,
-            mesh_intended,
-            mesh,
-            admitted,
+    /// An identity was created.
+    pub fn judge_hears_of_identity(&mut self, index: VersionIndex) {
+        if self.shared.recorder.watches_exposure() {
+            self.tell_judge(Source::ApiServer, JudgeEvent::IdentityWritten(index));
         }
-        .class()
     }
 
-    #[test]
-    fn classes_follow_their_table() {
-        assert_eq!(
-            class(Allow, Some(Allow), Allow, Some(Allow), true),
-            AccessClass::Allowed
-        );
-        assert_eq!(class(Deny, Some(Deny), Deny, None, false), AccessClass::Denied);
-        assert_eq!(class(Deny, Some(Allow), Deny, None, true), AccessClass::Unauthorized);
-        assert_eq!(
-            class(Deny, Some(Allow), Deny, Some(Deny), false),
-            AccessClass::NetworkBypassed
-        );
-        assert_eq!(
-            class(Allow, Some(Deny), Deny, Some(Allow), false),
-            AccessClass::MeshBypassed
-        );
-        assert_eq!(class(Allow, Some(Deny), Allow, None, false), AccessClass::WronglyDenied);
-        assert_eq!(class(Deny, None, Deny, None, false), AccessClass::Unreachable);
+    /// Exposure windows that hang on this address are looked at again when the nodes concerned have read the write.
+    pub fn judge_hears_of_endpoint(&mut self, ip: Ipv4Addr, index: VersionIndex) {
+        if self.shared.recorder.watches_address(ip) {
+            self.tell_judge(Source::ApiServer, JudgeEvent::EndpointWritten(ip, index));
+        }
     }
 
-    #[test]
-    fn a_mesh_that_stands_alone_denies_and_bypasses_nothing() {
-        assert_eq!(class(Deny, None, Deny, Some(Deny), false), AccessClass::Denied);
+    /// The backends of a Service changed.
+    pub fn judge_hears_of_slice(&mut self, service: ServiceId, index: VersionIndex) {
+        if self.shared.recorder.watches_service(service) {
+            self.tell_judge(Source::ApiServer, JudgeEvent::SliceWritten(service, index));
+        }
     }
 
-    #[test]
-    fn a_layer_without_a_policy_for_it_cannot_make_an_access_meant() {
-        assert_eq!(class(Allow, Some(Allow), Deny, None, true), AccessClass::Unauthorized);
+    /// An Istiod made a snapshot of a Service.
+    pub fn judge_hears_of_snapshot(&mut self, istiod: IstiodId, service: ServiceId, index: VersionIndex) {
+        if self.shared.recorder.watches_service(service) {
+            let event = JudgeEvent::SnapshotWritten(service, index, istiod);
+            self.tell_judge(Source::Istiod(istiod), event);
+        }
+    }
+
+    /// A pod lost its address.
+    pub fn address_released(&mut self, by: Source, pod: PodId, ip: Ipv4Addr) {
+        if self.shared.recorder.watches_address(ip) {
+            self.tell_judge(by, JudgeEvent::Released(pod, ip));
+        }
+    }
+
+    /// A reader of a node whose cursor was cut off reads again.
+    pub fn reads_again(&mut self, by: Source, node: NodeId) {
+        if self.shared.recorder.watches_exposure() {
+            self.tell_judge(by, JudgeEvent::ReadsAgain(node));
+        }
+    }
+
+    fn tell_judge(&mut self, by: Source, event: JudgeEvent) {
+        self.after(by, EventClass::Observe, SimDuration::ZERO, Event::Judge(event));
     }
 }

@@ -9,63 +9,19 @@
 //! **Parameters**: `pod_setup_latency`, `sandbox_*`, `container_start_latency`, `node_cores`, `pleg_period`, …
 //! **Validated by**: event-log tests in `tests/`.
 
-use super::cilium::agent::AgentEvent;
 use super::context::Ctx;
-use super::event::{Event, Source};
-use super::ids::{NodeId, PodId};
-use super::istio::istiod::IstiodEvent;
-use super::istio::sidecar::SidecarEvent;
-use super::judge::JudgeEvent;
+use super::event::{Event, KubeletEvent, Source};
+use super::ids::{IstiodId, NodeId, PodId};
 use super::kubelet_client::{KubeletClients, Status};
 use super::links::Party;
 use super::node_cores::NodeCores;
+use super::objects::PodObject;
+use super::observed::{Fact, KubeletCalls};
 use super::purpose::Purpose;
 use super::records::DelayCause;
-use super::story::{Fact, KubeletCalls};
+use super::subscription::{Change, Subscription, Told};
 use crate::cluster::blueprint::Role;
 use crate::kernel::{EventClass, SimDuration, SimTime};
-
-/// Something a kubelet handles.
-#[derive(Clone, Copy, Debug)]
-pub enum KubeletEvent {
-    /// It learns that a pod is bound to its node.
-    Assigned(PodId),
-    /// It learns that a pod is to go, or is gone.
-    Deleted(PodId),
-    /// Set-up is done but for the pod's tokens.
-    SetUp(PodId),
-    /// Nothing is missing any more, or the wait after a failure is over: the sandbox is made.
-    MakeSandbox(PodId),
-    /// The sandbox exists; the network plugin is called.
-    SandboxReady(PodId),
-    /// The network plugin succeeded.
-    NetworkReady(PodId),
-    /// The network plugin failed; the sandbox is made again after a wait.
-    NetworkFailed {
-        /// The pod.
-        pod: PodId,
-        /// Whether the agent's limiter refused it.
-        limited: bool,
-    },
-    /// All containers run.
-    ContainersUp(PodId),
-    /// The periodic look sees the pod's first container, so its address is reported.
-    ReportAddress(PodId),
-    /// The periodic look sees the end of the init container.
-    InitSeen(PodId),
-    /// The periodic look sees all containers run.
-    ReportRunning(PodId),
-    /// Its probe has succeeded.
-    ReportReady(PodId),
-    /// The API server has answered a call of the worker that syncs statuses.
-    ApiAnswered,
-    /// The processes have ended.
-    Stopped(PodId),
-    /// The sandbox is gone.
-    SandboxGone(PodId),
-    /// The link to the API server was repaired.
-    Repaired,
-}
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Stage {
@@ -86,7 +42,6 @@ struct Worker {
     /// It should stop as soon as it can.
     stop: bool,
     tries: u32,
-    containers_up: SimTime,
     /// The periodic look has seen all its containers run.
     seen_running: bool,
     /// Its probe has succeeded.
@@ -129,16 +84,11 @@ impl Kubelets {
                 } else {
                     self.worker(pod).stage = Stage::InNetworkPlugin;
                     ctx.shared.recorder.network_called(pod, ctx.kernel.now());
-                    ctx.after(
-                        Source::Kubelet(node),
-                        EventClass::Physics,
-                        SimDuration::ZERO,
-                        Event::Agent(node, AgentEvent::Add(pod)),
-                    );
+                    ctx.call_network_plugin(node, pod);
                 }
             }
             KubeletEvent::NetworkReady(pod) => self.networked(node, pod, ctx),
-            KubeletEvent::NetworkFailed { pod, limited } => {
+            KubeletEvent::NetworkFailed(pod, limited) => {
                 if self.worker(pod).stop {
                     self.stopped(node, pod, ctx);
                 } else {
@@ -178,7 +128,7 @@ impl Kubelets {
                     .missed
                     .iter()
                     .filter(|(other, _)| *other == node)
-                    .map(|(_, event)| *event)
+                    .map(|(_, event)| event.clone())
                     .collect();
                 self.missed.retain(|(other, _)| *other != node);
                 // Of a pod that came and went meanwhile the list says only that it is to go, or nothing.
@@ -188,7 +138,7 @@ impl Kubelets {
                         .any(|event| matches!(event, KubeletEvent::Deleted(gone) if *gone == pod))
                 };
                 let shown = |event: &&KubeletEvent| !matches!(event, KubeletEvent::Assigned(pod) if ended(*pod));
-                for event in missed.iter().filter(shown).copied() {
+                for event in missed.iter().filter(shown).cloned() {
                     self.handle(node, event, ctx);
                 }
                 for pod in (0..self.workers.len() as u32).map(PodId) {
@@ -209,7 +159,7 @@ impl Kubelets {
 
     fn is_ready(&self, pod: PodId, ctx: &Ctx) -> bool {
         let physics = ctx.shared.physics.pod(pod);
-        physics.running && (physics.proxy_live || !ctx.shared.kind(pod).sidecar)
+        physics.running && (physics.proxy_live || !ctx.shared.kind(pod).has_sidecar())
     }
 
     fn assigned(&mut self, node: NodeId, pod: PodId, ctx: &mut Ctx) {
@@ -231,7 +181,7 @@ impl Kubelets {
 
     /// Each service account token that is mounted into a pod is a call of its own, one per audience.
     fn set_up(&mut self, node: NodeId, pod: PodId, ctx: &mut Ctx) {
-        let tokens = 1 + u32::from(ctx.shared.kind(pod).sidecar);
+        let tokens = 1 + u32::from(ctx.shared.kind(pod).has_sidecar());
         let wait = self.clients.request_tokens(node, tokens, ctx);
         ctx.shared.recorder.delay(pod, DelayCause::KubeletApi, wait);
         if wait.as_nanos() > 0 {
@@ -288,13 +238,8 @@ impl Kubelets {
         }
         self.worker(pod).stage = Stage::Networked;
         ctx.shared.recorder.network_ready(pod, ctx.kernel.now());
-        ctx.after(
-            Source::Kubelet(node),
-            EventClass::Observe,
-            SimDuration::ZERO,
-            Event::Judge(JudgeEvent::Connected(pod)),
-        );
-        if !ctx.shared.kind(pod).sidecar {
+        ctx.judge_looks_at(Source::Kubelet(node), pod);
+        if !ctx.shared.kind(pod).has_sidecar() {
             self.start_containers(node, pod, ctx);
             return;
         }
@@ -317,7 +262,7 @@ impl Kubelets {
 
     fn start_containers(&mut self, node: NodeId, pod: PodId, ctx: &mut Ctx) {
         let kind = ctx.shared.kind(pod);
-        let containers = kind.containers + u32::from(kind.sidecar);
+        let containers = kind.containers + u32::from(kind.has_sidecar());
         let law = ctx.blueprint().spec.kubernetes.container_start_latency;
         let mut starts = ctx.stream(Purpose::ContainerStart, ctx.shared.key(pod));
         let latency = (0..containers).fold(SimDuration::ZERO, |sum, _| sum + starts.duration(&law));
@@ -331,8 +276,7 @@ impl Kubelets {
             return;
         }
         worker.stage = Stage::Up;
-        worker.containers_up = now;
-        ctx.shared.physics.set_running(pod, true);
+        ctx.shared.physics.starts_running(pod, now);
         ctx.shared.recorder.containers_up(pod, now);
         let look = self.next_look(node, now, ctx);
         ctx.at(
@@ -342,23 +286,12 @@ impl Kubelets {
             Event::Kubelet(node, KubeletEvent::ReportRunning(pod)),
         );
         let kind = ctx.shared.kind(pod);
-        let (sidecar, role) = (kind.sidecar, kind.role);
+        let (sidecar, role) = (kind.has_sidecar(), kind.role);
         if sidecar {
-            ctx.after(
-                Source::Kubelet(node),
-                EventClass::Physics,
-                SimDuration::ZERO,
-                Event::Sidecar(pod, SidecarEvent::Start),
-            );
+            ctx.start_sidecar(node, pod);
         }
         if role == Role::Istiod {
-            let istiod = ctx.istiod_in(pod);
-            ctx.after(
-                Source::Kubelet(node),
-                EventClass::Physics,
-                SimDuration::ZERO,
-                Event::Istiod(istiod, IstiodEvent::Start(pod)),
-            );
+            ctx.start_istiod(node, pod);
         }
     }
 
@@ -377,29 +310,9 @@ impl Kubelets {
         let probed = worker.probed;
         let kind = ctx.shared.kind(pod);
         // Containers without a readiness probe are ready as soon as they run.
-        let ready = probed || !kind.sidecar && kind.role != Role::Istiod;
+        let ready = probed || !kind.has_sidecar() && kind.role != Role::Istiod;
         let status = if ready { Status::Ready } else { Status::Running };
         self.clients.report(node, pod, status, ctx);
-    }
-
-    /// The proxy of a pod is live, or an Istiod is: the next tick of its probe sees it.
-    pub fn probe_succeeds(
-        &mut self,
-        node: NodeId,
-        pod: PodId,
-        initial_delay: SimDuration,
-        period: SimDuration,
-        ctx: &mut Ctx,
-    ) {
-        let first = self.worker(pod).containers_up + initial_delay;
-        let ticks = ctx.now().since(first).as_nanos().div_ceil(period.as_nanos().max(1));
-        let tick = first + period * ticks;
-        ctx.at(
-            Source::Kubelet(node),
-            EventClass::Timer,
-            tick,
-            Event::Kubelet(node, KubeletEvent::ReportReady(pod)),
-        );
     }
 
     /// The next periodic look at containers.
@@ -458,7 +371,7 @@ impl Kubelets {
 
     fn stopped(&mut self, node: NodeId, pod: PodId, ctx: &mut Ctx) {
         self.worker(pod).stage = Stage::Stopping;
-        ctx.shared.physics.set_running(pod, false);
+        ctx.shared.physics.stops_running(pod);
         let law = ctx.blueprint().spec.kubernetes.sandbox_stop_latency;
         let latency = ctx.draw(Purpose::SandboxStop, ctx.shared.key(pod), &law);
         self.job(node, latency, KubeletEvent::SandboxGone(pod), ctx);
@@ -466,12 +379,7 @@ impl Kubelets {
 
     fn sandbox_gone(&mut self, node: NodeId, pod: PodId, ctx: &mut Ctx) {
         self.worker(pod).stage = Stage::Gone;
-        ctx.after(
-            Source::Kubelet(node),
-            EventClass::Physics,
-            SimDuration::ZERO,
-            Event::Agent(node, AgentEvent::Delete(pod)),
-        );
+        ctx.tell_network_plugin_gone(node, pod);
         self.clients.report(node, pod, Status::Stopped, ctx);
         // The status of a pod whose object is gone is forgotten soon after: it costs one vain GET.
         if ctx.shared.api.pod(pod).is_some() {
@@ -479,3 +387,97 @@ impl Kubelets {
         }
     }
 }
+
+/// What others tell a kubelet.
+impl Ctx<'_> {
+    /// The network plugin has connected a pod.
+    pub fn network_ready(&mut self, node: NodeId, pod: PodId) {
+        self.after(
+            Source::Agent(node),
+            EventClass::Physics,
+            SimDuration::ZERO,
+            Event::Kubelet(node, KubeletEvent::NetworkReady(pod)),
+        );
+    }
+
+    /// The network plugin's call for a pod failed; `limited` if the agent's limiter refused it.
+    pub fn network_failed(&mut self, node: NodeId, pod: PodId, limited: bool) {
+        self.after(
+            Source::Agent(node),
+            EventClass::Physics,
+            SimDuration::ZERO,
+            Event::Kubelet(node, KubeletEvent::NetworkFailed(pod, limited)),
+        );
+    }
+
+    /// A pod's container answers its probe from now on: the next tick of the probe sees it.
+    pub fn probe_succeeds(&mut self, node: NodeId, pod: PodId, initial_delay: SimDuration, period: SimDuration) {
+        let first = self.shared.physics.pod(pod).running_since + initial_delay;
+        let ticks = self.now().since(first).as_nanos().div_ceil(period.as_nanos().max(1));
+        self.at(
+            Source::Kubelet(node),
+            EventClass::Timer,
+            first + period * ticks,
+            Event::Kubelet(node, KubeletEvent::ReportReady(pod)),
+        );
+    }
+
+    /// An Istiod serves: its pod is ready at once.
+    pub fn istiod_ready(&mut self, istiod: IstiodId, node: NodeId, pod: PodId) {
+        self.after(
+            Source::Istiod(istiod),
+            EventClass::Timer,
+            SimDuration::ZERO,
+            Event::Kubelet(node, KubeletEvent::ReportReady(pod)),
+        );
+    }
+
+    /// The link of a node's kubelet works again.
+    pub fn kubelet_repaired(&mut self, node: NodeId) {
+        self.after(
+            Source::Fault,
+            EventClass::Timer,
+            SimDuration::ZERO,
+            Event::Kubelet(node, KubeletEvent::Repaired),
+        );
+    }
+}
+
+/// Pods that are bound to its node, are to go, or were marked not ready while it can hear of that: it reports what it has again.
+pub const SUBSCRIPTION: Subscription = Subscription {
+    key: |reader, blueprint| match reader {
+        Source::Kubelet(node) => blueprint.node_key(node).named("kubelet"),
+        other => unreachable!("{other:?} is no kubelet"),
+    },
+    hears: |change, shared, told| {
+        let deleted = |pod| (KubeletEvent::Deleted(pod), ("the pod is to be deleted", Some(pod)));
+        let (node, (event, words)) = match *change {
+            Change::PodUpdated(pod, old, new) => {
+                let Some(node) = new.node else { return };
+                let told = match (new.node != old.node, new.deleting != old.deleting) {
+                    (false, false) if old.ready && !new.ready && shared.links.is_up(Party::Kubelet(node)) => {
+                        (KubeletEvent::ReportReady(pod), ("something changed", None))
+                    }
+                    (false, false) => return,
+                    _ if new.deleting => deleted(pod),
+                    _ => (KubeletEvent::Assigned(pod), ("the pod was bound here", Some(pod))),
+                };
+                (node, told)
+            }
+            Change::PodRemoved(
+                pod,
+                PodObject {
+                    node: Some(node),
+                    deleting: false,
+                    ..
+                },
+            ) => (node, deleted(pod)),
+            _ => return,
+        };
+        told.push(Told {
+            reader: Source::Kubelet(node),
+            event: Event::Kubelet(node, event),
+            words,
+        });
+    },
+};

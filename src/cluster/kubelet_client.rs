@@ -14,15 +14,12 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::context::Ctx;
-use super::event::{Event, Source};
+use super::event::{Event, KubeletEvent, Source, Write};
 use super::ids::{NodeId, PodId};
-use super::kubelet::KubeletEvent;
 use super::links::Party;
-use super::objects::Write;
-use super::purpose::Purpose;
+use super::observed::{Fact, KubeletCalls};
+use super::purpose::{Ordinal, Purpose};
 use super::records::DelayCause;
-use super::story::messages::write_words;
-use super::story::{Fact, KubeletCalls};
 use super::token_bucket::TokenBucket;
 use crate::kernel::{EventClass, SimDuration, SimTime};
 
@@ -235,11 +232,12 @@ impl Client {
     fn call(&mut self, node: NodeId, sync: Sync, call: Call, tokens: u32, calls: SimDuration, ctx: &mut Ctx) {
         let wait = self.take(tokens, ctx);
         let law = ctx.blueprint().spec.kubernetes.api_write_latency;
-        let key = ctx
-            .shared
-            .key(sync.pod)
-            .child(110 + call as u64)
-            .child(u64::from(sync.version));
+        let ordinal = match call {
+            Call::Get => Ordinal::STATUS_GET,
+            Call::Patch => Ordinal::STATUS_PATCH,
+            Call::Delete => Ordinal::STATUS_DELETE,
+        };
+        let key = ordinal.of(ctx.shared.key(sync.pod)).child(u64::from(sync.version));
         let latency = if tokens == 0 {
             SimDuration::ZERO
         } else {
@@ -253,7 +251,7 @@ impl Client {
             if let Write::ReportReady(..) = write {
                 self.account(sync, answered, calls, ctx);
             }
-            ctx.message(source, Source::ApiServer, sent, answered, || write_words(&write));
+            ctx.message(source, Source::ApiServer, sent, answered, || write.words());
             ctx.at(source, EventClass::Commit, answered, Event::Commit(write));
         }
         let event = Event::Kubelet(node, KubeletEvent::ApiAnswered);

@@ -11,29 +11,13 @@
 //! kubelet changes, what its leases did meanwhile is worked out: an end of a cut cancels what the silence would have led to.
 
 use super::context::Ctx;
-use super::event::{Event, Source};
+use super::event::{Event, NodeLifecycleEvent, Source, Write};
 use super::ids::NodeId;
 use super::links::Party;
-use super::objects::Write;
-use super::purpose::Purpose;
+use super::observed::Fact;
+use super::purpose::{Ordinal, Purpose};
 use super::spec::CutMode;
-use super::story::Fact;
 use crate::kernel::{EntityKey, EventClass, SimDuration, SimTime, Timer};
-
-/// Something the node lifecycle controller handles.
-#[derive(Clone, Copy, Debug)]
-pub enum NodeLifecycleEvent {
-    /// A kubelet's link was cut, or is cut in another mode.
-    Cut(NodeId),
-    /// A kubelet's link was repaired.
-    Repaired(NodeId),
-    /// A pass finds that the grace period of a node is over.
-    GiveUp(NodeId),
-    /// The pods of a node have tolerated its absence long enough.
-    Evict(NodeId),
-    /// A node that was given up renews its lease again.
-    Return(NodeId),
-}
 
 /// The controller's state: only of nodes whose link was ever cut.
 #[derive(Debug, Default)]
@@ -103,7 +87,7 @@ impl NodeLifecycle {
                     format!("sees {} renew its lease again", shared.blueprint.node_name(node))
                 });
                 ctx.note(|_| Fact::Returned(node));
-                let key = self.state(node).turn(RETURNS, ctx);
+                let key = self.state(node).turn(Ordinal::RETURN, ctx);
                 ctx.write(Source::NodeLifecycle, None, key, Write::SetNodeReady(node, true));
             }
         }
@@ -160,7 +144,7 @@ impl NodeLifecycle {
         if given_up {
             // The kubelet's back-off ends within one renewal interval.
             let interval = ctx.blueprint().spec.kubernetes.lease_renew_interval;
-            let key = self.state(node).turn(RETURNS, ctx);
+            let key = self.state(node).turn(Ordinal::RETURN, ctx);
             let wait = ctx.stream(Purpose::LeaseRecovery, key).up_to(interval);
             let timer = ctx.after(
                 Source::NodeLifecycle,
@@ -186,13 +170,13 @@ impl NodeLifecycle {
         ctx.note(|_| Fact::GivenUp(node));
         let state = self.state(node);
         state.given_up_times += 1;
-        let key = state.turn(GIVEN_UP, ctx);
+        let key = state.turn(Ordinal::GIVEN_UP, ctx);
         ctx.write(Source::NodeLifecycle, None, key, Write::SetNodeReady(node, false));
         // One write per pod, one after another.
         let mut wait = SimDuration::ZERO;
         let law = ctx.blueprint().spec.kubernetes.api_write_latency;
         for pod in pods_on(node, ctx) {
-            wait += ctx.draw(Purpose::ApiWrite, ctx.shared.key(pod).child(103), &law);
+            wait += ctx.draw(Purpose::ApiWrite, Ordinal::MARKING.of(ctx.shared.key(pod)), &law);
             ctx.after(
                 Source::NodeLifecycle,
                 EventClass::Commit,
@@ -230,20 +214,16 @@ fn evict(node: NodeId, ctx: &mut Ctx) {
         format!("evicts the pods of {}", shared.blueprint.node_name(node))
     });
     for pod in pods_on(node, ctx) {
-        let key = ctx.shared.key(pod).child(super::replica_set::DELETE);
+        let key = Ordinal::DELETION.of(ctx.shared.key(pod));
         ctx.write(Source::NodeLifecycle, None, key, Write::DeletePod(pod));
     }
 }
 
-/// Address what happens when a node is given up, and when it returns.
-const GIVEN_UP: u64 = 1;
-const RETURNS: u64 = 4;
-
 impl Watched {
     /// The key of what happens each time that the node is given up, or returns.
-    fn turn(&self, what: u64, ctx: &Ctx) -> EntityKey {
+    fn turn(&self, what: Ordinal, ctx: &Ctx) -> EntityKey {
         let node = ctx.blueprint().node_key(self.node);
-        node.child(what).child(u64::from(self.given_up_times))
+        what.of(node).child(u64::from(self.given_up_times))
     }
 
     /// Takes the renewal into account whose answer was lost, if it has come.
@@ -307,6 +287,28 @@ fn given_up_at(last: SimTime, ctx: &Ctx) -> SimTime {
 fn pass_at_or_after(time: SimTime, phase: SimDuration, period: SimDuration) -> SimTime {
     let since_phase = time.since(SimTime::ZERO + phase).as_nanos();
     SimTime::ZERO + phase + period * since_phase.div_ceil(period.as_nanos())
+}
+
+/// What others tell the node lifecycle controller.
+impl Ctx<'_> {
+    /// The link of a node's kubelet was cut, or is cut in another mode: its lease is judged anew.
+    pub fn lease_is_cut(&mut self, node: NodeId) {
+        self.tell_node_lifecycle(NodeLifecycleEvent::Cut(node));
+    }
+
+    /// The link of a node's kubelet works again.
+    pub fn lease_is_repaired(&mut self, node: NodeId) {
+        self.tell_node_lifecycle(NodeLifecycleEvent::Repaired(node));
+    }
+
+    fn tell_node_lifecycle(&mut self, event: NodeLifecycleEvent) {
+        self.after(
+            Source::Fault,
+            EventClass::Timer,
+            SimDuration::ZERO,
+            Event::NodeLifecycle(event),
+        );
+    }
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::net::Ipv4Addr;
 use rustc_hash::FxHashMap;
 
 use super::ids::{NodeId, PodId};
+use crate::kernel::SimTime;
 
 /// The physical state of one pod.
 #[derive(Clone, Copy, Debug, Default)]
@@ -17,6 +18,8 @@ pub struct PodPhysics {
     pub connected: bool,
     /// Its own containers run.
     pub running: bool,
+    /// Since when they do, or did.
+    pub running_since: SimTime,
     /// Its proxy serves traffic.
     pub proxy_live: bool,
 }
@@ -70,11 +73,18 @@ impl Physics {
         self.pods[pod.index()].connected = true;
     }
 
-    /// The pod's containers run, or stop.
-    pub fn set_running(&mut self, pod: PodId, running: bool) {
+    /// The pod's containers run.
+    pub fn starts_running(&mut self, pod: PodId, now: SimTime) {
         let state = &mut self.pods[pod.index()];
-        state.running = running;
-        state.proxy_live &= running;
+        state.running = true;
+        state.running_since = now;
+    }
+
+    /// The pod's containers stop, its proxy among them.
+    pub fn stops_running(&mut self, pod: PodId) {
+        let state = &mut self.pods[pod.index()];
+        state.running = false;
+        state.proxy_live = false;
     }
 
     /// The pod's proxy serves traffic.
@@ -111,7 +121,7 @@ mod tests {
         let ip = Ipv4Addr::new(10, 244, 1, 1);
         physics.take_address(PodId(0), NodeId(1), ip);
         physics.connect(PodId(0));
-        physics.set_running(PodId(0), true);
+        physics.starts_running(PodId(0), SimTime::ZERO);
         physics.release_address(PodId(0));
         assert_eq!(physics.holder(ip), None);
         assert!(!physics.pod(PodId(0)).running && !physics.pod(PodId(0)).connected);

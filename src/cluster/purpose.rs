@@ -1,5 +1,7 @@
-//! What the world's random numbers are for. The names are part of the results: renaming one changes its draws.
+//! What the world's random numbers are for, and which of several things of one entity. Names and numbers are part of the
+//! results: changing one changes its draws.
 
+use crate::kernel::EntityKey;
 use crate::kernel::stream::{all_differ, hash_name};
 
 macro_rules! purposes {
@@ -170,4 +172,82 @@ mod tests {
         names.dedup();
         assert_eq!(names.len(), Purpose::ALL.len());
     }
+}
+
+/// Which of several things of one entity a number is drawn for: a child of the entity's key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ordinal(u64);
+
+impl Ordinal {
+    /// The child of an entity's key.
+    #[must_use]
+    pub fn of(self, entity: EntityKey) -> EntityKey {
+        entity.child(self.0)
+    }
+}
+
+macro_rules! ordinals {
+    ($($(#[$doc:meta])* $name:ident = $number:literal;)+) => {
+        impl Ordinal {
+            $($(#[$doc])* pub const $name: Self = Self($number);)+
+        }
+
+        // Two things of one number would draw the same; such a list does not compile.
+        const _: () = assert!(all_differ(&[$($number,)+]), "two things of an entity have the same number");
+    };
+}
+
+ordinals! {
+    /// Of a node: its being marked unreachable.
+    GIVEN_UP = 1;
+    /// Of a node: its return.
+    RETURN = 4;
+    /// Of a pod: the write that deletes it.
+    DELETION = 101;
+    /// Of a pod: the write that binds it.
+    BINDING = 102;
+    /// Of a pod: the write that marks it not ready.
+    MARKING = 103;
+    /// Of a pod: the write that creates it.
+    CREATION = 104;
+    /// Of a pod: the webhook's dial before it is created.
+    WEBHOOK_DIAL = 105;
+    /// Of a pod: the reads before its statuses.
+    STATUS_GET = 110;
+    /// Of a pod: its statuses.
+    STATUS_PATCH = 111;
+    /// Of a pod: the confirmation that it is gone.
+    STATUS_DELETE = 112;
+    /// Of a pod: the write of its identity.
+    IDENTITY_CREATION = 120;
+    /// Of a pod: the write of its endpoint.
+    ENDPOINT_CREATION = 121;
+    /// Of a pod: the removal of its endpoint.
+    ENDPOINT_REMOVAL = 122;
+    /// Of a sidecar: connections for its certificate.
+    CERTIFICATE_DIAL = 201;
+    /// Of a sidecar: connections for its configuration.
+    CONFIGURATION_DIAL = 202;
+    /// Of a sidecar: TokenReviews for its certificate.
+    CERTIFICATE_REVIEW = 210;
+    /// Of a sidecar: TokenReviews for its configuration.
+    CONFIGURATION_REVIEW = 211;
+    /// Of a sidecar: answers about its certificate.
+    CERTIFICATE_ANSWER = 220;
+    /// Of a sidecar: answers about its configuration.
+    CONFIGURATION_ANSWER = 221;
+    /// Of a sidecar: the back-off of its certificate channel.
+    CHANNEL_BACKOFF = 230;
+    /// Of a sidecar: the back-off between attempts of a certificate call.
+    ATTEMPT_BACKOFF = 231;
+    /// Of a sidecar: the back-off of those who ask for the certificate.
+    CALLER_BACKOFF = 232;
+    /// Of a sidecar: the back-off of its stream.
+    STREAM_BACKOFF = 233;
+    /// Of a sidecar: requests for its certificate.
+    CERTIFICATE_REQUEST = 240;
+    /// Of a sidecar: requests for its configuration.
+    CONFIGURATION_REQUEST = 241;
+    /// Of a sidecar: how it reads the snapshots of an Istiod.
+    SNAPSHOTS = 250;
 }

@@ -9,9 +9,9 @@ use std::net::Ipv4Addr;
 use smallvec::SmallVec;
 
 use super::blueprint::Blueprint;
-use super::context::PodMeta;
 use super::ids::{KindId, NodeId, PodId, ServiceId};
-use super::istio::connection::LegHistory;
+use super::istio::leg_history::LegHistory;
+use super::objects::PodMeta;
 use super::objects::PodObject;
 use super::records::{AccessRecord, DelayCause, ExitCause, ExposureRecord, PodRecord, RunRecord};
 use crate::kernel::{SimDuration, SimTime};
@@ -270,7 +270,7 @@ impl Recorder {
         };
         // What a deleted pod still went through is no part of its start.
         let span = |from: Option<SimTime>, to: Option<SimTime>| Some(to.filter(|to| *to <= exit)?.since(from?));
-        let legs_end = if kind.sidecar {
+        let legs_end = if kind.has_sidecar() {
             times.certificate.and_then(|at| Some(at.max(times.configuration?)))
         } else {
             times.containers_up
@@ -307,8 +307,8 @@ impl Recorder {
             sandbox: span(times.bound, times.called),
             identity: span(times.called, times.network_ready),
             containers: span(times.network_ready, times.containers_up),
-            certificate: kind.sidecar.then(|| phase(certificate_last)).flatten(),
-            configuration: kind.sidecar.then(|| phase(!certificate_last)).flatten(),
+            certificate: kind.has_sidecar().then(|| phase(certificate_last)).flatten(),
+            configuration: kind.has_sidecar().then(|| phase(!certificate_last)).flatten(),
             readiness: span(legs_end, ready),
             delays: times.delays.to_vec(),
             ..PodRecord::default()

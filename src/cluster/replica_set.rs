@@ -10,40 +10,20 @@
 use std::collections::VecDeque;
 
 use super::api_server::ApiServer;
-use super::context::{Ctx, PodMeta};
-use super::event::{Event, Source};
-use super::ids::{KindId, NodeId, PodId, ReplicaSetId};
-use super::istio::injection::Admission;
-use super::objects::{PodObject, Write};
-use super::purpose::Purpose;
+use super::context::Ctx;
+use super::event::{Event, ReplicaSetEvent, Source, Write};
+use super::ids::{NodeId, PodId, ReplicaSetId};
+use super::objects::PodMeta;
+use super::objects::PodObject;
+use super::purpose::{Ordinal, Purpose};
+use super::subscription::{Change, Subscription, Told};
 use super::token_bucket::TokenBucket;
 use crate::kernel::{EntityKey, EventClass, SimDuration, SimTime};
 
-/// Something the ReplicaSet controller handles.
-#[derive(Clone, Copy, Debug)]
-pub enum ReplicaSetEvent {
-    /// A ReplicaSet was given a size.
-    Resized(ReplicaSetId, u32),
-    /// It acts.
-    Sync(ReplicaSetId),
-    /// A request to create a pod leaves the controller.
-    Request(ReplicaSetId, PodId),
-    /// It learns that a pod of it was created.
-    Created(ReplicaSetId, PodId),
-    /// A creation was refused.
-    Refused(ReplicaSetId, PodId),
-    /// It learns that a pod changed or is gone; so many versions of pods are known now.
-    Changed(ReplicaSetId, PodId, u32),
-}
-
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct ReplicaSet {
-    kind: KindId,
-    revision: u32,
     desired: u32,
     next_ordinal: u32,
-    /// Pods created and not known to be deleted.
-    members: Vec<PodId>,
     /// Pods wished for, not yet asked for.
     wishes: VecDeque<PodId>,
     /// Pods asked for, not yet seen.
@@ -60,11 +40,10 @@ struct ReplicaSet {
     syncs: u64,
 }
 
-impl ReplicaSet {
-    /// Its key for random streams: workload and revision.
-    fn key(&self, ctx: &Ctx) -> EntityKey {
-        ctx.blueprint().kind(self.kind).key.child(u64::from(self.revision))
-    }
+/// The key of a ReplicaSet for random streams: workload and revision.
+fn key(id: ReplicaSetId, ctx: &Ctx) -> EntityKey {
+    let set = &ctx.shared.sets[id.index()];
+    ctx.blueprint().kind(set.kind).key.child(u64::from(set.revision))
 }
 
 /// The controller's state.
@@ -86,53 +65,28 @@ impl ReplicaSets {
         }
     }
 
-    /// Adds an empty ReplicaSet.
-    pub fn add(&mut self, kind: KindId, revision: u32) -> ReplicaSetId {
-        self.sets.push(ReplicaSet {
-            kind,
-            revision,
-            desired: 0,
-            next_ordinal: 0,
-            members: Vec::new(),
-            wishes: VecDeque::new(),
-            asked: 0,
-            batch_failed: false,
-            next_batch: 0,
-            deleting: Vec::new(),
-            failures: 0,
-            sync_pending: false,
-            syncs: 0,
-        });
-        ReplicaSetId(self.sets.len() as u32 - 1)
-    }
-
-    /// Ready pods of a ReplicaSet, as known by the first `seen` versions of pods.
-    #[must_use]
-    pub fn available(&self, set: ReplicaSetId, seen: u32, api: &ApiServer) -> u32 {
-        let known = |pod: &PodId| api.pods.at(pod.0, seen).and_then(|version| version.value.as_ref());
-        self.sets[set.index()]
-            .members
-            .iter()
-            .filter_map(known)
-            .filter(|object| object.ready && !object.deleting)
-            .count() as u32
+    fn set(&mut self, id: ReplicaSetId) -> &mut ReplicaSet {
+        if self.sets.len() <= id.index() {
+            self.sets.resize_with(id.index() + 1, ReplicaSet::default);
+        }
+        &mut self.sets[id.index()]
     }
 
     /// Handles an event.
-    pub fn handle(&mut self, event: ReplicaSetEvent, ctx: &mut Ctx, admission: &mut Admission) {
+    pub fn handle(&mut self, event: ReplicaSetEvent, ctx: &mut Ctx) {
         match event {
             ReplicaSetEvent::Resized(set, size) => {
-                self.sets[set.index()].desired = size;
+                self.set(set).desired = size;
                 self.sync_soon(set, ctx);
             }
             ReplicaSetEvent::Sync(set) => self.sync(set, ctx),
-            ReplicaSetEvent::Request(set, pod) => admission.create(pod, Some(set), ctx),
+            ReplicaSetEvent::Request(set, pod) => ctx.create_pod(pod, Some(set)),
             ReplicaSetEvent::Created(id, pod) => {
-                self.sets[id.index()].members.push(pod);
+                ctx.shared.sets[id.index()].members.push(pod);
                 self.answered(id, ctx);
             }
             ReplicaSetEvent::Refused(id, pod) => {
-                let set = &mut self.sets[id.index()];
+                let set = self.set(id);
                 set.batch_failed = true;
                 // The wish stays; it is the first to be tried again, and the others wait behind it.
                 set.wishes.push_front(pod);
@@ -144,10 +98,10 @@ impl ReplicaSets {
             ReplicaSetEvent::Changed(id, pod, seen) => {
                 self.seen = self.seen.max(seen);
                 let gone = self.known(pod, &ctx.shared.api).is_none_or(|object| object.deleting);
-                let set = &mut self.sets[id.index()];
-                if gone && set.members.contains(&pod) {
-                    set.members.retain(|&member| member != pod);
-                    set.deleting.retain(|&other| other != pod);
+                let members = &mut ctx.shared.sets[id.index()].members;
+                if gone && members.contains(&pod) {
+                    members.retain(|&member| member != pod);
+                    self.set(id).deleting.retain(|&other| other != pod);
                     self.sync_soon(id, ctx);
                 }
             }
@@ -160,15 +114,15 @@ impl ReplicaSets {
 
     fn sync_soon(&mut self, id: ReplicaSetId, ctx: &mut Ctx) {
         let law = ctx.blueprint().spec.kubernetes.controller_sync_latency;
-        let set = &mut self.sets[id.index()];
+        let set = self.set(id);
         set.syncs += 1;
-        let key = set.key(ctx).named("sync").child(set.syncs);
+        let key = key(id, ctx).named("sync").child(set.syncs);
         let latency = ctx.draw(Purpose::ControllerSync, key, &law);
         self.sync_after(id, latency, ctx);
     }
 
     fn sync_after(&mut self, id: ReplicaSetId, wait: SimDuration, ctx: &mut Ctx) {
-        let set = &mut self.sets[id.index()];
+        let set = self.set(id);
         if !set.sync_pending {
             set.sync_pending = true;
             ctx.after(
@@ -181,13 +135,13 @@ impl ReplicaSets {
     }
 
     fn sync(&mut self, id: ReplicaSetId, ctx: &mut Ctx) {
-        let set = &mut self.sets[id.index()];
+        let set = self.set(id);
         set.sync_pending = false;
         if set.asked > 0 || !set.deleting.is_empty() {
             return; // Expectations: it syncs again when its own writes are seen.
         }
         let wanted = set.desired as usize;
-        let held = set.members.len();
+        let held = ctx.shared.sets[id.index()].members.len();
         while held + set.wishes.len() > wanted {
             // Wished for, never created, not wanted any more.
             let Some(pod) = set.wishes.pop_back() else { break };
@@ -198,16 +152,17 @@ impl ReplicaSets {
             self.delete(id, surplus, ctx);
             return;
         }
-        let set = &mut self.sets[id.index()];
+        let set = self.set(id);
         let burst = ctx.blueprint().spec.kubernetes.replica_set_burst as usize;
         let missing = (wanted - held).min(burst);
         while set.wishes.len() < missing {
             let ordinal = set.next_ordinal;
             set.next_ordinal += 1;
-            let owner_key = set.key(ctx);
+            let owner_key = key(id, ctx);
+            let of = &ctx.shared.sets[id.index()];
             let meta = PodMeta {
-                kind: set.kind,
-                revision: set.revision,
+                kind: of.kind,
+                revision: of.revision,
                 ordinal,
                 key: owner_key.child(u64::from(ordinal)),
             };
@@ -223,13 +178,13 @@ impl ReplicaSets {
     /// Sends the next batch of creations.
     fn ask(&mut self, id: ReplicaSetId, ctx: &mut Ctx) {
         let requests = ctx.blueprint().spec.kubernetes.controller_requests_per_pod;
-        let set = &mut self.sets[id.index()];
+        let set = self.set(id);
         set.batch_failed = false;
         let size = (set.next_batch as usize).min(set.wishes.len());
         set.next_batch = set.next_batch.saturating_mul(2);
-        for _ in 0..size {
-            let Some(pod) = set.wishes.pop_front() else { break };
-            set.asked += 1;
+        let asked: Vec<PodId> = set.wishes.drain(..size).collect();
+        set.asked += size as u32;
+        for pod in asked {
             let wait = self.bucket.reserve(ctx.now(), requests);
             ctx.after(
                 Source::ReplicaSet,
@@ -242,7 +197,7 @@ impl ReplicaSets {
 
     /// One creation was answered.
     fn answered(&mut self, id: ReplicaSetId, ctx: &mut Ctx) {
-        let set = &mut self.sets[id.index()];
+        let set = self.set(id);
         set.asked -= 1;
         if set.asked > 0 {
             return;
@@ -272,22 +227,22 @@ impl ReplicaSets {
         let victims = self.victims(id, surplus, ctx);
         let requests = ctx.blueprint().spec.kubernetes.controller_requests_per_pod;
         for pod in victims {
-            self.sets[id.index()].deleting.push(pod);
+            self.set(id).deleting.push(pod);
             let wait = self.bucket.reserve(ctx.now(), requests);
-            let key = ctx.shared.key(pod).child(DELETE);
+            let key = Ordinal::DELETION.of(ctx.shared.key(pod));
             ctx.write_after(Source::ReplicaSet, None, key, wait, Write::DeletePod(pod));
         }
     }
 
     /// The pods to delete, in the order of the ranking: the first difference decides.
     fn victims(&self, id: ReplicaSetId, surplus: usize, ctx: &Ctx) -> Vec<PodId> {
-        let set = &self.sets[id.index()];
+        let sets = &ctx.shared.sets;
+        let set = &sets[id.index()];
         let api = &ctx.shared.api;
         let object = |pod: PodId| self.known(pod, api).copied().unwrap_or_default();
         // Pods of all revisions of the Deployment count as siblings on a node.
         let siblings = |node: Option<NodeId>| {
-            let same_kind = self
-                .sets
+            let same_kind = sets
                 .iter()
                 .filter(|other| other.kind == set.kind)
                 .flat_map(|other| &other.members);
@@ -322,5 +277,50 @@ impl ReplicaSets {
     }
 }
 
-/// Addresses the latency of a pod's deletion.
-pub const DELETE: u64 = 101;
+/// What others tell the ReplicaSet controller.
+impl Ctx<'_> {
+    /// The Deployment controller gave a ReplicaSet a size, which its controller has read at this time.
+    pub fn resize_set(&mut self, at: SimTime, set: ReplicaSetId, size: u32) {
+        self.at(
+            Source::Deployment,
+            EventClass::Deliver,
+            at,
+            Event::ReplicaSet(ReplicaSetEvent::Resized(set, size)),
+        );
+    }
+
+    /// The API server refuses to create a pod.
+    pub fn refuse_creation(&mut self, set: ReplicaSetId, pod: PodId) {
+        self.after(
+            Source::ApiServer,
+            EventClass::Deliver,
+            SimDuration::ZERO,
+            Event::ReplicaSet(ReplicaSetEvent::Refused(set, pod)),
+        );
+    }
+}
+
+/// Pods of ReplicaSets.
+pub const SUBSCRIPTION: Subscription = Subscription {
+    key: |_, _| EntityKey::root("replica set controller"),
+    hears: |change, shared, told| {
+        let (event, words) = match *change {
+            Change::PodCreated(pod, Some(owner)) => {
+                (ReplicaSetEvent::Created(owner, pod), ("the pod was created", Some(pod)))
+            }
+            _ => match change.of_pod() {
+                Some((pod, true)) if let Some(owner) = shared.api.owner(pod) => {
+                    let seen = shared.api.pods.len() as u32;
+                    let event = ReplicaSetEvent::Changed(owner, pod, seen);
+                    (event, ("the pod changed", Some(pod)))
+                }
+                _ => return,
+            },
+        };
+        told.push(Told {
+            reader: Source::ReplicaSet,
+            event: Event::ReplicaSet(event),
+            words,
+        });
+    },
+};

@@ -10,26 +10,11 @@
 use std::collections::VecDeque;
 
 use super::context::Ctx;
-use super::event::{Event, Source};
+use super::event::{Event, SchedulerEvent, Source, Write};
 use super::ids::{KindId, NodeId, PodId};
-use super::objects::Write;
-use super::purpose::Purpose;
+use super::purpose::{Ordinal, Purpose};
+use super::subscription::{Change, Subscription, Told};
 use crate::kernel::{EntityKey, EventClass};
-
-/// Something the scheduler handles.
-#[derive(Clone, Copy, Debug)]
-pub enum SchedulerEvent {
-    /// It learns of a new pod.
-    Created(PodId),
-    /// It learns that a pod is gone.
-    Removed(PodId),
-    /// It learns whether a node is ready.
-    NodeReady(NodeId, bool),
-    /// A cycle ends.
-    Cycle,
-    /// An unschedulable pod may be tried again.
-    Retry(PodId),
-}
 
 /// The scheduler's state: its own count of pods per node.
 #[derive(Debug)]
@@ -170,7 +155,7 @@ impl Scheduler {
         ctx.tell("scheduler", |shared| {
             format!("binds {} to {}", shared.pod_name(pod), shared.blueprint.node_name(node))
         });
-        let key = ctx.shared.key(pod).child(BIND);
+        let key = Ordinal::BINDING.of(ctx.shared.key(pod));
         ctx.write(Source::Scheduler, None, key, Write::BindPod(pod, node));
     }
 
@@ -216,5 +201,23 @@ impl Scheduler {
     }
 }
 
-/// Addresses the latency of a pod's binding.
-const BIND: u64 = 102;
+/// New pods, pods that are gone, and nodes that become ready or not.
+pub const SUBSCRIPTION: Subscription = Subscription {
+    key: |_, _| EntityKey::root("scheduler"),
+    hears: |change, _, told| {
+        let (event, words) = match *change {
+            Change::PodCreated(pod, _) => (SchedulerEvent::Created(pod), ("the pod was created", Some(pod))),
+            Change::PodRemoved(pod, _) => (SchedulerEvent::Removed(pod), ("the pod is gone", Some(pod))),
+            Change::NodeReady(node, ready) => (
+                SchedulerEvent::NodeReady(node, ready),
+                ("the node's readiness changed", None),
+            ),
+            _ => return,
+        };
+        told.push(Told {
+            reader: Source::Scheduler,
+            event: Event::Scheduler(event),
+            words,
+        });
+    },
+};

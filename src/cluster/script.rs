@@ -7,40 +7,15 @@
 //! **Left out**: failures of the person's own connection, output, everything that only looks.
 //! **Parameters**: `client_command_latency`; the rest is in the steps.
 
-use super::access::Accesses;
 use super::blueprint::Blueprint;
-use super::churn::Churn;
 use super::context::Ctx;
-use super::event::{Event, Source};
-use super::ids::{KindId, PodId, ServiceId};
-use super::istio::sidecar::Sidecars;
-use super::objects::Write;
+use super::event::{Event, ScriptEvent, Source, Write};
+use super::ids::{FaultId, KindId, PodId, ServiceId};
+use super::observed::{Fact, ScriptFact};
 use super::purpose::Purpose;
 use super::spec::{Look, ProbeFrom, ProbeSpec, Step};
-use super::story::{Fact, ScriptFact};
-use crate::kernel::{EntityKey, EventClass, SimDuration, Timer};
-
-/// Something the script handles.
-#[derive(Clone, Copy, Debug)]
-pub enum ScriptEvent {
-    /// Begin.
-    Begin,
-    /// Go on with the next step.
-    Next,
-    /// Something it waits for may have changed.
-    Look,
-    /// The wait of this step has lasted too long.
-    Timeout(u32),
-    /// A rollout has made no progress for as long as its Deployment allows.
-    NoProgress,
-    /// A probe has ended; `not_up` if the client could not even send it.
-    ProbeDone {
-        /// Whether the client's own pod or proxy was not up.
-        not_up: bool,
-    },
-    /// Send the probe again.
-    ProbeAgain,
-}
+use super::subscription::{Subscription, Told};
+use crate::kernel::{EntityKey, EventClass, SimDuration, SimTime, Timer};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Waiting {
@@ -83,6 +58,8 @@ pub struct Script {
     prober: Option<PodId>,
     /// How often the request of this step was sent so far.
     sent: u64,
+    /// Requests sent so far.
+    requests: u32,
 }
 
 impl Script {
@@ -101,18 +78,12 @@ impl Script {
             found: None,
             prober: None,
             sent: 0,
+            requests: 0,
         }
     }
 
     /// Handles an event.
-    pub fn handle(
-        &mut self,
-        event: ScriptEvent,
-        accesses: &mut Accesses,
-        sidecars: &Sidecars,
-        churn: &mut Churn,
-        ctx: &mut Ctx,
-    ) {
+    pub fn handle(&mut self, event: ScriptEvent, ctx: &mut Ctx) {
         match event {
             ScriptEvent::Begin => {
                 // Istiod is there before the script, as in the published set-up.
@@ -126,7 +97,7 @@ impl Script {
                     self.next(SimDuration::ZERO, ctx);
                 }
             }
-            ScriptEvent::Next => self.run_step(accesses, sidecars, churn, ctx),
+            ScriptEvent::Next => self.run_step(ctx),
             ScriptEvent::Look => {
                 if self.waiting != Waiting::No && self.satisfied(ctx) {
                     self.waited(ctx);
@@ -145,7 +116,7 @@ impl Script {
                     self.timed_out(ctx);
                 }
             }
-            ScriptEvent::ProbeDone { not_up } => {
+            ScriptEvent::ProbeDone(not_up) => {
                 let again = match &ctx.blueprint().spec.script[self.step] {
                     Step::Probe(probe) => probe.retry_until_up.filter(|_| not_up),
                     _ => None,
@@ -162,7 +133,7 @@ impl Script {
                     None => self.advance(SimDuration::ZERO, ctx),
                 }
             }
-            ScriptEvent::ProbeAgain => self.probe(accesses, sidecars, ctx),
+            ScriptEvent::ProbeAgain => self.probe(ctx),
         }
     }
 
@@ -182,7 +153,7 @@ impl Script {
         self.next(after, ctx);
     }
 
-    fn run_step(&mut self, accesses: &mut Accesses, sidecars: &Sidecars, churn: &mut Churn, ctx: &mut Ctx) {
+    fn run_step(&mut self, ctx: &mut Ctx) {
         let blueprint = ctx.shared.blueprint.clone();
         let now = ctx.now();
         let Some(step) = blueprint.spec.script.get(self.step) else {
@@ -224,12 +195,7 @@ impl Script {
                 if starts {
                     ctx.shared.recorder.run.cut.get_or_insert(now);
                 }
-                ctx.after(
-                    Source::Script,
-                    EventClass::Fault,
-                    SimDuration::ZERO,
-                    Event::Fault(*fault as u32, starts),
-                );
+                ctx.turn_fault(FaultId(*fault as u32), starts);
                 self.advance(SimDuration::ZERO, ctx);
             }
             Step::Scale { workload, replicas } => {
@@ -250,12 +216,10 @@ impl Script {
             Step::Probe(_) => {
                 self.prober = None;
                 self.sent = 0;
-                self.probe(accesses, sidecars, ctx);
+                self.probe(ctx);
             }
-            Step::Churn(spec) => {
-                let before = &blueprint.spec.script[..self.step];
-                let nth = before.iter().filter(|step| matches!(step, Step::Churn(_))).count();
-                churn.start_by_script(nth as u32, *spec, ctx);
+            Step::Churn(_) => {
+                ctx.start_churn(self.step as u32);
                 self.advance(SimDuration::ZERO, ctx);
             }
         }
@@ -485,7 +449,7 @@ impl Script {
     }
 
     /// Sends the probe of this step, from the same pod as before if it is sent again.
-    fn probe(&mut self, accesses: &mut Accesses, sidecars: &Sidecars, ctx: &mut Ctx) {
+    fn probe(&mut self, ctx: &mut Ctx) {
         let blueprint = ctx.shared.blueprint.clone();
         let Some(Step::Probe(probe)) = blueprint.spec.script.get(self.step) else {
             return;
@@ -503,9 +467,10 @@ impl Script {
                 }
                 let key = probe_key(&blueprint, self.step, probe).child(self.sent);
                 self.sent += 1;
-                accesses.send(client, probe, key, sidecars, ctx);
+                ctx.send_request(self.requests, client, self.step as u32, key);
+                self.requests += 1;
             }
-            (None, ProbeFrom::Workload(workload)) => accesses.unsent(KindId(workload as u32), probe, ctx),
+            (None, ProbeFrom::Workload(workload)) => ctx.request_unsent(KindId(workload as u32), self.step as u32),
             (None, ProbeFrom::Found) => self.advance(SimDuration::ZERO, ctx),
         }
     }
@@ -528,3 +493,41 @@ fn first_ready(kind: KindId, ctx: &Ctx) -> Option<PodId> {
     let ready = |pod: &&PodId| api.pod(**pod).is_some_and(|object| object.ready && !object.deleting);
     api.pods_of(kind).iter().find(ready).copied()
 }
+
+/// What others tell the script.
+impl Ctx<'_> {
+    /// The script begins.
+    pub fn begin_script(&mut self) {
+        self.at(
+            Source::Script,
+            EventClass::Script,
+            SimTime::ZERO,
+            Event::Script(ScriptEvent::Begin),
+        );
+    }
+
+    /// A probe has ended; `not_up` if the client's own pod or proxy was not up.
+    pub fn probe_done(&mut self, not_up: bool) {
+        self.after(
+            Source::Access,
+            EventClass::Script,
+            SimDuration::ZERO,
+            Event::Script(ScriptEvent::ProbeDone(not_up)),
+        );
+    }
+}
+
+/// Pods of kinds that the script waits for.
+pub const SUBSCRIPTION: Subscription = Subscription {
+    key: |_, _| EntityKey::root("script"),
+    hears: |change, shared, told| {
+        let Some((pod, _)) = change.of_pod() else { return };
+        if shared.recorder.script_watches(shared.pods[pod.index()].kind) {
+            told.push(Told {
+                reader: Source::Script,
+                event: Event::Script(ScriptEvent::Look),
+                words: ("a watched pod changed", None),
+            });
+        }
+    },
+};

@@ -3,67 +3,80 @@
 //! What a component does belongs to its own file; what faults do belongs to `faults`, which this file only calls. A
 //! component that panics ends its run as failed, with time and component; what is printed of it belongs to `lab`.
 
-use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::access::Accesses;
-use super::api_server::{self, ApiServer};
+use super::api_server::{ApiServer, Commits};
 use super::blueprint::SharedBlueprint;
-use super::churn::{Churn, ChurnEvent};
+use super::churn::Churn;
 use super::cilium::agent::Agents;
 use super::cilium::ipcache;
 use super::context::{Ctx, Shared};
-use super::deployment::Deployments;
-use super::endpoint_slice::EndpointSlices;
-use super::event::{Event, Source};
-use super::event_digest;
+use super::deployment::{self, Deployments};
+use super::endpoint_slice::{self, EndpointSlices};
+use super::event::{Event, components};
+use super::fault::{FaultHandler, Faults};
 use super::history::Path;
 use super::ids::{KindId, NodeId, ServiceId};
 use super::istio::injection::Admission;
-use super::istio::istiod::Istiods;
+use super::istio::istiod::{self, Istiods};
 use super::istio::sidecar::Sidecars;
 use super::judge::Judge;
-use super::kubelet::Kubelets;
+use super::kubelet::{self, Kubelets};
 use super::links::Links;
 use super::node_lifecycle::NodeLifecycle;
+use super::observed::Log;
 use super::physics::Physics;
 use super::recorder::Recorder;
 use super::records::{Outcome, RunRecord};
-use super::replica_set::ReplicaSets;
-use super::scheduler::Scheduler;
-use super::script::{Script, ScriptEvent};
-use super::spec::{FaultSpec, ProbeSpec, Step, TieRule, WorldSpec};
-use super::story::{Story, told};
+use super::replica_set::{self, ReplicaSets};
+use super::scheduler::{self, Scheduler};
+use super::script::{self, Script};
+use super::spec::{ProbeSpec, Step, TieRule, WorldSpec};
+use super::story::told;
+use super::subscription::Subscription;
 use crate::kernel::{
-    DrawLog, EventClass, Kernel, Limits, Model, Moment, Observer, RunFailure, RunKey, SimTime, TieKey, TieOrder, Timer,
-    Trace, run, run_observed,
+    DrawLog, Kernel, Limits, Model, Moment, Observer, RunFailure, RunKey, SimTime, TieKey, TieOrder, Trace, run,
+    run_observed,
 };
 
-/// Starts (`true`) or ends a fault; gives the number of parties that it touched.
-pub type FaultHandler = fn(&FaultSpec, bool, &mut Ctx) -> u32;
+/// Who watches the API server. A change is told in this order.
+const SUBSCRIPTIONS: &[&Subscription] = &[
+    &scheduler::SUBSCRIPTION,
+    &kubelet::SUBSCRIPTION,
+    &replica_set::SUBSCRIPTION,
+    &deployment::SUBSCRIPTION,
+    &endpoint_slice::SUBSCRIPTION,
+    &script::SUBSCRIPTION,
+    &istiod::SUBSCRIPTION,
+];
 
-/// Everything that lives in one run.
-struct World {
-    shared: Shared,
-    faults: FaultHandler,
-    deployments: Deployments,
-    replica_sets: ReplicaSets,
-    admission: Admission,
-    scheduler: Scheduler,
-    node_lifecycle: NodeLifecycle,
-    endpoint_slices: EndpointSlices,
-    kubelets: Kubelets,
-    agents: Agents,
-    istiods: Istiods,
-    sidecars: Sidecars,
-    script: Script,
-    churn: Churn,
-    accesses: Accesses,
-    judge: Judge,
-    /// Faults that act now, each with the end that it has of itself.
-    active: BTreeMap<u32, Option<Timer>>,
+macro_rules! define_world {
+    ($(
+        $number:literal $variant:ident $([$whose:ident: $Whose:ty])? ($event:ty) $name:literal
+            $(by $source:ident $(($of:ident: $Of:ty))? = $rank:expr)?, $field:ident: $state:ident;
+    )+) => {
+        /// Everything that lives in one run.
+        struct World {
+            shared: Shared,
+            $($field: $state,)+
+        }
+
+        impl World {
+            fn dispatch(&mut self, event: Event, kernel: &mut Kernel<Event>) {
+                let ctx = &mut Ctx {
+                    kernel,
+                    shared: &mut self.shared,
+                };
+                match event {
+                    $(Event::$variant($($whose,)? event) => self.$field.handle($($whose,)? event, ctx),)+
+                }
+            }
+        }
+    };
 }
+components!(define_world);
 
 /// Which run of a design.
 #[derive(Clone, Copy, Debug)]
@@ -96,7 +109,7 @@ impl Observer<World> for Watching<'_> {
 pub fn simulate(blueprint: &SharedBlueprint, id: RunId, faults: FaultHandler, story: bool) -> Outcome {
     let trace = if story { Trace::on() } else { Trace::off() };
     let mut world = World::new(blueprint, run_key(id), faults);
-    world.shared.story = story.then(Box::<Story>::default);
+    world.shared.story = story.then(Box::<Log>::default);
     whole_run(world, kernel(&blueprint.spec, id, trace), run)
 }
 
@@ -190,7 +203,8 @@ impl World {
             .last_probe()
             .map(|probe: &ProbeSpec| ServiceId(probe.to as u32));
         Self {
-            faults,
+            faults: Faults::new(faults),
+            commits: Commits,
             deployments: Deployments::default(),
             replica_sets: ReplicaSets::new(
                 spec.kubernetes.controller_client_qps,
@@ -208,11 +222,10 @@ impl World {
             churn: Churn::default(),
             accesses: Accesses::default(),
             judge: Judge::default(),
-            active: BTreeMap::new(),
             shared: Shared {
                 blueprint: blueprint.clone(),
                 run_key,
-                api: ApiServer::new(blueprint),
+                api: ApiServer::new(blueprint, SUBSCRIPTIONS),
                 links: Links::default(),
                 physics: Physics::default(),
                 recorder: Recorder::new(probed),
@@ -221,6 +234,9 @@ impl World {
                 service_proxies: paths("service proxy"),
                 ipcaches: paths("ipcache"),
                 identities: paths("identity cache"),
+                sets: Vec::new(),
+                proxies: Vec::new(),
+                calls: Vec::new(),
                 story: None,
             },
         }
@@ -231,26 +247,9 @@ impl World {
             kernel,
             shared: &mut self.shared,
         };
-        let blueprint = ctx.shared.blueprint.clone();
-        for (number, fault) in blueprint.spec.faults.iter().enumerate() {
-            if let Some(at) = fault.starts_at {
-                ctx.at(Source::Fault, EventClass::Fault, at, Event::Fault(number as u32, true));
-            }
-        }
-        for (number, churn) in blueprint.spec.churn.iter().enumerate() {
-            ctx.at(
-                Source::Churn,
-                EventClass::Script,
-                churn.from,
-                Event::Churn(ChurnEvent::Begin(number as u32)),
-            );
-        }
-        ctx.at(
-            Source::Script,
-            EventClass::Script,
-            SimTime::ZERO,
-            Event::Script(ScriptEvent::Begin),
-        );
+        ctx.schedule_faults();
+        ctx.schedule_churn();
+        ctx.begin_script();
     }
 
     /// The records of a run that has got as far as `end`.
@@ -292,72 +291,24 @@ impl World {
         outcome.story = std::mem::take(&mut kernel.trace).into_lines();
         outcome
     }
-
-    /// A fault starts or ends. One that acts cannot start again, and one that does not act cannot end: nothing happens then.
-    fn fault(&mut self, number: u32, starts: bool, kernel: &mut Kernel<Event>) {
-        if starts == self.active.contains_key(&number) {
-            return;
-        }
-        let blueprint = self.shared.blueprint.clone();
-        let spec = &blueprint.spec.faults[number as usize];
-        let mut ctx = Ctx {
-            kernel,
-            shared: &mut self.shared,
-        };
-        let touched = (self.faults)(spec, starts, &mut ctx);
-        if !starts {
-            // Ended by the script before its time: its own end must not end a later start.
-            if let Some(timer) = self.active.remove(&number).flatten() {
-                ctx.kernel.cancel(timer);
-            }
-            return;
-        }
-        let now = ctx.now();
-        ctx.shared.recorder.run.parties_cut += touched;
-        ctx.shared.recorder.run.cut.get_or_insert(now);
-        let end = spec
-            .duration
-            .map(|duration| ctx.after(Source::Fault, EventClass::Fault, duration, Event::Fault(number, false)));
-        self.active.insert(number, end);
-    }
 }
 
 impl Model for World {
     type Event = Event;
 
     fn handle(&mut self, event: Event, kernel: &mut Kernel<Event>) {
-        if let Event::Fault(number, starts) = event {
-            self.fault(number, starts, kernel);
-            return;
-        }
-        let ctx = &mut Ctx {
-            kernel,
-            shared: &mut self.shared,
-        };
-        match event {
-            Event::Fault(..) => {}
-            Event::Commit(write) => api_server::commit(ctx, write),
-            Event::Deployment(event) => self.deployments.handle(event, ctx, &mut self.replica_sets),
-            Event::ReplicaSet(event) => self.replica_sets.handle(event, ctx, &mut self.admission),
-            Event::Scheduler(event) => self.scheduler.handle(event, ctx),
-            Event::NodeLifecycle(event) => self.node_lifecycle.handle(event, ctx),
-            Event::EndpointSlice(event) => self.endpoint_slices.handle(event, ctx),
-            Event::Kubelet(node, event) => self.kubelets.handle(node, event, ctx),
-            Event::Agent(node, event) => self.agents.handle(node, event, ctx),
-            Event::Istiod(istiod, event) => self.istiods.handle(istiod, event, ctx),
-            Event::Sidecar(pod, event) => self.sidecars.handle(pod, event, &mut self.kubelets, ctx),
-            Event::Script(event) => self
-                .script
-                .handle(event, &mut self.accesses, &self.sidecars, &mut self.churn, ctx),
-            Event::Churn(event) => self.churn.handle(event, &mut self.admission, ctx),
-            Event::Access(number, event) => self.accesses.handle(number, event, ctx),
-            Event::Judge(event) => self.judge.handle(event, &self.sidecars, ctx),
-            Event::Admission(event) => self.admission.handle(event, ctx),
+        let mut next = Some(event);
+        // Calls wait until their caller is done; a call may make others.
+        while let Some(event) = next.take() {
+            self.dispatch(event, kernel);
+            if !self.shared.calls.is_empty() {
+                next = Some(self.shared.calls.remove(0));
+            }
         }
     }
 
     fn digest(&self, event: &Event) -> u64 {
-        event_digest::digest(event, &self.shared.blueprint)
+        event.digest(&self.shared.blueprint)
     }
 
     fn component(event: &Event) -> &'static str {

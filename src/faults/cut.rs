@@ -10,17 +10,12 @@
 //! again at once (in reality up to 60 s later, `kubernetes.md` 2.2).
 //! **Parameters**: target, parties, mode, start, duration.
 
-use crate::cluster::cilium::agent::AgentEvent;
 use crate::cluster::context::Ctx;
-use crate::cluster::event::{Event, Source};
+use crate::cluster::event::Source;
 use crate::cluster::ids::{IstiodId, KindId, NodeId};
-use crate::cluster::istio::istiod::IstiodEvent;
-use crate::cluster::kubelet::KubeletEvent;
 use crate::cluster::links::{Change, Party};
-use crate::cluster::node_lifecycle::NodeLifecycleEvent;
+use crate::cluster::observed::Fact;
 use crate::cluster::spec::{CutParty, CutTarget, FaultSpec};
-use crate::cluster::story::Fact;
-use crate::kernel::{EventClass, SimDuration};
 
 /// Starts or ends a cut; gives the number of parties whose links were whole before.
 pub fn act(spec: &FaultSpec, starts: bool, ctx: &mut Ctx) -> u32 {
@@ -131,12 +126,7 @@ fn istiods_on(node: NodeId, ctx: &Ctx) -> Vec<IstiodId> {
 /// A kubelet's lease is judged anew; others make no difference between ways to be cut off.
 fn changes_mode(party: Party, ctx: &mut Ctx) {
     if let Party::Kubelet(node) = party {
-        ctx.after(
-            Source::Fault,
-            EventClass::Timer,
-            SimDuration::ZERO,
-            Event::NodeLifecycle(NodeLifecycleEvent::Cut(node)),
-        );
+        ctx.lease_is_cut(node);
     }
 }
 
@@ -162,27 +152,24 @@ fn freeze(party: Party, ctx: &mut Ctx) {
 
 fn restore(party: Party, ctx: &mut Ctx) {
     let now = ctx.now();
-    let event = match party {
+    match party {
         Party::Kubelet(node) => {
-            let event = Event::NodeLifecycle(NodeLifecycleEvent::Repaired(node));
-            ctx.after(Source::Fault, EventClass::Timer, SimDuration::ZERO, event);
-            Event::Kubelet(node, KubeletEvent::Repaired)
+            ctx.lease_is_repaired(node);
+            ctx.kubelet_repaired(node);
         }
         Party::Agent(node) => {
             let shared = &mut *ctx.shared;
             shared.ipcaches[node.index()].restore(&shared.api.endpoints, now);
             shared.identities[node.index()].restore(&shared.api.identities, now);
             ctx.reads_again(Source::Fault, node);
-            Event::Agent(node, AgentEvent::Repaired)
+            ctx.agent_repaired(node);
         }
         Party::ServiceProxy(node) => {
             let shared = &mut *ctx.shared;
             shared.service_proxies[node.index()].restore(&shared.api.slices, now);
             ctx.reads_again(Source::Fault, node);
-            return;
         }
-        Party::Istiod(istiod) => Event::Istiod(istiod, IstiodEvent::Repaired),
-        Party::Webhook(_) => return,
-    };
-    ctx.after(Source::Fault, EventClass::Timer, SimDuration::ZERO, event);
+        Party::Istiod(istiod) => ctx.istiod_repaired(istiod),
+        Party::Webhook(_) => {}
+    }
 }

@@ -8,11 +8,12 @@ use std::sync::Arc;
 
 use meshfault::cluster::context::{Ctx, Shared};
 use meshfault::cluster::event::Event;
+use meshfault::cluster::fault::FaultHandler;
 use meshfault::cluster::ids::ServiceId;
 use meshfault::cluster::purpose::Purpose;
 use meshfault::cluster::records::Outcome;
 use meshfault::cluster::spec::{CutMode, CutParty, CutTarget, FaultSpec, WorldSpec};
-use meshfault::cluster::world::{FaultHandler, Watch};
+use meshfault::cluster::world::Watch;
 use meshfault::faults;
 use meshfault::kernel::{Draw, DrawLog, EntityKey, Law, Moment, SimDuration};
 use meshfault::policy::Labels;

@@ -6,9 +6,8 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use meshfault::cluster::context::Shared;
-use meshfault::cluster::event::Event;
+use meshfault::cluster::event::{Event, Write};
 use meshfault::cluster::ids::{KindId, NodeId};
-use meshfault::cluster::objects::Write;
 use meshfault::cluster::purpose::Purpose;
 use meshfault::cluster::spec::{ChurnSpec, CutMode, CutParty, CutTarget, FaultSpec, Step, WorldSpec};
 use meshfault::cluster::world::Watch;

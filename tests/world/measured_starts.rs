@@ -13,10 +13,11 @@ use std::ops::ControlFlow;
 use meshfault::cluster::blueprint::Role;
 use meshfault::cluster::context::{Ctx, Shared};
 use meshfault::cluster::event::Event;
-use meshfault::cluster::istio::connection::Leg;
-use meshfault::cluster::istio::sidecar::{Answer, SidecarEvent};
+use meshfault::cluster::event::SidecarEvent;
+use meshfault::cluster::fault::FaultHandler;
+use meshfault::cluster::istio::messages::{Answer, Leg};
 use meshfault::cluster::spec::{CutParty, CutTarget, Encryption, FaultSpec, Step, WorldSpec};
-use meshfault::cluster::world::{FaultHandler, Watch};
+use meshfault::cluster::world::Watch;
 use meshfault::faults;
 use meshfault::kernel::{DrawLog, Moment, SimTime};
 

@@ -6,9 +6,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use meshfault::cluster::fault::FaultHandler;
 use meshfault::cluster::records::{Outcome, PodRecord};
 use meshfault::cluster::spec::{CutTarget, Step, TieRule, WorldSpec};
-use meshfault::cluster::world::FaultHandler;
 use meshfault::kernel::{SimDuration, SimTime};
 use meshfault::lab::designs::{Simulator, plan};
 use meshfault::lab::progress::progress_bar;

@@ -5,9 +5,9 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use meshfault::cluster::context::Ctx;
-use meshfault::cluster::event::{Event, Source};
+use meshfault::cluster::event::{Event, FaultEvent, ScriptEvent, Source};
+use meshfault::cluster::ids::FaultId;
 use meshfault::cluster::purpose::Purpose;
-use meshfault::cluster::script::ScriptEvent;
 use meshfault::cluster::spec::{FaultSpec, TieRule};
 use meshfault::faults;
 use meshfault::kernel::{EntityKey, EventClass, Law, RunFailure, SimDuration, SimTime};
@@ -55,7 +55,11 @@ fn loops(_: &FaultSpec, starts: bool, ctx: &mut Ctx) -> u32 {
         Source::Fault,
         EventClass::Fault,
         SimDuration::ZERO,
-        Event::Fault(0, !starts),
+        Event::Fault(if starts {
+            FaultEvent::End(FaultId(0))
+        } else {
+            FaultEvent::Start(FaultId(0))
+        }),
     );
     0
 }
@@ -129,7 +133,7 @@ fn a_number_that_is_drawn_too_often_is_shown() {
 }
 
 /// The failure of the only design's first run.
-fn failure(bench: Bench, handler: meshfault::cluster::world::FaultHandler) -> RunFailure {
+fn failure(bench: Bench, handler: meshfault::cluster::fault::FaultHandler) -> RunFailure {
     let outcome = bench.simulator(handler).run(0, 0, false);
     outcome.run.failure.expect("the run fails")
 }

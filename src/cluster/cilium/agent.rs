@@ -13,48 +13,16 @@
 use super::create_limiter::{CreateLimiter, Turn};
 use crate::cluster::blueprint::Blueprint;
 use crate::cluster::context::Ctx;
-use crate::cluster::event::{Event, Source};
+use crate::cluster::event::{AgentEvent, Event, Source, Write};
 use crate::cluster::ids::{NodeId, PodId, TrueIdentity};
 use crate::cluster::ipam::Ipam;
-use crate::cluster::kubelet::KubeletEvent;
 use crate::cluster::links::Party;
-use crate::cluster::objects::{EndpointObject, Write};
-use crate::cluster::purpose::Purpose;
+use crate::cluster::objects::EndpointObject;
+use crate::cluster::observed::Fact;
+use crate::cluster::purpose::{Ordinal, Purpose};
 use crate::cluster::records::DelayCause;
-use crate::cluster::story::Fact;
 use crate::cluster::token_bucket::TokenBucket;
 use crate::kernel::{EventClass, RunKey, SimDuration, SimTime, Timer};
-
-/// Something an agent handles.
-#[derive(Clone, Copy, Debug)]
-pub enum AgentEvent {
-    /// The network plugin is called for a pod.
-    Add(PodId),
-    /// The limiter lets a creation go on.
-    Admitted(PodId),
-    /// The limiter refuses a creation.
-    Refused(PodId),
-    /// The longest wait of a creation that was asked for at this time is over.
-    GiveUp(PodId, SimTime),
-    /// The identity is known.
-    Identified(PodId),
-    /// The identity was created, but the answer is lost.
-    Unanswered(PodId),
-    /// The network plugin has waited long enough.
-    TimedOut(PodId),
-    /// The programs are in place.
-    Built(PodId),
-    /// The endpoint is published: first the agent looks whether it exists.
-    Publish(EndpointObject),
-    /// It does not: it is created.
-    Create(EndpointObject),
-    /// The endpoint is looked at again: one more request.
-    SyncAgain(PodId),
-    /// The network plugin is told that a sandbox is gone.
-    Delete(PodId),
-    /// The link to the API server was repaired.
-    Repaired,
-}
 
 /// All agents.
 #[derive(Debug)]
@@ -191,7 +159,7 @@ impl Agents {
             ctx.tell("cilium agent", |shared| {
                 format!("has no free address for {}", shared.pod_name(pod))
             });
-            self.fail(node, pod, false, ctx);
+            ctx.network_failed(node, pod, false);
             return;
         };
         let ip = ctx.blueprint().addresses.address(node, address);
@@ -240,17 +208,7 @@ impl Agents {
         let waited = ctx.now().since(self.call(pod).called);
         ctx.shared.recorder.delay(pod, DelayCause::EndpointLimiter, waited);
         self.release(node, pod, ctx);
-        self.fail(node, pod, true, ctx);
-    }
-
-    /// The network plugin's call fails; `limited` if the limiter refused it.
-    fn fail(&self, node: NodeId, pod: PodId, limited: bool, ctx: &mut Ctx) {
-        ctx.after(
-            Source::Agent(node),
-            EventClass::Physics,
-            SimDuration::ZERO,
-            Event::Kubelet(node, KubeletEvent::NetworkFailed { pod, limited }),
-        );
+        ctx.network_failed(node, pod, true);
     }
 
     /// A creation starts: first of all, what is the pod's identity?
@@ -280,8 +238,8 @@ impl Agents {
         let law = ctx.blueprint().spec.cilium.identity_create_latency;
         let latency = ctx.draw(Purpose::IdentityCreate, ctx.shared.key(pod), &law);
         let latency = latency + self.take(node, 1, ctx);
-        let key = ctx.shared.key(pod).child(120);
-        let write = Write::CreateIdentity(identity, node, pod);
+        let key = Ordinal::IDENTITY_CREATION.of(ctx.shared.key(pod));
+        let write = Write::CreateIdentity(pod, node, identity);
         if !ctx.write_after(Source::Agent(node), Some(Party::Agent(node)), key, latency, write) {
             self.block(node, pod, ctx);
         }
@@ -348,18 +306,13 @@ impl Agents {
     fn built(&mut self, node: NodeId, pod: PodId, ctx: &mut Ctx) {
         ctx.shared.physics.connect(pod);
         self.creation_ends(node, pod, true, ctx);
-        ctx.after(
-            Source::Agent(node),
-            EventClass::Physics,
-            SimDuration::ZERO,
-            Event::Kubelet(node, KubeletEvent::NetworkReady(pod)),
-        );
+        ctx.network_ready(node, pod);
     }
 
     fn abandon(&mut self, node: NodeId, pod: PodId, ctx: &mut Ctx) {
         self.release(node, pod, ctx);
         self.creation_ends(node, pod, false, ctx);
-        self.fail(node, pod, false, ctx);
+        ctx.network_failed(node, pod, false);
     }
 
     /// A creation ends: others come into its place, and a success adjusts the limits.
@@ -398,12 +351,12 @@ impl Agents {
         if gone {
             return;
         }
-        let (detail, write) = if exists {
-            (121, Write::PublishEndpoint(endpoint))
+        let (what, write) = if exists {
+            (Ordinal::ENDPOINT_CREATION, Write::PublishEndpoint(endpoint))
         } else {
-            (122, Write::RemoveEndpoint(endpoint))
+            (Ordinal::ENDPOINT_REMOVAL, Write::RemoveEndpoint(endpoint))
         };
-        let key = ctx.shared.key(endpoint.pod).child(detail);
+        let key = what.of(ctx.shared.key(endpoint.pod));
         let wait = self.take(node, 1, ctx);
         let agent = &mut self.agents[node.index()];
         if !ctx.write_in_order(
@@ -435,14 +388,44 @@ impl Agents {
             ctx.tell("cilium agent", |shared| {
                 format!("frees {ip} of {}", shared.pod_name(pod))
             });
-            if ctx.shared.recorder.watches_address(ip) {
-                ctx.after(
-                    Source::Agent(node),
-                    EventClass::Observe,
-                    SimDuration::ZERO,
-                    Event::Judge(crate::cluster::judge::JudgeEvent::Released(pod, ip)),
-                );
-            }
+            ctx.address_released(Source::Agent(node), pod, ip);
         }
+    }
+}
+
+/// What others tell an agent.
+impl Ctx<'_> {
+    /// The kubelet of a node calls the network plugin for a pod.
+    pub fn call_network_plugin(&mut self, node: NodeId, pod: PodId) {
+        self.tell_agent(Source::Kubelet(node), EventClass::Physics, node, AgentEvent::Add(pod));
+    }
+
+    /// The kubelet of a node tells the network plugin that a sandbox is gone.
+    pub fn tell_network_plugin_gone(&mut self, node: NodeId, pod: PodId) {
+        self.tell_agent(
+            Source::Kubelet(node),
+            EventClass::Physics,
+            node,
+            AgentEvent::Delete(pod),
+        );
+    }
+
+    /// The API server answers that the identity of a pod exists; the answer is lost if the link was cut meanwhile.
+    pub fn identity_answered(&mut self, node: NodeId, pod: PodId) {
+        let event = if self.shared.links.is_up(Party::Agent(node)) {
+            AgentEvent::Identified(pod)
+        } else {
+            AgentEvent::Unanswered(pod)
+        };
+        self.tell_agent(Source::ApiServer, EventClass::Deliver, node, event);
+    }
+
+    /// The link of a node's agent works again.
+    pub fn agent_repaired(&mut self, node: NodeId) {
+        self.tell_agent(Source::Fault, EventClass::Timer, node, AgentEvent::Repaired);
+    }
+
+    fn tell_agent(&mut self, by: Source, class: EventClass, node: NodeId, event: AgentEvent) {
+        self.after(by, class, SimDuration::ZERO, Event::Agent(node, event));
     }
 }

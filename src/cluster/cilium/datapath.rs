@@ -11,87 +11,17 @@
 use std::net::Ipv4Addr;
 
 use super::ipcache;
+use super::passage::{Loss, Passage};
 use crate::cluster::blueprint::NetworkPeer;
 use crate::cluster::context::Shared;
 use crate::cluster::ids::{BelievedIdentity, NodeId, PodId};
 use crate::kernel::SimTime;
 
-/// What became of a packet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Passage {
-    /// It reached this pod.
-    Delivered(PodId),
-    /// It vanished.
-    Lost(Loss),
-}
-
-impl Passage {
-    /// The pod that held the address when the packet was sent to it, whether it got there or not.
-    #[must_use]
-    pub fn meant_for(self, shared: &Shared, ip: Ipv4Addr) -> Option<PodId> {
-        match self {
-            Self::Delivered(to) => Some(to),
-            Self::Lost(loss) => loss.reached().or_else(|| shared.physics.holder(ip)),
-        }
-    }
-}
-
-/// Why a packet vanished.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Loss {
-    /// Nobody holds the address, or its programs are not in place.
-    NoPod,
-    /// Egress policy at the client's node.
-    EgressPolicy {
-        /// As whom the destination was taken.
-        believed: BelievedIdentity,
-    },
-    /// The receiving node's WireGuard peers do not list the source address.
-    WireGuardPeer {
-        /// The pod behind the address.
-        at: PodId,
-    },
-    /// Ingress policy at the server's node.
-    IngressPolicy {
-        /// The server.
-        at: PodId,
-        /// As whom the source was taken.
-        believed: BelievedIdentity,
-    },
-}
-
-impl Loss {
-    /// The pod at whose node the packet was lost, if it got that far.
-    #[must_use]
-    pub const fn reached(self) -> Option<PodId> {
-        match self {
-            Self::NoPod | Self::EgressPolicy { .. } => None,
-            Self::WireGuardPeer { at } | Self::IngressPolicy { at, .. } => Some(at),
-        }
-    }
-}
-
-/// Whether the network enforces policy in this attempt, or only carries packets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Enforcement {
-    /// The design's own setting.
-    AsDesigned,
-    /// As if policy were enforced, to see what the network would say.
-    Always,
-}
-
 /// Sends the first packet of a connection from `from` to `ip` at `time`.
 #[must_use]
-pub fn forward(
-    shared: &Shared,
-    from: PodId,
-    ip: Ipv4Addr,
-    port: u16,
-    time: SimTime,
-    enforcement: Enforcement,
-) -> Passage {
+pub fn forward(shared: &Shared, from: PodId, ip: Ipv4Addr, port: u16, time: SimTime) -> Passage {
     let blueprint = &shared.blueprint;
-    let enforced = enforcement == Enforcement::Always || blueprint.spec.network_enforced;
+    let enforced = blueprint.spec.network_enforced;
     let Some((from_node, from_ip)) = shared.physics.pod(from).place else {
         return Passage::Lost(Loss::NoPod);
     };
@@ -128,6 +58,15 @@ pub fn forward(
         }
     }
     Passage::Delivered(to)
+}
+
+/// The pod that held the address when the packet was sent to it, whether it got there or not.
+#[must_use]
+pub fn meant_for(passage: Passage, shared: &Shared, ip: Ipv4Addr) -> Option<PodId> {
+    match passage {
+        Passage::Delivered(to) => Some(to),
+        Passage::Lost(loss) => loss.reached().or_else(|| shared.physics.holder(ip)),
+    }
 }
 
 /// As whom the server's node takes the sender.

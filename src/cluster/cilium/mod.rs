@@ -4,3 +4,4 @@ pub mod agent;
 pub mod create_limiter;
 pub mod datapath;
 pub mod ipcache;
+pub mod passage;

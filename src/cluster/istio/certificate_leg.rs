@@ -12,26 +12,16 @@
 
 use smallvec::SmallVec;
 
-use super::connection::{Connection, Dial, Leg, LegHistory, Syn};
-use super::sidecar::{Answer, SidecarEvent};
+use super::connection::{Connection, Dial, Syn};
+use super::leg_history::LegHistory;
+use super::messages::{Answer, Caller, Leg};
 use crate::cluster::context::Ctx;
-use crate::cluster::event::{Event, Source};
+use crate::cluster::event::{Event, SidecarEvent, Source};
 use crate::cluster::ids::PodId;
-use crate::cluster::purpose::Purpose;
+use crate::cluster::observed::{Fact, LegFact, Wait};
+use crate::cluster::purpose::{Ordinal, Purpose};
 use crate::cluster::records::DelayCause;
-use crate::cluster::story::{Fact, LegFact, Wait};
 use crate::kernel::{EventClass, SimDuration, SimTime};
-
-/// Who asks for the certificate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Caller {
-    /// The agent's warm-up loop.
-    WarmUp,
-    /// Envoy, once its configuration refers to the certificate.
-    Envoy,
-    /// Envoy, which asks for the root on a stream of its own; without one in the cache that takes a certificate, too.
-    EnvoyRoot,
-}
 
 #[derive(Clone, Copy, Debug)]
 enum Channel {
@@ -230,7 +220,9 @@ impl CertificateLeg {
                 f64::from(self.connect_failures),
             ))
             .min(params.channel_backoff_max);
-        let key = ctx.shared.key(pod).child(230).child(u64::from(self.serial));
+        let key = Ordinal::CHANNEL_BACKOFF
+            .of(ctx.shared.key(pod))
+            .child(u64::from(self.serial));
         // The first wait has no spread.
         let wait = if self.connect_failures == 0 {
             centre
@@ -274,10 +266,8 @@ impl CertificateLeg {
         }
         let centre = params.csr_attempt_backoff * (1 << (call.attempt - 1).min(20));
         call.attempt += 1;
-        let key = ctx
-            .shared
-            .key(pod)
-            .child(231)
+        let key = Ordinal::ATTEMPT_BACKOFF
+            .of(ctx.shared.key(pod))
             .child(u64::from(self.serial))
             .child(u64::from(call.attempt));
         let wait = ctx
@@ -329,7 +319,9 @@ impl CertificateLeg {
         let params = &ctx.blueprint().istio().params;
         let failures = self.failures[caller as usize];
         self.failures[caller as usize] += 1;
-        let key = ctx.shared.key(pod).child(232).child(u64::from(failures));
+        let key = Ordinal::CALLER_BACKOFF
+            .of(ctx.shared.key(pod))
+            .child(u64::from(failures));
         match caller {
             Caller::WarmUp => {
                 let centre = params

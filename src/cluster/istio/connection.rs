@@ -6,46 +6,19 @@
 //! **Parameters**: `connect_timeout`, `syn_retransmit_initial`, `connection_age*`. What a leg does next belongs to
 //! `certificate_leg` and `stream_leg`.
 
-use smallvec::SmallVec;
-
 use crate::cluster::blueprint::ISTIOD_PORT;
-use crate::cluster::cilium::datapath::{Enforcement, Loss, Passage, forward};
+use crate::cluster::cilium::datapath::forward;
+use crate::cluster::cilium::passage::{Loss, Passage};
 use crate::cluster::context::Ctx;
-use crate::cluster::event::{Event, Source};
+use crate::cluster::event::{Event, SidecarEvent, Source};
 use crate::cluster::ids::{IstiodId, PodId};
-use crate::cluster::istio::sidecar::SidecarEvent;
+use crate::cluster::istio::leg_history::LegHistory;
+use crate::cluster::istio::messages::Leg;
 use crate::cluster::objects::Backend;
+use crate::cluster::observed::{Fact, LegFact};
 use crate::cluster::purpose::Purpose;
 use crate::cluster::records::DelayCause;
-use crate::cluster::story::{Fact, LegFact};
-use crate::kernel::{EntityKey, EventClass, SimDuration, SimTime};
-
-/// One of the two connections of a sidecar to the control plane.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Leg {
-    /// The certificate request.
-    Certificate,
-    /// The configuration stream.
-    Configuration,
-}
-
-impl Leg {
-    /// Name in a story.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Certificate => "certificate request",
-            Self::Configuration => "configuration stream",
-        }
-    }
-
-    const fn number(self) -> u64 {
-        match self {
-            Self::Certificate => 1,
-            Self::Configuration => 2,
-        }
-    }
-}
+use crate::kernel::{EntityKey, EventClass, SimTime};
 
 /// A connect under way.
 #[derive(Clone, Copy, Debug)]
@@ -86,7 +59,10 @@ impl Dial {
     pub fn begin(pod: PodId, leg: Leg, serial: u32, history: &mut LegHistory, ctx: &mut Ctx) -> Option<(Self, Syn)> {
         let (node, _) = ctx.shared.physics.pod(pod).place?;
         let service = ctx.blueprint().istiod_service?;
-        let backends = ctx.backends_at(node, service).filter(|backends| !backends.is_empty());
+        let backends = ctx
+            .shared
+            .backends_at(node, service, ctx.now())
+            .filter(|backends| !backends.is_empty());
         let Some(backends) = backends else {
             ctx.note(|_| Fact::Leg(pod, leg, LegFact::NoEndpoint));
             return None;
@@ -113,14 +89,7 @@ impl Dial {
     pub fn send(&mut self, pod: PodId, leg: Leg, serial: u32, ctx: &mut Ctx) -> Syn {
         let now = ctx.now();
         let source = Source::Sidecar(pod);
-        let passage = forward(
-            ctx.shared,
-            pod,
-            self.backend.ip,
-            ISTIOD_PORT,
-            now,
-            Enforcement::AsDesigned,
-        );
+        let passage = forward(ctx.shared, pod, self.backend.ip, ISTIOD_PORT, now);
         ctx.note(|_| Fact::Leg(pod, leg, LegFact::Syn(passage)));
         match passage {
             Passage::Delivered(to) if to == self.backend.pod && ctx.shared.physics.pod(to).running => {
@@ -196,59 +165,5 @@ impl Dial {
 /// The key of the draws of one connection.
 #[must_use]
 pub fn dial_key(pod: PodId, leg: Leg, serial: u32, ctx: &Ctx) -> EntityKey {
-    ctx.shared.key(pod).child(200 + leg.number()).child(u64::from(serial))
-}
-
-/// Where a leg landed and what that cost.
-#[derive(Clone, Debug, Default)]
-pub struct LegHistory {
-    /// Istiods in the order of connections, with whether the connection failed its purpose.
-    pub landings: SmallVec<[(IstiodId, bool); 2]>,
-    /// Time lost, by cause.
-    pub lost: SmallVec<[(DelayCause, SimDuration); 2]>,
-    attempt_started: SimTime,
-    failed: Option<DelayCause>,
-}
-
-impl LegHistory {
-    fn landed(&mut self, istiod: IstiodId) {
-        self.landings.push((istiod, false));
-    }
-
-    /// An attempt begins: what the one before cost is known now.
-    pub fn attempt(&mut self, now: SimTime) {
-        if let Some(cause) = self.failed.take() {
-            self.lose(cause, now.since(self.attempt_started));
-        }
-        self.attempt_started = now;
-    }
-
-    /// The attempt failed.
-    pub fn fail(&mut self, cause: DelayCause) {
-        if let Some(landing) = self.landings.last_mut() {
-            landing.1 = true;
-        }
-        self.failed = Some(cause);
-    }
-
-    /// Time lost without a failure.
-    pub fn lose(&mut self, cause: DelayCause, span: SimDuration) {
-        match self.lost.iter_mut().find(|(known, _)| *known == cause) {
-            Some((_, total)) => *total += span,
-            None => self.lost.push((cause, span)),
-        }
-    }
-
-    /// The story of landings, `istiod-1 istiod-0`.
-    #[must_use]
-    pub fn landings_text(&self) -> String {
-        let names: Vec<String> = self.landings.iter().map(|(istiod, _)| istiod.to_string()).collect();
-        names.join(" ")
-    }
-
-    /// Landings that failed.
-    #[must_use]
-    pub fn bad_landings(&self) -> u32 {
-        self.landings.iter().filter(|(_, bad)| *bad).count() as u32
-    }
+    leg.dial().of(ctx.shared.key(pod)).child(u64::from(serial))
 }

@@ -12,30 +12,13 @@
 //! **Validated by**: the measured batches in `tests/world/webhook.rs`, and the webhook tests of `mechanisms.rs` there.
 
 use crate::cluster::context::Ctx;
-use crate::cluster::event::{Event, Source};
+use crate::cluster::event::{AdmissionEvent, Event, Source, Write};
 use crate::cluster::ids::{IstiodId, NodeId, PodId, ReplicaSetId};
 use crate::cluster::links::Party;
-use crate::cluster::objects::Write;
-use crate::cluster::purpose::Purpose;
-use crate::cluster::replica_set::ReplicaSetEvent;
+use crate::cluster::observed::Fact;
+use crate::cluster::purpose::{Ordinal, Purpose};
 use crate::cluster::spec::CutMode;
-use crate::cluster::story::Fact;
 use crate::kernel::{EntityKey, EventClass, SimDuration, SimTime, Timer};
-
-/// Something the API server's side of admission handles; calls go by their number.
-#[derive(Clone, Copy, Debug)]
-pub enum AdmissionEvent {
-    /// A request to create a pod has come so far that the webhook is asked.
-    Ask(PodId, Option<ReplicaSetId>),
-    /// The connection that a call dials stands.
-    Connected(u64),
-    /// The webhook answers.
-    Answered(u64),
-    /// That connection was refused.
-    Refused(u64),
-    /// The call has used up its time, or the connection that it holds was reset.
-    Failed(u64),
-}
 
 /// The API server's side of admission.
 #[derive(Debug, Default)]
@@ -45,8 +28,6 @@ pub struct Admission {
     /// Calls under way, in the order in which they began.
     calls: Vec<Call>,
     calls_begun: u64,
-    /// How often each pod was to be created so far.
-    tries: Vec<u32>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -69,22 +50,6 @@ struct Call {
 }
 
 impl Admission {
-    /// A request to create a pod leaves its sender.
-    pub fn create(&mut self, pod: PodId, owner: Option<ReplicaSetId>, ctx: &mut Ctx) {
-        if self.tries.len() <= pod.index() {
-            self.tries.resize(pod.index() + 1, 0);
-        }
-        self.tries[pod.index()] += 1;
-        let key = self.key(pod, CREATE, ctx);
-        if !ctx.shared.kind(pod).sidecar {
-            ctx.write(Source::ApiServer, None, key, Write::CreatePod(pod, owner));
-            return;
-        }
-        let law = ctx.blueprint().spec.kubernetes.api_write_latency;
-        let latency = ctx.draw(Purpose::ApiWrite, key, &law);
-        schedule(EventClass::Physics, latency, AdmissionEvent::Ask(pod, owner), ctx);
-    }
-
     /// Handles an event.
     pub fn handle(&mut self, event: AdmissionEvent, ctx: &mut Ctx) {
         match event {
@@ -110,14 +75,6 @@ impl Admission {
             AdmissionEvent::Answered(number) => self.answered(number, ctx),
             AdmissionEvent::Failed(number) => self.failed(number, ctx),
         }
-    }
-
-    /// The key of the draws of a pod's latest creation.
-    fn key(&self, pod: PodId, what: u64, ctx: &Ctx) -> EntityKey {
-        ctx.shared
-            .key(pod)
-            .child(what)
-            .child(u64::from(self.tries[pod.index()]))
     }
 
     fn call(&mut self, number: u64) -> Option<&mut Call> {
@@ -161,11 +118,11 @@ impl Admission {
         let Some(pod) = self.call(number).map(|call| call.pod) else {
             return;
         };
-        let key = self.key(pod, DIAL, ctx);
+        let key = creation_key(pod, Ordinal::WEBHOOK_DIAL, ctx);
         let backends = ctx
             .blueprint()
             .istiod_service
-            .and_then(|service| ctx.backends_at(NodeId(0), service))
+            .and_then(|service| ctx.shared.backends_at(NodeId(0), service, ctx.now()))
             .filter(|backends| !backends.is_empty());
         let Some(backends) = backends else {
             refused(key, AdmissionEvent::Refused(number), ctx);
@@ -197,7 +154,7 @@ impl Admission {
         let Some(pod) = self.call(number).map(|call| call.pod) else {
             return;
         };
-        let key = self.key(pod, CREATE, ctx);
+        let key = creation_key(pod, Ordinal::CREATION, ctx);
         let Some(call) = self.call(number) else { return };
         let Some(connection) = call.holds else { return };
         let params = &ctx.shared.blueprint.istio().params;
@@ -288,14 +245,7 @@ impl Admission {
             )
         });
         match call.owner {
-            Some(owner) => {
-                ctx.after(
-                    Source::ApiServer,
-                    EventClass::Deliver,
-                    SimDuration::ZERO,
-                    Event::ReplicaSet(ReplicaSetEvent::Refused(owner, pod)),
-                );
-            }
+            Some(owner) => ctx.refuse_creation(owner, pod),
             // Nobody asks again.
             None => ctx.shared.recorder.removed(pod, ctx.kernel.now()),
         }
@@ -322,6 +272,28 @@ fn schedule(class: EventClass, wait: SimDuration, event: AdmissionEvent, ctx: &m
     ctx.after(Source::ApiServer, class, wait, Event::Admission(event));
 }
 
-/// Address the latency of a pod's creation, and the dial for it.
-const CREATE: u64 = 104;
-const DIAL: u64 = 105;
+/// The key of the draws of a pod's latest creation.
+fn creation_key(pod: PodId, what: Ordinal, ctx: &Ctx) -> EntityKey {
+    let tries = ctx.shared.api.creations[pod.index()];
+    what.of(ctx.shared.key(pod)).child(u64::from(tries))
+}
+
+/// What others tell the API server's admission.
+impl Ctx<'_> {
+    /// A request to create a pod leaves its sender.
+    pub fn create_pod(&mut self, pod: PodId, owner: Option<ReplicaSetId>) {
+        let creations = &mut self.shared.api.creations;
+        if creations.len() <= pod.index() {
+            creations.resize(pod.index() + 1, 0);
+        }
+        creations[pod.index()] += 1;
+        let key = creation_key(pod, Ordinal::CREATION, self);
+        if !self.shared.kind(pod).has_sidecar() {
+            self.write(Source::ApiServer, None, key, Write::CreatePod(pod, owner));
+            return;
+        }
+        let law = self.blueprint().spec.kubernetes.api_write_latency;
+        let latency = self.draw(Purpose::ApiWrite, key, &law);
+        schedule(EventClass::Physics, latency, AdmissionEvent::Ask(pod, owner), self);
+    }
+}

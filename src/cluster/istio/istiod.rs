@@ -12,54 +12,17 @@
 //! **Validated by**: the closed forms of `istio.md` section 0 in `tests/`.
 
 use crate::cluster::context::Ctx;
-use crate::cluster::event::{Event, Source};
+use crate::cluster::event::{Event, IstiodEvent, Source};
 use crate::cluster::history::{Republished, VersionIndex};
-use crate::cluster::ids::{IstiodId, PodId, ServiceId};
-use crate::cluster::istio::connection::Leg;
-use crate::cluster::istio::sidecar::{Answer, SidecarEvent};
-use crate::cluster::judge::JudgeEvent;
-use crate::cluster::kubelet::KubeletEvent;
+use crate::cluster::ids::{IstiodId, NodeId, PodId, ServiceId};
+use crate::cluster::istio::messages::{Answer, Leg, Request};
 use crate::cluster::links::{Cut, Party};
+use crate::cluster::observed::{Fact, LegFact, ReviewFailure};
 use crate::cluster::purpose::Purpose;
 use crate::cluster::spec::CutMode;
-use crate::cluster::story::messages::answer_words;
-use crate::cluster::story::{Fact, LegFact, ReviewFailure};
+use crate::cluster::subscription::{Change, Subscription, Told};
 use crate::cluster::token_bucket::TokenBucket;
 use crate::kernel::{EventClass, SimDuration, SimTime, Timer};
-
-/// Something an Istiod handles.
-#[derive(Clone, Copy, Debug)]
-pub enum IstiodEvent {
-    /// Its container starts.
-    Start(PodId),
-    /// Its caches are synced: it serves.
-    Serving(PodId),
-    /// It learns of new back ends of a Service.
-    SliceSeen(ServiceId, VersionIndex),
-    /// The quiet after changes is over.
-    Debounced,
-    /// A request arrives.
-    Request(Request),
-    /// A TokenReview ends, well or not.
-    Reviewed(Request, bool),
-    /// Its link to the API server was repaired.
-    Repaired,
-}
-
-/// A request of a sidecar.
-#[derive(Clone, Copy, Debug)]
-pub struct Request {
-    /// Whose.
-    pub pod: PodId,
-    /// On which leg.
-    pub leg: Leg,
-    /// Number of the leg's connection.
-    pub serial: u32,
-    /// Number of the request of the leg.
-    pub number: u32,
-    /// When the connection is cut for its age.
-    pub closes_at: SimTime,
-}
 
 /// All Istiods.
 #[derive(Debug, Default)]
@@ -166,12 +129,7 @@ impl Istiods {
             ctx.shared.snapshots.push(Republished::default());
         }
         self.list(id, ctx);
-        ctx.after(
-            Source::Istiod(id),
-            EventClass::Timer,
-            SimDuration::ZERO,
-            Event::Kubelet(node, KubeletEvent::ReportReady(pod)),
-        );
+        ctx.istiod_ready(id, node, pod);
     }
 
     /// Takes in everything that the API server has.
@@ -219,10 +177,7 @@ impl Istiods {
         for (service, index) in std::mem::take(&mut istiod.changed) {
             let backends = ctx.shared.api.slices.version(index).value.clone();
             let index = ctx.shared.snapshots[id.index()].publish(now, service.0, None, backends, index);
-            if ctx.shared.recorder.watches_service(service) {
-                let event = Event::Judge(JudgeEvent::SnapshotWritten(id, service, index));
-                ctx.after(Source::Istiod(id), EventClass::Observe, SimDuration::ZERO, event);
-            }
+            ctx.judge_hears_of_snapshot(id, service, index);
         }
     }
 
@@ -249,11 +204,8 @@ impl Istiods {
     fn review(&self, id: IstiodId, request: Request, start: SimTime, ctx: &mut Ctx) {
         let (end, passed) = match ctx.shared.links.cut_of(Party::Istiod(id)) {
             None => {
-                let key = ctx
-                    .shared
-                    .key(request.pod)
-                    .child(210 + request.leg as u64)
-                    .child(u64::from(request.number));
+                let key = request.leg.review().of(ctx.shared.key(request.pod));
+                let key = key.child(u64::from(request.number));
                 let law = ctx.blueprint().istio().params.token_review_latency;
                 (start + ctx.draw(Purpose::TokenReview, key, &law), true)
             }
@@ -389,22 +341,66 @@ fn schedule_review(id: IstiodId, request: Request, end: SimTime, passed: bool, c
 
 fn answer(id: IstiodId, request: Request, answer: Answer, wait: SimDuration, ctx: &mut Ctx) {
     let law = ctx.blueprint().spec.network.one_way_latency;
-    let key = ctx
-        .shared
-        .key(request.pod)
-        .child(220 + request.leg as u64)
-        .child(u64::from(request.number));
-    let one_way = ctx.draw(Purpose::OneWay, key, &law);
-    let sent = ctx.now() + wait;
-    let (from, to) = (Source::Istiod(id), Source::Sidecar(request.pod));
-    ctx.message(from, to, sent, sent + one_way, || {
-        (answer_words(request.leg, answer), Some(request.pod))
-    });
-    let event = SidecarEvent::Answer(request.leg, request.serial, request.number, answer);
-    ctx.after(
-        Source::Istiod(id),
-        EventClass::Physics,
-        wait + one_way,
-        Event::Sidecar(request.pod, event),
-    );
+    let key = request.leg.answer().of(ctx.shared.key(request.pod));
+    let one_way = ctx.draw(Purpose::OneWay, key.child(u64::from(request.number)), &law);
+    ctx.answer_sidecar(id, request, answer, wait, one_way);
 }
+
+/// What others tell an Istiod.
+impl Ctx<'_> {
+    /// The kubelet of a node starts an Istiod's container.
+    pub fn start_istiod(&mut self, node: NodeId, pod: PodId) {
+        let istiod = self.istiod_in(pod);
+        self.after(
+            Source::Kubelet(node),
+            EventClass::Physics,
+            SimDuration::ZERO,
+            Event::Istiod(istiod, IstiodEvent::Start(pod)),
+        );
+    }
+
+    /// A sidecar's request reaches an Istiod after its way.
+    pub fn ask_istiod(&mut self, istiod: IstiodId, request: Request, one_way: SimDuration) {
+        let (source, now) = (Source::Sidecar(request.pod), self.now());
+        self.message(source, Source::Istiod(istiod), now, now + one_way, || {
+            (request.leg.asks_for(), Some(request.pod))
+        });
+        self.after(
+            source,
+            EventClass::Physics,
+            one_way,
+            Event::Istiod(istiod, IstiodEvent::Request(request)),
+        );
+    }
+
+    /// The link of an Istiod works again.
+    pub fn istiod_repaired(&mut self, istiod: IstiodId) {
+        self.after(
+            Source::Fault,
+            EventClass::Timer,
+            SimDuration::ZERO,
+            Event::Istiod(istiod, IstiodEvent::Repaired),
+        );
+    }
+}
+
+/// EndpointSlices. An Istiod that is cut off hears of none; it lists them all after the repair.
+pub const SUBSCRIPTION: Subscription = Subscription {
+    key: |reader, _| match reader {
+        Source::Istiod(istiod) => istiod.key().named("informer"),
+        other => unreachable!("{other:?} is no Istiod"),
+    },
+    hears: |change, shared, told| {
+        let Change::SliceWritten(service, index) = *change else {
+            return;
+        };
+        let serving = (0..shared.snapshots.len() as u32).map(IstiodId);
+        for istiod in serving.filter(|&istiod| shared.links.is_up(Party::Istiod(istiod))) {
+            told.push(Told {
+                reader: Source::Istiod(istiod),
+                event: Event::Istiod(istiod, IstiodEvent::SliceSeen(service, index)),
+                words: ("the EndpointSlice changed", None),
+            });
+        }
+    },
+};

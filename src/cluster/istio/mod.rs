@@ -4,5 +4,8 @@ pub mod certificate_leg;
 pub mod connection;
 pub mod injection;
 pub mod istiod;
+pub mod leg_history;
+pub mod mesh;
+pub mod messages;
 pub mod sidecar;
 pub mod stream_leg;

@@ -6,81 +6,17 @@
 //! **Left out**: native sidecars, `holdApplicationUntilProxyStarts`, restarts by a start-up probe, ambient mode.
 //! **Parameters**: `agent_start_latency`, `key_generation_latency`, `envoy_warm_up_latency`, `probe_*`.
 
-use super::certificate_leg::{Caller, CertificateLeg};
-use super::connection::{Connection, Leg};
-use super::istiod::{IstiodEvent, Request};
+use super::certificate_leg::CertificateLeg;
+use super::connection::Connection;
+use super::messages::{Answer, Caller, Leg, Request};
 use super::stream_leg::StreamLeg;
 use crate::cluster::context::Ctx;
-use crate::cluster::event::{Event, Source};
-use crate::cluster::history::{Crossing, Path, VersionIndex};
-use crate::cluster::ids::{IstiodId, PodId, ServiceId};
-use crate::cluster::judge::JudgeEvent;
-use crate::cluster::kubelet::Kubelets;
-use crate::cluster::objects::Backends;
-use crate::cluster::purpose::Purpose;
-use crate::cluster::records::DelayCause;
-use crate::cluster::story::messages::request_words;
-use crate::cluster::story::{Fact, LegFact};
+use crate::cluster::event::{Event, SidecarEvent, Source};
+use crate::cluster::history::Path;
+use crate::cluster::ids::{IstiodId, NodeId, PodId};
+use crate::cluster::observed::{Fact, LegFact};
+use crate::cluster::purpose::{Ordinal, Purpose};
 use crate::kernel::{EventClass, SimDuration};
-
-/// Something a sidecar handles.
-#[derive(Clone, Copy, Debug)]
-pub enum SidecarEvent {
-    /// Its container starts.
-    Start,
-    /// The agent is up: both legs begin.
-    AgentUp,
-    /// Key and request are made.
-    KeyReady,
-    /// A SYN is retransmitted.
-    Syn(Leg, u32),
-    /// A connection stands.
-    Connected(Leg, u32),
-    /// A connect ran out of time.
-    ConnectTimeout(Leg, u32),
-    /// The certificate channel dials again.
-    ChannelRedials(u32),
-    /// A failed attempt of a certificate call is made again.
-    AttemptAgain,
-    /// A caller asks for the certificate again.
-    CallerWakes(Caller),
-    /// Istiod answered request number so and so on a connection.
-    Answer(Leg, u32, u32, Answer),
-    /// Envoy opens its stream again.
-    StreamRetries,
-    /// The stream has reached its age.
-    StreamAged(u32),
-    /// Envoy has warmed up.
-    Live,
-}
-
-/// An answer of Istiod, by its code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Answer {
-    /// The certificate, or the first configuration.
-    Ok,
-    /// The token could not be checked, or was refused.
-    Unauthenticated,
-    /// The connection reached its age before the token was checked, and was cut.
-    Unavailable,
-    /// Too many new streams.
-    ResourceExhausted,
-    /// This Istiod does not serve yet: nobody took the request.
-    NotServing,
-}
-
-impl Answer {
-    /// What it counts as if it is a failure.
-    #[must_use]
-    pub const fn cause(self) -> DelayCause {
-        match self {
-            Self::Ok | Self::Unauthenticated | Self::Unavailable => DelayCause::TokenReview,
-            Self::ResourceExhausted => DelayCause::IstiodLimiter,
-            Self::NotServing => DelayCause::Connection,
-        }
-    }
-}
 
 /// All sidecars.
 #[derive(Debug, Default)]
@@ -95,14 +31,13 @@ struct Sidecar {
     has_certificate: bool,
     has_configuration: bool,
     live: bool,
-    attached: Option<(IstiodId, Path)>,
     attachments: u64,
 }
 
 /// Sends a request over an established connection.
 pub fn send(pod: PodId, leg: Leg, serial: u32, number: u32, connection: Connection, ctx: &mut Ctx) {
     let law = ctx.blueprint().spec.network.one_way_latency;
-    let key = ctx.shared.key(pod).child(240 + leg as u64).child(u64::from(number));
+    let key = leg.request().of(ctx.shared.key(pod)).child(u64::from(number));
     let one_way = ctx.draw(Purpose::OneWay, key, &law);
     let request = Request {
         pod,
@@ -111,24 +46,13 @@ pub fn send(pod: PodId, leg: Leg, serial: u32, number: u32, connection: Connecti
         number,
         closes_at: connection.closes_at,
     };
-    let istiod = connection.istiod;
     ctx.note(|_| Fact::Leg(pod, leg, LegFact::Sent));
-    let now = ctx.now();
-    let to = Source::Istiod(istiod);
-    ctx.message(Source::Sidecar(pod), to, now, now + one_way, || {
-        (request_words(leg), Some(pod))
-    });
-    ctx.after(
-        Source::Sidecar(pod),
-        EventClass::Physics,
-        one_way,
-        Event::Istiod(istiod, IstiodEvent::Request(request)),
-    );
+    ctx.ask_istiod(connection.istiod, request, one_way);
 }
 
 impl Sidecars {
     /// Handles an event of one sidecar.
-    pub fn handle(&mut self, pod: PodId, event: SidecarEvent, kubelets: &mut Kubelets, ctx: &mut Ctx) {
+    pub fn handle(&mut self, pod: PodId, event: SidecarEvent, ctx: &mut Ctx) {
         if let SidecarEvent::Start = event {
             if self.sidecars.len() <= pod.index() {
                 self.sidecars.resize_with(pod.index() + 1, || None);
@@ -192,23 +116,18 @@ impl Sidecars {
             SidecarEvent::StreamRetries => sidecar.stream.open(pod, ctx),
             SidecarEvent::StreamAged(serial) => {
                 if sidecar.stream.is_open(serial) {
-                    sidecar.detach(pod, ctx);
+                    detach(pod, ctx);
                     sidecar.stream.retry(pod, ctx);
                 }
             }
             SidecarEvent::Live => {
                 sidecar.live = true;
                 ctx.shared.physics.set_proxy_live(pod);
-                ctx.after(
-                    Source::Sidecar(pod),
-                    EventClass::Observe,
-                    SimDuration::ZERO,
-                    Event::Judge(JudgeEvent::Connected(pod)),
-                );
+                ctx.judge_looks_at(Source::Sidecar(pod), pod);
                 if let Some((node, _)) = ctx.shared.physics.pod(pod).place {
                     let params = &ctx.shared.blueprint.istio().params;
                     let (delay, period) = (params.probe_initial_delay, params.probe_period);
-                    kubelets.probe_succeeds(node, pod, delay, period, ctx);
+                    ctx.probe_succeeds(node, pod, delay, period);
                 }
             }
         }
@@ -218,53 +137,6 @@ impl Sidecars {
                 .recorder
                 .legs(pod, &sidecar.certificate.history, &sidecar.stream.history);
         }
-    }
-
-    /// The back ends of a Service that a pod's proxy sends to.
-    #[must_use]
-    pub fn backends(&self, pod: PodId, service: ServiceId, ctx: &Ctx) -> Option<Backends> {
-        let sidecar = self.sidecars.get(pod.index())?.as_ref()?;
-        let (istiod, path) = sidecar.attached.as_ref()?;
-        let snapshots = ctx.shared.snapshots[istiod.index()].output();
-        let visible = path.visible_at(snapshots, &ctx.shared.push_delay(), &ctx.shared.run_key, ctx.now());
-        snapshots.at(service.0, visible)?.value.clone()
-    }
-
-    /// The Istiod that a pod's proxy follows or followed last.
-    #[must_use]
-    pub fn followed_by(&self, pod: PodId) -> Option<IstiodId> {
-        let sidecar = self.sidecars.get(pod.index())?.as_ref()?;
-        sidecar.attached.as_ref().map(|(istiod, _)| *istiod)
-    }
-
-    /// When a pod's proxy reads a snapshot of an Istiod, if it is attached to that one.
-    #[must_use]
-    pub fn crossing(&self, pod: PodId, istiod: IstiodId, index: VersionIndex, ctx: &Ctx) -> Option<Crossing> {
-        let (own, path) = self.sidecars.get(pod.index())?.as_ref()?.attached.as_ref()?;
-        let shared = &*ctx.shared;
-        let snapshots = shared.snapshots[istiod.index()].output();
-        (*own == istiod).then(|| path.crossing(snapshots, &shared.push_delay(), &shared.run_key, index))
-    }
-
-    /// When a pod's proxy reads the snapshots of its Istiod that may still be on their way.
-    #[must_use]
-    pub fn crossings_since(&self, pod: PodId, ctx: &Ctx) -> Vec<Crossing> {
-        let attached = self
-            .sidecars
-            .get(pod.index())
-            .and_then(|sidecar| sidecar.as_ref()?.attached.as_ref());
-        let Some((istiod, _)) = attached else {
-            return Vec::new();
-        };
-        let since = ctx.now().saturating_sub(ctx.shared.push_delay().bound());
-        let snapshots = ctx.shared.snapshots[istiod.index()].output();
-        let late = (0..snapshots.keys()).flat_map(|service| {
-            snapshots
-                .of_key(service)
-                .take_while(|&index| snapshots.version(index).time >= since)
-        });
-        late.filter_map(|index| self.crossing(pod, *istiod, index, ctx))
-            .collect()
     }
 
     /// Settles what unfinished legs have lost by the end of the run.
@@ -289,14 +161,18 @@ impl Sidecar {
     /// The stream brought its first configuration: from now on the proxy follows this Istiod.
     fn attach(&mut self, connection: Connection, pod: PodId, ctx: &mut Ctx) {
         self.attachments += 1;
-        let reader = ctx.shared.key(pod).child(250).child(self.attachments);
+        let reader = Ordinal::SNAPSHOTS.of(ctx.shared.key(pod)).child(self.attachments);
         let snapshots = ctx.shared.snapshots[connection.istiod.index()].output();
-        self.attached = Some((connection.istiod, Path::listing(reader, snapshots, ctx.now())));
-        self.note_path(pod, ctx);
+        let path = Path::listing(reader, snapshots, ctx.now());
+        let proxies = &mut ctx.shared.proxies;
+        if proxies.len() <= pod.index() {
+            proxies.resize_with(pod.index() + 1, || None);
+        }
+        proxies[pod.index()] = Some((connection.istiod, path));
+        note_path(pod, ctx);
         // It may choose among other backends now.
         if ctx.shared.kind(pod).exposure_client {
-            let event = Event::Judge(JudgeEvent::Connected(pod));
-            ctx.after(Source::Sidecar(pod), EventClass::Observe, SimDuration::ZERO, event);
+            ctx.judge_looks_at(Source::Sidecar(pod), pod);
         }
         if !self.has_configuration {
             self.has_configuration = true;
@@ -307,26 +183,6 @@ impl Sidecar {
                 self.certificate.caller_asks(Caller::EnvoyRoot, pod, ctx);
             }
             self.warm_up(pod, ctx);
-        }
-    }
-
-    /// The stream ended: the proxy keeps what it has.
-    fn detach(&mut self, pod: PodId, ctx: &mut Ctx) {
-        if let Some((istiod, path)) = &mut self.attached {
-            let snapshots = ctx.shared.snapshots[istiod.index()].output();
-            path.freeze(snapshots, &ctx.shared.push_delay(), &ctx.shared.run_key, ctx.now());
-            ctx.note(|_| Fact::Leg(pod, Leg::Configuration, LegFact::Aged));
-        }
-        self.note_path(pod, ctx);
-    }
-
-    fn note_path(&self, pod: PodId, ctx: &mut Ctx) {
-        if let Some((istiod, path)) = &self.attached {
-            ctx.note(|_| Fact::Follows {
-                pod,
-                istiod: *istiod,
-                path: path.clone(),
-            });
         }
     }
 
@@ -341,5 +197,64 @@ impl Sidecar {
                 Event::Sidecar(pod, SidecarEvent::Live),
             );
         }
+    }
+}
+
+/// The stream ended: the proxy keeps what it has.
+fn detach(pod: PodId, ctx: &mut Ctx) {
+    let (now, delay) = (ctx.now(), ctx.shared.push_delay());
+    let shared = &mut *ctx.shared;
+    if let Some(Some((istiod, path))) = shared.proxies.get_mut(pod.index()) {
+        let snapshots = shared.snapshots[istiod.index()].output();
+        path.freeze(snapshots, &delay, &shared.run_key, now);
+        ctx.note(|_| Fact::Leg(pod, Leg::Configuration, LegFact::Aged));
+    }
+    note_path(pod, ctx);
+}
+
+fn note_path(pod: PodId, ctx: &mut Ctx) {
+    if let Some(Some((istiod, path))) = ctx.shared.proxies.get(pod.index()).cloned() {
+        ctx.note(|_| Fact::Follows { pod, istiod, path });
+    }
+}
+
+/// What others tell a sidecar.
+impl Ctx<'_> {
+    /// The kubelet of a node starts a pod's sidecar.
+    pub fn start_sidecar(&mut self, node: NodeId, pod: PodId) {
+        self.after(
+            Source::Kubelet(node),
+            EventClass::Physics,
+            SimDuration::ZERO,
+            Event::Sidecar(pod, SidecarEvent::Start),
+        );
+    }
+
+    /// An Istiod sends its answer after a wait; it arrives after its way.
+    pub fn answer_sidecar(
+        &mut self,
+        istiod: IstiodId,
+        request: Request,
+        answer: Answer,
+        wait: SimDuration,
+        one_way: SimDuration,
+    ) {
+        let Request {
+            pod,
+            leg,
+            serial,
+            number,
+            ..
+        } = request;
+        let (source, sent) = (Source::Istiod(istiod), self.now() + wait);
+        self.message(source, Source::Sidecar(pod), sent, sent + one_way, || {
+            (answer.words(leg), Some(pod))
+        });
+        self.after(
+            source,
+            EventClass::Physics,
+            wait + one_way,
+            Event::Sidecar(pod, SidecarEvent::Answer(leg, serial, number, answer)),
+        );
     }
 }

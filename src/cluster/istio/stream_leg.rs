@@ -5,14 +5,15 @@
 //! **Left out**: what the configuration says, apart from the back ends of Services.
 //! **Parameters**: `connect_timeout`, `envoy_backoff_*`, `connection_age*`. Source: `istio.md` sections 1 and 4.
 
-use super::connection::{Connection, Dial, Leg, LegHistory, Syn};
-use super::sidecar::{Answer, SidecarEvent};
+use super::connection::{Connection, Dial, Syn};
+use super::leg_history::LegHistory;
+use super::messages::{Answer, Leg};
 use crate::cluster::context::Ctx;
-use crate::cluster::event::{Event, Source};
+use crate::cluster::event::{Event, SidecarEvent, Source};
 use crate::cluster::ids::PodId;
-use crate::cluster::purpose::Purpose;
+use crate::cluster::observed::{Fact, LegFact, Wait};
+use crate::cluster::purpose::{Ordinal, Purpose};
 use crate::cluster::records::DelayCause;
-use crate::cluster::story::{Fact, LegFact, Wait};
 use crate::kernel::EventClass;
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -140,7 +141,9 @@ impl StreamLeg {
             .envoy_backoff_initial
             .scale(libm::exp2(f64::from(self.failures.min(40))))
             .min(params.envoy_backoff_max);
-        let key = ctx.shared.key(pod).child(233).child(u64::from(self.serial));
+        let key = Ordinal::STREAM_BACKOFF
+            .of(ctx.shared.key(pod))
+            .child(u64::from(self.serial));
         let wait = ctx.stream(Purpose::EnvoyStreamBackoff, key).up_to(upper);
         self.failures += 1;
         note(pod, LegFact::Waits(Wait::EnvoyStream, ctx.now() + wait), ctx);

@@ -4,10 +4,10 @@ use std::net::Ipv4Addr;
 
 use super::beliefs::{Past, Reader, held};
 use super::dossier::{AddressStory, Held, Holder, RequestStory, ServiceStory, Viewer};
-use super::{AccessFact, Fact};
 use crate::cluster::history::Path;
 use crate::cluster::ids::{IstiodId, NodeId, PodId, ServiceId};
 use crate::cluster::links::Party;
+use crate::cluster::observed::{AccessFact, Fact};
 use crate::cluster::records::{ExposureRecord, Outcome};
 use crate::kernel::SimTime;
 
@@ -105,7 +105,7 @@ pub(super) fn probed_service(past: &Past, outcome: &Outcome) -> Option<ServiceSt
     let (time, client, service) = began.last()?;
     let (node, _) = past.place(client, time)?;
     let name = past.shared.blueprint.service_name(service).to_owned();
-    if past.shared.kind(client).sidecar {
+    if past.shared.kind(client).is_meshed() {
         let follows = follows(past, client);
         let followed = follows.iter().rfind(|(from, ..)| *from <= time).or(follows.first());
         return Some(ServiceStory {

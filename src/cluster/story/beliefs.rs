@@ -5,18 +5,18 @@
 use std::net::Ipv4Addr;
 
 use super::dossier::{Belief, Correction, Entry, Held, Identity, NodeBelief, Revision};
-use super::{Fact, Story};
 use crate::cluster::cilium::ipcache;
 use crate::cluster::context::Shared;
 use crate::cluster::history::{Delay, History, Path};
 use crate::cluster::ids::{BelievedIdentity, NodeId, PodId, TrueIdentity};
 use crate::cluster::links::Party;
+use crate::cluster::observed::{Fact, Log};
 use crate::kernel::SimTime;
 
 /// The world and what was noted, for questions after the run.
 pub(super) struct Past<'a> {
     pub(super) shared: &'a Shared,
-    pub(super) story: &'a Story,
+    pub(super) story: &'a Log,
     /// The end of the run.
     pub(super) end: SimTime,
     /// Who truly held addresses: pod, node, address, from, until.
@@ -24,7 +24,7 @@ pub(super) struct Past<'a> {
 }
 
 impl<'a> Past<'a> {
-    pub(super) fn new(shared: &'a Shared, story: &'a Story, end: SimTime) -> Self {
+    pub(super) fn new(shared: &'a Shared, story: &'a Log, end: SimTime) -> Self {
         let mut holders: Vec<(PodId, NodeId, Ipv4Addr, SimTime, Option<SimTime>)> = Vec::new();
         for (time, fact) in story.facts() {
             match fact {

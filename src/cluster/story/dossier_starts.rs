@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use super::dossier::{Belief, SynStory};
-use super::{KubeletCalls, ReviewFailure, Wait};
-use crate::cluster::istio::sidecar::Answer;
+use crate::cluster::istio::messages::Answer;
+use crate::cluster::observed::{KubeletCalls, ReviewFailure, Wait};
 use crate::cluster::records::{DelayCause, PodRecord};
 use crate::kernel::{SimDuration, SimTime};
 

@@ -7,12 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::beliefs::Past;
 use super::dossier::{CertificateRequest, Courses, StaleCourse};
-use super::{Fact, LegFact};
 use crate::cluster::cilium::ipcache::LastUpsert;
 use crate::cluster::ids::{IstiodId, NodeId, PodId};
-use crate::cluster::istio::connection::Leg;
-use crate::cluster::istio::sidecar::Answer;
+use crate::cluster::istio::messages::Answer;
+use crate::cluster::istio::messages::Leg;
 use crate::cluster::links::Party;
+use crate::cluster::observed::{Fact, LegFact};
 use crate::kernel::SimTime;
 
 /// Most nodes that are followed.

@@ -4,12 +4,13 @@ use super::beliefs::Past;
 use super::dossier::{
     Basis, Choice, MeshVerdict, PassageStory, PeerCheck, RequestStory, SynFate, SynStory, VerdictStory, Viewer,
 };
-use super::{AccessFact, Fact};
 use crate::cluster::blueprint::NetworkPeer;
-use crate::cluster::cilium::datapath::{Loss, Passage, source_identity};
+use crate::cluster::cilium::datapath::source_identity;
 use crate::cluster::cilium::ipcache;
+use crate::cluster::cilium::passage::{Loss, Passage};
 use crate::cluster::ids::{IstiodId, PodId, ServiceId};
 use crate::cluster::objects::Backend;
+use crate::cluster::observed::{AccessFact, Fact};
 use crate::cluster::records::{AccessRecord, LayerDecision};
 use crate::kernel::SimTime;
 use crate::policy::Verdict;
@@ -125,7 +126,7 @@ fn request(past: &Past, noted: &Noted, record: &AccessRecord) -> RequestStory {
             .last()
             .and_then(|(time, passage)| passage_story(past, noted, *time, *passage, port)),
         mesh: record.mesh_decided.and(server).map(|server| {
-            let principal = past.shared.kind(noted.client).sidecar.then_some(from);
+            let principal = past.shared.kind(noted.client).is_meshed().then_some(from);
             let answer = blueprint.mesh_verdict(principal, server.identity, port, noted.method, noted.path);
             MeshVerdict {
                 principal: principal.map(|identity| blueprint.principal(identity)),

@@ -5,10 +5,10 @@ use super::dossier::{
     Asked, ConnectionStory, KubeletWait, LegName, LegStory, PodStory, SynFate, Unexplained, WaitStory,
 };
 use super::requests::syn;
-use super::{Fact, LegFact};
 use crate::cluster::ids::{IstiodId, PodId};
-use crate::cluster::istio::connection::Leg;
-use crate::cluster::istio::sidecar::Answer;
+use crate::cluster::istio::messages::Answer;
+use crate::cluster::istio::messages::Leg;
+use crate::cluster::observed::{Fact, LegFact};
 use crate::cluster::records::{ExitCause, PHASES_TOLD, PodRecord};
 use crate::kernel::SimTime;
 
@@ -57,8 +57,8 @@ fn pod_story(past: &Past, pod: PodId, record: &PodRecord) -> PodStory {
         configuration.lost = second.lost.to_vec();
     }
     let critical = match (certificate.done, configuration.done) {
-        _ if past.shared.kind(pod).sidecar && certificate.connections.is_empty() => None,
-        _ if !past.shared.kind(pod).sidecar => None,
+        _ if past.shared.kind(pod).has_sidecar() && certificate.connections.is_empty() => None,
+        _ if !past.shared.kind(pod).has_sidecar() => None,
         (None, _) => Some(LegName::Certificate),
         (Some(certificate), Some(configuration)) if certificate >= configuration => Some(LegName::Certificate),
         (Some(_), _) => Some(LegName::Configuration),
@@ -174,10 +174,10 @@ fn leg(past: &Past, pod: PodId, which: Leg, end: SimTime) -> LegStory {
 fn belief_at_istiod(
     past: &Past,
     pod: PodId,
-    passage: crate::cluster::cilium::datapath::Passage,
+    passage: crate::cluster::cilium::passage::Passage,
     time: SimTime,
 ) -> Option<super::dossier::Belief> {
-    use crate::cluster::cilium::datapath::Passage;
+    use crate::cluster::cilium::passage::Passage;
     let Passage::Lost(loss) = passage else { return None };
     let (node, _) = past.place(loss.reached()?, time)?;
     let (_, ip) = past.place(pod, time)?;

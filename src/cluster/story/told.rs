@@ -2,15 +2,16 @@
 
 use super::beliefs::Past;
 use super::dossier::{Command, CommandKind, Dossier, FaultStory, GivenUp, MeshSetting, Setting};
-use super::{Fact, ScriptFact, Story, addresses, course, exposed, over_time, requests, starts};
+use super::{addresses, course, exposed, over_time, requests, starts};
 use crate::cluster::blueprint::Blueprint;
 use crate::cluster::context::Shared;
+use crate::cluster::observed::{Fact, Log, ScriptFact};
 use crate::cluster::records::Outcome;
 use crate::kernel::SimTime;
 
 /// Tells a run that has ended at `end`.
 #[must_use]
-pub fn told(shared: &Shared, story: &Story, outcome: &Outcome, end: SimTime) -> Dossier {
+pub fn told(shared: &Shared, story: &Log, outcome: &Outcome, end: SimTime) -> Dossier {
     let past = Past::new(shared, story, end);
     let requests = requests::requests(&past, &outcome.accesses);
     let course = course::course(&past, &requests, &outcome.pods);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::page::{Page, at, list, many, span};
 use super::slow_words::{asked_words, cause_name, mechanism, phases, syns_of, wait_words};
-use crate::cluster::istio::sidecar::Answer;
+use crate::cluster::istio::messages::Answer;
 use crate::cluster::records::{DelayCause, ExitCause};
 use crate::cluster::story::dossier::{ConnectionStory, Dossier, LegName, LegStory, PodStory};
 use crate::kernel::SimDuration;

@@ -3,10 +3,10 @@
 use super::course::fate_words;
 use super::page::{at, list, many, span};
 use super::request::correction_words;
-use crate::cluster::istio::sidecar::Answer;
+use crate::cluster::istio::messages::Answer;
+use crate::cluster::observed::{ReviewFailure, Wait};
 use crate::cluster::records::{DelayCause, PHASES_TOLD, PodRecord};
 use crate::cluster::story::dossier::{Asked, ConnectionStory, Correction, Dossier, PodStory, SynFate};
-use crate::cluster::story::{ReviewFailure, Wait};
 use crate::kernel::{SimDuration, SimTime};
 
 /// A cause in a table.

@@ -10,12 +10,12 @@ mod requests;
 
 use std::collections::BTreeMap;
 
-use super::Fact;
 use super::beliefs::Past;
 use super::dossier::RequestStory;
 use crate::cluster::event::Source;
 use crate::cluster::ids::{IstiodId, NodeId, PodId};
 use crate::cluster::links::Party;
+use crate::cluster::observed::Fact;
 use crate::cluster::records::PodRecord;
 use crate::cluster::spec::CutMode;
 use crate::kernel::SimTime;

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use super::{Making, Span, SpanKind};
 use crate::cluster::ids::{IstiodId, PodId};
-use crate::cluster::istio::connection::Leg;
+use crate::cluster::istio::messages::Leg;
+use crate::cluster::observed::{Fact, LegFact, ReviewFailure, Wait};
 use crate::cluster::records::{PHASES_TOLD, PodRecord};
-use crate::cluster::story::{Fact, LegFact, ReviewFailure, Wait};
 use crate::kernel::SimTime;
 
 /// The start of every pod, phase after phase; the last one is open if the pod never got through it.

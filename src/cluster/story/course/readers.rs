@@ -4,7 +4,7 @@
 use super::{API_SERVER, Making, Sending};
 use crate::cluster::ids::NodeId;
 use crate::cluster::links::Party;
-use crate::cluster::story::Fact;
+use crate::cluster::observed::Fact;
 use crate::cluster::story::beliefs::Reader;
 use crate::cluster::story::dossier::RequestStory;
 use crate::kernel::{SimDuration, SimTime};

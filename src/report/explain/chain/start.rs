@@ -1,9 +1,9 @@
 //! From a slow start back to the fault: which leg came last, which attempt landed where and what it cost, why it failed there.
 
 use super::{Chain, Ids, Link, LinkKind, Subject, breach, fault};
+use crate::cluster::observed::{KubeletCalls, ReviewFailure};
 use crate::cluster::records::{DelayCause, ExitCause};
 use crate::cluster::story::dossier::{ConnectionStory, Correction, Dossier, LegName, LegStory, PodStory, SynFate};
-use crate::cluster::story::{KubeletCalls, ReviewFailure};
 use crate::kernel::{SimDuration, SimTime};
 use crate::report::explain::page::{at, many, span};
 use crate::report::explain::slow::losses;

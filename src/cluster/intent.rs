@@ -1,0 +1,107 @@
+//! What was meant, and the class of what happened: policies of all layers on true identities. Only the judge and the records of
+//! accesses ask.
+
+use super::context::Shared;
+use super::ids::{KindId, TrueIdentity};
+use super::istio::mesh::Asked;
+use super::records::{AccessClass, LayerDecision};
+
+/// The decisions about one access.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decisions {
+    /// What the network's policy intends.
+    pub network_intended: LayerDecision,
+    /// What the network did, if it was asked.
+    pub network: Option<LayerDecision>,
+    /// What the mesh's policy intends.
+    pub mesh_intended: LayerDecision,
+    /// What the mesh did, if it was asked.
+    pub mesh: Option<LayerDecision>,
+    /// Whether the request was answered by the server.
+    pub admitted: bool,
+}
+
+impl Decisions {
+    /// The class of an access.
+    #[must_use]
+    pub fn class(&self) -> AccessClass {
+        use LayerDecision::{Allow, Deny};
+        let refused = self.network == Some(Deny) || self.mesh == Some(Deny);
+        let meant = self.network_intended == Allow && self.mesh_intended == Allow;
+        match (self.admitted, refused, meant) {
+            (true, _, true) => AccessClass::Allowed,
+            (true, _, false) => AccessClass::Unauthorized,
+            (false, false, _) => AccessClass::Unreachable,
+            (false, true, true) => AccessClass::WronglyDenied,
+            (false, true, false) if self.network_intended == Deny && self.network == Some(Allow) => {
+                AccessClass::NetworkBypassed
+            }
+            (false, true, false) if self.mesh_intended == Deny && self.mesh == Some(Allow) => AccessClass::MeshBypassed,
+            (false, true, false) => AccessClass::Denied,
+        }
+    }
+}
+
+/// What is intended for a request of a client with this true identity: by the network's policy, and by the mesh's.
+#[must_use]
+pub fn intent(shared: &Shared, from: TrueIdentity, server: KindId, asked: Asked<'_>) -> (LayerDecision, LayerDecision) {
+    let to = shared.blueprint.kind(server).identity;
+    let Asked { port, method, path } = asked;
+    (
+        shared.blueprint.network_intent(from, to, port),
+        shared.blueprint.mesh_intent(from, to, port, method, path),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use LayerDecision::{Allow, Deny};
+
+    fn class(
+        network_intended: LayerDecision,
+        network: Option<LayerDecision>,
+        mesh_intended: LayerDecision,
+        mesh: Option<LayerDecision>,
+        admitted: bool,
+    ) -> AccessClass {
+        Decisions {
+            network_intended,
+            network,
+            mesh_intended,
+            mesh,
+            admitted,
+        }
+        .class()
+    }
+
+    #[test]
+    fn classes_follow_their_table() {
+        assert_eq!(
+            class(Allow, Some(Allow), Allow, Some(Allow), true),
+            AccessClass::Allowed
+        );
+        assert_eq!(class(Deny, Some(Deny), Deny, None, false), AccessClass::Denied);
+        assert_eq!(class(Deny, Some(Allow), Deny, None, true), AccessClass::Unauthorized);
+        assert_eq!(
+            class(Deny, Some(Allow), Deny, Some(Deny), false),
+            AccessClass::NetworkBypassed
+        );
+        assert_eq!(
+            class(Allow, Some(Deny), Deny, Some(Allow), false),
+            AccessClass::MeshBypassed
+        );
+        assert_eq!(class(Allow, Some(Deny), Allow, None, false), AccessClass::WronglyDenied);
+        assert_eq!(class(Deny, None, Deny, None, false), AccessClass::Unreachable);
+    }
+
+    #[test]
+    fn a_mesh_that_stands_alone_denies_and_bypasses_nothing() {
+        assert_eq!(class(Deny, None, Deny, Some(Deny), false), AccessClass::Denied);
+    }
+
+    #[test]
+    fn a_layer_without_a_policy_for_it_cannot_make_an_access_meant() {
+        assert_eq!(class(Allow, Some(Allow), Deny, None, true), AccessClass::Unauthorized);
+    }
+}

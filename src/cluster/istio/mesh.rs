@@ -1,0 +1,86 @@
+//! The data plane of the mesh: which backends a client's connection may take, and what the mesh says to a request.
+//!
+//! **Modelled**: a client with a sidecar takes the backends that its Istiod told it, another one those of its node's service
+//! proxy; a server's sidecar applies the policies of the mesh to the principal of the client's certificate. That names the
+//! client's true identity, because Istiod has checked its token: no cache of addresses can change it.
+//! **Left out**: ambient mode, waypoints in runs, lag of policies at a proxy.
+
+use std::net::Ipv4Addr;
+
+use crate::cluster::blueprint::Proxy;
+use crate::cluster::cilium::datapath::forward;
+use crate::cluster::cilium::passage::Passage;
+use crate::cluster::context::Shared;
+use crate::cluster::ids::{PodId, ServiceId};
+use crate::cluster::objects::Backends;
+use crate::cluster::records::LayerDecision;
+use crate::kernel::SimTime;
+
+/// The backends of a Service among which a client's connection at a time is sent to one; nothing if none is known.
+#[must_use]
+pub fn backends(shared: &Shared, client: PodId, service: ServiceId, time: SimTime) -> Option<Backends> {
+    let (node, _) = shared.physics.pod(client).place?;
+    let backends = match shared.kind(client).proxy {
+        Proxy::Sidecar => shared.proxy_backends(client, service, time),
+        Proxy::None => shared.backends_at(node, service, time),
+    };
+    backends.filter(|backends| !backends.is_empty())
+}
+
+/// What is asked for at a server.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// Port of the pod.
+    pub port: u16,
+    /// HTTP method.
+    pub method: &'a str,
+    /// HTTP path.
+    pub path: &'a str,
+}
+
+/// What became of an attempt: a new connection with its first request.
+#[derive(Clone, Copy, Debug)]
+pub struct Attempt {
+    /// The way of its first packet.
+    pub passage: Passage,
+    /// What the network did, if it enforces policy and was asked.
+    pub network: Option<LayerDecision>,
+    /// What the mesh said, if the packet got there and the mesh enforces policy there.
+    pub mesh: Option<LayerDecision>,
+}
+
+impl Attempt {
+    /// A client's attempt at an address.
+    #[must_use]
+    pub fn at(shared: &Shared, client: PodId, ip: Ipv4Addr, asked: Asked<'_>, time: SimTime) -> Self {
+        let passage = forward(shared, client, ip, asked.port, time);
+        let network = match passage {
+            Passage::Delivered(_) => shared.blueprint.spec.network_enforced.then_some(LayerDecision::Allow),
+            Passage::Lost(loss) => loss.is_refusal().then_some(LayerDecision::Deny),
+        };
+        let mesh = match passage {
+            Passage::Delivered(server) => verdict(shared, client, server, asked),
+            Passage::Lost(_) => None,
+        };
+        Self { passage, network, mesh }
+    }
+
+    /// Whether no layer refused it.
+    #[must_use]
+    pub fn is_admitted(&self) -> bool {
+        self.network != Some(LayerDecision::Deny) && self.mesh != Some(LayerDecision::Deny)
+    }
+}
+
+/// What the mesh says to a request at a server, if the design has it enforced there.
+fn verdict(shared: &Shared, client: PodId, server: PodId, asked: Asked<'_>) -> Option<LayerDecision> {
+    let blueprint = &shared.blueprint;
+    if !blueprint.spec.mesh_enforced || !shared.kind(server).is_meshed() {
+        return None;
+    }
+    let client = shared.kind(client);
+    let principal = client.is_meshed().then_some(client.identity);
+    let server = shared.kind(server).identity;
+    let verdict = blueprint.mesh_verdict(principal, server, asked.port, asked.method, asked.path);
+    Some(verdict.decision.into())
+}
