@@ -28,6 +28,7 @@ pub mod point_name;
 pub mod schema;
 pub mod script;
 pub mod stopping;
+mod tokens;
 pub mod values;
 pub mod world;
 pub mod yaml;
