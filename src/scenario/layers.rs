@@ -14,7 +14,7 @@ use super::overrides::Overrides;
 use super::patch::{lay, put};
 use super::schema::{self, Experiment, Istio, Mesh, Setting, Text};
 use super::values::{complain, unknown};
-use super::yaml::{self, Node, Spanned, Tree, Value};
+use super::yaml::{self, Node, Position, Spanned, Tree, Value};
 
 /// Maps to which no layer may add a name, and what a name in them is.
 const NAMED: [(&str, &str); 2] = [("faults", "fault"), ("options", "option")];
@@ -69,11 +69,19 @@ impl<'a> Layers<'a> {
             Form::experiment(),
             &Node::new(Value::Map(differs.collect()), whole),
         );
+        if let Value::Map(pairs) = &mut tree.root.value {
+            // They say nothing about one design at one point, which is read often.
+            pairs.retain(|(key, _)| key.scalar() != Some("factors"));
+            let designs = pairs.iter_mut().find(|(key, _)| key.scalar() == Some("designs"));
+            designs
+                .into_iter()
+                .for_each(|(_, designs)| designs.value = Value::List(Vec::new()));
+        }
         OfDesign {
             file: self.file,
             design,
             written,
-            tree: self.set(tree.without_entries(&["designs", "factors"])),
+            tree: self.set(tree),
         }
     }
 
@@ -98,17 +106,20 @@ impl<'a> Layers<'a> {
 
     fn check_names(&self, tree: &Tree<'_>) -> Result<(), InputError> {
         for (map, what) in NAMED {
-            let known = self.written.root.get(map).map(Node::pairs).unwrap_or_default();
-            let known = || known.iter().filter_map(|(name, _)| name.scalar());
-            for (name, _) in tree.root.get(map).map(Node::pairs).unwrap_or_default() {
-                if let Some(new) = name.scalar().filter(|name| !known().any(|known| known == *name)) {
-                    let at = Spanned::new(new.to_owned(), name.referenced, name.referenced);
-                    return Err(unknown(self.file, &at, what, known()));
-                }
+            let known = || names(&self.written, map).map(|(name, _)| name);
+            if let Some((new, at)) = names(tree, map).find(|(new, _)| known().all(|known| known != *new)) {
+                let new = Spanned::new(new.to_owned(), at, at);
+                return Err(unknown(self.file, &new, what, known()));
             }
         }
         Ok(())
     }
+}
+
+/// The names in a map at the top of a tree.
+fn names<'t>(tree: &'t Tree<'_>, map: &str) -> impl Iterator<Item = (&'t str, Position)> {
+    let pairs = tree.root.get(map).map(Node::pairs).unwrap_or_default().iter();
+    pairs.filter_map(|(name, _)| Some((name.scalar()?, name.referenced)))
 }
 
 fn change<'a>(file: &Path, tree: &mut Tree<'a>, key: &Key, value: &Node<'a>) -> Result<(), InputError> {
@@ -142,8 +153,9 @@ impl OfDesign<'_, '_> {
     /// Whether it has an Istio; so it is said of one that cannot be read.
     #[must_use]
     pub fn has_istio(&self) -> bool {
-        let istio = |tree: &Tree<'_>| Some(!tree.root.get("cluster")?.get("istio")?.pairs().is_empty());
-        self.tree.as_ref().map_or(true, |tree| istio(tree).unwrap_or(false))
+        let Ok(tree) = &self.tree else { return true };
+        let istio = tree.root.get("cluster").and_then(|cluster| cluster.get("istio"));
+        istio.is_some_and(|istio| matches!(istio.value, Value::Map(_)))
     }
 
     /// The experiment of the design at a point.

@@ -9,6 +9,9 @@ use super::error::{COMMAND_LINE, InputError};
 use super::keys::Key;
 use super::yaml::{self, Node, Position, Spanned, Value};
 
+/// Characters of a change that a complaint shows.
+const SHOWN_MAX: usize = 120;
+
 /// Changes from the command line.
 #[derive(Clone, Debug, Default)]
 pub struct Overrides {
@@ -37,9 +40,11 @@ impl Overrides {
     /// A complaint about a value from the command line with the name of the change that it is in.
     #[must_use]
     pub fn named(&self, mut error: InputError) -> InputError {
-        if let (None, Some(number)) = (error.line, error.column.take_if(|_| error.line.is_none())) {
-            let change = self.written.get(number as usize - 1);
-            error.file = change.map_or(error.file, |change| format!("{COMMAND_LINE} {change}").into());
+        let number = error.column.take_if(|_| error.line.is_none());
+        if let Some(change) = number.and_then(|number| self.written.get(number as usize - 1)) {
+            let end = change.char_indices().nth(SHOWN_MAX).map(|(end, _)| end);
+            let (shown, more) = end.map_or((change.as_str(), ""), |end| (&change[..end], "…"));
+            error.file = format!("{COMMAND_LINE} {shown}{more}").into();
         }
         error
     }

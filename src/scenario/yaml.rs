@@ -206,24 +206,6 @@ impl<'a> Source<'a> {
 }
 
 impl Tree<'_> {
-    /// The same tree with nothing in the lists and maps under these keys at its top.
-    #[must_use]
-    pub fn without_entries(mut self, keys: &[&str]) -> Self {
-        if let Value::Map(pairs) = &mut self.root.value {
-            for (_, value) in pairs
-                .iter_mut()
-                .filter(|(key, _)| key.scalar().is_some_and(|key| keys.contains(&key)))
-            {
-                match &mut value.value {
-                    Value::List(entries) => entries.clear(),
-                    Value::Map(pairs) => pairs.clear(),
-                    _ => {}
-                }
-            }
-        }
-        self
-    }
-
     /// Reads the tree as a value; strings are lenient, and a required value must be there.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, InputError> {
         self.document(Strings::Lenient, Nulls::Refused).parse()
