@@ -188,7 +188,8 @@ impl<'t> Reader<'t> {
             if !is_sound(factor) {
                 return Err(out_of_range(first));
             }
-            (self.tokens.take(), self.tokens.take());
+            self.tokens.take();
+            self.tokens.take();
             return self.reference(factor);
         }
         if quantity(first).is_some() {

@@ -172,6 +172,9 @@ impl OfDesign<'_, '_> {
     }
 }
 
+/// A parameter that differs from its model: component, field and setting.
+pub type SetParameter<'a> = (&'static str, &'static str, &'a Spanned<Setting>);
+
 /// A design at a point: the layers laid over each other, and read.
 #[derive(Clone, Copy, Debug)]
 pub struct Merged<'a> {
@@ -227,15 +230,12 @@ impl<'a> Merged<'a> {
         })
     }
 
-    /// All parameters that are set: component, field and setting. Those of Istio are passed over in a design without Istio,
+    /// All parameters that are set. Those of Istio are passed over in a design without Istio,
     /// except where the design itself sets them.
     ///
     /// # Errors
     /// If there is no such parameter.
-    pub fn parameters(
-        &self,
-        with_istio: bool,
-    ) -> Result<Vec<(&'static str, &'static str, &'a Spanned<Setting>)>, InputError> {
+    pub fn parameters(&self, with_istio: bool) -> Result<Vec<SetParameter<'a>>, InputError> {
         let mut found = Vec::new();
         for (name, setting) in &self.experiment.parameters.0 {
             let (component, field) = split_name(self.file, name)?;
