@@ -24,6 +24,8 @@ const NAMED: [(&str, &str); 2] = [("faults", "fault"), ("options", "option")];
 pub struct Layers<'a> {
     file: &'a Path,
     written: Tree<'a>,
+    /// What all designs and points share: the file without designs and factors.
+    common: Tree<'a>,
     /// The changes from the command line.
     pub overrides: &'a Overrides,
 }
@@ -35,9 +37,16 @@ impl<'a> Layers<'a> {
     /// If it is no YAML.
     pub fn read(file: &'a Path, text: &'a str, overrides: &'a Overrides) -> Result<Self, InputError> {
         let written = yaml::tree(file, text)?;
+        let mut common = written.clone();
+        if let Value::Map(pairs) = &mut common.root.value {
+            pairs.retain(|(key, _)| key.scalar() != Some("factors"));
+            let designs = pairs.iter_mut().filter(|(key, _)| key.scalar() == Some("designs"));
+            designs.for_each(|(_, designs)| designs.value = Value::List(Vec::new()));
+        }
         Ok(Self {
             file,
             written,
+            common,
             overrides,
         })
     }
@@ -62,21 +71,9 @@ impl<'a> Layers<'a> {
         let is_varied = |key: &str| Form::experiment().child(key).is_some_and(|form| form.scope().is_none());
         let differs = written.map(Node::pairs).unwrap_or_default().iter();
         let differs = differs.filter(|(key, _)| key.scalar().is_some_and(is_varied)).cloned();
-        let mut tree = self.written.clone();
-        let whole = tree.root.referenced;
-        lay(
-            &mut tree.root,
-            Form::experiment(),
-            &Node::new(Value::Map(differs.collect()), whole),
-        );
-        if let Value::Map(pairs) = &mut tree.root.value {
-            // They say nothing about one design at one point, which is read often.
-            pairs.retain(|(key, _)| key.scalar() != Some("factors"));
-            let designs = pairs.iter_mut().find(|(key, _)| key.scalar() == Some("designs"));
-            designs
-                .into_iter()
-                .for_each(|(_, designs)| designs.value = Value::List(Vec::new()));
-        }
+        let differs = Node::new(Value::Map(differs.collect()), self.common.root.referenced);
+        let mut tree = self.common.clone();
+        lay(&mut tree.root, Form::experiment(), &differs);
         OfDesign {
             file: self.file,
             design,
@@ -99,14 +96,14 @@ impl<'a> Layers<'a> {
     /// # Errors
     /// If it does not.
     pub fn check(&self, key: &Key, at: &Text) -> Result<(), InputError> {
-        let mut tree = self.written.clone();
+        let mut tree = self.common.clone();
         change(self.file, &mut tree, key, &Node::new(Value::Null, at.referenced))?;
         self.check_names(&tree)
     }
 
     fn check_names(&self, tree: &Tree<'_>) -> Result<(), InputError> {
         for (map, what) in NAMED {
-            let known = || names(&self.written, map).map(|(name, _)| name);
+            let known = || names(&self.common, map).map(|(name, _)| name);
             if let Some((new, at)) = names(tree, map).find(|(new, _)| known().all(|known| known != *new)) {
                 let new = Spanned::new(new.to_owned(), at, at);
                 return Err(unknown(self.file, &new, what, known()));
