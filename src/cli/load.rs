@@ -62,7 +62,13 @@ pub fn read(request: &LoadRequest, overrides: &Overrides) -> Result<Scenario, Ve
             None => Scenario::load(path, overrides),
         },
     }?;
-    question_check::check(&scenario)?;
+    let named = |errors: Vec<InputError>| {
+        errors
+            .into_iter()
+            .map(|error| overrides.named(error))
+            .collect::<Vec<_>>()
+    };
+    question_check::check(&scenario).map_err(named)?;
     // What `run` would refuse, every command refuses, in the same words.
     let designs: Vec<&Design> = scenario.designs.iter().collect();
     plan(&scenario, &designs)

@@ -16,6 +16,7 @@ use std::fmt;
 use jiff::fmt::friendly::SpanParser;
 use serde::{Deserialize, Serialize};
 
+use super::tokens::{Token, Tokens};
 use super::values::is_sound;
 
 /// How a claim is written, for messages.
@@ -66,6 +67,8 @@ pub enum Relation {
 }
 
 impl Relation {
+    const ALL: [Self; 4] = [Self::Below, Self::AtMost, Self::Above, Self::AtLeast];
+
     /// Its sign.
     #[must_use]
     pub const fn sign(self) -> &'static str {
@@ -93,10 +96,9 @@ impl Quantity {
     /// A quantity alone, such as `0.5 %`, `2s` or `3 requests`; `None` if the text is something else.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let tokens = tokens(text).ok()?;
-        let mut reader = Reader { tokens, next: 0 };
+        let mut reader = Reader::of(text).ok()?;
         let quantity = reader.quantity(1.0).ok()?;
-        reader.take().is_none().then_some(quantity)
+        reader.tokens.take().is_none().then_some(quantity)
     }
 }
 
@@ -124,52 +126,25 @@ impl fmt::Display for BadClaim {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Token<'t> {
-    Word(&'t str),
-    Relation(Relation),
-    Times,
-    Plus,
-    Minus,
-}
-
-impl Token<'_> {
-    const fn text(&self) -> &str {
-        match self {
-            Self::Word(word) => word,
-            Self::Relation(relation) => relation.sign(),
-            Self::Times => "*",
-            Self::Plus => "+",
-            Self::Minus => "-",
-        }
-    }
-}
-
 impl Claim {
     /// Reads a claim.
     ///
     /// # Errors
     /// What was expected and what stands there.
     pub fn parse(text: &str) -> Result<Self, BadClaim> {
-        let mut reader = Reader {
-            tokens: tokens(text)?,
-            next: 0,
-        };
+        let mut reader = Reader::of(text)?;
         let measure = reader.name("the name of a measure")?;
-        let of = match reader.peek() {
-            Some(Token::Word("of")) => {
-                reader.next += 1;
-                Some(reader.name("a design behind `of`")?)
-            }
-            _ => None,
+        let of = match reader.tokens.take_if(Token::Word("of")) {
+            true => Some(reader.name("a design behind `of`")?),
+            false => None,
         };
-        let relation = match reader.take() {
-            Some(Token::Relation(relation)) => relation,
-            found => return Err(wanted("`<`, `<=`, `>` or `>=`", found)),
-        };
+        let sign = reader.tokens.take();
+        let mut relations = Relation::ALL.into_iter();
+        let relation = relations.find(|relation| sign == Some(Token::Sign(relation.sign())));
+        let relation = relation.ok_or_else(|| wanted("`<`, `<=`, `>` or `>=`", sign))?;
         let (reference, quantity) = reader.bound()?;
-        if let Some(left) = reader.take() {
-            return Err(BadClaim(format!("`{}` is left over", left.text())));
+        if let Some(left) = reader.tokens.take() {
+            return Err(BadClaim(format!("`{left}` is left over")));
         }
         if let (Some(of), Some(reference)) = (&of, &reference)
             && *of == reference.design
@@ -187,39 +162,34 @@ impl Claim {
 }
 
 struct Reader<'t> {
-    tokens: Vec<Token<'t>>,
-    next: usize,
+    tokens: Tokens<'t>,
 }
 
 impl<'t> Reader<'t> {
-    fn peek(&self) -> Option<Token<'t>> {
-        self.tokens.get(self.next).copied()
-    }
-
-    fn take(&mut self) -> Option<Token<'t>> {
-        let token = self.peek();
-        self.next += usize::from(token.is_some());
-        token
+    fn of(text: &'t str) -> Result<Self, BadClaim> {
+        let tokens = Tokens::of(text, word, &["<=", "<", ">=", ">", "*", "+", "-"]).map_err(BadClaim)?;
+        Ok(Self { tokens })
     }
 
     fn name(&mut self, what: &str) -> Result<String, BadClaim> {
-        match self.take() {
+        match self.tokens.take() {
             Some(Token::Word(word)) if word != "of" => Ok(word.to_owned()),
             found => Err(wanted(what, found)),
         }
     }
 
     fn bound(&mut self) -> Result<(Option<Reference>, Option<Quantity>), BadClaim> {
-        let Some(Token::Word(first)) = self.peek() else {
-            return Err(wanted("a value or a design", self.peek()));
+        let Some(Token::Word(first)) = self.tokens.peek(0) else {
+            return Err(wanted("a value or a design", self.tokens.peek(0)));
         };
-        if self.tokens.get(self.next + 1) == Some(&Token::Times) {
+        if self.tokens.peek(1) == Some(Token::Sign("*")) {
             let factor = number(first).filter(|factor| *factor > 0.0);
             let factor = factor.ok_or_else(|| BadClaim(format!("`{first}` is no factor above 0")))?;
             if !is_sound(factor) {
                 return Err(out_of_range(first));
             }
-            self.next += 2;
+            self.tokens.take();
+            self.tokens.take();
             return self.reference(factor);
         }
         if quantity(first).is_some() {
@@ -230,29 +200,24 @@ impl<'t> Reader<'t> {
 
     fn reference(&mut self, factor: f64) -> Result<(Option<Reference>, Option<Quantity>), BadClaim> {
         let design = self.name("a design")?;
-        let sign = match self.peek() {
-            Some(Token::Plus) => Some(1.0),
-            Some(Token::Minus) => Some(-1.0),
-            _ => None,
-        };
-        let quantity = match sign {
-            Some(sign) => {
-                self.next += 1;
-                Some(self.quantity(sign)?)
-            }
-            None => None,
+        let quantity = if self.tokens.take_if(Token::Sign("+")) {
+            Some(self.quantity(1.0)?)
+        } else if self.tokens.take_if(Token::Sign("-")) {
+            Some(self.quantity(-1.0)?)
+        } else {
+            None
         };
         Ok((Some(Reference { factor, design }), quantity))
     }
 
     fn quantity(&mut self, sign: f64) -> Result<Quantity, BadClaim> {
-        let found = match self.take() {
+        let found = match self.tokens.take() {
             Some(Token::Word(word)) => quantity(word).ok_or_else(|| BadClaim(format!("`{word}` is no value")))?,
             found => return Err(wanted("a value", found)),
         };
         let (mut value, mut unit, mut text) = found;
-        if let (Unit::None, Some(Token::Word(word))) = (&unit, self.peek()) {
-            self.next += 1;
+        if let (Unit::None, Some(Token::Word(word))) = (&unit, self.tokens.peek(0)) {
+            self.tokens.take();
             let joined = format!("{text}{word}");
             // `2 s` and `5 %` mean what `2s` and `5%` mean.
             (value, unit) = match quantity(&joined) {
@@ -278,7 +243,7 @@ fn out_of_range(text: &str) -> BadClaim {
 
 fn wanted(what: &str, found: Option<Token<'_>>) -> BadClaim {
     BadClaim(match found {
-        Some(found) => format!("expected {what}, found `{}`", found.text()),
+        Some(found) => format!("expected {what}, found `{found}`"),
         None => format!("expected {what}, found the end"),
     })
 }
@@ -302,29 +267,14 @@ fn quantity(word: &str) -> Option<(f64, Unit, String)> {
     Some((span.as_secs_f64(), Unit::Seconds, text))
 }
 
-fn tokens(text: &str) -> Result<Vec<Token<'_>>, BadClaim> {
-    let in_word = |c: char| c.is_ascii_alphanumeric() || "_.-@=,%/".contains(c);
-    let mut tokens = Vec::new();
-    let mut rest = text.trim_start();
-    while let Some(first) = rest.chars().next() {
-        let (token, length) = match first {
-            '<' if rest.starts_with("<=") => (Token::Relation(Relation::AtMost), 2),
-            '<' => (Token::Relation(Relation::Below), 1),
-            '>' if rest.starts_with(">=") => (Token::Relation(Relation::AtLeast), 2),
-            '>' => (Token::Relation(Relation::Above), 1),
-            '*' => (Token::Times, 1),
-            '+' => (Token::Plus, 1),
-            '-' => (Token::Minus, 1),
-            c if c.is_ascii_alphanumeric() || "_.%".contains(c) => {
-                let length = rest.find(|c: char| !in_word(c)).unwrap_or(rest.len());
-                (Token::Word(&rest[..length]), length)
-            }
-            c => return Err(BadClaim(format!("`{}` has no meaning here", c.escape_debug()))),
-        };
-        tokens.push(token);
-        rest = rest[length..].trim_start();
+/// The length of the word at the front.
+fn word(rest: &str) -> usize {
+    let begins = |c: char| c.is_ascii_alphanumeric() || "_.%".contains(c);
+    let goes_on = |c: char| begins(c) || "-@=,/".contains(c);
+    match rest.starts_with(begins) {
+        true => rest.find(|c| !goes_on(c)).unwrap_or(rest.len()),
+        false => 0,
     }
-    Ok(tokens)
 }
 
 #[cfg(test)]

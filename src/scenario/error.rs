@@ -6,6 +6,11 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::yaml::Position;
+
+/// Stands for the file in complaints about values that come from the command line.
+pub const COMMAND_LINE: &str = "--set";
+
 /// A position in an input file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
@@ -45,7 +50,7 @@ pub struct InputError {
     pub file: PathBuf,
     /// Line, counted from 1; none where the whole file is meant.
     pub line: Option<u32>,
-    /// Column in characters, counted from 1.
+    /// Column in characters, counted from 1; without a line, a change from the command line that is not named yet.
     pub column: Option<u32>,
     /// What is wrong: a fragment in lower case that quotes the offending value.
     pub message: String,
@@ -74,6 +79,14 @@ impl InputError {
             message: message.into(),
             hint: None,
             class: Class::Wrong,
+        }
+    }
+
+    /// An error about a value from the command line, which [`super::overrides::Overrides::named`] gives the name of its change.
+    pub fn of_change(at: Position, message: impl Into<String>) -> Self {
+        Self {
+            column: (at.column > 0).then_some(at.column),
+            ..Self::in_file(Path::new(COMMAND_LINE), message)
         }
     }
 

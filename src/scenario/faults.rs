@@ -4,8 +4,8 @@
 //! (`cluster`), and when the script starts it (`script`).
 
 use super::error::InputError;
-use super::layers::Layers;
-use super::schema::{Cut, Text};
+use super::layers::Merged;
+use super::schema::{Cut, Fault, Text};
 use super::values::{choice, complain, count, duration, positive_duration};
 use super::world::Names;
 use crate::cluster::spec::{CutMode, CutParty, CutTarget, FaultSpec};
@@ -51,10 +51,10 @@ impl Targets {
         }
     }
 
-    fn node(&self, layers: &Layers<'_>, text: &Text) -> Result<CutTarget, InputError> {
+    fn node(&self, merged: &Merged<'_>, text: &Text) -> Result<CutTarget, InputError> {
         let found = (0..self.nodes).find(|index| self.node_name(*index) == text.value);
         found.map(CutTarget::Node).ok_or_else(|| {
-            let error = complain(layers.file, text, format!("unknown node `{}`", text.value));
+            let error = complain(merged.file, text, format!("unknown node `{}`", text.value));
             let shown: Vec<String> = (0..self.nodes.min(12)).map(|index| self.node_name(index)).collect();
             match self.nodes {
                 0..=12 => error.with_hint(format!("known: {}", shown.join(", "))),
@@ -68,27 +68,29 @@ impl Targets {
 ///
 /// # Errors
 /// For the first thing that is wrong with one of them.
-pub fn faults(layers: &Layers<'_>, names: &Names, targets: &Targets) -> Result<Vec<FaultSpec>, InputError> {
-    layers
-        .experiment
-        .faults
-        .0
-        .iter()
-        .map(|(name, _)| fault(layers, names, targets, name))
+pub fn faults(merged: &Merged<'_>, names: &Names, targets: &Targets) -> Result<Vec<FaultSpec>, InputError> {
+    let faults = merged.experiment.faults.0.iter();
+    faults
+        .map(|(name, written)| fault(merged, names, targets, name, written))
         .collect()
 }
 
-fn fault(layers: &Layers<'_>, names: &Names, targets: &Targets, name: &Text) -> Result<FaultSpec, InputError> {
-    let merged = layers.fault(&name.value);
-    let target = target(layers, names, targets, name, &merged.cut)?;
+fn fault(
+    merged: &Merged<'_>,
+    names: &Names,
+    targets: &Targets,
+    name: &Text,
+    written: &Fault,
+) -> Result<FaultSpec, InputError> {
+    let target = target(merged, names, targets, name, &written.cut)?;
     let missing = |key: &str, hint: &str| {
-        complain(layers.file, name, format!("fault `{}` has no `{key}`", name.value)).with_hint(hint)
+        complain(merged.file, name, format!("fault `{}` has no `{key}`", name.value)).with_hint(hint)
     };
-    let mode = match &merged.cut.mode {
-        Some(mode) => choice(layers.file, layers.text(mode)?, "mode of a cut", &MODES)?,
+    let mode = match &written.cut.mode {
+        Some(mode) => choice(merged.file, merged.text(mode)?, "mode of a cut", &MODES)?,
         None => return Err(missing("mode", "one of drop, reject, replies_only")),
     };
-    let Some(parties) = &merged.cut.parties else {
+    let Some(parties) = &written.cut.parties else {
         return Err(missing(
             "parties",
             "a list of kubelet, cilium_agent, service_proxy, istiod, webhook; `[]` cuts nobody",
@@ -96,33 +98,33 @@ fn fault(layers: &Layers<'_>, names: &Names, targets: &Targets, name: &Text) -> 
     };
     let mut cut = Vec::new();
     for party in parties {
-        let party = layers.text(party)?;
-        let is = choice(layers.file, party, "party of a cut", &PARTIES)?;
+        let party = merged.text(party)?;
+        let is = choice(merged.file, party, "party of a cut", &PARTIES)?;
         let of_istio = matches!(is, CutParty::Istiod | CutParty::Webhook);
         if of_istio && targets.istiods.is_none() {
             let message = format!(
                 "`{}` is cut in design `{}`, which has no Istio",
-                party.value, layers.design.name.value
+                party.value, merged.design.name.value
             );
-            return Err(complain(layers.file, party, message)
+            return Err(complain(merged.file, party, message)
                 .with_hint("give the design Istio, or write other `parties` in it"));
         }
         if !of_istio && matches!(target, CutTarget::Istiod(_)) {
             let message = format!("`{}` does not belong to an Istiod", party.value);
-            return Err(complain(layers.file, party, message).with_hint("at an Istiod, istiod and webhook can be cut"));
+            return Err(complain(merged.file, party, message).with_hint("at an Istiod, istiod and webhook can be cut"));
         }
         cut.push(is);
     }
     cut.sort();
     cut.dedup();
-    let starts_at = match &merged.at {
-        Some(at) => Some(point(layers, targets, at)?),
+    let starts_at = match &written.at {
+        Some(at) => Some(point(merged, targets, at)?),
         None => None,
     };
-    let span = merged
+    let span = written
         .duration
         .as_ref()
-        .map(|text| positive_duration(layers.file, layers.text(text)?))
+        .map(|text| positive_duration(merged.file, merged.text(text)?))
         .transpose()?;
     Ok(FaultSpec {
         name: name.value.clone(),
@@ -135,38 +137,38 @@ fn fault(layers: &Layers<'_>, names: &Names, targets: &Targets, name: &Text) -> 
 }
 
 fn target(
-    layers: &Layers<'_>,
+    merged: &Merged<'_>,
     names: &Names,
     targets: &Targets,
     name: &Text,
     cut: &Cut,
 ) -> Result<CutTarget, InputError> {
     match (&cut.node_of, &cut.node, &cut.istiod) {
-        (Some(workload), None, None) => names.workload(layers, workload).map(CutTarget::NodeOf),
-        (None, Some(node), None) => targets.node(layers, layers.text(node)?),
+        (Some(workload), None, None) => names.workload(merged, workload).map(CutTarget::NodeOf),
+        (None, Some(node), None) => targets.node(merged, merged.text(node)?),
         (None, None, Some(istiod)) => {
-            let text = layers.text(istiod)?;
+            let text = merged.text(istiod)?;
             let Some(replicas) = targets.istiods else {
                 let message = format!(
                     "Istiod `{}` is cut in design `{}`, which has no Istio",
-                    text.value, layers.design.name.value
+                    text.value, merged.design.name.value
                 );
-                return Err(complain(layers.file, text, message).with_hint("give the design Istio"));
+                return Err(complain(merged.file, text, message).with_hint("give the design Istio"));
             };
             match text.value.parse() {
                 Ok(ordinal) if ordinal < replicas => Ok(CutTarget::Istiod(ordinal)),
                 _ => Err(
-                    complain(layers.file, text, format!("there is no Istiod `{}`", text.value))
+                    complain(merged.file, text, format!("there is no Istiod `{}`", text.value))
                         .with_hint(format!("the {replicas} Istiods are counted from 0")),
                 ),
             }
         }
         (None, None, None) => Err(
-            complain(layers.file, name, format!("fault `{}` cuts nothing", name.value))
+            complain(merged.file, name, format!("fault `{}` cuts nothing", name.value))
                 .with_hint("name a target: `cut: {node_of: WORKLOAD, …}`, `node: worker-1` or `istiod: 0`"),
         ),
         _ => Err(
-            complain(layers.file, name, format!("fault `{}` has several targets", name.value))
+            complain(merged.file, name, format!("fault `{}` has several targets", name.value))
                 .with_hint("write one of node_of, node, istiod"),
         ),
     }
@@ -176,13 +178,13 @@ fn target(
 ///
 /// # Errors
 /// If it is none, or lies at or after the end.
-pub fn point(layers: &Layers<'_>, targets: &Targets, text: &Text) -> Result<SimTime, InputError> {
-    let text = layers.text(text)?;
-    let time = SimTime::ZERO + duration(layers.file, text)?;
+pub fn point(merged: &Merged<'_>, targets: &Targets, text: &Text) -> Result<SimTime, InputError> {
+    let text = merged.text(text)?;
+    let time = SimTime::ZERO + duration(merged.file, text)?;
     if time >= targets.horizon {
         let message = format!("`{}` lies at or after the end of the run", text.value);
         let end = targets.horizon.since(SimTime::ZERO);
-        return Err(complain(layers.file, text, message).with_hint(format!("the horizon is {end}")));
+        return Err(complain(merged.file, text, message).with_hint(format!("the horizon is {end}")));
     }
     Ok(time)
 }
@@ -191,14 +193,14 @@ pub fn point(layers: &Layers<'_>, targets: &Targets, text: &Text) -> Result<SimT
 ///
 /// # Errors
 /// If it is none.
-pub fn span(layers: &Layers<'_>, text: &Text) -> Result<SimDuration, InputError> {
-    positive_duration(layers.file, layers.text(text)?)
+pub fn span(merged: &Merged<'_>, text: &Text) -> Result<SimDuration, InputError> {
+    positive_duration(merged.file, merged.text(text)?)
 }
 
 /// A count, with options.
 ///
 /// # Errors
 /// If it is none.
-pub fn number(layers: &Layers<'_>, text: &Text, min: u32) -> Result<u32, InputError> {
-    count(layers.file, layers.text(text)?, min, u32::MAX)
+pub fn number(merged: &Merged<'_>, text: &Text, min: u32) -> Result<u32, InputError> {
+    count(merged.file, merged.text(text)?, min, u32::MAX)
 }

@@ -22,6 +22,12 @@ use crate::cluster::params::{CiliumParams, IstioParams, Kind, KubernetesParams, 
 /// Numbers with units, as jiff's friendly format has them, in units that have one length.
 const SPAN: &str = r"^\+?([0-9]+:[0-9]+:[0-9]+([.,][0-9]{1,9})?\s*|([0-9]+([.,][0-9]{1,9})?\s*(h|hrs?|hours?|m|mins?|minutes?|s|secs?|seconds?|ms|msecs?|millis?|milliseconds?|[uµ]s|[uµ]secs?|micros?|microseconds?|ns|nsecs?|nanos?|nanoseconds?),?\s*)+)$";
 
+/// Says of a key at the top what its value is the same for: `experiment`, for all designs and points; `file`, for all changes from
+/// the command line too. Without it a value belongs to a run, so that designs and factors can change it.
+pub const SCOPE: &str = "x-scope";
+/// Lists keys of a map of which the one that is set later takes the place of the others.
+pub const RIVALS: &str = "x-one-of";
+
 /// The schema of experiment files, JSON Schema 2020-12.
 #[must_use]
 pub fn experiment() -> Value {

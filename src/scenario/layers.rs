@@ -1,151 +1,211 @@
-//! What a design inherits: the experiment, then the design, then the command line; the later one wins, key by key.
+//! What a design inherits: the experiment, then the design, then the command line, then the factors of a point; the later
+//! one wins, key by key.
 //!
-//! Belongs here: the three layers, the look-up through them and the options that scripts name as `$name`. Does not
-//! belong here: what the values mean.
+//! Belongs here: the layers as changes of one tree, and the look-ups in what comes of it. Does not belong here: how a change
+//! is made (`patch`), and what the values mean.
 
 use std::path::Path;
 
 use super::error::InputError;
+use super::factors::Factor;
+use super::keys::{Form, Key};
 use super::models::split_name;
 use super::overrides::Overrides;
-use super::schema::{self, Cluster, Cut, Experiment, Fault, Istio, Pairs, Setting, Text};
+use super::patch::{lay, put};
+use super::schema::{self, Experiment, Istio, Mesh, Setting, Text};
 use super::values::{complain, unknown};
-use super::yaml::Spanned;
+use super::yaml::{self, Node, Position, Spanned, Tree, Value};
 
-/// The three layers of one design.
-#[derive(Clone, Copy, Debug)]
+/// Maps to which no layer may add a name, and what a name in them is.
+const NAMED: [(&str, &str); 2] = [("faults", "fault"), ("options", "option")];
+
+/// The file as a tree, and the changes from the command line.
+#[derive(Clone, Debug)]
 pub struct Layers<'a> {
-    /// The experiment file, for messages.
-    pub file: &'a Path,
-    /// The experiment.
-    pub experiment: &'a Experiment,
-    /// The design.
-    pub design: &'a schema::Design,
-    /// The command line.
+    file: &'a Path,
+    written: Tree<'a>,
+    /// What all designs and points share: the file without designs and factors.
+    common: Tree<'a>,
+    /// The changes from the command line.
     pub overrides: &'a Overrides,
 }
 
-/// Istio after all layers.
-#[derive(Clone, Copy, Debug)]
-pub struct MeshLayers<'a> {
-    /// Version of Istio.
-    pub version: &'a Text,
-    /// Replicas of Istiod.
-    pub replicas: Option<&'a Text>,
-}
-
-/// A parameter that differs from its model.
-#[derive(Clone, Copy, Debug)]
-pub struct Change<'a> {
-    /// The component it belongs to.
-    pub component: &'static str,
-    /// Its name there.
-    pub field: &'static str,
-    /// What it is set to.
-    pub setting: &'a Spanned<Setting>,
-}
-
 impl<'a> Layers<'a> {
-    /// A value of the cluster.
-    pub fn cluster<T>(&self, get: impl Fn(&'a Cluster) -> Option<&'a T>) -> Option<&'a T> {
-        get(&self.overrides.cluster)
-            .or_else(|| get(&self.design.cluster))
-            .or_else(|| get(&self.experiment.cluster))
+    /// Reads the file as a tree.
+    ///
+    /// # Errors
+    /// If it is no YAML.
+    pub fn read(file: &'a Path, text: &'a str, overrides: &'a Overrides) -> Result<Self, InputError> {
+        let written = yaml::tree(file, text)?;
+        let mut common = written.clone();
+        if let Value::Map(pairs) = &mut common.root.value {
+            pairs.retain(|(key, _)| key.scalar() != Some("factors"));
+            let designs = pairs.iter_mut().filter(|(key, _)| key.scalar() == Some("designs"));
+            designs.for_each(|(_, designs)| designs.value = Value::List(Vec::new()));
+        }
+        Ok(Self {
+            file,
+            written,
+            common,
+            overrides,
+        })
     }
 
-    /// The mesh, unless the design has none.
+    /// The experiment as it is written, and with the changes from the command line.
+    ///
+    /// # Errors
+    /// If it has not the form of an experiment, or a change cannot be made.
+    pub fn experiment(&self) -> Result<(Experiment, Experiment), InputError> {
+        let written = self.written.parse()?;
+        Ok((written, self.set(self.written.clone())?.parse()?))
+    }
+
+    /// One design: what is written of it, and the experiment with it.
+    #[must_use]
+    pub fn design(&self, number: usize, design: &'a schema::Design) -> OfDesign<'a, '_> {
+        let designs = self.written.root.get("designs").map(|designs| &designs.value);
+        let written = match designs {
+            Some(Value::List(designs)) => designs.get(number),
+            _ => None,
+        };
+        let is_varied = |key: &str| Form::experiment().child(key).is_some_and(|form| form.scope().is_none());
+        let differs = written.map(Node::pairs).unwrap_or_default().iter();
+        let differs = differs.filter(|(key, _)| key.scalar().is_some_and(is_varied)).cloned();
+        let differs = Node::new(Value::Map(differs.collect()), self.common.root.referenced);
+        let mut tree = self.common.clone();
+        lay(&mut tree.root, Form::experiment(), &differs);
+        OfDesign {
+            file: self.file,
+            design,
+            written,
+            tree: self.set(tree),
+        }
+    }
+
+    /// The tree with the changes from the command line.
+    fn set(&self, mut tree: Tree<'a>) -> Result<Tree<'a>, InputError> {
+        for (key, value) in &self.overrides.changes {
+            change(self.file, &mut tree, key, value)?;
+        }
+        self.check_names(&tree)?;
+        Ok(tree)
+    }
+
+    /// Checks that a key leads somewhere in the file.
+    ///
+    /// # Errors
+    /// If it does not.
+    pub fn check(&self, key: &Key, at: &Text) -> Result<(), InputError> {
+        let mut tree = self.common.clone();
+        change(self.file, &mut tree, key, &Node::new(Value::Null, at.referenced))?;
+        self.check_names(&tree)
+    }
+
+    fn check_names(&self, tree: &Tree<'_>) -> Result<(), InputError> {
+        for (map, what) in NAMED {
+            let known = || names(&self.common, map).map(|(name, _)| name);
+            if let Some((new, at)) = names(tree, map).find(|(new, _)| known().all(|known| known != *new)) {
+                let new = Spanned::new(new.to_owned(), at, at);
+                return Err(unknown(self.file, &new, what, known()));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The names in a map at the top of a tree.
+fn names<'t>(tree: &'t Tree<'_>, map: &str) -> impl Iterator<Item = (&'t str, Position)> {
+    let pairs = tree.root.get(map).map(Node::pairs).unwrap_or_default().iter();
+    pairs.filter_map(|(name, _)| Some((name.scalar()?, name.referenced)))
+}
+
+fn change<'a>(file: &Path, tree: &mut Tree<'a>, key: &Key, value: &Node<'a>) -> Result<(), InputError> {
+    put(&mut tree.root, Form::experiment(), &key.steps, value).map_err(|left| {
+        let list = key.steps[..key.steps.len() - left.len()].join(".");
+        let at = Spanned::new((), value.referenced, value.referenced);
+        let message = format!("`{}`: the experiment has no such entry of `{list}`", key.written);
+        complain(file, &at, message).with_hint(format!("write one under `{list}`, or set `{list}` as a whole"))
+    })
+}
+
+/// One design before its factors.
+#[derive(Clone, Debug)]
+pub struct OfDesign<'a, 'l> {
+    /// The experiment file, for messages.
+    pub file: &'a Path,
+    /// The design as it is written.
+    pub design: &'a schema::Design,
+    written: Option<&'l Node<'a>>,
+    tree: Result<Tree<'a>, InputError>,
+}
+
+impl OfDesign<'_, '_> {
+    /// Where the design itself sets a key, if it does.
+    #[must_use]
+    pub fn place_of(&self, key: &Key) -> Option<Spanned<()>> {
+        let found = key.steps.iter().try_fold(self.written?, |node, step| node.get(step))?;
+        Some(Spanned::new((), found.referenced, found.referenced))
+    }
+
+    /// Whether it has an Istio; so it is said of one that cannot be read.
+    #[must_use]
+    pub fn has_istio(&self) -> bool {
+        let Ok(tree) = &self.tree else { return true };
+        let istio = tree.root.get("cluster").and_then(|cluster| cluster.get("istio"));
+        istio.is_some_and(|istio| matches!(istio.value, Value::Map(_)))
+    }
+
+    /// The experiment of the design at a point.
+    ///
+    /// # Errors
+    /// If the design names what there is not, or a level cannot be what the factor sets.
+    pub fn at<'f>(&self, levels: impl Iterator<Item = (&'f Factor, &'f Text)>) -> Result<Experiment, InputError> {
+        let mut tree = self.tree.clone()?;
+        for (factor, level) in levels {
+            let value = Node::new(Value::Text(level.value.clone().into()), level.referenced);
+            change(self.file, &mut tree, &factor.sets, &value)?;
+        }
+        tree.parse()
+    }
+}
+
+/// A parameter that differs from its model: component, field and setting.
+pub type SetParameter<'a> = (&'static str, &'static str, &'a Spanned<Setting>);
+
+/// A design at a point: the layers laid over each other, and read.
+#[derive(Clone, Copy, Debug)]
+pub struct Merged<'a> {
+    /// The experiment file, for messages.
+    pub file: &'a Path,
+    /// The design as it is written.
+    pub design: &'a schema::Design,
+    /// What all layers say together.
+    pub experiment: &'a Experiment,
+}
+
+impl<'a> Merged<'a> {
+    /// The mesh and its version, unless the design has none.
     ///
     /// # Errors
     /// If Istio is described without a version, or by a word other than `none`.
-    pub fn istio(&self) -> Result<Option<MeshLayers<'a>>, InputError> {
-        let (mut version, mut replicas, mut last) = (None, None, None);
-        let clusters = [&self.experiment.cluster, &self.design.cluster, &self.overrides.cluster];
-        for (index, cluster) in clusters.into_iter().enumerate() {
-            let Some(istio) = &cluster.istio else { continue };
-            // The command line changes the mesh of the designs that have one; it gives none to the others.
-            if index == 2 && last.is_none() {
-                continue;
+    pub fn istio(&self) -> Result<Option<(&'a Mesh, &'a Text)>, InputError> {
+        let Some(istio) = &self.experiment.cluster.istio else {
+            return Ok(None);
+        };
+        let wrong = |message: String, hint: &str| Err(complain(self.file, istio, message).with_hint(hint));
+        match &istio.value {
+            Istio::Word(word) if word == "none" => Ok(None),
+            Istio::Word(word) => {
+                let hint = "write `none`, or a map such as {version: \"1.21.0\", replicas: 3}";
+                wrong(format!("`{word}` is no description of Istio"), hint)
             }
-            match &istio.value {
-                Istio::Word(word) if word == "none" => (version, replicas, last) = (None, None, None),
-                Istio::Word(word) => {
-                    let message = format!("`{word}` is no description of Istio");
-                    let hint = "write `none`, or a map such as {version: \"1.21.0\", replicas: 3}";
-                    return Err(complain(self.file, istio, message).with_hint(hint));
-                }
-                Istio::Mesh(mesh) => {
-                    version = mesh.version.as_ref().or(version);
-                    replicas = mesh.replicas.as_ref().or(replicas);
-                    last = Some(istio);
-                }
-            }
-        }
-        match (version, last) {
-            (Some(version), _) => Ok(Some(MeshLayers { version, replicas })),
-            (None, Some(istio)) => {
-                let hint = "write `version: \"1.21.0\"`";
-                Err(complain(self.file, istio, "Istio is described without a version").with_hint(hint))
-            }
-            (None, None) => Ok(None),
-        }
-    }
-
-    /// Whether experiment and design together describe an Istio; the command line and factors give none.
-    #[must_use]
-    pub fn has_istio(&self) -> bool {
-        let written = self.design.cluster.istio.as_ref();
-        let written = written.or(self.experiment.cluster.istio.as_ref());
-        written.is_some_and(|istio| matches!(istio.value, Istio::Mesh(_)))
-    }
-
-    /// The layers that enforce their policies, if one of the files says so.
-    pub fn policies_in_force(&self) -> Option<&'a Vec<Text>> {
-        self.design
-            .policies_in_force
-            .as_ref()
-            .or(self.experiment.policies_in_force.as_ref())
-    }
-
-    /// A fault of the experiment with what the design changes in it.
-    pub fn fault(&self, name: &str) -> Fault {
-        let mut merged = Fault::default();
-        let layers = [&self.experiment.faults, &self.design.faults, &self.overrides.faults];
-        for fault in layers.into_iter().filter_map(|faults| faults.get(name)) {
-            let Cut {
-                node_of,
-                node,
-                istiod,
-                parties,
-                mode,
-            } = &fault.cut;
-            if node_of.is_some() || node.is_some() || istiod.is_some() {
-                (merged.cut.node_of, merged.cut.node, merged.cut.istiod) =
-                    (node_of.clone(), node.clone(), istiod.clone());
-            }
-            merged.cut.parties = parties.clone().or(merged.cut.parties);
-            merged.cut.mode = mode.clone().or(merged.cut.mode);
-            merged.at = fault.at.clone().or(merged.at);
-            merged.duration = fault.duration.clone().or(merged.duration);
-        }
-        merged
-    }
-
-    /// Checks that the design and the command line name only faults and options that the experiment has.
-    ///
-    /// # Errors
-    /// For the first one that does not exist.
-    pub fn check_names(&self) -> Result<(), InputError> {
-        let mut faults = self.design.faults.0.iter().chain(&self.overrides.faults.0);
-        if let Some((name, _)) = faults.find(|(n, _)| self.experiment.faults.get(&n.value).is_none()) {
-            return Err(unknown(self.file, name, "fault", self.experiment.faults.keys()));
-        }
-        let options = self.design.options.0.iter().chain(&self.overrides.options.0);
-        match options
-            .into_iter()
-            .find(|(n, _)| self.experiment.options.get(&n.value).is_none())
-        {
-            Some((name, _)) => Err(unknown(self.file, name, "option", self.experiment.options.keys())),
-            None => Ok(()),
+            Istio::Mesh(mesh) => match &mesh.version {
+                Some(version) => Ok(Some((mesh, version))),
+                None => wrong(
+                    "Istio is described without a version".to_owned(),
+                    "write `version: \"1.21.0\"`",
+                ),
+            },
         }
     }
 
@@ -160,38 +220,28 @@ impl<'a> Layers<'a> {
         let Some(name) = text.value.strip_prefix('$') else {
             return Ok(text);
         };
-        let layers = [&self.overrides.options, &self.design.options, &self.experiment.options];
-        layers.into_iter().find_map(|options| options.get(name)).ok_or_else(|| {
-            let known: Vec<String> = self.experiment.options.keys().map(|key| format!("${key}")).collect();
+        let options = &self.experiment.options;
+        options.get(name).ok_or_else(|| {
+            let known: Vec<String> = options.keys().map(|key| format!("${key}")).collect();
             unknown(self.file, text, "option", known.iter().map(String::as_str))
         })
     }
 
-    /// All parameters that are set, with component and field; later ones win. Those of Istio are passed over in a design
-    /// without Istio, except where the design itself sets them.
+    /// All parameters that are set. Those of Istio are passed over in a design without Istio,
+    /// except where the design itself sets them.
     ///
     /// # Errors
     /// If there is no such parameter.
-    pub fn parameters(&self, with_istio: bool) -> Result<Vec<Change<'a>>, InputError> {
+    pub fn parameters(&self, with_istio: bool) -> Result<Vec<SetParameter<'a>>, InputError> {
         let mut found = Vec::new();
-        let layers: [(&'a Pairs<Spanned<Setting>>, bool); 3] = [
-            (&self.experiment.parameters, false),
-            (&self.design.parameters, true),
-            (&self.overrides.parameters, false),
-        ];
-        for (parameters, of_design) in layers {
-            for (name, setting) in &parameters.0 {
-                let (component, field) = split_name(self.file, name)?;
-                if component != "istio" || with_istio {
-                    found.push(Change {
-                        component,
-                        field,
-                        setting,
-                    });
-                } else if of_design {
-                    let message = format!("`{}` is set in a design without Istio", name.value);
-                    return Err(complain(self.file, name, message).with_hint("give the design Istio, or leave it out"));
-                }
+        for (name, setting) in &self.experiment.parameters.0 {
+            let (component, field) = split_name(self.file, name)?;
+            let mut own = self.design.parameters.0.iter().map(|(own, _)| own);
+            if component != "istio" || with_istio {
+                found.push((component, field, setting));
+            } else if let Some(own) = own.find(|own| own.value == name.value) {
+                let message = format!("`{}` is set in a design without Istio", name.value);
+                return Err(complain(self.file, own, message).with_hint("give the design Istio, or leave it out"));
             }
         }
         Ok(found)

@@ -3,8 +3,8 @@
 //!
 //! Belongs here: everything that turns text written by a user into values that need no further checks, with messages
 //! that name file, line, column, the value and a hint. Does not belong here: what the values mean when a simulation runs
-//! (`cluster`, `lab`), and who may talk to whom (`policy`). The way of a file: `schema` reads it, `overrides` and
-//! `layers` say what a design inherits, `models` gives parameters, `material` the manifests, `faults`, `script` and
+//! (`cluster`, `lab`), and who may talk to whom (`policy`). The way of a file: `yaml` reads
+//! it as a tree, `layers` changes the tree for each design and point, `schema` reads what comes of it, `models` gives parameters, `material` the manifests, `faults`, `script` and
 //! `world` check and resolve.
 
 pub mod asked;
@@ -15,6 +15,7 @@ pub mod expectations;
 pub mod factors;
 pub mod faults;
 pub mod json_schema;
+pub mod keys;
 pub mod lawful;
 pub mod layers;
 pub mod manifests;
@@ -22,10 +23,12 @@ pub mod margins;
 pub mod material;
 pub mod models;
 pub mod overrides;
+pub mod patch;
 pub mod point_name;
 pub mod schema;
 pub mod script;
 pub mod stopping;
+mod tokens;
 pub mod values;
 pub mod world;
 pub mod yaml;
@@ -44,6 +47,7 @@ use crate::kernel::{SimDuration, SimTime};
 use error::InputError;
 use factors::expand::{Expanded, expand};
 use factors::{Chance, Factors};
+use layers::Layers;
 use material::Origin;
 use models::Models;
 pub use models::ResolvedParameter;
@@ -162,12 +166,18 @@ fn built_in_hint() -> String {
 }
 
 fn read(path: &Path, text: String, origin: Origin, overrides: &Overrides) -> Result<Scenario, Vec<InputError>> {
+    let named = |errors: Vec<InputError>| errors.into_iter().map(|error| overrides.named(error)).collect();
+    checked(path, text, origin, overrides).map_err(named)
+}
+
+fn checked(path: &Path, text: String, origin: Origin, overrides: &Overrides) -> Result<Scenario, Vec<InputError>> {
     let one = |error: InputError| vec![error];
-    let experiment: Experiment = yaml::parse(path, &text).map_err(one)?;
+    let layers = Layers::read(path, &text, overrides).map_err(one)?;
+    let (written, experiment) = layers.experiment().map_err(one)?;
     let stem = path
         .file_stem()
         .map_or_else(|| "experiment".to_owned(), |stem| stem.to_string_lossy().into_owned());
-    let head = Head::read(path, &experiment, overrides, &stem).map_err(one)?;
+    let head = Head::read(path, &written, &experiment, &stem).map_err(one)?;
     let traffic_rates = asked::traffic_rates(path, &experiment).map_err(one)?;
     asked::check_costs(path, &experiment).map_err(one)?;
     let expectations = expectations::read(path, &experiment.expectations)?;
@@ -188,16 +198,17 @@ fn read(path: &Path, text: String, origin: Origin, overrides: &Overrides) -> Res
         seed: head.seed,
         seed_group: &head.seed_group,
     };
-    let factors = Factors::read(path, &experiment, overrides, chance).map_err(one)?;
+    let factors = Factors::read(path, &experiment, &layers, chance).map_err(one)?;
     let Expanded {
         designs,
         excluded,
         warnings: odd,
-    } = expand(&shared, path, &experiment, &factors, overrides)?;
+    } = expand(&shared, path, &experiment, &factors, &layers)?;
     let mut warnings = material.warnings.clone();
     warnings.extend(odd);
-    warnings.extend(unused(path, &experiment, &text, &designs));
+    warnings.extend(unused(path, &experiment, &text, overrides, &designs));
     warnings.extend(outlived(path, head.horizon, &designs));
+    drop(layers);
     let inputs = inputs(path, text, files, &designs);
     Ok(Scenario {
         name: stem,
@@ -256,16 +267,12 @@ const TIE_RULES: [(&str, TieRule); 2] = [
 ];
 
 impl Head {
-    fn read(path: &Path, experiment: &Experiment, overrides: &Overrides, stem: &str) -> Result<Self, InputError> {
+    fn read(path: &Path, written: &Experiment, experiment: &Experiment, stem: &str) -> Result<Self, InputError> {
         if experiment.meshfault.value != FORM {
             let message = format!("form `{}` of experiment files is not known", experiment.meshfault.value);
             return Err(complain(path, &experiment.meshfault, message).with_hint(format!("write `meshfault: {FORM}`")));
         }
-        let horizon = overrides.horizon.as_ref().unwrap_or(&experiment.horizon);
-        let ties = overrides.tie_order.as_ref().or(experiment.tie_order.as_ref());
-        let numbers = overrides.random_numbers.as_ref().or(experiment.random_numbers.as_ref());
-        let master = overrides.seed.as_ref().or(experiment.seed.as_ref());
-        let group = overrides.seed_group.as_ref().or(experiment.seed_group.as_ref());
+        let (horizon, group) = (&experiment.horizon, experiment.seed_group.as_ref());
         if experiment.designs.is_empty() {
             return Err(InputError::in_file(path, "the experiment has no design")
                 .with_hint("write at least one under `designs`"));
@@ -285,7 +292,7 @@ impl Head {
                 return Err(complain(path, &design.name, message).with_hint("every design needs a name of its own"));
             }
         }
-        let (replications, stopping) = stopping::replications(path, experiment, overrides)?;
+        let (replications, stopping) = stopping::replications(path, written, experiment)?;
         let length = positive_duration(path, horizon)?;
         if length > SimDuration::EXACT_MAX {
             let message = format!("a horizon of `{}` is too long", horizon.value);
@@ -294,47 +301,39 @@ impl Head {
         }
         Ok(Self {
             horizon: SimTime::ZERO + length,
-            limits: limits(path, experiment, overrides)?,
-            tie_order: ties.map_or(Ok(TieRule::default()), |text| {
+            limits: limits(path, &experiment.limits)?,
+            tie_order: experiment.tie_order.as_ref().map_or(Ok(TieRule::default()), |text| {
                 choice(path, text, "order of ties", &TIE_RULES)
             })?,
-            independent: numbers.map_or(Ok(false), |text| {
+            independent: experiment.random_numbers.as_ref().map_or(Ok(false), |text| {
                 choice(path, text, "kind of random numbers", &RANDOM_NUMBERS)
             })?,
             replications,
             stopping,
-            seed: master.map_or(Ok(1), |text| seed(path, text))?,
+            seed: experiment.seed.as_ref().map_or(Ok(1), |text| seed(path, text))?,
             seed_group: group.map_or_else(|| stem.to_owned(), |group| group.value.clone()),
         })
     }
 }
 
-fn limits(path: &Path, experiment: &Experiment, overrides: &Overrides) -> Result<RunLimits, InputError> {
-    let value = |get: fn(&schema::Limits) -> Option<&schema::Text>, usual: u64| {
-        let written = get(&overrides.limits).or_else(|| get(&experiment.limits));
-        written.map_or(Ok(usual), |text| limit(path, text))
-    };
+fn limits(path: &Path, written: &schema::Limits) -> Result<RunLimits, InputError> {
+    let value = |text: &Option<schema::Text>, usual| text.as_ref().map_or(Ok(usual), |text| limit(path, text));
     let usual = RunLimits::default();
     Ok(RunLimits {
-        events_max: value(|limits| limits.events_max.as_ref(), usual.events_max)?,
-        events_per_instant_max: value(
-            |limits| limits.events_per_instant_max.as_ref(),
-            usual.events_per_instant_max,
-        )?,
-        pending_max: value(|limits| limits.pending_max.as_ref(), usual.pending_max)?,
-        memory_max_mib: value(|limits| limits.memory_max_mib.as_ref(), usual.memory_max_mib)?,
+        events_max: value(&written.events_max, usual.events_max)?,
+        events_per_instant_max: value(&written.events_per_instant_max, usual.events_per_instant_max)?,
+        pending_max: value(&written.pending_max, usual.pending_max)?,
+        memory_max_mib: value(&written.memory_max_mib, usual.memory_max_mib)?,
     })
 }
 
 /// Options that nothing names, and faults that nothing starts.
-fn unused(path: &Path, experiment: &Experiment, text: &str, designs: &[Design]) -> Vec<String> {
-    let place = |at: &schema::Text| format!("{}:{}:{}", path.display(), at.referenced.line, at.referenced.column);
-    let options = experiment
-        .options
-        .0
-        .iter()
-        .filter(|(name, _)| !text.contains(&format!("${}", name.value)));
-    let options = options.map(|(name, _)| format!("{}: nothing names the option `${}`", place(name), name.value));
+fn unused(path: &Path, experiment: &Experiment, text: &str, overrides: &Overrides, designs: &[Design]) -> Vec<String> {
+    let warning = |at: &schema::Text, message: String| complain(path, at, message).to_string();
+    let texts = || overrides.written.iter().map(String::as_str).chain([text]);
+    let is_named = |option: &str| texts().any(|text| text.contains(&format!("${option}")));
+    let options = experiment.options.0.iter().filter(|(name, _)| !is_named(&name.value));
+    let options = options.map(|(name, _)| warning(name, format!("nothing names the option `${}`", name.value)));
     let by_step = |name: &str| {
         let mut steps = experiment.script.iter();
         steps.any(|step| matches!(&step.value, Step::StartFault(fault) if fault.value == name || fault.value.starts_with('$')))
@@ -348,7 +347,7 @@ fn unused(path: &Path, experiment: &Experiment, text: &str, designs: &[Design]) 
         .0
         .iter()
         .filter(|(name, _)| !by_step(&name.value) && !by_time(&name.value));
-    let faults = faults.map(|(name, _)| format!("{}: nothing starts the fault `{}`", place(name), name.value));
+    let faults = faults.map(|(name, _)| warning(name, format!("nothing starts the fault `{}`", name.value)));
     options.chain(faults).collect()
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Belongs here: types that mirror the file, one to one, and their reading. Does not belong here: what the values mean
 //! (`values`), what a design inherits (`layers`) and which names exist (`faults`, `script`, `world`). Scalars stay
-//! texts until then, so that every complaint can quote what was written.
+//! texts until then, so that every complaint can quote what was written. This is the only list of keys: what `--set` and
+//! factors can change follows from it (`keys`), apart from what is marked by `x-scope`.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -23,41 +24,47 @@ pub type Text = Spanned<String>;
 /// An experiment file.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("x-one-of" = ["replications", "stopping"]))]
 pub struct Experiment {
     /// Version of this form, 1.
-    #[schemars(with = "form::Form")]
+    #[schemars(with = "form::Form", extend("x-scope" = "file"))]
     pub meshfault: Text,
     /// One line that says what is simulated.
-    #[schemars(with = "Text")]
+    #[schemars(with = "Text", extend("x-scope" = "experiment"))]
     pub title: String,
     /// What the experiment shall answer.
-    #[schemars(with = "Text")]
+    #[schemars(with = "Text", extend("x-scope" = "experiment"))]
     pub question: String,
     /// The end of every run.
-    #[schemars(with = "form::PositiveSpan")]
+    #[schemars(with = "form::PositiveSpan", extend("x-scope" = "experiment"))]
     pub horizon: Text,
     /// Runs of each design; absent if `stopping` says when there are enough.
-    #[schemars(with = "Option<form::Count>")]
+    #[schemars(with = "Option<form::Count>", extend("x-scope" = "experiment"))]
     pub replications: Option<Text>,
     /// When enough runs have been made.
+    #[schemars(extend("x-scope" = "experiment"))]
     pub stopping: Option<Spanned<StoppingForm>>,
     /// Master seed.
-    #[schemars(with = "Option<form::Whole>")]
+    #[schemars(with = "Option<form::Whole>", extend("x-scope" = "experiment"))]
     pub seed: Option<Text>,
     /// Experiments with one seed group meet the same misfortunes; the default is the file's name.
+    #[schemars(extend("x-scope" = "experiment"))]
     pub seed_group: Option<Text>,
     /// Whether designs and points meet the same misfortunes: `common`, the default, or `independent`.
+    #[schemars(extend("x-scope" = "experiment"))]
     pub random_numbers: Option<Text>,
     /// How events of different sources at one instant are ordered: `ranked`, the default, or `permuted`.
-    #[schemars(with = "Option<form::TieOrder>")]
+    #[schemars(with = "Option<form::TieOrder>", extend("x-scope" = "experiment"))]
     pub tie_order: Option<Text>,
     /// What ends a run as failed.
     #[serde(default)]
+    #[schemars(extend("x-scope" = "experiment"))]
     pub limits: Limits,
     /// The cluster of all designs.
     #[serde(default)]
     pub cluster: Cluster,
     /// Folder of manifests, relative to the file.
+    #[schemars(extend("x-scope" = "experiment"))]
     pub manifests: Text,
     /// Which layers enforce their policies: `network`, `mesh`.
     #[schemars(with = "Option<Vec<form::Layer>>")]
@@ -76,12 +83,15 @@ pub struct Experiment {
     pub churn: Vec<Spanned<Churn>>,
     /// What is measured.
     #[serde(default)]
+    #[schemars(extend("x-scope" = "experiment"))]
     pub measures: Measures,
     /// What is expected of the result.
     #[serde(default)]
+    #[schemars(extend("x-scope" = "experiment"))]
     pub expectations: super::expectations::Written,
     /// How large a difference of a measure may be and still not matter when designs are weighed: `unauthorized_any: 0.5 %`.
     #[serde(default)]
+    #[schemars(extend("x-scope" = "experiment"))]
     pub margins: Pairs<Text>,
     /// Parameters that differ from the models, in all designs.
     #[serde(default)]
@@ -89,14 +99,17 @@ pub struct Experiment {
     pub parameters: Pairs<Spanned<Setting>>,
     /// What is varied besides the design.
     #[serde(default)]
+    #[schemars(extend("x-scope" = "file"))]
     pub factors: Pairs<FactorForm>,
     /// How ranges of factors without steps are sampled.
+    #[schemars(extend("x-scope" = "experiment"))]
     pub sampling: Option<SamplingForm>,
     /// What has to hold at a point: expressions over names of factors.
     #[serde(default)]
+    #[schemars(extend("x-scope" = "experiment"))]
     pub constraints: Vec<Text>,
     /// The designs that are compared.
-    #[schemars(length(min = 1))]
+    #[schemars(length(min = 1), extend("x-scope" = "file"))]
     pub designs: Vec<Design>,
 }
 
@@ -228,6 +241,7 @@ pub struct Fault {
 /// A cut, or what differs in it.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("x-one-of" = ["node_of", "node", "istiod"]))]
 pub struct Cut {
     /// The node that hosts the first pod of this workload when the fault starts.
     pub node_of: Option<Text>,

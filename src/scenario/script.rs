@@ -4,14 +4,12 @@
 //! belong here: what a step does (`cluster`).
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use super::error::InputError;
 use super::faults::{Targets, number, point, span};
-use super::layers::Layers;
-use super::overrides::ChurnChange;
+use super::layers::Merged;
 use super::schema::{self, Text};
-use super::values::{COMMAND_LINE, choice, complain, duration, law, rate, unknown};
+use super::values::{choice, complain, duration, law, rate, unknown};
 use super::world::Names;
 use super::yaml::Spanned;
 use crate::cluster::spec::{ChurnSpec, Look, ProbeFrom, ProbeSpec, Step};
@@ -31,7 +29,7 @@ pub(super) const METHODS: [(&str, &str); 7] = [
 
 /// Reads the steps in order and knows what the earlier ones have done.
 struct Reader<'r, 'a> {
-    layers: &'r Layers<'a>,
+    merged: &'r Merged<'a>,
     names: &'r Names,
     targets: &'r Targets,
     applied: BTreeSet<usize>,
@@ -43,68 +41,45 @@ struct Reader<'r, 'a> {
 ///
 /// # Errors
 /// For the first step that is wrong.
-pub fn script(layers: &Layers<'_>, names: &Names, targets: &Targets) -> Result<Vec<Step>, InputError> {
+pub fn script(merged: &Merged<'_>, names: &Names, targets: &Targets) -> Result<Vec<Step>, InputError> {
     let mut reader = Reader {
-        layers,
+        merged,
         names,
         targets,
         applied: BTreeSet::new(),
         remembered: false,
         searched: false,
     };
-    layers.experiment.script.iter().map(|step| reader.step(step)).collect()
+    merged.experiment.script.iter().map(|step| reader.step(step)).collect()
 }
 
 /// The churn of one design that starts by itself.
 ///
 /// # Errors
 /// For the first that is wrong.
-pub fn churn(layers: &Layers<'_>, targets: &Targets) -> Result<Vec<ChurnSpec>, InputError> {
-    let written = layers.overrides.churn.as_ref().unwrap_or(&layers.experiment.churn);
-    let ChurnChange {
-        rate,
-        lifetime,
-        from,
-        duration,
-        service_accounts,
-    } = layers.overrides.churn_change.clone();
-    let changed = |churn: &schema::Churn| schema::Churn {
-        rate: rate.clone().unwrap_or_else(|| churn.rate.clone()),
-        lifetime: lifetime.clone().unwrap_or_else(|| churn.lifetime.clone()),
-        from: from.clone().or_else(|| churn.from.clone()),
-        duration: duration.clone().unwrap_or_else(|| churn.duration.clone()),
-        service_accounts: service_accounts.clone().or_else(|| churn.service_accounts.clone()),
-    };
-    let texts = [&rate, &from, &duration, &service_accounts];
-    if written.is_empty() && (lifetime.is_some() || texts.into_iter().any(Option::is_some)) {
-        // A factor of it was refused when it was read.
-        let message = "the experiment has no churn that starts by itself";
-        return Err(InputError::in_file(Path::new(COMMAND_LINE), message).with_hint("set `churn` as a whole"));
-    }
-    written
-        .iter()
-        .map(|spec| churn_spec(layers, targets, &changed(&spec.value)))
-        .collect()
+pub fn churn(merged: &Merged<'_>, targets: &Targets) -> Result<Vec<ChurnSpec>, InputError> {
+    let written = merged.experiment.churn.iter();
+    written.map(|spec| churn_spec(merged, targets, &spec.value)).collect()
 }
 
-fn churn_spec(layers: &Layers<'_>, targets: &Targets, written: &schema::Churn) -> Result<ChurnSpec, InputError> {
+fn churn_spec(merged: &Merged<'_>, targets: &Targets, written: &schema::Churn) -> Result<ChurnSpec, InputError> {
     Ok(ChurnSpec {
-        rate_per_s: rate(layers.file, layers.text(&written.rate)?)?,
-        lifetime: law(layers.file, &written.lifetime)?,
+        rate_per_s: rate(merged.file, merged.text(&written.rate)?)?,
+        lifetime: law(merged.file, &written.lifetime)?,
         from: written
             .from
             .as_ref()
-            .map_or(Ok(SimTime::ZERO), |from| point(layers, targets, from))?,
-        duration: span(layers, &written.duration)?,
+            .map_or(Ok(SimTime::ZERO), |from| point(merged, targets, from))?,
+        duration: span(merged, &written.duration)?,
         service_accounts: written
             .service_accounts
             .as_ref()
-            .map_or(Ok(1), |accounts| service_accounts(layers, targets, accounts))?,
+            .map_or(Ok(1), |accounts| service_accounts(merged, targets, accounts))?,
     })
 }
 
-fn service_accounts(layers: &Layers<'_>, targets: &Targets, text: &Text) -> Result<u32, InputError> {
-    let accounts = number(layers, text, 1)?;
+fn service_accounts(merged: &Merged<'_>, targets: &Targets, text: &Text) -> Result<u32, InputError> {
+    let accounts = number(merged, text, 1)?;
     if accounts <= targets.accounts_max {
         return Ok(accounts);
     }
@@ -113,15 +88,15 @@ fn service_accounts(layers: &Layers<'_>, targets: &Targets, text: &Text) -> Resu
         "write at most {}: each account is an identity, and Cilium numbers 65280 of them, those of the manifests included",
         targets.accounts_max
     );
-    Err(complain(layers.file, layers.text(text)?, message).with_hint(hint))
+    Err(complain(merged.file, merged.text(text)?, message).with_hint(hint))
 }
 
 impl Reader<'_, '_> {
     fn step(&mut self, step: &Spanned<schema::Step>) -> Result<Step, InputError> {
-        let layers = self.layers;
+        let merged = self.merged;
         Ok(match &step.value {
             schema::Step::Apply(workloads) => {
-                let workloads = self.names.workloads(layers, workloads)?;
+                let workloads = self.names.workloads(merged, workloads)?;
                 self.applied.extend(&workloads);
                 Step::Apply { workloads }
             }
@@ -131,10 +106,10 @@ impl Reader<'_, '_> {
                     .iter()
                     .map(|name| self.applied(name))
                     .collect::<Result<_, _>>()?,
-                timeout: span(layers, &wait.timeout)?,
+                timeout: span(merged, &wait.timeout)?,
             },
             schema::Step::Pause(pause) => Step::Pause {
-                duration: duration(layers.file, layers.text(pause)?)?,
+                duration: duration(merged.file, merged.text(pause)?)?,
             },
             schema::Step::RememberIps(workload) => {
                 self.remembered = true;
@@ -150,66 +125,66 @@ impl Reader<'_, '_> {
             },
             schema::Step::Scale(scale) => Step::Scale {
                 workload: self.applied(&scale.workload)?,
-                replicas: number(layers, &scale.replicas, 0)?,
+                replicas: number(merged, &scale.replicas, 0)?,
             },
             schema::Step::RolloutRestart(restart) => Step::RolloutRestart {
                 workload: self.applied(&restart.workload)?,
-                deadline: span(layers, &restart.deadline)?,
+                deadline: span(merged, &restart.deadline)?,
             },
             schema::Step::FindReuse(find) => self.find_reuse(step, find)?,
             schema::Step::Probe(probe) => Step::Probe(self.probe(probe)?),
             schema::Step::Churn(churn) => {
                 if let Some(from) = &churn.from {
                     let message = "churn of the script starts with its step";
-                    return Err(complain(layers.file, from, message).with_hint("leave `from` out"));
+                    return Err(complain(merged.file, from, message).with_hint("leave `from` out"));
                 }
-                Step::Churn(churn_spec(layers, self.targets, churn)?)
+                Step::Churn(churn_spec(merged, self.targets, churn)?)
             }
         })
     }
 
     fn find_reuse(&mut self, step: &Spanned<schema::Step>, find: &schema::FindReuse) -> Result<Step, InputError> {
-        let layers = self.layers;
+        let merged = self.merged;
         if !self.remembered {
             let message = "`find_reuse` looks for remembered addresses, but no step before it remembers any";
-            return Err(complain(layers.file, step, message).with_hint("write `- remember_ips: WORKLOAD` before it"));
+            return Err(complain(merged.file, step, message).with_hint("write `- remember_ips: WORKLOAD` before it"));
         }
         self.searched = true;
         Ok(Step::FindReuse {
             workload: self.applied(&find.workload)?,
-            look: choice(layers.file, layers.text(&find.look)?, "time of a look", &LOOKS)?,
-            rollout_deadline: span(layers, &find.rollout_deadline)?,
+            look: choice(merged.file, merged.text(&find.look)?, "time of a look", &LOOKS)?,
+            rollout_deadline: span(merged, &find.rollout_deadline)?,
             rollouts_max: find
                 .rollouts_max
                 .as_ref()
-                .map(|max| number(layers, max, 0))
+                .map(|max| number(merged, max, 0))
                 .transpose()?,
         })
     }
 
     fn probe(&self, probe: &schema::Probe) -> Result<ProbeSpec, InputError> {
-        let layers = self.layers;
-        let client = layers.text(&probe.from)?;
+        let merged = self.merged;
+        let client = merged.text(&probe.from)?;
         let from = match client.value.as_str() {
             "found" if self.searched => ProbeFrom::Found,
             "found" => {
                 let message = "`found` is the pod that `find_reuse` finds, but no step before it looks for one";
                 return Err(
-                    complain(layers.file, client, message).with_hint("name a workload, or write `find_reuse` first")
+                    complain(merged.file, client, message).with_hint("name a workload, or write `find_reuse` first")
                 );
             }
             _ => ProbeFrom::Workload(self.applied(client)?),
         };
         let retry = match &probe.retry_until_up {
-            Some(retry) if layers.text(retry)?.value != "never" => Some(span(layers, retry)?),
+            Some(retry) if merged.text(retry)?.value != "never" => Some(span(merged, retry)?),
             _ => None,
         };
         let path = match &probe.path {
             Some(written) => {
-                let path = layers.text(written)?;
+                let path = merged.text(written)?;
                 if !path.value.starts_with('/') {
                     let message = format!("`{}` is no path", path.value);
-                    return Err(complain(layers.file, path, message).with_hint("a path begins with `/`"));
+                    return Err(complain(merged.file, path, message).with_hint("a path begins with `/`"));
                 }
                 path.value.clone()
             }
@@ -217,32 +192,32 @@ impl Reader<'_, '_> {
         };
         Ok(ProbeSpec {
             from,
-            to: self.names.service(layers, &probe.to)?,
+            to: self.names.service(merged, &probe.to)?,
             method: match &probe.method {
-                Some(method) => choice(layers.file, layers.text(method)?, "HTTP method", &METHODS)?.to_owned(),
+                Some(method) => choice(merged.file, merged.text(method)?, "HTTP method", &METHODS)?.to_owned(),
                 None => "GET".to_owned(),
             },
             path,
-            time_limit: span(layers, &probe.time_limit)?,
+            time_limit: span(merged, &probe.time_limit)?,
             retry_until_up: retry,
         })
     }
 
     /// A workload that an earlier step has applied.
     fn applied(&self, name: &Text) -> Result<usize, InputError> {
-        let index = self.names.workload(self.layers, name)?;
+        let index = self.names.workload(self.merged, name)?;
         if self.applied.contains(&index) {
             return Ok(index);
         }
         let message = format!("`{}` does not exist yet", self.names.workload_name(index));
         let hint = format!("an `apply: [{}]` has to come before", self.names.workload_name(index));
-        Err(complain(self.layers.file, name, message).with_hint(hint))
+        Err(complain(self.merged.file, name, message).with_hint(hint))
     }
 
     fn fault(&self, name: &Text) -> Result<usize, InputError> {
-        let name = self.layers.text(name)?;
-        let faults = &self.layers.experiment.faults;
+        let name = self.merged.text(name)?;
+        let faults = &self.merged.experiment.faults;
         let index = faults.keys().position(|known| known == name.value);
-        index.ok_or_else(|| unknown(self.layers.file, name, "fault", faults.keys()))
+        index.ok_or_else(|| unknown(self.merged.file, name, "fault", faults.keys()))
     }
 }

@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 
 use super::REPLICATIONS_MAX;
 use super::error::InputError;
-use super::overrides::Overrides;
 use super::point_name::base_of;
 use super::schema::{Experiment, Text};
 use super::values::{complain, count, is_sound, positive_duration, unknown};
@@ -137,29 +136,27 @@ pub const MEASURES: [(&str, Unit); 43] = [
     ("unexplained_share", Unit::Share),
 ];
 
-/// The number of replications and the rule, if there is one.
+/// The number of replications and the rule, if there is one, of the file as it is written and with the changes from the command
+/// line.
 ///
 /// # Errors
 /// If there is neither, or both, or one of them is wrong.
 pub(super) fn replications(
     path: &Path,
+    written: &Experiment,
     experiment: &Experiment,
-    overrides: &Overrides,
 ) -> Result<(u32, Option<Stopping>), InputError> {
     // A rule that does not count this time is checked all the same.
-    let rule = experiment
-        .stopping
-        .as_ref()
-        .map(|form| rule(path, experiment, form))
-        .transpose()?;
-    if let (Some(fixed), Some(form)) = (&experiment.replications, &experiment.stopping) {
+    let form = experiment.stopping.as_ref().or(written.stopping.as_ref());
+    let rule = form.map(|form| rule(path, experiment, form)).transpose()?;
+    if let (Some(fixed), Some(form)) = (&written.replications, &written.stopping) {
         let message = format!(
             "`replications: {}` and `stopping` both say how many runs are made",
             fixed.value
         );
         return Err(complain(path, form, message).with_hint("leave out `replications`; `stopping` has `at_most`"));
     }
-    if let Some(fixed) = overrides.replications.as_ref().or(experiment.replications.as_ref()) {
+    if let Some(fixed) = &experiment.replications {
         return Ok((count(path, fixed, 1, REPLICATIONS_MAX)?, None));
     }
     match rule {

@@ -172,14 +172,17 @@ fn a_change_that_is_wrong_is_complained_about_without_a_place() {
     };
     assert_eq!(
         error("cluster.nodes=many"),
-        "--set: `many` is no whole number\n  hint: write a whole number from 2 to 10000"
+        "--set cluster.nodes=many: `many` is no whole number\n  hint: write a whole number from 2 to 10000"
     );
     assert_eq!(
         error("options.gab=5s"),
-        "--set: unknown option `gab`\n  hint: did you mean `gap`?"
+        "--set options.gab=5s: unknown option `gab`\n  hint: did you mean `gap`?"
     );
     let rate = error("churn={rate: 20, for: 10m, lifetime: 60s}");
-    assert!(rate.starts_with("--set: `20` is no rate"), "{rate}");
+    assert!(
+        rate.starts_with("--set churn={rate: 20, for: 10m, lifetime: 60s}: `20` is no rate"),
+        "{rate}"
+    );
 }
 
 #[test]

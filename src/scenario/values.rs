@@ -14,9 +14,6 @@ use super::yaml::Spanned;
 use crate::cluster::params::{Kind, Value};
 use crate::kernel::{Law, Quantiles, SimDuration};
 
-/// Stands for the file in complaints about values that come from the command line.
-pub const COMMAND_LINE: &str = "--set";
-
 const SPAN_HINT: &str = "write a number with its unit, such as `40s`, `250ms` or `1h30m`";
 /// The longest span of time that can be written: sums of fifty of them still fit the simulated clock.
 const SPAN_MAX: SimDuration = SimDuration::from_secs(100_000 * 3600);
@@ -30,8 +27,8 @@ const SPAN_PARSER: SpanParser = SpanParser::new();
 /// An error at the place of a value; a value without a place comes from the command line.
 pub fn complain<T>(file: &Path, at: &Spanned<T>, message: impl Into<String>) -> InputError {
     let location = at.referenced;
-    if location.line == 0 {
-        return InputError::in_file(Path::new(COMMAND_LINE), message);
+    if !location.is_of_file() {
+        return InputError::of_change(location, message);
     }
     Place {
         file: file.to_owned(),

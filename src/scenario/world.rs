@@ -1,4 +1,4 @@
-//! One design: from its layers to the checked description of its world.
+//! One design: from its merged to the checked description of its world.
 //!
 //! Belongs here: the cluster, the parameters, the policies in force and the measures of a design. Does not belong here:
 //! faults (`faults`), steps (`script`), parameter sets (`models`) and the reading of manifests (`manifests`).
@@ -12,7 +12,7 @@ use indexmap::IndexMap;
 use super::asked::{self, Cost};
 use super::error::InputError;
 use super::faults::{Targets, faults};
-use super::layers::{Change, Layers};
+use super::layers::Merged;
 use super::material::Material;
 use super::models::{Models, ParameterSet, ResolvedParameter};
 use super::point_name::full_name;
@@ -66,24 +66,24 @@ impl Names {
     ///
     /// # Errors
     /// If there is none of that name.
-    pub fn workload(&self, layers: &Layers<'_>, name: &Text) -> Result<usize, InputError> {
-        index(layers, name, "workload", &self.workloads)
+    pub fn workload(&self, merged: &Merged<'_>, name: &Text) -> Result<usize, InputError> {
+        index(merged, name, "workload", &self.workloads)
     }
 
     /// The indexes of workloads.
     ///
     /// # Errors
     /// If there is none of such a name.
-    pub fn workloads(&self, layers: &Layers<'_>, names: &[Text]) -> Result<Vec<usize>, InputError> {
-        names.iter().map(|name| self.workload(layers, name)).collect()
+    pub fn workloads(&self, merged: &Merged<'_>, names: &[Text]) -> Result<Vec<usize>, InputError> {
+        names.iter().map(|name| self.workload(merged, name)).collect()
     }
 
     /// The index of a Service.
     ///
     /// # Errors
     /// If there is none of that name.
-    pub fn service(&self, layers: &Layers<'_>, name: &Text) -> Result<usize, InputError> {
-        index(layers, name, "Service", &self.services)
+    pub fn service(&self, merged: &Merged<'_>, name: &Text) -> Result<usize, InputError> {
+        index(merged, name, "Service", &self.services)
     }
 
     /// The name of a workload.
@@ -93,10 +93,10 @@ impl Names {
     }
 }
 
-fn index(layers: &Layers<'_>, name: &Text, what: &str, known: &[String]) -> Result<usize, InputError> {
-    let name = layers.text(name)?;
+fn index(merged: &Merged<'_>, name: &Text, what: &str, known: &[String]) -> Result<usize, InputError> {
+    let name = merged.text(name)?;
     let found = known.iter().position(|known| *known == name.value);
-    found.ok_or_else(|| unknown(layers.file, name, what, known.iter().map(String::as_str)))
+    found.ok_or_else(|| unknown(merged.file, name, what, known.iter().map(String::as_str)))
 }
 
 /// What is the same for all designs.
@@ -185,19 +185,18 @@ struct ClusterOf {
 ///
 /// # Errors
 /// One error for each part of the design that is wrong.
-pub fn design(shared: &Shared<'_>, layers: &Layers<'_>) -> Result<Design, Vec<InputError>> {
+pub fn design(shared: &Shared<'_>, merged: &Merged<'_>) -> Result<Design, Vec<InputError>> {
     let names = &shared.names;
-    layers.check_names().map_err(|error| vec![error])?;
-    let cluster = cluster(shared, layers).map_err(|error| vec![error])?;
+    let cluster = cluster(shared, merged).map_err(|error| vec![error])?;
     let targets = &cluster.targets;
     let mut errors = Vec::new();
-    let in_force = keep(&mut errors, in_force(layers, targets.istiods.is_some()));
-    let faults = keep(&mut errors, faults(layers, names, targets));
-    let script = keep(&mut errors, script(layers, names, targets));
-    let churn = keep(&mut errors, churn(layers, targets));
+    let in_force = keep(&mut errors, in_force(merged, targets.istiods.is_some()));
+    let faults = keep(&mut errors, faults(merged, names, targets));
+    let script = keep(&mut errors, script(merged, names, targets));
+    let churn = keep(&mut errors, churn(merged, targets));
     let measures = keep(
         &mut errors,
-        measures(layers, shared, script.as_deref().unwrap_or_default()),
+        measures(merged, shared, script.as_deref().unwrap_or_default()),
     );
     let (Some((network_enforced, mesh_enforced)), Some(faults), Some(script), Some(churn), Some(measures)) =
         (in_force, faults, script, churn, measures)
@@ -244,17 +243,17 @@ pub fn design(shared: &Shared<'_>, layers: &Layers<'_>) -> Result<Design, Vec<In
         churn,
         measures,
     };
-    let cost = layers.design.cost.as_ref().map(|text| asked::cost(layers.file, text));
+    let cost = merged.design.cost.as_ref().map(|text| asked::cost(merged.file, text));
     Ok(Design {
-        name: layers.design.name.value.clone(),
-        design: layers.design.name.value.clone(),
+        name: merged.design.name.value.clone(),
+        design: merged.design.name.value.clone(),
         factors: IndexMap::new(),
         independent: shared.independent,
-        title: layers
+        title: merged
             .design
             .title
             .clone()
-            .unwrap_or_else(|| layers.design.name.value.clone()),
+            .unwrap_or_else(|| merged.design.name.value.clone()),
         cost: cost.transpose().map_err(|error| vec![error])?,
         world,
         parameters: used().flat_map(ParameterSet::shown).cloned().map(Arc::new).collect(),
@@ -263,17 +262,17 @@ pub fn design(shared: &Shared<'_>, layers: &Layers<'_>) -> Result<Design, Vec<In
     })
 }
 
-fn cluster(shared: &Shared<'_>, layers: &Layers<'_>) -> Result<ClusterOf, InputError> {
-    let file = layers.file;
-    let nodes_text = layers.cluster(|cluster| cluster.nodes.as_ref());
+fn cluster(shared: &Shared<'_>, merged: &Merged<'_>) -> Result<ClusterOf, InputError> {
+    let (file, written) = (merged.file, &merged.experiment.cluster);
+    let nodes_text = written.nodes.as_ref();
     let nodes = nodes_text.map_or(Ok(NODES), |text| count(file, text, 2, NODES_MAX))?;
-    let control_text = layers.cluster(|cluster| cluster.control_plane_nodes.as_ref());
+    let control_text = written.control_plane_nodes.as_ref();
     let control_plane_nodes = control_text.map_or(Ok(1), |text| count(file, text, 1, NODES_MAX))?;
     if let (true, Some(at)) = (control_plane_nodes >= nodes, control_text.or(nodes_text)) {
         let message = format!("{control_plane_nodes} control-plane nodes of {nodes} leave no node for pods");
         return Err(complain(file, at, message).with_hint("`nodes` counts the control plane too"));
     }
-    let prefix_text = layers.cluster(|cluster| cluster.node_prefix_length.as_ref());
+    let prefix_text = written.node_prefix_length.as_ref();
     let prefix = prefix_text.map(|text| count(file, text, 16, 28)).transpose()?;
     let node_prefix_length = prefix
         .and_then(|length| u8::try_from(length).ok())
@@ -287,8 +286,8 @@ fn cluster(shared: &Shared<'_>, layers: &Layers<'_>) -> Result<ClusterOf, InputE
         );
         return Err(complain(file, at, message).with_hint("write fewer nodes, or a longer `node_prefix_length`"));
     }
-    let routing = layers.cluster(|cluster| cluster.cilium.routing.as_ref());
-    let encryption = layers.cluster(|cluster| cluster.cilium.encryption.as_ref());
+    let routing = written.cilium.routing.as_ref();
+    let encryption = written.cilium.encryption.as_ref();
     let datapath = Datapath {
         routing: routing.map_or(Ok(Routing::Vxlan), |text| choice(file, text, "routing mode", &ROUTINGS))?,
         encryption: encryption.map_or(Ok(Encryption::None), |text| {
@@ -299,24 +298,19 @@ fn cluster(shared: &Shared<'_>, layers: &Layers<'_>) -> Result<ClusterOf, InputE
         Some(text) => Ok(text.clone()),
         None => Err(complain(
             file,
-            &layers.design.name,
-            format!("design `{}` has no `{key}`", layers.design.name.value),
+            &merged.design.name,
+            format!("design `{}` has no `{key}`", merged.design.name.value),
         )
         .with_hint(format!("write `{key}: \"{example}\"` under `cluster`"))),
     };
-    let kubernetes = version_of(
-        layers.cluster(|cluster| cluster.kubernetes.as_ref()),
-        "kubernetes",
-        "1.24",
-    )?;
-    let cilium = version_of(
-        layers.cluster(|cluster| cluster.cilium.version.as_ref()),
-        "cilium.version",
-        "1.12.0",
-    )?;
-    let mesh = layers.istio()?;
+    let kubernetes = version_of(written.kubernetes.as_ref(), "kubernetes", "1.24")?;
+    let cilium = version_of(written.cilium.version.as_ref(), "cilium.version", "1.12.0")?;
+    let mesh = merged.istio()?;
     let istiods = match mesh {
-        Some(mesh) => Some(mesh.replicas.map_or(Ok(1), |text| count(file, text, 1, NODES_MAX))?),
+        Some((mesh, _)) => {
+            let replicas = mesh.replicas.as_ref();
+            Some(replicas.map_or(Ok(1), |text| count(file, text, 1, NODES_MAX))?)
+        }
         None => None,
     };
     let mut sets = ClusterOf {
@@ -325,26 +319,23 @@ fn cluster(shared: &Shared<'_>, layers: &Layers<'_>) -> Result<ClusterOf, InputE
             control_plane_nodes,
             istiods,
             horizon: shared.horizon,
-            accounts_max: accounts_max(layers, shared)?,
+            accounts_max: accounts_max(merged, shared)?,
         },
         node_prefix_length,
         datapath,
         kubernetes: shared.models.choose("kubernetes", file, &kubernetes)?,
         cilium: shared.models.choose("cilium", file, &cilium)?,
         istio: mesh
-            .map(|mesh| shared.models.choose("istio", file, mesh.version))
+            .map(|(_, version)| shared.models.choose("istio", file, version))
             .transpose()?,
         network: shared.models.network()?,
     };
     let (mut of_leases, mut of_own_addresses) = (None, None);
-    for Change {
-        component,
-        field,
-        setting,
-    } in layers.parameters(sets.istio.is_some())?
-    {
+    for (component, field, setting) in merged.parameters(sets.istio.is_some())? {
         if component == "kubernetes" && OF_LEASES.contains(&field) {
-            of_leases = Some(setting);
+            // The one that was written last is complained about: designs follow the rest, the command line follows all.
+            let place = |of: &Spanned<Setting>| (of.referenced.line == 0, of.referenced.line, of.referenced.column);
+            of_leases = of_leases.into_iter().chain([setting]).max_by_key(|of| place(of));
         }
         if (component, field) == ("cilium", "node_addresses") {
             of_own_addresses = Some(setting);
@@ -370,7 +361,7 @@ fn cluster(shared: &Shared<'_>, layers: &Layers<'_>) -> Result<ClusterOf, InputE
 }
 
 /// How many identities manifests leave for the service accounts of churn.
-fn accounts_max(layers: &Layers<'_>, shared: &Shared<'_>) -> Result<u32, InputError> {
+fn accounts_max(merged: &Merged<'_>, shared: &Shared<'_>) -> Result<u32, InputError> {
     let workloads = &shared.material.workloads;
     let mut taken = workloads.len();
     if taken >= IDENTITIES_MAX {
@@ -383,7 +374,7 @@ fn accounts_max(layers: &Layers<'_>, shared: &Shared<'_>) -> Result<u32, InputEr
         let message = format!("the manifests describe pods of {taken} identities");
         let hint =
             format!("Cilium numbers at most {IDENTITIES_MAX} identities of pods: merge labels or service accounts");
-        complain(layers.file, &layers.experiment.manifests, message).with_hint(hint)
+        complain(merged.file, &merged.experiment.manifests, message).with_hint(hint)
     })
 }
 
@@ -431,55 +422,55 @@ fn check_leases(file: &Path, at: &Spanned<Setting>, set: &ParameterSet) -> Resul
 }
 
 /// Whether network and mesh enforce their policies; both where nothing is said and there is a mesh.
-fn in_force(layers: &Layers<'_>, with_istio: bool) -> Result<(bool, bool), InputError> {
-    let Some(written) = layers.policies_in_force() else {
+fn in_force(merged: &Merged<'_>, with_istio: bool) -> Result<(bool, bool), InputError> {
+    let Some(written) = &merged.experiment.policies_in_force else {
         return Ok((true, with_istio));
     };
     let (mut network, mut mesh) = (false, false);
     for layer in written {
-        match choice(layers.file, layer, "layer", &LAYERS)? {
+        match choice(merged.file, layer, "layer", &LAYERS)? {
             false => network = true,
             true if with_istio => mesh = true,
             true => {
                 let message = format!(
                     "mesh policies are in force in design `{}`, which has no Istio",
-                    layers.design.name.value
+                    merged.design.name.value
                 );
                 let hint = "give the design Istio, or write `policies_in_force: [network]` in it";
-                return Err(complain(layers.file, layer, message).with_hint(hint));
+                return Err(complain(merged.file, layer, message).with_hint(hint));
             }
         }
     }
     Ok((network, mesh))
 }
 
-fn measures(layers: &Layers<'_>, shared: &Shared<'_>, script: &[Step]) -> Result<Measures, InputError> {
+fn measures(merged: &Merged<'_>, shared: &Shared<'_>, script: &[Step]) -> Result<Measures, InputError> {
     let names = &shared.names;
-    let written = &layers.experiment.measures;
+    let written = &merged.experiment.measures;
     let mut measures = Measures {
         delayed_threshold: DELAYED_THRESHOLD,
         ..Measures::default()
     };
     if let Some(threshold) = &written.delayed_threshold {
-        measures.delayed_threshold = positive_duration(layers.file, threshold)?;
+        measures.delayed_threshold = positive_duration(merged.file, threshold)?;
     }
     if let Some(startup) = &written.startup {
-        measures.startup_workloads = names.workloads(layers, &startup.workloads)?;
+        measures.startup_workloads = names.workloads(merged, &startup.workloads)?;
         if let Some(first_batch) = &startup.first_batch {
             measures.startup_first_batch =
-                choice(layers.file, first_batch, "switch", &[("false", false), ("true", true)])?;
+                choice(merged.file, first_batch, "switch", &[("false", false), ("true", true)])?;
         }
         if let Some(since) = &startup.since {
-            let faults = &layers.experiment.faults;
+            let faults = &merged.experiment.faults;
             let Some(fault) = faults.keys().position(|known| known == since.value) else {
-                return Err(unknown(layers.file, since, "fault", faults.keys()));
+                return Err(unknown(merged.file, since, "fault", faults.keys()));
             };
             let step = script
                 .iter()
                 .position(|step| matches!(step, Step::StartFault { fault: f } if *f == fault));
             let never = || {
                 let message = format!("no step starts `{}`", since.value);
-                complain(layers.file, since, message).with_hint(format!("write `- start_fault: {}`", since.value))
+                complain(merged.file, since, message).with_hint(format!("write `- start_fault: {}`", since.value))
             };
             // A script that could not be read has been complained about already.
             measures.startup_since_step = match script.is_empty() {
@@ -489,13 +480,13 @@ fn measures(layers: &Layers<'_>, shared: &Shared<'_>, script: &[Step]) -> Result
         }
     }
     if let Some(exposure) = &written.exposure {
-        measures.exposure_clients = names.workloads(layers, &exposure.clients)?;
-        measures.exposure_servers = names.workloads(layers, &exposure.servers)?;
-        let port = count(layers.file, &exposure.port, 1, u32::from(u16::MAX))?;
+        measures.exposure_clients = names.workloads(merged, &exposure.clients)?;
+        measures.exposure_servers = names.workloads(merged, &exposure.servers)?;
+        let port = count(merged.file, &exposure.port, 1, u32::from(u16::MAX))?;
         measures.exposure_port = u16::try_from(port).unwrap_or(u16::MAX);
         for (&server, name) in measures.exposure_servers.iter().zip(&exposure.servers) {
             check_port(
-                layers,
+                merged,
                 shared.material,
                 server,
                 name,
@@ -509,7 +500,7 @@ fn measures(layers: &Layers<'_>, shared: &Shared<'_>, script: &[Step]) -> Result
 
 /// Whether the Services of a server lead to the port at which exposure is judged. One without a Service may have any.
 fn check_port(
-    layers: &Layers<'_>,
+    merged: &Merged<'_>,
     material: &Material,
     server: usize,
     name: &Text,
@@ -534,7 +525,7 @@ fn check_port(
         shown.join(", ")
     );
     let hint = "exposure has one port, which all its servers have to serve; write an experiment for each port";
-    Err(complain(layers.file, at, message).with_hint(hint))
+    Err(complain(merged.file, at, message).with_hint(hint))
 }
 
 /// The value, or nothing after its error was put to the others.

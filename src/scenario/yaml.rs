@@ -25,7 +25,8 @@ use serde_saphyr::{DuplicateKeyPolicy, Options};
 use super::error::{InputError, Place};
 use read::{Reading, Rules};
 use split::Splitter;
-use tree::{Node, Value, Visit};
+use tree::Visit;
+pub(super) use tree::{Node, Value};
 
 pub use spanned::{Position, Spanned};
 
@@ -78,10 +79,10 @@ pub struct Source<'a> {
 }
 
 /// A document as a tree of values.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Tree<'a> {
     source: Source<'a>,
-    root: Node<'a>,
+    pub(super) root: Node<'a>,
 }
 
 /// One document of a file, or one object of a list.
@@ -133,20 +134,18 @@ fn text_of(file: &Path, bytes: Vec<u8>) -> Result<String, InputError> {
 
 /// Reads one value from a text with one document; strings are lenient, and a required value must be there.
 pub fn parse<T: DeserializeOwned>(file: &Path, text: &str) -> Result<T, InputError> {
+    tree(file, text)?.parse()
+}
+
+/// Reads a text with one document as a tree.
+pub fn tree<'a>(file: &'a Path, text: &'a str) -> Result<Tree<'a>, InputError> {
     check_size(file, text.len())?;
     let source = Source {
         file,
         text,
         lines_before: 0,
     };
-    source.tree()?.document(Strings::Lenient, Nulls::Refused).parse()
-}
-
-/// Reads one value from each document of a text; as [`parse`].
-pub fn parse_documents<T: DeserializeOwned>(file: &Path, text: &str) -> Result<Vec<T>, InputError> {
-    let sources = documents(file, text)?;
-    let read = |source: &Source<'_>| source.tree()?.document(Strings::Lenient, Nulls::Refused).parse();
-    sources.iter().map(read).collect()
+    source.tree()
 }
 
 /// The documents of a text that hold something. `---` and `...` at the beginning of a line separate documents
@@ -178,10 +177,9 @@ impl<'a> Source<'a> {
     /// Reads the text as a tree.
     pub fn tree(self) -> Result<Tree<'a>, InputError> {
         let root = serde_saphyr::from_str_with_options(self.text, options(self.text.len()));
-        match root {
-            Ok(root) => Ok(Tree { source: self, root }),
-            Err(error) => Err(self.explain_parser(&error)),
-        }
+        let mut root: Node<'a> = root.map_err(|error| self.explain_parser(&error))?;
+        root.quote_from(self.text);
+        Ok(Tree { source: self, root })
     }
 
     /// The first position of the document.
@@ -208,6 +206,11 @@ impl<'a> Source<'a> {
 }
 
 impl Tree<'_> {
+    /// Reads the tree as a value; strings are lenient, and a required value must be there.
+    pub fn parse<T: DeserializeOwned>(&self) -> Result<T, InputError> {
+        self.document(Strings::Lenient, Nulls::Refused).parse()
+    }
+
     /// The document, read by these rules.
     pub fn document(&self, strings: Strings, nulls: Nulls) -> Document<'_> {
         Document {
@@ -244,7 +247,6 @@ impl<'a> Document<'a> {
         Reading {
             node: self.root,
             rules: Rules {
-                text: self.source.text,
                 strings: self.strings,
                 nulls: self.nulls,
             },
@@ -269,7 +271,7 @@ impl<'a> Document<'a> {
 
     /// The objects of the list `items`, with their places in the file; none where the key is missing or empty.
     pub fn items(&self) -> Vec<Document<'a>> {
-        let items = self.root.get(self.source.text, "items").map(|items| &items.value);
+        let items = self.root.get("items").map(|items| &items.value);
         let nodes: &[Node<'a>] = match items {
             Some(Value::List(nodes)) => nodes,
             _ => &[],
@@ -279,17 +281,17 @@ impl<'a> Document<'a> {
 
     /// Whether it is a map with this key.
     pub fn has_key(&self, key: &str) -> bool {
-        self.root.get(self.source.text, key).is_some()
+        self.root.get(key).is_some()
     }
 
     /// The text under a key, if it is a map with such a scalar.
     pub fn text_of(&self, key: &str) -> Option<&str> {
-        self.root.get(self.source.text, key)?.scalar(self.source.text)
+        self.root.get(key)?.scalar()
     }
 
     /// Its text, if it is nothing but a scalar.
     pub fn scalar(&self) -> Option<&str> {
-        self.root.scalar(self.source.text)
+        self.root.scalar()
     }
 
     /// Whether it is a map.
@@ -305,7 +307,7 @@ impl<'a> Document<'a> {
     /// Whether one of its keys or values contains this text.
     pub fn mentions(&self, word: &str) -> bool {
         let mut found = false;
-        self.root.visit(self.source.text, &mut |visit| {
+        self.root.visit(&mut |visit| {
             found |= matches!(visit, Visit::Scalar(scalar) if scalar.contains(word));
         });
         found
@@ -314,7 +316,7 @@ impl<'a> Document<'a> {
     /// A digest of its content, whatever its form.
     pub fn digest(&self) -> blake3::Hash {
         let mut hasher = blake3::Hasher::new();
-        self.root.visit(self.source.text, &mut |visit| {
+        self.root.visit(&mut |visit| {
             match visit {
                 Visit::Scalar(scalar) => hasher.update(b"'").update(scalar.as_bytes()).update(b"\0"),
                 Visit::Mark(mark) => hasher.update(mark.to_string().as_bytes()),

@@ -10,9 +10,8 @@ use std::path::Path;
 use super::points::Points;
 use super::{Factors, POINTS_MAX};
 use crate::scenario::error::InputError;
-use crate::scenario::layers::Layers;
-use crate::scenario::overrides::Overrides;
-use crate::scenario::schema::{self, Experiment, Text};
+use crate::scenario::layers::{Layers, Merged};
+use crate::scenario::schema::{Experiment, Text};
 use crate::scenario::values::complain;
 use crate::scenario::world::{Design, Shared, design};
 
@@ -35,12 +34,16 @@ pub(in crate::scenario) fn expand(
     file: &Path,
     experiment: &Experiment,
     factors: &Factors,
-    overrides: &Overrides,
+    layers: &Layers<'_>,
 ) -> Result<Expanded, Vec<InputError>> {
     let mut errors: Vec<InputError> = Vec::new();
     let mut of_designs: Vec<Points> = Vec::new();
-    for written in &experiment.designs {
-        match factors.points(&layers(file, experiment, written, overrides)) {
+    let designs = experiment.designs.iter().enumerate();
+    let before: Vec<_> = designs
+        .map(|(number, written)| layers.design(number, written))
+        .collect();
+    for design in &before {
+        match factors.points(design) {
             Ok(points) => of_designs.push(points),
             Err(error) => errors.push(error),
         }
@@ -60,16 +63,24 @@ pub(in crate::scenario) fn expand(
         return Err(sorted(errors));
     }
     let mut designs: Vec<Design> = Vec::with_capacity(points);
-    for (written, points) in experiment.designs.iter().zip(&of_designs) {
+    for (before, points) in before.iter().zip(&of_designs) {
         let first = designs.len();
         for point in &points.points {
             if errors.len() > ERRORS_MAX {
                 break;
             }
-            let found = factors
-                .overrides(file, point, overrides)
-                .map_err(|error| vec![error])
-                .and_then(|overrides| design(shared, &layers(file, experiment, written, &overrides)));
+            let levels = point
+                .levels
+                .iter()
+                .map(|(factor, level)| (&factors.all[*factor], level));
+            let found = before.at(levels).map_err(|error| vec![error]).and_then(|experiment| {
+                let merged = Merged {
+                    file,
+                    design: before.design,
+                    experiment: &experiment,
+                };
+                design(shared, &merged)
+            });
             match found {
                 Ok(mut found) => {
                     found.at(factors.named(point), designs.get(first));
@@ -92,20 +103,6 @@ pub(in crate::scenario) fn expand(
     })
 }
 
-const fn layers<'a>(
-    file: &'a Path,
-    experiment: &'a Experiment,
-    design: &'a schema::Design,
-    overrides: &'a Overrides,
-) -> Layers<'a> {
-    Layers {
-        file,
-        experiment,
-        design,
-        overrides,
-    }
-}
-
 /// Errors in the order of their places, each once.
 fn sorted(mut errors: Vec<InputError>) -> Vec<InputError> {
     errors.sort_by(|a, b| (&a.file, a.line, a.column, &a.message).cmp(&(&b.file, b.line, b.column, &b.message)));
@@ -115,18 +112,14 @@ fn sorted(mut errors: Vec<InputError>) -> Vec<InputError> {
 
 /// Constraints and factors without effect, and samples that are no longer whole.
 fn warnings(file: &Path, factors: &Factors, experiment: &Experiment, of_designs: &[Points]) -> Vec<String> {
-    let place = |at: &Text| {
-        let (line, column) = (at.referenced.line, at.referenced.column);
-        format!("{}:{line}:{column}", file.display())
-    };
+    let warning = |at: &Text, message: String| complain(file, at, message).to_string();
     let mut found = factors.warnings.clone();
     for (index, constraint) in factors.constraints.iter().enumerate() {
         if !of_designs.iter().any(|points| points.used[index]) {
             let text = &constraint.text;
-            found.push(format!(
-                "{}: the constraint `{}` excludes nothing",
-                place(text),
-                text.value
+            found.push(warning(
+                text,
+                format!("the constraint `{}` excludes nothing", text.value),
             ));
         }
     }
@@ -138,7 +131,7 @@ fn warnings(file: &Path, factors: &Factors, experiment: &Experiment, of_designs:
     for (index, factor) in factors.all.iter().enumerate() {
         if !taken.contains(&index) {
             let name = &factor.name;
-            found.push(format!("{}: no design takes the factor `{}`", place(name), name.value));
+            found.push(warning(name, format!("no design takes the factor `{}`", name.value)));
         }
     }
     for (written, points) in experiment.designs.iter().zip(of_designs) {

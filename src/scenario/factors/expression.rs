@@ -145,7 +145,7 @@ impl Constraint {
 impl Value {
     /// What the level of a factor is.
     fn of(factor: &Factor, level: &str) -> Self {
-        if factor.target.version
+        if factor.sets.form.is_one_of(&["Version"])
             && let Some(version) = version(level)
         {
             return Self::Version(version);
@@ -285,7 +285,7 @@ fn arithmetic(operator: Operator, a: Quantity, b: Quantity) -> Option<Quantity> 
 mod tests {
     use super::*;
     use crate::scenario::factors::levels::Levels;
-    use crate::scenario::factors::target::Target;
+    use crate::scenario::keys::Key;
     use crate::scenario::yaml::{Position, Spanned};
 
     fn text(value: &str) -> Text {
@@ -293,15 +293,18 @@ mod tests {
     }
 
     fn factors() -> Vec<Factor> {
+        let key = |name| {
+            if name == "istio" {
+                "cluster.istio.version"
+            } else {
+                "options.x"
+            }
+        };
         ["nodes", "istiods", "cut", "rate", "istio", "mode"]
             .into_iter()
             .map(|name| Factor {
                 name: text(name),
-                target: Target {
-                    key: name.to_owned(),
-                    whole: false,
-                    version: name == "istio",
-                },
+                sets: Key::read(Path::new("f"), &text(key(name))).expect("the key exists"),
                 levels: Levels::default(),
             })
             .collect()

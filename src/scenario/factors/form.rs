@@ -10,7 +10,7 @@ use crate::scenario::schema::Text;
 #[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FactorForm {
-    /// What it sets: a key of `--set`, a parameter such as `kubernetes.node_monitor_grace_period`, or a version:
+    /// What it sets: a key as it is written for `--set`, a parameter such as `kubernetes.node_monitor_grace_period`, or a version:
     /// `kubernetes`, `cilium`, `istio`.
     pub set: Text,
     /// The values, one by one.

@@ -9,10 +9,11 @@ use std::path::Path;
 
 use super::form::{FactorForm, SamplingForm};
 use super::quantity::{Quantity, Written, decimal};
-use super::target::Target;
+use super::target::is_whole;
 use super::{Chance, latin, sobol};
 use crate::kernel::EntityKey;
 use crate::scenario::error::InputError;
+use crate::scenario::keys::Key;
 use crate::scenario::schema::Text;
 use crate::scenario::values::{choice, complain, count};
 use crate::scenario::yaml::Spanned;
@@ -65,9 +66,9 @@ pub struct Sample {
 ///
 /// # Errors
 /// If they are no list and no range, or something in them is wrong.
-pub fn read(file: &Path, name: &Text, form: &FactorForm, target: &Target) -> Result<Read, InputError> {
+pub fn read(file: &Path, name: &Text, form: &FactorForm, sets: &Key) -> Result<Read, InputError> {
     let Some(values) = &form.values else {
-        let range = Range::read(file, name, form, target)?;
+        let range = Range::read(file, name, form, sets)?;
         let Some(steps) = &form.steps else {
             return Ok(Read::Sampled(range));
         };
@@ -121,7 +122,7 @@ fn refuse_twice(file: &Path, name: &Text, levels: &[Text]) -> Result<(), InputEr
 }
 
 impl Range {
-    fn read(file: &Path, name: &Text, form: &FactorForm, target: &Target) -> Result<Self, InputError> {
+    fn read(file: &Path, name: &Text, form: &FactorForm, sets: &Key) -> Result<Self, InputError> {
         let (Some(from), Some(to)) = (&form.from, &form.to) else {
             let at = form.from.as_ref().or(form.to.as_ref()).unwrap_or(name);
             let message = format!("the factor `{}` has neither values nor a range", name.value);
@@ -152,7 +153,7 @@ impl Range {
             return Err(complain(file, from, message).with_hint("begin above 0, or write `scale: linear`"));
         }
         let whole = form.whole.as_ref();
-        let whole = whole.map_or(Ok(target.whole), |whole| {
+        let whole = whole.map_or(Ok(is_whole(sets)), |whole| {
             choice(file, whole, "answer", &[("true", true), ("false", false)])
         })?;
         let is_whole = |number: f64| number == libm::floor(number);
@@ -259,15 +260,12 @@ pub fn sample(file: &Path, form: &SamplingForm, names: &[&str], chance: Chance<'
                 false => vec![0; names.len()],
             };
             let warning = (!points.is_power_of_two()).then(|| {
-                let place = complain(file, &form.points, String::new());
-                format!(
-                    "{}:{}:{}: {points} Sobol' points are no power of two, so they fill the ranges unevenly; take {} or {}",
-                    place.file.display(),
-                    place.line.unwrap_or(0),
-                    place.column.unwrap_or(0),
-                    points.next_power_of_two() / 2,
-                    points.next_power_of_two()
-                )
+                let more = points.next_power_of_two();
+                let message = format!(
+                    "{points} Sobol' points are no power of two, so they fill the ranges unevenly; take {} or {more}",
+                    more / 2
+                );
+                complain(file, &form.points, message).to_string()
             });
             Ok(Sample {
                 points,

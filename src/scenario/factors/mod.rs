@@ -21,12 +21,12 @@ mod tests;
 use std::path::Path;
 
 use super::error::InputError;
-use super::overrides::Overrides;
+use super::keys::Key;
+use super::layers::Layers;
 use super::schema::{Experiment, Text};
 use super::values::{complain, unknown};
 use expression::Constraint;
 use levels::Levels;
-use target::Target;
 
 /// Most points of all designs together, after constraints.
 pub const POINTS_MAX: usize = 10_000;
@@ -56,8 +56,8 @@ const RESERVED: [&str; 15] = [
 pub struct Factor {
     /// Its name, with its place.
     pub name: Text,
-    /// What it sets.
-    pub target: Target,
+    /// The key that it sets.
+    pub sets: Key,
     /// Its levels.
     pub levels: Levels,
 }
@@ -92,23 +92,28 @@ impl Factors {
     pub fn read(
         file: &Path,
         experiment: &Experiment,
-        overrides: &Overrides,
+        layers: &Layers<'_>,
         chance: Chance<'_>,
     ) -> Result<Self, InputError> {
         let mut all: Vec<Factor> = Vec::new();
         let mut sampled = Vec::new();
         for (name, form) in &experiment.factors.0 {
             check_name(file, name)?;
-            let target = Target::read(file, experiment, &form.set)?;
-            target.refuse_on_command_line(file, name, &form.set, overrides)?;
-            if let Some(earlier) = all.iter().find(|earlier| earlier.target.key == target.key) {
+            let sets = target::read(file, layers, &form.set)?;
+            let mut set = layers.overrides.changes.iter().map(|(key, _)| key);
+            if let Some(key) = set.find(|key| key.overlaps(&sets)) {
+                let message = format!("--set {}: the factor `{}` varies it", key.written, name.value);
+                let error = complain(file, &form.set, message);
+                return Err(error.with_hint("choose points with `--design DESIGN@factor=value,…`"));
+            }
+            if let Some(earlier) = all.iter().find(|earlier| earlier.sets.overlaps(&sets)) {
                 let message = format!(
                     "`{}` is set by the factor `{}` already",
                     form.set.value, earlier.name.value
                 );
                 return Err(complain(file, &form.set, message).with_hint("one factor sets one thing"));
             }
-            let levels = match levels::read(file, name, form, &target)? {
+            let levels = match levels::read(file, name, form, &sets)? {
                 levels::Read::Levels(levels) => levels,
                 levels::Read::Sampled(range) => {
                     sampled.push((all.len(), range));
@@ -117,7 +122,7 @@ impl Factors {
             };
             all.push(Factor {
                 name: name.clone(),
-                target,
+                sets,
                 levels: Levels {
                     texts: levels,
                     sampled: false,

@@ -3,14 +3,13 @@
 //! The first factor of the file varies slowest. Factors of a sample vary together, in the place of the first of them.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use indexmap::IndexMap;
 
+use super::target::is_of_istio;
 use super::{COMBINATIONS_MAX, Factors};
 use crate::scenario::error::InputError;
-use crate::scenario::layers::Layers;
-use crate::scenario::overrides::Overrides;
+use crate::scenario::layers::OfDesign;
 use crate::scenario::schema::Text;
 use crate::scenario::values::complain;
 
@@ -46,19 +45,19 @@ impl Factors {
     /// # Errors
     /// If the design names a factor that there is not, sets itself what a factor sets, has no Istio for a factor of Istio,
     /// or has too many points or none.
-    pub fn points(&self, layers: &Layers<'_>) -> Result<Points, InputError> {
-        let taken = self.taken(layers)?;
+    pub fn points(&self, of: &OfDesign<'_, '_>) -> Result<Points, InputError> {
+        let taken = self.taken(of)?;
         let axes = self.axes(&taken);
         let combinations = axes
             .iter()
             .try_fold(1_usize, |product, axis| product.checked_mul(axis.length));
-        let design = &layers.design.name;
+        let design = &of.design.name;
         let Some(combinations) = combinations.filter(|combinations| *combinations <= COMBINATIONS_MAX) else {
             let message = format!("design `{}` has too many combinations of factors", design.value);
             let hint = format!(
                 "at most {COMBINATIONS_MAX} before constraints; take fewer levels, or sample ranges by leaving `steps` out"
             );
-            return Err(complain(layers.file, design, message).with_hint(hint));
+            return Err(complain(of.file, design, message).with_hint(hint));
         };
         let applicable: Vec<usize> = (0..self.constraints.len())
             .filter(|index| self.constraints[*index].names().all(|factor| taken.contains(&factor)))
@@ -80,7 +79,7 @@ impl Factors {
             }
             let mut excluded = false;
             for &index in &applicable {
-                if !self.constraints[index].holds(layers.file, &self.all, &point)? {
+                if !self.constraints[index].holds(of.file, &self.all, &point)? {
                     excluded = true;
                     found.used[index] = true;
                 }
@@ -92,14 +91,14 @@ impl Factors {
         }
         if found.points.is_empty() {
             let message = format!("constraints exclude every point of design `{}`", design.value);
-            return Err(complain(layers.file, design, message).with_hint("a constraint says what has to hold"));
+            return Err(complain(of.file, design, message).with_hint("a constraint says what has to hold"));
         }
         Ok(found)
     }
 
     /// The factors that a design takes: those that it names, or all.
-    fn taken(&self, layers: &Layers<'_>) -> Result<Vec<usize>, InputError> {
-        let (file, design) = (layers.file, layers.design);
+    fn taken(&self, of: &OfDesign<'_, '_>) -> Result<Vec<usize>, InputError> {
+        let (file, design) = (of.file, of.design);
         let mut taken: Vec<usize> = match &design.factors {
             Some(names) => names
                 .iter()
@@ -117,14 +116,14 @@ impl Factors {
                 .map(|other| self.all[*other].name.value.as_str())
                 .collect();
             let hint = format!("write `factors: [{}]` in the design", others.join(", "));
-            if let Some(place) = factor.target.written_in(design) {
+            if let Some(place) = of.place_of(&factor.sets) {
                 let message = format!(
                     "design `{}` sets `{}`, which the factor `{}` varies",
-                    design.name.value, factor.target.key, factor.name.value
+                    design.name.value, factor.sets.written, factor.name.value
                 );
                 return Err(complain(file, &place, message).with_hint(format!("leave it out, or {hint}")));
             }
-            if factor.target.is_of_istio() && !layers.has_istio() {
+            if is_of_istio(&factor.sets) && !of.has_istio() {
                 let message = format!(
                     "design `{}` has no Istio for the factor `{}`",
                     design.name.value, factor.name.value
@@ -178,17 +177,5 @@ impl Factors {
     pub fn named(&self, point: &Point) -> IndexMap<String, String> {
         let named = |(factor, level): &(usize, Text)| (self.all[*factor].name.value.clone(), level.value.clone());
         point.levels.iter().map(named).collect()
-    }
-
-    /// The changes of the command line and, on top of them, those of a point.
-    ///
-    /// # Errors
-    /// If a level cannot be read as what the factor sets.
-    pub fn overrides(&self, file: &Path, point: &Point, base: &Overrides) -> Result<Overrides, InputError> {
-        let mut overrides = base.clone();
-        for (factor, level) in &point.levels {
-            overrides.put(file, &self.all[*factor].target.key, level)?;
-        }
-        Ok(overrides)
     }
 }

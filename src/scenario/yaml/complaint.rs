@@ -14,6 +14,8 @@ use super::tree::Node;
 pub(super) struct Complaint {
     pub what: What,
     pub at: Option<Position>,
+    /// What is there, for a value that is not part of the document.
+    pub found: String,
 }
 
 #[derive(Debug)]
@@ -42,7 +44,11 @@ impl Complaint {
     }
 
     fn of(what: What) -> Self {
-        Self { what, at: None }
+        Self {
+            what,
+            at: None,
+            found: String::new(),
+        }
     }
 }
 

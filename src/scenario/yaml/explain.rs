@@ -88,10 +88,11 @@ impl Source<'_> {
             true => Some(super::TEMPLATE_HINT.to_owned()),
             false => hint,
         };
-        InputError {
-            hint,
-            ..self.place(position).error(message)
-        }
+        let error = match position.is_of_file() {
+            true => self.place(position).error(message),
+            false => InputError::of_change(position, message),
+        };
+        InputError { hint, ..error }
     }
 
     /// Whether the line of an error is part of a template that is not rendered yet, or a line before it is nothing
@@ -107,7 +108,10 @@ impl Document<'_> {
     /// What a type says of the document.
     pub(super) fn explain(&self, complaint: Complaint, not_modelled: &dyn Fn(&str) -> Option<String>) -> InputError {
         let position = complaint.at.unwrap_or(self.root.referenced);
-        let quoted = self.source.quote(position);
+        let quoted = match position.is_of_file() {
+            true => self.source.quote(position),
+            false => short(&complaint.found),
+        };
         let unknown = matches!(complaint.what, What::UnknownKey(..));
         let (message, hint) = match complaint.what {
             What::UnknownKey(field, expected) => match not_modelled(&field) {

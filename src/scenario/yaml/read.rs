@@ -15,8 +15,7 @@ pub(super) const SPANNED: &str = "$place";
 
 /// What is constant while a document is read.
 #[derive(Clone, Copy)]
-pub(super) struct Rules<'t> {
-    pub text: &'t str,
+pub(super) struct Rules {
     pub strings: Strings,
     pub nulls: Nulls,
 }
@@ -25,7 +24,7 @@ pub(super) struct Rules<'t> {
 #[derive(Clone, Copy)]
 pub(super) struct Reading<'t> {
     pub node: &'t Node<'t>,
-    pub rules: Rules<'t>,
+    pub rules: Rules,
     /// Whether it is the key of a map, which is always a string.
     pub is_key: bool,
 }
@@ -43,6 +42,7 @@ impl<'t> Reading<'t> {
         Complaint {
             what,
             at: Some(self.node.referenced),
+            found: self.node.sketch(),
         }
     }
 
@@ -56,8 +56,7 @@ impl<'t> Reading<'t> {
     }
 
     fn scalar(self, expected: &'static str) -> Result<&'t str, Complaint> {
-        let scalar = self.node.scalar(self.rules.text);
-        scalar.ok_or_else(|| self.complaint(What::Shape(expected)))
+        self.node.scalar().ok_or_else(|| self.complaint(What::Shape(expected)))
     }
 
     fn string(self) -> Result<&'t str, Complaint> {
@@ -143,7 +142,7 @@ impl<'de> Deserializer<'de> for Reading<'de> {
     }
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Complaint> {
-        let value = match (&self.node.value, self.node.scalar(self.rules.text)) {
+        let value = match (&self.node.value, self.node.scalar()) {
             (Value::Plain(Plain::Bool(value), _), _) => *value,
             (_, Some("true")) => true,
             (_, Some("false")) => false,

@@ -9,9 +9,9 @@ use serde::{Deserialize, Deserializer};
 use serde_saphyr::Location;
 
 use super::read::SPANNED;
-use super::small;
+use super::{count, small};
 
-/// The position of a value in its document.
+/// The position of a value in its document, or in a change from the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Position {
     /// Line, counted from 1; 0 where nothing is known.
@@ -23,6 +23,19 @@ pub struct Position {
 impl Position {
     /// Of a value that is written in no file.
     pub const UNKNOWN: Self = Self { line: 0, column: 0 };
+
+    /// Of a value in the change from the command line of this number.
+    #[must_use]
+    pub fn of_change(number: usize) -> Self {
+        let column = count(number).saturating_add(1);
+        Self { line: 0, column }
+    }
+
+    /// Whether the value is written in a file.
+    #[must_use]
+    pub const fn is_of_file(self) -> bool {
+        self.line > 0
+    }
 }
 
 impl From<Location> for Position {

@@ -9,28 +9,35 @@ use std::fmt;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::Location;
 
-use super::Position;
+use super::{Position, small};
 
 /// A value with its two places: where it is used and, of an alias, where it is written.
-#[derive(Debug)]
-pub(super) struct Node<'a> {
-    pub referenced: Position,
-    pub defined: Position,
-    pub value: Value<'a>,
+#[derive(Debug, Clone)]
+pub struct Node<'a> {
+    pub(in crate::scenario) referenced: Position,
+    pub(super) defined: Position,
+    pub(in crate::scenario) value: Value<'a>,
 }
 
-#[derive(Debug)]
-pub(super) enum Value<'a> {
+#[derive(Debug, Clone)]
+pub enum Value<'a> {
     Null,
     Text(Cow<'a, str>),
-    /// A scalar that is read as something else than text, and the bytes of the document it is written in.
-    Plain(Plain, (usize, usize)),
+    /// A scalar that is read as something else than text, and how it is written.
+    Plain(Plain, Written<'a>),
     List(Vec<Node<'a>>),
     Map(Vec<(Node<'a>, Node<'a>)>),
 }
 
+/// How a scalar is written: its bytes in the document, or its text as soon as the document is at hand.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Plain {
+pub enum Written<'a> {
+    Bytes(u32, u32),
+    Text(&'a str),
+}
+
+#[derive(Debug, Clone, Copy)]
+pub enum Plain {
     Bool(bool),
     Unsigned(u64),
     Signed(i64),
@@ -38,38 +45,96 @@ pub(super) enum Plain {
 }
 
 impl<'a> Node<'a> {
+    /// A value at one place.
+    pub(in crate::scenario) const fn new(value: Value<'a>, at: Position) -> Self {
+        Self {
+            referenced: at,
+            defined: at,
+            value,
+        }
+    }
+
     /// A scalar as it is written; none for a list, a map and nothing.
-    pub fn scalar<'n>(&'n self, text: &'n str) -> Option<&'n str> {
+    pub(in crate::scenario) fn scalar(&self) -> Option<&str> {
         match &self.value {
             Value::Text(own) => Some(own),
-            Value::Plain(_, (start, end)) => text.get(*start..*end),
-            Value::Null | Value::List(_) | Value::Map(_) => None,
+            Value::Plain(_, Written::Text(text)) => Some(text),
+            Value::Plain(..) | Value::Null | Value::List(_) | Value::Map(_) => None,
+        }
+    }
+
+    /// The entries of a map; none of anything else.
+    pub(in crate::scenario) fn pairs(&self) -> &[(Self, Self)] {
+        match &self.value {
+            Value::Map(pairs) => pairs,
+            _ => &[],
         }
     }
 
     /// The value under a key of a map.
-    pub fn get(&self, text: &str, key: &str) -> Option<&Node<'a>> {
-        let Value::Map(pairs) = &self.value else { return None };
-        let found = pairs.iter().find(|(name, _)| name.scalar(text) == Some(key));
+    pub(in crate::scenario) fn get(&self, key: &str) -> Option<&Self> {
+        let found = self.pairs().iter().find(|(name, _)| name.scalar() == Some(key));
         found.map(|(_, value)| value)
     }
 
+    /// In a few characters, for a message.
+    pub(super) fn sketch(&self) -> String {
+        let inside = if let Value::List(_) = self.value {
+            "[…]"
+        } else {
+            "{…}"
+        };
+        self.scalar().unwrap_or(inside).to_owned()
+    }
+
+    /// Takes the texts of scalars from the document that the tree was read from.
+    pub(super) fn quote_from(&mut self, text: &'a str) {
+        match &mut self.value {
+            Value::Plain(_, written) => {
+                if let Written::Bytes(start, end) = *written {
+                    let bytes = usize::try_from(start).ok().zip(usize::try_from(end).ok());
+                    let quoted = bytes.and_then(|(start, end)| text.get(start..end));
+                    *written = Written::Text(quoted.unwrap_or_default());
+                }
+            }
+            Value::List(items) => items.iter_mut().for_each(|item| item.quote_from(text)),
+            Value::Map(pairs) => {
+                for (key, value) in pairs {
+                    key.quote_from(text);
+                    value.quote_from(text);
+                }
+            }
+            Value::Null | Value::Text(_) => {}
+        }
+    }
+
+    /// The same values at one place, apart from their document; scalars are texts as they were written.
+    pub(in crate::scenario) fn moved(&self, to: Position) -> Node<'static> {
+        let value = match &self.value {
+            Value::Null => Value::Null,
+            Value::Text(_) | Value::Plain(..) => Value::Text(Cow::Owned(self.scalar().unwrap_or_default().to_owned())),
+            Value::List(items) => Value::List(items.iter().map(|item| item.moved(to)).collect()),
+            Value::Map(pairs) => Value::Map(pairs.iter().map(|(k, v)| (k.moved(to), v.moved(to))).collect()),
+        };
+        Node::new(value, to)
+    }
+
     /// Lets a function look at every scalar, keys included, and at where lists and maps begin and end.
-    pub fn visit(&self, text: &str, look: &mut dyn FnMut(Visit<'_>)) {
+    pub(super) fn visit(&self, look: &mut dyn FnMut(Visit<'_>)) {
         match &self.value {
             Value::Null => look(Visit::Mark('~')),
             Value::Text(own) => look(Visit::Scalar(own)),
-            Value::Plain(..) => look(Visit::Scalar(self.scalar(text).unwrap_or_default())),
+            Value::Plain(..) => look(Visit::Scalar(self.scalar().unwrap_or_default())),
             Value::List(items) => {
                 look(Visit::Mark('['));
-                items.iter().for_each(|item| item.visit(text, look));
+                items.iter().for_each(|item| item.visit(look));
                 look(Visit::Mark(']'));
             }
             Value::Map(pairs) => {
                 look(Visit::Mark('{'));
                 for (key, value) in pairs {
-                    key.visit(text, look);
-                    value.visit(text, look);
+                    key.visit(look);
+                    value.visit(look);
                 }
                 look(Visit::Mark('}'));
             }
@@ -98,10 +163,12 @@ impl<'de> Deserialize<'de> for Node<'de> {
     }
 }
 
-fn bytes(location: Location) -> (usize, usize) {
-    let number = |n: Option<u64>| n.and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
-    let start = number(location.span().byte_offset());
-    (start, start + number(location.span().byte_len()))
+fn bytes<'a>(location: Location) -> Written<'a> {
+    let start = small(location.span().byte_offset().unwrap_or(0));
+    Written::Bytes(
+        start,
+        start.saturating_add(small(location.span().byte_len().unwrap_or(0))),
+    )
 }
 
 /// A value before its place is known.

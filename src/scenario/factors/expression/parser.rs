@@ -1,15 +1,18 @@
-//! Reading constraints: from characters to tokens to an expression, by recursive descent with a bounded depth.
+//! Reading constraints: from tokens to an expression, by recursive descent with a bounded depth.
 //!
 //! Precedence from weak to strong: `or`; `and`; `not`; one comparison; `+` and `-`; `*` and `/`; a sign. What an expression
 //! means is said by `expression`.
 
 use super::{Expression, Operator};
 use crate::scenario::factors::quantity::{Quantity, is_rate_unit, is_span_unit};
+use crate::scenario::tokens::{Token, Tokens};
 
 /// Deepest nesting.
 const DEPTH_MAX: u32 = 32;
 /// Longest constraint in bytes.
 const LENGTH_MAX: usize = 1000;
+/// All signs, of those that begin alike the longer one first.
+const SIGNS: [&str; 12] = ["<=", ">=", "==", "!=", "<", ">", "+", "-", "*", "/", "(", ")"];
 
 /// Why a text is no constraint.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,143 +33,59 @@ fn wrong<T>(message: impl Into<String>) -> Result<T, Wrong> {
     })
 }
 
-#[derive(Clone, Debug, PartialEq)]
-enum Token {
-    Number(Quantity, String),
-    Word(String),
-    Name(String),
-    Sign(Operator),
-    Not,
-    Open,
-    Close,
-}
-
-impl Token {
-    fn show(&self) -> String {
-        match self {
-            Self::Number(_, text) | Self::Name(text) => text.clone(),
-            Self::Word(text) => format!("\"{text}\""),
-            Self::Sign(operator) => operator.sign().to_owned(),
-            Self::Not => "not".to_owned(),
-            Self::Open => "(".to_owned(),
-            Self::Close => ")".to_owned(),
-        }
-    }
-}
-
 /// Reads an expression over these names.
-pub(super) fn parse(text: &str, names: &[&str]) -> Result<Expression, Wrong> {
+pub(super) fn parse<'n>(text: &'n str, names: &'n [&str]) -> Result<Expression, Wrong> {
     if text.len() > LENGTH_MAX {
         return wrong("it is too long");
     }
     let mut parser = Parser {
-        tokens: tokens(text)?,
-        next: 0,
+        tokens: Tokens::of(text, word, &SIGNS).or_else(wrong)?,
         depth: 0,
         names,
     };
     let expression = parser.either()?;
-    match parser.peek() {
+    match parser.tokens.take() {
         None => Ok(expression),
-        Some(token) => wrong(format!("`{}` is one too many", token.show())),
+        Some(token) => wrong(format!("`{token}` is one too many")),
     }
 }
 
-fn tokens(text: &str) -> Result<Vec<Token>, Wrong> {
-    let mut found = Vec::new();
-    let mut rest = text.trim_start();
-    while let Some(first) = rest.chars().next() {
-        let (token, length) = match first {
-            '0'..='9' => number(rest)?,
-            'a'..='z' | 'A'..='Z' => name(rest),
-            '"' | '\'' => match rest[1..].find(first) {
-                Some(end) => (Token::Word(rest[1..=end].to_owned()), end + 2),
-                None => return wrong("there is no closing quote"),
-            },
-            _ => sign(rest, first)?,
-        };
-        found.push(token);
-        rest = rest[length..].trim_start();
+/// The length of the name or the number with its unit at the front; `20/s` is a rate if the unit follows without a space.
+fn word(rest: &str) -> usize {
+    let is_number = rest.starts_with(|c: char| c.is_ascii_digit());
+    let part = |c: char| c.is_ascii_alphanumeric() || c == if is_number { '.' } else { '_' };
+    if !is_number && !rest.starts_with(|c: char| c.is_ascii_alphabetic()) {
+        return 0;
     }
-    Ok(found)
-}
-
-/// A number with its unit; `20/s` is a rate if the unit follows without a space.
-fn number(rest: &str) -> Result<(Token, usize), Wrong> {
-    let part = |c: char| c.is_ascii_alphanumeric() || c == '.';
-    let mut length = rest.find(|c| !part(c)).unwrap_or(rest.len());
-    if let Some(per) = rest[length..].strip_prefix('/') {
-        let letters = per.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(per.len());
-        let plain = rest[..length].bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
-        if plain && is_rate_unit(&rest[length..=length + letters]) {
-            length += 1 + letters;
-        }
-    }
-    let written = &rest[..length];
-    match Quantity::parse(written) {
-        Some(quantity) => Ok((Token::Number(quantity, written.to_owned()), length)),
-        None => wrong(format!("`{written}` is no number with a unit")),
-    }
-}
-
-fn name(rest: &str) -> (Token, usize) {
-    let part = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let length = rest.find(|c| !part(c)).unwrap_or(rest.len());
-    let token = match &rest[..length] {
-        "and" => Token::Sign(Operator::And),
-        "or" => Token::Sign(Operator::Or),
-        "not" => Token::Not,
-        name => Token::Name(name.to_owned()),
-    };
-    (token, length)
-}
-
-fn sign(rest: &str, first: char) -> Result<(Token, usize), Wrong> {
-    const TWO: [(&str, Operator); 4] = [
-        ("<=", Operator::LessOrEqual),
-        (">=", Operator::GreaterOrEqual),
-        ("==", Operator::Equal),
-        ("!=", Operator::NotEqual),
-    ];
-    if let Some((_, operator)) = TWO.iter().find(|(sign, _)| rest.starts_with(sign)) {
-        return Ok((Token::Sign(*operator), 2));
+    let is_plain = rest[..length].bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let per = rest[length..]
+        .strip_prefix('/')
+        .filter(|_| is_number && is_plain)
+        .unwrap_or_default();
+    let end = length + 1 + per.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(per.len());
+    if !per.is_empty() && is_rate_unit(&rest[length..end]) {
+        end
+    } else {
+        length
     }
-    let token = match first {
-        '<' => Token::Sign(Operator::Less),
-        '>' => Token::Sign(Operator::Greater),
-        '+' => Token::Sign(Operator::Plus),
-        '-' => Token::Sign(Operator::Minus),
-        '*' => Token::Sign(Operator::Times),
-        '/' => Token::Sign(Operator::Over),
-        '(' => Token::Open,
-        ')' => Token::Close,
-        other => return wrong(format!("`{other}` has no meaning")),
-    };
-    Ok((token, 1))
 }
 
 struct Parser<'n> {
-    tokens: Vec<Token>,
-    next: usize,
+    tokens: Tokens<'n>,
     depth: u32,
     names: &'n [&'n str],
 }
 
 impl Parser<'_> {
-    fn peek(&self) -> Option<&Token> {
-        self.tokens.get(self.next)
-    }
-
     /// Takes the next token if it is one of these operators.
     fn operator(&mut self, among: &[Operator]) -> Option<Operator> {
-        match self.peek() {
-            Some(Token::Sign(operator)) if among.contains(operator) => {
-                let operator = *operator;
-                self.next += 1;
-                Some(operator)
-            }
-            _ => None,
-        }
+        let (Token::Sign(text) | Token::Word(text)) = self.tokens.peek(0)? else {
+            return None;
+        };
+        let found = among.iter().copied().find(|operator| operator.sign() == text)?;
+        self.tokens.take();
+        Some(found)
     }
 
     /// Operators of one rank, from left to right.
@@ -202,8 +121,7 @@ impl Parser<'_> {
     }
 
     fn negation(&mut self) -> Result<Expression, Wrong> {
-        if self.peek() == Some(&Token::Not) {
-            self.next += 1;
+        if self.tokens.take_if(Token::Word("not")) {
             return Ok(Expression::Not(Box::new(self.deeper(Self::negation)?)));
         }
         self.comparison()
@@ -238,36 +156,35 @@ impl Parser<'_> {
     }
 
     fn operand(&mut self) -> Result<Expression, Wrong> {
-        let Some(token) = self.peek().cloned() else {
-            return wrong("it ends too early");
-        };
-        self.next += 1;
-        match token {
-            Token::Number(quantity, _) => Ok(Expression::Number(quantity)),
-            Token::Word(word) => Ok(Expression::Word(word)),
-            Token::Name(name) if name == "true" || name == "false" => Ok(Expression::Truth(name == "true")),
-            Token::Name(name) => match self.names.iter().position(|known| *known == name) {
-                Some(position) => Ok(Expression::Factor(position)),
-                None if is_span_unit(&name) => wrong(format!("the unit `{name}` stands alone")),
-                None => Err(Wrong {
-                    message: format!("unknown factor `{name}`"),
-                    hint: EXAMPLE,
-                    unknown_name: Some(name),
-                }),
-            },
-            Token::Sign(Operator::Minus) => Ok(Expression::Negative(Box::new(self.deeper(Self::operand)?))),
-            Token::Open => {
+        match self.tokens.take() {
+            None => wrong("it ends too early"),
+            Some(Token::Quoted(word)) => Ok(Expression::Word(word.to_owned())),
+            Some(Token::Sign("-")) => Ok(Expression::Negative(Box::new(self.deeper(Self::operand)?))),
+            Some(Token::Sign("(")) => {
                 let inner = self.deeper(Self::either)?;
-                match self.peek() {
-                    Some(Token::Close) => {
-                        self.next += 1;
-                        Ok(inner)
-                    }
-                    Some(token) => wrong(format!("`{}` is one too many", token.show())),
+                match self.tokens.take() {
+                    Some(Token::Sign(")")) => Ok(inner),
+                    Some(token) => wrong(format!("`{token}` is one too many")),
                     None => wrong("it ends too early: `)` is missing"),
                 }
             }
-            other => wrong(format!("`{}` stands where a value is expected", other.show())),
+            Some(Token::Word(truth @ ("true" | "false"))) => Ok(Expression::Truth(truth == "true")),
+            Some(token @ (Token::Word("and" | "or" | "not") | Token::Sign(_))) => {
+                wrong(format!("`{token}` stands where a value is expected"))
+            }
+            Some(Token::Word(number)) if number.starts_with(|c: char| c.is_ascii_digit()) => {
+                let quantity = Quantity::parse(number).map(Expression::Number);
+                quantity.map_or_else(|| wrong(format!("`{number}` is no number with a unit")), Ok)
+            }
+            Some(Token::Word(name)) => match self.names.iter().position(|known| *known == name) {
+                Some(position) => Ok(Expression::Factor(position)),
+                None if is_span_unit(name) => wrong(format!("the unit `{name}` stands alone")),
+                None => Err(Wrong {
+                    message: format!("unknown factor `{name}`"),
+                    hint: EXAMPLE,
+                    unknown_name: Some(name.to_owned()),
+                }),
+            },
         }
     }
 }
