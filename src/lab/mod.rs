@@ -7,7 +7,6 @@ pub mod catalogue;
 pub mod cell;
 pub mod common_numbers;
 pub mod compare;
-pub mod comparisons;
 pub mod design_table;
 pub mod designs;
 pub mod differences;
@@ -55,6 +54,7 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
+pub use compare::Comparison;
 pub use error::LabError;
 pub use expectations::{Expectation, Verdict};
 pub use experiment::{Options, Start, execute, execute_told};
@@ -63,5 +63,5 @@ pub use merge::{MergeError, merge};
 pub use plan::{Plan, PlannedDesign, PlannedParameter, RandomNumbers, Simulate};
 pub use result::{Finished, open_result, read_numbers, result_dir};
 pub use shard::Shard;
-pub use summary::{Comparison, DesignSummary, Measure, Summary};
+pub use summary::{DesignSummary, Measure, Summary};
 pub use warning::Warning;

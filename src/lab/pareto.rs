@@ -8,7 +8,7 @@
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::compare::{ACCESS, DesignDifference, REQUESTS, Side, difference_of};
+use super::compare::{ACCESS, Comparison, REQUESTS, Side, difference_of};
 use super::differences::{How, comparable};
 use super::measures::{Presence, definition_of};
 use super::summary::CONFIDENCE;
@@ -276,10 +276,9 @@ fn exactly(a: Option<f64>, b: Option<f64>) -> Shown {
     Shown::of_interval(difference, difference, 0.0)
 }
 
-fn shown(of: &DesignDifference, margin: f64) -> Shown {
-    let all = |share: &Option<crate::stats::Estimate>| share.as_ref().is_some_and(|share| share.estimate == Some(1.0));
+fn shown(of: &Comparison, margin: f64) -> Shown {
     // A difference of one sign that is the same in every pair has no interval; then the sign test speaks.
-    let same = of.lower.is_none() && of.upper.is_none() && (all(&of.a_smaller) || all(&of.a_larger));
+    let same = of.lower.is_none() && of.upper.is_none() && [of.a_smaller, of.a_larger].contains(&Some(1.0));
     if same && of.p_value.is_some_and(|p| p <= 1.0 - of.confidence) {
         return Shown::of_interval(of.difference, of.difference, margin);
     }

@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::comparisons::compare;
+use super::compare::{Comparison, compare_usual};
 use super::expectations::{Expectation, evaluate};
 use super::measures::{Context, Frame, MeasureSet, measure_sets};
 use super::numbers::DesignNumbers;
@@ -26,8 +26,11 @@ pub struct Summary {
     pub version: String,
     /// Estimates per design, in the order of the plan.
     pub designs: Vec<DesignSummary>,
-    /// Designs against the one named `control`.
+    /// Designs against the one named `control`, or all pairs without it; their intervals hold together.
     pub comparisons: Vec<Comparison>,
+    /// What could not be compared, and why.
+    #[serde(default)]
+    pub not_compared: Vec<String>,
     /// Whether what the experiment expects came true.
     pub expectations: Vec<Expectation>,
 }
@@ -130,35 +133,6 @@ impl Measure {
     }
 }
 
-/// A difference of two designs, `a` minus `b`, by equal replications.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct Comparison {
-    /// A design.
-    pub a: String,
-    /// The design that is subtracted.
-    pub b: String,
-    /// What is compared.
-    pub measure: String,
-    /// Point estimate of the difference.
-    pub difference: Option<f64>,
-    /// Lower bound.
-    pub lower: Option<f64>,
-    /// Upper bound.
-    pub upper: Option<f64>,
-    /// Nominal coverage.
-    pub confidence: f64,
-    /// Name of the method.
-    pub method: String,
-    /// Pairs of runs.
-    pub n: u64,
-    /// Correlation over replications that common random numbers reached; null if one of the designs does not vary.
-    #[serde(default)]
-    pub correlation: Option<f64>,
-    /// (σ_A² + σ_B²) / Var(A − B): how many times more runs independent designs would need for an equal interval.
-    #[serde(default)]
-    pub variance_reduction: Option<f64>,
-}
-
 /// Makes all estimates.
 #[must_use]
 pub fn summarize(plan: &Plan, numbers: &[DesignNumbers]) -> Summary {
@@ -188,10 +162,12 @@ pub fn summarize(plan: &Plan, numbers: &[DesignNumbers]) -> Summary {
     for (design, measures) in estimated {
         designs[design].measures.extend(measures);
     }
+    let (comparisons, not_compared) = compare_usual(plan, &frame, numbers);
     Summary {
         experiment: plan.experiment.clone(),
         version: plan.version.clone(),
-        comparisons: compare(plan, numbers),
+        comparisons,
+        not_compared,
         expectations: evaluate(plan, numbers, &designs),
         designs,
     }

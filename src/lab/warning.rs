@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::comparisons::CONTROL;
+use super::compare::CONTROL;
 use super::manifest::Manifest;
 use super::numbers::DesignNumbers;
 use super::plan::Plan;

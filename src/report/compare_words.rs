@@ -4,7 +4,7 @@
 //! how large a difference may still be. Where sentences stand belongs to `compare`.
 
 use super::short::{count, down, number, up};
-use crate::lab::compare::DesignDifference;
+use crate::lab::Comparison;
 
 /// How a measure is said: what `a` does, in which steps, and the words for more and for less.
 struct Phrase {
@@ -45,7 +45,7 @@ const PODS: [(&str, &str); 3] = [
 ];
 
 impl Phrase {
-    fn of(comparison: &DesignDifference) -> Self {
+    fn of(comparison: &Comparison) -> Self {
         let (a, b) = (&comparison.a, &comparison.b);
         let measure = comparison.measure.as_str();
         let share = comparison.unit == "1";
@@ -93,7 +93,7 @@ impl Phrase {
             );
             return new(format!("`{a}` makes"), words.0, words.1, format!("than `{b}`"));
         }
-        let unit = if share { "percentage points" } else { comparison.unit };
+        let unit = if share { "percentage points" } else { &comparison.unit };
         let (more, less) = (format!("{unit} larger"), format!("{unit} smaller"));
         new(
             format!("`{measure}` of `{a}` is"),
@@ -106,8 +106,8 @@ impl Phrase {
 
 /// The sentence.
 #[must_use]
-pub fn sentence(comparison: &DesignDifference) -> String {
-    let DesignDifference { a, b, n, .. } = comparison;
+pub fn sentence(comparison: &Comparison) -> String {
+    let Comparison { a, b, n, .. } = comparison;
     let phrase = Phrase::of(comparison);
     let Phrase {
         subject,
@@ -136,9 +136,7 @@ pub fn sentence(comparison: &DesignDifference) -> String {
         (Some(only), None) | (None, Some(only)) => format!("{subject} {only} {than}, with no bound on the other side."),
         (None, None) => return without_interval(comparison, &phrase),
     };
-    let same = [&comparison.a_smaller, &comparison.a_larger]
-        .into_iter()
-        .all(|share| share.as_ref().is_some_and(|share| share.estimate == Some(0.0)));
+    let same = [comparison.a_smaller, comparison.a_larger] == [Some(0.0); 2];
     if same && comparison.of_a == Some(0.0) && comparison.of_b == Some(0.0) {
         return format!("This happened in none of {pairs} replications of `{a}` and `{b}`: {limits}");
     }
@@ -154,16 +152,15 @@ pub fn sentence(comparison: &DesignDifference) -> String {
     format!("No difference is shown: {limits}")
 }
 
-fn without_interval(comparison: &DesignDifference, phrase: &Phrase) -> String {
-    let DesignDifference { a, b, n, .. } = comparison;
+fn without_interval(comparison: &Comparison, phrase: &Phrase) -> String {
+    let Comparison { a, b, n, .. } = comparison;
     let pairs = count(*n);
-    let all = |share: &Option<crate::stats::Estimate>| share.as_ref().is_some_and(|share| share.estimate == Some(1.0));
     match comparison.difference.map(|difference| difference * phrase.scale) {
         Some(0.0) => format!(
             "`{a}` and `{b}` had the same `{}` in all {pairs} replications, which gives no interval.",
             comparison.measure
         ),
-        Some(difference) if all(&comparison.a_larger) || all(&comparison.a_smaller) => {
+        Some(difference) if [comparison.a_larger, comparison.a_smaller].contains(&Some(1.0)) => {
             let words = if difference > 0.0 { &phrase.more } else { &phrase.less };
             let size = difference.abs();
             format!(
@@ -193,16 +190,13 @@ fn range(low: f64, high: Option<f64>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::Estimate;
 
-    fn comparison(measure: &str, unit: &'static str, lower: Option<f64>, upper: Option<f64>) -> DesignDifference {
-        let share = |estimate: f64| Some(Estimate::point_only(estimate, 1000, 0.95, ""));
-        DesignDifference {
+    fn comparison(measure: &str, unit: &str, lower: Option<f64>, upper: Option<f64>) -> Comparison {
+        Comparison {
             a: "cilium-istio".to_owned(),
             b: "cilium-only".to_owned(),
             measure: measure.to_owned(),
-            estimand: String::new(),
-            unit,
+            unit: unit.to_owned(),
             smaller_is_better: Some(true),
             of_a: Some(0.1),
             of_b: Some(0.3),
@@ -212,12 +206,9 @@ mod tests {
             confidence: 0.95,
             method: "a method".to_owned(),
             n: 1000,
-            p_value: None,
-            p_holm: None,
-            correlation: None,
-            variance_reduction: None,
-            a_smaller: share(0.3),
-            a_larger: share(0.0),
+            a_smaller: Some(0.3),
+            a_larger: Some(0.0),
+            ..Comparison::default()
         }
     }
 
@@ -246,7 +237,7 @@ mod tests {
     #[test]
     fn no_bound_is_said_where_nothing_varied() {
         let mut of = comparison("startup_latency_p50", "s", Some(0.0), Some(0.0));
-        (of.a_smaller, of.a_larger) = (of.a_larger.clone(), of.a_larger.clone());
+        of.a_smaller = of.a_larger;
         let told = sentence(&of);
         assert_eq!(
             told,
@@ -257,7 +248,7 @@ mod tests {
     #[test]
     fn what_never_happened_gets_a_bound() {
         let mut of = comparison("unauthorized_any", "1", Some(-0.003), Some(0.003));
-        of.a_smaller = of.a_larger.clone();
+        of.a_smaller = of.a_larger;
         assert!(sentence(&of).starts_with("`cilium-istio` and `cilium-only` were alike in all 1,000 replications:"));
         (of.of_a, of.of_b) = (Some(0.0), Some(0.0));
         assert_eq!(

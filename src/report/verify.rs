@@ -4,7 +4,7 @@
 
 use std::fmt::Write;
 
-use super::short::count;
+use super::short::{count, unique};
 use crate::kernel::SimTime;
 use crate::lab::verify::{
     Against, Difference, DrawSeen, EventDifference, EventSeen, Report, RunDifference, Ties, What,
@@ -306,12 +306,7 @@ fn other_ties(text: &mut String, ties: &Ties) {
         return;
     }
     let mut doubtful = 0;
-    let mut names: Vec<&str> = Vec::new();
-    for answer in &ties.answers {
-        if !names.contains(&answer.measure) {
-            names.push(answer.measure);
-        }
-    }
+    let names = unique(ties.answers.iter().map(|answer| answer.measure));
     let mut equal = Vec::new();
     for name in names {
         let answers = || ties.answers.iter().filter(|answer| answer.measure == name);
@@ -346,7 +341,7 @@ fn other_ties(text: &mut String, ties: &Ties) {
     if doubtful > 0 {
         line!(
             text,
-            "          Mean difference, other order minus this one, with its 95 % interval over paired runs; by chance \
+            "          Difference, other order minus this one, with its 95 % interval over paired runs; by chance \
              one of twenty\n          such intervals leaves out zero."
         );
     }

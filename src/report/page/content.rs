@@ -7,13 +7,12 @@ use serde_json::{Value, json};
 
 use super::runs::Outlier;
 use super::{Commands, charts, over_points, runs, verdict};
-use crate::lab::compare::{Asked, Compared, DesignDifference, STARTUP, compare_within};
-use crate::lab::comparisons::CONTROL;
+use crate::lab::compare::{STARTUP, pareto_of};
 use crate::lab::measures::Frame;
-use crate::lab::pareto::Standing;
+use crate::lab::pareto::{Pareto, Standing};
 use crate::lab::points::Points;
 use crate::lab::summary::CONFIDENCE;
-use crate::lab::{Expectation, Finished, Manifest, Summary};
+use crate::lab::{Comparison, Expectation, Finished, Manifest, RandomNumbers, Summary};
 use crate::report::compare_words::sentence;
 use crate::report::estimands::{Estimand, estimands};
 use crate::report::expectations::seen;
@@ -22,10 +21,9 @@ use crate::report::figures::StartupFigure;
 use crate::report::finding::Finding;
 use crate::report::parameters::{self, ParameterRow};
 use crate::report::run_facts::{Note, facts, notes};
-use crate::report::short::{NOTHING, Short, count};
+use crate::report::short::{NOTHING, Short, count, one_line, unique};
 use crate::report::table::present;
 use crate::report::{compare, reuse, slow_pods};
-use crate::scenario::point_name::base_of;
 
 /// Sentences of one kind in the verdict; the tables have them all.
 const SENTENCES_MAX: usize = 12;
@@ -145,18 +143,17 @@ struct OutlierRow {
 #[must_use]
 pub fn content(finished: &Finished, startup: Option<&StartupFigure>, commands: &Commands) -> Content {
     let (manifest, summary) = (&finished.manifest, &finished.summary);
-    let compared = compared(finished);
+    let compared = &summary.comparisons;
     let runs = runs::runs(finished);
     let curves = startup
         .filter(|figure| figure.series.len() == manifest.designs.len())
         .and_then(charts::curves);
     let quantile = compared
         .iter()
-        .flat_map(|compared| &compared.comparisons)
         .find(|comparison| comparison.measure.starts_with("startup_latency_p"))
         .map_or(STARTUP, |comparison| comparison.measure.as_str());
     let (access, ready) = alone(finished, quantile);
-    let mut between: Vec<&DesignDifference> = compared.iter().flat_map(|compared| &compared.comparisons).collect();
+    let mut between: Vec<&Comparison> = compared.iter().collect();
     if between.len() > SENTENCES_MAX {
         // What is clear comes first where not all are told.
         between.sort_by_key(|of| !of.excludes_zero());
@@ -202,16 +199,12 @@ pub fn content(finished: &Finished, startup: Option<&StartupFigure>, commands: &
         between: Sentences::of(between),
         heads,
         designs,
-        family: compared.as_ref().map_or_else(String::new, family),
-        differences: compared
-            .iter()
-            .flat_map(|compared| &compared.comparisons)
-            .map(difference)
-            .collect(),
-        left_out: compared
-            .as_ref()
-            .map_or_else(Vec::new, |compared| compared.left_out.clone()),
-        dominated: compared.as_ref().map_or_else(Vec::new, dominated),
+        family: compared
+            .first()
+            .map_or_else(String::new, |first| family(compared.len(), first, manifest)),
+        differences: compared.iter().map(difference).collect(),
+        left_out: summary.not_compared.clone(),
+        dominated: dominated(&pareto_of(finished)),
         findings: findings.into_iter().flatten().collect(),
         has_startup: !charts["startup"].is_null(),
         has_runs: !charts["runs"].is_null(),
@@ -243,7 +236,7 @@ pub fn content(finished: &Finished, startup: Option<&StartupFigure>, commands: &
             .collect(),
         result_digest: manifest.result_digest.clone().unwrap_or_else(|| "none".to_owned()),
         key_methods: key_methods(summary),
-        difference_methods: difference_methods(compared.as_ref()),
+        difference_methods: owned(unique(compared.iter().map(|of| of.method.as_str()))),
         charts,
     }
 }
@@ -305,51 +298,24 @@ fn key_methods(summary: &Summary) -> Vec<(String, String)> {
         .collect()
 }
 
-fn difference_methods(compared: Option<&Compared>) -> Vec<String> {
-    let all = compared.into_iter().flat_map(|compared| &compared.comparisons);
-    unique(all.map(|of| of.method.as_str()))
+fn owned(texts: Vec<&str>) -> Vec<String> {
+    texts.into_iter().map(str::to_owned).collect()
 }
 
-fn unique<'a>(all: impl Iterator<Item = &'a str>) -> Vec<String> {
-    let mut seen: Vec<String> = Vec::new();
-    for text in all {
-        if !seen.iter().any(|held| held == text) {
-            seen.push(text.to_owned());
-        }
-    }
-    seen
-}
-
-/// All comparisons with `control`, else of all pairs; nothing if there is only one design.
-fn compared(finished: &Finished) -> Option<Compared> {
-    let control = finished
-        .manifest
-        .designs
-        .iter()
-        .any(|design| base_of(&design.name) == CONTROL);
-    let asked = Asked {
-        baseline: control.then(|| CONTROL.to_owned()),
-        ..Asked::default()
-    };
-    compare_within(finished, &asked).ok()
-}
-
-fn family(compared: &Compared) -> String {
+fn family(number: usize, first: &Comparison, manifest: &Manifest) -> String {
     format!(
-        "{} differences, each with an interval of {} %, so that all hold together with {} %; differences are taken between equal \
-         replications, which {}.",
-        compared.family,
-        compare::number_of_nines(100.0 * compared.confidence_each),
-        compare::number_of_nines(100.0 * compared.confidence),
-        if compared.paired {
-            "meet the same misfortunes"
-        } else {
-            "share no random numbers"
+        "{number} differences, each with an interval of {} %, so that all hold together with {} %; differences are taken between \
+         equal replications, which {}.",
+        compare::number_of_nines(100.0 * first.confidence),
+        compare::number_of_nines(100.0 * CONFIDENCE),
+        match manifest.random_numbers {
+            RandomNumbers::Common => "share their random numbers",
+            RandomNumbers::Independent => "share no random numbers",
         }
     )
 }
 
-fn difference(of: &DesignDifference) -> DifferenceRow {
+fn difference(of: &Comparison) -> DifferenceRow {
     DifferenceRow {
         a: of.a.clone(),
         b: of.b.clone(),
@@ -364,8 +330,8 @@ fn difference(of: &DesignDifference) -> DifferenceRow {
     }
 }
 
-fn dominated(compared: &Compared) -> Vec<String> {
-    let standings = compared.pareto.iter().flat_map(|set| &set.designs);
+fn dominated(sets: &[Pareto]) -> Vec<String> {
+    let standings = sets.iter().flat_map(|set| &set.designs);
     let told = |standing: &Standing| {
         let by = crate::report::compare::dominated(standing)?;
         Some(format!("`{}` is {by}.", standing.design))
@@ -417,8 +383,4 @@ fn limits() -> Vec<String> {
     points
         .map(|point| one_line(point).replace("**", "").replace('*', ""))
         .collect()
-}
-
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -1,8 +1,9 @@
 //! Differences of designs by equal runs, as the summary has them.
 
 use super::{methods, subtitle};
-use crate::lab::Finished;
-use crate::lab::summary::{Comparison, Summary};
+use crate::lab::compare::excludes_zero;
+use crate::lab::{Comparison, Finished, Summary};
+use crate::report::compare::together;
 use crate::report::figures::Words;
 use crate::report::figures::forest::{ForestFigure, ForestGroup, ForestRow};
 use crate::report::figures::text::level;
@@ -18,7 +19,7 @@ pub(super) fn differences(result: &Finished) -> Option<ForestFigure> {
             None => groups.push(ForestGroup {
                 measure: comparison.measure.clone(),
                 label: label(&comparison.measure),
-                unit: unit(summary, &comparison.measure),
+                unit: comparison.unit.clone(),
                 rows: vec![row],
             }),
         }
@@ -27,7 +28,7 @@ pub(super) fn differences(result: &Finished) -> Option<ForestFigure> {
     groups.retain(|group| group.rows.iter().any(|row| row.difference.is_some()));
     let rows = || groups.iter().flat_map(|group| &group.rows);
     let estimated = rows().filter(|row| row.difference.is_some()).count();
-    let apart = rows().filter(|row| excludes_zero(row)).count();
+    let apart = rows().filter(|row| excludes_zero(row.lower, row.upper)).count();
     if estimated == 0 {
         return None;
     }
@@ -44,13 +45,13 @@ pub(super) fn differences(result: &Finished) -> Option<ForestFigure> {
         words: Words {
             title,
             subtitle: format!(
-                "differences of designs, run by run under equal misfortunes, with {} intervals\n{}",
+                "differences of designs, run by run with common random numbers, with {} intervals\n{}",
                 level(confidence),
                 subtitle(result)
             ),
             caption: format!(
-                "Filled squares: the interval excludes zero. Each interval holds for itself; they are not adjusted for their \
-                 number, {estimated}. Methods: {used}. n is the number of pairs of runs, {}.",
+                "Filled squares: the interval excludes zero. {} Methods: {used}. n is the number of pairs of runs, {}.",
+                together(summary.comparisons.len(), confidence),
                 pairs(&groups)
             ),
         },
@@ -69,10 +70,6 @@ fn row(comparison: &Comparison) -> ForestRow {
         method: comparison.method.clone(),
         pairs: comparison.n,
     }
-}
-
-fn excludes_zero(row: &ForestRow) -> bool {
-    row.lower.is_some_and(|lower| lower > 0.0) || row.upper.is_some_and(|upper| upper < 0.0)
 }
 
 /// The least and the largest number of pairs.

@@ -15,7 +15,7 @@ mod tests;
 
 use super::figures::{Interval, Plot};
 use crate::lab::Finished;
-use crate::lab::comparisons::CONTROL;
+use crate::lab::compare::CONTROL;
 use crate::stats::Estimate;
 
 pub use one_run::run_to_tell;
@@ -50,7 +50,7 @@ pub fn absent_because(name: &str) -> &'static str {
         "startup_phases" => "no measured pod became ready",
         "access_classes" => "no client on a remembered address asked for anything after the cut",
         "exposure_distribution" => "no run of any design was exposed",
-        "differences" => "no design was compared with one named `control`",
+        "differences" => "no two designs could be compared",
         "factor_curves" => "the experiment varies no factor",
         "factor_map" => "the experiment varies fewer than two factors",
         "certificate_requests" => "no run with certificate requests was replayed when the result was made",
