@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::common_numbers::differences_of;
 use super::differences::{How, MeasureDifference, comparable, difference, point};
 use super::manifest::Manifest;
-use super::measures::{Better, Context, Frame};
+use super::measures::{Better, Context, Frame, Known, ready_quantiles};
 use super::numbers::DesignNumbers;
 use super::pareto::{Pareto, pareto_sets};
 use super::plan::{Plan, PlannedDesign, RandomNumbers};
@@ -301,10 +301,9 @@ fn startup_of(sides: &[Side<'_>], asked: &Asked) -> String {
     if let Some(startup) = &asked.startup {
         return startup.clone();
     }
-    let reached = |measure: &&str| sides.iter().all(|side| point(measure, side.context).is_some());
-    let found = [STARTUP, "startup_latency_p90", "startup_latency_p50"]
-        .into_iter()
-        .find(reached);
+    let reached = |measure: &&&Known| sides.iter().all(|side| point(&measure.name, side.context).is_some());
+    let found = ready_quantiles();
+    let found = found.iter().rev().find(reached).map(|found| found.name.as_str());
     found.unwrap_or(STARTUP).to_owned()
 }
 

@@ -3,7 +3,6 @@
 //! Read `plan` first, then `experiment` (what happens in which order), `rows` (the row format) and `summary` (what is
 //! estimated). Knows no file that a user writes and no way to show a result; those are `scenario` and `report`.
 
-pub mod catalogue;
 pub mod cell;
 pub mod common_numbers;
 pub mod compare;
@@ -45,6 +44,7 @@ pub mod verify;
 mod wall_clock;
 pub mod warning;
 pub mod what_if;
+pub mod words;
 pub mod written;
 
 #[cfg(test)]

@@ -358,22 +358,6 @@ fn what_nobody_tried_has_no_share() {
 }
 
 #[test]
-fn every_measure_that_can_stop_a_study_is_one() {
-    let dir = tempfile::tempdir().unwrap();
-    let finished = run(dir.path(), &plan(60), &Fake::default(), 2, Start::New).unwrap();
-    for (name, unit) in crate::scenario::stopping::MEASURES {
-        let measure = finished.summary.designs.iter().find_map(|design| design.measure(name));
-        let measure = measure.unwrap_or_else(|| panic!("{name} is no measure"));
-        let written = match measure.unit.as_str() {
-            "1" => crate::scenario::stopping::Unit::Share,
-            "s" => crate::scenario::stopping::Unit::Time,
-            _ => crate::scenario::stopping::Unit::Number,
-        };
-        assert!(unit == written && measure.confidence.is_some(), "{name}: {measure:?}");
-    }
-}
-
-#[test]
 fn documented_columns_stand_in_the_files() {
     use parquet::file::reader::{FileReader, SerializedFileReader};
     let dir = tempfile::tempdir().unwrap();

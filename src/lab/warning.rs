@@ -5,8 +5,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::compare::CONTROL;
+use super::compare::{ACCESS, CONTROL};
 use super::manifest::Manifest;
+use super::measures::{Known, ready_quantiles};
 use super::numbers::DesignNumbers;
 use super::plan::Plan;
 use super::real_coverage;
@@ -181,12 +182,13 @@ fn stopped(stopping: &StoppingRecord) -> Option<Warning> {
     }
 }
 
-const QUANTILES: [&str; 3] = ["startup_latency_p50", "startup_latency_p90", "startup_latency_p99"];
-
 fn deleted_first(summary: &Summary) -> Option<Warning> {
     let never = |design: &DesignSummary| {
-        let case = |name: &'static str| Some((design.name.clone(), name, design.never_reached(name)?));
-        QUANTILES.into_iter().find_map(case)
+        let case = |of: &&'static Known| {
+            let name = of.name.as_str();
+            Some((design.name.clone(), name, design.never_reached(name)?))
+        };
+        ready_quantiles().iter().find_map(case)
     };
     let cases: Vec<_> = summary.designs.iter().filter_map(never).collect();
     (!cases.is_empty()).then_some(Warning::DeletedFirst { cases })
@@ -194,16 +196,14 @@ fn deleted_first(summary: &Summary) -> Option<Warning> {
 
 fn beyond_horizon(plan: &Plan, summary: &Summary) -> Option<Warning> {
     let not_reached = |design: &DesignSummary| {
-        let waiting = |name: &&str| {
+        let waiting = |of: &&Known| {
             let missing = design
-                .measure(name)
+                .measure(&of.name)
                 .is_some_and(|measure| measure.estimate.is_none() && measure.n > 0);
-            missing && design.never_reached(name).is_none()
+            missing && design.never_reached(&of.name).is_none()
         };
-        QUANTILES
-            .into_iter()
-            .find(waiting)
-            .map(|name| (design.name.clone(), name))
+        let found = ready_quantiles().into_iter().find(waiting);
+        found.map(|of| (design.name.clone(), of.name.as_str()))
     };
     let cases: Vec<_> = summary.designs.iter().filter_map(not_reached).collect();
     (!cases.is_empty()).then_some(Warning::BeyondHorizon {
@@ -238,9 +238,7 @@ fn is_control(name: &str) -> bool {
 
 fn zero_events(summary: &Summary) -> Option<Warning> {
     let bound = |design: &DesignSummary| {
-        let measure = design
-            .measure("unauthorized_any")
-            .filter(|measure| measure.estimate == Some(0.0))?;
+        let measure = design.measure(ACCESS).filter(|measure| measure.estimate == Some(0.0))?;
         Some((design.name.clone(), measure.n, measure.upper?)).filter(|_| !is_control(&design.name))
     };
     let found: Vec<_> = summary.designs.iter().filter_map(bound).collect();

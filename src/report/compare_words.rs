@@ -5,6 +5,7 @@
 
 use super::short::{count, down, number, up};
 use crate::lab::Comparison;
+use crate::lab::measures::{Said, part_of_pods, words};
 
 /// How a measure is said: what `a` does, in which steps, and the words for more and for less.
 struct Phrase {
@@ -20,87 +21,56 @@ struct Phrase {
     scale: f64,
 }
 
-/// Measures that say how often something happens, and what.
-const OFTEN: [(&str, &str); 7] = [
-    ("unauthorized_any", "lets the wrong client in"),
-    ("network_bypassed_any", "lets the wrong client past the network"),
-    ("mesh_bypassed_any", "lets the wrong client past the mesh"),
-    ("wrongly_denied_any", "refuses a client that its policies admit"),
-    (
-        "demonstrated_any",
-        "lets a probe from a reused address reach a live server",
-    ),
-    (
-        "reused_probe_admitted",
-        "admits the wrong client at the network, where its address is reused,",
-    ),
-    ("endpoint_withdrawn_first", "loses the probed endpoint first"),
-];
-
-/// Measures of shares of pods, and what is done to them.
-const PODS: [(&str, &str); 3] = [
-    ("delayed_share", "delays"),
-    ("never_ready_share", "still leaves waiting at the horizon"),
-    ("deleted_before_ready_share", "deletes before they are ready"),
-];
-
 impl Phrase {
     fn of(comparison: &Comparison) -> Self {
-        let (a, b) = (&comparison.a, &comparison.b);
-        let measure = comparison.measure.as_str();
-        let share = comparison.unit == "1";
-        let scale = if share { 100.0 } else { 1.0 };
-        let new = |subject: String, more: &str, less: &str, than: String| Self {
-            subject,
-            more: more.to_owned(),
-            less: less.to_owned(),
-            than,
-            scale,
+        let Comparison {
+            a, b, measure, unit, ..
+        } = comparison;
+        let share = unit == "1";
+        let unit = if share { "percentage points" } else { unit };
+        let other = format!("than `{b}`");
+        let (subject, more, less, than) = match words(measure).said {
+            Said::Often(does) => (
+                format!("`{a}` {does}"),
+                "percentage points more often".to_owned(),
+                "percentage points less often".to_owned(),
+                other,
+            ),
+            Said::Pods(does) => (
+                format!("`{a}` {does}"),
+                "percentage points more of its pods".to_owned(),
+                "percentage points fewer of its pods".to_owned(),
+                other,
+            ),
+            Said::Makes(what) => (
+                format!("`{a}` makes"),
+                format!("more {what}"),
+                format!("fewer {what}"),
+                other,
+            ),
+            Said::When { state, .. } => (
+                format!(
+                    "{} of the pods of `{a}` are {state}",
+                    part_of_pods(measure).unwrap_or_default()
+                ),
+                "s later".to_owned(),
+                "s earlier".to_owned(),
+                format!("than those of `{b}`"),
+            ),
+            Said::Plain => (
+                format!("`{measure}` of `{a}` is"),
+                format!("{unit} larger"),
+                format!("{unit} smaller"),
+                format!("than that of `{b}`"),
+            ),
         };
-        let known =
-            |list: &[(&str, &'static str)]| list.iter().find(|(name, _)| *name == measure).map(|(_, does)| *does);
-        let often = known(&OFTEN).or_else(|| {
-            let computed = measure.starts_with("unauthorized_any_at_");
-            computed.then_some("would let the wrong client in, by its exposure,")
-        });
-        if let Some(does) = often {
-            let words = ("percentage points more often", "percentage points less often");
-            return new(format!("`{a}` {does}"), words.0, words.1, format!("than `{b}`"));
+        Self {
+            subject,
+            more,
+            less,
+            than,
+            scale: if share { 100.0 } else { 1.0 },
         }
-        if let Some(does) = known(&PODS) {
-            let words = (
-                "percentage points more of its pods",
-                "percentage points fewer of its pods",
-            );
-            return new(format!("`{a}` {does}"), words.0, words.1, format!("than `{b}`"));
-        }
-        let states = [("startup_latency_p", "Ready"), ("running_latency_p", "Running")];
-        let quantile = states
-            .iter()
-            .find_map(|(begin, state)| Some((measure.strip_prefix(begin)?, state)));
-        if let Some((percent, state)) = quantile {
-            let part = match percent {
-                "50" => "Half".to_owned(),
-                percent => format!("{percent} %"),
-            };
-            let subject = format!("{part} of the pods of `{a}` are {state}");
-            return new(subject, "s later", "s earlier", format!("than those of `{b}`"));
-        }
-        if measure == "certificate_requests" {
-            let words = (
-                "more certificate requests per run",
-                "fewer certificate requests per run",
-            );
-            return new(format!("`{a}` makes"), words.0, words.1, format!("than `{b}`"));
-        }
-        let unit = if share { "percentage points" } else { &comparison.unit };
-        let (more, less) = (format!("{unit} larger"), format!("{unit} smaller"));
-        new(
-            format!("`{measure}` of `{a}` is"),
-            &more,
-            &less,
-            format!("than that of `{b}`"),
-        )
     }
 }
 

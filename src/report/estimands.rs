@@ -3,6 +3,7 @@
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
+use super::text::unique;
 use crate::lab::{DesignSummary, Measure, Summary};
 
 /// What a measure estimates.
@@ -22,16 +23,10 @@ pub struct Estimand {
 #[must_use]
 pub fn estimands(summary: &Summary) -> Vec<Estimand> {
     let of = |(name, measure): (&str, &Measure)| {
-        let mut methods: Vec<&str> = Vec::new();
-        for method in summary
+        let methods = summary
             .designs
             .iter()
-            .filter_map(|design| Some(design.measure(name)?.method.as_str()))
-        {
-            if !methods.contains(&method) {
-                methods.push(method);
-            }
-        }
+            .filter_map(|design| Some(design.measure(name)?.method.as_str()));
         Estimand {
             name: name.to_owned(),
             unit: match measure.unit.as_str() {
@@ -39,7 +34,7 @@ pub fn estimands(summary: &Summary) -> Vec<Estimand> {
                 unit => unit.to_owned(),
             },
             estimand: measure.estimand.clone(),
-            methods: methods.join("; "),
+            methods: unique(methods).join("; "),
         }
     };
     measures(summary).into_iter().map(of).collect()

@@ -1,7 +1,7 @@
 //! What people see of a result. Pure functions of the manifest and the estimates; nothing here runs or estimates.
 //!
 //! `table` is the terminal, `summary_md` the page, `slow_pods` and `reuse` are findings of many measures, `short` is how numbers
-//! are written; `compare` tells comparisons, `expectations` what came true; `explain` tells one run, `timeline_of_run` draws it; `verify` says whether runs repeat;
+//! are written, `text` lists and words; `compare` tells comparisons, `expectations` what came true; `explain` tells one run, `timeline_of_run` draws it; `verify` says whether runs repeat;
 //! `page` puts all of it into one file.
 
 pub mod compare;
@@ -22,6 +22,7 @@ pub mod short;
 pub mod slow_pods;
 pub mod summary_md;
 pub mod table;
+pub mod text;
 pub mod timeline_of_run;
 pub mod trace;
 pub mod verify;

@@ -16,7 +16,7 @@ const RELATIVE: f64 = 0.05;
 /// Runs of each design for the key measures: a row per design, heads first; nothing without measures.
 #[must_use]
 pub fn rows(summary: &Summary) -> Vec<Vec<String>> {
-    let keys: Vec<_> = present(summary).collect();
+    let keys = present(summary);
     let head = |measure: &str| {
         let share = summary
             .designs

@@ -176,23 +176,6 @@ pub fn count(value: u64) -> String {
     text
 }
 
-/// Each text once, in the order in which they first appear.
-pub fn unique<'a>(all: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
-    let mut seen = Vec::new();
-    for text in all {
-        if !seen.contains(&text) {
-            seen.push(text);
-        }
-    }
-    seen
-}
-
-/// A text in one line, with single blanks.
-#[must_use]
-pub fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,8 +8,9 @@ use super::estimands::{self, Estimand};
 use super::finding::Finding;
 use super::page::templates::markdown_prose as prose;
 use super::run_facts::{facts, notes};
-use super::short::{NOTHING, Short, count, one_line};
+use super::short::{NOTHING, Short, count};
 use super::table::present;
+use super::text::one_line;
 use super::{compare, expectations, parameters, reuse, sample_size, slow_pods};
 use crate::lab::printable::legible;
 use crate::lab::{DesignSummary, Manifest, RandomNumbers, Summary};
@@ -54,7 +55,7 @@ pub fn render(manifest: &Manifest, summary: &Summary) -> String {
 }
 
 fn result(manifest: &Manifest, summary: &Summary) -> String {
-    let keys: Vec<_> = present(summary).collect();
+    let keys = present(summary);
     let mut rows = vec![vec!["design".to_owned(), "what it is".to_owned()]];
     rows[0].extend(keys.iter().map(|key| key.head.replace('\n', " ")));
     for (design, planned) in summary.designs.iter().zip(&manifest.designs) {

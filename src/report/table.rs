@@ -7,7 +7,9 @@ use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Tab
 
 use super::short::{Short, count};
 use super::{expectations, slow_pods};
-use crate::lab::{DesignSummary, Manifest, Summary};
+use crate::lab::compare::ACCESS;
+use crate::lab::measures::{Known, columns};
+use crate::lab::{Manifest, Measure, Summary};
 
 /// Widest line where there is no window.
 pub const WIDTH: usize = 120;
@@ -30,6 +32,9 @@ impl Default for Look {
     }
 }
 
+/// Where the last key measure, who was kept out, stands if that occurs: beside who got in, so that it gives way to no other.
+const BESIDE: usize = 2;
+
 /// A column of the table.
 pub struct KeyMeasure {
     /// The measure.
@@ -38,63 +43,25 @@ pub struct KeyMeasure {
     pub head: &'static str,
 }
 
-/// What an architect wants to see first, in this order; the later ones give way if there is no room.
-pub const KEY_MEASURES: [KeyMeasure; 8] = [
-    KeyMeasure {
-        measure: "unauthorized_any",
-        head: "unauthorized\n(runs)",
-    },
-    KeyMeasure {
-        measure: "network_bypassed_any",
-        head: "network bypassed\n(runs)",
-    },
-    KeyMeasure {
-        measure: "reused_probe_admitted",
-        head: "admitted if\nIP reused",
-    },
-    KeyMeasure {
-        measure: "startup_latency_p50",
-        head: "ready: half\nof the pods",
-    },
-    KeyMeasure {
-        measure: "startup_latency_p99",
-        head: "ready: 99 %\nof the pods",
-    },
-    KeyMeasure {
-        measure: "delayed_share",
-        head: "delayed\n(pods)",
-    },
-    KeyMeasure {
-        measure: "never_ready_share",
-        head: "never ready\n(pods)",
-    },
-    KeyMeasure {
-        measure: "wrongly_denied_any",
-        head: "wrongly denied\n(runs)",
-    },
-];
-
-/// Where the last key measure, who was kept out, stands if that occurs: beside who got in, so that it gives way to no other.
-const BESIDE: usize = 2;
-
-/// The key measures that have a number in some design.
-pub fn present(summary: &Summary) -> impl Iterator<Item = &'static KeyMeasure> + '_ {
-    let mut keys: Vec<&KeyMeasure> = KEY_MEASURES.iter().collect();
-    let occurs = |key: &&KeyMeasure| {
-        let mut measures = summary.designs.iter().filter_map(|design| design.measure(key.measure));
-        measures.any(|measure| measure.estimate.is_some_and(|estimate| estimate > 0.0))
+/// What an architect wants to see first and has a number in some design; the later ones give way if there is no room.
+#[must_use]
+pub fn present(summary: &Summary) -> Vec<KeyMeasure> {
+    let of = |known: &'static Known| {
+        let (_, head) = known.words.head?;
+        let measure = known.name.as_str();
+        Some(KeyMeasure { measure, head })
     };
-    if let Some(kept_out) = keys.pop_if(|key| occurs(key)) {
+    let mut keys: Vec<KeyMeasure> = columns().into_iter().filter_map(of).collect();
+    let any = |key: &KeyMeasure, holds: fn(&Measure) -> bool| {
+        let mut measures = summary.designs.iter().filter_map(|design| design.measure(key.measure));
+        measures.any(holds)
+    };
+    let occurs = |key: &mut KeyMeasure| any(key, |measure| measure.estimate.is_some_and(|estimate| estimate > 0.0));
+    if let Some(kept_out) = keys.pop_if(occurs) {
         keys.insert(BESIDE, kept_out);
     }
-    keys.into_iter().filter(|key| {
-        let has_number = |design: &DesignSummary| {
-            design
-                .measure(key.measure)
-                .is_some_and(|measure| measure.estimate.is_some() || measure.lower.is_some())
-        };
-        summary.designs.iter().any(has_number)
-    })
+    keys.retain(|key| any(key, |measure| measure.estimate.is_some() || measure.lower.is_some()));
+    keys
 }
 
 /// The result where there is no window: what was run, the table, how to read it, warnings.
@@ -154,7 +121,7 @@ pub fn render_for(manifest: &Manifest, summary: &Summary, look: Look) -> String 
 /// than [`WIDTH`] the last columns go into a further table below; what does not fit into [`WIDTH`] either is left out.
 #[must_use]
 pub fn table(summary: &Summary, look: Look) -> String {
-    let mut keys: Vec<&KeyMeasure> = present(summary).collect();
+    let mut keys = present(summary);
     while keys.len() > 1 && fitting(summary, &keys, look.width.max(WIDTH)).is_none() {
         keys.pop();
     }
@@ -176,7 +143,7 @@ pub fn table(summary: &Summary, look: Look) -> String {
 }
 
 /// What has to stand between estimates and intervals for the columns to fit into a width; nothing if nothing does.
-fn fitting(summary: &Summary, keys: &[&KeyMeasure], width: usize) -> Option<&'static str> {
+fn fitting(summary: &Summary, keys: &[KeyMeasure], width: usize) -> Option<&'static str> {
     let look = Look { width, colour: false };
     [" ", "\n"].into_iter().find(|separator| {
         let drawn = draw(summary, keys, Some(*separator), look);
@@ -185,7 +152,7 @@ fn fitting(summary: &Summary, keys: &[&KeyMeasure], width: usize) -> Option<&'st
 }
 
 /// Draws the columns; without a separator they do not fit, and cells are broken until they do.
-fn draw(summary: &Summary, keys: &[&KeyMeasure], separator: Option<&str>, look: Look) -> String {
+fn draw(summary: &Summary, keys: &[KeyMeasure], separator: Option<&str>, look: Look) -> String {
     let mut table = Table::new();
     table.load_style(presets::UTF8_HORIZONTAL_ONLY);
     match separator {
@@ -210,7 +177,7 @@ fn draw(summary: &Summary, keys: &[&KeyMeasure], separator: Option<&str>, look: 
         row.extend(keys.iter().map(|key| {
             let cell = Cell::new(Short::of_design(design, key.measure).joined(separator.unwrap_or("\n")));
             let lower = design.measure(key.measure).and_then(|measure| measure.lower);
-            let breach = key.measure == "unauthorized_any" && lower.is_some_and(|lower| lower > 0.0);
+            let breach = key.measure == ACCESS && lower.is_some_and(|lower| lower > 0.0);
             if breach { cell.fg(Color::Red) } else { cell }
         }));
         table.add_row(row);

@@ -40,7 +40,7 @@ fn tables_are_as_wide_as_the_window() {
             text.lines().all(|line| line.chars().count() <= width),
             "{width}:\n{text}"
         );
-        for key in table::present(&finished.summary).take(3) {
+        for key in table::present(&finished.summary).iter().take(3) {
             let head = key.head.split_whitespace().next().unwrap_or_default();
             assert!(text.contains(head), "{head} is lost at {width}:\n{text}");
         }

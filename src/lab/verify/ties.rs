@@ -13,7 +13,7 @@ use crate::kernel::SimTime;
 use crate::lab::compare::excludes_zero;
 use crate::lab::designs::Simulator;
 use crate::lab::differences::{How, difference, per_run};
-use crate::lab::measures::{Context, Frame};
+use crate::lab::measures::{Context, Frame, Known, columns, panels};
 use crate::lab::numbers::DesignNumbers;
 use crate::lab::plan::{Plan, PlannedDesign, Simulate, horizon_of};
 use crate::lab::runner::guarded;
@@ -71,21 +71,6 @@ impl TieAnswer {
     }
 }
 
-/// The measures that are compared.
-const MEASURES: [&str; 11] = [
-    "unauthorized_any",
-    "network_bypassed_any",
-    "mesh_bypassed_any",
-    "demonstrated_any",
-    "unauthorized_exposure_service",
-    "unauthorized_exposure_pod_ip",
-    "startup_latency_p50",
-    "never_ready_share",
-    "delayed_share",
-    "certificate_requests",
-    "stale_entries",
-];
-
 /// Makes every run with the other order and compares.
 pub(super) fn compare(
     plan: &Plan,
@@ -99,6 +84,9 @@ pub(super) fn compare(
     let horizon = SimTime::ZERO + plan.horizon();
     let threshold = horizon_of(plan.delayed_threshold_s);
     let frame = Frame::of_plan(plan);
+    // What a table or a figure shows first.
+    let mut measures = columns();
+    measures.extend(panels().into_iter().filter(|known| known.words.head.is_none()));
     let mut ties = Ties {
         other,
         runs: 0,
@@ -126,9 +114,9 @@ pub(super) fn compare(
                 ties.reordered += u64::from(sound && reordered);
             }
         }
-        let answer = |measure: &&'static str| answer(measure, &frame, &plan.designs[design], &numbers, usual);
+        let answer = |of: &&'static Known| answer(&of.name, &frame, &plan.designs[design], &numbers, usual);
         ties.answers
-            .extend(MEASURES.par_iter().filter_map(answer).collect::<Vec<_>>());
+            .extend(measures.par_iter().filter_map(answer).collect::<Vec<_>>());
     }
     ties
 }

@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 
 use super::chain::{Chain, LinkKind, Subject, critical_leg, what_happened};
 use super::page::{at, span};
-use super::people::{class_name, class_words};
 use super::{Cause, Told};
 use crate::cluster::story::dossier::{Dossier, PodStory, RequestStory, SynFate, Viewer};
 use crate::kernel::SimTime;
+use crate::lab::cell::Word;
 
 /// A line of the diagram with its place in time; of one moment, in the order of cause and effect.
 struct Line {
@@ -75,7 +75,7 @@ fn of_cause(diagram: &mut Diagram, dossier: &Dossier, chain: &Chain) {
         }
         Subject::Exposure { window } => {
             belief(diagram, chain, dossier);
-            let text = format!("would let {} in: {}", window.client, class_name(window.class));
+            let text = format!("would let {} in: {}", window.client, window.class.word());
             let network = format!("network of {}", window.node);
             diagram.note(window.start, 5, &[&network], &text);
         }
@@ -176,7 +176,7 @@ fn sent(diagram: &mut Diagram, request: &RequestStory) {
             &record.cause.replace('_', " "),
         );
     }
-    let class = format!("{}: {}", class_name(record.class), class_words(record.class));
+    let class = format!("{}: {}", record.class.word(), record.class.words().meaning);
     diagram.note(end, 9, &[&record.client], &class);
 }
 

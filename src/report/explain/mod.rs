@@ -27,9 +27,10 @@ use crate::cluster::spec::{Encryption, Routing};
 use crate::cluster::story::dossier::{Dossier, PodStory, RequestStory, Setting};
 use crate::lab::plan::quoted;
 use crate::lab::what_if::{Change, Happened, RepairBound, WhatIf};
+use crate::report::text::many;
 use chain::{Chain, Focus, Subject, chains};
 pub(in crate::report) use course::command_words;
-use page::{Page, many};
+use page::Page;
 use serde::Serialize;
 
 /// A run to be told.

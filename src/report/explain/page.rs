@@ -98,25 +98,6 @@ pub fn span(span: SimDuration) -> String {
     }
 }
 
-/// `1 pod`, `2 pods`.
-#[must_use]
-pub fn many(number: usize, word: &str) -> String {
-    format!("{number} {word}{}", if number == 1 { "" } else { "s" })
-}
-
-/// `a`, `a and b`, `a, b and c`.
-#[must_use]
-pub fn list<S: AsRef<str>>(parts: &[S]) -> String {
-    match parts {
-        [] => String::new(),
-        [only] => only.as_ref().to_owned(),
-        [first @ .., last] => {
-            let first: Vec<&str> = first.iter().map(AsRef::as_ref).collect();
-            format!("{} and {}", first.join(", "), last.as_ref())
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -131,9 +112,8 @@ mod tests {
     }
 
     #[test]
-    fn spans_and_lists_are_written_for_people() {
+    fn spans_are_written_for_people() {
         let written = [31, 5_310, 242_000].map(|ms| span(SimDuration::from_millis(ms)));
         assert_eq!(written, ["31 ms", "5.31 s", "4 min 02 s"]);
-        assert_eq!(list(&["a", "b", "c"]), "a, b and c");
     }
 }

@@ -1,9 +1,10 @@
 //! Slow pods: one line each, then one paragraph per mechanism with a pod as its example, connection by connection.
 
+use crate::report::text::{list, many};
 use std::collections::BTreeMap;
 
-use super::page::{Page, at, list, many, span};
-use super::slow_words::{asked_words, cause_name, mechanism, phases, syns_of, wait_words};
+use super::page::{Page, at, span};
+use super::slow_words::{asked_words, mechanism, phases, syns_of, wait_words};
 use crate::cluster::istio::sidecar::Answer;
 use crate::cluster::records::{DelayCause, ExitCause};
 use crate::cluster::story::dossier::{ConnectionStory, Dossier, LegName, LegStory, PodStory};
@@ -118,14 +119,14 @@ fn costliest(delays: &[(DelayCause, SimDuration)]) -> String {
     } else {
         format!(" (+ {})", span(rest))
     };
-    format!("{} {}{others}", cause_name(*cause), span(*most))
+    format!("{} {}{others}", cause.words().name, span(*most))
 }
 
 pub(super) fn losses(delays: &[(DelayCause, SimDuration)]) -> String {
     let parts: Vec<String> = delays
         .iter()
         .filter(|(_, lost)| lost.as_secs_f64() >= 0.1)
-        .map(|(cause, lost)| format!("{} {}", cause_name(*cause), span(*lost)))
+        .map(|(cause, lost)| format!("{} {}", cause.words().name, span(*lost)))
         .collect();
     if parts.is_empty() {
         "–".to_owned()

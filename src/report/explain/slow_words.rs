@@ -1,26 +1,14 @@
 //! Words of the section on slow pods: mechanisms, phases, what happened on a connection.
 
 use super::course::fate_words;
-use super::page::{at, list, many, span};
+use super::page::{at, span};
 use super::request::correction_words;
 use crate::cluster::istio::sidecar::Answer;
 use crate::cluster::records::{DelayCause, PHASES_TOLD, PodRecord};
 use crate::cluster::story::dossier::{Asked, ConnectionStory, Correction, Dossier, PodStory, SynFate};
 use crate::cluster::story::{ReviewFailure, Wait};
 use crate::kernel::{SimDuration, SimTime};
-
-/// A cause in a table.
-pub(super) const fn cause_name(cause: DelayCause) -> &'static str {
-    match cause {
-        DelayCause::TokenReview => "TokenReview",
-        DelayCause::BlackHole => "black hole",
-        DelayCause::Connection => "connection",
-        DelayCause::Webhook => "webhook",
-        DelayCause::EndpointLimiter => "endpoint limiter",
-        DelayCause::IstiodLimiter => "Istiod's limits",
-        DelayCause::KubeletApi => "kubelet's API limit",
-    }
-}
+use crate::report::text::{list, many};
 
 /// One paragraph about a mechanism and the pods that it delayed, or about those that none explains, by their longest phase.
 pub(super) fn mechanism(

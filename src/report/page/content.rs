@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::runs::Outlier;
 use super::{Commands, charts, over_points, runs, verdict};
 use crate::lab::compare::{STARTUP, pareto_of};
-use crate::lab::measures::Frame;
+use crate::lab::measures::{Frame, ready_quantiles};
 use crate::lab::pareto::{Pareto, Standing};
 use crate::lab::points::Points;
 use crate::lab::summary::CONFIDENCE;
@@ -21,8 +21,9 @@ use crate::report::figures::StartupFigure;
 use crate::report::finding::Finding;
 use crate::report::parameters::{self, ParameterRow};
 use crate::report::run_facts::{Note, facts, notes};
-use crate::report::short::{NOTHING, Short, count, one_line, unique};
+use crate::report::short::{NOTHING, Short, count};
 use crate::report::table::present;
+use crate::report::text::{one_line, unique};
 use crate::report::{compare, reuse, slow_pods};
 
 /// Sentences of one kind in the verdict; the tables have them all.
@@ -150,7 +151,7 @@ pub fn content(finished: &Finished, startup: Option<&StartupFigure>, commands: &
         .and_then(charts::curves);
     let quantile = compared
         .iter()
-        .find(|comparison| comparison.measure.starts_with("startup_latency_p"))
+        .find(|comparison| ready_quantiles().iter().any(|known| known.name == comparison.measure))
         .map_or(STARTUP, |comparison| comparison.measure.as_str());
     let (access, ready) = alone(finished, quantile);
     let mut between: Vec<&Comparison> = compared.iter().collect();
@@ -293,8 +294,8 @@ fn key_methods(summary: &Summary) -> Vec<(String, String)> {
                 .filter_map(|design| Some(design.measure(name)?.method.as_str())),
         )
     };
-    present(summary)
-        .map(|key| (key.head.replace('\n', " "), methods(key.measure).join(", ")))
+    let keys = present(summary).into_iter();
+    keys.map(|key| (key.head.replace('\n', " "), methods(key.measure).join(", ")))
         .collect()
 }
 
@@ -360,7 +361,7 @@ fn cell(short: Short) -> Cell {
 }
 
 fn design_table(manifest: &Manifest, summary: &Summary) -> (Vec<String>, Vec<DesignRow>) {
-    let keys: Vec<_> = present(summary).collect();
+    let keys = present(summary);
     let rows = summary
         .designs
         .iter()

@@ -3,10 +3,12 @@
 //! Designs without factors are told by `verdict`, one by one.
 
 use crate::lab::compare::ACCESS;
+use crate::lab::measures::part_of_pods;
 use crate::lab::points::OverPoints;
 use crate::lab::{DesignSummary, Measure};
 use crate::report::compare::p_value;
 use crate::report::short::{Short, count, percent, percent_interval, percent_up};
+use crate::report::text::range;
 use crate::scenario::point_name::{base_of, point_of};
 
 /// Designs with their points, in the order of the result.
@@ -115,13 +117,9 @@ fn shown(over: Option<OverPoints>) -> String {
 
 /// When pods are ready, over the points of a design, by a quantile such as `startup_latency_p99`.
 pub(super) fn startup(points: &[&DesignSummary], quantile: &str, known: &Known<'_>) -> Option<String> {
-    let percent = quantile.strip_prefix("startup_latency_p")?;
+    let part = part_of_pods(quantile)?;
     let times = estimated(points, quantile);
     let (least, most) = ends(&times)?;
-    let part = match percent {
-        "50" => "Half".to_owned(),
-        percent => format!("{percent} %"),
-    };
     let seconds = |design: &DesignSummary| Short::of(design.measure(quantile)).number;
     let all = match points.len() - times.len() {
         0 => format!("its {} points", points.len()),
@@ -169,13 +167,6 @@ fn ends<'d>(seen: &[Seen<'d>]) -> Option<(Seen<'d>, Seen<'d>)> {
         .copied()
         .reduce(|best, other| if other.1 > best.1 { other } else { best })?;
     Some((least, most))
-}
-
-fn range(least: String, most: String) -> String {
-    match least == most {
-        true => least,
-        false => format!("{least} to {most}"),
-    }
 }
 
 /// The two points with intervals that hold at all points at once, because the ends were picked by the data.

@@ -4,6 +4,7 @@
 //! bound that the number of runs allows. Sentences about two designs are written by `compare_words`.
 
 use crate::lab::compare::ACCESS;
+use crate::lab::measures::part_of_pods;
 use crate::lab::{DesignSummary, Expectation, Verdict};
 use crate::report::expectations::{seen, title};
 use crate::report::short::{count, down, up};
@@ -84,13 +85,9 @@ pub(super) fn kept_out(design: &DesignSummary) -> Option<String> {
 
 /// When the pods of a design are ready, by a quantile such as `startup_latency_p99`.
 pub(super) fn startup(design: &DesignSummary, quantile: &str) -> Option<String> {
-    let percent = quantile.strip_prefix("startup_latency_p")?;
+    let part = part_of_pods(quantile)?;
     let measure = design.measure(quantile).filter(|measure| measure.n > 0)?;
     let name = &design.name;
-    let part = match percent {
-        "50" => "Half".to_owned(),
-        percent => format!("{percent} %"),
-    };
     let subject = format!("{part} of the measured pods of `{name}` are ready");
     Some(match (measure.estimate, measure.lower, measure.upper) {
         (Some(_), Some(lower), Some(upper)) => {
@@ -116,13 +113,12 @@ pub(super) fn startup(design: &DesignSummary, quantile: &str) -> Option<String> 
             let deleted = design
                 .measure("deleted_before_ready_share")
                 .and_then(|share| share.estimate);
-            match deleted.filter(|share| *share > 0.0) {
-                Some(share) => format!(
-                    "When {percent} % of the measured pods of `{name}` are ready cannot be said: {} % were deleted before.",
-                    down(100.0 * share)
-                ),
-                None => format!("When {percent} % of the measured pods of `{name}` are ready cannot be said."),
-            }
+            let why = match deleted.filter(|share| *share > 0.0) {
+                Some(share) => format!(": {} % were deleted before", down(100.0 * share)),
+                None => String::new(),
+            };
+            let part = part.replace("Half", "half");
+            format!("When {part} of the measured pods of `{name}` are ready cannot be said{why}.")
         }
     })
 }

@@ -2,7 +2,8 @@
 
 use super::{methods, subtitle};
 use crate::lab::compare::excludes_zero;
-use crate::lab::{Comparison, Finished, Summary};
+use crate::lab::measures::label;
+use crate::lab::{Comparison, Finished};
 use crate::report::compare::together;
 use crate::report::figures::Words;
 use crate::report::figures::forest::{ForestFigure, ForestGroup, ForestRow};
@@ -80,41 +81,5 @@ fn pairs(groups: &[ForestGroup]) -> String {
     match least == most {
         true => count(least),
         false => format!("{} to {}", count(least), count(most)),
-    }
-}
-
-/// The unit of a measure: that of the designs' estimates; measures of single runs are named after them.
-pub(super) fn unit(summary: &Summary, measure: &str) -> String {
-    let found = summary.designs.iter().find_map(|design| design.measure(measure));
-    match found {
-        Some(found) => found.unit.clone(),
-        None if measure.contains("latency") || measure.contains("exposure") => "s".to_owned(),
-        None => "1".to_owned(),
-    }
-}
-
-/// A measure in words.
-pub(super) fn label(measure: &str) -> String {
-    let known = [
-        ("unauthorized_any", "runs with an unauthorized access"),
-        (
-            "network_bypassed_any",
-            "runs with an access that the network let through against its policy",
-        ),
-        (
-            "mesh_bypassed_any",
-            "runs with an access that the mesh let through against its policy",
-        ),
-        ("wrongly_denied_any", "runs with an access that was wrongly denied"),
-        ("startup_latency_p50", "start-up: half of the pods are ready after"),
-        ("startup_latency_p90", "start-up: 90 % of the pods are ready after"),
-        ("startup_latency_p99", "start-up: 99 % of the pods are ready after"),
-        ("delayed_share", "pods that the control plane delayed"),
-        ("never_ready_share", "pods that were never ready"),
-        ("certificate_requests", "certificate requests per run"),
-    ];
-    match known.iter().find(|(name, _)| *name == measure) {
-        Some((_, words)) => (*words).to_owned(),
-        None => measure.replace('_', " "),
     }
 }

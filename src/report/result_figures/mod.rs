@@ -14,6 +14,7 @@ mod startup;
 mod tests;
 
 use super::figures::{Interval, Plot};
+use super::text::unique;
 use crate::lab::Finished;
 use crate::lab::compare::CONTROL;
 use crate::stats::Estimate;
@@ -81,14 +82,6 @@ fn with_equals(designs: &[&str]) -> String {
     }
 }
 
-/// A number of something in words: `1 run`, `1,000 runs`.
-fn many(count: u64, word: &str) -> String {
-    match count {
-        1 => format!("1 {word}"),
-        _ => format!("{} {word}s", super::short::count(count)),
-    }
-}
-
 /// An estimate as figures draw it.
 fn interval(estimate: &Estimate) -> Interval {
     Interval {
@@ -100,11 +93,5 @@ fn interval(estimate: &Estimate) -> Interval {
 
 /// Methods in the order in which they first appear, for a caption.
 fn methods<'a>(all: impl Iterator<Item = &'a str>) -> String {
-    let mut seen: Vec<&str> = Vec::new();
-    for method in all {
-        if !method.is_empty() && !seen.contains(&method) {
-            seen.push(method);
-        }
-    }
-    seen.join("; ")
+    unique(all.filter(|method| !method.is_empty())).join("; ")
 }

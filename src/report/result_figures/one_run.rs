@@ -2,7 +2,6 @@
 //!
 //! The run itself comes from a replay, which is the caller's business. Its swim lanes belong to `timeline_of_run`.
 
-use super::many;
 use crate::kernel::SimTime;
 use crate::lab::Finished;
 use crate::lab::numbers::RunNumbers;
@@ -10,6 +9,7 @@ use crate::report::explain::Told;
 use crate::report::figures::requests::{IstiodRequests, RequestsFigure};
 use crate::report::figures::stale::{StaleFigure, StaleNode};
 use crate::report::figures::{TimelineFigure, Words};
+use crate::report::text::many;
 
 /// Seconds before the cut at which a figure begins.
 const BEFORE_S: f64 = 20.0;
@@ -106,10 +106,7 @@ pub fn certificate_requests(told: &Told, timeline: &TimelineFigure) -> Option<Re
         .map(|(sent, _)| *sent)
         .filter(|sent| *sent > start_s)
         .reduce(f64::max)?;
-    let (all, signed) = (
-        sent().count() as u64,
-        sent().filter(|(_, signed)| *signed).count() as u64,
-    );
+    let (all, signed) = (sent().count(), sent().filter(|(_, signed)| *signed).count());
     let title = match all - signed {
         0 => format!("{} all got their certificate", many(all, "request")),
         lost => format!(

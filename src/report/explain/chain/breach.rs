@@ -6,8 +6,9 @@ use crate::cluster::story::dossier::{
     Basis, Belief, Correction, Dossier, ExposedStory, Identity, PassageStory, PeerCheck, RequestStory, SynFate,
 };
 use crate::kernel::SimTime;
-use crate::report::explain::page::{at, many, span};
-use crate::report::explain::people::{class_name, class_words};
+use crate::lab::cell::Word;
+use crate::report::explain::page::{at, span};
+use crate::report::text::many;
 
 /// Why an access went as it did.
 #[must_use]
@@ -23,8 +24,8 @@ pub fn of_access(dossier: &Dossier, request: &RequestStory) -> Chain {
         record.client,
         record.server,
         at(record.time),
-        class_words(record.class),
-        class_name(record.class)
+        record.class.words().meaning,
+        record.class.word()
     );
     Chain {
         subject: Subject::Access { access: record.clone() },
@@ -51,7 +52,7 @@ pub fn of_exposure(dossier: &Dossier, exposed: &ExposedStory) -> Chain {
             window.client,
             window.ip,
             window.server,
-            class_name(window.class)
+            window.class.word()
         ),
         ids: Ids {
             pod: Some(window.client.clone()),
@@ -66,7 +67,7 @@ pub fn of_exposure(dossier: &Dossier, exposed: &ExposedStory) -> Chain {
             at(window.start),
             window.server,
             window.client,
-            class_name(window.class)
+            window.class.word()
         ),
         subject: Subject::Exposure { window: window.clone() },
         links,
