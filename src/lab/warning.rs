@@ -143,7 +143,10 @@ impl Warning {
                     replay: plan.replay(&estimated.name, manifest.first_replication() + *first),
                 });
             }
-            let untouched = numbers.sound().filter(|run| run.parties_cut == Some(0)).count() as u64;
+            let untouched = numbers
+                .sound()
+                .filter(|run| run.record.cut.is_some() && run.record.parties_cut == 0)
+                .count() as u64;
             let on_purpose = is_control(&estimated.name)
                 || plan
                     .designs

@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use super::{Better, Context, Definition, Presence, Said};
 use crate::cluster::records::AccessClass;
-use crate::kernel::SimDuration;
 use crate::lab::cell::Word;
 use crate::lab::numbers::RunNumbers;
 use crate::lab::summary::Measure;
@@ -56,7 +55,7 @@ pub(super) fn access_classes(_: Context<'_>) -> Vec<Definition<'_>> {
         Definition::share(
             "demonstrated_any",
             format!("share of runs whose probe from a reused address reached a live server, {TESTED}"),
-            |run| run.tested().then_some(run.demonstrated),
+            |run| run.tested().then_some(run.record.demonstrated),
         )
         .panel(12)
         .said(Said::Often("lets a probe from a reused address reach a live server")),
@@ -71,26 +70,31 @@ pub(super) fn reuse(_: Context<'_>) -> Vec<Definition<'_>> {
         Definition::share(
             "reused_at_first_look",
             "share of runs whose script's first look found a pod on a remembered address, of runs that looked",
-            |run| run.found_at_first_look,
+            |run| run.record.found_at_first_look,
         )
         .better(Better::Neither),
         Definition::share(
             "reused_in_first_batch",
             "share of runs in which a pod of the first batch got a remembered address, of runs with such a batch",
-            |run| run.reused_in_first_batch,
+            |run| run.record.reused_in_first_batch,
         )
         .better(Better::Neither),
         Definition::ratio(
             "reuse_per_rollout",
             "share of restarts that gave a pod on a remembered address, over all runs",
-            |run| (run.rollouts.1, run.rollouts.0),
+            |run| (run.record.rollout_hits, run.record.rollouts),
         )
         .better(Better::Neither),
         Definition::share(
             "endpoint_withdrawn_first",
             "share of runs whose probed Service lost its endpoint before the probe was sent, of runs with a cut \
              and remembered addresses",
-            |run| run.endpoint_withdrawn_first,
+            |run| {
+                let run = &run.record;
+                let before_probe = |withdrawn| run.probed.is_none_or(|probed| probed > withdrawn);
+                let asked = run.cut.is_some() && run.remembered > 0;
+                asked.then(|| run.endpoint_withdrawn.is_some_and(before_probe))
+            },
         )
         .said(Said::Often("loses the probed endpoint first"))
         .better(Better::Neither),
@@ -108,7 +112,10 @@ pub(super) fn reuse(_: Context<'_>) -> Vec<Definition<'_>> {
 }
 
 pub(super) fn node_given_up(context: Context<'_>) -> Vec<Definition<'_>> {
-    let delay = |run: &RunNumbers| run.node_given_up_delay.map(SimDuration::as_secs_f64);
+    let delay = |run: &RunNumbers| {
+        let times = run.record.cut.zip(run.record.node_given_up);
+        times.map(|(cut, given_up)| given_up.since(cut).as_secs_f64())
+    };
     let seen: Vec<f64> = context.numbers.sound().filter_map(delay).collect();
     let n = seen.len() as u64;
     let min = seen.iter().copied().reduce(f64::min);
@@ -137,7 +144,7 @@ pub(super) fn control_plane(context: Context<'_>) -> Vec<Definition<'_>> {
         "certificate_requests",
         "mean number of certificate requests per run",
         "requests",
-        |run| Some(run.certificate_requests as f64),
+        |run| Some(run.record.certificate_requests as f64),
     )
     .label("certificate requests per run")
     .panel(7)
@@ -146,7 +153,7 @@ pub(super) fn control_plane(context: Context<'_>) -> Vec<Definition<'_>> {
         "stale_entries",
         "mean number of entries at the horizon in the cut node's ipcache that differ from the API server's, per run",
         "entries",
-        |run| Some(f64::from(run.stale_entries)),
+        |run| Some(f64::from(run.record.stale_entries)),
     )
     .panel(8);
     let presence = if context.design.mesh { Presence::Shown } else { NO_MESH };

@@ -157,7 +157,6 @@ fn answer(
 mod tests {
     use super::*;
     use crate::cluster::records::{AccessRecord, RunRecord};
-    use crate::lab::rows::Record;
 
     fn numbers(requests: impl Fn(u64) -> u64, demonstrated: impl Fn(u64) -> bool) -> DesignNumbers {
         let mut numbers = DesignNumbers::default();
@@ -170,7 +169,7 @@ mod tests {
             numbers.run(&run, SimTime::from_nanos(1));
             let access = AccessRecord {
                 reached: true,
-                ..AccessRecord::blank()
+                ..AccessRecord::default()
             };
             numbers.runs[replication as usize].access(&access);
         }

@@ -280,7 +280,7 @@ fn one_run(run: &RunNumbers, mut waits: Vec<u64>) -> OneRun {
             (!waits.is_empty()).then(|| seconds(waits[(waits.len() - 1) / 2])),
             Some(exposed(&[AccessClass::Unauthorized])),
             Some(exposed(&[AccessClass::NetworkBypassed, AccessClass::MeshBypassed])),
-            Some(run.certificate_requests as f64),
+            Some(run.record.certificate_requests as f64),
         ],
         flags,
     }

@@ -46,7 +46,11 @@ pub fn run_with_requests(result: &Finished) -> Option<Run> {
     first(result, |design, run| {
         mesh(design) && run.pods.no_bad_landing < run.pods.all
     })
-    .or_else(|| first(result, |design, run| mesh(design) && run.certificate_requests > 0))
+    .or_else(|| {
+        first(result, |design, run| {
+            mesh(design) && run.record.certificate_requests > 0
+        })
+    })
 }
 
 /// The run whose stale entries are drawn: the one that is told if it ends with any, else the first that does.
@@ -56,9 +60,9 @@ pub fn run_with_stale_entries(result: &Finished) -> Option<Run> {
         let run = usize::try_from(*replication)
             .ok()
             .and_then(|index| result.numbers[*design].runs.get(index));
-        run.is_some_and(|run| run.stale_entries > 0)
+        run.is_some_and(|run| run.record.stale_entries > 0)
     });
-    told.or_else(|| first(result, |_, run| run.stale_entries > 0))
+    told.or_else(|| first(result, |_, run| run.record.stale_entries > 0))
 }
 
 fn subtitle(told: &Told, what: &str) -> String {
