@@ -104,6 +104,7 @@ mod tests {
             version: "0".to_owned(),
             designs: Vec::new(),
             comparisons: Vec::new(),
+            not_compared: Vec::new(),
             expectations: vec![
                 expectation(Verdict::Pass, "nobody & nothing"),
                 expectation(Verdict::Fail, "<script>\u{0}"),

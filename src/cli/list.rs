@@ -12,8 +12,8 @@ use super::error::CliError;
 use super::load::{self, DEFAULT_EXPERIMENT, LoadRequest};
 use super::tabular::{self, Format};
 use super::{exit_code, print};
-use crate::lab::catalogue;
 use crate::lab::designs::plan;
+use crate::lab::measures::{Frame, known_of};
 use crate::scenario::models::{COMPONENTS, Models};
 use crate::scenario::overrides::Overrides;
 use crate::scenario::{Scenario, built_in_names, json_schema};
@@ -248,14 +248,12 @@ fn measures() -> Result<List, CliError> {
         ..LoadRequest::default()
     })?;
     let designs = load::designs(&scenario, &[])?;
-    let plan = plan(&scenario, &designs);
-    let mesh = plan.designs.iter().find(|design| design.mesh);
-    let measures = mesh.map_or_else(Vec::new, |design| catalogue::measures(&plan, design));
+    let measures = known_of(&Frame::of_plan(&plan(&scenario, &designs)));
     Ok(List {
         head: &["measure", "unit", "estimand"],
         rows: measures
             .into_iter()
-            .map(|(name, measure)| vec![name, measure.unit, measure.estimand])
+            .map(|measure| vec![measure.name, measure.unit.to_owned(), measure.estimand])
             .collect(),
         remark: format!(
             "Horizon and threshold are those of {DEFAULT_EXPERIMENT}. A design has the measures whose population it can \

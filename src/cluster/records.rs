@@ -1,6 +1,8 @@
 //! What one run leaves behind: records per run, per pod, per judged access, per exposure window.
 //!
-//! Records are facts, not statistics. Their columns in files belong to `lab`, estimates over them to `stats`.
+//! Records are facts, not statistics. Each is listed once, field by field with its column: name (unit last), unit and meaning.
+//! The struct is made of the list here, the columns of its table in `lab::rows`, which also says how a value becomes a cell.
+//! Estimates over records belong to `stats`.
 
 use std::net::Ipv4Addr;
 
@@ -27,50 +29,158 @@ pub struct Outcome {
     pub dossier: Option<Box<Dossier>>,
 }
 
-/// Facts about a run as a whole.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct RunRecord {
-    /// Why the run ended early, if it did.
-    pub failure: Option<RunFailure>,
-    /// Events handled.
-    pub events: u64,
-    /// Fingerprint over all events.
-    pub fingerprint: u64,
-    /// When the script ended; absent if the horizon came first.
-    pub script_end: Option<SimTime>,
-    /// The step at which the script gave up, with the reason.
-    pub script_stopped: Option<String>,
-    /// When the first fault started (in a control design: would have started).
-    pub cut: Option<SimTime>,
-    /// How many parties the faults touched.
-    pub parties_cut: u32,
-    /// When the cut node was given up by the node lifecycle controller.
-    pub node_given_up: Option<SimTime>,
-    /// When the probed Service lost its last endpoint in the API after the cut.
-    pub endpoint_withdrawn: Option<SimTime>,
-    /// Addresses remembered by the script.
-    pub remembered: u32,
-    /// Whether the script's first look found a pod on a remembered address; absent if it never looked.
-    pub found_at_first_look: Option<bool>,
-    /// Whether any pod of the first batch, scaled up after the cut, got a remembered address, whether seen or not.
-    pub reused_in_first_batch: Option<bool>,
-    /// Restarts that the script waited for.
-    pub rollouts: u32,
-    /// Per completed restart: whether it gave a pod on a remembered address. Rollouts that hit their deadline count too.
-    pub rollout_hits: u32,
-    /// When a pod on a remembered address was found.
-    pub found: Option<SimTime>,
-    /// When the probe from that pod was first sent.
-    pub probed: Option<SimTime>,
-    /// Whether a probe from a reused address reached a live server.
-    pub demonstrated: bool,
-    /// Certificate requests sent.
-    pub certificate_requests: u64,
-    /// Entries at the horizon in the cut node's ipcache that differ from the API server's.
-    pub stale_entries: u32,
-    /// Pods that existed at some time.
-    pub pods: u64,
+/// Defines the struct of a record: a field with its documentation per line.
+macro_rules! define {
+    ($(#[$meta:meta])* $record:ident $table:literal $($field:ident: $type:ty =>
+        $($column:literal [$unit:literal] $doc:literal $(as $how:tt)?),+;)+) => {
+        $(#[$meta])*
+        pub struct $record {
+            $($(#[doc = $doc])+ pub $field: $type,)+
+        }
+    };
 }
+
+/// Hands the list of each record to a macro: field and type, column with unit and meaning, and how the value becomes a cell if
+/// not by itself.
+macro_rules! records {
+    ($make:ident) => {
+        $make! {
+            /// Facts about a run as a whole.
+            #[derive(Clone, Debug, Default, PartialEq, Serialize)]
+            RunRecord "runs"
+            failure: Option<RunFailure> =>
+                "failure_time_s" ["s"] "Simulated time at which the run failed; null if it did not." as (in time: SimTime),
+                "failure_component" [""] "The component that was handling an event when the run failed."
+                    as (in component: String),
+                "failure_reason" [""] "Why the run failed." as (in reason: String);
+            events: u64 => "events" ["events"] "Events handled.";
+            fingerprint: u64 => "fingerprint" [""] "Fingerprint over all events, hexadecimal." as (hexadecimal);
+            script_end: Option<SimTime> =>
+                "script_end_s" ["s"] "When the script ended; null if the horizon came first.";
+            script_stopped: Option<String> =>
+                "script_stopped" [""] "The step at which the script gave up, with the reason.";
+            cut: Option<SimTime> =>
+                "cut_s" ["s"] "When the first fault started; in a control design, would have started.";
+            parties_cut: u32 => "parties_cut" ["parties"] "How many parties the faults touched.";
+            node_given_up: Option<SimTime> =>
+                "node_given_up_s" ["s"] "When the cut node was given up by the node lifecycle controller.";
+            endpoint_withdrawn: Option<SimTime> =>
+                "endpoint_withdrawn_s" ["s"] "When the probed Service lost its last endpoint in the API after the cut.";
+            remembered: u32 => "remembered" ["addresses"] "Addresses remembered by the script.";
+            found_at_first_look: Option<bool> =>
+                "found_at_first_look" [""] "Whether the script's first look found a pod on a remembered address; null if it never looked.";
+            reused_in_first_batch: Option<bool> =>
+                "reused_in_first_batch" [""] "Whether any pod of the first batch got a remembered address, seen or not.";
+            rollouts: u32 => "rollouts" ["rollouts"] "Restarts that the script waited for.";
+            rollout_hits: u32 => "rollout_hits" ["rollouts"] "How many of them gave a pod on a remembered address.";
+            found: Option<SimTime> => "found_s" ["s"] "When a pod on a remembered address was found.";
+            probed: Option<SimTime> => "probed_s" ["s"] "When the probe from that pod was first sent.";
+            demonstrated: bool => "demonstrated" [""] "Whether a probe from a reused address reached a live server.";
+            certificate_requests: u64 => "certificate_requests" ["requests"] "Certificate requests sent.";
+            stale_entries: u32 =>
+                "stale_entries" ["entries"] "Entries at the horizon in the cut node's ipcache that differ from the API server's.";
+            pods: u64 => "pods" ["pods"] "Pods that existed at some time.";
+        }
+        $make! {
+            /// One pod's start.
+            #[derive(Clone, Debug, Default, PartialEq, Serialize)]
+            PodRecord "pods"
+            pod: String => "pod" [""] "Name of the pod: workload, revision and ordinal.";
+            workload: String => "workload" [""] "The workload, or churn.";
+            measured: bool => "measured" [""] "Whether the pod belongs to the measured population.";
+            node: Option<String> => "node" [""] "Its node; null if it was never bound.";
+            ip: Option<Ipv4Addr> => "ip" [""] "Its address, the last one if a sandbox was made again.";
+            reused_ip: bool => "reused_ip" [""] "Whether that address is one that the script remembered.";
+            wished: SimTime => "wished_s" ["s"] "When its ReplicaSet first wished for it.";
+            address: Option<SimTime> => "address_s" ["s"] "When the API server knew its address; null if never.";
+            running: Option<SimTime> => "running_s" ["s"] "When the API server said Running; null if never.";
+            ready: Option<SimTime> => "ready_s" ["s"] "When the API server said Ready; null if never.";
+            exit_cause: ExitCause =>
+                "exit_cause" [""] "How the start ended: ready, deleted, or censored by the horizon.";
+            exit: SimTime => "exit_s" ["s"] "When it ended.";
+            admission: Option<SimDuration> => "admission_s" ["s"] "Phase: wish to creation.";
+            scheduling: Option<SimDuration> => "scheduling_s" ["s"] "Phase: creation to binding.";
+            sandbox: Option<SimDuration> =>
+                "sandbox_s" ["s"] "Phase: binding to the network plugin's call that succeeded.";
+            identity: Option<SimDuration> =>
+                "identity_s" ["s"] "Phase: that call, with address, limiter, identity and programs.";
+            containers: Option<SimDuration> =>
+                "containers_s" ["s"] "Phase: from there to the last container running.";
+            certificate: Option<SimDuration> =>
+                "certificate_s" ["s"] "Phase: from there to the certificate, if it came last.";
+            configuration: Option<SimDuration> =>
+                "configuration_s" ["s"] "Phase: from there to the configuration, if it came last.";
+            readiness: Option<SimDuration> => "readiness_s" ["s"] "Phase: from there to Ready in the API.";
+            certificate_landings: String =>
+                "certificate_landings" [""] "The Istiods on which the certificate leg landed, in order.";
+            certificate_landings_bad: u32 =>
+                "certificate_landings_bad" ["landings"] "How many of those landings failed.";
+            configuration_landings: String =>
+                "configuration_landings" [""] "The Istiods on which the configuration leg landed, in order.";
+            configuration_landings_bad: u32 =>
+                "configuration_landings_bad" ["landings"] "How many of those landings failed.";
+            delays: Vec<(DelayCause, SimDuration)> =>
+                "delay_token_review_s" ["s"] "Lost on the critical path: a TokenReview hung or failed (A); null for none."
+                    as (delay TokenReview),
+                "delay_black_hole_s" ["s"] "Lost on the critical path: the connection was black-holed (B); null for none."
+                    as (delay BlackHole),
+                "delay_connection_s" ["s"] "Lost on the critical path: no connection for another reason; null for none."
+                    as (delay Connection),
+                "delay_webhook_s" ["s"] "Lost on the critical path: the injection webhook was not reached (D); null for none."
+                    as (delay Webhook),
+                "delay_endpoint_limiter_s" ["s"] "Lost on the critical path: Cilium's limiter of endpoint creations; null for none."
+                    as (delay EndpointLimiter),
+                "delay_istiod_limiter_s" ["s"] "Lost on the critical path: an Istiod refused for its own limits; null for none."
+                    as (delay IstiodLimiter),
+                "delay_kubelet_api_s" ["s"] "Lost on the critical path: the kubelet's limit of API requests (E); null for none."
+                    as (delay KubeletApi);
+            delayed_by: Option<DelayCause> =>
+                "delayed_by" [""] "The cause that cost most, if the pod counts as delayed.";
+        }
+        $make! {
+            /// One new connection and its first request.
+            #[derive(Clone, Debug, Default, PartialEq, Serialize)]
+            AccessRecord "accesses"
+            time: SimTime => "time_s" ["s"] "When the client started.";
+            after_cut: bool => "after_cut" [""] "Whether a step after the cut sent it.";
+            client: String => "client" [""] "The client pod; empty if none was ready to send it.";
+            client_workload: String => "client_workload" [""] "The client's workload.";
+            server: String => "server" [""] "The Service or address asked for.";
+            via: Via => "via" [""] "How the server was found: service or pod_ip.";
+            client_ip: Option<Ipv4Addr> => "client_ip" [""] "The client's address.";
+            reused_ip: bool => "reused_ip" [""] "Whether that address is one that the script remembered.";
+            reached: bool => "reached" [""] "Whether a packet of it got as far as the node of a live server.";
+            reached_workload: Option<String> =>
+                "reached_workload" [""] "The workload of the pod that held the address when the last packet was sent; null if nobody did.";
+            network_intended: LayerDecision => "network_intended" [""] "What the network's policy intends.";
+            network_decided: Option<LayerDecision> =>
+                "network_decided" [""] "What the network did; null if it was not asked or enforces nothing.";
+            mesh_intended: LayerDecision => "mesh_intended" [""] "What the mesh's policy intends.";
+            mesh_decided: Option<LayerDecision> =>
+                "mesh_decided" [""] "What the mesh did; null if it was not asked or is absent.";
+            class: AccessClass => "class" [""] "The class of the access.";
+            cause: String => "cause" [""] "Why, in words of a closed list.";
+            latency: SimDuration => "latency_s" ["s"] "From the client's start to its answer or its giving up.";
+        }
+        $make! {
+            /// A span of time during which an attempt would have been let in that should not have been.
+            #[derive(Clone, Debug, PartialEq, Serialize)]
+            ExposureRecord "exposures"
+            ip: Ipv4Addr => "ip" [""] "The address in question.";
+            client: String => "client" [""] "The pod that holds it.";
+            server: String => "server" [""] "The server pod that would have let it in.";
+            node: String => "node" [""] "The node that enforces.";
+            via: Via => "via" [""] "Through the Service, or by the pod's address.";
+            class: AccessClass => "class" [""] "The class that an attempt would have had.";
+            start: SimTime => "start_s" ["s"] "When the window opened.";
+            end: Option<SimTime> => "end_s" ["s"] "When it closed; null if it was open at the horizon.";
+            end_cause: String => "end_cause" [""] "Why it closed.";
+        }
+    };
+}
+pub(crate) use records;
+
+records!(define);
 
 /// How a pod's start-up ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -105,63 +215,6 @@ pub enum DelayCause {
     KubeletApi,
 }
 
-/// One pod's start.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct PodRecord {
-    /// Name: workload, revision and ordinal.
-    pub pod: String,
-    /// The workload, or `churn`.
-    pub workload: String,
-    /// Whether the pod belongs to the measured population: right workload, wished for after the marked step.
-    pub measured: bool,
-    /// Its node.
-    pub node: Option<String>,
-    /// Its address (the last one, if a sandbox was made again).
-    pub ip: Option<Ipv4Addr>,
-    /// Whether that address is one that the script remembered.
-    pub reused_ip: bool,
-    /// When its ReplicaSet first wished for it.
-    pub wished: SimTime,
-    /// When the API server knew its address.
-    pub address: Option<SimTime>,
-    /// When the API server said Running.
-    pub running: Option<SimTime>,
-    /// When the API server said Ready.
-    pub ready: Option<SimTime>,
-    /// How the start ended.
-    pub exit_cause: ExitCause,
-    /// When it ended: ready, deleted, or the horizon.
-    pub exit: SimTime,
-    /// Wish to creation.
-    pub admission: Option<SimDuration>,
-    /// Creation to binding.
-    pub scheduling: Option<SimDuration>,
-    /// Binding to the network plugin's call that succeeded.
-    pub sandbox: Option<SimDuration>,
-    /// That call: address, limiter, identity, programs.
-    pub identity: Option<SimDuration>,
-    /// From there to the last container running.
-    pub containers: Option<SimDuration>,
-    /// From there to the certificate, if it came last.
-    pub certificate: Option<SimDuration>,
-    /// From there to the configuration, if it came last.
-    pub configuration: Option<SimDuration>,
-    /// From there to Ready in the API.
-    pub readiness: Option<SimDuration>,
-    /// Where the certificate leg landed, in order: `istiod-1 istiod-0`.
-    pub certificate_landings: String,
-    /// How many of those landings failed.
-    pub certificate_landings_bad: u32,
-    /// Where the configuration leg landed, in order.
-    pub configuration_landings: String,
-    /// How many of those landings failed.
-    pub configuration_landings_bad: u32,
-    /// Time lost on the critical path, by cause.
-    pub delays: Vec<(DelayCause, SimDuration)>,
-    /// The cause that cost most, if the pod counts as delayed.
-    pub delayed_by: Option<DelayCause>,
-}
-
 /// The phases of a start in the order of the critical path, as in the columns of `pods`.
 pub const PHASES: [&str; 8] = [
     "admission",
@@ -174,18 +227,33 @@ pub const PHASES: [&str; 8] = [
     "readiness",
 ];
 /// The same as they are told in a story: by what is waited for.
-pub const PHASES_TOLD: [&str; PHASES.len()] = [
-    "admission",
-    "scheduling",
-    "sandbox",
-    "network plugin",
-    "containers",
-    "certificate",
-    "configuration",
-    "readiness",
-];
+pub const PHASES_TOLD: [&str; PHASES.len()] = {
+    let mut told = PHASES;
+    told[3] = "network plugin";
+    told
+};
+
+impl RunRecord {
+    /// Whether its times and counts can be those of a run that ends at the horizon; rows of a file may be anybody's.
+    #[must_use]
+    pub fn fits(&self, horizon: SimTime) -> bool {
+        let cut = self.cut.unwrap_or(SimTime::ZERO);
+        self.rollout_hits <= self.rollouts
+            && cut <= horizon
+            && self
+                .node_given_up
+                .is_none_or(|given_up| cut <= given_up && given_up <= horizon)
+    }
+}
 
 impl PodRecord {
+    /// Whether its times can be those of a run that ends at the horizon.
+    #[must_use]
+    pub fn fits(&self, horizon: SimTime) -> bool {
+        let known = [self.address, self.running, self.ready];
+        self.wished <= self.exit && self.exit <= horizon && known.iter().flatten().all(|time| *time <= horizon)
+    }
+
     /// How long each phase of [`PHASES`] took; nothing where the start ended before it was over.
     #[must_use]
     pub const fn phases(&self) -> [Option<SimDuration>; PHASES.len()] {
@@ -245,12 +313,13 @@ impl PodRecord {
 const CERTIFICATE: usize = 5;
 
 /// What a layer says or said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LayerDecision {
     /// Let through.
     Allow,
     /// Refused.
+    #[default]
     Deny,
 }
 
@@ -267,7 +336,7 @@ impl From<Decision> for LayerDecision {
 }
 
 /// The class of a judged access (`ARCHITECTURE.md`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AccessClass {
     /// Meant and admitted.
@@ -283,78 +352,49 @@ pub enum AccessClass {
     /// Meant, but some layer refused.
     WronglyDenied,
     /// No answer before any verdict.
+    #[default]
     Unreachable,
 }
 
 /// How the client chose the server's address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Via {
     /// Through the Service.
+    #[default]
     Service,
     /// By the pod's address.
     PodIp,
 }
 
-/// One new connection and its first request.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct AccessRecord {
-    /// When the client started.
-    pub time: SimTime,
-    /// Whether a step after the cut sent it.
-    pub after_cut: bool,
-    /// The client pod; empty if none was ready to send it.
-    pub client: String,
-    /// The client's workload.
-    pub client_workload: String,
-    /// The Service or address asked for.
-    pub server: String,
-    /// How the server was found.
-    pub via: Via,
-    /// The client's address.
-    pub client_ip: Option<Ipv4Addr>,
-    /// Whether that address is one that the script remembered.
-    pub reused_ip: bool,
-    /// Whether a packet of it got as far as the node of a live server.
-    pub reached: bool,
-    /// The workload of the pod that held the address when the last packet was sent to it; absent if nobody did. It is not
-    /// always one that was meant.
-    pub reached_workload: Option<String>,
-    /// What the network's policy intends.
-    pub network_intended: LayerDecision,
-    /// What the network did; absent if it was not asked or the design's network enforces nothing.
-    pub network_decided: Option<LayerDecision>,
-    /// What the mesh's policy intends.
-    pub mesh_intended: LayerDecision,
-    /// What the mesh did; absent if it was not asked or the design has no mesh.
-    pub mesh_decided: Option<LayerDecision>,
-    /// The class.
-    pub class: AccessClass,
-    /// Why, in words of a closed list.
-    pub cause: String,
-    /// From the client's start to its answer or its giving up.
-    pub latency: SimDuration,
+impl AccessRecord {
+    /// Whether its time can be that of a run that ends at the horizon.
+    #[must_use]
+    pub fn fits(&self, horizon: SimTime) -> bool {
+        self.time <= horizon
+    }
 }
 
-/// A span of time during which an attempt would have been let in that should not have been.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct ExposureRecord {
-    /// The address in question.
-    pub ip: Ipv4Addr,
-    /// The pod that holds it.
-    pub client: String,
-    /// The server pod that would have let it in.
-    pub server: String,
-    /// The node that enforces.
-    pub node: String,
-    /// Through the Service, or by the pod's address.
-    pub via: Via,
-    /// The class that an attempt would have had: unauthorized, or stopped by the other layer.
-    pub class: AccessClass,
-    /// When it began.
-    pub start: SimTime,
-    /// When it ended; absent if it was open at the horizon.
-    pub end: Option<SimTime>,
-    /// Why it ended.
-    pub end_cause: String,
+impl ExposureRecord {
+    /// Whether its times can be those of a run that ends at the horizon.
+    #[must_use]
+    pub fn fits(&self, horizon: SimTime) -> bool {
+        self.start <= self.end.unwrap_or(horizon) && self.end.unwrap_or(self.start) <= horizon
+    }
+}
+
+impl Default for ExposureRecord {
+    fn default() -> Self {
+        Self {
+            ip: Ipv4Addr::UNSPECIFIED,
+            client: String::new(),
+            server: String::new(),
+            node: String::new(),
+            via: Via::default(),
+            class: AccessClass::default(),
+            start: SimTime::ZERO,
+            end: None,
+            end_cause: String::new(),
+        }
+    }
 }

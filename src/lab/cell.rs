@@ -32,18 +32,12 @@ pub enum Kind {
     Bool,
 }
 
-/// One value of a row.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Cell<'a> {
-    /// Absent.
     Null,
-    /// Text.
     Utf8(Cow<'a, str>),
-    /// A whole number.
     I64(i64),
-    /// A double.
     F64(f64),
-    /// Yes or no.
     Bool(bool),
 }
 
@@ -117,7 +111,6 @@ pub trait CellValue: Sized {
     const KIND: Kind;
     /// Whether the column may be null.
     const NULLABLE: bool;
-    /// The cell of this value.
     fn to_cell(&self) -> Cell<'_>;
     /// The value of a cell; `None` if the cell does not fit.
     fn from_cell(cell: Cell<'_>) -> Option<Self>;
@@ -178,20 +171,26 @@ fn nanos(secs: f64) -> Option<u64> {
 pub trait Word: Copy + 'static {
     /// All values with their words, in the order of declaration.
     const WORDS: &'static [(Self, &'static str)];
-    /// The word of this value.
     fn word(self) -> &'static str;
+    fn of_word(word: &str) -> Option<Self> {
+        let found = Self::WORDS.iter().find(|(_, known)| *known == word);
+        found.map(|(value, _)| *value)
+    }
 }
 
+/// The word of a value is written here, or is one of its words in `words`.
 macro_rules! words {
-    ($type:ident { $($variant:ident = $word:literal),+ $(,)? }) => {
+    ($type:ident { $($variant:ident = $word:expr),+ $(,)? }) => {
         impl Word for $type {
             const WORDS: &'static [(Self, &'static str)] = &[$((Self::$variant, $word)),+];
             fn word(self) -> &'static str {
                 match self { $(Self::$variant => $word),+ }
             }
         }
-        cell_value!($type, Utf8, value => Cow::Borrowed(value.word()),
-            text => Self::WORDS.iter().find(|(_, word)| *word == text).map(|(value, _)| *value));
+        cell_value!($type, Utf8, value => Cow::Borrowed(value.word()), text => Self::of_word(&text));
+    };
+    ($type:ident { $($variant:ident),+ $(,)? }) => {
+        words!($type { $($variant = $type::$variant.words().word),+ });
     };
 }
 
@@ -199,22 +198,22 @@ words!(ExitCause { Ready = "ready", Deleted = "deleted", Censored = "censored" }
 words!(LayerDecision { Allow = "allow", Deny = "deny" });
 words!(Via { Service = "service", PodIp = "pod_ip" });
 words!(AccessClass {
-    Allowed = "allowed",
-    Denied = "denied",
-    Unauthorized = "unauthorized",
-    NetworkBypassed = "network_bypassed",
-    MeshBypassed = "mesh_bypassed",
-    WronglyDenied = "wrongly_denied",
-    Unreachable = "unreachable",
+    Allowed,
+    Denied,
+    Unauthorized,
+    NetworkBypassed,
+    MeshBypassed,
+    WronglyDenied,
+    Unreachable
 });
 words!(DelayCause {
-    TokenReview = "token_review",
-    BlackHole = "black_hole",
-    Connection = "connection",
-    Webhook = "webhook",
-    EndpointLimiter = "endpoint_limiter",
-    IstiodLimiter = "istiod_limiter",
-    KubeletApi = "kubelet_api",
+    TokenReview,
+    BlackHole,
+    Connection,
+    Webhook,
+    EndpointLimiter,
+    IstiodLimiter,
+    KubeletApi
 });
 
 #[cfg(test)]

@@ -1,24 +1,28 @@
 //! Designs against each other, of one result or of two: which pairs, how many claims at once, and the intervals that hold
-//! together.
+//! together. Every page, table and figure shows these and no others.
 //!
-//! Works from stored rows (`open_result`). One measure of one pair is in `differences`, what dominates what in `pareto`,
-//! words in `report`. Designs at different points of the factors are compared only if somebody asks for it.
+//! Works from numbers of runs, fresh or stored. One measure of one pair is in `differences`, what dominates what in `pareto`,
+//! words in `report`. Designs at different points of the factors are compared only on request.
 
 use rayon::prelude::*;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::common_numbers::differences_of;
 use super::differences::{How, MeasureDifference, comparable, difference, point};
+use super::lists::unique;
 use super::manifest::Manifest;
-use super::measures::{Better, Context, Frame};
+use super::measures::{Better, Context, Frame, Known, ready_quantiles};
+use super::numbers::DesignNumbers;
 use super::pareto::{Pareto, pareto_sets};
-use super::plan::RandomNumbers;
+use super::plan::{Plan, PlannedDesign, RandomNumbers};
 use super::result::Finished;
 use super::summary::CONFIDENCE;
 use crate::scenario::margins::Margin;
 use crate::scenario::point_name::{base_of, point_of};
-use crate::stats::{Estimate, bonferroni, holm_adjusted};
+use crate::stats::{bonferroni, holm_adjusted};
 
+/// The design that the others are compared with, if there is one of this name.
+pub const CONTROL: &str = "control";
 /// What an architect weighs first: who gets in.
 pub const ACCESS: &str = "unauthorized_any";
 /// The usual measure of start-up, if every design reaches it.
@@ -26,7 +30,6 @@ pub const STARTUP: &str = "startup_latency_p99";
 /// Stands for cost where the experiment names none.
 pub const REQUESTS: &str = "certificate_requests";
 
-/// What to compare.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Asked {
     /// The design that the others are compared with; without it all pairs.
@@ -43,10 +46,8 @@ pub struct Asked {
     pub unpaired: bool,
 }
 
-/// Everything that was compared.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Compared {
-    /// The experiment.
     pub experiment: String,
     /// Replications per design, of the first result.
     pub replications: u64,
@@ -58,10 +59,9 @@ pub struct Compared {
     pub confidence: f64,
     /// Number of comparisons, the family of claims.
     pub family: usize,
-    /// Confidence of each interval.
     pub confidence_each: f64,
     /// The comparisons, measure by measure.
-    pub comparisons: Vec<DesignDifference>,
+    pub comparisons: Vec<Comparison>,
     /// What could not be compared, and why.
     pub left_out: Vec<String>,
     /// The Pareto sets, one per point of the factors; empty between two results.
@@ -69,8 +69,9 @@ pub struct Compared {
 }
 
 /// One measure of two designs, `a` minus `b`.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct DesignDifference {
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(default)]
+pub struct Comparison {
     /// A design.
     pub a: String,
     /// The design that is subtracted.
@@ -80,8 +81,8 @@ pub struct DesignDifference {
     /// What it estimates.
     pub estimand: String,
     /// Unit; `1` for shares.
-    pub unit: &'static str,
-    /// Whether the smaller value is the better one; absent if neither is.
+    pub unit: String,
+    /// Whether the smaller value is the better one; null if neither is.
     pub smaller_is_better: Option<bool>,
     /// The measure of `a` alone.
     pub of_a: Option<f64>,
@@ -93,7 +94,7 @@ pub struct DesignDifference {
     pub lower: Option<f64>,
     /// Upper bound.
     pub upper: Option<f64>,
-    /// Confidence of this interval.
+    /// Confidence of this interval; the intervals of all comparisons hold together with 95 %.
     pub confidence: f64,
     /// Name of the method.
     pub method: String,
@@ -101,31 +102,33 @@ pub struct DesignDifference {
     pub n: u64,
     /// p-value of the hypothesis of no difference.
     pub p_value: Option<f64>,
-    /// The same, adjusted for the family (Holm).
+    /// The same, adjusted for the number of comparisons (Holm).
     pub p_holm: Option<f64>,
-    /// Correlation that common random numbers reached.
+    /// Correlation over replications that common random numbers reached; null if one of the designs does not vary.
     pub correlation: Option<f64>,
-    /// (σ_A² + σ_B²) / Var(A − B): how many times more runs independent designs would need.
+    /// (σ_A² + σ_B²) / Var(A − B): how many times more runs independent designs would need for an equal interval.
     pub variance_reduction: Option<f64>,
     /// Share of replications in which `a` has the smaller value.
-    pub a_smaller: Option<Estimate>,
+    pub a_smaller: Option<f64>,
     /// Share of replications in which `a` has the larger value.
-    pub a_larger: Option<Estimate>,
+    pub a_larger: Option<f64>,
 }
 
-impl DesignDifference {
-    /// Whether the interval has zero on one side.
-    #[must_use]
+impl Comparison {
     pub fn excludes_zero(&self) -> bool {
-        self.lower.is_some_and(|lower| lower > 0.0) || self.upper.is_some_and(|upper| upper < 0.0)
+        excludes_zero(self.lower, self.upper)
     }
+}
+
+pub fn excludes_zero(lower: Option<f64>, upper: Option<f64>) -> bool {
+    lower.is_some_and(|lower| lower > 0.0) || upper.is_some_and(|upper| upper < 0.0)
 }
 
 /// One design of a result, ready to be compared.
 #[derive(Clone, Copy)]
 pub(super) struct Side<'n> {
     pub(super) context: Context<'n>,
-    label: &'n str,
+    pub(super) label: &'n str,
 }
 
 /// Why nothing can be compared.
@@ -139,25 +142,51 @@ pub enum CannotCompare {
     NotPaired(Vec<String>),
 }
 
+impl Asked {
+    /// What is compared where nothing else is asked for: all designs with `control`, or all pairs without it.
+    pub fn usual(designs: &[PlannedDesign]) -> Self {
+        let control = designs.iter().any(|design| base_of(&design.name) == CONTROL);
+        Self {
+            baseline: control.then(|| CONTROL.to_owned()),
+            ..Self::default()
+        }
+    }
+}
+
+/// The usual comparisons of a result in the making, and why others cannot be made; nothing if there is no pair.
+pub(super) fn compare_usual(plan: &Plan, frame: &Frame, numbers: &[DesignNumbers]) -> (Vec<Comparison>, Vec<String>) {
+    let sides = sides(&plan.designs, numbers, frame);
+    let asked = Asked::usual(&plan.designs);
+    let Ok(pairs) = pairs_within(&sides, &asked) else {
+        return (Vec::new(), Vec::new());
+    };
+    let measures = measures_of(&plan.designs, &asked, &startup_of(&sides, &asked));
+    compare_pairs(&pairs, &measures, plan.random_numbers == RandomNumbers::Common)
+}
+
+/// The Pareto sets of a result with its own margins.
+pub fn pareto_of(result: &Finished) -> Vec<Pareto> {
+    let frame = Frame::of_manifest(&result.manifest);
+    let sides = sides(&result.manifest.designs, &result.numbers, &frame);
+    let startup = startup_of(&sides, &Asked::default());
+    pareto_sets(&sides, &startup, &result.manifest.questions.margins)
+}
+
 /// Compares the designs of one result.
 ///
 /// # Errors
 /// If there is no such design, or no pair.
 pub fn compare_within(result: &Finished, asked: &Asked) -> Result<Compared, CannotCompare> {
-    let frame = Frame::of_manifest(&result.manifest);
-    let sides = sides(result, &frame);
+    let manifest = &result.manifest;
+    let frame = Frame::of_manifest(manifest);
+    let sides = sides(&manifest.designs, &result.numbers, &frame);
     let pairs = pairs_within(&sides, asked)?;
     let startup = startup_of(&sides, asked);
-    let measures = measures_of(&result.manifest, asked, &startup);
-    let common = result.manifest.random_numbers == RandomNumbers::Common;
-    let mut compared = compare_pairs(&result.manifest, &pairs, &measures, common);
-    let margins: Vec<Margin> = asked
-        .margins
-        .iter()
-        .chain(&result.manifest.questions.margins)
-        .cloned()
-        .collect();
-    compared.pareto = pareto_sets(&sides, &startup, &margins);
+    let measures = measures_of(&manifest.designs, asked, &startup);
+    let paired = manifest.random_numbers == RandomNumbers::Common;
+    let mut compared = Compared::new(manifest, paired, compare_pairs(&pairs, &measures, paired));
+    let margins = asked.margins.iter().chain(&manifest.questions.margins).cloned();
+    compared.pareto = pareto_sets(&sides, &startup, &margins.collect::<Vec<_>>());
     Ok(compared)
 }
 
@@ -174,7 +203,8 @@ pub fn compare_between(result: &Finished, other: &Finished, asked: &Asked) -> Re
         Frame::of_manifest(&result.manifest),
         Frame::of_manifest(&other.manifest),
     );
-    let (first, second) = (sides(result, &frames.0), sides(other, &frames.1));
+    let first = sides(&result.manifest.designs, &result.numbers, &frames.0);
+    let second = sides(&other.manifest.designs, &other.numbers, &frames.1);
     let labels: Vec<String> = first.iter().map(|side| format!("{} (first)", side.label)).collect();
     let other_labels: Vec<String> = second.iter().map(|side| format!("{} (second)", side.label)).collect();
     let wanted = |side: &Side<'_>| asked.designs.is_empty() || asked.designs.iter().any(|name| is_named(side, name));
@@ -195,16 +225,19 @@ pub fn compare_between(result: &Finished, other: &Finished, asked: &Asked) -> Re
         return Err(CannotCompare::NoPair);
     }
     let both: Vec<Side<'_>> = first.iter().chain(&second).copied().collect();
-    let measures = measures_of(&result.manifest, asked, &startup_of(&both, asked));
-    let mut compared = compare_pairs(&result.manifest, &pairs, &measures, breaking.is_empty());
+    let measures = measures_of(&result.manifest.designs, asked, &startup_of(&both, asked));
+    let paired = breaking.is_empty();
+    let made = compare_pairs(&pairs, &measures, paired);
+    let mut compared = Compared::new(&result.manifest, paired, made);
     differs.splice(0..0, breaking);
     compared.differs = differs;
     Ok(compared)
 }
 
-fn sides<'n>(result: &'n Finished, frame: &'n Frame) -> Vec<Side<'n>> {
-    let designs = result.manifest.designs.iter().zip(&result.numbers);
+fn sides<'n>(designs: &'n [PlannedDesign], numbers: &'n [DesignNumbers], frame: &'n Frame) -> Vec<Side<'n>> {
     designs
+        .iter()
+        .zip(numbers)
         .map(|(design, numbers)| Side {
             context: Context { frame, design, numbers },
             label: &design.name,
@@ -259,30 +292,40 @@ fn startup_of(sides: &[Side<'_>], asked: &Asked) -> String {
     if let Some(startup) = &asked.startup {
         return startup.clone();
     }
-    let reached = |measure: &&str| sides.iter().all(|side| point(measure, side.context).is_some());
-    let found = [STARTUP, "startup_latency_p90", "startup_latency_p50"]
-        .into_iter()
-        .find(reached);
+    let reached = |measure: &&&Known| sides.iter().all(|side| point(&measure.name, side.context).is_some());
+    let found = ready_quantiles();
+    let found = found.iter().rev().find(reached).map(|found| found.name.as_str());
     found.unwrap_or(STARTUP).to_owned()
 }
 
-fn measures_of(manifest: &Manifest, asked: &Asked, startup: &str) -> Vec<String> {
+fn measures_of(designs: &[PlannedDesign], asked: &Asked, startup: &str) -> Vec<String> {
     if !asked.measures.is_empty() {
-        let mut measures: Vec<String> = Vec::new();
-        for measure in &asked.measures {
-            if !measures.contains(measure) {
-                measures.push(measure.clone());
-            }
-        }
-        return measures;
+        return unique(asked.measures.iter().cloned());
     }
-    let costs = manifest.designs.iter().all(|design| design.cost.is_some());
+    let costs = designs.iter().all(|design| design.cost.is_some());
     let usual = [ACCESS, startup].into_iter().chain((!costs).then_some(REQUESTS));
     usual.map(str::to_owned).collect()
 }
 
-/// Compares the measures of pairs with intervals that hold together.
-fn compare_pairs(manifest: &Manifest, pairs: &[(Side<'_>, Side<'_>)], measures: &[String], paired: bool) -> Compared {
+impl Compared {
+    fn new(manifest: &Manifest, paired: bool, (comparisons, left_out): (Vec<Comparison>, Vec<String>)) -> Self {
+        Self {
+            experiment: manifest.experiment.clone(),
+            replications: manifest.replications,
+            paired,
+            differs: Vec::new(),
+            confidence: CONFIDENCE,
+            family: comparisons.len(),
+            confidence_each: comparisons.first().map_or(CONFIDENCE, |first| first.confidence),
+            comparisons,
+            left_out,
+            pareto: Vec::new(),
+        }
+    }
+}
+
+/// Compares the measures of pairs with intervals that hold together; also gives what cannot be compared, with the reason.
+fn compare_pairs(pairs: &[(Side<'_>, Side<'_>)], measures: &[String], paired: bool) -> (Vec<Comparison>, Vec<String>) {
     let work: Vec<(&String, &(Side<'_>, Side<'_>))> = measures
         .iter()
         .flat_map(|measure| pairs.iter().map(move |pair| (measure, pair)))
@@ -299,7 +342,7 @@ fn compare_pairs(manifest: &Manifest, pairs: &[(Side<'_>, Side<'_>)], measures: 
         confidence: bonferroni(CONFIDENCE, possible.len()),
         ..probe
     };
-    let made: Vec<Result<DesignDifference, String>> = possible
+    let made: Vec<Result<Comparison, String>> = possible
         .into_par_iter()
         .map(|(measure, (a, b))| difference_of(measure, a, b, &how))
         .collect();
@@ -311,18 +354,7 @@ fn compare_pairs(manifest: &Manifest, pairs: &[(Side<'_>, Side<'_>)], measures: 
         }
     }
     adjust(&mut comparisons);
-    Compared {
-        experiment: manifest.experiment.clone(),
-        replications: manifest.replications,
-        paired,
-        differs: Vec::new(),
-        confidence: CONFIDENCE,
-        family: comparisons.len(),
-        confidence_each: how.confidence,
-        comparisons,
-        left_out,
-        pareto: Vec::new(),
-    }
+    (comparisons, left_out)
 }
 
 type Work<'w, 'n> = (&'w String, &'w (Side<'n>, Side<'n>));
@@ -339,8 +371,7 @@ fn possible<'w, 'n>(work: &[Work<'w, 'n>], how: &How) -> (Vec<Work<'w, 'n>>, Vec
     (possible, left_out)
 }
 
-/// One comparison.
-pub(super) fn difference_of(measure: &str, a: &Side<'_>, b: &Side<'_>, how: &How) -> Result<DesignDifference, String> {
+pub(super) fn difference_of(measure: &str, a: &Side<'_>, b: &Side<'_>, how: &How) -> Result<Comparison, String> {
     let made = difference(measure, a.context, b.context, how)?;
     let MeasureDifference {
         difference,
@@ -352,12 +383,12 @@ pub(super) fn difference_of(measure: &str, a: &Side<'_>, b: &Side<'_>, how: &How
     } = made;
     let alone = |side: &Side<'_>| point(measure, side.context);
     let estimate = difference.estimate;
-    Ok(DesignDifference {
+    Ok(Comparison {
         a: a.label.to_owned(),
         b: b.label.to_owned(),
         measure: measure.to_owned(),
         estimand,
-        unit,
+        unit: unit.to_owned(),
         smaller_is_better: match better {
             Better::Smaller => Some(true),
             Better::Larger => Some(false),
@@ -381,17 +412,10 @@ pub(super) fn difference_of(measure: &str, a: &Side<'_>, b: &Side<'_>, how: &How
 }
 
 /// Fills in the p-values adjusted for the family; a comparison without a test counts as one that shows nothing.
-pub(super) fn adjust(comparisons: &mut [DesignDifference]) {
+fn adjust(comparisons: &mut [Comparison]) {
     let p_values: Vec<f64> = comparisons.iter().map(|of| of.p_value.unwrap_or(1.0)).collect();
     let adjusted = holm_adjusted(&p_values);
     for (comparison, adjusted) in comparisons.iter_mut().zip(adjusted) {
         comparison.p_holm = comparison.p_value.map(|_| adjusted);
-    }
-}
-
-impl<'n> Side<'n> {
-    /// The design's name in the comparison.
-    pub(super) const fn label(&self) -> &'n str {
-        self.label
     }
 }

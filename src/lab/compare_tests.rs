@@ -83,7 +83,7 @@ fn the_control_of_the_summary_is_that_of_the_same_point() {
         .iter()
         .map(|of| (of.a.as_str(), of.b.as_str()))
         .collect();
-    assert_eq!(against, [("a@n=1", "control@n=1"), ("a@n=1", "control@n=1")]);
+    assert_eq!(against, [("a@n=1", "control@n=1"); 2]);
 }
 
 /// The set of the three designs at these costs, with a margin of unauthorized accesses.
@@ -163,7 +163,7 @@ fn what_no_run_tested_is_neither_claimed_nor_counted() {
             assert_eq!(numbers, (None, None, None, 0), "{name} of {}", design.name);
         }
     }
-    assert!(summary.comparisons.iter().all(|of| of.measure == "startup_latency_p50"));
+    assert!(summary.comparisons.iter().all(|of| of.measure != "unauthorized_any"));
     let asked = Asked {
         measures: vec!["unauthorized_any".to_owned(), "certificate_requests".to_owned()],
         ..Asked::default()

@@ -7,12 +7,12 @@
 use std::cmp::Ordering;
 
 use super::measures::definition::OfRun;
-use super::measures::{Better, Context, Definition, Presence, Value, definition_of};
+use super::measures::{Better, Context, Presence, Value, definition_of};
 use super::numbers::{DesignNumbers, RunNumbers};
 use crate::stats::{
-    Difference, Estimate, Observation, Outcome, PairedCounts, QuantileDifference, cumulative_incidence,
-    incidence_quantile, mean_difference, mean_difference_unpaired, newcombe, quantile_difference, ratio_difference,
-    ratio_difference_unpaired, share_difference, share_of_runs,
+    Difference, Observation, Outcome, PairedCounts, QuantileDifference, cumulative_incidence, incidence_quantile,
+    mean_difference, mean_difference_unpaired, newcombe, quantile_difference, ratio_difference,
+    ratio_difference_unpaired, share_difference,
 };
 
 /// How two designs are compared.
@@ -35,9 +35,9 @@ pub struct MeasureDifference {
     /// A − factor · B.
     pub difference: Difference,
     /// Share of pairs in which A's value is smaller; without pairs of runs absent.
-    pub smaller: Option<Estimate>,
+    pub smaller: Option<f64>,
     /// Share of pairs in which A's value is larger.
-    pub larger: Option<Estimate>,
+    pub larger: Option<f64>,
     /// Unit; `1` for shares.
     pub unit: &'static str,
     /// Which value is better.
@@ -68,7 +68,18 @@ pub fn difference(measure: &str, a: Context<'_>, b: Context<'_>, how: &How) -> R
         }
         _ => return Err(format!("`{measure}` is an observed extreme and has no interval")),
     };
-    Ok(told(left, difference, order, how))
+    let share = |wanted: Ordering| {
+        let events = order.iter().filter(|seen| **seen == wanted).count();
+        (!order.is_empty()).then(|| events as f64 / order.len() as f64)
+    };
+    Ok(MeasureDifference {
+        difference,
+        smaller: share(Ordering::Less),
+        larger: share(Ordering::Greater),
+        unit: left.unit,
+        better: left.better,
+        estimand: left.estimand,
+    })
 }
 
 /// Whether a measure of two designs can be compared.
@@ -105,13 +116,6 @@ fn has_data(value: &Value<'_>, numbers: &DesignNumbers) -> bool {
         Value::Quantile { waits, .. } => !waits.is_empty(),
         Value::Extreme(_) => false,
     }
-}
-
-/// Per run, the time by which half of its measured pods were ready \[s\]; `None` without pods and where half never were.
-pub(super) fn run_medians(numbers: &DesignNumbers) -> Vec<Option<f64>> {
-    let medians = run_quantiles(&numbers.startup, numbers.runs.len(), 0.5);
-    let seconds = |ns: Option<f64>| ns.filter(|ns| ns.is_finite()).map(|ns| ns / 1e9);
-    medians.into_iter().map(seconds).collect()
 }
 
 /// The point estimate of a measure; a design that cannot have it gives what its runs recorded.
@@ -170,22 +174,6 @@ pub(super) fn ordered_per_run(measure: &str, context: Context<'_>) -> Option<Vec
             Some(quantiles.into_iter().map(|ns| ns.map(|ns| ns / 1e9)).collect())
         }
         Value::Extreme(_) => None,
-    }
-}
-
-fn told(of: Definition<'_>, difference: Difference, order: Vec<Ordering>, how: &How) -> MeasureDifference {
-    let share = |wanted: Ordering| {
-        let runs = order.len() as u64;
-        let events = order.iter().filter(|seen| **seen == wanted).count() as u64;
-        (runs > 0).then(|| share_of_runs(events, runs, how.confidence))
-    };
-    MeasureDifference {
-        difference,
-        smaller: share(Ordering::Less),
-        larger: share(Ordering::Greater),
-        unit: of.unit,
-        better: of.better,
-        estimand: of.estimand,
     }
 }
 

@@ -80,6 +80,8 @@ pub const STUCK_AFTER: SimDuration = SimDuration::from_secs(600);
 /// The numbers of one run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RunNumbers {
+    /// The facts of the run as a whole.
+    pub record: RunRecord,
     /// Whether it failed; then nothing else counts.
     pub failed: bool,
     /// Classes of its accesses, a bit each.
@@ -90,30 +92,12 @@ pub struct RunNumbers {
     tested_after_cut: bool,
     /// Classes of the requests from a reused address after the cut, a bit each.
     reused_classes: u8,
-    /// Whether a probe from a reused address reached a live server.
-    pub demonstrated: bool,
     /// Whether an access from a reused address after the cut reached a live server.
     pub reused_probe_reached: bool,
     /// Whether the network admitted one of them that was not meant.
     pub reused_probe_admitted: bool,
-    /// The script's first look, if it looked.
-    pub found_at_first_look: Option<bool>,
-    /// Reuse in the first batch, if there was one.
-    pub reused_in_first_batch: Option<bool>,
-    /// Restarts, and those of them that gave a reused address.
-    pub rollouts: (u32, u32),
-    /// Whether the endpoint was withdrawn before the probe; absent if there was nothing to probe.
-    pub endpoint_withdrawn_first: Option<bool>,
-    /// Parties that the faults touched, if there was a cut.
-    pub parties_cut: Option<u32>,
-    /// From the cut to the node's being given up.
-    pub node_given_up_delay: Option<SimDuration>,
     /// From the cut to the first unauthorized access, and whether it happened; absent without a cut.
     first_unauthorized: Option<(SimDuration, bool)>,
-    /// Certificate requests.
-    pub certificate_requests: u64,
-    /// Stale entries at the horizon.
-    pub stale_entries: u32,
     /// Measured pods.
     pub pods: PodCounts,
     /// Phases of those of them that became ready.
@@ -122,32 +106,16 @@ pub struct RunNumbers {
     pub exposure: BTreeMap<ExposureKind, SimDuration>,
     /// Lengths of the windows by the pod's address, and whether they were seen to close.
     pub windows: Vec<(SimDuration, bool)>,
-    cut: Option<SimTime>,
 }
 
 impl RunNumbers {
     /// The numbers of a run without pods, accesses and windows so far.
     #[must_use]
     pub fn new(run: &RunRecord, horizon: SimTime) -> Self {
-        // Whether the endpoint was gone before anything was probed.
-        let withdrawn_first = |withdrawn: SimTime| run.probed.is_none_or(|probed| probed > withdrawn);
         Self {
             failed: run.failure.is_some(),
-            demonstrated: run.demonstrated,
-            found_at_first_look: run.found_at_first_look,
-            reused_in_first_batch: run.reused_in_first_batch,
-            rollouts: (run.rollouts, run.rollout_hits),
-            endpoint_withdrawn_first: (run.cut.is_some() && run.remembered > 0)
-                .then(|| run.endpoint_withdrawn.is_some_and(withdrawn_first)),
-            parties_cut: run.cut.map(|_| run.parties_cut),
-            node_given_up_delay: run
-                .cut
-                .zip(run.node_given_up)
-                .map(|(cut, given_up)| given_up.since(cut)),
             first_unauthorized: run.cut.map(|cut| (horizon.since(cut), false)),
-            certificate_requests: run.certificate_requests,
-            stale_entries: run.stale_entries,
-            cut: run.cut,
+            record: run.clone(),
             ..Self::default()
         }
     }
@@ -198,7 +166,7 @@ impl RunNumbers {
             }
         }
         if access.class == AccessClass::Unauthorized
-            && let (Some(cut), Some(first)) = (self.cut, &mut self.first_unauthorized)
+            && let (Some(cut), Some(first)) = (self.record.cut, &mut self.first_unauthorized)
             && access.time >= cut
         {
             let since = access.time.since(cut);
@@ -262,6 +230,20 @@ impl DesignNumbers {
     /// The run of a replication, unless it failed or was never taken into account.
     pub fn sound_run(&mut self, replication: u64) -> Option<&mut RunNumbers> {
         self.runs.get_mut(replication as usize).filter(|run| !run.failed)
+    }
+
+    /// Takes an access of a replication into account.
+    pub fn access(&mut self, replication: u64, access: &AccessRecord) {
+        if let Some(run) = self.sound_run(replication) {
+            run.access(access);
+        }
+    }
+
+    /// Takes a window of exposure of a replication into account.
+    pub fn exposure(&mut self, replication: u64, window: &ExposureRecord, horizon: SimTime) {
+        if let Some(run) = self.sound_run(replication) {
+            run.exposure(window, horizon);
+        }
     }
 
     /// Takes a pod of a replication into account; a start is long from `threshold` on.

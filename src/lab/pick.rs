@@ -34,12 +34,9 @@ pub const WORST: [&str; 7] = [
     "stale_entries",
 ];
 
-/// A run that was picked.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Picked {
-    /// Name of the design.
     pub design: String,
-    /// Number of the run.
     pub replication: u64,
     /// How many runs of the result would have done for `first`; how many were compared for `worst`.
     pub candidates: u64,
@@ -75,7 +72,7 @@ pub fn first(dir: &Path, what: &str, design: Option<&str>, horizon: SimTime) -> 
             Ok(())
         })?,
         class => {
-            let class = class_of(class);
+            let class = AccessClass::of_word(class);
             read_rows(dir, horizon, |key, access: AccessRecord| {
                 if Some(access.class) == class && of_design(&key) {
                     found.add(&key, None);
@@ -144,7 +141,7 @@ pub fn worst(dir: &Path, by: &str, design: Option<&str>, horizon: SimTime) -> Re
             Ok(())
         })?,
         _ => {
-            let class = by.strip_suffix("_exposure").and_then(class_of);
+            let class = by.strip_suffix("_exposure").and_then(AccessClass::of_word);
             read_rows(dir, horizon, |key, window: ExposureRecord| {
                 if of_design(&key) && class.is_none_or(|class| class == window.class) {
                     let span = window.end.unwrap_or(horizon).since(window.start);
@@ -173,7 +170,6 @@ pub fn worst(dir: &Path, by: &str, design: Option<&str>, horizon: SimTime) -> Re
     }))
 }
 
-/// The worst so far.
 #[derive(Default)]
 struct Worst {
     worst: Option<Candidate>,
@@ -234,9 +230,4 @@ impl Worst {
             self.keep(open);
         }
     }
-}
-
-fn class_of(word: &str) -> Option<AccessClass> {
-    let known = AccessClass::WORDS.iter().find(|(_, known)| *known == word);
-    known.map(|(class, _)| *class)
 }

@@ -11,37 +11,45 @@ use crate::scenario::error::{InputError, candidates_hint};
 use crate::scenario::expectations::Placed;
 use crate::scenario::margins::{Margin, PlacedMargin};
 use crate::scenario::point_name::point_of;
-use crate::scenario::values::complain;
+use crate::scenario::schema::Text;
+use crate::scenario::stopping::{TargetForm, check_half_width};
+use crate::scenario::values::{complain, unknown};
 
-/// Checks measures, units and designs of all expectations and margins.
+/// Checks measures, units and designs of all expectations, margins and stopping rules.
 ///
 /// # Errors
 /// Everything that is wrong, at its place in the file.
 pub fn check(scenario: &Scenario) -> Result<(), Vec<InputError>> {
     let known = known_measures(&scenario.traffic_rates);
-    let errors: Vec<InputError> = scenario
+    let claims = scenario
         .expectations
         .iter()
-        .filter_map(|placed| check_one(placed, scenario, &known).err())
-        .chain(
-            scenario
-                .margins
-                .iter()
-                .filter_map(|placed| check_margin(placed, scenario, &known).err()),
-        )
-        .collect();
+        .map(|placed| check_one(placed, scenario, &known));
+    let margins = scenario
+        .margins
+        .iter()
+        .map(|placed| check_margin(placed, scenario, &known));
+    let widths = scenario
+        .stopping_until
+        .iter()
+        .map(|form| check_width(&form.value, scenario, &known));
+    let errors: Vec<InputError> = claims.chain(margins).chain(widths).filter_map(Result::err).collect();
     if errors.is_empty() { Ok(()) } else { Err(errors) }
+}
+
+fn names(known: &[Known]) -> impl Iterator<Item = &str> {
+    known
+        .iter()
+        .filter(|known| known.interval)
+        .map(|known| known.name.as_str())
 }
 
 fn check_one(placed: &Placed, scenario: &Scenario, known: &[Known]) -> Result<(), InputError> {
     let claim = &placed.expected.claim;
     let wrong = |message: String| complain(&scenario.path, &placed.at, message);
     let Some(measure) = known.iter().find(|known| known.name == claim.measure) else {
-        let names = known
-            .iter()
-            .filter(|known| known.interval)
-            .map(|known| known.name.as_str());
-        return Err(wrong(format!("unknown measure `{}`", claim.measure)).with_candidates(&claim.measure, names));
+        let unknown = wrong(format!("unknown measure `{}`", claim.measure));
+        return Err(unknown.with_candidates(&claim.measure, names(known)));
     };
     if !measure.interval {
         return Err(
@@ -75,24 +83,27 @@ fn check_one(placed: &Placed, scenario: &Scenario, known: &[Known]) -> Result<()
 
 fn check_margin(placed: &PlacedMargin, scenario: &Scenario, known: &[Known]) -> Result<(), InputError> {
     let PlacedMargin { margin, measure_at, at } = placed;
-    let Some(measure) = known
-        .iter()
-        .find(|known| known.name == margin.measure && known.interval)
-    else {
-        let names = known
-            .iter()
-            .filter(|known| known.interval)
-            .map(|known| known.name.as_str());
-        let wrong = complain(
-            &scenario.path,
-            measure_at,
-            format!("unknown measure `{}`", margin.measure),
-        );
-        return Err(wrong.with_candidates(&margin.measure, names));
-    };
+    let measure = with_interval("measure", measure_at, scenario, known)?;
     check_unit(&margin.quantity, measure.unit, true).map_err(|(message, hint)| {
         complain(&scenario.path, at, format!("`{}`: {message}", margin.quantity.text)).with_hint(hint)
     })
+}
+
+fn check_width(form: &TargetForm, scenario: &Scenario, known: &[Known]) -> Result<(), InputError> {
+    let measure = with_interval("measure with an interval", &form.measure, scenario, known)?;
+    let half_width = form.half_width.as_ref();
+    half_width.map_or(Ok(()), |text| check_half_width(&scenario.path, text, measure.unit))
+}
+
+/// The measure of this name, if it has an interval.
+fn with_interval<'k>(
+    what: &str,
+    name: &Text,
+    scenario: &Scenario,
+    known: &'k [Known],
+) -> Result<&'k Known, InputError> {
+    let found = known.iter().find(|known| known.name == name.value && known.interval);
+    found.ok_or_else(|| unknown(&scenario.path, name, what, names(known)))
 }
 
 /// A margin of a measure from a command line.
@@ -137,18 +148,16 @@ fn check_unit(quantity: &Quantity, unit: &str, is_value: bool) -> Result<(), (St
 }
 
 /// A near match for a measure that is asked for by name, or the measures that there are.
-#[must_use]
 pub fn measure_hint(name: &str, known: &[Known]) -> Option<String> {
-    let names = known
-        .iter()
-        .filter(|known| known.interval)
-        .map(|known| known.name.as_str());
-    candidates_hint(name, names)
+    candidates_hint(name, names(known))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+    use crate::scenario::overrides::Overrides;
 
     #[test]
     fn units_are_checked_against_the_measure() {
@@ -165,5 +174,20 @@ mod tests {
         assert!(!fits(1.0, Unit::Seconds, "1", true) && !fits(0.1, Unit::Percent, "requests", true));
         assert!(fits(3.0, Unit::None, "requests", true) && fits(3.0, Unit::Named("requests".into()), "requests", true));
         assert!(!fits(3.0, Unit::Named("entries".into()), "requests", true));
+    }
+
+    #[test]
+    fn bad_questions_are_complained_about() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bad_questions");
+        let entries = std::fs::read_dir(&folder).expect("the folder is part of the project");
+        let mut files: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
+        files.sort();
+        let told = files.iter().map(|path| {
+            let scenario = Scenario::load(path, &Overrides::default()).expect("only its questions are bad");
+            let errors = check(&scenario).expect_err("its questions are bad");
+            let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+            errors.join("\n").replace(&format!("{}/", folder.display()), "")
+        });
+        insta::assert_snapshot!(told.collect::<Vec<_>>().join("\n\n"));
     }
 }

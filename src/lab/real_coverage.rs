@@ -56,12 +56,15 @@ pub fn below(summary: &Summary) -> Vec<Covered> {
         let ratio = runs as f64 / row.replications as f64;
         row.experiment == summary.experiment && (1.0 / ALIKE..=ALIKE).contains(&ratio)
     };
-    let shown = |row: &Covered| {
-        // A difference is shown if both its designs are.
-        row.design.split(" - ").all(|name| {
-            let design = summary.designs.iter().find(|design| design.name == name);
+    let shown = |row: &Covered| match row.design.split_once(" - ") {
+        None => {
+            let design = summary.designs.iter().find(|design| design.name == row.design);
             design.is_some_and(|design| design.measure(&row.measure).is_some())
-        })
+        }
+        Some((a, b)) => summary.comparisons.iter().any(|of| {
+            let pair = (of.a.as_str(), of.b.as_str());
+            of.measure == row.measure && (pair == (a, b) || pair == (b, a))
+        }),
     };
     let found = rows()
         .into_iter()

@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::comparisons::compare;
+use super::compare::{Comparison, compare_usual};
 use super::expectations::{Expectation, evaluate};
 use super::measures::{Context, Frame, MeasureSet, measure_sets};
 use super::numbers::DesignNumbers;
@@ -26,8 +26,11 @@ pub struct Summary {
     pub version: String,
     /// Estimates per design, in the order of the plan.
     pub designs: Vec<DesignSummary>,
-    /// Designs against the one named `control`.
+    /// Designs against the one named `control`, or all pairs without it; their intervals hold together.
     pub comparisons: Vec<Comparison>,
+    /// What could not be compared, and why.
+    #[serde(default)]
+    pub not_compared: Vec<String>,
     /// Whether what the experiment expects came true.
     pub expectations: Vec<Expectation>,
 }
@@ -46,15 +49,12 @@ pub struct DesignSummary {
 }
 
 impl DesignSummary {
-    /// A measure by name, if this design has it.
-    #[must_use]
     pub fn measure(&self, name: &str) -> Option<&Measure> {
         self.measures.get(name)
     }
 
     /// The share of pods that were deleted first, if that is shown to be so large that this quantile of a wait exists at no
     /// horizon.
-    #[must_use]
     pub fn never_reached(&self, name: &str) -> Option<f64> {
         let never = self.measure(name)?.caveat == Some(Caveat::Never);
         let deleted = self.measure("deleted_before_ready_share")?;
@@ -87,8 +87,6 @@ pub struct Measure {
 }
 
 impl Measure {
-    /// A measure from an estimate.
-    #[must_use]
     pub fn new(estimand: impl Into<String>, unit: &str, estimate: Estimate) -> Self {
         let Estimate {
             estimate,
@@ -113,8 +111,20 @@ impl Measure {
         }
     }
 
+    /// The estimate that it was made from.
+    pub fn as_estimate(&self) -> Estimate {
+        Estimate {
+            estimate: self.estimate,
+            lower: self.lower,
+            upper: self.upper,
+            confidence: self.confidence.unwrap_or(CONFIDENCE),
+            method: self.method.clone(),
+            n: self.n,
+            caveat: self.caveat,
+        }
+    }
+
     /// A plain value without an interval: the smallest or largest that was seen.
-    #[must_use]
     pub fn extreme(estimand: impl Into<String>, unit: &str, value: Option<f64>, n: u64) -> Self {
         Self {
             estimand: estimand.into(),
@@ -130,37 +140,6 @@ impl Measure {
     }
 }
 
-/// A difference of two designs, `a` minus `b`, by equal replications.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct Comparison {
-    /// A design.
-    pub a: String,
-    /// The design that is subtracted.
-    pub b: String,
-    /// What is compared.
-    pub measure: String,
-    /// Point estimate of the difference.
-    pub difference: Option<f64>,
-    /// Lower bound.
-    pub lower: Option<f64>,
-    /// Upper bound.
-    pub upper: Option<f64>,
-    /// Nominal coverage.
-    pub confidence: f64,
-    /// Name of the method.
-    pub method: String,
-    /// Pairs of runs.
-    pub n: u64,
-    /// Correlation over replications that common random numbers reached; null if one of the designs does not vary.
-    #[serde(default)]
-    pub correlation: Option<f64>,
-    /// (σ_A² + σ_B²) / Var(A − B): how many times more runs independent designs would need for an equal interval.
-    #[serde(default)]
-    pub variance_reduction: Option<f64>,
-}
-
-/// Makes all estimates.
-#[must_use]
 pub fn summarize(plan: &Plan, numbers: &[DesignNumbers]) -> Summary {
     let sets = measure_sets();
     let frame = Frame::of_plan(plan);
@@ -188,10 +167,12 @@ pub fn summarize(plan: &Plan, numbers: &[DesignNumbers]) -> Summary {
     for (design, measures) in estimated {
         designs[design].measures.extend(measures);
     }
+    let (comparisons, not_compared) = compare_usual(plan, &frame, numbers);
     Summary {
         experiment: plan.experiment.clone(),
         version: plan.version.clone(),
-        comparisons: compare(plan, numbers),
+        comparisons,
+        not_compared,
         expectations: evaluate(plan, numbers, &designs),
         designs,
     }

@@ -319,7 +319,7 @@ fn stored_rows_give_the_stored_estimates() {
     let dir = tempfile::tempdir().unwrap();
     let plan = plan(60);
     let finished = run(dir.path(), &plan, &Fake::default(), 2, Start::New).unwrap();
-    let numbers = read_numbers(dir.path(), &finished.manifest).unwrap();
+    let numbers = result::read_numbers(dir.path(), &finished.manifest).unwrap();
     assert_eq!(numbers, finished.numbers);
     assert_eq!(summary::summarize(&plan, &numbers), finished.summary);
 }
@@ -355,22 +355,6 @@ fn what_nobody_tried_has_no_share() {
         summary.designs[0].measure("no_bad_landing_share").is_none(),
         "a design without mesh has no landings"
     );
-}
-
-#[test]
-fn every_measure_that_can_stop_a_study_is_one() {
-    let dir = tempfile::tempdir().unwrap();
-    let finished = run(dir.path(), &plan(60), &Fake::default(), 2, Start::New).unwrap();
-    for (name, unit) in crate::scenario::stopping::MEASURES {
-        let measure = finished.summary.designs.iter().find_map(|design| design.measure(name));
-        let measure = measure.unwrap_or_else(|| panic!("{name} is no measure"));
-        let written = match measure.unit.as_str() {
-            "1" => crate::scenario::stopping::Unit::Share,
-            "s" => crate::scenario::stopping::Unit::Time,
-            _ => crate::scenario::stopping::Unit::Number,
-        };
-        assert!(unit == written && measure.confidence.is_some(), "{name}: {measure:?}");
-    }
 }
 
 #[test]

@@ -5,8 +5,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::comparisons::CONTROL;
+use super::compare::{ACCESS, CONTROL};
 use super::manifest::Manifest;
+use super::measures::{Known, ready_quantiles};
 use super::numbers::DesignNumbers;
 use super::plan::Plan;
 use super::real_coverage;
@@ -24,18 +25,15 @@ const LISTED_MAX: usize = 8;
 /// Something worth knowing before a result is trusted.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Warning {
-    /// The experiment was interrupted.
     Incomplete {
         /// Replications per design in the result.
         done: u64,
         /// Replications per design that were planned.
         planned: u64,
     },
-    /// This is a part of an experiment.
     Shard(ShardRecord),
     /// The number of replications hangs on the machine.
     TimeBudget {
-        /// The argument that gives the same rows.
         same_rows_with: String,
     },
     /// A stopping rule that was not fulfilled.
@@ -45,31 +43,20 @@ pub enum Warning {
         /// Replications per design.
         runs: u64,
     },
-    /// Runs failed.
     Failed {
-        /// The design.
         design: String,
-        /// Failed runs.
         failed: u64,
-        /// All runs.
         runs: u64,
-        /// The number of the first of them.
         first: u64,
-        /// How that one failed.
         failure: RunFailure,
-        /// The command that tells it.
         replay: String,
     },
-    /// Few runs.
     FewRuns {
         /// Replications per design.
         runs: u64,
     },
-    /// A cut that touched nobody.
     FaultTouchedNothing {
-        /// The design.
         design: String,
-        /// Runs in which it was so.
         runs: u64,
     },
     /// Start-up quantiles that exist at no horizon.
@@ -96,25 +83,18 @@ pub enum Warning {
     },
     /// Nothing bad was seen, in designs that are not the control.
     ZeroEvents {
-        /// The designs.
         designs: Vec<String>,
-        /// Fewest runs of one of them.
         runs: u64,
         /// Highest upper bound of the true share.
         upper: f64,
     },
-    /// Scripts gave up.
     ScriptStopped {
-        /// Designs with the number of runs.
         designs: Vec<(String, u64)>,
-        /// The most frequent reason.
         reason: String,
     },
 }
 
 impl Warning {
-    /// All warnings of a result.
-    #[must_use]
     pub fn of(plan: &Plan, manifest: &Manifest, numbers: &[DesignNumbers], summary: &Summary) -> Vec<Self> {
         let mut warnings = Vec::new();
         let done = manifest.replications;
@@ -142,7 +122,10 @@ impl Warning {
                     replay: plan.replay(&estimated.name, manifest.first_replication() + *first),
                 });
             }
-            let untouched = numbers.sound().filter(|run| run.parties_cut == Some(0)).count() as u64;
+            let untouched = numbers
+                .sound()
+                .filter(|run| run.record.cut.is_some() && run.record.parties_cut == 0)
+                .count() as u64;
             let on_purpose = is_control(&estimated.name)
                 || plan
                     .designs
@@ -181,12 +164,13 @@ fn stopped(stopping: &StoppingRecord) -> Option<Warning> {
     }
 }
 
-const QUANTILES: [&str; 3] = ["startup_latency_p50", "startup_latency_p90", "startup_latency_p99"];
-
 fn deleted_first(summary: &Summary) -> Option<Warning> {
     let never = |design: &DesignSummary| {
-        let case = |name: &'static str| Some((design.name.clone(), name, design.never_reached(name)?));
-        QUANTILES.into_iter().find_map(case)
+        let case = |of: &&'static Known| {
+            let name = of.name.as_str();
+            Some((design.name.clone(), name, design.never_reached(name)?))
+        };
+        ready_quantiles().iter().find_map(case)
     };
     let cases: Vec<_> = summary.designs.iter().filter_map(never).collect();
     (!cases.is_empty()).then_some(Warning::DeletedFirst { cases })
@@ -194,16 +178,14 @@ fn deleted_first(summary: &Summary) -> Option<Warning> {
 
 fn beyond_horizon(plan: &Plan, summary: &Summary) -> Option<Warning> {
     let not_reached = |design: &DesignSummary| {
-        let waiting = |name: &&str| {
+        let waiting = |of: &&Known| {
             let missing = design
-                .measure(name)
+                .measure(&of.name)
                 .is_some_and(|measure| measure.estimate.is_none() && measure.n > 0);
-            missing && design.never_reached(name).is_none()
+            missing && design.never_reached(&of.name).is_none()
         };
-        QUANTILES
-            .into_iter()
-            .find(waiting)
-            .map(|name| (design.name.clone(), name))
+        let found = ready_quantiles().into_iter().find(waiting);
+        found.map(|of| (design.name.clone(), of.name.as_str()))
     };
     let cases: Vec<_> = summary.designs.iter().filter_map(not_reached).collect();
     (!cases.is_empty()).then_some(Warning::BeyondHorizon {
@@ -238,9 +220,7 @@ fn is_control(name: &str) -> bool {
 
 fn zero_events(summary: &Summary) -> Option<Warning> {
     let bound = |design: &DesignSummary| {
-        let measure = design
-            .measure("unauthorized_any")
-            .filter(|measure| measure.estimate == Some(0.0))?;
+        let measure = design.measure(ACCESS).filter(|measure| measure.estimate == Some(0.0))?;
         Some((design.name.clone(), measure.n, measure.upper?)).filter(|_| !is_control(&design.name))
     };
     let found: Vec<_> = summary.designs.iter().filter_map(bound).collect();

@@ -6,14 +6,15 @@
 use std::fmt::Write;
 
 use super::compare_words::sentence;
-use super::short::{Short, count, down, number, percent, up};
-use super::table::{WIDTH, wrapped, wrapped_to};
-use crate::lab::compare::{Compared, DesignDifference};
+use super::short::{NOTHING, Short, count, down, number, percent, up};
+use super::summary_md::markdown as markdown_table;
+use super::table::WIDTH;
+use super::text;
+use crate::lab::Comparison;
+use crate::lab::compare::Compared;
 use crate::lab::pareto::{Dominator, Pareto, Standing, Verdict};
-use crate::stats::Estimate;
+use crate::lab::summary::CONFIDENCE;
 
-/// The comparisons for a terminal.
-#[must_use]
 pub fn text(compared: &Compared) -> String {
     let mut out = String::new();
     for paragraph in head(compared) {
@@ -42,8 +43,6 @@ pub fn text(compared: &Compared) -> String {
     out
 }
 
-/// The comparisons as a Markdown page.
-#[must_use]
 pub fn markdown(compared: &Compared) -> String {
     let mut out = format!("# Comparison of designs: {}\n\n", compared.experiment);
     for paragraph in head(compared).iter().skip(1) {
@@ -57,23 +56,7 @@ pub fn markdown(compared: &Compared) -> String {
         for comparison in group {
             let _ = writeln!(out, "- {}", sentence(comparison));
         }
-        out.push_str(
-            "\n| pair | difference | p (Holm) | smaller, larger in | correlation | variance reduction | method |\n|---|---|---|---|---|---|---|\n",
-        );
-        for comparison in group {
-            let order = [&comparison.a_smaller, &comparison.a_larger].map(share);
-            let cells = [
-                format!("`{}` − `{}`", comparison.a, comparison.b),
-                difference(comparison).joined(" "),
-                p_value(comparison.p_holm),
-                order.join(", "),
-                comparison.correlation.map_or("–".to_owned(), |rho| format!("{rho:.2}")),
-                comparison.variance_reduction.map_or("–".to_owned(), number),
-                comparison.method.clone(),
-            ];
-            let _ = writeln!(out, "| {} |", cells.join(" | "));
-        }
-        out.push('\n');
+        let _ = writeln!(out, "\n{}", table(group));
     }
     for set in &compared.pareto {
         let _ = writeln!(out, "## Pareto set{}\n\n{}\n", at(set), pareto_head(set));
@@ -91,8 +74,39 @@ pub fn markdown(compared: &Compared) -> String {
     format!("{}\n", out.trim_end())
 }
 
+/// Differences in a measure as a Markdown table.
+pub(super) fn table(comparisons: &[Comparison]) -> String {
+    let head = "pair|difference|p (Holm)|smaller, larger in|pairs|correlation|variance reduction|method";
+    let mut rows = vec![head.split('|').map(str::to_owned).collect::<Vec<_>>()];
+    rows.extend(comparisons.iter().map(|of| {
+        vec![
+            format!("`{}` − `{}`", of.a, of.b),
+            difference(of).joined(" "),
+            p_value(of.p_holm),
+            [of.a_smaller, of.a_larger].map(share).join(", "),
+            count(of.n),
+            of.correlation.map_or(NOTHING.to_owned(), |rho| format!("{rho:.2}")),
+            of.variance_reduction.map_or(NOTHING.to_owned(), number),
+            of.method.clone(),
+        ]
+    }));
+    markdown_table(&rows)
+}
+
+/// How many claims are made together, in a sentence.
+pub(super) fn together(family: usize, each: f64) -> String {
+    match family {
+        1 => format!("1 comparison, its interval at {}.", percent(CONFIDENCE)),
+        _ => format!(
+            "{family} comparisons. Their intervals hold together with {} confidence: each has {} % (Bonferroni, family of \
+             {family}); p is adjusted for the family (Holm).",
+            percent(CONFIDENCE),
+            number_of_nines(100.0 * each)
+        ),
+    }
+}
+
 /// The comparisons for programs, each with its sentence.
-#[must_use]
 pub fn json(compared: &Compared) -> String {
     let mut value = serde_json::to_value(compared).expect("a comparison is plain data");
     if let Some(list) = value.get_mut("comparisons").and_then(serde_json::Value::as_array_mut) {
@@ -106,7 +120,6 @@ pub fn json(compared: &Compared) -> String {
 }
 
 fn head(compared: &Compared) -> Vec<String> {
-    let Compared { family, .. } = compared;
     let runs = count(compared.replications);
     let mut lines = vec![format!(
         "{}: designs compared, {runs} replications",
@@ -119,15 +132,7 @@ fn head(compared: &Compared) -> Vec<String> {
     } else {
         "They share no random numbers: designs are compared as independent, with wider intervals.".to_owned()
     });
-    let together = percent(compared.confidence);
-    lines.push(match family {
-        1 => format!("1 comparison, its interval at {together}."),
-        _ => format!(
-            "{family} comparisons. Their intervals hold together with {together} confidence: each has {} % (Bonferroni, \
-             family of {family}); p is adjusted for the family (Holm).",
-            number_of_nines(100.0 * compared.confidence_each)
-        ),
-    });
+    lines.push(together(compared.family, compared.confidence_each));
     if !compared.differs.is_empty() {
         lines.push(format!(
             "The two results differ besides in: {}.",
@@ -143,13 +148,13 @@ pub(super) fn number_of_nines(percent: f64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-fn title(comparison: &DesignDifference) -> String {
+fn title(comparison: &Comparison) -> String {
     format!("{}: {}", comparison.measure, comparison.estimand)
 }
 
 /// A difference with its interval, in two parts.
-pub(super) fn difference(comparison: &DesignDifference) -> Short {
-    let DesignDifference {
+pub(super) fn difference(comparison: &Comparison) -> Short {
+    let Comparison {
         difference,
         lower,
         upper,
@@ -159,7 +164,7 @@ pub(super) fn difference(comparison: &DesignDifference) -> Short {
     let short = |number: String, interval: String| Short { number, interval };
     match (*difference, *lower, *upper) {
         (None, None, Some(upper)) => {
-            let unit = if *unit == "s" { " s" } else { "" };
+            let unit = if unit == "s" { " s" } else { "" };
             short(format!("< {}{unit}", up(upper)), String::new())
         }
         // No share: both sides of zero are possible.
@@ -168,10 +173,8 @@ pub(super) fn difference(comparison: &DesignDifference) -> Short {
     }
 }
 
-fn share(of: &Option<Estimate>) -> String {
-    of.as_ref()
-        .and_then(|share| share.estimate)
-        .map_or("–".to_owned(), percent)
+fn share(of: Option<f64>) -> String {
+    of.map_or(NOTHING.to_owned(), percent)
 }
 
 /// A p-value; small ones have only a bound.
@@ -183,7 +186,7 @@ pub(super) fn p_value(p: Option<f64>) -> String {
     }
 }
 
-fn facts(comparison: &DesignDifference) -> String {
+fn facts(comparison: &Comparison) -> String {
     let mut facts = vec![format!("difference {}", difference(comparison).joined(" "))];
     if comparison.p_holm.is_some() {
         let p = p_value(comparison.p_holm);
@@ -192,8 +195,8 @@ fn facts(comparison: &DesignDifference) -> String {
     if comparison.a_smaller.is_some() {
         facts.push(format!(
             "smaller in {}, larger in {} of {} pairs",
-            share(&comparison.a_smaller),
-            share(&comparison.a_larger),
+            share(comparison.a_smaller),
+            share(comparison.a_larger),
             count(comparison.n)
         ));
     }
@@ -280,7 +283,10 @@ fn code(name: &str) -> String {
     format!("`{name}`")
 }
 
+fn wrapped(text: &str) -> String {
+    text::wrapped("", "  ", text, WIDTH)
+}
+
 fn indented(text: &str) -> String {
-    let lines = wrapped_to(text, WIDTH - 2, "");
-    lines.lines().map(|line| format!("  {line}\n")).collect()
+    text::wrapped("  ", "  ", text, WIDTH)
 }

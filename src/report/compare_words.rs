@@ -4,7 +4,8 @@
 //! how large a difference may still be. Where sentences stand belongs to `compare`.
 
 use super::short::{count, down, number, up};
-use crate::lab::compare::DesignDifference;
+use crate::lab::Comparison;
+use crate::lab::measures::{Said, part_of_pods, words};
 
 /// How a measure is said: what `a` does, in which steps, and the words for more and for less.
 struct Phrase {
@@ -14,100 +15,66 @@ struct Phrase {
     more: String,
     /// Behind the number, if `a` has less.
     less: String,
-    /// The second design.
     than: String,
     /// Numbers are multiplied by this: shares are told in percentage points.
     scale: f64,
 }
 
-/// Measures that say how often something happens, and what.
-const OFTEN: [(&str, &str); 7] = [
-    ("unauthorized_any", "lets the wrong client in"),
-    ("network_bypassed_any", "lets the wrong client past the network"),
-    ("mesh_bypassed_any", "lets the wrong client past the mesh"),
-    ("wrongly_denied_any", "refuses a client that its policies admit"),
-    (
-        "demonstrated_any",
-        "lets a probe from a reused address reach a live server",
-    ),
-    (
-        "reused_probe_admitted",
-        "admits the wrong client at the network, where its address is reused,",
-    ),
-    ("endpoint_withdrawn_first", "loses the probed endpoint first"),
-];
-
-/// Measures of shares of pods, and what is done to them.
-const PODS: [(&str, &str); 3] = [
-    ("delayed_share", "delays"),
-    ("never_ready_share", "still leaves waiting at the horizon"),
-    ("deleted_before_ready_share", "deletes before they are ready"),
-];
-
 impl Phrase {
-    fn of(comparison: &DesignDifference) -> Self {
-        let (a, b) = (&comparison.a, &comparison.b);
-        let measure = comparison.measure.as_str();
-        let share = comparison.unit == "1";
-        let scale = if share { 100.0 } else { 1.0 };
-        let new = |subject: String, more: &str, less: &str, than: String| Self {
-            subject,
-            more: more.to_owned(),
-            less: less.to_owned(),
-            than,
-            scale,
+    fn of(comparison: &Comparison) -> Self {
+        let Comparison {
+            a, b, measure, unit, ..
+        } = comparison;
+        let share = unit == "1";
+        let unit = if share { "percentage points" } else { unit };
+        let other = format!("than `{b}`");
+        let (subject, more, less, than) = match words(measure).said {
+            Said::Often(does) => (
+                format!("`{a}` {does}"),
+                "percentage points more often".to_owned(),
+                "percentage points less often".to_owned(),
+                other,
+            ),
+            Said::Pods(does) => (
+                format!("`{a}` {does}"),
+                "percentage points more of its pods".to_owned(),
+                "percentage points fewer of its pods".to_owned(),
+                other,
+            ),
+            Said::Makes(what) => (
+                format!("`{a}` makes"),
+                format!("more {what}"),
+                format!("fewer {what}"),
+                other,
+            ),
+            Said::When { state, .. } => (
+                format!(
+                    "{} of the pods of `{a}` are {state}",
+                    part_of_pods(measure).unwrap_or_default()
+                ),
+                "s later".to_owned(),
+                "s earlier".to_owned(),
+                format!("than those of `{b}`"),
+            ),
+            Said::Plain => (
+                format!("`{measure}` of `{a}` is"),
+                format!("{unit} larger"),
+                format!("{unit} smaller"),
+                format!("than that of `{b}`"),
+            ),
         };
-        let known =
-            |list: &[(&str, &'static str)]| list.iter().find(|(name, _)| *name == measure).map(|(_, does)| *does);
-        let often = known(&OFTEN).or_else(|| {
-            let computed = measure.starts_with("unauthorized_any_at_");
-            computed.then_some("would let the wrong client in, by its exposure,")
-        });
-        if let Some(does) = often {
-            let words = ("percentage points more often", "percentage points less often");
-            return new(format!("`{a}` {does}"), words.0, words.1, format!("than `{b}`"));
+        Self {
+            subject,
+            more,
+            less,
+            than,
+            scale: if share { 100.0 } else { 1.0 },
         }
-        if let Some(does) = known(&PODS) {
-            let words = (
-                "percentage points more of its pods",
-                "percentage points fewer of its pods",
-            );
-            return new(format!("`{a}` {does}"), words.0, words.1, format!("than `{b}`"));
-        }
-        let states = [("startup_latency_p", "Ready"), ("running_latency_p", "Running")];
-        let quantile = states
-            .iter()
-            .find_map(|(begin, state)| Some((measure.strip_prefix(begin)?, state)));
-        if let Some((percent, state)) = quantile {
-            let part = match percent {
-                "50" => "Half".to_owned(),
-                percent => format!("{percent} %"),
-            };
-            let subject = format!("{part} of the pods of `{a}` are {state}");
-            return new(subject, "s later", "s earlier", format!("than those of `{b}`"));
-        }
-        if measure == "certificate_requests" {
-            let words = (
-                "more certificate requests per run",
-                "fewer certificate requests per run",
-            );
-            return new(format!("`{a}` makes"), words.0, words.1, format!("than `{b}`"));
-        }
-        let unit = if share { "percentage points" } else { comparison.unit };
-        let (more, less) = (format!("{unit} larger"), format!("{unit} smaller"));
-        new(
-            format!("`{measure}` of `{a}` is"),
-            &more,
-            &less,
-            format!("than that of `{b}`"),
-        )
     }
 }
 
-/// The sentence.
-#[must_use]
-pub fn sentence(comparison: &DesignDifference) -> String {
-    let DesignDifference { a, b, n, .. } = comparison;
+pub fn sentence(comparison: &Comparison) -> String {
+    let Comparison { a, b, n, .. } = comparison;
     let phrase = Phrase::of(comparison);
     let Phrase {
         subject,
@@ -136,9 +103,7 @@ pub fn sentence(comparison: &DesignDifference) -> String {
         (Some(only), None) | (None, Some(only)) => format!("{subject} {only} {than}, with no bound on the other side."),
         (None, None) => return without_interval(comparison, &phrase),
     };
-    let same = [&comparison.a_smaller, &comparison.a_larger]
-        .into_iter()
-        .all(|share| share.as_ref().is_some_and(|share| share.estimate == Some(0.0)));
+    let same = [comparison.a_smaller, comparison.a_larger] == [Some(0.0); 2];
     if same && comparison.of_a == Some(0.0) && comparison.of_b == Some(0.0) {
         return format!("This happened in none of {pairs} replications of `{a}` and `{b}`: {limits}");
     }
@@ -154,16 +119,15 @@ pub fn sentence(comparison: &DesignDifference) -> String {
     format!("No difference is shown: {limits}")
 }
 
-fn without_interval(comparison: &DesignDifference, phrase: &Phrase) -> String {
-    let DesignDifference { a, b, n, .. } = comparison;
+fn without_interval(comparison: &Comparison, phrase: &Phrase) -> String {
+    let Comparison { a, b, n, .. } = comparison;
     let pairs = count(*n);
-    let all = |share: &Option<crate::stats::Estimate>| share.as_ref().is_some_and(|share| share.estimate == Some(1.0));
     match comparison.difference.map(|difference| difference * phrase.scale) {
         Some(0.0) => format!(
             "`{a}` and `{b}` had the same `{}` in all {pairs} replications, which gives no interval.",
             comparison.measure
         ),
-        Some(difference) if all(&comparison.a_larger) || all(&comparison.a_smaller) => {
+        Some(difference) if [comparison.a_larger, comparison.a_smaller].contains(&Some(1.0)) => {
             let words = if difference > 0.0 { &phrase.more } else { &phrase.less };
             let size = difference.abs();
             format!(
@@ -193,16 +157,13 @@ fn range(low: f64, high: Option<f64>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::Estimate;
 
-    fn comparison(measure: &str, unit: &'static str, lower: Option<f64>, upper: Option<f64>) -> DesignDifference {
-        let share = |estimate: f64| Some(Estimate::point_only(estimate, 1000, 0.95, ""));
-        DesignDifference {
+    fn comparison(measure: &str, unit: &str, lower: Option<f64>, upper: Option<f64>) -> Comparison {
+        Comparison {
             a: "cilium-istio".to_owned(),
             b: "cilium-only".to_owned(),
             measure: measure.to_owned(),
-            estimand: String::new(),
-            unit,
+            unit: unit.to_owned(),
             smaller_is_better: Some(true),
             of_a: Some(0.1),
             of_b: Some(0.3),
@@ -212,12 +173,9 @@ mod tests {
             confidence: 0.95,
             method: "a method".to_owned(),
             n: 1000,
-            p_value: None,
-            p_holm: None,
-            correlation: None,
-            variance_reduction: None,
-            a_smaller: share(0.3),
-            a_larger: share(0.0),
+            a_smaller: Some(0.3),
+            a_larger: Some(0.0),
+            ..Comparison::default()
         }
     }
 
@@ -246,7 +204,7 @@ mod tests {
     #[test]
     fn no_bound_is_said_where_nothing_varied() {
         let mut of = comparison("startup_latency_p50", "s", Some(0.0), Some(0.0));
-        (of.a_smaller, of.a_larger) = (of.a_larger.clone(), of.a_larger.clone());
+        of.a_smaller = of.a_larger;
         let told = sentence(&of);
         assert_eq!(
             told,
@@ -257,7 +215,7 @@ mod tests {
     #[test]
     fn what_never_happened_gets_a_bound() {
         let mut of = comparison("unauthorized_any", "1", Some(-0.003), Some(0.003));
-        of.a_smaller = of.a_larger.clone();
+        of.a_smaller = of.a_larger;
         assert!(sentence(&of).starts_with("`cilium-istio` and `cilium-only` were alike in all 1,000 replications:"));
         (of.of_a, of.of_b) = (Some(0.0), Some(0.0));
         assert_eq!(

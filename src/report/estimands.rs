@@ -3,35 +3,25 @@
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
+use crate::lab::lists::unique;
 use crate::lab::{DesignSummary, Measure, Summary};
 
-/// What a measure estimates.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Estimand {
-    /// Name of the measure.
     pub name: String,
     /// Unit; `share` for shares.
     pub unit: String,
-    /// What is estimated.
     pub estimand: String,
-    /// The methods in the designs.
     pub methods: String,
 }
 
 /// The estimands of all designs, each once.
-#[must_use]
 pub fn estimands(summary: &Summary) -> Vec<Estimand> {
     let of = |(name, measure): (&str, &Measure)| {
-        let mut methods: Vec<&str> = Vec::new();
-        for method in summary
+        let methods = summary
             .designs
             .iter()
-            .filter_map(|design| Some(design.measure(name)?.method.as_str()))
-        {
-            if !methods.contains(&method) {
-                methods.push(method);
-            }
-        }
+            .filter_map(|design| Some(design.measure(name)?.method.as_str()));
         Estimand {
             name: name.to_owned(),
             unit: match measure.unit.as_str() {
@@ -39,14 +29,13 @@ pub fn estimands(summary: &Summary) -> Vec<Estimand> {
                 unit => unit.to_owned(),
             },
             estimand: measure.estimand.clone(),
-            methods: methods.join("; "),
+            methods: unique(methods).join("; "),
         }
     };
     measures(summary).into_iter().map(of).collect()
 }
 
 /// All measures of all designs by name, each once.
-#[must_use]
 pub fn measures(summary: &Summary) -> IndexMap<&str, &Measure> {
     let mut names: IndexMap<&str, &Measure> = IndexMap::new();
     // The design with most measures first, so that the order is the intended one.

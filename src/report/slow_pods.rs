@@ -7,7 +7,10 @@
 use super::design_names::design_names;
 use super::finding::{Finding, FindingRow};
 use super::short::{NOTHING, Short, number, percent, percent_interval, percent_up};
-use crate::cluster::records::PHASES;
+use super::text::range;
+use crate::cluster::records::{DelayCause, PHASES};
+use crate::lab::cell::Word;
+use crate::lab::lists::unique;
 use crate::lab::{DesignSummary, Manifest, Measure, Summary};
 
 /// What was published about slow pods, \[s\].
@@ -15,66 +18,21 @@ const PUBLISHED_S: f64 = 30.0;
 /// Shares below this are left to the list of all measures.
 const WORTH_NAMING: f64 = 0.01;
 
-/// A mechanism that delays pods.
-struct Mechanism {
-    /// The measure of the pods that it delays.
-    measure: &'static str,
-    /// Head of its column.
-    head: &'static str,
-    /// What happens, after "by".
-    words: &'static str,
-    /// What must hold for it, after "It rests on".
-    assumption: &'static str,
+/// The measure of pods that a cause delayed.
+fn share_of(cause: DelayCause) -> String {
+    format!("delayed_share_{}", cause.word())
 }
 
-const MECHANISMS: [Mechanism; 7] = [
-    Mechanism {
-        measure: "delayed_share_token_review",
-        head: "A: TokenReview",
-        words: "a TokenReview that hung or failed (A)",
-        assumption: "the cut Istiod staying an endpoint of its Service and accepting connections while it cannot ask \
-                     the API server about a token",
-    },
-    Mechanism {
-        measure: "delayed_share_black_hole",
-        head: "B: WireGuard peer",
-        words: "a connection that the other node's WireGuard peers swallowed (B)",
-        assumption: "the cut node's agent knowing fresh addresses, and so WireGuard peers, only from the API server",
-    },
-    Mechanism {
-        measure: "delayed_share_connection",
-        head: "other connection",
-        words: "a connection that failed for another reason",
-        assumption: "the Service keeping an endpoint that no longer answers",
-    },
-    Mechanism {
-        measure: "delayed_share_webhook",
-        head: "D: webhook",
-        words: "an injection webhook that the API server did not reach (D)",
-        assumption: "the path from the API server to that webhook being cut as well",
-    },
-    Mechanism {
-        measure: "delayed_share_endpoint_limiter",
-        head: "Cilium's limiter",
-        words: "Cilium's limiter of endpoint creations",
-        assumption: "the agent's limits standing at their defaults",
-    },
-    Mechanism {
-        measure: "delayed_share_istiod_limiter",
-        head: "Istiod's limiter",
-        words: "an Istiod that refused for its own limits",
-        assumption: "Istiod's limits standing at their defaults",
-    },
-    Mechanism {
-        measure: "delayed_share_kubelet_api",
-        head: "E: kubelet's API limit",
-        words: "the kubelet's limit of API requests (E)",
-        assumption: "so many pods starting on one node at once, and the kubelet's limit standing at its default; it needs no failure",
-    },
-];
+/// The measure of when half of them were ready.
+fn median_of(cause: DelayCause) -> String {
+    format!("delayed_startup_p50_{}", cause.word())
+}
+
+fn causes() -> impl Iterator<Item = DelayCause> {
+    DelayCause::WORDS.iter().map(|(cause, _)| *cause)
+}
 
 /// The finding; nothing if no pod was measured.
-#[must_use]
 pub fn finding(manifest: &Manifest, summary: &Summary) -> Option<Finding> {
     let measured = |design: &DesignSummary| design.measure("delayed_share").is_some_and(|share| share.n > 0);
     let places: Vec<usize> = (0..summary.designs.len().min(manifest.designs.len()))
@@ -113,21 +71,16 @@ pub fn finding(manifest: &Manifest, summary: &Summary) -> Option<Finding> {
     })
 }
 
-/// A column of the table.
 enum Column {
-    /// Slow pods.
     Slow,
     /// Pods that took as long, whatever the reason.
     Long,
-    /// Those that no mechanism explains.
     Unexplained,
     /// Pods that a mechanism delayed.
-    Share(&'static Mechanism),
-    /// When half of them were ready: its measure.
-    Ready(&'static Mechanism, String),
+    Share(DelayCause),
+    Ready(DelayCause),
     /// A quantile of all measured pods: its per cent and its measure.
     Quantile(&'static str, &'static str),
-    /// When the cut node was given up.
     GivenUp,
 }
 
@@ -137,19 +90,17 @@ const LONG: &str = "long_start_share";
 const UNEXPLAINED: &str = "unexplained_share";
 const GIVEN_UP: &str = "node_given_up_delay";
 
-/// The columns that some design fills.
 fn columns(designs: &[&DesignSummary]) -> Vec<Column> {
     let any = |holds: &dyn Fn(&DesignSummary) -> bool| designs.iter().any(|design| holds(design));
     let mut columns = vec![Column::Slow];
-    for mechanism in &MECHANISMS {
-        let share = |design: &DesignSummary| estimate(design.measure(mechanism.measure));
+    for cause in causes() {
+        let share = |design: &DesignSummary| estimate(design.measure(&share_of(cause)));
         if any(&|design| {
             share(design) >= WORTH_NAMING * estimate(design.measure("delayed_share")) && share(design) > 0.0
         }) {
-            columns.push(Column::Share(mechanism));
-            let median = mechanism.measure.replace("delayed_share", "delayed_startup_p50");
-            if any(&|design| design.measure(&median).is_some()) {
-                columns.push(Column::Ready(mechanism, median));
+            columns.push(Column::Share(cause));
+            if any(&|design| design.measure(&median_of(cause)).is_some()) {
+                columns.push(Column::Ready(cause));
             }
         }
     }
@@ -173,10 +124,15 @@ impl Column {
             Column::Slow => "slow".to_owned(),
             Column::Long => "took as long".to_owned(),
             Column::Unexplained => "unexplained".to_owned(),
-            Column::Share(mechanism) => mechanism.head.to_owned(),
-            Column::Ready(mechanism, _) => {
-                let letter = mechanism.head.split(':').next().unwrap_or_default();
-                format!("half of {letter} ready")
+            Column::Share(cause) => cause.words().head_with_letter(),
+            Column::Ready(cause) => {
+                let words = cause.words();
+                let called = if words.letter.is_empty() {
+                    words.head
+                } else {
+                    words.letter
+                };
+                format!("half of {called} ready")
             }
             Column::Quantile(percent, _) => format!("{percent} % ready"),
             Column::GivenUp => "node given up after".to_owned(),
@@ -188,8 +144,8 @@ impl Column {
             Column::Slow => interval_percent(design.measure("delayed_share")),
             Column::Long => share_or_nothing(design.measure(LONG)),
             Column::Unexplained => share_or_nothing(design.measure(UNEXPLAINED)),
-            Column::Share(mechanism) => share_or_nothing(design.measure(mechanism.measure)),
-            Column::Ready(_, measure) => Short::of(design.measure(measure)).joined(" "),
+            Column::Share(cause) => share_or_nothing(design.measure(&share_of(*cause))),
+            Column::Ready(cause) => Short::of(design.measure(&median_of(*cause))).joined(" "),
             Column::Quantile(_, measure) => Short::of_design(design, measure).joined(" "),
             Column::GivenUp => Short::of(design.measure(GIVEN_UP)).joined(" "),
         }
@@ -198,24 +154,21 @@ impl Column {
 
 /// Which mechanism leads in which design, and what it rests on.
 fn leading(manifest: &Manifest, summary: &Summary, places: &[usize]) -> Vec<String> {
-    let share = |design: &DesignSummary, mechanism: &Mechanism| estimate(design.measure(mechanism.measure));
+    let share = |design: &DesignSummary, cause: DelayCause| estimate(design.measure(&share_of(cause)));
     let leader = |at: usize| {
         let design = &summary.designs[at];
-        let strongest = MECHANISMS
-            .iter()
-            .max_by(|left, right| share(design, left).total_cmp(&share(design, right)))?;
-        (share(design, strongest) >= WORTH_NAMING).then_some(strongest.measure)
+        let strongest = causes().max_by(|left, right| share(design, *left).total_cmp(&share(design, *right)))?;
+        (share(design, strongest) >= WORTH_NAMING).then_some(strongest)
     };
-    let sentences: Vec<String> = MECHANISMS
-        .iter()
-        .filter_map(|mechanism| {
-            let leads = |at: &usize| leader(*at) == Some(mechanism.measure);
-            let led: Vec<usize> = places.iter().copied().filter(leads).collect();
+    let sentences: Vec<String> = causes()
+        .filter_map(|cause| {
+            let led: Vec<usize> = places.iter().copied().filter(|at| leader(*at) == Some(cause)).collect();
             (!led.is_empty()).then(|| {
-                let names = quoted_names(manifest, &led);
+                let (names, words) = (quoted_names(manifest, &led), cause.words());
                 format!(
                     "In {names} the slow pods are explained first of all by {}; it rests on {}.",
-                    mechanism.words, mechanism.assumption
+                    words.by_with_letter(),
+                    words.assumption
                 )
             })
         })
@@ -227,7 +180,6 @@ fn leading(manifest: &Manifest, summary: &Summary, places: &[usize]) -> Vec<Stri
 }
 
 /// Pods that took long without a known mechanism, with their longest phase: one sentence per phase.
-#[must_use]
 pub fn unexplained(manifest: &Manifest, summary: &Summary) -> Vec<String> {
     let of_phase = |design: &DesignSummary, phase: &str| estimate(design.measure(&format!("{UNEXPLAINED}_{phase}")));
     let longest = |design: &DesignSummary| {
@@ -244,21 +196,18 @@ pub fn unexplained(manifest: &Manifest, summary: &Summary) -> Vec<String> {
         if places.is_empty() {
             return None;
         }
-        let range = |measure: &str| {
+        let between = |measure: &str| {
             let shares = || places.iter().map(|at| estimate(summary.designs[*at].measure(measure)));
             let (least, most) = (shares().fold(1.0, f64::min), shares().fold(0.0, f64::max));
-            match (percent(least), percent(most)) {
-                (least, most) if least == most => least,
-                (least, most) => format!("{least} to {most}"),
-            }
+            range(percent(least), percent(most))
         };
         Some(format!(
             "In {} {} of the measured pods took at least {} s; {} did so with no known mechanism, and the longest phase of \
              these starts is mostly `{phase}`.",
             quoted_names(manifest, &places),
-            range(LONG),
+            between(LONG),
             number(manifest.delayed_threshold_s),
-            range(UNEXPLAINED)
+            between(UNEXPLAINED)
         ))
     };
     PHASES.iter().filter_map(sentence).collect()
@@ -279,11 +228,11 @@ fn quoted_names(manifest: &Manifest, places: &[usize]) -> String {
 /// What was published, beside the pods that come closest to it.
 fn published(designs: &[&DesignSummary]) -> Option<String> {
     let mut closest: Option<(f64, String)> = None;
-    for mechanism in &MECHANISMS {
-        let median = mechanism.measure.replace("delayed_share", "delayed_startup_p50");
-        let delayed = |design: &&&DesignSummary| estimate(design.measure(mechanism.measure)) >= WORTH_NAMING;
+    for cause in causes() {
+        let delayed = |design: &&&DesignSummary| estimate(design.measure(&share_of(cause))) >= WORTH_NAMING;
         for design in designs.iter().filter(delayed) {
-            let Some((measure, seen)) = design.measure(&median).and_then(|found| Some((found, found.estimate?))) else {
+            let median = design.measure(&median_of(cause));
+            let Some((measure, seen)) = median.and_then(|found| Some((found, found.estimate?))) else {
                 continue;
             };
             let distance = (seen - PUBLISHED_S).abs();
@@ -291,7 +240,8 @@ fn published(designs: &[&DesignSummary]) -> Option<String> {
                 let ready = Short::of(Some(measure)).joined(" ");
                 let text = format!(
                     "those delayed by {} in `{}`, half of which were ready within {ready}",
-                    mechanism.words, design.name
+                    cause.words().by_with_letter(),
+                    design.name
                 );
                 closest = Some((distance, text));
             }
@@ -340,17 +290,8 @@ fn ending(designs: &[&DesignSummary]) -> Option<String> {
 }
 
 fn assumptions(manifest: &Manifest) -> String {
-    let mut assumed: Vec<&str> = Vec::new();
-    for parameter in manifest
-        .designs
-        .iter()
-        .flat_map(|design| &design.parameters)
-        .filter(|p| p.is_assumed())
-    {
-        if !assumed.contains(&parameter.name.as_str()) {
-            assumed.push(&parameter.name);
-        }
-    }
+    let all = manifest.designs.iter().flat_map(|design| &design.parameters);
+    let assumed = unique(all.filter(|p| p.is_assumed()).map(|p| p.name.as_str()));
     match assumed.len() {
         0 => "Every parameter behind these figures is documented, measured or read from source code.".to_owned(),
         1 => "One parameter behind these figures is assumed and marked so below.".to_owned(),

@@ -8,14 +8,13 @@ use super::estimands::{self, Estimand};
 use super::finding::Finding;
 use super::page::templates::markdown_prose as prose;
 use super::run_facts::{facts, notes};
-use super::short::{NOTHING, Short, count, number};
+use super::short::{NOTHING, Short, count};
 use super::table::present;
-use super::{expectations, parameters, reuse, sample_size, slow_pods};
+use super::text::one_line;
+use super::{compare, expectations, parameters, reuse, sample_size, slow_pods};
 use crate::lab::printable::legible;
 use crate::lab::{DesignSummary, Manifest, RandomNumbers, Summary};
 
-/// The page.
-#[must_use]
 pub fn render(manifest: &Manifest, summary: &Summary) -> String {
     let mut page = format!("# {}\n\n{}\n\n", prose(&manifest.title), prose(&manifest.question));
     if !manifest.complete {
@@ -29,7 +28,7 @@ pub fn render(manifest: &Manifest, summary: &Summary) -> String {
         ("Expectations", expected(summary)),
     ];
     let rest = [
-        ("Compared with the control", comparisons(manifest, summary)),
+        ("Differences between designs", comparisons(manifest, summary)),
         ("Runs for a given width", runs_for_a_width(summary)),
         ("All measures", all_measures(summary)),
         ("Estimands and methods", estimands(summary)),
@@ -54,12 +53,12 @@ pub fn render(manifest: &Manifest, summary: &Summary) -> String {
 }
 
 fn result(manifest: &Manifest, summary: &Summary) -> String {
-    let keys: Vec<_> = present(summary).collect();
+    let keys = present(summary);
     let mut rows = vec![vec!["design".to_owned(), "what it is".to_owned()]];
-    rows[0].extend(keys.iter().map(|key| key.head.replace('\n', " ")));
+    rows[0].extend(keys.iter().map(|key| key.head().replace('\n', " ")));
     for (design, planned) in summary.designs.iter().zip(&manifest.designs) {
         let mut row = vec![format!("`{}`", design.name), prose(&planned.title)];
-        row.extend(keys.iter().map(|key| Short::of_design(design, key.measure).joined(" ")));
+        row.extend(keys.iter().map(|key| Short::of_design(design, &key.name).joined(" ")));
         rows.push(row);
     }
     format!(
@@ -84,54 +83,27 @@ fn expected(summary: &Summary) -> String {
 }
 
 fn comparisons(manifest: &Manifest, summary: &Summary) -> String {
-    if summary.comparisons.is_empty() {
+    let all = &summary.comparisons;
+    let Some(first) = all.first() else {
         return String::new();
-    }
-    let mut rows = vec![
-        [
-            "design",
-            "measure",
-            "difference to `control`",
-            "pairs",
-            "correlation",
-            "variance reduction",
-            "method",
-        ]
-        .map(str::to_owned)
-        .to_vec(),
-    ];
-    for comparison in &summary.comparisons {
-        let unit = if comparison.measure.starts_with("startup") {
-            "s"
-        } else {
-            ""
-        };
-        let short = Short::from_parts(comparison.difference, comparison.lower, comparison.upper, unit);
-        rows.push(vec![
-            format!("`{}`", comparison.a),
-            format!("`{}`", comparison.measure),
-            short.joined(" "),
-            count(comparison.n),
-            comparison
-                .correlation
-                .map_or(NOTHING.to_owned(), |rho| format!("{rho:.2}")),
-            comparison.variance_reduction.map_or(NOTHING.to_owned(), number),
-            comparison.method.clone(),
-        ]);
-    }
+    };
     let pairs = match manifest.random_numbers {
-        RandomNumbers::Common => "equal replications, which meet the same misfortunes (common random numbers)",
+        RandomNumbers::Common => "equal replications, which share their random numbers (common random numbers)",
         RandomNumbers::Independent => {
             "replications of equal number, which share no random numbers (`random_numbers: independent`)"
         }
     };
+    let tables = all.chunk_by(|left, right| left.measure == right.measure).map(|group| {
+        let head = format!("`{}`: {}.", group[0].measure, group[0].estimand);
+        format!("{head}\n\n{}", compare::table(group))
+    });
+    let left_out = summary.not_compared.iter().map(|why| format!("- Left out: {why}.\n"));
     format!(
-        "Differences are taken between {pairs}. \
-         {} comparisons, each with its own 95 % interval, not corrected for their number; `meshfault compare` gives all pairs with intervals that \
-         hold together. Correlation is that over replications; the variance reduction (σ_A² + σ_B²) / Var(A − B) is how \
-         many times more runs independent designs would need.\n\n{}",
-        summary.comparisons.len(),
-        markdown(&rows)
+        "{} Differences are taken between {pairs}. Correlation is that over replications; the variance reduction \
+         (σ_A² + σ_B²) / Var(A − B) is how many times more runs independent designs would need.\n\n{}\n{}",
+        compare::together(all.len(), first.confidence),
+        tables.collect::<Vec<_>>().join("\n"),
+        left_out.collect::<String>()
     )
 }
 
@@ -244,7 +216,7 @@ fn found(finding: Finding) -> String {
 }
 
 /// A Markdown table; the first row is the head.
-fn markdown(rows: &[Vec<String>]) -> String {
+pub(super) fn markdown(rows: &[Vec<String>]) -> String {
     let mut text = String::new();
     for (index, row) in rows.iter().enumerate() {
         let cells: Vec<String> = row.iter().map(|cell| one_line(cell)).collect();
@@ -254,8 +226,4 @@ fn markdown(rows: &[Vec<String>]) -> String {
         }
     }
     text
-}
-
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -5,11 +5,13 @@
 
 use super::explain::Told;
 use super::figures::{Lane, Mark, MarkKind, Span, SpanKind, TimelineFigure};
-use crate::cluster::records::{AccessClass, ExposureRecord, Via};
+use crate::cluster::records::{ExposureRecord, Via};
 use crate::cluster::story::dossier::{
     AddressStory, CommandKind, Dossier, Entry, Held, Holder, PodStory, ServiceStory, Viewer,
 };
 use crate::kernel::SimTime;
+use crate::lab::cell::Word;
+use crate::lab::words::Tone;
 
 /// Seconds before the cut at which the figure begins.
 const BEFORE_S: f64 = 10.0;
@@ -18,8 +20,6 @@ const AFTER_S: f64 = 15.0;
 /// How many slow pods get a lane where no address was reused.
 const PODS_MAX: usize = 6;
 
-/// The figure of a run.
-#[must_use]
 pub fn figure(told: &Told) -> TimelineFigure {
     let outcome = told.outcome;
     let reused = outcome
@@ -256,11 +256,7 @@ fn exposure_lane(windows: &[ExposureRecord]) -> Option<Lane> {
             Via::Service => "via the Service",
             Via::PodIp => "via the pod's address",
         };
-        let what = match window.class {
-            AccessClass::Unauthorized => "open",
-            AccessClass::NetworkBypassed => "network open, mesh not",
-            _ => "a layer open",
-        };
+        let what = window.class.words().exposed.map_or("a layer open", |words| words.open);
         Span {
             start_s: window.start.as_secs_f64(),
             end_s: seconds(window.end),
@@ -284,14 +280,12 @@ fn request_lane(dossier: &Dossier) -> Option<Lane> {
     let last = after.last()?;
     let marks = after.iter().map(|request| {
         let record = &request.record;
-        let (label, kind) = match record.class {
-            AccessClass::Unauthorized => ("unauthorized", MarkKind::Bad),
-            AccessClass::NetworkBypassed => ("network_bypassed", MarkKind::Warning),
-            AccessClass::MeshBypassed => ("mesh_bypassed", MarkKind::Warning),
-            AccessClass::WronglyDenied => ("wrongly_denied", MarkKind::Warning),
-            AccessClass::Allowed => ("allowed", MarkKind::Good),
-            AccessClass::Denied => ("denied", MarkKind::Good),
-            AccessClass::Unreachable => ("unreachable", MarkKind::Info),
+        let label = record.class.word();
+        let kind = match record.class.words().tone {
+            Tone::Good => MarkKind::Good,
+            Tone::Bad => MarkKind::Bad,
+            Tone::Warning => MarkKind::Warning,
+            Tone::Info => MarkKind::Info,
         };
         let cause = match request.choice {
             Some(_) => format!("{label}: {}", record.cause.replace('_', " ")),

@@ -6,6 +6,7 @@ use std::fmt::Write;
 
 use super::short::count;
 use crate::kernel::SimTime;
+use crate::lab::lists::unique;
 use crate::lab::verify::{
     Against, Difference, DrawSeen, EventDifference, EventSeen, Report, RunDifference, Ties, What,
 };
@@ -306,12 +307,7 @@ fn other_ties(text: &mut String, ties: &Ties) {
         return;
     }
     let mut doubtful = 0;
-    let mut names: Vec<&str> = Vec::new();
-    for answer in &ties.answers {
-        if !names.contains(&answer.measure) {
-            names.push(answer.measure);
-        }
-    }
+    let names = unique(ties.answers.iter().map(|answer| answer.measure));
     let mut equal = Vec::new();
     for name in names {
         let answers = || ties.answers.iter().filter(|answer| answer.measure == name);
@@ -346,7 +342,7 @@ fn other_ties(text: &mut String, ties: &Ties) {
     if doubtful > 0 {
         line!(
             text,
-            "          Mean difference, other order minus this one, with its 95 % interval over paired runs; by chance \
+            "          Difference, other order minus this one, with its 95 % interval over paired runs; by chance \
              one of twenty\n          such intervals leaves out zero."
         );
     }

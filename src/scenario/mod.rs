@@ -82,6 +82,8 @@ pub struct Scenario {
     pub independent: bool,
     /// When enough runs have been made, if not after a fixed number.
     pub stopping: Option<Stopping>,
+    /// The widths of that rule as they were written; whether there are such measures is checked by `lab::question_check`.
+    pub stopping_until: Vec<yaml::Spanned<stopping::TargetForm>>,
     /// How events of different sources at one instant are ordered.
     pub tie_order: TieRule,
     /// The changes from the command line, as they were written.
@@ -219,6 +221,7 @@ fn checked(path: &Path, text: String, origin: Origin, overrides: &Overrides) -> 
         replications: head.replications,
         independent: head.independent,
         stopping: head.stopping,
+        stopping_until: experiment.stopping.map_or_else(Vec::new, |form| form.value.until),
         tie_order: head.tie_order,
         changes: overrides.written.clone(),
         designs,

@@ -1,7 +1,7 @@
 //! The key `stopping` of an experiment: when enough runs have been made.
 //!
-//! Belongs here: how the rule is written, and everything that can be wrong with it. Does not belong here: looking at
-//! results (`lab::stopping`) and what a width means (`stats::sequential`). The rule replaces `replications`, so a file has
+//! Belongs here: how the rule is written, and everything that can be wrong with it. Does not belong here: which measures and
+//! units there are (`lab::question_check`), looking at results (`lab::stopping`), and what a width means (`stats::sequential`). The rule replaces `replications`, so a file has
 //! one of the two; `--replications` replaces the rule, so that a study that was stopped can be repeated.
 
 use std::path::Path;
@@ -9,6 +9,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::REPLICATIONS_MAX;
+use super::claim::Quantity;
 use super::error::InputError;
 use super::point_name::base_of;
 use super::schema::{Experiment, Text};
@@ -78,64 +79,6 @@ pub struct Target {
     pub designs: Vec<String>,
 }
 
-/// What a half-width of a measure is written in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unit {
-    /// A share: `0.01` or `1%`.
-    Share,
-    /// A span of time.
-    Time,
-    /// A plain number.
-    Number,
-}
-
-/// Measures that can end a study: those with an interval, for any design that has them.
-pub const MEASURES: [(&str, Unit); 43] = [
-    ("unauthorized_any", Unit::Share),
-    ("network_bypassed_any", Unit::Share),
-    ("mesh_bypassed_any", Unit::Share),
-    ("wrongly_denied_any", Unit::Share),
-    ("demonstrated_any", Unit::Share),
-    ("reused_at_first_look", Unit::Share),
-    ("reused_in_first_batch", Unit::Share),
-    ("reuse_per_rollout", Unit::Share),
-    ("endpoint_withdrawn_first", Unit::Share),
-    ("reused_probe_admitted", Unit::Share),
-    ("node_given_up_delay", Unit::Time),
-    ("startup_latency_p50", Unit::Time),
-    ("startup_latency_p90", Unit::Time),
-    ("startup_latency_p99", Unit::Time),
-    ("running_latency_p50", Unit::Time),
-    ("running_latency_p90", Unit::Time),
-    ("running_latency_p99", Unit::Time),
-    ("never_ready_share", Unit::Share),
-    ("deleted_before_ready_share", Unit::Share),
-    ("delayed_share", Unit::Share),
-    ("no_bad_landing_share", Unit::Share),
-    ("any_bad_landing_share", Unit::Share),
-    ("two_bad_landings_share", Unit::Share),
-    ("certificate_requests", Unit::Number),
-    ("stale_entries", Unit::Number),
-    ("unauthorized_exposure_service", Unit::Time),
-    ("unauthorized_exposure_pod_ip", Unit::Time),
-    ("network_bypassed_exposure_service", Unit::Time),
-    ("network_bypassed_exposure_pod_ip", Unit::Time),
-    ("mesh_bypassed_exposure_service", Unit::Time),
-    ("mesh_bypassed_exposure_pod_ip", Unit::Time),
-    ("exposure_window_p50", Unit::Time),
-    ("exposure_window_p90", Unit::Time),
-    ("first_unauthorized", Unit::Time),
-    ("delayed_share_token_review", Unit::Share),
-    ("delayed_share_black_hole", Unit::Share),
-    ("delayed_share_connection", Unit::Share),
-    ("delayed_share_webhook", Unit::Share),
-    ("delayed_share_endpoint_limiter", Unit::Share),
-    ("delayed_share_istiod_limiter", Unit::Share),
-    ("delayed_share_kubelet_api", Unit::Share),
-    ("long_start_share", Unit::Share),
-    ("unexplained_share", Unit::Share),
-];
-
 /// The number of replications and the rule, if there is one, of the file as it is written and with the changes from the command
 /// line.
 ///
@@ -204,11 +147,8 @@ fn rule(path: &Path, experiment: &Experiment, form: &Spanned<StoppingForm>) -> R
 
 fn target(path: &Path, experiment: &Experiment, written: &Spanned<TargetForm>) -> Result<Target, InputError> {
     let form = &written.value;
-    let known = || MEASURES.iter().map(|(name, _)| *name);
-    let unit = MEASURES.iter().find(|(name, _)| *name == form.measure.value);
-    let (_, unit) = unit.ok_or_else(|| unknown(path, &form.measure, "measure with an interval", known()))?;
     let precision = match (&form.half_width, &form.relative) {
-        (Some(text), None) => Precision::HalfWidth(half_width(path, text, *unit)?),
+        (Some(text), None) => Precision::HalfWidth(half_width(path, text)?),
         (None, Some(text)) => Precision::Relative(relative(path, text)?),
         (given, _) => {
             let how = if given.is_some() { "two widths" } else { "no width" };
@@ -233,20 +173,35 @@ fn target(path: &Path, experiment: &Experiment, written: &Spanned<TargetForm>) -
     })
 }
 
-fn half_width(path: &Path, text: &Text, unit: Unit) -> Result<f64, InputError> {
+/// A half-width in some unit.
+fn half_width(path: &Path, text: &Text) -> Result<f64, InputError> {
+    let quantity = Quantity::parse(&text.value).filter(|quantity| quantity.value > 0.0);
+    quantity.map(|quantity| quantity.value).ok_or_else(|| {
+        complain(path, text, format!("`{}` is no half-width", text.value))
+            .with_hint("write a value above 0 in the unit of the measure, such as `0.01`, `1%` or `250ms`")
+    })
+}
+
+/// Checks a half-width against the unit of its measure.
+///
+/// # Errors
+/// If it is none of that unit.
+pub fn check_half_width(path: &Path, text: &Text, unit: &str) -> Result<(), InputError> {
     let wrong = |what: &str, hint: &str| complain(path, text, format!("`{}` is no {what}", text.value)).with_hint(hint);
     match unit {
-        Unit::Time => positive_duration(path, text).map(SimDuration::as_secs_f64),
-        Unit::Share => share(&text.value).ok_or_else(|| {
+        "s" => positive_duration(path, text).map(|_| ()),
+        "1" => share(&text.value).map(|_| ()).ok_or_else(|| {
             wrong(
                 "half-width of a share",
                 "write a number between 0 and 1, or per cent: `0.01` or `1%`",
             )
         }),
-        Unit::Number => {
+        _ => {
             let number = text.value.trim().parse().ok();
             let number = number.filter(|number: &f64| *number > 0.0 && is_sound(*number));
-            number.ok_or_else(|| wrong("half-width of a number", "write a number above 0, such as `0.5`"))
+            number
+                .map(|_| ())
+                .ok_or_else(|| wrong("half-width of a number", "write a number above 0, such as `0.5`"))
         }
     }
 }

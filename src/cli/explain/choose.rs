@@ -141,10 +141,7 @@ fn focus(wanted: &Wanted, pod: Option<String>) -> Focus {
         Wanted::Worst(by) if by == "startup_latency" => Focus::Start(pod),
         Wanted::Worst(by) if by.ends_with("exposure") => Focus::Exposure,
         Wanted::First(what) if what == "never_ready" => Focus::Start(pod),
-        Wanted::First(what) => {
-            let class = AccessClass::WORDS.iter().find(|(_, word)| word == what);
-            class.map_or(Focus::All, |(class, _)| Focus::Access(*class))
-        }
+        Wanted::First(what) => AccessClass::of_word(what).map_or(Focus::All, Focus::Access),
         Wanted::Worst(_) => Focus::All,
     }
 }

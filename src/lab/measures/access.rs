@@ -5,9 +5,9 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::{Better, Context, Definition, Presence};
+use super::{Better, Context, Definition, Presence, Said};
 use crate::cluster::records::AccessClass;
-use crate::kernel::SimDuration;
+use crate::lab::cell::Word;
 use crate::lab::numbers::RunNumbers;
 use crate::lab::summary::Measure;
 use crate::stats::{Observation, Outcome};
@@ -15,82 +15,107 @@ use crate::stats::{Observation, Outcome};
 /// Reason for which a design without a mesh lacks a measure.
 pub(super) const NO_MESH: Presence = Presence::Absent("the design has no mesh");
 
+/// Where a share of runs counts accesses, it is of these runs.
+const TESTED: &str = "of runs in which a layer decided about an access or a server answered one";
+
 pub(super) fn access_classes(_: Context<'_>) -> Vec<Definition<'_>> {
-    let classes = [
-        (
-            "unauthorized_any",
+    let any = |class: AccessClass, words: &str| {
+        let estimand = format!("share of runs with at least one access {words}, {TESTED}");
+        let has = move |run: &RunNumbers| run.tested().then(|| run.has(class));
+        Definition::share(format!("{}_any", class.word()), estimand, has)
+    };
+    vec![
+        any(
             AccessClass::Unauthorized,
             "that no policy meant and every layer admitted",
-        ),
-        (
-            "network_bypassed_any",
+        )
+        .label("runs with an unauthorized access")
+        .head(1, "unauthorized\n(runs)")
+        .panel(1)
+        .said(Said::Often("lets the wrong client in")),
+        any(
             AccessClass::NetworkBypassed,
             "that the network admitted against its policy and the mesh refused",
-        ),
-        (
-            "mesh_bypassed_any",
+        )
+        .label("runs with an access that the network let through against its policy")
+        .head(2, "network bypassed\n(runs)")
+        .panel(2)
+        .said(Said::Often("lets the wrong client past the network")),
+        any(
             AccessClass::MeshBypassed,
             "that the mesh admitted against its policy and the network refused",
-        ),
-        (
-            "wrongly_denied_any",
-            AccessClass::WronglyDenied,
-            "that policy meant and some layer refused",
-        ),
-    ];
-    let any = |(name, class, words): (&str, AccessClass, &str)| {
-        let estimand = format!(
-            "share of runs with at least one access {words}, of runs in which a layer decided about an access or a server \
-             answered one"
-        );
-        Definition::share(name, estimand, move |run| run.tested().then(|| run.has(class)))
-    };
-    let mut measures: Vec<_> = classes.into_iter().map(any).collect();
-    measures.push(Definition::share(
-        "demonstrated_any",
-        "share of runs whose probe from a reused address reached a live server, of runs in which a layer decided about an \
-         access or a server answered one",
-        |run| run.tested().then_some(run.demonstrated),
-    ));
-    measures
+        )
+        .label("runs with an access that the mesh let through against its policy")
+        .panel(9)
+        .said(Said::Often("lets the wrong client past the mesh")),
+        any(AccessClass::WronglyDenied, "that policy meant and some layer refused")
+            .label("runs with an access that was wrongly denied")
+            .head(LAST, "wrongly denied\n(runs)")
+            .said(Said::Often("refuses a client that its policies admit")),
+        Definition::share(
+            "demonstrated_any",
+            format!("share of runs whose probe from a reused address reached a live server, {TESTED}"),
+            |run| run.tested().then_some(run.record.demonstrated),
+        )
+        .panel(12)
+        .said(Said::Often("lets a probe from a reused address reach a live server")),
+    ]
 }
 
+/// The last place in the table of designs.
+const LAST: u8 = u8::MAX;
+
 pub(super) fn reuse(_: Context<'_>) -> Vec<Definition<'_>> {
-    let measures = [
+    vec![
         Definition::share(
             "reused_at_first_look",
             "share of runs whose script's first look found a pod on a remembered address, of runs that looked",
-            |run| run.found_at_first_look,
-        ),
+            |run| run.record.found_at_first_look,
+        )
+        .better(Better::Neither),
         Definition::share(
             "reused_in_first_batch",
             "share of runs in which a pod of the first batch got a remembered address, of runs with such a batch",
-            |run| run.reused_in_first_batch,
-        ),
+            |run| run.record.reused_in_first_batch,
+        )
+        .better(Better::Neither),
         Definition::ratio(
             "reuse_per_rollout",
             "share of restarts that gave a pod on a remembered address, over all runs",
-            |run| (run.rollouts.1, run.rollouts.0),
-        ),
+            |run| (run.record.rollout_hits, run.record.rollouts),
+        )
+        .better(Better::Neither),
         Definition::share(
             "endpoint_withdrawn_first",
             "share of runs whose probed Service lost its endpoint before the probe was sent, of runs with a cut \
              and remembered addresses",
-            |run| run.endpoint_withdrawn_first,
-        ),
-    ];
-    let mut measures: Vec<_> = measures.into_iter().map(|of| of.better(Better::Neither)).collect();
-    measures.push(Definition::share(
-        "reused_probe_admitted",
-        "share of runs in which an access that was not meant was admitted by the network, of runs whose access \
-         from a reused address reached a live server after the cut",
-        |run| run.reused_probe_reached.then_some(run.reused_probe_admitted),
-    ));
-    measures
+            |run| {
+                let run = &run.record;
+                let before_probe = |withdrawn| run.probed.is_none_or(|probed| probed > withdrawn);
+                let asked = run.cut.is_some() && run.remembered > 0;
+                asked.then(|| run.endpoint_withdrawn.is_some_and(before_probe))
+            },
+        )
+        .said(Said::Often("loses the probed endpoint first"))
+        .better(Better::Neither),
+        Definition::share(
+            "reused_probe_admitted",
+            "share of runs in which an access that was not meant was admitted by the network, of runs whose access \
+             from a reused address reached a live server after the cut",
+            |run| run.reused_probe_reached.then_some(run.reused_probe_admitted),
+        )
+        .head(3, "admitted if\nIP reused")
+        .said(Said::Often(
+            "admits the wrong client at the network, where its address is reused,",
+        )),
+    ]
 }
 
 pub(super) fn node_given_up(context: Context<'_>) -> Vec<Definition<'_>> {
-    let delay = |run: &RunNumbers| run.node_given_up_delay.map(SimDuration::as_secs_f64);
+    let delay = |run: &RunNumbers| {
+        let times = run.record.cut.zip(run.record.node_given_up);
+        times.map(|(cut, given_up)| given_up.since(cut).as_secs_f64())
+    };
     let seen: Vec<f64> = context.numbers.sound().filter_map(delay).collect();
     let n = seen.len() as u64;
     let min = seen.iter().copied().reduce(f64::min);
@@ -119,14 +144,18 @@ pub(super) fn control_plane(context: Context<'_>) -> Vec<Definition<'_>> {
         "certificate_requests",
         "mean number of certificate requests per run",
         "requests",
-        |run| Some(run.certificate_requests as f64),
-    );
+        |run| Some(run.record.certificate_requests as f64),
+    )
+    .label("certificate requests per run")
+    .panel(7)
+    .said(Said::Makes("certificate requests per run"));
     let stale = Definition::mean(
         "stale_entries",
         "mean number of entries at the horizon in the cut node's ipcache that differ from the API server's, per run",
         "entries",
-        |run| Some(f64::from(run.stale_entries)),
-    );
+        |run| Some(f64::from(run.record.stale_entries)),
+    )
+    .panel(8);
     let presence = if context.design.mesh { Presence::Shown } else { NO_MESH };
     vec![requests.with(presence), stale]
 }

@@ -81,6 +81,42 @@ pub enum Better {
     Neither,
 }
 
+/// How a measure is told, besides its estimand.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Words {
+    /// In words, on axes and in charts; without them its name.
+    pub label: Option<&'static str>,
+    /// Place and head of its column in the table of designs, in lines.
+    pub head: Option<(u8, &'static str)>,
+    /// Place among the panels of figures over factors.
+    pub panel: Option<u8>,
+    /// How a difference is said.
+    pub said: Said,
+    /// What the names of its kind begin with, if they end in a rate of traffic.
+    pub family: Option<&'static str>,
+}
+
+/// How a difference of two designs is said in a sentence.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Said {
+    /// By the measure's name and unit.
+    #[default]
+    Plain,
+    /// A does this more often than B.
+    Often(&'static str),
+    /// A does this to more of its pods than B.
+    Pods(&'static str),
+    /// A makes more of these than B.
+    Makes(&'static str),
+    /// This part of A's pods are in this state later than B's.
+    When {
+        /// Level of the quantile, in (0, 1).
+        level: f64,
+        /// The state.
+        state: &'static str,
+    },
+}
+
 /// One measure of one design.
 pub struct Definition<'n> {
     /// Name.
@@ -95,6 +131,8 @@ pub struct Definition<'n> {
     pub presence: Presence,
     /// Which value is better.
     pub better: Better,
+    /// How it is told.
+    pub words: Words,
 }
 
 impl<'n> Definition<'n> {
@@ -112,6 +150,7 @@ impl<'n> Definition<'n> {
             value,
             presence: Presence::Shown,
             better: Better::Smaller,
+            words: Words::default(),
         }
     }
 
@@ -178,6 +217,30 @@ impl<'n> Definition<'n> {
     /// The same with another opinion about what is better.
     pub(super) const fn better(mut self, better: Better) -> Self {
         self.better = better;
+        self
+    }
+
+    /// The same, called so on axes and in charts.
+    pub(super) const fn label(mut self, label: &'static str) -> Self {
+        self.words.label = Some(label);
+        self
+    }
+
+    /// The same with a column in the table of designs, in this place among the others.
+    pub(super) const fn head(mut self, place: u8, head: &'static str) -> Self {
+        self.words.head = Some((place, head));
+        self
+    }
+
+    /// The same with a panel of its own in figures over factors, in this place among the others.
+    pub(super) const fn panel(mut self, place: u8) -> Self {
+        self.words.panel = Some(place);
+        self
+    }
+
+    /// The same, its differences said so.
+    pub(super) const fn said(mut self, said: Said) -> Self {
+        self.words.said = said;
         self
     }
 

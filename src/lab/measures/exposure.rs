@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::{Better, Context, Definition, Presence, Value};
+use super::{Better, Context, Definition, Presence, Said, Value};
 use crate::cluster::records::{AccessClass, Via};
 use crate::lab::cell::Word;
 use crate::lab::numbers::{ExposureKind, RunNumbers};
@@ -42,25 +42,28 @@ fn most_s(context: Context<'_>) -> Option<f64> {
 
 pub(super) fn exposure(context: Context<'_>) -> Vec<Definition<'_>> {
     let (presence, most) = (watched(context), most_s(context));
-    let kinds = [
-        (AccessClass::Unauthorized, "unauthorized"),
-        (AccessClass::NetworkBypassed, "admitted by the network alone"),
-        (AccessClass::MeshBypassed, "admitted by the mesh alone"),
-    ];
     let mut measures = Vec::new();
-    for (class, words) in kinds {
+    for (class, words) in AccessClass::exposures() {
         for (via, how) in WAYS {
             let estimand = format!(
-                "mean seconds per run during which an attempt {how} would have been {words}, summed over pairs of \
-                 client and server"
+                "mean seconds per run during which an attempt {how} would have been {}, summed over pairs of client and \
+                 server",
+                words.would_be
             );
             let name = format!("{}_exposure_{}", class.word(), via.word());
             let mean = Definition::mean(name, estimand, "s", move |run| Some(exposed_s(run, class, via)));
-            measures.push(mean.at_most(most).with(presence));
+            let mean = mean.at_most(most).with(presence);
+            measures.push(match class {
+                AccessClass::Unauthorized => mean.panel(10 + via as u8),
+                _ => mean,
+            });
         }
     }
     measures
 }
+
+/// What the names of the probabilities under traffic begin with.
+const ANY_AT: &str = "unauthorized_any_at_";
 
 pub(super) fn conditional(context: Context<'_>) -> Vec<Definition<'_>> {
     let mut measures = Vec::new();
@@ -76,8 +79,8 @@ pub(super) fn conditional(context: Context<'_>) -> Vec<Definition<'_>> {
                 }),
                 most: Some(1.0),
             };
-            let any = Definition::new(
-                format!("unauthorized_any_at_{word}_{}", via.word()),
+            let mut any = Definition::new(
+                format!("{ANY_AT}{word}_{}", via.word()),
                 format!(
                     "probability that a run has an unauthorized access {traffic}; computed from the run's exposure, \
                      without drawing the traffic"
@@ -85,7 +88,9 @@ pub(super) fn conditional(context: Context<'_>) -> Vec<Definition<'_>> {
                 "1",
                 any,
             );
-            measures.push(any.with(presence));
+            any.words.family = Some(ANY_AT);
+            let said = Said::Often("would let the wrong client in, by its exposure,");
+            measures.push(any.with(presence).said(said));
             let count = Definition::mean(
                 format!("unauthorized_count_at_{word}_{}", via.word()),
                 format!("expected number of unauthorized accesses per run {traffic}; computed likewise"),

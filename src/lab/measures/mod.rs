@@ -1,4 +1,5 @@
-//! Which measures there are: name, estimand in words, unit, and how each is taken from runs.
+//! The registry of measures: name, estimand in words, unit, which value is better, how each is taken from runs, and every word
+//! that a table, a figure or a sentence has for it.
 //!
 //! Names are the same in files, columns and code. Numbers come from `numbers`, formulas from `stats`; `definition` joins
 //! them. A measure whose population a design cannot have (landings without a mesh) is left out; one whose population
@@ -11,8 +12,9 @@ mod startup;
 #[cfg(test)]
 mod tests;
 
-pub use definition::{Better, Definition, Frame, OfRun, Presence, Value, Waits};
-pub use startup::words;
+use std::sync::LazyLock;
+
+pub use definition::{Better, Definition, Frame, OfRun, Presence, Said, Value, Waits, Words};
 
 use super::manifest::Manifest;
 use super::numbers::DesignNumbers;
@@ -77,23 +79,41 @@ pub fn measure_sets() -> Vec<MeasureSet> {
 }
 
 /// What can be said about a measure before any run is made.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Known {
     /// Name.
     pub name: String,
+    /// What is estimated, in words.
+    pub estimand: String,
     /// Unit; `1` for shares.
     pub unit: &'static str,
     /// Whether it has an interval; observed extremes have none.
     pub interval: bool,
+    /// How it is told.
+    pub words: Words,
 }
 
-/// All measures that an experiment with these rates of traffic can have.
+impl Known {
+    /// What it is called on axes and in charts.
+    #[must_use]
+    pub fn label(&self) -> String {
+        let name = || self.name.replace('_', " ");
+        self.words.label.map_or_else(name, str::to_owned)
+    }
+
+    /// The head of its column in the table of designs, in lines.
+    #[must_use]
+    pub fn head(&self) -> &'static str {
+        self.words.head.map_or("", |(_, head)| head)
+    }
+}
+
+/// All measures that an experiment can have.
 #[must_use]
-pub fn known_measures(traffic_rates: &[TrafficRate]) -> Vec<Known> {
-    let frame = Frame::new(1.0, 0.0, traffic_rates);
+pub fn known_of(frame: &Frame) -> Vec<Known> {
     let (design, numbers) = (PlannedDesign::default(), DesignNumbers::default());
     let context = Context {
-        frame: &frame,
+        frame,
         design: &design,
         numbers: &numbers,
     };
@@ -101,10 +121,86 @@ pub fn known_measures(traffic_rates: &[TrafficRate]) -> Vec<Known> {
         interval: !matches!(definition.value, Value::Extreme(_)),
         unit: definition.unit,
         name: definition.name,
+        estimand: definition.estimand,
+        words: definition.words,
     };
     let definitions = measure_sets().into_iter().flat_map(|set| (set.define)(context));
     definitions.map(known).collect()
 }
+
+/// All measures that an experiment with these rates of traffic can have.
+#[must_use]
+pub fn known_measures(traffic_rates: &[TrafficRate]) -> Vec<Known> {
+    known_of(&Frame::new(1.0, 0.0, traffic_rates))
+}
+
+/// Every measure, those of traffic with some rate.
+static ALL: LazyLock<Vec<Known>> = LazyLock::new(|| {
+    let rate = TrafficRate {
+        text: "1/s".to_owned(),
+        per_s: 1.0,
+    };
+    known_measures(&[rate])
+});
+
+/// What is known of a measure by its name.
+#[must_use]
+pub fn known(name: &str) -> Option<&'static Known> {
+    let named = |known: &&Known| known.name == name;
+    let of_kind = |known: &&Known| known.words.family.is_some_and(|begin| name.starts_with(begin));
+    ALL.iter().find(named).or_else(|| ALL.iter().find(of_kind))
+}
+
+/// What a measure is called on axes and in charts, by its name.
+#[must_use]
+pub fn label(name: &str) -> String {
+    known(name).map_or_else(|| name.to_owned(), Known::label)
+}
+
+/// The words of a measure by its name.
+#[must_use]
+pub fn words(name: &str) -> Words {
+    known(name).map_or_else(Words::default, |known| known.words)
+}
+
+/// Measures that have a place of some kind, in the order of the places.
+fn placed<T: Ord>(place: impl Fn(&Known) -> Option<T>) -> Vec<&'static Known> {
+    let mut found: Vec<(T, &Known)> = ALL.iter().filter_map(|known| Some((place(known)?, known))).collect();
+    found.sort_by(|left, right| left.0.cmp(&right.0));
+    found.into_iter().map(|(_, known)| known).collect()
+}
+
+/// The columns of the table of designs, in their order.
+#[must_use]
+pub fn columns() -> Vec<&'static Known> {
+    placed(|known| known.words.head.map(|(place, _)| place))
+}
+
+/// The panels of figures over factors, the most telling first.
+#[must_use]
+pub fn panels() -> Vec<&'static Known> {
+    placed(|known| known.words.panel)
+}
+
+/// The measures of when which part of the pods is Ready, the smallest part first.
+#[must_use]
+pub fn ready_quantiles() -> Vec<&'static Known> {
+    let is_ready = |said| matches!(said, Said::When { state: READY, .. });
+    ALL.iter().filter(|known| is_ready(known.words.said)).collect()
+}
+
+/// The part of the pods that a quantile is about: `Half`, `99 %`; none for other measures.
+#[must_use]
+pub fn part_of_pods(measure: &str) -> Option<String> {
+    match words(measure).said {
+        Said::When { level: 0.5, .. } => Some("Half".to_owned()),
+        Said::When { level, .. } => Some(format!("{} %", 100.0 * level)),
+        _ => None,
+    }
+}
+
+/// The state of pods that clients can ask.
+const READY: &str = "Ready";
 
 /// The definition of one measure for one design.
 #[must_use]

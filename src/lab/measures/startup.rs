@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::access::NO_MESH;
-use super::{Better, Context, Definition, Presence};
+use super::{Better, Context, Definition, Presence, READY, Said};
 use crate::cluster::records::{DelayCause, PHASES};
 use crate::lab::cell::Word;
 use crate::lab::numbers::{PodCounts, RunNumbers, STUCK_AFTER};
@@ -13,14 +13,29 @@ use crate::lab::summary::Measure;
 use crate::stats::Observation;
 
 pub(super) fn startup_latency(context: Context<'_>) -> Vec<Definition<'_>> {
-    latency(context, "startup_latency", "Ready", &context.numbers.startup)
+    let [half, most, nearly_all] = latency(context, "startup_latency", READY, &context.numbers.startup);
+    vec![
+        half.label("start-up: half of the pods are ready after")
+            .head(4, "ready: half\nof the pods")
+            .panel(4),
+        most.label("start-up: 90 % of the pods are ready after"),
+        nearly_all
+            .label("start-up: 99 % of the pods are ready after")
+            .head(5, "ready: 99 %\nof the pods")
+            .panel(3),
+    ]
 }
 
 pub(super) fn running_latency(context: Context<'_>) -> Vec<Definition<'_>> {
-    latency(context, "running_latency", "Running", &context.numbers.running)
+    latency(context, "running_latency", "Running", &context.numbers.running).into()
 }
 
-fn latency<'n>(context: Context<'n>, name: &str, state: &str, observations: &'n [Observation]) -> Vec<Definition<'n>> {
+fn latency<'n>(
+    context: Context<'n>,
+    name: &str,
+    state: &'static str,
+    observations: &'n [Observation],
+) -> [Definition<'n>; 3] {
     let waits = Arc::new(Cow::Borrowed(observations));
     let horizon = context.frame.horizon_s;
     let levels = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99)];
@@ -30,9 +45,9 @@ fn latency<'n>(context: Context<'n>, name: &str, state: &str, observations: &'n 
             "time from the wish for a pod within which {percent} % of the measured pods of all runs are {state}; \
              deleted pods never are, pods still waiting at the horizon of {horizon} s are censored"
         );
-        Definition::quantile(format!("{name}_{suffix}"), estimand, &waits, level)
+        Definition::quantile(format!("{name}_{suffix}"), estimand, &waits, level).said(Said::When { level, state })
     };
-    levels.into_iter().map(measure).collect()
+    levels.map(measure)
 }
 
 pub(super) fn delayed_startup<'n>(context: Context<'n>) -> Vec<Definition<'n>> {
@@ -65,12 +80,17 @@ pub(super) fn pod_shares(context: Context<'_>) -> Vec<Definition<'_>> {
             "never_ready_share",
             format!("share of measured pods still waiting at the horizon of {horizon} s"),
             |run| (run.pods.never_ready, run.pods.all),
-        ),
+        )
+        .label("pods that were never ready")
+        .head(7, "never ready\n(pods)")
+        .panel(5)
+        .said(Said::Pods("still leaves waiting at the horizon")),
         Definition::ratio(
             "deleted_before_ready_share",
             "share of measured pods deleted before they were ready",
             |run| (run.pods.deleted, run.pods.all),
-        ),
+        )
+        .said(Said::Pods("deletes before they are ready")),
         Definition::ratio(
             "delayed_share",
             format!(
@@ -78,14 +98,18 @@ pub(super) fn pod_shares(context: Context<'_>) -> Vec<Definition<'_>> {
                  refusals"
             ),
             |run| (run.pods.delayed_by.iter().sum(), run.pods.all),
-        ),
+        )
+        .label("pods that the control plane delayed")
+        .head(6, "delayed\n(pods)")
+        .panel(6)
+        .said(Said::Pods("delays")),
     ];
     measures.extend(long_starts(context));
     measures.extend(per_run(context, &measures));
     for (cause, word) in DelayCause::WORDS {
         let estimand = format!(
             "share of measured pods delayed by at least {threshold} s, mostly by {}",
-            words(*cause)
+            cause.words().by
         );
         let name = format!("delayed_share_{word}");
         measures.push(Definition::ratio(name, estimand, |run| {
@@ -175,20 +199,6 @@ fn long_starts(context: Context<'_>) -> Vec<Definition<'_>> {
         );
     }
     measures
-}
-
-/// A cause of delay in words.
-#[must_use]
-pub const fn words(cause: DelayCause) -> &'static str {
-    match cause {
-        DelayCause::TokenReview => "a TokenReview that hung or failed",
-        DelayCause::BlackHole => "a connection black-holed by the other node's WireGuard peers",
-        DelayCause::Connection => "a connection that failed for another reason",
-        DelayCause::Webhook => "an injection webhook that was not reached",
-        DelayCause::EndpointLimiter => "Cilium's limiter of endpoint creations",
-        DelayCause::IstiodLimiter => "an Istiod that refused for its own limits",
-        DelayCause::KubeletApi => "the kubelet's limit of API requests",
-    }
 }
 
 pub(super) fn landings(context: Context<'_>) -> Vec<Definition<'_>> {

@@ -1,12 +1,13 @@
 //! The course of a run, line by line, and what was cut.
 
 use super::after_cut;
-use super::page::{Page, at, list, many, span};
-use super::people::{capital, class_name};
+use super::page::{Page, at, span};
 use crate::cluster::records::Outcome;
 use crate::cluster::spec::CutMode;
 use crate::cluster::story::dossier::{CommandKind, Dossier, RequestStory, SynFate};
 use crate::kernel::SimTime;
+use crate::lab::cell::Word;
+use crate::report::text::{capital, list, many};
 
 /// The course of the run: time, time since the cut, what happened.
 pub(super) fn lines(page: &mut Page, dossier: &Dossier, outcome: &Outcome) {
@@ -87,7 +88,7 @@ fn request_rows(dossier: &Dossier) -> Vec<(SimTime, u8, String)> {
         let answer = format!(
             "its call ends: {} ({})",
             record.cause.replace('_', " "),
-            class_name(record.class)
+            record.class.word()
         );
         rows.push((record.time + record.latency, 3, answer));
     }
@@ -113,7 +114,6 @@ pub(in crate::report) fn command_words(command: &CommandKind) -> String {
     }
 }
 
-/// What was cut, and what that means.
 pub(super) fn cuts(page: &mut Page, dossier: &Dossier, outcome: &Outcome) {
     if dossier.faults.is_empty() {
         page.paragraph("Nothing: no fault began.");

@@ -1,13 +1,12 @@
 //! What ended it: the node given up, the endpoint withdrawn, the client told; and how long windows stood open.
 
 use super::page::{Page, at, span};
-use super::people::class_name;
 use super::request::joined;
 use crate::cluster::records::{ExposureRecord, Outcome, Via};
 use crate::cluster::story::dossier::{Dossier, ServiceStory, Viewer};
 use crate::kernel::SimTime;
+use crate::lab::cell::Word;
 
-/// The section.
 pub(super) fn section(page: &mut Page, dossier: &Dossier, outcome: &Outcome) {
     let Some(cut) = outcome.run.cut else {
         page.paragraph("Nothing began.");
@@ -167,7 +166,7 @@ fn window_line(page: &mut Page, window: &ExposureRecord, horizon: SimTime) {
             window.client,
             window.ip,
             window.server,
-            class_name(window.class),
+            window.class.word(),
             at(window.start)
         ),
     );

@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 
 use super::chain::{Chain, LinkKind, Subject, critical_leg, what_happened};
 use super::page::{at, span};
-use super::people::{class_name, class_words};
 use super::{Cause, Told};
 use crate::cluster::story::dossier::{Dossier, PodStory, RequestStory, SynFate, Viewer};
 use crate::kernel::SimTime;
+use crate::lab::cell::Word;
 
 /// A line of the diagram with its place in time; of one moment, in the order of cause and effect.
 struct Line {
@@ -23,7 +23,6 @@ struct Line {
 /// Characters in a line of a message or a note.
 const LINE: usize = 44;
 
-/// A diagram in the making.
 #[derive(Default)]
 struct Diagram {
     /// Names of participants in the order of their first use, by which they are numbered.
@@ -33,7 +32,6 @@ struct Diagram {
 }
 
 /// The first cause of a run as a diagram; without a cause, what was cut.
-#[must_use]
 pub fn render(told: &Told, causes: &[Cause]) -> String {
     let mut diagram = Diagram::default();
     if let Some(dossier) = told.outcome.dossier.as_deref() {
@@ -75,7 +73,7 @@ fn of_cause(diagram: &mut Diagram, dossier: &Dossier, chain: &Chain) {
         }
         Subject::Exposure { window } => {
             belief(diagram, chain, dossier);
-            let text = format!("would let {} in: {}", window.client, class_name(window.class));
+            let text = format!("would let {} in: {}", window.client, window.class.word());
             let network = format!("network of {}", window.node);
             diagram.note(window.start, 5, &[&network], &text);
         }
@@ -176,7 +174,7 @@ fn sent(diagram: &mut Diagram, request: &RequestStory) {
             &record.cause.replace('_', " "),
         );
     }
-    let class = format!("{}: {}", class_name(record.class), class_words(record.class));
+    let class = format!("{}: {}", record.class.word(), record.class.words().meaning);
     diagram.note(end, 9, &[&record.client], &class);
 }
 

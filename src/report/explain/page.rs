@@ -1,6 +1,7 @@
 //! Lines of the story: wrapped paragraphs, points, times and spans as people read them. It knows nothing of runs.
 
 use crate::kernel::{SimDuration, SimTime};
+use crate::report::text::wrapped;
 
 /// Columns of the page.
 pub const WIDTH: usize = 100;
@@ -12,7 +13,6 @@ pub struct Page {
 }
 
 impl Page {
-    /// The title of the page.
     pub fn title(&mut self, text: &str) {
         self.text.push_str(text);
         self.text.push('\n');
@@ -20,7 +20,6 @@ impl Page {
         self.text.push('\n');
     }
 
-    /// The title of a section.
     pub fn section(&mut self, text: &str) {
         self.blank();
         self.text.push_str(text);
@@ -36,7 +35,6 @@ impl Page {
         }
     }
 
-    /// A paragraph.
     pub fn paragraph(&mut self, text: &str) {
         self.wrapped("", "", text);
     }
@@ -46,46 +44,26 @@ impl Page {
         self.wrapped(label, &" ".repeat(label.chars().count()), text);
     }
 
-    /// A line that is not wrapped.
     pub fn line(&mut self, text: &str) {
         self.text.push_str(text.trim_end());
         self.text.push('\n');
     }
 
     fn wrapped(&mut self, first: &str, rest: &str, text: &str) {
-        let mut line = first.to_owned();
-        let mut empty = true;
-        for word in text.split_whitespace() {
-            let length = line.chars().count() + usize::from(!empty) + word.chars().count();
-            if !empty && length > WIDTH {
-                self.line(&line);
-                line = rest.to_owned();
-                empty = true;
-            }
-            if !empty {
-                line.push(' ');
-            }
-            line.push_str(word);
-            empty = false;
-        }
-        self.line(&line);
+        self.text.push_str(&wrapped(first, rest, text, WIDTH));
     }
 
-    /// The text.
-    #[must_use]
     pub fn finish(self) -> String {
         self.text
     }
 }
 
 /// A time in the run, `81.204 s`.
-#[must_use]
 pub fn at(time: SimTime) -> String {
     format!("{:.3} s", time.as_secs_f64())
 }
 
 /// A span: `31 ms`, `5.31 s`, `4 min 02 s`.
-#[must_use]
 pub fn span(span: SimDuration) -> String {
     let seconds = span.as_secs_f64();
     if seconds < 0.9995 {
@@ -95,25 +73,6 @@ pub fn span(span: SimDuration) -> String {
     } else {
         let whole = seconds.round() as u64;
         format!("{} min {:02} s", whole / 60, whole % 60)
-    }
-}
-
-/// `1 pod`, `2 pods`.
-#[must_use]
-pub fn many(number: usize, word: &str) -> String {
-    format!("{number} {word}{}", if number == 1 { "" } else { "s" })
-}
-
-/// `a`, `a and b`, `a, b and c`.
-#[must_use]
-pub fn list<S: AsRef<str>>(parts: &[S]) -> String {
-    match parts {
-        [] => String::new(),
-        [only] => only.as_ref().to_owned(),
-        [first @ .., last] => {
-            let first: Vec<&str> = first.iter().map(AsRef::as_ref).collect();
-            format!("{} and {}", first.join(", "), last.as_ref())
-        }
     }
 }
 
@@ -131,9 +90,8 @@ mod tests {
     }
 
     #[test]
-    fn spans_and_lists_are_written_for_people() {
+    fn spans_are_written_for_people() {
         let written = [31, 5_310, 242_000].map(|ms| span(SimDuration::from_millis(ms)));
         assert_eq!(written, ["31 ms", "5.31 s", "4 min 02 s"]);
-        assert_eq!(list(&["a", "b", "c"]), "a, b and c");
     }
 }

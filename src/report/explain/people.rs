@@ -1,36 +1,12 @@
-//! The few sentences that say what a run came to, and the words for classes.
+//! The few sentences that say what a run came to.
 
 use super::page::{at, span};
 use super::{after_cut, decisive};
-use crate::cluster::records::{AccessClass, Outcome};
+use crate::cluster::records::Outcome;
 use crate::cluster::story::dossier::{AddressStory, Dossier, Entry, Holder, RequestStory};
 use crate::kernel::SimTime;
-
-/// The class as it is written in columns.
-pub(super) const fn class_name(class: AccessClass) -> &'static str {
-    match class {
-        AccessClass::Allowed => "allowed",
-        AccessClass::Denied => "denied",
-        AccessClass::Unauthorized => "unauthorized",
-        AccessClass::NetworkBypassed => "network_bypassed",
-        AccessClass::MeshBypassed => "mesh_bypassed",
-        AccessClass::WronglyDenied => "wrongly_denied",
-        AccessClass::Unreachable => "unreachable",
-    }
-}
-
-/// The class in words.
-pub(super) const fn class_words(class: AccessClass) -> &'static str {
-    match class {
-        AccessClass::Allowed => "it was meant to be let in, and it was",
-        AccessClass::Denied => "it was meant to be refused, and it was",
-        AccessClass::Unauthorized => "it was meant to be refused, and every layer of the design let it in",
-        AccessClass::NetworkBypassed => "the network let it through against its own policy, and the mesh refused it",
-        AccessClass::MeshBypassed => "the mesh let it through against its own policy, and the network refused it",
-        AccessClass::WronglyDenied => "it was meant to be let in, and a layer refused it",
-        AccessClass::Unreachable => "it got no answer before any layer had said no",
-    }
-}
+use crate::lab::cell::Word;
+use crate::report::text::list;
 
 /// Who truly held an address at a time, and who did before.
 pub(super) fn holders_at(address: &AddressStory, time: SimTime) -> (Option<&Holder>, Option<&Holder>) {
@@ -50,7 +26,6 @@ pub(super) fn entry_words(entry: &Entry) -> String {
     )
 }
 
-/// What the run came to.
 pub(super) fn headline(dossier: &Dossier, outcome: &Outcome) -> String {
     let mut text = "In short: ".to_owned();
     match outcome.run.cut {
@@ -63,7 +38,7 @@ pub(super) fn headline(dossier: &Dossier, outcome: &Outcome) -> String {
             for fault in dossier.faults.iter().filter(|fault| fault.begins) {
                 parties.extend(fault.parties.iter().map(String::as_str));
             }
-            text.push_str(&format!("a fault cut off {}.", super::page::list(&parties)));
+            text.push_str(&format!("a fault cut off {}.", list(&parties)));
         }
     }
     match decisive(dossier) {
@@ -114,15 +89,7 @@ fn request_sentence(dossier: &Dossier, request: &RequestStory, outcome: &Outcome
         record.client,
         record.server,
         at(record.time),
-        class_words(record.class),
-        class_name(record.class)
+        record.class.words().meaning,
+        record.class.word()
     )
-}
-
-/// With a capital letter.
-pub(super) fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    letters
-        .next()
-        .map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
 }

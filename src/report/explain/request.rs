@@ -1,16 +1,17 @@
 //! The request: what was meant, what the server's node believed and why nothing corrected it, what each layer decided.
 
 use super::course::{fate_words, syns_words};
-use super::page::{Page, at, list, many, span};
-use super::people::{capital, class_name, class_words, entry_words};
+use super::page::{Page, at, span};
+use super::people::entry_words;
 use super::{after_cut, decisive};
 use crate::cluster::access::NO_READY_CLIENT;
 use crate::cluster::records::{AccessClass, Outcome};
 use crate::cluster::story::dossier::{
     Basis, Belief, Choice, Correction, Dossier, PassageStory, PeerCheck, RequestStory, VerdictStory, Viewer,
 };
+use crate::lab::cell::Word;
+use crate::report::text::{capital, list, many};
 
-/// The section.
 pub(super) fn section(page: &mut Page, dossier: &Dossier, outcome: &Outcome) {
     baseline(page, dossier);
     let Some(request) = decisive(dossier) else {
@@ -112,7 +113,7 @@ fn baseline(page: &mut Page, dossier: &Dossier) {
                 "{} to {} {} ({})",
                 record.client_workload,
                 record.server,
-                class_name(record.class),
+                record.class.word(),
                 record.cause.replace('_', " ")
             )
         })
@@ -157,7 +158,7 @@ fn told(page: &mut Page, request: &RequestStory, dossier: &Dossier) {
         point(
             page,
             "Class",
-            &format!("{}: {}.", class_name(record.class), class_words(record.class)),
+            &format!("{}: {}.", record.class.word(), record.class.words().meaning),
         );
         return;
     };
@@ -203,8 +204,8 @@ fn told(page: &mut Page, request: &RequestStory, dossier: &Dossier) {
     point(page, "Mesh", &mesh);
     let class = format!(
         "{}: {}. {} after {} ({}).",
-        class_name(record.class),
-        class_words(record.class),
+        record.class.word(),
+        record.class.words().meaning,
         if matches!(record.cause.as_str(), "answered" | "mesh_policy" | "connection_refused") {
             "The client had its answer"
         } else {
@@ -360,7 +361,6 @@ fn network_words(passage: &PassageStory) -> String {
     }
 }
 
-/// Names joined for a sentence.
 pub(super) fn joined(names: &[String]) -> String {
     if names.is_empty() {
         "no endpoint".to_owned()

@@ -1,13 +1,13 @@
 //! Which address went from whom to whom, and what the API server and the nodes had about it when.
 
-use super::page::{Page, at, many, span};
+use super::page::{Page, at, span};
 use super::people::entry_words;
 use crate::cluster::story::dossier::{AddressStory, Dossier, Entry, Held};
+use crate::report::text::many;
 
 /// How many entries of a history are told; earlier ones are left out.
 const TOLD_MAX: usize = 8;
 
-/// The section.
 pub(super) fn section(page: &mut Page, dossier: &Dossier) {
     if dossier.remembered == 0 {
         page.paragraph("The script remembered no addresses, so it followed none.");

@@ -2,19 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use super::page::{Page, at, list, many, span};
-use super::slow_words::{asked_words, cause_name, mechanism, phases, syns_of, wait_words};
+use super::page::{Page, at, span};
+use super::slow_words::{asked_words, mechanism, phases, syns_of, wait_words};
 use crate::cluster::istio::messages::Answer;
 use crate::cluster::records::{DelayCause, ExitCause};
 use crate::cluster::story::dossier::{ConnectionStory, Dossier, LegName, LegStory, PodStory};
 use crate::kernel::SimDuration;
+use crate::report::text::{list, many};
 
 /// How many pods are listed; the JSON form has all of them.
 const LISTED_MAX: usize = 40;
 /// How many connections of an example are told.
 const CONNECTIONS_MAX: usize = 12;
 
-/// The section.
 pub(super) fn section(page: &mut Page, dossier: &Dossier) {
     let threshold = span(dossier.setting.delayed_threshold);
     let total = many(dossier.measured_pods as usize, "measured pod");
@@ -118,14 +118,14 @@ fn costliest(delays: &[(DelayCause, SimDuration)]) -> String {
     } else {
         format!(" (+ {})", span(rest))
     };
-    format!("{} {}{others}", cause_name(*cause), span(*most))
+    format!("{} {}{others}", cause.words().name, span(*most))
 }
 
 pub(super) fn losses(delays: &[(DelayCause, SimDuration)]) -> String {
     let parts: Vec<String> = delays
         .iter()
         .filter(|(_, lost)| lost.as_secs_f64() >= 0.1)
-        .map(|(cause, lost)| format!("{} {}", cause_name(*cause), span(*lost)))
+        .map(|(cause, lost)| format!("{} {}", cause.words().name, span(*lost)))
         .collect();
     if parts.is_empty() {
         "–".to_owned()
@@ -162,7 +162,6 @@ fn number_of(istiod: &str) -> &str {
     istiod.strip_prefix("istiod-").unwrap_or(istiod)
 }
 
-/// A pod connection by connection.
 fn in_full(page: &mut Page, pod: &PodStory) {
     let record = &pod.record;
     let mut place = String::new();

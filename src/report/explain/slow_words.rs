@@ -1,26 +1,15 @@
 //! Words of the section on slow pods: mechanisms, phases, what happened on a connection.
 
 use super::course::fate_words;
-use super::page::{at, list, many, span};
+use super::page::{at, span};
 use super::request::correction_words;
 use crate::cluster::istio::messages::Answer;
 use crate::cluster::observed::{ReviewFailure, Wait};
 use crate::cluster::records::{DelayCause, PHASES_TOLD, PodRecord};
 use crate::cluster::story::dossier::{Asked, ConnectionStory, Correction, Dossier, PodStory, SynFate};
 use crate::kernel::{SimDuration, SimTime};
-
-/// A cause in a table.
-pub(super) const fn cause_name(cause: DelayCause) -> &'static str {
-    match cause {
-        DelayCause::TokenReview => "TokenReview",
-        DelayCause::BlackHole => "black hole",
-        DelayCause::Connection => "connection",
-        DelayCause::Webhook => "webhook",
-        DelayCause::EndpointLimiter => "endpoint limiter",
-        DelayCause::IstiodLimiter => "Istiod's limits",
-        DelayCause::KubeletApi => "kubelet's API limit",
-    }
-}
+use crate::lab::lists::unique;
+use crate::report::text::{list, many};
 
 /// One paragraph about a mechanism and the pods that it delayed, or about those that none explains, by their longest phase.
 pub(super) fn mechanism(
@@ -114,7 +103,6 @@ pub(super) fn phases(record: &PodRecord) -> String {
     list(&told)
 }
 
-/// SYNs of a connection, if one was lost.
 pub(super) fn syns_of(connection: &ConnectionStory) -> Vec<String> {
     let lost: Vec<_> = connection
         .syns
@@ -210,25 +198,18 @@ fn one_asked(asked: &Asked) -> String {
     }
 }
 
-/// The waits after a connection in words.
 pub(super) fn wait_words(connection: &ConnectionStory) -> String {
     let Some(last) = connection.waits.iter().map(|wait| wait.until).max() else {
         return String::new();
     };
     let first: SimTime = connection.waits[0].from;
-    let mut kinds: Vec<&str> = Vec::new();
-    for wait in &connection.waits {
-        let name = match wait.what {
-            Wait::Attempt => "between attempts",
-            Wait::Channel => "of the channel",
-            Wait::WarmUp => "of the warm-up loop",
-            Wait::EnvoySecret => "of Envoy's secret stream",
-            Wait::EnvoyStream => "of Envoy's stream",
-        };
-        if !kinds.contains(&name) {
-            kinds.push(name);
-        }
-    }
+    let kinds = unique(connection.waits.iter().map(|wait| match wait.what {
+        Wait::Attempt => "between attempts",
+        Wait::Channel => "of the channel",
+        Wait::WarmUp => "of the warm-up loop",
+        Wait::EnvoySecret => "of Envoy's secret stream",
+        Wait::EnvoyStream => "of Envoy's stream",
+    }));
     if connection.waits.len() == 1 {
         format!("back-off {} {}", kinds[0], span(last.since(first)))
     } else {

@@ -2,12 +2,12 @@
 
 use super::Cause;
 use super::chain::{Chain, Subject};
-use super::page::{Page, at, many, span};
-use super::people::class_name;
-use crate::cluster::records::{AccessClass, AccessRecord, ExitCause, PodRecord};
+use super::page::{Page, at, span};
+use crate::cluster::records::{AccessRecord, ExitCause, PodRecord};
+use crate::lab::cell::Word;
 use crate::lab::what_if::{Answer, Change, Effect, Repair, RepairBound, Seen, WhatIf};
+use crate::report::text::many;
 
-/// Both sections of every cause.
 pub(super) fn sections(page: &mut Page, causes: &[Cause], design: &str) {
     for cause in causes {
         let about = name(&cause.chain.subject);
@@ -69,13 +69,7 @@ fn what_if(page: &mut Page, subject: &Subject, answers: &WhatIf, design: &str) {
 
 fn name(subject: &Subject) -> &'static str {
     match subject {
-        Subject::Access { access } => match access.class {
-            AccessClass::Unauthorized => "the breach",
-            AccessClass::NetworkBypassed | AccessClass::MeshBypassed => "the bypass",
-            AccessClass::WronglyDenied => "the refusal",
-            AccessClass::Unreachable => "the failure",
-            AccessClass::Allowed | AccessClass::Denied => "the answer",
-        },
+        Subject::Access { access } => access.class.words().noun,
         Subject::Exposure { .. } => "the exposure",
         Subject::SlowStart { .. } => "the slow start",
     }
@@ -155,7 +149,7 @@ fn access_words(access: &AccessRecord) -> String {
         access.client,
         access.server,
         at(access.time),
-        class_name(access.class),
+        access.class.word(),
         access.cause.replace('_', " ")
     )
 }

@@ -4,6 +4,9 @@
 
 use plotters::style::RGBColor;
 
+use crate::cluster::records::AccessClass;
+use crate::lab::cell::Word;
+
 /// The ground that everything stands on.
 pub const WHITE: RGBColor = plotters::style::WHITE;
 
@@ -36,8 +39,6 @@ pub const SKY: RGBColor = RGBColor(0x56, 0xb4, 0xe9);
 
 /// Okabe-Ito yellow; only for areas with an outline.
 pub const YELLOW: RGBColor = RGBColor(0xf0, 0xe4, 0x42);
-/// A brown beside the set, darker than vermillion.
-pub const BROWN: RGBColor = RGBColor(0x99, 0x4f, 0x00);
 
 /// Colour of the `index`-th design.
 pub fn design(index: usize) -> RGBColor {
@@ -47,13 +48,13 @@ pub fn design(index: usize) -> RGBColor {
 
 /// Colour of a class of accesses: warm where someone got in or past a layer, cool where someone was kept out.
 pub fn access_class(class: &str) -> RGBColor {
-    match class {
-        "unauthorized" => VERMILLION,
-        "network_bypassed" => ORANGE,
-        "mesh_bypassed" => PURPLE,
-        "denied" | "allowed" => GREEN,
-        "wrongly_denied" => BLUE,
-        "unreachable" => SKY,
-        _ => CONTROL,
+    match AccessClass::of_word(class) {
+        Some(AccessClass::Unauthorized) => VERMILLION,
+        Some(AccessClass::NetworkBypassed) => ORANGE,
+        Some(AccessClass::MeshBypassed) => PURPLE,
+        Some(AccessClass::Denied | AccessClass::Allowed) => GREEN,
+        Some(AccessClass::WronglyDenied) => BLUE,
+        Some(AccessClass::Unreachable) => SKY,
+        None => CONTROL,
     }
 }

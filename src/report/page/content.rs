@@ -7,25 +7,25 @@ use serde_json::{Value, json};
 
 use super::runs::Outlier;
 use super::{Commands, charts, over_points, runs, verdict};
-use crate::lab::compare::{Asked, Compared, DesignDifference, STARTUP, compare_within};
-use crate::lab::comparisons::CONTROL;
-use crate::lab::measures::Frame;
-use crate::lab::pareto::Standing;
+use crate::lab::compare::{STARTUP, pareto_of};
+use crate::lab::lists::unique;
+use crate::lab::measures::{Frame, ready_quantiles};
+use crate::lab::pareto::{Pareto, Standing};
+use crate::lab::plan::command;
 use crate::lab::points::Points;
 use crate::lab::summary::CONFIDENCE;
-use crate::lab::{Expectation, Finished, Manifest, Summary};
+use crate::lab::{Comparison, Expectation, Finished, Manifest, RandomNumbers, Summary};
 use crate::report::compare_words::sentence;
 use crate::report::estimands::{Estimand, estimands};
-use crate::report::expectations::seen;
-use crate::report::explain::command;
+use crate::report::expectations::{seen, word};
 use crate::report::figures::StartupFigure;
 use crate::report::finding::Finding;
 use crate::report::parameters::{self, ParameterRow};
 use crate::report::run_facts::{Note, facts, notes};
 use crate::report::short::{NOTHING, Short, count};
 use crate::report::table::present;
+use crate::report::text::one_line;
 use crate::report::{compare, reuse, slow_pods};
-use crate::scenario::point_name::base_of;
 
 /// Sentences of one kind in the verdict; the tables have them all.
 const SENTENCES_MAX: usize = 12;
@@ -35,7 +35,6 @@ const LIMITATIONS: &str = include_str!("../../../LIMITATIONS.md");
 /// Everything that a report says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Content {
-    /// The result that it belongs to.
     pub result_digest: String,
     title: String,
     question: String,
@@ -71,14 +70,12 @@ pub struct Content {
     limits: Vec<String>,
     facts: Vec<(String, String)>,
     inputs: Vec<(String, String)>,
-    /// The commands that it names.
     pub commands: Commands,
     example: String,
     label: String,
     /// Methods of the measures in the table of designs, by its heads.
     key_methods: Vec<(String, String)>,
     difference_methods: Vec<String>,
-    /// What the interactive charts read.
     pub(super) charts: Value,
 }
 
@@ -113,13 +110,7 @@ struct ExpectationRow {
 struct DesignRow {
     name: String,
     title: String,
-    cells: Vec<Cell>,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Cell {
-    number: String,
-    interval: String,
+    cells: Vec<Short>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -127,7 +118,7 @@ struct DifferenceRow {
     a: String,
     b: String,
     measure: String,
-    difference: Cell,
+    difference: Short,
     p: String,
     correlation: String,
     n: String,
@@ -142,21 +133,19 @@ struct OutlierRow {
 }
 
 /// What a report says of a result. `startup` are the curves of the drawn figure, if a pod was measured.
-#[must_use]
 pub fn content(finished: &Finished, startup: Option<&StartupFigure>, commands: &Commands) -> Content {
     let (manifest, summary) = (&finished.manifest, &finished.summary);
-    let compared = compared(finished);
+    let compared = &summary.comparisons;
     let runs = runs::runs(finished);
     let curves = startup
         .filter(|figure| figure.series.len() == manifest.designs.len())
         .and_then(charts::curves);
     let quantile = compared
         .iter()
-        .flat_map(|compared| &compared.comparisons)
-        .find(|comparison| comparison.measure.starts_with("startup_latency_p"))
+        .find(|comparison| ready_quantiles().iter().any(|known| known.name == comparison.measure))
         .map_or(STARTUP, |comparison| comparison.measure.as_str());
     let (access, ready) = alone(finished, quantile);
-    let mut between: Vec<&DesignDifference> = compared.iter().flat_map(|compared| &compared.comparisons).collect();
+    let mut between: Vec<&Comparison> = compared.iter().collect();
     if between.len() > SENTENCES_MAX {
         // What is clear comes first where not all are told.
         between.sort_by_key(|of| !of.excludes_zero());
@@ -202,16 +191,12 @@ pub fn content(finished: &Finished, startup: Option<&StartupFigure>, commands: &
         between: Sentences::of(between),
         heads,
         designs,
-        family: compared.as_ref().map_or_else(String::new, family),
-        differences: compared
-            .iter()
-            .flat_map(|compared| &compared.comparisons)
-            .map(difference)
-            .collect(),
-        left_out: compared
-            .as_ref()
-            .map_or_else(Vec::new, |compared| compared.left_out.clone()),
-        dominated: compared.as_ref().map_or_else(Vec::new, dominated),
+        family: compared
+            .first()
+            .map_or_else(String::new, |first| family(compared.len(), first, manifest)),
+        differences: compared.iter().map(difference).collect(),
+        left_out: summary.not_compared.clone(),
+        dominated: dominated(&pareto_of(finished)),
         findings: findings.into_iter().flatten().collect(),
         has_startup: !charts["startup"].is_null(),
         has_runs: !charts["runs"].is_null(),
@@ -243,7 +228,7 @@ pub fn content(finished: &Finished, startup: Option<&StartupFigure>, commands: &
             .collect(),
         result_digest: manifest.result_digest.clone().unwrap_or_else(|| "none".to_owned()),
         key_methods: key_methods(summary),
-        difference_methods: difference_methods(compared.as_ref()),
+        difference_methods: unique(compared.iter().map(|of| of.method.clone())),
         charts,
     }
 }
@@ -300,61 +285,30 @@ fn key_methods(summary: &Summary) -> Vec<(String, String)> {
                 .filter_map(|design| Some(design.measure(name)?.method.as_str())),
         )
     };
-    present(summary)
-        .map(|key| (key.head.replace('\n', " "), methods(key.measure).join(", ")))
+    let keys = present(summary).into_iter();
+    keys.map(|key| (key.head().replace('\n', " "), methods(&key.name).join(", ")))
         .collect()
 }
 
-fn difference_methods(compared: Option<&Compared>) -> Vec<String> {
-    let all = compared.into_iter().flat_map(|compared| &compared.comparisons);
-    unique(all.map(|of| of.method.as_str()))
-}
-
-fn unique<'a>(all: impl Iterator<Item = &'a str>) -> Vec<String> {
-    let mut seen: Vec<String> = Vec::new();
-    for text in all {
-        if !seen.iter().any(|held| held == text) {
-            seen.push(text.to_owned());
-        }
-    }
-    seen
-}
-
-/// All comparisons with `control`, else of all pairs; nothing if there is only one design.
-fn compared(finished: &Finished) -> Option<Compared> {
-    let control = finished
-        .manifest
-        .designs
-        .iter()
-        .any(|design| base_of(&design.name) == CONTROL);
-    let asked = Asked {
-        baseline: control.then(|| CONTROL.to_owned()),
-        ..Asked::default()
-    };
-    compare_within(finished, &asked).ok()
-}
-
-fn family(compared: &Compared) -> String {
+fn family(number: usize, first: &Comparison, manifest: &Manifest) -> String {
     format!(
-        "{} differences, each with an interval of {} %, so that all hold together with {} %; differences are taken between equal \
-         replications, which {}.",
-        compared.family,
-        compare::number_of_nines(100.0 * compared.confidence_each),
-        compare::number_of_nines(100.0 * compared.confidence),
-        if compared.paired {
-            "meet the same misfortunes"
-        } else {
-            "share no random numbers"
+        "{number} differences, each with an interval of {} %, so that all hold together with {} %; differences are taken between \
+         equal replications, which {}.",
+        compare::number_of_nines(100.0 * first.confidence),
+        compare::number_of_nines(100.0 * CONFIDENCE),
+        match manifest.random_numbers {
+            RandomNumbers::Common => "share their random numbers",
+            RandomNumbers::Independent => "share no random numbers",
         }
     )
 }
 
-fn difference(of: &DesignDifference) -> DifferenceRow {
+fn difference(of: &Comparison) -> DifferenceRow {
     DifferenceRow {
         a: of.a.clone(),
         b: of.b.clone(),
         measure: of.measure.clone(),
-        difference: cell(compare::difference(of)),
+        difference: compare::difference(of),
         p: compare::p_value(of.p_holm),
         correlation: of
             .correlation
@@ -364,8 +318,8 @@ fn difference(of: &DesignDifference) -> DifferenceRow {
     }
 }
 
-fn dominated(compared: &Compared) -> Vec<String> {
-    let standings = compared.pareto.iter().flat_map(|set| &set.designs);
+fn dominated(sets: &[Pareto]) -> Vec<String> {
+    let standings = sets.iter().flat_map(|set| &set.designs);
     let told = |standing: &Standing| {
         let by = crate::report::compare::dominated(standing)?;
         Some(format!("`{}` is {by}.", standing.design))
@@ -375,7 +329,7 @@ fn dominated(compared: &Compared) -> Vec<String> {
 
 fn expectation(of: &Expectation) -> ExpectationRow {
     ExpectationRow {
-        outcome: verdict::outcome(of.outcome).to_owned(),
+        outcome: word(of.outcome).to_lowercase(),
         sentence: verdict::expectation(of),
         name: of.name.clone().unwrap_or_default(),
         text: of.text.clone(),
@@ -386,15 +340,8 @@ fn expectation(of: &Expectation) -> ExpectationRow {
     }
 }
 
-fn cell(short: Short) -> Cell {
-    Cell {
-        number: short.number,
-        interval: short.interval,
-    }
-}
-
 fn design_table(manifest: &Manifest, summary: &Summary) -> (Vec<String>, Vec<DesignRow>) {
-    let keys: Vec<_> = present(summary).collect();
+    let keys = present(summary);
     let rows = summary
         .designs
         .iter()
@@ -402,12 +349,9 @@ fn design_table(manifest: &Manifest, summary: &Summary) -> (Vec<String>, Vec<Des
         .map(|(design, planned)| DesignRow {
             name: design.name.clone(),
             title: planned.title.clone(),
-            cells: keys
-                .iter()
-                .map(|key| cell(Short::of_design(design, key.measure)))
-                .collect(),
+            cells: keys.iter().map(|key| Short::of_design(design, &key.name)).collect(),
         });
-    (keys.iter().map(|key| key.head.to_owned()).collect(), rows.collect())
+    (keys.iter().map(|key| key.head().to_owned()).collect(), rows.collect())
 }
 
 /// The points of the first section of the document on limits.
@@ -417,8 +361,4 @@ fn limits() -> Vec<String> {
     points
         .map(|point| one_line(point).replace("**", "").replace('*', ""))
         .collect()
-}
-
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

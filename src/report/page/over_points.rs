@@ -3,10 +3,12 @@
 //! Designs without factors are told by `verdict`, one by one.
 
 use crate::lab::compare::ACCESS;
+use crate::lab::measures::part_of_pods;
 use crate::lab::points::OverPoints;
 use crate::lab::{DesignSummary, Measure};
 use crate::report::compare::p_value;
 use crate::report::short::{Short, count, percent, percent_interval, percent_up};
+use crate::report::text::range;
 use crate::scenario::point_name::{base_of, point_of};
 
 /// Designs with their points, in the order of the result.
@@ -26,7 +28,6 @@ pub(super) fn designs(all: &[DesignSummary]) -> Vec<Vec<&DesignSummary>> {
 
 /// What is known about a measure over points besides the estimates at each.
 pub(super) struct Known<'k> {
-    /// Whether it differs over these points.
     pub(super) over: &'k dyn Fn(&[&DesignSummary], &str) -> Option<OverPoints>,
     /// The measure at a point with an interval that holds at so many points at once.
     pub(super) at_once: &'k dyn Fn(&DesignSummary, &str, usize) -> Option<Measure>,
@@ -115,13 +116,9 @@ fn shown(over: Option<OverPoints>) -> String {
 
 /// When pods are ready, over the points of a design, by a quantile such as `startup_latency_p99`.
 pub(super) fn startup(points: &[&DesignSummary], quantile: &str, known: &Known<'_>) -> Option<String> {
-    let percent = quantile.strip_prefix("startup_latency_p")?;
+    let part = part_of_pods(quantile)?;
     let times = estimated(points, quantile);
     let (least, most) = ends(&times)?;
-    let part = match percent {
-        "50" => "Half".to_owned(),
-        percent => format!("{percent} %"),
-    };
     let seconds = |design: &DesignSummary| Short::of(design.measure(quantile)).number;
     let all = match points.len() - times.len() {
         0 => format!("its {} points", points.len()),
@@ -153,7 +150,6 @@ pub(super) fn startup(points: &[&DesignSummary], quantile: &str, known: &Known<'
 
 type Seen<'d> = (&'d DesignSummary, f64);
 
-/// The points at which a measure has an estimate.
 fn estimated<'d>(points: &[&'d DesignSummary], measure: &str) -> Vec<Seen<'d>> {
     let seen = points
         .iter()
@@ -169,13 +165,6 @@ fn ends<'d>(seen: &[Seen<'d>]) -> Option<(Seen<'d>, Seen<'d>)> {
         .copied()
         .reduce(|best, other| if other.1 > best.1 { other } else { best })?;
     Some((least, most))
-}
-
-fn range(least: String, most: String) -> String {
-    match least == most {
-        true => least,
-        false => format!("{least} to {most}"),
-    }
 }
 
 /// The two points with intervals that hold at all points at once, because the ends were picked by the data.

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::records::{AccessClass, Via};
+use crate::lab::cell::Word;
 use crate::lab::numbers::{DesignNumbers, RunNumbers};
 use crate::lab::{Finished, Manifest};
 use crate::stats::Outcome;
@@ -21,18 +22,25 @@ const FAILED_MAX: usize = 50;
 /// Rows of the table of outliers, per number.
 const TABLE: usize = 5;
 
-/// What is marked on a run, a bit each.
-const FLAGS: [(&str, Option<AccessClass>); 7] = [
-    ("failed", None),
-    ("unauthorized", Some(AccessClass::Unauthorized)),
-    ("network bypassed", Some(AccessClass::NetworkBypassed)),
-    ("mesh bypassed", Some(AccessClass::MeshBypassed)),
-    ("wrongly denied", Some(AccessClass::WronglyDenied)),
-    ("unreachable", Some(AccessClass::Unreachable)),
-    ("some pod never ready", None),
+/// What is marked on a run, a bit each: that it failed, accesses of a class, that some pod was never ready.
+const FLAGS: [Option<AccessClass>; 7] = [
+    None,
+    Some(AccessClass::Unauthorized),
+    Some(AccessClass::NetworkBypassed),
+    Some(AccessClass::MeshBypassed),
+    Some(AccessClass::WronglyDenied),
+    Some(AccessClass::Unreachable),
+    None,
 ];
 
-/// A number of a run.
+fn flag_words() -> Vec<String> {
+    let classes = FLAGS.iter().flatten().map(|class| class.word().replace('_', " "));
+    let mut words = vec!["failed".to_owned()];
+    words.extend(classes);
+    words.push("some pod never ready".to_owned());
+    words
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 struct Number {
     label: &'static str,
@@ -62,11 +70,10 @@ const NUMBERS: [Number; 5] = [
     },
 ];
 
-/// All runs that a page keeps.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct Runs {
     measures: Vec<Number>,
-    flags: Vec<&'static str>,
+    flags: Vec<String>,
     series: Vec<Series>,
     /// How runs were chosen, in words.
     #[serde(skip)]
@@ -76,7 +83,6 @@ pub(super) struct Runs {
     pub(super) outliers: Vec<Outlier>,
 }
 
-/// The runs of a design.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 struct Series {
     replications: Vec<u64>,
@@ -85,7 +91,6 @@ struct Series {
     flags: Vec<u32>,
 }
 
-/// A run of the table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Outlier {
     pub(super) measure: String,
@@ -96,7 +101,6 @@ pub(super) struct Outlier {
     pub(super) seen: String,
 }
 
-/// Numbers and marks of one run.
 struct OneRun {
     values: [Option<f64>; NUMBERS.len()],
     flags: u32,
@@ -150,7 +154,7 @@ pub(super) fn runs(finished: &Finished) -> Option<Runs> {
     };
     Some(Runs {
         measures: told.iter().map(|number| NUMBERS[*number]).collect(),
-        flags: FLAGS.iter().map(|(word, _)| *word).collect(),
+        flags: flag_words(),
         outliers: table(&finished.manifest, &all, &told),
         series,
         thinned,
@@ -219,14 +223,10 @@ fn table(manifest: &Manifest, all: &[Vec<OneRun>], told: &[usize]) -> Vec<Outlie
     rows
 }
 
-fn words(flags: u32) -> Vec<&'static str> {
+fn words(flags: u32) -> Vec<String> {
     let set = |bit: usize| flags & (1 << bit) != 0;
-    FLAGS
-        .iter()
-        .enumerate()
-        .filter(|(bit, _)| set(*bit))
-        .map(|(_, (word, _))| *word)
-        .collect()
+    let words = flag_words().into_iter().enumerate();
+    words.filter(|(bit, _)| set(*bit)).map(|(_, word)| word).collect()
 }
 
 fn of_design(numbers: &DesignNumbers) -> Vec<OneRun> {
@@ -264,7 +264,7 @@ fn one_run(run: &RunNumbers, mut waits: Vec<u64>) -> OneRun {
         of.map(|(_, span)| span.as_secs_f64()).sum::<f64>()
     };
     let mut flags = 0;
-    for (bit, (_, class)) in FLAGS.iter().enumerate() {
+    for (bit, class) in FLAGS.iter().enumerate() {
         flags |= u32::from(class.is_some_and(|class| run.has(class))) << bit;
     }
     flags |= u32::from(run.pods.never_ready > 0) << (FLAGS.len() - 1);
@@ -274,7 +274,7 @@ fn one_run(run: &RunNumbers, mut waits: Vec<u64>) -> OneRun {
             (!waits.is_empty()).then(|| seconds(waits[(waits.len() - 1) / 2])),
             Some(exposed(&[AccessClass::Unauthorized])),
             Some(exposed(&[AccessClass::NetworkBypassed, AccessClass::MeshBypassed])),
-            Some(run.certificate_requests as f64),
+            Some(run.record.certificate_requests as f64),
         ],
         flags,
     }

@@ -3,32 +3,30 @@
 use super::{CONFIDENCE, methods, subtitle, with_equals};
 use crate::cluster::records::AccessClass;
 use crate::lab::Finished;
+use crate::lab::cell::Word;
 use crate::lab::numbers::RunNumbers;
 use crate::report::figures::text::percent;
 use crate::report::figures::{AccessFigure, AccessRow, ClassShare, Words};
 use crate::stats::share_of_runs;
 
-/// Classes of the figure, with the word for each. A class outside the list, allowed, is none that the figure is about.
-const CLASSES: [(AccessClass, &str); 6] = [
-    (AccessClass::Unauthorized, "unauthorized"),
-    (AccessClass::NetworkBypassed, "network_bypassed"),
-    (AccessClass::MeshBypassed, "mesh_bypassed"),
-    (AccessClass::Denied, "denied"),
-    (AccessClass::WronglyDenied, "wrongly_denied"),
-    (AccessClass::Unreachable, "unreachable"),
-];
+/// Classes that the figure is not about.
+const AS_MEANT: AccessClass = AccessClass::Allowed;
 /// What stands for runs in which nobody asked.
 const NO_REQUEST: &str = "no request";
 
 /// In which share of runs which class happened; nothing if there was no request in any.
 pub(super) fn access(result: &Finished) -> Option<AccessFigure> {
+    let all = AccessClass::WORDS.iter().map(|(class, _)| *class);
+    // The worst first.
+    let mut classes: Vec<AccessClass> = all.filter(|class| *class != AS_MEANT).collect();
+    classes.sort_by_key(|class| class.words().exposed.is_none());
     let designs = result.manifest.designs.iter().zip(&result.numbers);
     let rows = designs.map(|(design, numbers)| {
         let runs = numbers.sound().count() as u64;
         let count = |has: &dyn Fn(&RunNumbers) -> bool| numbers.sound().filter(|run| has(run)).count() as u64;
-        let mut shares: Vec<ClassShare> = CLASSES
+        let mut shares: Vec<ClassShare> = classes
             .iter()
-            .map(|(class, word)| share(word, count(&|run| run.reused_met(*class)), runs))
+            .map(|class| share(class.word(), count(&|run| run.reused_met(*class)), runs))
             .collect();
         shares.push(share(NO_REQUEST, count(&|run| !run.reused_asked()), runs));
         AccessRow {

@@ -13,15 +13,6 @@ use crate::report::figures::text::duration;
 use crate::report::figures::{Interval, Words};
 use crate::stats::{share_of_runs, zero_event_upper};
 
-/// Kinds and ways, in the order in which they are shown.
-const KINDS: [(AccessClass, Via); 6] = [
-    (AccessClass::Unauthorized, Via::Service),
-    (AccessClass::Unauthorized, Via::PodIp),
-    (AccessClass::NetworkBypassed, Via::Service),
-    (AccessClass::NetworkBypassed, Via::PodIp),
-    (AccessClass::MeshBypassed, Via::Service),
-    (AccessClass::MeshBypassed, Via::PodIp),
-];
 /// Most steps of a curve that are kept: more than an axis of 720 units can show.
 const STEPS_MAX: usize = 600;
 
@@ -31,9 +22,10 @@ pub(super) fn exposure(result: &Finished) -> Option<ExposureFigure> {
     let mut without = Vec::new();
     let designs = result.summary.designs.iter().zip(&result.numbers);
     for (design, numbers) in designs {
-        let of_design: Vec<ExposureSeries> = KINDS
-            .iter()
-            .filter_map(|(class, via)| one(design, numbers, *class, *via))
+        let kinds =
+            AccessClass::exposures().flat_map(|(class, _)| Via::WORDS.iter().map(move |(via, _)| (class, *via)));
+        let of_design: Vec<ExposureSeries> = kinds
+            .filter_map(|(class, via)| one(design, numbers, class, via))
             .collect();
         let runs = numbers.sound().count() as u64;
         if of_design.is_empty() && runs > 0 {
@@ -124,7 +116,6 @@ fn steps(values: &[u64], none: usize) -> Vec<(u64, usize)> {
     distinct
 }
 
-/// Who is exposed longest.
 fn title(series: &[ExposureSeries]) -> Option<String> {
     let most = |class: &str| {
         let of_class = series.iter().filter(|series| series.class == class);
@@ -136,16 +127,11 @@ fn title(series: &[ExposureSeries]) -> Option<String> {
             }
         })
     };
-    let (worst, who) = [
-        ("unauthorized", "stands open to the wrong client"),
-        ("network_bypassed", "would have been stopped by the mesh alone"),
-        ("mesh_bypassed", "would have been stopped by the network alone"),
-    ]
-    .into_iter()
-    .find_map(|(class, who)| Some((most(class)?, who)))?;
+    let (class, who, worst) =
+        AccessClass::exposures().find_map(|(class, words)| Some((class, words.design, most(class.word())?)))?;
     let mean = duration(worst.mean_s.estimate);
-    Some(match worst.class.as_str() {
-        "unauthorized" => format!("{} {who}: {mean} of exposure per run on average", worst.design),
+    Some(match class {
+        AccessClass::Unauthorized => format!("{} {who}: {mean} of exposure per run on average", worst.design),
         _ => format!(
             "In {}, the wrong client {who}: {mean} of exposure per run on average",
             worst.design

@@ -2,28 +2,18 @@
 //!
 //! Every point of the factors is a design of the result. Estimates are those of the summary.
 
-use super::forest::{label, unit};
-use super::{CONFIDENCE, subtitle};
+use super::{CONFIDENCE, methods, subtitle};
 use crate::lab::Finished;
+use crate::lab::measures::{Known, panels};
 use crate::lab::plan::PlannedDesign;
 use crate::lab::summary::{DesignSummary, Measure};
 use crate::report::figures::Words;
 use crate::report::figures::factor_curves::{FactorCurvesFigure, FactorLine, FactorPanel, FactorPoint, Level};
 use crate::report::figures::factor_map::{FactorMap, FactorMapFigure, MapCell};
 use crate::report::figures::text::level as confidence_level;
+use crate::report::text::capital;
 use crate::scenario::point_name::base_of;
 
-/// Measures that are shown, the most telling first.
-const MEASURES: [&str; 8] = [
-    "unauthorized_any",
-    "network_bypassed_any",
-    "startup_latency_p99",
-    "startup_latency_p50",
-    "never_ready_share",
-    "delayed_share",
-    "certificate_requests",
-    "stale_entries",
-];
 /// Most panels of curves.
 const PANELS_MAX: usize = 3;
 /// Most maps, one per design.
@@ -34,7 +24,6 @@ const MAPS_MAX: usize = 6;
 struct GridPoint {
     /// Name of the design in the experiment.
     base: String,
-    /// The level of each factor.
     factors: Vec<(String, String)>,
 }
 
@@ -97,9 +86,12 @@ impl<'a> Grid<'a> {
     }
 
     /// Measures that differ between points.
-    fn telling(&self) -> impl Iterator<Item = &'static str> + '_ {
-        MEASURES.into_iter().filter(|measure| {
-            let known = self.points.iter().filter_map(|(_, design)| design.measure(measure));
+    fn telling(&self) -> impl Iterator<Item = &'static Known> + '_ {
+        panels().into_iter().filter(|measure| {
+            let known = self
+                .points
+                .iter()
+                .filter_map(|(_, design)| design.measure(&measure.name));
             let mut values = known.map(|known| (known.estimate, known.lower));
             let first = values.next();
             values.any(|value| Some(value) != first && (value.0.is_some() || value.1.is_some()))
@@ -152,7 +144,7 @@ pub(super) fn curves(result: &Finished) -> Option<FactorCurvesFigure> {
     let panels: Vec<FactorPanel> = grid
         .telling()
         .take(PANELS_MAX)
-        .map(|measure| panel(&grid, &result.summary, measure, factor, levels))
+        .map(|measure| panel(&grid, measure, factor, levels))
         .collect();
     let first = panels.first()?;
     let others: Vec<&str> = grid.factors.iter().skip(1).map(|(name, _)| name.as_str()).collect();
@@ -176,10 +168,10 @@ pub(super) fn curves(result: &Finished) -> Option<FactorCurvesFigure> {
     })
 }
 
-fn panel(grid: &Grid, summary: &crate::lab::Summary, measure: &str, factor: &str, levels: &[Level]) -> FactorPanel {
+fn panel(grid: &Grid, measure: &Known, factor: &str, levels: &[Level]) -> FactorPanel {
     let mut lines: Vec<FactorLine> = Vec::new();
     for (point, design) in &grid.points {
-        let (Some(level), Some(found)) = (point.level(factor), design.measure(measure)) else {
+        let (Some(level), Some(found)) = (point.level(factor), design.measure(&measure.name)) else {
             continue;
         };
         let Some(level) = levels.iter().position(|known| known.text == level) else {
@@ -212,9 +204,9 @@ fn panel(grid: &Grid, summary: &crate::lab::Summary, measure: &str, factor: &str
         line.points.sort_by_key(|point| point.level);
     }
     FactorPanel {
-        measure: measure.to_owned(),
-        label: label(measure),
-        unit: unit(summary, measure),
+        measure: measure.name.clone(),
+        label: measure.label(),
+        unit: measure.unit.to_owned(),
         lines,
     }
 }
@@ -238,11 +230,11 @@ pub(super) fn map(result: &Finished) -> Option<FactorMapFigure> {
     let place =
         |levels: &[Level], level: Option<&str>| levels.iter().position(|known| Some(known.text.as_str()) == level);
     let mut maps: Vec<FactorMap> = Vec::new();
-    let mut methods: Vec<&str> = Vec::new();
+    let mut used: Vec<&str> = Vec::new();
     for (point, design) in grid.points.iter().filter(|(point, _)| shown(point)) {
         let across_at = place(across_levels, point.level(across));
         let down_at = place(down_levels, point.level(down));
-        let (Some(across), Some(down), Some(found)) = (across_at, down_at, design.measure(measure)) else {
+        let (Some(across), Some(down), Some(found)) = (across_at, down_at, design.measure(&measure.name)) else {
             continue;
         };
         let index = maps.iter().position(|map| map.design == point.base).unwrap_or_else(|| {
@@ -252,8 +244,8 @@ pub(super) fn map(result: &Finished) -> Option<FactorMapFigure> {
             });
             maps.len() - 1
         });
-        if found.lower.is_some() && !methods.contains(&found.method.as_str()) {
-            methods.push(&found.method);
+        if found.lower.is_some() {
+            used.push(found.method.as_str());
         }
         maps[index].cells.push(MapCell {
             across,
@@ -270,7 +262,7 @@ pub(super) fn map(result: &Finished) -> Option<FactorMapFigure> {
     let mut caption = format!(
         "Small figures: {} confidence intervals ({}).",
         confidence_level(CONFIDENCE),
-        methods.join("; ")
+        methods(used.into_iter())
     );
     if !rest.is_empty() {
         let fixed = rest
@@ -284,26 +276,17 @@ pub(super) fn map(result: &Finished) -> Option<FactorMapFigure> {
     let texts = |levels: &[Level]| levels.iter().map(|level| level.text.clone()).collect();
     Some(FactorMapFigure {
         words: Words {
-            title: format!("{} over {across} and {down}", capital(&label(measure))),
+            title: format!("{} over {across} and {down}", capital(&measure.label())),
             subtitle: format!("estimates at each pair of levels\n{}", subtitle(result)),
             caption,
         },
-        measure: measure.to_owned(),
-        label: label(measure),
-        unit: unit(&result.summary, measure),
+        measure: measure.name.clone(),
+        label: measure.label(),
+        unit: measure.unit.to_owned(),
         across: (across.clone(), texts(across_levels)),
         down: (down.clone(), texts(down_levels)),
         maps,
     })
-}
-
-/// A phrase with a capital at its beginning.
-fn capital(phrase: &str) -> String {
-    let mut characters = phrase.chars();
-    match characters.next() {
-        Some(first) => first.to_uppercase().chain(characters).collect(),
-        None => String::new(),
-    }
 }
 
 #[cfg(test)]

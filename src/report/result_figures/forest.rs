@@ -1,8 +1,10 @@
 //! Differences of designs by equal runs, as the summary has them.
 
 use super::{methods, subtitle};
-use crate::lab::Finished;
-use crate::lab::summary::{Comparison, Summary};
+use crate::lab::compare::excludes_zero;
+use crate::lab::measures::label;
+use crate::lab::{Comparison, Finished};
+use crate::report::compare::together;
 use crate::report::figures::Words;
 use crate::report::figures::forest::{ForestFigure, ForestGroup, ForestRow};
 use crate::report::figures::text::level;
@@ -18,7 +20,7 @@ pub(super) fn differences(result: &Finished) -> Option<ForestFigure> {
             None => groups.push(ForestGroup {
                 measure: comparison.measure.clone(),
                 label: label(&comparison.measure),
-                unit: unit(summary, &comparison.measure),
+                unit: comparison.unit.clone(),
                 rows: vec![row],
             }),
         }
@@ -27,7 +29,7 @@ pub(super) fn differences(result: &Finished) -> Option<ForestFigure> {
     groups.retain(|group| group.rows.iter().any(|row| row.difference.is_some()));
     let rows = || groups.iter().flat_map(|group| &group.rows);
     let estimated = rows().filter(|row| row.difference.is_some()).count();
-    let apart = rows().filter(|row| excludes_zero(row)).count();
+    let apart = rows().filter(|row| excludes_zero(row.lower, row.upper)).count();
     if estimated == 0 {
         return None;
     }
@@ -44,13 +46,13 @@ pub(super) fn differences(result: &Finished) -> Option<ForestFigure> {
         words: Words {
             title,
             subtitle: format!(
-                "differences of designs, run by run under equal misfortunes, with {} intervals\n{}",
+                "differences of designs, run by run with common random numbers, with {} intervals\n{}",
                 level(confidence),
                 subtitle(result)
             ),
             caption: format!(
-                "Filled squares: the interval excludes zero. Each interval holds for itself; they are not adjusted for their \
-                 number, {estimated}. Methods: {used}. n is the number of pairs of runs, {}.",
+                "Filled squares: the interval excludes zero. {} Methods: {used}. n is the number of pairs of runs, {}.",
+                together(summary.comparisons.len(), confidence),
                 pairs(&groups)
             ),
         },
@@ -71,10 +73,6 @@ fn row(comparison: &Comparison) -> ForestRow {
     }
 }
 
-fn excludes_zero(row: &ForestRow) -> bool {
-    row.lower.is_some_and(|lower| lower > 0.0) || row.upper.is_some_and(|upper| upper < 0.0)
-}
-
 /// The least and the largest number of pairs.
 fn pairs(groups: &[ForestGroup]) -> String {
     let all = || groups.iter().flat_map(|group| &group.rows).map(|row| row.pairs);
@@ -83,41 +81,5 @@ fn pairs(groups: &[ForestGroup]) -> String {
     match least == most {
         true => count(least),
         false => format!("{} to {}", count(least), count(most)),
-    }
-}
-
-/// The unit of a measure: that of the designs' estimates; measures of single runs are named after them.
-pub(super) fn unit(summary: &Summary, measure: &str) -> String {
-    let found = summary.designs.iter().find_map(|design| design.measure(measure));
-    match found {
-        Some(found) => found.unit.clone(),
-        None if measure.contains("latency") || measure.contains("exposure") => "s".to_owned(),
-        None => "1".to_owned(),
-    }
-}
-
-/// A measure in words.
-pub(super) fn label(measure: &str) -> String {
-    let known = [
-        ("unauthorized_any", "runs with an unauthorized access"),
-        (
-            "network_bypassed_any",
-            "runs with an access that the network let through against its policy",
-        ),
-        (
-            "mesh_bypassed_any",
-            "runs with an access that the mesh let through against its policy",
-        ),
-        ("wrongly_denied_any", "runs with an access that was wrongly denied"),
-        ("startup_latency_p50", "start-up: half of the pods are ready after"),
-        ("startup_latency_p90", "start-up: 90 % of the pods are ready after"),
-        ("startup_latency_p99", "start-up: 99 % of the pods are ready after"),
-        ("delayed_share", "pods that the control plane delayed"),
-        ("never_ready_share", "pods that were never ready"),
-        ("certificate_requests", "certificate requests per run"),
-    ];
-    match known.iter().find(|(name, _)| *name == measure) {
-        Some((_, words)) => (*words).to_owned(),
-        None => measure.replace('_', " "),
     }
 }

@@ -15,16 +15,14 @@ mod tests;
 
 use super::figures::{Interval, Plot};
 use crate::lab::Finished;
-use crate::lab::comparisons::CONTROL;
+use crate::lab::compare::CONTROL;
+use crate::lab::lists::unique;
 use crate::stats::Estimate;
-
-pub use one_run::run_to_tell;
 
 /// Nominal coverage of the intervals in figures.
 const CONFIDENCE: f64 = 0.95;
 
 /// Every figure that follows from the stored rows of a result, in the order in which they are shown.
-#[must_use]
 pub fn of_rows(result: &Finished) -> Vec<Plot> {
     let (startup, rest) = rayon::join(
         || startup::startup(result).map(Plot::Startup),
@@ -43,14 +41,13 @@ pub fn of_rows(result: &Finished) -> Vec<Plot> {
 }
 
 /// Why a result can be without the figure of this name.
-#[must_use]
 pub fn absent_because(name: &str) -> &'static str {
     match name {
         "startup_distribution" | "startup_complement" => "no pod was measured",
         "startup_phases" => "no measured pod became ready",
         "access_classes" => "no client on a remembered address asked for anything after the cut",
         "exposure_distribution" => "no run of any design was exposed",
-        "differences" => "no design was compared with one named `control`",
+        "differences" => "no two designs could be compared",
         "factor_curves" => "the experiment varies no factor",
         "factor_map" => "the experiment varies fewer than two factors",
         "certificate_requests" => "no run with certificate requests was replayed when the result was made",
@@ -81,15 +78,6 @@ fn with_equals(designs: &[&str]) -> String {
     }
 }
 
-/// A number of something in words: `1 run`, `1,000 runs`.
-fn many(count: u64, word: &str) -> String {
-    match count {
-        1 => format!("1 {word}"),
-        _ => format!("{} {word}s", super::short::count(count)),
-    }
-}
-
-/// An estimate as figures draw it.
 fn interval(estimate: &Estimate) -> Interval {
     Interval {
         estimate: estimate.estimate.unwrap_or(0.0),
@@ -100,11 +88,5 @@ fn interval(estimate: &Estimate) -> Interval {
 
 /// Methods in the order in which they first appear, for a caption.
 fn methods<'a>(all: impl Iterator<Item = &'a str>) -> String {
-    let mut seen: Vec<&str> = Vec::new();
-    for method in all {
-        if !method.is_empty() && !seen.contains(&method) {
-            seen.push(method);
-        }
-    }
-    seen.join("; ")
+    unique(all.filter(|method| !method.is_empty())).join("; ")
 }

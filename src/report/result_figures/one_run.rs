@@ -2,7 +2,6 @@
 //!
 //! The run itself comes from a replay, which is the caller's business. Its swim lanes belong to `timeline_of_run`.
 
-use super::many;
 use crate::kernel::SimTime;
 use crate::lab::Finished;
 use crate::lab::numbers::RunNumbers;
@@ -10,6 +9,7 @@ use crate::report::explain::Told;
 use crate::report::figures::requests::{IstiodRequests, RequestsFigure};
 use crate::report::figures::stale::{StaleFigure, StaleNode};
 use crate::report::figures::{TimelineFigure, Words};
+use crate::report::text::many;
 
 /// Seconds before the cut at which a figure begins.
 const BEFORE_S: f64 = 20.0;
@@ -27,7 +27,6 @@ fn first(result: &Finished, wanted: impl Fn(usize, &RunNumbers) -> bool) -> Opti
 
 /// The run that is drawn as a timeline: the first in which the network let a request from a reused address in after the cut
 /// against its policy; else the first in which such a request reached a live server; else the first with a delayed pod.
-#[must_use]
 pub fn run_to_tell(result: &Finished) -> Option<Run> {
     first(result, |_, run| run.reused_probe_admitted)
         .or_else(|| first(result, |_, run| run.reused_probe_reached))
@@ -40,25 +39,27 @@ fn delayed(run: &RunNumbers) -> bool {
 
 /// The run whose certificate requests are drawn: the first of a design with a mesh in which a connection to an Istiod
 /// failed, else the first with requests at all.
-#[must_use]
 pub fn run_with_requests(result: &Finished) -> Option<Run> {
     let mesh = |design: usize| result.manifest.designs.get(design).is_some_and(|design| design.mesh);
     first(result, |design, run| {
         mesh(design) && run.pods.no_bad_landing < run.pods.all
     })
-    .or_else(|| first(result, |design, run| mesh(design) && run.certificate_requests > 0))
+    .or_else(|| {
+        first(result, |design, run| {
+            mesh(design) && run.record.certificate_requests > 0
+        })
+    })
 }
 
 /// The run whose stale entries are drawn: the one that is told if it ends with any, else the first that does.
-#[must_use]
 pub fn run_with_stale_entries(result: &Finished) -> Option<Run> {
     let told = run_to_tell(result).filter(|(design, replication)| {
         let run = usize::try_from(*replication)
             .ok()
             .and_then(|index| result.numbers[*design].runs.get(index));
-        run.is_some_and(|run| run.stale_entries > 0)
+        run.is_some_and(|run| run.record.stale_entries > 0)
     });
-    told.or_else(|| first(result, |_, run| run.stale_entries > 0))
+    told.or_else(|| first(result, |_, run| run.record.stale_entries > 0))
 }
 
 fn subtitle(told: &Told, what: &str) -> String {
@@ -79,7 +80,6 @@ fn start_s(told: &Told) -> f64 {
 }
 
 /// The certificate requests of a run; nothing if there was none after the axis begins.
-#[must_use]
 pub fn certificate_requests(told: &Told, timeline: &TimelineFigure) -> Option<RequestsFigure> {
     let dossier = told.outcome.dossier.as_deref()?;
     let mut istiods: Vec<IstiodRequests> = Vec::new();
@@ -106,10 +106,7 @@ pub fn certificate_requests(told: &Told, timeline: &TimelineFigure) -> Option<Re
         .map(|(sent, _)| *sent)
         .filter(|sent| *sent > start_s)
         .reduce(f64::max)?;
-    let (all, signed) = (
-        sent().count() as u64,
-        sent().filter(|(_, signed)| *signed).count() as u64,
-    );
+    let (all, signed) = (sent().count(), sent().filter(|(_, signed)| *signed).count());
     let title = match all - signed {
         0 => format!("{} all got their certificate", many(all, "request")),
         lost => format!(
@@ -148,7 +145,6 @@ fn in_vain(istiods: &[IstiodRequests]) -> String {
 }
 
 /// The stale entries of a run; nothing if no node was followed, or none was ever stale.
-#[must_use]
 pub fn stale_entries(told: &Told, timeline: &TimelineFigure) -> Option<StaleFigure> {
     let dossier = told.outcome.dossier.as_deref()?;
     let courses = &dossier.courses;

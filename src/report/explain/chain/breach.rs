@@ -6,11 +6,11 @@ use crate::cluster::story::dossier::{
     Basis, Belief, Correction, Dossier, ExposedStory, Identity, PassageStory, PeerCheck, RequestStory, SynFate,
 };
 use crate::kernel::SimTime;
-use crate::report::explain::page::{at, many, span};
-use crate::report::explain::people::{class_name, class_words};
+use crate::lab::cell::Word;
+use crate::report::explain::page::{at, span};
+use crate::report::text::many;
 
 /// Why an access went as it did.
-#[must_use]
 pub fn of_access(dossier: &Dossier, request: &RequestStory) -> Chain {
     let record = &request.record;
     let mut links = vec![verdict(request)];
@@ -23,8 +23,8 @@ pub fn of_access(dossier: &Dossier, request: &RequestStory) -> Chain {
         record.client,
         record.server,
         at(record.time),
-        class_words(record.class),
-        class_name(record.class)
+        record.class.words().meaning,
+        record.class.word()
     );
     Chain {
         subject: Subject::Access { access: record.clone() },
@@ -34,7 +34,6 @@ pub fn of_access(dossier: &Dossier, request: &RequestStory) -> Chain {
 }
 
 /// Why an attempt would have been let in.
-#[must_use]
 pub fn of_exposure(dossier: &Dossier, exposed: &ExposedStory) -> Chain {
     let window = &exposed.window;
     let end = window.end.unwrap_or(dossier.setting.horizon);
@@ -51,7 +50,7 @@ pub fn of_exposure(dossier: &Dossier, exposed: &ExposedStory) -> Chain {
             window.client,
             window.ip,
             window.server,
-            class_name(window.class)
+            window.class.word()
         ),
         ids: Ids {
             pod: Some(window.client.clone()),
@@ -66,7 +65,7 @@ pub fn of_exposure(dossier: &Dossier, exposed: &ExposedStory) -> Chain {
             at(window.start),
             window.server,
             window.client,
-            class_name(window.class)
+            window.class.word()
         ),
         subject: Subject::Exposure { window: window.clone() },
         links,
@@ -200,7 +199,6 @@ fn identity(passage: &PassageStory, actual: &Identity) -> Option<Link> {
     })
 }
 
-/// From a belief back to the fault.
 pub(super) fn behind(dossier: &Dossier, belief: &Belief, actual: &Identity, links: &mut Vec<Link>) {
     links.push(believed(belief, actual));
     links.extend(reuse(dossier, belief));

@@ -4,7 +4,8 @@ use super::{Ids, Link, LinkKind};
 use crate::cluster::spec::CutMode;
 use crate::cluster::story::dossier::{Dossier, FaultStory};
 use crate::kernel::SimTime;
-use crate::report::explain::page::{at, list};
+use crate::report::explain::page::at;
+use crate::report::text::list;
 
 /// How a cut acts, after "packets".
 pub(super) const fn mode_words(mode: Option<CutMode>) -> &'static str {
@@ -18,7 +19,6 @@ pub(super) const fn mode_words(mode: Option<CutMode>) -> &'static str {
     }
 }
 
-/// The link of a party in words.
 fn link_words(party: &str) -> String {
     if party.starts_with("the API connection") {
         party.to_owned()
@@ -47,7 +47,6 @@ pub(super) fn end_of(dossier: &Dossier, fault: &FaultStory) -> Option<SimTime> {
     ends.map(|other| other.time).find(|end| *end >= fault.time)
 }
 
-/// The link of a party and the fault behind it.
 pub(super) fn links(dossier: &Dossier, party: &str, fault: &FaultStory) -> Vec<Link> {
     let until = end_of(dossier, fault);
     let end = until.map_or("to the end of the run".to_owned(), |end| format!("to {}", at(end)));

@@ -5,15 +5,15 @@ use crate::cluster::observed::{KubeletCalls, ReviewFailure};
 use crate::cluster::records::{DelayCause, ExitCause};
 use crate::cluster::story::dossier::{ConnectionStory, Correction, Dossier, LegName, LegStory, PodStory, SynFate};
 use crate::kernel::{SimDuration, SimTime};
-use crate::report::explain::page::{at, many, span};
+use crate::report::explain::page::{at, span};
 use crate::report::explain::slow::losses;
 use crate::report::explain::slow_words::{phases, wait_words};
+use crate::report::text::many;
 
 /// How many attempts are told one by one; of more, the first ones and the last.
 const ATTEMPTS_MAX: usize = 8;
 
 /// The leg that made a pod wait, with its name.
-#[must_use]
 pub fn critical_leg(pod: &PodStory) -> Option<(&'static str, &LegStory)> {
     match pod.critical? {
         LegName::Certificate => Some(("certificate", &pod.certificate)),
@@ -22,7 +22,6 @@ pub fn critical_leg(pod: &PodStory) -> Option<(&'static str, &LegStory)> {
 }
 
 /// Why a pod's start took so long.
-#[must_use]
 pub fn of_start(dossier: &Dossier, pod: &PodStory) -> Chain {
     let record = &pod.record;
     let mut links = vec![end(pod)];
