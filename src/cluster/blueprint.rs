@@ -335,7 +335,7 @@ impl Blueprint {
             .map_or(ISTIOD_PORT, |service| service.target_port)
     }
 
-    /// Whether packets between nodes carry the sender's identity (`cilium.md` section 0, rows 1 to 6).
+    /// Whether packets between nodes carry the sender's identity (`docs/model/cilium.md#identity-of-a-packet`).
     #[must_use]
     pub fn identity_in_packet(&self) -> bool {
         use super::spec::{Encryption, Routing};

@@ -1,8 +1,10 @@
 //! The documents say what the code does: tables that are behaviour are compared with the enums that they describe.
 
+mod citations;
+
 use meshfault::kernel::EventClass;
 
-const ARCHITECTURE: &str = include_str!("../ARCHITECTURE.md");
+const ARCHITECTURE: &str = include_str!("../../ARCHITECTURE.md");
 
 /// The table of event classes in `ARCHITECTURE.md` is made from the enum. `UPDATE_DOCUMENTS=1 cargo test --test documents`
 /// writes it.
