@@ -183,11 +183,7 @@ impl Blueprint {
                 "istiod",
                 &[("app", "istiod"), ("istio", "pilot")],
             ));
-            kinds.push(Kind {
-                max_surge: Amount::of_ratio(istio.params.istiod_max_surge),
-                max_unavailable: Amount::of_ratio(istio.params.istiod_max_unavailable),
-                ..plain("istiod".to_owned(), identity, Role::Istiod, istio.replicas)
-            });
+            kinds.push(plain("istiod".to_owned(), identity, Role::Istiod, istio.replicas));
             KindId(kinds.len() as u32 - 1)
         });
         let first_churn_kind = kinds.len();
