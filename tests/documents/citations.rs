@@ -11,7 +11,7 @@ fn root() -> &'static Path {
 }
 
 /// Files with one of these endings below a folder of the repository.
-fn files(folder: &Path, endings: &[&str], found: &mut Vec<PathBuf>) {
+pub fn files(folder: &Path, endings: &[&str], found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).expect("the folder is there").flatten() {
         let path = entry.path();
         if path.is_dir() {

@@ -161,3 +161,18 @@ fn every_file_opens_with_its_duty() {
         assert!(text.starts_with("//! "), "{path} does not open with its duty");
     }
 }
+
+/// A large snapshot is accepted unread: assert on structure and on chosen values instead.
+#[test]
+fn snapshots_are_short_enough_to_be_read() {
+    let mut snapshots = Vec::new();
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    for folder in ["src", "tests"] {
+        citations::files(&root.join(folder), &["snap"], &mut snapshots);
+    }
+    assert!(snapshots.len() > 50, "only {} snapshots", snapshots.len());
+    for path in snapshots {
+        let bytes = std::fs::metadata(&path).expect("a snapshot is a file").len();
+        assert!(bytes <= 8 << 10, "{} has {bytes} bytes", path.display());
+    }
+}
