@@ -2,6 +2,7 @@
 
 mod citations;
 mod house;
+mod licenses;
 mod results;
 
 use meshfault::kernel::EventClass;
