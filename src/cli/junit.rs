@@ -1,15 +1,14 @@
 //! Expectations as JUnit XML, which continuous-integration services read.
 //!
 //! One test case per outcome; an inconclusive one is an error and not a failure. A case of its own says whether all runs
-//! ended well, since failed runs are in no estimate. Names come from users: the writer escapes them and leaves out what
-//! XML cannot hold. Nothing volatile is written, so equal results give equal bytes.
+//! ended well, since failed runs are in no estimate. Names come from users: they are escaped, and what XML cannot hold is
+//! left out. Nothing volatile is written, so equal results give equal bytes.
 
 use std::path::Path;
 
-use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
-
 use super::error::CliError;
 use crate::lab::files::write_through;
+use crate::lab::printable::is_hostile;
 use crate::lab::{Expectation, Summary, Verdict};
 use crate::report::expectations::{seen, title};
 
@@ -23,21 +22,58 @@ pub fn write(path: &Path, summary: &Summary) -> Result<(), CliError> {
 
 /// The file's text.
 fn render(summary: &Summary) -> String {
-    let mut suite = TestSuite::new(summary.experiment.as_str());
-    suite.add_test_case(runs(summary));
-    for expectation in &summary.expectations {
-        suite.add_test_case(case(&summary.experiment, expectation));
-    }
-    let mut report = Report::new("meshfault");
-    report.add_test_suite(suite);
-    let mut text = report.to_string().expect("a report is written into memory");
-    if !text.ends_with('\n') {
-        text.push('\n');
-    }
-    text
+    let cases: Vec<Case> = std::iter::once(runs(summary))
+        .chain(summary.expectations.iter().map(case))
+        .collect();
+    let ended = |kind: &str| {
+        cases
+            .iter()
+            .filter(|case| case.bad.as_ref().is_some_and(|bad| bad.0 == kind))
+            .count()
+    };
+    let (tests, failures, errors) = (cases.len(), ended("failure"), ended("error"));
+    let name = escaped(&summary.experiment);
+    let cases: String = cases.iter().map(|case| case.render(&name)).collect();
+    format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
+         <testsuites name=\"meshfault\" tests=\"{tests}\" skipped=\"0\" failures=\"{failures}\" errors=\"{errors}\">\n    \
+         <testsuite name=\"{name}\" tests=\"{tests}\" skipped=\"0\" errors=\"{errors}\" failures=\"{failures}\">\n\
+         {cases}    </testsuite>\n</testsuites>\n"
+    )
 }
 
-fn runs(summary: &Summary) -> TestCase {
+/// A test case: its name; unless it is well, `failure` or `error`, its type and its message; what it says.
+struct Case {
+    name: String,
+    bad: Option<(&'static str, &'static str, String)>,
+    said: Option<String>,
+}
+
+impl Case {
+    fn render(&self, class: &str) -> String {
+        let mut inside = String::new();
+        if let Some((kind, what, message)) = &self.bad {
+            inside += &format!(
+                "            <{kind} message=\"{}\" type=\"{what}\"/>\n",
+                escaped(message)
+            );
+        }
+        if let Some(said) = &self.said {
+            inside += &format!("            <system-out>{}</system-out>\n", escaped(said));
+        }
+        let head = format!(
+            "        <testcase name=\"{}\" classname=\"{class}\"",
+            escaped(&self.name)
+        );
+        if inside.is_empty() {
+            format!("{head}/>\n")
+        } else {
+            format!("{head}>\n{inside}        </testcase>\n")
+        }
+    }
+}
+
+fn runs(summary: &Summary) -> Case {
     let failed: Vec<String> = summary
         .designs
         .iter()
@@ -49,32 +85,45 @@ fn runs(summary: &Summary) -> TestCase {
             )
         })
         .collect();
-    let status = if failed.is_empty() {
-        TestCaseStatus::success()
-    } else {
-        non_success(NonSuccessKind::Error, "runs failed", &failed.join("; "))
-    };
-    let mut case = TestCase::new("no run fails", status);
-    case.set_classname(summary.experiment.as_str());
-    case
+    Case {
+        name: "no run fails".to_owned(),
+        bad: (!failed.is_empty()).then(|| ("error", "runs failed", failed.join("; "))),
+        said: None,
+    }
 }
 
-fn case(experiment: &str, expectation: &Expectation) -> TestCase {
-    let status = match expectation.outcome {
-        Verdict::Pass => TestCaseStatus::success(),
-        Verdict::Fail => non_success(NonSuccessKind::Failure, "failed", &seen(expectation)),
-        Verdict::Inconclusive => non_success(NonSuccessKind::Error, "inconclusive", &seen(expectation)),
-    };
-    let mut case = TestCase::new(title(expectation), status);
-    case.set_classname(experiment);
-    case.set_system_out(seen(expectation));
-    case
+fn case(expectation: &Expectation) -> Case {
+    let said = seen(expectation);
+    Case {
+        name: title(expectation),
+        bad: match expectation.outcome {
+            Verdict::Pass => None,
+            Verdict::Fail => Some(("failure", "failed", said.clone())),
+            Verdict::Inconclusive => Some(("error", "inconclusive", said.clone())),
+        },
+        said: Some(said),
+    }
 }
 
-fn non_success(kind: NonSuccessKind, what: &str, message: &str) -> TestCaseStatus {
-    let mut status = TestCaseStatus::non_success(kind);
-    status.set_type(what).set_message(message);
-    status
+/// A text as XML holds it: without escape sequences of terminals and without characters that XML does not know.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    let mut letters = text.chars();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '\u{1b}' if letters.as_str().starts_with('[') => {
+                letters.find(char::is_ascii_alphabetic);
+            }
+            '&' => escaped += "&amp;",
+            '<' => escaped += "&lt;",
+            '>' => escaped += "&gt;",
+            '"' => escaped += "&quot;",
+            '\n' => escaped += "&#10;",
+            _ if is_hostile(letter) => {}
+            _ => escaped.push(letter),
+        }
+    }
+    escaped
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! `meshfault report`: draws the figures of a stored result again and writes its reports, in one form or in all.
 //!
 //! Figures of many runs and reports come from the stored rows, which are checked against the result's digest; where a folder
-//! holds no rows, like those in `results/`, from the plain data beside them. Figures of one run always come from there: their
+//! holds no rows, from the plain data beside them. Figures of one run always come from there: their
 //! replay was made with the result. What they show belongs to `report`.
 
 use std::fs;

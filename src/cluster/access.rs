@@ -4,6 +4,7 @@
 //! with its retransmissions, each judged by the datapath when it is sent; the mesh's verdict at the server; the client's
 //! time limit. What is recorded is judged by `judge`, by the pod that held the address.
 //! **Left out**: name resolution, TLS, Envoy's retries to other hosts, reuse of connections.
+//! **Validated by**: `tests/world/published_results.rs`, `tests/world/cases.rs`.
 
 use super::cilium::datapath::meant_for;
 use super::cilium::passage::{Loss, Passage};

@@ -6,6 +6,7 @@
 //! **Left out**: several servers, request limits and priorities, etcd, admission other than the injection webhook,
 //! conflicts of concurrent writes (each object here has one writer at a time).
 //! **Parameters**: `api_write_latency`, `watch_latency`, `watch_batch_period`, `garbage_collection_latency`.
+//! **Validated by**: `tests/world/event_log.rs`, `tests/world/addresses.rs`.
 
 use rustc_hash::FxHashMap;
 
@@ -187,7 +188,7 @@ fn commit(ctx: &mut Ctx, write: Write) {
         }
         Write::MarkNotReady(pod) => update_pod(ctx, pod, |object| object.ready = false),
         Write::DeletePod(pod) => {
-            // Without a grace period, or before it was bound, the object goes at once (`kubernetes.md` 4.4).
+            // Without a grace period, or before it was bound, the object goes at once (`docs/model/kubernetes.md#pod-termination`).
             let at_once = ctx.shared.kind(pod).grace_period.as_nanos() == 0
                 || ctx.shared.api.pod(pod).is_some_and(|object| object.node.is_none());
             if at_once {

@@ -210,11 +210,7 @@ impl Blueprint {
                 "istiod",
                 &[("app", "istiod"), ("istio", "pilot")],
             ));
-            kinds.push(Kind {
-                max_surge: Amount::of_ratio(istio.params.istiod_max_surge),
-                max_unavailable: Amount::of_ratio(istio.params.istiod_max_unavailable),
-                ..plain("istiod".to_owned(), identity, Role::Istiod, istio.replicas)
-            });
+            kinds.push(plain("istiod".to_owned(), identity, Role::Istiod, istio.replicas));
             KindId(kinds.len() as u32 - 1)
         });
         let first_churn_kind = kinds.len();
@@ -362,7 +358,7 @@ impl Blueprint {
             .map_or(ISTIOD_PORT, |service| service.target_port)
     }
 
-    /// Whether packets between nodes carry the sender's identity (`cilium.md` section 0, rows 1 to 6).
+    /// Whether packets between nodes carry the sender's identity (`docs/model/cilium.md#identity-of-a-packet`).
     #[must_use]
     pub fn identity_in_packet(&self) -> bool {
         use super::spec::{Encryption, Routing};

@@ -4,7 +4,7 @@
 //! unhealthy old pods first (`kubernetes/kubernetes pkg/controller/deployment/rolling.go`).
 //! **Left out**: proportional scaling in the middle of a rollout, pausing, rollback, history limits, `Recreate`.
 //! **Parameters**: `controller_sync_latency`, `api_write_latency`, `watch_latency`; surge and unavailability from the
-//! manifest. **Validated by**: the tests of [`next_step`] and of a whole rollout in `tests/`.
+//! manifest. **Validated by**: `a_rolling_update_of_any_size_ends` below; `tests/world/event_log.rs`.
 
 use super::context::Ctx;
 use super::event::{DeploymentEvent, Event, Source};

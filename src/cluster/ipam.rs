@@ -3,7 +3,8 @@
 //! **Modelled**: Cilium's host-scope allocator: a random offset, then a scan forward with wrap-around to the first free
 //! address; release takes effect at once, without a cool-down (`cilium/cilium pkg/ipam/service/allocator/bitmap.go`).
 //! **Left out**: other allocators (first-in-first-out, round-robin, cool-down), the ten-minute expiry of unused addresses.
-//! **Parameters**: size of the pool. **Validated by**: a scan oracle and the closed form below.
+//! **Parameters**: size of the pool. **Validated by**: `agrees_with_a_scan` and
+//! `fourteen_new_pods_hit_one_of_fifteen_freed_addresses_as_often_as_published` below. Source: `docs/model/cilium.md#pod-addresses`.
 
 /// The allocator of one node.
 #[derive(Clone, Debug)]

@@ -4,10 +4,10 @@
 //! init container, whose end the periodic look has to see; containers one after another; sandboxes and containers sharing
 //! the node's cores; statuses by the periodic look at containers, synced by `kubelet_client`; readiness of a sidecar by its
 //! probe's ticks; termination with the kill window; release of the address when the sandbox stops, before the object
-//! goes, or after it with grace 0 (`kubernetes.md` 4.4); loss of statuses and of watches while the link is cut.
+//! goes, or after it with grace 0 (`docs/model/kubernetes.md#pod-termination`); loss of statuses and of watches while the link is cut.
 //! **Left out**: image pulls (images are present), liveness, restarts, volumes other than a latency and their tokens.
 //! **Parameters**: `pod_setup_latency`, `sandbox_*`, `container_start_latency`, `node_cores`, `pleg_period`, …
-//! **Validated by**: event-log tests in `tests/`.
+//! **Validated by**: `tests/world/event_log.rs`, `tests/world/kubelet_start.rs`.
 
 use super::context::Ctx;
 use super::event::{Event, KubeletEvent, Source};

@@ -9,7 +9,7 @@
 //! **Left out**: reconciliation of statuses that somebody else changed, time-outs of calls on a cut link (such a sync fails at
 //! once and is made up for after the repair), the chance that a due batch waits for one more sync.
 //! **Parameters**: `kubelet_client_*`, `kubelet_requests_*`, `status_*`. **Validated by**: `tests/world/kubelet_start.rs`
-//! (measured starts of 15 pods), tests below.
+//! (measured starts of 15 pods). Source: `docs/model/kubernetes.md#kubelet`.
 
 use std::collections::{BTreeMap, VecDeque};
 

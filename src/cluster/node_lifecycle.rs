@@ -5,7 +5,7 @@
 //! one write after another; deletion of the pods after their toleration; return of the node.
 //! **Left out**: zones and eviction rates, node status other than the lease, several controller managers.
 //! **Parameters**: `lease_renew_*`, `node_monitor_*`, `unreachable_toleration`.
-//! **Validated by**: the range and mean of `kubernetes.md` 3.1 for two-way cuts and for lost replies.
+//! **Validated by**: `tests/world/node_lifecycle.rs`, against `docs/model/kubernetes.md#leases-and-notready`.
 //!
 //! Renewals of a healthy node are computed from its phase, not simulated: they could change nothing. When the link of a
 //! kubelet changes, what its leases did meanwhile is worked out: an end of a cut cancels what the silence would have led to.

@@ -323,10 +323,6 @@ parameters! {
         debounce_after: SimDuration,
         /// But not longer than this (duration).
         debounce_max: SimDuration,
-        /// Share of its replicas that Istiod's rollout may have in addition (ratio).
-        istiod_max_surge: f64,
-        /// Share of its replicas that Istiod's rollout may lack (ratio).
-        istiod_max_unavailable: f64,
         /// From Istiod's container starting to its being ready (duration).
         istiod_start_latency: Law,
         /// The init container that redirects traffic (duration).
@@ -349,8 +345,6 @@ parameters! {
         webhook_idle_connections: u32,
         /// And how long it keeps one that nobody uses (duration).
         webhook_idle_timeout: SimDuration,
-        /// Envoy gives up a connect to another workload after this (duration).
-        mesh_connect_timeout: SimDuration,
     }
 }
 

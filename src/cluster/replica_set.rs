@@ -5,7 +5,7 @@
 //! (`kubernetes/kubernetes pkg/controller/controller_utils.go`, ActivePodsWithRanks).
 //! **Left out**: adoption, pod-deletion-cost, restarts, minReadySeconds, the expiry of expectations.
 //! **Parameters**: `slow_start_initial_batch`, `replica_set_burst`, `controller_client_*`, `controller_retry_*`.
-//! **Validated by**: the event-log tests in `tests/`.
+//! **Validated by**: `tests/world/event_log.rs`, `tests/world/webhook.rs`.
 
 use std::collections::VecDeque;
 

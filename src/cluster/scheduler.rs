@@ -5,7 +5,7 @@
 //! goes or a node returns, with a back-off.
 //! **Left out**: resources, other affinities, priorities and pre-emption, topology spread, several profiles.
 //! **Parameters**: `scheduling_latency`, `scheduling_backoff_*`, `pods_per_node_max`.
-//! **Validated by**: the placement test in `tests/`.
+//! **Validated by**: `tests/world/published_results.rs` (placement).
 
 use std::collections::VecDeque;
 

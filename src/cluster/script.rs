@@ -6,6 +6,7 @@
 //! one; probes, repeated while the client has no ready pod, or its proxy is not up.
 //! **Left out**: failures of the person's own connection, output, everything that only looks.
 //! **Parameters**: `client_command_latency`; the rest is in the steps.
+//! **Validated by**: `tests/world/event_log.rs`, `tests/world/cases.rs`.
 
 use super::blueprint::Blueprint;
 use super::context::Ctx;

@@ -230,14 +230,6 @@ pub enum Amount {
     Percent(u32),
 }
 
-impl Amount {
-    /// A share of the wished number, to the nearest per cent.
-    #[must_use]
-    pub fn of_ratio(ratio: f64) -> Self {
-        Self::Percent(libm::round(ratio * 100.0) as u32)
-    }
-}
-
 /// A Service.
 #[derive(Clone, Debug)]
 pub struct ServiceSpec {

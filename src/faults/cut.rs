@@ -7,8 +7,8 @@
 //! A fault cuts the parties that it names and no others: a node whose `service_proxy` is not named keeps reading Services,
 //! although its packets come from the same host network.
 //! **Left out**: loss of part of the packets, delay, cuts between pods; the back-off of clients after the repair: they list
-//! again at once (in reality up to 60 s later, `kubernetes.md` 2.2).
-//! **Parameters**: target, parties, mode, start, duration.
+//! again at once (in reality up to 60 s later, `docs/model/kubernetes.md#losing-the-api-server`).
+//! **Parameters**: target, parties, mode, start, duration. **Validated by**: `tests/world/faults.rs`, `tests/world/mechanisms.rs`.
 
 use crate::cluster::context::Ctx;
 use crate::cluster::event::Source;

@@ -51,6 +51,8 @@ pub(crate) mod written;
 #[cfg(test)]
 mod compare_tests;
 #[cfg(test)]
+mod shape_tests;
+#[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;

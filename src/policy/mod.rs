@@ -32,7 +32,7 @@ pub use request::{Http, Protocol};
 pub use routes::Route;
 pub use subject::{Capture, Endpoint, NamedPorts, Subject};
 
-/// Identities that Cilium keeps for things that are no labelled pod (`cilium.md` section 1.6).
+/// Identities that Cilium keeps for things that are no labelled pod (`docs/model/cilium.md#reserved-identities`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Reserved {
     /// 0: nothing is known about the address.

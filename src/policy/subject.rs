@@ -15,7 +15,7 @@ use super::request::Protocol;
 pub const NAMESPACE_NAME_LABEL: &str = "kubernetes.io/metadata.name";
 
 /// What a workload truly is, and equally what one Cilium security identity stands for: the set of labels
-/// that policies can see (`cilium.md` section 5, identity-relevant labels).
+/// that policies can see (`docs/model/cilium.md#identity-relevant-labels`).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Subject {
     /// Kubernetes namespace of the pod.
@@ -43,7 +43,7 @@ impl Subject {
     }
 
     /// The identity in the workload's certificate, without the `spiffe://` that Istio's policies imply:
-    /// `cluster.local/ns/default/sa/sleep-v1` (`istio.md` section 6, row "principal").
+    /// `cluster.local/ns/default/sa/sleep-v1` (`docs/model/istio.md#authorization`).
     #[must_use]
     pub fn principal(&self, trust_domain: &str) -> String {
         format!("{trust_domain}/ns/{}/sa/{}", self.namespace, self.service_account)

@@ -1,4 +1,4 @@
-//! The truth table of the sleep/helloworld experiment (`evidence.md` sections 1.3 and 1.5), built in code: who
+//! The truth table of the sleep/helloworld experiment (`docs/model/published-experiments.md#workloads-and-policies`), built in code: who
 //! may call whom at which layer when everybody's view is fresh.
 
 use super::cilium::selector::SERVICE_ACCOUNT_LABEL;

@@ -1,4 +1,4 @@
-//! `summary.md`: the result on one page, with everything that a sound report states (`methods` section 9).
+//! `summary.md`: the result on one page: every measure with its estimand, interval and method, and how to repeat the result.
 //!
 //! A pure function of manifest and estimates. What many measures say together is found by `reuse` and `slow_pods`.
 

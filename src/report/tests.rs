@@ -59,7 +59,57 @@ fn escape_sequences_are_for_terminals() {
 #[test]
 fn the_page_is_readable() {
     let finished = finished();
-    insta::assert_snapshot!(summary_md::render(&finished.manifest, &finished.summary));
+    let page = summary_md::render(&finished.manifest, &finished.summary);
+    assert_eq!(
+        headings(&page),
+        [
+            "# A made-up experiment",
+            "## Result",
+            "## How often an address was reused",
+            "## What explains the slow pods",
+            "## Compared with the control",
+            "## Runs for a given width",
+            "## All measures",
+            "## Estimands and methods",
+            "## Warnings",
+            "## Notes on the designs",
+            "## Assumed parameters",
+            "## What was run",
+            "## Not modelled",
+        ]
+    );
+    // Every measure has a row with its values, and a line with its estimand.
+    for design in &finished.summary.designs {
+        for name in design.measures.keys() {
+            let (row, line) = (format!("\n| `{name}` | "), format!("\n- `{name}` ("));
+            assert!(
+                page.contains(&row) && page.contains(&line),
+                "{name} is missing:\n{page}"
+            );
+        }
+    }
+    for part in [
+        "| `cilium-only` | The network alone | 0.37 [0.24, 0.51] | 0 (≤ 0.06) | 0.37 [0.24, 0.51] | 4.16 s [4.01, 4.37] | never: 2.38 % deleted |",
+        "| `control` | No cut | 0 (≤ 0.06) |",
+        "3.44 s [3.33, 3.62] | > 4.99 s |",
+        "| `both` | 0.54 [0.4, 0.68] | 0 (≤ 0.12) | 0.63 [0.47, 0.77] | 0.66 [0.52, 0.78] |",
+        "| `cilium-only` | 27.9 % [24.2 %, 31.5 %] | 27.9 % | 27.9 % | 33.7 s [33.4, 34] |",
+        "| `cilium-only` | `startup_latency_p50` | 0.73 s [0.48, 0.955] | 60 | -0.08 | 0.924 |",
+        "| `cilium-only` | 11,000 | 360 | 11,000 | 54 | – | 790 | 360 | 360 |",
+        "| `reused_at_first_look` | 0.63 [0.47, 0.77] (n 48) |",
+        "| `node_given_up_delay` | 46.8 s [45.7, 48] | 46.8 s [45.6, 48] | – (n 0) |",
+        "| `unauthorized_exposure_pod_ip` | 107 s [49.5, 203] | 0 s | 0 s |",
+        "| `exposure_window_p90` | > 840 s (n 22) |",
+        "| `network.one_way_latency` | 40s |",
+        "- Result digest: 6b0d237f66d41acef9fae7e3915c67190668c95c92cfaf3f63bb6b913e1289a3",
+    ] {
+        assert!(page.contains(part), "`{part}` is missing:\n{page}");
+    }
+}
+
+/// The headings of a Markdown page.
+pub(super) fn headings(page: &str) -> Vec<&str> {
+    page.lines().filter(|line| line.starts_with('#')).collect()
 }
 
 #[test]

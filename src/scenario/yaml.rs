@@ -355,8 +355,6 @@ impl<'a> Document<'a> {
 fn options(bytes: usize) -> Options {
     let mut options = serde_saphyr::options! {
         with_snippet: false,
-        // Comments are read and passed over; else only so many are taken between a key and its value.
-        emit_comments: false,
         duplicate_keys: DuplicateKeyPolicy::Error,
         non_finite_float_policy: NonFiniteFloatPolicy::PassThrough,
     };

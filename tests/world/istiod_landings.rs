@@ -2,7 +2,7 @@
 //!
 //! Each leg draws its Istiod anew for every connection, so with 1.21 the bad landings K of a leg are geometric,
 //! P(K >= k) = 3^-k, and a pod with two legs has none with probability 4/9, at least one with 5/9, and at least two on one
-//! leg with 1 - (8/9)^2 = 17/81 (`istio.md` section 0). A leg is measured against the same pod of the design in which
+//! leg with 1 - (8/9)^2 = 17/81 (`docs/model/istio.md#one-bad-istiod-of-several`). A leg is measured against the same pod of the design in which
 //! nothing is cut: common random numbers leave nothing but the delay.
 
 use std::sync::LazyLock;

@@ -18,6 +18,7 @@ mod mechanisms;
 mod metamorphic;
 mod node_lifecycle;
 mod node_reads;
+mod parameters;
 mod published_results;
 mod scale;
 mod support;

@@ -1,4 +1,4 @@
-//! The four mechanisms that can delay a pod after a cut, each alone (`evidence` 1.9, `istio.md` sections 0 and 1).
+//! The four mechanisms that can delay a pod after a cut, each alone (`docs/model/published-experiments.md#five-explanations-of-the-delay`).
 //!
 //! A: an Istiod accepts the request and its TokenReview hangs. B: the connection to the Istiod on the cut node vanishes,
 //! because that node's WireGuard peers do not list the new address. C: that Istiod's endpoint is withdrawn when its node

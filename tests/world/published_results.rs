@@ -1,5 +1,7 @@
 //! The results that were published, per access: who gets in where an address is reused on a node that cannot hear.
 
+use std::collections::BTreeSet;
+
 use meshfault::cluster::records::{AccessClass, AccessRecord, LayerDecision, Outcome};
 
 use crate::support::{Bench, Lab};
@@ -141,5 +143,21 @@ fn with_one_layer_that_layer_decides() {
     for access in all_reached_are(&lab, "istio-only", 150, 10, AccessClass::Denied) {
         assert_eq!(access.network_decided, None);
         assert_eq!(access.mesh_decided, Some(LayerDecision::Deny));
+    }
+}
+
+/// Servers keep apart from each other and clients from both, so that all clients share the third worker.
+#[test]
+fn servers_and_clients_are_placed_as_published() {
+    let lab = Bench::of("istiod-cut-off", &[]).ready();
+    for replication in 0..20 {
+        let pods = lab.run("control", replication).pods;
+        let nodes = |name: &str| -> BTreeSet<&str> {
+            let named = pods.iter().filter(|pod| pod.workload.contains(name));
+            named.filter_map(|pod| pod.node.as_deref()).collect()
+        };
+        let (clients, servers) = (nodes("sleep"), nodes("helloworld"));
+        assert_eq!((clients.len(), servers.len()), (1, 2), "{clients:?} {servers:?}");
+        assert!(clients.is_disjoint(&servers), "{clients:?} {servers:?}");
     }
 }

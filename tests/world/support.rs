@@ -43,11 +43,20 @@ impl Bench {
 
     /// All designs of an experiment on disk, with changes as on the command line.
     pub fn load(path: &Path, changes: &[&str]) -> Self {
+        Self::lawful(path, changes).unwrap_or_else(|errors| panic!("{}: {errors}", path.display()))
+    }
+
+    /// The same, or why the changes are refused.
+    pub fn lawful(path: &Path, changes: &[&str]) -> Result<Self, String> {
         let overrides = Overrides::parse(changes).expect("the changes of a test are well formed");
-        let scenario =
-            Scenario::load(path, &overrides).unwrap_or_else(|errors| panic!("{}: {errors:?}", path.display()));
+        let scenario = Scenario::load(path, &overrides).map_err(|errors| format!("{errors:?}"))?;
         let seed = scenario.seed;
-        Self { scenario, seed }
+        Ok(Self { scenario, seed })
+    }
+
+    /// What is said of the experiment before it runs.
+    pub fn warnings(&self) -> &[String] {
+        &self.scenario.warnings
     }
 
     /// The description of a design.

@@ -8,7 +8,7 @@
 //! **Left out**: several numbers for one label set, garbage collection of identities, endpoints without labels (`init`), restarts and
 //! the agent being killed without the API server (up to 1.16 after about five minutes; verdicts stay as they were).
 //! One client of the API server with its limit serves endpoints and identities.
-//! **Parameters**: `endpoint_*`, `agent_*`, `identity_create_latency`, `api_*`. **Validated by**: event-log tests in `tests/`.
+//! **Parameters**: `endpoint_*`, `agent_*`, `identity_create_latency`, `api_*`. **Validated by**: `tests/world/event_log.rs`, `tests/world/node_reads.rs`.
 
 use super::create_limiter::{CreateLimiter, Turn};
 use crate::cluster::blueprint::Blueprint;

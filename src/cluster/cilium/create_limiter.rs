@@ -6,7 +6,8 @@
 //! parallelism follow the mean duration of the latest successful creations (`cilium/cilium pkg/rate/api_limiter.go`,
 //! `daemon/cmd/api_limits.go`).
 //! **Left out**: time-outs of the caller itself.
-//! **Parameters**: `endpoint_create_*`. **Validated by**: the tests below.
+//! **Parameters**: `endpoint_create_*`. **Validated by**: `both_waits_together_are_bounded` and
+//! `limits_follow_the_measured_duration` below. Source: `docs/model/cilium.md#endpoint-creation`.
 
 use std::collections::VecDeque;
 

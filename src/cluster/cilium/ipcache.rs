@@ -4,7 +4,8 @@
 //! last writer wins); a delete is honoured only if the entry still belongs to the deleted pod
 //! (`cilium/cilium pkg/k8s/watchers/cilium_endpoint.go`, `pkg/ipcache/ipcache.go`, DeleteOnMetadataMatch).
 //! **Left out**: CiliumEndpointSlices, kvstore, other sources, restarts of the agent (a new map beside the frozen old one).
-//! **Parameters**: `ipcache_latency`. **Validated by**: a copying reader, below.
+//! **Parameters**: `ipcache_latency`. **Validated by**: `the_fold_equals_a_map_with_the_write_rules` below.
+//! Source: `docs/model/cilium.md#ipcache`.
 //!
 //! Nothing is stored per node: the entry is the fold of the CiliumEndpoint versions that the node's path has seen, as if each had been watched. What a list
 //! after a cut would do differently (`history::Reader::deliveries`) shows only while two endpoints claim one address.

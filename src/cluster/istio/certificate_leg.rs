@@ -7,8 +7,8 @@
 //! (from 1.21); the connection's age.
 //! **Left out**: the flat back-off after 15 minutes, renewal, keep-alive of the channel, the kernel's own give-up.
 //! **Parameters**: `csr_*`, `warm_up_*`, `envoy_*`, `channel_*`. **Validated by**: the measured starts in
-//! `tests/world/measured_starts.rs`; event-log tests and closed forms in `tests/`.
-//! Source: `istio.md` section 1.
+//! `tests/world/measured_starts.rs`; closed forms in `tests/world/istiod_landings.rs`.
+//! Source: `docs/model/istio.md#certificate-request`.
 
 use smallvec::SmallVec;
 

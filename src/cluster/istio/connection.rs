@@ -5,6 +5,7 @@
 //! **Left out**: TLS handshakes, name resolution, loss of packets other than by cuts and policy.
 //! **Parameters**: `connect_timeout`, `syn_retransmit_initial`, `connection_age*`. What a leg does next belongs to
 //! `certificate_leg` and `stream_leg`.
+//! **Validated by**: `tests/world/istiod_landings.rs`, `tests/world/mechanisms.rs`.
 
 use crate::cluster::blueprint::ISTIOD_PORT;
 use crate::cluster::cilium::datapath::forward;

@@ -9,7 +9,8 @@
 //! **Left out**: the validation webhook, several API servers, other webhooks, TLS handshakes, keep-alives of idle
 //! connections; a repair of the link does not reach a call that has met the cut.
 //! **Parameters**: `webhook_*`, `reject_latency`, `api_write_latency`.
-//! **Validated by**: the measured batches in `tests/world/webhook.rs`, and the webhook tests of `mechanisms.rs` there.
+//! **Validated by**: `tests/world/webhook.rs` (measured batches), `tests/world/mechanisms.rs`.
+//! Source: `docs/model/istio.md#injection-webhook`.
 
 use crate::cluster::context::Ctx;
 use crate::cluster::event::{AdmissionEvent, Event, Source, Write};

@@ -9,7 +9,8 @@
 //! **Left out**: CPU, generation order, leader work, other authenticators, restarts; a review in flight does not profit
 //! from a repair of the link.
 //! **Parameters**: `api_*`, `token_review_latency`, `sign_latency`, `first_push_latency`, `debounce_*`, `stream_*`.
-//! **Validated by**: the closed forms of `istio.md` section 0 in `tests/`.
+//! **Validated by**: the closed forms of `docs/model/istio.md#one-bad-istiod-of-several` in
+//! `tests/world/istiod_landings.rs`; `tests/world/istiod_repairs.rs`.
 
 use crate::cluster::context::Ctx;
 use crate::cluster::event::{Event, IstiodEvent, Source};
@@ -228,7 +229,7 @@ impl Istiods {
             schedule_review(id, request, end, false, ctx);
             return;
         }
-        // A token is bound to its pod: once the pod is gone it is refused (`kubernetes.md` section 7).
+        // A token is bound to its pod: once the pod is gone it is refused (`docs/model/kubernetes.md#service-account-tokens`).
         let authenticated = passed && ctx.shared.api.pod(request.pod).is_some();
         if !authenticated {
             if passed {

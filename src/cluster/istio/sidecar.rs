@@ -5,6 +5,7 @@
 //! proxy knows about back ends, from its own Istiod; readiness by the kubelet's probe.
 //! **Left out**: native sidecars, `holdApplicationUntilProxyStarts`, restarts by a start-up probe, ambient mode.
 //! **Parameters**: `agent_start_latency`, `key_generation_latency`, `envoy_warm_up_latency`, `probe_*`.
+//! **Validated by**: `tests/world/measured_starts.rs`.
 
 use super::certificate_leg::CertificateLeg;
 use super::connection::Connection;

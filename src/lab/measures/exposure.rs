@@ -1,5 +1,5 @@
 //! Measures of exposure: how long an attempt would have been unauthorized, whether anybody tried or not, and what
-//! traffic of a known rate would have got (`methods.md` 5.1).
+//! traffic of a known rate would have got (`docs/statistics.md#exposure-at-a-rate-of-traffic`).
 //!
 //! Given its windows of exposure, a run's unauthorized accesses under Poisson traffic are Poisson with mean ν·w, w the
 //! seconds summed over pairs of client and server. So their probability 1 − exp(−ν·w) and expected number need no drawn

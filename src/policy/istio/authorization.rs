@@ -162,7 +162,7 @@ pub fn parse_port(text: &str) -> Result<u16, PolicyError> {
 
 /// `from[].source`: all conditions must hold. Principals, namespaces and service accounts are read from the peer's
 /// certificate, so without mutual TLS a positive condition never holds and a negative one always does
-/// (`istio.md` section 6, "no mTLS").
+/// (`docs/model/istio.md#authorization`).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Source {
     /// `principals` and `notPrincipals`.

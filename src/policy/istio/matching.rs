@@ -6,7 +6,7 @@
 use super::super::PolicyError;
 
 /// A pattern as in `principals`, `namespaces`, `methods`, `paths` and `hosts`
-/// (Istio `pilot/pkg/security/authz/matcher/string.go`; `istio.md` section 6).
+/// (Istio `pilot/pkg/security/authz/matcher/string.go`; `docs/model/istio.md#authorization`).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum StringMatch {
     /// `*`: any value, but there must be one.

@@ -1,7 +1,7 @@
 //! Evaluation of Istio's security policies at the destination's proxy: PeerAuthentication, RequestAuthentication,
 //! AuthorizationPolicy; at sidecars, ztunnel and waypoints.
 //!
-//! Belongs here: the question "may this request, with this principal, pass?" (`istio.md` sections 6 and 7) and what it is
+//! Belongs here: the question "may this request, with this principal, pass?" (`docs/model/istio.md#authorization`) and what it is
 //! asked of. Does not belong here: which certificate a pod holds, and which policy a proxy has received; the caller knows
 //! those.
 //!

@@ -255,7 +255,7 @@ fn layer7(rules: &Layer7, question: &Question<'_>) -> Tri {
 type Found<'a> = Option<(&'a Arc<Origin>, Option<usize>, &'static str)>;
 
 /// The verdict of the policies that apply, with whether each surely does: deny rules first, then the union of the allows,
-/// then default deny if any policy asks for it (`cilium.md` section 4). Parts that are not known leave the verdict open
+/// then default deny if any policy asks for it (`docs/model/cilium.md#policy-enforcement`). Parts that are not known leave the verdict open
 /// unless the others decide it.
 pub fn evaluate<'a, P>(sight: Sight<'_>, policies: P, isolated: bool, question: &Question<'_>) -> Verdict
 where

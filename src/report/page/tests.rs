@@ -103,7 +103,43 @@ fn the_same_result_gives_the_same_bytes() {
 
 #[test]
 fn the_decision_record_is_readable() {
-    insta::assert_snapshot!(page(&finished(60), PageFormat::Markdown));
+    let page = page(&finished(60), PageFormat::Markdown);
+    assert_eq!(
+        crate::report::tests::headings(&page),
+        [
+            r"# A title with &lt;/script\>&lt;script\>alert(1)&lt;/script\>",
+            "## Context and question",
+            "## Decision drivers",
+            "## Considered options",
+            "## What was measured",
+            "### Differences",
+            "### Figures",
+            "## Decision outcome",
+            "## Consequences",
+            "### How often an address was reused",
+            "### What explains the slow pods",
+            "## Limits",
+            "## How to reproduce",
+        ]
+    );
+    for part in [
+        "- Evidence: `fake`, meshfault 0.0.0-test, 60 replications of 3 designs, seed 1",
+        r"- `</script><script>alert(1)</script>`: &lt;/script\>&lt;script\>alert(1)&lt;/script\> &amp; \| \_ % \` \[x\](javascript:y)",
+        r"| `cilium-only` | 0.37 \[0.24, 0.51\] | 0 (≤ 0.06) | 0.37 \[0.24, 0.51\] | 4.16 s \[4.01, 4.37\] | never: 2.38 % deleted |",
+        r"| `control` | 0 (≤ 0.06) | 0 (≤ 0.06) | 0 (≤ 0.06) | 3.44 s \[3.33, 3.62\] | \> 4.99 s ",
+        r"| `cilium-only` | `control` | `unauthorized_any` | 0.37 \[0.22, 0.54\] | &lt; 0.0001 | 60 | Tango, exact McNemar test |",
+        r"| `</script><script>alert(1)</script>` | `control` | `certificate_requests` | \-0.51 \[-1.84, 0.82\] | 0.67 | 59 |",
+        "alert(1)&lt;/script\\>](figures/startup_distribution.svg)",
+        r"| `cilium-only` | 0.53 \[0.39, 0.67\] | 0 (≤ 0.11) | 0.63 \[0.47, 0.77\] | 0.65 \[0.51, 0.77\] |",
+        r"| `cilium-only` | 27.9 % \[24.2 %, 31.5 %\] | 27.9 % | 27.9 % | 33.7 s \[33.4, 34\] | 0 % |",
+        r"- Warning: workload `</script><script>alert(1)</script>` and \$&lt;/script\>",
+        "  - `network.one_way_latency` = 40s (all)",
+        "    meshfault run fake --replications 60\n",
+        "    meshfault explain fake --design '</script><script>alert(1)</script>' --replication 42 --seed 7 --set cluster.nodes=4\n",
+        "- Result digest: `1103349071607a63ff74ca6ec14c52e438c00d3bee7726ecda06ed92862b3621`",
+    ] {
+        assert!(page.contains(part), "`{part}` is missing:\n{page}");
+    }
 }
 
 #[test]

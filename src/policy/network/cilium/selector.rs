@@ -131,7 +131,7 @@ impl Key {
 }
 
 /// Whether a pod label becomes part of the Cilium identity. Labels left out by default cannot be selected
-/// (`pkg/labelsfilter/filter.go`, default label prefixes; `cilium.md` section 5).
+/// (`pkg/labelsfilter/filter.go`, default label prefixes; `docs/model/cilium.md#identity-relevant-labels`).
 pub fn is_identity_relevant(key: &str) -> bool {
     const LEFT_OUT: [&str; 10] = [
         "pod-template-generation",

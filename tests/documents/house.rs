@@ -1,0 +1,247 @@
+//! Folders of the house use only those below them, wherever a path is written: in full, in a group, or by `super`.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+/// Folders in the order of the house: each may use those after it, and `stats` stands on the ground.
+const HOUSE: [&str; 9] = [
+    "cli", "report", "lab", "scenario", "faults", "cluster", "policy", "stats", "kernel",
+];
+
+/// The source with spaces in place of comments and of what is quoted, so that brackets and names are code.
+fn code_of(text: &str) -> String {
+    let mut code = text.as_bytes().to_vec();
+    let mut at = 0;
+    while at < text.len() {
+        let rest = &text[at..];
+        let length = if rest.starts_with("//") {
+            rest.find('\n').unwrap_or(rest.len())
+        } else if rest.starts_with("/*") {
+            rest.find("*/").map_or(rest.len(), |end| end + 2)
+        } else if let Some(quoted) = rest.strip_prefix('"') {
+            let mut escaped = false;
+            let end = quoted.find(|c| {
+                let ends = c == '"' && !escaped;
+                escaped = c == '\\' && !escaped;
+                ends
+            });
+            end.map_or(rest.len(), |end| end + 2)
+        } else if let Some(hashes) = raw_string(text, at) {
+            let close = format!("\"{}", "#".repeat(hashes));
+            let body = hashes + 2;
+            rest[body..]
+                .find(&close)
+                .map_or(rest.len(), |end| body + end + close.len())
+        } else if let Some(escaped) = rest.strip_prefix("'\\") {
+            escaped.find('\'').map_or(rest.len(), |end| end + 3).max(4)
+        } else {
+            // A character between quotes; else the quote begins a lifetime.
+            let mut characters = rest.chars();
+            let quoted = characters.next() == Some('\'');
+            let inside = characters.next().map_or(0, char::len_utf8);
+            if quoted && characters.next() == Some('\'') {
+                inside + 2
+            } else {
+                0
+            }
+        };
+        for byte in &mut code[at..at + length] {
+            *byte = if *byte == b'\n' { b'\n' } else { b' ' };
+        }
+        at += length.max(rest.chars().next().map_or(1, char::len_utf8));
+    }
+    String::from_utf8(code).expect("whole characters are replaced")
+}
+
+/// Number of `#` of a raw string that begins here.
+fn raw_string(text: &str, at: usize) -> Option<usize> {
+    let after = text[at..].strip_prefix('r')?;
+    let hashes = after.len() - after.trim_start_matches('#').len();
+    let own_word = !text[..at]
+        .trim_end_matches('b')
+        .ends_with(|c: char| c.is_alphanumeric() || c == '_');
+    (own_word && after[hashes..].starts_with('"')).then_some(hashes)
+}
+
+/// The end of the item that begins here: its semicolon, or the bracket that closes its body.
+fn end_of_item(code: &str, from: usize) -> usize {
+    let mut depth = 0_usize;
+    let body = !code[from..].trim_start().trim_start_matches("pub ").starts_with("use ");
+    for (at, c) in code[from..].char_indices() {
+        match c {
+            '(' | '[' | '{' => depth += 1,
+            ')' | ']' | '}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth == 0 && (c == ';' || (c == '}' && body)) {
+            return from + at + 1;
+        }
+    }
+    code.len()
+}
+
+/// Where items stand that are compiled for tests only.
+fn of_tests(code: &str) -> Vec<Range<usize>> {
+    const MARK: &str = "#[cfg(test)]";
+    let mut found: Vec<Range<usize>> = Vec::new();
+    for (at, _) in code.match_indices(MARK) {
+        if found.last().is_some_and(|last| last.contains(&at)) {
+            continue;
+        }
+        let mut item = at + MARK.len();
+        while code[item..].trim_start().starts_with("#[") {
+            item += code[item..].find(']').expect("an attribute ends") + 1;
+        }
+        found.push(at..end_of_item(code, item));
+    }
+    found
+}
+
+/// Files of modules that are compiled for tests only, as the file that declares them names them.
+fn files_of_tests(path: &str, text: &str, code: &str) -> Vec<String> {
+    let folder = match path.rsplit_once('/') {
+        Some((folder, "mod.rs" | "lib.rs" | "main.rs")) => folder,
+        _ => path.trim_end_matches(".rs"),
+    };
+    let declared = |range: &Range<usize>| {
+        let (text, code) = (&text[range.clone()], &code[range.clone()]);
+        let name = code.strip_suffix(';')?.rsplit_once("mod ")?.1.trim();
+        if let Some((_, named)) = text.split_once("#[path = \"") {
+            let beside = path.rsplit_once('/').map_or("", |(beside, _)| beside);
+            return Some(format!("{beside}/{}", named.split('"').next()?));
+        }
+        Some(format!("{folder}/{name}"))
+    };
+    of_tests(code).iter().filter_map(declared).collect()
+}
+
+/// All paths of a tree as `use` has it: `a::{b, c::d}` is `a::b` and `a::c::d`.
+fn branches(tree: &str, before: &[&str], found: &mut Vec<Vec<String>>) {
+    let word = |c: char| c.is_alphanumeric() || c == '_';
+    let tree = tree.trim_start();
+    let name = &tree[..tree.find(|c| !word(c)).unwrap_or(tree.len())];
+    if let Some(group) = tree.strip_prefix('{') {
+        let mut depth = 0_usize;
+        let mut from = 0;
+        for (at, c) in group.char_indices() {
+            if depth == 0 && (c == ',' || c == '}') {
+                branches(&group[from..at], before, found);
+                from = at + 1;
+            }
+            match c {
+                '{' => depth += 1,
+                '}' if depth == 0 => break,
+                '}' => depth -= 1,
+                _ => {}
+            }
+        }
+    } else if !name.is_empty() {
+        let path = [before, &[name]].concat();
+        match tree[name.len()..].trim_start().strip_prefix("::") {
+            Some(rest) => branches(rest, &path, found),
+            None => found.push(path.into_iter().map(str::to_owned).collect()),
+        }
+    }
+}
+
+/// The folder of the house that a path leads to, from the module of a file.
+fn folder(path: &[String], module: &[&str]) -> Option<String> {
+    let ups = path.iter().take_while(|part| *part == "super").count();
+    if path[0] == "crate" {
+        path.get(1).cloned()
+    } else if ups > 0 && ups == module.len() {
+        path.get(ups).cloned()
+    } else {
+        None
+    }
+}
+
+/// Folders that what is built of a source uses, outside its tests.
+fn used(path: &str, text: &str) -> BTreeSet<String> {
+    let mut code = code_of(text);
+    for range in of_tests(&code) {
+        code.replace_range(range.clone(), &" ".repeat(range.len()));
+    }
+    let inside = path.rsplit_once("/src/").map_or(path, |(_, inside)| inside);
+    let inside = inside.trim_end_matches(".rs").trim_end_matches("/mod");
+    let module: Vec<&str> = inside.split('/').collect();
+    let mut paths = Vec::new();
+    for start in ["crate", "super"] {
+        for (at, _) in code.match_indices(start) {
+            let before = code[..at].trim_end();
+            let begins = !before.ends_with("::") && !code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_');
+            if begins && code[at + start.len()..].trim_start().starts_with("::") {
+                branches(&code[at..], &[], &mut paths);
+            }
+        }
+    }
+    paths.iter().filter_map(|path| folder(path, &module)).collect()
+}
+
+#[test]
+fn arrows_point_down_only() {
+    let sources = crate::all_sources();
+    let tests: BTreeSet<String> = sources
+        .iter()
+        .flat_map(|(path, text)| files_of_tests(path, text, &code_of(text)))
+        .collect();
+    // A module `x` of tests is `x.rs`, or `x/mod.rs` with all that is below it.
+    let of_tests = |path: &str| {
+        let own = path.trim_end_matches(".rs").trim_end_matches("/mod");
+        tests.contains(path) || own.match_indices('/').any(|(at, _)| tests.contains(&own[..at])) || tests.contains(own)
+    };
+    let (mut seen, mut upward) = (0, Vec::new());
+    for (path, text) in &sources {
+        let Some(own) = HOUSE
+            .iter()
+            .position(|folder| path.contains(&format!("/src/{folder}/")))
+        else {
+            continue; // lib.rs and main.rs
+        };
+        // Tests may look up; what is built may not.
+        if of_tests(path) {
+            continue;
+        }
+        seen += 1;
+        let above = used(path, text)
+            .into_iter()
+            .filter(|name| HOUSE[..own].contains(&name.as_str()));
+        upward.extend(above.map(|folder| format!("{path} uses {folder}, which stands above it")));
+    }
+    assert!(upward.is_empty(), "{}", upward.join("\n"));
+    assert!(seen > 300, "only {seen} sources were looked at");
+}
+
+#[test]
+fn an_upward_arrow_is_seen_wherever_it_stands() {
+    let of = |text: &str| {
+        used("/src/cluster/history/mod.rs", text)
+            .into_iter()
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(of("#[cfg(test)]\nmod tests;\nuse crate::lab::Rows;"), ["lab"]);
+    assert_eq!(
+        of("use crate::{kernel::{SimTime, Law}, report::short};"),
+        ["kernel", "report"]
+    );
+    assert_eq!(
+        of("use super::super::{cli, lab::rows};\nuse super::context::Ctx;"),
+        ["cli", "lab"]
+    );
+    assert_eq!(
+        of("fn f() -> crate::stats::Interval { crate :: faults::act() }"),
+        ["faults", "stats"]
+    );
+    assert_eq!(
+        of("// crate::lab::a\nconst A: &str = \"crate::lab::b\"; const B: char = '\"'; // \""),
+        [""; 0]
+    );
+    assert_eq!(
+        of("#[cfg(test)]\n#[allow(x)]\nmod tests { use crate::lab::{A}; fn f() {} }\nuse crate::kernel::Law;"),
+        ["kernel"]
+    );
+    assert_eq!(
+        of("const A: &str = r#\"a \" crate::lab::b\"#; fn f<'a>(_: &'a crate::policy::Labels) {}"),
+        ["policy"]
+    );
+}

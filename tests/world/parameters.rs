@@ -1,0 +1,175 @@
+//! Every parameter of `models/` does something: another lawful value moves a run, or a warning.
+//!
+//! A parameter that moves nothing is refused here: either its mechanism is missing, or it is to be deleted.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use meshfault::cluster::params::{CiliumParams, IstioParams, Kind, KubernetesParams, NetworkParams};
+use meshfault::cluster::records::{PodRecord, RunRecord};
+use meshfault::cluster::spec::{CutMode, CutTarget, Step, WorldSpec};
+
+use crate::support::{Bench, at, case_path, pause, s, workload};
+
+/// Everything is scarce: places, requests, streams, time in the limiter; and pods without manifests come and go.
+const SCARCE: [&str; 7] = [
+    "churn={rate: 1/s, for: 60s, lifetime: 20s}",
+    "parameters.kubernetes.pods_per_node_max=16",
+    "parameters.kubernetes.term_reaction=3s",
+    "parameters.istio.api_client_burst=1",
+    "parameters.istio.stream_rate=1",
+    "parameters.istio.debounce_after=5s",
+    "parameters.cilium.endpoint_create_max_wait=2s",
+];
+
+/// An experiment, one of its designs, what is set besides, and what is altered.
+type World = (PathBuf, &'static str, &'static [&'static str], fn(&mut WorldSpec));
+
+/// Worlds in which a parameter may show, those that show most first.
+fn worlds() -> Vec<World> {
+    let built_in = |name: &str| {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments");
+        folder.join(format!("{name}.yaml"))
+    };
+    vec![
+        (built_in("istiod-cut-off"), "cilium-istio-1.14", &[], |_| ()),
+        (built_in("istiod-cut-off"), "cilium-istio-1.21", &SCARCE, |_| ()),
+        (built_in("one-istiod-of-three"), "drop-sticky", &[], |_| ()),
+        (built_in("one-istiod-of-three"), "reject-redraw", &[], |_| ()),
+        (
+            built_in("one-istiod-of-three"),
+            "drop-redraw",
+            &[],
+            istiod_starts_while_it_is_cut,
+        ),
+        (built_in("mechanisms"), "b-black-hole-1.14", &[], |_| ()),
+        (built_in("mechanisms"), "d-webhook", &[], |world| {
+            webhook_is_cut(world, CutMode::Drop)
+        }),
+        (built_in("mechanisms"), "d-webhook", &[], |world| {
+            webhook_is_cut(world, CutMode::Reject)
+        }),
+        (
+            case_path("replies-only-identity"),
+            "replies-only",
+            &[],
+            a_new_account_comes_while_the_connection_stands,
+        ),
+        (case_path("replies-only-identity"), "drop", &[], |_| ()),
+    ]
+}
+
+fn istiod_starts_while_it_is_cut(world: &mut WorldSpec) {
+    only_istiod_is_cut(world, CutMode::Reject, 119.5);
+    world.faults[0].starts_at = Some(at(0.5));
+    // The script waits for Istiod before its first step.
+    world.script = vec![pause(1.0)];
+}
+
+fn a_new_account_comes_while_the_connection_stands(world: &mut WorldSpec) {
+    world.script[2] = pause(40.0);
+}
+
+fn webhook_is_cut(world: &mut WorldSpec, mode: CutMode) {
+    only_istiod_is_cut(world, mode, 3.0);
+    let scale = Step::Scale {
+        workload: workload(world, "sleep-v2"),
+        replicas: 5,
+    };
+    world.script = vec![pause(60.0), Step::StartFault { fault: 0 }, scale];
+}
+
+fn only_istiod_is_cut(world: &mut WorldSpec, mode: CutMode, seconds: f64) {
+    world.istio.as_mut().expect("the experiment has Istio").replicas = 1;
+    world.faults[0].target = CutTarget::Istiod(0);
+    world.faults[0].mode = mode;
+    world.faults[0].duration = Some(s(seconds));
+    world.measures.startup_since_step = 0;
+    world.horizon = at(300.0);
+}
+
+/// Values of all parameters as the oldest sets have them.
+fn values() -> BTreeMap<String, String> {
+    let mut values = BTreeMap::new();
+    for set in ["kubernetes/1.24", "cilium/1.12", "istio/1.14", "network/default"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("models/{set}.yaml"));
+        let text = std::fs::read_to_string(path).expect("the set is there");
+        let component = set.split('/').next().unwrap_or_default();
+        let mut name = "";
+        for line in text.lines() {
+            if let Some(key) = line.strip_prefix("  ").and_then(|key| key.strip_suffix(':')) {
+                name = key;
+            } else if let Some(value) = line.strip_prefix("    value: ") {
+                values.insert(format!("{component}.{name}"), value.to_owned());
+            }
+        }
+    }
+    values
+}
+
+/// Other values of a parameter, lawful or not.
+fn others(kind: Kind, value: &str) -> Vec<String> {
+    let scaled = |number: &str, unit: &str| {
+        let number: f64 = number.parse().expect("a number");
+        [0.25, 4.0, 0.01, 0.001]
+            .map(|factor| format!("{}{unit}", number * factor))
+            .to_vec()
+    };
+    match kind {
+        Kind::Switch => vec![(value != "true").to_string()],
+        Kind::Law => ["1500ms", "10ms"].map(str::to_owned).to_vec(),
+        Kind::Count => ["1", "2", "100"].map(str::to_owned).to_vec(),
+        Kind::Number => scaled(value, ""),
+        Kind::Duration => {
+            let unit = value.find(|c: char| c.is_alphabetic()).expect("a span has a unit");
+            scaled(&value[..unit], &value[unit..])
+        }
+    }
+}
+
+/// Warnings, and the runs with their pods.
+type Seen = (Vec<String>, Vec<(RunRecord, Vec<PodRecord>)>);
+
+/// What is seen of a world with one change, if it is lawful.
+fn seen((path, design, changes, edit): &World, change: &str) -> Option<Seen> {
+    let mut changes = changes.to_vec();
+    changes.extend((!change.is_empty()).then_some(change));
+    let bench = Bench::lawful(path, &changes).ok()?.only(design).edit(edit);
+    let lab = bench.ready();
+    let runs = (0..2).map(|replication| lab.one(replication));
+    Some((
+        bench.warnings().to_vec(),
+        runs.map(|outcome| (outcome.run, outcome.pods)).collect(),
+    ))
+}
+
+#[test]
+fn every_parameter_moves_something() {
+    let values = values();
+    let sets = [
+        ("kubernetes", KubernetesParams::FIELDS),
+        ("cilium", CiliumParams::FIELDS),
+        ("istio", IstioParams::FIELDS),
+        ("network", NetworkParams::FIELDS),
+    ];
+    let worlds = worlds();
+    let before: Vec<_> = worlds
+        .iter()
+        .map(|world| seen(world, "").expect("the worlds are lawful"))
+        .collect();
+    let moves = |name: &str, other: &String| {
+        let change = format!("parameters.{name}={other}");
+        let mut pairs = worlds.iter().zip(&before);
+        pairs.any(|(world, before)| seen(world, &change).is_some_and(|now| now != *before))
+    };
+    let mut dead = Vec::new();
+    for (component, fields) in sets {
+        for &(field, kind) in fields {
+            let name = format!("{component}.{field}");
+            if !others(kind, &values[&name]).iter().any(|other| moves(&name, other)) {
+                dead.push(name);
+            }
+        }
+    }
+    assert!(dead.is_empty(), "these parameters move nothing: {dead:#?}");
+}
