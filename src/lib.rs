@@ -4,11 +4,17 @@
 //! `cli → report → lab → scenario → faults → cluster → policy, kernel`, with `stats` beside the kernel.
 
 pub mod cli;
+#[warn(missing_docs)]
 pub mod cluster;
+#[warn(missing_docs)]
 pub mod faults;
+#[warn(missing_docs)]
 pub mod kernel;
 pub mod lab;
+#[warn(missing_docs)]
 pub mod policy;
 pub mod report;
+#[warn(missing_docs)]
 pub mod scenario;
+#[warn(missing_docs)]
 pub mod stats;

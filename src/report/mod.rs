@@ -29,3 +29,22 @@ pub mod verify;
 
 #[cfg(test)]
 mod tests;
+
+use crate::lab::Finished;
+use page::{Commands, PageFormat};
+
+/// All texts that a result is shown as: the summary and the reports. The pictures are not in them, but their data are made.
+#[must_use]
+pub fn texts(finished: &Finished) -> Vec<String> {
+    let _pictures = result_figures::of_rows(finished);
+    let commands = Commands {
+        explain: "meshfault explain".to_owned(),
+        run: "meshfault run".to_owned(),
+        changes: Vec::new(),
+    };
+    let content = page::content(finished, None, &commands);
+    let page = |format| page::render(&content, &[], format);
+    let pages = [PageFormat::Html, PageFormat::Markdown, PageFormat::Latex].map(page);
+    let summary = summary_md::render(&finished.manifest, &finished.summary);
+    pages.into_iter().chain([summary]).collect()
+}

@@ -15,8 +15,7 @@ use meshfault::lab::parquet_read::{RowOrder, digest_of_files, read_cells};
 use meshfault::lab::parquet_write::ParquetTable;
 use meshfault::lab::progress::Nobody;
 use meshfault::lab::rows::{TABLES, columns_of_all};
-use meshfault::report::page::{Commands, PageFormat, content, render};
-use meshfault::report::{result_figures, summary_md};
+use meshfault::report;
 use serde_json::Value;
 
 use crate::stored::{
@@ -113,18 +112,7 @@ fn read_all(case: u64, dir: &Path) -> bool {
             return false;
         }
     };
-    let plots = result_figures::of_rows(&finished);
-    let commands = Commands {
-        explain: "meshfault explain".to_owned(),
-        run: "meshfault run".to_owned(),
-        changes: Vec::new(),
-    };
-    let content = content(&finished, None, &commands);
-    for format in [PageFormat::Html, PageFormat::Markdown, PageFormat::Latex] {
-        assert!(!render(&content, &[], format).is_empty());
-    }
-    assert!(!summary_md::render(&finished.manifest, &finished.summary).is_empty());
-    assert!(plots.len() < 1000);
+    assert!(report::texts(&finished).iter().all(|text| !text.is_empty()));
     true
 }
 

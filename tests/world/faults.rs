@@ -160,7 +160,7 @@ impl Invariants {
         for workload in 0..shared.blueprint.spec.workloads.len() as u32 {
             let kind = KindId(workload);
             // A sidecar may wait for a connection to end that it made while its Istiod was cut.
-            if shared.blueprint.kind(kind).sidecar {
+            if shared.blueprint.kind(kind).has_sidecar() {
                 continue;
             }
             for &pod in shared.api.pods_of(kind) {
