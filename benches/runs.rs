@@ -20,7 +20,7 @@ fn whole_runs(criterion: &mut Criterion) {
         group.bench_function(&design.name, |bencher| {
             bencher.iter(|| {
                 replication = (replication + 1) % 1_000;
-                simulator.run(number, replication, false)
+                simulator.run(number, replication)
             });
         });
     }

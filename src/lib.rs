@@ -1,7 +1,7 @@
 //! meshfault: a deterministic discrete-event simulator of service-mesh and CNI failure modes.
 //!
 //! The house is described in `ARCHITECTURE.md`. Arrows point down only:
-//! `cli → report → lab → scenario → faults → cluster → policy, kernel`, with `stats` beside the kernel.
+//! `cli → report → lab → story, scenario → faults → cluster → policy, kernel`, with `stats` beside the kernel.
 
 pub mod cli;
 #[warn(missing_docs)]
@@ -18,3 +18,5 @@ pub mod report;
 pub mod scenario;
 #[warn(missing_docs)]
 pub mod stats;
+#[warn(missing_docs)]
+pub mod story;

@@ -50,8 +50,8 @@ pub struct Shared {
     pub proxies: Vec<Option<(IstiodId, Path)>>,
     /// Calls of the component at work to others, which are made as soon as it is done.
     pub calls: Vec<Event>,
-    /// The story, if somebody asked for it.
-    pub story: Option<Box<Log>>,
+    /// What is noted, if somebody asked for the run's story.
+    pub log: Option<Box<Log>>,
 }
 
 impl Shared {
@@ -361,10 +361,10 @@ impl Ctx<'_> {
 
     /// Notes a fact if somebody asked for the story.
     pub fn note(&mut self, fact: impl FnOnce(&Shared) -> Fact) {
-        if self.shared.story.is_some() {
+        if self.shared.log.is_some() {
             let (now, fact) = (self.now(), fact(self.shared));
-            if let Some(story) = &mut self.shared.story {
-                story.note(now, fact);
+            if let Some(log) = &mut self.shared.log {
+                log.note(now, fact);
             }
         }
     }
@@ -378,9 +378,9 @@ impl Ctx<'_> {
         arrives: SimTime,
         what: impl FnOnce() -> (&'static str, Option<PodId>),
     ) {
-        if let Some(story) = &mut self.shared.story {
+        if let Some(log) = &mut self.shared.log {
             let (what, about) = what();
-            story.send(Message {
+            log.send(Message {
                 from,
                 to,
                 sent,

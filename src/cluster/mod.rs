@@ -35,7 +35,6 @@ pub mod replica_set;
 pub mod scheduler;
 pub mod script;
 pub mod spec;
-pub mod story;
 pub mod subscription;
 pub mod token_bucket;
 pub mod world;

@@ -8,7 +8,6 @@ use std::net::Ipv4Addr;
 
 use serde::Serialize;
 
-use super::story::dossier::Dossier;
 use crate::kernel::{RunFailure, SimDuration, SimTime, TraceLine};
 use crate::policy::Decision;
 
@@ -25,8 +24,6 @@ pub struct Outcome {
     pub exposures: Vec<ExposureRecord>,
     /// The story line by line, if it was asked for.
     pub story: Vec<TraceLine>,
-    /// The story as facts, if it was asked for.
-    pub dossier: Option<Box<Dossier>>,
 }
 
 /// Defines the struct of a record: a field with its documentation per line.

@@ -34,7 +34,6 @@ use super::replica_set::{self, ReplicaSets};
 use super::scheduler::{self, Scheduler};
 use super::script::{self, Script};
 use super::spec::{ProbeSpec, Step, TieRule, WorldSpec};
-use super::story::told;
 use super::subscription::Subscription;
 use crate::kernel::{
     DrawLog, Kernel, Limits, Model, Moment, Observer, RunFailure, RunKey, SimTime, TieKey, TieOrder, Trace, run,
@@ -104,13 +103,28 @@ impl Observer<World> for Watching<'_> {
     }
 }
 
-/// Runs a design once. With `story` every component tells what it does.
+/// Makes something of a run that has got as far as a time: from the world as it is then, what was noted, and the records.
+pub type Tell<T> = fn(&Shared, &Log, &Outcome, SimTime) -> T;
+
+/// Runs a design once.
 #[must_use]
-pub fn simulate(blueprint: &SharedBlueprint, id: RunId, faults: FaultHandler, story: bool) -> Outcome {
-    let trace = if story { Trace::on() } else { Trace::off() };
+pub fn simulate(blueprint: &SharedBlueprint, id: RunId, faults: FaultHandler) -> Outcome {
+    let world = World::new(blueprint, run_key(id), faults);
+    whole_run::<()>(world, kernel(&blueprint.spec, id, Trace::off()), run, None).0
+}
+
+/// As [`simulate`]; every component tells and notes what it does, and `tell` makes something of that, unless a panic left the
+/// world in a state of which nothing can be said.
+#[must_use]
+pub fn simulate_told<T>(
+    blueprint: &SharedBlueprint,
+    id: RunId,
+    faults: FaultHandler,
+    tell: Tell<T>,
+) -> (Outcome, Option<T>) {
     let mut world = World::new(blueprint, run_key(id), faults);
-    world.shared.story = story.then(Box::<Log>::default);
-    whole_run(world, kernel(&blueprint.spec, id, trace), run)
+    world.shared.log = Some(Box::default());
+    whole_run(world, kernel(&blueprint.spec, id, Trace::on()), run, Some(tell))
 }
 
 /// As [`simulate`], without a story; somebody watches, and every number that is drawn is noted in `log`.
@@ -123,9 +137,8 @@ pub fn simulate_watched(
     watch: &mut dyn Watch,
 ) -> Outcome {
     let world = World::new(blueprint, run_key(id).with_log(log), faults);
-    whole_run(world, kernel(&blueprint.spec, id, Trace::off()), |world, kernel| {
-        run_observed(world, kernel, &mut Watching(watch))
-    })
+    let run = |world: &mut World, kernel: &mut Kernel<Event>| run_observed(world, kernel, &mut Watching(watch));
+    whole_run::<()>(world, kernel(&blueprint.spec, id, Trace::off()), run, None).0
 }
 
 fn run_key(id: RunId) -> RunKey {
@@ -149,18 +162,19 @@ fn kernel(spec: &WorldSpec, id: RunId, trace: Trace) -> Kernel<Event> {
 
 /// From the first event to the records. A panic leaves a failed run without rows of pods and accesses, because the state
 /// that they would be made from may be half changed. If somebody asked for its story, the story is told up to there.
-fn whole_run(
+fn whole_run<T>(
     mut world: World,
     mut kernel: Kernel<Event>,
     run: impl FnOnce(&mut World, &mut Kernel<Event>) -> Result<(), RunFailure>,
-) -> Outcome {
+    tell: Option<Tell<T>>,
+) -> (Outcome, Option<T>) {
     let done = catch_unwind(AssertUnwindSafe(|| {
         world.begin(&mut kernel);
         let result = run(&mut world, &mut kernel);
         let end = kernel.horizon();
-        let mut outcome = world.finish(&mut kernel, end);
+        let (mut outcome, told) = world.finish(&mut kernel, end, tell);
         outcome.run.failure = result.err();
-        outcome
+        (outcome, told)
     }));
     done.unwrap_or_else(|payload| {
         let text = payload.downcast_ref::<&str>().copied();
@@ -171,13 +185,12 @@ fn whole_run(
             reason: format!("panic: {}", text.unwrap_or("without a message")),
         });
         let now = kernel.now();
-        let asked = world.shared.story.is_some();
-        let so_far = || catch_unwind(AssertUnwindSafe(|| world.finish(&mut kernel, now))).ok();
-        if let Some(mut outcome) = asked.then(so_far).flatten() {
+        let mut so_far = || catch_unwind(AssertUnwindSafe(|| world.finish(&mut kernel, now, tell))).ok();
+        if let Some((mut outcome, told)) = tell.and_then(|_| so_far()) {
             outcome.run.failure = failure;
-            return outcome;
+            return (outcome, told);
         }
-        Outcome {
+        let outcome = Outcome {
             run: RunRecord {
                 failure,
                 events: kernel.handled(),
@@ -186,7 +199,8 @@ fn whole_run(
             },
             story: std::mem::take(&mut kernel.trace).into_lines(),
             ..Outcome::default()
-        }
+        };
+        (outcome, None)
     })
 }
 
@@ -237,7 +251,7 @@ impl World {
                 sets: Vec::new(),
                 proxies: Vec::new(),
                 calls: Vec::new(),
-                story: None,
+                log: None,
             },
         }
     }
@@ -253,7 +267,7 @@ impl World {
     }
 
     /// The records of a run that has got as far as `end`.
-    fn finish(&mut self, kernel: &mut Kernel<Event>, end: SimTime) -> Outcome {
+    fn finish<T>(&mut self, kernel: &mut Kernel<Event>, end: SimTime, tell: Option<Tell<T>>) -> (Outcome, Option<T>) {
         let mut ctx = Ctx {
             kernel,
             shared: &mut self.shared,
@@ -283,13 +297,11 @@ impl World {
             accesses: std::mem::take(&mut shared.recorder.accesses),
             exposures: std::mem::take(&mut shared.recorder.exposures),
             story: Vec::new(),
-            dossier: None,
         };
-        if let Some(story) = shared.story.take() {
-            outcome.dossier = Some(Box::new(told(shared, &story, &outcome, end)));
-        }
+        let log = shared.log.take();
+        let told = tell.zip(log).map(|(tell, log)| tell(shared, &log, &outcome, end));
         outcome.story = std::mem::take(&mut kernel.trace).into_lines();
-        outcome
+        (outcome, told)
     }
 }
 

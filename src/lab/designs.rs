@@ -11,10 +11,11 @@ use crate::cluster::blueprint::{Blueprint, SharedBlueprint};
 use crate::cluster::fault::FaultHandler;
 use crate::cluster::records::Outcome;
 use crate::cluster::spec::{TieRule, WorldSpec};
-use crate::cluster::world::{RunId, Watch, simulate, simulate_watched};
+use crate::cluster::world::{RunId, Watch, simulate, simulate_told, simulate_watched};
 use crate::faults;
 use crate::kernel::DrawLog;
 use crate::scenario::{Design, ResolvedParameter, Scenario};
+use crate::story::{self, ToldRun};
 
 /// Blueprints that are kept at the same time. Batches go through all points in turn, so of a plan with more points each
 /// batch makes its blueprint anew, which costs less than one of its runs.
@@ -73,15 +74,23 @@ impl Simulator {
         }
     }
 
-    /// Makes one run, with its story if it is wanted.
+    /// Makes one run.
     #[must_use]
-    pub fn run(&self, design: usize, replication: u64, story: bool) -> Outcome {
-        simulate(
+    pub fn run(&self, design: usize, replication: u64) -> Outcome {
+        simulate(&self.blueprint(design), self.id(design, replication), self.faults)
+    }
+
+    /// Makes one run and tells its story.
+    #[must_use]
+    pub fn told(&self, design: usize, replication: u64) -> ToldRun {
+        let (outcome, dossier) = simulate_told(
             &self.blueprint(design),
             self.id(design, replication),
             self.faults,
-            story,
-        )
+            story::told,
+        );
+        let dossier = dossier.map(Box::new);
+        ToldRun { outcome, dossier }
     }
 
     /// Makes one run that somebody watches; every number that is drawn is noted in `log`.
@@ -138,11 +147,11 @@ impl Blueprints {
 
 impl Simulate for Simulator {
     fn simulate(&self, design: usize, replication: u64) -> Outcome {
-        self.run(design, replication, false)
+        self.run(design, replication)
     }
 
-    fn story(&self, design: usize, replication: u64) -> Option<Outcome> {
-        Some(self.run(design, replication, true))
+    fn story(&self, design: usize, replication: u64) -> Option<ToldRun> {
+        Some(self.told(design, replication))
     }
 }
 
@@ -362,7 +371,7 @@ mod tests {
         drop(kept);
         for design in [0, 47, 0, 17] {
             let alone = Simulator::new(scenario.seed, &scenario.seed_group, [&scenario.designs[design]]);
-            let (a, b) = (simulator.run(design, 5, false), alone.run(0, 5, false));
+            let (a, b) = (simulator.run(design, 5), alone.run(0, 5));
             assert_eq!(a.run.fingerprint, b.run.fingerprint);
             assert_eq!((a.pods, a.accesses), (b.pods, b.accesses));
         }

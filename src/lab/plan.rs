@@ -22,6 +22,7 @@ use crate::scenario::Stopping;
 use crate::scenario::asked::Cost;
 use crate::scenario::point_name::base_of;
 use crate::stats::checkpoints;
+use crate::story::ToldRun;
 
 /// Most replications in one batch.
 const BATCH_MAX: u64 = 50;
@@ -35,7 +36,7 @@ pub trait Simulate: Sync {
     fn simulate(&self, design: usize, replication: u64) -> Outcome;
 
     /// Makes the same run with its story, if this simulator can tell one.
-    fn story(&self, design: usize, replication: u64) -> Option<Outcome> {
+    fn story(&self, design: usize, replication: u64) -> Option<ToldRun> {
         let _ = (design, replication);
         None
     }

@@ -154,7 +154,6 @@ impl Fake {
             accesses,
             exposures,
             story: Vec::new(),
-            dossier: None,
         }
     }
 }

@@ -6,12 +6,10 @@
 use super::explain::Told;
 use super::figures::{Lane, Mark, MarkKind, Span, SpanKind, TimelineFigure};
 use crate::cluster::records::{ExposureRecord, Via};
-use crate::cluster::story::dossier::{
-    AddressStory, CommandKind, Dossier, Entry, Held, Holder, PodStory, ServiceStory, Viewer,
-};
 use crate::kernel::SimTime;
 use crate::lab::cell::Word;
 use crate::lab::words::Tone;
+use crate::story::dossier::{AddressStory, CommandKind, Dossier, Entry, Held, Holder, PodStory, ServiceStory, Viewer};
 
 /// Seconds before the cut at which the figure begins.
 const BEFORE_S: f64 = 10.0;

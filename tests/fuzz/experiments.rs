@@ -192,11 +192,7 @@ fn changed_experiments_are_run_or_complained_about() {
             Ok(scenario) => {
                 fine += 1;
                 let simulator = Simulator::new(scenario.seed, &scenario.seed_group, scenario.designs.iter().take(1));
-                let failure = simulator
-                    .run(0, 0, false)
-                    .run
-                    .failure
-                    .map(|failure| format!("{failure:?}"));
+                let failure = simulator.run(0, 0).run.failure.map(|failure| format!("{failure:?}"));
                 assert!(
                     failure
                         .as_ref()

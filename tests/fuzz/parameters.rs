@@ -37,7 +37,7 @@ fn run(name: &str, value: &str) -> Result<String, String> {
     let scenario = Scenario::built_in("heal-and-churn", &overrides)
         .map_err(|errors| errors.into_iter().map(complaint).collect::<Vec<_>>().join("\n"))?;
     let simulator = Simulator::new(scenario.seed, &scenario.seed_group, scenario.designs.iter().take(1));
-    Ok(format!("{:?}", simulator.run(0, 0, false).run.failure))
+    Ok(format!("{:?}", simulator.run(0, 0).run.failure))
 }
 
 #[test]

@@ -133,7 +133,7 @@ fn a_watcher_changes_no_row() {
         let bench = Bench::of(experiment, &[]);
         for replication in 0..3 {
             let (_, watched) = logged(&bench, faults::act, 0, replication, false);
-            let plain = bench.simulator(faults::act).run(0, replication, false);
+            let plain = bench.simulator(faults::act).run(0, replication);
             assert_eq!(watched, plain, "{experiment}, run {replication}");
         }
     }

@@ -103,7 +103,7 @@ fn what_no_script_names_moves_nothing_whatever_its_name_its_file_and_its_namespa
     for (experiment, design, changes) in experiments {
         let runs = |rename, more: &[_]| -> Vec<Outcome> {
             let bench = bench(experiment, rename, more, changes);
-            let run = |replication| bench.simulator(faults::act).run(design, replication, true);
+            let run = |replication| bench.simulator(faults::act).told(design, replication).outcome;
             (0..2).map(run).collect()
         };
         let plain = runs(as_they_are, &[]);

@@ -146,22 +146,22 @@ impl Lab {
 
     /// One run of a design that must not fail.
     pub fn run(&self, design: &str, replication: u64) -> Outcome {
-        checked(self.simulator.run(self.design(design), replication, false))
+        checked(self.simulator.run(self.design(design), replication))
     }
 
     /// One run of a design that must not fail, with its story.
     pub fn run_told(&self, design: &str, replication: u64) -> Outcome {
-        checked(self.simulator.run(self.design(design), replication, true))
+        checked(self.simulator.told(self.design(design), replication).outcome)
     }
 
     /// One run of the only design.
     pub fn one(&self, replication: u64) -> Outcome {
-        checked(self.simulator.run(0, replication, false))
+        checked(self.simulator.run(0, replication))
     }
 
     /// One run of the only design, with its story.
     pub fn told(&self, replication: u64) -> Outcome {
-        checked(self.simulator.run(0, replication, true))
+        checked(self.simulator.told(0, replication).outcome)
     }
 }
 

@@ -134,7 +134,7 @@ fn a_number_that_is_drawn_too_often_is_shown() {
 
 /// The failure of the only design's first run.
 fn failure(bench: Bench, handler: meshfault::cluster::fault::FaultHandler) -> RunFailure {
-    let outcome = bench.simulator(handler).run(0, 0, false);
+    let outcome = bench.simulator(handler).run(0, 0);
     outcome.run.failure.expect("the run fails")
 }
 

@@ -221,7 +221,7 @@ pub fn run(request: &ExplainRequest) -> Result<u8, CliError> {
         });
     }
     let simulator = Simulator::new(scenario.seed, &scenario.seed_group, [design]);
-    let outcome = simulator.run(0, run.replication, true);
+    let outcome = simulator.told(0, run.replication);
     let begin = begin(run.load.experiment.as_deref());
     let command = command(&begin, &design.name, run.replication, &run.load.changes);
     let told = Told {

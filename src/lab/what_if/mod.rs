@@ -222,7 +222,7 @@ impl<'a> Replays<'a> {
     fn make(&mut self, change: &Change) -> Option<Outcome> {
         let scenario = (self.reload)(&change.set)?;
         let design = scenario.designs.iter().find(|design| design.name == change.design)?;
-        let outcome = Simulator::new(scenario.seed, &scenario.seed_group, [design]).run(0, self.replication, false);
+        let outcome = Simulator::new(scenario.seed, &scenario.seed_group, [design]).run(0, self.replication);
         self.replays += 1;
         self.events += outcome.run.events;
         outcome.run.failure.is_none().then_some(outcome)

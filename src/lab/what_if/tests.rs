@@ -13,7 +13,7 @@ fn load(experiment: &str, changes: &[String]) -> Option<Scenario> {
 fn again(experiment: &str, design: &str, replication: u64, changes: &[String]) -> Outcome {
     let scenario = load(experiment, changes).expect("the change is one that was tried");
     let design = scenario.designs.iter().find(|known| known.name == design).unwrap();
-    Simulator::new(scenario.seed, &scenario.seed_group, [design]).run(0, replication, false)
+    Simulator::new(scenario.seed, &scenario.seed_group, [design]).run(0, replication)
 }
 
 fn asked(experiment: &str, design: &str, replication: u64, what: impl Fn(&Outcome) -> Happened) -> WhatIf {

@@ -4,10 +4,10 @@ use super::after_cut;
 use super::page::{Page, at, span};
 use crate::cluster::records::Outcome;
 use crate::cluster::spec::CutMode;
-use crate::cluster::story::dossier::{CommandKind, Dossier, RequestStory, SynFate};
 use crate::kernel::SimTime;
 use crate::lab::cell::Word;
 use crate::report::text::{capital, list, many};
+use crate::story::dossier::{CommandKind, Dossier, RequestStory, SynFate};
 
 /// The course of the run: time, time since the cut, what happened.
 pub(super) fn lines(page: &mut Page, dossier: &Dossier, outcome: &Outcome) {

@@ -3,9 +3,9 @@
 use super::page::{Page, at, span};
 use super::request::joined;
 use crate::cluster::records::{ExposureRecord, Outcome, Via};
-use crate::cluster::story::dossier::{Dossier, ServiceStory, Viewer};
 use crate::kernel::SimTime;
 use crate::lab::cell::Word;
+use crate::story::dossier::{Dossier, ServiceStory, Viewer};
 
 pub(super) fn section(page: &mut Page, dossier: &Dossier, outcome: &Outcome) {
     let Some(cut) = outcome.run.cut else {

@@ -6,11 +6,12 @@ use serde_json::{Value, json};
 use super::chain::{Focus, LinkKind, Subject};
 use super::tests::{assert_says, sections};
 use super::{Cause, Told, causes, happened, json, mermaid, render_with};
-use crate::cluster::records::{AccessClass, Outcome};
+use crate::cluster::records::AccessClass;
 use crate::lab::designs::Simulator;
 use crate::lab::what_if::{Change, RepairBound, Replays};
 use crate::scenario::Scenario;
 use crate::scenario::overrides::Overrides;
+use crate::story::ToldRun;
 
 const BREACH: (&str, &str, u64) = ("ip-reuse", "vxlan-wireguard-1.12", 1);
 const BYPASS: (&str, &str, u64) = ("istiod-cut-off", "cilium-istio-1.21", 8);
@@ -21,11 +22,11 @@ fn load(experiment: &str, changes: &[String]) -> Option<Scenario> {
 }
 
 /// A run with its causes, and what would have prevented them.
-fn explained(run: (&str, &str, u64), focus: &Focus) -> (Outcome, Vec<Cause>) {
+fn explained(run: (&str, &str, u64), focus: &Focus) -> (ToldRun, Vec<Cause>) {
     let (experiment, name, replication) = run;
     let scenario = load(experiment, &[]).unwrap();
     let design = scenario.designs.iter().find(|known| known.name == name).unwrap();
-    let outcome = Simulator::new(scenario.seed, &scenario.seed_group, [design]).run(0, replication, true);
+    let outcome = Simulator::new(scenario.seed, &scenario.seed_group, [design]).told(0, replication);
     let mut causes = causes(&outcome, focus);
     let reload = |changes: &[String]| load(experiment, changes);
     let mut replays = Replays::new(&scenario, design, replication, &reload);
@@ -35,7 +36,7 @@ fn explained(run: (&str, &str, u64), focus: &Focus) -> (Outcome, Vec<Cause>) {
     (outcome, causes)
 }
 
-fn told<'a>((experiment, design, replication): (&'a str, &'a str, u64), outcome: &'a Outcome) -> Told<'a> {
+fn told<'a>((experiment, design, replication): (&'a str, &'a str, u64), outcome: &'a ToldRun) -> Told<'a> {
     Told {
         experiment,
         design,
@@ -281,7 +282,7 @@ fn healing_before_the_reuse_takes_the_breach_away() {
         let span = format!("faults.cut-node.for={:.1}s", before * share);
         let scenario = load(BREACH.0, std::slice::from_ref(&span)).unwrap();
         let design = scenario.designs.iter().find(|known| known.name == BREACH.1).unwrap();
-        let run = Simulator::new(scenario.seed, &scenario.seed_group, [design]).run(0, BREACH.2, false);
+        let run = Simulator::new(scenario.seed, &scenario.seed_group, [design]).run(0, BREACH.2);
         let breached = run
             .accesses
             .iter()

@@ -4,9 +4,9 @@ use serde::Serialize;
 
 use super::{Cause, Told};
 use crate::cluster::records::{AccessRecord, ExposureRecord, PodRecord, RunRecord};
-use crate::cluster::story::dossier::Dossier;
 use crate::kernel::SimTime;
 use crate::lab::what_if::Change;
+use crate::story::dossier::Dossier;
 
 /// Version of the form; it changes when a field changes its meaning or goes.
 pub const SCHEMA: &str = "meshfault-explain-v2";

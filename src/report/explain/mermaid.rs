@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 use super::chain::{Chain, LinkKind, Subject, critical_leg, what_happened};
 use super::page::{at, span};
 use super::{Cause, Told};
-use crate::cluster::story::dossier::{Dossier, PodStory, RequestStory, SynFate, Viewer};
 use crate::kernel::SimTime;
 use crate::lab::cell::Word;
+use crate::story::dossier::{Dossier, PodStory, RequestStory, SynFate, Viewer};
 
 /// A line of the diagram with its place in time; of one moment, in the order of cause and effect.
 struct Line {

@@ -22,11 +22,11 @@ pub mod page;
 #[cfg(test)]
 mod tests;
 
-use crate::cluster::records::Outcome;
 use crate::cluster::spec::{Encryption, Routing};
-use crate::cluster::story::dossier::{Dossier, PodStory, RequestStory, Setting};
 use crate::lab::what_if::{Change, Happened, RepairBound, WhatIf};
 use crate::report::text::many;
+use crate::story::ToldRun;
+use crate::story::dossier::{Dossier, PodStory, RequestStory, Setting};
 use chain::{Chain, Focus, Subject, chains};
 pub(in crate::report) use course::command_words;
 use page::Page;
@@ -43,7 +43,7 @@ pub struct Told<'a> {
     /// The command that tells the run again.
     pub command: &'a str,
     /// The run, with its dossier.
-    pub outcome: &'a Outcome,
+    pub outcome: &'a ToldRun,
 }
 
 /// Why something happened, and what would have prevented it if that was asked for.
@@ -70,7 +70,7 @@ impl Cause {
 }
 
 /// The causes of a run without asking what would have prevented them.
-pub fn causes(outcome: &Outcome, focus: &Focus) -> Vec<Cause> {
+pub fn causes(outcome: &ToldRun, focus: &Focus) -> Vec<Cause> {
     let chains = outcome
         .dossier
         .as_deref()

@@ -3,10 +3,10 @@
 use super::page::{at, span};
 use super::{after_cut, decisive};
 use crate::cluster::records::Outcome;
-use crate::cluster::story::dossier::{AddressStory, Dossier, Entry, Holder, RequestStory};
 use crate::kernel::SimTime;
 use crate::lab::cell::Word;
 use crate::report::text::list;
+use crate::story::dossier::{AddressStory, Dossier, Entry, Holder, RequestStory};
 
 /// Who truly held an address at a time, and who did before.
 pub(super) fn holders_at(address: &AddressStory, time: SimTime) -> (Option<&Holder>, Option<&Holder>) {

@@ -6,11 +6,11 @@ use super::people::entry_words;
 use super::{after_cut, decisive};
 use crate::cluster::access::NO_READY_CLIENT;
 use crate::cluster::records::{AccessClass, Outcome};
-use crate::cluster::story::dossier::{
-    Basis, Belief, Choice, Correction, Dossier, PassageStory, PeerCheck, RequestStory, VerdictStory, Viewer,
-};
 use crate::lab::cell::Word;
 use crate::report::text::{capital, list, many};
+use crate::story::dossier::{
+    Basis, Belief, Choice, Correction, Dossier, PassageStory, PeerCheck, RequestStory, VerdictStory, Viewer,
+};
 
 pub(super) fn section(page: &mut Page, dossier: &Dossier, outcome: &Outcome) {
     baseline(page, dossier);

@@ -2,8 +2,8 @@
 
 use super::page::{Page, at, span};
 use super::people::entry_words;
-use crate::cluster::story::dossier::{AddressStory, Dossier, Entry, Held};
 use crate::report::text::many;
+use crate::story::dossier::{AddressStory, Dossier, Entry, Held};
 
 /// How many entries of a history are told; earlier ones are left out.
 const TOLD_MAX: usize = 8;

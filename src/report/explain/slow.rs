@@ -6,9 +6,9 @@ use super::page::{Page, at, span};
 use super::slow_words::{asked_words, mechanism, phases, syns_of, wait_words};
 use crate::cluster::istio::messages::Answer;
 use crate::cluster::records::{DelayCause, ExitCause};
-use crate::cluster::story::dossier::{ConnectionStory, Dossier, LegName, LegStory, PodStory};
 use crate::kernel::SimDuration;
 use crate::report::text::{list, many};
+use crate::story::dossier::{ConnectionStory, Dossier, LegName, LegStory, PodStory};
 
 /// How many pods are listed; the JSON form has all of them.
 const LISTED_MAX: usize = 40;

@@ -6,10 +6,10 @@ use super::request::correction_words;
 use crate::cluster::istio::messages::Answer;
 use crate::cluster::observed::{ReviewFailure, Wait};
 use crate::cluster::records::{DelayCause, PHASES_TOLD, PodRecord};
-use crate::cluster::story::dossier::{Asked, ConnectionStory, Correction, Dossier, PodStory, SynFate};
 use crate::kernel::{SimDuration, SimTime};
 use crate::lab::lists::unique;
 use crate::report::text::{list, many};
+use crate::story::dossier::{Asked, ConnectionStory, Correction, Dossier, PodStory, SynFate};
 
 /// One paragraph about a mechanism and the pods that it delayed, or about those that none explains, by their longest phase.
 pub(super) fn mechanism(

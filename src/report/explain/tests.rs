@@ -1,23 +1,30 @@
 //! Snapshots of stories, and that asking for one changes nothing.
 
 use super::{Focus, Told, causes, page, render_with};
-use crate::cluster::records::{LayerDecision, Outcome};
+use crate::cluster::records::LayerDecision;
 use crate::lab::designs::Simulator;
 use crate::report::figures::timeline;
 use crate::report::timeline_of_run;
 use crate::scenario::Scenario;
 use crate::scenario::overrides::Overrides;
+use crate::story::ToldRun;
 
 /// The story of a run, with its causes but without what would have prevented them.
 fn render(told: &Told) -> String {
     render_with(told, &causes(told.outcome, &Focus::All), None)
 }
 
-fn run(experiment: &str, design: &str, replication: u64, story: bool) -> (Scenario, usize, Outcome) {
+fn run(experiment: &str, design: &str, replication: u64, story: bool) -> (Scenario, usize, ToldRun) {
     let scenario = Scenario::built_in(experiment, &Overrides::parse::<&str>(&[]).unwrap()).unwrap();
     let number = scenario.designs.iter().position(|known| known.name == design).unwrap();
     let simulator = Simulator::new(scenario.seed, &scenario.seed_group, &scenario.designs);
-    let outcome = simulator.run(number, replication, story);
+    let outcome = match story {
+        true => simulator.told(number, replication),
+        false => ToldRun {
+            outcome: simulator.run(number, replication),
+            dossier: None,
+        },
+    };
     (scenario, number, outcome)
 }
 
@@ -175,9 +182,9 @@ fn what_was_decided_follows_from_what_the_node_believed() {
         ("control", 3),
     ] {
         let (_, _, outcome) = run("ip-reuse", design, replication, true);
-        let requests = outcome.dossier.unwrap().requests;
+        let requests = &outcome.dossier.as_ref().unwrap().requests;
         assert_eq!(requests.len(), outcome.accesses.len());
-        for request in &requests {
+        for request in requests {
             let verdict = request.passage.as_ref().and_then(|passage| passage.verdict.as_ref());
             if let Some(verdict) = verdict {
                 let admitted = request.record.network_decided == Some(LayerDecision::Allow);
@@ -197,11 +204,11 @@ fn the_timeline_shows_belief_and_truth_of_the_probed_address() {
 }
 
 /// A run of an experiment with changes.
-fn changed(experiment: &str, design: &str, changes: &[&str]) -> (Scenario, usize, Outcome) {
+fn changed(experiment: &str, design: &str, changes: &[&str]) -> (Scenario, usize, ToldRun) {
     let scenario = Scenario::built_in(experiment, &Overrides::parse(changes).unwrap()).unwrap();
     let number = scenario.designs.iter().position(|known| known.name == design).unwrap();
     let simulator = Simulator::new(scenario.seed, &scenario.seed_group, &scenario.designs);
-    let outcome = simulator.run(number, 0, true);
+    let outcome = simulator.told(number, 0);
     (scenario, number, outcome)
 }
 

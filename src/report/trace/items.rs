@@ -1,10 +1,8 @@
 //! The items of a trace, each on its track: messages, spans, moments.
 
-use crate::cluster::story::course::{
-    API_SERVER, CONTROL_PLANE, Course, FAULTS, NODE_LIFECYCLE, SCRIPT, SpanKind, Track,
-};
 use crate::kernel::SimTime;
 use crate::report::explain::{Told, command_words};
+use crate::story::course::{API_SERVER, CONTROL_PLANE, Course, FAULTS, NODE_LIFECYCLE, SCRIPT, SpanKind, Track};
 
 #[derive(Clone, Debug)]
 pub(super) enum Item {

@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::items::Item;
-use crate::cluster::story::course::Track;
 use crate::kernel::SimTime;
 use crate::report::explain::Told;
+use crate::story::course::Track;
 
 /// Length of the slice at an end of a message, in nanoseconds; shorter where something else begins before.
 const SLICE_NS: u64 = 1_000;

@@ -9,9 +9,9 @@ mod json;
 #[cfg(test)]
 mod tests;
 
-use crate::cluster::story::course::{Course, Track};
 use crate::kernel::SimTime;
 use crate::report::explain::Told;
+use crate::story::course::{Course, Track};
 use items::{Item, items, tracks_of};
 
 /// Most events of a trace unless somebody says otherwise; the viewer takes some hundred thousand with ease.

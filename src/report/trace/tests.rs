@@ -5,20 +5,20 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::{Filter, Trace, chrome};
-use crate::cluster::records::Outcome;
 use crate::kernel::SimTime;
 use crate::lab::designs::Simulator;
 use crate::report::explain::Told;
 use crate::scenario::Scenario;
 use crate::scenario::overrides::Overrides;
+use crate::story::ToldRun;
 
-fn outcome(experiment: &str, design: &str, replication: u64) -> Outcome {
+fn outcome(experiment: &str, design: &str, replication: u64) -> ToldRun {
     let scenario = Scenario::built_in(experiment, &Overrides::parse::<&str>(&[]).unwrap()).unwrap();
     let design = scenario.designs.iter().find(|known| known.name == design).unwrap();
-    Simulator::new(scenario.seed, &scenario.seed_group, [design]).run(0, replication, true)
+    Simulator::new(scenario.seed, &scenario.seed_group, [design]).told(0, replication)
 }
 
-fn trace(outcome: &Outcome, filter: &Filter) -> Trace {
+fn trace(outcome: &ToldRun, filter: &Filter) -> Trace {
     let told = Told {
         experiment: "experiment",
         design: "design",
@@ -102,7 +102,7 @@ fn checked(trace: &Trace, horizon: SimTime) -> BTreeMap<String, usize> {
     counts
 }
 
-fn horizon(outcome: &Outcome) -> SimTime {
+fn horizon(outcome: &ToldRun) -> SimTime {
     outcome.dossier.as_ref().unwrap().setting.horizon
 }
 

@@ -2,13 +2,13 @@
 
 use super::{Chain, EntryGap, Gap, Ids, LayerVerdict, Link, LinkKind, Subject, fault};
 use crate::cluster::records::{AccessClass, LayerDecision};
-use crate::cluster::story::dossier::{
-    Basis, Belief, Correction, Dossier, ExposedStory, Identity, PassageStory, PeerCheck, RequestStory, SynFate,
-};
 use crate::kernel::SimTime;
 use crate::lab::cell::Word;
 use crate::report::explain::page::{at, span};
 use crate::report::text::many;
+use crate::story::dossier::{
+    Basis, Belief, Correction, Dossier, ExposedStory, Identity, PassageStory, PeerCheck, RequestStory, SynFate,
+};
 
 /// Why an access went as it did.
 pub fn of_access(dossier: &Dossier, request: &RequestStory) -> Chain {
@@ -84,9 +84,8 @@ pub(super) fn identity_words(identity: &Identity) -> String {
 
 fn verdict(request: &RequestStory) -> Link {
     let record = &request.record;
-    let meant = |intent: &Option<crate::cluster::story::dossier::VerdictStory>| {
-        intent.as_ref().is_some_and(|intent| intent.allowed)
-    };
+    let meant =
+        |intent: &Option<crate::story::dossier::VerdictStory>| intent.as_ref().is_some_and(|intent| intent.allowed);
     let mut verdicts = Vec::new();
     let mut words = Vec::new();
     if let Some(passage) = &request.passage {

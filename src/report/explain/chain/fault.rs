@@ -2,10 +2,10 @@
 
 use super::{Ids, Link, LinkKind};
 use crate::cluster::spec::CutMode;
-use crate::cluster::story::dossier::{Dossier, FaultStory};
 use crate::kernel::SimTime;
 use crate::report::explain::page::at;
 use crate::report::text::list;
+use crate::story::dossier::{Dossier, FaultStory};
 
 /// How a cut acts, after "packets".
 pub(super) const fn mode_words(mode: Option<CutMode>) -> &'static str {

@@ -12,8 +12,8 @@ use std::net::Ipv4Addr;
 use serde::Serialize;
 
 use crate::cluster::records::{AccessClass, AccessRecord, ExposureRecord, Outcome, PodRecord};
-use crate::cluster::story::dossier::{Dossier, Identity, PodStory, RequestStory};
 use crate::kernel::{SimDuration, SimTime};
+use crate::story::dossier::{Dossier, Identity, PodStory, RequestStory};
 
 pub use breach::{of_access, of_exposure};
 pub(super) use start::what_happened;

@@ -3,12 +3,12 @@
 use super::{Chain, Ids, Link, LinkKind, Subject, breach, fault};
 use crate::cluster::observed::{KubeletCalls, ReviewFailure};
 use crate::cluster::records::{DelayCause, ExitCause};
-use crate::cluster::story::dossier::{ConnectionStory, Correction, Dossier, LegName, LegStory, PodStory, SynFate};
 use crate::kernel::{SimDuration, SimTime};
 use crate::report::explain::page::{at, span};
 use crate::report::explain::slow::losses;
 use crate::report::explain::slow_words::{phases, wait_words};
 use crate::report::text::many;
+use crate::story::dossier::{ConnectionStory, Correction, Dossier, LegName, LegStory, PodStory, SynFate};
 
 /// How many attempts are told one by one; of more, the first ones and the last.
 const ATTEMPTS_MAX: usize = 8;

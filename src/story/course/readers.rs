@@ -5,9 +5,9 @@ use super::{API_SERVER, Making, Sending};
 use crate::cluster::ids::NodeId;
 use crate::cluster::links::Party;
 use crate::cluster::observed::Fact;
-use crate::cluster::story::beliefs::Reader;
-use crate::cluster::story::dossier::RequestStory;
 use crate::kernel::{SimDuration, SimTime};
+use crate::story::beliefs::Reader;
+use crate::story::dossier::RequestStory;
 
 /// Most nodes whose reading is told.
 const NODES_MAX: usize = 8;

@@ -17,4 +17,26 @@ mod requests;
 mod starts;
 mod told;
 
+use std::ops::Deref;
+
+use crate::cluster::records::Outcome;
+use dossier::Dossier;
+
 pub use told::told;
+
+/// A run that was told; it reads as its outcome.
+#[derive(Clone, Debug, Default)]
+pub struct ToldRun {
+    /// Its records, and the lines of its story.
+    pub outcome: Outcome,
+    /// Its story as facts; nothing if a panic left nothing to tell.
+    pub dossier: Option<Box<Dossier>>,
+}
+
+impl Deref for ToldRun {
+    type Target = Outcome;
+
+    fn deref(&self) -> &Outcome {
+        &self.outcome
+    }
+}

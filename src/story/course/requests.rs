@@ -2,7 +2,7 @@
 
 use super::{Making, Sending, Span, SpanKind};
 use crate::cluster::ids::{NodeId, PodId};
-use crate::cluster::story::dossier::{Choice, RequestStory, SynFate, SynStory, Viewer};
+use crate::story::dossier::{Choice, RequestStory, SynFate, SynStory, Viewer};
 
 /// The track at a node on which verdicts about packets stand.
 const NETWORK: &str = "network";
