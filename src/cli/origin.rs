@@ -12,7 +12,7 @@ use super::run::RunArgs;
 use crate::lab::Manifest;
 use crate::lab::designs::Simulator;
 use crate::lab::manifest::{RunInfo, read_json};
-use crate::lab::plan::quoted;
+use crate::lab::plan::{option, quoted};
 use crate::lab::store::RUN_INFO;
 use crate::report::page::Commands;
 
@@ -84,14 +84,7 @@ fn again(load: &LoadRequest, manifest: &Manifest) -> String {
     for design in &load.designs {
         text.push_str(&format!(" --design {}", quoted(design)));
     }
-    for change in &load.changes {
-        let option = match change.split_once('=') {
-            Some(("replications", number)) => format!(" --replications {}", quoted(number)),
-            Some(("seed", seed)) => format!(" --seed {}", quoted(seed)),
-            _ => format!(" --set {}", quoted(change)),
-        };
-        text.push_str(&option);
-    }
+    text.extend(load.changes.iter().map(|change| option(change)));
     if let Some(shard) = &manifest.shard {
         text.push_str(&format!(" --shard {}", shard.shard()));
     }

@@ -262,7 +262,7 @@ pub fn run_loaded(
 
 /// What is printed of a result for people.
 fn shown(finished: &Finished) -> String {
-    let mut text = table::render_for(&finished.manifest, &finished.summary, terminal::look());
+    let mut text = table::render(&finished.manifest, &finished.summary, terminal::look());
     let found = if finished.found {
         ", found complete and checked"
     } else {

@@ -32,18 +32,12 @@ pub enum Kind {
     Bool,
 }
 
-/// One value of a row.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Cell<'a> {
-    /// Absent.
     Null,
-    /// Text.
     Utf8(Cow<'a, str>),
-    /// A whole number.
     I64(i64),
-    /// A double.
     F64(f64),
-    /// Yes or no.
     Bool(bool),
 }
 
@@ -113,7 +107,6 @@ pub trait CellValue: Sized {
     const KIND: Kind;
     /// Whether the column may be null.
     const NULLABLE: bool;
-    /// The cell of this value.
     fn to_cell(&self) -> Cell<'_>;
     /// The value of a cell; `None` if the cell does not fit.
     fn from_cell(cell: Cell<'_>) -> Option<Self>;
@@ -174,9 +167,7 @@ fn nanos(secs: f64) -> Option<u64> {
 pub trait Word: Copy + 'static {
     /// All values with their words, in the order of declaration.
     const WORDS: &'static [(Self, &'static str)];
-    /// The word of this value.
     fn word(self) -> &'static str;
-    /// The value of a word.
     fn of_word(word: &str) -> Option<Self> {
         let found = Self::WORDS.iter().find(|(_, known)| *known == word);
         found.map(|(value, _)| *value)

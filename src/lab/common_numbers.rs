@@ -7,7 +7,6 @@ use super::manifest::{Input, Manifest};
 use super::plan::RandomNumbers;
 
 /// What differs between two results: first what ends the pairing, then what else a reader should know.
-#[must_use]
 pub fn differences_of(a: &Manifest, b: &Manifest) -> (Vec<String>, Vec<String>) {
     let said = |what: &str, a: &dyn std::fmt::Display, b: &dyn std::fmt::Display| format!("{what}: {a} and {b}");
     let (mut breaking, mut others) = (Vec::new(), Vec::new());

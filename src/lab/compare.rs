@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::common_numbers::differences_of;
 use super::differences::{How, MeasureDifference, comparable, difference, point};
+use super::lists::unique;
 use super::manifest::Manifest;
 use super::measures::{Better, Context, Frame, Known, ready_quantiles};
 use super::numbers::DesignNumbers;
@@ -29,7 +30,6 @@ pub const STARTUP: &str = "startup_latency_p99";
 /// Stands for cost where the experiment names none.
 pub const REQUESTS: &str = "certificate_requests";
 
-/// What to compare.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Asked {
     /// The design that the others are compared with; without it all pairs.
@@ -46,10 +46,8 @@ pub struct Asked {
     pub unpaired: bool,
 }
 
-/// Everything that was compared.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Compared {
-    /// The experiment.
     pub experiment: String,
     /// Replications per design, of the first result.
     pub replications: u64,
@@ -61,7 +59,6 @@ pub struct Compared {
     pub confidence: f64,
     /// Number of comparisons, the family of claims.
     pub family: usize,
-    /// Confidence of each interval.
     pub confidence_each: f64,
     /// The comparisons, measure by measure.
     pub comparisons: Vec<Comparison>,
@@ -118,15 +115,11 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// Whether the interval has zero on one side.
-    #[must_use]
     pub fn excludes_zero(&self) -> bool {
         excludes_zero(self.lower, self.upper)
     }
 }
 
-/// Whether an interval has zero on one side.
-#[must_use]
 pub fn excludes_zero(lower: Option<f64>, upper: Option<f64>) -> bool {
     lower.is_some_and(|lower| lower > 0.0) || upper.is_some_and(|upper| upper < 0.0)
 }
@@ -135,7 +128,7 @@ pub fn excludes_zero(lower: Option<f64>, upper: Option<f64>) -> bool {
 #[derive(Clone, Copy)]
 pub(super) struct Side<'n> {
     pub(super) context: Context<'n>,
-    label: &'n str,
+    pub(super) label: &'n str,
 }
 
 /// Why nothing can be compared.
@@ -151,7 +144,6 @@ pub enum CannotCompare {
 
 impl Asked {
     /// What is compared where nothing else is asked for: all designs with `control`, or all pairs without it.
-    #[must_use]
     pub fn usual(designs: &[PlannedDesign]) -> Self {
         let control = designs.iter().any(|design| base_of(&design.name) == CONTROL);
         Self {
@@ -173,7 +165,6 @@ pub(super) fn compare_usual(plan: &Plan, frame: &Frame, numbers: &[DesignNumbers
 }
 
 /// The Pareto sets of a result with its own margins.
-#[must_use]
 pub fn pareto_of(result: &Finished) -> Vec<Pareto> {
     let frame = Frame::of_manifest(&result.manifest);
     let sides = sides(&result.manifest.designs, &result.numbers, &frame);
@@ -309,13 +300,7 @@ fn startup_of(sides: &[Side<'_>], asked: &Asked) -> String {
 
 fn measures_of(designs: &[PlannedDesign], asked: &Asked, startup: &str) -> Vec<String> {
     if !asked.measures.is_empty() {
-        let mut measures: Vec<String> = Vec::new();
-        for measure in &asked.measures {
-            if !measures.contains(measure) {
-                measures.push(measure.clone());
-            }
-        }
-        return measures;
+        return unique(asked.measures.iter().cloned());
     }
     let costs = designs.iter().all(|design| design.cost.is_some());
     let usual = [ACCESS, startup].into_iter().chain((!costs).then_some(REQUESTS));
@@ -386,7 +371,6 @@ fn possible<'w, 'n>(work: &[Work<'w, 'n>], how: &How) -> (Vec<Work<'w, 'n>>, Vec
     (possible, left_out)
 }
 
-/// One comparison.
 pub(super) fn difference_of(measure: &str, a: &Side<'_>, b: &Side<'_>, how: &How) -> Result<Comparison, String> {
     let made = difference(measure, a.context, b.context, how)?;
     let MeasureDifference {
@@ -433,12 +417,5 @@ fn adjust(comparisons: &mut [Comparison]) {
     let adjusted = holm_adjusted(&p_values);
     for (comparison, adjusted) in comparisons.iter_mut().zip(adjusted) {
         comparison.p_holm = comparison.p_value.map(|_| adjusted);
-    }
-}
-
-impl<'n> Side<'n> {
-    /// The design's name in the comparison.
-    pub(super) const fn label(&self) -> &'n str {
-        self.label
     }
 }

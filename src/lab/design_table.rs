@@ -8,6 +8,7 @@ use std::path::Path;
 
 use super::cell::{Cell, Kind};
 use super::error::LabError;
+use super::lists::unique;
 use super::parquet_write::ParquetTable;
 use super::plan::PlannedDesign;
 use super::rows::ColumnInfo;
@@ -17,7 +18,6 @@ use crate::scenario::factors::quantity::Quantity;
 /// Name of the table and of its file.
 pub const DESIGNS: &str = "designs";
 
-/// A column of a factor.
 struct FactorColumn<'p> {
     factor: &'p str,
     /// Whether it holds numbers instead of texts.
@@ -71,12 +71,11 @@ fn text(name: &str, nullable: bool, doc: &str) -> ColumnInfo {
 
 /// The columns of all factors that some design takes, in the order in which they appear.
 fn factor_columns(designs: &[PlannedDesign]) -> Vec<FactorColumn<'_>> {
-    let mut names: Vec<&str> = Vec::new();
-    for name in designs.iter().flat_map(|design| design.factors.keys()) {
-        if !names.contains(&name.as_str()) {
-            names.push(name);
-        }
-    }
+    let names = unique(
+        designs
+            .iter()
+            .flat_map(|design| design.factors.keys().map(String::as_str)),
+    );
     let mut columns = Vec::new();
     for &factor in &names {
         let doc = format!("Level of the factor {factor} as it was written; null where the design does not take it.");

@@ -7,7 +7,6 @@
 
 use super::rows::{ROW_FORMAT, TABLES};
 
-/// The digest of one table in the making.
 #[derive(Clone, Default)]
 pub struct TableDigest {
     hasher: blake3::Hasher,
@@ -21,15 +20,11 @@ impl TableDigest {
         self.hasher.update(bytes);
     }
 
-    /// Rows so far.
-    #[must_use]
     pub const fn rows(&self) -> u64 {
         self.rows
     }
 }
 
-/// The result digest, in hexadecimal.
-#[must_use]
 pub fn result_digest(tables: &[TableDigest; 4]) -> String {
     let mut hasher = blake3::Hasher::new();
     hasher.update(ROW_FORMAT.as_bytes());

@@ -18,6 +18,7 @@ use super::summary::{CONFIDENCE, DesignSummary};
 use crate::scenario::claim::{Claim, Relation};
 use crate::scenario::expectations::Expected;
 use crate::scenario::point_name::{base_of, point_of};
+use crate::stats::Estimate;
 
 /// How an expectation came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -73,17 +74,11 @@ pub(super) fn is_named(design: &str, name: &str) -> bool {
 /// An interval that a claim is held against.
 struct Held {
     quantity: String,
-    estimate: Option<f64>,
-    lower: Option<f64>,
-    upper: Option<f64>,
     unit: String,
-    confidence: f64,
-    method: String,
-    n: u64,
+    estimate: Estimate,
 }
 
 /// The outcomes of all expectations of a plan, in their order, design by design.
-#[must_use]
 pub fn evaluate(plan: &Plan, numbers: &[DesignNumbers], designs: &[DesignSummary]) -> Vec<Expectation> {
     let frame = Frame::of_plan(plan);
     let evaluation = Evaluation {
@@ -167,13 +162,8 @@ impl Evaluation<'_> {
         };
         Ok(Held {
             quantity: format!("{} of {name}", claim.measure),
-            estimate: measure.estimate,
-            lower: measure.lower,
-            upper: measure.upper,
+            estimate: measure.as_estimate(),
             unit: measure.unit,
-            confidence: measure.confidence.unwrap_or(CONFIDENCE),
-            method: measure.method,
-            n: measure.n,
         })
     }
 
@@ -201,21 +191,14 @@ impl Evaluation<'_> {
             1.0 => String::new(),
             factor => format!("{factor} * "),
         };
-        let estimate = seen.difference.estimate;
         Ok(Held {
             quantity: format!("{} of {name} - {factor}{other}", claim.measure),
-            estimate: estimate.estimate,
-            lower: estimate.lower,
-            upper: estimate.upper,
             unit: seen.unit.to_owned(),
-            confidence: estimate.confidence,
-            method: estimate.method,
-            n: estimate.n,
+            estimate: seen.difference.estimate,
         })
     }
 }
 
-/// Decides a claim by an interval.
 fn decide(relation: Relation, bound: f64, lower: Option<f64>, upper: Option<f64>) -> Verdict {
     let is = |side: Option<f64>, holds: fn(f64, f64) -> bool| side.is_some_and(|side| holds(side, bound));
     let (passes, fails) = match relation {
@@ -236,11 +219,11 @@ fn outcome(expected: &Expected, design: Option<&str>, held: Result<Held, String>
     let bound = claim.quantity.as_ref().map_or(0.0, |quantity| quantity.value);
     let (verdict, reason, held) = match held {
         Ok(held) => {
-            let verdict = decide(claim.relation, bound, held.lower, held.upper);
-            let reason = match (verdict, held.lower.is_some() || held.upper.is_some()) {
+            let verdict = decide(claim.relation, bound, held.estimate.lower, held.estimate.upper);
+            let reason = match (verdict, held.estimate.lower.or(held.estimate.upper).is_some()) {
                 (Verdict::Pass, _) => "the whole interval fulfils it".to_owned(),
                 (Verdict::Fail, _) => "the whole interval violates it".to_owned(),
-                (Verdict::Inconclusive, false) => format!("no interval: {}", held.method),
+                (Verdict::Inconclusive, false) => format!("no interval: {}", held.estimate.method),
                 (Verdict::Inconclusive, true) => "the interval does not decide; more replications may".to_owned(),
             };
             (verdict, reason, Some(held))
@@ -249,14 +232,10 @@ fn outcome(expected: &Expected, design: Option<&str>, held: Result<Held, String>
     };
     let held = held.unwrap_or_else(|| Held {
         quantity: claim.measure.clone(),
-        estimate: None,
-        lower: None,
-        upper: None,
         unit: String::new(),
-        confidence: CONFIDENCE,
-        method: "none".to_owned(),
-        n: 0,
+        estimate: Estimate::not_estimable(0, CONFIDENCE, "none"),
     });
+    let estimate = held.estimate;
     Expectation {
         name: expected.name.clone(),
         text: expected.text.clone(),
@@ -264,14 +243,14 @@ fn outcome(expected: &Expected, design: Option<&str>, held: Result<Held, String>
         outcome: verdict,
         reason,
         quantity: held.quantity,
-        estimate: held.estimate,
-        lower: held.lower,
-        upper: held.upper,
+        estimate: estimate.estimate,
+        lower: estimate.lower,
+        upper: estimate.upper,
         bound,
         unit: held.unit,
-        confidence: held.confidence,
-        method: held.method,
-        n: held.n,
+        confidence: estimate.confidence,
+        method: estimate.method,
+        n: estimate.n,
     }
 }
 

@@ -81,8 +81,6 @@ pub fn digest(path: &Path) -> Result<String, LabError> {
     Ok(digest_of(&read(path, JSON_MAX)?))
 }
 
-/// The digest of bytes, hexadecimal.
-#[must_use]
 pub fn digest_of(bytes: &[u8]) -> String {
     blake3::hash(bytes).to_hex().to_string()
 }

@@ -56,7 +56,6 @@ impl FolderLock {
     }
 
     /// Whether another process works in `dir`; touches nothing.
-    #[must_use]
     pub fn is_taken(dir: &Path) -> bool {
         let path = dir.join(LOCK);
         let file = fs::metadata(&path).ok().filter(fs::Metadata::is_file);

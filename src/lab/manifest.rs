@@ -118,11 +118,8 @@ pub struct Table {
 /// Volatile facts about the making of a result.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunInfo {
-    /// The command.
     pub command_line: Vec<String>,
-    /// Workers.
     pub jobs: usize,
-    /// When it started, in UTC.
     pub started_at: String,
     /// Wall time of making runs \[s\].
     pub running_s: f64,

@@ -27,42 +27,26 @@ use super::wall_clock::Stopwatch;
 /// Why shards do not make a whole.
 #[derive(Debug, thiserror::Error)]
 pub enum MergeError {
-    /// A folder that holds no result.
     #[error("{path}: holds no result", path = .0.display())]
     NoResult(PathBuf),
-    /// A result of its own.
     #[error("{path}: holds no shard, but all {replications} replications", path = path.display())]
-    NoShard {
-        /// The folder.
-        path: PathBuf,
-        /// Its replications.
-        replications: u64,
-    },
-    /// A shard that is not done.
+    NoShard { path: PathBuf, replications: u64 },
     #[error("{path}: shard {shard} is unfinished: {done} of {planned} replications", path = path.display())]
     Unfinished {
-        /// The folder.
         path: PathBuf,
-        /// Which shard.
         shard: Shard,
-        /// Replications that are there.
         done: u64,
-        /// Replications that it shall have.
         planned: u64,
     },
     /// Shards of two experiments.
     #[error("{path}: is a shard of {held}, not of {wanted} as {first}", path = path.display(), first = first.display())]
     Foreign {
-        /// The folder.
         path: PathBuf,
-        /// What it is a shard of.
         held: String,
         /// What the first folder is a shard of.
         wanted: String,
-        /// The first folder.
         first: PathBuf,
     },
-    /// The same folder twice.
     #[error("{path}: is named twice", path = .0.display())]
     Twice(PathBuf),
     /// The same shard with other rows.
@@ -71,37 +55,25 @@ pub enum MergeError {
         a = a.display(), b = b.display()
     )]
     Unequal {
-        /// A folder.
         a: PathBuf,
-        /// Another one.
         b: PathBuf,
-        /// The shard of both.
         shard: Shard,
-        /// Begin of a digest.
         of_a: String,
-        /// Begin of the other.
         of_b: String,
     },
     /// Shards of different partitions that have replications in common.
     #[error("{a} (replications {of_a}) and {b} (replications {of_b}) overlap", a = a.display(), b = b.display())]
     Overlap {
-        /// A folder.
         a: PathBuf,
-        /// Another one.
         b: PathBuf,
-        /// Replications of the one.
         of_a: String,
-        /// Replications of the other.
         of_b: String,
     },
-    /// Replications that no shard has.
     #[error("no shard holds replications {0}")]
     Gap(String),
 }
 
 impl MergeError {
-    /// What the person can do.
-    #[must_use]
     pub const fn hint(&self) -> &'static str {
         match self {
             Self::NoResult(_) | Self::NoShard { .. } => "name folders that `meshfault run --shard I/N` has written",

@@ -232,6 +232,20 @@ impl DesignNumbers {
         self.runs.get_mut(replication as usize).filter(|run| !run.failed)
     }
 
+    /// Takes an access of a replication into account.
+    pub fn access(&mut self, replication: u64, access: &AccessRecord) {
+        if let Some(run) = self.sound_run(replication) {
+            run.access(access);
+        }
+    }
+
+    /// Takes a window of exposure of a replication into account.
+    pub fn exposure(&mut self, replication: u64, window: &ExposureRecord, horizon: SimTime) {
+        if let Some(run) = self.sound_run(replication) {
+            run.exposure(window, horizon);
+        }
+    }
+
     /// Takes a pod of a replication into account; a start is long from `threshold` on.
     pub fn pod(&mut self, replication: u64, pod: &PodRecord, threshold: SimDuration) {
         let run_index = replication as u32;

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::compare::{ACCESS, Comparison, REQUESTS, Side, difference_of};
 use super::differences::{How, comparable};
+use super::lists::unique;
 use super::measures::{Presence, definition_of};
 use super::summary::CONFIDENCE;
 use crate::scenario::margins::Margin;
@@ -30,15 +31,12 @@ pub struct Pareto {
     pub objectives: Vec<Objective>,
     /// Number of intervals that hold together.
     pub family: usize,
-    /// Confidence of each of them.
     pub confidence_each: f64,
-    /// The designs in their order.
     pub designs: Vec<Standing>,
     /// Designs that are no choice, because they have no fault.
     pub left_out: Vec<String>,
 }
 
-/// What is weighed.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Objective {
     /// The measure, or `cost`, or `control_plane_replicas`.
@@ -52,28 +50,23 @@ pub struct Objective {
 /// How a design stands among the others.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Standing {
-    /// The design.
     pub design: String,
     /// Its values, one per objective.
     pub values: Vec<Option<f64>>,
     /// Whether it is dominated, and what is known if not.
     pub verdict: Verdict,
-    /// The designs that dominate it.
     pub dominated_by: Vec<Dominator>,
 }
 
 /// A design that dominates another.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Dominator {
-    /// The design.
     pub design: String,
-    /// Objectives in which it is shown to be better.
     pub better_in: Vec<String>,
     /// The others, in which it is shown to be worse by no more than the margin.
     pub within_margin_in: Vec<String>,
 }
 
-/// Whether a design is dominated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
@@ -88,9 +81,7 @@ pub enum Verdict {
 /// What is shown of a difference of two designs in one objective; the smaller value is the better one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Shown {
-    /// The first is better.
     better: bool,
-    /// The first is worse.
     worse: bool,
     /// The first is worse by no more than the margin.
     hardly_worse: bool,
@@ -120,15 +111,9 @@ impl Shown {
 
 /// The Pareto set of each point of the factors that has several designs to choose from.
 pub(super) fn pareto_sets(sides: &[Side<'_>], startup: &str, margins: &[Margin]) -> Vec<Pareto> {
-    let mut points: Vec<&str> = Vec::new();
-    for side in sides {
-        let point = point_of(side.label());
-        if !points.contains(&point) {
-            points.push(point);
-        }
-    }
+    let points = unique(sides.iter().map(|side| point_of(side.label)));
     let sets = points.into_iter().filter_map(|point| {
-        let there = || sides.iter().filter(|side| point_of(side.label()) == point);
+        let there = || sides.iter().filter(|side| point_of(side.label) == point);
         let (unharmed, choices): (Vec<_>, Vec<_>) = there().partition(|side| side.context.design.cuts_nothing);
         match choices.is_empty() {
             false => pareto_set(point, &choices, &unharmed, startup, margins),
@@ -197,7 +182,7 @@ fn pareto_set(
         let against: Vec<(usize, Vec<Shown>)> = against.collect();
         let dominated_by: Vec<Dominator> = against
             .iter()
-            .filter_map(|(other, of)| dominator(sides[*other].label(), of, &objectives))
+            .filter_map(|(other, of)| dominator(sides[*other].label, of, &objectives))
             .collect();
         let verdict = if !dominated_by.is_empty() {
             Verdict::Dominated
@@ -207,7 +192,7 @@ fn pareto_set(
             Verdict::Undecided
         };
         Standing {
-            design: sides[design].label().to_owned(),
+            design: sides[design].label.to_owned(),
             values: objectives.iter().map(|of| value(sides[design], of)).collect(),
             verdict,
             dominated_by,
@@ -220,7 +205,7 @@ fn pareto_set(
         confidence_each: how.confidence,
         designs,
         objectives,
-        left_out: left_out.iter().map(|side| side.label().to_owned()).collect(),
+        left_out: left_out.iter().map(|side| side.label.to_owned()).collect(),
     })
 }
 

@@ -80,8 +80,6 @@ struct OrderOfTable<'a> {
 }
 
 impl<'a> RowOrder<'a> {
-    /// The order of a result with this manifest.
-    #[must_use]
     pub fn of(manifest: &'a Manifest) -> Self {
         Self {
             designs: manifest.designs.iter().map(|design| design.name.as_str()).collect(),

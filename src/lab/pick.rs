@@ -34,12 +34,9 @@ pub const WORST: [&str; 7] = [
     "stale_entries",
 ];
 
-/// A run that was picked.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Picked {
-    /// Name of the design.
     pub design: String,
-    /// Number of the run.
     pub replication: u64,
     /// How many runs of the result would have done for `first`; how many were compared for `worst`.
     pub candidates: u64,
@@ -173,7 +170,6 @@ pub fn worst(dir: &Path, by: &str, design: Option<&str>, horizon: SimTime) -> Re
     }))
 }
 
-/// The worst so far.
 #[derive(Default)]
 struct Worst {
     worst: Option<Candidate>,

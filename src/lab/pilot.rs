@@ -26,9 +26,7 @@ const COMPRESSION_LEVEL: i32 = 3;
 /// What a plan will cost, by a pilot.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Estimate {
-    /// Runs that the pilot made.
     pub pilot_runs: u64,
-    /// Points of which it made runs.
     pub pilot_points: usize,
     /// Workers that it used, and for which the time is estimated.
     pub jobs: usize,
@@ -38,7 +36,6 @@ pub struct Estimate {
     pub tables_bytes: u64,
 }
 
-/// One run of the pilot.
 struct Made {
     task: usize,
     seconds: f64,

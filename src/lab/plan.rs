@@ -41,22 +41,16 @@ pub trait Simulate: Sync {
     }
 }
 
-/// What is run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
-    /// Name of the experiment.
     pub experiment: String,
-    /// Its title.
     pub title: String,
-    /// The question that it asks.
     pub question: String,
-    /// Version of the program.
     pub version: String,
     /// Digest over all inputs: experiment, manifests, models.
     pub input_digest: String,
     /// The inputs by name, relative to the experiment, with their digests.
     pub inputs: Vec<(String, String)>,
-    /// Master seed.
     pub seed: u64,
     /// Designs that share it meet the same misfortunes.
     pub seed_group: String,
@@ -134,7 +128,6 @@ pub struct PlannedDesign {
 
 impl PlannedDesign {
     /// Whether a name means this design: its own name, or that of the design whose point it is.
-    #[must_use]
     pub fn is_called(&self, name: &str) -> bool {
         self.name == name || base_of(&self.name) == name
     }
@@ -161,7 +154,6 @@ pub struct PlannedParameter {
 
 impl PlannedDesign {
     /// Name in the experiment, the same for all points.
-    #[must_use]
     pub fn base(&self) -> &str {
         match self.design.is_empty() {
             true => &self.name,
@@ -172,7 +164,6 @@ impl PlannedDesign {
 
 impl PlannedParameter {
     /// Whether nobody has measured or read the value.
-    #[must_use]
     pub fn is_assumed(&self) -> bool {
         self.confidence == "assumed"
     }
@@ -181,24 +172,15 @@ impl PlannedParameter {
 /// Why a plan cannot be run.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum BadPlan {
-    /// Nothing to run.
     #[error("the experiment {0} has no designs")]
     NoDesigns(String),
-    /// Nothing to run.
     #[error("the number of replications is 0")]
     NoReplications,
     /// More than the number of a run in the waits of pods can hold.
     #[error("{0} replications are more than {max}", max = u32::MAX)]
     TooManyReplications(u64),
-    /// More shards than replications.
     #[error("shard {shard} of {replications} replications: some shards would be empty")]
-    EmptyShards {
-        /// The shard.
-        shard: Shard,
-        /// Replications of the whole.
-        replications: u64,
-    },
-    /// A part that is none.
+    EmptyShards { shard: Shard, replications: u64 },
     #[error("there is no shard {0}")]
     NoShard(Shard),
     /// More runs than any memory holds the numbers of.
@@ -206,9 +188,7 @@ pub enum BadPlan {
     TooManyRuns {
         /// Designs, or designs at their points.
         designs: u64,
-        /// Replications of each.
         replications: u64,
-        /// Both together.
         runs: u128,
     },
     /// A shard cannot know when all shards together are enough.
@@ -217,7 +197,6 @@ pub enum BadPlan {
     /// A rule that waits for a design that is not run.
     #[error("the stopping rule names `{0}`, which is none of the designs that are run")]
     StoppingDesign(String),
-    /// Two designs with one name.
     #[error("two designs have the name {0}")]
     DesignTwice(String),
     /// A horizon that files cannot hold to the nanosecond.
@@ -226,7 +205,6 @@ pub enum BadPlan {
     /// A factor or a rate that is none.
     #[error("{0} is no factor and no rate above 0")]
     Number(f64),
-    /// A threshold that is no time.
     #[error("the threshold of delayed pods, {0} s, is no span of time")]
     Threshold(f64),
 }
@@ -288,7 +266,6 @@ impl Plan {
     }
 
     /// Digest of everything that decides the result: version, inputs, seeds, replications, designs, and the shard.
-    #[must_use]
     pub fn digest(&self) -> blake3::Hash {
         let all = self.digest_of_all();
         let Some(shard) = self.shard else {
@@ -302,7 +279,6 @@ impl Plan {
     }
 
     /// The same digest for the whole experiment of which this may be a shard.
-    #[must_use]
     pub fn digest_of_all(&self) -> blake3::Hash {
         let mut hasher = blake3::Hasher::new();
         let mut part = |bytes: &[u8]| {
@@ -337,35 +313,16 @@ impl Plan {
     }
 
     /// The command that tells a run again.
-    #[must_use]
     pub fn replay(&self, design: &str, replication: u64) -> String {
-        let mut text = format!(
-            "{} --design {} --replication {replication}",
-            self.explain,
-            quoted(design)
-        );
-        // How many replications there are does not matter to one of them.
-        for change in self
-            .changes
-            .iter()
-            .filter(|change| !change.starts_with("replications="))
-        {
-            match change.strip_prefix("seed=") {
-                Some(seed) => text.push_str(&format!(" --seed {}", quoted(seed))),
-                None => text.push_str(&format!(" --set {}", quoted(change))),
-            }
-        }
-        text
+        command(&self.explain, design, replication, &self.changes)
     }
 
     /// End of every run.
-    #[must_use]
     pub fn horizon(&self) -> SimDuration {
         horizon_of(self.horizon_s)
     }
 
     /// The replications that are made at most: all, or those of the shard.
-    #[must_use]
     pub fn range(&self) -> Range<u64> {
         match self.shard {
             Some(shard) => shard.range(self.replications),
@@ -374,7 +331,6 @@ impl Plan {
     }
 
     /// The replications in stages, behind each of which a stopping rule looks; one stage without a rule.
-    #[must_use]
     pub fn stages(&self) -> Vec<Range<u64>> {
         let range = self.range();
         let ends = match &self.stopping {
@@ -389,7 +345,6 @@ impl Plan {
     ///
     /// They do not depend on the number of workers. Small studies of heavy runs so get batches of one, and an interruption
     /// never waits for long. No batch reaches over a look.
-    #[must_use]
     pub fn batches(&self) -> Vec<Range<u64>> {
         let of_stage = |stage: Range<u64>| {
             let size = ((stage.end - stage.start) / 100).clamp(1, BATCH_MAX);
@@ -400,8 +355,27 @@ impl Plan {
     }
 }
 
+/// The command that tells a run again; `begin` is the program, the command and the experiment. How many replications there
+/// are does not matter to one of them.
+pub fn command(begin: &str, design: &str, replication: u64, changes: &[String]) -> String {
+    let changes = changes.iter().filter(|change| !change.starts_with("replications="));
+    let changes: String = changes.map(|change| option(change)).collect();
+    format!(
+        "{begin} --design {} --replication {replication}{changes}",
+        quoted(design)
+    )
+}
+
+/// The option of a command line that makes a change.
+pub fn option(change: &str) -> String {
+    match change.split_once('=') {
+        Some(("replications", number)) => format!(" --replications {}", quoted(number)),
+        Some(("seed", seed)) => format!(" --seed {}", quoted(seed)),
+        _ => format!(" --set {}", quoted(change)),
+    }
+}
+
 /// A word of a command, in quotes where a shell would take it apart.
-#[must_use]
 pub fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "=._-/:,+%@".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
@@ -442,7 +416,6 @@ pub fn check_numbers(horizon_s: f64, delayed_threshold_s: f64, questions: &Quest
 }
 
 /// A horizon in seconds as a span of whole nanoseconds.
-#[must_use]
 pub fn horizon_of(seconds: f64) -> SimDuration {
     // Rounded, not cut: a double a little below 0.3 still means 300,000,000 ns.
     SimDuration::from_nanos(libm::round(seconds * 1e9) as u64)

@@ -12,10 +12,8 @@ use super::summary::{CONFIDENCE, Measure};
 use crate::stats::no_effect::{Effect, friedman, kruskal_wallis};
 use crate::stats::{Estimate, bonferroni, ratio_of_sums, share_of_runs};
 
-/// A measure over the points of a design.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OverPoints {
-    /// Whether it differs.
     pub effect: Effect,
     /// Runs behind each point; with common random numbers the same ones.
     pub runs: u64,
@@ -23,7 +21,6 @@ pub struct OverPoints {
     pub pooled: Option<Estimate>,
 }
 
-/// The points of a design of a result.
 #[derive(Clone, Copy)]
 pub struct Points<'r> {
     result: &'r Finished,
@@ -31,8 +28,6 @@ pub struct Points<'r> {
 }
 
 impl<'r> Points<'r> {
-    /// The points of the designs of a result.
-    #[must_use]
     pub const fn new(result: &'r Finished, frame: &'r Frame) -> Self {
         Self { result, frame }
     }
@@ -47,7 +42,6 @@ impl<'r> Points<'r> {
     }
 
     /// Whether a measure differs over designs, which are points of one; `None` where too few runs have a value.
-    #[must_use]
     pub fn over(&self, designs: &[&str], measure: &str) -> Option<OverPoints> {
         let values: Vec<Vec<Option<f64>>> = designs
             .iter()
@@ -87,7 +81,6 @@ impl<'r> Points<'r> {
     }
 
     /// The measure of one of `among` points, with an interval that holds together with those of all others.
-    #[must_use]
     pub fn at_once(&self, design: &str, measure: &str, among: usize) -> Option<Measure> {
         let context = self.context(design)?;
         let frame = Frame {

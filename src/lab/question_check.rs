@@ -37,7 +37,6 @@ pub fn check(scenario: &Scenario) -> Result<(), Vec<InputError>> {
     if errors.is_empty() { Ok(()) } else { Err(errors) }
 }
 
-/// Names of measures with an interval.
 fn names(known: &[Known]) -> impl Iterator<Item = &str> {
     known
         .iter()
@@ -149,7 +148,6 @@ fn check_unit(quantity: &Quantity, unit: &str, is_value: bool) -> Result<(), (St
 }
 
 /// A near match for a measure that is asked for by name, or the measures that there are.
-#[must_use]
 pub fn measure_hint(name: &str, known: &[Known]) -> Option<String> {
     candidates_hint(name, names(known))
 }

@@ -129,15 +129,11 @@ pub fn read_numbers(dir: &Path, manifest: &Manifest) -> Result<Vec<DesignNumbers
         Ok(())
     })?;
     read_rows(dir, horizon, |key, access: AccessRecord| {
-        if let Some(run) = numbers[index(key)?].sound_run(key.replication.wrapping_sub(first)) {
-            run.access(&access);
-        }
+        numbers[index(key)?].access(key.replication.wrapping_sub(first), &access);
         Ok(())
     })?;
     read_rows(dir, horizon, |key, window: ExposureRecord| {
-        if let Some(run) = numbers[index(key)?].sound_run(key.replication.wrapping_sub(first)) {
-            run.exposure(&window, horizon);
-        }
+        numbers[index(key)?].exposure(key.replication.wrapping_sub(first), &window, horizon);
         Ok(())
     })?;
     Ok(numbers)

@@ -45,7 +45,6 @@ pub struct Column<R: 'static> {
     set: fn(&mut R, Cell<'_>) -> Option<()>,
 }
 
-/// A record type that has a table.
 pub trait Record: Default + Send + 'static {
     /// Name of the table and of its file.
     const TABLE: &'static str;
@@ -63,17 +62,14 @@ pub const TABLES: [&str; 4] = [
     ExposureRecord::TABLE,
 ];
 
-/// Whose row it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RowKey<'a> {
-    /// The design's name.
     pub design: &'a str,
     /// The replication, from 0.
     pub replication: u64,
 }
 
 /// Columns of the table of `R`, `design` and `replication` first.
-#[must_use]
 pub fn columns_of<R: Record>() -> Vec<ColumnInfo> {
     let info = |name: &str, kind, nullable, unit: &str, doc: &str| ColumnInfo {
         name: name.to_owned(),
@@ -99,7 +95,6 @@ pub fn columns_of<R: Record>() -> Vec<ColumnInfo> {
 }
 
 /// Columns of all tables, in the order of [`TABLES`].
-#[must_use]
 pub fn columns_of_all() -> [Vec<ColumnInfo>; 4] {
     [
         columns_of::<RunRecord>(),

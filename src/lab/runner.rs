@@ -47,7 +47,6 @@ pub fn workers(jobs: usize) -> Result<rayon::ThreadPool, LabError> {
     })
 }
 
-/// What the runner works with.
 pub(super) struct Work<'a> {
     pub store: &'a Store<'a>,
     pub simulator: &'a dyn Simulate,

@@ -19,17 +19,14 @@ const CHECKSUM_LENGTH: usize = blake3::OUT_LEN;
 /// Segments live for minutes: the fastest level that still halves them.
 const COMPRESSION_LEVEL: i32 = 1;
 
-/// Canonical rows of one table.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TableRows {
-    /// How many.
     pub rows: u64,
     /// Their canonical bytes, one after another.
     pub bytes: Vec<u8>,
 }
 
 impl TableRows {
-    /// Appends a row.
     pub fn push<R: Record>(&mut self, key: RowKey<'_>, record: &R) {
         encode_row(key, record, &mut self.bytes);
         self.rows += 1;
@@ -41,7 +38,6 @@ impl TableRows {
 pub struct BatchRows(pub [TableRows; 4]);
 
 impl BatchRows {
-    /// Appends the rows of a run.
     pub fn push(&mut self, key: RowKey<'_>, outcome: &Outcome) {
         let [runs, pods, accesses, exposures] = &mut self.0;
         runs.push(key, &outcome.run);
@@ -54,14 +50,10 @@ impl BatchRows {
     }
 }
 
-/// Which batch a segment holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SegmentKey {
-    /// Digest of the plan.
     pub plan: blake3::Hash,
-    /// Index of the design.
     pub design: u64,
-    /// Replications.
     pub replications: Range<u64>,
 }
 

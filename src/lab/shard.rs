@@ -15,13 +15,11 @@ use super::plan::Plan;
 pub struct Shard {
     /// Number of the part, from 1.
     pub index: u64,
-    /// Number of parts.
     pub of: u64,
 }
 
 impl Shard {
     /// The replications of this part of `total`: parts differ by at most one replication, and none is left over.
-    #[must_use]
     pub fn range(self, total: u64) -> Range<u64> {
         let edge = |part: u64| (u128::from(part) * u128::from(total) / u128::from(self.of)) as u64;
         edge(self.index - 1)..edge(self.index)
@@ -74,8 +72,6 @@ pub struct ShardRecord {
 }
 
 impl ShardRecord {
-    /// Which part this is.
-    #[must_use]
     pub const fn shard(&self) -> Shard {
         Shard {
             index: self.index,
@@ -84,7 +80,6 @@ impl ShardRecord {
     }
 
     /// The record of a plan, if it is one of a shard.
-    #[must_use]
     pub fn of(plan: &Plan) -> Option<Self> {
         let Shard { index, of } = plan.shard?;
         let Range { start, end } = plan.range();

@@ -14,7 +14,7 @@ use super::plan::Plan;
 use super::summary::{CONFIDENCE, Measure};
 use crate::scenario::Stopping;
 use crate::scenario::stopping::Target;
-use crate::stats::{Estimate, checkpoints};
+use crate::stats::checkpoints;
 
 /// What a look decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -83,7 +83,6 @@ pub struct Interval {
     pub method: String,
 }
 
-/// The looks of an experiment in the making.
 pub struct Looks<'a> {
     plan: &'a Plan,
     sets: Vec<MeasureSet>,
@@ -93,8 +92,6 @@ pub struct Looks<'a> {
 }
 
 impl<'a> Looks<'a> {
-    /// No look yet.
-    #[must_use]
     pub fn new(plan: &'a Plan, rule: &Stopping) -> Self {
         let end = plan.range().end;
         let checkpoints = checkpoints(rule.first_look.min(end), end);
@@ -190,7 +187,6 @@ impl<'a> Looks<'a> {
     }
 
     /// What the manifest says; `replications` are in the result.
-    #[must_use]
     pub fn record(&self, replications: u64) -> StoppingRecord {
         let mut record = self.record.clone();
         let rule = &self.record.rule;
@@ -215,15 +211,7 @@ impl<'a> Looks<'a> {
 }
 
 fn interval(target: &Target, design: &str, measure: &Measure) -> Interval {
-    let estimate = Estimate {
-        estimate: measure.estimate,
-        lower: measure.lower,
-        upper: measure.upper,
-        confidence: measure.confidence.unwrap_or(CONFIDENCE),
-        method: measure.method.clone(),
-        n: measure.n,
-        caveat: measure.caveat,
-    };
+    let estimate = measure.as_estimate();
     Interval {
         design: design.to_owned(),
         measure: target.measure.clone(),

@@ -55,29 +55,23 @@ pub struct Store<'a> {
     batches: Vec<Range<u64>>,
 }
 
-/// What is there of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Held {
-    /// No segment.
     Nothing,
-    /// A sound segment.
     Sound,
     /// A segment that cannot be used, and why.
     Damaged(String),
 }
 
-/// One batch of one design.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct BatchId {
     /// Index of the batch; first, so that designs are interleaved.
     pub batch: u64,
-    /// Index of the design.
     pub design: usize,
 }
 
 impl<'a> Store<'a> {
     /// The store in `dir`. Touches nothing.
-    #[must_use]
     pub fn new(dir: &Path, plan: &'a Plan) -> Self {
         Self {
             dir: dir.to_owned(),
@@ -87,28 +81,16 @@ impl<'a> Store<'a> {
         }
     }
 
-    /// The plan.
-    #[must_use]
     pub fn plan(&self) -> &'a Plan {
         self.plan
     }
 
-    /// The result folder.
-    #[must_use]
     pub fn dir(&self) -> &Path {
         &self.dir
     }
 
-    /// The path of one of its files.
-    #[must_use]
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.join(name)
-    }
-
-    /// The Parquet file of a table.
-    #[must_use]
-    pub fn table_path(&self, table: &str) -> PathBuf {
-        table_path(&self.dir, table)
     }
 
     /// Makes the folders.
@@ -120,14 +102,11 @@ impl<'a> Store<'a> {
         fs::create_dir_all(&segments).map_err(LabError::file(&segments, "create"))
     }
 
-    /// The batches of each design.
-    #[must_use]
     pub fn batches(&self) -> &[Range<u64>] {
         &self.batches
     }
 
     /// The batches whose replications lie in `stage`, designs interleaved, in the order in which they are made.
-    #[must_use]
     pub fn batches_in(&self, stage: &Range<u64>) -> Vec<BatchId> {
         let inside = |range: &Range<u64>| stage.start <= range.start && range.end <= stage.end;
         let batches = self.batches.iter().enumerate().filter(|(_, range)| inside(range));
@@ -142,7 +121,6 @@ impl<'a> Store<'a> {
     }
 
     /// Number of leading batches that every design has.
-    #[must_use]
     pub fn common_batches(&self) -> usize {
         let has = |id| matches!(self.held(id), Ok(Held::Sound));
         let has_all = |batch: &usize| {
@@ -156,8 +134,6 @@ impl<'a> Store<'a> {
         (0..self.batches.len()).take_while(has_all).count()
     }
 
-    /// The replications of a batch.
-    #[must_use]
     pub fn replications(&self, id: BatchId) -> Range<u64> {
         self.batches[id.batch as usize].clone()
     }
@@ -196,8 +172,6 @@ impl<'a> Store<'a> {
         }
     }
 
-    /// Whether there is a folder of segments.
-    #[must_use]
     pub fn has_segments(&self) -> bool {
         self.path(SEGMENTS).exists()
     }
@@ -353,8 +327,6 @@ impl<'a> Store<'a> {
         Ok(names)
     }
 
-    /// The file of a batch's segment.
-    #[must_use]
     pub fn segment_path(&self, id: BatchId) -> PathBuf {
         self.path(SEGMENTS)
             .join(format!("batch-{:06}-design-{:03}.rows", id.batch, id.design))
@@ -393,7 +365,6 @@ fn is_segment(name: &str) -> bool {
 }
 
 /// The Parquet file of a table in a result folder.
-#[must_use]
 pub fn table_path(dir: &Path, table: &str) -> PathBuf {
     dir.join(format!("{table}.parquet"))
 }

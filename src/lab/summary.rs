@@ -49,15 +49,12 @@ pub struct DesignSummary {
 }
 
 impl DesignSummary {
-    /// A measure by name, if this design has it.
-    #[must_use]
     pub fn measure(&self, name: &str) -> Option<&Measure> {
         self.measures.get(name)
     }
 
     /// The share of pods that were deleted first, if that is shown to be so large that this quantile of a wait exists at no
     /// horizon.
-    #[must_use]
     pub fn never_reached(&self, name: &str) -> Option<f64> {
         let never = self.measure(name)?.caveat == Some(Caveat::Never);
         let deleted = self.measure("deleted_before_ready_share")?;
@@ -90,8 +87,6 @@ pub struct Measure {
 }
 
 impl Measure {
-    /// A measure from an estimate.
-    #[must_use]
     pub fn new(estimand: impl Into<String>, unit: &str, estimate: Estimate) -> Self {
         let Estimate {
             estimate,
@@ -116,8 +111,20 @@ impl Measure {
         }
     }
 
+    /// The estimate that it was made from.
+    pub fn as_estimate(&self) -> Estimate {
+        Estimate {
+            estimate: self.estimate,
+            lower: self.lower,
+            upper: self.upper,
+            confidence: self.confidence.unwrap_or(CONFIDENCE),
+            method: self.method.clone(),
+            n: self.n,
+            caveat: self.caveat,
+        }
+    }
+
     /// A plain value without an interval: the smallest or largest that was seen.
-    #[must_use]
     pub fn extreme(estimand: impl Into<String>, unit: &str, value: Option<f64>, n: u64) -> Self {
         Self {
             estimand: estimand.into(),
@@ -133,8 +140,6 @@ impl Measure {
     }
 }
 
-/// Makes all estimates.
-#[must_use]
 pub fn summarize(plan: &Plan, numbers: &[DesignNumbers]) -> Summary {
     let sets = measure_sets();
     let frame = Frame::of_plan(plan);

@@ -222,15 +222,11 @@ fn count(
         Ok(())
     })?;
     for_each::<AccessRecord>(accesses, horizon, |key, access| {
-        if let Some(run) = numbers.sound_run(key.replication.wrapping_sub(first)) {
-            run.access(&access);
-        }
+        numbers.access(key.replication.wrapping_sub(first), &access);
         Ok(())
     })?;
     for_each::<ExposureRecord>(exposures, horizon, |key, window| {
-        if let Some(run) = numbers.sound_run(key.replication.wrapping_sub(first)) {
-            run.exposure(&window, horizon);
-        }
+        numbers.exposure(key.replication.wrapping_sub(first), &window, horizon);
         Ok(())
     })
 }

@@ -19,7 +19,6 @@ impl Purpose for Drawn {
     }
 }
 
-/// The fake simulator.
 #[derive(Default)]
 pub(crate) struct Fake {
     /// Panic in this replication of design 0.
@@ -28,7 +27,6 @@ pub(crate) struct Fake {
     pub unanswered: bool,
     /// Set this once that many runs were begun.
     pub stop_after: Option<(u64, AtomicBool)>,
-    /// Runs begun so far.
     pub begun: AtomicU64,
 }
 
@@ -49,13 +47,11 @@ impl Fake {
         }
     }
 
-    /// Its stop flag.
     pub(crate) fn stop(&self) -> &AtomicBool {
         static NEVER: AtomicBool = AtomicBool::new(false);
         self.stop_after.as_ref().map_or(&NEVER, |(_, stop)| stop)
     }
 
-    /// Runs begun so far.
     pub(crate) fn begun(&self) -> u64 {
         self.begun.load(Ordering::SeqCst)
     }
@@ -100,8 +96,6 @@ impl Fake {
             found_at_first_look: maybe.uniform().lt(&0.8).then(|| stream.uniform() < 0.59),
             reused_in_first_batch: Some(stream.uniform() < 0.6),
             rollouts: stream.below(3) as u32,
-            rollout_hits: 0,
-            found: None,
             probed: maybe
                 .uniform()
                 .lt(&0.7)
@@ -110,6 +104,7 @@ impl Fake {
             certificate_requests: 15 + stream.below(9),
             stale_entries: stream.below(4) as u32,
             pods: 8,
+            ..RunRecord::default()
         };
         let pods = (0..8)
             .map(|ordinal| pod(&mut stream, design, ordinal, replication))
@@ -260,7 +255,6 @@ fn access(stream: &mut Stream, ordinal: u64, cut: SimTime, class: AccessClass) -
     }
 }
 
-/// A plan for the fake.
 pub(crate) fn plan(replications: u64) -> Plan {
     let parameter = |name: &str, confidence: &str| PlannedParameter {
         name: name.to_owned(),

@@ -319,7 +319,7 @@ fn stored_rows_give_the_stored_estimates() {
     let dir = tempfile::tempdir().unwrap();
     let plan = plan(60);
     let finished = run(dir.path(), &plan, &Fake::default(), 2, Start::New).unwrap();
-    let numbers = read_numbers(dir.path(), &finished.manifest).unwrap();
+    let numbers = result::read_numbers(dir.path(), &finished.manifest).unwrap();
     assert_eq!(numbers, finished.numbers);
     assert_eq!(summary::summarize(&plan, &numbers), finished.summary);
 }

@@ -24,7 +24,6 @@ impl Stopwatch {
         }
     }
 
-    /// When it was started, in UTC.
     pub(super) fn started_at(&self) -> &str {
         &self.started_at
     }

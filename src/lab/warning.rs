@@ -25,18 +25,15 @@ const LISTED_MAX: usize = 8;
 /// Something worth knowing before a result is trusted.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Warning {
-    /// The experiment was interrupted.
     Incomplete {
         /// Replications per design in the result.
         done: u64,
         /// Replications per design that were planned.
         planned: u64,
     },
-    /// This is a part of an experiment.
     Shard(ShardRecord),
     /// The number of replications hangs on the machine.
     TimeBudget {
-        /// The argument that gives the same rows.
         same_rows_with: String,
     },
     /// A stopping rule that was not fulfilled.
@@ -46,31 +43,20 @@ pub enum Warning {
         /// Replications per design.
         runs: u64,
     },
-    /// Runs failed.
     Failed {
-        /// The design.
         design: String,
-        /// Failed runs.
         failed: u64,
-        /// All runs.
         runs: u64,
-        /// The number of the first of them.
         first: u64,
-        /// How that one failed.
         failure: RunFailure,
-        /// The command that tells it.
         replay: String,
     },
-    /// Few runs.
     FewRuns {
         /// Replications per design.
         runs: u64,
     },
-    /// A cut that touched nobody.
     FaultTouchedNothing {
-        /// The design.
         design: String,
-        /// Runs in which it was so.
         runs: u64,
     },
     /// Start-up quantiles that exist at no horizon.
@@ -97,25 +83,18 @@ pub enum Warning {
     },
     /// Nothing bad was seen, in designs that are not the control.
     ZeroEvents {
-        /// The designs.
         designs: Vec<String>,
-        /// Fewest runs of one of them.
         runs: u64,
         /// Highest upper bound of the true share.
         upper: f64,
     },
-    /// Scripts gave up.
     ScriptStopped {
-        /// Designs with the number of runs.
         designs: Vec<(String, u64)>,
-        /// The most frequent reason.
         reason: String,
     },
 }
 
 impl Warning {
-    /// All warnings of a result.
-    #[must_use]
     pub fn of(plan: &Plan, manifest: &Manifest, numbers: &[DesignNumbers], summary: &Summary) -> Vec<Self> {
         let mut warnings = Vec::new();
         let done = manifest.replications;

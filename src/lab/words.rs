@@ -17,7 +17,7 @@ pub struct ClassWords {
     /// How it looks to the owner of the policies.
     pub tone: Tone,
     /// What an attempt would have been that is open for a while; none for classes that are no exposure.
-    pub exposed: Option<Exposed>,
+    pub exposed: Option<&'static Exposed>,
 }
 
 /// What is said of an attempt that would get past a layer.
@@ -44,88 +44,40 @@ pub enum Tone {
     Info,
 }
 
-impl AccessClass {
-    /// What is said of it.
-    #[must_use]
-    pub const fn words(self) -> ClassWords {
-        const fn words(word: &'static str, meaning: &'static str, noun: &'static str, tone: Tone) -> ClassWords {
-            ClassWords {
-                word,
-                meaning,
-                noun,
-                tone,
-                exposed: None,
+/// A row per class: word, meaning, noun, tone, and of exposures what the attempt would be, the lane and the design.
+macro_rules! classes {
+    ($($class:ident $word:literal $meaning:literal $noun:literal $tone:ident
+        $(($would_be:literal $open:literal $design:literal))?;)+) => {
+        /// What is said of it.
+        pub const fn words(self) -> ClassWords {
+            match self {
+                $(Self::$class => {
+                    let exposed: &[Exposed] = &[$(Exposed { would_be: $would_be, open: $open, design: $design })?];
+                    ClassWords { word: $word, meaning: $meaning, noun: $noun, tone: Tone::$tone, exposed: exposed.first() }
+                })+
             }
         }
-        match self {
-            Self::Allowed => words(
-                "allowed",
-                "it was meant to be let in, and it was",
-                "the answer",
-                Tone::Good,
-            ),
-            Self::Denied => words(
-                "denied",
-                "it was meant to be refused, and it was",
-                "the answer",
-                Tone::Good,
-            ),
-            Self::Unauthorized => ClassWords {
-                exposed: Some(Exposed {
-                    would_be: "unauthorized",
-                    open: "open",
-                    design: "stands open to the wrong client",
-                }),
-                ..words(
-                    "unauthorized",
-                    "it was meant to be refused, and every layer of the design let it in",
-                    "the breach",
-                    Tone::Bad,
-                )
-            },
-            Self::NetworkBypassed => ClassWords {
-                exposed: Some(Exposed {
-                    would_be: "admitted by the network alone",
-                    open: "network open, mesh not",
-                    design: "would have been stopped by the mesh alone",
-                }),
-                ..words(
-                    "network_bypassed",
-                    "the network let it through against its own policy, and the mesh refused it",
-                    "the bypass",
-                    Tone::Warning,
-                )
-            },
-            Self::MeshBypassed => ClassWords {
-                exposed: Some(Exposed {
-                    would_be: "admitted by the mesh alone",
-                    open: "a layer open",
-                    design: "would have been stopped by the network alone",
-                }),
-                ..words(
-                    "mesh_bypassed",
-                    "the mesh let it through against its own policy, and the network refused it",
-                    "the bypass",
-                    Tone::Warning,
-                )
-            },
-            Self::WronglyDenied => words(
-                "wrongly_denied",
-                "it was meant to be let in, and a layer refused it",
-                "the refusal",
-                Tone::Warning,
-            ),
-            Self::Unreachable => words(
-                "unreachable",
-                "it got no answer before any layer had said no",
-                "the failure",
-                Tone::Info,
-            ),
-        }
+    };
+}
+
+impl AccessClass {
+    classes! {
+        Allowed "allowed" "it was meant to be let in, and it was" "the answer" Good;
+        Denied "denied" "it was meant to be refused, and it was" "the answer" Good;
+        Unauthorized "unauthorized" "it was meant to be refused, and every layer of the design let it in" "the breach" Bad
+            ("unauthorized" "open" "stands open to the wrong client");
+        NetworkBypassed "network_bypassed" "the network let it through against its own policy, and the mesh refused it"
+            "the bypass" Warning
+            ("admitted by the network alone" "network open, mesh not" "would have been stopped by the mesh alone");
+        MeshBypassed "mesh_bypassed" "the mesh let it through against its own policy, and the network refused it"
+            "the bypass" Warning
+            ("admitted by the mesh alone" "a layer open" "would have been stopped by the network alone");
+        WronglyDenied "wrongly_denied" "it was meant to be let in, and a layer refused it" "the refusal" Warning;
+        Unreachable "unreachable" "it got no answer before any layer had said no" "the failure" Info;
     }
 
     /// Classes that an attempt can have for a while, the worst first.
-    pub fn exposures() -> impl Iterator<Item = (Self, Exposed)> {
+    pub fn exposures() -> impl Iterator<Item = (Self, &'static Exposed)> {
         let all = Self::WORDS.iter();
         all.filter_map(|(class, _)| Some((*class, class.words().exposed?)))
     }
@@ -150,7 +102,6 @@ pub struct CauseWords {
 
 impl CauseWords {
     /// What happens, with the letter.
-    #[must_use]
     pub fn by_with_letter(&self) -> String {
         match self.letter {
             "" => self.by.to_owned(),
@@ -159,7 +110,6 @@ impl CauseWords {
     }
 
     /// The head of its column, with the letter.
-    #[must_use]
     pub fn head_with_letter(&self) -> String {
         match self.letter {
             "" => self.head.to_owned(),
@@ -168,69 +118,35 @@ impl CauseWords {
     }
 }
 
-impl DelayCause {
-    /// What is said of it.
-    #[must_use]
-    pub const fn words(self) -> CauseWords {
-        match self {
-            Self::TokenReview => CauseWords {
-                word: "token_review",
-                letter: "A",
-                name: "TokenReview",
-                head: "TokenReview",
-                by: "a TokenReview that hung or failed",
-                assumption: "the cut Istiod staying an endpoint of its Service and accepting connections while it cannot ask \
-                             the API server about a token",
-            },
-            Self::BlackHole => CauseWords {
-                word: "black_hole",
-                letter: "B",
-                name: "black hole",
-                head: "WireGuard peer",
-                by: "a connection black-holed by the other node's WireGuard peers",
-                assumption: "the cut node's agent knowing fresh addresses, and so WireGuard peers, only from the API server",
-            },
-            Self::Connection => CauseWords {
-                word: "connection",
-                letter: "",
-                name: "connection",
-                head: "other connection",
-                by: "a connection that failed for another reason",
-                assumption: "the Service keeping an endpoint that no longer answers",
-            },
-            Self::Webhook => CauseWords {
-                word: "webhook",
-                letter: "D",
-                name: "webhook",
-                head: "webhook",
-                by: "an injection webhook that was not reached",
-                assumption: "the path from the API server to that webhook being cut as well",
-            },
-            Self::EndpointLimiter => CauseWords {
-                word: "endpoint_limiter",
-                letter: "",
-                name: "endpoint limiter",
-                head: "Cilium's limiter",
-                by: "Cilium's limiter of endpoint creations",
-                assumption: "the agent's limits standing at their defaults",
-            },
-            Self::IstiodLimiter => CauseWords {
-                word: "istiod_limiter",
-                letter: "",
-                name: "Istiod's limits",
-                head: "Istiod's limiter",
-                by: "an Istiod that refused for its own limits",
-                assumption: "Istiod's limits standing at their defaults",
-            },
-            Self::KubeletApi => CauseWords {
-                word: "kubelet_api",
-                letter: "E",
-                name: "kubelet's API limit",
-                head: "kubelet's API limit",
-                by: "the kubelet's limit of API requests",
-                assumption: "so many pods starting on one node at once, and the kubelet's limit standing at its default; it \
-                             needs no failure",
-            },
+/// A row per cause: word, letter, name, head, what happens, and what must hold for it.
+macro_rules! causes {
+    ($($cause:ident $word:literal $letter:literal $name:literal $head:literal $by:literal $assumption:literal;)+) => {
+        /// What is said of it.
+        pub const fn words(self) -> CauseWords {
+            let [word, letter, name, head, by, assumption] = match self {
+                $(Self::$cause => [$word, $letter, $name, $head, $by, $assumption]),+
+            };
+            CauseWords { word, letter, name, head, by, assumption }
         }
+    };
+}
+
+impl DelayCause {
+    causes! {
+        TokenReview "token_review" "A" "TokenReview" "TokenReview" "a TokenReview that hung or failed"
+            "the cut Istiod staying an endpoint of its Service and accepting connections while it cannot ask the API server about a token";
+        BlackHole "black_hole" "B" "black hole" "WireGuard peer"
+            "a connection black-holed by the other node's WireGuard peers"
+            "the cut node's agent knowing fresh addresses, and so WireGuard peers, only from the API server";
+        Connection "connection" "" "connection" "other connection" "a connection that failed for another reason"
+            "the Service keeping an endpoint that no longer answers";
+        Webhook "webhook" "D" "webhook" "webhook" "an injection webhook that was not reached"
+            "the path from the API server to that webhook being cut as well";
+        EndpointLimiter "endpoint_limiter" "" "endpoint limiter" "Cilium's limiter" "Cilium's limiter of endpoint creations"
+            "the agent's limits standing at their defaults";
+        IstiodLimiter "istiod_limiter" "" "Istiod's limits" "Istiod's limiter" "an Istiod that refused for its own limits"
+            "Istiod's limits standing at their defaults";
+        KubeletApi "kubelet_api" "E" "kubelet's API limit" "kubelet's API limit" "the kubelet's limit of API requests"
+            "so many pods starting on one node at once, and the kubelet's limit standing at its default; it needs no failure";
     }
 }

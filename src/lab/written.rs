@@ -25,7 +25,6 @@ pub struct Written(BTreeMap<String, Vec<String>>);
 /// A file that was put into a folder, perhaps beside the one that a person has changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Put {
-    /// Where it is.
     pub path: PathBuf,
     /// The changed file that was left alone, if there was one.
     pub beside: Option<PathBuf>,
@@ -33,7 +32,6 @@ pub struct Put {
 
 impl Put {
     /// What a person should know of it.
-    #[must_use]
     pub fn told(&self) -> Option<String> {
         let changed = self.beside.as_ref()?;
         Some(format!(
@@ -46,21 +44,18 @@ impl Put {
 
 impl Written {
     /// The record of a folder. One that is absent or damaged speaks of no file, so that all are left alone.
-    #[must_use]
     pub fn of(folder: &Path) -> Self {
         let bytes = read(&folder.join(WRITTEN), JSON_MAX).unwrap_or_default();
         serde_json::from_slice(&bytes).unwrap_or_default()
     }
 
     /// Whether a file of the folder is there with the bytes that were written.
-    #[must_use]
     pub fn holds(&self, folder: &Path, name: &str) -> bool {
         let Some(digests) = self.0.get(name) else { return false };
         read(&folder.join(name), JSON_MAX).is_ok_and(|bytes| digests.contains(&digest_of(&bytes)))
     }
 
     /// Whether the record speaks of this file.
-    #[must_use]
     pub fn knows(&self, name: &str) -> bool {
         self.0.contains_key(name)
     }

@@ -8,14 +8,13 @@ use std::fmt::Write;
 use super::compare_words::sentence;
 use super::short::{NOTHING, Short, count, down, number, percent, up};
 use super::summary_md::markdown as markdown_table;
-use super::table::{WIDTH, wrapped, wrapped_to};
+use super::table::WIDTH;
+use super::text;
 use crate::lab::Comparison;
 use crate::lab::compare::Compared;
 use crate::lab::pareto::{Dominator, Pareto, Standing, Verdict};
 use crate::lab::summary::CONFIDENCE;
 
-/// The comparisons for a terminal.
-#[must_use]
 pub fn text(compared: &Compared) -> String {
     let mut out = String::new();
     for paragraph in head(compared) {
@@ -44,8 +43,6 @@ pub fn text(compared: &Compared) -> String {
     out
 }
 
-/// The comparisons as a Markdown page.
-#[must_use]
 pub fn markdown(compared: &Compared) -> String {
     let mut out = format!("# Comparison of designs: {}\n\n", compared.experiment);
     for paragraph in head(compared).iter().skip(1) {
@@ -110,7 +107,6 @@ pub(super) fn together(family: usize, each: f64) -> String {
 }
 
 /// The comparisons for programs, each with its sentence.
-#[must_use]
 pub fn json(compared: &Compared) -> String {
     let mut value = serde_json::to_value(compared).expect("a comparison is plain data");
     if let Some(list) = value.get_mut("comparisons").and_then(serde_json::Value::as_array_mut) {
@@ -287,7 +283,10 @@ fn code(name: &str) -> String {
     format!("`{name}`")
 }
 
+fn wrapped(text: &str) -> String {
+    text::wrapped("", "  ", text, WIDTH)
+}
+
 fn indented(text: &str) -> String {
-    let lines = wrapped_to(text, WIDTH - 2, "");
-    lines.lines().map(|line| format!("  {line}\n")).collect()
+    text::wrapped("  ", "  ", text, WIDTH)
 }

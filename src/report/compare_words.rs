@@ -15,7 +15,6 @@ struct Phrase {
     more: String,
     /// Behind the number, if `a` has less.
     less: String,
-    /// The second design.
     than: String,
     /// Numbers are multiplied by this: shares are told in percentage points.
     scale: f64,
@@ -74,8 +73,6 @@ impl Phrase {
     }
 }
 
-/// The sentence.
-#[must_use]
 pub fn sentence(comparison: &Comparison) -> String {
     let Comparison { a, b, n, .. } = comparison;
     let phrase = Phrase::of(comparison);

@@ -1,31 +1,27 @@
 //! Several designs of a result in few words.
 
 use crate::lab::PlannedDesign;
+use crate::lab::lists::unique;
 use crate::scenario::point_name::base_of;
 
 /// Several designs of a result in words, by their places in it: all, whole designs by their bare names, single points by their
 /// full ones.
-#[must_use]
 pub fn design_names(designs: &[PlannedDesign], having: &[usize]) -> String {
     if having.len() == designs.len() {
         return "all".to_owned();
     }
-    let mut names: Vec<&str> = Vec::new();
-    for at in having {
+    let names = having.iter().map(|at| {
         let (full, base) = (designs[*at].name.as_str(), base_of(&designs[*at].name));
         let mut points = designs
             .iter()
             .enumerate()
             .filter(|(_, other)| base_of(&other.name) == base);
-        let name = match points.all(|(point, _)| having.contains(&point)) {
+        match points.all(|(point, _)| having.contains(&point)) {
             true => base,
             false => full,
-        };
-        if !names.contains(&name) {
-            names.push(name);
         }
-    }
-    names.join(", ")
+    });
+    unique(names).join(", ")
 }
 
 #[cfg(test)]

@@ -3,24 +3,19 @@
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use super::text::unique;
+use crate::lab::lists::unique;
 use crate::lab::{DesignSummary, Measure, Summary};
 
-/// What a measure estimates.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Estimand {
-    /// Name of the measure.
     pub name: String,
     /// Unit; `share` for shares.
     pub unit: String,
-    /// What is estimated.
     pub estimand: String,
-    /// The methods in the designs.
     pub methods: String,
 }
 
 /// The estimands of all designs, each once.
-#[must_use]
 pub fn estimands(summary: &Summary) -> Vec<Estimand> {
     let of = |(name, measure): (&str, &Measure)| {
         let methods = summary
@@ -41,7 +36,6 @@ pub fn estimands(summary: &Summary) -> Vec<Estimand> {
 }
 
 /// All measures of all designs by name, each once.
-#[must_use]
 pub fn measures(summary: &Summary) -> IndexMap<&str, &Measure> {
     let mut names: IndexMap<&str, &Measure> = IndexMap::new();
     // The design with most measures first, so that the order is the intended one.

@@ -5,8 +5,6 @@
 use super::short::{Short, up};
 use crate::lab::{Expectation, Summary, Verdict};
 
-/// The outcome in a word.
-#[must_use]
 pub const fn word(outcome: Verdict) -> &'static str {
     match outcome {
         Verdict::Pass => "pass",
@@ -16,7 +14,6 @@ pub const fn word(outcome: Verdict) -> &'static str {
 }
 
 /// What was seen and why that decides, or does not.
-#[must_use]
 pub fn seen(expectation: &Expectation) -> String {
     let Expectation {
         estimate,
@@ -38,7 +35,6 @@ pub fn seen(expectation: &Expectation) -> String {
 }
 
 /// What is expected, with its name and the design it is about.
-#[must_use]
 pub fn title(expectation: &Expectation) -> String {
     let text = match &expectation.name {
         Some(name) => format!("{name}: {}", expectation.text),
@@ -50,15 +46,12 @@ pub fn title(expectation: &Expectation) -> String {
     }
 }
 
-/// One line per outcome.
-#[must_use]
 pub fn lines(summary: &Summary) -> Vec<String> {
     let line = |of: &Expectation| format!("expectation {}: {} ({})", word(of.outcome), title(of), seen(of));
     summary.expectations.iter().map(line).collect()
 }
 
 /// The rows of a table, head first; empty without expectations.
-#[must_use]
 pub fn rows(summary: &Summary) -> Vec<Vec<String>> {
     if summary.expectations.is_empty() {
         return Vec::new();

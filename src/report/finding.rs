@@ -3,26 +3,20 @@
 
 use serde::{Deserialize, Serialize};
 
-/// A finding.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
-    /// Heading.
     pub heading: String,
     /// What has to be known to read the table.
     pub lead: String,
     /// Heads of the columns after the design.
     pub heads: Vec<String>,
-    /// The designs.
     pub rows: Vec<FindingRow>,
     /// What follows, a sentence or two each; names of designs stand between backticks.
     pub points: Vec<String>,
 }
 
-/// A design of a finding.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FindingRow {
-    /// The design.
     pub design: String,
-    /// Its cells.
     pub cells: Vec<String>,
 }

@@ -4,27 +4,27 @@
 //! are written, `text` lists and words; `compare` tells comparisons, `expectations` what came true; `explain` tells one run, `timeline_of_run` draws it; `verify` says whether runs repeat;
 //! `page` puts all of it into one file.
 
-pub mod compare;
-pub mod compare_words;
-pub mod design_names;
-pub mod estimands;
-pub mod expectations;
-pub mod explain;
-pub mod figures;
-pub mod finding;
-pub mod page;
-pub mod parameters;
-pub mod result_figures;
-pub mod reuse;
-pub mod run_facts;
-pub mod sample_size;
-pub mod short;
-pub mod slow_pods;
-pub mod summary_md;
-pub mod table;
-pub mod text;
-pub mod timeline_of_run;
-pub mod trace;
+pub(crate) mod compare;
+pub(crate) mod compare_words;
+pub(crate) mod design_names;
+pub(crate) mod estimands;
+pub(crate) mod expectations;
+pub(crate) mod explain;
+pub(crate) mod figures;
+pub(crate) mod finding;
+pub(crate) mod page;
+pub(crate) mod parameters;
+pub(crate) mod result_figures;
+pub(crate) mod reuse;
+pub(crate) mod run_facts;
+pub(crate) mod sample_size;
+pub(crate) mod short;
+pub(crate) mod slow_pods;
+pub(crate) mod summary_md;
+pub(crate) mod table;
+pub(crate) mod text;
+pub(crate) mod timeline_of_run;
+pub(crate) mod trace;
 pub mod verify;
 
 #[cfg(test)]

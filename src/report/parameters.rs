@@ -7,14 +7,11 @@ use super::design_names::design_names;
 use crate::lab::{Manifest, PlannedParameter};
 use crate::scenario::point_name::base_of;
 
-/// One parameter with one value.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ParameterRow {
-    /// Full name.
     pub name: String,
     /// Value with its unit, as a user would write it.
     pub value: String,
-    /// Primary source.
     pub source: String,
     /// Confidence: source code, documented, measured or assumed.
     pub confidence: String,
@@ -22,13 +19,11 @@ pub struct ParameterRow {
     pub assumed: bool,
     /// Whether the experiment overrides the parameter set.
     pub overridden: bool,
-    /// The designs that have it.
     pub designs: String,
 }
 
 /// All parameters by name. Of the points of a design after the first the manifest lists only parameters that differ from it;
 /// here every point has all of its own.
-#[must_use]
 pub fn rows(manifest: &Manifest) -> Vec<ParameterRow> {
     let designs = &manifest.designs;
     let mut found: IndexMap<(&str, &str), (&PlannedParameter, Vec<usize>)> = IndexMap::new();

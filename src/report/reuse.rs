@@ -15,7 +15,6 @@ const COLUMNS: [(&str, &str); 4] = [
 ];
 
 /// The finding; nothing if no script looked for a reused address.
-#[must_use]
 pub fn finding(summary: &Summary) -> Option<Finding> {
     let looked = |design: &&DesignSummary| design.measure("reused_in_first_batch").is_some_and(|share| share.n > 0);
     let row = |design: &DesignSummary| FindingRow {

@@ -6,17 +6,13 @@ use super::design_names::design_names;
 use super::short::count;
 use crate::lab::{Manifest, PlannedDesign, RandomNumbers};
 
-/// A remark on designs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Note {
-    /// The designs.
     pub designs: String,
-    /// What is to be noted.
     pub text: String,
 }
 
 /// Remarks on designs; what is said of all of them is said once.
-#[must_use]
 pub fn notes(designs: &[PlannedDesign]) -> Vec<Note> {
     let mut found: indexmap::IndexMap<&str, Vec<usize>> = indexmap::IndexMap::new();
     for (at, design) in designs.iter().enumerate() {
@@ -35,7 +31,6 @@ pub fn notes(designs: &[PlannedDesign]) -> Vec<Note> {
 }
 
 /// What identifies a result, as names and values: what a reader compares before trusting that two results are one.
-#[must_use]
 pub fn facts(manifest: &Manifest) -> Vec<(String, String)> {
     let mut facts = vec![
         ("Experiment", manifest.experiment.clone()),

@@ -14,7 +14,6 @@ const POINT: f64 = 0.01;
 const RELATIVE: f64 = 0.05;
 
 /// Runs of each design for the key measures: a row per design, heads first; nothing without measures.
-#[must_use]
 pub fn rows(summary: &Summary) -> Vec<Vec<String>> {
     let keys = present(summary);
     let head = |measure: &str| {
@@ -27,10 +26,10 @@ pub fn rows(summary: &Summary) -> Vec<Vec<String>> {
         format!("`{measure}` {width}")
     };
     let mut rows = vec![vec!["design".to_owned()]];
-    rows[0].extend(keys.iter().map(|key| head(key.measure)));
+    rows[0].extend(keys.iter().map(|key| head(&key.name)));
     for design in &summary.designs {
         let mut row = vec![format!("`{}`", design.name)];
-        row.extend(keys.iter().map(|key| cell(design, key.measure)));
+        row.extend(keys.iter().map(|key| cell(design, &key.name)));
         rows.push(row);
     }
     if keys.is_empty() { Vec::new() } else { rows }
@@ -72,7 +71,6 @@ fn rounded(runs: f64) -> u64 {
 
 /// What a number of runs can say about a share of runs, before any is made: the largest half-width and the bound after no
 /// event, in a sentence.
-#[must_use]
 pub fn before(runs: u64) -> String {
     let widest = crate::stats::share_of_runs(runs / 2, runs, 0.95);
     let arm = widest

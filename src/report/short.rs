@@ -3,13 +3,15 @@
 //! One estimate in one cell: `0.59 [0.56, 0.62]`, `0 (≤ 0.003)`, `> 900 s`. Which estimates are shown belongs to
 //! `table` and `summary_md`.
 
+use serde::{Deserialize, Serialize};
+
 use crate::lab::{DesignSummary, Measure};
 
 /// What stands for a measure without any number.
 pub const NOTHING: &str = "–";
 
 /// An estimate in two parts: the number, and its interval or bound.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Short {
     /// The number, or what is known instead.
     pub number: String,
@@ -19,7 +21,6 @@ pub struct Short {
 
 impl Short {
     /// The short form of a measure; `None` is a measure that the design does not have.
-    #[must_use]
     pub fn of(measure: Option<&Measure>) -> Self {
         let nothing = || Self {
             number: NOTHING.to_owned(),
@@ -32,7 +33,6 @@ impl Short {
 
     /// The short form of a measure of a design. A quantile of a wait that exists at no horizon, because more pods than that
     /// were deleted first, says so, where a bound on the time would mislead.
-    #[must_use]
     pub fn of_design(design: &DesignSummary, name: &str) -> Self {
         match design.never_reached(name) {
             Some(deleted) => Self {
@@ -44,7 +44,6 @@ impl Short {
     }
 
     /// The short form of an estimate with its bounds.
-    #[must_use]
     pub fn from_parts(estimate: Option<f64>, lower: Option<f64>, upper: Option<f64>, unit: &str) -> Self {
         let unit = if unit == "s" { " s" } else { "" };
         let Some(value) = estimate else {
@@ -74,7 +73,6 @@ impl Short {
     }
 
     /// Both parts with a separator between them.
-    #[must_use]
     pub fn joined(&self, separator: &str) -> String {
         if self.interval.is_empty() {
             self.number.clone()
@@ -85,37 +83,31 @@ impl Short {
 }
 
 /// A number with three digits that count, or two below 1; without trailing zeros. What is less than 1 is never written as 1.
-#[must_use]
 pub fn number(value: f64) -> String {
     written(value, libm::round, 1.0)
 }
 
 /// The same, rounded down: for lower bounds, so that nothing is claimed that the interval does not say.
-#[must_use]
 pub fn down(value: f64) -> String {
     written(value, libm::floor, 1.0)
 }
 
 /// The same, rounded up: for upper bounds.
-#[must_use]
 pub fn up(value: f64) -> String {
     written(value, libm::ceil, 1.0)
 }
 
 /// A share in per cent; less than all is never written as 100 %.
-#[must_use]
 pub fn percent(share: f64) -> String {
     format!("{} %", written(100.0 * share, libm::round, 100.0))
 }
 
 /// An upper bound of a share in per cent.
-#[must_use]
 pub fn percent_up(share: f64) -> String {
     format!("{} %", written(100.0 * share, libm::ceil, 100.0))
 }
 
 /// An interval of shares in per cent, rounded outwards.
-#[must_use]
 pub fn percent_interval(lower: f64, upper: f64) -> String {
     let [lower, upper] = [(lower, libm::floor as fn(f64) -> f64), (upper, libm::ceil)]
         .map(|(share, how)| written(100.0 * share, how, 100.0));
@@ -163,7 +155,6 @@ fn written(value: f64, how: fn(f64) -> f64, whole: f64) -> String {
 }
 
 /// A count with commas between thousands.
-#[must_use]
 pub fn count(value: u64) -> String {
     let digits = value.to_string();
     let mut text = String::new();

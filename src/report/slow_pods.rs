@@ -7,9 +7,10 @@
 use super::design_names::design_names;
 use super::finding::{Finding, FindingRow};
 use super::short::{NOTHING, Short, number, percent, percent_interval, percent_up};
-use super::text::{range, unique};
+use super::text::range;
 use crate::cluster::records::{DelayCause, PHASES};
 use crate::lab::cell::Word;
+use crate::lab::lists::unique;
 use crate::lab::{DesignSummary, Manifest, Measure, Summary};
 
 /// What was published about slow pods, \[s\].
@@ -27,13 +28,11 @@ fn median_of(cause: DelayCause) -> String {
     format!("delayed_startup_p50_{}", cause.word())
 }
 
-/// All causes of delay.
 fn causes() -> impl Iterator<Item = DelayCause> {
     DelayCause::WORDS.iter().map(|(cause, _)| *cause)
 }
 
 /// The finding; nothing if no pod was measured.
-#[must_use]
 pub fn finding(manifest: &Manifest, summary: &Summary) -> Option<Finding> {
     let measured = |design: &DesignSummary| design.measure("delayed_share").is_some_and(|share| share.n > 0);
     let places: Vec<usize> = (0..summary.designs.len().min(manifest.designs.len()))
@@ -72,21 +71,16 @@ pub fn finding(manifest: &Manifest, summary: &Summary) -> Option<Finding> {
     })
 }
 
-/// A column of the table.
 enum Column {
-    /// Slow pods.
     Slow,
     /// Pods that took as long, whatever the reason.
     Long,
-    /// Those that no mechanism explains.
     Unexplained,
     /// Pods that a mechanism delayed.
     Share(DelayCause),
-    /// When half of them were ready.
     Ready(DelayCause),
     /// A quantile of all measured pods: its per cent and its measure.
     Quantile(&'static str, &'static str),
-    /// When the cut node was given up.
     GivenUp,
 }
 
@@ -96,7 +90,6 @@ const LONG: &str = "long_start_share";
 const UNEXPLAINED: &str = "unexplained_share";
 const GIVEN_UP: &str = "node_given_up_delay";
 
-/// The columns that some design fills.
 fn columns(designs: &[&DesignSummary]) -> Vec<Column> {
     let any = |holds: &dyn Fn(&DesignSummary) -> bool| designs.iter().any(|design| holds(design));
     let mut columns = vec![Column::Slow];
@@ -187,7 +180,6 @@ fn leading(manifest: &Manifest, summary: &Summary, places: &[usize]) -> Vec<Stri
 }
 
 /// Pods that took long without a known mechanism, with their longest phase: one sentence per phase.
-#[must_use]
 pub fn unexplained(manifest: &Manifest, summary: &Summary) -> Vec<String> {
     let of_phase = |design: &DesignSummary, phase: &str| estimate(design.measure(&format!("{UNEXPLAINED}_{phase}")));
     let longest = |design: &DesignSummary| {

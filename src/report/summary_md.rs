@@ -15,8 +15,6 @@ use super::{compare, expectations, parameters, reuse, sample_size, slow_pods};
 use crate::lab::printable::legible;
 use crate::lab::{DesignSummary, Manifest, RandomNumbers, Summary};
 
-/// The page.
-#[must_use]
 pub fn render(manifest: &Manifest, summary: &Summary) -> String {
     let mut page = format!("# {}\n\n{}\n\n", prose(&manifest.title), prose(&manifest.question));
     if !manifest.complete {
@@ -57,10 +55,10 @@ pub fn render(manifest: &Manifest, summary: &Summary) -> String {
 fn result(manifest: &Manifest, summary: &Summary) -> String {
     let keys = present(summary);
     let mut rows = vec![vec!["design".to_owned(), "what it is".to_owned()]];
-    rows[0].extend(keys.iter().map(|key| key.head.replace('\n', " ")));
+    rows[0].extend(keys.iter().map(|key| key.head().replace('\n', " ")));
     for (design, planned) in summary.designs.iter().zip(&manifest.designs) {
         let mut row = vec![format!("`{}`", design.name), prose(&planned.title)];
-        row.extend(keys.iter().map(|key| Short::of_design(design, key.measure).joined(" ")));
+        row.extend(keys.iter().map(|key| Short::of_design(design, &key.name).joined(" ")));
         rows.push(row);
     }
     format!(

@@ -6,6 +6,7 @@
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table, presets};
 
 use super::short::{Short, count};
+use super::text::wrapped;
 use super::{expectations, slow_pods};
 use crate::lab::compare::ACCESS;
 use crate::lab::measures::{Known, columns};
@@ -14,7 +15,6 @@ use crate::lab::{Manifest, Measure, Summary};
 /// Widest line where there is no window.
 pub const WIDTH: usize = 120;
 
-/// How tables look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Look {
     /// Widest line, in characters.
@@ -35,28 +35,14 @@ impl Default for Look {
 /// Where the last key measure, who was kept out, stands if that occurs: beside who got in, so that it gives way to no other.
 const BESIDE: usize = 2;
 
-/// A column of the table.
-pub struct KeyMeasure {
-    /// The measure.
-    pub measure: &'static str,
-    /// Its head, in lines.
-    pub head: &'static str,
-}
-
 /// What an architect wants to see first and has a number in some design; the later ones give way if there is no room.
-#[must_use]
-pub fn present(summary: &Summary) -> Vec<KeyMeasure> {
-    let of = |known: &'static Known| {
-        let (_, head) = known.words.head?;
-        let measure = known.name.as_str();
-        Some(KeyMeasure { measure, head })
-    };
-    let mut keys: Vec<KeyMeasure> = columns().into_iter().filter_map(of).collect();
-    let any = |key: &KeyMeasure, holds: fn(&Measure) -> bool| {
-        let mut measures = summary.designs.iter().filter_map(|design| design.measure(key.measure));
+pub fn present(summary: &Summary) -> Vec<&'static Known> {
+    let mut keys = columns();
+    let any = |key: &Known, holds: fn(&Measure) -> bool| {
+        let mut measures = summary.designs.iter().filter_map(|design| design.measure(&key.name));
         measures.any(holds)
     };
-    let occurs = |key: &mut KeyMeasure| any(key, |measure| measure.estimate.is_some_and(|estimate| estimate > 0.0));
+    let occurs = |key: &mut &Known| any(key, |measure| measure.estimate.is_some_and(|estimate| estimate > 0.0));
     if let Some(kept_out) = keys.pop_if(occurs) {
         keys.insert(BESIDE, kept_out);
     }
@@ -64,15 +50,8 @@ pub fn present(summary: &Summary) -> Vec<KeyMeasure> {
     keys
 }
 
-/// The result where there is no window: what was run, the table, how to read it, warnings.
-#[must_use]
-pub fn render(manifest: &Manifest, summary: &Summary) -> String {
-    render_for(manifest, summary, Look::default())
-}
-
-/// The result for a window.
-#[must_use]
-pub fn render_for(manifest: &Manifest, summary: &Summary, look: Look) -> String {
+/// The result: what was run, the table, how to read it, warnings.
+pub fn render(manifest: &Manifest, summary: &Summary, look: Look) -> String {
     let Manifest {
         experiment,
         version,
@@ -92,34 +71,27 @@ pub fn render_for(manifest: &Manifest, summary: &Summary, look: Look) -> String 
     );
     text.push_str(&table(summary, look));
     text.push_str("\n\n");
-    text.push_str(&wrapped_to(
+    let mut add = |rest: &str, line: &str| text.push_str(&wrapped("", rest, line, look.width));
+    add(
+        "",
         "Estimate [95 % interval]. Runs and pods: shares of them. Ready: from the wish for a pod to Ready, measured pods.",
-        look.width,
+    );
+    let threshold = manifest.delayed_threshold_s;
+    add(
         "",
-    ));
-    text.push_str(&wrapped_to(
-        &format!(
-            "Delayed: connections to the control plane, limits and refusals cost at least {} s.",
-            manifest.delayed_threshold_s
-        ),
-        look.width,
-        "",
-    ));
-    for line in slow_pods::unexplained(manifest, summary) {
-        text.push_str(&wrapped_to(&line.replace('`', ""), look.width, "  "));
-    }
-    for line in expectations::lines(summary) {
-        text.push_str(&wrapped_to(&line, look.width, "  "));
-    }
-    for warning in &manifest.warnings {
-        text.push_str(&wrapped_to(&format!("warning: {warning}"), look.width, "  "));
-    }
+        &format!("Delayed: connections to the control plane, limits and refusals cost at least {threshold} s."),
+    );
+    let slow = slow_pods::unexplained(manifest, summary).into_iter();
+    let lines = slow
+        .map(|line| line.replace('`', ""))
+        .chain(expectations::lines(summary));
+    let warnings = manifest.warnings.iter().map(|warning| format!("warning: {warning}"));
+    lines.chain(warnings).for_each(|line| add("  ", &line));
     text
 }
 
 /// The table alone. Intervals stand beside their estimates if there is room, else below them. In a window that is narrower
 /// than [`WIDTH`] the last columns go into a further table below; what does not fit into [`WIDTH`] either is left out.
-#[must_use]
 pub fn table(summary: &Summary, look: Look) -> String {
     let mut keys = present(summary);
     while keys.len() > 1 && fitting(summary, &keys, look.width.max(WIDTH)).is_none() {
@@ -143,7 +115,7 @@ pub fn table(summary: &Summary, look: Look) -> String {
 }
 
 /// What has to stand between estimates and intervals for the columns to fit into a width; nothing if nothing does.
-fn fitting(summary: &Summary, keys: &[KeyMeasure], width: usize) -> Option<&'static str> {
+fn fitting(summary: &Summary, keys: &[&Known], width: usize) -> Option<&'static str> {
     let look = Look { width, colour: false };
     [" ", "\n"].into_iter().find(|separator| {
         let drawn = draw(summary, keys, Some(*separator), look);
@@ -152,7 +124,7 @@ fn fitting(summary: &Summary, keys: &[KeyMeasure], width: usize) -> Option<&'sta
 }
 
 /// Draws the columns; without a separator they do not fit, and cells are broken until they do.
-fn draw(summary: &Summary, keys: &[KeyMeasure], separator: Option<&str>, look: Look) -> String {
+fn draw(summary: &Summary, keys: &[&Known], separator: Option<&str>, look: Look) -> String {
     let mut table = Table::new();
     table.load_style(presets::UTF8_HORIZONTAL_ONLY);
     match separator {
@@ -168,16 +140,16 @@ fn draw(summary: &Summary, keys: &[KeyMeasure], separator: Option<&str>, look: L
     let any_failed = summary.designs.iter().any(|design| design.failed > 0);
     let mut head = vec!["design".to_owned()];
     head.extend(any_failed.then(|| "failed\n(runs)".to_owned()));
-    head.extend(keys.iter().map(|key| key.head.to_owned()));
+    head.extend(keys.iter().map(|key| key.head().to_owned()));
     let bold = |text: String| Cell::new(text).add_attribute(Attribute::Bold);
     table.set_header(head.into_iter().map(bold).collect::<Vec<Cell>>());
     for design in &summary.designs {
         let mut row = vec![bold(design.name.clone())];
         row.extend(any_failed.then(|| Cell::new(count(design.failed))));
         row.extend(keys.iter().map(|key| {
-            let cell = Cell::new(Short::of_design(design, key.measure).joined(separator.unwrap_or("\n")));
-            let lower = design.measure(key.measure).and_then(|measure| measure.lower);
-            let breach = key.measure == ACCESS && lower.is_some_and(|lower| lower > 0.0);
+            let cell = Cell::new(Short::of_design(design, &key.name).joined(separator.unwrap_or("\n")));
+            let lower = design.measure(&key.name).and_then(|measure| measure.lower);
+            let breach = key.name == ACCESS && lower.is_some_and(|lower| lower > 0.0);
             if breach { cell.fg(Color::Red) } else { cell }
         }));
         table.add_row(row);
@@ -187,30 +159,4 @@ fn draw(summary: &Summary, keys: &[KeyMeasure], separator: Option<&str>, look: L
     }
     let lines = table.lines().map(|line| format!("{}\n", line.trim_end()));
     lines.collect::<String>().trim_end().to_owned()
-}
-
-/// Text in lines of at most [`WIDTH`], the following ones indented.
-pub(super) fn wrapped(text: &str) -> String {
-    wrapped_to(text, WIDTH, "  ")
-}
-
-/// Text in lines of at most a width, the following ones behind an indentation.
-pub(super) fn wrapped_to(text: &str, limit: usize, indentation: &str) -> String {
-    let mut out = String::new();
-    let mut width = 0;
-    for word in text.split_whitespace() {
-        let length = word.chars().count();
-        if width > 0 && width + 1 + length > limit {
-            out.push('\n');
-            out.push_str(indentation);
-            width = indentation.chars().count();
-        } else if width > 0 {
-            out.push(' ');
-            width += 1;
-        }
-        out.push_str(word);
-        width += length;
-    }
-    out.push('\n');
-    out
 }

@@ -25,7 +25,7 @@ fn finished() -> Finished {
 #[test]
 fn the_table_is_readable() {
     let finished = finished();
-    let text = table::render(&finished.manifest, &finished.summary);
+    let text = table::render(&finished.manifest, &finished.summary, table::Look::default());
     assert!(text.lines().all(|line| line.chars().count() <= table::WIDTH), "{text}");
     insta::assert_snapshot!(text);
 }
@@ -41,7 +41,7 @@ fn tables_are_as_wide_as_the_window() {
             "{width}:\n{text}"
         );
         for key in table::present(&finished.summary).iter().take(3) {
-            let head = key.head.split_whitespace().next().unwrap_or_default();
+            let head = key.head().split_whitespace().next().unwrap_or_default();
             assert!(text.contains(head), "{head} is lost at {width}:\n{text}");
         }
     }
@@ -68,7 +68,7 @@ fn an_empty_result_is_shown_without_invented_numbers() {
     for design in &mut finished.summary.designs {
         design.measures.clear();
     }
-    let text = table::render(&finished.manifest, &finished.summary);
+    let text = table::render(&finished.manifest, &finished.summary, table::Look::default());
     assert!(text.contains("cilium-only") && !text.contains("[0"), "{text}");
     assert!(!summary_md::render(&finished.manifest, &finished.summary).contains("What explains"));
 }
@@ -116,7 +116,7 @@ fn small(designs: &[&str], changes: &[&str]) -> Finished {
 fn slow_pods_without_a_mechanism_are_told_with_their_phase() {
     let told = |designs: &[&str], changes: &[&str]| {
         let finished = small(designs, changes);
-        let terminal = table::render(&finished.manifest, &finished.summary);
+        let terminal = table::render(&finished.manifest, &finished.summary, table::Look::default());
         let finding = slow_pods::finding(&finished.manifest, &finished.summary).unwrap();
         let share = |name: &str| {
             let measure = finished.summary.designs[0].measure(name);

@@ -2,25 +2,11 @@
 
 use super::short::count;
 
-/// Each text once, in the order in which they first appear.
-pub fn unique<'a>(all: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
-    let mut seen = Vec::new();
-    for text in all {
-        if !seen.contains(&text) {
-            seen.push(text);
-        }
-    }
-    seen
-}
-
 /// A text in one line, with single blanks.
-#[must_use]
 pub fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// With a capital letter.
-#[must_use]
 pub fn capital(text: &str) -> String {
     let mut letters = text.chars();
     letters
@@ -29,13 +15,33 @@ pub fn capital(text: &str) -> String {
 }
 
 /// A number of something: `1 pod`, `2 pods`, `1,000 pods`.
-#[must_use]
 pub fn many(number: usize, word: &str) -> String {
     format!("{} {word}{}", count(number as u64), if number == 1 { "" } else { "s" })
 }
 
+/// Text in lines of at most a width; the first begins with `first`, the others with `rest`.
+pub fn wrapped(first: &str, rest: &str, text: &str, width: usize) -> String {
+    let (mut out, mut line, mut empty) = (String::new(), first.to_owned(), true);
+    for word in text.split_whitespace() {
+        let length = line.chars().count() + usize::from(!empty) + word.chars().count();
+        if !empty && length > width {
+            out.push_str(line.trim_end());
+            out.push('\n');
+            rest.clone_into(&mut line);
+            empty = true;
+        }
+        if !empty {
+            line.push(' ');
+        }
+        line.push_str(word);
+        empty = false;
+    }
+    out.push_str(line.trim_end());
+    out.push('\n');
+    out
+}
+
 /// `a`, `a and b`, `a, b and c`.
-#[must_use]
 pub fn list<S: AsRef<str>>(parts: &[S]) -> String {
     match parts {
         [] => String::new(),
@@ -48,7 +54,6 @@ pub fn list<S: AsRef<str>>(parts: &[S]) -> String {
 }
 
 /// `4 to 9`, or `4` if both ends are written alike.
-#[must_use]
 pub fn range(least: String, most: String) -> String {
     match least == most {
         true => least,
@@ -63,7 +68,6 @@ mod tests {
     #[test]
     fn lists_are_written_for_people() {
         assert_eq!(list(&["a", "b", "c"]), "a, b and c");
-        assert_eq!(unique(["b", "a", "b"]), ["b", "a"]);
         assert_eq!(
             [1, 2, 1000].map(|number| many(number, "run")),
             ["1 run", "2 runs", "1,000 runs"]

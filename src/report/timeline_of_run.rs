@@ -20,8 +20,6 @@ const AFTER_S: f64 = 15.0;
 /// How many slow pods get a lane where no address was reused.
 const PODS_MAX: usize = 6;
 
-/// The figure of a run.
-#[must_use]
 pub fn figure(told: &Told) -> TimelineFigure {
     let outcome = told.outcome;
     let reused = outcome

@@ -5,8 +5,8 @@
 use std::fmt::Write;
 
 use super::short::count;
-use super::text::unique;
 use crate::kernel::SimTime;
+use crate::lab::lists::unique;
 use crate::lab::verify::{
     Against, Difference, DrawSeen, EventDifference, EventSeen, Report, RunDifference, Ties, What,
 };

@@ -15,7 +15,7 @@ use crate::cluster::records::Outcome;
 use crate::kernel::TraceLine;
 use crate::lab::designs::Simulator;
 use crate::lab::files::write_through;
-use crate::lab::plan::quoted;
+use crate::lab::plan::{command, quoted};
 use crate::lab::what_if::{Change, Replays};
 use crate::report::explain::chain::Focus;
 use crate::report::explain::{self, Cause, Told, json, mermaid};
@@ -223,7 +223,7 @@ pub fn run(request: &ExplainRequest) -> Result<u8, CliError> {
     let simulator = Simulator::new(scenario.seed, &scenario.seed_group, [design]);
     let outcome = simulator.run(0, run.replication, true);
     let begin = begin(run.load.experiment.as_deref());
-    let command = explain::command(&begin, &design.name, run.replication, &run.load.changes);
+    let command = command(&begin, &design.name, run.replication, &run.load.changes);
     let told = Told {
         experiment: &scenario.name,
         design: &design.name,
@@ -254,7 +254,7 @@ pub fn run(request: &ExplainRequest) -> Result<u8, CliError> {
     }
     let again = |change: &Change| {
         let changes = [run.load.changes.as_slice(), &change.set].concat();
-        explain::command(&begin, &change.design, run.replication, &changes)
+        crate::lab::plan::command(&begin, &change.design, run.replication, &changes)
     };
     let chosen = run.chosen.as_deref();
     print(&match request.format {

@@ -100,6 +100,12 @@ impl Known {
         let name = || self.name.replace('_', " ");
         self.words.label.map_or_else(name, str::to_owned)
     }
+
+    /// The head of its column in the table of designs, in lines.
+    #[must_use]
+    pub fn head(&self) -> &'static str {
+        self.words.head.map_or("", |(_, head)| head)
+    }
 }
 
 /// All measures that an experiment can have.

@@ -306,15 +306,16 @@ fn take_numbers(
     threshold: SimDuration,
 ) {
     numbers.run(&outcome.run, horizon);
-    let pods = outcome.pods.iter();
-    pods.for_each(|pod| numbers.pod(replication, pod, threshold));
-    if let Some(run) = numbers.sound_run(replication) {
-        outcome.accesses.iter().for_each(|access| run.access(access));
-        outcome
-            .exposures
-            .iter()
-            .for_each(|window| run.exposure(window, horizon));
-    }
+    outcome
+        .pods
+        .iter()
+        .for_each(|pod| numbers.pod(replication, pod, threshold));
+    outcome
+        .accesses
+        .iter()
+        .for_each(|access| numbers.access(replication, access));
+    let windows = outcome.exposures.iter();
+    windows.for_each(|window| numbers.exposure(replication, window, horizon));
 }
 
 fn row_digests(design: &str, replication: u64, outcome: &Outcome) -> RowDigests {

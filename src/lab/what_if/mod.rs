@@ -26,20 +26,17 @@ pub const REPLAYS_MAX: u32 = 64;
 /// Most events in all replays of one run together.
 pub const EVENTS_MAX: u64 = 30_000_000;
 
-/// What happened and is to be prevented.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Happened {
     /// An access that no policy meant, or one that a policy meant and a layer refused.
     Access(AccessRecord),
     /// Exposure of this class, though nobody tried.
     Exposure(ExposureRecord),
-    /// A pod's slow start.
     SlowStart(Box<PodRecord>),
 }
 
 impl Happened {
     /// When it was over: a repair after that prevents nothing.
-    #[must_use]
     pub fn time(&self) -> SimTime {
         match self {
             Self::Access(access) => access.time + access.latency,
@@ -80,7 +77,6 @@ fn as_bad(class: AccessClass, than: AccessClass) -> bool {
 }
 
 /// Whether a pod counts as slow: not ready, delayed, or beyond the threshold.
-#[must_use]
 pub fn is_slow(pod: &PodRecord, threshold: SimDuration) -> bool {
     pod.exit_cause == ExitCause::Censored || pod.delayed_by.is_some() || pod.exit.since(pod.wished) >= threshold
 }
@@ -98,24 +94,19 @@ pub struct Change {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Effect {
-    /// It is absent from the replay.
     Prevented,
-    /// It happens there too.
     Happens,
     /// The replay cannot tell: the pod in question was never wished for, or deleted before it was ready.
     Unknown,
 }
 
-/// What a replay showed.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Seen {
-    /// Whether what happened is absent from it.
     pub effect: Effect,
     /// The access after the cut that it came to: the last one that was sent at all, else the last one.
     pub access: Option<AccessRecord>,
     /// The pod in question, if it is about a slow start and the pod exists there.
     pub pod: Option<PodRecord>,
-    /// Measured pods that were slow, and all of them.
     pub slow_pods: (u32, u32),
     /// Exposure of any class that is no refusal of meant access, summed over its windows.
     pub exposure: SimDuration,
@@ -124,9 +115,7 @@ pub struct Seen {
 /// A switch and what it changed in this run.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Answer {
-    /// The switch.
     pub switch: Switch,
-    /// What the replay showed.
     pub seen: Seen,
 }
 
@@ -160,7 +149,6 @@ pub struct Replays<'a> {
 
 impl<'a> Replays<'a> {
     /// Replays of run `replication` of a design of a scenario.
-    #[must_use]
     pub fn new(scenario: &'a Scenario, design: &'a Design, replication: u64, reload: Reload<'a>) -> Self {
         Self {
             scenario,

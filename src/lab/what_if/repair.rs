@@ -16,11 +16,8 @@ const STEP: SimDuration = SimDuration::from_millis(100);
 /// What an earlier repair of a cut would have changed in this run.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Repair {
-    /// The fault.
     pub fault: String,
-    /// When it began.
     pub began: SimTime,
-    /// What was found.
     pub bound: RepairBound,
 }
 
@@ -34,16 +31,11 @@ pub enum RepairBound {
         repaired: SimTime,
         /// The next one that was tried, a step later.
         too_late: SimTime,
-        /// What repeats the former.
         change: Change,
-        /// What that replay showed.
         seen: Box<Seen>,
     },
     /// Even the earliest repair, a step after the cut, does not.
-    Never {
-        /// What repeats it.
-        change: Change,
-    },
+    Never { change: Change },
 }
 
 /// The bounds for every fault that touched anybody before the event.

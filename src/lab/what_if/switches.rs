@@ -13,14 +13,11 @@ use crate::scenario::{Design, Scenario};
 /// Most other designs of the experiment that are tried.
 const DESIGNS_MAX: usize = 8;
 
-/// A change with a meaning.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Switch {
-    /// Its short name.
     pub name: String,
     /// What it means, after "if".
     pub words: String,
-    /// What to type.
     pub change: Change,
 }
 
@@ -91,7 +88,6 @@ fn identity(world: &WorldSpec, add: Add) {
     }
 }
 
-/// How the links are cut.
 fn cut(fault: &FaultSpec, original: &Outcome, add: Add) {
     if fault.parties.is_empty() || original.run.parties_cut == 0 {
         return;

@@ -114,7 +114,6 @@ pub(in crate::report) fn command_words(command: &CommandKind) -> String {
     }
 }
 
-/// What was cut, and what that means.
 pub(super) fn cuts(page: &mut Page, dossier: &Dossier, outcome: &Outcome) {
     if dossier.faults.is_empty() {
         page.paragraph("Nothing: no fault began.");

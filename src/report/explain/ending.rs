@@ -7,7 +7,6 @@ use crate::cluster::story::dossier::{Dossier, ServiceStory, Viewer};
 use crate::kernel::SimTime;
 use crate::lab::cell::Word;
 
-/// The section.
 pub(super) fn section(page: &mut Page, dossier: &Dossier, outcome: &Outcome) {
     let Some(cut) = outcome.run.cut else {
         page.paragraph("Nothing began.");

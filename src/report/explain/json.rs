@@ -54,7 +54,6 @@ struct EventLine<'a> {
 }
 
 /// The story as indented JSON. `again` gives the command that repeats a replay, `chosen` says why this run.
-#[must_use]
 pub fn render(
     told: &Told,
     causes: &[Cause],

@@ -23,7 +23,6 @@ struct Line {
 /// Characters in a line of a message or a note.
 const LINE: usize = 44;
 
-/// A diagram in the making.
 #[derive(Default)]
 struct Diagram {
     /// Names of participants in the order of their first use, by which they are numbered.
@@ -33,7 +32,6 @@ struct Diagram {
 }
 
 /// The first cause of a run as a diagram; without a cause, what was cut.
-#[must_use]
 pub fn render(told: &Told, causes: &[Cause]) -> String {
     let mut diagram = Diagram::default();
     if let Some(dossier) = told.outcome.dossier.as_deref() {

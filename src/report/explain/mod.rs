@@ -25,7 +25,6 @@ mod tests;
 use crate::cluster::records::Outcome;
 use crate::cluster::spec::{Encryption, Routing};
 use crate::cluster::story::dossier::{Dossier, PodStory, RequestStory, Setting};
-use crate::lab::plan::quoted;
 use crate::lab::what_if::{Change, Happened, RepairBound, WhatIf};
 use crate::report::text::many;
 use chain::{Chain, Focus, Subject, chains};
@@ -33,18 +32,13 @@ pub(in crate::report) use course::command_words;
 use page::Page;
 use serde::Serialize;
 
-/// A run to be told.
 #[derive(Clone, Copy, Debug)]
 pub struct Told<'a> {
-    /// The experiment.
     pub experiment: &'a str,
-    /// The design.
     pub design: &'a str,
     /// One line about the design.
     pub title: &'a str,
-    /// Number of the run.
     pub replication: u64,
-    /// Master seed.
     pub seed: u64,
     /// The command that tells the run again.
     pub command: &'a str,
@@ -76,7 +70,6 @@ impl Cause {
 }
 
 /// The causes of a run without asking what would have prevented them.
-#[must_use]
 pub fn causes(outcome: &Outcome, focus: &Focus) -> Vec<Cause> {
     let chains = outcome
         .dossier
@@ -87,7 +80,6 @@ pub fn causes(outcome: &Outcome, focus: &Focus) -> Vec<Cause> {
 }
 
 /// What a chain explains, as a question for `lab::what_if`.
-#[must_use]
 pub fn happened(subject: &Subject) -> Happened {
     match subject {
         Subject::Access { access } => Happened::Access(access.clone()),
@@ -96,27 +88,7 @@ pub fn happened(subject: &Subject) -> Happened {
     }
 }
 
-/// The command that tells a run again; `begin` is the program, the command and the experiment.
-#[must_use]
-pub fn command(begin: &str, design: &str, replication: u64, changes: &[String]) -> String {
-    let mut text = format!("{begin} --design {} --replication {replication}", quoted(design));
-    for change in changes {
-        match change.strip_prefix("seed=") {
-            Some(seed) => text.push_str(&format!(" --seed {}", quoted(seed))),
-            None => text.push_str(&format!(" --set {}", quoted(change))),
-        }
-    }
-    text
-}
-
-/// The story of a run, with its causes but without what would have prevented them.
-#[must_use]
-pub fn render(told: &Told) -> String {
-    render_with(told, &causes(told.outcome, &Focus::All), None)
-}
-
 /// The story of a run with these causes; `chosen` says why this run is told.
-#[must_use]
 pub fn render_with(told: &Told, causes: &[Cause], chosen: Option<&str>) -> String {
     let mut page = Page::default();
     page.title(&format!(
@@ -161,12 +133,10 @@ pub fn render_with(told: &Told, causes: &[Cause], chosen: Option<&str>) -> Strin
 }
 
 /// What a pod lost, by cause, in few words.
-#[must_use]
 pub fn losses_of(pod: &PodStory) -> String {
     slow::losses(&pod.record.delays)
 }
 
-/// The requests after the cut.
 fn after_cut(dossier: &Dossier) -> impl DoubleEndedIterator<Item = &RequestStory> {
     dossier.requests.iter().filter(|request| request.record.after_cut)
 }

@@ -1,6 +1,7 @@
 //! Lines of the story: wrapped paragraphs, points, times and spans as people read them. It knows nothing of runs.
 
 use crate::kernel::{SimDuration, SimTime};
+use crate::report::text::wrapped;
 
 /// Columns of the page.
 pub const WIDTH: usize = 100;
@@ -12,7 +13,6 @@ pub struct Page {
 }
 
 impl Page {
-    /// The title of the page.
     pub fn title(&mut self, text: &str) {
         self.text.push_str(text);
         self.text.push('\n');
@@ -20,7 +20,6 @@ impl Page {
         self.text.push('\n');
     }
 
-    /// The title of a section.
     pub fn section(&mut self, text: &str) {
         self.blank();
         self.text.push_str(text);
@@ -36,7 +35,6 @@ impl Page {
         }
     }
 
-    /// A paragraph.
     pub fn paragraph(&mut self, text: &str) {
         self.wrapped("", "", text);
     }
@@ -46,46 +44,26 @@ impl Page {
         self.wrapped(label, &" ".repeat(label.chars().count()), text);
     }
 
-    /// A line that is not wrapped.
     pub fn line(&mut self, text: &str) {
         self.text.push_str(text.trim_end());
         self.text.push('\n');
     }
 
     fn wrapped(&mut self, first: &str, rest: &str, text: &str) {
-        let mut line = first.to_owned();
-        let mut empty = true;
-        for word in text.split_whitespace() {
-            let length = line.chars().count() + usize::from(!empty) + word.chars().count();
-            if !empty && length > WIDTH {
-                self.line(&line);
-                line = rest.to_owned();
-                empty = true;
-            }
-            if !empty {
-                line.push(' ');
-            }
-            line.push_str(word);
-            empty = false;
-        }
-        self.line(&line);
+        self.text.push_str(&wrapped(first, rest, text, WIDTH));
     }
 
-    /// The text.
-    #[must_use]
     pub fn finish(self) -> String {
         self.text
     }
 }
 
 /// A time in the run, `81.204 s`.
-#[must_use]
 pub fn at(time: SimTime) -> String {
     format!("{:.3} s", time.as_secs_f64())
 }
 
 /// A span: `31 ms`, `5.31 s`, `4 min 02 s`.
-#[must_use]
 pub fn span(span: SimDuration) -> String {
     let seconds = span.as_secs_f64();
     if seconds < 0.9995 {

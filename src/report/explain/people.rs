@@ -26,7 +26,6 @@ pub(super) fn entry_words(entry: &Entry) -> String {
     )
 }
 
-/// What the run came to.
 pub(super) fn headline(dossier: &Dossier, outcome: &Outcome) -> String {
     let mut text = "In short: ".to_owned();
     match outcome.run.cut {

@@ -12,7 +12,6 @@ use crate::cluster::story::dossier::{
 use crate::lab::cell::Word;
 use crate::report::text::{capital, list, many};
 
-/// The section.
 pub(super) fn section(page: &mut Page, dossier: &Dossier, outcome: &Outcome) {
     baseline(page, dossier);
     let Some(request) = decisive(dossier) else {
@@ -362,7 +361,6 @@ fn network_words(passage: &PassageStory) -> String {
     }
 }
 
-/// Names joined for a sentence.
 pub(super) fn joined(names: &[String]) -> String {
     if names.is_empty() {
         "no endpoint".to_owned()

@@ -8,7 +8,6 @@ use crate::report::text::many;
 /// How many entries of a history are told; earlier ones are left out.
 const TOLD_MAX: usize = 8;
 
-/// The section.
 pub(super) fn section(page: &mut Page, dossier: &Dossier) {
     if dossier.remembered == 0 {
         page.paragraph("The script remembered no addresses, so it followed none.");

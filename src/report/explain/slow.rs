@@ -1,6 +1,5 @@
 //! Slow pods: one line each, then one paragraph per mechanism with a pod as its example, connection by connection.
 
-use crate::report::text::{list, many};
 use std::collections::BTreeMap;
 
 use super::page::{Page, at, span};
@@ -9,13 +8,13 @@ use crate::cluster::istio::sidecar::Answer;
 use crate::cluster::records::{DelayCause, ExitCause};
 use crate::cluster::story::dossier::{ConnectionStory, Dossier, LegName, LegStory, PodStory};
 use crate::kernel::SimDuration;
+use crate::report::text::{list, many};
 
 /// How many pods are listed; the JSON form has all of them.
 const LISTED_MAX: usize = 40;
 /// How many connections of an example are told.
 const CONNECTIONS_MAX: usize = 12;
 
-/// The section.
 pub(super) fn section(page: &mut Page, dossier: &Dossier) {
     let threshold = span(dossier.setting.delayed_threshold);
     let total = many(dossier.measured_pods as usize, "measured pod");
@@ -163,7 +162,6 @@ fn number_of(istiod: &str) -> &str {
     istiod.strip_prefix("istiod-").unwrap_or(istiod)
 }
 
-/// A pod connection by connection.
 fn in_full(page: &mut Page, pod: &PodStory) {
     let record = &pod.record;
     let mut place = String::new();

@@ -8,6 +8,7 @@ use crate::cluster::records::{DelayCause, PHASES_TOLD, PodRecord};
 use crate::cluster::story::dossier::{Asked, ConnectionStory, Correction, Dossier, PodStory, SynFate};
 use crate::cluster::story::{ReviewFailure, Wait};
 use crate::kernel::{SimDuration, SimTime};
+use crate::lab::lists::unique;
 use crate::report::text::{list, many};
 
 /// One paragraph about a mechanism and the pods that it delayed, or about those that none explains, by their longest phase.
@@ -102,7 +103,6 @@ pub(super) fn phases(record: &PodRecord) -> String {
     list(&told)
 }
 
-/// SYNs of a connection, if one was lost.
 pub(super) fn syns_of(connection: &ConnectionStory) -> Vec<String> {
     let lost: Vec<_> = connection
         .syns
@@ -198,25 +198,18 @@ fn one_asked(asked: &Asked) -> String {
     }
 }
 
-/// The waits after a connection in words.
 pub(super) fn wait_words(connection: &ConnectionStory) -> String {
     let Some(last) = connection.waits.iter().map(|wait| wait.until).max() else {
         return String::new();
     };
     let first: SimTime = connection.waits[0].from;
-    let mut kinds: Vec<&str> = Vec::new();
-    for wait in &connection.waits {
-        let name = match wait.what {
-            Wait::Attempt => "between attempts",
-            Wait::Channel => "of the channel",
-            Wait::WarmUp => "of the warm-up loop",
-            Wait::EnvoySecret => "of Envoy's secret stream",
-            Wait::EnvoyStream => "of Envoy's stream",
-        };
-        if !kinds.contains(&name) {
-            kinds.push(name);
-        }
-    }
+    let kinds = unique(connection.waits.iter().map(|wait| match wait.what {
+        Wait::Attempt => "between attempts",
+        Wait::Channel => "of the channel",
+        Wait::WarmUp => "of the warm-up loop",
+        Wait::EnvoySecret => "of Envoy's secret stream",
+        Wait::EnvoyStream => "of Envoy's stream",
+    }));
     if connection.waits.len() == 1 {
         format!("back-off {} {}", kinds[0], span(last.since(first)))
     } else {

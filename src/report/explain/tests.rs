@@ -1,12 +1,17 @@
 //! Snapshots of stories, and that asking for one changes nothing.
 
-use super::{Told, page, render};
+use super::{Focus, Told, causes, page, render_with};
 use crate::cluster::records::{LayerDecision, Outcome};
 use crate::lab::designs::Simulator;
 use crate::report::figures::timeline;
 use crate::report::timeline_of_run;
 use crate::scenario::Scenario;
 use crate::scenario::overrides::Overrides;
+
+/// The story of a run, with its causes but without what would have prevented them.
+fn render(told: &Told) -> String {
+    render_with(told, &causes(told.outcome, &Focus::All), None)
+}
 
 fn run(experiment: &str, design: &str, replication: u64, story: bool) -> (Scenario, usize, Outcome) {
     let scenario = Scenario::built_in(experiment, &Overrides::parse::<&str>(&[]).unwrap()).unwrap();
@@ -18,7 +23,7 @@ fn run(experiment: &str, design: &str, replication: u64, story: bool) -> (Scenar
 
 fn with_told<T>(experiment: &str, design: &str, replication: u64, use_it: impl Fn(&Told) -> T) -> T {
     let (scenario, number, outcome) = run(experiment, design, replication, true);
-    let command = super::command(&format!("meshfault explain {experiment}"), design, replication, &[]);
+    let command = crate::lab::plan::command(&format!("meshfault explain {experiment}"), design, replication, &[]);
     use_it(&Told {
         experiment,
         design,

@@ -8,7 +8,6 @@ use crate::lab::cell::Word;
 use crate::lab::what_if::{Answer, Change, Effect, Repair, RepairBound, Seen, WhatIf};
 use crate::report::text::many;
 
-/// Both sections of every cause.
 pub(super) fn sections(page: &mut Page, causes: &[Cause], design: &str) {
     for cause in causes {
         let about = name(&cause.chain.subject);

@@ -13,10 +13,12 @@ use super::many;
 use super::shapes;
 use super::sheet::{Sheet, sheet_row};
 use super::style::{Anchor, Font, Style};
-use super::text::{grouped, percent, wrapped};
+use super::text::{percent, wrapped};
 use super::theme::Theme;
 use super::vega::{nominal, share, specification, until};
 use super::{Figure, Words, palette, without_data};
+use crate::lab::lists::unique;
+use crate::report::short::count;
 
 const NAME: &str = "access_classes";
 /// Room for the names of the designs.
@@ -33,7 +35,6 @@ const TINY: f64 = 10.5;
 /// In which share of runs each class of access happened, per design.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct AccessFigure {
-    /// What it says.
     pub words: Words,
     /// Confidence of the intervals, between 0 and 1.
     pub confidence: f64,
@@ -41,12 +42,9 @@ pub struct AccessFigure {
     pub rows: Vec<AccessRow>,
 }
 
-/// The shares of one design.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct AccessRow {
-    /// Name of the design.
     pub design: String,
-    /// Number of runs.
     pub n_runs: u64,
     /// One entry per class; a class that a design does not list is left empty in its row.
     pub shares: Vec<ClassShare>,
@@ -57,31 +55,16 @@ pub struct AccessRow {
 pub struct ClassShare {
     /// Name of the class as in the columns of a result (`network_bypassed`) or in words (`not demonstrated`).
     pub class: String,
-    /// Share of runs.
     #[serde(deserialize_with = "super::not_a_number_if_null")]
     pub estimate: f64,
-    /// Lower end of its interval.
     pub lower: f64,
-    /// Upper end of its interval.
     pub upper: f64,
-    /// How the interval was made.
     pub method: String,
 }
 
 impl AccessFigure {
-    /// The data as a table.
-    #[must_use]
     pub fn sheet(&self) -> Sheet {
-        let mut sheet = Sheet::new(&[
-            "design",
-            "class",
-            "share_of_runs",
-            "lower",
-            "upper",
-            "confidence",
-            "method",
-            "runs",
-        ]);
+        let mut sheet = Sheet::new("design class share_of_runs lower upper confidence method runs");
         for row in &self.rows {
             for share in &row.shares {
                 sheet.push(sheet_row![
@@ -99,8 +82,6 @@ impl AccessFigure {
         sheet
     }
 
-    /// The figure as a specification.
-    #[must_use]
     pub fn vega(&self) -> Value {
         let designs: Vec<&str> = self.rows.iter().map(|row| row.design.as_str()).collect();
         let classes = classes(self);
@@ -137,21 +118,13 @@ pub fn access_classes(figure: &AccessFigure, theme: Theme) -> Figure {
         y = draw_block(&mut canvas, &rows, block, columns, y);
     }
     let end = canvas.caption(&many::told(&words.caption, names.len(), drawn.len()), y);
-    Figure {
-        name: NAME.to_owned(),
-        svg: canvas.finish(end, &words.title),
-    }
+    canvas.figure(NAME, end, &words.title)
 }
 
 /// The classes in the order in which they first appear.
 fn classes(figure: &AccessFigure) -> Vec<&str> {
-    let mut result: Vec<&str> = Vec::new();
-    for share in figure.rows.iter().flat_map(|row| &row.shares) {
-        if !result.contains(&share.class.as_str()) {
-            result.push(&share.class);
-        }
-    }
-    result
+    let shares = figure.rows.iter().flat_map(|row| &row.shares);
+    unique(shares.map(|share| share.class.as_str()))
 }
 
 /// Heads, rows and axes of some classes; returns the lower edge.
@@ -246,7 +219,7 @@ fn row_head(canvas: &mut Canvas, row: &AccessRow, top: f64) {
     let runs = if row.n_runs == 1 {
         "1 run".to_owned()
     } else {
-        format!("{} runs", grouped(row.n_runs))
+        format!("{} runs", count(row.n_runs))
     };
     let below = top + 21.0 + height / 2.0 + 10.0;
     canvas.text(

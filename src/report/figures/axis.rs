@@ -17,7 +17,6 @@ pub struct Axis {
     pub from: f64,
     /// Last value, above `from`.
     pub to: f64,
-    /// Ticks with a label.
     pub labelled: Vec<f64>,
     /// Ticks without a label.
     pub unlabelled: Vec<f64>,
@@ -101,10 +100,8 @@ impl Ranged for Axis {
     }
 }
 
-/// A linear axis for seconds.
 #[derive(Clone, Copy, Debug)]
 pub struct LinearScale {
-    /// First value.
     pub from: f64,
     /// Last value, above `from`.
     pub to: f64,

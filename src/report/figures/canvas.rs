@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 
 use plotters::prelude::{Circle, IntoDrawingArea, PathElement, Polygon, Rectangle, SVGBackend, WHITE};
 
+use super::Figure;
 use super::palette;
 use super::style::{Area, Drawn, Font, Style, pixels, point};
 use super::text::{escaped, legible, truncated, wrapped};
@@ -32,11 +33,9 @@ pub const LARGE: f64 = 17.0;
 /// The library hangs texts from their point by this part of their size; figures place them by their baseline.
 const HANG: f64 = 0.76;
 
-/// The drawing so far.
 #[derive(Debug, Default)]
 pub struct Canvas {
     body: String,
-    /// The look of the figure.
     pub theme: Theme,
 }
 
@@ -66,7 +65,6 @@ impl Canvas {
         }
     }
 
-    /// A straight line.
     pub fn line(&mut self, from: [f64; 2], to: [f64; 2], style: Style) {
         self.path(&[from, to], false, style);
     }
@@ -97,7 +95,6 @@ impl Canvas {
         }
     }
 
-    /// A circle.
     pub fn circle(&mut self, centre: [f64; 2], radius: f64, style: Style) {
         for part in [style.inside(), style.outline()].into_iter().flatten() {
             self.plot(|area| area.draw(&Circle::new(point(centre), pixels(radius), part)));
@@ -183,6 +180,14 @@ impl Canvas {
         }
         let font = Font::regular(CAPTION, palette::GREY);
         self.paragraph(text, [MARGIN, top + CAPTION], WIDTH - 2.0 * MARGIN, 9, font) - CAPTION + MARGIN
+    }
+
+    /// The finished figure, `height` high.
+    pub fn figure(self, name: &str, height: f64, title: &str) -> Figure {
+        Figure {
+            name: name.to_owned(),
+            svg: self.finish(height, title),
+        }
     }
 
     /// The finished document, `height` high, on the ground of its theme and in the theme's colours.

@@ -22,13 +22,9 @@ const LOWERED: f64 = 1.0;
 /// Where a chart stands in its figure: the edges of its plotting area, and the room for labels outside it.
 #[derive(Clone, Copy, Debug)]
 pub struct Frame {
-    /// Left edge.
     pub left: f64,
-    /// Right edge.
     pub right: f64,
-    /// Upper edge.
     pub top: f64,
-    /// Lower edge.
     pub bottom: f64,
     /// Room for labels left of it; without any the vertical axis is not drawn.
     pub left_labels: f64,
@@ -36,7 +32,6 @@ pub struct Frame {
     pub bottom_labels: f64,
 }
 
-/// Labels of a chart.
 pub struct Labels<'a> {
     /// Labels of the horizontal axis.
     pub x: &'a dyn Fn(&f64) -> String,
@@ -46,7 +41,6 @@ pub struct Labels<'a> {
     pub x_name: &'a str,
 }
 
-/// A chart with two axes.
 pub type Chart<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<Axis, Axis>>;
 
 /// Draws grid, axes and labels of a chart, which is returned for its series.

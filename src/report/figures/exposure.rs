@@ -14,10 +14,11 @@ use super::panel::{Panel, Tick};
 use super::shapes::{fitted, line_sample, name};
 use super::sheet::{Sheet, sheet_row};
 use super::style::{Anchor, Font, Style};
-use super::text::{duration, grouped, percent};
+use super::text::{duration, percent};
 use super::theme::{Marker, SeriesLook, Theme};
 use super::vega::{logarithmic, nominal, share, specification, until};
 use super::{Figure, Interval, Words, palette, without_data};
+use crate::report::short::count;
 
 const NAME: &str = "exposure_distribution";
 /// Room for the labels of the share axis.
@@ -34,7 +35,6 @@ const TWO_COLUMNS_MAX: usize = 8;
 /// Exposure seconds per run, per design.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ExposureFigure {
-    /// What it says.
     pub words: Words,
     /// Confidence of bands and intervals, between 0 and 1.
     pub confidence: f64,
@@ -44,16 +44,13 @@ pub struct ExposureFigure {
     pub without: Vec<(String, u64, f64)>,
 }
 
-/// Exposure of one kind by one way.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ExposureSeries {
-    /// Name of the design.
     pub design: String,
     /// What an attempt would have been: `unauthorized`, `network_bypassed`, `mesh_bypassed`.
     pub class: String,
     /// How the client finds the server: `service` or `pod_ip`.
     pub via: String,
-    /// Number of runs.
     pub n_runs: u64,
     /// Share of runs without any.
     pub none: Interval,
@@ -70,18 +67,8 @@ pub struct ExposureSeries {
 
 impl ExposureFigure {
     /// The data as a table; the row at 0 s holds the share of runs with any.
-    #[must_use]
     pub fn sheet(&self) -> Sheet {
-        let mut sheet = Sheet::new(&[
-            "design",
-            "class",
-            "via",
-            "exposure_s",
-            "share_of_runs_above",
-            "lower",
-            "upper",
-            "runs",
-        ]);
+        let mut sheet = Sheet::new("design class via exposure_s share_of_runs_above lower upper runs");
         for series in &self.series {
             let any = 1.0 - series.none.estimate;
             let bounds = [series.none.upper, series.none.lower].map(|bound| bound.map(|none| 1.0 - none));
@@ -109,8 +96,6 @@ impl ExposureFigure {
         sheet
     }
 
-    /// The figure as a specification.
-    #[must_use]
     pub fn vega(&self) -> Value {
         let designs = self.designs();
         let title = "share of runs with more exposure";
@@ -255,10 +240,7 @@ pub fn exposure_distribution(figure: &ExposureFigure, theme: Theme) -> Figure {
     canvas.text("exposure of a run (logarithmic)", middle, font);
     let y = table(&mut canvas, figure, bottom + 66.0);
     let end = canvas.caption(&words.caption, y);
-    Figure {
-        name: NAME.to_owned(),
-        svg: canvas.finish(end, &words.title),
-    }
+    canvas.figure(NAME, end, &words.title)
 }
 
 /// The same with the designs that are drawn, those with any exposure before those without, and a caption that says how many
@@ -399,7 +381,7 @@ fn table(canvas: &mut Canvas, figure: &ExposureFigure, top: f64) -> f64 {
                 _ => String::new(),
             };
             let cells = [
-                grouped(series.n_runs),
+                count(series.n_runs),
                 format!("{none}{interval}"),
                 duration(series.mean_s.estimate),
                 duration(series.median_of_any_s),
@@ -420,7 +402,7 @@ fn table(canvas: &mut Canvas, figure: &ExposureFigure, top: f64) -> f64 {
             COLUMNS[0] - MARGIN - 50.0,
             Font::bold(SMALL, palette::INK),
         );
-        canvas.text(&grouped(*runs), [COLUMNS[0], y + 15.0], right(palette::INK));
+        canvas.text(&count(*runs), [COLUMNS[0], y + 15.0], right(palette::INK));
         let text = format!("no exposure in any run (at most {} of runs)", percent(*upper));
         canvas.text(&text, [WIDTH - MARGIN, y + 15.0], right(palette::GREY));
         y += 22.0;

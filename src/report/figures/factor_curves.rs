@@ -26,7 +26,6 @@ const LINES_MAX: usize = 12;
 /// A numeric axis whose last level is more than so many times the first is logarithmic.
 const LOGARITHMIC_FROM: f64 = 20.0;
 
-/// Where the levels stand on their axis.
 struct LevelAxis {
     axis: Axis,
     at: Vec<f64>,
@@ -90,13 +89,9 @@ pub fn factor_curves(figure: &FactorCurvesFigure, theme: Theme) -> Figure {
         ));
     }
     let end = canvas.caption(&caption, y);
-    Figure {
-        name: NAME.to_owned(),
-        svg: canvas.finish(end, &words.title),
-    }
+    canvas.figure(NAME, end, &words.title)
 }
 
-/// A value in the unit of its measure, as a label.
 pub(super) fn value_label(value: f64, unit: &str) -> String {
     match unit {
         "1" => percent(value).replace(".0 %", " %").replace(".00 %", " %"),
@@ -106,7 +101,6 @@ pub(super) fn value_label(value: f64, unit: &str) -> String {
     }
 }
 
-/// The vertical axis of a panel with its ticks.
 fn value_axis(panel: &FactorPanel) -> (Axis, Vec<Tick>) {
     let points = || panel.lines.iter().flat_map(|line| &line.points);
     let values = || {

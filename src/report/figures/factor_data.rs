@@ -9,24 +9,20 @@ use super::Words;
 use super::factor_curves::NAME;
 use super::sheet::{Sheet, sheet_row};
 use super::vega::{UNBROKEN, lines, nominal, number, specification, until};
+use crate::lab::lists::unique;
 
 /// Estimates over the levels of one factor.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct FactorCurvesFigure {
-    /// What it says.
     pub words: Words,
-    /// Name of the factor.
     pub factor: String,
     /// Its levels in order, as they are written in the experiment.
     pub levels: Vec<Level>,
-    /// One panel per measure.
     pub panels: Vec<FactorPanel>,
 }
 
-/// A level of a factor.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Level {
-    /// As it is written.
     pub text: String,
     /// Its size in the basic unit of its kind (seconds, shares, …), if it is a number.
     pub size: Option<f64>,
@@ -35,9 +31,7 @@ pub struct Level {
 /// One measure over the levels.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct FactorPanel {
-    /// Name of the measure in files.
     pub measure: String,
-    /// What it is, in words.
     pub label: String,
     /// Unit; `1` for shares.
     pub unit: String,
@@ -45,7 +39,6 @@ pub struct FactorPanel {
     pub lines: Vec<FactorLine>,
 }
 
-/// One line.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct FactorLine {
     /// Name of the design, with the levels of other factors.
@@ -54,37 +47,20 @@ pub struct FactorLine {
     pub points: Vec<FactorPoint>,
 }
 
-/// An estimate at a level.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct FactorPoint {
-    /// Index of the level.
     pub level: usize,
     /// Point estimate; absent if the data give none.
     pub estimate: Option<f64>,
-    /// Lower bound.
     pub lower: Option<f64>,
-    /// Upper bound.
     pub upper: Option<f64>,
-    /// Runs behind it.
     pub n: u64,
 }
 
 impl FactorCurvesFigure {
     /// The data as a table, in the units of the measures.
-    #[must_use]
     pub fn sheet(&self) -> Sheet {
-        let mut sheet = Sheet::new(&[
-            "factor",
-            "level",
-            "level_order",
-            "design",
-            "measure",
-            "unit",
-            "estimate",
-            "lower",
-            "upper",
-            "runs",
-        ]);
+        let mut sheet = Sheet::new("factor level level_order design measure unit estimate lower upper runs");
         for panel in &self.panels {
             for line in &panel.lines {
                 for point in &line.points {
@@ -107,8 +83,6 @@ impl FactorCurvesFigure {
         sheet
     }
 
-    /// The figure as a specification.
-    #[must_use]
     pub fn vega(&self) -> Value {
         let levels: Vec<&str> = self.levels.iter().map(|level| level.text.as_str()).collect();
         let measures: Vec<&str> = self.panels.iter().map(|panel| panel.measure.as_str()).collect();
@@ -164,12 +138,7 @@ impl FactorCurvesFigure {
 
     /// Names of the lines in the order in which they first appear.
     pub(super) fn lines(&self) -> Vec<&str> {
-        let mut names: Vec<&str> = Vec::new();
-        for line in self.panels.iter().flat_map(|panel| &panel.lines) {
-            if !names.contains(&line.name.as_str()) {
-                names.push(&line.name);
-            }
-        }
-        names
+        let lines = self.panels.iter().flat_map(|panel| &panel.lines);
+        unique(lines.map(|line| line.name.as_str()))
     }
 }

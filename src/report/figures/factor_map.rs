@@ -25,11 +25,8 @@ const CELL: f64 = 38.0;
 /// Estimates over two factors.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct FactorMapFigure {
-    /// What it says.
     pub words: Words,
-    /// Name of the measure in files.
     pub measure: String,
-    /// What it is, in words.
     pub label: String,
     /// Unit; `1` for shares.
     pub unit: String,
@@ -37,20 +34,15 @@ pub struct FactorMapFigure {
     pub across: (String, Vec<String>),
     /// The factor from top to bottom, and its levels.
     pub down: (String, Vec<String>),
-    /// One map per design.
     pub maps: Vec<FactorMap>,
 }
 
-/// The map of one design.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct FactorMap {
-    /// Name of the design.
     pub design: String,
-    /// Its cells.
     pub cells: Vec<MapCell>,
 }
 
-/// One cell.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct MapCell {
     /// Index of the level from left to right.
@@ -59,31 +51,17 @@ pub struct MapCell {
     pub down: usize,
     /// Point estimate; absent if the data give none.
     pub estimate: Option<f64>,
-    /// Lower bound.
     pub lower: Option<f64>,
-    /// Upper bound.
     pub upper: Option<f64>,
-    /// Runs behind it.
     pub n: u64,
 }
 
 impl FactorMapFigure {
     /// The data as a table, in the unit of the measure.
-    #[must_use]
     pub fn sheet(&self) -> Sheet {
-        let mut sheet = Sheet::new(&[
-            "design",
-            "factor_across",
-            "level_across",
-            "factor_down",
-            "level_down",
-            "measure",
-            "unit",
-            "estimate",
-            "lower",
-            "upper",
-            "runs",
-        ]);
+        let mut sheet = Sheet::new(
+            "design factor_across level_across factor_down level_down measure unit estimate lower upper runs",
+        );
         for map in &self.maps {
             for cell in &map.cells {
                 sheet.push(sheet_row![
@@ -104,8 +82,6 @@ impl FactorMapFigure {
         sheet
     }
 
-    /// The figure as a specification.
-    #[must_use]
     pub fn vega(&self) -> Value {
         let texts = |levels: &[String]| levels.to_vec();
         let axis = |field: &str, (factor, levels): &(String, Vec<String>)| json!({ "field": field, "type": "ordinal", "title": factor, "sort": texts(levels) });
@@ -194,10 +170,7 @@ pub fn factor_map(figure: &FactorMapFigure, theme: Theme) -> Figure {
     }
     let y = scale(&mut canvas, figure, [low, high], y + 4.0);
     let end = canvas.caption(&words.caption, y);
-    Figure {
-        name: NAME.to_owned(),
-        svg: canvas.finish(end, &words.title),
-    }
+    canvas.figure(NAME, end, &words.title)
 }
 
 fn draw_map(canvas: &mut Canvas, figure: &FactorMapFigure, map: &FactorMap, [low, high]: [f64; 2], top: f64) -> f64 {

@@ -15,6 +15,7 @@ use super::style::{Anchor, Font, Style};
 use super::theme::{Marker, Theme};
 use super::vega::{nominal, number, specification, until};
 use super::{Figure, Words, palette, without_data};
+use crate::lab::lists::unique;
 
 const NAME: &str = "differences";
 /// Room for the names of the designs.
@@ -26,65 +27,40 @@ const ROW: f64 = 25.0;
 /// Most differences that are drawn, in whole measures and at least one; all stand in the table.
 const ROWS_MAX: usize = 40;
 
-/// Differences of designs.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ForestFigure {
-    /// What it says.
     pub words: Words,
     /// One block per measure.
     pub groups: Vec<ForestGroup>,
 }
 
-/// The differences in one measure.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ForestGroup {
-    /// Name of the measure in files.
     pub measure: String,
-    /// What it is, in words.
     pub label: String,
     /// Unit; `1` for shares.
     pub unit: String,
-    /// The differences.
     pub rows: Vec<ForestRow>,
 }
 
 /// `a` minus `b`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ForestRow {
-    /// A design.
     pub a: String,
-    /// The design that is subtracted.
     pub b: String,
     /// Point estimate, in the unit of the measure.
     pub difference: Option<f64>,
-    /// Lower bound.
     pub lower: Option<f64>,
-    /// Upper bound.
     pub upper: Option<f64>,
-    /// Nominal coverage.
     pub confidence: f64,
-    /// How the interval was made.
     pub method: String,
-    /// Pairs of runs.
     pub pairs: u64,
 }
 
 impl ForestFigure {
     /// The data as a table, in the units of the measures.
-    #[must_use]
     pub fn sheet(&self) -> Sheet {
-        let mut sheet = Sheet::new(&[
-            "measure",
-            "unit",
-            "a",
-            "b",
-            "difference_a_minus_b",
-            "lower",
-            "upper",
-            "confidence",
-            "method",
-            "pairs_of_runs",
-        ]);
+        let mut sheet = Sheet::new("measure unit a b difference_a_minus_b lower upper confidence method pairs_of_runs");
         for group in &self.groups {
             for row in &group.rows {
                 sheet.push(sheet_row![
@@ -104,16 +80,10 @@ impl ForestFigure {
         sheet
     }
 
-    /// The figure as a specification.
-    #[must_use]
     pub fn vega(&self) -> Value {
         let measures: Vec<&str> = self.groups.iter().map(|group| group.measure.as_str()).collect();
-        let mut designs: Vec<&str> = Vec::new();
-        for row in self.groups.iter().flat_map(|group| &group.rows) {
-            if !designs.contains(&row.a.as_str()) {
-                designs.push(&row.a);
-            }
-        }
+        let rows = self.groups.iter().flat_map(|group| &group.rows);
+        let designs = unique(rows.map(|row| row.a.as_str()));
         let title = "difference, in the unit beside the measure";
         // As in the drawing: what the measure is in words, and percentage points for shares. An empty cell is no zero.
         let labels = self.groups.iter().map(|group| {
@@ -175,7 +145,6 @@ impl ForestGroup {
     }
 }
 
-/// Draws the differences of designs.
 pub fn differences(figure: &ForestFigure, theme: Theme) -> Figure {
     let words = &figure.words;
     if figure.groups.iter().all(|group| group.rows.is_empty()) {
@@ -200,10 +169,7 @@ pub fn differences(figure: &ForestFigure, theme: Theme) -> Figure {
         caption.push_str(&format!(" Not drawn, but in {NAME}.csv: {}.", rest.join(", ")));
     }
     let end = canvas.caption(&caption, y - 6.0);
-    Figure {
-        name: NAME.to_owned(),
-        svg: canvas.finish(end, &words.title),
-    }
+    canvas.figure(NAME, end, &words.title)
 }
 
 /// Head, rows and axis of a measure; returns the lower edge.

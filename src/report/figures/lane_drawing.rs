@@ -38,7 +38,6 @@ pub(super) struct Laid<'a> {
 pub(super) struct Clock {
     /// Minutes and seconds instead of seconds.
     pub(super) minutes: bool,
-    /// Decimals of the seconds of events.
     pub(super) decimals: usize,
 }
 

@@ -8,7 +8,6 @@
 pub struct Place {
     /// Row in its strip, from the top.
     pub row: usize,
-    /// Row of its text.
     pub text_row: usize,
     /// Where the text begins, and the width that it may take; `None` if there is no room for it.
     pub text: Option<(f64, f64)>,

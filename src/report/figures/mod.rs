@@ -43,28 +43,24 @@ mod vega;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-pub use access::{AccessFigure, AccessRow, ClassShare, access_classes};
+pub use access::{AccessFigure, AccessRow, ClassShare};
 pub use plot::{Plot, names};
 pub use png::{FigureError, png};
-pub use startup::{Side, startup_figure};
 pub use startup_data::{StartupFigure, StartupSeries};
 pub use theme::Theme;
 pub use timeline::{timeline, timeline_in};
 pub use timeline_data::{Lane, Mark, MarkKind, Span, SpanKind, TimelineFigure};
 
-/// A finished figure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Figure {
     /// Name of its files, without extension.
     pub name: String,
-    /// The SVG document.
     pub svg: String,
 }
 
 /// What every figure says in words.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Words {
-    /// What is seen.
     pub title: String,
     /// What is drawn, and of which experiment, seed, runs and version.
     pub subtitle: String,
@@ -75,11 +71,8 @@ pub struct Words {
 /// An estimate with its interval as figures draw it; bounds that are not known are absent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
-    /// Point estimate.
     pub estimate: f64,
-    /// Lower bound.
     pub lower: Option<f64>,
-    /// Upper bound.
     pub upper: Option<f64>,
 }
 
@@ -104,8 +97,5 @@ fn without_data(name: &str, title: &str, subtitle: &str, reason: &str, theme: Th
     canvas.text("no data", [middle, top + height / 2.0 - 4.0], font);
     let font = style::Font::regular(canvas::SMALL, palette::GREY).anchored(style::Anchor::Middle);
     canvas.text(reason, [middle, top + height / 2.0 + 16.0], font);
-    Figure {
-        name: name.to_owned(),
-        svg: canvas.finish(top + height + canvas::MARGIN, title),
-    }
+    canvas.figure(name, top + height + canvas::MARGIN, title)
 }

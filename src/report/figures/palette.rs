@@ -39,8 +39,6 @@ pub const SKY: RGBColor = RGBColor(0x56, 0xb4, 0xe9);
 
 /// Okabe-Ito yellow; only for areas with an outline.
 pub const YELLOW: RGBColor = RGBColor(0xf0, 0xe4, 0x42);
-/// A brown beside the set, darker than vermillion.
-pub const BROWN: RGBColor = RGBColor(0x99, 0x4f, 0x00);
 
 /// Colour of the `index`-th design.
 pub fn design(index: usize) -> RGBColor {

@@ -16,14 +16,11 @@ const INVISIBLE: f64 = 0.25;
 /// The same for the edges of bands.
 const INVISIBLE_EDGE: f64 = 0.7;
 
-/// A plotting area.
 #[derive(Clone, Debug)]
 pub struct Panel {
     /// Its edges, and the room for labels.
     pub frame: Frame,
-    /// Horizontal axis.
     pub x: Axis,
-    /// Vertical axis.
     pub y: Axis,
 }
 
@@ -31,7 +28,6 @@ pub struct Panel {
 pub type Tick = (f64, String);
 
 impl Panel {
-    /// Where a value stands.
     pub fn at(&self, x: f64, y: f64) -> [f64; 2] {
         let frame = &self.frame;
         [
@@ -108,7 +104,6 @@ impl Panel {
         without_repetitions(corners)
     }
 
-    /// Draws a curve through these corners.
     pub fn curve(&self, canvas: &mut Canvas, corners: &[[f64; 2]], look: SeriesLook, width: f64) {
         canvas.path(corners, false, Style::stroke(look.colour, width).dashed(look.dash));
     }

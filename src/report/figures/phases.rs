@@ -14,10 +14,11 @@ use super::panel::{Panel, round_ticks};
 use super::shapes::{Hatch, fitted, hatched, name, whisker};
 use super::sheet::{Sheet, sheet_row};
 use super::style::{Anchor, Font, Style};
-use super::text::{duration, grouped, percent};
+use super::text::{duration, percent};
 use super::theme::Theme;
 use super::vega::{nominal, number, specification, until};
 use super::{Figure, Interval, Words, palette, without_data};
+use crate::report::short::count;
 
 const NAME: &str = "startup_phases";
 /// Room for the names of the designs.
@@ -39,7 +40,6 @@ const TINY: f64 = 10.5;
 /// Of what start-up consists, per design.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PhasesFigure {
-    /// What it says.
     pub words: Words,
     /// Confidence of the intervals, between 0 and 1.
     pub confidence: f64,
@@ -49,14 +49,10 @@ pub struct PhasesFigure {
     pub rows: Vec<PhasesRow>,
 }
 
-/// The phases of one design.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PhasesRow {
-    /// Name of the design.
     pub design: String,
-    /// Number of runs.
     pub n_runs: u64,
-    /// Measured pods.
     pub n_pods: u64,
     /// Those of them that became ready; the means are theirs.
     pub n_ready: u64,
@@ -67,21 +63,9 @@ pub struct PhasesRow {
 }
 
 impl PhasesFigure {
-    /// The data as a table.
-    #[must_use]
     pub fn sheet(&self) -> Sheet {
-        let mut sheet = Sheet::new(&[
-            "design",
-            "phase",
-            "order",
-            "mean_s",
-            "lower_s",
-            "upper_s",
-            "confidence",
-            "pods_ready",
-            "pods_measured",
-            "runs",
-        ]);
+        let mut sheet =
+            Sheet::new("design phase order mean_s lower_s upper_s confidence pods_ready pods_measured runs");
         for row in &self.rows {
             let parts = self.phases.iter().map(String::as_str).zip(&row.means_s);
             for (order, (phase, mean)) in parts.chain([("all", &row.total_s)]).enumerate() {
@@ -102,8 +86,6 @@ impl PhasesFigure {
         sheet
     }
 
-    /// The figure as a specification.
-    #[must_use]
     pub fn vega(&self) -> Value {
         let designs: Vec<&str> = self.rows.iter().map(|row| row.design.as_str()).collect();
         let phases: Vec<&str> = self.phases.iter().map(String::as_str).collect();
@@ -208,10 +190,7 @@ pub fn startup_phases(figure: &PhasesFigure, theme: Theme) -> Figure {
         );
     }
     let end = canvas.caption(&words.caption, bottom + 50.0);
-    Figure {
-        name: NAME.to_owned(),
-        svg: canvas.finish(end, &words.title),
-    }
+    canvas.figure(NAME, end, &words.title)
 }
 
 fn panel([left, right]: [f64; 2], [top, bottom]: [f64; 2], x: Axis) -> Panel {
@@ -246,7 +225,6 @@ fn legend(canvas: &mut Canvas, figure: &PhasesFigure, top: f64) -> f64 {
     y
 }
 
-/// A piece of a bar.
 fn part(canvas: &mut Canvas, at: [f64; 2], size: [f64; 2], index: usize) {
     let (colour, hatch) = paint(index);
     if canvas.theme.is_print() {
@@ -267,8 +245,8 @@ fn draw_row(canvas: &mut Canvas, figure: &PhasesFigure, row: &PhasesRow, [second
     let font = Font::bold(NORMAL, palette::INK);
     let height = name(canvas, &row.design, [MARGIN, middle - 6.0], GUTTER - 10.0, 2, font);
     let small = Font::regular(TINY, palette::GREY);
-    let pods = format!("{} pods", grouped(row.n_ready));
-    let both = format!("{pods}, {} runs", grouped(row.n_runs));
+    let pods = format!("{} pods", count(row.n_ready));
+    let both = format!("{pods}, {} runs", count(row.n_runs));
     // The subtitle says how many runs there are; a number that is cut says nothing.
     let ready = if small.width(&both) <= GUTTER - 10.0 {
         both

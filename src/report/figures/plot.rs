@@ -26,21 +26,16 @@ pub enum Plot {
     Startup(StartupFigure),
     /// Of what start-up consists.
     Phases(PhasesFigure),
-    /// What became of accesses.
     Access(AccessFigure),
     /// How long breaches stood open.
     Exposure(ExposureFigure),
-    /// Differences of designs.
     Differences(ForestFigure),
-    /// Estimates over a factor.
     FactorCurves(FactorCurvesFigure),
     /// Estimates over two factors.
     FactorMap(FactorMapFigure),
     /// One run as swim lanes.
     Timeline(TimelineFigure),
-    /// The certificate requests of one run.
     CertificateRequests(RequestsFigure),
-    /// The stale entries of one run.
     StaleEntries(StaleFigure),
 }
 
@@ -65,13 +60,29 @@ pub const FIGURES: [(&str, &str); 11] = [
     ),
 ];
 
-/// The names of all figures.
 pub fn names() -> impl Iterator<Item = &'static str> {
     FIGURES.iter().map(|(name, _)| *name)
 }
 
+/// The same of every plot; that of start-up has two figures.
+macro_rules! of_each {
+    ($plot:expr, $startup:ident => $of_startup:expr, $figure:ident => $of_figure:expr) => {
+        match $plot {
+            Plot::Startup($startup) => $of_startup,
+            Plot::Phases($figure) => $of_figure,
+            Plot::Access($figure) => $of_figure,
+            Plot::Exposure($figure) => $of_figure,
+            Plot::Differences($figure) => $of_figure,
+            Plot::FactorCurves($figure) => $of_figure,
+            Plot::FactorMap($figure) => $of_figure,
+            Plot::Timeline($figure) => $of_figure,
+            Plot::CertificateRequests($figure) => $of_figure,
+            Plot::StaleEntries($figure) => $of_figure,
+        }
+    };
+}
+
 impl Plot {
-    /// The names of its figures.
     pub fn names(&self) -> &'static [&'static str] {
         match self {
             Plot::Startup(_) => &["startup_distribution", "startup_complement"],
@@ -89,20 +100,13 @@ impl Plot {
 
     /// Whether its data come from a replay of one run and not from stored rows.
     pub fn is_of_one_run(&self) -> bool {
-        match self {
-            Plot::Timeline(_) | Plot::CertificateRequests(_) | Plot::StaleEntries(_) => true,
-            Plot::Startup(_)
-            | Plot::Phases(_)
-            | Plot::Access(_)
-            | Plot::Exposure(_)
-            | Plot::Differences(_)
-            | Plot::FactorCurves(_)
-            | Plot::FactorMap(_) => false,
-        }
+        matches!(
+            self,
+            Plot::Timeline(_) | Plot::CertificateRequests(_) | Plot::StaleEntries(_)
+        )
     }
 
     /// Draws the figure of this name; a plot of one figure ignores the name.
-    #[must_use]
     pub fn draw(&self, name: &str, theme: Theme) -> Figure {
         match self {
             Plot::Startup(figure) => startup_figure(figure, side(name), theme),
@@ -119,41 +123,16 @@ impl Plot {
     }
 
     /// The data of the figure of this name as a table.
-    #[must_use]
     pub fn sheet(&self, name: &str) -> Sheet {
-        match self {
-            Plot::Startup(figure) => figure.sheet(side(name)),
-            Plot::Phases(figure) => figure.sheet(),
-            Plot::Access(figure) => figure.sheet(),
-            Plot::Exposure(figure) => figure.sheet(),
-            Plot::Differences(figure) => figure.sheet(),
-            Plot::FactorCurves(figure) => figure.sheet(),
-            Plot::FactorMap(figure) => figure.sheet(),
-            Plot::Timeline(figure) => figure.sheet(),
-            Plot::CertificateRequests(figure) => figure.sheet(),
-            Plot::StaleEntries(figure) => figure.sheet(),
-        }
+        of_each!(self, startup => startup.sheet(side(name)), figure => figure.sheet())
     }
 
     /// The figure of this name as a Vega-Lite specification that reads its table from the file beside it.
-    #[must_use]
     pub fn vega(&self, name: &str) -> Value {
-        match self {
-            Plot::Startup(figure) => figure.vega(side(name)),
-            Plot::Phases(figure) => figure.vega(),
-            Plot::Access(figure) => figure.vega(),
-            Plot::Exposure(figure) => figure.vega(),
-            Plot::Differences(figure) => figure.vega(),
-            Plot::FactorCurves(figure) => figure.vega(),
-            Plot::FactorMap(figure) => figure.vega(),
-            Plot::Timeline(figure) => figure.vega(),
-            Plot::CertificateRequests(figure) => figure.vega(),
-            Plot::StaleEntries(figure) => figure.vega(),
-        }
+        of_each!(self, startup => startup.vega(side(name)), figure => figure.vega())
     }
 
     /// Title, subtitle and caption of the figure of this name, for pages that set them as text.
-    #[must_use]
     pub fn words(&self, name: &str) -> Words {
         match self {
             Plot::Startup(figure) => figure.words(side(name)).clone(),

@@ -19,32 +19,18 @@ const BOLD: &[u8] = include_bytes!("../../../assets/DejaVuSans-Bold.ttf");
 pub enum FigureError {
     /// The SVG document cannot be read.
     #[error("figure `{name}` is not valid SVG: {message}")]
-    Svg {
-        /// Name of the figure.
-        name: String,
-        /// What the parser says.
-        message: String,
-    },
+    Svg { name: String, message: String },
     /// The picture would be empty or too large.
     #[error("figure `{name}` at scale {scale} would be {width} x {height} pixels; choose another scale")]
     Size {
-        /// Name of the figure.
         name: String,
-        /// The scale that was asked for.
         scale: f64,
-        /// Width in pixels.
         width: f64,
-        /// Height in pixels.
         height: f64,
     },
     /// The picture could not be written as PNG.
     #[error("figure `{name}` could not be written as PNG: {message}")]
-    Encoding {
-        /// Name of the figure.
-        name: String,
-        /// What the encoder says.
-        message: String,
-    },
+    Encoding { name: String, message: String },
 }
 
 /// Largest width or height of a picture in pixels.

@@ -32,7 +32,6 @@ const STRIPS_MAX: usize = 12;
 /// Certificate requests of one run over time.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RequestsFigure {
-    /// What it says.
     pub words: Words,
     /// Beginning of the axis \[s\].
     pub start_s: f64,
@@ -40,14 +39,11 @@ pub struct RequestsFigure {
     pub end_s: f64,
     /// What happened to the cluster: `(seconds, label)`.
     pub events: Vec<(f64, String)>,
-    /// One entry per Istiod.
     pub istiods: Vec<IstiodRequests>,
 }
 
-/// The requests that one Istiod got.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct IstiodRequests {
-    /// Its name.
     pub istiod: String,
     /// Its requests in order: when each was sent \[s\], and whether it got its certificate.
     pub requests: Vec<(f64, bool)>,
@@ -55,9 +51,8 @@ pub struct IstiodRequests {
 
 impl RequestsFigure {
     /// The data as a table: a row per request.
-    #[must_use]
     pub fn sheet(&self) -> Sheet {
-        let mut sheet = Sheet::new(&["istiod", "sent_s", "requests_so_far", "answer"]);
+        let mut sheet = Sheet::new("istiod sent_s requests_so_far answer");
         for istiod in &self.istiods {
             for (index, (sent, signed)) in istiod.requests.iter().enumerate() {
                 let answer = if *signed { "certificate" } else { "none or refused" };
@@ -67,8 +62,6 @@ impl RequestsFigure {
         sheet
     }
 
-    /// The figure as a specification.
-    #[must_use]
     pub fn vega(&self) -> Value {
         let names: Vec<&str> = self.istiods.iter().map(|istiod| istiod.istiod.as_str()).collect();
         let mut time = number("sent_s", "time in the run [s]");
@@ -131,7 +124,6 @@ pub(super) fn time_axis(start_s: f64, end_s: f64, [left, right]: [f64; 2]) -> (A
     (Axis::linear(start_s, end_s), ticks)
 }
 
-/// The name of a time axis.
 pub(super) fn time_name(end_s: f64) -> &'static str {
     match end_s > 900.0 {
         true => "time in the run (minutes:seconds)",
@@ -166,7 +158,6 @@ pub(super) fn events(canvas: &mut Canvas, panel: &Panel, events: &[(f64, String)
     }
 }
 
-/// Draws the certificate requests of one run.
 pub fn certificate_requests(figure: &RequestsFigure, theme: Theme) -> Figure {
     let words = &figure.words;
     let (from, to) = (figure.start_s, figure.end_s);
@@ -234,10 +225,7 @@ pub fn certificate_requests(figure: &RequestsFigure, theme: Theme) -> Figure {
     }
     let caption = format!("{} {key}", words.caption);
     let end = canvas.caption(&caption, bottom + 50.0);
-    Figure {
-        name: NAME.to_owned(),
-        svg: canvas.finish(end, &words.title),
-    }
+    canvas.figure(NAME, end, &words.title)
 }
 
 /// Name of an Istiod, a sample of its line, and its single requests: bars for certificates, crosses for none.

@@ -86,21 +86,13 @@ pub fn whisker(
 /// How an area is filled where colours are not to be relied on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hatch {
-    /// Nothing.
     Empty,
-    /// A light grey.
     Light,
-    /// A dark grey.
     Dark,
-    /// Black.
     Black,
-    /// Lines that rise.
     Rising,
-    /// Lines that fall.
     Falling,
-    /// Both.
     Crossed,
-    /// Upright lines.
     Upright,
 }
 

@@ -2,16 +2,12 @@
 //!
 //! Names of columns end in their unit; shares are between 0 and 1. What stands in the tables belongs to the figures.
 
-/// One value.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Cell {
-    /// A text.
     Text(String),
     /// A number; empty if it is not finite.
     Number(f64),
-    /// A count.
     Count(u64),
-    /// Nothing.
     Empty,
 }
 
@@ -45,20 +41,17 @@ impl<T: Into<Cell>> From<Option<T>> for Cell {
     }
 }
 
-/// A table.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sheet {
-    /// Names of the columns.
     pub columns: Vec<&'static str>,
     /// Rows, as long as the columns.
     pub rows: Vec<Vec<Cell>>,
 }
 
 impl Sheet {
-    /// An empty table.
-    pub fn new(columns: &[&'static str]) -> Self {
+    pub fn new(columns: &'static str) -> Self {
         Sheet {
-            columns: columns.to_vec(),
+            columns: columns.split_whitespace().collect(),
             rows: Vec::new(),
         }
     }
@@ -73,7 +66,6 @@ impl Sheet {
     }
 
     /// The table by RFC 4180, lines ending in a line feed.
-    #[must_use]
     pub fn csv(&self) -> String {
         let mut text = self.columns.join(",");
         text.push('\n');
@@ -98,7 +90,6 @@ fn written(cell: &Cell) -> String {
 
 /// A text as a field by RFC 4180. Spreadsheets run what begins like a formula, so it stands behind an apostrophe, unless it
 /// is a number.
-#[must_use]
 pub fn csv_field(text: &str) -> String {
     let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']) && text.parse::<f64>().is_err();
     let text = if is_formula {
@@ -113,7 +104,6 @@ pub fn csv_field(text: &str) -> String {
     }
 }
 
-/// A row of anything that is a cell.
 macro_rules! sheet_row {
     ($($value:expr),+ $(,)?) => { vec![$($crate::report::figures::sheet::Cell::from($value)),+] };
 }
@@ -125,7 +115,7 @@ mod tests {
 
     #[test]
     fn awkward_texts_and_numbers_are_written_safely() {
-        let mut sheet = Sheet::new(&["design", "wait_s", "pods"]);
+        let mut sheet = Sheet::new("design wait_s pods");
         sheet.push(sheet_row!["a, \"b\"", 0.1 + 0.2, 3_u64]);
         sheet.push(sheet_row!["=1+1", None::<f64>, 0_u64]);
         sheet.push(sheet_row!["", f64::NAN, 7_u64]);

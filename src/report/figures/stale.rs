@@ -26,7 +26,6 @@ const RIGHT: f64 = 26.0;
 /// Stale entries per node over time.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct StaleFigure {
-    /// What it says.
     pub words: Words,
     /// Beginning of the axis \[s\].
     pub start_s: f64,
@@ -40,10 +39,8 @@ pub struct StaleFigure {
     pub left_out: u64,
 }
 
-/// The stale entries of one node.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct StaleNode {
-    /// Its name.
     pub node: String,
     /// Whether its agent was ever cut off.
     pub cut: bool,
@@ -53,9 +50,8 @@ pub struct StaleNode {
 
 impl StaleFigure {
     /// The data as a table: a row per change.
-    #[must_use]
     pub fn sheet(&self) -> Sheet {
-        let mut sheet = Sheet::new(&["node", "cut_off", "time_s", "stale_entries"]);
+        let mut sheet = Sheet::new("node cut_off time_s stale_entries");
         for node in &self.nodes {
             let cut = if node.cut { "yes" } else { "no" };
             for (time, entries) in &node.steps {
@@ -65,8 +61,6 @@ impl StaleFigure {
         sheet
     }
 
-    /// The figure as a specification.
-    #[must_use]
     pub fn vega(&self) -> Value {
         let nodes: Vec<&str> = self.nodes.iter().map(|node| node.node.as_str()).collect();
         let mut time = number("time_s", "time in the run [s]");
@@ -185,8 +179,5 @@ pub fn stale_entries(figure: &StaleFigure, theme: Theme) -> Figure {
         more => format!(" {more} more nodes, never cut off, are not drawn."),
     };
     let end = canvas.caption(&format!("{}{left_out} {key}", words.caption), bottom + 50.0);
-    Figure {
-        name: NAME.to_owned(),
-        svg: canvas.finish(end, &words.title),
-    }
+    canvas.figure(NAME, end, &words.title)
 }

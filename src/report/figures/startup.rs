@@ -31,17 +31,14 @@ const TIME_LABELS: f64 = 22.0;
 /// Marks of censored pods are at least so far apart.
 const MARKS_APART: f64 = 4.0;
 
-/// Which of the two figures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
-    /// The share that is ready.
     Distribution,
     /// The share that is not ready yet.
     Complement,
 }
 
 impl Side {
-    /// The name of the figure.
     pub const fn name(self) -> &'static str {
         match self {
             Side::Distribution => "startup_distribution",
@@ -96,10 +93,7 @@ pub fn startup_figure(figure: &StartupFigure, side: Side, theme: Theme) -> Figur
         font,
     );
     let end = table(&mut canvas, figure, words, bottom + 66.0);
-    Figure {
-        name: side.name().to_owned(),
-        svg: canvas.finish(end, &words.title),
-    }
+    canvas.figure(side.name(), end, &words.title)
 }
 
 /// The same with the designs that are drawn, and captions that say how many are not.
@@ -118,7 +112,6 @@ pub(super) fn usable(point: &(f64, f64)) -> bool {
     point.0.is_finite() && point.1.is_finite()
 }
 
-/// The axes that all panels share.
 struct Axes {
     side: Side,
     time: Axis,
@@ -318,7 +311,6 @@ fn curve(canvas: &mut Canvas, side: Side, panel: &Panel, series: &StartupSeries,
     panel.curve(canvas, &corners, look, width);
 }
 
-/// The confidence band of a series, if it has one.
 fn band(canvas: &mut Canvas, side: Side, panel: &Panel, series: &StartupSeries, look: SeriesLook) {
     let finite = |entry: &&(f64, f64, f64)| entry.0.is_finite() && entry.1.is_finite() && entry.2.is_finite();
     if series.n_pods == 0 || series.band.iter().filter(finite).count() == 0 {

@@ -13,9 +13,7 @@ use super::vega::{UNBROKEN, last_of, lines, logarithmic, share, specification, u
 /// How long pods took to become ready, per design.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct StartupFigure {
-    /// What the distribution says.
     pub words: Words,
-    /// What its complement says.
     pub complement: Words,
     /// When a run ends, counted from the wish for its first measured pod \[s\]; the end of the axis.
     pub horizon_s: f64,
@@ -30,7 +28,6 @@ pub struct StartupFigure {
 /// Start-up of the measured pods of one design.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct StartupSeries {
-    /// Name of the design.
     pub design: String,
     /// Share of all measured pods that were ready at most so many seconds after they were wished for: `(seconds, share)`
     /// in ascending order, a step at each entry, 0 before the first.
@@ -41,11 +38,8 @@ pub struct StartupSeries {
     pub censored: Vec<(f64, u64)>,
     /// When half, 90 % and 99 % of the pods are ready \[s\]; absent if they never are.
     pub ready_after_s: [Option<f64>; 3],
-    /// Share of the pods that are ready in the end.
     pub ready_share: f64,
-    /// Number of measured pods.
     pub n_pods: u64,
-    /// Number of runs that they come from.
     pub n_runs: u64,
     /// Share of the pods that were deleted before they became ready.
     pub deleted_share: f64,
@@ -54,7 +48,6 @@ pub struct StartupSeries {
 }
 
 impl StartupSeries {
-    /// The band at a time, if there is one.
     fn band_at(&self, time: f64) -> Option<(f64, f64)> {
         let after = self.band.partition_point(|entry| entry.0 <= time);
         let (_, lower, upper) = self.band.get(after.checked_sub(1)?)?;
@@ -63,7 +56,6 @@ impl StartupSeries {
 }
 
 impl StartupFigure {
-    /// The words of one of the two figures.
     pub fn words(&self, side: Side) -> &Words {
         match side {
             Side::Distribution => &self.words,
@@ -72,27 +64,13 @@ impl StartupFigure {
     }
 
     /// The data as a table: a row per step of a curve, and one per time at which pods were last seen waiting.
-    #[must_use]
     pub fn sheet(&self, side: Side) -> Sheet {
-        let columns = match side {
-            Side::Distribution => [
-                "design",
-                "time_s",
-                "share_ready",
-                "share_ready_lower",
-                "share_ready_upper",
-                "pods_censored",
-            ],
-            Side::Complement => [
-                "design",
-                "time_s",
-                "share_not_ready",
-                "share_not_ready_lower",
-                "share_not_ready_upper",
-                "pods_censored",
-            ],
-        };
-        let mut sheet = Sheet::new(&columns);
+        let mut sheet = Sheet::new(match side {
+            Side::Distribution => "design time_s share_ready share_ready_lower share_ready_upper pods_censored",
+            Side::Complement => {
+                "design time_s share_not_ready share_not_ready_lower share_not_ready_upper pods_censored"
+            }
+        });
         for series in &self.series {
             let curve = |time: f64, value: f64, pods: Option<u64>| {
                 let (lower, upper) = series.band_at(time).unzip();
@@ -126,8 +104,6 @@ impl StartupFigure {
         sheet
     }
 
-    /// The figure as a specification.
-    #[must_use]
     pub fn vega(&self, side: Side) -> Value {
         let names: Vec<&str> = self.series.iter().map(|series| series.design.as_str()).collect();
         let [colour, dash] = lines("design", &names, self.control.as_deref());
@@ -201,7 +177,6 @@ impl StartupFigure {
     }
 }
 
-/// Differences of rounded shares are not round.
 fn rounded(share: f64) -> f64 {
     libm::round(share * 1e9) / 1e9
 }

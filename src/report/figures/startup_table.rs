@@ -6,8 +6,9 @@ use super::canvas::{Canvas, MARGIN, SMALL, WIDTH};
 use super::shapes::{fitted, line_sample, name};
 use super::startup::{OVERLAID_MAX, is_control, looks};
 use super::style::{Anchor, Font, Style};
-use super::text::{duration, grouped, percent};
+use super::text::{duration, percent};
 use super::{StartupFigure, StartupSeries, Words, palette};
+use crate::report::short::count;
 
 /// When a share of the pods is ready, in words. If it never is although nobody is waiting any more, too many pods were
 /// deleted first, and a bound on the time would mislead.
@@ -35,10 +36,10 @@ pub(super) fn table(canvas: &mut Canvas, figure: &StartupFigure, words: &Words, 
         ["deleted", "before"],
         ["still", "waiting"],
     ];
-    let widest = |count: fn(&StartupSeries) -> u64, least: f64| {
-        let widths = figure.series.iter().map(count);
+    let widest = |of: fn(&StartupSeries) -> u64, least: f64| {
+        let widths = figure.series.iter().map(of);
         widths
-            .map(|count| right(palette::INK).width(&grouped(count)))
+            .map(|number| right(palette::INK).width(&count(number)))
             .fold(least, f64::max)
     };
     let mut columns = COLUMNS;
@@ -69,7 +70,7 @@ pub(super) fn table(canvas: &mut Canvas, figure: &StartupFigure, words: &Words, 
         let base = middle + 4.3;
         line_sample(canvas, [MARGIN, middle], 18.0, look, !series.band.is_empty(), false);
         name(canvas, &series.design, [MARGIN + 26.0, middle], name_limit, 2, font);
-        let mut cells = vec![grouped(series.n_pods), grouped(series.n_runs)];
+        let mut cells = vec![count(series.n_pods), count(series.n_runs)];
         if series.n_pods == 0 {
             cells.resize(columns.len(), "–".to_owned());
         } else {

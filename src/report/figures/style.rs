@@ -37,13 +37,10 @@ pub fn point([x, y]: [f64; 2]) -> (i32, i32) {
 /// How a shape is painted; a part without colour is not painted.
 #[derive(Clone, Copy, Debug)]
 pub struct Style {
-    /// Colour of the inside.
     pub fill: Option<RGBColor>,
     /// Opacity of the inside, 0 to 1.
     pub fill_opacity: f64,
-    /// Colour of the outline.
     pub stroke: Option<RGBColor>,
-    /// Width of the outline.
     pub stroke_width: f64,
     /// Lengths of dashes and of the gaps between them in turn; empty for a solid outline.
     pub dash: &'static [f64],
@@ -72,12 +69,10 @@ impl Style {
         }
     }
 
-    /// The same with a translucent inside.
     pub fn translucent(self, fill_opacity: f64) -> Self {
         Style { fill_opacity, ..self }
     }
 
-    /// The same with an outline.
     pub fn outlined(self, colour: RGBColor, stroke_width: f64) -> Self {
         Style {
             stroke: Some(colour),
@@ -86,7 +81,6 @@ impl Style {
         }
     }
 
-    /// The same with a dashed outline.
     pub fn dashed(self, dash: &'static [f64]) -> Self {
         Style { dash, ..self }
     }
@@ -106,22 +100,15 @@ impl Style {
 /// Which part of a text stands at its `x`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Anchor {
-    /// The beginning.
     Start,
-    /// The middle.
     Middle,
-    /// The end.
     End,
 }
 
-/// Font of a text.
 #[derive(Clone, Copy, Debug)]
 pub struct Font {
-    /// Size in units of the figure.
     pub size: f64,
-    /// Regular or bold.
     pub weight: Weight,
-    /// Colour.
     pub colour: RGBColor,
     /// Where the text stands relative to its point.
     pub anchor: Anchor,

@@ -23,12 +23,9 @@ const BOLD: [u16; 95] = [
     1458, 1407, 1466, 1466, 1010, 1219, 979, 1458, 1335, 1892, 1321, 1335, 1192, 1458, 748, 1458, 1716,
 ];
 
-/// Weight of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Weight {
-    /// DejaVu Sans.
     Regular,
-    /// DejaVu Sans Bold.
     Bold,
 }
 
@@ -161,19 +158,6 @@ pub fn escaped(text: &str) -> String {
     result
 }
 
-/// `1234567` as `1,234,567`.
-pub fn grouped(count: u64) -> String {
-    let digits = count.to_string();
-    let mut result = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            result.push(',');
-        }
-        result.push(digit);
-    }
-    result
-}
-
 /// A share between 0 and 1 as per cent with about two significant digits near 0 and near 1, so that `0` and `100` are
 /// printed only for exactly none and all.
 pub fn percent(share: f64) -> String {
@@ -267,10 +251,6 @@ mod tests {
 
     #[test]
     fn numbers_read_well() {
-        assert_eq!(
-            [grouped(7), grouped(1000), grouped(1_234_567)],
-            ["7", "1,000", "1,234,567"]
-        );
         let shares = [0.0, 0.000_01, 0.0038, 0.125, 0.9962, 0.999_999, 1.0, f64::NAN].map(percent);
         assert_eq!(
             shares,

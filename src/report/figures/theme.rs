@@ -8,45 +8,33 @@ use plotters::style::RGBColor;
 
 use super::palette;
 
-/// How a figure looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Theme {
     /// Colours on white; what a run writes.
     #[default]
     Light,
-    /// Colours on a dark ground.
     Dark,
     /// Black and greys on white: line styles, markers and hatching instead of colours.
     Print,
 }
 
-/// How one of several series looks.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SeriesLook {
-    /// Colour of its line and markers.
     pub colour: RGBColor,
     /// Its dashes; empty for a solid line.
     pub dash: &'static [f64],
-    /// The shape of its markers.
     pub marker: Marker,
     /// How much of its band covers the ground, 0 to 1.
     pub band_opacity: f64,
 }
 
-/// Shape of a marker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Marker {
-    /// A filled circle.
     Circle,
-    /// A filled square.
     Square,
-    /// A filled triangle.
     Triangle,
-    /// A filled diamond.
     Diamond,
-    /// An open circle.
     OpenCircle,
-    /// An open square.
     OpenSquare,
 }
 
@@ -97,7 +85,7 @@ const ROLES: [[u32; 3]; 23] = [
 ];
 
 impl Theme {
-    /// All themes.
+    #[cfg(test)]
     pub const ALL: [Theme; 3] = [Theme::Light, Theme::Dark, Theme::Print];
 
     /// Its name in files and on the command line.

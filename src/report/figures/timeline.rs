@@ -28,7 +28,6 @@ pub fn timeline(figure: &TimelineFigure) -> Figure {
     timeline_in(figure, Theme::Light)
 }
 
-/// Draws one run.
 pub fn timeline_in(figure: &TimelineFigure, theme: Theme) -> Figure {
     let (from, to) = (figure.start_s, figure.end_s);
     if !(from.is_finite() && to.is_finite() && to - from > 1e-6) {
@@ -108,13 +107,9 @@ pub fn timeline_in(figure: &TimelineFigure, theme: Theme) -> Figure {
         marks(&mut canvas, lane, clock);
     }
     let end = legend(&mut canvas, figure, bottom + 50.0);
-    Figure {
-        name: NAME.to_owned(),
-        svg: canvas.finish(end, &figure.title),
-    }
+    canvas.figure(NAME, end, &figure.title)
 }
 
-/// An event on the axis.
 struct Event<'a> {
     at_s: f64,
     label: &'a str,
@@ -123,7 +118,6 @@ struct Event<'a> {
 }
 
 impl Event<'_> {
-    /// Width of time and label.
     fn width(&self) -> f64 {
         let font = Font::regular(INSIDE, palette::INK);
         font.width(&self.time) + EVENT_GAP + font.width(&self.shown)

@@ -12,7 +12,6 @@ use super::vega::{nominal, number, specification};
 /// One run told as swim lanes: who was right, who was wrong, and when.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TimelineFigure {
-    /// What the figure shows.
     pub title: String,
     /// Experiment, design, replication, seed, and the command that tells the same as text.
     pub subtitle: String,
@@ -29,11 +28,8 @@ pub struct TimelineFigure {
 /// One party, or one question to which the answer changes.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Lane {
-    /// Who, or what is asked.
     pub label: String,
-    /// What holds from when to when.
     pub spans: Vec<Span>,
-    /// What happened at one moment.
     pub marks: Vec<Mark>,
 }
 
@@ -44,9 +40,7 @@ pub struct Span {
     pub start_s: f64,
     /// Until when \[s\]; `None` for beyond the end of the figure.
     pub end_s: Option<f64>,
-    /// What holds.
     pub label: String,
-    /// Its colour.
     pub kind: SpanKind,
 }
 
@@ -64,7 +58,6 @@ pub enum SpanKind {
     Absent,
     /// A part that cannot be reached or does not work.
     Broken,
-    /// Anything else.
     Neutral,
 }
 
@@ -73,9 +66,7 @@ pub enum SpanKind {
 pub struct Mark {
     /// When \[s\].
     pub at_s: f64,
-    /// What.
     pub label: String,
-    /// Its symbol.
     pub kind: MarkKind,
 }
 
@@ -85,7 +76,6 @@ pub struct Mark {
 pub enum MarkKind {
     /// An attempt or a message, without judgement.
     Info,
-    /// As intended.
     Good,
     /// Against what was intended, in every layer.
     Bad,
@@ -102,9 +92,8 @@ const MARK_SHAPES: [&str; 4] = ["circle", "diamond", "cross", "triangle-up"];
 
 impl TimelineFigure {
     /// The data as a table: spans with begin and end, marks and events with one time.
-    #[must_use]
     pub fn sheet(&self) -> Sheet {
-        let mut sheet = Sheet::new(&["lane", "what", "kind", "start_s", "end_s", "label"]);
+        let mut sheet = Sheet::new("lane what kind start_s end_s label");
         for (at, label) in &self.events {
             sheet.push(sheet_row!["", "event", "", *at, None::<f64>, label]);
         }
@@ -135,8 +124,6 @@ impl TimelineFigure {
         sheet
     }
 
-    /// The figure as a specification.
-    #[must_use]
     pub fn vega(&self) -> Value {
         let lanes: Vec<&str> = self.lanes.iter().map(|lane| lane.label.as_str()).collect();
         let words = Words {
@@ -201,7 +188,6 @@ impl TimelineFigure {
     }
 }
 
-/// The word for a kind, as in JSON.
 fn word(kind: &impl Serialize) -> String {
     match serde_json::to_value(kind) {
         Ok(Value::String(word)) => word,

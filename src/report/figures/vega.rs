@@ -37,12 +37,10 @@ pub fn specification(name: &str, words: &Words, body: Value) -> Value {
     Value::Object(specification)
 }
 
-/// A number with its axis title.
 pub fn number(field: &str, title: &str) -> Value {
     json!({ "field": field, "type": "quantitative", "title": title })
 }
 
-/// A number on a logarithmic axis.
 pub fn logarithmic(field: &str, title: &str) -> Value {
     json!({ "field": field, "type": "quantitative", "title": title, "scale": { "type": "log" } })
 }

@@ -12,7 +12,6 @@ const TIMES: u32 = 360;
 /// Most numbers in all curves together; with many designs there are fewer times.
 const NUMBERS_MAX: u32 = 60_000;
 
-/// All curves.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct Curves {
     x: Vec<f64>,

@@ -8,22 +8,23 @@ use serde_json::{Value, json};
 use super::runs::Outlier;
 use super::{Commands, charts, over_points, runs, verdict};
 use crate::lab::compare::{STARTUP, pareto_of};
+use crate::lab::lists::unique;
 use crate::lab::measures::{Frame, ready_quantiles};
 use crate::lab::pareto::{Pareto, Standing};
+use crate::lab::plan::command;
 use crate::lab::points::Points;
 use crate::lab::summary::CONFIDENCE;
 use crate::lab::{Comparison, Expectation, Finished, Manifest, RandomNumbers, Summary};
 use crate::report::compare_words::sentence;
 use crate::report::estimands::{Estimand, estimands};
-use crate::report::expectations::seen;
-use crate::report::explain::command;
+use crate::report::expectations::{seen, word};
 use crate::report::figures::StartupFigure;
 use crate::report::finding::Finding;
 use crate::report::parameters::{self, ParameterRow};
 use crate::report::run_facts::{Note, facts, notes};
 use crate::report::short::{NOTHING, Short, count};
 use crate::report::table::present;
-use crate::report::text::{one_line, unique};
+use crate::report::text::one_line;
 use crate::report::{compare, reuse, slow_pods};
 
 /// Sentences of one kind in the verdict; the tables have them all.
@@ -34,7 +35,6 @@ const LIMITATIONS: &str = include_str!("../../../LIMITATIONS.md");
 /// Everything that a report says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Content {
-    /// The result that it belongs to.
     pub result_digest: String,
     title: String,
     question: String,
@@ -70,14 +70,12 @@ pub struct Content {
     limits: Vec<String>,
     facts: Vec<(String, String)>,
     inputs: Vec<(String, String)>,
-    /// The commands that it names.
     pub commands: Commands,
     example: String,
     label: String,
     /// Methods of the measures in the table of designs, by its heads.
     key_methods: Vec<(String, String)>,
     difference_methods: Vec<String>,
-    /// What the interactive charts read.
     pub(super) charts: Value,
 }
 
@@ -112,13 +110,7 @@ struct ExpectationRow {
 struct DesignRow {
     name: String,
     title: String,
-    cells: Vec<Cell>,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Cell {
-    number: String,
-    interval: String,
+    cells: Vec<Short>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -126,7 +118,7 @@ struct DifferenceRow {
     a: String,
     b: String,
     measure: String,
-    difference: Cell,
+    difference: Short,
     p: String,
     correlation: String,
     n: String,
@@ -141,7 +133,6 @@ struct OutlierRow {
 }
 
 /// What a report says of a result. `startup` are the curves of the drawn figure, if a pod was measured.
-#[must_use]
 pub fn content(finished: &Finished, startup: Option<&StartupFigure>, commands: &Commands) -> Content {
     let (manifest, summary) = (&finished.manifest, &finished.summary);
     let compared = &summary.comparisons;
@@ -237,7 +228,7 @@ pub fn content(finished: &Finished, startup: Option<&StartupFigure>, commands: &
             .collect(),
         result_digest: manifest.result_digest.clone().unwrap_or_else(|| "none".to_owned()),
         key_methods: key_methods(summary),
-        difference_methods: owned(unique(compared.iter().map(|of| of.method.as_str()))),
+        difference_methods: unique(compared.iter().map(|of| of.method.clone())),
         charts,
     }
 }
@@ -295,12 +286,8 @@ fn key_methods(summary: &Summary) -> Vec<(String, String)> {
         )
     };
     let keys = present(summary).into_iter();
-    keys.map(|key| (key.head.replace('\n', " "), methods(key.measure).join(", ")))
+    keys.map(|key| (key.head().replace('\n', " "), methods(&key.name).join(", ")))
         .collect()
-}
-
-fn owned(texts: Vec<&str>) -> Vec<String> {
-    texts.into_iter().map(str::to_owned).collect()
 }
 
 fn family(number: usize, first: &Comparison, manifest: &Manifest) -> String {
@@ -321,7 +308,7 @@ fn difference(of: &Comparison) -> DifferenceRow {
         a: of.a.clone(),
         b: of.b.clone(),
         measure: of.measure.clone(),
-        difference: cell(compare::difference(of)),
+        difference: compare::difference(of),
         p: compare::p_value(of.p_holm),
         correlation: of
             .correlation
@@ -342,7 +329,7 @@ fn dominated(sets: &[Pareto]) -> Vec<String> {
 
 fn expectation(of: &Expectation) -> ExpectationRow {
     ExpectationRow {
-        outcome: verdict::outcome(of.outcome).to_owned(),
+        outcome: word(of.outcome).to_lowercase(),
         sentence: verdict::expectation(of),
         name: of.name.clone().unwrap_or_default(),
         text: of.text.clone(),
@@ -350,13 +337,6 @@ fn expectation(of: &Expectation) -> ExpectationRow {
         seen: seen(of),
         method: of.method.clone(),
         n: count(of.n),
-    }
-}
-
-fn cell(short: Short) -> Cell {
-    Cell {
-        number: short.number,
-        interval: short.interval,
     }
 }
 
@@ -369,12 +349,9 @@ fn design_table(manifest: &Manifest, summary: &Summary) -> (Vec<String>, Vec<Des
         .map(|(design, planned)| DesignRow {
             name: design.name.clone(),
             title: planned.title.clone(),
-            cells: keys
-                .iter()
-                .map(|key| cell(Short::of_design(design, key.measure)))
-                .collect(),
+            cells: keys.iter().map(|key| Short::of_design(design, &key.name)).collect(),
         });
-    (keys.iter().map(|key| key.head.to_owned()).collect(), rows.collect())
+    (keys.iter().map(|key| key.head().to_owned()).collect(), rows.collect())
 }
 
 /// The points of the first section of the document on limits.

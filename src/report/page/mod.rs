@@ -21,12 +21,10 @@ use crate::lab::store::{REPORT_HTML, REPORT_MD, REPORT_TEX};
 
 pub use content::{Content, content};
 
-/// The formats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PageFormat {
     /// One self-contained file for a browser.
     Html,
-    /// A decision record in Markdown.
     Markdown,
     /// `booktabs` tables.
     Latex,
@@ -36,8 +34,6 @@ impl PageFormat {
     /// All formats.
     pub const ALL: [PageFormat; 3] = [PageFormat::Html, PageFormat::Markdown, PageFormat::Latex];
 
-    /// Name of the file in a result folder.
-    #[must_use]
     pub const fn file_name(self) -> &'static str {
         match self {
             Self::Html => REPORT_HTML,
@@ -47,7 +43,6 @@ impl PageFormat {
     }
 }
 
-/// A figure as a page shows it.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct PageFigure {
     /// Name of its files, without extension.
@@ -58,7 +53,6 @@ pub struct PageFigure {
     pub drawing: String,
 }
 
-/// The commands that a report names.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Commands {
     /// The one that tells a run, up to the design.
@@ -69,8 +63,6 @@ pub struct Commands {
     pub changes: Vec<String>,
 }
 
-/// A page in a format.
-#[must_use]
 pub fn render(content: &Content, figures: &[PageFigure], format: PageFormat) -> String {
     legible(&templates::fill(content, figures, format)).into_owned()
 }

@@ -28,7 +28,6 @@ pub(super) fn designs(all: &[DesignSummary]) -> Vec<Vec<&DesignSummary>> {
 
 /// What is known about a measure over points besides the estimates at each.
 pub(super) struct Known<'k> {
-    /// Whether it differs over these points.
     pub(super) over: &'k dyn Fn(&[&DesignSummary], &str) -> Option<OverPoints>,
     /// The measure at a point with an interval that holds at so many points at once.
     pub(super) at_once: &'k dyn Fn(&DesignSummary, &str, usize) -> Option<Measure>,
@@ -151,7 +150,6 @@ pub(super) fn startup(points: &[&DesignSummary], quantile: &str, known: &Known<'
 
 type Seen<'d> = (&'d DesignSummary, f64);
 
-/// The points at which a measure has an estimate.
 fn estimated<'d>(points: &[&'d DesignSummary], measure: &str) -> Vec<Seen<'d>> {
     let seen = points
         .iter()

@@ -33,7 +33,6 @@ const FLAGS: [Option<AccessClass>; 7] = [
     None,
 ];
 
-/// The marks in words.
 fn flag_words() -> Vec<String> {
     let classes = FLAGS.iter().flatten().map(|class| class.word().replace('_', " "));
     let mut words = vec!["failed".to_owned()];
@@ -42,7 +41,6 @@ fn flag_words() -> Vec<String> {
     words
 }
 
-/// A number of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 struct Number {
     label: &'static str,
@@ -72,7 +70,6 @@ const NUMBERS: [Number; 5] = [
     },
 ];
 
-/// All runs that a page keeps.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct Runs {
     measures: Vec<Number>,
@@ -86,7 +83,6 @@ pub(super) struct Runs {
     pub(super) outliers: Vec<Outlier>,
 }
 
-/// The runs of a design.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 struct Series {
     replications: Vec<u64>,
@@ -95,7 +91,6 @@ struct Series {
     flags: Vec<u32>,
 }
 
-/// A run of the table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Outlier {
     pub(super) measure: String,
@@ -106,7 +101,6 @@ pub(super) struct Outlier {
     pub(super) seen: String,
 }
 
-/// Numbers and marks of one run.
 struct OneRun {
     values: [Option<f64>; NUMBERS.len()],
     flags: u32,

@@ -22,7 +22,6 @@ const SCRIPT: &str = include_str!("assets/page.js");
 const PLOT_STYLE: &str = include_str!("../../../assets/uplot/uPlot.min.css");
 const PLOT_SCRIPT: &str = include_str!("../../../assets/uplot/uPlot.iife.min.js");
 
-/// The page of a result in a format.
 pub(super) fn fill(content: &Content, figures: &[PageFigure], format: PageFormat) -> String {
     let (name, template) = match format {
         PageFormat::Html => ("html", HTML),
@@ -159,7 +158,6 @@ pub(super) fn markdown(text: &str) -> String {
     safe
 }
 
-/// LaTeX text in which nothing is a command.
 pub(super) fn latex(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let mut safe = String::with_capacity(line.len());
@@ -188,12 +186,10 @@ pub(super) fn latex(text: &str) -> String {
     safe
 }
 
-/// Code in a line.
 fn code(state: &State<'_, '_>, text: String) -> Value {
     Value::from_safe_string(code_of(state, &text))
 }
 
-/// Code in a line of Markdown.
 fn markdown_code(text: &str) -> String {
     // A span is fenced by more backticks than stand in it; a bar would end the cell of a table.
     let line = text
@@ -232,7 +228,6 @@ fn block(state: &State<'_, '_>, text: String) -> Value {
     })
 }
 
-/// A path as the target of a Markdown link.
 fn link(path: String) -> Value {
     let mut target = String::with_capacity(path.len());
     for byte in path.bytes() {

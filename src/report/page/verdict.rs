@@ -45,40 +45,30 @@ pub(super) fn bypassed(design: &DesignSummary) -> Vec<String> {
         ("mesh_bypassed_any", "the mesh", "the network"),
     ];
     let told = layers.iter().filter_map(|(measure, passed, refused)| {
-        let measure = design.measure(measure).filter(|measure| measure.n > 0)?;
-        let events = libm::round(measure.estimate? * measure.n as f64) as u64;
-        let (lower, upper) = (100.0 * measure.lower?, 100.0 * measure.upper?);
-        (events > 0).then(|| {
-            format!(
-                "In `{}` {passed} let the wrong client pass in {} of {} runs and {refused} refused it; the interval says {} to {} % \
-                 of runs.",
-                design.name,
-                count(events),
-                count(measure.n),
-                down(lower),
-                up(upper)
-            )
-        })
+        let subject = format!("In `{}` {passed} let the wrong client pass", design.name);
+        happened(design, measure, &subject, &format!(" and {refused} refused it"))
     });
     told.collect()
 }
 
 /// How often a design kept out whom policy lets in; nothing where that never happened.
 pub(super) fn kept_out(design: &DesignSummary) -> Option<String> {
-    let measure = design.measure("wrongly_denied_any").filter(|measure| measure.n > 0)?;
+    let subject = format!("`{}` refused a request that policy allows", design.name);
+    happened(design, "wrongly_denied_any", &subject, "")
+}
+
+/// In how many runs something happened, with its interval.
+fn happened(design: &DesignSummary, measure: &str, subject: &str, tail: &str) -> Option<String> {
+    let measure = design.measure(measure).filter(|measure| measure.n > 0)?;
     let events = libm::round(measure.estimate? * measure.n as f64) as u64;
-    let lower = measure
-        .lower
-        .map_or_else(|| "0".to_owned(), |lower| down(100.0 * lower));
-    let upper = measure
-        .upper
-        .map_or_else(|| "100".to_owned(), |upper| up(100.0 * upper));
+    let (lower, upper) = (measure.lower.unwrap_or(0.0), measure.upper.unwrap_or(1.0));
     (events > 0).then(|| {
         format!(
-            "`{}` refused a request that policy allows in {} of {} runs; the interval says {lower} to {upper} % of runs.",
-            design.name,
+            "{subject} in {} of {} runs{tail}; the interval says {} to {} % of runs.",
             count(events),
-            count(measure.n)
+            count(measure.n),
+            down(100.0 * lower),
+            up(100.0 * upper)
         )
     })
 }
@@ -126,15 +116,6 @@ pub(super) fn startup(design: &DesignSummary, quantile: &str) -> Option<String> 
 /// One expectation as a sentence without its outcome, which is set apart.
 pub(super) fn expectation(of: &Expectation) -> String {
     format!("{} ({})", title(of), seen(of))
-}
-
-/// The word for an outcome.
-pub(super) const fn outcome(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Pass => "pass",
-        Verdict::Fail => "fail",
-        Verdict::Inconclusive => "inconclusive",
-    }
 }
 
 /// All expectations in one sentence; empty without any.

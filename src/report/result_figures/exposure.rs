@@ -116,7 +116,6 @@ fn steps(values: &[u64], none: usize) -> Vec<(u64, usize)> {
     distinct
 }
 
-/// Who is exposed longest.
 fn title(series: &[ExposureSeries]) -> Option<String> {
     let most = |class: &str| {
         let of_class = series.iter().filter(|series| series.class == class);

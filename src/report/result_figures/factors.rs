@@ -24,7 +24,6 @@ const MAPS_MAX: usize = 6;
 struct GridPoint {
     /// Name of the design in the experiment.
     base: String,
-    /// The level of each factor.
     factors: Vec<(String, String)>,
 }
 

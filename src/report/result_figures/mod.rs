@@ -14,18 +14,15 @@ mod startup;
 mod tests;
 
 use super::figures::{Interval, Plot};
-use super::text::unique;
 use crate::lab::Finished;
 use crate::lab::compare::CONTROL;
+use crate::lab::lists::unique;
 use crate::stats::Estimate;
-
-pub use one_run::run_to_tell;
 
 /// Nominal coverage of the intervals in figures.
 const CONFIDENCE: f64 = 0.95;
 
 /// Every figure that follows from the stored rows of a result, in the order in which they are shown.
-#[must_use]
 pub fn of_rows(result: &Finished) -> Vec<Plot> {
     let (startup, rest) = rayon::join(
         || startup::startup(result).map(Plot::Startup),
@@ -44,7 +41,6 @@ pub fn of_rows(result: &Finished) -> Vec<Plot> {
 }
 
 /// Why a result can be without the figure of this name.
-#[must_use]
 pub fn absent_because(name: &str) -> &'static str {
     match name {
         "startup_distribution" | "startup_complement" => "no pod was measured",
@@ -82,7 +78,6 @@ fn with_equals(designs: &[&str]) -> String {
     }
 }
 
-/// An estimate as figures draw it.
 fn interval(estimate: &Estimate) -> Interval {
     Interval {
         estimate: estimate.estimate.unwrap_or(0.0),

@@ -27,7 +27,6 @@ fn first(result: &Finished, wanted: impl Fn(usize, &RunNumbers) -> bool) -> Opti
 
 /// The run that is drawn as a timeline: the first in which the network let a request from a reused address in after the cut
 /// against its policy; else the first in which such a request reached a live server; else the first with a delayed pod.
-#[must_use]
 pub fn run_to_tell(result: &Finished) -> Option<Run> {
     first(result, |_, run| run.reused_probe_admitted)
         .or_else(|| first(result, |_, run| run.reused_probe_reached))
@@ -40,7 +39,6 @@ fn delayed(run: &RunNumbers) -> bool {
 
 /// The run whose certificate requests are drawn: the first of a design with a mesh in which a connection to an Istiod
 /// failed, else the first with requests at all.
-#[must_use]
 pub fn run_with_requests(result: &Finished) -> Option<Run> {
     let mesh = |design: usize| result.manifest.designs.get(design).is_some_and(|design| design.mesh);
     first(result, |design, run| {
@@ -54,7 +52,6 @@ pub fn run_with_requests(result: &Finished) -> Option<Run> {
 }
 
 /// The run whose stale entries are drawn: the one that is told if it ends with any, else the first that does.
-#[must_use]
 pub fn run_with_stale_entries(result: &Finished) -> Option<Run> {
     let told = run_to_tell(result).filter(|(design, replication)| {
         let run = usize::try_from(*replication)
@@ -83,7 +80,6 @@ fn start_s(told: &Told) -> f64 {
 }
 
 /// The certificate requests of a run; nothing if there was none after the axis begins.
-#[must_use]
 pub fn certificate_requests(told: &Told, timeline: &TimelineFigure) -> Option<RequestsFigure> {
     let dossier = told.outcome.dossier.as_deref()?;
     let mut istiods: Vec<IstiodRequests> = Vec::new();
@@ -149,7 +145,6 @@ fn in_vain(istiods: &[IstiodRequests]) -> String {
 }
 
 /// The stale entries of a run; nothing if no node was followed, or none was ever stale.
-#[must_use]
 pub fn stale_entries(told: &Told, timeline: &TimelineFigure) -> Option<StaleFigure> {
     let dossier = told.outcome.dossier.as_deref()?;
     let courses = &dossier.courses;

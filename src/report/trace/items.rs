@@ -6,7 +6,6 @@ use crate::cluster::story::course::{
 use crate::kernel::SimTime;
 use crate::report::explain::{Told, command_words};
 
-/// Something in a trace.
 #[derive(Clone, Debug)]
 pub(super) enum Item {
     /// A message; lost if it never arrived.
@@ -26,12 +25,14 @@ pub(super) enum Item {
         kind: &'static str,
         what: String,
     },
-    /// A decision.
-    Moment { track: usize, time: SimTime, what: String },
+    Moment {
+        track: usize,
+        time: SimTime,
+        what: String,
+    },
 }
 
 impl Item {
-    /// When it begins.
     pub(super) const fn begins(&self) -> SimTime {
         match self {
             Self::Message { sent, .. } => *sent,
@@ -40,7 +41,6 @@ impl Item {
         }
     }
 
-    /// When it ends.
     pub(super) fn ends(&self) -> SimTime {
         match self {
             Self::Message { sent, arrives, .. } => arrives.unwrap_or(*sent),
@@ -58,7 +58,6 @@ impl Item {
         }
     }
 
-    /// Whether it stands on one of these tracks.
     pub(super) fn touches(&self, chosen: &[bool]) -> bool {
         match self {
             Self::Message { from, to, .. } => chosen[*from] || chosen[*to],

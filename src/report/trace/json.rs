@@ -15,7 +15,6 @@ use crate::report::explain::Told;
 /// Length of the slice at an end of a message, in nanoseconds; shorter where something else begins before.
 const SLICE_NS: u64 = 1_000;
 
-/// The file.
 pub(super) fn write(told: &Told, tracks: &[Track], items: &[Item]) -> String {
     let places = Places::of(tracks);
     let mut lines: Vec<(SimTime, Value)> = Vec::new();
@@ -92,7 +91,6 @@ pub(super) fn write(told: &Told, tracks: &[Track], items: &[Item]) -> String {
     text
 }
 
-/// Microseconds with all nanoseconds.
 fn micros(time: SimTime) -> Value {
     json!(time.as_nanos() as f64 / 1000.0)
 }

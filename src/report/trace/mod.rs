@@ -22,11 +22,8 @@ pub const EVENTS_DEFAULT: u64 = 200_000;
 pub struct Filter {
     /// Only these components, nodes and pods, and what they exchange with others; all if empty.
     pub only: Vec<String>,
-    /// Not what was over before.
     pub from: Option<SimTime>,
-    /// Not what began after.
     pub to: Option<SimTime>,
-    /// Most events.
     pub events_max: u64,
 }
 
@@ -41,10 +38,8 @@ impl Default for Filter {
     }
 }
 
-/// A trace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trace {
-    /// The file.
     pub json: String,
     /// Events in it, metadata apart.
     pub events: u64,
@@ -52,12 +47,9 @@ pub struct Trace {
     pub left_out: Option<String>,
 }
 
-/// A name that nothing in the run has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownName {
-    /// The name.
     pub name: String,
-    /// Names that there are.
     pub known: Vec<String>,
 }
 

@@ -11,7 +11,6 @@ use crate::report::explain::page::{at, span};
 use crate::report::text::many;
 
 /// Why an access went as it did.
-#[must_use]
 pub fn of_access(dossier: &Dossier, request: &RequestStory) -> Chain {
     let record = &request.record;
     let mut links = vec![verdict(request)];
@@ -35,7 +34,6 @@ pub fn of_access(dossier: &Dossier, request: &RequestStory) -> Chain {
 }
 
 /// Why an attempt would have been let in.
-#[must_use]
 pub fn of_exposure(dossier: &Dossier, exposed: &ExposedStory) -> Chain {
     let window = &exposed.window;
     let end = window.end.unwrap_or(dossier.setting.horizon);
@@ -201,7 +199,6 @@ fn identity(passage: &PassageStory, actual: &Identity) -> Option<Link> {
     })
 }
 
-/// From a belief back to the fault.
 pub(super) fn behind(dossier: &Dossier, belief: &Belief, actual: &Identity, links: &mut Vec<Link>) {
     links.push(believed(belief, actual));
     links.extend(reuse(dossier, belief));

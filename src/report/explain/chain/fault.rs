@@ -19,7 +19,6 @@ pub(super) const fn mode_words(mode: Option<CutMode>) -> &'static str {
     }
 }
 
-/// The link of a party in words.
 fn link_words(party: &str) -> String {
     if party.starts_with("the API connection") {
         party.to_owned()
@@ -48,7 +47,6 @@ pub(super) fn end_of(dossier: &Dossier, fault: &FaultStory) -> Option<SimTime> {
     ends.map(|other| other.time).find(|end| *end >= fault.time)
 }
 
-/// The link of a party and the fault behind it.
 pub(super) fn links(dossier: &Dossier, party: &str, fault: &FaultStory) -> Vec<Link> {
     let until = end_of(dossier, fault);
     let end = until.map_or("to the end of the run".to_owned(), |end| format!("to {}", at(end)));

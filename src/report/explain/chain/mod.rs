@@ -19,55 +19,29 @@ pub use breach::{of_access, of_exposure};
 pub(super) use start::what_happened;
 pub use start::{critical_leg, of_start};
 
-/// What a chain explains.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum Subject {
     /// A request that was let in against a policy, or refused although it was meant.
-    Access {
-        /// Its record.
-        access: AccessRecord,
-    },
+    Access { access: AccessRecord },
     /// A span in which an attempt would have been let in; nobody tried.
-    Exposure {
-        /// The span.
-        window: ExposureRecord,
-    },
+    Exposure { window: ExposureRecord },
     /// A pod that was slow or never ready.
-    SlowStart {
-        /// Its record.
-        pod: Box<PodRecord>,
-    },
-}
-
-impl Subject {
-    /// When what is explained happened.
-    #[must_use]
-    pub fn time(&self) -> SimTime {
-        match self {
-            Self::Access { access } => access.time,
-            Self::Exposure { window } => window.start,
-            Self::SlowStart { pod } => pod.exit,
-        }
-    }
+    SlowStart { pod: Box<PodRecord> },
 }
 
 /// Why something happened: the first link is the end, each next one the cause of the one before it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Chain {
-    /// What is explained.
     pub subject: Subject,
-    /// One sentence.
     pub summary: String,
     /// From the end back to the fault.
     pub links: Vec<Link>,
 }
 
-/// What a link is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LinkKind {
-    /// What the layers decided.
     Verdict,
     /// As whom the enforcing node took the sender, and whence.
     Identity,
@@ -79,9 +53,7 @@ pub enum LinkKind {
     PathFrozen,
     /// The write that would have corrected it was under way, or not yet written.
     WriteUnderWay,
-    /// The link to the API server was cut.
     LinkCut,
-    /// The fault.
     Fault,
     /// No fault: the ordinary delay of a healthy cluster.
     NoFault,
@@ -98,8 +70,6 @@ pub enum LinkKind {
 }
 
 impl LinkKind {
-    /// The word for it in text and diagrams.
-    #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
             Self::Verdict => "verdict",
@@ -120,46 +90,36 @@ impl LinkKind {
     }
 }
 
-/// One link of a chain.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Link {
-    /// What it is.
     pub kind: LinkKind,
     /// When it happened, or since when it held.
     pub time: SimTime,
     /// Until when it held; absent for a moment and for the end of the run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<SimTime>,
-    /// The component or node.
     pub place: String,
-    /// In words.
     pub text: String,
-    /// What it speaks of.
     pub ids: Ids,
 }
 
 /// Names and numbers of a link; only those that it speaks of.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Ids {
-    /// A fault.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fault: Option<String>,
-    /// A pod.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pod: Option<String>,
     /// The pod that had the address before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub previous_pod: Option<String>,
-    /// An address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ip: Option<Ipv4Addr>,
-    /// An Istiod.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub istiod: Option<String>,
     /// As whom the sender was taken.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub believed: Option<Identity>,
-    /// Who it truly was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub actual: Option<Identity>,
     /// How far a reader lagged.
@@ -168,7 +128,6 @@ pub struct Ids {
     /// The layer, policy and rule behind a verdict.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub verdicts: Vec<LayerVerdict>,
-    /// What it cost.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cost: Option<SimDuration>,
     /// Parties whose links were cut.
@@ -176,16 +135,12 @@ pub struct Ids {
     pub parties: Vec<String>,
 }
 
-/// A layer's verdict.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LayerVerdict {
     /// `network`, `wireguard` or `mesh`.
     pub layer: &'static str,
-    /// Whether it let through.
     pub allowed: bool,
-    /// Whether it was meant to.
     pub meant: bool,
-    /// Why.
     pub because: String,
 }
 
@@ -196,7 +151,6 @@ pub struct Gap {
     pub read: u32,
     /// The API server's latest revision of the same kind.
     pub head: u32,
-    /// Revisions between them.
     pub revisions: u32,
     /// Time between the two writes.
     pub seconds: SimDuration,
@@ -209,11 +163,9 @@ pub struct Gap {
 /// How far a believed entry lagged behind the API server's.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct EntryGap {
-    /// Revision of the believed entry.
     pub believed: u32,
     /// Revision of the API server's entry.
     pub head: u32,
-    /// Revisions between them.
     pub revisions: u32,
     /// Time between the two writes.
     pub seconds: SimDuration,
@@ -227,14 +179,11 @@ pub enum Focus {
     All,
     /// A pod's start, by the pod's name; without one, the worst.
     Start(Option<String>),
-    /// The first access of a class.
     Access(AccessClass),
-    /// The longest exposure.
     Exposure,
 }
 
 /// The chains of a run: at most one about access and one about a slow start, in the order in which they were asked for.
-#[must_use]
 pub fn chains(dossier: &Dossier, outcome: &Outcome, focus: &Focus) -> Vec<Chain> {
     let access = || {
         let request = match focus {

@@ -14,7 +14,6 @@ use crate::report::text::many;
 const ATTEMPTS_MAX: usize = 8;
 
 /// The leg that made a pod wait, with its name.
-#[must_use]
 pub fn critical_leg(pod: &PodStory) -> Option<(&'static str, &LegStory)> {
     match pod.critical? {
         LegName::Certificate => Some(("certificate", &pod.certificate)),
@@ -23,7 +22,6 @@ pub fn critical_leg(pod: &PodStory) -> Option<(&'static str, &LegStory)> {
 }
 
 /// Why a pod's start took so long.
-#[must_use]
 pub fn of_start(dossier: &Dossier, pod: &PodStory) -> Chain {
     let record = &pod.record;
     let mut links = vec![end(pod)];

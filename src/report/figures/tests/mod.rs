@@ -5,6 +5,7 @@ use std::{fs, path::Path};
 
 use resvg::usvg;
 
+use super::access::access_classes;
 use super::exposure::ExposureFigure;
 use super::factor_curves::FactorCurvesFigure;
 use super::factor_map::FactorMapFigure;
@@ -12,6 +13,7 @@ use super::forest::ForestFigure;
 use super::phases::PhasesFigure;
 use super::requests::RequestsFigure;
 use super::stale::StaleFigure;
+use super::startup::{Side, startup_figure};
 use super::*;
 
 mod data;
