@@ -6,6 +6,7 @@
 pub mod cell;
 pub(crate) mod common_numbers;
 pub(crate) mod compare;
+mod comparison;
 pub(crate) mod design_table;
 pub mod designs;
 pub mod differences;

@@ -93,17 +93,22 @@ pub(super) fn table(comparisons: &[Comparison]) -> String {
     markdown_table(&rows)
 }
 
-/// How many claims are made together, in a sentence.
-pub(super) fn together(family: usize, each: f64) -> String {
-    match family {
-        1 => format!("1 comparison, its interval at {}.", percent(CONFIDENCE)),
-        _ => format!(
-            "{family} comparisons. Their intervals hold together with {} confidence: each has {} % (Bonferroni, family of \
-             {family}); p is adjusted for the family (Holm).",
-            percent(CONFIDENCE),
-            number_of_nines(100.0 * each)
-        ),
+/// How many claims are made together, in a sentence, and how p-values are adjusted where they are shown.
+pub(super) fn together(family: usize, each: f64, with_p: bool) -> String {
+    let level = percent(CONFIDENCE);
+    if family == 1 {
+        return format!("1 comparison, its interval at {level}.");
     }
+    let each = number_of_nines(100.0 * each);
+    let adjusted = if with_p {
+        "; p is adjusted for the family (Holm)"
+    } else {
+        ""
+    };
+    format!(
+        "{family} comparisons. Their intervals hold together with {level} confidence: each has {each} % (Bonferroni, family of \
+         {family}){adjusted}."
+    )
 }
 
 /// The comparisons for programs, each with its sentence.
@@ -132,7 +137,7 @@ fn head(compared: &Compared) -> Vec<String> {
     } else {
         "They share no random numbers: designs are compared as independent, with wider intervals.".to_owned()
     });
-    lines.push(together(compared.family, compared.confidence_each));
+    lines.push(together(compared.family, compared.confidence_each, true));
     if !compared.differs.is_empty() {
         lines.push(format!(
             "The two results differ besides in: {}.",
@@ -188,10 +193,7 @@ pub(super) fn p_value(p: Option<f64>) -> String {
 
 fn facts(comparison: &Comparison) -> String {
     let mut facts = vec![format!("difference {}", difference(comparison).joined(" "))];
-    if comparison.p_holm.is_some() {
-        let p = p_value(comparison.p_holm);
-        facts.push(format!("p {p}"));
-    }
+    facts.extend(comparison.p_holm.map(|p| format!("p {}", p_value(Some(p)))));
     if comparison.a_smaller.is_some() {
         facts.push(format!(
             "smaller in {}, larger in {} of {} pairs",
@@ -200,12 +202,9 @@ fn facts(comparison: &Comparison) -> String {
             count(comparison.n)
         ));
     }
-    if let Some(correlation) = comparison.correlation {
-        facts.push(format!("correlation {correlation:.2}"));
-    }
-    if let Some(reduction) = comparison.variance_reduction {
-        facts.push(format!("variance reduction {}", number(reduction)));
-    }
+    facts.extend(comparison.correlation.map(|rho| format!("correlation {rho:.2}")));
+    let reduction = comparison.variance_reduction;
+    facts.extend(reduction.map(|reduction| format!("variance reduction {}", number(reduction))));
     facts.push(comparison.method.clone());
     facts.join("; ")
 }

@@ -101,7 +101,7 @@ fn comparisons(manifest: &Manifest, summary: &Summary) -> String {
     format!(
         "{} Differences are taken between {pairs}. Correlation is that over replications; the variance reduction \
          (σ_A² + σ_B²) / Var(A − B) is how many times more runs independent designs would need.\n\n{}\n{}",
-        compare::together(all.len(), first.confidence),
+        compare::together(all.len(), first.confidence, true),
         tables.collect::<Vec<_>>().join("\n"),
         left_out.collect::<String>()
     )

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::runs::Outlier;
 use super::{Commands, charts, over_points, runs, verdict};
-use crate::lab::compare::{STARTUP, pareto_of};
+use crate::lab::compare::{STARTUP, excludes_zero, pareto_of};
 use crate::lab::lists::unique;
 use crate::lab::measures::{Frame, ready_quantiles};
 use crate::lab::pareto::{Pareto, Standing};
@@ -148,7 +148,7 @@ pub fn content(finished: &Finished, startup: Option<&StartupFigure>, commands: &
     let mut between: Vec<&Comparison> = compared.iter().collect();
     if between.len() > SENTENCES_MAX {
         // What is clear comes first where not all are told.
-        between.sort_by_key(|of| !of.excludes_zero());
+        between.sort_by_key(|of| !excludes_zero(of.lower, of.upper));
     }
     let between = between.into_iter().map(sentence).collect();
     let replay = |design: &str, replication: u64| command(&commands.explain, design, replication, &commands.changes);

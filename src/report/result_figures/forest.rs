@@ -52,7 +52,7 @@ pub(super) fn differences(result: &Finished) -> Option<ForestFigure> {
             ),
             caption: format!(
                 "Filled squares: the interval excludes zero. {} Methods: {used}. n is the number of pairs of runs, {}.",
-                together(summary.comparisons.len(), confidence),
+                together(summary.comparisons.len(), confidence, false),
                 pairs(&groups)
             ),
         },
