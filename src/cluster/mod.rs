@@ -1,6 +1,7 @@
 //! The simulated world: history and paths, links, physics, then one file per real component.
 //!
-//! Begin with `world` (what a run is made of), `context` (what a component sees) and `history` (how staleness works).
+//! Begin with `event` (which components there are and what they handle), `world` (what a run is made of), `context` (what a
+//! component sees) and `history` (how staleness works).
 //! What is so lives in `physics`, what a component believes is read through a `Path`, and only `judge` compares the two.
 
 pub mod access;

@@ -1,11 +1,23 @@
 //! Folders of the house use only those below them, wherever a path is written: in full, in a group, or by `super`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 /// Folders in the order of the house: each may use those after it, and `stats` stands on the ground.
-const HOUSE: [&str; 9] = [
-    "cli", "report", "lab", "scenario", "faults", "cluster", "policy", "stats", "kernel",
+const HOUSE: [&str; 10] = [
+    "cli", "report", "lab", "scenario", "faults", "story", "cluster", "policy", "stats", "kernel",
+];
+/// Largest circle of files of `cluster/` that import each other.
+const CIRCLE_MAX: usize = 6;
+/// Components of more than one file: their events are named in all of these.
+const COMPONENTS_OF_MORE_FILES: [&[&str]; 2] = [
+    &["kubelet", "kubelet_client"],
+    &[
+        "istio::sidecar",
+        "istio::certificate_leg",
+        "istio::stream_leg",
+        "istio::connection",
+    ],
 ];
 
 /// The source with spaces in place of comments and of what is quoted, so that brackets and names are code.
@@ -156,15 +168,36 @@ fn folder(path: &[String], module: &[&str]) -> Option<String> {
     }
 }
 
-/// Folders that what is built of a source uses, outside its tests.
-fn used(path: &str, text: &str) -> BTreeSet<String> {
+/// What is built of a source: code outside of comments, texts and tests.
+fn built(text: &str) -> String {
     let mut code = code_of(text);
     for range in of_tests(&code) {
         code.replace_range(range.clone(), &" ".repeat(range.len()));
     }
+    code
+}
+
+/// The module of a file, `cluster/istio/mod.rs` being `["cluster", "istio"]`.
+fn module_of(path: &str) -> Vec<&str> {
     let inside = path.rsplit_once("/src/").map_or(path, |(_, inside)| inside);
-    let inside = inside.trim_end_matches(".rs").trim_end_matches("/mod");
-    let module: Vec<&str> = inside.split('/').collect();
+    inside
+        .trim_end_matches(".rs")
+        .trim_end_matches("/mod")
+        .split('/')
+        .collect()
+}
+
+/// Folders that what is built of a source uses, outside its tests.
+fn used(path: &str, text: &str) -> BTreeSet<String> {
+    let module = module_of(path);
+    paths_in(&built(text))
+        .iter()
+        .filter_map(|path| folder(path, &module))
+        .collect()
+}
+
+/// All paths in code that begin with `crate` or `super`.
+fn paths_in(code: &str) -> Vec<Vec<String>> {
     let mut paths = Vec::new();
     for start in ["crate", "super"] {
         for (at, _) in code.match_indices(start) {
@@ -175,7 +208,118 @@ fn used(path: &str, text: &str) -> BTreeSet<String> {
             }
         }
     }
-    paths.iter().filter_map(|path| folder(path, &module)).collect()
+    paths
+}
+
+/// The modules of `cluster/` with what is built of them; `history` counts with its files.
+fn world() -> BTreeMap<String, String> {
+    let sources = crate::all_sources();
+    let tests: BTreeSet<String> = sources
+        .iter()
+        .flat_map(|(path, text)| files_of_tests(path, text, &code_of(text)))
+        .collect();
+    let of_world = sources.iter().filter(|(path, _)| {
+        let own = path.trim_end_matches(".rs").trim_end_matches("/mod");
+        path.contains("/src/cluster/") && !tests.contains(own)
+    });
+    let named = |(path, text): &(String, String)| (module_of(path)[1..].join("::"), built(text));
+    of_world.map(named).collect()
+}
+
+/// The modules of `cluster/` that one of them imports.
+fn imports(module: &str, code: &str, world: &BTreeMap<String, String>) -> BTreeSet<String> {
+    let own: Vec<&str> = module.split("::").filter(|part| !part.is_empty()).collect();
+    let resolved = paths_in(code).into_iter().filter_map(|path| {
+        let ups = path.iter().take_while(|part| *part == "super").count();
+        let full: Vec<String> = match (path[0].as_str(), path.get(1).map(String::as_str)) {
+            ("crate", Some("cluster")) => path[2..].to_vec(),
+            ("crate", _) => return None,
+            _ if ups > own.len() => return None,
+            _ => own[..own.len() - ups]
+                .iter()
+                .map(|part| (*part).to_owned())
+                .chain(path[ups..].iter().cloned())
+                .collect(),
+        };
+        let longest = (1..=full.len()).rev().map(|length| full[..length].join("::"));
+        longest
+            .into_iter()
+            .find(|name| world.contains_key(name) && name != module)
+    });
+    resolved.collect()
+}
+
+#[test]
+fn circles_of_imports_in_the_world_are_small() {
+    let world = world();
+    let direct: BTreeMap<&str, BTreeSet<String>> = world
+        .iter()
+        .map(|(module, code)| (module.as_str(), imports(module, code, &world)))
+        .collect();
+    let reached = |from: &str| {
+        let (mut seen, mut next) = (BTreeSet::new(), vec![from.to_owned()]);
+        while let Some(module) = next.pop() {
+            for other in &direct[module.as_str()] {
+                if seen.insert(other.clone()) {
+                    next.push(other.clone());
+                }
+            }
+        }
+        seen
+    };
+    let all: BTreeMap<&str, BTreeSet<String>> = direct.keys().map(|module| (*module, reached(module))).collect();
+    assert!(all.len() > 50 && direct.values().map(BTreeSet::len).sum::<usize>() > 200);
+    for (module, reaches) in &all {
+        let circle: Vec<&String> = reaches
+            .iter()
+            .filter(|other| all[other.as_str()].contains(*module))
+            .collect();
+        assert!(
+            circle.len() <= CIRCLE_MAX,
+            "{module} is in a circle of imports: {circle:?}"
+        );
+    }
+}
+
+/// A component is told by verbs of the context: nobody but its own files names its events, and no component imports another.
+#[test]
+fn components_name_their_own_events_and_import_no_other() {
+    let world = world();
+    let events: Vec<String> = {
+        let table = &world["event"];
+        let words: BTreeSet<&str> = table.split(|c: char| !c.is_alphanumeric()).collect();
+        let names = words
+            .into_iter()
+            .filter(|word| word.ends_with("Event") && *word != "Event");
+        names.map(str::to_owned).collect()
+    };
+    assert!(events.len() >= 14, "{events:?}");
+    let names = |code: &str, event: &str| code.split(|c: char| !c.is_alphanumeric()).any(|word| word == event);
+    let mut components: Vec<Vec<&str>> = Vec::new();
+    for event in &events {
+        let naming = world
+            .iter()
+            .filter(|(module, code)| *module != "event" && names(code, event));
+        let naming: Vec<&str> = naming.map(|(module, _)| module.as_str()).collect();
+        let one = naming.len() == 1;
+        let known = COMPONENTS_OF_MORE_FILES
+            .iter()
+            .any(|files| naming.iter().all(|module| files.contains(module)));
+        assert!(one || known, "{event} is named in {naming:?}");
+        components.push(naming);
+    }
+    for own in &components {
+        for module in own {
+            let others = imports(module, &world[*module], &world);
+            let foreign: Vec<&String> = others
+                .iter()
+                .filter(|other| {
+                    !own.contains(&other.as_str()) && components.iter().any(|files| files.contains(&other.as_str()))
+                })
+                .collect();
+            assert!(foreign.is_empty(), "{module} imports the components {foreign:?}");
+        }
+    }
 }
 
 #[test]
