@@ -309,13 +309,11 @@ impl Model for World {
     type Event = Event;
 
     fn handle(&mut self, event: Event, kernel: &mut Kernel<Event>) {
-        let mut next = Some(event);
+        self.dispatch(event, kernel);
         // Calls wait until their caller is done; a call may make others.
-        while let Some(event) = next.take() {
-            self.dispatch(event, kernel);
-            if !self.shared.calls.is_empty() {
-                next = Some(self.shared.calls.remove(0));
-            }
+        while !self.shared.calls.is_empty() {
+            let call = self.shared.calls.remove(0);
+            self.dispatch(call, kernel);
         }
     }
 

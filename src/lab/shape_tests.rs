@@ -15,7 +15,10 @@ fn the_summary_has_the_published_shape() {
     let bytes = fs::read(dir.path().join("summary.json")).unwrap();
     let summary: Value = serde_json::from_slice(&bytes).unwrap();
     let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ");
-    assert_eq!(keys(&summary), "experiment version designs comparisons not_compared expectations");
+    assert_eq!(
+        keys(&summary),
+        "experiment version designs comparisons not_compared expectations"
+    );
     let fields = "estimand unit estimate lower upper confidence method n";
     let mut shape = Vec::new();
     for design in summary["designs"].as_array().unwrap() {
