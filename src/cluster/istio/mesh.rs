@@ -4,7 +4,7 @@
 //! proxy; a server's sidecar applies the policies of the mesh to the principal of the client's certificate. That names the
 //! client's true identity, because Istiod has checked its token: no cache of addresses can change it.
 //! **Left out**: ambient mode, waypoints in runs, lag of policies at a proxy.
-//! **Validated by**: `with_both_layers_the_network_is_bypassed_and_the_mesh_refuses` in `tests/world/published_results.rs`.
+//! **Validated by**: `tests/world/published_results.rs`.
 
 use std::net::Ipv4Addr;
 
