@@ -172,7 +172,7 @@ fn strange(numbers: &mut Numbers) -> Value {
 
 /// Changes one place of a JSON tree.
 pub fn change_json(tree: &mut Value, numbers: &mut Numbers) {
-    let (place, inside) = match tree {
+    let inside = match tree {
         Value::Array(items) if !items.is_empty() => {
             let place = numbers.below(items.len());
             match numbers.below(14) {
@@ -185,7 +185,7 @@ pub fn change_json(tree: &mut Value, numbers: &mut Numbers) {
                     let other = numbers.below(items.len());
                     return items.swap(place, other);
                 }
-                _ => (place, &mut items[place]),
+                _ => &mut items[place],
             }
         }
         Value::Object(fields) if !fields.is_empty() => {
@@ -194,12 +194,11 @@ pub fn change_json(tree: &mut Value, numbers: &mut Numbers) {
             match numbers.below(14) {
                 0 => return drop(fields.remove(&name)),
                 1 => return drop(fields.insert(format!("{name}x"), strange(numbers))),
-                _ => (place, &mut fields[&name]),
+                _ => &mut fields[&name],
             }
         }
         leaf => return *leaf = strange(numbers),
     };
-    let _ = place;
     match numbers.below(6) {
         0 => *inside = strange(numbers),
         _ => change_json(inside, numbers),
