@@ -56,6 +56,7 @@ fn merge_and_show(arguments: &MergeArgs, command_line: &[String], events: &JsonL
     // Figures of one run need the experiment, which shards do not carry; where it is not found they are left out.
     let simulator = origin::simulator(&load, &finished.manifest);
     let replays = simulator.as_ref().map(|simulator| simulator as &dyn Simulate);
-    pages::write(&finished, replays, &commands, jobs, &told)?;
-    run::show(&finished, arguments.format, events)
+    let remedies = || origin::remedies(&load, &finished);
+    let answer = pages::write(&finished, replays, &commands, &remedies, jobs, &told)?;
+    run::show(&finished, &answer, arguments.format, events)
 }

@@ -9,7 +9,8 @@ use clap::Parser;
 use super::explain;
 use super::load::{self, LoadRequest};
 use super::run::RunArgs;
-use crate::lab::Manifest;
+use crate::lab::what_if::{self, Remedies};
+use crate::lab::{Finished, Manifest};
 use crate::lab::designs::Simulator;
 use crate::lab::manifest::{RunInfo, read_json};
 use crate::lab::plan::{option, quoted};
@@ -54,6 +55,21 @@ pub fn simulator(load: &LoadRequest, manifest: &Manifest) -> Option<Simulator> {
         &scenario.seed_group,
         designs.iter().copied(),
     ))
+}
+
+/// What closes the breaches of a result, if its experiment is still there with the same inputs; nothing else is known of it.
+pub fn remedies(load: &LoadRequest, finished: &Finished) -> Vec<Remedies> {
+    let reload = |further: &[String]| {
+        let mut load = load.clone();
+        load.changes.extend_from_slice(further);
+        load::scenario(&load).ok()
+    };
+    match load::scenario(load) {
+        Ok(scenario) if scenario.input_digest == finished.manifest.input_digest => {
+            what_if::remedies(finished, &scenario, &reload)
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// The commands that repeat a result and tell its runs.

@@ -13,7 +13,9 @@ use crate::lab::progress::{Event, Listen};
 use crate::lab::runner::workers;
 use crate::lab::store::{FIGURES, REPORT_JSON, SUMMARY_MD};
 use crate::lab::written::{self, Put};
+use crate::lab::what_if::Remedies;
 use crate::lab::{Finished, LabError, Manifest, Simulate};
+use crate::report::answer::Answer;
 use crate::report::figures::{Plot, Theme};
 use crate::report::page::{self, Commands, Content, PageFigure, PageFormat};
 use crate::report::summary_md;
@@ -22,23 +24,26 @@ use crate::report::summary_md;
 /// they were lost. The folder is locked anew for that, because a process that waited for the result writes them as well; if
 /// another one has replaced the result meanwhile, it writes its own.
 ///
+/// `remedies` replays breached runs. Gives the answer that the pages open with.
+///
 /// # Errors
 /// If the file system refuses.
 pub fn write(
     finished: &Finished,
     simulator: Option<&dyn Simulate>,
     commands: &Commands,
+    remedies: &(dyn Fn() -> Vec<Remedies> + Sync),
     jobs: usize,
     listener: &dyn Listen,
-) -> Result<(), CliError> {
+) -> Result<Answer, CliError> {
     let _lock = FolderLock::take(&finished.dir, &run::STOP, || ())?;
     let of = |manifest: &Manifest| (manifest.plan_digest.clone(), manifest.result_digest.clone());
     if Manifest::read(&finished.dir)?.as_ref().map(of) != Some(of(&finished.manifest)) {
-        return Ok(());
+        return Ok(Answer::of(&finished.manifest, &finished.summary, &[]));
     }
     let pool = workers(jobs)?;
     let (plots, mut put) = pool.install(|| figures::write(finished, simulator, commands))?;
-    let content = pool.install(|| content(finished, &plots, commands));
+    let content = pool.install(|| content(finished, &plots, commands, &remedies()));
     let mut text = serde_json::to_string(&content).expect("a report is plain data");
     text.push('\n');
     write_whole(&finished.dir.join(REPORT_JSON), text.as_bytes())?;
@@ -51,7 +56,7 @@ pub fn write(
         figures: FIGURES,
         theme: Theme::Light,
     };
-    let summary = summary_md::render(&finished.manifest, &finished.summary);
+    let summary = summary_md::render(&finished.manifest, &finished.summary, &content.answer);
     let reports = PageFormat::ALL.map(|format| page(&content, &chosen, format, &place));
     let pages: Vec<_> = [(SUMMARY_MD.to_owned(), summary.into_bytes())]
         .into_iter()
@@ -61,16 +66,16 @@ pub fn write(
     for told in put.iter().filter_map(Put::told) {
         listener.hear(Event::Warning(&told));
     }
-    Ok(())
+    Ok(content.answer)
 }
 
 /// What a report says of a result with these figures.
-pub fn content(finished: &Finished, plots: &[Plot], commands: &Commands) -> Content {
+pub fn content(finished: &Finished, plots: &[Plot], commands: &Commands, remedies: &[Remedies]) -> Content {
     let startup = plots.iter().find_map(|plot| match plot {
         Plot::Startup(figure) => Some(figure),
         _ => None,
     });
-    page::content(finished, startup, commands)
+    page::content(finished, startup, commands, remedies)
 }
 
 /// What lies beside a result as the data of its reports; nothing if nothing does.

@@ -237,7 +237,12 @@ impl Source {
                     let load = origin::recorded(results).unwrap_or_else(|| origin::named(&finished.manifest));
                     origin::commands(&load, &finished.manifest)
                 });
-                Ok(pages::content(finished, &self.plots, &commands))
+                let load = origin::recorded(results).unwrap_or_else(|| origin::named(&finished.manifest));
+                let remedies = match stored {
+                    Some(content) => content.remedies.clone(),
+                    None => origin::remedies(&load, finished),
+                };
+                Ok(pages::content(finished, &self.plots, &commands, &remedies))
             }
             (None, Some(stored)) => Ok(stored.clone()),
             (None, None) => Err(CliError::NoRows {

@@ -18,6 +18,7 @@ use crate::lab::progress::{Bars, Both, Listen, complain};
 use crate::lab::runner::JOBS_MAX;
 use crate::lab::store::REPORT_HTML;
 use crate::lab::{Finished, Options, Plan, Shard, Simulate, Start, Summary, Verdict, execute_told, result_dir};
+use crate::report::answer::Answer;
 use crate::report::table;
 
 /// Where results go unless `--out` says otherwise.
@@ -193,24 +194,29 @@ fn run_and_show(request: &RunRequest) -> Result<u8, CliError> {
     stop_on_signals()?;
     let names = loaded.plan.designs.iter().map(|design| design.name.clone());
     let events = JsonLines::new(request.format == Format::Json, names.collect());
-    let finished = run_loaded(&loaded, request, &STOP, &events)?;
+    let (finished, answer) = run_loaded(&loaded, request, &STOP, &events)?;
     // Everything is stored: whoever asks the program to end now, for example while nobody reads its pipe, ends it at once.
     STOP.store(true, Ordering::SeqCst);
     if let Some(path) = &request.junit {
         junit::write(path, &finished.summary)?;
     }
-    show(&finished, request.format, &events)
+    show(&finished, &answer, request.format, &events)
 }
 
 /// Prints a result and gives the exit code.
 ///
 /// # Errors
 /// If the output refuses.
-pub(super) fn show(finished: &Finished, format: Format, events: &JsonLines) -> Result<u8, CliError> {
+pub(super) fn show(
+    finished: &Finished,
+    answer: &Answer,
+    format: Format,
+    events: &JsonLines,
+) -> Result<u8, CliError> {
     let code = exit_code_of(finished);
     match format {
         Format::Json => events.finished(finished, code),
-        Format::Text => print(&shown(finished))?,
+        Format::Text => print(&shown(finished, answer))?,
     }
     Ok(code)
 }
@@ -237,7 +243,7 @@ pub fn run_loaded(
     request: &RunRequest,
     stop: &AtomicBool,
     listener: &dyn Listen,
-) -> Result<Finished, CliError> {
+) -> Result<(Finished, Answer), CliError> {
     let dir = request
         .out
         .clone()
@@ -250,19 +256,20 @@ pub fn run_loaded(
         command_line: request.command_line.clone(),
     };
     let finished = execute_told(&loaded.plan, &*loaded.simulator, &options, stop, listener)?;
-    pages::write(
+    let answer = pages::write(
         &finished,
         Some(&*loaded.simulator),
         &origin::commands(&request.load, &finished.manifest),
+        &|| origin::remedies(&request.load, &finished),
         request.jobs,
         &Both(&Bars::new(true), listener),
     )?;
-    Ok(finished)
+    Ok((finished, answer))
 }
 
 /// What is printed of a result for people.
-fn shown(finished: &Finished) -> String {
-    let mut text = table::render(&finished.manifest, &finished.summary, terminal::look());
+fn shown(finished: &Finished, answer: &Answer) -> String {
+    let mut text = table::render(&finished.manifest, &finished.summary, answer, terminal::look());
     let found = if finished.found {
         ", found complete and checked"
     } else {

@@ -306,6 +306,14 @@ impl PodRecord {
     }
 }
 
+impl AccessRecord {
+    /// Whether it put a policy to the test: a layer decided about it, or a server answered it.
+    #[must_use]
+    pub const fn is_tested(&self) -> bool {
+        self.reached || self.network_decided.is_some() || self.mesh_decided.is_some()
+    }
+}
+
 /// The place of the certificate in [`PHASES`].
 const CERTIFICATE: usize = 5;
 
@@ -351,6 +359,17 @@ pub enum AccessClass {
     /// No answer before any verdict.
     #[default]
     Unreachable,
+}
+
+impl AccessClass {
+    /// Whether some policy refuses the request.
+    #[must_use]
+    pub const fn refused_by_policy(self) -> bool {
+        matches!(
+            self,
+            Self::Denied | Self::Unauthorized | Self::NetworkBypassed | Self::MeshBypassed
+        )
+    }
 }
 
 /// How the client chose the server's address.

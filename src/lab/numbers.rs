@@ -90,6 +90,8 @@ pub struct RunNumbers {
     tested: bool,
     /// Whether one of those came after the cut.
     tested_after_cut: bool,
+    /// Whether a request that policy refuses was put to the test after the cut: from any address, and from a reused one.
+    refusal_tested: [bool; 2],
     /// Classes of the requests from a reused address after the cut, a bit each.
     reused_classes: u8,
     /// Whether an access from a reused address after the cut reached a live server.
@@ -127,6 +129,20 @@ impl RunNumbers {
         self.tested
     }
 
+    /// Whether a request that policy refuses was put to the test after the cut; from a reused address, where the script
+    /// recorded any.
+    #[must_use]
+    pub const fn refusal_tested(&self) -> bool {
+        self.refusal_tested[(self.record.remembered > 0) as usize]
+    }
+
+    /// The longest window of unauthorized exposure by either way, summed over pairs.
+    #[must_use]
+    pub fn longest_open(&self) -> SimDuration {
+        let unauthorized = self.exposure.iter().filter(|(kind, _)| kind.class == AccessClass::Unauthorized);
+        unauthorized.map(|(_, span)| *span).max().unwrap_or(SimDuration::ZERO)
+    }
+
     /// From the cut to the first unauthorized access, and whether it happened; only of runs that asked after the cut.
     #[must_use]
     pub fn first_unauthorized(&self) -> Option<(SimDuration, bool)> {
@@ -154,8 +170,12 @@ impl RunNumbers {
     /// Takes a judged access into account.
     pub fn access(&mut self, access: &AccessRecord) {
         self.classes |= bit(access.class);
-        let tested = access.reached || access.network_decided.is_some() || access.mesh_decided.is_some();
+        let tested = access.is_tested();
         self.tested |= tested;
+        if tested && access.after_cut && access.class.refused_by_policy() {
+            self.refusal_tested[0] = true;
+            self.refusal_tested[1] |= access.reused_ip;
+        }
         self.tested_after_cut |= tested && access.after_cut;
         if access.after_cut && access.reused_ip {
             self.reused_classes |= bit(access.class);

@@ -4,6 +4,7 @@
 //! are written, `text` lists and words; `compare` tells comparisons, `expectations` what came true; `explain` tells one run, `timeline_of_run` draws it; `verify` says whether runs repeat;
 //! `page` puts all of it into one file.
 
+pub(crate) mod answer;
 pub(crate) mod compare;
 pub(crate) mod compare_words;
 pub(crate) mod design_names;
@@ -42,9 +43,9 @@ pub fn texts(finished: &Finished) -> Vec<String> {
         run: "meshfault run".to_owned(),
         changes: Vec::new(),
     };
-    let content = page::content(finished, None, &commands);
+    let content = page::content(finished, None, &commands, &[]);
     let page = |format| page::render(&content, &[], format);
     let pages = [PageFormat::Html, PageFormat::Markdown, PageFormat::Latex].map(page);
-    let summary = summary_md::render(&finished.manifest, &finished.summary);
+    let summary = summary_md::render(&finished.manifest, &finished.summary, &content.answer);
     pages.into_iter().chain([summary]).collect()
 }

@@ -4,6 +4,7 @@
 
 use std::fmt::Write;
 
+use super::answer::Answer;
 use super::estimands::{self, Estimand};
 use super::finding::Finding;
 use super::page::templates::markdown_prose as prose;
@@ -15,7 +16,7 @@ use super::{compare, expectations, parameters, reuse, sample_size, slow_pods};
 use crate::lab::printable::legible;
 use crate::lab::{DesignSummary, Manifest, RandomNumbers, Summary};
 
-pub fn render(manifest: &Manifest, summary: &Summary) -> String {
+pub fn render(manifest: &Manifest, summary: &Summary, answer: &Answer) -> String {
     let mut page = format!("# {}\n\n{}\n\n", prose(&manifest.title), prose(&manifest.question));
     if !manifest.complete {
         page.push_str("**This experiment was interrupted; the result is valid but smaller than planned.**\n\n");
@@ -24,6 +25,7 @@ pub fn render(manifest: &Manifest, summary: &Summary) -> String {
     let findings = findings.into_iter().flatten();
     let section = |(head, body): (&str, String)| (head.to_owned(), body);
     let first = [
+        ("Answer", answered(answer)),
         ("Result", result(manifest, summary)),
         ("Expectations", expected(summary)),
     ];
@@ -50,6 +52,15 @@ pub fn render(manifest: &Manifest, summary: &Summary) -> String {
          `LIMITATIONS.md` says what that is, and how far each component has been validated.\n",
     );
     legible(&page).into_owned()
+}
+
+/// A line per design, then a line per note.
+fn answered(answer: &Answer) -> String {
+    let designs = answer.designs.iter().map(|of| format!("- {} `{}`: {}\n", of.sign, of.name, prose(&of.text)));
+    let more = (!answer.more.is_empty()).then(|| format!("- {}\n", answer.more));
+    let notes = answer.notes.iter().map(|note| format!("- **{}**: {}\n", note.head, prose(&note.text)));
+    let designs: String = designs.chain(more).collect();
+    format!("{designs}\n{}", notes.collect::<String>())
 }
 
 fn result(manifest: &Manifest, summary: &Summary) -> String {

@@ -7,6 +7,7 @@ use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Tab
 
 use super::short::{Short, count};
 use super::text::wrapped;
+use super::answer::{Answer, Mark};
 use super::{expectations, slow_pods};
 use crate::lab::compare::ACCESS;
 use crate::lab::measures::{Known, columns};
@@ -51,7 +52,7 @@ pub fn present(summary: &Summary) -> Vec<&'static Known> {
 }
 
 /// The result: what was run, the table, how to read it, warnings.
-pub fn render(manifest: &Manifest, summary: &Summary, look: Look) -> String {
+pub fn render(manifest: &Manifest, summary: &Summary, answer: &Answer, look: Look) -> String {
     let Manifest {
         experiment,
         version,
@@ -69,6 +70,8 @@ pub fn render(manifest: &Manifest, summary: &Summary, look: Look) -> String {
     let mut text = format!(
         "{title}\n{experiment}, meshfault {version}: {runs} replications of {designs} designs, seed {seed}, result {digest}\n\n"
     );
+    text.push_str(&answered(answer, look));
+    text.push('\n');
     text.push_str(&table(summary, look));
     text.push_str("\n\n");
     let mut add = |rest: &str, line: &str| text.push_str(&wrapped("", rest, line, look.width));
@@ -87,6 +90,29 @@ pub fn render(manifest: &Manifest, summary: &Summary, look: Look) -> String {
         .chain(expectations::lines(summary));
     let warnings = manifest.warnings.iter().map(|warning| format!("warning: {warning}"));
     lines.chain(warnings).for_each(|line| add("  ", &line));
+    text
+}
+
+/// The answer: a line per design, then a line per note.
+fn answered(answer: &Answer, look: Look) -> String {
+    let width = answer.designs.iter().map(|of| of.name.chars().count()).max().unwrap_or(0);
+    let mut text = String::new();
+    for of in &answer.designs {
+        let sign = match (look.colour, of.mark) {
+            (true, Mark::Breached) => format!("\u{1b}[31m{}\u{1b}[0m", of.sign),
+            (true, Mark::Held) => format!("\u{1b}[32m{}\u{1b}[0m", of.sign),
+            _ => of.sign.clone(),
+        };
+        let line = wrapped(&format!("{} {:<width$}  ", of.sign, of.name), &" ".repeat(width + 4), &of.text, look.width);
+        text.push_str(&line.replacen(&of.sign, &sign, 1));
+    }
+    if !answer.more.is_empty() {
+        text.push_str(&format!("  {}\n", answer.more));
+    }
+    text.push('\n');
+    for note in &answer.notes {
+        text.push_str(&wrapped(&format!("{}: ", note.head), "  ", &note.text, look.width));
+    }
     text
 }
 

@@ -1,6 +1,7 @@
 //! The documents say what the code does: tables that are behaviour are compared with the enums that they describe.
 
 mod citations;
+mod commands;
 mod house;
 mod licenses;
 mod results;

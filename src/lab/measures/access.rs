@@ -33,6 +33,12 @@ pub(super) fn access_classes(_: Context<'_>) -> Vec<Definition<'_>> {
         .head(1, "unauthorized\n(runs)")
         .panel(1)
         .said(Said::Often("lets the wrong client in")),
+        Definition::share(
+            super::TESTED,
+            "share of runs with an unauthorized access, of the runs that tested it: a request that policy refuses, from a reused \
+             address where the script recorded addresses, reached a layer that decides or a server after the fault began",
+            |run| run.refusal_tested().then(|| run.has(AccessClass::Unauthorized)),
+        ),
         any(
             AccessClass::NetworkBypassed,
             "that the network admitted against its policy and the mesh refused",

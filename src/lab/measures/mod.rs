@@ -22,6 +22,9 @@ use super::plan::{Plan, PlannedDesign, horizon_of};
 use super::summary::{CONFIDENCE, Measure};
 use crate::scenario::asked::TrafficRate;
 
+/// The measure of who got in, over the runs that tested it.
+pub const TESTED: &str = "unauthorized_if_tested";
+
 /// What the measures of a design are made from.
 #[derive(Clone, Copy)]
 pub struct Context<'n> {

@@ -4,6 +4,7 @@
 //! belongs to `switches`; how many replays are made is bounded by number and by events, never by time. What is said about
 //! the answers belongs to `report`.
 
+mod remedies;
 mod repair;
 mod switches;
 #[cfg(test)]
@@ -11,13 +12,14 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::designs::Simulator;
 use crate::cluster::records::{AccessClass, AccessRecord, ExitCause, ExposureRecord, Outcome, PodRecord};
 use crate::kernel::{SimDuration, SimTime};
 use crate::scenario::{Design, Scenario};
 
+pub use remedies::{Remedies, remedies};
 pub use repair::{Repair, RepairBound};
 pub use switches::Switch;
 
@@ -48,7 +50,14 @@ impl Happened {
     /// What another run says about it.
     fn effect(&self, outcome: &Outcome, delayed_threshold: SimDuration) -> Effect {
         let absent = match self {
-            Self::Access(access) => !outcome.accesses.iter().any(|other| as_bad(other.class, access.class)),
+            Self::Access(access) => {
+                let absent = !outcome.accesses.iter().any(|other| as_bad(other.class, access.class));
+                let after = outcome.accesses.iter().filter(|other| other.after_cut);
+                if absent && !after.into_iter().any(AccessRecord::is_tested) {
+                    return Effect::NotReached;
+                }
+                absent
+            }
             Self::Exposure(window) => !outcome.exposures.iter().any(|other| as_bad(other.class, window.class)),
             Self::SlowStart(pod) => {
                 // A start that was not slow is prevented by one that takes less than half as long.
@@ -82,7 +91,7 @@ pub fn is_slow(pod: &PodRecord, threshold: SimDuration) -> bool {
 }
 
 /// A change to a run: what differs on the command line.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Change {
     /// The design; another one than that of the run for "as in the design …".
     pub design: String,
@@ -94,7 +103,10 @@ pub struct Change {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Effect {
+    /// It did not happen, though it was put to the test.
     Prevented,
+    /// No request got as far as a layer that decides, so the change shows nothing about who is let in.
+    NotReached,
     Happens,
     /// The replay cannot tell: the pod in question was never wished for, or deleted before it was ready.
     Unknown,
@@ -133,7 +145,16 @@ pub struct WhatIf {
 }
 
 /// Reads the experiment again with further changes; nothing if they are refused.
-pub type Reload<'a> = &'a dyn Fn(&[String]) -> Option<Scenario>;
+pub type Reload<'a> = &'a (dyn Fn(&[String]) -> Option<Scenario> + Sync);
+
+impl Simulator {
+    /// The simulator of one design of the experiment with a change; nothing if the change is refused.
+    fn changed(reload: Reload<'_>, change: &Change) -> Option<Self> {
+        let scenario = reload(&change.set)?;
+        let design = scenario.designs.iter().find(|design| design.name == change.design)?;
+        Some(Self::new(scenario.seed, &scenario.seed_group, [design]))
+    }
+}
 
 /// Replays of one run with something changed.
 pub struct Replays<'a> {
@@ -220,9 +241,7 @@ impl<'a> Replays<'a> {
     }
 
     fn make(&mut self, change: &Change) -> Option<Outcome> {
-        let scenario = (self.reload)(&change.set)?;
-        let design = scenario.designs.iter().find(|design| design.name == change.design)?;
-        let outcome = Simulator::new(scenario.seed, &scenario.seed_group, [design]).run(0, self.replication);
+        let outcome = Simulator::changed(self.reload, change)?.run(0, self.replication);
         self.replays += 1;
         self.events += outcome.run.events;
         outcome.run.failure.is_none().then_some(outcome)

@@ -60,6 +60,8 @@ fn what_if(page: &mut Page, subject: &Subject, answers: &WhatIf, design: &str) {
         &not,
         design,
     );
+    let not_reached = "These show nothing about who is let in, as no request got as far as a layer that decides:";
+    group(page, not_reached, subject, &of(Effect::NotReached), design);
     let unknown = "These say nothing, as the pod was not there or not for long enough:";
     group(page, unknown, subject, &of(Effect::Unknown), design);
     if help.is_empty() && !not.is_empty() {

@@ -140,6 +140,24 @@ impl Theme {
         result
     }
 
+    /// Markup of the light theme whose colours of the palette are variables of the page ([`variables`]), so that one drawing
+    /// follows the theme of its reader.
+    pub fn by_variables(markup: &str) -> String {
+        let mut result = markup.to_owned();
+        for (role, [light, ..]) in ROLES.iter().enumerate() {
+            for hex in [format!("=\"#{light:06X}\""), format!("=\"#{light:06x}\"")] {
+                result = result.replace(&hex, &format!("=\"var(--figure-{role})\""));
+            }
+        }
+        result
+    }
+
+    /// Those variables for a theme, as declarations of a style sheet.
+    pub fn variables(self) -> String {
+        let roles = ROLES.iter().enumerate();
+        roles.map(|(role, colours)| format!("--figure-{role}: #{:06x};", colours[self as usize])).collect()
+    }
+
     /// The look of the `index`-th design: six colours, then the same dashed; in print six line styles.
     pub fn series(self, index: usize) -> SeriesLook {
         let round = index / 6;
@@ -228,6 +246,14 @@ mod tests {
                 assert_ne!(theme.series(a), theme.series(b), "{theme:?}: {a} and {b} look alike");
             }
         }
+    }
+
+    #[test]
+    fn a_drawing_by_variables_has_no_colour_of_the_palette_left() {
+        let drawn = Theme::by_variables(r##"<rect fill="#FFFFFF" stroke="#123456"/><text fill="#d55e00">#FFFFFF</text>"##);
+        let wanted = r##"<rect fill="var(--figure-0)" stroke="#123456"/><text fill="var(--figure-8)">#FFFFFF</text>"##;
+        assert_eq!(drawn, wanted);
+        assert!(Theme::Dark.variables().contains("--figure-8: #ff8a45;"));
     }
 
     #[test]

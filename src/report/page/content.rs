@@ -15,6 +15,8 @@ use crate::lab::plan::command;
 use crate::lab::points::Points;
 use crate::lab::summary::CONFIDENCE;
 use crate::lab::{Comparison, Expectation, Finished, Manifest, RandomNumbers, Summary};
+use crate::lab::what_if::Remedies;
+use crate::report::answer::Answer;
 use crate::report::compare_words::sentence;
 use crate::report::estimands::{Estimand, estimands};
 use crate::report::expectations::{seen, word};
@@ -36,6 +38,12 @@ const LIMITATIONS: &str = include_str!("../../../LIMITATIONS.md");
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Content {
     pub result_digest: String,
+    /// What stands first: a line per design, then what closes it, costs and is left open.
+    #[serde(default)]
+    pub answer: Answer,
+    /// What replays of breached runs found.
+    #[serde(default)]
+    pub remedies: Vec<Remedies>,
     title: String,
     question: String,
     experiment: String,
@@ -133,7 +141,12 @@ struct OutlierRow {
 }
 
 /// What a report says of a result. `startup` are the curves of the drawn figure, if a pod was measured.
-pub fn content(finished: &Finished, startup: Option<&StartupFigure>, commands: &Commands) -> Content {
+pub fn content(
+    finished: &Finished,
+    startup: Option<&StartupFigure>,
+    commands: &Commands,
+    remedies: &[Remedies],
+) -> Content {
     let (manifest, summary) = (&finished.manifest, &finished.summary);
     let compared = &summary.comparisons;
     let runs = runs::runs(finished);
@@ -175,6 +188,8 @@ pub fn content(finished: &Finished, startup: Option<&StartupFigure>, commands: &
         |outlier| replay(&outlier.design, outlier.replication),
     );
     Content {
+        answer: Answer::of(manifest, summary, remedies),
+        remedies: remedies.to_vec(),
         title: one_line(&manifest.title),
         question: one_line(&manifest.question),
         experiment: manifest.experiment.clone(),

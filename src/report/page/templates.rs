@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Content, PageFigure, PageFormat};
 use crate::lab::printable::is_hostile;
+use crate::report::figures::Theme;
 
 const HTML: &str = include_str!("assets/report.html");
 const MARKDOWN: &str = include_str!("assets/report.md");
@@ -21,6 +22,9 @@ const STYLE: &str = include_str!("assets/page.css");
 const SCRIPT: &str = include_str!("assets/page.js");
 const PLOT_STYLE: &str = include_str!("../../../assets/uplot/uPlot.min.css");
 const PLOT_SCRIPT: &str = include_str!("../../../assets/uplot/uPlot.iife.min.js");
+
+/// Figures that can stand beside the answer, the most telling first.
+const LEADING: [&str; 4] = ["factor_map", "factor_curves", "access_classes", "exposure_distribution"];
 
 pub(super) fn fill(content: &Content, figures: &[PageFigure], format: PageFormat) -> String {
     let (name, template) = match format {
@@ -55,15 +59,21 @@ pub(super) fn fill(content: &Content, figures: &[PageFigure], format: PageFormat
     environment.add_filter("prose", prose);
     environment.add_filter("code", code);
     environment.add_filter("block", block);
-    environment.add_filter("drawing", Value::from_safe_string);
+    environment.add_filter("drawing", |markup: String| Value::from_safe_string(Theme::by_variables(&markup)));
     environment.add_filter("link", link);
     environment
         .add_template(name, template)
         .expect("the templates are part of the program");
-    let style = format!("{PLOT_STYLE}\n{STYLE}");
+    let [light, dark, print] = [Theme::Light, Theme::Dark, Theme::Print].map(Theme::variables);
+    let style = format!(
+        "{PLOT_STYLE}\n{STYLE}\n:root {{ {light} }}\n@media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}\n@media print {{ :root {{ \
+         {print} }} }}\n"
+    );
+    let leading = LEADING.iter().find_map(|name| figures.iter().find(|figure| figure.name == *name));
     let fixed = Fixed {
         content,
         figures,
+        leading,
         data: Value::from_safe_string(embedded(&content.charts)),
         style_hash: hash(&style),
         style: Value::from_safe_string(style),
@@ -82,6 +92,7 @@ pub(super) fn fill(content: &Content, figures: &[PageFigure], format: PageFormat
 struct Fixed<'c> {
     #[serde(flatten)]
     content: &'c Content,
+    leading: Option<&'c PageFigure>,
     figures: &'c [PageFigure],
     data: Value,
     style: Value,

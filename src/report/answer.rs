@@ -1,0 +1,319 @@
+//! The answer in at most twelve lines: what each design did with the wrong client, what closes a breach, what it costs, what it
+//! rests on, and what was not tested.
+//!
+//! Every page and the terminal open with it. It adds nothing to the estimates: each line quotes measures with their intervals.
+//! A control is the yardstick and gets no verdict.
+
+use serde::{Deserialize, Serialize};
+
+use super::figures::text::duration;
+use super::short::{count, number, percent, percent_interval, percent_up};
+use crate::lab::compare::{ACCESS, CONTROL};
+use crate::lab::measures::TESTED;
+use crate::lab::what_if::Remedies;
+use crate::lab::{DesignSummary, Manifest, Measure, Summary};
+use crate::scenario::point_name::base_of;
+
+/// Lines about designs; further designs are counted in the last of them.
+const DESIGNS_MAX: usize = 7;
+/// A design holds if the share of runs in which it could still fail is at most this, by the upper end of the interval.
+const HELD_MAX: f64 = 0.05;
+/// Designs and remedies that one note names.
+const NAMED_MAX: usize = 4;
+
+/// What was decided about a design.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mark {
+    /// The wrong client got in, or could have got in for a while.
+    Breached,
+    /// It never could, in enough runs that tested it.
+    Held,
+    /// Too few runs tested it.
+    Undecided,
+    /// The control, which the others are compared with.
+    Control,
+}
+
+impl Mark {
+    /// The sign in front of the line.
+    pub const fn sign(self) -> &'static str {
+        match self {
+            Self::Breached => "✗",
+            Self::Held => "✓",
+            Self::Undecided => "?",
+            Self::Control => "·",
+        }
+    }
+}
+
+/// The line of one design.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DesignAnswer {
+    pub mark: Mark,
+    /// The sign of the mark, for templates.
+    pub sign: String,
+    pub name: String,
+    pub text: String,
+}
+
+/// A line under the designs: a heading of a few words, and what it says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Note {
+    pub head: String,
+    pub text: String,
+}
+
+/// The answer of a result.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Answer {
+    pub designs: Vec<DesignAnswer>,
+    /// Designs beyond those lines, in words; empty if there are none.
+    pub more: String,
+    pub notes: Vec<Note>,
+}
+
+impl Answer {
+    /// The answer of a result; `remedies` are what replays of breached runs found, if any were made.
+    pub fn of(manifest: &Manifest, summary: &Summary, remedies: &[Remedies]) -> Self {
+        let mut lines: Vec<DesignAnswer> = groups(summary).iter().map(|group| line(group)).collect();
+        // What decides comes first where not all designs have a line.
+        if lines.len() > DESIGNS_MAX {
+            lines.sort_by_key(|line| line.mark != Mark::Breached);
+        }
+        let left_out = lines.split_off(lines.len().min(DESIGNS_MAX));
+        let of_mark = |mark: Mark| left_out.iter().filter(|line| line.mark == mark).count();
+        let marks = [Mark::Breached, Mark::Held, Mark::Undecided, Mark::Control];
+        let counted = marks.map(|mark| (mark, of_mark(mark))).into_iter().filter(|(_, count)| *count > 0);
+        let counted: Vec<String> = counted.map(|(mark, count)| format!("{count} {}", mark.sign())).collect();
+        let more = match left_out.len() {
+            0 => String::new(),
+            count => format!("{count} more designs: {}", counted.join(", ")),
+        };
+        let notes = [
+            ("What closes it", closes(remedies)),
+            ("What it costs", costs(summary)),
+            ("Rests on", assumed(manifest)),
+            ("Not tested", untested(summary)),
+        ];
+        let note = |(head, text): (&str, Option<String>)| Some(Note { head: head.to_owned(), text: text? });
+        Self { designs: lines, more, notes: notes.into_iter().filter_map(note).collect() }
+    }
+}
+
+/// Designs with all their points, in the order of the result.
+fn groups(summary: &Summary) -> Vec<Vec<&DesignSummary>> {
+    let mut groups: Vec<Vec<&DesignSummary>> = Vec::new();
+    for design in &summary.designs {
+        let same = |group: &&mut Vec<&DesignSummary>| base_of(&group[0].name) == base_of(&design.name);
+        match groups.iter_mut().find(same) {
+            Some(group) => group.push(design),
+            None => groups.push(vec![design]),
+        }
+    }
+    groups
+}
+
+fn line(points: &[&DesignSummary]) -> DesignAnswer {
+    let name = base_of(&points[0].name);
+    let marks: Vec<Mark> = points.iter().map(|point| mark(point)).collect();
+    let any = |mark: Mark| marks.contains(&mark);
+    let mark = match () {
+        () if name == CONTROL => Mark::Control,
+        () if any(Mark::Breached) => Mark::Breached,
+        () if any(Mark::Undecided) => Mark::Undecided,
+        () => Mark::Held,
+    };
+    let text = match points {
+        [only] => words(only),
+        _ => over_points(points, &marks),
+    };
+    DesignAnswer { mark, sign: mark.sign().to_owned(), name: name.to_owned(), text }
+}
+
+fn estimate(design: &DesignSummary, measure: &str) -> Option<f64> {
+    design.measure(measure)?.estimate
+}
+
+/// How often a thing happened, of how many runs; nothing if no run could tell.
+fn happened<'d>(design: &'d DesignSummary, measure: &str) -> Option<(u64, &'d Measure)> {
+    let measure = design.measure(measure).filter(|measure| measure.n > 0)?;
+    Some((libm::round(measure.estimate? * measure.n as f64) as u64, measure))
+}
+
+/// Measures of the share of runs that stood open for longer than a healthy cluster takes to spread a change.
+const OPEN: [&str; 2] = ["unauthorized_exposure_service_above_10s", "unauthorized_exposure_pod_ip_above_10s"];
+
+/// The largest value of two measures of exposure, through the Service and by the pod's address.
+fn larger(design: &DesignSummary, measures: [&str; 2], value: fn(&Measure) -> Option<f64>) -> Option<f64> {
+    let values = measures.iter().filter_map(|name| value(design.measure(name)?));
+    values.reduce(f64::max)
+}
+
+fn mark(design: &DesignSummary) -> Mark {
+    let admitted = happened(design, ACCESS).is_some_and(|(events, _)| events > 0);
+    let open = larger(design, OPEN, |measure| measure.estimate).is_some_and(|share| share > 0.0);
+    if admitted || open {
+        return Mark::Breached;
+    }
+    let tested = happened(design, TESTED).and_then(|(_, measure)| measure.upper);
+    let bounds = tested.into_iter().chain(larger(design, OPEN, |measure| measure.upper));
+    match bounds.reduce(f64::min).is_some_and(|bound| bound <= HELD_MAX) {
+        true => Mark::Held,
+        false => Mark::Undecided,
+    }
+}
+
+/// What a design did, most important first.
+fn words(design: &DesignSummary) -> String {
+    let mut parts = vec![access(design)];
+    parts.extend(open(design));
+    let layers = [
+        ("network_bypassed_any", "past the network layer"),
+        ("mesh_bypassed_any", "past the mesh layer"),
+    ];
+    for (measure, how) in layers {
+        if let Some((1.., of)) = happened(design, measure) {
+            parts.push(format!("{how} in {} of runs", share(of)));
+        }
+    }
+    if let Some((1.., of)) = happened(design, "wrongly_denied_any") {
+        parts.push(format!("right client refused in {} of runs", share(of)));
+    }
+    parts.join("; ")
+}
+
+fn access(design: &DesignSummary) -> String {
+    if let Some((1.., of)) = happened(design, ACCESS) {
+        return format!("wrong client admitted in {} of runs", share(of));
+    }
+    match happened(design, TESTED) {
+        None => "no run tested it".to_owned(),
+        Some((_, of)) => {
+            let (n, upper) = (of.n, of.upper.map_or(String::new(), |upper| format!(" (at most {})", percent_up(upper))));
+            match n {
+                1 => format!("wrong client refused in the only run that tested it{upper}"),
+                n => format!("wrong client refused in all {} runs that tested it{upper}", count(n)),
+            }
+        }
+    }
+}
+
+/// For how long a wrong client could have got in, and how likely traffic would have used it.
+fn open(design: &DesignSummary) -> Option<String> {
+    let means = ["unauthorized_exposure_service", "unauthorized_exposure_pod_ip"];
+    let [service, pod_ip] = means.map(|name| estimate(design, name));
+    let (service, pod_ip) = (service?, pod_ip?);
+    if service.max(pod_ip) == 0.0 {
+        return Some("never open".to_owned());
+    }
+    let mut text = format!("open {} per run through the Service, {} by pod IP", duration(service), duration(pod_ip));
+    if happened(design, ACCESS).is_none_or(|(events, _)| events == 0) {
+        let hit = design.measures.iter().find(|(name, _)| name.starts_with("unauthorized_any_at_"));
+        if let Some((name, Measure { estimate: Some(hit), .. })) = hit {
+            let rate = name.trim_start_matches("unauthorized_any_at_").trim_end_matches("_service");
+            text.push_str(&format!("; at {} per client it gets in in {} of runs", rate.replace("_per_", "/"), percent(*hit)));
+        }
+    }
+    Some(text)
+}
+
+/// A share of runs with its interval.
+fn share(of: &Measure) -> String {
+    let estimate = of.estimate.map_or(String::new(), percent);
+    match of.lower.zip(of.upper) {
+        Some((lower, upper)) => format!("{estimate} {}", percent_interval(lower, upper)),
+        None => estimate,
+    }
+}
+
+/// A design over the points of its factors.
+fn over_points(points: &[&DesignSummary], marks: &[Mark]) -> String {
+    let of = points.len();
+    let breached = marks.iter().filter(|mark| **mark == Mark::Breached).count();
+    let most = points.iter().filter_map(|point| estimate(point, ACCESS)).reduce(f64::max);
+    let open = points.iter().filter_map(|point| estimate(point, "unauthorized_exposure_service")).reduce(f64::max);
+    let mut text = match breached {
+        0 => format!("wrong client never got in at any of {of} points"),
+        _ => format!("open to the wrong client at {breached} of {of} points"),
+    };
+    if let Some(most) = most.filter(|most| *most > 0.0) {
+        text.push_str(&format!("; admitted in up to {} of runs", percent(most)));
+    }
+    if let Some(open) = open.filter(|open| *open > 0.0) {
+        text.push_str(&format!("; open up to {} per run through the Service", duration(open)));
+    }
+    let undecided = marks.iter().filter(|mark| **mark == Mark::Undecided).count();
+    if undecided > 0 {
+        text.push_str(&format!("; too few runs tested it at {undecided}"));
+    }
+    text
+}
+
+/// What replays of breached runs found, per design the changes that refused the client most often.
+fn closes(remedies: &[Remedies]) -> Option<String> {
+    let of_design = |of: &Remedies| {
+        let helpful = of.remedies.iter().filter(|remedy| remedy.refused > 0);
+        let told: Vec<String> = helpful
+            .take(NAMED_MAX)
+            .map(|remedy| format!("{} ({} of {})", remedy.name, remedy.refused, remedy.tried))
+            .collect();
+        match told.is_empty() {
+            true => format!("{}: no single change", of.design),
+            false => format!("{}: {}", of.design, told.join(", ")),
+        }
+    };
+    let told: Vec<String> = remedies.iter().take(2).map(of_design).collect();
+    let runs = remedies.iter().map(|of| of.runs).max()?;
+    Some(format!("{}; of {runs} breached runs replayed with one change", told.join("; ")))
+}
+
+/// Startup and certificate requests, per design.
+fn costs(summary: &Summary) -> Option<String> {
+    let groups = groups(summary);
+    let ends = |group: &[&DesignSummary], measure: &str| {
+        let values = || group.iter().filter_map(|point| estimate(point, measure));
+        values().reduce(f64::min).zip(values().reduce(f64::max))
+    };
+    let told = |measure: &str, unit: &str| {
+        let one = |group: &Vec<&DesignSummary>| {
+            let (least, most) = ends(group, measure)?;
+            let (least, most) = (number(least), number(most));
+            let range = if least == most { least } else { format!("{least}–{most}") };
+            Some(format!("{} {range}{unit}", base_of(&group[0].name)))
+        };
+        let all: Vec<String> = groups.iter().filter_map(one).take(DESIGNS_MAX).collect();
+        (!all.is_empty()).then(|| all.join(", "))
+    };
+    let startup = told("startup_latency_p50", " s").map(|told| format!("median startup {told}"));
+    let requests = groups.iter().filter_map(|group| ends(group, "certificate_requests"));
+    let requests = requests.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
+    let requests = requests.map(|(least, most)| format!("certificate requests per run {}–{}", number(least), number(most)));
+    let all: Vec<String> = startup.into_iter().chain(requests).collect();
+    (!all.is_empty()).then(|| all.join("; "))
+}
+
+/// How many values nobody has measured or read.
+fn assumed(manifest: &Manifest) -> Option<String> {
+    let rows = super::parameters::rows(manifest);
+    let assumed = rows.iter().filter(|row| row.assumed).count();
+    (assumed > 0).then(|| {
+        format!("{assumed} assumed values of {} parameters (listed in the report); intervals cover chance between runs only", rows.len())
+    })
+}
+
+/// Designs most of whose runs never put the policy to the test.
+fn untested(summary: &Summary) -> Option<String> {
+    let of = |design: &DesignSummary| {
+        let runs = design.replications - design.failed;
+        let tested = design.measure(TESTED)?.n;
+        (2 * tested < runs).then(|| format!("{} in {} of {} runs", design.name, count(runs - tested), count(runs)))
+    };
+    let told: Vec<String> = summary.designs.iter().filter_map(of).collect();
+    let more = told.len().saturating_sub(NAMED_MAX);
+    let mut named = told.into_iter().take(NAMED_MAX).collect::<Vec<_>>().join(", ");
+    if more > 0 {
+        named.push_str(&format!(" and {more} more"));
+    }
+    (!named.is_empty()).then(|| format!("the wrong client's request reached no layer that decides: {named}"))
+}
