@@ -353,7 +353,7 @@ mod tests {
         let code = |fake: Fake, arguments: &str| {
             let stop = AtomicBool::new(false);
             let finished = run_loaded(&loaded(fake), &request(arguments, dir.path()), &stop, &Nobody).unwrap();
-            exit_code_of(&finished)
+            exit_code_of(&finished.0)
         };
         assert_eq!(code(Fake::default(), "--jobs 2"), exit_code::FINE);
         assert_eq!(
@@ -372,7 +372,7 @@ mod tests {
             &AtomicBool::new(true),
             &Nobody,
         );
-        assert_eq!(exit_code_of(&stopped.unwrap()), exit_code::INTERRUPTED);
+        assert_eq!(exit_code_of(&stopped.unwrap().0), exit_code::INTERRUPTED);
         assert_eq!(code(Fake::default(), "--resume"), exit_code::FINE);
     }
 
@@ -380,13 +380,13 @@ mod tests {
     fn a_found_result_prints_what_a_new_one_prints() {
         let dir = tempfile::tempdir().unwrap();
         let stop = AtomicBool::new(false);
-        let first = run_loaded(&loaded(Fake::default()), &request("", dir.path()), &stop, &Nobody).unwrap();
+        let (first, of_first) = run_loaded(&loaded(Fake::default()), &request("", dir.path()), &stop, &Nobody).unwrap();
         std::fs::remove_file(dir.path().join(REPORT_HTML)).unwrap();
-        let second = run_loaded(&loaded(Fake::default()), &request("", dir.path()), &stop, &Nobody).unwrap();
+        let (second, of_second) = run_loaded(&loaded(Fake::default()), &request("", dir.path()), &stop, &Nobody).unwrap();
         assert!(second.found && dir.path().join(REPORT_HTML).exists());
         assert_eq!((&first.summary, &first.manifest), (&second.summary, &second.manifest));
-        let of_new = shown(&first).replace("report.html", "report.html, found complete and checked");
-        assert_eq!(of_new, shown(&second));
+        let of_new = shown(&first, &of_first).replace("report.html", "report.html, found complete and checked");
+        assert_eq!(of_new, shown(&second, &of_second));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::figures::text::duration;
 use super::short::{count, number, percent, percent_interval, percent_up};
+use super::text::many;
 use crate::lab::compare::{ACCESS, CONTROL};
 use crate::lab::measures::TESTED;
 use crate::lab::what_if::Remedies;
@@ -169,32 +170,29 @@ fn words(design: &DesignSummary) -> String {
     let mut parts = vec![access(design)];
     parts.extend(open(design));
     let layers = [
-        ("network_bypassed_any", "past the network layer"),
-        ("mesh_bypassed_any", "past the mesh layer"),
+        ("network_bypassed_any", "past the network alone"),
+        ("mesh_bypassed_any", "past the mesh alone"),
     ];
     for (measure, how) in layers {
         if let Some((1.., of)) = happened(design, measure) {
-            parts.push(format!("{how} in {} of runs", share(of)));
+            parts.push(format!("{how} in {}", share(of)));
         }
     }
     if let Some((1.., of)) = happened(design, "wrongly_denied_any") {
-        parts.push(format!("right client refused in {} of runs", share(of)));
+        parts.push(format!("right client refused in {}", share(of)));
     }
     parts.join("; ")
 }
 
 fn access(design: &DesignSummary) -> String {
     if let Some((1.., of)) = happened(design, ACCESS) {
-        return format!("wrong client admitted in {} of runs", share(of));
+        return format!("wrong client admitted in {}", share(of));
     }
     match happened(design, TESTED) {
         None => "no run tested it".to_owned(),
         Some((_, of)) => {
-            let (n, upper) = (of.n, of.upper.map_or(String::new(), |upper| format!(" (at most {})", percent_up(upper))));
-            match n {
-                1 => format!("wrong client refused in the only run that tested it{upper}"),
-                n => format!("wrong client refused in all {} runs that tested it{upper}", count(n)),
-            }
+            let upper = of.upper.map_or(String::new(), |upper| format!(" (≤ {})", percent_up(upper)));
+            format!("admitted in 0 of the {} that tested it{upper}", many(of.n as usize, "run"))
         }
     }
 }
@@ -205,9 +203,13 @@ fn open(design: &DesignSummary) -> Option<String> {
     let [service, pod_ip] = means.map(|name| estimate(design, name));
     let (service, pod_ip) = (service?, pod_ip?);
     if service.max(pod_ip) == 0.0 {
-        return Some("never open".to_owned());
+        let bound = larger(design, OPEN, |measure| measure.upper);
+        return Some(match (happened(design, TESTED), bound) {
+            (None, Some(bound)) => format!("never open (≤ {} of runs)", percent_up(bound)),
+            _ => "never open".to_owned(),
+        });
     }
-    let mut text = format!("open {} per run through the Service, {} by pod IP", duration(service), duration(pod_ip));
+    let mut text = format!("open {} per run, {} by pod IP", duration(service), duration(pod_ip));
     if happened(design, ACCESS).is_none_or(|(events, _)| events == 0) {
         let hit = design.measures.iter().find(|(name, _)| name.starts_with("unauthorized_any_at_"));
         if let Some((name, Measure { estimate: Some(hit), .. })) = hit {
@@ -285,7 +287,7 @@ fn costs(summary: &Summary) -> Option<String> {
         let all: Vec<String> = groups.iter().filter_map(one).take(DESIGNS_MAX).collect();
         (!all.is_empty()).then(|| all.join(", "))
     };
-    let startup = told("startup_latency_p50", " s").map(|told| format!("median startup {told}"));
+    let startup = told("startup_latency_p50", " s").map(|told| format!("median startup: {told}"));
     let requests = groups.iter().filter_map(|group| ends(group, "certificate_requests"));
     let requests = requests.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
     let requests = requests.map(|(least, most)| format!("certificate requests per run {}–{}", number(least), number(most)));
@@ -298,7 +300,7 @@ fn assumed(manifest: &Manifest) -> Option<String> {
     let rows = super::parameters::rows(manifest);
     let assumed = rows.iter().filter(|row| row.assumed).count();
     (assumed > 0).then(|| {
-        format!("{assumed} assumed values of {} parameters (listed in the report); intervals cover chance between runs only", rows.len())
+        format!("{assumed} of {} parameter values are assumed (see Parameters); intervals cover chance between runs only", rows.len())
     })
 }
 
@@ -307,7 +309,7 @@ fn untested(summary: &Summary) -> Option<String> {
     let of = |design: &DesignSummary| {
         let runs = design.replications - design.failed;
         let tested = design.measure(TESTED)?.n;
-        (2 * tested < runs).then(|| format!("{} in {} of {} runs", design.name, count(runs - tested), count(runs)))
+        (2 * tested < runs).then(|| format!("{} {} of {} runs", design.name, count(runs - tested), count(runs)))
     };
     let told: Vec<String> = summary.designs.iter().filter_map(of).collect();
     let more = told.len().saturating_sub(NAMED_MAX);
@@ -315,5 +317,5 @@ fn untested(summary: &Summary) -> Option<String> {
     if more > 0 {
         named.push_str(&format!(" and {more} more"));
     }
-    (!named.is_empty()).then(|| format!("the wrong client's request reached no layer that decides: {named}"))
+    (!named.is_empty()).then(|| format!("no layer decided about the wrong client in {named}"))
 }

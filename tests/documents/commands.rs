@@ -50,19 +50,14 @@ fn steps(page: &str) -> Vec<Step<'_>> {
 
 /// Whether a line is the shown one, in which `[..]` stands for any text.
 fn is_line(shown: &str, line: &str) -> bool {
-    let mut parts = shown.split("[..]");
-    let Some(mut rest) = parts.next().and_then(|first| line.strip_prefix(first)) else {
+    let Some((before, after)) = shown.split_once("[..]") else {
+        return shown == line;
+    };
+    let Some(rest) = line.strip_prefix(before) else {
         return false;
     };
-    let mut open = false;
-    for part in parts {
-        open = true;
-        match rest.find(part) {
-            Some(at) => rest = &rest[at + part.len()..],
-            None => return false,
-        }
-    }
-    rest.is_empty() || open && (shown.ends_with("[..]") || shown.rsplit("[..]").next().is_some_and(|end| line.ends_with(end)))
+    let mut ends = rest.char_indices().map(|(at, _)| at).chain([rest.len()]);
+    ends.any(|at| is_line(after, &rest[at..]))
 }
 
 /// Whether lines are the shown ones, in which `...` stands for any lines.

@@ -1,9 +1,11 @@
 //! The documents say what the code does: tables that are behaviour are compared with the enums that they describe.
 
+mod book;
 mod citations;
 mod commands;
 mod house;
 mod licenses;
+mod reference;
 mod results;
 
 use meshfault::kernel::EventClass;

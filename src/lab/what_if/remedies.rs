@@ -12,6 +12,8 @@ use super::{Change, Effect, Happened, Reload, Simulator, switches};
 use crate::cluster::records::{AccessClass, ExposureRecord, Outcome};
 use crate::kernel::{SimDuration, SimTime};
 use crate::lab::Finished;
+use crate::lab::compare::CONTROL;
+use crate::scenario::point_name::base_of;
 use crate::scenario::{Design, Scenario};
 
 /// Runs of a design that are replayed.
@@ -75,7 +77,9 @@ fn of_design(scenario: &Scenario, design: &Design, runs: &[u64], reload: Reload<
         let original = simulator.run(0, run);
         let Some(happened) = breach(&original, design.world.horizon) else { continue };
         replayed += 1;
-        for switch in switches::switches(scenario, design, &original) {
+        // A control is a yardstick: a cluster without the fault closes nothing.
+        let switches = switches::switches(scenario, design, &original).into_iter();
+        for switch in switches.filter(|switch| base_of(&switch.change.design) != CONTROL) {
             if events > EVENTS_MAX {
                 break;
             }
