@@ -9,12 +9,12 @@ use clap::Parser;
 use super::explain;
 use super::load::{self, LoadRequest};
 use super::run::RunArgs;
-use crate::lab::what_if::{self, Remedies};
-use crate::lab::{Finished, Manifest};
 use crate::lab::designs::Simulator;
 use crate::lab::manifest::{RunInfo, read_json};
 use crate::lab::plan::{option, quoted};
 use crate::lab::store::RUN_INFO;
+use crate::lab::what_if::{self, Remedies};
+use crate::lab::{Finished, Manifest};
 use crate::report::page::Commands;
 
 /// The `run` command that made a result.

@@ -207,12 +207,7 @@ fn run_and_show(request: &RunRequest) -> Result<u8, CliError> {
 ///
 /// # Errors
 /// If the output refuses.
-pub(super) fn show(
-    finished: &Finished,
-    answer: &Answer,
-    format: Format,
-    events: &JsonLines,
-) -> Result<u8, CliError> {
+pub(super) fn show(finished: &Finished, answer: &Answer, format: Format, events: &JsonLines) -> Result<u8, CliError> {
     let code = exit_code_of(finished);
     match format {
         Format::Json => events.finished(finished, code),
@@ -382,7 +377,8 @@ mod tests {
         let stop = AtomicBool::new(false);
         let (first, of_first) = run_loaded(&loaded(Fake::default()), &request("", dir.path()), &stop, &Nobody).unwrap();
         std::fs::remove_file(dir.path().join(REPORT_HTML)).unwrap();
-        let (second, of_second) = run_loaded(&loaded(Fake::default()), &request("", dir.path()), &stop, &Nobody).unwrap();
+        let (second, of_second) =
+            run_loaded(&loaded(Fake::default()), &request("", dir.path()), &stop, &Nobody).unwrap();
         assert!(second.found && dir.path().join(REPORT_HTML).exists());
         assert_eq!((&first.summary, &first.manifest), (&second.summary, &second.manifest));
         let of_new = shown(&first, &of_first).replace("report.html", "report.html, found complete and checked");

@@ -139,7 +139,10 @@ impl RunNumbers {
     /// The longest window of unauthorized exposure by either way, summed over pairs.
     #[must_use]
     pub fn longest_open(&self) -> SimDuration {
-        let unauthorized = self.exposure.iter().filter(|(kind, _)| kind.class == AccessClass::Unauthorized);
+        let unauthorized = self
+            .exposure
+            .iter()
+            .filter(|(kind, _)| kind.class == AccessClass::Unauthorized);
         unauthorized.map(|(_, span)| *span).max().unwrap_or(SimDuration::ZERO)
     }
 

@@ -85,8 +85,13 @@ impl Answer {
         let left_out = lines.split_off(lines.len().min(DESIGNS_MAX));
         let of_mark = |mark: Mark| left_out.iter().filter(|line| line.mark == mark).count();
         let marks = [Mark::Breached, Mark::Held, Mark::Undecided, Mark::Control];
-        let counted = marks.map(|mark| (mark, of_mark(mark))).into_iter().filter(|(_, count)| *count > 0);
-        let counted: Vec<String> = counted.map(|(mark, count)| format!("{count} {}", mark.sign())).collect();
+        let counted = marks
+            .map(|mark| (mark, of_mark(mark)))
+            .into_iter()
+            .filter(|(_, count)| *count > 0);
+        let counted: Vec<String> = counted
+            .map(|(mark, count)| format!("{count} {}", mark.sign()))
+            .collect();
         let more = match left_out.len() {
             0 => String::new(),
             count => format!("{count} more designs: {}", counted.join(", ")),
@@ -97,8 +102,17 @@ impl Answer {
             ("Rests on", assumed(manifest)),
             ("Not tested", untested(summary)),
         ];
-        let note = |(head, text): (&str, Option<String>)| Some(Note { head: head.to_owned(), text: text? });
-        Self { designs: lines, more, notes: notes.into_iter().filter_map(note).collect() }
+        let note = |(head, text): (&str, Option<String>)| {
+            Some(Note {
+                head: head.to_owned(),
+                text: text?,
+            })
+        };
+        Self {
+            designs: lines,
+            more,
+            notes: notes.into_iter().filter_map(note).collect(),
+        }
     }
 }
 
@@ -129,7 +143,12 @@ fn line(points: &[&DesignSummary]) -> DesignAnswer {
         [only] => words(only),
         _ => over_points(points, &marks),
     };
-    DesignAnswer { mark, sign: mark.sign().to_owned(), name: name.to_owned(), text }
+    DesignAnswer {
+        mark,
+        sign: mark.sign().to_owned(),
+        name: name.to_owned(),
+        text,
+    }
 }
 
 fn estimate(design: &DesignSummary, measure: &str) -> Option<f64> {
@@ -143,7 +162,10 @@ fn happened<'d>(design: &'d DesignSummary, measure: &str) -> Option<(u64, &'d Me
 }
 
 /// Measures of the share of runs that stood open for longer than a healthy cluster takes to spread a change.
-const OPEN: [&str; 2] = ["unauthorized_exposure_service_above_10s", "unauthorized_exposure_pod_ip_above_10s"];
+const OPEN: [&str; 2] = [
+    "unauthorized_exposure_service_above_10s",
+    "unauthorized_exposure_pod_ip_above_10s",
+];
 
 /// The largest value of two measures of exposure, through the Service and by the pod's address.
 fn larger(design: &DesignSummary, measures: [&str; 2], value: fn(&Measure) -> Option<f64>) -> Option<f64> {
@@ -191,8 +213,13 @@ fn access(design: &DesignSummary) -> String {
     match happened(design, TESTED) {
         None => "no run tested it".to_owned(),
         Some((_, of)) => {
-            let upper = of.upper.map_or(String::new(), |upper| format!(" (≤ {})", percent_up(upper)));
-            format!("admitted in 0 of the {} that tested it{upper}", many(of.n as usize, "run"))
+            let upper = of
+                .upper
+                .map_or(String::new(), |upper| format!(" (≤ {})", percent_up(upper)));
+            format!(
+                "admitted in 0 of the {} that tested it{upper}",
+                many(of.n as usize, "run")
+            )
         }
     }
 }
@@ -211,10 +238,25 @@ fn open(design: &DesignSummary) -> Option<String> {
     }
     let mut text = format!("open {} per run, {} by pod IP", duration(service), duration(pod_ip));
     if happened(design, ACCESS).is_none_or(|(events, _)| events == 0) {
-        let hit = design.measures.iter().find(|(name, _)| name.starts_with("unauthorized_any_at_"));
-        if let Some((name, Measure { estimate: Some(hit), .. })) = hit {
-            let rate = name.trim_start_matches("unauthorized_any_at_").trim_end_matches("_service");
-            text.push_str(&format!("; at {} per client it gets in in {} of runs", rate.replace("_per_", "/"), percent(*hit)));
+        let hit = design
+            .measures
+            .iter()
+            .find(|(name, _)| name.starts_with("unauthorized_any_at_"));
+        if let Some((
+            name,
+            Measure {
+                estimate: Some(hit), ..
+            },
+        )) = hit
+        {
+            let rate = name
+                .trim_start_matches("unauthorized_any_at_")
+                .trim_end_matches("_service");
+            text.push_str(&format!(
+                "; at {} per client it gets in in {} of runs",
+                rate.replace("_per_", "/"),
+                percent(*hit)
+            ));
         }
     }
     Some(text)
@@ -233,8 +275,14 @@ fn share(of: &Measure) -> String {
 fn over_points(points: &[&DesignSummary], marks: &[Mark]) -> String {
     let of = points.len();
     let breached = marks.iter().filter(|mark| **mark == Mark::Breached).count();
-    let most = points.iter().filter_map(|point| estimate(point, ACCESS)).reduce(f64::max);
-    let open = points.iter().filter_map(|point| estimate(point, "unauthorized_exposure_service")).reduce(f64::max);
+    let most = points
+        .iter()
+        .filter_map(|point| estimate(point, ACCESS))
+        .reduce(f64::max);
+    let open = points
+        .iter()
+        .filter_map(|point| estimate(point, "unauthorized_exposure_service"))
+        .reduce(f64::max);
     let mut text = match breached {
         0 => format!("wrong client never got in at any of {of} points"),
         _ => format!("open to the wrong client at {breached} of {of} points"),
@@ -267,7 +315,10 @@ fn closes(remedies: &[Remedies]) -> Option<String> {
     };
     let told: Vec<String> = remedies.iter().take(2).map(of_design).collect();
     let runs = remedies.iter().map(|of| of.runs).max()?;
-    Some(format!("{}; of {runs} breached runs replayed with one change", told.join("; ")))
+    Some(format!(
+        "{}; of {runs} breached runs replayed with one change",
+        told.join("; ")
+    ))
 }
 
 /// Startup and certificate requests, per design.
@@ -281,7 +332,11 @@ fn costs(summary: &Summary) -> Option<String> {
         let one = |group: &Vec<&DesignSummary>| {
             let (least, most) = ends(group, measure)?;
             let (least, most) = (number(least), number(most));
-            let range = if least == most { least } else { format!("{least}–{most}") };
+            let range = if least == most {
+                least
+            } else {
+                format!("{least}–{most}")
+            };
             Some(format!("{} {range}{unit}", base_of(&group[0].name)))
         };
         let all: Vec<String> = groups.iter().filter_map(one).take(DESIGNS_MAX).collect();
@@ -290,7 +345,8 @@ fn costs(summary: &Summary) -> Option<String> {
     let startup = told("startup_latency_p50", " s").map(|told| format!("median startup: {told}"));
     let requests = groups.iter().filter_map(|group| ends(group, "certificate_requests"));
     let requests = requests.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
-    let requests = requests.map(|(least, most)| format!("certificate requests per run {}–{}", number(least), number(most)));
+    let requests =
+        requests.map(|(least, most)| format!("certificate requests per run {}–{}", number(least), number(most)));
     let all: Vec<String> = startup.into_iter().chain(requests).collect();
     (!all.is_empty()).then(|| all.join("; "))
 }
@@ -300,7 +356,10 @@ fn assumed(manifest: &Manifest) -> Option<String> {
     let rows = super::parameters::rows(manifest);
     let assumed = rows.iter().filter(|row| row.assumed).count();
     (assumed > 0).then(|| {
-        format!("{assumed} of {} parameter values are assumed (see Parameters); intervals cover chance between runs only", rows.len())
+        format!(
+            "{assumed} of {} parameter values are assumed (see Parameters); intervals cover chance between runs only",
+            rows.len()
+        )
     })
 }
 
@@ -318,4 +377,127 @@ fn untested(summary: &Summary) -> Option<String> {
         named.push_str(&format!(" and {more} more"));
     }
     (!named.is_empty()).then(|| format!("no layer decided about the wrong client in {named}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use indexmap::IndexMap;
+
+    use super::*;
+    use crate::stats::share_of_runs;
+
+    /// A share of runs under its name.
+    fn share_of(name: &str, events: u64, runs: u64) -> (String, Measure) {
+        (
+            name.to_owned(),
+            Measure::new("share", "1", share_of_runs(events, runs, 0.95)),
+        )
+    }
+
+    /// A mean without an interval.
+    fn mean_of(name: &str, value: f64) -> (String, Measure) {
+        let mut measure = Measure::extreme("mean", "s", Some(value), 300);
+        measure.confidence = Some(0.95);
+        (name.to_owned(), measure)
+    }
+
+    fn design(name: &str, measures: Vec<(String, Measure)>) -> DesignSummary {
+        let measures: IndexMap<String, Measure> = measures.into_iter().collect();
+        DesignSummary {
+            name: name.to_owned(),
+            replications: 300,
+            failed: 0,
+            measures,
+        }
+    }
+
+    /// A design whose exposure is watched: this many seconds per run, in this many runs above ten seconds.
+    fn watched(name: &str, admitted: u64, tested: u64, open_s: f64, open_runs: u64) -> DesignSummary {
+        design(
+            name,
+            vec![
+                share_of(ACCESS, admitted, 300),
+                share_of(TESTED, admitted, tested),
+                mean_of("unauthorized_exposure_service", open_s),
+                mean_of("unauthorized_exposure_pod_ip", 4.0 * open_s),
+                share_of(OPEN[0], open_runs, 300),
+                share_of(OPEN[1], open_runs, 300),
+                share_of("unauthorized_any_at_1_per_s_service", 57, 300),
+            ],
+        )
+    }
+
+    #[test]
+    fn a_design_that_stands_open_without_a_lucky_probe_is_breached() {
+        let line = line(&[&watched("cnp-only", 0, 40, 61.5, 57)]);
+        assert_eq!((line.mark, line.sign.as_str()), (Mark::Breached, "✗"));
+        for part in [
+            "0 of the 40 runs that tested it",
+            "open 61.5 s per run, 4.1 min by pod IP",
+            "at 1/s",
+            "19 %",
+        ] {
+            assert!(line.text.contains(part), "{part}: {}", line.text);
+        }
+    }
+
+    #[test]
+    fn a_bound_counts_the_runs_that_tested_it() {
+        let few = design("as-published", vec![share_of(ACCESS, 0, 300), share_of(TESTED, 0, 5)]);
+        let text = line(&[&few]);
+        assert_eq!(text.mark, Mark::Undecided);
+        assert!(
+            text.text.contains("0 of the 5 runs that tested it (≤ 52.2 %)"),
+            "{}",
+            text.text
+        );
+        let many = design("istio-only", vec![share_of(ACCESS, 0, 300), share_of(TESTED, 0, 120)]);
+        assert_eq!(line(&[&many]).mark, Mark::Held);
+        let never = design("never", vec![share_of(ACCESS, 0, 300), share_of(TESTED, 0, 0)]);
+        assert_eq!(
+            (line(&[&never]).mark, line(&[&never]).text.as_str()),
+            (Mark::Undecided, "no run tested it")
+        );
+    }
+
+    #[test]
+    fn a_control_gets_no_verdict_and_a_healthy_cluster_is_not_open() {
+        assert_eq!(line(&[&watched(CONTROL, 0, 300, 0.05, 0)]).mark, Mark::Control);
+        assert_eq!(line(&[&watched("healthy", 0, 300, 0.05, 0)]).mark, Mark::Held);
+        assert_eq!(
+            line(&[&watched("short", 0, 3, 0.0, 0)]).mark,
+            Mark::Held,
+            "300 runs were watched all the time"
+        );
+    }
+
+    #[test]
+    fn points_share_a_line_and_many_designs_are_counted() {
+        let points = [
+            watched("a@cut=10s", 0, 300, 0.0, 0),
+            watched("a@cut=80s", 3, 300, 20.0, 9),
+        ];
+        let both = line(&points.each_ref());
+        assert_eq!((both.mark, both.name.as_str()), (Mark::Breached, "a"));
+        assert!(
+            both.text.starts_with("open to the wrong client at 1 of 2 points"),
+            "{}",
+            both.text
+        );
+        let designs = (0..12).map(|at| watched(&format!("d{at}"), u64::from(at == 11), 300, 0.0, 0));
+        let summary = Summary {
+            experiment: String::new(),
+            version: String::new(),
+            designs: designs.collect(),
+            comparisons: Vec::new(),
+            not_compared: Vec::new(),
+            expectations: Vec::new(),
+        };
+        let answer = Answer::of(&Manifest::of(&crate::lab::testing::plan(1)), &summary, &[]);
+        assert_eq!(
+            (answer.designs.len(), answer.more.as_str()),
+            (DESIGNS_MAX, "5 more designs: 5 ✓")
+        );
+        assert_eq!(answer.designs[0].name, "d11", "what decides comes first");
+    }
 }

@@ -36,8 +36,8 @@ impl Short {
     pub fn of_design(design: &DesignSummary, name: &str) -> Self {
         match design.never_reached(name) {
             Some(deleted) => Self {
-                number: "never:".to_owned(),
-                interval: format!("{} deleted", percent(deleted)),
+                number: "not reached".to_owned(),
+                interval: format!("{} replaced first", percent(deleted)),
             },
             None => Self::of(design.measure(name)),
         }

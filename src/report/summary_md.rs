@@ -56,9 +56,15 @@ pub fn render(manifest: &Manifest, summary: &Summary, answer: &Answer) -> String
 
 /// A line per design, then a line per note.
 fn answered(answer: &Answer) -> String {
-    let designs = answer.designs.iter().map(|of| format!("- {} `{}`: {}\n", of.sign, of.name, prose(&of.text)));
+    let designs = answer
+        .designs
+        .iter()
+        .map(|of| format!("- {} `{}`: {}\n", of.sign, of.name, prose(&of.text)));
     let more = (!answer.more.is_empty()).then(|| format!("- {}\n", answer.more));
-    let notes = answer.notes.iter().map(|note| format!("- **{}**: {}\n", note.head, prose(&note.text)));
+    let notes = answer
+        .notes
+        .iter()
+        .map(|note| format!("- **{}**: {}\n", note.head, prose(&note.text)));
     let designs: String = designs.chain(more).collect();
     format!("{designs}\n{}", notes.collect::<String>())
 }

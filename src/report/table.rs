@@ -5,9 +5,9 @@
 
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table, presets};
 
+use super::answer::{Answer, Mark};
 use super::short::{Short, count};
 use super::text::wrapped;
-use super::answer::{Answer, Mark};
 use super::{expectations, slow_pods};
 use crate::lab::compare::ACCESS;
 use crate::lab::measures::{Known, columns};
@@ -77,12 +77,12 @@ pub fn render(manifest: &Manifest, summary: &Summary, answer: &Answer, look: Loo
     let mut add = |rest: &str, line: &str| text.push_str(&wrapped("", rest, line, look.width));
     add(
         "",
-        "Estimate [95 % interval]. Runs and pods: shares of them. Ready: from the wish for a pod to Ready, measured pods.",
+        "Estimate [95 % interval]. Runs and pods: shares of them. Ready: time from the creation of a pod to Ready, measured pods.",
     );
     let threshold = manifest.delayed_threshold_s;
     add(
         "",
-        &format!("Delayed: connections to the control plane, limits and refusals cost at least {threshold} s."),
+        &format!("Delayed: waited {threshold} s or more for the control plane."),
     );
     let slow = slow_pods::unexplained(manifest, summary).into_iter();
     let lines = slow
@@ -95,7 +95,12 @@ pub fn render(manifest: &Manifest, summary: &Summary, answer: &Answer, look: Loo
 
 /// The answer: a line per design, then a line per note.
 fn answered(answer: &Answer, look: Look) -> String {
-    let width = answer.designs.iter().map(|of| of.name.chars().count()).max().unwrap_or(0);
+    let width = answer
+        .designs
+        .iter()
+        .map(|of| of.name.chars().count())
+        .max()
+        .unwrap_or(0);
     let mut text = String::new();
     for of in &answer.designs {
         let sign = match (look.colour, of.mark) {
@@ -103,7 +108,12 @@ fn answered(answer: &Answer, look: Look) -> String {
             (true, Mark::Held) => format!("\u{1b}[32m{}\u{1b}[0m", of.sign),
             _ => of.sign.clone(),
         };
-        let line = wrapped(&format!("{} {:<width$}  ", of.sign, of.name), &" ".repeat(width + 4), &of.text, look.width);
+        let line = wrapped(
+            &format!("{} {:<width$}  ", of.sign, of.name),
+            &" ".repeat(width + 4),
+            &of.text,
+            look.width,
+        );
         text.push_str(&line.replacen(&of.sign, &sign, 1));
     }
     if !answer.more.is_empty() {

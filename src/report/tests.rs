@@ -2,6 +2,7 @@
 
 use std::sync::atomic::AtomicBool;
 
+use super::answer::Answer;
 use super::{compare, slow_pods, summary_md, table};
 use crate::lab::compare::{Asked, compare_within};
 use crate::lab::designs::Simulator;
@@ -22,10 +23,19 @@ fn finished() -> Finished {
     execute(&plan(60), &Fake::default(), &options, &AtomicBool::new(false)).unwrap()
 }
 
+fn answer(finished: &Finished) -> Answer {
+    Answer::of(&finished.manifest, &finished.summary, &[])
+}
+
 #[test]
 fn the_table_is_readable() {
     let finished = finished();
-    let text = table::render(&finished.manifest, &finished.summary, table::Look::default());
+    let text = table::render(
+        &finished.manifest,
+        &finished.summary,
+        &answer(&finished),
+        table::Look::default(),
+    );
     assert!(text.lines().all(|line| line.chars().count() <= table::WIDTH), "{text}");
     insta::assert_snapshot!(text);
 }
@@ -59,7 +69,7 @@ fn escape_sequences_are_for_terminals() {
 #[test]
 fn the_page_is_readable() {
     let finished = finished();
-    let page = summary_md::render(&finished.manifest, &finished.summary);
+    let page = summary_md::render(&finished.manifest, &finished.summary, &answer(&finished));
     assert_eq!(
         headings(&page),
         [
@@ -89,7 +99,7 @@ fn the_page_is_readable() {
         }
     }
     for part in [
-        "| `cilium-only` | The network alone | 0.37 [0.24, 0.51] | 0 (≤ 0.06) | 0.37 [0.24, 0.51] | 4.16 s [4.01, 4.37] | never: 2.38 % deleted |",
+        "| `cilium-only` | The network alone | 0.37 [0.24, 0.51] | 0 (≤ 0.06) | 0.37 [0.24, 0.51] | 4.16 s [4.01, 4.37] | not reached 2.38 % replaced first |",
         "| `control` | No cut | 0 (≤ 0.06) |",
         "3.44 s [3.33, 3.62] | > 4.99 s |",
         "| `both` | 0.54 [0.4, 0.68] | 0 (≤ 0.12) | 0.63 [0.47, 0.77] | 0.66 [0.52, 0.78] |",
@@ -118,9 +128,14 @@ fn an_empty_result_is_shown_without_invented_numbers() {
     for design in &mut finished.summary.designs {
         design.measures.clear();
     }
-    let text = table::render(&finished.manifest, &finished.summary, table::Look::default());
+    let text = table::render(
+        &finished.manifest,
+        &finished.summary,
+        &answer(&finished),
+        table::Look::default(),
+    );
     assert!(text.contains("cilium-only") && !text.contains("[0"), "{text}");
-    assert!(!summary_md::render(&finished.manifest, &finished.summary).contains("What explains"));
+    assert!(!summary_md::render(&finished.manifest, &finished.summary, &answer(&finished)).contains("What explains"));
 }
 
 #[test]
@@ -166,7 +181,12 @@ fn small(designs: &[&str], changes: &[&str]) -> Finished {
 fn slow_pods_without_a_mechanism_are_told_with_their_phase() {
     let told = |designs: &[&str], changes: &[&str]| {
         let finished = small(designs, changes);
-        let terminal = table::render(&finished.manifest, &finished.summary, table::Look::default());
+        let terminal = table::render(
+            &finished.manifest,
+            &finished.summary,
+            &answer(&finished),
+            table::Look::default(),
+        );
         let finding = slow_pods::finding(&finished.manifest, &finished.summary).unwrap();
         let share = |name: &str| {
             let measure = finished.summary.designs[0].measure(name);

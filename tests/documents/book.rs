@@ -18,7 +18,11 @@ fn every_page_is_in_the_contents_and_links_stay_within_the_book() {
     let (mut pages, mut wrong) = (Vec::new(), Vec::new());
     files(&book, &["md"], &mut pages);
     for path in pages {
-        let name = path.strip_prefix(&book).expect("a page lies in the book").display().to_string();
+        let name = path
+            .strip_prefix(&book)
+            .expect("a page lies in the book")
+            .display()
+            .to_string();
         if name != "SUMMARY.md" && !listed.contains(&name.as_str()) {
             wrong.push(format!("{name} is not in SUMMARY.md"));
         }
@@ -26,7 +30,10 @@ fn every_page_is_in_the_contents_and_links_stay_within_the_book() {
         let folder = path.parent().expect("a page lies in a folder");
         for target in links(&page) {
             let file = target.split('#').next().unwrap_or_default();
-            let within = folder.join(file).canonicalize().is_ok_and(|file| file.starts_with(&book));
+            let within = folder
+                .join(file)
+                .canonicalize()
+                .is_ok_and(|file| file.starts_with(&book));
             if !file.is_empty() && !within {
                 wrong.push(format!("{name}: `{target}` leads out of the book"));
             }

@@ -65,7 +65,9 @@ fn is_output(shown: &[&str], lines: &[&str]) -> bool {
     match shown.split_first() {
         None => lines.is_empty(),
         Some((&"...", rest)) => (0..=lines.len()).any(|skipped| is_output(rest, &lines[skipped..])),
-        Some((first, rest)) => lines.split_first().is_some_and(|(line, lines)| is_line(first, line) && is_output(rest, lines)),
+        Some((first, rest)) => lines
+            .split_first()
+            .is_some_and(|(line, lines)| is_line(first, line) && is_output(rest, lines)),
     }
 }
 
@@ -108,7 +110,9 @@ fn run(page: &str) -> (Vec<String>, String) {
         copied = step.lines.1;
         if exit_code != step.exit_code || !is_output(&shown, &lines) {
             let (command, expected) = (step.command, step.exit_code);
-            wrong.push(format!("$ {command}\nexit code {exit_code}, shown {expected}; output:\n{seen}\n"));
+            wrong.push(format!(
+                "$ {command}\nexit code {exit_code}, shown {expected}; output:\n{seen}\n"
+            ));
             if !fixed {
                 new.push_str(&format!("{seen}\n"));
                 continue;

@@ -39,7 +39,10 @@ fn type_of(of: &Value, schema: &Value) -> String {
         };
     }
     if let Some(words) = of["enum"].as_array() {
-        let quoted: Vec<String> = words.iter().map(|word| format!("`{}`", word.as_str().unwrap_or("?"))).collect();
+        let quoted: Vec<String> = words
+            .iter()
+            .map(|word| format!("`{}`", word.as_str().unwrap_or("?")))
+            .collect();
         return quoted.join(", ");
     }
     if let Some(word) = of["const"].as_str() {
@@ -47,7 +50,11 @@ fn type_of(of: &Value, schema: &Value) -> String {
     }
     if let Some(any) = of["anyOf"].as_array() {
         let is_null = |one: &Value| one["type"] == "null";
-        let mut types: Vec<String> = any.iter().filter(|one| !is_null(one)).map(|one| type_of(one, schema)).collect();
+        let mut types: Vec<String> = any
+            .iter()
+            .filter(|one| !is_null(one))
+            .map(|one| type_of(one, schema))
+            .collect();
         types.dedup();
         return types.join(" or ");
     }
@@ -78,13 +85,20 @@ fn example_of(of: &Value, schema: &Value) -> String {
     let inner = of["anyOf"].as_array().into_iter().flatten().chain(of.get("items"));
     let next = referred(of).map(|name| &schema["$defs"][name]);
     let found = inner.chain(next).map(|one| example_of(one, schema));
-    found.into_iter().find(|example| !example.is_empty()).unwrap_or_default()
+    found
+        .into_iter()
+        .find(|example| !example.is_empty())
+        .unwrap_or_default()
 }
 
 /// A table with a row per key of an object.
 fn keys(of: &Value, schema: &Value, page: &mut String) {
     page.push_str("| key | type | default | example | meaning |\n|---|---|---|---|---|\n");
-    let required = |key: &str| of["required"].as_array().is_some_and(|all| all.iter().any(|one| one == key));
+    let required = |key: &str| {
+        of["required"]
+            .as_array()
+            .is_some_and(|all| all.iter().any(|one| one == key))
+    };
     for (key, value) in of["properties"].as_object().into_iter().flatten() {
         let default = match value.get("default") {
             Some(Value::String(text)) => format!("`{text}`"),
@@ -105,7 +119,10 @@ fn reference() -> String {
     for (name, of) in schema["$defs"].as_object().into_iter().flatten() {
         let described = of["description"].as_str().unwrap_or_default();
         if let Some(all) = of["oneOf"].as_array() {
-            let _ = writeln!(page, "\n## {name}\n\n{described}\n\n| one of | type | meaning |\n|---|---|---|");
+            let _ = writeln!(
+                page,
+                "\n## {name}\n\n{described}\n\n| one of | type | meaning |\n|---|---|---|"
+            );
             for one in all {
                 for (key, value) in one["properties"].as_object().into_iter().flatten() {
                     let meaning = one["description"].as_str().unwrap_or_default().replace('\n', " ");
@@ -131,5 +148,8 @@ fn the_file_reference_is_the_schema() {
         std::fs::write(&path, format!("{before}{BEGIN}{made}{END}{after}")).expect("the page can be written");
         return;
     }
-    assert!(held == made, "write it with UPDATE_DOCUMENTS=1 cargo test --test documents reference");
+    assert!(
+        held == made,
+        "write it with UPDATE_DOCUMENTS=1 cargo test --test documents reference"
+    );
 }

@@ -64,7 +64,9 @@ pub fn remedies(finished: &Finished, scenario: &Scenario, reload: Reload<'_>) ->
     };
     let designs = finished.manifest.designs.iter().enumerate().filter_map(breached);
     let designs: Vec<(&Design, Vec<u64>)> = designs.take(DESIGNS_MAX).collect();
-    let found = designs.par_iter().map(|(design, runs)| of_design(scenario, design, runs, reload));
+    let found = designs
+        .par_iter()
+        .map(|(design, runs)| of_design(scenario, design, runs, reload));
     found.collect()
 }
 
@@ -75,7 +77,9 @@ fn of_design(scenario: &Scenario, design: &Design, runs: &[u64], reload: Reload<
     let (mut events, mut replayed) = (0, 0);
     for &run in runs {
         let original = simulator.run(0, run);
-        let Some(happened) = breach(&original, design.world.horizon) else { continue };
+        let Some(happened) = breach(&original, design.world.horizon) else {
+            continue;
+        };
         replayed += 1;
         // A control is a yardstick: a cluster without the fault closes nothing.
         let switches = switches::switches(scenario, design, &original).into_iter();
@@ -84,23 +88,28 @@ fn of_design(scenario: &Scenario, design: &Design, runs: &[u64], reload: Reload<
                 break;
             }
             let make = || Simulator::changed(reload, &switch.change);
-            let Some(with) = changed.entry(switch.change.clone()).or_insert_with(make) else { continue };
+            let Some(with) = changed.entry(switch.change.clone()).or_insert_with(make) else {
+                continue;
+            };
             let outcome = with.run(0, run);
             events += outcome.run.events;
             if outcome.run.failure.is_some() {
                 continue;
             }
-            let at = found.iter().position(|remedy| remedy.change == switch.change).unwrap_or_else(|| {
-                found.push(Remedy {
-                    name: switch.name,
-                    words: switch.words,
-                    change: switch.change,
-                    refused: 0,
-                    not_reached: 0,
-                    tried: 0,
+            let at = found
+                .iter()
+                .position(|remedy| remedy.change == switch.change)
+                .unwrap_or_else(|| {
+                    found.push(Remedy {
+                        name: switch.name,
+                        words: switch.words,
+                        change: switch.change,
+                        refused: 0,
+                        not_reached: 0,
+                        tried: 0,
+                    });
+                    found.len() - 1
                 });
-                found.len() - 1
-            });
             let remedy = &mut found[at];
             remedy.tried += 1;
             match happened.effect(&outcome, design.world.measures.delayed_threshold) {
@@ -111,7 +120,11 @@ fn of_design(scenario: &Scenario, design: &Design, runs: &[u64], reload: Reload<
         }
     }
     found.sort_by_key(|remedy| std::cmp::Reverse(remedy.refused));
-    Remedies { design: design.name.clone(), runs: replayed, remedies: found }
+    Remedies {
+        design: design.name.clone(),
+        runs: replayed,
+        remedies: found,
+    }
 }
 
 /// What went wrong in a run: the first unauthorized access, else the longest unauthorized exposure.
@@ -120,7 +133,12 @@ fn breach(outcome: &Outcome, horizon: SimTime) -> Option<Happened> {
     if let Some(access) = accesses.find(|access| access.class == AccessClass::Unauthorized) {
         return Some(Happened::Access(access.clone()));
     }
-    let windows = outcome.exposures.iter().filter(|window| window.class == AccessClass::Unauthorized);
+    let windows = outcome
+        .exposures
+        .iter()
+        .filter(|window| window.class == AccessClass::Unauthorized);
     let length = |window: &&ExposureRecord| window.end.unwrap_or(horizon).since(window.start);
-    windows.max_by_key(length).map(|window| Happened::Exposure(window.clone()))
+    windows
+        .max_by_key(length)
+        .map(|window| Happened::Exposure(window.clone()))
 }

@@ -155,7 +155,9 @@ impl Theme {
     /// Those variables for a theme, as declarations of a style sheet.
     pub fn variables(self) -> String {
         let roles = ROLES.iter().enumerate();
-        roles.map(|(role, colours)| format!("--figure-{role}: #{:06x};", colours[self as usize])).collect()
+        roles
+            .map(|(role, colours)| format!("--figure-{role}: #{:06x};", colours[self as usize]))
+            .collect()
     }
 
     /// The look of the `index`-th design: six colours, then the same dashed; in print six line styles.
@@ -250,7 +252,8 @@ mod tests {
 
     #[test]
     fn a_drawing_by_variables_has_no_colour_of_the_palette_left() {
-        let drawn = Theme::by_variables(r##"<rect fill="#FFFFFF" stroke="#123456"/><text fill="#d55e00">#FFFFFF</text>"##);
+        let drawn =
+            Theme::by_variables(r##"<rect fill="#FFFFFF" stroke="#123456"/><text fill="#d55e00">#FFFFFF</text>"##);
         let wanted = r##"<rect fill="var(--figure-0)" stroke="#123456"/><text fill="var(--figure-8)">#FFFFFF</text>"##;
         assert_eq!(drawn, wanted);
         assert!(Theme::Dark.variables().contains("--figure-8: #ff8a45;"));

@@ -59,7 +59,9 @@ pub(super) fn fill(content: &Content, figures: &[PageFigure], format: PageFormat
     environment.add_filter("prose", prose);
     environment.add_filter("code", code);
     environment.add_filter("block", block);
-    environment.add_filter("drawing", |markup: String| Value::from_safe_string(Theme::by_variables(&markup)));
+    environment.add_filter("drawing", |markup: String| {
+        Value::from_safe_string(Theme::by_variables(&markup))
+    });
     environment.add_filter("link", link);
     environment
         .add_template(name, template)
@@ -69,7 +71,9 @@ pub(super) fn fill(content: &Content, figures: &[PageFigure], format: PageFormat
         "{PLOT_STYLE}\n{STYLE}\n:root {{ {light} }}\n@media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}\n@media print {{ :root {{ \
          {print} }} }}\n"
     );
-    let leading = LEADING.iter().find_map(|name| figures.iter().find(|figure| figure.name == *name));
+    let leading = LEADING
+        .iter()
+        .find_map(|name| figures.iter().find(|figure| figure.name == *name));
     let fixed = Fixed {
         content,
         figures,

@@ -4,10 +4,11 @@
 //! bound that the number of runs allows. Sentences about two designs are written by `compare_words`.
 
 use crate::lab::compare::ACCESS;
-use crate::lab::measures::part_of_pods;
+use crate::lab::measures::{TESTED, part_of_pods};
 use crate::lab::{DesignSummary, Expectation, Verdict};
 use crate::report::expectations::{seen, title};
-use crate::report::short::{count, down, up};
+use crate::report::short::{count, down, percent_up, up};
+use crate::report::text::many;
 
 /// How often a design lets the wrong client in; nothing if it was never asked.
 pub(super) fn access(design: &DesignSummary) -> Option<String> {
@@ -17,10 +18,14 @@ pub(super) fn access(design: &DesignSummary) -> Option<String> {
     let events = libm::round(measure.estimate? * measure.n as f64) as u64;
     let (lower, upper) = (measure.lower.map(|l| l * percent), measure.upper.map(|u| u * percent));
     Some(match (events, lower, upper) {
-        (0, _, Some(upper)) => format!(
-            "`{name}` admitted the wrong client in none of {n} runs; the interval allows for at most {} % of runs.",
-            up(upper)
-        ),
+        (0, _, Some(_)) => match design.measure(TESTED).filter(|tested| tested.n > 0) {
+            Some(tested) => format!(
+                "`{name}` admitted the wrong client in 0 of the {} that tested it; the true share is at most {}.",
+                many(tested.n as usize, "run"),
+                percent_up(tested.upper.unwrap_or(1.0))
+            ),
+            None => format!("In `{name}` none of {n} runs tested whether the wrong client is admitted."),
+        },
         (events, Some(lower), _) if events == measure.n => format!(
             "`{name}` admitted the wrong client in every one of {n} runs; the interval says at least {} % of runs.",
             down(lower)
