@@ -127,9 +127,11 @@ impl Plot {
         of_each!(self, startup => startup.sheet(side(name)), figure => figure.sheet())
     }
 
-    /// The figure of this name as a Vega-Lite specification that reads its table from the file beside it.
+    /// The figure of this name as a Vega-Lite specification with its table in it.
     pub fn vega(&self, name: &str) -> Value {
-        of_each!(self, startup => startup.vega(side(name)), figure => figure.vega())
+        let mut specification = of_each!(self, startup => startup.vega(side(name)), figure => figure.vega());
+        specification["data"]["values"] = self.sheet(name).values();
+        specification
     }
 
     /// Title, subtitle and caption of the figure of this name, for pages that set them as text.

@@ -2,6 +2,8 @@
 //!
 //! Names of columns end in their unit; shares are between 0 and 1. What stands in the tables belongs to the figures.
 
+use serde_json::{Map, Value};
+
 #[derive(Clone, Debug, PartialEq)]
 pub enum Cell {
     Text(String),
@@ -63,6 +65,21 @@ impl Sheet {
     pub fn push(&mut self, row: Vec<Cell>) {
         assert_eq!(row.len(), self.columns.len(), "a row of {:?}", self.columns);
         self.rows.push(row);
+    }
+
+    /// The rows as JSON objects by column, as specifications of charts carry them.
+    pub fn values(&self) -> Value {
+        let value = |cell: &Cell| match cell {
+            Cell::Text(text) => Value::from(text.as_str()),
+            Cell::Number(number) if number.is_finite() => Value::from(*number),
+            Cell::Count(count) => Value::from(*count),
+            Cell::Number(_) | Cell::Empty => Value::Null,
+        };
+        let object = |row: &Vec<Cell>| -> Map<String, Value> {
+            let columns = self.columns.iter().map(|column| (*column).to_owned());
+            columns.zip(row.iter().map(value)).collect()
+        };
+        self.rows.iter().map(object).map(Value::Object).collect()
     }
 
     /// The table by RFC 4180, lines ending in a line feed.

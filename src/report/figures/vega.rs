@@ -1,4 +1,4 @@
-//! Vega-Lite specifications of figures, for notebooks: the data come from the CSV file beside the specification.
+//! Vega-Lite specifications of figures, for notebooks: each carries its data, so that it needs no other file.
 //!
 //! What a figure shows is decided by the figure; here are the parts that all specifications share. Version 5 of the
 //! grammar; field names are those of the CSV columns, which hold no dot and no bracket.
@@ -26,7 +26,8 @@ pub fn specification(name: &str, words: &Words, body: Value) -> Value {
         "title".to_owned(),
         json!({ "text": words.title, "subtitle": lines, "anchor": "start" }),
     );
-    specification.insert("data".to_owned(), json!({ "url": format!("{name}.csv") }));
+    // The values come from the table of the figure.
+    specification.insert("data".to_owned(), json!({ "name": name }));
     if let Value::Object(body) = body {
         specification.extend(body);
     }
