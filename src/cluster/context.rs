@@ -18,6 +18,7 @@ use super::physics::Physics;
 use super::purpose::Purpose;
 use super::recorder::Recorder;
 use super::spec::CutMode;
+use super::watchlist::Watchlist;
 use crate::kernel::{EntityKey, EventClass, Kernel, Law, RunKey, SimDuration, SimTime, Stream, Timer};
 
 /// Everything that components share.
@@ -34,6 +35,8 @@ pub struct Shared {
     pub physics: Physics,
     /// What the run leaves behind.
     pub recorder: Recorder,
+    /// What somebody waits for or looks at.
+    pub watchlist: Watchlist,
     /// Pods that were ever wished for.
     pub pods: Vec<PodMeta>,
     /// What each Istiod has pushed: the back ends of each Service, republished from EndpointSlices.

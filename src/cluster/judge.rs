@@ -140,12 +140,10 @@ impl Judge {
         if !known.is_empty() {
             return;
         }
-        let recorder = &mut ctx.shared.recorder;
-        recorder.watch_address(client_ip);
-        recorder.watch_address(server_ip);
-        for service in exposed_services(ctx.shared) {
-            ctx.shared.recorder.watch_service(service);
-        }
+        let services = exposed_services(ctx.shared);
+        let watchlist = &mut ctx.shared.watchlist;
+        watchlist.addresses.extend([client_ip, server_ip]);
+        watchlist.services.extend(services);
         for via in [Via::PodIp, Via::Service] {
             let number = self.pairs.len();
             self.pairs.push(Pair {
@@ -354,28 +352,28 @@ impl Ctx<'_> {
 
     /// An identity was created.
     pub fn judge_hears_of_identity(&mut self, index: VersionIndex) {
-        if self.shared.recorder.watches_exposure() {
+        if !self.shared.watchlist.addresses.is_empty() {
             self.tell_judge(Source::ApiServer, JudgeEvent::IdentityWritten(index));
         }
     }
 
     /// Exposure windows that hang on this address are looked at again when the nodes concerned have read the write.
     pub fn judge_hears_of_endpoint(&mut self, ip: Ipv4Addr, index: VersionIndex) {
-        if self.shared.recorder.watches_address(ip) {
+        if self.shared.watchlist.addresses.contains(&ip) {
             self.tell_judge(Source::ApiServer, JudgeEvent::EndpointWritten(ip, index));
         }
     }
 
     /// The backends of a Service changed.
     pub fn judge_hears_of_slice(&mut self, service: ServiceId, index: VersionIndex) {
-        if self.shared.recorder.watches_service(service) {
+        if self.shared.watchlist.services.contains(&service) {
             self.tell_judge(Source::ApiServer, JudgeEvent::SliceWritten(service, index));
         }
     }
 
     /// An Istiod made a snapshot of a Service.
     pub fn judge_hears_of_snapshot(&mut self, istiod: IstiodId, service: ServiceId, index: VersionIndex) {
-        if self.shared.recorder.watches_service(service) {
+        if self.shared.watchlist.services.contains(&service) {
             let event = JudgeEvent::SnapshotWritten(service, index, istiod);
             self.tell_judge(Source::Istiod(istiod), event);
         }
@@ -383,14 +381,14 @@ impl Ctx<'_> {
 
     /// A pod lost its address.
     pub fn address_released(&mut self, by: Source, pod: PodId, ip: Ipv4Addr) {
-        if self.shared.recorder.watches_address(ip) {
+        if self.shared.watchlist.addresses.contains(&ip) {
             self.tell_judge(by, JudgeEvent::Released(pod, ip));
         }
     }
 
     /// A reader of a node whose cursor was cut off reads again.
     pub fn reads_again(&mut self, by: Source, node: NodeId) {
-        if self.shared.recorder.watches_exposure() {
+        if !self.shared.watchlist.addresses.is_empty() {
             self.tell_judge(by, JudgeEvent::ReadsAgain(node));
         }
     }

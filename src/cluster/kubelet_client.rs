@@ -65,6 +65,8 @@ struct Known {
     latest: Sync,
     told: Option<(u32, Status)>,
     ready_since: Option<SimTime>,
+    /// Whether a call has said that it is ready.
+    ready_said: bool,
 }
 
 impl Known {
@@ -131,6 +133,7 @@ impl KubeletClients {
             latest,
             told: None,
             ready_since: None,
+            ready_said: false,
         });
         known.latest = latest;
         if status == Status::Ready {
@@ -303,8 +306,9 @@ impl Client {
     /// What the pod's readiness waited for besides its own calls.
     fn account(&mut self, sync: Sync, told: SimTime, calls: SimDuration, ctx: &mut Ctx) {
         let pod = sync.pod;
-        if let Some(since) = self.known.get_mut(&pod).and_then(|known| known.ready_since)
-            && ctx.shared.recorder.times(pod).ready.is_none()
+        if let Some(known) = self.known.get_mut(&pod)
+            && let Some(since) = known.ready_since
+            && !std::mem::replace(&mut known.ready_said, true)
         {
             let lost = told.since(since).saturating_sub(calls);
             ctx.shared.recorder.delay(pod, DelayCause::KubeletApi, lost);

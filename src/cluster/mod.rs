@@ -38,4 +38,5 @@ pub mod script;
 pub mod spec;
 pub mod subscription;
 pub mod token_bucket;
+pub mod watchlist;
 pub mod world;

@@ -26,7 +26,6 @@ pub struct PodTimes {
     /// When it was bound.
     pub bound: Option<SimTime>,
     called: Option<SimTime>,
-    network_calls: u32,
     network_ready: Option<SimTime>,
     containers_up: Option<SimTime>,
     certificate: Option<SimTime>,
@@ -65,9 +64,6 @@ pub struct Recorder {
     remembered: BTreeSet<Ipv4Addr>,
     /// When the step began from which pods are measured.
     measured_since: Option<SimTime>,
-    script_watches: Vec<KindId>,
-    watched_addresses: BTreeSet<Ipv4Addr>,
-    watched_services: Vec<ServiceId>,
     probed_service: Option<ServiceId>,
 }
 
@@ -85,12 +81,6 @@ impl Recorder {
     #[must_use]
     pub fn times(&self, pod: PodId) -> &PodTimes {
         &self.pods[pod.index()]
-    }
-
-    /// Calls of the network plugin for a pod so far.
-    #[must_use]
-    pub fn network_calls(&self, pod: PodId) -> u32 {
-        self.pods[pod.index()].network_calls
     }
 
     pub(super) fn wished(&mut self, pod: PodId, now: SimTime) {
@@ -141,7 +131,6 @@ impl Recorder {
     pub(super) fn network_called(&mut self, pod: PodId, now: SimTime) {
         let times = &mut self.pods[pod.index()];
         times.called = Some(now);
-        times.network_calls += 1;
     }
 
     pub(super) fn address_taken(&mut self, pod: PodId, ip: Ipv4Addr) {
@@ -211,40 +200,6 @@ impl Recorder {
     #[must_use]
     pub fn is_remembered(&self, ip: Ipv4Addr) -> bool {
         self.remembered.contains(&ip)
-    }
-
-    /// The script waits for changes of pods of these kinds.
-    pub fn script_waits_for(&mut self, kinds: Vec<KindId>) {
-        self.script_watches = kinds;
-    }
-
-    pub(super) fn script_watches(&self, kind: KindId) -> bool {
-        self.script_watches.contains(&kind)
-    }
-
-    /// Whether the judge looks at any pair.
-    pub(super) fn watches_exposure(&self) -> bool {
-        !self.watched_addresses.is_empty()
-    }
-
-    /// The judge has a pair of which one has this address.
-    pub fn watch_address(&mut self, ip: Ipv4Addr) {
-        self.watched_addresses.insert(ip);
-    }
-
-    pub(super) fn watches_address(&self, ip: Ipv4Addr) -> bool {
-        self.watched_addresses.contains(&ip)
-    }
-
-    /// The judge looks at pairs that may meet through a Service.
-    pub fn watch_service(&mut self, service: ServiceId) {
-        if !self.watched_services.contains(&service) {
-            self.watched_services.push(service);
-        }
-    }
-
-    pub(super) fn watches_service(&self, service: ServiceId) -> bool {
-        self.watched_services.contains(&service)
     }
 
     /// The records of all pods at the end of the run.

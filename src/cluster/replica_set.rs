@@ -112,6 +112,16 @@ impl ReplicaSets {
         api.pods.at(pod.0, self.seen).and_then(|version| version.value.as_ref())
     }
 
+    /// When a pod was created and when it was first ready, as the controller has read.
+    fn since(&self, pod: PodId, api: &ApiServer) -> (Option<SimTime>, Option<SimTime>) {
+        let versions = api.pods.of_key(pod.0).filter(|index| index.get() < self.seen as usize);
+        versions.fold((None, None), |(_, ready), index| {
+            let version = api.pods.version(index);
+            let is_ready = version.value.is_some_and(|object| object.ready);
+            (Some(version.time), is_ready.then_some(version.time).or(ready))
+        })
+    }
+
     fn sync_soon(&mut self, id: ReplicaSetId, ctx: &mut Ctx) {
         let law = ctx.blueprint().spec.kubernetes.controller_sync_latency;
         let set = self.set(id);
@@ -257,15 +267,15 @@ impl ReplicaSets {
             .iter()
             .map(|&pod| {
                 let state = object(pod);
-                let times = ctx.shared.recorder.times(pod);
+                let (created, ready) = self.since(pod, api);
                 let uid = ctx.stream(Purpose::PodUid, ctx.shared.key(pod)).bits();
                 let rank = (
                     state.node.is_some(),
                     state.running,
                     state.ready,
                     std::cmp::Reverse(siblings(state.node)),
-                    bucket(times.ready),
-                    bucket(times.created),
+                    bucket(ready),
+                    bucket(created),
                     uid,
                 );
                 (rank, pod)

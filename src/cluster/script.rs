@@ -8,6 +8,9 @@
 //! **Parameters**: `client_command_latency`; the rest is in the steps.
 //! **Validated by**: `tests/world/event_log.rs`, `tests/world/cases.rs`.
 
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+
 use super::blueprint::Blueprint;
 use super::context::Ctx;
 use super::event::{Event, ScriptEvent, Source, Write};
@@ -55,6 +58,9 @@ pub struct Script {
     /// Replicas that were asked for, and revisions, by workload.
     wanted: Vec<u32>,
     revisions: Vec<u32>,
+    /// Addresses to find again, and how many rollouts it has waited for.
+    remembered: BTreeSet<Ipv4Addr>,
+    rollouts: u32,
     found: Option<PodId>,
     prober: Option<PodId>,
     /// How often the request of this step was sent so far.
@@ -76,6 +82,8 @@ impl Script {
             progress: None,
             wanted: vec![0; kinds],
             revisions: vec![1; kinds],
+            remembered: BTreeSet::new(),
+            rollouts: 0,
             found: None,
             prober: None,
             sent: 0,
@@ -187,6 +195,7 @@ impl Script {
                 let api = &ctx.shared.api;
                 let addresses: Vec<_> = api.pods_of(kind).iter().filter_map(|&pod| api.pod(pod)?.ip).collect();
                 let number = addresses.len() as u32;
+                self.remembered.extend(&addresses);
                 ctx.shared.recorder.remember(addresses);
                 ctx.note(|_| Fact::Script(ScriptFact::Remembered(kind, number)));
                 self.advance(SimDuration::ZERO, ctx);
@@ -249,7 +258,7 @@ impl Script {
     fn begin_wait(&mut self, what: Waiting, kinds: Vec<KindId>, timeout: Option<SimDuration>, ctx: &mut Ctx) {
         self.serial += 1;
         self.waiting = what;
-        ctx.shared.recorder.script_waits_for(kinds.clone());
+        ctx.shared.watchlist.kinds.clone_from(&kinds);
         self.waited_kinds = kinds;
         if let Some(timeout) = timeout {
             let serial = self.serial;
@@ -333,7 +342,7 @@ impl Script {
     fn waited(&mut self, ctx: &mut Ctx) {
         self.serial += 1;
         self.forget_progress(ctx);
-        ctx.shared.recorder.script_waits_for(Vec::new());
+        ctx.shared.watchlist.kinds.clear();
         match std::mem::replace(&mut self.waiting, Waiting::No) {
             Waiting::No => {}
             Waiting::Prelude => self.next(SimDuration::ZERO, ctx),
@@ -350,7 +359,7 @@ impl Script {
         let number = self.step + 1;
         self.serial += 1;
         self.forget_progress(ctx);
-        ctx.shared.recorder.script_waits_for(Vec::new());
+        ctx.shared.watchlist.kinds.clear();
         match std::mem::replace(&mut self.waiting, Waiting::No) {
             // `kubectl rollout status` gives up at the deadline and the script goes on.
             Waiting::Rollout => {
@@ -392,6 +401,7 @@ impl Script {
 
     /// A rollout ended: the loop looks again, a plain step goes on.
     fn rolled_out(&mut self, ctx: &mut Ctx) {
+        self.rollouts += 1;
         ctx.shared.recorder.run.rollouts += 1;
         match ctx.blueprint().spec.script[self.step] {
             Step::FindReuse { .. } => self.look_for_reuse(ctx),
@@ -412,11 +422,10 @@ impl Script {
             return;
         };
         let api = &ctx.shared.api;
-        let recorder = &ctx.shared.recorder;
         let on_remembered = |pod: &&PodId| {
             api.pod(**pod)
                 .and_then(|object| object.ip)
-                .is_some_and(|ip| recorder.is_remembered(ip))
+                .is_some_and(|ip| self.remembered.contains(&ip))
         };
         let found = api.pods_of(KindId(workload as u32)).iter().find(on_remembered).copied();
         let now = ctx.now();
@@ -438,11 +447,11 @@ impl Script {
                 });
                 self.advance(SimDuration::ZERO, ctx);
             }
-            None if rollouts_max.is_some_and(|max| run.rollouts >= max) => {
+            None if rollouts_max.is_some_and(|max| self.rollouts >= max) => {
                 run.script_stopped = Some(format!(
                     "step {}: no reused address after {} restarts",
                     self.step + 1,
-                    run.rollouts
+                    self.rollouts
                 ));
             }
             None => self.restart(workload, rollout_deadline, ctx),
@@ -523,7 +532,7 @@ pub const SUBSCRIPTION: Subscription = Subscription {
     key: |_, _| EntityKey::root("script"),
     hears: |change, shared, told| {
         let Some((pod, _)) = change.of_pod() else { return };
-        if shared.recorder.script_watches(shared.pods[pod.index()].kind) {
+        if shared.watchlist.kinds.contains(&shared.pods[pod.index()].kind) {
             told.push(Told {
                 reader: Source::Script,
                 event: Event::Script(ScriptEvent::Look),

@@ -35,6 +35,7 @@ use super::scheduler::{self, Scheduler};
 use super::script::{self, Script};
 use super::spec::{ProbeSpec, Step, TieRule, WorldSpec};
 use super::subscription::Subscription;
+use super::watchlist::Watchlist;
 use crate::kernel::{
     DrawLog, Kernel, Limits, Model, Moment, Observer, RunFailure, RunKey, SimTime, TieKey, TieOrder, Trace, run,
     run_observed,
@@ -243,6 +244,7 @@ impl World {
                 links: Links::default(),
                 physics: Physics::default(),
                 recorder: Recorder::new(probed),
+                watchlist: Watchlist::default(),
                 pods: Vec::new(),
                 snapshots: Vec::new(),
                 service_proxies: paths("service proxy"),

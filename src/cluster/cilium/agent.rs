@@ -34,6 +34,8 @@ pub struct Agents {
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Call {
+    /// How often the network plugin was called for the pod.
+    number: u64,
     called: SimTime,
     started: SimTime,
     endpoint: Option<EndpointObject>,
@@ -149,10 +151,10 @@ impl Agents {
     fn add(&mut self, node: NodeId, pod: PodId, ctx: &mut Ctx) {
         let now = ctx.now();
         // Each call of a pod draws its own offset, so that the k-th pod searches from the same place in every design.
-        let key = ctx
-            .shared
-            .key(pod)
-            .child(u64::from(ctx.shared.recorder.network_calls(pod)));
+        let call = self.call(pod);
+        call.number += 1;
+        let number = call.number;
+        let key = ctx.shared.key(pod).child(number);
         let agent = &mut self.agents[node.index()];
         let offset = ctx.stream(Purpose::IpamOffset, key).below(u64::from(agent.ipam.size())) as u32;
         let Some(address) = agent.ipam.allocate(offset) else {
@@ -174,6 +176,7 @@ impl Agents {
             )
         });
         *self.call(pod) = Call {
+            number,
             called: now,
             started: now,
             endpoint: None,
