@@ -14,9 +14,9 @@ use super::blueprint::Blueprint;
 use super::context::Ctx;
 use super::event::{Event, Source, Write};
 use super::history::{History, Inbox};
-use super::ids::{BelievedIdentity, KindId, NodeId, PodId, ReplicaSetId, ServiceId, TrueIdentity};
+use super::ids::{BelievedIdentity, FaultId, KindId, NodeId, PodId, ReplicaSetId, ServiceId, TrueIdentity};
 use super::objects::{Backends, EndpointObject, IdentityObject, PodObject};
-use super::observed::Fact;
+use super::observed::{Fact, PodFact};
 use super::purpose::Purpose;
 use super::subscription::{Change, Subscription, Told};
 use crate::kernel::{EventClass, SourceRank};
@@ -241,18 +241,12 @@ fn bind_pod(ctx: &mut Ctx, pod: PodId, node: NodeId) {
 /// An Istiod that comes to a cut node is cut as the node is.
 fn istiod_arrives(ctx: &mut Ctx, pod: PodId, node: NodeId) {
     let (istiod, now) = (ctx.istiod_in(pod), ctx.now());
-    for (fault, party, mode) in ctx.shared.links.arrives(istiod, node, now) {
-        ctx.tell("fault", |shared| {
-            let name = &shared.blueprint.spec.faults[fault as usize].name;
-            format!(
-                "{name} cuts {}, which has come to a cut node ({mode:?})",
-                party.told(&shared.blueprint)
-            )
-        });
-        ctx.note(|shared| Fact::Cut {
-            fault: shared.blueprint.spec.faults[fault as usize].name.clone(),
+    for (fault, party, _) in ctx.shared.links.arrives(istiod, node, now) {
+        ctx.observe(Fact::Cut {
+            fault: FaultId(fault),
             parties: vec![party],
-            mode,
+            touched: 0,
+            later: true,
         });
     }
 }
@@ -268,7 +262,7 @@ fn create_pod(ctx: &mut Ctx, pod: PodId, owner: Option<ReplicaSetId>) {
     }
     api.owners[pod.index()] = owner;
     api.pods_of_kind[kind.index()].push(pod);
-    ctx.shared.recorder.created(pod, now);
+    ctx.observe_pod(pod, PodFact::Created);
     tell(ctx, Change::PodCreated(pod, owner));
 }
 
@@ -285,7 +279,7 @@ fn update_pod(ctx: &mut Ctx, pod: PodId, change: impl FnOnce(&mut PodObject)) {
     let api = &mut ctx.shared.api;
     let revision = api.next_revision();
     api.pods.append(now, revision, pod.0, None, Some(new));
-    ctx.shared.recorder.updated(pod, &old, &new, now);
+    ctx.observe_pod(pod, PodFact::Updated(old, new));
     tell(ctx, Change::PodUpdated(pod, old, new));
 }
 
@@ -299,8 +293,7 @@ fn remove_pod(ctx: &mut Ctx, pod: PodId) {
     let revision = api.next_revision();
     api.pods.append(now, revision, pod.0, None, None);
     api.pods_of_kind[kind.index()].retain(|&other| other != pod);
-    ctx.shared.recorder.removed(pod, now);
-    ctx.tell("api server", |shared| format!("removes {}", shared.pod_name(pod)));
+    ctx.observe_pod(pod, PodFact::Removed);
     collect_endpoint(ctx, pod);
     tell(ctx, Change::PodRemoved(pod, old));
 }
@@ -317,14 +310,7 @@ fn write_endpoint(ctx: &mut Ctx, endpoint: EndpointObject, exists: bool) {
     let index = api
         .endpoints
         .append(now, revision, endpoint.pod.0, Some(topic), exists.then_some(endpoint));
-    ctx.tell("api server", |shared| {
-        let verb = if exists { "stores" } else { "removes" };
-        format!(
-            "{verb} the CiliumEndpoint of {}, {}",
-            shared.pod_name(endpoint.pod),
-            endpoint.ip
-        )
-    });
+    ctx.observe(Fact::EndpointWritten(endpoint, exists));
     ctx.judge_hears_of_endpoint(endpoint.ip, index);
 }
 
@@ -345,7 +331,7 @@ fn write_slice(ctx: &mut Ctx, service: ServiceId, backends: Backends) {
     let index = api
         .slices
         .append(now, revision, service.0, None, Some(backends.clone()));
-    ctx.shared.recorder.slice_written(service, backends.is_empty(), now);
+    ctx.observe(Fact::SliceWritten(service, backends.len() as u32));
     tell(ctx, Change::SliceWritten(service, index));
     ctx.judge_hears_of_slice(service, index);
 }

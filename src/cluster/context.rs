@@ -13,7 +13,7 @@ use super::history::{Crossing, Delay, Pace, Path, Republished, VersionIndex};
 use super::ids::{BelievedIdentity, IstiodId, KindId, NodeId, PodId, ReplicaSetId, ServiceId, TrueIdentity};
 use super::links::{Links, Party};
 use super::objects::{Backends, PodMeta, SetMeta};
-use super::observed::{Fact, Log, Message};
+use super::observed::{Fact, Log, Message, PodFact};
 use super::physics::Physics;
 use super::purpose::Purpose;
 use super::recorder::Recorder;
@@ -73,9 +73,7 @@ impl Shared {
     /// A pod's name: workload, revision and ordinal.
     #[must_use]
     pub fn pod_name(&self, pod: PodId) -> String {
-        let meta = &self.pods[pod.index()];
-        let name = &self.blueprint.kind(meta.kind).name;
-        format!("{name}-{}-{}", meta.revision, meta.ordinal)
+        self.blueprint.pod_name(&self.pods[pod.index()])
     }
 
     /// How node proxies read EndpointSlices.
@@ -231,15 +229,6 @@ impl Shared {
         late.filter_map(|index| self.proxy_crossing(pod, istiod, index))
             .collect()
     }
-
-    /// Adds a pod that was just wished for.
-    pub fn wish(&mut self, meta: PodMeta, now: SimTime) -> PodId {
-        let pod = PodId(u32::try_from(self.pods.len()).expect("more than 2^32 pods"));
-        self.pods.push(meta);
-        self.physics.add_pod();
-        self.recorder.wished(pod, now);
-        pod
-    }
 }
 
 /// A component's view of the world while it handles one event.
@@ -356,23 +345,31 @@ impl Ctx<'_> {
         true
     }
 
-    /// Adds a line to the story.
-    pub fn tell(&mut self, component: &'static str, text: impl FnOnce(&Shared) -> String) {
-        let shared = &*self.shared;
-        self.kernel.tell(component, || text(shared));
-    }
-
-    /// Notes a fact if somebody asked for the story.
-    pub fn note(&mut self, fact: impl FnOnce(&Shared) -> Fact) {
-        if self.shared.log.is_some() {
-            let (now, fact) = (self.now(), fact(self.shared));
-            if let Some(log) = &mut self.shared.log {
-                log.note(now, fact);
-            }
+    /// Says what happened: the recorder hears of it, and the log if somebody asked for the story.
+    #[inline]
+    pub fn observe(&mut self, fact: Fact) {
+        let now = self.now();
+        let shared = &mut *self.shared;
+        shared.recorder.observe(&fact, now, &shared.pods, &shared.blueprint);
+        if let Some(log) = &mut shared.log {
+            log.observe(now, fact);
         }
     }
 
-    /// Notes a message that was sent, if somebody asked for the story; `what` is how it is called and the pod that it is about.
+    /// As [`Ctx::observe`], about a pod.
+    #[inline]
+    pub fn observe_pod(&mut self, pod: PodId, fact: PodFact) {
+        self.observe(Fact::Pod(pod, fact));
+    }
+
+    /// As [`Ctx::observe`], of what only a story needs and costs something to say: nothing is made if nobody asked for one.
+    pub fn observe_if_told(&mut self, fact: impl FnOnce(&Shared) -> Fact) {
+        if self.shared.log.is_some() {
+            self.observe(fact(self.shared));
+        }
+    }
+
+    /// A message was sent; `what` is how it is called and the pod that it is about.
     pub fn message(
         &mut self,
         from: Source,
@@ -381,17 +378,26 @@ impl Ctx<'_> {
         arrives: SimTime,
         what: impl FnOnce() -> (&'static str, Option<PodId>),
     ) {
-        if let Some(log) = &mut self.shared.log {
+        self.observe_if_told(|_| {
             let (what, about) = what();
-            log.send(Message {
+            Fact::Sent(Message {
                 from,
                 to,
                 sent,
                 arrives,
                 what,
                 about,
-            });
-        }
+            })
+        });
+    }
+
+    /// Adds a pod that was just wished for.
+    pub fn wish(&mut self, meta: PodMeta) -> PodId {
+        let pod = PodId(u32::try_from(self.shared.pods.len()).expect("more than 2^32 pods"));
+        self.shared.pods.push(meta);
+        self.shared.physics.add_pod();
+        self.observe_pod(pod, PodFact::Wished);
+        pod
     }
 
     /// The Istiod that runs in a pod.

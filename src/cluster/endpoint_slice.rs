@@ -8,7 +8,8 @@
 use super::context::Ctx;
 use super::event::{EndpointSliceEvent, Event, Source, Write};
 use super::ids::PodId;
-use super::objects::Backend;
+use super::objects::{Backend, Backends};
+use super::observed::Fact;
 use super::purpose::Purpose;
 use super::subscription::{Change, Subscription, Told};
 use crate::kernel::{EntityKey, EventClass, SimDuration, SimTime};
@@ -68,7 +69,7 @@ impl EndpointSlices {
                 let known = |pod: PodId| api.pods.at(pod.0, self.seen).and_then(|version| version.value.as_ref());
                 let members = &mut self.members[service.index()];
                 members.retain(|&pod| known(pod).is_some());
-                let backends = members
+                let backends: Backends = members
                     .iter()
                     .filter_map(|&pod| {
                         let object = known(pod)?;
@@ -76,6 +77,7 @@ impl EndpointSlices {
                         ready.then_some(Backend { pod, ip: object.ip? })
                     })
                     .collect();
+                ctx.observe(Fact::BackEndsFound(service, backends.len() as u32));
                 let key = ctx.blueprint().service_key(service).child(self.syncs[service.index()]);
                 let latest = &mut self.latest_writes[service.index()];
                 ctx.write_in_order(

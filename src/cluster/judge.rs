@@ -17,7 +17,8 @@ use super::history::{Crossing, VersionIndex};
 use super::ids::{IstiodId, KindId, NodeId, PodId, ServiceId};
 use super::intent::{Decisions, intent};
 use super::istio::mesh::{self, Asked, Attempt};
-use super::records::{AccessClass, ExposureRecord, Via};
+use super::observed::Fact;
+use super::records::{AccessClass, Via};
 use crate::kernel::{EventClass, SimDuration, SimTime};
 
 /// A client and a server that are both connected, and how the one finds the other.
@@ -30,7 +31,7 @@ struct Pair {
     server_ip: Ipv4Addr,
     server_node: NodeId,
     via: Via,
-    /// The class of the open window, and its record.
+    /// The class of the open window, and its number.
     window: Option<(AccessClass, usize)>,
 }
 
@@ -40,6 +41,8 @@ pub struct Judge {
     pairs: Vec<Pair>,
     /// Those of them that are still connected.
     live: Vec<usize>,
+    /// Windows opened so far.
+    windows: usize,
 }
 
 impl Judge {
@@ -190,19 +193,16 @@ impl Judge {
             )
         });
         let Some(class) = exposed else { return };
-        let record = ExposureRecord {
-            ip: client_ip,
-            client: ctx.shared.pod_name(client),
-            server: ctx.shared.pod_name(server),
-            node: ctx.shared.blueprint.node_name(server_node),
+        self.pairs[number].window = Some((class, self.windows));
+        self.windows += 1;
+        ctx.observe(Fact::WindowOpened {
+            client,
+            client_ip,
+            server,
+            node: server_node,
             via,
             class,
-            start: ctx.now(),
-            end: None,
-            end_cause: "horizon".to_owned(),
-        };
-        self.pairs[number].window = Some((class, ctx.shared.recorder.exposures.len()));
-        ctx.shared.recorder.exposures.push(record);
+        });
     }
 
     /// Schedules a look for every write that one of the two nodes, or the client's chooser, has not read yet. Nothing older
@@ -240,12 +240,9 @@ impl Judge {
         }
     }
 
-    fn close(&mut self, number: usize, cause: &str, ctx: &mut Ctx) {
-        let now = ctx.now();
-        if let Some((_, record)) = self.pairs[number].window.take() {
-            let record = &mut ctx.shared.recorder.exposures[record];
-            record.end = Some(now);
-            record.end_cause = cause.to_owned();
+    fn close(&mut self, number: usize, cause: &'static str, ctx: &mut Ctx) {
+        if let Some((_, window)) = self.pairs[number].window.take() {
+            ctx.observe(Fact::WindowClosed(window, cause));
         }
     }
 }

@@ -16,9 +16,8 @@ use super::kubelet_client::{KubeletClients, Status};
 use super::links::Party;
 use super::node_cores::NodeCores;
 use super::objects::PodObject;
-use super::observed::{Fact, KubeletCalls};
+use super::observed::{KubeletCalls, PodFact};
 use super::purpose::Purpose;
-use super::records::DelayCause;
 use super::subscription::{Change, Subscription, Told};
 use crate::cluster::blueprint::Role;
 use crate::kernel::{EventClass, SimDuration, SimTime};
@@ -83,7 +82,7 @@ impl Kubelets {
                     self.stopped(node, pod, ctx);
                 } else {
                     self.worker(pod).stage = Stage::InNetworkPlugin;
-                    ctx.shared.recorder.network_called(pod, ctx.kernel.now());
+                    ctx.observe_pod(pod, PodFact::NetworkCalled(node));
                     ctx.call_network_plugin(node, pod);
                 }
             }
@@ -96,9 +95,7 @@ impl Kubelets {
                     let law = ctx.blueprint().spec.kubernetes.sandbox_retry;
                     let tries = u64::from(self.worker(pod).tries);
                     let wait = ctx.draw(Purpose::SandboxRetry, ctx.shared.key(pod).child(tries), &law);
-                    if limited {
-                        ctx.shared.recorder.delay(pod, DelayCause::EndpointLimiter, wait);
-                    }
+                    ctx.observe_pod(pod, PodFact::NetworkFailed(wait, limited));
                     self.sandbox_after(node, pod, wait, ctx);
                 }
             }
@@ -183,16 +180,15 @@ impl Kubelets {
     fn set_up(&mut self, node: NodeId, pod: PodId, ctx: &mut Ctx) {
         let tokens = 1 + u32::from(ctx.shared.kind(pod).has_sidecar());
         let wait = self.clients.request_tokens(node, tokens, ctx);
-        ctx.shared.recorder.delay(pod, DelayCause::KubeletApi, wait);
         if wait.as_nanos() > 0 {
             let from = ctx.now();
-            ctx.note(|_| Fact::KubeletLimit {
-                pod,
+            let limit = PodFact::KubeletLimit {
                 what: KubeletCalls::Tokens,
                 from,
                 until: from + wait,
                 lost: wait,
-            });
+            };
+            ctx.observe_pod(pod, limit);
         }
         self.sandbox_after(node, pod, wait, ctx);
     }
@@ -237,7 +233,7 @@ impl Kubelets {
             return;
         }
         self.worker(pod).stage = Stage::Networked;
-        ctx.shared.recorder.network_ready(pod, ctx.kernel.now());
+        ctx.observe_pod(pod, PodFact::NetworkReady);
         ctx.judge_looks_at(Source::Kubelet(node), pod);
         if !ctx.shared.kind(pod).has_sidecar() {
             self.start_containers(node, pod, ctx);
@@ -277,7 +273,7 @@ impl Kubelets {
         }
         worker.stage = Stage::Up;
         ctx.shared.physics.starts_running(pod, now);
-        ctx.shared.recorder.containers_up(pod, now);
+        ctx.observe_pod(pod, PodFact::ContainersUp);
         let look = self.next_look(node, now, ctx);
         ctx.at(
             Source::Kubelet(node),
@@ -372,6 +368,7 @@ impl Kubelets {
     fn stopped(&mut self, node: NodeId, pod: PodId, ctx: &mut Ctx) {
         self.worker(pod).stage = Stage::Stopping;
         ctx.shared.physics.stops_running(pod);
+        ctx.observe_pod(pod, PodFact::Stopped);
         let law = ctx.blueprint().spec.kubernetes.sandbox_stop_latency;
         let latency = ctx.draw(Purpose::SandboxStop, ctx.shared.key(pod), &law);
         self.job(node, latency, KubeletEvent::SandboxGone(pod), ctx);

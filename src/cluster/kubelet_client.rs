@@ -17,9 +17,8 @@ use super::context::Ctx;
 use super::event::{Event, KubeletEvent, Source, Write};
 use super::ids::{NodeId, PodId};
 use super::links::Party;
-use super::observed::{Fact, KubeletCalls};
+use super::observed::{KubeletCalls, PodFact};
 use super::purpose::{Ordinal, Purpose};
-use super::records::DelayCause;
 use super::token_bucket::TokenBucket;
 use crate::kernel::{EventClass, SimDuration, SimTime};
 
@@ -311,18 +310,21 @@ impl Client {
             && !std::mem::replace(&mut known.ready_said, true)
         {
             let lost = told.since(since).saturating_sub(calls);
-            ctx.shared.recorder.delay(pod, DelayCause::KubeletApi, lost);
-            ctx.note(|_| Fact::KubeletLimit {
+            let what = if sync.batched {
+                KubeletCalls::Batch
+            } else {
+                KubeletCalls::Statuses
+            };
+            let (from, until) = (since, told);
+            ctx.observe_pod(
                 pod,
-                what: if sync.batched {
-                    KubeletCalls::Batch
-                } else {
-                    KubeletCalls::Statuses
+                PodFact::KubeletLimit {
+                    what,
+                    from,
+                    until,
+                    lost,
                 },
-                from: since,
-                until: told,
-                lost,
-            });
+            );
         }
     }
 }

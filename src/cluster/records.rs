@@ -8,7 +8,7 @@ use std::net::Ipv4Addr;
 
 use serde::Serialize;
 
-use crate::kernel::{RunFailure, SimDuration, SimTime, TraceLine};
+use crate::kernel::{RunFailure, SimDuration, SimTime};
 use crate::policy::Decision;
 
 /// Everything one run gives.
@@ -22,8 +22,6 @@ pub struct Outcome {
     pub accesses: Vec<AccessRecord>,
     /// One record per exposure window, in order of opening.
     pub exposures: Vec<ExposureRecord>,
-    /// The story line by line, if it was asked for.
-    pub story: Vec<TraceLine>,
 }
 
 /// Defines the struct of a record: a field with its documentation per line.

@@ -15,6 +15,7 @@ use super::event::{Event, ReplicaSetEvent, Source, Write};
 use super::ids::{NodeId, PodId, ReplicaSetId};
 use super::objects::PodMeta;
 use super::objects::PodObject;
+use super::observed::PodFact;
 use super::purpose::{Ordinal, Purpose};
 use super::subscription::{Change, Subscription, Told};
 use super::token_bucket::TokenBucket;
@@ -91,7 +92,7 @@ impl ReplicaSets {
                 // The wish stays; it is the first to be tried again, and the others wait behind it.
                 set.wishes.push_front(pod);
                 for &waiting in &set.wishes {
-                    ctx.shared.recorder.creation_refused(waiting);
+                    ctx.observe_pod(waiting, PodFact::WaitsForWebhook);
                 }
                 self.answered(id, ctx);
             }
@@ -110,16 +111,6 @@ impl ReplicaSets {
 
     fn known<'a>(&self, pod: PodId, api: &'a ApiServer) -> Option<&'a PodObject> {
         api.pods.at(pod.0, self.seen).and_then(|version| version.value.as_ref())
-    }
-
-    /// When a pod was created and when it was first ready, as the controller has read.
-    fn since(&self, pod: PodId, api: &ApiServer) -> (Option<SimTime>, Option<SimTime>) {
-        let versions = api.pods.of_key(pod.0).filter(|index| index.get() < self.seen as usize);
-        versions.fold((None, None), |(_, ready), index| {
-            let version = api.pods.version(index);
-            let is_ready = version.value.is_some_and(|object| object.ready);
-            (Some(version.time), is_ready.then_some(version.time).or(ready))
-        })
     }
 
     fn sync_soon(&mut self, id: ReplicaSetId, ctx: &mut Ctx) {
@@ -155,7 +146,7 @@ impl ReplicaSets {
         while held + set.wishes.len() > wanted {
             // Wished for, never created, not wanted any more.
             let Some(pod) = set.wishes.pop_back() else { break };
-            ctx.shared.recorder.removed(pod, ctx.kernel.now());
+            ctx.observe_pod(pod, PodFact::Dropped);
         }
         if held > wanted {
             let surplus = held - wanted;
@@ -176,7 +167,7 @@ impl ReplicaSets {
                 ordinal,
                 key: owner_key.child(u64::from(ordinal)),
             };
-            let pod = ctx.shared.wish(meta, ctx.kernel.now());
+            let pod = ctx.wish(meta);
             set.wishes.push_back(pod);
         }
         if !set.wishes.is_empty() {
@@ -267,7 +258,7 @@ impl ReplicaSets {
             .iter()
             .map(|&pod| {
                 let state = object(pod);
-                let (created, ready) = self.since(pod, api);
+                let (created, ready) = since(pod, api);
                 let uid = ctx.stream(Purpose::PodUid, ctx.shared.key(pod)).bits();
                 let rank = (
                     state.node.is_some(),
@@ -285,6 +276,15 @@ impl ReplicaSets {
         ranked.truncate(surplus);
         ranked.into_iter().map(|(_, pod)| pod).collect()
     }
+}
+
+/// When a pod was created and when it was first ready.
+fn since(pod: PodId, api: &ApiServer) -> (Option<SimTime>, Option<SimTime>) {
+    api.pods.of_key(pod.0).fold((None, None), |(_, ready), index| {
+        let version = api.pods.version(index);
+        let is_ready = version.value.is_some_and(|object| object.ready);
+        (Some(version.time), is_ready.then_some(version.time).or(ready))
+    })
 }
 
 /// What others tell the ReplicaSet controller.

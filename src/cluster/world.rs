@@ -37,8 +37,7 @@ use super::spec::{ProbeSpec, Step, TieRule, WorldSpec};
 use super::subscription::Subscription;
 use super::watchlist::Watchlist;
 use crate::kernel::{
-    DrawLog, Kernel, Limits, Model, Moment, Observer, RunFailure, RunKey, SimTime, TieKey, TieOrder, Trace, run,
-    run_observed,
+    DrawLog, Kernel, Limits, Model, Moment, Observer, RunFailure, RunKey, SimTime, TieKey, TieOrder, run, run_observed,
 };
 
 /// Who watches the API server. A change is told in this order.
@@ -111,10 +110,10 @@ pub type Tell<T> = fn(&Shared, &Log, &Outcome, SimTime) -> T;
 #[must_use]
 pub fn simulate(blueprint: &SharedBlueprint, id: RunId, faults: FaultHandler) -> Outcome {
     let world = World::new(blueprint, run_key(id), faults);
-    whole_run::<()>(world, kernel(&blueprint.spec, id, Trace::off()), run, None).0
+    whole_run::<()>(world, kernel(&blueprint.spec, id), run, None).0
 }
 
-/// As [`simulate`]; every component tells and notes what it does, and `tell` makes something of that, unless a panic left the
+/// As [`simulate`]; what components observe is kept, and `tell` makes something of that, unless a panic left the
 /// world in a state of which nothing can be said.
 #[must_use]
 pub fn simulate_told<T>(
@@ -125,7 +124,7 @@ pub fn simulate_told<T>(
 ) -> (Outcome, Option<T>) {
     let mut world = World::new(blueprint, run_key(id), faults);
     world.shared.log = Some(Box::default());
-    whole_run(world, kernel(&blueprint.spec, id, Trace::on()), run, Some(tell))
+    whole_run(world, kernel(&blueprint.spec, id), run, Some(tell))
 }
 
 /// As [`simulate`], without a story; somebody watches, and every number that is drawn is noted in `log`.
@@ -139,14 +138,14 @@ pub fn simulate_watched(
 ) -> Outcome {
     let world = World::new(blueprint, run_key(id).with_log(log), faults);
     let run = |world: &mut World, kernel: &mut Kernel<Event>| run_observed(world, kernel, &mut Watching(watch));
-    whole_run::<()>(world, kernel(&blueprint.spec, id, Trace::off()), run, None).0
+    whole_run::<()>(world, kernel(&blueprint.spec, id), run, None).0
 }
 
 fn run_key(id: RunId) -> RunKey {
     RunKey::derive(id.master_seed, id.seed_group, id.replication)
 }
 
-fn kernel(spec: &WorldSpec, id: RunId, trace: Trace) -> Kernel<Event> {
+fn kernel(spec: &WorldSpec, id: RunId) -> Kernel<Event> {
     let limits = Limits {
         horizon: spec.horizon,
         events_max: spec.limits.events_max,
@@ -158,7 +157,7 @@ fn kernel(spec: &WorldSpec, id: RunId, trace: Trace) -> Kernel<Event> {
         TieRule::Ranked => TieOrder::Ranked,
         TieRule::Permuted => TieOrder::Permuted(TieKey::derive(id.master_seed, id.seed_group, id.replication)),
     };
-    Kernel::new(limits, trace).with_ties(ties)
+    Kernel::new(limits).with_ties(ties)
 }
 
 /// From the first event to the records. A panic leaves a failed run without rows of pods and accesses, because the state
@@ -198,7 +197,6 @@ fn whole_run<T>(
                 fingerprint: kernel.fingerprint().get(),
                 ..RunRecord::default()
             },
-            story: std::mem::take(&mut kernel.trace).into_lines(),
             ..Outcome::default()
         };
         (outcome, None)
@@ -270,12 +268,10 @@ impl World {
 
     /// The records of a run that has got as far as `end`.
     fn finish<T>(&mut self, kernel: &mut Kernel<Event>, end: SimTime, tell: Option<Tell<T>>) -> (Outcome, Option<T>) {
-        let mut ctx = Ctx {
-            kernel,
-            shared: &mut self.shared,
-        };
-        self.sidecars.settle(&mut ctx);
         let shared = &mut self.shared;
+        shared
+            .recorder
+            .settle(kernel.now(), |pod| shared.physics.pod(pod).running);
         let blueprint = shared.blueprint.clone();
         let cut_node = shared.links.first_cut_agent();
         let stale = cut_node.map_or(0, |node| stale_entries(shared, node, end));
@@ -293,16 +289,14 @@ impl World {
         record.fingerprint = kernel.fingerprint().get();
         record.stale_entries = stale;
         record.pods = shared.pods.len() as u64;
-        let mut outcome = Outcome {
+        let outcome = Outcome {
             run: record,
             pods: shared.recorder.pod_records(&shared.pods, &blueprint, end),
             accesses: std::mem::take(&mut shared.recorder.accesses),
             exposures: std::mem::take(&mut shared.recorder.exposures),
-            story: Vec::new(),
         };
         let log = shared.log.take();
         let told = tell.zip(log).map(|(tell, log)| tell(shared, &log, &outcome, end));
-        outcome.story = std::mem::take(&mut kernel.trace).into_lines();
         (outcome, told)
     }
 }

@@ -12,13 +12,13 @@
 
 use crate::cluster::context::Ctx;
 use crate::cluster::event::Source;
+use crate::cluster::fault::Effect;
 use crate::cluster::ids::{IstiodId, KindId, NodeId};
 use crate::cluster::links::{Change, Party};
-use crate::cluster::observed::Fact;
 use crate::cluster::spec::{CutParty, CutTarget, FaultSpec};
 
-/// Starts or ends a cut; gives the number of parties whose links were whole before.
-pub fn act(spec: &FaultSpec, starts: bool, ctx: &mut Ctx) -> u32 {
+/// Starts or ends a cut.
+pub fn act(spec: &FaultSpec, starts: bool, ctx: &mut Ctx) -> Effect {
     let faults = &ctx.blueprint().spec.faults;
     let fault = faults
         .iter()
@@ -50,29 +50,7 @@ pub fn act(spec: &FaultSpec, starts: bool, ctx: &mut Ctx) -> u32 {
             Change::Repaired => restore(party, ctx),
         }
     }
-    let (name, mode) = (&spec.name, spec.mode);
-    ctx.note(|_| {
-        let (fault, parties) = (name.clone(), parties.clone());
-        if starts {
-            Fact::Cut { fault, parties, mode }
-        } else {
-            Fact::Repaired { fault, parties }
-        }
-    });
-    ctx.tell("fault", |shared| {
-        let parties: Vec<String> = parties.iter().map(|party| party.told(&shared.blueprint)).collect();
-        let parties = if parties.is_empty() {
-            "nothing".to_owned()
-        } else {
-            parties.join(", ")
-        };
-        if starts {
-            format!("{name} cuts {parties} ({mode:?})")
-        } else {
-            format!("{name} ends for {parties}")
-        }
-    });
-    touched
+    Effect { parties, touched }
 }
 
 /// The parties at the target now. Istiods that come to the node later are noted with the links.

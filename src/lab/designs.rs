@@ -83,14 +83,18 @@ impl Simulator {
     /// Makes one run and tells its story.
     #[must_use]
     pub fn told(&self, design: usize, replication: u64) -> ToldRun {
-        let (outcome, dossier) = simulate_told(
+        let (outcome, told) = simulate_told(
             &self.blueprint(design),
             self.id(design, replication),
             self.faults,
             story::told,
         );
-        let dossier = dossier.map(Box::new);
-        ToldRun { outcome, dossier }
+        let (lines, dossier) = told.unzip();
+        ToldRun {
+            outcome,
+            lines: lines.unwrap_or_default(),
+            dossier,
+        }
     }
 
     /// Makes one run that somebody watches; every number that is drawn is noted in `log`.

@@ -153,7 +153,6 @@ impl Fake {
             pods,
             accesses,
             exposures,
-            story: Vec::new(),
         }
     }
 }

@@ -7,7 +7,7 @@ use super::dossier::{AddressStory, Held, Holder, RequestStory, ServiceStory, Vie
 use crate::cluster::history::Path;
 use crate::cluster::ids::{IstiodId, NodeId, PodId, ServiceId};
 use crate::cluster::links::Party;
-use crate::cluster::observed::{AccessFact, Fact};
+use crate::cluster::observed::{AccessFact, Fact, PodFact};
 use crate::cluster::records::{ExposureRecord, Outcome};
 use crate::kernel::SimTime;
 
@@ -18,9 +18,9 @@ pub(super) fn reused(past: &Past, outcome: &Outcome, requests: &[RequestStory]) 
     };
     let mut found: Vec<(bool, SimTime, Ipv4Addr)> = Vec::new();
     for (time, fact) in past.story.facts() {
-        if let Fact::Taken { ip, .. } = fact
+        if let Fact::Pod(_, PodFact::Taken(_, ip)) = fact
             && time >= cut
-            && past.shared.recorder.is_remembered(*ip)
+            && past.shared.recorder.remembers(*ip)
             && !found.iter().any(|(_, _, known)| known == ip)
         {
             let probed = requests
@@ -99,7 +99,9 @@ fn onlookers(past: &Past, ip: Ipv4Addr) -> Vec<NodeId> {
 pub(super) fn probed_service(past: &Past, outcome: &Outcome) -> Option<ServiceStory> {
     let cut = outcome.run.cut?;
     let began = past.story.facts().filter_map(|(time, fact)| match fact {
-        Fact::Access(_, AccessFact::Began { client, service, .. }) if time >= cut => Some((time, *client, *service)),
+        Fact::Access(_, AccessFact::Began { client, step }) if time >= cut => {
+            Some((time, *client, ServiceId(past.probe(*step).to as u32)))
+        }
         _ => None,
     });
     let (time, client, service) = began.last()?;

@@ -8,9 +8,10 @@ use super::dossier::{Belief, Correction, Entry, Held, Identity, NodeBelief, Revi
 use crate::cluster::cilium::ipcache;
 use crate::cluster::context::Shared;
 use crate::cluster::history::{Delay, History, Path};
-use crate::cluster::ids::{BelievedIdentity, NodeId, PodId, TrueIdentity};
+use crate::cluster::ids::{BelievedIdentity, FaultId, NodeId, PodId, TrueIdentity};
 use crate::cluster::links::Party;
-use crate::cluster::observed::{Fact, Log};
+use crate::cluster::observed::{Fact, Log, PodFact};
+use crate::cluster::spec::{FaultSpec, ProbeSpec, Step};
 use crate::kernel::SimTime;
 
 /// The world and what was noted, for questions after the run.
@@ -28,8 +29,8 @@ impl<'a> Past<'a> {
         let mut holders: Vec<(PodId, NodeId, Ipv4Addr, SimTime, Option<SimTime>)> = Vec::new();
         for (time, fact) in story.facts() {
             match fact {
-                Fact::Taken { pod, node, ip } => holders.push((*pod, *node, *ip, time, None)),
-                Fact::Freed { pod, ip } => {
+                Fact::Pod(pod, PodFact::Taken(node, ip)) => holders.push((*pod, *node, *ip, time, None)),
+                Fact::Pod(pod, PodFact::Freed(ip)) => {
                     let open = holders
                         .iter_mut()
                         .rev()
@@ -117,10 +118,34 @@ impl<'a> Past<'a> {
         }
     }
 
+    /// Parties of a fault, by name.
+    pub(super) fn parties(&self, parties: &[Party]) -> String {
+        let names: Vec<String> = parties.iter().map(|party| party.told(&self.shared.blueprint)).collect();
+        match names.is_empty() {
+            true => "nothing".to_owned(),
+            false => names.join(", "),
+        }
+    }
+
+    /// A fault of the design.
+    pub(super) fn fault(&self, fault: FaultId) -> &'a FaultSpec {
+        &self.shared.blueprint.spec.faults[fault.index()]
+    }
+
+    /// The request that a step of the script sends.
+    pub(super) fn probe(&self, step: u32) -> &'a ProbeSpec {
+        match &self.shared.blueprint.spec.script[step as usize] {
+            Step::Probe(probe) => probe,
+            other => unreachable!("{other:?} sends no request"),
+        }
+    }
+
     /// The fault that cut a party's link at a time.
     fn fault_on(&self, wanted: Party, since: SimTime) -> Option<String> {
         self.story.facts().find_map(|(time, fact)| match fact {
-            Fact::Cut { fault, parties, .. } if time == since && parties.contains(&wanted) => Some(fault.clone()),
+            Fact::Cut { fault, parties, .. } if time == since && parties.contains(&wanted) => {
+                Some(self.fault(*fault).name.clone())
+            }
             _ => None,
         })
     }

@@ -40,8 +40,8 @@ fn requests(past: &Past) -> Vec<CertificateRequest> {
             continue;
         };
         match fact {
-            LegFact::Dialled(_, backend, _) => {
-                connected.insert(*pod, IstiodId(past.shared.pods[backend.pod.index()].ordinal));
+            LegFact::Dialled(istiod, ..) => {
+                connected.insert(*pod, *istiod);
             }
             LegFact::Sent => {
                 if let Some(istiod) = connected.get(pod) {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use meshfault::cluster::context::{Ctx, Shared};
 use meshfault::cluster::event::Event;
-use meshfault::cluster::fault::FaultHandler;
+use meshfault::cluster::fault::{Effect, FaultHandler};
 use meshfault::cluster::ids::ServiceId;
 use meshfault::cluster::purpose::Purpose;
 use meshfault::cluster::records::Outcome;
@@ -171,7 +171,7 @@ fn asking_between_events_changes_no_event_and_no_number() {
 }
 
 /// Draws a number for nobody whenever a fault starts or ends.
-fn draws_once_more(spec: &FaultSpec, starts: bool, ctx: &mut Ctx) -> u32 {
+fn draws_once_more(spec: &FaultSpec, starts: bool, ctx: &mut Ctx) -> Effect {
     let _ = ctx.draw(
         Purpose::PodUid,
         EntityKey::root("nobody"),

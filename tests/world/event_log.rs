@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use meshfault::cluster::records::{AccessClass, Outcome};
 use meshfault::cluster::spec::{CutParty, CutTarget, ProbeFrom, ProbeSpec, Step, WorldSpec};
-use meshfault::kernel::TraceLine;
+use meshfault::story::{Line, ToldRun};
 
 use crate::support::{Bench, at, pause, s, workload};
 
@@ -39,17 +39,17 @@ const PLAIN: [&str; 21] = [
 ];
 
 /// One run on nodes without other pods; the script is what `alter` makes of it.
-fn told(changes: &[&str], alter: impl Fn(&mut WorldSpec)) -> Outcome {
+fn told(changes: &[&str], alter: impl Fn(&mut WorldSpec)) -> ToldRun {
     let mut all = PLAIN.to_vec();
     all.extend(changes);
     Bench::of("ip-reuse", &all).only("vxlan").edit(alter).ready().told(0)
 }
 
 /// The story from a second of the run on, as `milliseconds component: text`, without what `skip` says.
-fn log(outcome: &Outcome, from_s: f64, skip: &str) -> Vec<String> {
+fn log(outcome: &ToldRun, from_s: f64, skip: &str) -> Vec<String> {
     let start = at(from_s);
-    let lines = outcome.story.iter().filter(|line| line.time >= start);
-    let line = |line: &TraceLine| {
+    let lines = outcome.lines.iter().filter(|line| line.time >= start);
+    let line = |line: &Line| {
         let ms = line.time.since(start).as_nanos() / 1_000_000;
         format!("{ms}ms {}: {}", line.component, line.text)
     };
@@ -164,7 +164,7 @@ fn every_rolling_update_is_complete() {
             };
             world.script = vec![Step::Apply { workloads: vec![sleep] }, pause(60.0), restart];
         });
-        let exceeded = outcome.story.iter().find(|line| line.text.contains("deadline"));
+        let exceeded = outcome.lines.iter().find(|line| line.text.contains("deadline"));
         assert_eq!(exceeded, None, "{replicas} replicas");
         let new = outcome.pods.iter().filter(|pod| pod.pod.starts_with("sleep-v1-2-"));
         assert_eq!(new.count(), replicas as usize);
@@ -224,7 +224,7 @@ fn an_endpoint_is_removed_before_its_address_is_published_again() {
     for replication in 0..40 {
         let mut published: BTreeMap<String, String> = BTreeMap::new();
         let mut before: BTreeMap<String, String> = BTreeMap::new();
-        for line in &lab.told(replication).story {
+        for line in &lab.told(replication).lines {
             let Some((verb, endpoint)) = line.text.split_once(" the CiliumEndpoint of ") else {
                 continue;
             };
@@ -251,7 +251,7 @@ fn an_endpoint_is_removed_before_its_address_is_published_again() {
 
 /// The node of a server is cut for a while. Meanwhile sleep-v1 goes away and comes back as three pods, one of which is placed
 /// on the cut node, and the two pods of helloworld-v2 are deleted, one of them there.
-fn cut_for(repaired_after: Option<f64>) -> Outcome {
+fn cut_for(repaired_after: Option<f64>) -> ToldRun {
     told(&[], |world| {
         let names = ["sleep-v1", "helloworld-v1", "helloworld-v2"];
         let [sleep, server, deleted] = names.map(|name| workload(world, name));
@@ -318,7 +318,7 @@ fn after_a_repair_the_node_catches_up() {
     let on_node =
         |text: &str| text.contains("worker-1") || text.contains("10.244.1.") || text.contains("removes hello");
     let facts: Vec<String> = outcome
-        .story
+        .lines
         .iter()
         .filter(|line| line.time >= repaired && on_node(&line.text))
         .map(|line| {
@@ -356,9 +356,9 @@ fn without_a_repair_the_node_stays_behind() {
     let outcome = cut_for(None);
     assert_eq!(probes(&outcome)[2], (AccessClass::Unreachable, "no_endpoint"));
     assert!(outcome.run.stale_entries > 0);
-    let done = |line: &&TraceLine| line.text.contains("removes helloworld-v2-1-");
+    let done = |line: &&Line| line.text.contains("removes helloworld-v2-1-");
     assert_eq!(
-        outcome.story.iter().filter(done).count(),
+        outcome.lines.iter().filter(done).count(),
         1,
         "nobody confirms the end of the pod on the cut node"
     );
@@ -379,7 +379,7 @@ fn the_end_of_a_fault_repairs_nothing_that_another_one_cut() {
         lasting.target = CutTarget::Node(2);
         world.faults = vec![short, lasting];
     });
-    let told: Vec<&str> = outcome.story.iter().map(|line| line.text.as_str()).collect();
+    let told: Vec<&str> = outcome.lines.iter().map(|line| line.text.as_str()).collect();
     assert_eq!(
         told,
         [

@@ -12,7 +12,6 @@ use super::error::CliError;
 use super::load::{self, DEFAULT_EXPERIMENT, LoadRequest};
 use super::{exit_code, print};
 use crate::cluster::records::Outcome;
-use crate::kernel::TraceLine;
 use crate::lab::designs::Simulator;
 use crate::lab::files::write_through;
 use crate::lab::plan::{command, quoted};
@@ -21,6 +20,7 @@ use crate::report::explain::chain::Focus;
 use crate::report::explain::{self, Cause, Told, json, mermaid};
 use crate::report::figures::{png, timeline};
 use crate::report::timeline_of_run;
+use crate::story::Line;
 use clap::{Args, ValueEnum};
 
 /// Pictures are drawn at this many times the size of the SVG.
@@ -291,11 +291,11 @@ fn text(told: &Told, causes: &[Cause], chosen: Option<&str>, events: bool) -> St
     let mut text = explain::render_with(told, causes, chosen);
     if events {
         text.push_str("\nEvents\n------\n");
-        for TraceLine {
+        for Line {
             time,
             component,
             text: line,
-        } in &told.outcome.story
+        } in &told.outcome.lines
         {
             text.push_str(&format!("{:>12.6} s  {component:<26} {line}\n", time.as_secs_f64()));
         }

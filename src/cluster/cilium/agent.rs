@@ -18,9 +18,8 @@ use crate::cluster::ids::{NodeId, PodId, TrueIdentity};
 use crate::cluster::ipam::Ipam;
 use crate::cluster::links::Party;
 use crate::cluster::objects::EndpointObject;
-use crate::cluster::observed::Fact;
+use crate::cluster::observed::PodFact;
 use crate::cluster::purpose::{Ordinal, Purpose};
-use crate::cluster::records::DelayCause;
 use crate::cluster::token_bucket::TokenBucket;
 use crate::kernel::{EventClass, RunKey, SimDuration, SimTime, Timer};
 
@@ -110,9 +109,7 @@ impl Agents {
             AgentEvent::Unanswered(pod) => self.block(node, pod, ctx),
             AgentEvent::TimedOut(pod) => {
                 self.call(pod).blocked = None;
-                ctx.tell("cilium agent", |shared| {
-                    format!("has no identity for {} in time", shared.pod_name(pod))
-                });
+                ctx.observe_pod(pod, PodFact::IdentityTimedOut);
                 self.abandon(node, pod, ctx);
             }
             AgentEvent::Built(pod) => self.built(node, pod, ctx),
@@ -158,23 +155,13 @@ impl Agents {
         let agent = &mut self.agents[node.index()];
         let offset = ctx.stream(Purpose::IpamOffset, key).below(u64::from(agent.ipam.size())) as u32;
         let Some(address) = agent.ipam.allocate(offset) else {
-            ctx.tell("cilium agent", |shared| {
-                format!("has no free address for {}", shared.pod_name(pod))
-            });
+            ctx.observe_pod(pod, PodFact::NoAddress);
             ctx.network_failed(node, pod, false);
             return;
         };
         let ip = ctx.blueprint().addresses.address(node, address);
         ctx.shared.physics.take_address(pod, node, ip);
-        ctx.shared.recorder.address_taken(pod, ip);
-        ctx.note(|_| Fact::Taken { pod, node, ip });
-        ctx.tell("cilium agent", |shared| {
-            format!(
-                "gives {ip} on {} to {}",
-                shared.blueprint.node_name(node),
-                shared.pod_name(pod)
-            )
-        });
+        ctx.observe_pod(pod, PodFact::Taken(node, ip));
         *self.call(pod) = Call {
             number,
             called: now,
@@ -202,14 +189,8 @@ impl Agents {
     }
 
     fn refuse(&mut self, node: NodeId, pod: PodId, ctx: &mut Ctx) {
-        ctx.tell("cilium agent", |shared| {
-            format!(
-                "refuses to create the endpoint of {}: too many requests",
-                shared.pod_name(pod)
-            )
-        });
         let waited = ctx.now().since(self.call(pod).called);
-        ctx.shared.recorder.delay(pod, DelayCause::EndpointLimiter, waited);
+        ctx.observe_pod(pod, PodFact::EndpointRefused(waited));
         self.release(node, pod, ctx);
         ctx.network_failed(node, pod, true);
     }
@@ -220,7 +201,7 @@ impl Agents {
         let call = self.call(pod);
         let waited = now.since(call.called);
         call.started = now;
-        ctx.shared.recorder.delay(pod, DelayCause::EndpointLimiter, waited);
+        ctx.observe_pod(pod, PodFact::EndpointAdmitted(waited));
         self.identify(node, pod, ctx);
     }
 
@@ -254,9 +235,7 @@ impl Agents {
             self.identify(node, pod, ctx); // It was repaired at the same instant.
             return;
         }
-        ctx.tell("cilium agent", |shared| {
-            format!("cannot create the identity of {}", shared.pod_name(pod))
-        });
+        ctx.observe_pod(pod, PodFact::NoIdentity);
         let limit = ctx.blueprint().spec.cilium.endpoint_call_timeout;
         let end = (self.call(pod).called + limit).max(ctx.now());
         let timer = ctx.at(
@@ -387,10 +366,7 @@ impl Agents {
             let (home, address) = ctx.blueprint().addresses.locate(ip);
             assert_eq!(home, node, "{ip} of {pod:?} is freed on another node at {}", ctx.now());
             self.agents[node.index()].ipam.release(address);
-            ctx.note(|_| Fact::Freed { pod, ip });
-            ctx.tell("cilium agent", |shared| {
-                format!("frees {ip} of {}", shared.pod_name(pod))
-            });
+            ctx.observe_pod(pod, PodFact::Freed(ip));
             ctx.address_released(Source::Agent(node), pod, ip);
         }
     }

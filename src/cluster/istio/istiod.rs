@@ -97,7 +97,7 @@ impl Istiods {
         let Some(cut) = ctx.shared.links.cut_of(Party::Istiod(id)) else {
             return false;
         };
-        ctx.tell("istiod", |_| format!("{id} cannot begin without the API server"));
+        ctx.observe(Fact::IstiodWaits(id));
         self.waiting.push(Waiting {
             id,
             pod,
@@ -212,7 +212,7 @@ impl Istiods {
             }
             Some(cut) => {
                 let (end, why) = failure(id, cut, start, ctx);
-                note(request, LegFact::ReviewFails(start, end, why), ctx);
+                observe(request, LegFact::ReviewFails(start, end, why), ctx);
                 (end, false)
             }
         };
@@ -225,29 +225,14 @@ impl Istiods {
             // The link was cut while the review was under way.
             let (end, why) = failure(id, cut, cut.since, ctx);
             let end = end.max(ctx.now());
-            note(request, LegFact::ReviewFails(cut.since, end, why), ctx);
+            observe(request, LegFact::ReviewFails(cut.since, end, why), ctx);
             schedule_review(id, request, end, false, ctx);
             return;
         }
         // A token is bound to its pod: once the pod is gone it is refused (`docs/model/kubernetes.md#service-account-tokens`).
         let authenticated = passed && ctx.shared.api.pod(request.pod).is_some();
         if !authenticated {
-            if passed {
-                let now = ctx.now();
-                note(request, LegFact::ReviewFails(now, now, ReviewFailure::PodGone), ctx);
-            }
-            ctx.tell("istiod", |shared| {
-                let why = if passed {
-                    "the pod is gone"
-                } else {
-                    "the API server does not answer its TokenReview"
-                };
-                format!(
-                    "{id} cannot authenticate {} for its {}: {why}",
-                    shared.pod_name(request.pod),
-                    request.leg.name()
-                )
-            });
+            observe(request, LegFact::Unauthenticated(id, passed), ctx);
             answer(id, request, Answer::Unauthenticated, SimDuration::ZERO, ctx);
             return;
         }
@@ -265,8 +250,8 @@ impl Istiods {
     }
 }
 
-fn note(request: Request, fact: LegFact, ctx: &mut Ctx) {
-    ctx.note(|_| Fact::Leg(request.pod, request.leg, fact));
+fn observe(request: Request, fact: LegFact, ctx: &mut Ctx) {
+    ctx.observe(Fact::Leg(request.pod, request.leg, fact));
 }
 
 /// When and how a review that is sent at `start` over a cut link fails.

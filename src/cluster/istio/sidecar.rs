@@ -15,7 +15,7 @@ use crate::cluster::context::Ctx;
 use crate::cluster::event::{Event, SidecarEvent, Source};
 use crate::cluster::history::Path;
 use crate::cluster::ids::{IstiodId, NodeId, PodId};
-use crate::cluster::observed::{Fact, LegFact};
+use crate::cluster::observed::{Fact, LegFact, PodFact};
 use crate::cluster::purpose::{Ordinal, Purpose};
 use crate::kernel::{EventClass, SimDuration};
 
@@ -31,7 +31,6 @@ struct Sidecar {
     stream: StreamLeg,
     has_certificate: bool,
     has_configuration: bool,
-    live: bool,
     attachments: u64,
 }
 
@@ -47,7 +46,7 @@ pub fn send(pod: PodId, leg: Leg, serial: u32, number: u32, connection: Connecti
         number,
         closes_at: connection.closes_at,
     };
-    ctx.note(|_| Fact::Leg(pod, leg, LegFact::Sent));
+    ctx.observe(Fact::Leg(pod, leg, LegFact::Sent));
     ctx.ask_istiod(connection.istiod, request, one_way);
 }
 
@@ -105,7 +104,6 @@ impl Sidecars {
             SidecarEvent::Answer(Leg::Certificate, serial, number, answer) => {
                 if sidecar.certificate.answered(serial, number, answer, pod, ctx) {
                     sidecar.has_certificate = true;
-                    ctx.shared.recorder.certificate_obtained(pod, ctx.kernel.now());
                     sidecar.warm_up(pod, ctx);
                 }
             }
@@ -122,37 +120,14 @@ impl Sidecars {
                 }
             }
             SidecarEvent::Live => {
-                sidecar.live = true;
                 ctx.shared.physics.set_proxy_live(pod);
+                ctx.observe_pod(pod, PodFact::ProxyLive);
                 ctx.judge_looks_at(Source::Sidecar(pod), pod);
                 if let Some((node, _)) = ctx.shared.physics.pod(pod).place {
                     let params = &ctx.shared.blueprint.istio().params;
                     let (delay, period) = (params.probe_initial_delay, params.probe_period);
                     ctx.probe_succeeds(node, pod, delay, period);
                 }
-            }
-        }
-        // Landings and losses are kept up to date, for pods that are deleted or never become ready.
-        if !sidecar.live {
-            ctx.shared
-                .recorder
-                .legs(pod, &sidecar.certificate.history, &sidecar.stream.history);
-        }
-    }
-
-    /// Settles what unfinished legs have lost by the end of the run.
-    pub fn settle(&mut self, ctx: &mut Ctx) {
-        for (index, sidecar) in self.sidecars.iter_mut().enumerate() {
-            let pod = PodId(index as u32);
-            if let Some(sidecar) = sidecar
-                && !sidecar.live
-                && ctx.shared.physics.pod(pod).running
-            {
-                sidecar.certificate.history.attempt(ctx.kernel.now());
-                sidecar.stream.history.attempt(ctx.kernel.now());
-                ctx.shared
-                    .recorder
-                    .legs(pod, &sidecar.certificate.history, &sidecar.stream.history);
             }
         }
     }
@@ -170,14 +145,13 @@ impl Sidecar {
             proxies.resize_with(pod.index() + 1, || None);
         }
         proxies[pod.index()] = Some((connection.istiod, path));
-        note_path(pod, ctx);
+        observe_path(pod, ctx);
         // It may choose among other backends now.
         if ctx.shared.kind(pod).exposure_client {
             ctx.judge_looks_at(Source::Sidecar(pod), pod);
         }
         if !self.has_configuration {
             self.has_configuration = true;
-            ctx.shared.recorder.configuration_received(pod, ctx.kernel.now());
             if !self.has_certificate {
                 // Envoy's configuration refers to certificate and root: it asks for both, too.
                 self.certificate.caller_asks(Caller::Envoy, pod, ctx);
@@ -208,14 +182,17 @@ fn detach(pod: PodId, ctx: &mut Ctx) {
     if let Some(Some((istiod, path))) = shared.proxies.get_mut(pod.index()) {
         let snapshots = shared.snapshots[istiod.index()].output();
         path.freeze(snapshots, &delay, &shared.run_key, now);
-        ctx.note(|_| Fact::Leg(pod, Leg::Configuration, LegFact::Aged));
+        ctx.observe(Fact::Leg(pod, Leg::Configuration, LegFact::Aged));
     }
-    note_path(pod, ctx);
+    observe_path(pod, ctx);
 }
 
-fn note_path(pod: PodId, ctx: &mut Ctx) {
-    if let Some(Some((istiod, path))) = ctx.shared.proxies.get(pod.index()).cloned() {
-        ctx.note(|_| Fact::Follows { pod, istiod, path });
+fn observe_path(pod: PodId, ctx: &mut Ctx) {
+    if ctx.shared.followed_by(pod).is_some() {
+        ctx.observe_if_told(|shared| {
+            let (istiod, path) = shared.proxies[pod.index()].clone().expect("it follows one");
+            Fact::Follows { pod, istiod, path }
+        });
     }
 }
 
