@@ -3,7 +3,8 @@
 //! **Modelled**: a sync after a change of its pods, on what the controller has read; a slice is a new object version
 //! with its own revision, so its readers lag behind the controller and not behind the pods.
 //! **Left out**: several slices per Service, serving and terminating flags, the one-second delay after slice changes.
-//! **Parameters**: `endpoint_slice_sync_latency`. **Validated by**: `tests/world/mechanisms.rs` (withdrawal).
+//! **Parameters**: `endpoint_slice_sync_latency`. **Validated by**: `tests/world/event_log.rs`,
+//! `tests/world/mechanisms.rs` (withdrawal).
 
 use super::context::Ctx;
 use super::event::{EndpointSliceEvent, Event, Source, Write};

@@ -83,9 +83,12 @@ fn without_grace_the_object_goes_before_the_address_is_free() {
         [
             "126ms deployment controller: sets replica set 0 to 0",
             "152ms api server: removes sleep-v1-1-0",
+            "167ms endpoint slice controller: finds 0 ready behind sleep-v1",
+            "177ms api server: stores the EndpointSlice of sleep-v1, 0 ready",
             // The garbage collector is faster than the agent.
             "652ms api server: removes the CiliumEndpoint of sleep-v1-1-0, 10.244.1.187",
             // The process ignores the request to stop and is killed after the kubelet's least of 1 s.
+            "1157ms kubelet: has stopped sleep-v1-1-0",
             "1357ms cilium agent: frees 10.244.1.187 of sleep-v1-1-0",
         ]
     );
@@ -93,21 +96,33 @@ fn without_grace_the_object_goes_before_the_address_is_free() {
 
 #[test]
 fn with_grace_the_object_goes_after_the_address_is_free() {
-    let log = |end: [u32; 3]| {
+    let log = |stopped: u32| {
+        let after = |ms: u32| stopped + ms;
         [
             "126ms deployment controller: sets replica set 0 to 0".to_owned(),
-            format!("{}ms cilium agent: frees 10.244.1.187 of sleep-v1-1-0", end[0]),
+            "167ms endpoint slice controller: finds 0 ready behind sleep-v1".to_owned(),
+            "177ms api server: stores the EndpointSlice of sleep-v1, 0 ready".to_owned(),
+            format!("{stopped}ms kubelet: has stopped sleep-v1-1-0"),
+            format!("{}ms cilium agent: frees 10.244.1.187 of sleep-v1-1-0", after(200)),
             format!(
                 "{}ms api server: removes the CiliumEndpoint of sleep-v1-1-0, 10.244.1.187",
-                end[1]
+                after(210)
             ),
-            format!("{}ms api server: removes sleep-v1-1-0", end[2]),
+            format!("{}ms api server: removes sleep-v1-1-0", after(240)),
+            format!(
+                "{}ms endpoint slice controller: finds 0 ready behind sleep-v1",
+                after(255)
+            ),
+            format!(
+                "{}ms api server: stores the EndpointSlice of sleep-v1, 0 ready",
+                after(265)
+            ),
         ]
     };
     // The kubelet reads and writes the last status, reads it once more and deletes the object: four requests.
     // A process that hears the request ends after 100 ms; one that ignores it is killed when the grace is over.
-    assert_eq!(termination(30.0, false), log([457, 467, 497]));
-    assert_eq!(termination(30.0, true), log([30_357, 30_367, 30_397]));
+    assert_eq!(termination(30.0, false), log(257));
+    assert_eq!(termination(30.0, true), log(30_157));
 }
 
 /// Four replicas: at most five, at least three available. The new ReplicaSet has three when the last old pods go, and
@@ -202,7 +217,7 @@ fn the_endpoint_limiter_spreads_a_batch_and_refuses_its_end() {
         (of_refused("gives"), of_refused("frees"), of_refused("stores")),
         (2, 1, 1)
     );
-    let stored = |line: &&String| line.contains("stores");
+    let stored = |line: &&String| line.contains("stores the CiliumEndpoint");
     let seconds = |line: &String| {
         line.split_once("ms")
             .map(|(ms, _)| ms.parse::<u32>().expect("a number") / 1_000)
@@ -331,6 +346,7 @@ fn after_a_repair_the_node_catches_up() {
         [
             "0ms fault: cut-node ends for the kubelet of worker-1, the Cilium agent of worker-1, the service proxy of worker-1",
             // The kubelet lists its pods: it starts the one that it missed and ends the one that should be gone.
+            "250ms kubelet: calls the network plugin of worker-1 for sleep-v1-1-2",
             "250ms cilium agent: gives 10.244.1.224 on worker-1 to sleep-v1-1-2",
             "290ms api server: stores the CiliumEndpoint of sleep-v1-1-2, 10.244.1.224",
             "300ms cilium agent: frees 10.244.1.138 of helloworld-v2-1-1",
