@@ -28,6 +28,7 @@ pub mod node_lifecycle;
 pub mod objects;
 pub mod observed;
 pub mod params;
+pub mod phases;
 pub mod physics;
 pub mod purpose;
 pub mod recorder;

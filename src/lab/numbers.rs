@@ -7,8 +7,9 @@
 use std::collections::BTreeMap;
 
 use super::cell::Word;
+use crate::cluster::phases::PHASES;
 use crate::cluster::records::{
-    AccessClass, AccessRecord, DelayCause, ExitCause, ExposureRecord, PHASES, PodRecord, RunRecord, Via,
+    AccessClass, AccessRecord, DelayCause, ExitCause, ExposureRecord, PodRecord, RunRecord, Via,
 };
 use crate::kernel::{RunFailure, SimDuration, SimTime};
 use crate::stats::{Observation, Outcome};
@@ -38,7 +39,7 @@ pub struct PhaseSums {
 impl PhaseSums {
     fn add(&mut self, pod: &PodRecord) {
         self.ready += 1;
-        for (sum, phase) in self.spent.iter_mut().zip(pod.phases()) {
+        for (sum, phase) in self.spent.iter_mut().zip(pod.phases.0) {
             *sum += phase.unwrap_or(SimDuration::ZERO);
         }
     }
@@ -269,9 +270,10 @@ impl DesignNumbers {
         let bad = [pod.certificate_landings_bad, pod.configuration_landings_bad];
         counts.no_bad_landing += u32::from(bad == [0, 0]);
         counts.two_bad_landings += u32::from(bad.iter().any(|landings| *landings >= 2));
-        let waited = pod.certificate.filter(|waited| *waited >= STUCK_AFTER);
-        let waiting =
-            pod.exit_cause == ExitCause::Censored && pod.certificate.is_none() && pod.certificate_landings_bad > 0;
+        let waited = pod.phases.of("certificate").filter(|waited| *waited >= STUCK_AFTER);
+        let waiting = pod.exit_cause == ExitCause::Censored
+            && pod.phases.of("certificate").is_none()
+            && pod.certificate_landings_bad > 0;
         counts.certificate_stuck += u32::from(waited.is_some() || waiting);
         let ended = match pod.exit_cause {
             ExitCause::Ready => Outcome::Event,

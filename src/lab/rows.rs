@@ -10,6 +10,7 @@ use std::net::Ipv4Addr;
 use serde::{Deserialize, Serialize};
 
 use super::cell::{BadRow, Cell, CellValue, Kind, take};
+use crate::cluster::phases::Phases;
 use crate::cluster::records::{
     AccessClass, AccessRecord, DelayCause, ExitCause, ExposureRecord, LayerDecision, PodRecord, RunRecord, Via, records,
 };
@@ -177,7 +178,7 @@ pub fn record_within<'a, R: Record>(cells: &'a [Cell<'_>], horizon: SimTime) -> 
 
 /// The table of a record, from the list of its fields in `cluster::records`.
 macro_rules! table {
-    ($(#[$meta:meta])* $record:ident $table:literal $($field:ident: $type:ty =>
+    ($(#[$meta:meta])* $record:ident $table:literal $($(#[$attribute:meta])* $field:ident: $type:ty =>
         $($column:literal [$unit:literal] $doc:literal $(as $how:tt)?),+;)+) => {
         impl Record for $record {
             const TABLE: &'static str = $table;
@@ -189,7 +190,7 @@ macro_rules! table {
     };
 }
 
-/// A column: of a field as it is, of a part of it, in hexadecimal, of the time lost to a cause, or by two functions.
+/// A column: of a field as it is, of a part of it, in hexadecimal, of a phase, of the time lost to a cause, or by two functions.
 macro_rules! column {
     ($name:literal, $unit:literal, $doc:literal, $field:ident: $type:ty) => {
         column!($name, $unit, $doc, $field: (), ($type, |r| r.$field.to_cell(), |r, value| r.$field = value))
@@ -202,6 +203,11 @@ macro_rules! column {
     ($name:literal, $unit:literal, $doc:literal, $field:ident: $of:ty, (hexadecimal)) => {
         column!($name, $unit, $doc, $field: (), (Hexadecimal,
             |r| Cell::Utf8(format!("{:016x}", r.$field).into()), |r, value| r.$field = value.0))
+    };
+    ($name:literal, $unit:literal, $doc:literal, $field:ident: $of:ty, (phase)) => {
+        column!($name, $unit, $doc, $field: (), (Option<SimDuration>,
+            |r| r.$field.0[const { Phases::place($name) }].to_cell(),
+            |r, span| r.$field.0[const { Phases::place($name) }] = span))
     };
     ($name:literal, $unit:literal, $doc:literal, $field:ident: $of:ty, (delay $cause:ident)) => {
         column!($name, $unit, $doc, $field: (), (Option<SimDuration>,

@@ -9,7 +9,8 @@ use crate::cluster::ids::PodId;
 use crate::cluster::istio::messages::Answer;
 use crate::cluster::istio::messages::Leg;
 use crate::cluster::observed::{Fact, LegFact, PodFact};
-use crate::cluster::records::{ExitCause, PHASES_TOLD, PodRecord};
+use crate::cluster::phases::PHASES;
+use crate::cluster::records::{ExitCause, PodRecord};
 use crate::kernel::SimTime;
 
 /// Measured pods that were delayed, took longer than the threshold, or were never ready and not deleted before.
@@ -78,7 +79,7 @@ fn pod_story(past: &Past, pod: PodId, record: &PodRecord) -> PodStory {
     });
     PodStory {
         unexplained: record.unexplained(threshold).map(|(phase, took)| Unexplained {
-            phase: PHASES_TOLD[phase],
+            phase: PHASES[phase].told,
             took,
         }),
         kubelet: kubelet.filter(|wait| wait.from <= record.exit).collect(),

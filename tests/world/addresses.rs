@@ -216,7 +216,8 @@ fn a_workload_that_is_used_moves_no_number_of_the_others() {
             let pods = outcome.pods.iter().filter(|pod| !pod.pod.starts_with("aaa"));
             // Rounded to 10 µs: the look at containers is periodic.
             let span = |span: meshfault::kernel::SimDuration| span.as_nanos().div_ceil(10_000);
-            pods.map(|pod| (pod.pod.clone(), pod.containers.map(span))).collect()
+            pods.map(|pod| (pod.pod.clone(), pod.phases.of("containers").map(span)))
+                .collect()
         };
         let (few, many) = (starts(&few), starts(&many));
         assert_eq!(few.keys().collect::<BTreeSet<_>>(), many.keys().collect());

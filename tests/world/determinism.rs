@@ -214,7 +214,7 @@ fn designs_meet_the_same_misfortunes() {
             .zip(&new.pods)
             .take_while(|(old, new)| old.pod == new.pod)
         {
-            if let (Some(old_span), Some(new_span)) = (old.containers, new.containers) {
+            if let (Some(old_span), Some(new_span)) = (old.phases.of("containers"), new.phases.of("containers")) {
                 let apart = (old_span.as_secs_f64() - new_span.as_secs_f64()).abs();
                 assert!(apart <= 2e-6, "{}: {old_span} and {new_span}", old.pod);
                 compared += 1;

@@ -211,7 +211,7 @@ fn ties_are_broken_otherwise_and_only_ties() {
             .zip(&right.pods)
             .filter(|(left, right)| left.pod == right.pod)
         {
-            if let (Some(before), Some(after)) = (left.containers, right.containers) {
+            if let (Some(before), Some(after)) = (left.phases.of("containers"), right.phases.of("containers")) {
                 assert_eq!(before, after, "{}", left.pod);
             }
         }

@@ -8,6 +8,7 @@ use super::super::blueprint::{Blueprint, Kind, Role};
 use super::super::ids::NodeId;
 use super::super::istio::messages::{Answer, Leg};
 use super::super::observed::{LegFact, PodFact};
+use super::super::phases::{Mark, Marks, Phases};
 use super::super::records::{DelayCause, ExitCause, PodRecord};
 use super::add;
 use super::leg_history::LegHistory;
@@ -18,11 +19,7 @@ use crate::kernel::{SimDuration, SimTime};
 pub(super) struct PodTimes {
     /// When it was wished for.
     pub(super) wished: SimTime,
-    created: Option<SimTime>,
-    bound: Option<SimTime>,
-    called: Option<SimTime>,
-    network_ready: Option<SimTime>,
-    containers_up: Option<SimTime>,
+    marks: Marks,
     certificate: Option<SimTime>,
     configuration: Option<SimTime>,
     address: Option<SimTime>,
@@ -43,10 +40,12 @@ pub(super) struct PodTimes {
 
 impl PodTimes {
     pub(super) fn wished(now: SimTime) -> Self {
-        Self {
+        let mut times = Self {
             wished: now,
             ..Self::default()
-        }
+        };
+        times.marks.set(Mark::Wished, Some(now));
+        times
     }
 
     /// Takes in what happened to the pod.
@@ -54,7 +53,7 @@ impl PodTimes {
     pub(super) fn observe(&mut self, fact: &PodFact, now: SimTime) {
         match *fact {
             PodFact::Created => {
-                self.created = Some(now);
+                self.marks.set(Mark::Created, Some(now));
                 if self.refused {
                     add(&mut self.delays, DelayCause::Webhook, now.since(self.wished));
                 }
@@ -62,7 +61,7 @@ impl PodTimes {
             PodFact::WaitsForWebhook => self.refused = true,
             PodFact::Updated(old, new) => {
                 if old.node.is_none() && new.node.is_some() {
-                    self.bound = Some(now);
+                    self.marks.set(Mark::Bound, Some(now));
                     self.node = new.node;
                 }
                 let firsts = [
@@ -80,10 +79,10 @@ impl PodTimes {
             PodFact::Removed | PodFact::Dropped => {
                 self.removed.get_or_insert(now);
             }
-            PodFact::NetworkCalled(_) => self.called = Some(now),
+            PodFact::NetworkCalled(_) => self.marks.set(Mark::NetworkCalled, Some(now)),
             PodFact::Taken(_, ip) => self.ip = Some(ip),
-            PodFact::NetworkReady => self.network_ready = Some(now),
-            PodFact::ContainersUp => self.containers_up = Some(now),
+            PodFact::NetworkReady => self.marks.set(Mark::NetworkReady, Some(now)),
+            PodFact::ContainersUp => self.marks.set(Mark::ContainersUp, Some(now)),
             PodFact::ProxyLive => self.proxy_live = true,
             PodFact::EndpointAdmitted(wait) | PodFact::EndpointRefused(wait) | PodFact::NetworkFailed(wait, true) => {
                 add(&mut self.delays, DelayCause::EndpointLimiter, wait);
@@ -143,21 +142,16 @@ impl PodTimes {
             (None, Some(removed)) => (ExitCause::Deleted, removed),
             (None, None) => (ExitCause::Censored, end),
         };
-        // What a deleted pod still went through is no part of its start.
-        let span = |from: Option<SimTime>, to: Option<SimTime>| Some(to.filter(|to| *to <= exit)?.since(from?));
-        let legs_end = if kind.has_sidecar() {
-            self.certificate.and_then(|at| Some(at.max(self.configuration?)))
-        } else {
-            self.containers_up
-        };
+        let (containers_up, sidecar) = (self.marks.get(Mark::ContainersUp), kind.has_sidecar());
+        let legs = self.certificate.and_then(|at| Some(at.max(self.configuration?)));
         let certificate_last = self.certificate.is_none() || self.certificate >= self.configuration;
-        let phase = |last: bool| {
-            if last {
-                span(self.containers_up, legs_end)
-            } else {
-                legs_end.filter(|end| *end <= exit).map(|_| SimDuration::ZERO)
-            }
-        };
+        let mut marks = self.marks;
+        marks.set(Mark::Legs, legs);
+        // The leg that came first took no time of the start, but is over only with the other.
+        let first = legs.filter(|end| *end <= exit).and(containers_up);
+        marks.set(Mark::Certificate, if certificate_last { legs } else { first });
+        marks.set(Mark::Up, if sidecar { legs } else { containers_up });
+        marks.set(Mark::Ready, ready);
         let mut record = PodRecord {
             workload: if kind.role == Role::Churn {
                 "churn".to_owned()
@@ -173,14 +167,7 @@ impl PodTimes {
             ready,
             exit_cause,
             exit,
-            admission: span(Some(self.wished), self.created),
-            scheduling: span(self.created, self.bound),
-            sandbox: span(self.bound, self.called),
-            identity: span(self.called, self.network_ready),
-            containers: span(self.network_ready, self.containers_up),
-            certificate: kind.has_sidecar().then(|| phase(certificate_last)).flatten(),
-            configuration: kind.has_sidecar().then(|| phase(!certificate_last)).flatten(),
-            readiness: span(legs_end, ready),
+            phases: Phases::between(&marks, sidecar, exit),
             delays: self.delays.to_vec(),
             ..PodRecord::default()
         };
@@ -197,7 +184,7 @@ impl PodTimes {
             }
         }
         // A pod that no webhook admitted has waited for one all the time.
-        if self.refused && self.created.is_none() {
+        if self.refused && self.marks.get(Mark::Created).is_none() {
             add(&mut record.delays, DelayCause::Webhook, exit.since(self.wished));
         }
         record.delays.retain(|(_, lost)| lost.as_nanos() > 0);

@@ -6,7 +6,8 @@ use super::{Making, Span, SpanKind};
 use crate::cluster::ids::{IstiodId, PodId};
 use crate::cluster::istio::messages::Leg;
 use crate::cluster::observed::{Fact, LegFact, ReviewFailure, Wait};
-use crate::cluster::records::{PHASES_TOLD, PodRecord};
+use crate::cluster::phases::PHASES;
+use crate::cluster::records::PodRecord;
 use crate::kernel::SimTime;
 
 /// The start of every pod, phase after phase; the last one is open if the pod never got through it.
@@ -14,14 +15,14 @@ pub(super) fn phases(making: &mut Making, records: &[PodRecord]) {
     for (index, record) in records.iter().enumerate() {
         let track = making.pod(PodId(index as u32));
         let mut from = record.wished;
-        for (name, phase) in PHASES_TOLD.iter().zip(record.phases()) {
-            let Some(length) = phase else { continue };
+        for (phase, length) in PHASES.iter().zip(record.phases.0) {
+            let Some(length) = length else { continue };
             making.course.spans.push(Span {
                 track,
                 from,
                 to: Some(from + length),
                 kind: SpanKind::Phase,
-                what: (*name).to_owned(),
+                what: phase.told.to_owned(),
             });
             from += length;
         }
