@@ -110,7 +110,7 @@ impl Accesses {
         access.backend = Some(backends[choice]);
         ctx.note(|shared| {
             let chosen = AccessFact::Chosen {
-                istiod: shared.followed_by(client).filter(|_| meshed),
+                istiod: shared.proxy_of(client).map(|(istiod, _)| istiod).filter(|_| meshed),
                 backend: backends[choice],
                 candidates: backends,
             };

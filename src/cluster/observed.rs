@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::cilium::passage::Passage;
 use super::event::Source;
-use super::history::Path;
+use super::history::Cursor;
 use super::ids::{IstiodId, KindId, NodeId, PodId, ServiceId};
 use super::istio::messages::{Answer, Leg};
 use super::links::Party;
@@ -63,7 +63,7 @@ pub enum Fact {
         /// The Istiod.
         istiod: IstiodId,
         /// How it reads that Istiod's snapshots; frozen if the stream has ended.
-        path: Path,
+        cursor: Cursor,
     },
     /// The API server got nothing from a webhook and refused to create a pod.
     CreationRefused {

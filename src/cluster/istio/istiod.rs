@@ -14,7 +14,7 @@
 
 use crate::cluster::context::Ctx;
 use crate::cluster::event::{Event, IstiodEvent, Source};
-use crate::cluster::history::{Republished, VersionIndex};
+use crate::cluster::history::{History, VersionIndex};
 use crate::cluster::ids::{IstiodId, NodeId, PodId, ServiceId};
 use crate::cluster::istio::messages::{Answer, Leg, Request};
 use crate::cluster::links::{Cut, Party};
@@ -127,7 +127,7 @@ impl Istiods {
         }
         self.istiods[id.index()] = Some(istiod);
         while ctx.shared.snapshots.len() <= id.index() {
-            ctx.shared.snapshots.push(Republished::default());
+            ctx.shared.snapshots.push(History::default());
         }
         self.list(id, ctx);
         ctx.istiod_ready(id, node, pod);
@@ -145,7 +145,7 @@ impl Istiods {
             if let Some(index) = slices.of_key(service).next()
                 && let Some(backends) = &slices.version(index).value
             {
-                snapshots.publish(now, service, None, Some(backends.clone()), index);
+                snapshots.publish(now, service, backends.clone());
             }
         }
     }
@@ -176,9 +176,10 @@ impl Istiods {
         let Some(istiod) = self.istiod(id) else { return };
         istiod.debounce = None;
         for (service, index) in std::mem::take(&mut istiod.changed) {
-            let backends = ctx.shared.api.slices.version(index).value.clone();
-            let index = ctx.shared.snapshots[id.index()].publish(now, service.0, None, backends, index);
-            ctx.judge_hears_of_snapshot(id, service, index);
+            if let Some(backends) = ctx.shared.api.slices.version(index).value.clone() {
+                let index = ctx.shared.snapshots[id.index()].publish(now, service.0, backends);
+                ctx.judge_hears_of_snapshot(id, service, index);
+            }
         }
     }
 

@@ -13,7 +13,6 @@ use super::messages::{Answer, Caller, Leg, Request};
 use super::stream_leg::StreamLeg;
 use crate::cluster::context::Ctx;
 use crate::cluster::event::{Event, SidecarEvent, Source};
-use crate::cluster::history::Path;
 use crate::cluster::ids::{IstiodId, NodeId, PodId};
 use crate::cluster::observed::{Fact, LegFact};
 use crate::cluster::purpose::{Ordinal, Purpose};
@@ -163,14 +162,8 @@ impl Sidecar {
     fn attach(&mut self, connection: Connection, pod: PodId, ctx: &mut Ctx) {
         self.attachments += 1;
         let reader = Ordinal::SNAPSHOTS.of(ctx.shared.key(pod)).child(self.attachments);
-        let snapshots = ctx.shared.snapshots[connection.istiod.index()].output();
-        let path = Path::listing(reader, snapshots, ctx.now());
-        let proxies = &mut ctx.shared.proxies;
-        if proxies.len() <= pod.index() {
-            proxies.resize_with(pod.index() + 1, || None);
-        }
-        proxies[pod.index()] = Some((connection.istiod, path));
-        note_path(pod, ctx);
+        ctx.shared.follow(pod, reader, connection.istiod, ctx.kernel.now());
+        note_cursor(pod, ctx);
         // It may choose among other backends now.
         if ctx.shared.kind(pod).exposure_client {
             ctx.judge_looks_at(Source::Sidecar(pod), pod);
@@ -203,19 +196,19 @@ impl Sidecar {
 
 /// The stream ended: the proxy keeps what it has.
 fn detach(pod: PodId, ctx: &mut Ctx) {
-    let (now, delay) = (ctx.now(), ctx.shared.push_delay());
-    let shared = &mut *ctx.shared;
-    if let Some(Some((istiod, path))) = shared.proxies.get_mut(pod.index()) {
-        let snapshots = shared.snapshots[istiod.index()].output();
-        path.freeze(snapshots, &delay, &shared.run_key, now);
+    if ctx.shared.unfollow(pod, ctx.kernel.now()) {
         ctx.note(|_| Fact::Leg(pod, Leg::Configuration, LegFact::Aged));
     }
-    note_path(pod, ctx);
+    note_cursor(pod, ctx);
 }
 
-fn note_path(pod: PodId, ctx: &mut Ctx) {
-    if let Some(Some((istiod, path))) = ctx.shared.proxies.get(pod.index()).cloned() {
-        ctx.note(|_| Fact::Follows { pod, istiod, path });
+fn note_cursor(pod: PodId, ctx: &mut Ctx) {
+    if ctx.shared.proxy_of(pod).is_some() {
+        ctx.note(|shared| {
+            let (istiod, reader) = shared.proxy_of(pod).expect("it follows one");
+            let cursor = reader.cursor.clone();
+            Fact::Follows { pod, istiod, cursor }
+        });
     }
 }
 
