@@ -152,8 +152,14 @@ fn tell(ctx: &mut Ctx, change: Change) {
     let mut told = std::mem::take(&mut ctx.shared.api.told);
     for subscription in ctx.shared.api.subscriptions {
         (subscription.hears)(&change, ctx.shared, &mut told);
-        for Told { reader, event, words } in told.drain(..) {
+        for message in told.drain(..) {
             let shared = &mut *ctx.shared;
+            if message.over.is_some_and(|party| !shared.links.is_up(party)) {
+                continue;
+            }
+            let Told {
+                reader, event, words, ..
+            } = message;
             let (inboxes, watch) = (&mut shared.api.inboxes, &shared.api.watch);
             let inbox = inboxes
                 .entry(reader.rank())
