@@ -103,7 +103,7 @@ impl Accesses {
         let choice = ctx.stream(purpose, access.key).below(backends.len() as u64) as usize;
         access.backend = Some(backends[choice]);
         let chosen = AccessFact::Chosen {
-            istiod: ctx.shared.followed_by(client).filter(|_| meshed),
+            istiod: ctx.shared.proxy_of(client).map(|(istiod, _)| istiod).filter(|_| meshed),
             backend: backends[choice],
             candidates: backends.len() as u32,
         };

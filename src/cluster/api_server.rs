@@ -8,12 +8,14 @@
 //! **Parameters**: `api_write_latency`, `watch_latency`, `watch_batch_period`, `garbage_collection_latency`.
 //! **Validated by**: `tests/world/event_log.rs`, `tests/world/addresses.rs`.
 
+use std::sync::Arc;
+
 use rustc_hash::FxHashMap;
 
 use super::blueprint::Blueprint;
 use super::context::Ctx;
 use super::event::{Event, Source, Write};
-use super::history::{History, Inbox};
+use super::history::{Delay, History, Inbox};
 use super::ids::{BelievedIdentity, FaultId, KindId, NodeId, PodId, ReplicaSetId, ServiceId, TrueIdentity};
 use super::objects::{Backends, EndpointObject, IdentityObject, PodObject};
 use super::observed::{Fact, PodFact};
@@ -42,6 +44,8 @@ pub struct ApiServer {
     /// How often each pod was to be created so far.
     pub creations: Vec<u32>,
     subscriptions: &'static [&'static Subscription],
+    /// How informers read.
+    watch: Arc<Delay>,
     // Looked up, never iterated.
     inboxes: FxHashMap<SourceRank, Inbox>,
     /// Room for what readers are told of one change.
@@ -63,6 +67,13 @@ impl ApiServer {
             pods_of_kind: vec![Vec::new(); blueprint.kinds.len()],
             creations: Vec::new(),
             subscriptions,
+            watch: Arc::new(Delay {
+                purpose: Purpose::WatchDelay,
+                law: blueprint.spec.kubernetes.watch_latency,
+                then: None,
+                batch_period: blueprint.spec.kubernetes.watch_batch_period,
+                pace: None,
+            }),
             inboxes: FxHashMap::default(),
             told: Vec::new(),
         }
@@ -137,17 +148,23 @@ impl ApiServer {
 
 /// Tells the readers of a change; each learns of it after its own delay, in order.
 fn tell(ctx: &mut Ctx, change: Change) {
-    let (now, delay) = (ctx.now(), ctx.shared.watch_delay());
+    let now = ctx.now();
     let mut told = std::mem::take(&mut ctx.shared.api.told);
     for subscription in ctx.shared.api.subscriptions {
         (subscription.hears)(&change, ctx.shared, &mut told);
-        for Told { reader, event, words } in told.drain(..) {
+        for message in told.drain(..) {
             let shared = &mut *ctx.shared;
-            let inboxes = &mut shared.api.inboxes;
+            if message.over.is_some_and(|party| !shared.links.is_up(party)) {
+                continue;
+            }
+            let Told {
+                reader, event, words, ..
+            } = message;
+            let (inboxes, watch) = (&mut shared.api.inboxes, &shared.api.watch);
             let inbox = inboxes
                 .entry(reader.rank())
-                .or_insert_with(|| Inbox::new((subscription.key)(reader, &shared.blueprint)));
-            let at = inbox.arrival(&delay, &shared.run_key, now);
+                .or_insert_with(|| Inbox::new((subscription.key)(reader, &shared.blueprint), watch));
+            let at = inbox.arrival(&shared.run_key, now);
             ctx.message(Source::ApiServer, reader, now, at, || words);
             ctx.at(Source::ApiServer, EventClass::Deliver, at, event);
         }

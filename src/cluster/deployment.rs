@@ -231,11 +231,11 @@ pub const SUBSCRIPTION: Subscription = Subscription {
                 _ => return,
             },
         };
-        told.push(Told {
-            reader: Source::Deployment,
-            event: Event::Deployment(event),
-            words: ("the Deployment or its pods changed", None),
-        });
+        told.push(Told::new(
+            Source::Deployment,
+            Event::Deployment(event),
+            ("the Deployment or its pods changed", None),
+        ));
     },
 };
 

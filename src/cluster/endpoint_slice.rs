@@ -110,11 +110,11 @@ pub const SUBSCRIPTION: Subscription = Subscription {
         };
         if !shared.kind(pod).services.is_empty() {
             let seen = shared.api.pods.len() as u32;
-            told.push(Told {
-                reader: Source::EndpointSlice,
-                event: Event::EndpointSlice(EndpointSliceEvent::PodChanged(pod, seen)),
-                words: ("a back end changed", None),
-            });
+            told.push(Told::new(
+                Source::EndpointSlice,
+                Event::EndpointSlice(EndpointSliceEvent::PodChanged(pod, seen)),
+                ("a back end changed", None),
+            ));
         }
     },
 };

@@ -13,7 +13,7 @@ use std::net::Ipv4Addr;
 use super::cilium::passage::{Loss, Passage};
 use super::context::{Ctx, Shared};
 use super::event::{Event, JudgeEvent, Source};
-use super::history::{Crossing, VersionIndex};
+use super::history::VersionIndex;
 use super::ids::{IstiodId, KindId, NodeId, PodId, ServiceId};
 use super::intent::{Decisions, intent};
 use super::istio::mesh::{self, Asked, Attempt};
@@ -53,11 +53,11 @@ impl Judge {
             JudgeEvent::EndpointWritten(ip, index) => {
                 for number in self.live_pairs(|pair| pair.client_ip == ip) {
                     let node = self.pairs[number].server_node;
-                    recheck_at(number, endpoint_crossing(ctx.shared, node, index), ctx);
+                    recheck_at(number, ctx.shared.ipcache_of(node).crossing(index), ctx);
                 }
                 for number in self.live_pairs(|pair| pair.server_ip == ip) {
                     let node = self.pairs[number].client_node;
-                    recheck_at(number, endpoint_crossing(ctx.shared, node, index), ctx);
+                    recheck_at(number, ctx.shared.ipcache_of(node).crossing(index), ctx);
                 }
             }
             JudgeEvent::IdentityWritten(index) => {
@@ -67,21 +67,23 @@ impl Judge {
                         server_node,
                         ..
                     } = self.pairs[number];
-                    recheck_at(number, identity_crossing(ctx.shared, client_node, index), ctx);
-                    recheck_at(number, identity_crossing(ctx.shared, server_node, index), ctx);
+                    for node in [client_node, server_node] {
+                        recheck_at(number, ctx.shared.identities_of(node).crossing(index), ctx);
+                    }
                 }
             }
             JudgeEvent::SliceWritten(_, index) => {
                 for number in self.live_pairs(|pair| pair.via == Via::Service) {
                     let node = self.pairs[number].client_node;
-                    recheck_at(number, slice_crossing(ctx.shared, node, index), ctx);
+                    recheck_at(number, ctx.shared.service_proxy_of(node).crossing(index), ctx);
                 }
             }
             JudgeEvent::SnapshotWritten(_, index, istiod) => {
                 for number in self.live_pairs(|pair| pair.via == Via::Service) {
-                    if let Some(crossing) = ctx.shared.proxy_crossing(self.pairs[number].client, istiod, index) {
-                        recheck_at(number, crossing, ctx);
-                    }
+                    let followed = ctx.shared.proxy_of(self.pairs[number].client);
+                    let reader = followed.filter(|(own, _)| *own == istiod);
+                    let crossing = reader.and_then(|(_, reader)| reader.crossing(index));
+                    recheck_at(number, crossing, ctx);
                 }
             }
             JudgeEvent::Released(pod, _) => {
@@ -205,38 +207,30 @@ impl Judge {
         });
     }
 
-    /// Schedules a look for every write that one of the two nodes, or the client's chooser, has not read yet. Nothing older
-    /// than the longest delay can still be on its way.
+    /// Schedules a look for every write that one of the two nodes, or the client's chooser, has not read yet.
     fn recheck_pending(&self, number: usize, ctx: &mut Ctx) {
         let pair = self.pairs[number];
-        let shared = &*ctx.shared;
-        let now = ctx.now();
+        let (shared, now) = (&*ctx.shared, ctx.kernel.now());
         let mut crossings = Vec::new();
-        let since = now.saturating_sub(shared.ipcache_delay().bound());
         for (ip, node) in [(pair.client_ip, pair.server_node), (pair.server_ip, pair.client_node)] {
-            let topic = shared.blueprint.addresses.topic(ip);
-            let written = shared.api.endpoints.of_topic_since(topic, since);
-            crossings.extend(written.map(|index| endpoint_crossing(shared, node, index)));
+            let (reader, topic) = (shared.ipcache_of(node), shared.blueprint.addresses.topic(ip));
+            crossings.extend(reader.under_way(reader.history.of_topic(topic), now));
         }
-        let identities = &shared.api.identities;
-        let since = now.saturating_sub(shared.identity_delay().bound());
-        for (index, _) in identities.iter().filter(|(_, version)| version.time >= since) {
-            crossings.push(identity_crossing(shared, pair.client_node, index));
-            crossings.push(identity_crossing(shared, pair.server_node, index));
+        for node in [pair.client_node, pair.server_node] {
+            let reader = shared.identities_of(node);
+            crossings.extend(reader.under_way(reader.history.latest_first(), now));
         }
         if pair.via == Via::Service {
-            let since = now.saturating_sub(shared.service_proxy_delay().bound());
-            let slices = &shared.api.slices;
+            let reader = shared.service_proxy_of(pair.client_node);
             for service in exposed_services(shared) {
-                let written = slices
-                    .of_key(service.0)
-                    .take_while(|&index| slices.version(index).time >= since);
-                crossings.extend(written.map(|index| slice_crossing(shared, pair.client_node, index)));
+                crossings.extend(reader.under_way(reader.history.of_key(service.0), now));
             }
-            crossings.extend(shared.proxy_crossings_since(pair.client, now));
+            if let Some((_, reader)) = shared.proxy_of(pair.client) {
+                crossings.extend(reader.under_way(reader.history.latest_first(), now));
+            }
         }
         for crossing in crossings {
-            recheck_at(number, crossing, ctx);
+            recheck_at(number, Some(crossing), ctx);
         }
     }
 
@@ -247,26 +241,6 @@ impl Judge {
     }
 }
 
-fn endpoint_crossing(shared: &Shared, node: NodeId, index: VersionIndex) -> Crossing {
-    let path = &shared.ipcaches[node.index()];
-    path.crossing(&shared.api.endpoints, &shared.ipcache_delay(), &shared.run_key, index)
-}
-
-fn identity_crossing(shared: &Shared, node: NodeId, index: VersionIndex) -> Crossing {
-    let path = &shared.identities[node.index()];
-    path.crossing(&shared.api.identities, &shared.identity_delay(), &shared.run_key, index)
-}
-
-fn slice_crossing(shared: &Shared, node: NodeId, index: VersionIndex) -> Crossing {
-    let path = &shared.service_proxies[node.index()];
-    path.crossing(
-        &shared.api.slices,
-        &shared.service_proxy_delay(),
-        &shared.run_key,
-        index,
-    )
-}
-
 /// Services behind which the port of the exposure is.
 fn exposed_services(shared: &Shared) -> impl Iterator<Item = ServiceId> + use<> {
     let blueprint = shared.blueprint.clone();
@@ -275,15 +249,10 @@ fn exposed_services(shared: &Shared) -> impl Iterator<Item = ServiceId> + use<> 
     services.filter(move |&service| blueprint.target_port(service) == port)
 }
 
-fn recheck_at(number: usize, crossing: Crossing, ctx: &mut Ctx) {
-    if let Crossing::At(at) = crossing {
-        let at: SimTime = at.max(ctx.now());
-        ctx.at(
-            Source::Judge,
-            EventClass::Observe,
-            at,
-            Event::Judge(JudgeEvent::Recheck(number as u32)),
-        );
+fn recheck_at(number: usize, crossing: Option<SimTime>, ctx: &mut Ctx) {
+    if let Some(at) = crossing {
+        let (at, recheck) = (at.max(ctx.now()), JudgeEvent::Recheck(number as u32));
+        ctx.at(Source::Judge, EventClass::Observe, at, Event::Judge(recheck));
     }
 }
 

@@ -18,7 +18,7 @@ use super::node_cores::NodeCores;
 use super::objects::PodObject;
 use super::observed::{KubeletCalls, PodFact};
 use super::purpose::Purpose;
-use super::subscription::{Change, Subscription, Told};
+use super::subscription::{Change, Missed, Subscription, Told};
 use crate::cluster::blueprint::Role;
 use crate::kernel::{EventClass, SimDuration, SimTime};
 
@@ -52,7 +52,7 @@ struct Worker {
 pub struct Kubelets {
     workers: Vec<Worker>,
     /// What kubelets with a cut link have missed.
-    missed: Vec<(NodeId, KubeletEvent)>,
+    missed: Missed<KubeletEvent>,
     clients: KubeletClients,
     cores: NodeCores,
 }
@@ -71,7 +71,7 @@ impl Kubelets {
             KubeletEvent::Assigned(_) | KubeletEvent::Deleted(_) | KubeletEvent::SetUp(_)
                 if !ctx.shared.links.is_up(Party::Kubelet(node)) =>
             {
-                self.missed.push((node, event));
+                self.missed.keep(Party::Kubelet(node), event);
             }
             KubeletEvent::Assigned(pod) => self.assigned(node, pod, ctx),
             KubeletEvent::Deleted(pod) => self.deleted(node, pod, ctx),
@@ -121,13 +121,7 @@ impl Kubelets {
             KubeletEvent::SandboxGone(pod) => self.sandbox_gone(node, pod, ctx),
             KubeletEvent::Repaired => {
                 // It lists its pods again and reports what it has.
-                let missed: Vec<_> = self
-                    .missed
-                    .iter()
-                    .filter(|(other, _)| *other == node)
-                    .map(|(_, event)| event.clone())
-                    .collect();
-                self.missed.retain(|(other, _)| *other != node);
+                let missed = self.missed.hand_out(Party::Kubelet(node));
                 // Of a pod that came and went meanwhile the list says only that it is to go, or nothing.
                 let ended = |pod: PodId| {
                     missed
@@ -446,20 +440,22 @@ pub const SUBSCRIPTION: Subscription = Subscription {
         Source::Kubelet(node) => blueprint.node_key(node).named("kubelet"),
         other => unreachable!("{other:?} is no kubelet"),
     },
-    hears: |change, shared, told| {
-        let deleted = |pod| (KubeletEvent::Deleted(pod), ("the pod is to be deleted", Some(pod)));
-        let (node, (event, words)) = match *change {
+    hears: |change, _, told| {
+        let (node, event, words, over) = match *change {
             Change::PodUpdated(pod, old, new) => {
                 let Some(node) = new.node else { return };
-                let told = match (new.node != old.node, new.deleting != old.deleting) {
-                    (false, false) if old.ready && !new.ready && shared.links.is_up(Party::Kubelet(node)) => {
-                        (KubeletEvent::ReportReady(pod), ("something changed", None))
+                match (new.node != old.node, new.deleting != old.deleting) {
+                    (false, false) if old.ready && !new.ready => {
+                        let event = KubeletEvent::ReportReady(pod);
+                        (node, event, ("something changed", None), Some(Party::Kubelet(node)))
                     }
                     (false, false) => return,
-                    _ if new.deleting => deleted(pod),
-                    _ => (KubeletEvent::Assigned(pod), ("the pod was bound here", Some(pod))),
-                };
-                (node, told)
+                    _ if new.deleting => (node, KubeletEvent::Deleted(pod), to_be_deleted(pod), None),
+                    _ => {
+                        let words = ("the pod was bound here", Some(pod));
+                        (node, KubeletEvent::Assigned(pod), words, None)
+                    }
+                }
             }
             Change::PodRemoved(
                 pod,
@@ -468,13 +464,16 @@ pub const SUBSCRIPTION: Subscription = Subscription {
                     deleting: false,
                     ..
                 },
-            ) => (node, deleted(pod)),
+            ) => (node, KubeletEvent::Deleted(pod), to_be_deleted(pod), None),
             _ => return,
         };
         told.push(Told {
-            reader: Source::Kubelet(node),
-            event: Event::Kubelet(node, event),
-            words,
+            over,
+            ..Told::new(Source::Kubelet(node), Event::Kubelet(node, event), words)
         });
     },
 };
+
+const fn to_be_deleted(pod: PodId) -> (&'static str, Option<PodId>) {
+    ("the pod is to be deleted", Some(pod))
+}

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::cilium::passage::Passage;
 use super::event::Source;
-use super::history::Path;
+use super::history::Cursor;
 use super::ids::{FaultId, IstiodId, KindId, NodeId, PodId, ReplicaSetId, ServiceId};
 use super::istio::messages::{Answer, Leg};
 use super::links::Party;
@@ -65,7 +65,7 @@ pub enum Fact {
         /// The Istiod.
         istiod: IstiodId,
         /// How it reads that Istiod's snapshots; frozen if the stream has ended.
-        path: Path,
+        cursor: Cursor,
     },
     /// Something about a leg of a sidecar.
     Leg(PodId, Leg, LegFact),

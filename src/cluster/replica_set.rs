@@ -327,10 +327,6 @@ pub const SUBSCRIPTION: Subscription = Subscription {
                 _ => return,
             },
         };
-        told.push(Told {
-            reader: Source::ReplicaSet,
-            event: Event::ReplicaSet(event),
-            words,
-        });
+        told.push(Told::new(Source::ReplicaSet, Event::ReplicaSet(event), words));
     },
 };

@@ -213,10 +213,6 @@ pub const SUBSCRIPTION: Subscription = Subscription {
             ),
             _ => return,
         };
-        told.push(Told {
-            reader: Source::Scheduler,
-            event: Event::Scheduler(event),
-            words,
-        });
+        told.push(Told::new(Source::Scheduler, Event::Scheduler(event), words));
     },
 };

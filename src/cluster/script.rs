@@ -490,11 +490,11 @@ pub const SUBSCRIPTION: Subscription = Subscription {
     hears: |change, shared, told| {
         let Some((pod, _)) = change.of_pod() else { return };
         if shared.watchlist.kinds.contains(&shared.pods[pod.index()].kind) {
-            told.push(Told {
-                reader: Source::Script,
-                event: Event::Script(ScriptEvent::Look),
-                words: ("a watched pod changed", None),
-            });
+            told.push(Told::new(
+                Source::Script,
+                Event::Script(ScriptEvent::Look),
+                ("a watched pod changed", None),
+            ));
         }
     },
 };

@@ -17,7 +17,7 @@ use super::deployment::{self, Deployments};
 use super::endpoint_slice::{self, EndpointSlices};
 use super::event::{Event, components};
 use super::fault::{FaultHandler, Faults};
-use super::history::Path;
+use super::history::History;
 use super::ids::{KindId, NodeId, ServiceId};
 use super::istio::injection::Admission;
 use super::istio::istiod::{self, Istiods};
@@ -28,6 +28,7 @@ use super::links::Links;
 use super::node_lifecycle::NodeLifecycle;
 use super::observed::Log;
 use super::physics::Physics;
+use super::readers::Readers;
 use super::recorder::Recorder;
 use super::records::{Outcome, RunRecord};
 use super::replica_set::{self, ReplicaSets};
@@ -207,11 +208,6 @@ impl World {
     fn new(blueprint: &SharedBlueprint, run_key: RunKey, faults: FaultHandler) -> Self {
         let spec = &blueprint.spec;
         let kinds = blueprint.kinds.len();
-        let paths = |name: &str| {
-            (0..spec.nodes)
-                .map(|node| Path::watching(blueprint.node_key(NodeId(node)).named(name)))
-                .collect::<Vec<_>>()
-        };
         let probed = blueprint
             .last_probe()
             .map(|probe: &ProbeSpec| ServiceId(probe.to as u32));
@@ -245,11 +241,8 @@ impl World {
                 watchlist: Watchlist::default(),
                 pods: Vec::new(),
                 snapshots: Vec::new(),
-                service_proxies: paths("service proxy"),
-                ipcaches: paths("ipcache"),
-                identities: paths("identity cache"),
+                readers: Readers::new(blueprint),
                 sets: Vec::new(),
-                proxies: Vec::new(),
                 calls: Vec::new(),
                 log: None,
             },
@@ -325,7 +318,7 @@ impl Model for World {
         let shared = &self.shared;
         // A pod with its state in all components, a version with its places in the indexes, a record with its texts.
         let pods = shared.pods.len() * 1_500;
-        let snapshots: usize = shared.snapshots.iter().map(|snapshot| snapshot.output().len()).sum();
+        let snapshots: usize = shared.snapshots.iter().map(History::len).sum();
         let versions = (shared.api.revision() as usize + snapshots) * 120;
         let records = (shared.recorder.accesses.len() + shared.recorder.exposures.len()) * 300;
         (pods + versions + records) as u64

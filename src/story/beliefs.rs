@@ -1,13 +1,13 @@
 //! What nodes believed about an address at a moment, and over time: questions about the past, asked after the run.
 //!
-//! Nothing here was recorded. A path still knows what its reader had seen at any earlier time, and asking is free.
+//! Nothing here was recorded. A cursor still knows what its reader had seen at any earlier time, and asking is free.
 
 use std::net::Ipv4Addr;
 
 use super::dossier::{Belief, Correction, Entry, Held, Identity, NodeBelief, Revision};
 use crate::cluster::cilium::ipcache;
 use crate::cluster::context::Shared;
-use crate::cluster::history::{Delay, History, Path};
+use crate::cluster::history::{VersionIndex, View};
 use crate::cluster::ids::{BelievedIdentity, FaultId, NodeId, PodId, TrueIdentity};
 use crate::cluster::links::Party;
 use crate::cluster::observed::{Fact, Log, PodFact};
@@ -156,7 +156,7 @@ impl<'a> Past<'a> {
         let endpoints = &shared.api.endpoints;
         let entry = ipcache::entry(shared, node, ip, at);
         let api = ipcache::api_entry(shared, ip, at);
-        let read = self.ipcache_of(node).visible_at(at);
+        let read = shared.ipcache_of(node).seen_at(at);
         let holder = self.holder(ip, at);
         let revision = |versions: u32| {
             let version = endpoints.get(versions.checked_sub(1)?)?;
@@ -193,8 +193,8 @@ impl<'a> Past<'a> {
         if names(entry) {
             return Correction::True;
         }
-        let reader = self.ipcache_of(node);
-        if let Some(since) = reader.path.frozen_at(at) {
+        let reader = self.shared.ipcache_of(node);
+        if let Some(since) = reader.cursor.frozen_at(at) {
             let fault = self.fault_on(Party::Agent(node), since);
             return Correction::Frozen { since, fault };
         }
@@ -206,7 +206,7 @@ impl<'a> Past<'a> {
         match published {
             Some((index, version)) if names(api) => Correction::UnderWay {
                 written: version.time,
-                until: reader.seen_at(index.get() as u32, version.time, self.end),
+                until: self.seen(&reader, index),
             },
             published => Correction::NotPublished {
                 until: published.map(|(_, version)| version.time),
@@ -218,23 +218,18 @@ impl<'a> Past<'a> {
         self.shared.blueprint.addresses.topic(ip)
     }
 
-    pub(super) fn ipcache_of(&self, node: NodeId) -> Reader<'_, crate::cluster::objects::EndpointObject> {
-        Reader {
-            shared: self.shared,
-            path: &self.shared.ipcaches[node.index()],
-            history: &self.shared.api.endpoints,
-            delay: self.shared.ipcache_delay(),
-        }
+    /// When a reader first knew a version, if it ever did.
+    pub(super) fn seen<V>(&self, reader: &View<V>, index: VersionIndex) -> Option<SimTime> {
+        reader.first_seen(index).filter(|time| *time <= self.end)
     }
 
     /// What a node believed about an address over the whole run.
     pub(super) fn belief_over_time(&self, node: NodeId, ip: Ipv4Addr) -> NodeBelief {
-        let reader = self.ipcache_of(node);
+        let reader = self.shared.ipcache_of(node);
         let topic = self.topic(ip);
-        let mut times: Vec<SimTime> = reader.path.changes().collect();
-        for index in self.shared.api.endpoints.of_topic_since(topic, SimTime::ZERO) {
-            let written = self.shared.api.endpoints.version(index).time;
-            times.extend(reader.seen_at(index.get() as u32, written, self.end));
+        let mut times: Vec<SimTime> = reader.cursor.changes().collect();
+        for index in reader.history.of_topic(topic) {
+            times.extend(self.seen(&reader, index));
         }
         let cut = self.story.facts().any(|(_, fact)| match fact {
             Fact::Cut { parties, .. } => parties.contains(&Party::Agent(node)),
@@ -252,44 +247,11 @@ impl<'a> Past<'a> {
     /// What the API server had about an address over the whole run.
     pub(super) fn api_over_time(&self, ip: Ipv4Addr) -> Vec<Held<Option<Entry>>> {
         let endpoints = &self.shared.api.endpoints;
-        let written = endpoints.of_topic_since(self.topic(ip), SimTime::ZERO);
+        let written = endpoints.of_topic(self.topic(ip));
         let times = written.map(|index| endpoints.version(index).time).collect();
         held(times, |at| {
             ipcache::api_entry(self.shared, ip, at).map(|entry| self.entry(entry))
         })
-    }
-}
-
-/// A reader of a history, for questions about the past.
-pub(super) struct Reader<'a, V> {
-    pub(super) shared: &'a Shared,
-    pub(super) path: &'a Path,
-    pub(super) history: &'a History<V>,
-    pub(super) delay: Delay,
-}
-
-impl<V> Reader<'_, V> {
-    pub(super) fn visible_at(&self, time: SimTime) -> u32 {
-        self.path
-            .visible_at(self.history, &self.delay, &self.shared.run_key, time)
-    }
-
-    /// When the reader first knew a version, if it ever did by `end`. What a reader knows only grows, so the moment is
-    /// found by halving.
-    pub(super) fn seen_at(&self, index: u32, written: SimTime, end: SimTime) -> Option<SimTime> {
-        if self.visible_at(end) <= index {
-            return None;
-        }
-        let (mut before, mut after) = (written.as_nanos(), end.as_nanos().max(written.as_nanos()));
-        while before < after {
-            let middle = before + (after - before) / 2;
-            if self.visible_at(SimTime::from_nanos(middle)) > index {
-                after = middle;
-            } else {
-                before = middle + 1;
-            }
-        }
-        Some(SimTime::from_nanos(after))
     }
 }
 

@@ -20,6 +20,7 @@ use crate::cluster::links::Party;
 use crate::cluster::objects::EndpointObject;
 use crate::cluster::observed::PodFact;
 use crate::cluster::purpose::{Ordinal, Purpose};
+use crate::cluster::subscription::Missed;
 use crate::cluster::token_bucket::TokenBucket;
 use crate::kernel::{EventClass, RunKey, SimDuration, SimTime, Timer};
 
@@ -29,6 +30,8 @@ pub struct Agents {
     agents: Vec<Agent>,
     /// When creations under way were called and started.
     calls: Vec<Call>,
+    /// What could not be published or removed while links were cut.
+    unpublished: Missed<(EndpointObject, bool)>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -48,8 +51,6 @@ struct Agent {
     limiter: CreateLimiter,
     /// Identities of which the node has or had an endpoint: no look-up is needed.
     known: Vec<TrueIdentity>,
-    /// What could not be published or removed while the link was cut.
-    unpublished: Vec<(EndpointObject, bool)>,
     /// When its latest write is ordered: its writes keep their order.
     latest_write: SimTime,
     /// The limit of its client of the API server.
@@ -72,7 +73,6 @@ impl Agents {
                     ipam,
                     limiter: CreateLimiter::new(params),
                     known: Vec::new(),
-                    unpublished: Vec::new(),
                     latest_write: SimTime::ZERO,
                     client: TokenBucket::new(params.agent_client_qps, params.agent_client_burst),
                 }
@@ -81,6 +81,7 @@ impl Agents {
         Self {
             agents,
             calls: Vec::new(),
+            unpublished: Missed::default(),
         }
     }
 
@@ -122,7 +123,7 @@ impl Agents {
             }
             AgentEvent::Delete(pod) => self.delete(node, pod, ctx),
             AgentEvent::Repaired => {
-                for (endpoint, exists) in std::mem::take(&mut self.agents[node.index()].unpublished) {
+                for (endpoint, exists) in self.unpublished.hand_out(Party::Agent(node)) {
                     self.write(node, endpoint, exists, ctx);
                 }
                 // What waits for an identity is answered by the next attempt.
@@ -349,7 +350,7 @@ impl Agents {
             &mut agent.latest_write,
             write,
         ) {
-            agent.unpublished.push((endpoint, exists));
+            self.unpublished.keep(Party::Agent(node), (endpoint, exists));
         }
     }
 

@@ -13,7 +13,6 @@ use super::messages::{Answer, Caller, Leg, Request};
 use super::stream_leg::StreamLeg;
 use crate::cluster::context::Ctx;
 use crate::cluster::event::{Event, SidecarEvent, Source};
-use crate::cluster::history::Path;
 use crate::cluster::ids::{IstiodId, NodeId, PodId};
 use crate::cluster::observed::{Fact, LegFact, PodFact};
 use crate::cluster::purpose::{Ordinal, Purpose};
@@ -138,14 +137,8 @@ impl Sidecar {
     fn attach(&mut self, connection: Connection, pod: PodId, ctx: &mut Ctx) {
         self.attachments += 1;
         let reader = Ordinal::SNAPSHOTS.of(ctx.shared.key(pod)).child(self.attachments);
-        let snapshots = ctx.shared.snapshots[connection.istiod.index()].output();
-        let path = Path::listing(reader, snapshots, ctx.now());
-        let proxies = &mut ctx.shared.proxies;
-        if proxies.len() <= pod.index() {
-            proxies.resize_with(pod.index() + 1, || None);
-        }
-        proxies[pod.index()] = Some((connection.istiod, path));
-        observe_path(pod, ctx);
+        ctx.shared.follow(pod, reader, connection.istiod, ctx.kernel.now());
+        observe_cursor(pod, ctx);
         // It may choose among other backends now.
         if ctx.shared.kind(pod).exposure_client {
             ctx.judge_looks_at(Source::Sidecar(pod), pod);
@@ -177,21 +170,18 @@ impl Sidecar {
 
 /// The stream ended: the proxy keeps what it has.
 fn detach(pod: PodId, ctx: &mut Ctx) {
-    let (now, delay) = (ctx.now(), ctx.shared.push_delay());
-    let shared = &mut *ctx.shared;
-    if let Some(Some((istiod, path))) = shared.proxies.get_mut(pod.index()) {
-        let snapshots = shared.snapshots[istiod.index()].output();
-        path.freeze(snapshots, &delay, &shared.run_key, now);
+    if ctx.shared.unfollow(pod, ctx.kernel.now()) {
         ctx.observe(Fact::Leg(pod, Leg::Configuration, LegFact::Aged));
     }
-    observe_path(pod, ctx);
+    observe_cursor(pod, ctx);
 }
 
-fn observe_path(pod: PodId, ctx: &mut Ctx) {
-    if ctx.shared.followed_by(pod).is_some() {
+fn observe_cursor(pod: PodId, ctx: &mut Ctx) {
+    if ctx.shared.proxy_of(pod).is_some() {
         ctx.observe_if_told(|shared| {
-            let (istiod, path) = shared.proxies[pod.index()].clone().expect("it follows one");
-            Fact::Follows { pod, istiod, path }
+            let (istiod, reader) = shared.proxy_of(pod).expect("it follows one");
+            let cursor = reader.cursor.clone();
+            Fact::Follows { pod, istiod, cursor }
         });
     }
 }
