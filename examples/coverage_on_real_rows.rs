@@ -14,7 +14,7 @@ use std::path::Path;
 
 use meshfault::kernel::{EntityKey, Purpose, RunKey};
 use meshfault::lab::differences::{How, difference, point};
-use meshfault::lab::measures::{Context, Frame, measure_sets};
+use meshfault::lab::measures::{Context, Frame, estimate, measure_sets};
 use meshfault::lab::numbers::DesignNumbers;
 use meshfault::lab::real_coverage::COVERAGE_MIN;
 use meshfault::lab::{Finished, open_result};
@@ -63,7 +63,7 @@ fn estimates(result: &Finished, numbers: &[DesignNumbers]) -> Vec<Estimated> {
     let mut all = Vec::new();
     for design in 0..numbers.len() {
         let name = &result.manifest.designs[design].name;
-        for (measure, of) in measure_sets().iter().flat_map(|set| set.estimate(context(design))) {
+        for (measure, of) in measure_sets().iter().flat_map(|set| estimate(*set, context(design))) {
             all.push(((name.clone(), measure), of.estimate, of.lower, of.upper));
         }
     }

@@ -16,7 +16,7 @@ use crate::policy::layers::{Answer, Ask, Layers};
 use crate::policy::network::{Cni, End, Enforcement, Options};
 use crate::policy::{Because, Decision, Http, Reserved, Verdict};
 use crate::scenario::error::{InputError, near_match};
-use crate::scenario::manifests::{Excluded, Layer, Manifests, Purpose, ReadOptions, Side, read_folder_without};
+use crate::scenario::manifests::{Excluded, Layer, Manifests, Purpose, ReadOptions, Side, read_folder};
 
 /// Trust domain of a mesh that names none (istio/api `mesh/v1alpha1/config.proto`, default).
 const TRUST_DOMAIN: &str = "cluster.local";
@@ -132,7 +132,7 @@ pub fn run(arguments: &PolicyArgs) -> Result<u8, CliError> {
         lenient: arguments.lenient,
     };
     let excluded = Excluded::parse(&arguments.exclude);
-    let manifests = read_folder_without(&arguments.manifests, options, &excluded).map_err(load::wrong)?;
+    let manifests = read_folder(&arguments.manifests, options, &excluded).map_err(load::wrong)?;
     for warning in &manifests.warnings {
         terminal::tell(&format!("warning: {warning}"));
     }

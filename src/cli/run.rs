@@ -17,7 +17,7 @@ use crate::lab::designs::{Simulator, plan};
 use crate::lab::progress::{Bars, Both, Listen, complain};
 use crate::lab::runner::JOBS_MAX;
 use crate::lab::store::REPORT_HTML;
-use crate::lab::{Finished, Options, Plan, Shard, Simulate, Start, Summary, Verdict, execute_told, result_dir};
+use crate::lab::{Finished, Options, Plan, Shard, Simulate, Start, Summary, Verdict, execute, result_dir};
 use crate::report::table;
 
 /// Where results go unless `--out` says otherwise.
@@ -249,7 +249,7 @@ pub fn run_loaded(
         quiet: request.quiet,
         command_line: request.command_line.clone(),
     };
-    let finished = execute_told(&loaded.plan, &*loaded.simulator, &options, stop, listener)?;
+    let finished = execute(&loaded.plan, &*loaded.simulator, &options, stop, listener)?;
     pages::write(
         &finished,
         Some(&*loaded.simulator),
@@ -314,7 +314,6 @@ pub(super) fn stop_on_signals() -> Result<(), CliError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lab::progress::Nobody;
     use crate::lab::testing::{Fake, plan as fake_plan};
     use clap::Parser;
 
@@ -345,7 +344,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let code = |fake: Fake, arguments: &str| {
             let stop = AtomicBool::new(false);
-            let finished = run_loaded(&loaded(fake), &request(arguments, dir.path()), &stop, &Nobody).unwrap();
+            let finished = run_loaded(&loaded(fake), &request(arguments, dir.path()), &stop, &()).unwrap();
             exit_code_of(&finished)
         };
         assert_eq!(code(Fake::default(), "--jobs 2"), exit_code::FINE);
@@ -363,7 +362,7 @@ mod tests {
             &loaded(Fake::default()),
             &request("--fresh", dir.path()),
             &AtomicBool::new(true),
-            &Nobody,
+            &(),
         );
         assert_eq!(exit_code_of(&stopped.unwrap()), exit_code::INTERRUPTED);
         assert_eq!(code(Fake::default(), "--resume"), exit_code::FINE);
@@ -373,9 +372,9 @@ mod tests {
     fn a_found_result_prints_what_a_new_one_prints() {
         let dir = tempfile::tempdir().unwrap();
         let stop = AtomicBool::new(false);
-        let first = run_loaded(&loaded(Fake::default()), &request("", dir.path()), &stop, &Nobody).unwrap();
+        let first = run_loaded(&loaded(Fake::default()), &request("", dir.path()), &stop, &()).unwrap();
         std::fs::remove_file(dir.path().join(REPORT_HTML)).unwrap();
-        let second = run_loaded(&loaded(Fake::default()), &request("", dir.path()), &stop, &Nobody).unwrap();
+        let second = run_loaded(&loaded(Fake::default()), &request("", dir.path()), &stop, &()).unwrap();
         assert!(second.found && dir.path().join(REPORT_HTML).exists());
         assert_eq!((&first.summary, &first.manifest), (&second.summary, &second.manifest));
         let of_new = shown(&first).replace("report.html", "report.html, found complete and checked");
@@ -405,14 +404,9 @@ mod tests {
     fn lab_errors_carry_their_hint() {
         let dir = tempfile::tempdir().unwrap();
         let stop = AtomicBool::new(false);
-        let error = run_loaded(
-            &loaded(Fake::default()),
-            &request("--resume", dir.path()),
-            &stop,
-            &Nobody,
-        )
-        .err()
-        .unwrap();
+        let error = run_loaded(&loaded(Fake::default()), &request("--resume", dir.path()), &stop, &())
+            .err()
+            .unwrap();
         let hint = miette::Diagnostic::help(&error).unwrap().to_string();
         assert_eq!(hint, "leave out --resume");
     }

@@ -3,7 +3,7 @@
 //! One uniform per variate keeps common random numbers synchronised between designs, and the software functions of
 //! `libm` keep the bits equal on every platform. Formulas are those of Devroye, *Non-Uniform Random Variate Generation*
 //! (1986), chapter 2 and the tables there. What a law needs besides the uniform is computed when it is made. Where the
-//! uniform comes from belongs to `stream`; choices among a few things to `discrete`.
+//! uniform comes from belongs to `stream`.
 
 use super::normal::normal_quantile;
 use super::time::SimDuration;

@@ -3,7 +3,6 @@
 //! Read `run_loop` first, then `order` and `stream`.
 
 mod chacha;
-pub mod discrete;
 pub mod draw_log;
 pub mod fingerprint;
 pub mod ladder;
@@ -18,7 +17,6 @@ pub mod stream;
 pub mod time;
 pub mod trace;
 
-pub use discrete::Discrete;
 pub use draw_log::{Draw, DrawLog};
 pub use fingerprint::Fingerprint;
 pub use ladder::Ladder;

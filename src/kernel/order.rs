@@ -4,6 +4,7 @@
 //! that component's own counter. The order of the classes is behaviour: moving a line of the enum changes results.
 //! Who schedules what belongs to the models; how keys are stored belongs to `queue`.
 
+use super::stream::mix;
 use super::time::SimTime;
 
 /// What kind of thing happens, in the order in which things at the same instant happen.
@@ -202,19 +203,12 @@ impl TieOrder {
         let (mut left, mut right) = (source.0 >> HALF_BITS, source.0 & HALF);
         let mut round = 0;
         while round < ROUNDS {
-            let scrambled = scramble(key ^ (round << 32) ^ right as u64) as u32 & HALF;
+            let scrambled = mix(key ^ (round << 32) ^ right as u64) as u32 & HALF;
             (left, right) = (right, left ^ scrambled);
             round += 1;
         }
         SourceRank((left << HALF_BITS) | right)
     }
-}
-
-/// The finaliser of SplitMix64.
-const fn scramble(mut x: u64) -> u64 {
-    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    x ^ (x >> 31)
 }
 
 #[cfg(test)]

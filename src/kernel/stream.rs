@@ -21,7 +21,6 @@
 //!    them grow with the number, so that whatever is long, late or last is so where the number is large.
 
 use super::chacha::{BLOCK_NUMBERS, Bulk, Key, block, key_from_bytes};
-use super::discrete::Discrete;
 use super::draw_log::{Draw, DrawLog};
 use super::law::{Law, exponential, full_jitter, jitter};
 use super::time::SimDuration;
@@ -268,15 +267,10 @@ impl Stream {
     pub fn until_next(&mut self, rate_per_s: f64) -> SimDuration {
         SimDuration::from_secs_f64(exponential(self.uniform()) / rate_per_s)
     }
-
-    /// An index by the weights of `law`.
-    pub fn choice(&mut self, law: &Discrete) -> usize {
-        law.index(self.uniform())
-    }
 }
 
 /// The finaliser of SplitMix64 (Steele, Lea, Flood 2014): a bijection of 64 bits.
-const fn mix(mut x: u64) -> u64 {
+pub(super) const fn mix(mut x: u64) -> u64 {
     x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     x ^ (x >> 31)

@@ -37,12 +37,6 @@ impl Trace {
         }
     }
 
-    /// Whether somebody listens.
-    #[must_use]
-    pub const fn is_on(&self) -> bool {
-        self.lines.is_some()
-    }
-
     /// Adds a line if somebody listens.
     pub fn tell(&mut self, time: SimTime, component: &'static str, text: impl FnOnce() -> String) {
         if let Some(lines) = &mut self.lines {

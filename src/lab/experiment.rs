@@ -19,7 +19,7 @@ use super::lock::FolderLock;
 use super::manifest::{Manifest, RunInfo, write_json};
 use super::numbers::DesignNumbers;
 use super::plan::{Plan, Simulate};
-use super::progress::{Bars, Both, Done, Event, Listen, Nobody};
+use super::progress::{Bars, Both, Done, Event, Listen};
 use super::result::{Finished, read_result};
 use super::runner::{Work, workers};
 use super::stopping::{Looks, Verdict};
@@ -58,24 +58,11 @@ pub struct Options {
 
 /// Runs an experiment, or goes on with it, or checks the result that lies there.
 ///
-/// `stop` ends it early with a valid partial result.
+/// `stop` ends it early with a valid partial result; `listener` is told how far it is.
 ///
 /// # Errors
 /// If the plan makes no sense, the folder holds something else, or the file system refuses. A failed run is no error.
 pub fn execute(
-    plan: &Plan,
-    simulator: &dyn Simulate,
-    options: &Options,
-    stop: &AtomicBool,
-) -> Result<Finished, LabError> {
-    execute_told(plan, simulator, options, stop, &Nobody)
-}
-
-/// The same, and `listener` is told how far it is.
-///
-/// # Errors
-/// As [`execute`].
-pub fn execute_told(
     plan: &Plan,
     simulator: &dyn Simulate,
     options: &Options,

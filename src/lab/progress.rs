@@ -70,10 +70,8 @@ pub trait Listen: Sync {
     }
 }
 
-/// Nobody.
-pub struct Nobody;
-
-impl Listen for Nobody {
+/// Nobody is told.
+impl Listen for () {
     fn hear(&self, _: Event<'_>) {}
 }
 

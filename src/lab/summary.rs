@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::compare::{Comparison, compare_usual};
 use super::expectations::{Expectation, evaluate};
-use super::measures::{Context, Frame, MeasureSet, measure_sets};
+use super::measures::{Context, Frame, MeasureSet, estimate, measure_sets};
 use super::numbers::DesignNumbers;
 use super::plan::Plan;
 use crate::stats::{Caveat, Estimate};
@@ -141,10 +141,9 @@ impl Measure {
 }
 
 pub fn summarize(plan: &Plan, numbers: &[DesignNumbers]) -> Summary {
-    let sets = measure_sets();
     let frame = Frame::of_plan(plan);
-    let work: Vec<(usize, &MeasureSet)> = (0..plan.designs.len())
-        .flat_map(|design| sets.iter().map(move |set| (design, set)))
+    let work: Vec<(usize, MeasureSet)> = (0..plan.designs.len())
+        .flat_map(|design| measure_sets().iter().map(move |set| (design, *set)))
         .collect();
     let estimated: Vec<(usize, Vec<(String, Measure)>)> = work
         .into_par_iter()
@@ -154,7 +153,7 @@ pub fn summarize(plan: &Plan, numbers: &[DesignNumbers]) -> Summary {
                 design: &plan.designs[design],
                 numbers: &numbers[design],
             };
-            (design, set.estimate(context))
+            (design, estimate(set, context))
         })
         .collect();
     let blank = |(design, numbers): (&super::PlannedDesign, &DesignNumbers)| DesignSummary {

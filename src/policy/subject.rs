@@ -77,22 +77,6 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// A workload outside of the mesh, of which nothing else is known.
-    #[must_use]
-    pub fn new(subject: Subject, name: &str) -> Self {
-        Self {
-            subject,
-            name: name.to_owned(),
-            named_ports: NamedPorts::new(),
-            host_network: false,
-            addresses: Vec::new(),
-            sidecar: false,
-            ambient: false,
-            capture: Capture::default(),
-            nodes: Vec::new(),
-        }
-    }
-
     /// Whether it is an API server as kubeadm runs it: a pod in its node's network with this label (Kubernetes
     /// `cmd/kubeadm/app/phases/controlplane/manifests.go`).
     #[must_use]

@@ -33,33 +33,20 @@ pub struct Context<'n> {
     pub numbers: &'n DesignNumbers,
 }
 
-/// Measures that are estimated together.
-#[derive(Clone, Copy)]
-pub struct MeasureSet {
-    /// Name.
-    pub name: &'static str,
-    /// Says what its measures are.
-    pub define: for<'n> fn(Context<'n>) -> Vec<Definition<'n>>,
-}
+/// Says what the measures are that are estimated together.
+pub type MeasureSet = for<'n> fn(Context<'n>) -> Vec<Definition<'n>>;
 
-impl MeasureSet {
-    /// The estimates of the measures that the design has.
-    #[must_use]
-    pub fn estimate(&self, context: Context<'_>) -> Vec<(String, Measure)> {
-        let mut definitions = (self.define)(context);
-        definitions.retain(|definition| definition.presence == Presence::Shown);
-        let measures = definition::estimate_all(&definitions, context.frame, context.numbers);
-        definitions.into_iter().map(|of| of.name).zip(measures).collect()
-    }
+/// The estimates of the measures of a set that the design has.
+pub fn estimate(set: MeasureSet, context: Context<'_>) -> Vec<(String, Measure)> {
+    let mut definitions = set(context);
+    definitions.retain(|definition| definition.presence == Presence::Shown);
+    let measures = definition::estimate_all(&definitions, context.frame, context.numbers);
+    definitions.into_iter().map(|of| of.name).zip(measures).collect()
 }
 
 /// All measures, in the order in which they are shown.
-#[must_use]
-pub fn measure_sets() -> Vec<MeasureSet> {
-    macro_rules! sets {
-        ($($file:ident::$set:ident),+ $(,)?) => { vec![$(MeasureSet { name: stringify!($set), define: $file::$set }),+] };
-    }
-    sets![
+pub const fn measure_sets() -> &'static [MeasureSet] {
+    &[
         access::access_classes,
         access::reuse,
         access::node_given_up,
@@ -124,7 +111,7 @@ pub fn known_of(frame: &Frame) -> Vec<Known> {
         estimand: definition.estimand,
         words: definition.words,
     };
-    let definitions = measure_sets().into_iter().flat_map(|set| (set.define)(context));
+    let definitions = measure_sets().iter().flat_map(|set| set(context));
     definitions.map(known).collect()
 }
 
@@ -205,7 +192,7 @@ const READY: &str = "Ready";
 /// The definition of one measure for one design.
 #[must_use]
 pub fn definition_of<'n>(name: &str, context: Context<'n>) -> Option<Definition<'n>> {
-    let mut definitions = measure_sets().into_iter().flat_map(|set| (set.define)(context));
+    let mut definitions = measure_sets().iter().flat_map(|set| set(context));
     definitions.find(|definition| definition.name == name)
 }
 

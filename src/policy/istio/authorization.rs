@@ -25,8 +25,6 @@ pub enum Action {
     Audit,
     /// A matching request is refused if an outside server says so. What that server says is not known.
     Custom,
-    /// What the policy does is not evaluated: whatever its rules match may pass or be refused. No name in a manifest.
-    Unknown,
 }
 
 impl Action {
@@ -74,11 +72,6 @@ impl<T> Condition<T> {
     /// Whether neither list has an entry.
     pub fn is_empty(&self) -> bool {
         self.any_of.is_empty() && self.none_of.is_empty()
-    }
-
-    /// All entries of both lists.
-    pub fn entries(&self) -> impl Iterator<Item = &T> {
-        self.any_of.iter().chain(&self.none_of)
     }
 }
 
@@ -285,19 +278,6 @@ pub struct AuthorizationPolicy {
 }
 
 impl AuthorizationPolicy {
-    /// Stands for a policy that could not be read: it may do anything to every workload in its scope.
-    #[must_use]
-    pub fn unknown(namespace: &str, name: &str, origin: Option<Arc<Origin>>) -> Self {
-        Self {
-            namespace: namespace.to_owned(),
-            name: name.to_owned(),
-            action: Action::Unknown,
-            rules: vec![Rule::default()],
-            origin,
-            ..Self::default()
-        }
-    }
-
     pub(super) fn attachment(&self) -> Attachment<'_> {
         Attachment {
             namespace: &self.namespace,

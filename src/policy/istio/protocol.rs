@@ -45,16 +45,6 @@ impl PortProtocol {
     pub fn reads_requests(self) -> bool {
         self != Self::Tcp
     }
-
-    /// In words.
-    #[must_use]
-    pub const fn words(self) -> &'static str {
-        match self {
-            Self::Http => "HTTP",
-            Self::Tcp => "TCP",
-            Self::Detected => "a protocol that is detected",
-        }
-    }
 }
 
 #[cfg(test)]

@@ -34,8 +34,6 @@ pub struct Server {
     rules: [Rules; 2],
     /// The first ALLOW policy: with it, what no ALLOW rule matches is refused.
     restricting: Option<u32>,
-    /// The first policy of which nothing is known.
-    unknown: Option<u32>,
 }
 
 /// Numbers of the rules that a proxy has, by what a match does.
@@ -165,7 +163,6 @@ impl MeshPolicies {
             trusts_forwarded: false,
             rules: Default::default(),
             restricting: None,
-            unknown: None,
         };
         for &index in selected {
             let policy = &self.policies[index as usize];
@@ -177,7 +174,6 @@ impl MeshPolicies {
             };
             match action {
                 Action::Allow => _ = server.restricting.get_or_insert(index),
-                Action::Unknown => _ = server.unknown.get_or_insert(index),
                 Action::Deny | Action::Audit | Action::Custom => {}
             }
             let engines: &[usize] = if proxy == Proxy::Ztunnel {
@@ -189,7 +185,7 @@ impl MeshPolicies {
                 let bits = match action {
                     Action::Allow | Action::Audit => &mut rules.allow,
                     Action::Deny => &mut rules.deny,
-                    Action::Custom | Action::Unknown => &mut rules.custom,
+                    Action::Custom => &mut rules.custom,
                 };
                 for rule in self.engines[*engine].rules_of(index) {
                     bits.insert(rule);
@@ -278,12 +274,7 @@ impl MeshPolicies {
         let (custom, may_be_custom) = first_match(&rules.custom);
         let unknown = |rule, text| verdict(Decision::Unknown, rule, text);
         let asks = custom.or(may_be_custom);
-        let not_evaluated = |index: u32| {
-            let text = "a policy that is not evaluated may decide";
-            Verdict::new(Decision::Unknown, Some(&self.origins[index as usize]), None, text)
-        };
         maybe = maybe
-            .or_else(|| server.unknown.map(not_evaluated))
             .or_else(|| {
                 Some(unknown(
                     asks?,
@@ -299,9 +290,6 @@ impl MeshPolicies {
             (Some(rule), _) => maybe.unwrap_or_else(|| verdict(Decision::Allow, rule, "an ALLOW rule matches")),
             (None, Some(rule)) => maybe.unwrap_or_else(|| unknown(rule, "an ALLOW rule may match, and no other does")),
             (None, None) => {
-                if let Some(index) = server.unknown {
-                    return not_evaluated(index);
-                }
                 let text = "ALLOW policies select the workload and none matches";
                 Verdict::new(Decision::Deny, Some(&self.origins[restricting as usize]), None, text)
             }

@@ -23,12 +23,7 @@ pub struct Request<'a> {
     pub host: Option<&'a str>,
 }
 
-impl Request<'_> {
-    /// Whether this is HTTP; plain TCP has no method.
-    pub fn is_http(&self) -> bool {
-        self.method.is_some()
-    }
-}
+impl Request<'_> {}
 
 impl MeshPolicies {
     /// May a request with this principal pass the workload's sidecar? `principal` is `cluster.local/ns/default/sa/sleep-v1`,
@@ -78,7 +73,7 @@ impl MeshPolicies {
         };
         let custom = |index: &usize| {
             let policy = &self.policies[*index];
-            matches!(policy.action, Action::Custom | Action::Unknown) && !policy.dry_run
+            policy.action == Action::Custom && !policy.dry_run
         };
         if let Some(index) = (0..self.policies.len()).find(custom) {
             return refuse("the action of", self.origins[index].policy.clone());

@@ -135,15 +135,6 @@ pub struct Peers {
 }
 
 impl Peers {
-    /// Everybody.
-    #[must_use]
-    pub fn everybody() -> Self {
-        Self {
-            everybody: true,
-            ..Self::default()
-        }
-    }
-
     /// The bit in [`Peers::reserved`] of the own node, if it runs the API server.
     pub const OWN_API_SERVER: u16 = 1 << 9;
     /// The bit of an API server outside the cluster.
@@ -199,15 +190,6 @@ pub enum Names<'a> {
 }
 
 impl PortMatch {
-    /// One port of TCP.
-    #[must_use]
-    pub fn tcp(port: u16) -> Self {
-        Self {
-            port: Port::Range(port, port),
-            protocol: ProtocolMatch::Is(Protocol::Tcp),
-        }
-    }
-
     /// Whether a port of the destination is covered.
     #[must_use]
     pub fn matches(&self, port: u16, protocol: Protocol, names: Names<'_>) -> Tri {

@@ -72,8 +72,6 @@ pub enum NetworkPeer {
     },
     /// `ipBlock`.
     Block(Block),
-    /// Something that is not evaluated.
-    Unknown,
 }
 
 /// Brings a policy to the intermediate form, for each direction that it isolates.
@@ -134,7 +132,6 @@ fn peers(policy: &NetworkPolicy, rule: &NetworkRule, options: &Options, selector
                 peers.selectors.push(selectors.id(selector));
             }
             NetworkPeer::Block(block) => peers.blocks.push(block.clone()),
-            NetworkPeer::Unknown => peers.unknown = true,
         }
     }
     peers

@@ -197,7 +197,6 @@ fn network_rule(
             assert!(!options.ip_block_matches_pods(), "not made by the tests");
             false
         }
-        (NetworkPeer::Unknown, _) => unreachable!("not made by the tests"),
     };
     let peer = match rule.peers.is_empty() {
         true => required,

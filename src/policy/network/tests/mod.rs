@@ -22,6 +22,16 @@ use crate::policy::{Decision, Endpoint, Http, NamedPorts, Peer, Protocol, Reserv
 
 pub const TCP: Protocol = Protocol::Tcp;
 
+impl PortMatch {
+    /// One port of TCP.
+    pub fn tcp(port: u16) -> Self {
+        Self {
+            port: Port::Range(port, port),
+            protocol: ProtocolMatch::Is(Protocol::Tcp),
+        }
+    }
+}
+
 /// A pod with one label; its namespace has the label `team` with the namespace's own name.
 pub fn pod(namespace: &str, app: &str) -> Subject {
     let account = format!("{app}-account");
