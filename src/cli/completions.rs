@@ -29,9 +29,6 @@ pub struct ManArgs {
 }
 
 /// Prints the completions of a shell for this command line.
-///
-/// # Errors
-/// If the output refuses.
 pub fn completions(arguments: &CompletionsArgs, mut command: Command) -> Result<u8, CliError> {
     let mut text = Vec::new();
     clap_complete::generate(arguments.shell, &mut command, "meshfault", &mut text);
@@ -40,9 +37,6 @@ pub fn completions(arguments: &CompletionsArgs, mut command: Command) -> Result<
 }
 
 /// Prints or writes the manual of this command line.
-///
-/// # Errors
-/// If the output or the file system refuses.
 pub fn man(arguments: &ManArgs, command: Command) -> Result<u8, CliError> {
     let Some(folder) = &arguments.out else {
         print(&String::from_utf8_lossy(&page(command).map_err(CliError::Output)?))?;

@@ -22,22 +22,18 @@ use crate::report::sample_size;
 struct DryRun {
     experiment: String,
     question: String,
-    /// All runs together.
     runs: u64,
     /// Combinations that constraints exclude, in all designs of the experiment.
     excluded: usize,
     random_numbers: crate::lab::RandomNumbers,
     designs: Vec<Listed>,
     warnings: Vec<String>,
-    /// Where the result would go.
     out: String,
     estimate: Estimate,
 }
 
-/// A design at a point.
 #[derive(Debug, Serialize)]
 struct Listed {
-    /// From 1.
     number: usize,
     name: String,
     design: String,
@@ -162,7 +158,6 @@ fn span(seconds: f64) -> String {
     }
 }
 
-/// A size in words.
 fn size(bytes: u64) -> String {
     match bytes as f64 {
         bytes if bytes < 1e6 => format!("{:.0} kB", (bytes / 1e3).max(1.0)),

@@ -18,105 +18,50 @@ pub type InputError = Box<dyn Diagnostic + Send + Sync + 'static>;
 /// Why a command ended without a result.
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
-    /// An argument has no meaning.
     #[error("{argument}: {reason}")]
     Argument {
-        /// The argument as it is typed.
         argument: &'static str,
-        /// What is wrong with its value.
         reason: String,
-        /// What to do.
         hint: &'static str,
     },
-    /// The experiment or one of its files is wrong.
     #[error("{0}")]
     Input(InputError),
-    /// The experiment has no such design.
     #[error("the experiment {experiment} has no design `{name}`")]
     UnknownDesign {
-        /// What was typed.
         name: String,
-        /// The experiment.
         experiment: String,
-        /// A near match, or the designs that there are.
         hint: Option<String>,
     },
-    /// A design has several points and the command takes one.
     #[error("design {name} has {points} points")]
-    SeveralPoints {
-        /// What was typed.
-        name: String,
-        /// How many points it has.
-        points: usize,
-        /// The full name of the first of them.
-        first: String,
-    },
-    /// There is nothing of that name.
+    SeveralPoints { name: String, points: usize, first: String },
     #[error("unknown {what} `{name}`")]
     Unknown {
-        /// What was named.
         what: &'static str,
-        /// What was typed.
         name: String,
-        /// A near match, or what there is.
         hint: Option<String>,
     },
-    /// A file or folder cannot be written.
     #[error("cannot write {}", path.display())]
-    Write {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// There is no such measure.
+    Write { path: PathBuf, source: io::Error },
     #[error("unknown measure `{name}`")]
-    UnknownMeasure {
-        /// What was typed.
-        name: String,
-        /// A near match, or the measures that there are.
-        hint: Option<String>,
-    },
-    /// There is no figure of this name.
+    UnknownMeasure { name: String, hint: Option<String> },
     #[error("there is no figure `{name}`")]
-    UnknownFigure {
-        /// What was typed.
-        name: String,
-        /// A near match, or all names.
-        hint: Option<String>,
-    },
-    /// The result is without this figure.
+    UnknownFigure { name: String, hint: Option<String> },
     #[error("the result has no figure `{name}`: {reason}")]
     AbsentFigure {
-        /// What was asked for.
         name: String,
-        /// Why it is not there.
         reason: &'static str,
-        /// What it has.
         hint: String,
     },
-    /// The folder holds no result.
     #[error("{path}: holds no result", path = .path.display())]
-    NoResult {
-        /// The folder.
-        path: std::path::PathBuf,
-    },
-    /// The folder holds neither rows nor the data of its figures and reports.
+    NoResult { path: std::path::PathBuf },
     #[error("{path}: holds neither the rows of its result nor the data of its figures and reports", path = .path.display())]
-    NoRows {
-        /// The folder.
-        path: std::path::PathBuf,
-    },
-    /// The laboratory could not do its work.
+    NoRows { path: std::path::PathBuf },
     #[error(transparent)]
     Lab(#[from] LabError),
-    /// A figure cannot be drawn as a picture.
     #[error(transparent)]
     Figure(#[from] crate::report::figures::FigureError),
-    /// The standard output refused.
     #[error("cannot print the result")]
     Output(#[source] io::Error),
-    /// Signals cannot be watched for.
     #[error("cannot listen for Ctrl-C")]
     Signal(#[source] io::Error),
 }

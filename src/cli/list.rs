@@ -56,10 +56,6 @@ struct List {
     remark: String,
 }
 
-/// Does what the arguments say.
-///
-/// # Errors
-/// If the output refuses.
 pub fn run(arguments: &ListArgs) -> Result<u8, CliError> {
     let list = match arguments.kind {
         Kind::Experiments => experiments()?,

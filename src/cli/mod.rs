@@ -83,7 +83,6 @@ enum Command {
 }
 
 /// The program: reads the process's arguments, does what they say, and gives the exit code.
-#[must_use]
 pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let parsed = match Arguments::try_parse_from(&arguments) {

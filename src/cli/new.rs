@@ -39,10 +39,6 @@ pub struct NewArgs {
     from: Option<PathBuf>,
 }
 
-/// Does what the arguments say.
-///
-/// # Errors
-/// If the name is none, something is there already, the experiment to copy is wrong, or the file system refuses.
 pub fn run(arguments: &NewArgs) -> Result<u8, CliError> {
     let folder = &arguments.name;
     let name = name(folder)?;

@@ -21,9 +21,6 @@ use crate::report::summary_md;
 /// Writes what people look at. Pages and figures are pure functions of the result: a found result gets them again, in case
 /// they were lost. The folder is locked anew for that, because a process that waited for the result writes them as well; if
 /// another one has replaced the result meanwhile, it writes its own.
-///
-/// # Errors
-/// If the file system refuses.
 pub fn write(
     finished: &Finished,
     simulator: Option<&dyn Simulate>,
@@ -74,9 +71,6 @@ pub fn content(finished: &Finished, plots: &[Plot], commands: &Commands) -> Cont
 }
 
 /// What lies beside a result as the data of its reports; nothing if nothing does.
-///
-/// # Errors
-/// If it cannot be read.
 pub fn stored(result: &Path) -> Result<Option<Content>, LabError> {
     let path = result.join(REPORT_JSON);
     match path.exists() {
@@ -87,7 +81,6 @@ pub fn stored(result: &Path) -> Result<Option<Content>, LabError> {
 
 /// Where a page goes and how its figures look.
 pub struct Place<'a> {
-    /// The folder of the page.
     pub folder: &'a Path,
     /// Where pictures lie, seen from there; empty for the same folder.
     pub figures: &'a str,

@@ -96,17 +96,13 @@ pub struct PolicyArgs {
     cidr_matches_nodes: bool,
 }
 
-/// A question with its answer.
 pub(super) struct Case {
-    /// The question.
     pub query: Query,
-    /// What the network says.
     pub network: &'static str,
     /// What it says at the source, if that is a workload.
     pub egress: Option<Part>,
     /// What it says at the destination, if that is a workload.
     pub ingress: Option<Part>,
-    /// What the mesh says.
     pub mesh: &'static str,
     /// Whether the request gets through both layers.
     pub together: &'static str,
@@ -116,16 +112,11 @@ pub(super) struct Case {
 
 /// One direction's answer.
 pub(super) struct Part {
-    /// The verdict.
     pub verdict: &'static str,
     /// The deciding policy and rule, with the place.
     pub because: String,
 }
 
-/// Does what the arguments say.
-///
-/// # Errors
-/// If the folder or the questions are wrong, or the output refuses.
 pub fn run(arguments: &PolicyArgs) -> Result<u8, CliError> {
     let options = ReadOptions {
         purpose: Purpose::Policy,

@@ -117,10 +117,6 @@ pub struct ReportArgs {
     out: Option<PathBuf>,
 }
 
-/// Does what was asked and gives the exit code.
-///
-/// # Errors
-/// If the folder holds no sound result, a figure is not known or not there, or a file cannot be written.
 pub fn run(arguments: &ReportArgs) -> Result<u8, CliError> {
     for name in &arguments.figures {
         if !names().any(|known| known == name) {
@@ -175,9 +171,7 @@ pub fn run(arguments: &ReportArgs) -> Result<u8, CliError> {
     Ok(exit_code::FINE)
 }
 
-/// What a result's figures and reports are made of.
 struct Source {
-    /// The data of the figures.
     plots: Vec<Plot>,
     /// The result, if its folder holds the rows.
     finished: Option<Finished>,

@@ -82,44 +82,29 @@ pub struct RunArgs {
     format: Format,
 }
 
-/// The arguments as they are meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunRequest {
-    /// What to load.
     pub load: LoadRequest,
-    /// Workers.
     pub jobs: usize,
     /// Which part of the replications is made, if not all.
     pub shard: Option<Shard>,
     /// The result folder, if it was said.
     pub out: Option<PathBuf>,
-    /// What to do with a result that lies there.
     pub start: Start,
-    /// Whether to list the plan instead of running it.
     pub dry_run: bool,
-    /// Whether to show no progress.
     pub quiet: bool,
-    /// Where the expectations go as JUnit XML.
     pub junit: Option<PathBuf>,
-    /// How the result is printed.
     pub format: Format,
-    /// The command, for `run-info.json`.
     pub command_line: Vec<String>,
 }
 
 /// A loaded experiment: what to run, and what makes the runs.
 pub struct Loaded {
-    /// What to run.
     pub plan: Plan,
-    /// Makes the runs.
     pub simulator: Box<dyn Simulate>,
 }
 
 impl RunArgs {
-    /// Checks the arguments.
-    ///
-    /// # Errors
-    /// If one of them has no meaning.
     pub fn check(self, command_line: Vec<String>) -> Result<RunRequest, CliError> {
         let cores = || thread::available_parallelism().map_or(1, usize::from);
         let start = match (self.resume, self.fresh) {
@@ -167,7 +152,6 @@ pub(super) fn positive(text: &str) -> Result<u64, String> {
     }
 }
 
-/// A number of workers.
 pub(super) fn workers(text: &str) -> Result<u64, String> {
     positive(text).and_then(|jobs| match jobs <= JOBS_MAX as u64 {
         true => Ok(jobs),
@@ -202,10 +186,6 @@ fn run_and_show(request: &RunRequest) -> Result<u8, CliError> {
     show(&finished, request.format, &events)
 }
 
-/// Prints a result and gives the exit code.
-///
-/// # Errors
-/// If the output refuses.
 pub(super) fn show(finished: &Finished, format: Format, events: &JsonLines) -> Result<u8, CliError> {
     let code = exit_code_of(finished);
     match format {
@@ -215,7 +195,6 @@ pub(super) fn show(finished: &Finished, format: Format, events: &JsonLines) -> R
     Ok(code)
 }
 
-/// Loads the experiment.
 fn load_experiment(request: &LoadRequest) -> Result<Loaded, CliError> {
     let scenario = load::scenario(request)?;
     let designs = load::designs(&scenario, &request.designs)?;
@@ -229,9 +208,6 @@ fn load_experiment(request: &LoadRequest) -> Result<Loaded, CliError> {
 }
 
 /// Runs a loaded experiment and writes everything that is derived from its rows.
-///
-/// # Errors
-/// If the plan makes no sense or the file system refuses.
 pub fn run_loaded(
     loaded: &Loaded,
     request: &RunRequest,
@@ -260,7 +236,6 @@ pub fn run_loaded(
     Ok(finished)
 }
 
-/// What is printed of a result for people.
 fn shown(finished: &Finished) -> String {
     let mut text = table::render(&finished.manifest, &finished.summary, terminal::look());
     let found = if finished.found {

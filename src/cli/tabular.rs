@@ -53,7 +53,6 @@ pub(super) fn csv(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) ->
     text
 }
 
-/// A value as JSON, for people too.
 pub(super) fn json(value: &impl Serialize) -> String {
     let text = serde_json::to_string_pretty(value).expect("what is printed is plain data");
     format!("{}\n", in_json(&text))

@@ -55,7 +55,6 @@ pub struct VerifyArgs {
     format: Format,
 }
 
-/// The arguments as they are meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifyRequest {
     load: LoadRequest,
@@ -68,10 +67,6 @@ pub struct VerifyRequest {
 }
 
 impl VerifyArgs {
-    /// Checks the arguments.
-    ///
-    /// # Errors
-    /// If one of them has no meaning.
     pub fn check(self) -> Result<VerifyRequest, CliError> {
         for (argument, folder) in [("--out", &self.out), ("--against", &self.against)] {
             if folder.as_ref().is_some_and(|folder| folder.is_file()) {
@@ -103,10 +98,6 @@ impl VerifyArgs {
     }
 }
 
-/// Does what was asked and gives the exit code.
-///
-/// # Errors
-/// If the experiment cannot be read, the other folder holds nothing to compare with, or the file system refuses.
 pub fn run(request: &VerifyRequest) -> Result<u8, CliError> {
     let scenario = load::scenario(&request.load)?;
     let designs = load::designs(&scenario, &request.load.designs)?;

@@ -35,24 +35,16 @@ pub enum Start {
     /// Show it if it is complete, else stop.
     #[default]
     New,
-    /// Go on with it.
     Resume,
-    /// Delete it and run again.
     Fresh,
 }
 
-/// How to run an experiment.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The result folder.
     pub dir: PathBuf,
-    /// Workers, at least 1.
     pub jobs: usize,
-    /// What to do with a result that lies there.
     pub start: Start,
-    /// Whether to show no progress.
     pub quiet: bool,
-    /// The command, for `run-info.json`.
     pub command_line: Vec<String>,
 }
 
@@ -156,15 +148,11 @@ fn prepare(store: &Store<'_>, start: Start) -> Result<Option<Finished>, LabError
     }
 }
 
-/// What has been made, now and before.
 struct Made<'a> {
-    /// The looks of the stopping rule.
     looks: Option<Looks<'a>>,
     /// Number of batches of each design that belong to a complete result; `None` if the experiment was interrupted.
     batches: Option<usize>,
-    /// Runs made now.
     runs: u64,
-    /// Damaged segments that were made again.
     damaged: Vec<String>,
 }
 
@@ -259,7 +247,6 @@ fn missing(work: &Work<'_>, all: &[BatchId], damaged: &mut Vec<String>) -> Resul
     Ok(missing)
 }
 
-/// Makes tables and estimates from the segments.
 fn finish(store: &Store<'_>, made: &Made<'_>) -> Result<Finished, LabError> {
     let plan = store.plan();
     let batches = made.batches.unwrap_or_else(|| store.common_batches());
@@ -273,9 +260,6 @@ fn finish(store: &Store<'_>, made: &Made<'_>) -> Result<Finished, LabError> {
 }
 
 /// Estimates, warnings and the digest of a result whose tables are written; its manifest is left to be written.
-///
-/// # Errors
-/// If the file system refuses.
 pub(super) fn conclude(
     plan: &Plan,
     dir: &Path,

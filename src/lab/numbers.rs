@@ -13,15 +13,12 @@ use crate::cluster::records::{
 use crate::kernel::{RunFailure, SimDuration, SimTime};
 use crate::stats::{Observation, Outcome};
 
-/// Number of causes of delay.
 pub const CAUSES: usize = DelayCause::WORDS.len();
 
 /// Exposure of one class by one way, summed over the windows of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ExposureKind {
-    /// What an attempt would have been.
     pub class: AccessClass,
-    /// How the client finds the server.
     pub via: Via,
 }
 
@@ -29,7 +26,6 @@ pub struct ExposureKind {
 /// one of the sum of starts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PhaseSums {
-    /// Pods that became ready.
     pub ready: u32,
     /// Time spent in each phase, summed over them, in the order of [`PHASES`].
     pub spent: [SimDuration; PHASES.len()],
@@ -43,8 +39,6 @@ impl PhaseSums {
         }
     }
 
-    /// The whole starts.
-    #[must_use]
     pub fn total(&self) -> SimDuration {
         self.spent.iter().fold(SimDuration::ZERO, |sum, spent| sum + *spent)
     }
@@ -53,7 +47,6 @@ impl PhaseSums {
 /// Counts over the measured pods of one run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PodCounts {
-    /// All.
     pub all: u32,
     /// Still not ready at the horizon.
     pub never_ready: u32,
@@ -77,7 +70,6 @@ pub struct PodCounts {
 /// and far below the age at which Istiod ends a connection.
 pub const STUCK_AFTER: SimDuration = SimDuration::from_secs(600);
 
-/// The numbers of one run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RunNumbers {
     /// The facts of the run as a whole.
@@ -98,11 +90,9 @@ pub struct RunNumbers {
     pub reused_probe_admitted: bool,
     /// From the cut to the first unauthorized access, and whether it happened; absent without a cut.
     first_unauthorized: Option<(SimDuration, bool)>,
-    /// Measured pods.
     pub pods: PodCounts,
     /// Phases of those of them that became ready.
     pub phases: PhaseSums,
-    /// Exposure by class and way.
     pub exposure: BTreeMap<ExposureKind, SimDuration>,
     /// Lengths of the windows by the pod's address, and whether they were seen to close.
     pub windows: Vec<(SimDuration, bool)>,
@@ -110,7 +100,6 @@ pub struct RunNumbers {
 
 impl RunNumbers {
     /// The numbers of a run without pods, accesses and windows so far.
-    #[must_use]
     pub fn new(run: &RunRecord, horizon: SimTime) -> Self {
         Self {
             failed: run.failure.is_some(),
@@ -122,31 +111,25 @@ impl RunNumbers {
 
     /// Whether any access put policy to the test: a layer decided about it or a server answered. One that no pod could
     /// send, or for which the Service had no endpoint, tests nothing.
-    #[must_use]
     pub const fn tested(&self) -> bool {
         self.tested
     }
 
     /// From the cut to the first unauthorized access, and whether it happened; only of runs that asked after the cut.
-    #[must_use]
     pub fn first_unauthorized(&self) -> Option<(SimDuration, bool)> {
         self.first_unauthorized.filter(|_| self.tested_after_cut)
     }
 
-    /// Whether an access of the class was seen.
-    #[must_use]
     pub fn has(&self, class: AccessClass) -> bool {
         self.classes & bit(class) != 0
     }
 
     /// Whether a client on a reused address asked for anything after the cut.
-    #[must_use]
     pub const fn reused_asked(&self) -> bool {
         self.reused_classes != 0
     }
 
     /// Whether a client on a reused address met the class after the cut.
-    #[must_use]
     pub const fn reused_met(&self, class: AccessClass) -> bool {
         self.reused_classes & bit(class) != 0
     }
@@ -308,7 +291,6 @@ impl DesignNumbers {
     /// The numbers of these runs in this order, each as often as it is named: a study drawn from a population.
     ///
     /// Panics if a run is not there.
-    #[must_use]
     pub fn drawn(&self, runs: &[usize]) -> Self {
         let waits = |of: &[Observation]| {
             let mut by_run: Vec<Vec<Observation>> = vec![Vec::new(); self.runs.len()];
@@ -339,7 +321,6 @@ impl DesignNumbers {
     }
 
     /// Number of failed runs.
-    #[must_use]
     pub fn failed(&self) -> u64 {
         self.runs.iter().filter(|run| run.failed).count() as u64
     }

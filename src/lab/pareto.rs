@@ -41,7 +41,6 @@ pub struct Pareto {
 pub struct Objective {
     /// The measure, or `cost`, or `control_plane_replicas`.
     pub name: String,
-    /// Unit; `1` for shares.
     pub unit: String,
     /// The difference that does not matter; absent for what is known exactly.
     pub margin: Option<f64>,

@@ -40,7 +40,6 @@ pub struct Picked {
     pub replication: u64,
     /// How many runs of the result would have done for `first`; how many were compared for `worst`.
     pub candidates: u64,
-    /// The pod in question, if it is about pods.
     pub pod: Option<String>,
     /// How bad the worst run is, with its unit; absent for the first.
     pub value: Option<String>,

@@ -148,7 +148,6 @@ impl<'a> Looks<'a> {
         (&self.record.looks[self.record.looks.len() - 1], verdict)
     }
 
-    /// Estimates of the named measures by design and name.
     fn estimate(&mut self, numbers: &[DesignNumbers]) -> Vec<(usize, String, Measure)> {
         if self.record.rule.until.is_empty() {
             return Vec::new();

@@ -14,7 +14,6 @@ use super::numbers::DesignNumbers;
 use super::plan::Plan;
 use crate::stats::{Caveat, Estimate};
 
-/// Nominal coverage of all intervals.
 pub const CONFIDENCE: f64 = 0.95;
 
 /// All estimates of an experiment.
@@ -111,7 +110,6 @@ impl Measure {
         }
     }
 
-    /// The estimate that it was made from.
     pub fn as_estimate(&self) -> Estimate {
         Estimate {
             estimate: self.estimate,

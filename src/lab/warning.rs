@@ -26,9 +26,7 @@ const LISTED_MAX: usize = 8;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Warning {
     Incomplete {
-        /// Replications per design in the result.
         done: u64,
-        /// Replications per design that were planned.
         planned: u64,
     },
     Shard(ShardRecord),
@@ -40,7 +38,6 @@ pub enum Warning {
     NotNarrowEnough {
         /// The intervals that were too wide, as design and measure.
         intervals: Vec<(String, String)>,
-        /// Replications per design.
         runs: u64,
     },
     Failed {
@@ -52,7 +49,6 @@ pub enum Warning {
         replay: String,
     },
     FewRuns {
-        /// Replications per design.
         runs: u64,
     },
     FaultTouchedNothing {
@@ -66,9 +62,7 @@ pub enum Warning {
     },
     /// Start-up quantiles that were not reached.
     BeyondHorizon {
-        /// Designs, each with the lowest such measure.
         cases: Vec<(String, &'static str)>,
-        /// The horizon \[s\].
         horizon_s: f64,
     },
     /// Intervals that are known to hold too seldom in this experiment.

@@ -20,27 +20,20 @@ use crate::report::explain::chain::Focus;
 use crate::scenario::Scenario;
 use crate::scenario::error::InputError;
 
-/// What is looked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wanted {
     /// The first run in which this happened.
     First(String),
-    /// The worst run by this measure.
     Worst(String),
 }
 
-/// A run that was chosen.
 #[derive(Clone, Debug)]
 pub struct Chosen {
     /// The experiment with the changes of the result.
     pub load: LoadRequest,
-    /// The design.
     pub design: String,
-    /// The number of the run.
     pub replication: u64,
-    /// What it was chosen for.
     pub focus: Focus,
-    /// Why it was chosen, for people.
     pub why: String,
 }
 

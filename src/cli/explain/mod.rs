@@ -94,7 +94,6 @@ pub struct ExplainArgs {
     trace: trace::TraceArgs,
 }
 
-/// The arguments as they are meant.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ExplainRequest {
     load: LoadRequest,
@@ -106,7 +105,6 @@ pub struct ExplainRequest {
     format: StoryFormat,
 }
 
-/// Which run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Which {
     Replication(u64),
@@ -120,10 +118,6 @@ enum Picture {
 }
 
 impl ExplainArgs {
-    /// Checks the arguments.
-    ///
-    /// # Errors
-    /// If one of them has no meaning.
     pub fn check(self) -> Result<ExplainRequest, CliError> {
         let timeline = self.timeline.map(|file| picture(&file).map(|kind| (file, kind)));
         let mut changes = self.changes;
@@ -150,7 +144,6 @@ impl ExplainArgs {
 }
 
 /// The command that tells a run of an experiment, up to the design.
-#[must_use]
 pub fn begin(experiment: Option<&Path>) -> String {
     // The default is named, so that a run without a name and a run of the default leave the same bytes.
     let experiment = experiment.unwrap_or_else(|| Path::new(DEFAULT_EXPERIMENT));
@@ -169,7 +162,6 @@ fn picture(file: &Path) -> Result<Picture, CliError> {
     }
 }
 
-/// A run that is to be told.
 struct Run {
     load: LoadRequest,
     replication: u64,
@@ -204,10 +196,6 @@ fn run_of(request: &ExplainRequest) -> Result<Run, CliError> {
     }
 }
 
-/// Does what was asked and gives the exit code.
-///
-/// # Errors
-/// If the experiment cannot be read, has no such design or result, or a file cannot be written.
 pub fn run(request: &ExplainRequest) -> Result<u8, CliError> {
     let run = run_of(request)?;
     let scenario = load::scenario(&run.load)?;

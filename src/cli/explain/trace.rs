@@ -77,9 +77,6 @@ impl TraceArgs {
 
 impl TraceRequest {
     /// Writes the trace and says on the standard error what it left out.
-    ///
-    /// # Errors
-    /// If a component is unknown or the file cannot be written.
     pub fn write(&self, told: &Told) -> Result<(), CliError> {
         let trace = chrome(told, &self.filter).map_err(|unknown| {
             let message = format!("no component, node or pod of this run is called `{}`", unknown.name);

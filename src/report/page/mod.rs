@@ -31,7 +31,6 @@ pub enum PageFormat {
 }
 
 impl PageFormat {
-    /// All formats.
     pub const ALL: [PageFormat; 3] = [PageFormat::Html, PageFormat::Markdown, PageFormat::Latex];
 
     pub const fn file_name(self) -> &'static str {
