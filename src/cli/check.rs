@@ -66,11 +66,7 @@ pub fn run(arguments: &CheckArgs) -> Result<u8, CliError> {
     let overrides = load::overrides(&arguments.changes)?;
     let mut all = Vec::new();
     for path in &arguments.experiments {
-        let request = LoadRequest {
-            experiment: Some(path.clone()),
-            ..LoadRequest::default()
-        };
-        match load::read(&request, &overrides) {
+        match load::read(&LoadRequest::of(path), &overrides) {
             Ok(scenario) => {
                 let findings = fine(path, &scenario);
                 if arguments.format == Format::Text {

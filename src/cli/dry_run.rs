@@ -8,11 +8,11 @@ use std::path::Path;
 use indexmap::IndexMap;
 use serde::Serialize;
 
+use super::common::{OUT_ROOT, prepare};
 use super::error::CliError;
-use super::load::{self, LoadRequest};
-use super::run::{Format, OUT_ROOT};
+use super::load::LoadRequest;
+use super::run::Format;
 use super::{exit_code, print, tabular};
-use crate::lab::designs::{Simulator, plan};
 use crate::lab::pilot::{Estimate, estimate};
 use crate::lab::{LabError, result_dir};
 use crate::report::sample_size;
@@ -46,10 +46,7 @@ struct Listed {
 /// # Errors
 /// If the experiment cannot be read or has no such design.
 pub fn run(request: &LoadRequest, jobs: usize, format: Format) -> Result<u8, CliError> {
-    let scenario = load::scenario(request)?;
-    let designs = load::designs(&scenario, &request.designs)?;
-    let simulator = Simulator::new(scenario.seed, &scenario.seed_group, designs.iter().copied());
-    let plan = plan(&scenario, &designs);
+    let (scenario, plan, simulator) = prepare(request)?;
     plan.check().map_err(LabError::from)?;
     let listed = plan.designs.iter().enumerate().map(|(index, design)| Listed {
         number: index + 1,

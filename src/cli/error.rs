@@ -6,7 +6,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use miette::{Diagnostic, LabeledSpan, Severity, SourceCode};
+use miette::{Diagnostic, LabeledSpan, SourceCode};
 
 use crate::lab::LabError;
 use crate::lab::plan::quoted;
@@ -42,8 +42,6 @@ pub enum CliError {
     },
     #[error("cannot write {}", path.display())]
     Write { path: PathBuf, source: io::Error },
-    #[error("unknown measure `{name}`")]
-    UnknownMeasure { name: String, hint: Option<String> },
     #[error("there is no figure `{name}`")]
     UnknownFigure { name: String, hint: Option<String> },
     #[error("the result has no figure `{name}`: {reason}")]
@@ -53,9 +51,9 @@ pub enum CliError {
         hint: String,
     },
     #[error("{path}: holds no result", path = .path.display())]
-    NoResult { path: std::path::PathBuf },
+    NoResult { path: PathBuf },
     #[error("{path}: holds neither the rows of its result nor the data of its figures and reports", path = .path.display())]
-    NoRows { path: std::path::PathBuf },
+    NoRows { path: PathBuf },
     #[error(transparent)]
     Lab(#[from] LabError),
     #[error(transparent)]
@@ -66,62 +64,51 @@ pub enum CliError {
     Signal(#[source] io::Error),
 }
 
+impl CliError {
+    /// An argument that has no meaning.
+    pub fn argument(argument: &'static str, reason: impl Into<String>, hint: &'static str) -> Self {
+        let reason = reason.into();
+        Self::Argument { argument, reason, hint }
+    }
+
+    fn input(&self) -> Option<&InputError> {
+        match self {
+            Self::Input(input) => Some(input),
+            _ => None,
+        }
+    }
+}
+
 impl Diagnostic for CliError {
-    fn code<'a>(&'a self) -> Option<Box<dyn std::fmt::Display + 'a>> {
-        match self {
-            Self::Input(input) => input.code(),
-            _ => None,
-        }
-    }
-
-    fn severity(&self) -> Option<Severity> {
-        match self {
-            Self::Input(input) => input.severity(),
-            _ => None,
-        }
-    }
-
-    fn help<'a>(&'a self) -> Option<Box<dyn std::fmt::Display + 'a>> {
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
         match self {
             Self::Argument { hint, .. } => Some(Box::new(hint)),
             Self::SeveralPoints { first, .. } => Some(Box::new(format!(
                 "name one, such as `--design {}`; `meshfault run --dry-run` lists them",
                 quoted(first)
             ))),
-            Self::UnknownDesign { hint, .. }
-            | Self::Unknown { hint, .. }
-            | Self::UnknownMeasure { hint, .. }
-            | Self::UnknownFigure { hint, .. } => {
-                hint.as_ref().map(|hint| Box::new(hint) as Box<dyn std::fmt::Display>)
+            Self::UnknownDesign { hint, .. } | Self::Unknown { hint, .. } | Self::UnknownFigure { hint, .. } => {
+                hint.as_ref().map(|hint| Box::new(hint) as Box<dyn fmt::Display>)
             }
             Self::AbsentFigure { hint, .. } => Some(Box::new(hint)),
             Self::NoResult { .. } => Some(Box::new("name a folder that `meshfault run` wrote")),
             Self::NoRows { .. } => Some(Box::new("make the result again with `meshfault run`")),
             Self::Input(input) => input.help(),
-            Self::Lab(error) => error.hint().map(|hint| Box::new(hint) as Box<dyn std::fmt::Display>),
+            Self::Lab(error) => error.hint().map(|hint| Box::new(hint) as Box<dyn fmt::Display>),
             Self::Write { .. } | Self::Figure(_) | Self::Output(_) | Self::Signal(_) => None,
         }
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
-        match self {
-            Self::Input(input) => input.source_code(),
-            _ => None,
-        }
+        self.input()?.source_code()
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        match self {
-            Self::Input(input) => input.labels(),
-            _ => None,
-        }
+        self.input()?.labels()
     }
 
     fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
-        match self {
-            Self::Input(input) => input.related(),
-            _ => None,
-        }
+        self.input()?.related()
     }
 }
 
@@ -152,14 +139,6 @@ impl std::error::Error for Brief {
 }
 
 impl Diagnostic for Brief {
-    fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        self.0.code()
-    }
-
-    fn severity(&self) -> Option<Severity> {
-        self.0.severity()
-    }
-
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
         let help = self.0.help()?.to_string();
         Some(Box::new(brief(&help)))

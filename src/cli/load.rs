@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use miette::{Diagnostic, LabeledSpan, MietteError, MietteSpanContents, SourceCode, SourceSpan, SpanContents};
 
@@ -36,6 +36,30 @@ pub fn scenario(request: &LoadRequest) -> Result<Scenario, CliError> {
 /// Reads changes of the form `key=value`.
 pub fn overrides(changes: &[String]) -> Result<Overrides, CliError> {
     Overrides::parse(changes).map_err(|error| wrong(vec![error]))
+}
+
+impl LoadRequest {
+    pub fn new(experiment: Option<&Path>, designs: &[String], changes: &[String]) -> Self {
+        Self {
+            experiment: experiment.map(Path::to_owned),
+            designs: designs.to_vec(),
+            changes: changes.to_vec(),
+        }
+    }
+
+    /// An experiment as it stands in its file, with all its designs.
+    pub fn of(experiment: &Path) -> Self {
+        Self::new(Some(experiment), &[], &[])
+    }
+
+    pub fn with(mut self, changes: impl IntoIterator<Item = String>) -> Self {
+        self.changes.extend(changes);
+        self
+    }
+
+    pub fn with_seed(self, seed: Option<u64>) -> Self {
+        self.with(seed.map(|seed| format!("seed={seed}")))
+    }
 }
 
 /// Reads and checks an experiment with changes that were read already.

@@ -4,8 +4,9 @@
 
 use std::path::Path;
 
+use super::CliError;
+use super::common::STOP;
 use super::figures;
-use super::{CliError, run};
 use crate::lab::files::write_whole;
 use crate::lab::lock::FolderLock;
 use crate::lab::manifest::read_json;
@@ -28,7 +29,7 @@ pub fn write(
     jobs: usize,
     listener: &dyn Listen,
 ) -> Result<(), CliError> {
-    let _lock = FolderLock::take(&finished.dir, &run::STOP, || ())?;
+    let _lock = FolderLock::take(&finished.dir, &STOP, || ())?;
     let of = |manifest: &Manifest| (manifest.plan_digest.clone(), manifest.result_digest.clone());
     if Manifest::read(&finished.dir)?.as_ref().map(of) != Some(of(&finished.manifest)) {
         return Ok(());

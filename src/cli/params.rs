@@ -96,11 +96,7 @@ fn parameters(
     prefixes: &[String],
 ) -> Result<Parameters, CliError> {
     let names = [design.to_owned()];
-    let scenario = load::scenario(&LoadRequest {
-        experiment: experiment.map(Path::to_owned),
-        designs: names.to_vec(),
-        changes: changes.to_vec(),
-    })?;
+    let scenario = load::scenario(&LoadRequest::new(experiment, &names, changes))?;
     let designs = load::designs(&scenario, &names)?;
     let mut found = Parameters {
         experiment: scenario.name.clone(),

@@ -204,10 +204,12 @@ pub(super) fn find(
     text: &str,
     names: &mut Vec<String>,
 ) -> Result<End, CliError> {
-    let wrong = |reason: String| CliError::Argument {
-        argument,
-        reason,
-        hint: "`namespace/workload`, `namespace/pod`, `ip:ADDRESS`, `entity:NAME` or `dns:NAME`",
+    let wrong = |reason: String| {
+        CliError::argument(
+            argument,
+            reason,
+            "`namespace/workload`, `namespace/pod`, `ip:ADDRESS`, `entity:NAME` or `dns:NAME`",
+        )
     };
     if let Some(address) = text.strip_prefix("ip:") {
         let address: IpAddr = address
@@ -222,16 +224,12 @@ pub(super) fn find(
                 service.namespace, service.name
             );
             let hint = "policies are about the pods behind a Service; ask about one of them, with the port of the pod";
-            return Err(CliError::Argument { argument, reason, hint });
+            return Err(CliError::argument(argument, reason, hint));
         }
         return Ok(End::Address(address));
     }
     if let Some(name) = text.strip_prefix("entity:") {
-        return entity(name).map_err(|reason| CliError::Argument {
-            argument,
-            reason,
-            hint: "entities that can be asked about: health, host, ingress, init, kube-apiserver, remote-node, unmanaged, world",
-        });
+        return entity(name).map_err(|reason| CliError::argument(argument, reason, "entities that can be asked about: health, host, ingress, init, kube-apiserver, remote-node, unmanaged, world"));
     }
     if let Some(name) = text.strip_prefix("dns:") {
         if argument.contains("from") {

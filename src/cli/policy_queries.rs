@@ -97,10 +97,12 @@ fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(deserial
 }
 
 pub(super) fn read(file: &Path) -> Result<Vec<Query>, CliError> {
-    let wrong = |reason: String| CliError::Argument {
-        argument: "--queries",
-        reason: format!("{}: {reason}", file.display()),
-        hint: "a JSON array of {\"id\",\"from\",\"to\",\"port\",\"protocol\",\"method\",\"path\",\"headers\"}",
+    let wrong = |reason: String| {
+        CliError::argument(
+            "--queries",
+            format!("{}: {reason}", file.display()),
+            "a JSON array of {\"id\",\"from\",\"to\",\"port\",\"protocol\",\"method\",\"path\",\"headers\"}",
+        )
     };
     let text = yaml::read_text(file).map_err(|error| load::wrong(vec![error]))?;
     serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))

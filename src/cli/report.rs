@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
+use super::common::jobs;
 use super::error::CliError;
 use super::figures::{Form, Stored, write_all};
 use super::pages::{self, Place};
@@ -132,7 +133,7 @@ pub fn run(arguments: &ReportArgs) -> Result<u8, CliError> {
         .collect();
     let forms: Vec<Form> = wanted.iter().filter_map(|format| format.form()).collect();
     let page_formats: Vec<PageFormat> = wanted.iter().filter_map(|format| format.page()).collect();
-    let pool = workers(std::thread::available_parallelism().map_or(1, usize::from))?;
+    let pool = workers(jobs(None))?;
     let source = pool.install(|| Source::open(&arguments.results))?;
     let chosen = chosen(&source.plots, &arguments.figures)?;
     let theme = arguments.theme.theme();
