@@ -29,7 +29,6 @@ pub const SCOPE: &str = "x-scope";
 pub const RIVALS: &str = "x-one-of";
 
 /// The schema of experiment files, JSON Schema 2020-12.
-#[must_use]
 pub fn experiment() -> Value {
     let generator = SchemaSettings::draft2020_12().for_deserialize().into_generator();
     let derived = generator.into_root_schema_for::<Experiment>().to_value();

@@ -53,9 +53,6 @@ pub enum Origin {
 }
 
 /// The manifests in the folder that an experiment names, in the order of their names.
-///
-/// # Errors
-/// If the folder does not exist, cannot be read or has no manifest.
 pub fn find(file: &Path, folder: &Text, origin: Origin) -> Result<Vec<ManifestFile>, InputError> {
     let relative = folder.value.trim_end_matches('/');
     let parent = file.parent().unwrap_or(Path::new(""));

@@ -57,7 +57,6 @@ pub fn duration(file: &Path, text: &Text) -> Result<SimDuration, InputError> {
 }
 
 /// Whether a number of the inputs is so far from overflow that whatever is computed from it is finite.
-#[must_use]
 pub fn is_sound(number: f64) -> bool {
     number == 0.0 || SIZES.contains(&number.abs())
 }
@@ -76,9 +75,6 @@ pub fn positive_duration(file: &Path, text: &Text) -> Result<SimDuration, InputE
 }
 
 /// A whole number from `min` to `max`.
-///
-/// # Errors
-/// If the text is something else.
 pub fn count(file: &Path, text: &Text, min: u32, max: u32) -> Result<u32, InputError> {
     let written = text.value.trim();
     match written.parse() {
@@ -99,9 +95,6 @@ pub fn count(file: &Path, text: &Text, min: u32, max: u32) -> Result<u32, InputE
 }
 
 /// A limit: a whole number of at least 1, in 64 bits.
-///
-/// # Errors
-/// If the text is something else.
 pub fn limit(file: &Path, text: &Text) -> Result<u64, InputError> {
     match text.value.trim().parse() {
         Ok(number) if number > 0 => Ok(number),
@@ -113,9 +106,6 @@ pub fn limit(file: &Path, text: &Text) -> Result<u64, InputError> {
 }
 
 /// A whole number of 64 bits.
-///
-/// # Errors
-/// If the text is something else.
 pub fn seed(file: &Path, text: &Text) -> Result<u64, InputError> {
     text.value.trim().parse().map_err(|_| {
         let message = format!("`{}` is no seed", text.value);
@@ -275,9 +265,6 @@ pub fn law(file: &Path, setting: &Spanned<Setting>) -> Result<Law, InputError> {
 }
 
 /// A parameter of a given kind.
-///
-/// # Errors
-/// If the setting is of another kind.
 pub fn parameter(file: &Path, kind: Kind, setting: &Spanned<Setting>) -> Result<Value, InputError> {
     let wrong = |expected: &str| {
         complain(

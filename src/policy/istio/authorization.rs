@@ -32,9 +32,6 @@ impl Action {
     pub const NAMES: [&'static str; 4] = ["ALLOW", "DENY", "AUDIT", "CUSTOM"];
 
     /// Reads the name of an action.
-    ///
-    /// # Errors
-    /// If there is no such action.
     pub fn parse(text: &str) -> Result<Self, PolicyError> {
         match text {
             "ALLOW" => Ok(Self::Allow),
@@ -132,16 +129,12 @@ impl AddressBlock {
     }
 
     /// Whether an address is in the block.
-    #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
         self.0.contains(&address)
     }
 }
 
 /// Reads a port of a workload.
-///
-/// # Errors
-/// If it is no number from 1 to 65535.
 pub fn parse_port(text: &str) -> Result<u16, PolicyError> {
     match text.parse::<u16>() {
         Ok(port) if port > 0 => Ok(port),

@@ -118,7 +118,6 @@ pub struct Client {
 
 impl MeshPolicies {
     /// Prepares the policies; the order of AuthorizationPolicies is the order in which they are named as reasons.
-    #[must_use]
     pub fn of_parts(parts: MeshParts, options: &MeshOptions) -> Self {
         let root = options.root_namespace.as_str();
         let mut domains = vec![options.trust_domain.clone()];
@@ -148,7 +147,6 @@ impl MeshPolicies {
     }
 
     /// Evaluates what hangs on a principal: `cluster.local/ns/default/sa/sleep-v1`, without `spiffe://`; none is plain text.
-    #[must_use]
     pub fn client(&self, principal: Option<&str>) -> Client {
         Client {
             is_plain_text: principal.is_none(),
@@ -158,7 +156,6 @@ impl MeshPolicies {
 
     /// May a request from this client pass at this proxy? The fast way for many questions; allocates nothing unless the
     /// path has to be normalized or a header field occurs twice.
-    #[must_use]
     pub fn verdict(&self, server: &Server, client: &Client, question: &Question<'_>) -> Verdict {
         let prepared = |client| server::Asking::Prepared(client, &self.plain_text);
         self.decide(server, prepared(client), question)

@@ -31,9 +31,6 @@ impl MtlsMode {
     pub const NAMES: [&'static str; 4] = ["UNSET", "DISABLE", "PERMISSIVE", "STRICT"];
 
     /// Reads the name of a mode.
-    ///
-    /// # Errors
-    /// If there is no such mode.
     pub fn parse(text: &str) -> Result<Self, PolicyError> {
         Ok(match text {
             "UNSET" => Self::Unset,

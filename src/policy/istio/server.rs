@@ -44,7 +44,6 @@ struct Rules {
     allow: Bits,
 }
 
-/// Who asks.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Asking<'a> {
     /// The client, and what a client without a certificate would be.
@@ -84,7 +83,6 @@ impl Asking<'_> {
 
 impl MeshPolicies {
     /// The proxy of a workload: its sidecar, or else its node's ztunnel in ambient mode; none without either.
-    #[must_use]
     pub fn server(&self, to: &Endpoint) -> Option<Server> {
         if to.sidecar {
             Some(self.sidecar(&to.subject))
@@ -94,7 +92,6 @@ impl MeshPolicies {
     }
 
     /// The sidecar of a workload; equally the proxy of a gateway, by the label of its pods.
-    #[must_use]
     pub fn sidecar(&self, to: &Subject) -> Server {
         let selected = self
             .selection
@@ -109,7 +106,6 @@ impl MeshPolicies {
 
     /// The ztunnel in front of a workload in ambient mode. It knows neither HTTP nor tokens, and neither CUSTOM nor AUDIT
     /// (Istio `pilot/pkg/serviceregistry/ambient/authorization.go`, `convertAuthorizationPolicy`).
-    #[must_use]
     pub fn ztunnel(&self, to: &Subject) -> Server {
         let selected = self
             .selection
@@ -123,7 +119,6 @@ impl MeshPolicies {
 
     /// A waypoint in front of Services. It has the policies with `targetRefs`, and no others; ztunnel still has the others,
     /// and sees the waypoint as the client.
-    #[must_use]
     pub fn waypoint(&self, waypoint: &Waypoint<'_>) -> Server {
         let selected = self
             .selection
@@ -136,7 +131,6 @@ impl MeshPolicies {
 
     /// The operations that rules name for a workload: those of the policies of its own proxy, and those of its namespace for
     /// waypoints.
-    #[must_use]
     pub fn operations(&self, to: &Endpoint) -> Vec<&Operation> {
         let own = self
             .selection

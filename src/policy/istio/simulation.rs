@@ -29,7 +29,6 @@ impl MeshPolicies {
     /// May a request with this principal pass the workload's sidecar? `principal` is `cluster.local/ns/default/sa/sleep-v1`,
     /// without `spiffe://`; none means plain text. A port whose mode is DISABLE speaks no TLS, so no principal reaches its
     /// policies.
-    #[must_use]
     pub fn request(&self, to: &Subject, principal: Option<&str>, request: &Request<'_>) -> Verdict {
         let without_query = |path| super::path::normalize(path).unwrap_or(Cow::Borrowed(path));
         let http = request.method.map(|method| HttpFacts {
@@ -58,9 +57,6 @@ impl MeshPolicies {
 
     /// Refuses policies whose verdict hangs on more than [`Request`] says, so that [`MeshPolicies::request`] never answers
     /// [`Unknown`](crate::policy::Decision::Unknown).
-    ///
-    /// # Errors
-    /// Names the first such policy.
     pub fn check_simulated(&self) -> Result<(), PolicyError> {
         const HINT: &str =
             "the simulator's requests have no addresses and no headers; say it by principals, methods or paths";

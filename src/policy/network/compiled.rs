@@ -106,7 +106,6 @@ impl Applying {
 
 impl NetworkPolicies {
     /// Makes the policies ready for these workloads.
-    #[must_use]
     pub fn compile(self, endpoints: Vec<Endpoint>) -> CompiledPolicies {
         let subjects: Vec<_> = endpoints.iter().map(|endpoint| &endpoint.subject).collect();
         let (classes, class_of) = Classes::new(&subjects, &self.selectors, &self.options.cluster);
@@ -131,19 +130,16 @@ impl NetworkPolicies {
 
 impl CompiledPolicies {
     /// The workloads, in the order in which they were given.
-    #[must_use]
     pub fn endpoints(&self) -> &[Endpoint] {
         &self.endpoints
     }
 
     /// The policies.
-    #[must_use]
     pub fn policies(&self) -> &NetworkPolicies {
         &self.policies
     }
 
     /// The same with the DNS names that [`End::Name`] counts.
-    #[must_use]
     pub fn with_names(mut self, names: Vec<String>) -> Self {
         self.names = names;
         self
@@ -151,7 +147,6 @@ impl CompiledPolicies {
 
     /// May `from` open a connection to `port` of this workload, as the workload's node decides it? Two ends that are the
     /// same workload are two of its pods; traffic of one pod to itself never meets a policy.
-    #[must_use]
     pub fn ingress(&self, to: usize, from: End, port: u16, protocol: Protocol, http: Option<&Http<'_>>) -> Verdict {
         let names = Names::Known(&self.endpoints[to].named_ports);
         self.by_placement(from, self.seat(to), |placed| {
@@ -169,7 +164,6 @@ impl CompiledPolicies {
     }
 
     /// May this workload open a connection to `port` of `to`, as the workload's node decides it?
-    #[must_use]
     pub fn egress(&self, from: usize, to: End, port: u16, protocol: Protocol, http: Option<&Http<'_>>) -> Verdict {
         let names = self.names_of(to);
         self.by_placement(to, self.seat(from), |placed| {

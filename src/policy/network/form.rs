@@ -40,13 +40,11 @@ impl Selectors {
     }
 
     /// All selectors in the order of their numbers.
-    #[must_use]
     pub fn all(&self) -> &[Selector] {
         &self.list
     }
 
     /// The selector of a number.
-    #[must_use]
     pub fn get(&self, id: SelectorId) -> &Selector {
         &self.list[id.0 as usize]
     }
@@ -141,7 +139,6 @@ impl Peers {
     pub const OUTSIDE_API_SERVER: u16 = 1 << 10;
 
     /// The bit of a reserved identity in [`Peers::reserved`].
-    #[must_use]
     pub fn bit(reserved: Reserved) -> u16 {
         1 << reserved.number()
     }
@@ -191,7 +188,6 @@ pub enum Names<'a> {
 
 impl PortMatch {
     /// Whether a port of the destination is covered.
-    #[must_use]
     pub fn matches(&self, port: u16, protocol: Protocol, names: Names<'_>) -> Tri {
         let same_protocol = match self.protocol {
             ProtocolMatch::Any => true,

@@ -91,7 +91,6 @@ fn applies(policy: &CiliumNetworkPolicy, own: &Subject) -> bool {
     }
 }
 
-/// Whether a peer selector of a policy means this peer.
 fn means(selector: &CiliumSelector, policy: &CiliumNetworkPolicy, peer: Peer<'_>, always: bool) -> bool {
     let keys = || selector.requirements().iter().map(|(key, _)| key);
     let reserved = keys().any(|key| key.source == Source::Reserved);

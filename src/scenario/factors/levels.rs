@@ -63,9 +63,6 @@ pub struct Sample {
 }
 
 /// Reads the levels of one factor.
-///
-/// # Errors
-/// If they are no list and no range, or something in them is wrong.
 pub fn read(file: &Path, name: &Text, form: &FactorForm, sets: &Key) -> Result<Read, InputError> {
     let Some(values) = &form.values else {
         let range = Range::read(file, name, form, sets)?;
@@ -190,7 +187,6 @@ impl Range {
     }
 
     /// The value at a place in the unit interval.
-    #[must_use]
     pub fn at(&self, unit: f64) -> Text {
         if !self.whole {
             return self.text(self.between(self.high, unit));

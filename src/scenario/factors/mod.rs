@@ -179,9 +179,6 @@ impl Factors {
     }
 
     /// The position of the factor that a text names.
-    ///
-    /// # Errors
-    /// If there is none.
     pub fn find(&self, file: &Path, name: &Text) -> Result<usize, InputError> {
         let found = self.all.iter().position(|factor| factor.name.value == name.value);
         let known = self.all.iter().map(|factor| factor.name.value.as_str());

@@ -256,9 +256,6 @@ impl Manifests {
 /// of its subfolders too, and a single file may stand for the folder. What begins with a dot is not looked at; links lead
 /// to files within the folder only. Limits: [`yaml::FILE_SIZE_MAX`], [`yaml::DOCUMENTS_MAX`], [`FOLDER_SIZE_MAX`],
 /// [`FILES_MAX`]. What is excluded is passed over.
-///
-/// # Errors
-/// Everything that is wrong, each with its place.
 pub fn read_folder(folder: &Path, options: ReadOptions, excluded: &Excluded) -> Result<Manifests, Vec<InputError>> {
     let deep = options.purpose == Purpose::Policy;
     let found = folder::read(folder, deep, excluded).map_err(|error| vec![error])?;
@@ -276,9 +273,6 @@ pub fn read_folder(folder: &Path, options: ReadOptions, excluded: &Excluded) -> 
 }
 
 /// As [`read_folder`], from files that have been read already.
-///
-/// # Errors
-/// As there.
 pub fn read_texts<T: AsRef<str>>(files: &[(PathBuf, T)], options: ReadOptions) -> Result<Manifests, Vec<InputError>> {
     Reader::new(options).read(files)
 }

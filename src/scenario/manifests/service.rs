@@ -93,7 +93,6 @@ pub(super) struct Draft {
     pub named_targets: Vec<(usize, String, Place)>,
 }
 
-/// Reads a Service.
 pub(super) fn read(document: &Document<'_>, object: Object<ServiceSpec>) -> Result<Draft, InputError> {
     let meta = &object.metadata;
     check_keys(document, &meta.labels, &[])?;

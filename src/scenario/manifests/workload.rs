@@ -241,7 +241,6 @@ pub(super) struct Draft {
     pub inject_annotation: Option<bool>,
 }
 
-/// Reads a Deployment.
 pub(super) fn read(document: &Document<'_>, object: Object<DeploymentSpec>) -> Result<Draft, InputError> {
     let meta = &object.metadata;
     check_keys(document, &meta.labels, &[])?;

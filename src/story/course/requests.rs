@@ -7,7 +7,6 @@ use crate::story::dossier::{Choice, RequestStory, SynFate, SynStory, Viewer};
 /// The track at a node on which verdicts about packets stand.
 const NETWORK: &str = "network";
 
-/// All requests.
 pub(super) fn requests(making: &mut Making, told: &[RequestStory]) {
     for request in told {
         one(making, request);

@@ -27,7 +27,6 @@ pub(super) enum Seat<'a> {
 impl CompiledPolicies {
     /// May `from` open a connection to `port` of this node, as the node's host firewall decides it? None if `to` is no node by
     /// address or entity, or no policy is for nodes.
-    #[must_use]
     pub fn node_ingress(
         &self,
         to: End,
@@ -41,7 +40,6 @@ impl CompiledPolicies {
 
     /// May this node open a connection to `port` of `to`, as the node's host firewall decides it? None as with
     /// [`Self::node_ingress`].
-    #[must_use]
     pub fn node_egress(
         &self,
         from: End,
