@@ -63,15 +63,7 @@ pub fn run_with_stale_entries(result: &Finished) -> Option<Run> {
 }
 
 fn subtitle(told: &Told, what: &str) -> String {
-    format!(
-        "{what}\n{}, design {}, replication {}, seed {}, meshfault {}\n{}",
-        told.experiment,
-        told.design,
-        told.replication,
-        told.seed,
-        env!("CARGO_PKG_VERSION"),
-        told.command
-    )
+    format!("{what}\n{}", told.subtitle())
 }
 
 fn start_s(told: &Told) -> f64 {

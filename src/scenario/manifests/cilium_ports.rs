@@ -50,7 +50,6 @@ struct RawRules {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct RawDns {
     match_pattern: Option<String>,
-    #[serde(rename = "matchName")]
     _match_name: Option<String>,
 }
 

@@ -20,13 +20,10 @@ const KIND: &str = "CiliumCIDRGroup";
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct Object {
-    #[serde(default, rename = "apiVersion")]
     _api_version: Option<IgnoredAny>,
-    #[serde(default, rename = "kind")]
     _kind: Option<IgnoredAny>,
     metadata: Metadata,
     spec: Option<Spec>,
-    #[serde(default, rename = "status")]
     _status: Ignored,
 }
 
