@@ -17,7 +17,6 @@ use crate::lab::pilot::{Estimate, estimate};
 use crate::lab::{LabError, result_dir};
 use crate::report::sample_size;
 
-/// What would be run, for programs.
 #[derive(Debug, Serialize)]
 struct DryRun {
     experiment: String,
@@ -144,7 +143,6 @@ fn aligned(rows: &[Vec<String>]) -> String {
     text
 }
 
-/// A time in words, with two digits that count.
 fn span(seconds: f64) -> String {
     match seconds {
         ..1.0 => "a second".to_owned(),

@@ -15,7 +15,6 @@ use crate::lab::printable::{cut, with_short_words};
 /// A finding about the input that can show itself with file, line and hint.
 pub type InputError = Box<dyn Diagnostic + Send + Sync + 'static>;
 
-/// Why a command ended without a result.
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
     #[error("{argument}: {reason}")]
@@ -65,7 +64,6 @@ pub enum CliError {
 }
 
 impl CliError {
-    /// An argument that has no meaning.
     pub fn argument(argument: &'static str, reason: impl Into<String>, hint: &'static str) -> Self {
         let reason = reason.into();
         Self::Argument { argument, reason, hint }

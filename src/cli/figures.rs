@@ -45,7 +45,6 @@ impl Form {
         }
     }
 
-    /// The bytes of a figure.
     pub fn bytes(self, plot: &Plot, name: &str, theme: Theme) -> Result<Vec<u8>, CliError> {
         Ok(match self {
             Form::Svg => plot.draw(name, theme).svg.into_bytes(),

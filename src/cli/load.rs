@@ -62,7 +62,6 @@ impl LoadRequest {
     }
 }
 
-/// Reads and checks an experiment with changes that were read already.
 pub fn read(request: &LoadRequest, overrides: &Overrides) -> Result<Scenario, Vec<InputError>> {
     let scenario = match &request.experiment {
         None => Scenario::built_in(DEFAULT_EXPERIMENT, overrides),

@@ -84,7 +84,6 @@ fn refused(path: &Path) -> impl Fn(io::Error) -> CliError + use<> {
     }
 }
 
-/// The name of the experiment: the last part of the path.
 fn name(folder: &Path) -> Result<&str, CliError> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
     let name = folder.file_name().and_then(|name| name.to_str());

@@ -45,7 +45,6 @@ pub fn simulator(load: &LoadRequest, manifest: &Manifest) -> Option<Simulator> {
     (scenario.input_digest == manifest.input_digest).then_some(simulator)
 }
 
-/// The commands that repeat a result and tell its runs.
 pub fn commands(load: &LoadRequest, manifest: &Manifest) -> Commands {
     Commands {
         explain: explain::begin(load.experiment.as_deref()),

@@ -80,7 +80,6 @@ pub fn stored(result: &Path) -> Result<Option<Content>, LabError> {
     }
 }
 
-/// Where a page goes and how its figures look.
 pub struct Place<'a> {
     pub folder: &'a Path,
     /// Where pictures lie, seen from there; empty for the same folder.
@@ -89,7 +88,6 @@ pub struct Place<'a> {
     pub theme: Theme,
 }
 
-/// The name of a page's file and its bytes.
 pub fn page(content: &Content, chosen: &[(&Plot, &str)], format: PageFormat, place: &Place<'_>) -> (String, Vec<u8>) {
     let figure = |(plot, name): &(&Plot, &str)| {
         let drawing = match format {

@@ -110,7 +110,6 @@ pub(super) struct Case {
     pub because: String,
 }
 
-/// One direction's answer.
 pub(super) struct Part {
     pub verdict: &'static str,
     /// The deciding policy and rule, with the place.
@@ -169,7 +168,6 @@ fn layers(manifests: &Manifests, arguments: &PolicyArgs) -> Layers {
     Layers::new(network, manifests.mesh_policies(TRUST_DOMAIN), TRUST_DOMAIN).with_routes(manifests.routes())
 }
 
-/// A question with its client and its server.
 pub(super) type Question = (Query, [End; 2]);
 
 fn from_file(manifests: &Manifests, file: &Path, names: &mut Vec<String>) -> Result<Vec<Question>, CliError> {
@@ -245,7 +243,6 @@ pub(super) fn find(
     manifests.endpoint_position(text).map(End::Workload).map_err(wrong)
 }
 
-/// One of Cilium's reserved identities.
 fn entity(name: &str) -> Result<End, String> {
     let known = |r: &Reserved| r.name() == name && *r != Reserved::Unknown;
     match Reserved::ALL.into_iter().find(known) {
@@ -355,7 +352,6 @@ fn case(query: Query, answer: &Answer, doubts: &[Option<String>; 2], notes: Vec<
     }
 }
 
-/// The reason with the place of the rule.
 fn reason(because: &Because) -> String {
     let place = because.policy.as_ref().filter(|origin| !origin.file.is_empty());
     match place {

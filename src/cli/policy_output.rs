@@ -76,7 +76,6 @@ impl PassedOver {
     }
 }
 
-/// The answers in the form asked for.
 pub(super) fn render(cases: &[Case], passed_over: &[PassedOver], format: Format, explain: bool) -> String {
     match format {
         Format::Table => table(cases, explain),

@@ -67,7 +67,6 @@ impl<'a> Cell<'a> {
         }
     }
 
-    /// Takes one cell from the front of `bytes`.
     pub fn decode(bytes: &mut &'a [u8]) -> Result<Self, BadRow> {
         Ok(match take::<1>(bytes)? {
             [0] => Self::Null,
@@ -90,7 +89,6 @@ impl<'a> Cell<'a> {
     }
 }
 
-/// Takes `N` bytes from the front.
 pub(super) fn take<const N: usize>(bytes: &mut &[u8]) -> Result<[u8; N], BadRow> {
     let (head, rest) = bytes.split_first_chunk::<N>().ok_or_else(too_short)?;
     *bytes = rest;

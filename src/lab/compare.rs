@@ -60,14 +60,12 @@ pub struct Compared {
     /// Number of comparisons, the family of claims.
     pub family: usize,
     pub confidence_each: f64,
-    /// The comparisons, measure by measure.
     pub comparisons: Vec<Comparison>,
     pub left_out: Vec<String>,
     /// The Pareto sets, one per point of the factors; empty between two results.
     pub pareto: Vec<Pareto>,
 }
 
-/// One design of a result, ready to be compared.
 #[derive(Clone, Copy)]
 pub(super) struct Side<'n> {
     pub(super) context: Context<'n>,

@@ -24,7 +24,6 @@ struct FactorColumn<'p> {
     info: ColumnInfo,
 }
 
-/// Writes the table of a result's designs into its folder.
 pub fn write(dir: &Path, designs: &[PlannedDesign]) -> Result<(), LabError> {
     let of_factors = factor_columns(designs);
     let mut columns = vec![

@@ -164,7 +164,6 @@ pub(super) fn ordered_per_run(measure: &str, context: Context<'_>) -> Option<Vec
     }
 }
 
-/// The runs of two designs that count.
 struct Pairs<'n> {
     a: &'n DesignNumbers,
     b: &'n DesignNumbers,

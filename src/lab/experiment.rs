@@ -29,7 +29,6 @@ use super::tables;
 use super::wall_clock::Stopwatch;
 use super::warning::Warning;
 
-/// What to do with a result that lies in the folder.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Start {
     /// Show it if it is complete, else stop.

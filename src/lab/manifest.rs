@@ -115,7 +115,6 @@ pub struct Table {
     pub columns: Vec<ColumnInfo>,
 }
 
-/// Volatile facts about the making of a result.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunInfo {
     pub command_line: Vec<String>,

@@ -87,7 +87,6 @@ impl MergeError {
     }
 }
 
-/// A shard that has been checked by itself.
 struct Part {
     dir: PathBuf,
     manifest: Manifest,
@@ -225,7 +224,6 @@ fn whole(shards: &[PathBuf], out: &Path, listener: &dyn Listen, stop: &AtomicBoo
     Ok(parts)
 }
 
-/// Opens a shard and checks its rows against its digest.
 fn part(dir: &Path) -> Result<Part, LabError> {
     let manifest = Manifest::read(dir)?.ok_or_else(|| MergeError::NoResult(dir.to_owned()))?;
     let path = dir.to_owned();

@@ -44,13 +44,10 @@ impl PhaseSums {
     }
 }
 
-/// Counts over the measured pods of one run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PodCounts {
     pub all: u32,
-    /// Still not ready at the horizon.
     pub never_ready: u32,
-    /// Deleted before they were ready.
     pub deleted: u32,
     /// Delayed, by the cause that cost most.
     pub delayed_by: [u32; CAUSES],
@@ -58,9 +55,7 @@ pub struct PodCounts {
     pub took_long: u32,
     /// Those of them whose losses do not explain it, by their longest phase.
     pub unexplained: [u32; PHASES.len()],
-    /// Without a failed landing.
     pub no_bad_landing: u32,
-    /// With at least two failed landings on one leg.
     pub two_bad_landings: u32,
     /// Whose certificate took at least [`STUCK_AFTER`], or had not come by the horizon.
     pub certificate_stuck: u32,
@@ -72,7 +67,6 @@ pub const STUCK_AFTER: SimDuration = SimDuration::from_secs(600);
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RunNumbers {
-    /// The facts of the run as a whole.
     pub record: RunRecord,
     /// Whether it failed; then nothing else counts.
     pub failed: bool,
@@ -91,7 +85,6 @@ pub struct RunNumbers {
     /// From the cut to the first unauthorized access, and whether it happened; absent without a cut.
     first_unauthorized: Option<(SimDuration, bool)>,
     pub pods: PodCounts,
-    /// Phases of those of them that became ready.
     pub phases: PhaseSums,
     pub exposure: BTreeMap<ExposureKind, SimDuration>,
     /// Lengths of the windows by the pod's address, and whether they were seen to close.
@@ -134,7 +127,6 @@ impl RunNumbers {
         self.reused_classes & bit(class) != 0
     }
 
-    /// Takes a judged access into account.
     pub fn access(&mut self, access: &AccessRecord) {
         self.classes |= bit(access.class);
         let tested = access.reached || access.network_decided.is_some() || access.mesh_decided.is_some();
@@ -159,7 +151,6 @@ impl RunNumbers {
         }
     }
 
-    /// Takes an exposure window into account.
     pub fn exposure(&mut self, window: &ExposureRecord, horizon: SimTime) {
         let length = window.end.unwrap_or(horizon).since(window.start);
         *self
@@ -186,7 +177,6 @@ pub struct DesignNumbers {
     pub runs: Vec<RunNumbers>,
     /// Waits of measured pods for Ready; competing: deleted; censored: the horizon. Failed runs have none.
     pub startup: Vec<Observation>,
-    /// Waits of the same pods for Running.
     pub running: Vec<Observation>,
     /// Waits for Ready of those of them that count as delayed, by what delayed them most.
     pub delayed: [Vec<Observation>; CAUSES],
@@ -215,14 +205,12 @@ impl DesignNumbers {
         self.runs.get_mut(replication as usize).filter(|run| !run.failed)
     }
 
-    /// Takes an access of a replication into account.
     pub fn access(&mut self, replication: u64, access: &AccessRecord) {
         if let Some(run) = self.sound_run(replication) {
             run.access(access);
         }
     }
 
-    /// Takes a window of exposure of a replication into account.
     pub fn exposure(&mut self, replication: u64, window: &ExposureRecord, horizon: SimTime) {
         if let Some(run) = self.sound_run(replication) {
             run.exposure(window, horizon);
@@ -315,12 +303,10 @@ impl DesignNumbers {
         }
     }
 
-    /// Runs that did not fail.
     pub fn sound(&self) -> impl Iterator<Item = &RunNumbers> {
         self.runs.iter().filter(|run| !run.failed)
     }
 
-    /// Number of failed runs.
     pub fn failed(&self) -> u64 {
         self.runs.iter().filter(|run| run.failed).count() as u64
     }

@@ -57,7 +57,6 @@ pub struct Standing {
     pub dominated_by: Vec<Dominator>,
 }
 
-/// A design that dominates another.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Dominator {
     pub design: String,
@@ -73,7 +72,6 @@ pub enum Verdict {
     Best,
     /// In the Pareto set as far as the intervals say: no other design is shown to dominate it, nor is that excluded.
     Undecided,
-    /// Another design dominates it.
     Dominated,
 }
 

@@ -89,7 +89,6 @@ pub fn first(dir: &Path, what: &str, design: Option<&str>, horizon: SimTime) -> 
     }))
 }
 
-/// Runs that would do, in the order of rows.
 #[derive(Default)]
 struct Runs {
     first: Option<(String, u64, Option<String>)>,
@@ -172,7 +171,6 @@ pub fn worst(dir: &Path, by: &str, design: Option<&str>, horizon: SimTime) -> Re
 #[derive(Default)]
 struct Worst {
     worst: Option<Candidate>,
-    /// The run whose windows are being added up.
     open: Option<Candidate>,
     last: Option<(String, u64)>,
     runs: u64,

@@ -55,12 +55,10 @@ pub enum Warning {
         design: String,
         runs: u64,
     },
-    /// Start-up quantiles that exist at no horizon.
     DeletedFirst {
         /// Designs, each with the lowest such measure and the share of deleted pods.
         cases: Vec<(String, &'static str, f64)>,
     },
-    /// Start-up quantiles that were not reached.
     BeyondHorizon {
         cases: Vec<(String, &'static str)>,
         horizon_s: f64,
@@ -79,7 +77,6 @@ pub enum Warning {
     ZeroEvents {
         designs: Vec<String>,
         runs: u64,
-        /// Highest upper bound of the true share.
         upper: f64,
     },
     ScriptStopped {

@@ -11,9 +11,7 @@ use crate::lab::cell::Word;
 use crate::lab::words::Tone;
 use crate::story::dossier::{AddressStory, CommandKind, Dossier, Entry, Held, Holder, PodStory, ServiceStory, Viewer};
 
-/// Seconds before the cut at which the figure begins.
 const BEFORE_S: f64 = 10.0;
-/// Seconds after the last event at which it ends.
 const AFTER_S: f64 = 15.0;
 /// How many slow pods get a lane where no address was reused.
 const PODS_MAX: usize = 6;

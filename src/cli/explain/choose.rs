@@ -113,7 +113,6 @@ const fn option_of(wanted: &Wanted) -> &'static str {
     }
 }
 
-/// Where `run` would put the result.
 fn default_folder(load: &LoadRequest) -> Result<PathBuf, CliError> {
     let (_, plan, _) = prepare(load)?;
     Ok(result_dir(Path::new(OUT_ROOT), &plan))

@@ -223,7 +223,6 @@ pub fn run(arguments: ExplainArgs) -> Result<u8, CliError> {
     })
 }
 
-/// Asks for each cause what would have prevented it.
 fn prevent(causes: &mut [Cause], replays: &mut Replays, outcome: &Outcome) {
     for cause in causes {
         let happened = explain::happened(&cause.chain.subject);

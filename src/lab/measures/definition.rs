@@ -37,7 +37,6 @@ pub enum Value<'n> {
     Share(OfRun<'n, Option<bool>>),
     /// Sum of the first number over sum of the second.
     Ratio(OfRun<'n, (u32, u32)>),
-    /// Mean of one number per run.
     Mean {
         of: OfRun<'n, Option<f64>>,
         /// The most that one run can have, if that is known, so that runs that were not seen bound the mean.

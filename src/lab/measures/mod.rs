@@ -40,7 +40,6 @@ pub fn estimate(set: MeasureSet, context: Context<'_>) -> Vec<(String, Measure)>
     definitions.into_iter().map(|of| of.name).zip(measures).collect()
 }
 
-/// All measures, in the order in which they are shown.
 pub const fn measure_sets() -> &'static [MeasureSet] {
     &[
         access::access_classes,
@@ -85,7 +84,6 @@ impl Known {
     }
 }
 
-/// All measures that an experiment can have.
 pub fn known_of(frame: &Frame) -> Vec<Known> {
     let (design, numbers) = (PlannedDesign::default(), DesignNumbers::default());
     let context = Context {
@@ -140,7 +138,6 @@ fn placed<T: Ord>(place: impl Fn(&Known) -> Option<T>) -> Vec<&'static Known> {
     found.into_iter().map(|(_, known)| known).collect()
 }
 
-/// The columns of the table of designs, in their order.
 pub fn columns() -> Vec<&'static Known> {
     placed(|known| known.words.head.map(|(place, _)| place))
 }
@@ -168,7 +165,6 @@ pub fn part_of_pods(measure: &str) -> Option<String> {
 /// The state of pods that clients can ask.
 const READY: &str = "Ready";
 
-/// The definition of one measure for one design.
 pub fn definition_of<'n>(name: &str, context: Context<'n>) -> Option<Definition<'n>> {
     let mut definitions = measure_sets().iter().flat_map(|set| set(context));
     definitions.find(|definition| definition.name == name)

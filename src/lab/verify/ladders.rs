@@ -41,16 +41,13 @@ pub struct RunLadder {
     pub events: u64,
     /// The fingerprint over all of them, as in `runs.parquet`.
     pub fingerprint: String,
-    /// Events and fingerprint of each class.
     pub classes: IndexMap<String, (u64, String)>,
-    /// Events and fingerprint of each component.
     pub components: IndexMap<String, (u64, String)>,
     /// Events so far, time of the last one \[ns\] and fingerprint, from below.
     pub rungs: Vec<(u64, u64, String)>,
 }
 
 impl LadderFile {
-    /// The ladders of a plan's runs.
     pub(super) fn of<'l>(plan: &Plan, runs: impl Iterator<Item = (usize, u64, &'l Ladder)>) -> Self {
         let runs = runs
             .map(|(design, replication, ladder)| RunLadder::of(plan.designs[design].name.clone(), replication, ladder));

@@ -45,13 +45,11 @@ pub struct Report {
     pub draws: u64,
     /// Runs that differ from themselves, in the order of designs and replications.
     pub differences: Vec<Difference>,
-    /// Streams that two addresses own.
     pub collisions: Vec<Collided>,
     /// Runs that fail, each time in the same way unless they also differ.
     pub failures: Vec<Failed>,
     /// What another order of ties changes.
     pub ties: Option<Ties>,
-    /// How the runs compare with those of another build.
     pub against: Option<Against>,
 }
 
@@ -63,7 +61,6 @@ pub struct Difference {
     pub what: What,
 }
 
-/// How a run differs from itself.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum What {
@@ -186,7 +183,6 @@ struct Twice {
     failure: Option<Failed>,
 }
 
-/// A digest of each table's rows.
 type RowDigests = [blake3::Hash; 4];
 
 impl Twice {

@@ -57,7 +57,6 @@ impl TieAnswer {
     }
 }
 
-/// Makes every run with the other order and compares.
 pub(super) fn compare(
     plan: &Plan,
     simulator: &Simulator,

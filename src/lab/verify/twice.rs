@@ -289,7 +289,6 @@ pub(super) fn events_between(
     watch.seen
 }
 
-/// A fingerprint in hexadecimal, as it stands in rows and files.
 pub(super) fn hex(fingerprint: Fingerprint) -> String {
     format!("{:016x}", fingerprint.get())
 }

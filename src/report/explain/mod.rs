@@ -40,9 +40,7 @@ pub struct Told<'a> {
     pub title: &'a str,
     pub replication: u64,
     pub seed: u64,
-    /// The command that tells the run again.
     pub command: &'a str,
-    /// The run, with its dossier.
     pub outcome: &'a ToldRun,
 }
 

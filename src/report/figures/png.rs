@@ -11,10 +11,8 @@ use super::Figure;
 
 /// DejaVu Sans, cut down to Latin, Greek, punctuation, arrows and mathematical signs; licence beside it.
 const REGULAR: &[u8] = include_bytes!("../../../assets/DejaVuSans.ttf");
-/// The same in bold.
 const BOLD: &[u8] = include_bytes!("../../../assets/DejaVuSans-Bold.ttf");
 
-/// Why a figure could not become a picture.
 #[derive(Debug, Error)]
 pub enum FigureError {
     #[error("figure `{name}` is not valid SVG: {message}")]
@@ -30,7 +28,6 @@ pub enum FigureError {
     Encoding { name: String, message: String },
 }
 
-/// Largest width or height of a picture in pixels.
 const SIDE_MAX: f64 = 16_384.0;
 
 /// The parsed document of `figure`, laid out with the built-in fonts.

@@ -44,9 +44,7 @@ impl PageFormat {
 
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct PageFigure {
-    /// Name of its files, without extension.
     pub name: String,
-    /// Title, subtitle and caption.
     pub words: Words,
     /// What shows it: in HTML the drawing, made by this program; in Markdown where the picture lies, seen from the page.
     pub drawing: String,

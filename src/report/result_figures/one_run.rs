@@ -11,7 +11,6 @@ use crate::report::figures::stale::{StaleFigure, StaleNode};
 use crate::report::figures::{TimelineFigure, Words};
 use crate::report::text::many;
 
-/// Seconds before the cut at which a figure begins.
 const BEFORE_S: f64 = 20.0;
 
 /// A run of a result: index of the design, and number of the run.
