@@ -65,7 +65,6 @@ impl DrawLog {
         self.lock().owners.len()
     }
 
-    /// Notes that `address` opened `stream`.
     pub(super) fn open(&self, stream: u64, address: Address) {
         let mut log = self.lock();
         let first = *log.owners.entry(stream).or_insert(address);
@@ -78,7 +77,6 @@ impl DrawLog {
         }
     }
 
-    /// Notes a number that was drawn.
     pub(super) fn add(&self, draw: Draw) {
         self.lock().draws.push(draw);
     }

@@ -147,7 +147,6 @@ form!(
     HttpPath, |_generator| json_schema!({"type": "string", "pattern": r"^/"})
 );
 
-/// Implements `JsonSchema` by a list of words.
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident, $words:expr) => {
         form!($(#[$doc])* $name, |_generator| {

@@ -17,7 +17,6 @@ const SHOWN_MAX: usize = 120;
 pub struct Overrides {
     /// All changes as they were written, in order.
     pub written: Vec<String>,
-    /// The keys that they set, and to what.
     pub(super) changes: Vec<(Key, Node<'static>)>,
 }
 

@@ -67,7 +67,6 @@ pub struct PeerAuthentication {
     pub origin: Option<Arc<Origin>>,
 }
 
-/// The policies of a mesh.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Modes {
     policies: Vec<(Arc<Origin>, PeerAuthentication)>,
@@ -86,7 +85,6 @@ pub(super) struct Accepts {
     pub policy: Option<u32>,
 }
 
-/// The ports of one workload.
 #[derive(Debug, Clone)]
 pub(super) struct PortModes {
     default: Accepts,

@@ -89,7 +89,6 @@ impl TokenRule {
     }
 }
 
-/// The rules of all RequestAuthentications of one proxy.
 #[derive(Debug, Clone, Default)]
 pub(super) struct TokenRules {
     rules: Vec<TokenRule>,

@@ -51,11 +51,8 @@ pub(super) enum Asking<'a> {
     Direct(Option<&'a str>),
 }
 
-/// Index of the engine for HTTP in Envoy.
 const HTTP: usize = 0;
-/// Index of the engine for TCP in Envoy.
 const TCP: usize = 1;
-/// Index of ztunnel's engine.
 const ZTUNNEL: usize = 2;
 
 impl Asking<'_> {

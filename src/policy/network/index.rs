@@ -12,7 +12,6 @@ use super::super::labels::Requirement;
 use super::form::{SelectorId, Selectors};
 use super::selector::{Field, Selector, Term};
 
-/// Bits in a word.
 const WORD: usize = 64;
 
 /// Classes of pods with equal subjects, and what matches them.

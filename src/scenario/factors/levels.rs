@@ -20,7 +20,6 @@ use crate::scenario::yaml::Spanned;
 
 /// Most levels of one factor, and most points of a sample.
 const LEVELS_MAX: u32 = 10_000;
-/// Longest text of a level.
 const LENGTH_MAX: usize = 64;
 
 /// The levels of a factor.
@@ -213,7 +212,6 @@ impl Range {
     }
 }
 
-/// How a sample is drawn.
 #[derive(Clone, Copy)]
 enum Method {
     LatinHypercube,

@@ -138,7 +138,6 @@ impl Factors {
         Ok(factors)
     }
 
-    /// Draws the sample of all sampled ranges together.
     fn sample(
         &mut self,
         file: &Path,

@@ -120,7 +120,6 @@ pub(super) struct RawServiceName {
     pub namespace: Option<String>,
 }
 
-/// An entry of `toFQDNs`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct RawName {

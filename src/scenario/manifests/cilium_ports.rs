@@ -14,7 +14,6 @@ use crate::policy::{PolicyError, Protocol};
 use crate::scenario::error::InputError;
 use crate::scenario::yaml::Spanned;
 
-/// One entry of `toPorts`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct RawPorts {

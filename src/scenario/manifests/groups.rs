@@ -63,7 +63,6 @@ impl Groups {
         Some(blocks.iter().map(String::as_str).collect())
     }
 
-    /// The blocks of all groups with these labels.
     pub(super) fn selected(&self, selector: &LabelSelector) -> Vec<&str> {
         let chosen = self.0.values().filter(|(labels, _)| selector.matches(labels));
         chosen.flat_map(|(_, blocks)| blocks).map(String::as_str).collect()

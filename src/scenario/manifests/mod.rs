@@ -277,7 +277,6 @@ pub fn read_texts<T: AsRef<str>>(files: &[(PathBuf, T)], options: ReadOptions) -
     Reader::new(options).read(files)
 }
 
-/// State while the files of a folder are read.
 #[derive(Default)]
 struct Reader {
     manifests: Manifests,

@@ -33,7 +33,6 @@ pub(super) struct HeaderMetadata {
     pub namespace: Option<Spanned<String>>,
 }
 
-/// An object with a spec.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct Object<S> {
@@ -130,7 +129,6 @@ impl Metadata {
     }
 }
 
-/// The values of a map without their places.
 pub(super) fn labels(map: &SpannedMap) -> Labels {
     let pairs = map.iter().map(|(key, value)| (key, &value.value));
     Labels(pairs.map(|(k, v)| (k.clone(), v.clone())).collect())
@@ -191,7 +189,6 @@ pub(super) fn switch(document: &Document<'_>, map: &SpannedMap, key: &str) -> Re
     }
 }
 
-/// A label selector as written.
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct RawSelector {
@@ -201,7 +198,6 @@ pub(super) struct RawSelector {
     pub match_expressions: Vec<RawExpression>,
 }
 
-/// One entry of `matchExpressions`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct RawExpression {

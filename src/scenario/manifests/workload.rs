@@ -17,7 +17,6 @@ use crate::scenario::yaml::{Document, Spanned};
 
 /// Annotation of a pod template: its process ignores SIGTERM and runs until the grace period ends.
 pub const IGNORES_SIGTERM: &str = "meshfault.dev/ignores-sigterm";
-/// The one topology that is evaluated.
 const HOSTNAME: &str = "kubernetes.io/hostname";
 
 #[derive(Deserialize)]

@@ -9,7 +9,6 @@ use crate::kernel::{SimDuration, SimTime};
 use crate::story::beliefs::Reader;
 use crate::story::dossier::RequestStory;
 
-/// Most nodes whose reading is told.
 const NODES_MAX: usize = 8;
 /// Most versions of one history whose reading is told, per node.
 const VERSIONS_MAX: usize = 4_000;

@@ -113,7 +113,6 @@ fn syn(making: &mut Making, request: &RequestStory, choice: &Choice, syn: SynSto
     }
 }
 
-/// The track of a pod by its name.
 fn named(making: &mut Making, name: &str) -> usize {
     let shared = making.past.shared;
     let pod = (0..shared.pods.len()).find(|pod| shared.pod_name(PodId(*pod as u32)) == name);
