@@ -48,19 +48,16 @@ pub struct DrawLog(Arc<Mutex<Log>>);
 
 impl DrawLog {
     /// The draws since this was last asked, in the order in which they were made.
-    #[must_use]
     pub fn take(&self) -> Vec<Draw> {
         std::mem::take(&mut self.lock().draws)
     }
 
     /// The first two addresses that were found to own one stream, if any.
-    #[must_use]
     pub fn collision(&self) -> Option<Collision> {
         self.lock().collision
     }
 
     /// How many different streams were opened.
-    #[must_use]
     pub fn streams(&self) -> usize {
         self.lock().owners.len()
     }

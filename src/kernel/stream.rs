@@ -44,25 +44,21 @@ pub struct EntityKey(u64);
 
 impl EntityKey {
     /// The root of a family of entities, by its name.
-    #[must_use]
     pub fn root(name: &str) -> Self {
         Self(hash_name(name))
     }
 
     /// The `ordinal`-th child of this entity.
-    #[must_use]
     pub const fn child(self, ordinal: u64) -> Self {
         Self(mix(self.0 ^ mix(ordinal.wrapping_add(0x9e37_79b9_7f4a_7c15))))
     }
 
     /// The child of this entity that has this name. Names are hashed one by one, so none can run into the next.
-    #[must_use]
     pub const fn named(self, name: &str) -> Self {
         self.child(hash_name(name))
     }
 
     /// The number behind the key.
-    #[must_use]
     pub const fn get(self) -> u64 {
         self.0
     }
@@ -77,7 +73,6 @@ pub struct RunKey {
 
 impl RunKey {
     /// Derives the key of a run. Designs that share `seed_group` meet the same misfortunes in equal replications.
-    #[must_use]
     pub fn derive(master_seed: u64, seed_group: &str, replication: u64) -> Self {
         let mut hasher = blake3::Hasher::new();
         for part in [
@@ -96,13 +91,11 @@ impl RunKey {
     }
 
     /// The same key; every stream that is opened by it and every number drawn is also written to `log`.
-    #[must_use]
     pub fn with_log(self, log: DrawLog) -> Self {
         Self { log: Some(log), ..self }
     }
 
     /// Opens the stream of `entity` for `purpose`. This costs next to nothing; the first number costs one block.
-    #[must_use]
     #[inline]
     pub fn stream(&self, purpose: impl Purpose, entity: EntityKey) -> Stream {
         let id = mix(purpose.name_hash() ^ entity.0.rotate_left(32));
@@ -277,7 +270,6 @@ pub(super) const fn mix(mut x: u64) -> u64 {
 }
 
 /// Whether no two of these hashes are equal; usable in a constant, so that a list of purposes is checked when it is built.
-#[must_use]
 pub const fn all_differ(hashes: &[u64]) -> bool {
     let mut i = 0;
     while i < hashes.len() {
@@ -294,7 +286,6 @@ pub const fn all_differ(hashes: &[u64]) -> bool {
 }
 
 /// FNV-1a over the bytes of a name, then mixed. Stable for ever: it decides which stream a name owns.
-#[must_use]
 pub const fn hash_name(name: &str) -> u64 {
     let bytes = name.as_bytes();
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;

@@ -24,13 +24,11 @@ pub struct Trace {
 
 impl Trace {
     /// Nobody listens.
-    #[must_use]
     pub const fn off() -> Self {
         Self { lines: None }
     }
 
     /// Everything told is kept.
-    #[must_use]
     pub const fn on() -> Self {
         Self {
             lines: Some(Vec::new()),
@@ -49,13 +47,11 @@ impl Trace {
     }
 
     /// The story itself.
-    #[must_use]
     pub fn into_lines(self) -> Vec<TraceLine> {
         self.lines.unwrap_or_default()
     }
 
     /// The lines told so far.
-    #[must_use]
     pub fn lines(&self) -> &[TraceLine] {
         self.lines.as_deref().unwrap_or_default()
     }

@@ -276,33 +276,6 @@ impl DesignNumbers {
         });
     }
 
-    /// The numbers of these runs in this order, each as often as it is named: a study drawn from a population.
-    ///
-    /// Panics if a run is not there.
-    pub fn drawn(&self, runs: &[usize]) -> Self {
-        let waits = |of: &[Observation]| {
-            let mut by_run: Vec<Vec<Observation>> = vec![Vec::new(); self.runs.len()];
-            for wait in of {
-                by_run[wait.run as usize].push(*wait);
-            }
-            let drawn = runs.iter().enumerate().flat_map(|(place, drawn)| {
-                let of_run = by_run[*drawn].iter();
-                of_run.map(move |wait| Observation {
-                    run: place as u32,
-                    ..*wait
-                })
-            });
-            drawn.collect::<Vec<_>>()
-        };
-        Self {
-            runs: runs.iter().map(|run| self.runs[*run].clone()).collect(),
-            startup: waits(&self.startup),
-            running: waits(&self.running),
-            delayed: std::array::from_fn(|cause| waits(&self.delayed[cause])),
-            ..Self::default()
-        }
-    }
-
     pub fn sound(&self) -> impl Iterator<Item = &RunNumbers> {
         self.runs.iter().filter(|run| !run.failed)
     }

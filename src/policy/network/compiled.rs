@@ -55,12 +55,30 @@ struct Placed<'a> {
     addresses: &'a [IpAddr],
 }
 
-impl Placed<'_> {
+impl<'a> Placed<'a> {
     fn is_own_node(self) -> bool {
         matches!(
             self.party,
             Party::Reserved(Reserved::Host) | Party::ApiServer(Site::OwnNode)
         )
+    }
+
+    /// The question about a connection with this other end.
+    fn question(
+        self,
+        (port, protocol, http): (u16, Protocol, Option<&'a Http<'a>>),
+        names: Names<'a>,
+        exempt: bool,
+    ) -> Question<'a> {
+        Question {
+            peer: self.party,
+            port,
+            protocol,
+            http,
+            names,
+            addresses: self.addresses,
+            exempt,
+        }
     }
 }
 
@@ -150,15 +168,7 @@ impl CompiledPolicies {
     pub fn ingress(&self, to: usize, from: End, port: u16, protocol: Protocol, http: Option<&Http<'_>>) -> Verdict {
         let names = Names::Known(&self.endpoints[to].named_ports);
         self.by_placement(from, self.seat(to), |placed| {
-            let question = Question {
-                peer: placed.party,
-                port,
-                protocol,
-                http,
-                names,
-                addresses: placed.addresses,
-                exempt: placed.is_own_node(),
-            };
+            let question = placed.question((port, protocol, http), names, placed.is_own_node());
             self.ask(true, to, question)
         })
     }
@@ -167,15 +177,8 @@ impl CompiledPolicies {
     pub fn egress(&self, from: usize, to: End, port: u16, protocol: Protocol, http: Option<&Http<'_>>) -> Verdict {
         let names = self.names_of(to);
         self.by_placement(to, self.seat(from), |placed| {
-            let question = Question {
-                peer: placed.party,
-                port,
-                protocol,
-                http,
-                names,
-                addresses: placed.addresses,
-                exempt: self.policies.egress_exempt(placed.is_own_node()),
-            };
+            let exempt = self.policies.egress_exempt(placed.is_own_node());
+            let question = placed.question((port, protocol, http), names, exempt);
             self.ask(false, from, question)
         })
     }

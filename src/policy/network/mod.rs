@@ -161,21 +161,6 @@ impl NetworkPolicies {
         policies
     }
 
-    /// The same policies with the named ports of the pods that they are asked about.
-    pub fn with_ports(mut self, ports: impl IntoIterator<Item = (Subject, NamedPorts)>) -> Self {
-        for (subject, names) in ports {
-            self.ports
-                .entry(subject)
-                .and_modify(|known| {
-                    if known.as_ref() != Some(&names) {
-                        *known = None;
-                    }
-                })
-                .or_insert(Some(names));
-        }
-        self
-    }
-
     /// The options under which they are evaluated.
     pub fn options(&self) -> &Options {
         &self.options
