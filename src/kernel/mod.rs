@@ -3,7 +3,6 @@
 //! Read `run_loop` first, then `order` and `stream`.
 
 mod chacha;
-pub mod discrete;
 pub mod draw_log;
 pub mod fingerprint;
 pub mod ladder;
@@ -17,7 +16,6 @@ pub mod run_loop;
 pub mod stream;
 pub mod time;
 
-pub use discrete::Discrete;
 pub use draw_log::{Draw, DrawLog};
 pub use fingerprint::Fingerprint;
 pub use ladder::Ladder;

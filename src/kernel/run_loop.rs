@@ -49,7 +49,6 @@ pub struct Kernel<E> {
 
 impl<E> Kernel<E> {
     /// An empty schedule at time zero.
-    #[must_use]
     pub fn new(limits: Limits) -> Self {
         Self {
             now: SimTime::ZERO,
@@ -64,7 +63,6 @@ impl<E> Kernel<E> {
     }
 
     /// The same with another order of events at one instant; to be said before anything is scheduled.
-    #[must_use]
     pub fn with_ties(mut self, ties: TieOrder) -> Self {
         assert!(
             self.queue.is_empty(),
@@ -75,31 +73,26 @@ impl<E> Kernel<E> {
     }
 
     /// The present.
-    #[must_use]
     pub const fn now(&self) -> SimTime {
         self.now
     }
 
     /// The end of the run.
-    #[must_use]
     pub const fn horizon(&self) -> SimTime {
         self.limits.horizon
     }
 
     /// Events handled so far.
-    #[must_use]
     pub const fn handled(&self) -> u64 {
         self.handled
     }
 
     /// The component that is handling an event, or handled the last one; whoever catches a panic reads it here.
-    #[must_use]
     pub const fn component(&self) -> &'static str {
         self.component
     }
 
     /// The fingerprint of all events so far.
-    #[must_use]
     pub const fn fingerprint(&self) -> Fingerprint {
         self.fingerprint
     }

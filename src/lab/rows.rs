@@ -47,7 +47,6 @@ pub struct Column<R: 'static> {
 }
 
 pub trait Record: Default + Send + 'static {
-    /// Name of the table and of its file.
     const TABLE: &'static str;
     /// Its columns after `design` and `replication`.
     const COLUMNS: &'static [Column<Self>];
@@ -66,7 +65,6 @@ pub const TABLES: [&str; 4] = [
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RowKey<'a> {
     pub design: &'a str,
-    /// The replication, from 0.
     pub replication: u64,
 }
 
@@ -122,9 +120,6 @@ pub fn encode_cells<'a>(cells: impl IntoIterator<Item = Cell<'a>>, out: &mut Vec
 }
 
 /// Takes the cells of one row from the front of `bytes`.
-///
-/// # Errors
-/// If the bytes are no canonical row.
 pub fn decode_cells<'a>(bytes: &mut &'a [u8], cells: &mut Vec<Cell<'a>>) -> Result<(), BadRow> {
     cells.clear();
     let length = u32::from_le_bytes(take(bytes)?) as usize;
@@ -137,10 +132,6 @@ pub fn decode_cells<'a>(bytes: &mut &'a [u8], cells: &mut Vec<Cell<'a>>) -> Resu
     Ok(())
 }
 
-/// The key and the record of a row of cells.
-///
-/// # Errors
-/// If a cell does not fit its column.
 pub fn record_of<'a, R: Record>(cells: &'a [Cell<'_>]) -> Result<(RowKey<'a>, R), BadRow> {
     let [Cell::Utf8(design), Cell::I64(replication), rest @ ..] = cells else {
         return Err(BadRow("it does not begin with design and replication".to_owned()));

@@ -18,7 +18,6 @@ use crate::kernel::SimTime;
 pub(super) struct Past<'a> {
     pub(super) shared: &'a Shared,
     pub(super) story: &'a Log,
-    /// The end of the run.
     pub(super) end: SimTime,
     /// Who truly held addresses: pod, node, address, from, until.
     holders: Vec<(PodId, NodeId, Ipv4Addr, SimTime, Option<SimTime>)>,
@@ -50,13 +49,11 @@ impl<'a> Past<'a> {
         }
     }
 
-    /// Everybody who held an address, in order.
     pub(super) fn holders(&self, ip: Ipv4Addr) -> impl Iterator<Item = (PodId, NodeId, SimTime, Option<SimTime>)> {
         let of_address = self.holders.iter().filter(move |held| held.2 == ip);
         of_address.map(|(pod, node, _, from, to)| (*pod, *node, *from, *to))
     }
 
-    /// Who held an address at a time.
     pub(super) fn holder(&self, ip: Ipv4Addr, time: SimTime) -> Option<PodId> {
         self.holders(ip)
             .filter(|(_, _, from, to)| *from <= time && to.is_none_or(|to| time < to))
@@ -64,7 +61,6 @@ impl<'a> Past<'a> {
             .last()
     }
 
-    /// Where a pod was at a time.
     pub(super) fn place(&self, pod: PodId, time: SimTime) -> Option<(NodeId, Ipv4Addr)> {
         let held = self.holders.iter().filter(|held| held.0 == pod && held.3 <= time);
         held.filter(|held| held.4.is_none_or(|to| time < to))

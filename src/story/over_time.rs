@@ -15,7 +15,6 @@ use crate::cluster::links::Party;
 use crate::cluster::observed::{Fact, LegFact};
 use crate::kernel::SimTime;
 
-/// Most nodes that are followed.
 const NODES_MAX: usize = 8;
 /// Most versions of endpoints times nodes that are followed; beyond that the story would cost more than the run.
 const WORK_MAX: usize = 60_000;

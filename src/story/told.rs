@@ -11,7 +11,6 @@ use crate::cluster::records::Outcome;
 use crate::kernel::SimTime;
 
 /// Tells a run that has ended at `end`.
-#[must_use]
 pub fn told(shared: &Shared, story: &Log, outcome: &Outcome, end: SimTime) -> (Vec<Line>, Box<Dossier>) {
     let past = Past::new(shared, story, end);
     let requests = requests::requests(&past, &outcome.accesses);

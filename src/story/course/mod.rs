@@ -115,7 +115,6 @@ pub struct Decision {
     pub what: String,
 }
 
-/// The course of a run.
 pub(super) fn course(past: &Past, told: &[RequestStory], pods: &[PodRecord]) -> Course {
     let mut making = Making::new(past);
     making.messages();
@@ -314,7 +313,6 @@ impl<'a> Making<'a> {
         }
     }
 
-    /// The course with its tracks in order.
     fn finish(self) -> Course {
         let mut place = vec![0; self.tracks.len()];
         let mut course = self.course;

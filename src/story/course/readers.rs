@@ -8,7 +8,6 @@ use crate::cluster::observed::Fact;
 use crate::kernel::{SimDuration, SimTime};
 use crate::story::dossier::RequestStory;
 
-/// Most nodes whose reading is told.
 const NODES_MAX: usize = 8;
 /// Most versions of one history whose reading is told, per node.
 const VERSIONS_MAX: usize = 4_000;
