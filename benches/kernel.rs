@@ -1,4 +1,4 @@
-//! The kernel's parts: workloads beside the bare heap, streams, laws, and the reads of a path.
+//! The kernel's parts: workloads beside the bare heap, streams, laws, and the questions to a cursor.
 //!
 //! Workloads are timed by the CPU time of the thread. For ratios use `kernel_workloads all`, which alternates both engines in
 //! one process; here is what is watched over time. Whole runs are in `runs`.
@@ -11,10 +11,11 @@ mod on_kernel;
 mod workload;
 
 use std::hint::black_box;
+use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use meshfault::cluster::history::{Delay, History, Path, VersionIndex};
+use meshfault::cluster::history::{Cursor, Delay, History, VersionIndex};
 use meshfault::cluster::purpose::Purpose;
 use meshfault::kernel::{EntityKey, Law, RunKey, SimDuration, SimTime};
 
@@ -76,9 +77,9 @@ fn streams(criterion: &mut Criterion) {
     }
 }
 
-fn paths(criterion: &mut Criterion) {
+fn cursors(criterion: &mut Criterion) {
     let at = |ms: u64| SimTime::ZERO + SimDuration::from_millis(ms);
-    let delay = Delay {
+    let delay = Arc::new(Delay {
         purpose: Purpose::IpcacheDelay,
         law: Law::Uniform {
             min: SimDuration::from_millis(1),
@@ -87,24 +88,25 @@ fn paths(criterion: &mut Criterion) {
         then: None,
         batch_period: SimDuration::from_millis(10),
         pace: None,
-    };
-    let key = RunKey::derive(1, "paths", 0);
-    let path = Path::watching(EntityKey::root("reader"));
+    });
+    let key = RunKey::derive(1, "cursors", 0);
+    let cursor = Cursor::watching(EntityKey::root("reader"), &delay);
     for versions in [100_u32, 10_000] {
         let mut history = History::default();
         let written: Vec<VersionIndex> = (0..versions)
             .map(|number| history.append(at(20 * u64::from(number)), number + 1, number % 50, None, Some(number)))
             .collect();
+        let reader = cursor.over(&history, &key);
         let mut question = 0;
         let mut next = move || {
             question = (question + 7_919) % (20 * u64::from(versions));
             question
         };
-        criterion.bench_function(&format!("path/visible_at of {versions} versions"), |bencher| {
-            bencher.iter(|| path.visible_at(&history, &delay, &key, at(next())));
+        criterion.bench_function(&format!("cursor/seen_at of {versions} versions"), |bencher| {
+            bencher.iter(|| reader.seen_at(at(next())));
         });
-        criterion.bench_function(&format!("path/crossing of {versions} versions"), |bencher| {
-            bencher.iter(|| path.crossing(&history, &delay, &key, written[(next() / 20) as usize]));
+        criterion.bench_function(&format!("cursor/crossing of {versions} versions"), |bencher| {
+            bencher.iter(|| reader.crossing(written[(next() / 20) as usize]));
         });
     }
 }
@@ -112,6 +114,6 @@ fn paths(criterion: &mut Criterion) {
 criterion_group! {
     name = kernel;
     config = Criterion::default().sample_size(20).warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(2));
-    targets = workloads, streams, paths
+    targets = workloads, streams, cursors
 }
 criterion_main!(kernel);

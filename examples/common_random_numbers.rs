@@ -120,7 +120,7 @@ fn simulated(replications: u64, dir: &Path) -> Finished {
         command_line: Vec::new(),
     };
     let plan = plan(&scenario, &designs);
-    execute(&plan, &simulator, &options, &AtomicBool::new(false)).expect("the temporary folder can be written")
+    execute(&plan, &simulator, &options, &AtomicBool::new(false), &()).expect("the temporary folder can be written")
 }
 
 fn main() -> Result<(), meshfault::lab::LabError> {

@@ -14,10 +14,11 @@ use std::path::Path;
 
 use meshfault::kernel::{EntityKey, Purpose, RunKey};
 use meshfault::lab::differences::{How, difference, point};
-use meshfault::lab::measures::{Context, Frame, measure_sets};
+use meshfault::lab::measures::{Context, Frame, estimate, measure_sets};
 use meshfault::lab::numbers::DesignNumbers;
 use meshfault::lab::real_coverage::COVERAGE_MIN;
 use meshfault::lab::{Finished, open_result};
+use meshfault::stats::Observation;
 use rayon::prelude::*;
 
 const STUDIES: u64 = 400;
@@ -30,6 +31,31 @@ const COMPARED: [&str; 4] = [
     "unauthorized_exposure_service",
     "certificate_requests",
 ];
+
+/// The numbers of these runs in this order, each as often as it is named: a study drawn from a population.
+fn of_runs(population: &DesignNumbers, runs: &[usize]) -> DesignNumbers {
+    let waits = |of: &[Observation]| {
+        let mut by_run: Vec<Vec<Observation>> = vec![Vec::new(); population.runs.len()];
+        for wait in of {
+            by_run[wait.run as usize].push(*wait);
+        }
+        let drawn = runs.iter().enumerate().flat_map(|(place, drawn)| {
+            let of_run = by_run[*drawn].iter();
+            of_run.map(move |wait| Observation {
+                run: place as u32,
+                ..*wait
+            })
+        });
+        drawn.collect::<Vec<_>>()
+    };
+    DesignNumbers {
+        runs: runs.iter().map(|run| population.runs[*run].clone()).collect(),
+        startup: waits(&population.startup),
+        running: waits(&population.running),
+        delayed: std::array::from_fn(|cause| waits(&population.delayed[cause])),
+        ..DesignNumbers::default()
+    }
+}
 
 #[derive(Clone, Copy)]
 struct Drawn;
@@ -63,7 +89,7 @@ fn estimates(result: &Finished, numbers: &[DesignNumbers]) -> Vec<Estimated> {
     let mut all = Vec::new();
     for design in 0..numbers.len() {
         let name = &result.manifest.designs[design].name;
-        for (measure, of) in measure_sets().iter().flat_map(|set| set.estimate(context(design))) {
+        for (measure, of) in measure_sets().iter().flat_map(|set| estimate(*set, context(design))) {
             all.push(((name.clone(), measure), of.estimate, of.lower, of.upper));
         }
     }
@@ -102,7 +128,7 @@ fn coverage(result: &Finished, replications: usize) -> Vec<(What, u64, u64)> {
             let mut stream =
                 RunKey::derive(SEED, &result.manifest.experiment, study).stream(Drawn, EntityKey::root("runs"));
             let drawn: Vec<usize> = (0..replications).map(|_| stream.below(runs) as usize).collect();
-            let numbers: Vec<DesignNumbers> = population.iter().map(|of| of.drawn(&drawn)).collect();
+            let numbers: Vec<DesignNumbers> = population.iter().map(|of| of_runs(of, &drawn)).collect();
             let seen = estimates(result, &numbers).into_iter();
             let held = seen.filter_map(|(what, _, lower, upper)| {
                 let held = holds(*truth.get(&what)?, lower, upper)?;

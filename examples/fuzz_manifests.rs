@@ -14,7 +14,7 @@ use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use meshfault::scenario::manifests::{Purpose, ReadOptions, read_texts_for};
+use meshfault::scenario::manifests::{Purpose, ReadOptions, read_texts};
 
 /// Longest input [bytes]; longer ones are cut.
 const INPUT_MAX: usize = 16 * 1024;
@@ -141,7 +141,7 @@ fn check(file: &Path, text: &str) -> Option<String> {
     for (purpose, lenient) in ways {
         let begun = Instant::now();
         let options = ReadOptions { purpose, lenient };
-        let read = catch_unwind(|| read_texts_for(&[(file.to_owned(), text)], options));
+        let read = catch_unwind(|| read_texts(&[(file.to_owned(), text)], options));
         match read {
             Err(_) => return Some("panics".to_owned()),
             Ok(Err(errors)) if errors.iter().any(|e| e.line.is_none() || e.column.is_none()) => {

@@ -16,7 +16,7 @@ use meshfault::policy::istio::{ClientTls, Question, Towards};
 use meshfault::policy::layers::{Ask, Layers};
 use meshfault::policy::network::{End, Options};
 use meshfault::policy::{Http, Protocol};
-use meshfault::scenario::manifests::{Purpose, ReadOptions, read_folder_for};
+use meshfault::scenario::manifests::{Excluded, Purpose, ReadOptions, read_folder};
 
 const QUESTIONS: usize = 2_000_000;
 const TRUST_DOMAIN: &str = "cluster.local";
@@ -35,7 +35,7 @@ fn main() {
         purpose: Purpose::Policy,
         lenient: false,
     };
-    let manifests = read_folder_for(folder.path(), options).expect("a valid folder");
+    let manifests = read_folder(folder.path(), options, &Excluded::default()).expect("a valid folder");
     let read_s = start.elapsed().as_secs_f64();
 
     let start = Instant::now();

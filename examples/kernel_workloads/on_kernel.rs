@@ -3,7 +3,7 @@
 //! One source schedules everything, so that ties are broken by its counter alone, as in the bare heap; a fingerprint is
 //! kept, as always. The bare heap's versions stand in `on_bare_heap`.
 
-use meshfault::kernel::{EventClass, Kernel, Limits, Model, SimDuration, SimTime, SourceRank, Timer, Trace, run};
+use meshfault::kernel::{EventClass, Kernel, Limits, Model, SimDuration, SimTime, SourceRank, Timer, run};
 
 use super::workload::{Component, Draws, Measured, SHORT_RUN_EVENTS, TIME_OUT_NS, Workload, add, cpu_now_ns, receive};
 
@@ -48,7 +48,7 @@ pub fn prepared<M: Prepared>(model: &mut M, n: u64, events: u64) -> Kernel<M::Ev
     limits.events_max = events;
     // A queue that kept cancelled time-outs would fail here.
     limits.pending_max = M::PENDING_PER_N * n as usize;
-    let mut kernel = Kernel::new(limits, Trace::off());
+    let mut kernel = Kernel::new(limits);
     model.begin(n, &mut kernel);
     kernel
 }

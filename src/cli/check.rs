@@ -30,7 +30,6 @@ pub struct CheckArgs {
     format: Format,
 }
 
-/// What was found in one experiment.
 #[derive(Debug, Serialize)]
 struct Findings {
     file: String,
@@ -40,7 +39,6 @@ struct Findings {
     found: Option<Found>,
 }
 
-/// An error with its place.
 #[derive(Debug, Serialize)]
 struct Wrong {
     file: String,
@@ -64,18 +62,11 @@ struct Found {
 }
 
 /// Does what the arguments say: 0 if all experiments are fine, else 2.
-///
-/// # Errors
-/// If a change has no meaning, or the output refuses.
 pub fn run(arguments: &CheckArgs) -> Result<u8, CliError> {
     let overrides = load::overrides(&arguments.changes)?;
     let mut all = Vec::new();
     for path in &arguments.experiments {
-        let request = LoadRequest {
-            experiment: Some(path.clone()),
-            ..LoadRequest::default()
-        };
-        match load::read(&request, &overrides) {
+        match load::read(&LoadRequest::of(path), &overrides) {
             Ok(scenario) => {
                 let findings = fine(path, &scenario);
                 if arguments.format == Format::Text {

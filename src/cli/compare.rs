@@ -97,10 +97,12 @@ pub fn run(arguments: CompareArgs) -> Result<u8, CliError> {
 }
 
 fn margin(text: &str, known: &[Known]) -> Result<Margin, CliError> {
-    let wrong = |reason: String| CliError::Argument {
-        argument: "--margin",
-        reason: format!("`{text}`: {reason}"),
-        hint: "write `MEASURE=VALUE`, such as `unauthorized_any=0.5%` or `startup_latency_p90=2s`",
+    let wrong = |reason: String| {
+        CliError::argument(
+            "--margin",
+            format!("`{text}`: {reason}"),
+            "write `MEASURE=VALUE`, such as `unauthorized_any=0.5%` or `startup_latency_p90=2s`",
+        )
     };
     let (name, value) = text
         .split_once('=')
@@ -114,12 +116,13 @@ fn margin(text: &str, known: &[Known]) -> Result<Margin, CliError> {
 fn check_measure(name: &str, known: &[Known]) -> Result<(), CliError> {
     match known.iter().find(|known| known.name == name) {
         Some(measure) if measure.interval => Ok(()),
-        Some(_) => Err(CliError::Argument {
-            argument: "--measure",
-            reason: format!("`{name}` is an observed extreme and has no interval"),
-            hint: "name a mean, a share or a quantile",
-        }),
-        None => Err(CliError::UnknownMeasure {
+        Some(_) => Err(CliError::argument(
+            "--measure",
+            format!("`{name}` is an observed extreme and has no interval"),
+            "name a mean, a share or a quantile",
+        )),
+        None => Err(CliError::Unknown {
+            what: "measure",
             name: name.to_owned(),
             hint: measure_hint(name, known),
         }),
@@ -133,18 +136,18 @@ fn cannot(why: CannotCompare, result: &Finished) -> CliError {
             name,
             experiment: result.manifest.experiment.clone(),
         },
-        CannotCompare::NoPair => CliError::Argument {
-            argument: "compare",
-            reason: "there is no pair of designs to compare".to_owned(),
-            hint: "name two designs, a baseline that is not the only design, or a second result with designs of the same names",
-        },
-        CannotCompare::NotPaired(differs) => CliError::Argument {
-            argument: "compare",
-            reason: format!(
+        CannotCompare::NoPair => CliError::argument(
+            "compare",
+            "there is no pair of designs to compare",
+            "name two designs, a baseline that is not the only design, or a second result with designs of the same names",
+        ),
+        CannotCompare::NotPaired(differs) => CliError::argument(
+            "compare",
+            format!(
                 "the two results share no random numbers: they differ in {}",
                 differs.join("; ")
             ),
-            hint: "run both with one seed and one seed_group, or add --unpaired to compare them as independent",
-        },
+            "run both with one seed and one seed_group, or add --unpaired to compare them as independent",
+        ),
     }
 }

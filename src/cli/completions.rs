@@ -28,10 +28,6 @@ pub struct ManArgs {
     out: Option<PathBuf>,
 }
 
-/// Prints the completions of a shell for this command line.
-///
-/// # Errors
-/// If the output refuses.
 pub fn completions(arguments: &CompletionsArgs, mut command: Command) -> Result<u8, CliError> {
     let mut text = Vec::new();
     clap_complete::generate(arguments.shell, &mut command, "meshfault", &mut text);
@@ -39,10 +35,6 @@ pub fn completions(arguments: &CompletionsArgs, mut command: Command) -> Result<
     Ok(exit_code::FINE)
 }
 
-/// Prints or writes the manual of this command line.
-///
-/// # Errors
-/// If the output or the file system refuses.
 pub fn man(arguments: &ManArgs, command: Command) -> Result<u8, CliError> {
     let Some(folder) = &arguments.out else {
         print(&String::from_utf8_lossy(&page(command).map_err(CliError::Output)?))?;

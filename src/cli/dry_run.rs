@@ -8,36 +8,31 @@ use std::path::Path;
 use indexmap::IndexMap;
 use serde::Serialize;
 
+use super::common::{OUT_ROOT, prepare};
 use super::error::CliError;
-use super::load::{self, LoadRequest};
-use super::run::{Format, OUT_ROOT};
+use super::load::LoadRequest;
+use super::run::Format;
 use super::{exit_code, print, tabular};
-use crate::lab::designs::{Simulator, plan};
 use crate::lab::pilot::{Estimate, estimate};
 use crate::lab::{LabError, result_dir};
 use crate::report::sample_size;
 
-/// What would be run, for programs.
 #[derive(Debug, Serialize)]
 struct DryRun {
     experiment: String,
     question: String,
-    /// All runs together.
     runs: u64,
     /// Combinations that constraints exclude, in all designs of the experiment.
     excluded: usize,
     random_numbers: crate::lab::RandomNumbers,
     designs: Vec<Listed>,
     warnings: Vec<String>,
-    /// Where the result would go.
     out: String,
     estimate: Estimate,
 }
 
-/// A design at a point.
 #[derive(Debug, Serialize)]
 struct Listed {
-    /// From 1.
     number: usize,
     name: String,
     design: String,
@@ -50,10 +45,7 @@ struct Listed {
 /// # Errors
 /// If the experiment cannot be read or has no such design.
 pub fn run(request: &LoadRequest, jobs: usize, format: Format) -> Result<u8, CliError> {
-    let scenario = load::scenario(request)?;
-    let designs = load::designs(&scenario, &request.designs)?;
-    let simulator = Simulator::new(scenario.seed, &scenario.seed_group, designs.iter().copied());
-    let plan = plan(&scenario, &designs);
+    let (scenario, plan, simulator) = prepare(request)?;
     plan.check().map_err(LabError::from)?;
     let listed = plan.designs.iter().enumerate().map(|(index, design)| Listed {
         number: index + 1,
@@ -151,7 +143,6 @@ fn aligned(rows: &[Vec<String>]) -> String {
     text
 }
 
-/// A time in words, with two digits that count.
 fn span(seconds: f64) -> String {
     match seconds {
         ..1.0 => "a second".to_owned(),
@@ -162,7 +153,6 @@ fn span(seconds: f64) -> String {
     }
 }
 
-/// A size in words.
 fn size(bytes: u64) -> String {
     match bytes as f64 {
         bytes if bytes < 1e6 => format!("{:.0} kB", (bytes / 1e3).max(1.0)),

@@ -27,7 +27,6 @@ pub struct JsonLines {
 
 impl JsonLines {
     /// Prints if `wanted`; `designs` are the names of the plan's designs.
-    #[must_use]
     pub fn new(wanted: bool, designs: Vec<String>) -> Self {
         Self { wanted, designs }
     }
@@ -81,7 +80,6 @@ impl JsonLines {
         }
     }
 
-    /// There is no result.
     pub fn failed(&self, error: &CliError, exit_code: u8) {
         let hint = error.help().map(|hint| hint.to_string());
         let message = message(error);

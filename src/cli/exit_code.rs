@@ -3,7 +3,6 @@
 use super::CliError;
 use crate::lab::LabError;
 
-/// All went well.
 pub const FINE: u8 = 0;
 /// Something that the experiment expects did not come true.
 pub const EXPECTATION_FAILED: u8 = 1;
@@ -20,7 +19,6 @@ pub const DEFECT: u8 = 70;
 pub const INTERRUPTED: u8 = 130;
 
 /// The exit code of a command that ended without a result.
-#[must_use]
 pub const fn of(error: &CliError) -> u8 {
     match error {
         CliError::Lab(LabError::Stopped(_)) => INTERRUPTED,

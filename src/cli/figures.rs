@@ -25,24 +25,17 @@ use crate::report::timeline_of_run;
 /// Pictures are drawn at this many times the size of the SVG, enough for print at 16 cm.
 const PNG_SCALE: f64 = 2.0;
 
-/// A form in which a figure is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Form {
-    /// The drawing.
     Svg,
-    /// Its picture.
     Png,
-    /// Its data.
     Csv,
-    /// A Vega-Lite specification.
     Vega,
 }
 
 impl Form {
-    /// All forms.
     pub const ALL: [Form; 4] = [Form::Svg, Form::Png, Form::Csv, Form::Vega];
 
-    /// How the names of its files end.
     pub const fn ending(self) -> &'static str {
         match self {
             Form::Svg => "svg",
@@ -52,10 +45,6 @@ impl Form {
         }
     }
 
-    /// The bytes of a figure.
-    ///
-    /// # Errors
-    /// If it cannot be drawn as a picture.
     pub fn bytes(self, plot: &Plot, name: &str, theme: Theme) -> Result<Vec<u8>, CliError> {
         Ok(match self {
             Form::Svg => plot.draw(name, theme).svg.into_bytes(),
@@ -71,15 +60,11 @@ impl Form {
 pub struct Stored {
     /// The result that they belong to.
     pub result_digest: Option<String>,
-    /// The data.
     pub plots: Vec<Plot>,
 }
 
 impl Stored {
     /// The data that lie beside the figures of a result; nothing if there are none.
-    ///
-    /// # Errors
-    /// If they cannot be read.
     pub fn read(result: &Path) -> Result<Option<Self>, LabError> {
         let path = result.join(FIGURES).join(FIGURES_JSON);
         match path.exists() {
@@ -91,9 +76,6 @@ impl Stored {
 
 /// Draws the figures of a result from its numbers, and those of one run from a replay if somebody can replay it, writes them
 /// side by side in the present pool, and gives their data.
-///
-/// # Errors
-/// If the files cannot be written.
 pub fn write(
     result: &Finished,
     simulator: Option<&dyn Simulate>,
@@ -127,9 +109,6 @@ pub fn write(
 }
 
 /// Writes figures in some forms into `below`, a folder below `folder`; gives the files in the order of figures and forms.
-///
-/// # Errors
-/// If a figure cannot be drawn as a picture, or a file cannot be written.
 pub fn write_all(
     chosen: &[(&Plot, &'static str)],
     forms: &[Form],

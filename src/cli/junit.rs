@@ -12,15 +12,10 @@ use crate::lab::printable::is_hostile;
 use crate::lab::{Expectation, Summary, Verdict};
 use crate::report::expectations::{seen, title};
 
-/// Writes the file.
-///
-/// # Errors
-/// If the file system refuses.
 pub fn write(path: &Path, summary: &Summary) -> Result<(), CliError> {
     Ok(write_through(path, render(summary).as_bytes())?)
 }
 
-/// The file's text.
 fn render(summary: &Summary) -> String {
     let cases: Vec<Case> = std::iter::once(runs(summary))
         .chain(summary.expectations.iter().map(case))

@@ -2,17 +2,15 @@
 //!
 //! Each list is made from what the program itself reads; form belongs to `tabular`.
 
-use std::path::Path;
-
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::common::prepare;
 use super::error::CliError;
 use super::load::{self, DEFAULT_EXPERIMENT, LoadRequest};
 use super::tabular::{self, Format};
 use super::{exit_code, print};
-use crate::lab::designs::plan;
 use crate::lab::measures::{Frame, known_of};
 use crate::scenario::models::{COMPONENTS, Models};
 use crate::scenario::overrides::Overrides;
@@ -56,10 +54,6 @@ struct List {
     remark: String,
 }
 
-/// Does what the arguments say.
-///
-/// # Errors
-/// If the output refuses.
 pub fn run(arguments: &ListArgs) -> Result<u8, CliError> {
     let list = match arguments.kind {
         Kind::Experiments => experiments()?,
@@ -243,12 +237,8 @@ fn said(value: &Value) -> String {
 }
 
 fn measures() -> Result<List, CliError> {
-    let scenario = load::scenario(&LoadRequest {
-        experiment: Some(Path::new(DEFAULT_EXPERIMENT).to_owned()),
-        ..LoadRequest::default()
-    })?;
-    let designs = load::designs(&scenario, &[])?;
-    let measures = known_of(&Frame::of_plan(&plan(&scenario, &designs)));
+    let (_, plan, _) = prepare(&LoadRequest::default())?;
+    let measures = known_of(&Frame::of_plan(&plan));
     Ok(List {
         head: &["measure", "unit", "estimand"],
         rows: measures
@@ -264,6 +254,8 @@ fn measures() -> Result<List, CliError> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
     use crate::scenario::faults::{MODES, PARTIES};
 

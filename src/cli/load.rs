@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use miette::{Diagnostic, LabeledSpan, MietteError, MietteSpanContents, SourceCode, SourceSpan, SpanContents};
 
@@ -20,37 +20,48 @@ use crate::scenario::{Design, Scenario, built_in_names};
 /// The experiment that runs when none is named.
 pub const DEFAULT_EXPERIMENT: &str = "istiod-cut-off";
 
-/// What to load, and what differs from the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LoadRequest {
     /// The experiment: a file, or the name of a built-in one; the default if absent.
     pub experiment: Option<PathBuf>,
     /// Designs; empty for all.
     pub designs: Vec<String>,
-    /// Changes as `key=value`.
     pub changes: Vec<String>,
 }
 
-/// Reads and checks an experiment.
-///
-/// # Errors
-/// Everything that is wrong with its files, each with its place.
 pub fn scenario(request: &LoadRequest) -> Result<Scenario, CliError> {
     read(request, &overrides(&request.changes)?).map_err(wrong)
 }
 
 /// Reads changes of the form `key=value`.
-///
-/// # Errors
-/// If one of them has no meaning.
 pub fn overrides(changes: &[String]) -> Result<Overrides, CliError> {
     Overrides::parse(changes).map_err(|error| wrong(vec![error]))
 }
 
-/// Reads and checks an experiment with changes that were read already.
-///
-/// # Errors
-/// Everything that is wrong with its files, each with its place.
+impl LoadRequest {
+    pub fn new(experiment: Option<&Path>, designs: &[String], changes: &[String]) -> Self {
+        Self {
+            experiment: experiment.map(Path::to_owned),
+            designs: designs.to_vec(),
+            changes: changes.to_vec(),
+        }
+    }
+
+    /// An experiment as it stands in its file, with all its designs.
+    pub fn of(experiment: &Path) -> Self {
+        Self::new(Some(experiment), &[], &[])
+    }
+
+    pub fn with(mut self, changes: impl IntoIterator<Item = String>) -> Self {
+        self.changes.extend(changes);
+        self
+    }
+
+    pub fn with_seed(self, seed: Option<u64>) -> Self {
+        self.with(seed.map(|seed| format!("seed={seed}")))
+    }
+}
+
 pub fn read(request: &LoadRequest, overrides: &Overrides) -> Result<Scenario, Vec<InputError>> {
     let scenario = match &request.experiment {
         None => Scenario::built_in(DEFAULT_EXPERIMENT, overrides),
@@ -78,9 +89,6 @@ pub fn read(request: &LoadRequest, overrides: &Overrides) -> Result<Scenario, Ve
 }
 
 /// The designs that were asked for, in the order of the experiment; a bare name asks for all points of the design.
-///
-/// # Errors
-/// If the experiment has no such design.
 pub fn designs<'s>(scenario: &'s Scenario, names: &[String]) -> Result<Vec<&'s Design>, CliError> {
     for name in names {
         if !scenario.designs.iter().any(|design| is_called(design, name)) {
@@ -229,7 +237,6 @@ impl SourceCode for Excerpt {
     }
 }
 
-/// One error with the place in its file.
 #[derive(Debug)]
 struct Shown {
     error: InputError,
@@ -246,7 +253,6 @@ impl Shown {
         shown
     }
 
-    /// An error about a whole file.
     fn whole(mut error: InputError) -> Self {
         error.message = brief(&error.message);
         error.hint = error.hint.as_deref().map(brief);
@@ -285,7 +291,6 @@ impl Diagnostic for Shown {
     }
 }
 
-/// Several errors at once.
 #[derive(Debug)]
 struct Several {
     shown: Vec<Shown>,

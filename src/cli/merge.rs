@@ -3,10 +3,10 @@
 //! What fits together belongs to `lab::merge`.
 
 use std::path::PathBuf;
-use std::thread;
 
 use clap::Args;
 
+use super::common::{STOP, jobs, no_file, stop_on_signals};
 use super::error::CliError;
 use super::events::JsonLines;
 use super::run::{self, Format};
@@ -38,18 +38,11 @@ pub fn run(arguments: &MergeArgs, command_line: &[String]) -> Result<u8, CliErro
 }
 
 fn merge_and_show(arguments: &MergeArgs, command_line: &[String], events: &JsonLines) -> Result<u8, CliError> {
-    if arguments.out.is_file() {
-        return Err(CliError::Argument {
-            argument: "--out",
-            reason: "is a file".to_owned(),
-            hint: "name a folder",
-        });
-    }
-    run::stop_on_signals()?;
+    no_file("--out", Some(&arguments.out))?;
+    stop_on_signals()?;
     let bars = Bars::new(true);
     let told = Both(&bars, events);
-    let finished = merge(&arguments.shards, &arguments.out, command_line, &told, &run::STOP)?;
-    let jobs = thread::available_parallelism().map_or(1, usize::from);
+    let finished = merge(&arguments.shards, &arguments.out, command_line, &told, &STOP)?;
     let load = arguments.shards.first().and_then(|shard| origin::recorded(shard));
     let load = load.unwrap_or_else(|| origin::named(&finished.manifest));
     let commands = origin::commands(&load, &finished.manifest);
@@ -57,6 +50,6 @@ fn merge_and_show(arguments: &MergeArgs, command_line: &[String], events: &JsonL
     let simulator = origin::simulator(&load, &finished.manifest);
     let replays = simulator.as_ref().map(|simulator| simulator as &dyn Simulate);
     let remedies = || origin::remedies(&load, &finished);
-    let answer = pages::write(&finished, replays, &commands, &remedies, jobs, &told)?;
+    let answer = pages::write(&finished, replays, &commands, &remedies, jobs(None), &told)?;
     run::show(&finished, &answer, arguments.format, events)
 }

@@ -1,9 +1,9 @@
 //! The command line: what was typed, what it means, and the exit code. One file per command.
 //!
-//! Each command has raw arguments, made by clap, and a checked form; it is a function from checked arguments to a
-//! result, and printing is separate. Errors are shown here and nowhere else.
+//! Each command is a function from its arguments, made by clap, to an exit code; printing is separate. Errors are shown here and nowhere else.
 
 pub mod check;
+mod common;
 pub mod compare;
 pub mod completions;
 mod dry_run;
@@ -83,7 +83,6 @@ enum Command {
 }
 
 /// The program: reads the process's arguments, does what they say, and gives the exit code.
-#[must_use]
 pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let parsed = match Arguments::try_parse_from(&arguments) {
@@ -114,13 +113,13 @@ pub fn main() -> ExitCode {
         .map(|argument| argument.display().to_string())
         .collect();
     let command = || match parsed.command {
-        Command::Run(arguments) => arguments.check(command_line).and_then(|request| run::run(&request)),
+        Command::Run(arguments) => run::run(&arguments, command_line),
         Command::Merge(arguments) => merge::run(&arguments, &command_line),
         Command::Compare(arguments) => compare::run(arguments),
         Command::Report(arguments) => report::run(&arguments),
-        Command::Explain(arguments) => arguments.check().and_then(|request| explain::run(&request)),
+        Command::Explain(arguments) => explain::run(arguments),
         Command::Policy(arguments) => policy::run(&arguments),
-        Command::Verify(arguments) => arguments.check().and_then(|request| verify::run(&request)),
+        Command::Verify(arguments) => verify::run(&arguments),
         Command::Params(arguments) => params::run(&arguments),
         Command::List(arguments) => list::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),

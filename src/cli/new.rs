@@ -39,10 +39,6 @@ pub struct NewArgs {
     from: Option<PathBuf>,
 }
 
-/// Does what the arguments say.
-///
-/// # Errors
-/// If the name is none, something is there already, the experiment to copy is wrong, or the file system refuses.
 pub fn run(arguments: &NewArgs) -> Result<u8, CliError> {
     let folder = &arguments.name;
     let name = name(folder)?;
@@ -55,11 +51,11 @@ pub fn run(arguments: &NewArgs) -> Result<u8, CliError> {
     }
     // Making the folder is the question whether something is there: nothing is ever overwritten.
     fs::create_dir(folder).map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => CliError::Argument {
-            argument: "NAME",
-            reason: format!("`{}` is there already", folder.display()),
-            hint: "take another name; nothing is overwritten",
-        },
+        io::ErrorKind::AlreadyExists => CliError::argument(
+            "NAME",
+            format!("`{}` is there already", folder.display()),
+            "take another name; nothing is overwritten",
+        ),
         _ => refused(folder)(error),
     })?;
     for (path, text) in &files {
@@ -88,15 +84,16 @@ fn refused(path: &Path) -> impl Fn(io::Error) -> CliError + use<> {
     }
 }
 
-/// The name of the experiment: the last part of the path.
 fn name(folder: &Path) -> Result<&str, CliError> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
     let name = folder.file_name().and_then(|name| name.to_str());
     name.filter(|name| name.chars().all(plain) && !name.starts_with(['-', '.']))
-        .ok_or_else(|| CliError::Argument {
-            argument: "NAME",
-            reason: format!("`{}` is no name of an experiment", folder.display()),
-            hint: "letters, digits, `-`, `.` and `_`",
+        .ok_or_else(|| {
+            CliError::argument(
+                "NAME",
+                format!("`{}` is no name of an experiment", folder.display()),
+                "letters, digits, `-`, `.` and `_`",
+            )
         })
 }
 
@@ -114,10 +111,7 @@ fn schema() -> (String, String) {
 /// An experiment with its manifests, in a folder of its own. Its seed group is written down if it was the old name, so
 /// that the copy meets the same misfortunes.
 fn copied(from: &Path, name: &str) -> Result<Vec<(String, String)>, CliError> {
-    let scenario = load::scenario(&LoadRequest {
-        experiment: Some(from.to_owned()),
-        ..LoadRequest::default()
-    })?;
+    let scenario = load::scenario(&LoadRequest::of(from))?;
     let Some((experiment, others)) = scenario.inputs.split_first() else {
         return Ok(Vec::new());
     };

@@ -2,10 +2,11 @@
 //!
 //! The record does not belong to the rows, so it can be absent, or be that of another command.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use clap::Parser;
 
+use super::common::prepare;
 use super::explain;
 use super::load::{self, LoadRequest};
 use super::run::RunArgs;
@@ -28,33 +29,21 @@ struct RunCommand {
 pub fn recorded(folder: &Path) -> Option<LoadRequest> {
     let info: RunInfo = read_json(&folder.join(RUN_INFO)).ok()?;
     let parsed = RunCommand::try_parse_from(&info.command_line).ok()?;
-    Some(parsed.run.check(Vec::new()).ok()?.load)
+    Some(parsed.run.load())
 }
 
 /// Where nobody knows: the experiment of that name with as many runs and the same seed.
 pub fn named(manifest: &Manifest) -> LoadRequest {
-    LoadRequest {
-        experiment: Some(PathBuf::from(&manifest.experiment)),
-        changes: vec![
-            format!("replications={}", manifest.replications_planned),
-            format!("seed={}", manifest.seed),
-        ],
-        ..LoadRequest::default()
-    }
+    let replications = format!("replications={}", manifest.replications_planned);
+    LoadRequest::of(Path::new(&manifest.experiment))
+        .with([replications])
+        .with_seed(Some(manifest.seed))
 }
 
 /// What replays runs of a result, if its experiment is still there with the same inputs.
 pub fn simulator(load: &LoadRequest, manifest: &Manifest) -> Option<Simulator> {
-    let scenario = load::scenario(load).ok()?;
-    if scenario.input_digest != manifest.input_digest {
-        return None;
-    }
-    let designs = load::designs(&scenario, &load.designs).ok()?;
-    Some(Simulator::new(
-        scenario.seed,
-        &scenario.seed_group,
-        designs.iter().copied(),
-    ))
+    let (scenario, _, simulator) = prepare(load).ok()?;
+    (scenario.input_digest == manifest.input_digest).then_some(simulator)
 }
 
 /// What closes the breaches of a result, if its experiment is still there with the same inputs; nothing else is known of it.
@@ -72,7 +61,6 @@ pub fn remedies(load: &LoadRequest, finished: &Finished) -> Vec<Remedies> {
     }
 }
 
-/// The commands that repeat a result and tell its runs.
 pub fn commands(load: &LoadRequest, manifest: &Manifest) -> Commands {
     Commands {
         explain: explain::begin(load.experiment.as_deref()),

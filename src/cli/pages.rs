@@ -4,8 +4,9 @@
 
 use std::path::Path;
 
+use super::CliError;
+use super::common::STOP;
 use super::figures;
-use super::{CliError, run};
 use crate::lab::files::write_whole;
 use crate::lab::lock::FolderLock;
 use crate::lab::manifest::read_json;
@@ -25,9 +26,6 @@ use crate::report::summary_md;
 /// another one has replaced the result meanwhile, it writes its own.
 ///
 /// `remedies` replays breached runs. Gives the answer that the pages open with.
-///
-/// # Errors
-/// If the file system refuses.
 pub fn write(
     finished: &Finished,
     simulator: Option<&dyn Simulate>,
@@ -36,7 +34,7 @@ pub fn write(
     jobs: usize,
     listener: &dyn Listen,
 ) -> Result<Answer, CliError> {
-    let _lock = FolderLock::take(&finished.dir, &run::STOP, || ())?;
+    let _lock = FolderLock::take(&finished.dir, &STOP, || ())?;
     let of = |manifest: &Manifest| (manifest.plan_digest.clone(), manifest.result_digest.clone());
     if Manifest::read(&finished.dir)?.as_ref().map(of) != Some(of(&finished.manifest)) {
         return Ok(Answer::of(&finished.manifest, &finished.summary, &[]));
@@ -79,9 +77,6 @@ pub fn content(finished: &Finished, plots: &[Plot], commands: &Commands, remedie
 }
 
 /// What lies beside a result as the data of its reports; nothing if nothing does.
-///
-/// # Errors
-/// If it cannot be read.
 pub fn stored(result: &Path) -> Result<Option<Content>, LabError> {
     let path = result.join(REPORT_JSON);
     match path.exists() {
@@ -90,9 +85,7 @@ pub fn stored(result: &Path) -> Result<Option<Content>, LabError> {
     }
 }
 
-/// Where a page goes and how its figures look.
 pub struct Place<'a> {
-    /// The folder of the page.
     pub folder: &'a Path,
     /// Where pictures lie, seen from there; empty for the same folder.
     pub figures: &'a str,
@@ -100,7 +93,6 @@ pub struct Place<'a> {
     pub theme: Theme,
 }
 
-/// The name of a page's file and its bytes.
 pub fn page(content: &Content, chosen: &[(&Plot, &str)], format: PageFormat, place: &Place<'_>) -> (String, Vec<u8>) {
     let figure = |(plot, name): &(&Plot, &str)| {
         let drawing = match format {

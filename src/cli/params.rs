@@ -37,7 +37,6 @@ pub struct ParamsArgs {
     format: Format,
 }
 
-/// A parameter with what it means.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 struct Shown {
     #[serde(flatten)]
@@ -45,7 +44,6 @@ struct Shown {
     meaning: String,
 }
 
-/// The parameters of one design.
 #[derive(Debug, Serialize)]
 struct Parameters {
     experiment: String,
@@ -63,7 +61,6 @@ struct Difference {
     b: Option<Shown>,
 }
 
-/// Where two designs differ.
 #[derive(Debug, Serialize)]
 struct Differences {
     a: String,
@@ -72,10 +69,6 @@ struct Differences {
     differences: Vec<Difference>,
 }
 
-/// Does what the arguments say.
-///
-/// # Errors
-/// If the experiment is wrong, there is no such design or parameter, or the output refuses.
 pub fn run(arguments: &ParamsArgs) -> Result<u8, CliError> {
     let of = |experiment: Option<&Path>, design: &str| {
         parameters(experiment, design, &arguments.changes, &arguments.prefixes)
@@ -103,11 +96,7 @@ fn parameters(
     prefixes: &[String],
 ) -> Result<Parameters, CliError> {
     let names = [design.to_owned()];
-    let scenario = load::scenario(&LoadRequest {
-        experiment: experiment.map(Path::to_owned),
-        designs: names.to_vec(),
-        changes: changes.to_vec(),
-    })?;
+    let scenario = load::scenario(&LoadRequest::new(experiment, &names, changes))?;
     let designs = load::designs(&scenario, &names)?;
     let mut found = Parameters {
         experiment: scenario.name.clone(),

@@ -16,7 +16,7 @@ use crate::policy::layers::{Answer, Ask, Layers};
 use crate::policy::network::{Cni, End, Enforcement, Options};
 use crate::policy::{Because, Decision, Http, Reserved, Verdict};
 use crate::scenario::error::{InputError, near_match};
-use crate::scenario::manifests::{Excluded, Layer, Manifests, Purpose, ReadOptions, Side, read_folder_without};
+use crate::scenario::manifests::{Excluded, Layer, Manifests, Purpose, ReadOptions, Side, read_folder};
 
 /// Trust domain of a mesh that names none (istio/api `mesh/v1alpha1/config.proto`, default).
 const TRUST_DOMAIN: &str = "cluster.local";
@@ -96,17 +96,13 @@ pub struct PolicyArgs {
     cidr_matches_nodes: bool,
 }
 
-/// A question with its answer.
 pub(super) struct Case {
-    /// The question.
     pub query: Query,
-    /// What the network says.
     pub network: &'static str,
     /// What it says at the source, if that is a workload.
     pub egress: Option<Part>,
     /// What it says at the destination, if that is a workload.
     pub ingress: Option<Part>,
-    /// What the mesh says.
     pub mesh: &'static str,
     /// Whether the request gets through both layers.
     pub together: &'static str,
@@ -114,25 +110,19 @@ pub(super) struct Case {
     pub because: String,
 }
 
-/// One direction's answer.
 pub(super) struct Part {
-    /// The verdict.
     pub verdict: &'static str,
     /// The deciding policy and rule, with the place.
     pub because: String,
 }
 
-/// Does what the arguments say.
-///
-/// # Errors
-/// If the folder or the questions are wrong, or the output refuses.
 pub fn run(arguments: &PolicyArgs) -> Result<u8, CliError> {
     let options = ReadOptions {
         purpose: Purpose::Policy,
         lenient: arguments.lenient,
     };
     let excluded = Excluded::parse(&arguments.exclude);
-    let manifests = read_folder_without(&arguments.manifests, options, &excluded).map_err(load::wrong)?;
+    let manifests = read_folder(&arguments.manifests, options, &excluded).map_err(load::wrong)?;
     for warning in &manifests.warnings {
         terminal::tell(&format!("warning: {warning}"));
     }
@@ -178,7 +168,6 @@ fn layers(manifests: &Manifests, arguments: &PolicyArgs) -> Layers {
     Layers::new(network, manifests.mesh_policies(TRUST_DOMAIN), TRUST_DOMAIN).with_routes(manifests.routes())
 }
 
-/// A question with its client and its server.
 pub(super) type Question = (Query, [End; 2]);
 
 fn from_file(manifests: &Manifests, file: &Path, names: &mut Vec<String>) -> Result<Vec<Question>, CliError> {
@@ -213,10 +202,12 @@ pub(super) fn find(
     text: &str,
     names: &mut Vec<String>,
 ) -> Result<End, CliError> {
-    let wrong = |reason: String| CliError::Argument {
-        argument,
-        reason,
-        hint: "`namespace/workload`, `namespace/pod`, `ip:ADDRESS`, `entity:NAME` or `dns:NAME`",
+    let wrong = |reason: String| {
+        CliError::argument(
+            argument,
+            reason,
+            "`namespace/workload`, `namespace/pod`, `ip:ADDRESS`, `entity:NAME` or `dns:NAME`",
+        )
     };
     if let Some(address) = text.strip_prefix("ip:") {
         let address: IpAddr = address
@@ -231,16 +222,12 @@ pub(super) fn find(
                 service.namespace, service.name
             );
             let hint = "policies are about the pods behind a Service; ask about one of them, with the port of the pod";
-            return Err(CliError::Argument { argument, reason, hint });
+            return Err(CliError::argument(argument, reason, hint));
         }
         return Ok(End::Address(address));
     }
     if let Some(name) = text.strip_prefix("entity:") {
-        return entity(name).map_err(|reason| CliError::Argument {
-            argument,
-            reason,
-            hint: "entities that can be asked about: health, host, ingress, init, kube-apiserver, remote-node, unmanaged, world",
-        });
+        return entity(name).map_err(|reason| CliError::argument(argument, reason, "entities that can be asked about: health, host, ingress, init, kube-apiserver, remote-node, unmanaged, world"));
     }
     if let Some(name) = text.strip_prefix("dns:") {
         if argument.contains("from") {
@@ -256,7 +243,6 @@ pub(super) fn find(
     manifests.endpoint_position(text).map(End::Workload).map_err(wrong)
 }
 
-/// One of Cilium's reserved identities.
 fn entity(name: &str) -> Result<End, String> {
     let known = |r: &Reserved| r.name() == name && *r != Reserved::Unknown;
     match Reserved::ALL.into_iter().find(known) {
@@ -366,7 +352,6 @@ fn case(query: Query, answer: &Answer, doubts: &[Option<String>; 2], notes: Vec<
     }
 }
 
-/// The reason with the place of the rule.
 fn reason(because: &Because) -> String {
     let place = because.policy.as_ref().filter(|origin| !origin.file.is_empty());
     match place {

@@ -4,13 +4,11 @@
 
 use std::collections::BTreeMap;
 
-use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
 use serde_json::json;
 
 use super::policy::{Case, Format};
-use super::tabular::{self, CELL_MAX, quoted};
-use super::terminal::WIDEST;
+use super::tabular::{self, CELL_MAX};
 use crate::lab::printable::cut;
 use crate::scenario::manifests::{Manifests, Skipped};
 
@@ -76,7 +74,6 @@ impl PassedOver {
     }
 }
 
-/// The answers in the form asked for.
 pub(super) fn render(cases: &[Case], passed_over: &[PassedOver], format: Format, explain: bool) -> String {
     match format {
         Format::Table => table(cases, explain),
@@ -101,11 +98,7 @@ fn transport(case: &Case) -> String {
 }
 
 fn table(cases: &[Case], explain: bool) -> String {
-    let mut table = Table::new();
-    table
-        .load_style(presets::UTF8_HORIZONTAL_ONLY)
-        .set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_width(table.width().map_or(WIDTH, |width| width.min(WIDEST as u16)));
+    let mut table = tabular::blank(Some(WIDTH));
     let mut head = vec!["from", "to", "port", "request", "network policy", "Istio", "together"];
     if explain {
         head.push("because");
@@ -150,15 +143,15 @@ fn json_text(cases: &[Case], passed_over: &[PassedOver]) -> String {
 }
 
 fn csv(cases: &[Case]) -> String {
-    let mut text = "id,from,to,port,protocol,method,path,network_policy,istio,together,because\n".to_owned();
-    for case in cases {
+    let head = "id from to port protocol method path network_policy istio together because";
+    let rows = cases.iter().map(|case| {
         let query = &case.query;
         let id = match &query.id {
             Some(serde_json::Value::String(id)) => id.clone(),
             Some(other) => other.to_string(),
             None => String::new(),
         };
-        let fields = [
+        vec![
             id,
             query.from.clone(),
             query.to.clone(),
@@ -170,11 +163,9 @@ fn csv(cases: &[Case]) -> String {
             case.mesh.to_owned(),
             case.together.to_owned(),
             case.because.clone(),
-        ];
-        text.push_str(&fields.map(|field| quoted(&field)).join(","));
-        text.push('\n');
-    }
-    text
+        ]
+    });
+    tabular::csv(&head.split(' ').collect::<Vec<_>>(), rows)
 }
 
 /// What of the folder has no influence.

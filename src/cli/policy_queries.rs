@@ -12,17 +12,13 @@ use super::load;
 use crate::policy::Protocol;
 use crate::scenario::yaml;
 
-/// Transport protocol as it is written.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
 pub(super) enum Transport {
-    /// TCP.
     #[default]
     #[serde(rename = "TCP", alias = "tcp")]
     Tcp,
-    /// UDP.
     #[serde(rename = "UDP", alias = "udp")]
     Udp,
-    /// SCTP.
     #[serde(rename = "SCTP", alias = "sctp")]
     Sctp,
 }
@@ -37,7 +33,6 @@ impl From<Transport> for Protocol {
     }
 }
 
-/// One question.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Query {
@@ -48,7 +43,6 @@ pub(super) struct Query {
     pub from: String,
     /// The server: as the client, or `dns:NAME`.
     pub to: String,
-    /// Port of the pod.
     pub port: u16,
     /// Transport protocol; TCP where none is written.
     #[serde(default, deserialize_with = "or_default")]
@@ -56,16 +50,13 @@ pub(super) struct Query {
     /// HTTP method; with a method, a path or header fields the question is about a request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub method: Option<String>,
-    /// HTTP path.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
-    /// Header fields.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub headers: Option<BTreeMap<String, String>>,
 }
 
 impl Query {
-    /// A question about a connection.
     pub fn of(from: String, to: String, port: u16, protocol: Protocol) -> Self {
         Self {
             id: None,
@@ -83,18 +74,15 @@ impl Query {
         }
     }
 
-    /// The same about a request.
     pub fn with_request(mut self, method: &str, path: &str) -> Self {
         (self.method, self.path) = (Some(method.to_owned()), Some(path.to_owned()));
         self
     }
 
-    /// Whether it is about an HTTP request.
     pub fn is_http(&self) -> bool {
         self.method.is_some() || self.path.is_some() || self.headers.is_some()
     }
 
-    /// Header fields with names in lower case.
     pub fn header_fields(&self) -> Vec<(String, String)> {
         let fields = self.headers.iter().flatten();
         fields
@@ -108,12 +96,13 @@ fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(deserial
     Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
-/// Reads a file of questions.
 pub(super) fn read(file: &Path) -> Result<Vec<Query>, CliError> {
-    let wrong = |reason: String| CliError::Argument {
-        argument: "--queries",
-        reason: format!("{}: {reason}", file.display()),
-        hint: "a JSON array of {\"id\",\"from\",\"to\",\"port\",\"protocol\",\"method\",\"path\",\"headers\"}",
+    let wrong = |reason: String| {
+        CliError::argument(
+            "--queries",
+            format!("{}: {reason}", file.display()),
+            "a JSON array of {\"id\",\"from\",\"to\",\"port\",\"protocol\",\"method\",\"path\",\"headers\"}",
+        )
     };
     let text = yaml::read_text(file).map_err(|error| load::wrong(vec![error]))?;
     serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))

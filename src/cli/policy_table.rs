@@ -51,11 +51,11 @@ pub(super) fn all(
                 ports
             }
             (None, End::Reserved(_) | End::Address(_) | End::Name(_)) => {
-                return Err(CliError::Argument {
-                    argument: "--to",
-                    reason: format!("`{to}` declares no ports"),
-                    hint: "name one with --port",
-                });
+                return Err(CliError::argument(
+                    "--to",
+                    format!("`{to}` declares no ports"),
+                    "name one with --port",
+                ));
             }
         };
         for (port, protocol) in ports {
@@ -76,11 +76,11 @@ pub(super) fn all(
                     asked.push(query);
                 }
                 if questions.len() + asked.len() > ROWS_MAX {
-                    return Err(CliError::Argument {
-                        argument: "--manifests",
-                        reason: format!("the table would have more than {ROWS_MAX} rows"),
-                        hint: "narrow it with --from, --to or --port, or ask with --queries",
-                    });
+                    return Err(CliError::argument(
+                        "--manifests",
+                        format!("the table would have more than {ROWS_MAX} rows"),
+                        "narrow it with --from, --to or --port, or ask with --queries",
+                    ));
                 }
                 questions.extend(asked.into_iter().map(|query| (query, [*client, server])));
             }

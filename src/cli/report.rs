@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
+use super::common::jobs;
 use super::error::CliError;
 use super::figures::{Form, Stored, write_all};
 use super::pages::{self, Place};
@@ -117,10 +118,6 @@ pub struct ReportArgs {
     out: Option<PathBuf>,
 }
 
-/// Does what was asked and gives the exit code.
-///
-/// # Errors
-/// If the folder holds no sound result, a figure is not known or not there, or a file cannot be written.
 pub fn run(arguments: &ReportArgs) -> Result<u8, CliError> {
     for name in &arguments.figures {
         if !names().any(|known| known == name) {
@@ -136,7 +133,7 @@ pub fn run(arguments: &ReportArgs) -> Result<u8, CliError> {
         .collect();
     let forms: Vec<Form> = wanted.iter().filter_map(|format| format.form()).collect();
     let page_formats: Vec<PageFormat> = wanted.iter().filter_map(|format| format.page()).collect();
-    let pool = workers(std::thread::available_parallelism().map_or(1, usize::from))?;
+    let pool = workers(jobs(None))?;
     let source = pool.install(|| Source::open(&arguments.results))?;
     let chosen = chosen(&source.plots, &arguments.figures)?;
     let theme = arguments.theme.theme();
@@ -175,9 +172,7 @@ pub fn run(arguments: &ReportArgs) -> Result<u8, CliError> {
     Ok(exit_code::FINE)
 }
 
-/// What a result's figures and reports are made of.
 struct Source {
-    /// The data of the figures.
     plots: Vec<Plot>,
     /// The result, if its folder holds the rows.
     finished: Option<Finished>,

@@ -1,31 +1,22 @@
 //! `meshfault run`: runs an experiment, or goes on with it, or checks and shows the result that lies there.
 //!
-//! The story is in [`run`]: load, run, show. Reading experiments belongs to `scenario`, which is called in
-//! `load_experiment` alone; figures are written in `write_figures` alone.
+//! The story is in [`run`]: load, run, show. Reading experiments belongs to `scenario`, writing what people look at to `pages`.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 
 use clap::{Args, ValueEnum};
 
+use super::common::{OUT_ROOT, STOP, jobs, no_file, positive, prepare, stop_on_signals, workers};
 use super::error::CliError;
 use super::events::JsonLines;
-use super::load::{self, LoadRequest};
-use super::{dry_run, exit_code, explain, junit, origin, pages, print, signals, terminal};
-use crate::lab::designs::{Simulator, plan};
-use crate::lab::progress::{Bars, Both, Listen, complain};
-use crate::lab::runner::JOBS_MAX;
+use super::load::LoadRequest;
+use super::{dry_run, exit_code, junit, origin, pages, print, terminal};
+use crate::lab::progress::{Bars, Both, Listen};
 use crate::lab::store::REPORT_HTML;
-use crate::lab::{Finished, Options, Plan, Shard, Simulate, Start, Summary, Verdict, execute_told, result_dir};
+use crate::lab::{Finished, Options, Plan, Shard, Simulate, Start, Summary, Verdict, execute, result_dir};
 use crate::report::answer::Answer;
 use crate::report::table;
-
-/// Where results go unless `--out` says otherwise.
-pub(super) const OUT_ROOT: &str = "out";
-
-/// Set by Ctrl-C: finish the batches in flight, then stop.
-pub(super) static STOP: AtomicBool = AtomicBool::new(false);
 
 /// How a result is printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -83,130 +74,62 @@ pub struct RunArgs {
     format: Format,
 }
 
-/// The arguments as they are meant.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RunRequest {
-    /// What to load.
-    pub load: LoadRequest,
-    /// Workers.
-    pub jobs: usize,
-    /// Which part of the replications is made, if not all.
-    pub shard: Option<Shard>,
-    /// The result folder, if it was said.
-    pub out: Option<PathBuf>,
-    /// What to do with a result that lies there.
-    pub start: Start,
-    /// Whether to list the plan instead of running it.
-    pub dry_run: bool,
-    /// Whether to show no progress.
-    pub quiet: bool,
-    /// Where the expectations go as JUnit XML.
-    pub junit: Option<PathBuf>,
-    /// How the result is printed.
-    pub format: Format,
-    /// The command, for `run-info.json`.
-    pub command_line: Vec<String>,
-}
-
 /// A loaded experiment: what to run, and what makes the runs.
 pub struct Loaded {
-    /// What to run.
     pub plan: Plan,
-    /// Makes the runs.
     pub simulator: Box<dyn Simulate>,
 }
 
 impl RunArgs {
-    /// Checks the arguments.
-    ///
-    /// # Errors
-    /// If one of them has no meaning.
-    pub fn check(self, command_line: Vec<String>) -> Result<RunRequest, CliError> {
-        let cores = || thread::available_parallelism().map_or(1, usize::from);
-        let start = match (self.resume, self.fresh) {
+    /// What is loaded.
+    pub(super) fn load(&self) -> LoadRequest {
+        let replications = self.replications.map(|number| format!("replications={number}"));
+        LoadRequest::new(self.experiment.as_deref(), &self.designs, &self.changes)
+            .with(replications)
+            .with_seed(self.seed)
+    }
+
+    const fn start(&self) -> Start {
+        match (self.resume, self.fresh) {
             (true, _) => Start::Resume,
             (_, true) => Start::Fresh,
             _ => Start::New,
-        };
-        if self.out.as_ref().is_some_and(|out| out.is_file()) {
-            let reason = "is a file".to_owned();
-            return Err(CliError::Argument {
-                argument: "--out",
-                reason,
-                hint: "name a folder",
-            });
         }
-        let mut changes = self.changes;
-        changes.extend(self.replications.map(|number| format!("replications={number}")));
-        changes.extend(self.seed.map(|seed| format!("seed={seed}")));
-        Ok(RunRequest {
-            load: LoadRequest {
-                experiment: self.experiment,
-                designs: self.designs,
-                changes,
-            },
-            jobs: self
-                .jobs
-                .map_or_else(cores, |jobs| usize::try_from(jobs).unwrap_or(usize::MAX)),
-            shard: self.shard,
-            out: self.out,
-            start,
-            dry_run: self.dry_run,
-            quiet: self.quiet,
-            junit: self.junit,
-            format: self.format,
-            command_line,
-        })
     }
-}
-
-/// A whole number of at least 1.
-pub(super) fn positive(text: &str) -> Result<u64, String> {
-    match text.parse() {
-        Ok(number) if number > 0 => Ok(number),
-        _ => Err("not a whole number of at least 1".to_owned()),
-    }
-}
-
-/// A number of workers.
-pub(super) fn workers(text: &str) -> Result<u64, String> {
-    positive(text).and_then(|jobs| match jobs <= JOBS_MAX as u64 {
-        true => Ok(jobs),
-        false => Err(format!("more than {JOBS_MAX} workers only wait for each other")),
-    })
 }
 
 /// Does what was asked and gives the exit code.
 ///
 /// # Errors
 /// If the input is wrong or the file system refuses; then no new result folder is left behind.
-pub fn run(request: &RunRequest) -> Result<u8, CliError> {
-    let wanted = request.format == Format::Json;
-    JsonLines::new(wanted, Vec::new()).end(|| run_and_show(request))
+pub fn run(arguments: &RunArgs, command_line: Vec<String>) -> Result<u8, CliError> {
+    no_file("--out", arguments.out.as_deref())?;
+    let wanted = arguments.format == Format::Json;
+    JsonLines::new(wanted, Vec::new()).end(|| run_and_show(arguments, command_line))
 }
 
-fn run_and_show(request: &RunRequest) -> Result<u8, CliError> {
-    if request.dry_run {
-        return dry_run::run(&request.load, request.jobs, request.format);
+fn run_and_show(arguments: &RunArgs, command_line: Vec<String>) -> Result<u8, CliError> {
+    if arguments.dry_run {
+        return dry_run::run(&arguments.load(), jobs(arguments.jobs), arguments.format);
     }
-    let mut loaded = load_experiment(&request.load)?;
-    loaded.plan.shard = request.shard;
+    let (_, mut plan, simulator) = prepare(&arguments.load())?;
+    plan.shard = arguments.shard;
+    let loaded = Loaded {
+        plan,
+        simulator: Box::new(simulator),
+    };
     stop_on_signals()?;
     let names = loaded.plan.designs.iter().map(|design| design.name.clone());
-    let events = JsonLines::new(request.format == Format::Json, names.collect());
-    let (finished, answer) = run_loaded(&loaded, request, &STOP, &events)?;
+    let events = JsonLines::new(arguments.format == Format::Json, names.collect());
+    let (finished, answer) = run_loaded(&loaded, arguments, command_line, &STOP, &events)?;
     // Everything is stored: whoever asks the program to end now, for example while nobody reads its pipe, ends it at once.
     STOP.store(true, Ordering::SeqCst);
-    if let Some(path) = &request.junit {
+    if let Some(path) = &arguments.junit {
         junit::write(path, &finished.summary)?;
     }
-    show(&finished, &answer, request.format, &events)
+    show(&finished, &answer, arguments.format, &events)
 }
 
-/// Prints a result and gives the exit code.
-///
-/// # Errors
-/// If the output refuses.
 pub(super) fn show(finished: &Finished, answer: &Answer, format: Format, events: &JsonLines) -> Result<u8, CliError> {
     let code = exit_code_of(finished);
     match format {
@@ -216,53 +139,37 @@ pub(super) fn show(finished: &Finished, answer: &Answer, format: Format, events:
     Ok(code)
 }
 
-/// Loads the experiment.
-fn load_experiment(request: &LoadRequest) -> Result<Loaded, CliError> {
-    let scenario = load::scenario(request)?;
-    let designs = load::designs(&scenario, &request.designs)?;
-    let simulator = Simulator::new(scenario.seed, &scenario.seed_group, designs.iter().copied());
-    let mut plan = plan(&scenario, &designs);
-    plan.explain = explain::begin(request.experiment.as_deref());
-    Ok(Loaded {
-        plan,
-        simulator: Box::new(simulator),
-    })
-}
-
 /// Runs a loaded experiment and writes everything that is derived from its rows.
-///
-/// # Errors
-/// If the plan makes no sense or the file system refuses.
 pub fn run_loaded(
     loaded: &Loaded,
-    request: &RunRequest,
+    arguments: &RunArgs,
+    command_line: Vec<String>,
     stop: &AtomicBool,
     listener: &dyn Listen,
 ) -> Result<(Finished, Answer), CliError> {
-    let dir = request
+    let dir = arguments
         .out
         .clone()
         .unwrap_or_else(|| result_dir(Path::new(OUT_ROOT), &loaded.plan));
     let options = Options {
         dir,
-        jobs: request.jobs,
-        start: request.start,
-        quiet: request.quiet,
-        command_line: request.command_line.clone(),
+        jobs: jobs(arguments.jobs),
+        start: arguments.start(),
+        quiet: arguments.quiet,
+        command_line,
     };
-    let finished = execute_told(&loaded.plan, &*loaded.simulator, &options, stop, listener)?;
+    let finished = execute(&loaded.plan, &*loaded.simulator, &options, stop, listener)?;
     let answer = pages::write(
         &finished,
         Some(&*loaded.simulator),
-        &origin::commands(&request.load, &finished.manifest),
-        &|| origin::remedies(&request.load, &finished),
-        request.jobs,
+        &origin::commands(&arguments.load(), &finished.manifest),
+        &|| origin::remedies(&arguments.load(), &finished),
+        options.jobs,
         &Both(&Bars::new(true), listener),
     )?;
     Ok((finished, answer))
 }
 
-/// What is printed of a result for people.
 fn shown(finished: &Finished, answer: &Answer) -> String {
     let mut text = table::render(&finished.manifest, &finished.summary, answer, terminal::look());
     let found = if finished.found {
@@ -304,19 +211,9 @@ fn exit_code_of_expectations(summary: &Summary) -> u8 {
     }
 }
 
-/// The first Ctrl-C, hang-up or request to end stops the experiment with a valid result, the second ends the program at once.
-/// A file that may not grow further is an error to be told, not the end.
-pub(super) fn stop_on_signals() -> Result<(), CliError> {
-    let begun = signals::watch(&STOP, || {
-        complain("stopping after the batches in flight; Ctrl-C again stops at once");
-    });
-    begun.map_err(CliError::Signal)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lab::progress::Nobody;
     use crate::lab::testing::{Fake, plan as fake_plan};
     use clap::Parser;
 
@@ -326,12 +223,12 @@ mod tests {
         run: RunArgs,
     }
 
-    fn request(arguments: &str, out: &Path) -> RunRequest {
-        let words = std::iter::once("run").chain(arguments.split_whitespace());
-        let mut request = Only::try_parse_from(words).unwrap().run.check(Vec::new()).unwrap();
-        request.out = Some(out.to_owned());
-        request.quiet = true;
-        request
+    fn arguments(words: &str, out: &Path) -> RunArgs {
+        let words = std::iter::once("run").chain(words.split_whitespace());
+        let mut arguments = Only::try_parse_from(words).unwrap().run;
+        arguments.out = Some(out.to_owned());
+        arguments.quiet = true;
+        arguments
     }
 
     fn loaded(fake: Fake) -> Loaded {
@@ -345,10 +242,10 @@ mod tests {
     #[test]
     fn exit_codes_say_how_it_went() {
         let dir = tempfile::tempdir().unwrap();
-        let code = |fake: Fake, arguments: &str| {
+        let code = |fake: Fake, words: &str| {
             let stop = AtomicBool::new(false);
-            let finished = run_loaded(&loaded(fake), &request(arguments, dir.path()), &stop, &Nobody).unwrap();
-            exit_code_of(&finished.0)
+            let (finished, _) = run_loaded(&loaded(fake), &arguments(words, dir.path()), Vec::new(), &stop, &()).unwrap();
+            exit_code_of(&finished)
         };
         assert_eq!(code(Fake::default(), "--jobs 2"), exit_code::FINE);
         assert_eq!(
@@ -363,9 +260,10 @@ mod tests {
         );
         let stopped = run_loaded(
             &loaded(Fake::default()),
-            &request("--fresh", dir.path()),
+            &arguments("--fresh", dir.path()),
+            Vec::new(),
             &AtomicBool::new(true),
-            &Nobody,
+            &(),
         );
         assert_eq!(exit_code_of(&stopped.unwrap().0), exit_code::INTERRUPTED);
         assert_eq!(code(Fake::default(), "--resume"), exit_code::FINE);
@@ -375,10 +273,23 @@ mod tests {
     fn a_found_result_prints_what_a_new_one_prints() {
         let dir = tempfile::tempdir().unwrap();
         let stop = AtomicBool::new(false);
-        let (first, of_first) = run_loaded(&loaded(Fake::default()), &request("", dir.path()), &stop, &Nobody).unwrap();
+        let (first, of_first) = run_loaded(
+            &loaded(Fake::default()),
+            &arguments("", dir.path()),
+            Vec::new(),
+            &stop,
+            &(),
+        )
+        .unwrap();
         std::fs::remove_file(dir.path().join(REPORT_HTML)).unwrap();
-        let (second, of_second) =
-            run_loaded(&loaded(Fake::default()), &request("", dir.path()), &stop, &Nobody).unwrap();
+        let (second, of_second) = run_loaded(
+            &loaded(Fake::default()),
+            &arguments("", dir.path()),
+            Vec::new(),
+            &stop,
+            &(),
+        )
+        .unwrap();
         assert!(second.found && dir.path().join(REPORT_HTML).exists());
         assert_eq!((&first.summary, &first.manifest), (&second.summary, &second.manifest));
         let of_new = shown(&first, &of_first).replace("report.html", "report.html, found complete and checked");
@@ -410,9 +321,10 @@ mod tests {
         let stop = AtomicBool::new(false);
         let error = run_loaded(
             &loaded(Fake::default()),
-            &request("--resume", dir.path()),
+            &arguments("--resume", dir.path()),
+            Vec::new(),
             &stop,
-            &Nobody,
+            &(),
         )
         .err()
         .unwrap();

@@ -35,16 +35,11 @@ pub struct SchemaArgs {
     document: Document,
 }
 
-/// Does what the arguments say.
-///
-/// # Errors
-/// If the output refuses.
 pub fn run(arguments: &SchemaArgs) -> Result<u8, CliError> {
     print(&tabular::json(&schema(arguments.document)))?;
     Ok(exit_code::FINE)
 }
 
-/// The schema, JSON Schema 2020-12.
 fn schema(document: Document) -> Value {
     match document {
         Document::Experiment => json_schema::experiment(),

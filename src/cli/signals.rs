@@ -6,9 +6,6 @@ use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Sets `stop` at the first request to end, after which `tell` is called; the second ends the program at once.
-///
-/// # Errors
-/// If the system refuses.
 #[cfg(unix)]
 pub fn watch(stop: &'static AtomicBool, tell: impl Fn() + Send + 'static) -> io::Result<()> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
@@ -33,9 +30,6 @@ pub fn watch(stop: &'static AtomicBool, tell: impl Fn() + Send + 'static) -> io:
 }
 
 /// Elsewhere a request to end ends the program at once; `--resume` goes on.
-///
-/// # Errors
-/// None.
 #[cfg(not(unix))]
 pub fn watch(_: &'static AtomicBool, _: impl Fn() + Send + 'static) -> io::Result<()> {
     Ok(())

@@ -25,15 +25,21 @@ pub enum Format {
     Csv,
 }
 
-/// Cells under a head. On a terminal, lines are broken to its width.
-pub(super) fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+/// A table without content: as wide as the terminal, or else as `elsewhere`.
+pub(super) fn blank(elsewhere: Option<u16>) -> Table {
     let mut table = Table::new();
     table
         .load_style(presets::UTF8_HORIZONTAL_ONLY)
         .set_content_arrangement(ContentArrangement::Dynamic);
-    if let Some(width) = table.width() {
-        table.set_width(width.min(WIDEST as u16));
+    if let Some(width) = table.width().map(|width| width.min(WIDEST as u16)).or(elsewhere) {
+        table.set_width(width);
     }
+    table
+}
+
+/// Cells under a head. On a terminal, lines are broken to its width.
+pub(super) fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    let mut table = blank(None);
     table.set_header(head);
     for row in rows {
         table.add_row(row.iter().map(|cell| cut(cell, CELL_MAX)));
@@ -46,20 +52,14 @@ pub(super) fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) 
 pub(super) fn csv(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut text = format!("{}\n", head.join(","));
     for row in rows {
-        let fields: Vec<String> = row.iter().map(|field| quoted(field)).collect();
+        let fields: Vec<String> = row.iter().map(|field| csv_field(field)).collect();
         text.push_str(&fields.join(","));
         text.push('\n');
     }
     text
 }
 
-/// A value as JSON, for people too.
 pub(super) fn json(value: &impl Serialize) -> String {
     let text = serde_json::to_string_pretty(value).expect("what is printed is plain data");
     format!("{}\n", in_json(&text))
-}
-
-/// A field by RFC 4180.
-pub(super) fn quoted(field: &str) -> String {
-    csv_field(field)
 }

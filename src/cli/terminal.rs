@@ -63,7 +63,6 @@ fn colour(text: &str) -> Option<usize> {
 }
 
 /// How tables look on the standard output: as wide as the window, else [`WIDTH`].
-#[must_use]
 pub fn look() -> Look {
     let is_terminal = io::stdout().is_terminal();
     let window = is_terminal.then(terminal_size::terminal_size).flatten();

@@ -4,16 +4,14 @@
 //! What is compared belongs to `lab::verify`, how it is told to `report::verify`.
 
 use std::path::PathBuf;
-use std::thread;
 
 use clap::Args;
 
+use super::common::{jobs, no_file, positive, prepare, workers};
 use super::error::CliError;
 use super::explain::Format;
-use super::load::{self, LoadRequest};
-use super::run::{positive, workers};
-use super::{exit_code, explain, print, tabular};
-use crate::lab::designs::{Simulator, plan};
+use super::load::LoadRequest;
+use super::{exit_code, print, tabular};
 use crate::lab::progress::progress_bar;
 use crate::lab::verify::{STEPS, verify};
 use crate::report;
@@ -55,79 +53,32 @@ pub struct VerifyArgs {
     format: Format,
 }
 
-/// The arguments as they are meant.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct VerifyRequest {
-    load: LoadRequest,
-    replications: Option<u64>,
-    jobs: usize,
-    out: Option<PathBuf>,
-    against: Option<PathBuf>,
-    quiet: bool,
-    format: Format,
-}
-
-impl VerifyArgs {
-    /// Checks the arguments.
-    ///
-    /// # Errors
-    /// If one of them has no meaning.
-    pub fn check(self) -> Result<VerifyRequest, CliError> {
-        for (argument, folder) in [("--out", &self.out), ("--against", &self.against)] {
-            if folder.as_ref().is_some_and(|folder| folder.is_file()) {
-                return Err(CliError::Argument {
-                    argument,
-                    reason: "is a file".to_owned(),
-                    hint: "name a folder",
-                });
-            }
-        }
-        let cores = || thread::available_parallelism().map_or(1, usize::from);
-        let mut changes = self.changes;
-        changes.extend(self.seed.map(|seed| format!("seed={seed}")));
-        Ok(VerifyRequest {
-            load: LoadRequest {
-                experiment: self.experiment,
-                designs: self.designs,
-                changes,
-            },
-            replications: self.replications,
-            jobs: self
-                .jobs
-                .map_or_else(cores, |jobs| usize::try_from(jobs).unwrap_or(usize::MAX)),
-            out: self.out,
-            against: self.against,
-            quiet: self.quiet,
-            format: self.format,
-        })
-    }
-}
-
-/// Does what was asked and gives the exit code.
-///
-/// # Errors
-/// If the experiment cannot be read, the other folder holds nothing to compare with, or the file system refuses.
-pub fn run(request: &VerifyRequest) -> Result<u8, CliError> {
-    let scenario = load::scenario(&request.load)?;
-    let designs = load::designs(&scenario, &request.load.designs)?;
-    let simulator = Simulator::new(scenario.seed, &scenario.seed_group, designs.iter().copied());
-    let mut plan = plan(&scenario, &designs);
-    plan.explain = explain::begin(request.load.experiment.as_deref());
-    plan.replications = request
+pub fn run(arguments: &VerifyArgs) -> Result<u8, CliError> {
+    no_file("--out", arguments.out.as_deref())?;
+    no_file("--against", arguments.against.as_deref())?;
+    let load = LoadRequest::new(arguments.experiment.as_deref(), &arguments.designs, &arguments.changes);
+    let (_, mut plan, simulator) = prepare(&load.with_seed(arguments.seed))?;
+    plan.replications = arguments
         .replications
         .unwrap_or_else(|| plan.replications.min(REPLICATIONS));
     // Runs are made a fixed number of times here, whatever the experiment says of when there are enough.
     plan.stopping = None;
     plan.check().map_err(crate::lab::LabError::from)?;
     let steps = STEPS * plan.replications * plan.designs.len() as u64;
-    let progress = progress_bar(steps, request.quiet);
-    let found = verify(&plan, &simulator, request.jobs, request.against.as_deref(), &progress);
+    let progress = progress_bar(steps, arguments.quiet);
+    let found = verify(
+        &plan,
+        &simulator,
+        jobs(arguments.jobs),
+        arguments.against.as_deref(),
+        &progress,
+    );
     progress.finish_and_clear();
     let (report, ladders) = found?;
-    if let Some(folder) = &request.out {
+    if let Some(folder) = &arguments.out {
         ladders.write(folder)?;
     }
-    print(&match request.format {
+    print(&match arguments.format {
         Format::Text => report::verify::render(&report),
         Format::Json => tabular::json(&report),
     })?;

@@ -6,6 +6,7 @@
 //! **Left out**: name resolution, TLS, Envoy's retries to other hosts, reuse of connections.
 //! **Validated by**: `tests/world/published_results.rs`, `tests/world/cases.rs`.
 
+use super::blueprint::Blueprint;
 use super::cilium::datapath::meant_for;
 use super::cilium::passage::{Loss, Passage};
 use super::context::Ctx;
@@ -14,11 +15,11 @@ use super::ids::{KindId, PodId, ServiceId};
 use super::intent::{Decisions, intent};
 use super::istio::mesh::{self, Asked, Attempt};
 use super::objects::Backend;
-use super::observed::{AccessFact, Fact};
+use super::observed::{AccessEnd, AccessFact, Fact};
 use super::purpose::Purpose;
-use super::records::{AccessClass, AccessRecord, LayerDecision, Via};
+use super::records::{AccessClass, LayerDecision};
 use super::spec::{ProbeSpec, Step};
-use crate::kernel::{EntityKey, EventClass, SimDuration, SimTime};
+use crate::kernel::{EntityKey, EventClass, SimTime};
 
 /// Requests, in the order in which they were sent.
 #[derive(Debug, Default)]
@@ -50,7 +51,9 @@ struct Access {
 
 impl Accesses {
     /// Sends the request of a step of the script, whose draws `key` addresses. The script hears of its end.
-    fn send(&mut self, number: u32, client: PodId, probe: &ProbeSpec, key: EntityKey, ctx: &mut Ctx) {
+    fn send(&mut self, number: u32, client: PodId, step: u32, key: EntityKey, ctx: &mut Ctx) {
+        let blueprint = ctx.shared.blueprint.clone();
+        let probe = probe_of(&blueprint, step);
         assert_eq!(
             number as usize,
             self.accesses.len(),
@@ -76,16 +79,7 @@ impl Accesses {
             cause: "no_answer",
             done: false,
         });
-        ctx.note(|_| {
-            let (method, path) = (probe.method.clone(), probe.path.clone());
-            let began = AccessFact::Began {
-                client,
-                service,
-                method,
-                path,
-            };
-            Fact::Access(number, began)
-        });
+        ctx.observe(Fact::Access(number, AccessFact::Began { client, step }));
         let access = &mut self.accesses[number as usize];
         let state = *ctx.shared.physics.pod(client);
         if state.place.is_none() || !state.running || !state.connected {
@@ -108,14 +102,12 @@ impl Accesses {
         };
         let choice = ctx.stream(purpose, access.key).below(backends.len() as u64) as usize;
         access.backend = Some(backends[choice]);
-        ctx.note(|shared| {
-            let chosen = AccessFact::Chosen {
-                istiod: shared.followed_by(client).filter(|_| meshed),
-                backend: backends[choice],
-                candidates: backends,
-            };
-            Fact::Access(number, chosen)
-        });
+        let chosen = AccessFact::Chosen {
+            istiod: ctx.shared.proxy_of(client).map(|(istiod, _)| istiod).filter(|_| meshed),
+            backend: backends[choice],
+            candidates: backends.len() as u32,
+        };
+        ctx.observe(Fact::Access(number, chosen));
         let deadline = access.deadline;
         ctx.at(
             Source::Access,
@@ -128,14 +120,9 @@ impl Accesses {
 
     /// Handles an event of a request.
     pub fn handle(&mut self, number: u32, event: AccessEvent, ctx: &mut Ctx) {
-        let blueprint = ctx.shared.blueprint.clone();
-        let probe = |step: u32| match &blueprint.spec.script[step as usize] {
-            Step::Probe(probe) => probe,
-            other => unreachable!("{other:?} sends no request"),
-        };
         match event {
-            AccessEvent::Send(client, step, key) => return self.send(number, client, probe(step), key, ctx),
-            AccessEvent::Unsent(kind, step) => return unsent(kind, probe(step), ctx),
+            AccessEvent::Send(client, step, key) => return self.send(number, client, step, key, ctx),
+            AccessEvent::Unsent(kind, step) => return unsent(kind, step, ctx),
             AccessEvent::Syn | AccessEvent::Answered | AccessEvent::TimedOut => {}
         }
         if self.accesses[number as usize].done {
@@ -170,7 +157,7 @@ impl Accesses {
         };
         let attempt = Attempt::at(ctx.shared, access.client, backend.ip, asked, ctx.now());
         let passage = attempt.passage;
-        ctx.note(|_| Fact::Access(number, AccessFact::Syn(passage)));
+        ctx.observe(Fact::Access(number, AccessFact::Syn(passage)));
         access.server = meant_for(passage, ctx.shared, backend.ip);
         match passage {
             Passage::Delivered(server) => {
@@ -221,7 +208,6 @@ impl Accesses {
     }
 
     fn finish(&mut self, number: u32, cause: &'static str, ctx: &mut Ctx) {
-        let now = ctx.now();
         let access = &mut self.accesses[number as usize];
         access.done = true;
         let shared = &*ctx.shared;
@@ -249,44 +235,30 @@ impl Accesses {
             admitted: access.admitted,
         };
         let class = decisions.class();
-        let client_ip = shared.physics.pod(access.client).place.map(|(_, ip)| ip);
-        let reused_ip =
-            client_ip.is_some_and(|ip| shared.recorder.is_remembered(ip)) && shared.recorder.run.cut.is_some();
-        let record = AccessRecord {
-            time: access.started,
-            after_cut: shared.recorder.run.cut.is_some_and(|cut| access.started >= cut),
-            client: shared.pod_name(access.client),
-            client_workload: shared.kind(access.client).name.clone(),
-            server: shared.blueprint.service_name(access.service).to_owned(),
-            via: Via::Service,
-            client_ip,
-            reused_ip,
+        let end = AccessEnd {
+            client: Some(access.client),
+            workload: shared.pods[access.client.index()].kind,
+            client_ip: shared.physics.pod(access.client).place.map(|(_, ip)| ip),
+            service: access.service,
+            started: access.started,
+            server: access.server,
             reached: access.reached,
-            reached_workload: access.server.map(|server| shared.kind(server).name.clone()),
-            network_intended,
-            network_decided: access.network,
-            mesh_intended,
-            mesh_decided: access.mesh,
+            network: (network_intended, access.network),
+            mesh: (mesh_intended, access.mesh),
             class,
-            cause: cause.to_owned(),
-            latency: now.since(access.started),
+            cause,
         };
-        ctx.shared.recorder.run.demonstrated |= record.reused_ip && record.reached;
-        ctx.tell("client", |_| {
-            format!("{} calls {}: {class:?} ({cause})", record.client, record.server)
-        });
-        ctx.note(|shared| Fact::Access(number, AccessFact::Ended(shared.recorder.accesses.len() as u32)));
-        ctx.shared.recorder.accesses.push(record);
+        ctx.observe(Fact::AccessEnded(Some(number), end));
         let not_up = class == AccessClass::Unreachable && matches!(cause, "client_not_running" | "client_proxy_not_up");
         ctx.probe_done(not_up);
     }
 }
 
 /// A request that cannot be sent because no pod of its workload is ready. The script hears of its end.
-fn unsent(workload: KindId, probe: &ProbeSpec, ctx: &mut Ctx) {
-    let (now, service) = (ctx.now(), ServiceId(probe.to as u32));
+fn unsent(workload: KindId, step: u32, ctx: &mut Ctx) {
     let shared = &*ctx.shared;
-    let client = shared.blueprint.kind(workload);
+    let probe = probe_of(&shared.blueprint, step);
+    let service = ServiceId(probe.to as u32);
     let (network_intended, mesh_intended) =
         kind_behind(ctx, service).map_or((LayerDecision::Allow, LayerDecision::Allow), |server| {
             let asked = Asked {
@@ -294,35 +266,31 @@ fn unsent(workload: KindId, probe: &ProbeSpec, ctx: &mut Ctx) {
                 method: &probe.method,
                 path: &probe.path,
             };
-            intent(shared, client.identity, server, asked)
+            intent(shared, shared.blueprint.kind(workload).identity, server, asked)
         });
-    let record = AccessRecord {
-        time: now,
-        after_cut: shared.recorder.run.cut.is_some(),
-        client: String::new(),
-        client_workload: client.name.clone(),
-        server: shared.blueprint.service_name(service).to_owned(),
-        via: Via::Service,
+    let end = AccessEnd {
+        client: None,
+        workload,
         client_ip: None,
-        reused_ip: false,
+        service,
+        started: ctx.now(),
+        server: None,
         reached: false,
-        reached_workload: None,
-        network_intended,
-        network_decided: None,
-        mesh_intended,
-        mesh_decided: None,
+        network: (network_intended, None),
+        mesh: (mesh_intended, None),
         class: AccessClass::Unreachable,
-        cause: NO_READY_CLIENT.to_owned(),
-        latency: SimDuration::ZERO,
+        cause: NO_READY_CLIENT,
     };
-    ctx.tell("client", |_| {
-        format!(
-            "{} has no ready pod to call {} from",
-            record.client_workload, record.server
-        )
-    });
-    ctx.shared.recorder.accesses.push(record);
+    ctx.observe(Fact::AccessEnded(None, end));
     ctx.probe_done(true);
+}
+
+/// The request of a step of the script.
+fn probe_of(blueprint: &Blueprint, step: u32) -> &ProbeSpec {
+    match &blueprint.spec.script[step as usize] {
+        Step::Probe(probe) => probe,
+        other => unreachable!("{other:?} sends no request"),
+    }
 }
 
 /// Cause of a request that no pod could send.

@@ -8,15 +8,17 @@
 //! **Parameters**: `api_write_latency`, `watch_latency`, `watch_batch_period`, `garbage_collection_latency`.
 //! **Validated by**: `tests/world/event_log.rs`, `tests/world/addresses.rs`.
 
+use std::sync::Arc;
+
 use rustc_hash::FxHashMap;
 
 use super::blueprint::Blueprint;
 use super::context::Ctx;
 use super::event::{Event, Source, Write};
-use super::history::{History, Inbox};
-use super::ids::{BelievedIdentity, KindId, NodeId, PodId, ReplicaSetId, ServiceId, TrueIdentity};
+use super::history::{Delay, History, Inbox};
+use super::ids::{BelievedIdentity, FaultId, KindId, NodeId, PodId, ReplicaSetId, ServiceId, TrueIdentity};
 use super::objects::{Backends, EndpointObject, IdentityObject, PodObject};
-use super::observed::Fact;
+use super::observed::{Fact, PodFact};
 use super::purpose::Purpose;
 use super::subscription::{Change, Subscription, Told};
 use crate::kernel::{EventClass, SourceRank};
@@ -42,6 +44,8 @@ pub struct ApiServer {
     /// How often each pod was to be created so far.
     pub creations: Vec<u32>,
     subscriptions: &'static [&'static Subscription],
+    /// How informers read.
+    watch: Arc<Delay>,
     // Looked up, never iterated.
     inboxes: FxHashMap<SourceRank, Inbox>,
     /// Room for what readers are told of one change.
@@ -63,6 +67,13 @@ impl ApiServer {
             pods_of_kind: vec![Vec::new(); blueprint.kinds.len()],
             creations: Vec::new(),
             subscriptions,
+            watch: Arc::new(Delay {
+                purpose: Purpose::WatchDelay,
+                law: blueprint.spec.kubernetes.watch_latency,
+                then: None,
+                batch_period: blueprint.spec.kubernetes.watch_batch_period,
+                pace: None,
+            }),
             inboxes: FxHashMap::default(),
             told: Vec::new(),
         }
@@ -137,17 +148,23 @@ impl ApiServer {
 
 /// Tells the readers of a change; each learns of it after its own delay, in order.
 fn tell(ctx: &mut Ctx, change: Change) {
-    let (now, delay) = (ctx.now(), ctx.shared.watch_delay());
+    let now = ctx.now();
     let mut told = std::mem::take(&mut ctx.shared.api.told);
     for subscription in ctx.shared.api.subscriptions {
         (subscription.hears)(&change, ctx.shared, &mut told);
-        for Told { reader, event, words } in told.drain(..) {
+        for message in told.drain(..) {
             let shared = &mut *ctx.shared;
-            let inboxes = &mut shared.api.inboxes;
+            if message.over.is_some_and(|party| !shared.links.is_up(party)) {
+                continue;
+            }
+            let Told {
+                reader, event, words, ..
+            } = message;
+            let (inboxes, watch) = (&mut shared.api.inboxes, &shared.api.watch);
             let inbox = inboxes
                 .entry(reader.rank())
-                .or_insert_with(|| Inbox::new((subscription.key)(reader, &shared.blueprint)));
-            let at = inbox.arrival(&delay, &shared.run_key, now);
+                .or_insert_with(|| Inbox::new((subscription.key)(reader, &shared.blueprint), watch));
+            let at = inbox.arrival(&shared.run_key, now);
             ctx.message(Source::ApiServer, reader, now, at, || words);
             ctx.at(Source::ApiServer, EventClass::Deliver, at, event);
         }
@@ -241,18 +258,12 @@ fn bind_pod(ctx: &mut Ctx, pod: PodId, node: NodeId) {
 /// An Istiod that comes to a cut node is cut as the node is.
 fn istiod_arrives(ctx: &mut Ctx, pod: PodId, node: NodeId) {
     let (istiod, now) = (ctx.istiod_in(pod), ctx.now());
-    for (fault, party, mode) in ctx.shared.links.arrives(istiod, node, now) {
-        ctx.tell("fault", |shared| {
-            let name = &shared.blueprint.spec.faults[fault as usize].name;
-            format!(
-                "{name} cuts {}, which has come to a cut node ({mode:?})",
-                party.told(&shared.blueprint)
-            )
-        });
-        ctx.note(|shared| Fact::Cut {
-            fault: shared.blueprint.spec.faults[fault as usize].name.clone(),
+    for (fault, party, _) in ctx.shared.links.arrives(istiod, node, now) {
+        ctx.observe(Fact::Cut {
+            fault: FaultId(fault),
             parties: vec![party],
-            mode,
+            touched: 0,
+            later: true,
         });
     }
 }
@@ -268,7 +279,7 @@ fn create_pod(ctx: &mut Ctx, pod: PodId, owner: Option<ReplicaSetId>) {
     }
     api.owners[pod.index()] = owner;
     api.pods_of_kind[kind.index()].push(pod);
-    ctx.shared.recorder.created(pod, now);
+    ctx.observe_pod(pod, PodFact::Created);
     tell(ctx, Change::PodCreated(pod, owner));
 }
 
@@ -285,7 +296,7 @@ fn update_pod(ctx: &mut Ctx, pod: PodId, change: impl FnOnce(&mut PodObject)) {
     let api = &mut ctx.shared.api;
     let revision = api.next_revision();
     api.pods.append(now, revision, pod.0, None, Some(new));
-    ctx.shared.recorder.updated(pod, &old, &new, now);
+    ctx.observe_pod(pod, PodFact::Updated(old, new));
     tell(ctx, Change::PodUpdated(pod, old, new));
 }
 
@@ -299,8 +310,7 @@ fn remove_pod(ctx: &mut Ctx, pod: PodId) {
     let revision = api.next_revision();
     api.pods.append(now, revision, pod.0, None, None);
     api.pods_of_kind[kind.index()].retain(|&other| other != pod);
-    ctx.shared.recorder.removed(pod, now);
-    ctx.tell("api server", |shared| format!("removes {}", shared.pod_name(pod)));
+    ctx.observe_pod(pod, PodFact::Removed);
     collect_endpoint(ctx, pod);
     tell(ctx, Change::PodRemoved(pod, old));
 }
@@ -317,14 +327,7 @@ fn write_endpoint(ctx: &mut Ctx, endpoint: EndpointObject, exists: bool) {
     let index = api
         .endpoints
         .append(now, revision, endpoint.pod.0, Some(topic), exists.then_some(endpoint));
-    ctx.tell("api server", |shared| {
-        let verb = if exists { "stores" } else { "removes" };
-        format!(
-            "{verb} the CiliumEndpoint of {}, {}",
-            shared.pod_name(endpoint.pod),
-            endpoint.ip
-        )
-    });
+    ctx.observe(Fact::EndpointWritten(endpoint, exists));
     ctx.judge_hears_of_endpoint(endpoint.ip, index);
 }
 
@@ -345,7 +348,7 @@ fn write_slice(ctx: &mut Ctx, service: ServiceId, backends: Backends) {
     let index = api
         .slices
         .append(now, revision, service.0, None, Some(backends.clone()));
-    ctx.shared.recorder.slice_written(service, backends.is_empty(), now);
+    ctx.observe(Fact::SliceWritten(service, backends.len() as u32));
     tell(ctx, Change::SliceWritten(service, index));
     ctx.judge_hears_of_slice(service, index);
 }

@@ -9,6 +9,7 @@ use std::sync::{Arc, OnceLock};
 use rustc_hash::FxHashMap;
 
 use super::ids::{AddressPlan, BelievedIdentity, KindId, NodeId, ServiceId, TrueIdentity};
+use super::objects::PodMeta;
 use super::records::LayerDecision;
 use super::spec::{Amount, IstioSpec, ProbeSpec, Step, WorldSpec};
 use crate::kernel::{EntityKey, SimDuration};
@@ -315,6 +316,12 @@ impl Blueprint {
             .istio
             .as_ref()
             .expect("a component of Istio in a design without it")
+    }
+
+    /// A pod's name: workload, revision and ordinal.
+    #[must_use]
+    pub fn pod_name(&self, meta: &PodMeta) -> String {
+        format!("{}-{}-{}", self.kind(meta.kind).name, meta.revision, meta.ordinal)
     }
 
     /// Name of a node, as kind numbers them: the control plane first, then workers from 1.

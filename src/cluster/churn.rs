@@ -98,16 +98,12 @@ impl Churn {
             .stream(Purpose::ChurnKind, key)
             .below(u64::from(spec.service_accounts.max(1))) as usize;
         let kind = KindId((ctx.blueprint().first_churn_kind + account) as u32);
-        let now = ctx.now();
-        let pod = ctx.shared.wish(
-            PodMeta {
-                kind,
-                revision,
-                ordinal,
-                key,
-            },
-            now,
-        );
+        let pod = ctx.wish(PodMeta {
+            kind,
+            revision,
+            ordinal,
+            key,
+        });
         ctx.create_pod(pod, None);
         let lifetime = ctx.draw(Purpose::ChurnLifetime, key, &spec.lifetime);
         ctx.after(

@@ -1,6 +1,6 @@
 //! What a component sees: the clock, its random streams, the API, the links, and the wire.
 //!
-//! A component gets a [`Ctx`] with each event. It writes through [`Ctx::write`], reads through paths, and tells others
+//! A component gets a [`Ctx`] with each event. It writes through [`Ctx::write`], reads through cursors, and tells others
 //! by messages. `physics` is what is so: components touch it through what they do (a sandbox starts, a packet is sent),
 //! and only the judge compares it with what was intended.
 
@@ -9,15 +9,17 @@ use std::net::Ipv4Addr;
 use super::api_server::ApiServer;
 use super::blueprint::{Blueprint, Kind, SharedBlueprint};
 use super::event::{Event, Source, Write};
-use super::history::{Crossing, Delay, Pace, Path, Republished, VersionIndex};
-use super::ids::{BelievedIdentity, IstiodId, KindId, NodeId, PodId, ReplicaSetId, ServiceId, TrueIdentity};
+use super::history::History;
+use super::ids::{IstiodId, KindId, PodId, ReplicaSetId};
 use super::links::{Links, Party};
 use super::objects::{Backends, PodMeta, SetMeta};
-use super::observed::{Fact, Log, Message};
+use super::observed::{Fact, Log, Message, PodFact};
 use super::physics::Physics;
 use super::purpose::Purpose;
+use super::readers::Readers;
 use super::recorder::Recorder;
 use super::spec::CutMode;
+use super::watchlist::Watchlist;
 use crate::kernel::{EntityKey, EventClass, Kernel, Law, RunKey, SimDuration, SimTime, Stream, Timer};
 
 /// Everything that components share.
@@ -34,20 +36,16 @@ pub struct Shared {
     pub physics: Physics,
     /// What the run leaves behind.
     pub recorder: Recorder,
+    /// What somebody waits for or looks at.
+    pub watchlist: Watchlist,
     /// Pods that were ever wished for.
     pub pods: Vec<PodMeta>,
     /// What each Istiod has pushed: the back ends of each Service, republished from EndpointSlices.
-    pub snapshots: Vec<Republished<Backends>>,
-    /// How each node's service proxy reads EndpointSlices.
-    pub service_proxies: Vec<Path>,
-    /// How each node's Cilium agent reads CiliumEndpoints.
-    pub ipcaches: Vec<Path>,
-    /// How each node's Cilium agent reads CiliumIdentities.
-    pub identities: Vec<Path>,
+    pub snapshots: Vec<History<Backends>>,
+    /// Who has read how much of which history.
+    pub readers: Readers,
     /// ReplicaSets that were ever made.
     pub sets: Vec<SetMeta>,
-    /// Which Istiod each pod's proxy follows, or followed last, and how it reads that one's snapshots.
-    pub proxies: Vec<Option<(IstiodId, Path)>>,
     /// Calls of the component at work to others, which are made as soon as it is done.
     pub calls: Vec<Event>,
     /// What is noted, if somebody asked for the run's story.
@@ -70,94 +68,7 @@ impl Shared {
     /// A pod's name: workload, revision and ordinal.
     #[must_use]
     pub fn pod_name(&self, pod: PodId) -> String {
-        let meta = &self.pods[pod.index()];
-        let name = &self.blueprint.kind(meta.kind).name;
-        format!("{name}-{}-{}", meta.revision, meta.ordinal)
-    }
-
-    /// How node proxies read EndpointSlices.
-    #[must_use]
-    pub fn service_proxy_delay(&self) -> Delay {
-        let params = &self.blueprint.spec.kubernetes;
-        Delay {
-            purpose: Purpose::ServiceProxyDelay,
-            law: params.watch_latency,
-            then: Some(params.service_proxy_sync_latency),
-            batch_period: params.watch_batch_period,
-            pace: Some(Pace {
-                interval: params.service_proxy_sync_interval,
-                burst: params.service_proxy_sync_burst,
-            }),
-        }
-    }
-
-    /// How agents read CiliumEndpoints.
-    #[must_use]
-    pub fn ipcache_delay(&self) -> Delay {
-        Delay {
-            purpose: Purpose::IpcacheDelay,
-            law: self.blueprint.spec.cilium.ipcache_latency,
-            then: None,
-            batch_period: self.blueprint.spec.cilium.ipcache_batch_period,
-            pace: None,
-        }
-    }
-
-    /// How agents read CiliumIdentities, up to the policy maps.
-    #[must_use]
-    pub fn identity_delay(&self) -> Delay {
-        Delay {
-            purpose: Purpose::IdentityDelay,
-            law: self.blueprint.spec.cilium.identity_watch_latency,
-            then: None,
-            batch_period: self.blueprint.spec.kubernetes.watch_batch_period,
-            pace: None,
-        }
-    }
-
-    /// How informers read the API.
-    #[must_use]
-    pub fn watch_delay(&self) -> Delay {
-        let params = &self.blueprint.spec.kubernetes;
-        Delay {
-            purpose: Purpose::WatchDelay,
-            law: params.watch_latency,
-            then: None,
-            batch_period: params.watch_batch_period,
-            pace: None,
-        }
-    }
-
-    /// How proxies read their Istiod's snapshots.
-    #[must_use]
-    pub fn push_delay(&self) -> Delay {
-        let params = &self.blueprint.istio().params;
-        Delay {
-            purpose: Purpose::PushDelay,
-            law: params.push_latency,
-            then: None,
-            batch_period: SimDuration::from_nanos(1),
-            pace: None,
-        }
-    }
-
-    /// The number under which the agent of a node knows an identity from the API at a time.
-    #[must_use]
-    pub fn identity_read(&self, node: NodeId, identity: TrueIdentity, time: SimTime) -> Option<BelievedIdentity> {
-        let (place, object) = self.api.created_identity(identity)?;
-        (place < self.identities_seen(node, time)).then_some(object.number)
-    }
-
-    /// What the agent of a node takes a number for at a time; nothing if it has not read of it.
-    #[must_use]
-    pub fn meaning_at(&self, node: NodeId, number: BelievedIdentity, time: SimTime) -> Option<TrueIdentity> {
-        let (place, object) = self.api.numbered_identity(number)?;
-        (place < self.identities_seen(node, time)).then_some(object.stands_for)
-    }
-
-    fn identities_seen(&self, node: NodeId, time: SimTime) -> u32 {
-        let path = &self.identities[node.index()];
-        path.visible_at(&self.api.identities, &self.identity_delay(), &self.run_key, time)
+        self.blueprint.pod_name(&self.pods[pod.index()])
     }
 
     /// Adds an empty ReplicaSet.
@@ -177,65 +88,6 @@ impl Shared {
         let known = |pod: &PodId| pods.at(pod.0, seen).and_then(|version| version.value.as_ref());
         let known = self.sets[set.index()].members.iter().filter_map(known);
         known.filter(|object| object.ready && !object.deleting).count() as u32
-    }
-
-    /// The backends that a node's service proxy sends connections to at a time.
-    #[must_use]
-    pub fn backends_at(&self, node: NodeId, service: ServiceId, time: SimTime) -> Option<Backends> {
-        let slices = &self.api.slices;
-        let path = &self.service_proxies[node.index()];
-        let visible = path.visible_at(slices, &self.service_proxy_delay(), &self.run_key, time);
-        slices.at(service.0, visible)?.value.clone()
-    }
-
-    /// The backends of a Service that a pod's proxy sends to at a time.
-    #[must_use]
-    pub fn proxy_backends(&self, pod: PodId, service: ServiceId, time: SimTime) -> Option<Backends> {
-        let (istiod, path) = self.proxies.get(pod.index())?.as_ref()?;
-        let snapshots = self.snapshots[istiod.index()].output();
-        let visible = path.visible_at(snapshots, &self.push_delay(), &self.run_key, time);
-        snapshots.at(service.0, visible)?.value.clone()
-    }
-
-    /// The Istiod that a pod's proxy follows or followed last.
-    #[must_use]
-    pub fn followed_by(&self, pod: PodId) -> Option<IstiodId> {
-        let (istiod, _) = self.proxies.get(pod.index())?.as_ref()?;
-        Some(*istiod)
-    }
-
-    /// When a pod's proxy reads a snapshot of an Istiod, if it follows that one.
-    #[must_use]
-    pub fn proxy_crossing(&self, pod: PodId, istiod: IstiodId, index: VersionIndex) -> Option<Crossing> {
-        let (own, path) = self.proxies.get(pod.index())?.as_ref()?;
-        let snapshots = self.snapshots[istiod.index()].output();
-        (*own == istiod).then(|| path.crossing(snapshots, &self.push_delay(), &self.run_key, index))
-    }
-
-    /// When a pod's proxy reads the snapshots of its Istiod that may still be on their way at a time.
-    #[must_use]
-    pub fn proxy_crossings_since(&self, pod: PodId, time: SimTime) -> Vec<Crossing> {
-        let Some(istiod) = self.followed_by(pod) else {
-            return Vec::new();
-        };
-        let since = time.saturating_sub(self.push_delay().bound());
-        let snapshots = self.snapshots[istiod.index()].output();
-        let late = (0..snapshots.keys()).flat_map(|service| {
-            snapshots
-                .of_key(service)
-                .take_while(|&index| snapshots.version(index).time >= since)
-        });
-        late.filter_map(|index| self.proxy_crossing(pod, istiod, index))
-            .collect()
-    }
-
-    /// Adds a pod that was just wished for.
-    pub fn wish(&mut self, meta: PodMeta, now: SimTime) -> PodId {
-        let pod = PodId(u32::try_from(self.pods.len()).expect("more than 2^32 pods"));
-        self.pods.push(meta);
-        self.physics.add_pod();
-        self.recorder.wished(pod, now);
-        pod
     }
 }
 
@@ -353,23 +205,31 @@ impl Ctx<'_> {
         true
     }
 
-    /// Adds a line to the story.
-    pub fn tell(&mut self, component: &'static str, text: impl FnOnce(&Shared) -> String) {
-        let shared = &*self.shared;
-        self.kernel.tell(component, || text(shared));
-    }
-
-    /// Notes a fact if somebody asked for the story.
-    pub fn note(&mut self, fact: impl FnOnce(&Shared) -> Fact) {
-        if self.shared.log.is_some() {
-            let (now, fact) = (self.now(), fact(self.shared));
-            if let Some(log) = &mut self.shared.log {
-                log.note(now, fact);
-            }
+    /// Says what happened: the recorder hears of it, and the log if somebody asked for the story.
+    #[inline]
+    pub fn observe(&mut self, fact: Fact) {
+        let now = self.now();
+        let shared = &mut *self.shared;
+        shared.recorder.observe(&fact, now, &shared.pods, &shared.blueprint);
+        if let Some(log) = &mut shared.log {
+            log.observe(now, fact);
         }
     }
 
-    /// Notes a message that was sent, if somebody asked for the story; `what` is how it is called and the pod that it is about.
+    /// As [`Ctx::observe`], about a pod.
+    #[inline]
+    pub fn observe_pod(&mut self, pod: PodId, fact: PodFact) {
+        self.observe(Fact::Pod(pod, fact));
+    }
+
+    /// As [`Ctx::observe`], of what only a story needs and costs something to say: nothing is made if nobody asked for one.
+    pub fn observe_if_told(&mut self, fact: impl FnOnce(&Shared) -> Fact) {
+        if self.shared.log.is_some() {
+            self.observe(fact(self.shared));
+        }
+    }
+
+    /// A message was sent; `what` is how it is called and the pod that it is about.
     pub fn message(
         &mut self,
         from: Source,
@@ -378,17 +238,26 @@ impl Ctx<'_> {
         arrives: SimTime,
         what: impl FnOnce() -> (&'static str, Option<PodId>),
     ) {
-        if let Some(log) = &mut self.shared.log {
+        self.observe_if_told(|_| {
             let (what, about) = what();
-            log.send(Message {
+            Fact::Sent(Message {
                 from,
                 to,
                 sent,
                 arrives,
                 what,
                 about,
-            });
-        }
+            })
+        });
+    }
+
+    /// Adds a pod that was just wished for.
+    pub fn wish(&mut self, meta: PodMeta) -> PodId {
+        let pod = PodId(u32::try_from(self.shared.pods.len()).expect("more than 2^32 pods"));
+        self.shared.pods.push(meta);
+        self.shared.physics.add_pod();
+        self.observe_pod(pod, PodFact::Wished);
+        pod
     }
 
     /// The Istiod that runs in a pod.

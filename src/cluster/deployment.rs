@@ -9,6 +9,7 @@
 use super::context::Ctx;
 use super::event::{DeploymentEvent, Event, Source};
 use super::ids::{KindId, ReplicaSetId};
+use super::observed::Fact;
 use super::purpose::Purpose;
 use super::spec::Amount;
 use super::subscription::{Change, Subscription, Told};
@@ -210,9 +211,7 @@ impl Deployments {
         let latency: SimDuration =
             ctx.draw(Purpose::ApiWrite, key, &write) + ctx.draw(Purpose::WatchDelay, key, &watch);
         self.latest_size = (ctx.now() + latency).max(self.latest_size);
-        ctx.tell("deployment controller", |_| {
-            format!("sets replica set {} to {size}", set.0)
-        });
+        ctx.observe(Fact::SetResized(set, size));
         ctx.resize_set(self.latest_size, set, size);
     }
 }
@@ -232,11 +231,11 @@ pub const SUBSCRIPTION: Subscription = Subscription {
                 _ => return,
             },
         };
-        told.push(Told {
-            reader: Source::Deployment,
-            event: Event::Deployment(event),
-            words: ("the Deployment or its pods changed", None),
-        });
+        told.push(Told::new(
+            Source::Deployment,
+            Event::Deployment(event),
+            ("the Deployment or its pods changed", None),
+        ));
     },
 };
 

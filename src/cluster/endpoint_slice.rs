@@ -3,12 +3,14 @@
 //! **Modelled**: a sync after a change of its pods, on what the controller has read; a slice is a new object version
 //! with its own revision, so its readers lag behind the controller and not behind the pods.
 //! **Left out**: several slices per Service, serving and terminating flags, the one-second delay after slice changes.
-//! **Parameters**: `endpoint_slice_sync_latency`. **Validated by**: `tests/world/mechanisms.rs` (withdrawal).
+//! **Parameters**: `endpoint_slice_sync_latency`. **Validated by**: `tests/world/event_log.rs`,
+//! `tests/world/mechanisms.rs` (withdrawal).
 
 use super::context::Ctx;
 use super::event::{EndpointSliceEvent, Event, Source, Write};
 use super::ids::PodId;
-use super::objects::Backend;
+use super::objects::{Backend, Backends};
+use super::observed::Fact;
 use super::purpose::Purpose;
 use super::subscription::{Change, Subscription, Told};
 use crate::kernel::{EntityKey, EventClass, SimDuration, SimTime};
@@ -68,7 +70,7 @@ impl EndpointSlices {
                 let known = |pod: PodId| api.pods.at(pod.0, self.seen).and_then(|version| version.value.as_ref());
                 let members = &mut self.members[service.index()];
                 members.retain(|&pod| known(pod).is_some());
-                let backends = members
+                let backends: Backends = members
                     .iter()
                     .filter_map(|&pod| {
                         let object = known(pod)?;
@@ -76,6 +78,7 @@ impl EndpointSlices {
                         ready.then_some(Backend { pod, ip: object.ip? })
                     })
                     .collect();
+                ctx.observe(Fact::BackEndsFound(service, backends.len() as u32));
                 let key = ctx.blueprint().service_key(service).child(self.syncs[service.index()]);
                 let latest = &mut self.latest_writes[service.index()];
                 ctx.write_in_order(
@@ -107,11 +110,11 @@ pub const SUBSCRIPTION: Subscription = Subscription {
         };
         if !shared.kind(pod).services.is_empty() {
             let seen = shared.api.pods.len() as u32;
-            told.push(Told {
-                reader: Source::EndpointSlice,
-                event: Event::EndpointSlice(EndpointSliceEvent::PodChanged(pod, seen)),
-                words: ("a back end changed", None),
-            });
+            told.push(Told::new(
+                Source::EndpointSlice,
+                Event::EndpointSlice(EndpointSliceEvent::PodChanged(pod, seen)),
+                ("a back end changed", None),
+            ));
         }
     },
 };

@@ -5,11 +5,22 @@ use std::collections::BTreeMap;
 use super::context::Ctx;
 use super::event::{Event, FaultEvent, Source};
 use super::ids::FaultId;
+use super::links::Party;
+use super::observed::Fact;
 use super::spec::FaultSpec;
 use crate::kernel::{EventClass, SimDuration, Timer};
 
-/// Starts (`true`) or ends a fault; gives the number of parties that it touched.
-pub type FaultHandler = fn(&FaultSpec, bool, &mut Ctx) -> u32;
+/// What the start or the end of a fault did.
+#[derive(Debug, Default)]
+pub struct Effect {
+    /// The parties on which it acts, or acted.
+    pub parties: Vec<Party>,
+    /// How many of them it touched that were whole before.
+    pub touched: u32,
+}
+
+/// Starts (`true`) or ends a fault.
+pub type FaultHandler = fn(&FaultSpec, bool, &mut Ctx) -> Effect;
 
 /// The faults of a run.
 #[derive(Debug)]
@@ -40,17 +51,21 @@ impl Faults {
         }
         let blueprint = ctx.shared.blueprint.clone();
         let spec = &blueprint.spec.faults[fault.index()];
-        let touched = (self.handler)(spec, starts, ctx);
+        let Effect { parties, touched } = (self.handler)(spec, starts, ctx);
         if !starts {
+            ctx.observe(Fact::Repaired { fault, parties });
             // Ended by the script before its time: its own end must not end a later start.
             if let Some(timer) = self.active.remove(&fault).flatten() {
                 ctx.kernel.cancel(timer);
             }
             return;
         }
-        let now = ctx.now();
-        ctx.shared.recorder.run.parties_cut += touched;
-        ctx.shared.recorder.run.cut.get_or_insert(now);
+        ctx.observe(Fact::Cut {
+            fault,
+            parties,
+            touched,
+            later: false,
+        });
         let end = spec.duration.map(|duration| {
             let event = Event::Fault(FaultEvent::End(fault));
             ctx.after(Source::Fault, EventClass::Fault, duration, event)

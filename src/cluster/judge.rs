@@ -13,11 +13,12 @@ use std::net::Ipv4Addr;
 use super::cilium::passage::{Loss, Passage};
 use super::context::{Ctx, Shared};
 use super::event::{Event, JudgeEvent, Source};
-use super::history::{Crossing, VersionIndex};
+use super::history::VersionIndex;
 use super::ids::{IstiodId, KindId, NodeId, PodId, ServiceId};
 use super::intent::{Decisions, intent};
 use super::istio::mesh::{self, Asked, Attempt};
-use super::records::{AccessClass, ExposureRecord, Via};
+use super::observed::Fact;
+use super::records::{AccessClass, Via};
 use crate::kernel::{EventClass, SimDuration, SimTime};
 
 /// A client and a server that are both connected, and how the one finds the other.
@@ -30,7 +31,7 @@ struct Pair {
     server_ip: Ipv4Addr,
     server_node: NodeId,
     via: Via,
-    /// The class of the open window, and its record.
+    /// The class of the open window, and its number.
     window: Option<(AccessClass, usize)>,
 }
 
@@ -40,6 +41,8 @@ pub struct Judge {
     pairs: Vec<Pair>,
     /// Those of them that are still connected.
     live: Vec<usize>,
+    /// Windows opened so far.
+    windows: usize,
 }
 
 impl Judge {
@@ -50,11 +53,11 @@ impl Judge {
             JudgeEvent::EndpointWritten(ip, index) => {
                 for number in self.live_pairs(|pair| pair.client_ip == ip) {
                     let node = self.pairs[number].server_node;
-                    recheck_at(number, endpoint_crossing(ctx.shared, node, index), ctx);
+                    recheck_at(number, ctx.shared.ipcache_of(node).crossing(index), ctx);
                 }
                 for number in self.live_pairs(|pair| pair.server_ip == ip) {
                     let node = self.pairs[number].client_node;
-                    recheck_at(number, endpoint_crossing(ctx.shared, node, index), ctx);
+                    recheck_at(number, ctx.shared.ipcache_of(node).crossing(index), ctx);
                 }
             }
             JudgeEvent::IdentityWritten(index) => {
@@ -64,21 +67,23 @@ impl Judge {
                         server_node,
                         ..
                     } = self.pairs[number];
-                    recheck_at(number, identity_crossing(ctx.shared, client_node, index), ctx);
-                    recheck_at(number, identity_crossing(ctx.shared, server_node, index), ctx);
+                    for node in [client_node, server_node] {
+                        recheck_at(number, ctx.shared.identities_of(node).crossing(index), ctx);
+                    }
                 }
             }
             JudgeEvent::SliceWritten(_, index) => {
                 for number in self.live_pairs(|pair| pair.via == Via::Service) {
                     let node = self.pairs[number].client_node;
-                    recheck_at(number, slice_crossing(ctx.shared, node, index), ctx);
+                    recheck_at(number, ctx.shared.service_proxy_of(node).crossing(index), ctx);
                 }
             }
             JudgeEvent::SnapshotWritten(_, index, istiod) => {
                 for number in self.live_pairs(|pair| pair.via == Via::Service) {
-                    if let Some(crossing) = ctx.shared.proxy_crossing(self.pairs[number].client, istiod, index) {
-                        recheck_at(number, crossing, ctx);
-                    }
+                    let followed = ctx.shared.proxy_of(self.pairs[number].client);
+                    let reader = followed.filter(|(own, _)| *own == istiod);
+                    let crossing = reader.and_then(|(_, reader)| reader.crossing(index));
+                    recheck_at(number, crossing, ctx);
                 }
             }
             JudgeEvent::Released(pod, _) => {
@@ -140,12 +145,10 @@ impl Judge {
         if !known.is_empty() {
             return;
         }
-        let recorder = &mut ctx.shared.recorder;
-        recorder.watch_address(client_ip);
-        recorder.watch_address(server_ip);
-        for service in exposed_services(ctx.shared) {
-            ctx.shared.recorder.watch_service(service);
-        }
+        let services = exposed_services(ctx.shared);
+        let watchlist = &mut ctx.shared.watchlist;
+        watchlist.addresses.extend([client_ip, server_ip]);
+        watchlist.services.extend(services);
         for via in [Via::PodIp, Via::Service] {
             let number = self.pairs.len();
             self.pairs.push(Pair {
@@ -192,84 +195,50 @@ impl Judge {
             )
         });
         let Some(class) = exposed else { return };
-        let record = ExposureRecord {
-            ip: client_ip,
-            client: ctx.shared.pod_name(client),
-            server: ctx.shared.pod_name(server),
-            node: ctx.shared.blueprint.node_name(server_node),
+        self.pairs[number].window = Some((class, self.windows));
+        self.windows += 1;
+        ctx.observe(Fact::WindowOpened {
+            client,
+            client_ip,
+            server,
+            node: server_node,
             via,
             class,
-            start: ctx.now(),
-            end: None,
-            end_cause: "horizon".to_owned(),
-        };
-        self.pairs[number].window = Some((class, ctx.shared.recorder.exposures.len()));
-        ctx.shared.recorder.exposures.push(record);
+        });
     }
 
-    /// Schedules a look for every write that one of the two nodes, or the client's chooser, has not read yet. Nothing older
-    /// than the longest delay can still be on its way.
+    /// Schedules a look for every write that one of the two nodes, or the client's chooser, has not read yet.
     fn recheck_pending(&self, number: usize, ctx: &mut Ctx) {
         let pair = self.pairs[number];
-        let shared = &*ctx.shared;
-        let now = ctx.now();
+        let (shared, now) = (&*ctx.shared, ctx.kernel.now());
         let mut crossings = Vec::new();
-        let since = now.saturating_sub(shared.ipcache_delay().bound());
         for (ip, node) in [(pair.client_ip, pair.server_node), (pair.server_ip, pair.client_node)] {
-            let topic = shared.blueprint.addresses.topic(ip);
-            let written = shared.api.endpoints.of_topic_since(topic, since);
-            crossings.extend(written.map(|index| endpoint_crossing(shared, node, index)));
+            let (reader, topic) = (shared.ipcache_of(node), shared.blueprint.addresses.topic(ip));
+            crossings.extend(reader.under_way(reader.history.of_topic(topic), now));
         }
-        let identities = &shared.api.identities;
-        let since = now.saturating_sub(shared.identity_delay().bound());
-        for (index, _) in identities.iter().filter(|(_, version)| version.time >= since) {
-            crossings.push(identity_crossing(shared, pair.client_node, index));
-            crossings.push(identity_crossing(shared, pair.server_node, index));
+        for node in [pair.client_node, pair.server_node] {
+            let reader = shared.identities_of(node);
+            crossings.extend(reader.under_way(reader.history.latest_first(), now));
         }
         if pair.via == Via::Service {
-            let since = now.saturating_sub(shared.service_proxy_delay().bound());
-            let slices = &shared.api.slices;
+            let reader = shared.service_proxy_of(pair.client_node);
             for service in exposed_services(shared) {
-                let written = slices
-                    .of_key(service.0)
-                    .take_while(|&index| slices.version(index).time >= since);
-                crossings.extend(written.map(|index| slice_crossing(shared, pair.client_node, index)));
+                crossings.extend(reader.under_way(reader.history.of_key(service.0), now));
             }
-            crossings.extend(shared.proxy_crossings_since(pair.client, now));
+            if let Some((_, reader)) = shared.proxy_of(pair.client) {
+                crossings.extend(reader.under_way(reader.history.latest_first(), now));
+            }
         }
         for crossing in crossings {
-            recheck_at(number, crossing, ctx);
+            recheck_at(number, Some(crossing), ctx);
         }
     }
 
-    fn close(&mut self, number: usize, cause: &str, ctx: &mut Ctx) {
-        let now = ctx.now();
-        if let Some((_, record)) = self.pairs[number].window.take() {
-            let record = &mut ctx.shared.recorder.exposures[record];
-            record.end = Some(now);
-            record.end_cause = cause.to_owned();
+    fn close(&mut self, number: usize, cause: &'static str, ctx: &mut Ctx) {
+        if let Some((_, window)) = self.pairs[number].window.take() {
+            ctx.observe(Fact::WindowClosed(window, cause));
         }
     }
-}
-
-fn endpoint_crossing(shared: &Shared, node: NodeId, index: VersionIndex) -> Crossing {
-    let path = &shared.ipcaches[node.index()];
-    path.crossing(&shared.api.endpoints, &shared.ipcache_delay(), &shared.run_key, index)
-}
-
-fn identity_crossing(shared: &Shared, node: NodeId, index: VersionIndex) -> Crossing {
-    let path = &shared.identities[node.index()];
-    path.crossing(&shared.api.identities, &shared.identity_delay(), &shared.run_key, index)
-}
-
-fn slice_crossing(shared: &Shared, node: NodeId, index: VersionIndex) -> Crossing {
-    let path = &shared.service_proxies[node.index()];
-    path.crossing(
-        &shared.api.slices,
-        &shared.service_proxy_delay(),
-        &shared.run_key,
-        index,
-    )
 }
 
 /// Services behind which the port of the exposure is.
@@ -280,15 +249,10 @@ fn exposed_services(shared: &Shared) -> impl Iterator<Item = ServiceId> + use<> 
     services.filter(move |&service| blueprint.target_port(service) == port)
 }
 
-fn recheck_at(number: usize, crossing: Crossing, ctx: &mut Ctx) {
-    if let Crossing::At(at) = crossing {
-        let at: SimTime = at.max(ctx.now());
-        ctx.at(
-            Source::Judge,
-            EventClass::Observe,
-            at,
-            Event::Judge(JudgeEvent::Recheck(number as u32)),
-        );
+fn recheck_at(number: usize, crossing: Option<SimTime>, ctx: &mut Ctx) {
+    if let Some(at) = crossing {
+        let (at, recheck) = (at.max(ctx.now()), JudgeEvent::Recheck(number as u32));
+        ctx.at(Source::Judge, EventClass::Observe, at, Event::Judge(recheck));
     }
 }
 
@@ -354,28 +318,28 @@ impl Ctx<'_> {
 
     /// An identity was created.
     pub fn judge_hears_of_identity(&mut self, index: VersionIndex) {
-        if self.shared.recorder.watches_exposure() {
+        if !self.shared.watchlist.addresses.is_empty() {
             self.tell_judge(Source::ApiServer, JudgeEvent::IdentityWritten(index));
         }
     }
 
     /// Exposure windows that hang on this address are looked at again when the nodes concerned have read the write.
     pub fn judge_hears_of_endpoint(&mut self, ip: Ipv4Addr, index: VersionIndex) {
-        if self.shared.recorder.watches_address(ip) {
+        if self.shared.watchlist.addresses.contains(&ip) {
             self.tell_judge(Source::ApiServer, JudgeEvent::EndpointWritten(ip, index));
         }
     }
 
     /// The backends of a Service changed.
     pub fn judge_hears_of_slice(&mut self, service: ServiceId, index: VersionIndex) {
-        if self.shared.recorder.watches_service(service) {
+        if self.shared.watchlist.services.contains(&service) {
             self.tell_judge(Source::ApiServer, JudgeEvent::SliceWritten(service, index));
         }
     }
 
     /// An Istiod made a snapshot of a Service.
     pub fn judge_hears_of_snapshot(&mut self, istiod: IstiodId, service: ServiceId, index: VersionIndex) {
-        if self.shared.recorder.watches_service(service) {
+        if self.shared.watchlist.services.contains(&service) {
             let event = JudgeEvent::SnapshotWritten(service, index, istiod);
             self.tell_judge(Source::Istiod(istiod), event);
         }
@@ -383,14 +347,14 @@ impl Ctx<'_> {
 
     /// A pod lost its address.
     pub fn address_released(&mut self, by: Source, pod: PodId, ip: Ipv4Addr) {
-        if self.shared.recorder.watches_address(ip) {
+        if self.shared.watchlist.addresses.contains(&ip) {
             self.tell_judge(by, JudgeEvent::Released(pod, ip));
         }
     }
 
     /// A reader of a node whose cursor was cut off reads again.
     pub fn reads_again(&mut self, by: Source, node: NodeId) {
-        if self.shared.recorder.watches_exposure() {
+        if !self.shared.watchlist.addresses.is_empty() {
             self.tell_judge(by, JudgeEvent::ReadsAgain(node));
         }
     }

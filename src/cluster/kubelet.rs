@@ -16,10 +16,9 @@ use super::kubelet_client::{KubeletClients, Status};
 use super::links::Party;
 use super::node_cores::NodeCores;
 use super::objects::PodObject;
-use super::observed::{Fact, KubeletCalls};
+use super::observed::{KubeletCalls, PodFact};
 use super::purpose::Purpose;
-use super::records::DelayCause;
-use super::subscription::{Change, Subscription, Told};
+use super::subscription::{Change, Missed, Subscription, Told};
 use crate::cluster::blueprint::Role;
 use crate::kernel::{EventClass, SimDuration, SimTime};
 
@@ -53,7 +52,7 @@ struct Worker {
 pub struct Kubelets {
     workers: Vec<Worker>,
     /// What kubelets with a cut link have missed.
-    missed: Vec<(NodeId, KubeletEvent)>,
+    missed: Missed<KubeletEvent>,
     clients: KubeletClients,
     cores: NodeCores,
 }
@@ -72,7 +71,7 @@ impl Kubelets {
             KubeletEvent::Assigned(_) | KubeletEvent::Deleted(_) | KubeletEvent::SetUp(_)
                 if !ctx.shared.links.is_up(Party::Kubelet(node)) =>
             {
-                self.missed.push((node, event));
+                self.missed.keep(Party::Kubelet(node), event);
             }
             KubeletEvent::Assigned(pod) => self.assigned(node, pod, ctx),
             KubeletEvent::Deleted(pod) => self.deleted(node, pod, ctx),
@@ -83,7 +82,7 @@ impl Kubelets {
                     self.stopped(node, pod, ctx);
                 } else {
                     self.worker(pod).stage = Stage::InNetworkPlugin;
-                    ctx.shared.recorder.network_called(pod, ctx.kernel.now());
+                    ctx.observe_pod(pod, PodFact::NetworkCalled(node));
                     ctx.call_network_plugin(node, pod);
                 }
             }
@@ -96,9 +95,7 @@ impl Kubelets {
                     let law = ctx.blueprint().spec.kubernetes.sandbox_retry;
                     let tries = u64::from(self.worker(pod).tries);
                     let wait = ctx.draw(Purpose::SandboxRetry, ctx.shared.key(pod).child(tries), &law);
-                    if limited {
-                        ctx.shared.recorder.delay(pod, DelayCause::EndpointLimiter, wait);
-                    }
+                    ctx.observe_pod(pod, PodFact::NetworkFailed(wait, limited));
                     self.sandbox_after(node, pod, wait, ctx);
                 }
             }
@@ -124,13 +121,7 @@ impl Kubelets {
             KubeletEvent::SandboxGone(pod) => self.sandbox_gone(node, pod, ctx),
             KubeletEvent::Repaired => {
                 // It lists its pods again and reports what it has.
-                let missed: Vec<_> = self
-                    .missed
-                    .iter()
-                    .filter(|(other, _)| *other == node)
-                    .map(|(_, event)| event.clone())
-                    .collect();
-                self.missed.retain(|(other, _)| *other != node);
+                let missed = self.missed.hand_out(Party::Kubelet(node));
                 // Of a pod that came and went meanwhile the list says only that it is to go, or nothing.
                 let ended = |pod: PodId| {
                     missed
@@ -183,16 +174,15 @@ impl Kubelets {
     fn set_up(&mut self, node: NodeId, pod: PodId, ctx: &mut Ctx) {
         let tokens = 1 + u32::from(ctx.shared.kind(pod).has_sidecar());
         let wait = self.clients.request_tokens(node, tokens, ctx);
-        ctx.shared.recorder.delay(pod, DelayCause::KubeletApi, wait);
         if wait.as_nanos() > 0 {
             let from = ctx.now();
-            ctx.note(|_| Fact::KubeletLimit {
-                pod,
+            let limit = PodFact::KubeletLimit {
                 what: KubeletCalls::Tokens,
                 from,
                 until: from + wait,
                 lost: wait,
-            });
+            };
+            ctx.observe_pod(pod, limit);
         }
         self.sandbox_after(node, pod, wait, ctx);
     }
@@ -237,7 +227,7 @@ impl Kubelets {
             return;
         }
         self.worker(pod).stage = Stage::Networked;
-        ctx.shared.recorder.network_ready(pod, ctx.kernel.now());
+        ctx.observe_pod(pod, PodFact::NetworkReady);
         ctx.judge_looks_at(Source::Kubelet(node), pod);
         if !ctx.shared.kind(pod).has_sidecar() {
             self.start_containers(node, pod, ctx);
@@ -277,7 +267,7 @@ impl Kubelets {
         }
         worker.stage = Stage::Up;
         ctx.shared.physics.starts_running(pod, now);
-        ctx.shared.recorder.containers_up(pod, now);
+        ctx.observe_pod(pod, PodFact::ContainersUp);
         let look = self.next_look(node, now, ctx);
         ctx.at(
             Source::Kubelet(node),
@@ -372,6 +362,7 @@ impl Kubelets {
     fn stopped(&mut self, node: NodeId, pod: PodId, ctx: &mut Ctx) {
         self.worker(pod).stage = Stage::Stopping;
         ctx.shared.physics.stops_running(pod);
+        ctx.observe_pod(pod, PodFact::Stopped);
         let law = ctx.blueprint().spec.kubernetes.sandbox_stop_latency;
         let latency = ctx.draw(Purpose::SandboxStop, ctx.shared.key(pod), &law);
         self.job(node, latency, KubeletEvent::SandboxGone(pod), ctx);
@@ -449,20 +440,22 @@ pub const SUBSCRIPTION: Subscription = Subscription {
         Source::Kubelet(node) => blueprint.node_key(node).named("kubelet"),
         other => unreachable!("{other:?} is no kubelet"),
     },
-    hears: |change, shared, told| {
-        let deleted = |pod| (KubeletEvent::Deleted(pod), ("the pod is to be deleted", Some(pod)));
-        let (node, (event, words)) = match *change {
+    hears: |change, _, told| {
+        let (node, event, words, over) = match *change {
             Change::PodUpdated(pod, old, new) => {
                 let Some(node) = new.node else { return };
-                let told = match (new.node != old.node, new.deleting != old.deleting) {
-                    (false, false) if old.ready && !new.ready && shared.links.is_up(Party::Kubelet(node)) => {
-                        (KubeletEvent::ReportReady(pod), ("something changed", None))
+                match (new.node != old.node, new.deleting != old.deleting) {
+                    (false, false) if old.ready && !new.ready => {
+                        let event = KubeletEvent::ReportReady(pod);
+                        (node, event, ("something changed", None), Some(Party::Kubelet(node)))
                     }
                     (false, false) => return,
-                    _ if new.deleting => deleted(pod),
-                    _ => (KubeletEvent::Assigned(pod), ("the pod was bound here", Some(pod))),
-                };
-                (node, told)
+                    _ if new.deleting => (node, KubeletEvent::Deleted(pod), to_be_deleted(pod), None),
+                    _ => {
+                        let words = ("the pod was bound here", Some(pod));
+                        (node, KubeletEvent::Assigned(pod), words, None)
+                    }
+                }
             }
             Change::PodRemoved(
                 pod,
@@ -471,13 +464,16 @@ pub const SUBSCRIPTION: Subscription = Subscription {
                     deleting: false,
                     ..
                 },
-            ) => (node, deleted(pod)),
+            ) => (node, KubeletEvent::Deleted(pod), to_be_deleted(pod), None),
             _ => return,
         };
         told.push(Told {
-            reader: Source::Kubelet(node),
-            event: Event::Kubelet(node, event),
-            words,
+            over,
+            ..Told::new(Source::Kubelet(node), Event::Kubelet(node, event), words)
         });
     },
 };
+
+const fn to_be_deleted(pod: PodId) -> (&'static str, Option<PodId>) {
+    ("the pod is to be deleted", Some(pod))
+}

@@ -17,9 +17,8 @@ use super::context::Ctx;
 use super::event::{Event, KubeletEvent, Source, Write};
 use super::ids::{NodeId, PodId};
 use super::links::Party;
-use super::observed::{Fact, KubeletCalls};
+use super::observed::{KubeletCalls, PodFact};
 use super::purpose::{Ordinal, Purpose};
-use super::records::DelayCause;
 use super::token_bucket::TokenBucket;
 use crate::kernel::{EventClass, SimDuration, SimTime};
 
@@ -65,6 +64,8 @@ struct Known {
     latest: Sync,
     told: Option<(u32, Status)>,
     ready_since: Option<SimTime>,
+    /// Whether a call has said that it is ready.
+    ready_said: bool,
 }
 
 impl Known {
@@ -131,6 +132,7 @@ impl KubeletClients {
             latest,
             told: None,
             ready_since: None,
+            ready_said: false,
         });
         known.latest = latest;
         if status == Status::Ready {
@@ -303,22 +305,26 @@ impl Client {
     /// What the pod's readiness waited for besides its own calls.
     fn account(&mut self, sync: Sync, told: SimTime, calls: SimDuration, ctx: &mut Ctx) {
         let pod = sync.pod;
-        if let Some(since) = self.known.get_mut(&pod).and_then(|known| known.ready_since)
-            && ctx.shared.recorder.times(pod).ready.is_none()
+        if let Some(known) = self.known.get_mut(&pod)
+            && let Some(since) = known.ready_since
+            && !std::mem::replace(&mut known.ready_said, true)
         {
             let lost = told.since(since).saturating_sub(calls);
-            ctx.shared.recorder.delay(pod, DelayCause::KubeletApi, lost);
-            ctx.note(|_| Fact::KubeletLimit {
+            let what = if sync.batched {
+                KubeletCalls::Batch
+            } else {
+                KubeletCalls::Statuses
+            };
+            let (from, until) = (since, told);
+            ctx.observe_pod(
                 pod,
-                what: if sync.batched {
-                    KubeletCalls::Batch
-                } else {
-                    KubeletCalls::Statuses
+                PodFact::KubeletLimit {
+                    what,
+                    from,
+                    until,
+                    lost,
                 },
-                from: since,
-                until: told,
-                lost,
-            });
+            );
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Begin with `event` (which components there are and what they handle), `world` (what a run is made of), `context` (what a
 //! component sees) and `history` (how staleness works).
-//! What is so lives in `physics`, what a component believes is read through a `Path`, and only `judge` compares the two.
+//! What is so lives in `physics`, what a component believes is read through a `Cursor`, and only `judge` compares the two.
 
 pub mod access;
 pub mod api_server;
@@ -28,8 +28,10 @@ pub mod node_lifecycle;
 pub mod objects;
 pub mod observed;
 pub mod params;
+pub mod phases;
 pub mod physics;
 pub mod purpose;
+pub mod readers;
 pub mod recorder;
 pub mod records;
 pub mod replica_set;
@@ -38,4 +40,5 @@ pub mod script;
 pub mod spec;
 pub mod subscription;
 pub mod token_bucket;
+pub mod watchlist;
 pub mod world;

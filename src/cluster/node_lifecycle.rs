@@ -83,10 +83,7 @@ impl NodeLifecycle {
                 state.given_up = false;
                 state.pending = None;
                 state.heard = now;
-                ctx.tell("node lifecycle controller", |shared| {
-                    format!("sees {} renew its lease again", shared.blueprint.node_name(node))
-                });
-                ctx.note(|_| Fact::Returned(node));
+                ctx.observe(Fact::Returned(node));
                 let key = self.state(node).turn(Ordinal::RETURN, ctx);
                 ctx.write(Source::NodeLifecycle, None, key, Write::SetNodeReady(node, true));
             }
@@ -160,14 +157,7 @@ impl NodeLifecycle {
         silent(node, "gives up", ctx);
         let state = self.state(node);
         state.given_up = true;
-        ctx.tell("node lifecycle controller", |shared| {
-            format!(
-                "gives up {}: its lease was not renewed",
-                shared.blueprint.node_name(node)
-            )
-        });
-        ctx.shared.recorder.node_given_up(node, ctx.kernel.now());
-        ctx.note(|_| Fact::GivenUp(node));
+        ctx.observe(Fact::GivenUp(node));
         let state = self.state(node);
         state.given_up_times += 1;
         let key = state.turn(Ordinal::GIVEN_UP, ctx);
@@ -210,9 +200,7 @@ fn pods_on(node: NodeId, ctx: &Ctx) -> Vec<super::ids::PodId> {
 }
 
 fn evict(node: NodeId, ctx: &mut Ctx) {
-    ctx.tell("node lifecycle controller", |shared| {
-        format!("evicts the pods of {}", shared.blueprint.node_name(node))
-    });
+    ctx.observe(Fact::Evicted(node));
     for pod in pods_on(node, ctx) {
         let key = Ordinal::DELETION.of(ctx.shared.key(pod));
         ctx.write(Source::NodeLifecycle, None, key, Write::DeletePod(pod));

@@ -1,5 +1,7 @@
-//! What components note as it happens, with identifiers and no text, and the messages that they send: kept only when a person
-//! asked for that run. What follows from it belongs to `story`.
+//! The one stream of observations: a component says once what happened, with identifiers and no text.
+//!
+//! The recorder makes measures of it; if a person asked for the run, a log keeps it for `story`, which makes lines and a dossier
+//! of it. What words a happening has belongs to those who tell it.
 
 use std::net::Ipv4Addr;
 
@@ -7,12 +9,12 @@ use serde::Serialize;
 
 use super::cilium::passage::Passage;
 use super::event::Source;
-use super::history::Path;
-use super::ids::{IstiodId, KindId, NodeId, PodId, ServiceId};
+use super::history::Cursor;
+use super::ids::{FaultId, IstiodId, KindId, NodeId, PodId, ReplicaSetId, ServiceId};
 use super::istio::messages::{Answer, Leg};
 use super::links::Party;
-use super::objects::{Backend, Backends};
-use super::spec::CutMode;
+use super::objects::{Backend, EndpointObject, PodObject};
+use super::records::{AccessClass, DelayCause, LayerDecision, Via};
 use crate::kernel::{SimDuration, SimTime};
 
 /// What happened.
@@ -22,40 +24,40 @@ pub enum Fact {
     Script(ScriptFact),
     /// A fault began to act on these parties.
     Cut {
-        /// Its name in the experiment.
-        fault: String,
+        /// Which.
+        fault: FaultId,
         /// Whom it touched; empty for nobody.
         parties: Vec<Party>,
-        /// How.
-        mode: CutMode,
+        /// How many of them were whole before.
+        touched: u32,
+        /// Whether they came to where the fault acts already.
+        later: bool,
     },
     /// A fault ended for these parties.
     Repaired {
-        /// Its name in the experiment.
-        fault: String,
+        /// Which.
+        fault: FaultId,
         /// For whom.
         parties: Vec<Party>,
     },
-    /// A pod got an address.
-    Taken {
-        /// The pod.
-        pod: PodId,
-        /// Where.
-        node: NodeId,
-        /// The address.
-        ip: Ipv4Addr,
-    },
-    /// A pod lost its address.
-    Freed {
-        /// The pod.
-        pod: PodId,
-        /// The address.
-        ip: Ipv4Addr,
-    },
+    /// Something about a pod, from the wish for it to its end.
+    Pod(PodId, PodFact),
+    /// The Deployment controller gave a ReplicaSet a size.
+    SetResized(ReplicaSetId, u32),
+    /// The API server stored a CiliumEndpoint, or removed it.
+    EndpointWritten(EndpointObject, bool),
+    /// The EndpointSlice controller found so many ready pods behind a Service.
+    BackEndsFound(ServiceId, u32),
+    /// The API server stored an EndpointSlice with so many back ends.
+    SliceWritten(ServiceId, u32),
     /// The node lifecycle controller gave a node up.
     GivenUp(NodeId),
+    /// It deletes the pods of a node that was given up.
+    Evicted(NodeId),
     /// A node that was given up is ready again.
     Returned(NodeId),
+    /// An Istiod cannot begin its work without the API server.
+    IstiodWaits(IstiodId),
     /// From now on a proxy reads the endpoints of this Istiod in this way.
     Follows {
         /// The pod of the proxy.
@@ -63,21 +65,89 @@ pub enum Fact {
         /// The Istiod.
         istiod: IstiodId,
         /// How it reads that Istiod's snapshots; frozen if the stream has ended.
-        path: Path,
+        cursor: Cursor,
     },
-    /// The API server got nothing from a webhook and refused to create a pod.
+    /// Something about a leg of a sidecar.
+    Leg(PodId, Leg, LegFact),
+    /// Something about a request of the script's client.
+    Access(u32, AccessFact),
+    /// A request ended, or could not be sent and has no number.
+    AccessEnded(Option<u32>, AccessEnd),
+    /// The judge found that a pod would be let in that should not be: a window opens.
+    WindowOpened {
+        /// The client.
+        client: PodId,
+        /// Its address.
+        client_ip: Ipv4Addr,
+        /// The server that would let it in.
+        server: PodId,
+        /// The node that enforces.
+        node: NodeId,
+        /// How the client finds the server.
+        via: Via,
+        /// The class that an attempt would have.
+        class: AccessClass,
+    },
+    /// The window of this number, in the order of opening, closed for this reason.
+    WindowClosed(usize, &'static str),
+    /// A component sent something to another.
+    Sent(Message),
+}
+
+/// What happened to a pod.
+#[derive(Clone, Copy, Debug)]
+pub enum PodFact {
+    /// Somebody wished for it.
+    Wished,
+    /// It was never created and is not wanted any more, or nobody asks for it again.
+    Dropped,
+    /// Its ReplicaSet was refused a creation: it waits for the webhook.
+    WaitsForWebhook,
+    /// The API server got nothing from a webhook and refused to create it.
     CreationRefused {
-        /// The pod.
-        pod: PodId,
         /// The Istiod that was called, if there was one.
         istiod: Option<IstiodId>,
         /// When it was called.
         asked: SimTime,
     },
-    /// The limit of a kubelet's API client made a pod's start wait.
+    /// It was created.
+    Created,
+    /// Its object changed: before and after.
+    Updated(PodObject, PodObject),
+    /// Its object is gone.
+    Removed,
+    /// The scheduler found no node for it.
+    NoNode,
+    /// The scheduler bound it.
+    Bound(NodeId),
+    /// The kubelet called the network plugin.
+    NetworkCalled(NodeId),
+    /// The network plugin has no free address.
+    NoAddress,
+    /// It got an address.
+    Taken(NodeId, Ipv4Addr),
+    /// It lost its address.
+    Freed(Ipv4Addr),
+    /// The agent's limiter let the creation of its endpoint go on after this wait.
+    EndpointAdmitted(SimDuration),
+    /// The agent's limiter refused it after this wait.
+    EndpointRefused(SimDuration),
+    /// Its identity cannot be created while the link is cut.
+    NoIdentity,
+    /// The network plugin has waited for its identity long enough.
+    IdentityTimedOut,
+    /// The call of the network plugin failed, perhaps by the limiter; its sandbox is made again after this wait.
+    NetworkFailed(SimDuration, bool),
+    /// It is connected.
+    NetworkReady,
+    /// All its containers run.
+    ContainersUp,
+    /// Its proxy serves.
+    ProxyLive,
+    /// Its processes have ended.
+    Stopped,
+    /// The limit of its kubelet's API client made its start wait.
     KubeletLimit {
-        /// The pod.
-        pod: PodId,
         /// For what.
         what: KubeletCalls,
         /// From when.
@@ -87,10 +157,6 @@ pub enum Fact {
         /// How much of that the limit cost.
         lost: SimDuration,
     },
-    /// Something about a request of the script's client.
-    Access(u32, AccessFact),
-    /// Something about a leg of a sidecar.
-    Leg(PodId, Leg, LegFact),
 }
 
 /// What of a pod's start waits for the kubelet's API client.
@@ -106,10 +172,12 @@ pub enum KubeletCalls {
 }
 
 /// What the script did or saw.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum ScriptFact {
-    /// It remembered so many addresses of a workload.
-    Remembered(KindId, u32),
+    /// It began the step of this number, from 0.
+    Step(usize),
+    /// It remembered the addresses of a workload.
+    Remembered(KindId, Vec<Ipv4Addr>),
     /// It scaled a workload.
     Scaled(KindId, u32),
     /// It restarted a workload.
@@ -121,63 +189,106 @@ pub enum ScriptFact {
     /// It looked and found no pod on a remembered address.
     FoundNone,
     /// It found a pod on a remembered address.
-    Found(PodId),
+    Found(PodId, Ipv4Addr),
+    /// It gave up in the step of this number, from 0: its pods were not ready in time.
+    NotReady(usize),
+    /// It gave up in the step of this number, from 0: no address was reused after so many restarts.
+    NoReuse(usize, u32),
     /// It ended.
     Ended,
 }
 
 /// What happened to a request.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub enum AccessFact {
     /// The client began.
     Began {
         /// The client.
         client: PodId,
-        /// What it asked for.
-        service: ServiceId,
-        /// HTTP method.
-        method: String,
-        /// HTTP path.
-        path: String,
+        /// The step of the script that sends it.
+        step: u32,
     },
     /// A back end was chosen.
     Chosen {
         /// The Istiod whose endpoints the client's own proxy chose from; absent if the node's service proxy chose.
         istiod: Option<IstiodId>,
-        /// Among these.
-        candidates: Backends,
+        /// Among so many.
+        candidates: u32,
         /// This one.
         backend: Backend,
     },
     /// A SYN was sent and judged.
     Syn(Passage),
-    /// It ended as the record of this number.
-    Ended(u32),
+}
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug)]
+pub struct AccessEnd {
+    /// The client, unless no pod was ready to send it.
+    pub client: Option<PodId>,
+    /// Its workload.
+    pub workload: KindId,
+    /// Its address.
+    pub client_ip: Option<Ipv4Addr>,
+    /// What it asked for.
+    pub service: ServiceId,
+    /// When it began.
+    pub started: SimTime,
+    /// Who held the address when the last packet was sent.
+    pub server: Option<PodId>,
+    /// Whether a packet got as far as the node of a live server.
+    pub reached: bool,
+    /// What the network's policy intends, and what the network did.
+    pub network: (LayerDecision, Option<LayerDecision>),
+    /// What the mesh's policy intends, and what the mesh did.
+    pub mesh: (LayerDecision, Option<LayerDecision>),
+    /// Its class.
+    pub class: AccessClass,
+    /// Why.
+    pub cause: &'static str,
 }
 
 /// What happened on a leg of a sidecar.
 #[derive(Clone, Copy, Debug)]
 pub enum LegFact {
-    /// It dialled: the connection's number, the Istiod, its address, and among how many it was chosen.
-    Dialled(u32, Backend, u32),
+    /// An attempt begins.
+    Attempt,
+    /// It dialled this Istiod, chosen among so many.
+    Dialled(IstiodId, Backend, u32),
     /// The node's service proxy knew no Istiod.
     NoEndpoint,
     /// A SYN was sent and judged.
     Syn(Passage),
-    /// The connection stood.
-    Connected,
-    /// The connect ran out of time.
-    TimedOut,
+    /// The connection stood; with what its SYNs that were lost cost.
+    Connected(Option<(DelayCause, SimDuration)>),
+    /// Nobody listened.
+    Refused,
+    /// The connect to this Istiod ran out of time, for this cause.
+    TimedOut(IstiodId, DelayCause),
     /// A request was sent on the connection.
     Sent,
     /// The review of the request that was sent last fails: from when, until when, and how.
     ReviewFails(SimTime, SimTime, ReviewFailure),
+    /// This Istiod could not authenticate the pod: its TokenReview failed, or, if it is gone, was refused.
+    Unauthenticated(IstiodId, bool),
     /// Istiod answered.
     Answered(Answer),
     /// The connection was closed for its age.
     Aged,
     /// The leg waits.
     Waits(Wait, SimTime),
+}
+
+impl LegFact {
+    /// The TokenReview that fails by what happened at a time: from when, until when, and how.
+    #[must_use]
+    pub const fn failing_review(&self, time: SimTime) -> Option<(SimTime, SimTime, ReviewFailure)> {
+        match *self {
+            Self::ReviewFails(from, until, how) => Some((from, until, how)),
+            Self::Unauthenticated(_, true) => Some((time, time, ReviewFailure::PodGone)),
+            _ => None,
+        }
+    }
 }
 
 /// How a TokenReview fails.
@@ -221,17 +332,12 @@ pub struct Log {
 }
 
 impl Log {
-    /// Adds a fact.
-    pub fn note(&mut self, time: SimTime, fact: Fact) {
-        self.facts.push((time, fact));
-    }
-
-    /// Adds a message, unless there are too many.
-    pub fn send(&mut self, message: Message) {
-        if self.messages.len() < MESSAGES_MAX {
-            self.messages.push(message);
-        } else {
-            self.messages_omitted += 1;
+    /// Adds a fact; of messages not more than [`MESSAGES_MAX`].
+    pub fn observe(&mut self, time: SimTime, fact: Fact) {
+        match fact {
+            Fact::Sent(message) if self.messages.len() < MESSAGES_MAX => self.messages.push(message),
+            Fact::Sent(_) => self.messages_omitted += 1,
+            fact => self.facts.push((time, fact)),
         }
     }
 

@@ -8,7 +8,8 @@ use std::net::Ipv4Addr;
 
 use serde::Serialize;
 
-use crate::kernel::{RunFailure, SimDuration, SimTime, TraceLine};
+use super::phases::{PHASES, Phases};
+use crate::kernel::{RunFailure, SimDuration, SimTime};
 use crate::policy::Decision;
 
 /// Everything one run gives.
@@ -22,17 +23,15 @@ pub struct Outcome {
     pub accesses: Vec<AccessRecord>,
     /// One record per exposure window, in order of opening.
     pub exposures: Vec<ExposureRecord>,
-    /// The story line by line, if it was asked for.
-    pub story: Vec<TraceLine>,
 }
 
 /// Defines the struct of a record: a field with its documentation per line.
 macro_rules! define {
-    ($(#[$meta:meta])* $record:ident $table:literal $($field:ident: $type:ty =>
+    ($(#[$meta:meta])* $record:ident $table:literal $($(#[$attribute:meta])* $field:ident: $type:ty =>
         $($column:literal [$unit:literal] $doc:literal $(as $how:tt)?),+;)+) => {
         $(#[$meta])*
         pub struct $record {
-            $($(#[doc = $doc])+ pub $field: $type,)+
+            $($(#[$attribute])* $(#[doc = $doc])+ pub $field: $type,)+
         }
     };
 }
@@ -95,19 +94,16 @@ macro_rules! records {
             exit_cause: ExitCause =>
                 "exit_cause" [""] "How the start ended: ready, deleted, or censored by the horizon.";
             exit: SimTime => "exit_s" ["s"] "When it ended.";
-            admission: Option<SimDuration> => "admission_s" ["s"] "Phase: wish to creation.";
-            scheduling: Option<SimDuration> => "scheduling_s" ["s"] "Phase: creation to binding.";
-            sandbox: Option<SimDuration> =>
-                "sandbox_s" ["s"] "Phase: binding to the network plugin's call that succeeded.";
-            identity: Option<SimDuration> =>
-                "identity_s" ["s"] "Phase: that call, with address, limiter, identity and programs.";
-            containers: Option<SimDuration> =>
-                "containers_s" ["s"] "Phase: from there to the last container running.";
-            certificate: Option<SimDuration> =>
-                "certificate_s" ["s"] "Phase: from there to the certificate, if it came last.";
-            configuration: Option<SimDuration> =>
-                "configuration_s" ["s"] "Phase: from there to the configuration, if it came last.";
-            readiness: Option<SimDuration> => "readiness_s" ["s"] "Phase: from there to Ready in the API.";
+            #[serde(flatten)]
+            phases: Phases =>
+                "admission_s" ["s"] "Phase: wish to creation." as (phase),
+                "scheduling_s" ["s"] "Phase: creation to binding." as (phase),
+                "sandbox_s" ["s"] "Phase: binding to the network plugin's call that succeeded." as (phase),
+                "identity_s" ["s"] "Phase: that call, with address, limiter, identity and programs." as (phase),
+                "containers_s" ["s"] "Phase: from there to the last container running." as (phase),
+                "certificate_s" ["s"] "Phase: from there to the certificate, if it came last." as (phase),
+                "configuration_s" ["s"] "Phase: from there to the configuration, if it came last." as (phase),
+                "readiness_s" ["s"] "Phase: from there to Ready in the API." as (phase);
             certificate_landings: String =>
                 "certificate_landings" [""] "The Istiods on which the certificate leg landed, in order.";
             certificate_landings_bad: u32 =>
@@ -212,24 +208,6 @@ pub enum DelayCause {
     KubeletApi,
 }
 
-/// The phases of a start in the order of the critical path, as in the columns of `pods`.
-pub const PHASES: [&str; 8] = [
-    "admission",
-    "scheduling",
-    "sandbox",
-    "identity",
-    "containers",
-    "certificate",
-    "configuration",
-    "readiness",
-];
-/// The same as they are told in a story: by what is waited for.
-pub const PHASES_TOLD: [&str; PHASES.len()] = {
-    let mut told = PHASES;
-    told[3] = "network plugin";
-    told
-};
-
 impl RunRecord {
     /// Whether its times and counts can be those of a run that ends at the horizon; rows of a file may be anybody's.
     #[must_use]
@@ -249,21 +227,6 @@ impl PodRecord {
     pub fn fits(&self, horizon: SimTime) -> bool {
         let known = [self.address, self.running, self.ready];
         self.wished <= self.exit && self.exit <= horizon && known.iter().flatten().all(|time| *time <= horizon)
-    }
-
-    /// How long each phase of [`PHASES`] took; nothing where the start ended before it was over.
-    #[must_use]
-    pub const fn phases(&self) -> [Option<SimDuration>; PHASES.len()] {
-        [
-            self.admission,
-            self.scheduling,
-            self.sandbox,
-            self.identity,
-            self.containers,
-            self.certificate,
-            self.configuration,
-            self.readiness,
-        ]
     }
 
     /// Whether the start took at least this long, to Ready or to its deletion, or is not over after that long.
@@ -289,12 +252,12 @@ impl PodRecord {
     /// over the phase under way counts as well.
     #[must_use]
     pub fn longest_phase(&self) -> (usize, SimDuration) {
-        let mut spent = self.phases().map(|phase| phase.unwrap_or(SimDuration::ZERO));
+        let mut spent = self.phases.0.map(|phase| phase.unwrap_or(SimDuration::ZERO));
         if self.exit_cause != ExitCause::Ready {
             let known = spent.iter().fold(SimDuration::ZERO, |sum, phase| sum + *phase);
-            let under_way = match self.phases().iter().position(Option::is_none) {
+            let under_way = match self.phases.0.iter().position(Option::is_none) {
                 // A pod without a sidecar waits for no certificate.
-                Some(CERTIFICATE) if self.certificate_landings.is_empty() => PHASES.len() - 1,
+                Some(phase) if PHASES[phase].of_sidecar && self.certificate_landings.is_empty() => PHASES.len() - 1,
                 Some(phase) => phase,
                 None => PHASES.len() - 1,
             };
@@ -308,14 +271,10 @@ impl PodRecord {
 
 impl AccessRecord {
     /// Whether it put a policy to the test: a layer decided about it, or a server answered it.
-    #[must_use]
     pub const fn is_tested(&self) -> bool {
         self.reached || self.network_decided.is_some() || self.mesh_decided.is_some()
     }
 }
-
-/// The place of the certificate in [`PHASES`].
-const CERTIFICATE: usize = 5;
 
 /// What a layer says or said.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]

@@ -15,6 +15,7 @@ use super::event::{Event, ReplicaSetEvent, Source, Write};
 use super::ids::{NodeId, PodId, ReplicaSetId};
 use super::objects::PodMeta;
 use super::objects::PodObject;
+use super::observed::PodFact;
 use super::purpose::{Ordinal, Purpose};
 use super::subscription::{Change, Subscription, Told};
 use super::token_bucket::TokenBucket;
@@ -91,7 +92,7 @@ impl ReplicaSets {
                 // The wish stays; it is the first to be tried again, and the others wait behind it.
                 set.wishes.push_front(pod);
                 for &waiting in &set.wishes {
-                    ctx.shared.recorder.creation_refused(waiting);
+                    ctx.observe_pod(waiting, PodFact::WaitsForWebhook);
                 }
                 self.answered(id, ctx);
             }
@@ -145,7 +146,7 @@ impl ReplicaSets {
         while held + set.wishes.len() > wanted {
             // Wished for, never created, not wanted any more.
             let Some(pod) = set.wishes.pop_back() else { break };
-            ctx.shared.recorder.removed(pod, ctx.kernel.now());
+            ctx.observe_pod(pod, PodFact::Dropped);
         }
         if held > wanted {
             let surplus = held - wanted;
@@ -166,7 +167,7 @@ impl ReplicaSets {
                 ordinal,
                 key: owner_key.child(u64::from(ordinal)),
             };
-            let pod = ctx.shared.wish(meta, ctx.kernel.now());
+            let pod = ctx.wish(meta);
             set.wishes.push_back(pod);
         }
         if !set.wishes.is_empty() {
@@ -257,15 +258,15 @@ impl ReplicaSets {
             .iter()
             .map(|&pod| {
                 let state = object(pod);
-                let times = ctx.shared.recorder.times(pod);
+                let (created, ready) = since(pod, api);
                 let uid = ctx.stream(Purpose::PodUid, ctx.shared.key(pod)).bits();
                 let rank = (
                     state.node.is_some(),
                     state.running,
                     state.ready,
                     std::cmp::Reverse(siblings(state.node)),
-                    bucket(times.ready),
-                    bucket(times.created),
+                    bucket(ready),
+                    bucket(created),
                     uid,
                 );
                 (rank, pod)
@@ -275,6 +276,15 @@ impl ReplicaSets {
         ranked.truncate(surplus);
         ranked.into_iter().map(|(_, pod)| pod).collect()
     }
+}
+
+/// When a pod was created and when it was first ready.
+fn since(pod: PodId, api: &ApiServer) -> (Option<SimTime>, Option<SimTime>) {
+    api.pods.of_key(pod.0).fold((None, None), |(_, ready), index| {
+        let version = api.pods.version(index);
+        let is_ready = version.value.is_some_and(|object| object.ready);
+        (Some(version.time), is_ready.then_some(version.time).or(ready))
+    })
 }
 
 /// What others tell the ReplicaSet controller.
@@ -317,10 +327,6 @@ pub const SUBSCRIPTION: Subscription = Subscription {
                 _ => return,
             },
         };
-        told.push(Told {
-            reader: Source::ReplicaSet,
-            event: Event::ReplicaSet(event),
-            words,
-        });
+        told.push(Told::new(Source::ReplicaSet, Event::ReplicaSet(event), words));
     },
 };

@@ -12,6 +12,7 @@ use std::collections::VecDeque;
 use super::context::Ctx;
 use super::event::{Event, SchedulerEvent, Source, Write};
 use super::ids::{KindId, NodeId, PodId};
+use super::observed::PodFact;
 use super::purpose::{Ordinal, Purpose};
 use super::subscription::{Change, Subscription, Told};
 use crate::kernel::{EntityKey, EventClass};
@@ -142,7 +143,7 @@ impl Scheduler {
                 tries: tries + 1,
                 waits: false,
             });
-            ctx.tell("scheduler", |shared| format!("no node for {}", shared.pod_name(pod)));
+            ctx.observe_pod(pod, PodFact::NoNode);
             return;
         };
         self.parked.retain(|parked| parked.pod != pod);
@@ -152,9 +153,7 @@ impl Scheduler {
             self.placed.resize(pod.index() + 1, None);
         }
         self.placed[pod.index()] = Some(node);
-        ctx.tell("scheduler", |shared| {
-            format!("binds {} to {}", shared.pod_name(pod), shared.blueprint.node_name(node))
-        });
+        ctx.observe_pod(pod, PodFact::Bound(node));
         let key = Ordinal::BINDING.of(ctx.shared.key(pod));
         ctx.write(Source::Scheduler, None, key, Write::BindPod(pod, node));
     }
@@ -214,10 +213,6 @@ pub const SUBSCRIPTION: Subscription = Subscription {
             ),
             _ => return,
         };
-        told.push(Told {
-            reader: Source::Scheduler,
-            event: Event::Scheduler(event),
-            words,
-        });
+        told.push(Told::new(Source::Scheduler, Event::Scheduler(event), words));
     },
 };

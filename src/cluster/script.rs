@@ -8,6 +8,9 @@
 //! **Parameters**: `client_command_latency`; the rest is in the steps.
 //! **Validated by**: `tests/world/event_log.rs`, `tests/world/cases.rs`.
 
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+
 use super::blueprint::Blueprint;
 use super::context::Ctx;
 use super::event::{Event, ScriptEvent, Source, Write};
@@ -55,6 +58,9 @@ pub struct Script {
     /// Replicas that were asked for, and revisions, by workload.
     wanted: Vec<u32>,
     revisions: Vec<u32>,
+    /// Addresses to find again, and how many rollouts it has waited for.
+    remembered: BTreeSet<Ipv4Addr>,
+    rollouts: u32,
     found: Option<PodId>,
     prober: Option<PodId>,
     /// How often the request of this step was sent so far.
@@ -76,6 +82,8 @@ impl Script {
             progress: None,
             wanted: vec![0; kinds],
             revisions: vec![1; kinds],
+            remembered: BTreeSet::new(),
+            rollouts: 0,
             found: None,
             prober: None,
             sent: 0,
@@ -156,16 +164,11 @@ impl Script {
 
     fn run_step(&mut self, ctx: &mut Ctx) {
         let blueprint = ctx.shared.blueprint.clone();
-        let now = ctx.now();
         let Some(step) = blueprint.spec.script.get(self.step) else {
-            ctx.shared.recorder.run.script_end = Some(now);
-            ctx.tell("script", |_| "ends".to_owned());
-            ctx.note(|_| Fact::Script(ScriptFact::Ended));
+            ctx.observe(Fact::Script(ScriptFact::Ended));
             return;
         };
-        if self.step == blueprint.spec.measures.startup_since_step {
-            ctx.shared.recorder.measure_from(now);
-        }
+        ctx.observe(Fact::Script(ScriptFact::Step(self.step)));
         match step {
             Step::Apply { workloads } => {
                 let mut spent = SimDuration::ZERO;
@@ -186,34 +189,27 @@ impl Script {
                 let kind = KindId(*workload as u32);
                 let api = &ctx.shared.api;
                 let addresses: Vec<_> = api.pods_of(kind).iter().filter_map(|&pod| api.pod(pod)?.ip).collect();
-                let number = addresses.len() as u32;
-                ctx.shared.recorder.remember(addresses);
-                ctx.note(|_| Fact::Script(ScriptFact::Remembered(kind, number)));
+                self.remembered.extend(&addresses);
+                ctx.observe(Fact::Script(ScriptFact::Remembered(kind, addresses)));
                 self.advance(SimDuration::ZERO, ctx);
             }
             Step::StartFault { fault } | Step::EndFault { fault } => {
                 let starts = matches!(step, Step::StartFault { .. });
-                if starts {
-                    ctx.shared.recorder.run.cut.get_or_insert(now);
-                }
                 ctx.turn_fault(FaultId(*fault as u32), starts);
                 self.advance(SimDuration::ZERO, ctx);
             }
             Step::Scale { workload, replicas } => {
                 let kind = KindId(*workload as u32);
                 self.wanted[*workload] = *replicas;
-                ctx.note(|_| Fact::Script(ScriptFact::Scaled(kind, *replicas)));
+                ctx.observe(Fact::Script(ScriptFact::Scaled(kind, *replicas)));
                 let spent = self.command(SimDuration::ZERO, kind, Write::ScaleDeployment(kind, *replicas), ctx);
                 self.advance(spent, ctx);
             }
             Step::RolloutRestart { workload, deadline } => self.restart(*workload, *deadline, ctx),
-            Step::FindReuse { workload, look, .. } => {
-                ctx.shared.recorder.run.reused_in_first_batch = Some(false);
-                match look {
-                    Look::AtOnce => self.look_for_reuse(ctx),
-                    Look::AfterIps => self.wait(Waiting::Addresses, vec![KindId(*workload as u32)], None, ctx),
-                }
-            }
+            Step::FindReuse { workload, look, .. } => match look {
+                Look::AtOnce => self.look_for_reuse(ctx),
+                Look::AfterIps => self.wait(Waiting::Addresses, vec![KindId(*workload as u32)], None, ctx),
+            },
             Step::Probe(_) => {
                 self.prober = None;
                 self.sent = 0;
@@ -249,7 +245,7 @@ impl Script {
     fn begin_wait(&mut self, what: Waiting, kinds: Vec<KindId>, timeout: Option<SimDuration>, ctx: &mut Ctx) {
         self.serial += 1;
         self.waiting = what;
-        ctx.shared.recorder.script_waits_for(kinds.clone());
+        ctx.shared.watchlist.kinds.clone_from(&kinds);
         self.waited_kinds = kinds;
         if let Some(timeout) = timeout {
             let serial = self.serial;
@@ -333,37 +329,32 @@ impl Script {
     fn waited(&mut self, ctx: &mut Ctx) {
         self.serial += 1;
         self.forget_progress(ctx);
-        ctx.shared.recorder.script_waits_for(Vec::new());
+        ctx.shared.watchlist.kinds.clear();
         match std::mem::replace(&mut self.waiting, Waiting::No) {
             Waiting::No => {}
             Waiting::Prelude => self.next(SimDuration::ZERO, ctx),
             Waiting::Ready => self.advance(SimDuration::ZERO, ctx),
             Waiting::Addresses => self.look_for_reuse(ctx),
             Waiting::Rollout => {
-                ctx.note(|_| Fact::Script(ScriptFact::RolloutComplete));
+                ctx.observe(Fact::Script(ScriptFact::RolloutComplete));
                 self.rolled_out(ctx);
             }
         }
     }
 
     fn timed_out(&mut self, ctx: &mut Ctx) {
-        let number = self.step + 1;
         self.serial += 1;
         self.forget_progress(ctx);
-        ctx.shared.recorder.script_waits_for(Vec::new());
+        ctx.shared.watchlist.kinds.clear();
         match std::mem::replace(&mut self.waiting, Waiting::No) {
             // `kubectl rollout status` gives up at the deadline and the script goes on.
             Waiting::Rollout => {
-                ctx.tell("script", |_| "the rollout has exceeded its deadline".to_owned());
-                ctx.note(|_| Fact::Script(ScriptFact::RolloutOverdue));
+                ctx.observe(Fact::Script(ScriptFact::RolloutOverdue));
                 self.rolled_out(ctx);
             }
             Waiting::No => {}
             Waiting::Prelude | Waiting::Ready | Waiting::Addresses => {
-                ctx.tell("script", |_| {
-                    format!("gives up in step {number}: its pods are not ready in time")
-                });
-                ctx.shared.recorder.run.script_stopped = Some(format!("step {number}: pods were not ready in time"));
+                ctx.observe(Fact::Script(ScriptFact::NotReady(self.step)));
             }
         }
     }
@@ -372,10 +363,7 @@ impl Script {
         let kind = KindId(workload as u32);
         self.revisions[workload] += 1;
         let spent = self.command(SimDuration::ZERO, kind, Write::RestartDeployment(kind), ctx);
-        ctx.note(|_| Fact::Script(ScriptFact::Restarted(kind)));
-        ctx.tell("script", |shared| {
-            format!("restarts {}", shared.blueprint.kind(kind).name)
-        });
+        ctx.observe(Fact::Script(ScriptFact::Restarted(kind)));
         self.begin_wait(Waiting::Rollout, vec![kind], Some(spent + deadline), ctx);
         if self.satisfied(ctx) {
             // There is nothing to replace; the person sees that when the command returns, and not before.
@@ -392,7 +380,7 @@ impl Script {
 
     /// A rollout ended: the loop looks again, a plain step goes on.
     fn rolled_out(&mut self, ctx: &mut Ctx) {
-        ctx.shared.recorder.run.rollouts += 1;
+        self.rollouts += 1;
         match ctx.blueprint().spec.script[self.step] {
             Step::FindReuse { .. } => self.look_for_reuse(ctx),
             _ => self.advance(SimDuration::ZERO, ctx),
@@ -412,38 +400,20 @@ impl Script {
             return;
         };
         let api = &ctx.shared.api;
-        let recorder = &ctx.shared.recorder;
-        let on_remembered = |pod: &&PodId| {
-            api.pod(**pod)
-                .and_then(|object| object.ip)
-                .is_some_and(|ip| recorder.is_remembered(ip))
+        let on_remembered = |&pod: &PodId| {
+            let ip = api.pod(pod)?.ip?;
+            self.remembered.contains(&ip).then_some((pod, ip))
         };
-        let found = api.pods_of(KindId(workload as u32)).iter().find(on_remembered).copied();
-        let now = ctx.now();
-        let run = &mut ctx.shared.recorder.run;
-        run.found_at_first_look.get_or_insert(found.is_some());
-        if run.rollouts > 0 && found.is_some() {
-            run.rollout_hits += 1;
-        }
-        ctx.note(|_| Fact::Script(found.map_or(ScriptFact::FoundNone, ScriptFact::Found)));
-        let run = &mut ctx.shared.recorder.run;
+        let found = api.pods_of(KindId(workload as u32)).iter().find_map(on_remembered);
+        let fact = found.map_or(ScriptFact::FoundNone, |(pod, ip)| ScriptFact::Found(pod, ip));
+        ctx.observe(Fact::Script(fact));
         match found {
-            Some(pod) => {
-                run.found = Some(now);
+            Some((pod, _)) => {
                 self.found = Some(pod);
-                ctx.tell("script", |shared| {
-                    let ip = shared.api.pod(pod).and_then(|object| object.ip);
-                    let ip = ip.map_or_else(String::new, |ip| format!(", {ip}"));
-                    format!("finds {} on a remembered address{ip}", shared.pod_name(pod))
-                });
                 self.advance(SimDuration::ZERO, ctx);
             }
-            None if rollouts_max.is_some_and(|max| run.rollouts >= max) => {
-                run.script_stopped = Some(format!(
-                    "step {}: no reused address after {} restarts",
-                    self.step + 1,
-                    run.rollouts
-                ));
+            None if rollouts_max.is_some_and(|max| self.rollouts >= max) => {
+                ctx.observe(Fact::Script(ScriptFact::NoReuse(self.step, self.rollouts)));
             }
             None => self.restart(workload, rollout_deadline, ctx),
         }
@@ -461,11 +431,7 @@ impl Script {
             (None, ProbeFrom::Workload(workload)) => first_ready(KindId(workload as u32), ctx),
         };
         match (self.prober, probe.from) {
-            (Some(client), from) => {
-                if from == ProbeFrom::Found {
-                    let now = ctx.now();
-                    ctx.shared.recorder.run.probed.get_or_insert(now);
-                }
+            (Some(client), _) => {
                 let key = probe_key(&blueprint, self.step, probe).child(self.sent);
                 self.sent += 1;
                 ctx.send_request(self.requests, client, self.step as u32, key);
@@ -523,12 +489,12 @@ pub const SUBSCRIPTION: Subscription = Subscription {
     key: |_, _| EntityKey::root("script"),
     hears: |change, shared, told| {
         let Some((pod, _)) = change.of_pod() else { return };
-        if shared.recorder.script_watches(shared.pods[pod.index()].kind) {
-            told.push(Told {
-                reader: Source::Script,
-                event: Event::Script(ScriptEvent::Look),
-                words: ("a watched pod changed", None),
-            });
+        if shared.watchlist.kinds.contains(&shared.pods[pod.index()].kind) {
+            told.push(Told::new(
+                Source::Script,
+                Event::Script(ScriptEvent::Look),
+                ("a watched pod changed", None),
+            ));
         }
     },
 };

@@ -1,13 +1,15 @@
-//! Subscriptions to the API server: what changed, and who is told of it.
+//! Subscriptions to the API server: what changed, who is told of it, and what waits while a link is cut.
 //!
 //! A component that acts on what it watches says so by a [`Subscription`] in its own file; the world hands the list to the API server,
-//! which knows nobody by name. Readers that act on nothing and are only asked (`history`) need no watch.
+//! which knows nobody by name. Readers that act on nothing and are only asked (`readers`) need no watch. What a cut keeps from
+//! a component that acts waits in its [`Missed`] and is handed out after the repair.
 
 use super::blueprint::Blueprint;
 use super::context::Shared;
 use super::event::{Event, Source};
 use super::history::VersionIndex;
 use super::ids::{KindId, NodeId, PodId, ReplicaSetId, ServiceId};
+use super::links::Party;
 use super::objects::PodObject;
 use crate::kernel::EntityKey;
 
@@ -52,6 +54,44 @@ pub struct Told {
     pub event: Event,
     /// What the message is called in a story, and the pod that it is about.
     pub words: (&'static str, Option<PodId>),
+    /// Whose link must be up for the message to be sent: a reader that lists after the repair needs none before.
+    pub over: Option<Party>,
+}
+
+impl Told {
+    /// A message that is sent even while the reader's link is cut; the reader notices that at delivery.
+    #[must_use]
+    pub const fn new(reader: Source, event: Event, words: (&'static str, Option<PodId>)) -> Self {
+        Self {
+            reader,
+            event,
+            words,
+            over: None,
+        }
+    }
+}
+
+/// What components could not read or send while their links were cut, in order.
+#[derive(Debug)]
+pub struct Missed<T>(Vec<(Party, T)>);
+
+impl<T> Default for Missed<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T> Missed<T> {
+    /// Keeps something until a party's link works again.
+    pub fn keep(&mut self, party: Party, what: T) {
+        self.0.push((party, what));
+    }
+
+    /// Hands out what was kept for a party.
+    pub fn hand_out(&mut self, party: Party) -> Vec<T> {
+        let of_party = self.0.extract_if(.., |(other, _)| *other == party);
+        of_party.map(|(_, what)| what).collect()
+    }
 }
 
 /// How components of one sort watch the API server.

@@ -17,7 +17,7 @@ use super::deployment::{self, Deployments};
 use super::endpoint_slice::{self, EndpointSlices};
 use super::event::{Event, components};
 use super::fault::{FaultHandler, Faults};
-use super::history::Path;
+use super::history::History;
 use super::ids::{KindId, NodeId, ServiceId};
 use super::istio::injection::Admission;
 use super::istio::istiod::{self, Istiods};
@@ -28,6 +28,7 @@ use super::links::Links;
 use super::node_lifecycle::NodeLifecycle;
 use super::observed::Log;
 use super::physics::Physics;
+use super::readers::Readers;
 use super::recorder::Recorder;
 use super::records::{Outcome, RunRecord};
 use super::replica_set::{self, ReplicaSets};
@@ -35,9 +36,9 @@ use super::scheduler::{self, Scheduler};
 use super::script::{self, Script};
 use super::spec::{ProbeSpec, Step, TieRule, WorldSpec};
 use super::subscription::Subscription;
+use super::watchlist::Watchlist;
 use crate::kernel::{
-    DrawLog, Kernel, Limits, Model, Moment, Observer, RunFailure, RunKey, SimTime, TieKey, TieOrder, Trace, run,
-    run_observed,
+    DrawLog, Kernel, Limits, Model, Moment, Observer, RunFailure, RunKey, SimTime, TieKey, TieOrder, run, run_observed,
 };
 
 /// Who watches the API server. A change is told in this order.
@@ -110,10 +111,10 @@ pub type Tell<T> = fn(&Shared, &Log, &Outcome, SimTime) -> T;
 #[must_use]
 pub fn simulate(blueprint: &SharedBlueprint, id: RunId, faults: FaultHandler) -> Outcome {
     let world = World::new(blueprint, run_key(id), faults);
-    whole_run::<()>(world, kernel(&blueprint.spec, id, Trace::off()), run, None).0
+    whole_run::<()>(world, kernel(&blueprint.spec, id), run, None).0
 }
 
-/// As [`simulate`]; every component tells and notes what it does, and `tell` makes something of that, unless a panic left the
+/// As [`simulate`]; what components observe is kept, and `tell` makes something of that, unless a panic left the
 /// world in a state of which nothing can be said.
 #[must_use]
 pub fn simulate_told<T>(
@@ -124,7 +125,7 @@ pub fn simulate_told<T>(
 ) -> (Outcome, Option<T>) {
     let mut world = World::new(blueprint, run_key(id), faults);
     world.shared.log = Some(Box::default());
-    whole_run(world, kernel(&blueprint.spec, id, Trace::on()), run, Some(tell))
+    whole_run(world, kernel(&blueprint.spec, id), run, Some(tell))
 }
 
 /// As [`simulate`], without a story; somebody watches, and every number that is drawn is noted in `log`.
@@ -138,14 +139,14 @@ pub fn simulate_watched(
 ) -> Outcome {
     let world = World::new(blueprint, run_key(id).with_log(log), faults);
     let run = |world: &mut World, kernel: &mut Kernel<Event>| run_observed(world, kernel, &mut Watching(watch));
-    whole_run::<()>(world, kernel(&blueprint.spec, id, Trace::off()), run, None).0
+    whole_run::<()>(world, kernel(&blueprint.spec, id), run, None).0
 }
 
 fn run_key(id: RunId) -> RunKey {
     RunKey::derive(id.master_seed, id.seed_group, id.replication)
 }
 
-fn kernel(spec: &WorldSpec, id: RunId, trace: Trace) -> Kernel<Event> {
+fn kernel(spec: &WorldSpec, id: RunId) -> Kernel<Event> {
     let limits = Limits {
         horizon: spec.horizon,
         events_max: spec.limits.events_max,
@@ -157,7 +158,7 @@ fn kernel(spec: &WorldSpec, id: RunId, trace: Trace) -> Kernel<Event> {
         TieRule::Ranked => TieOrder::Ranked,
         TieRule::Permuted => TieOrder::Permuted(TieKey::derive(id.master_seed, id.seed_group, id.replication)),
     };
-    Kernel::new(limits, trace).with_ties(ties)
+    Kernel::new(limits).with_ties(ties)
 }
 
 /// From the first event to the records. A panic leaves a failed run without rows of pods and accesses, because the state
@@ -197,7 +198,6 @@ fn whole_run<T>(
                 fingerprint: kernel.fingerprint().get(),
                 ..RunRecord::default()
             },
-            story: std::mem::take(&mut kernel.trace).into_lines(),
             ..Outcome::default()
         };
         (outcome, None)
@@ -208,11 +208,6 @@ impl World {
     fn new(blueprint: &SharedBlueprint, run_key: RunKey, faults: FaultHandler) -> Self {
         let spec = &blueprint.spec;
         let kinds = blueprint.kinds.len();
-        let paths = |name: &str| {
-            (0..spec.nodes)
-                .map(|node| Path::watching(blueprint.node_key(NodeId(node)).named(name)))
-                .collect::<Vec<_>>()
-        };
         let probed = blueprint
             .last_probe()
             .map(|probe: &ProbeSpec| ServiceId(probe.to as u32));
@@ -243,13 +238,11 @@ impl World {
                 links: Links::default(),
                 physics: Physics::default(),
                 recorder: Recorder::new(probed),
+                watchlist: Watchlist::default(),
                 pods: Vec::new(),
                 snapshots: Vec::new(),
-                service_proxies: paths("service proxy"),
-                ipcaches: paths("ipcache"),
-                identities: paths("identity cache"),
+                readers: Readers::new(blueprint),
                 sets: Vec::new(),
-                proxies: Vec::new(),
                 calls: Vec::new(),
                 log: None,
             },
@@ -268,12 +261,10 @@ impl World {
 
     /// The records of a run that has got as far as `end`.
     fn finish<T>(&mut self, kernel: &mut Kernel<Event>, end: SimTime, tell: Option<Tell<T>>) -> (Outcome, Option<T>) {
-        let mut ctx = Ctx {
-            kernel,
-            shared: &mut self.shared,
-        };
-        self.sidecars.settle(&mut ctx);
         let shared = &mut self.shared;
+        shared
+            .recorder
+            .settle(kernel.now(), |pod| shared.physics.pod(pod).running);
         let blueprint = shared.blueprint.clone();
         let cut_node = shared.links.first_cut_agent();
         let stale = cut_node.map_or(0, |node| stale_entries(shared, node, end));
@@ -291,16 +282,14 @@ impl World {
         record.fingerprint = kernel.fingerprint().get();
         record.stale_entries = stale;
         record.pods = shared.pods.len() as u64;
-        let mut outcome = Outcome {
+        let outcome = Outcome {
             run: record,
             pods: shared.recorder.pod_records(&shared.pods, &blueprint, end),
             accesses: std::mem::take(&mut shared.recorder.accesses),
             exposures: std::mem::take(&mut shared.recorder.exposures),
-            story: Vec::new(),
         };
         let log = shared.log.take();
         let told = tell.zip(log).map(|(tell, log)| tell(shared, &log, &outcome, end));
-        outcome.story = std::mem::take(&mut kernel.trace).into_lines();
         (outcome, told)
     }
 }
@@ -329,7 +318,7 @@ impl Model for World {
         let shared = &self.shared;
         // A pod with its state in all components, a version with its places in the indexes, a record with its texts.
         let pods = shared.pods.len() * 1_500;
-        let snapshots: usize = shared.snapshots.iter().map(|snapshot| snapshot.output().len()).sum();
+        let snapshots: usize = shared.snapshots.iter().map(History::len).sum();
         let versions = (shared.api.revision() as usize + snapshots) * 120;
         let records = (shared.recorder.accesses.len() + shared.recorder.exposures.len()) * 300;
         (pods + versions + records) as u64

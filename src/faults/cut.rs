@@ -2,7 +2,7 @@
 //!
 //! **Modelled**: three modes (packets vanish, packets are rejected, only the API server's packets vanish) and each party
 //! separately; several faults on one party, which is whole again when the last has ended, the strongest mode being in force
-//! (`drop`, then `reject`, then `replies_only`); Istiods that come to a cut node while the fault lasts. Readers' paths freeze
+//! (`drop`, then `reject`, then `replies_only`); Istiods that come to a cut node while the fault lasts. Readers' cursors freeze
 //! at the cut; the party itself notices by its own timeouts.
 //! A fault cuts the parties that it names and no others: a node whose `service_proxy` is not named keeps reading Services,
 //! although its packets come from the same host network.
@@ -12,13 +12,13 @@
 
 use crate::cluster::context::Ctx;
 use crate::cluster::event::Source;
+use crate::cluster::fault::Effect;
 use crate::cluster::ids::{IstiodId, KindId, NodeId};
 use crate::cluster::links::{Change, Party};
-use crate::cluster::observed::Fact;
 use crate::cluster::spec::{CutParty, CutTarget, FaultSpec};
 
-/// Starts or ends a cut; gives the number of parties whose links were whole before.
-pub fn act(spec: &FaultSpec, starts: bool, ctx: &mut Ctx) -> u32 {
+/// Starts or ends a cut.
+pub fn act(spec: &FaultSpec, starts: bool, ctx: &mut Ctx) -> Effect {
     let faults = &ctx.blueprint().spec.faults;
     let fault = faults
         .iter()
@@ -50,29 +50,7 @@ pub fn act(spec: &FaultSpec, starts: bool, ctx: &mut Ctx) -> u32 {
             Change::Repaired => restore(party, ctx),
         }
     }
-    let (name, mode) = (&spec.name, spec.mode);
-    ctx.note(|_| {
-        let (fault, parties) = (name.clone(), parties.clone());
-        if starts {
-            Fact::Cut { fault, parties, mode }
-        } else {
-            Fact::Repaired { fault, parties }
-        }
-    });
-    ctx.tell("fault", |shared| {
-        let parties: Vec<String> = parties.iter().map(|party| party.told(&shared.blueprint)).collect();
-        let parties = if parties.is_empty() {
-            "nothing".to_owned()
-        } else {
-            parties.join(", ")
-        };
-        if starts {
-            format!("{name} cuts {parties} ({mode:?})")
-        } else {
-            format!("{name} ends for {parties}")
-        }
-    });
-    touched
+    Effect { parties, touched }
 }
 
 /// The parties at the target now. Istiods that come to the node later are noted with the links.
@@ -132,43 +110,23 @@ fn changes_mode(party: Party, ctx: &mut Ctx) {
 
 fn freeze(party: Party, ctx: &mut Ctx) {
     let now = ctx.now();
-    match party {
-        Party::Kubelet(_) => changes_mode(party, ctx),
-        Party::Agent(node) => {
-            let delay = ctx.shared.ipcache_delay();
-            let shared = &mut *ctx.shared;
-            shared.ipcaches[node.index()].freeze(&shared.api.endpoints, &delay, &shared.run_key, now);
-            let delay = shared.identity_delay();
-            shared.identities[node.index()].freeze(&shared.api.identities, &delay, &shared.run_key, now);
-        }
-        Party::ServiceProxy(node) => {
-            let delay = ctx.shared.service_proxy_delay();
-            let shared = &mut *ctx.shared;
-            shared.service_proxies[node.index()].freeze(&shared.api.slices, &delay, &shared.run_key, now);
-        }
-        Party::Istiod(_) | Party::Webhook(_) => {}
-    }
+    ctx.shared.freeze_readers(party, now);
+    changes_mode(party, ctx);
 }
 
 fn restore(party: Party, ctx: &mut Ctx) {
     let now = ctx.now();
+    ctx.shared.restore_readers(party, now);
     match party {
         Party::Kubelet(node) => {
             ctx.lease_is_repaired(node);
             ctx.kubelet_repaired(node);
         }
         Party::Agent(node) => {
-            let shared = &mut *ctx.shared;
-            shared.ipcaches[node.index()].restore(&shared.api.endpoints, now);
-            shared.identities[node.index()].restore(&shared.api.identities, now);
             ctx.reads_again(Source::Fault, node);
             ctx.agent_repaired(node);
         }
-        Party::ServiceProxy(node) => {
-            let shared = &mut *ctx.shared;
-            shared.service_proxies[node.index()].restore(&shared.api.slices, now);
-            ctx.reads_again(Source::Fault, node);
-        }
+        Party::ServiceProxy(node) => ctx.reads_again(Source::Fault, node),
         Party::Istiod(istiod) => ctx.istiod_repaired(istiod),
         Party::Webhook(_) => {}
     }

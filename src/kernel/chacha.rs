@@ -20,7 +20,6 @@ type Row = [u32; 4];
 const CONSTANTS: Row = [0x6170_7865, 0x3320_646e, 0x7962_2d32, 0x6b20_6574];
 
 /// Reads a key from its bytes.
-#[must_use]
 pub fn key_from_bytes(bytes: &[u8; 32]) -> Key {
     std::array::from_fn(|word| {
         u32::from_le_bytes([
@@ -35,7 +34,6 @@ pub fn key_from_bytes(bytes: &[u8; 32]) -> Key {
 /// The block number `counter` of a stream: 16 words, joined to eight numbers with the lower word first.
 ///
 /// The state is Bernstein's (2008): four words of constants, eight of key, two of counter, two of stream ("nonce").
-#[must_use]
 pub fn block(key: &Key, stream: u64, counter: u64) -> [u64; BLOCK_NUMBERS] {
     let start = [
         CONSTANTS,
@@ -101,7 +99,6 @@ pub struct Bulk(ChaCha8Rng);
 
 impl Bulk {
     /// Continues `stream` after its first block.
-    #[must_use]
     pub fn after_first_block(key: &Key, stream: u64) -> Self {
         let mut seed = [0; 32];
         for (bytes, word) in seed.chunks_exact_mut(4).zip(key) {
@@ -114,7 +111,6 @@ impl Bulk {
     }
 
     /// The next number.
-    #[must_use]
     pub fn next(&mut self) -> u64 {
         self.0.next_u64()
     }

@@ -48,24 +48,20 @@ pub struct DrawLog(Arc<Mutex<Log>>);
 
 impl DrawLog {
     /// The draws since this was last asked, in the order in which they were made.
-    #[must_use]
     pub fn take(&self) -> Vec<Draw> {
         std::mem::take(&mut self.lock().draws)
     }
 
     /// The first two addresses that were found to own one stream, if any.
-    #[must_use]
     pub fn collision(&self) -> Option<Collision> {
         self.lock().collision
     }
 
     /// How many different streams were opened.
-    #[must_use]
     pub fn streams(&self) -> usize {
         self.lock().owners.len()
     }
 
-    /// Notes that `address` opened `stream`.
     pub(super) fn open(&self, stream: u64, address: Address) {
         let mut log = self.lock();
         let first = *log.owners.entry(stream).or_insert(address);
@@ -78,7 +74,6 @@ impl DrawLog {
         }
     }
 
-    /// Notes a number that was drawn.
     pub(super) fn add(&self, draw: Draw) {
         self.lock().draws.push(draw);
     }

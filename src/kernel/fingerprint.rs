@@ -25,7 +25,6 @@ impl Fingerprint {
     }
 
     /// The number.
-    #[must_use]
     pub const fn get(self) -> u64 {
         self.0
     }

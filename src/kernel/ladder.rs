@@ -102,25 +102,21 @@ impl Ladder {
     }
 
     /// The fingerprint over all events, the one that the run itself keeps.
-    #[must_use]
     pub const fn whole(&self) -> Fingerprint {
         self.whole
     }
 
     /// The rungs, from below.
-    #[must_use]
     pub fn rungs(&self) -> &[Rung] {
         &self.rungs
     }
 
     /// Per class, in the order of classes.
-    #[must_use]
     pub fn classes(&self) -> &[Part] {
         &self.classes
     }
 
     /// Per component, in the order of their first events.
-    #[must_use]
     pub fn components(&self) -> &[Part] {
         &self.components
     }

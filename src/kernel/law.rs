@@ -3,7 +3,7 @@
 //! One uniform per variate keeps common random numbers synchronised between designs, and the software functions of
 //! `libm` keep the bits equal on every platform. Formulas are those of Devroye, *Non-Uniform Random Variate Generation*
 //! (1986), chapter 2 and the tables there. What a law needs besides the uniform is computed when it is made. Where the
-//! uniform comes from belongs to `stream`; choices among a few things to `discrete`.
+//! uniform comes from belongs to `stream`.
 
 use super::normal::normal_quantile;
 use super::time::SimDuration;
@@ -73,7 +73,6 @@ pub struct Quantiles {
 
 impl Law {
     /// Log-normal by its median and 99th percentile, cut at `max` (values above become `max`).
-    #[must_use]
     pub fn log_normal(median: SimDuration, p99: SimDuration, max: SimDuration) -> Self {
         let median_s = median.as_secs_f64();
         Self::LogNormal(LogNormal {
@@ -88,7 +87,6 @@ impl Law {
     ///
     /// # Panics
     /// If the shape is not above zero.
-    #[must_use]
     pub fn weibull(scale: SimDuration, shape: f64, max: SimDuration) -> Self {
         assert!(shape > 0.0, "the shape of a Weibull law is above zero, got {shape}");
         Self::Weibull(Weibull {
@@ -101,7 +99,6 @@ impl Law {
 
     /// The duration for a uniform `u`, which lies strictly between 0 and 1. It never falls as `u` grows, whatever the law:
     /// designs that differ in the family of a law are long in the same runs.
-    #[must_use]
     pub fn quantile(&self, u: f64) -> SimDuration {
         match *self {
             Self::Constant(value) => value,
@@ -119,7 +116,6 @@ impl Law {
     }
 
     /// The longest duration this law can give. Readers rely on it to know when everything older has arrived.
-    #[must_use]
     pub const fn bound(&self) -> SimDuration {
         match *self {
             Self::Constant(value) => value,
@@ -148,28 +144,24 @@ impl Quantiles {
 }
 
 /// Exponential with mean 1: large where `u` is large.
-#[must_use]
 #[inline]
 pub fn exponential(u: f64) -> f64 {
     -libm::log1p(-u)
 }
 
 /// Uniform on [min, max).
-#[must_use]
 #[inline]
 pub fn uniform(min: SimDuration, max: SimDuration, u: f64) -> SimDuration {
     min + max.saturating_sub(min).scale(u)
 }
 
 /// Bounded jitter: uniform within `ratio` around `centre`. Mean `centre`, support `centre` · [1 - ratio, 1 + ratio).
-#[must_use]
 #[inline]
 pub fn jitter(centre: SimDuration, ratio: f64, u: f64) -> SimDuration {
     centre.scale(1.0 - ratio + 2.0 * ratio * u)
 }
 
 /// Full jitter: uniform on [0, max). Mean max / 2.
-#[must_use]
 #[inline]
 pub fn full_jitter(max: SimDuration, u: f64) -> SimDuration {
     max.scale(u)

@@ -1,7 +1,6 @@
 //! Golden values of each law, and its distribution on a fixed seed: agreement within four standard errors, with a power check
 //! that the same numbers refute a parameter that is wrong by 7 %.
 
-use super::super::discrete::Discrete;
 use super::super::stream::{EntityKey, Purpose, RunKey, Stream};
 use super::*;
 
@@ -143,15 +142,13 @@ fn no_variate_falls_while_its_uniform_grows() {
         assert_eq!(least < most, !matches!(law, Law::Constant(_)), "{law:?}");
         assert!(most <= law.bound(), "{law:?}");
     }
-    let weights = Discrete::new(&[5.0, 0.0, 1.0, 4.0]).expect("the weights are right");
     type Draw<'d> = &'d dyn Fn(&mut Stream) -> u64;
-    let draws: [(&str, Draw<'_>); 7] = [
+    let draws: [(&str, Draw<'_>); 6] = [
         ("uniform", &|s| s.uniform().to_bits()),
         ("below", &|s| s.below(7)),
         ("around", &|s| s.around(ms(1_000), 0.1).as_nanos()),
         ("up to", &|s| s.up_to(ms(1_000)).as_nanos()),
         ("until next", &|s| s.until_next(20.0).as_nanos()),
-        ("choice", &|s| s.choice(&weights) as u64),
         ("duration", &|s| s.duration(&weibull()).as_nanos()),
     ];
     for (what, draw) in draws {
@@ -284,19 +281,4 @@ fn draws_follow_their_laws() {
         |x, f| clamp((x - 1.0 + 0.1 * f) / (0.2 * f)),
     );
     agrees("full jitter", |s| s.up_to(ms(1_000)), |x, f| clamp(x / f));
-}
-
-#[test]
-fn choices_follow_their_weights() {
-    let weights = [5.0, 0.0, 1.0, 4.0];
-    let law = Discrete::new(&weights).expect("the weights are right");
-    let mut stream = stream("discrete");
-    let mut counts = [0_u32; 4];
-    for _ in 0..DRAWS {
-        counts[stream.choice(&law)] += 1;
-    }
-    assert_eq!(counts[1], 0);
-    let z = |a: f64| chi_square_z(&[counts[0], counts[2], counts[3]], &[a, 0.1, 0.9 - a]);
-    assert!(z(0.5).abs() < 4.0, "{counts:?}");
-    assert!(z(0.5 * 1.07) > 4.0 && z(0.5 * 0.93) > 4.0, "{counts:?}");
 }

@@ -21,7 +21,6 @@ pub struct Limits {
 
 impl Limits {
     /// The usual limits for a run up to `horizon`.
-    #[must_use]
     pub const fn until(horizon: SimTime) -> Self {
         Self {
             horizon,

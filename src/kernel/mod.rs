@@ -1,9 +1,8 @@
-//! The kernel: time, order, queue, random streams, run loop, trace and fingerprint. No word of Kubernetes in it.
+//! The kernel: time, order, queue, random streams, run loop and fingerprint. No word of Kubernetes in it.
 //!
 //! Read `run_loop` first, then `order` and `stream`.
 
 mod chacha;
-pub mod discrete;
 pub mod draw_log;
 pub mod fingerprint;
 pub mod ladder;
@@ -16,9 +15,7 @@ pub mod queue;
 pub mod run_loop;
 pub mod stream;
 pub mod time;
-pub mod trace;
 
-pub use discrete::Discrete;
 pub use draw_log::{Draw, DrawLog};
 pub use fingerprint::Fingerprint;
 pub use ladder::Ladder;
@@ -30,4 +27,3 @@ pub use queue::Timer;
 pub use run_loop::{Kernel, Model, run, run_observed};
 pub use stream::{EntityKey, Purpose, RunKey, Stream};
 pub use time::{SimDuration, SimTime};
-pub use trace::{Trace, TraceLine};

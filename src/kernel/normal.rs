@@ -4,7 +4,6 @@
 //! `law`.
 
 /// The quantile function of the standard normal law (Wichura 1988, algorithm AS 241, relative error about 1e-16).
-#[must_use]
 pub fn normal_quantile(p: f64) -> f64 {
     const A: [f64; 8] = [
         3.387_132_872_796_366_6,

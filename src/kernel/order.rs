@@ -4,6 +4,7 @@
 //! that component's own counter. The order of the classes is behaviour: moving a line of the enum changes results.
 //! Who schedules what belongs to the models; how keys are stored belongs to `queue`.
 
+use super::stream::mix;
 use super::time::SimTime;
 
 /// What kind of thing happens, in the order in which things at the same instant happen.
@@ -55,19 +56,16 @@ impl EventClass {
 
 impl EventClass {
     /// The class of a number below [`EventClass::TABLE`]'s length.
-    #[must_use]
     pub const fn of_number(number: u8) -> Self {
         Self::TABLE[number as usize].0
     }
 
     /// The class's name.
-    #[must_use]
     pub const fn name(self) -> &'static str {
         Self::TABLE[self as usize].1
     }
 
     /// The table of the classes as it stands in `ARCHITECTURE.md`.
-    #[must_use]
     pub fn markdown() -> String {
         let mut table = "| class | name | what |\n|---|---|---|\n".to_owned();
         for (class, name, what) in Self::TABLE {
@@ -87,7 +85,6 @@ pub struct EventKey(u128);
 
 impl EventKey {
     /// Packs a key. `source` is the rank of the scheduling component, below 2^24; `counter` its own running number.
-    #[must_use]
     pub fn new(time: SimTime, class: EventClass, source: SourceRank, counter: u32) -> Self {
         let tail = ((class as u64) << (SOURCE_BITS + COUNTER_BITS))
             | (u64::from(source.0) << COUNTER_BITS)
@@ -96,27 +93,23 @@ impl EventKey {
     }
 
     /// The time in nanoseconds, and what orders events of one time.
-    #[must_use]
     #[inline]
     pub const fn parts(self) -> (u64, u64) {
         ((self.0 >> 64) as u64, self.0 as u64)
     }
 
     /// The key of these [`parts`](Self::parts).
-    #[must_use]
     #[inline]
     pub const fn from_parts(time_ns: u64, tail: u64) -> Self {
         Self(((time_ns as u128) << 64) | tail as u128)
     }
 
     /// When the event happens.
-    #[must_use]
     pub const fn time(self) -> SimTime {
         SimTime::from_nanos((self.0 >> 64) as u64)
     }
 
     /// The number of the class, see [`EventClass`].
-    #[must_use]
     pub const fn class_number(self) -> u8 {
         (self.0 >> (SOURCE_BITS + COUNTER_BITS)) as u8
     }
@@ -134,7 +127,6 @@ impl SourceRank {
     ///
     /// # Panics
     /// If `rank` does not fit into 24 bits, which would break the total order.
-    #[must_use]
     pub fn new(rank: u32) -> Self {
         assert!(
             rank <= Self::MAX,
@@ -144,7 +136,6 @@ impl SourceRank {
     }
 
     /// The rank as an index.
-    #[must_use]
     pub const fn index(self) -> usize {
         self.0 as usize
     }
@@ -173,7 +164,6 @@ const HALF: u32 = (1 << HALF_BITS) - 1;
 
 impl TieKey {
     /// The key of a run, a hash of what its random numbers are derived from. It is no draw: no stream knows of it.
-    #[must_use]
     pub fn derive(master_seed: u64, seed_group: &str, replication: u64) -> Self {
         let mut hasher = blake3::Hasher::new();
         for part in [
@@ -193,7 +183,6 @@ impl TieKey {
 
 impl TieOrder {
     /// The place of a source among the sources: a bijection of the ranks, so that keys stay different.
-    #[must_use]
     pub const fn place(self, source: SourceRank) -> SourceRank {
         let Self::Permuted(TieKey(key)) = self else {
             return source;
@@ -202,19 +191,12 @@ impl TieOrder {
         let (mut left, mut right) = (source.0 >> HALF_BITS, source.0 & HALF);
         let mut round = 0;
         while round < ROUNDS {
-            let scrambled = scramble(key ^ (round << 32) ^ right as u64) as u32 & HALF;
+            let scrambled = mix(key ^ (round << 32) ^ right as u64) as u32 & HALF;
             (left, right) = (right, left ^ scrambled);
             round += 1;
         }
         SourceRank((left << HALF_BITS) | right)
     }
-}
-
-/// The finaliser of SplitMix64.
-const fn scramble(mut x: u64) -> u64 {
-    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    x ^ (x >> 31)
 }
 
 #[cfg(test)]

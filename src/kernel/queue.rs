@@ -92,20 +92,17 @@ impl<E> Default for Queue<E> {
 
 impl<E> Queue<E> {
     /// Number of pending events.
-    #[must_use]
     #[inline]
     pub const fn len(&self) -> usize {
         self.len
     }
 
     /// Whether nothing is pending.
-    #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.len == 0
     }
 
     /// The key of the earliest event.
-    #[must_use]
     #[inline]
     pub fn peek(&self) -> Option<EventKey> {
         if self.len == 0 {

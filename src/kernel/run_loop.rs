@@ -10,7 +10,6 @@ use super::observer::{Moment, Nobody, Observer};
 use super::order::{EventClass, EventKey, SourceRank, TieOrder};
 use super::queue::{Queue, Timer};
 use super::time::SimTime;
-use super::trace::Trace;
 
 /// The estimate of memory is made once per so many events; a power of two.
 const MEMORY_LOOK_EVENTS: u64 = 1 << 12;
@@ -46,14 +45,11 @@ pub struct Kernel<E> {
     handled: u64,
     component: &'static str,
     fingerprint: Fingerprint,
-    /// The story of the run, if somebody asked for it.
-    pub trace: Trace,
 }
 
 impl<E> Kernel<E> {
     /// An empty schedule at time zero.
-    #[must_use]
-    pub fn new(limits: Limits, trace: Trace) -> Self {
+    pub fn new(limits: Limits) -> Self {
         Self {
             now: SimTime::ZERO,
             queue: Queue::default(),
@@ -63,12 +59,10 @@ impl<E> Kernel<E> {
             handled: 0,
             component: "start of the run",
             fingerprint: Fingerprint::default(),
-            trace,
         }
     }
 
     /// The same with another order of events at one instant; to be said before anything is scheduled.
-    #[must_use]
     pub fn with_ties(mut self, ties: TieOrder) -> Self {
         assert!(
             self.queue.is_empty(),
@@ -79,31 +73,26 @@ impl<E> Kernel<E> {
     }
 
     /// The present.
-    #[must_use]
     pub const fn now(&self) -> SimTime {
         self.now
     }
 
     /// The end of the run.
-    #[must_use]
     pub const fn horizon(&self) -> SimTime {
         self.limits.horizon
     }
 
     /// Events handled so far.
-    #[must_use]
     pub const fn handled(&self) -> u64 {
         self.handled
     }
 
     /// The component that is handling an event, or handled the last one; whoever catches a panic reads it here.
-    #[must_use]
     pub const fn component(&self) -> &'static str {
         self.component
     }
 
     /// The fingerprint of all events so far.
-    #[must_use]
     pub const fn fingerprint(&self) -> Fingerprint {
         self.fingerprint
     }
@@ -130,12 +119,6 @@ impl<E> Kernel<E> {
     /// Cancels a pending event; does nothing if it has happened.
     pub fn cancel(&mut self, timer: Timer) {
         self.queue.cancel(timer);
-    }
-
-    /// Adds a line to the story of the run; `text` is only made if somebody asked for the story.
-    pub fn tell(&mut self, component: &'static str, text: impl FnOnce() -> String) {
-        let now = self.now;
-        self.trace.tell(now, component, text);
     }
 }
 
@@ -277,7 +260,7 @@ mod tests {
     }
 
     fn ring(stuck: bool, limits: Limits) -> (Result<(), RunFailure>, u64, Kernel<()>) {
-        let mut kernel = Kernel::new(limits, Trace::off());
+        let mut kernel = Kernel::new(limits);
         kernel.schedule(SourceRank::new(0), EventClass::Timer, SimTime::ZERO, ());
         let mut bell = Bell { stuck, rings: 0 };
         let result = run(&mut bell, &mut kernel);
@@ -363,7 +346,7 @@ mod tests {
                 }
             }
         }
-        let mut kernel = Kernel::new(ten_seconds(), Trace::off());
+        let mut kernel = Kernel::new(ten_seconds());
         kernel.schedule(SourceRank::new(0), EventClass::Timer, SimTime::ZERO, ());
         let mut bell = Bell { stuck: false, rings: 0 };
         let mut until = Until(4, Vec::new());
@@ -394,7 +377,7 @@ mod tests {
             }
         }
         let order = |ties: TieOrder| {
-            let mut kernel = Kernel::new(ten_seconds(), Trace::off()).with_ties(ties);
+            let mut kernel = Kernel::new(ten_seconds()).with_ties(ties);
             for event in 0..40 {
                 kernel.schedule(
                     SourceRank::new(event / 2),
@@ -421,7 +404,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "time went back")]
     fn time_never_goes_back_whatever_the_schedule_gives() {
-        let mut kernel = Kernel::new(ten_seconds(), Trace::off());
+        let mut kernel = Kernel::new(ten_seconds());
         kernel.now = SimTime::from_nanos(7);
         let key = EventKey::new(SimTime::from_nanos(5), EventClass::Timer, SourceRank::new(0), 0);
         kernel.queue.push(key, ());
@@ -453,7 +436,7 @@ mod tests {
                 "back"
             }
         }
-        let mut kernel = Kernel::new(ten_seconds(), Trace::off());
+        let mut kernel = Kernel::new(ten_seconds());
         kernel.schedule(SourceRank::new(0), EventClass::Timer, SimTime::from_nanos(5), ());
         let _ = run(&mut Back, &mut kernel);
     }

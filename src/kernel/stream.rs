@@ -21,7 +21,6 @@
 //!    them grow with the number, so that whatever is long, late or last is so where the number is large.
 
 use super::chacha::{BLOCK_NUMBERS, Bulk, Key, block, key_from_bytes};
-use super::discrete::Discrete;
 use super::draw_log::{Draw, DrawLog};
 use super::law::{Law, exponential, full_jitter, jitter};
 use super::time::SimDuration;
@@ -45,25 +44,21 @@ pub struct EntityKey(u64);
 
 impl EntityKey {
     /// The root of a family of entities, by its name.
-    #[must_use]
     pub fn root(name: &str) -> Self {
         Self(hash_name(name))
     }
 
     /// The `ordinal`-th child of this entity.
-    #[must_use]
     pub const fn child(self, ordinal: u64) -> Self {
         Self(mix(self.0 ^ mix(ordinal.wrapping_add(0x9e37_79b9_7f4a_7c15))))
     }
 
     /// The child of this entity that has this name. Names are hashed one by one, so none can run into the next.
-    #[must_use]
     pub const fn named(self, name: &str) -> Self {
         self.child(hash_name(name))
     }
 
     /// The number behind the key.
-    #[must_use]
     pub const fn get(self) -> u64 {
         self.0
     }
@@ -78,7 +73,6 @@ pub struct RunKey {
 
 impl RunKey {
     /// Derives the key of a run. Designs that share `seed_group` meet the same misfortunes in equal replications.
-    #[must_use]
     pub fn derive(master_seed: u64, seed_group: &str, replication: u64) -> Self {
         let mut hasher = blake3::Hasher::new();
         for part in [
@@ -97,13 +91,11 @@ impl RunKey {
     }
 
     /// The same key; every stream that is opened by it and every number drawn is also written to `log`.
-    #[must_use]
     pub fn with_log(self, log: DrawLog) -> Self {
         Self { log: Some(log), ..self }
     }
 
     /// Opens the stream of `entity` for `purpose`. This costs next to nothing; the first number costs one block.
-    #[must_use]
     #[inline]
     pub fn stream(&self, purpose: impl Purpose, entity: EntityKey) -> Stream {
         let id = mix(purpose.name_hash() ^ entity.0.rotate_left(32));
@@ -268,22 +260,16 @@ impl Stream {
     pub fn until_next(&mut self, rate_per_s: f64) -> SimDuration {
         SimDuration::from_secs_f64(exponential(self.uniform()) / rate_per_s)
     }
-
-    /// An index by the weights of `law`.
-    pub fn choice(&mut self, law: &Discrete) -> usize {
-        law.index(self.uniform())
-    }
 }
 
 /// The finaliser of SplitMix64 (Steele, Lea, Flood 2014): a bijection of 64 bits.
-const fn mix(mut x: u64) -> u64 {
+pub(super) const fn mix(mut x: u64) -> u64 {
     x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     x ^ (x >> 31)
 }
 
 /// Whether no two of these hashes are equal; usable in a constant, so that a list of purposes is checked when it is built.
-#[must_use]
 pub const fn all_differ(hashes: &[u64]) -> bool {
     let mut i = 0;
     while i < hashes.len() {
@@ -300,7 +286,6 @@ pub const fn all_differ(hashes: &[u64]) -> bool {
 }
 
 /// FNV-1a over the bytes of a name, then mixed. Stable for ever: it decides which stream a name owns.
-#[must_use]
 pub const fn hash_name(name: &str) -> u64 {
     let bytes = name.as_bytes();
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;

@@ -24,31 +24,26 @@ impl SimTime {
     pub const NEVER: Self = Self(u64::MAX);
 
     /// The point `nanos` nanoseconds after the start.
-    #[must_use]
     pub const fn from_nanos(nanos: u64) -> Self {
         Self(nanos)
     }
 
     /// Nanoseconds since the start.
-    #[must_use]
     pub const fn as_nanos(self) -> u64 {
         self.0
     }
 
     /// Seconds since the start, for output only.
-    #[must_use]
     pub fn as_secs_f64(self) -> f64 {
         SimDuration(self.0).as_secs_f64()
     }
 
     /// The span from `earlier` to `self`; zero if `earlier` is later.
-    #[must_use]
     pub const fn since(self, earlier: Self) -> SimDuration {
         SimDuration(self.0.saturating_sub(earlier.0))
     }
 
     /// The point a span earlier, not before the start.
-    #[must_use]
     pub const fn saturating_sub(self, span: SimDuration) -> Self {
         Self(self.0.saturating_sub(span.0))
     }
@@ -63,25 +58,21 @@ impl SimDuration {
     pub const EXACT_MAX: Self = Self(1 << 51);
 
     /// A span of whole nanoseconds.
-    #[must_use]
     pub const fn from_nanos(nanos: u64) -> Self {
         Self(nanos)
     }
 
     /// A span of whole milliseconds.
-    #[must_use]
     pub const fn from_millis(millis: u64) -> Self {
         Self(millis * NANOS_PER_MILLI)
     }
 
     /// A span of whole seconds.
-    #[must_use]
     pub const fn from_secs(secs: u64) -> Self {
         Self(secs * NANOS_PER_SEC)
     }
 
     /// A span from seconds, rounded down to the nanosecond; negative and non-finite values give zero.
-    #[must_use]
     pub fn from_secs_f64(secs: f64) -> Self {
         if secs.is_nan() || secs <= 0.0 {
             return Self::ZERO;
@@ -91,26 +82,22 @@ impl SimDuration {
     }
 
     /// Nanoseconds.
-    #[must_use]
     pub const fn as_nanos(self) -> u64 {
         self.0
     }
 
     /// Seconds.
-    #[must_use]
     pub fn as_secs_f64(self) -> f64 {
         self.0 as f64 / NANOS_PER_SEC as f64
     }
 
     /// This span times `factor`, rounded down; negative factors give zero.
-    #[must_use]
     pub fn scale(self, factor: f64) -> Self {
         let nanos = self.0 as f64 * factor;
         Self(if nanos > 0.0 { nanos as u64 } else { 0 })
     }
 
     /// The difference, or zero.
-    #[must_use]
     pub const fn saturating_sub(self, other: Self) -> Self {
         Self(self.0.saturating_sub(other.0))
     }

@@ -47,7 +47,6 @@ pub enum Cell<'a> {
 pub struct BadRow(pub String);
 
 impl<'a> Cell<'a> {
-    /// Appends the canonical bytes.
     pub fn encode(&self, out: &mut Vec<u8>) {
         match self {
             Self::Null => out.push(0),
@@ -68,10 +67,6 @@ impl<'a> Cell<'a> {
         }
     }
 
-    /// Takes one cell from the front of `bytes`.
-    ///
-    /// # Errors
-    /// If the bytes are no canonical cell.
     pub fn decode(bytes: &mut &'a [u8]) -> Result<Self, BadRow> {
         Ok(match take::<1>(bytes)? {
             [0] => Self::Null,
@@ -94,7 +89,6 @@ impl<'a> Cell<'a> {
     }
 }
 
-/// Takes `N` bytes from the front.
 pub(super) fn take<const N: usize>(bytes: &mut &[u8]) -> Result<[u8; N], BadRow> {
     let (head, rest) = bytes.split_first_chunk::<N>().ok_or_else(too_short)?;
     *bytes = rest;
@@ -107,9 +101,7 @@ fn too_short() -> BadRow {
 
 /// A field type that a column can hold.
 pub trait CellValue: Sized {
-    /// The column's type.
     const KIND: Kind;
-    /// Whether the column may be null.
     const NULLABLE: bool;
     fn to_cell(&self) -> Cell<'_>;
     /// The value of a cell; `None` if the cell does not fit.

@@ -39,7 +39,6 @@ pub struct Asked {
     pub designs: Vec<String>,
     /// Measures; empty for access, start-up and, where no cost is named, certificate requests.
     pub measures: Vec<String>,
-    /// The measure of start-up.
     pub startup: Option<String>,
     /// Differences that do not matter, before those of the experiment.
     pub margins: Vec<Margin>,
@@ -61,27 +60,21 @@ pub struct Compared {
     /// Number of comparisons, the family of claims.
     pub family: usize,
     pub confidence_each: f64,
-    /// The comparisons, measure by measure.
     pub comparisons: Vec<Comparison>,
-    /// What could not be compared, and why.
     pub left_out: Vec<String>,
     /// The Pareto sets, one per point of the factors; empty between two results.
     pub pareto: Vec<Pareto>,
 }
 
-/// One design of a result, ready to be compared.
 #[derive(Clone, Copy)]
 pub(super) struct Side<'n> {
     pub(super) context: Context<'n>,
     pub(super) label: &'n str,
 }
 
-/// Why nothing can be compared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CannotCompare {
-    /// No such design, and the designs that there are.
     Design(String, Vec<String>),
-    /// Fewer than two designs to compare.
     NoPair,
     /// Two results that share no random numbers, and what differs.
     NotPaired(Vec<String>),
@@ -117,10 +110,6 @@ pub fn pareto_of(result: &Finished) -> Vec<Pareto> {
     pareto_sets(&sides, &startup, &result.manifest.questions.margins)
 }
 
-/// Compares the designs of one result.
-///
-/// # Errors
-/// If there is no such design, or no pair.
 pub fn compare_within(result: &Finished, asked: &Asked) -> Result<Compared, CannotCompare> {
     let manifest = &result.manifest;
     let frame = Frame::of_manifest(manifest);

@@ -27,7 +27,7 @@ fn result_of(fake: &Fake, change: impl Fn(&mut Plan)) -> Finished {
         quiet: true,
         command_line: Vec::new(),
     };
-    execute(&plan, fake, &options, &AtomicBool::new(false)).unwrap()
+    execute(&plan, fake, &options, &AtomicBool::new(false), &()).unwrap()
 }
 
 fn named(plan: &mut Plan, names: [&str; 3]) {

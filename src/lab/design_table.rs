@@ -15,7 +15,6 @@ use super::rows::ColumnInfo;
 use super::store::table_path;
 use crate::scenario::factors::quantity::Quantity;
 
-/// Name of the table and of its file.
 pub const DESIGNS: &str = "designs";
 
 struct FactorColumn<'p> {
@@ -25,10 +24,6 @@ struct FactorColumn<'p> {
     info: ColumnInfo,
 }
 
-/// Writes the table of a result's designs into its folder.
-///
-/// # Errors
-/// If the file system refuses.
 pub fn write(dir: &Path, designs: &[PlannedDesign]) -> Result<(), LabError> {
     let of_factors = factor_columns(designs);
     let mut columns = vec![

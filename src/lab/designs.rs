@@ -21,7 +21,6 @@ use crate::story::{self, ToldRun};
 /// batch makes its blueprint anew, which costs less than one of its runs.
 const BLUEPRINTS_MAX: usize = 64;
 
-/// Simulates the designs of a scenario.
 pub struct Simulator {
     seed: u64,
     designs: Vec<(Arc<WorldSpec>, String)>,
@@ -37,7 +36,6 @@ struct Blueprints {
 
 impl Simulator {
     /// The simulator of these designs; `seed_group` is that of the experiment.
-    #[must_use]
     pub fn new<'a>(seed: u64, seed_group: &str, designs: impl IntoIterator<Item = &'a Design>) -> Self {
         let designs = designs
             .into_iter()
@@ -52,14 +50,11 @@ impl Simulator {
     }
 
     /// The same with other faults behind the same names, for experiments with faults that this library does not have.
-    #[must_use]
     pub fn with_faults(mut self, faults: FaultHandler) -> Self {
         self.faults = faults;
         self
     }
 
-    /// The same designs with another order of ties.
-    #[must_use]
     pub fn with_ties(&self, tie_order: TieRule) -> Self {
         let changed = |(spec, group): &(Arc<WorldSpec>, String)| {
             let mut spec = WorldSpec::clone(spec);
@@ -74,27 +69,26 @@ impl Simulator {
         }
     }
 
-    /// Makes one run.
-    #[must_use]
     pub fn run(&self, design: usize, replication: u64) -> Outcome {
         simulate(&self.blueprint(design), self.id(design, replication), self.faults)
     }
 
-    /// Makes one run and tells its story.
-    #[must_use]
     pub fn told(&self, design: usize, replication: u64) -> ToldRun {
-        let (outcome, dossier) = simulate_told(
+        let (outcome, told) = simulate_told(
             &self.blueprint(design),
             self.id(design, replication),
             self.faults,
             story::told,
         );
-        let dossier = dossier.map(Box::new);
-        ToldRun { outcome, dossier }
+        let (lines, dossier) = told.unzip();
+        ToldRun {
+            outcome,
+            lines: lines.unwrap_or_default(),
+            dossier,
+        }
     }
 
     /// Makes one run that somebody watches; every number that is drawn is noted in `log`.
-    #[must_use]
     pub fn watched(&self, design: usize, replication: u64, log: DrawLog, watch: &mut dyn Watch) -> Outcome {
         let blueprint = self.blueprint(design);
         simulate_watched(&blueprint, self.id(design, replication), self.faults, log, watch)
@@ -155,8 +149,6 @@ impl Simulate for Simulator {
     }
 }
 
-/// The plan of a scenario, restricted to these designs.
-#[must_use]
 pub fn plan(scenario: &Scenario, designs: &[&Design]) -> Plan {
     let horizon = designs
         .iter()

@@ -15,10 +15,8 @@ use crate::stats::{
     ratio_difference_unpaired, share_difference,
 };
 
-/// How two designs are compared.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct How {
-    /// Nominal coverage of the interval.
     pub confidence: f64,
     /// The second design's value is multiplied by this.
     pub factor: f64,
@@ -29,20 +27,15 @@ pub struct How {
     pub absent_counts: bool,
 }
 
-/// One measure of two designs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MeasureDifference {
-    /// A − factor · B.
     pub difference: Difference,
     /// Share of pairs in which A's value is smaller; without pairs of runs absent.
     pub smaller: Option<f64>,
     /// Share of pairs in which A's value is larger.
     pub larger: Option<f64>,
-    /// Unit; `1` for shares.
     pub unit: &'static str,
-    /// Which value is better.
     pub better: Better,
-    /// What the measure estimates.
     pub estimand: String,
 }
 
@@ -83,9 +76,6 @@ pub fn difference(measure: &str, a: Context<'_>, b: Context<'_>, how: &How) -> R
 }
 
 /// Whether a measure of two designs can be compared.
-///
-/// # Errors
-/// In words, why not.
 pub fn comparable(measure: &str, a: Context<'_>, b: Context<'_>, how: &How) -> Result<(), String> {
     for context in [a, b] {
         let name = &context.design.name;
@@ -119,7 +109,6 @@ fn has_data(value: &Value<'_>, numbers: &DesignNumbers) -> bool {
 }
 
 /// The point estimate of a measure; a design that cannot have it gives what its runs recorded.
-#[must_use]
 pub fn point(measure: &str, context: Context<'_>) -> Option<f64> {
     let definition = definition_of(measure, context)?;
     let mean = |values: Vec<f64>| (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64);
@@ -143,7 +132,6 @@ pub fn point(measure: &str, context: Context<'_>) -> Option<f64> {
 
 /// A measure of every replication: 0 or 1 for shares of runs, the run's own share or quantile \[s\] for those over pods;
 /// `None` for failed runs and for runs that have no value.
-#[must_use]
 pub fn per_run(measure: &str, context: Context<'_>) -> Option<Vec<Option<f64>>> {
     let values = ordered_per_run(measure, context)?;
     Some(
@@ -155,7 +143,6 @@ pub fn per_run(measure: &str, context: Context<'_>) -> Option<Vec<Option<f64>>> 
 }
 
 /// The same for comparing ranks: a quantile that a run never reaches is infinite.
-#[must_use]
 pub(super) fn ordered_per_run(measure: &str, context: Context<'_>) -> Option<Vec<Option<f64>>> {
     let definition = definition_of(measure, context)?;
     let runs = &context.numbers.runs;
@@ -177,7 +164,6 @@ pub(super) fn ordered_per_run(measure: &str, context: Context<'_>) -> Option<Vec
     }
 }
 
-/// The runs of two designs that count.
 struct Pairs<'n> {
     a: &'n DesignNumbers,
     b: &'n DesignNumbers,

@@ -14,7 +14,6 @@ pub struct TableDigest {
 }
 
 impl TableDigest {
-    /// Adds rows by their canonical bytes.
     pub fn update(&mut self, rows: u64, bytes: &[u8]) {
         self.rows += rows;
         self.hasher.update(bytes);

@@ -19,107 +19,53 @@ pub(super) const REASON_MAX: usize = 500;
 /// Why an experiment could not be run or its result not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum LabError {
-    /// The plan makes no sense.
     #[error(transparent)]
     Plan(#[from] BadPlan),
-    /// The file system refused.
     #[error("{path}: cannot {action}", path = path.display())]
     File {
-        /// The file or folder.
         path: PathBuf,
-        /// What was tried, to follow "cannot".
         action: &'static str,
-        /// What the file system said.
         source: io::Error,
     },
-    /// The Parquet library refused.
     #[error("{path}: cannot {action} as Parquet", path = path.display())]
     Parquet {
-        /// The file.
         path: PathBuf,
-        /// What was tried, to follow "cannot".
         action: &'static str,
-        /// What the library said.
         source: parquet::errors::ParquetError,
     },
-    /// A file holds something else than what was written.
     #[error("{path}: damaged: {reason}", path = path.display(), reason = cut(reason, REASON_MAX))]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// How that was seen.
-        reason: String,
-    },
-    /// Unfinished work lies there and nobody said what to do with it.
+    Damaged { path: PathBuf, reason: String },
     #[error("{path}: holds an unfinished result of the same experiment", path = .0.display())]
     Unfinished(PathBuf),
-    /// What lies there is unfinished, and its tables do not fit together yet.
     #[error("{path}: holds an unfinished result, whose tables are not put together yet", path = .0.display())]
     NotYet(PathBuf),
-    /// The folder holds the result of other inputs.
     #[error("{path}: holds a result of {held}, not of {wanted}", path = path.display(), held = cut(held, REASON_MAX))]
     OtherResult {
-        /// The folder.
         path: PathBuf,
-        /// What lies there.
         held: String,
-        /// What was asked for.
         wanted: String,
     },
-    /// The folder holds what this program did not write.
     #[error("{path}: holds {found}, which is no part of a result", path = path.display())]
-    ForeignFolder {
-        /// The folder.
-        path: PathBuf,
-        /// The first foreign entry.
-        found: String,
-    },
-    /// Another process works there.
+    ForeignFolder { path: PathBuf, found: String },
     #[error("{path}: another process is working on the result in this folder", path = .0.display())]
     Busy(PathBuf),
-    /// Somebody ended a merge before it was done.
     #[error("{path}: stopped before the shards were put together", path = .0.display())]
     Stopped(PathBuf),
-    /// Something failed while shards were put together.
     #[error(transparent)]
     Merging(Box<LabError>),
-    /// Shards do not make a whole.
     #[error(transparent)]
     Merge(#[from] MergeError),
-    /// There is nothing to go on with.
     #[error("{path}: holds no unfinished result", path = .0.display())]
     NothingToResume(PathBuf),
-    /// The folder holds nothing that runs can be compared with.
     #[error("{path}: {reason}", path = path.display())]
-    NoReference {
-        /// The folder or file.
-        path: PathBuf,
-        /// Why not.
-        reason: String,
-    },
-    /// Rows that were written do not give the digest in the manifest.
+    NoReference { path: PathBuf, reason: String },
     #[error("{path}: its rows have the digest {seen}, its manifest says {said}", path = path.display(), said = cut(said, REASON_MAX))]
-    Digest {
-        /// The folder.
-        path: PathBuf,
-        /// Digest of the rows.
-        seen: String,
-        /// Digest in the manifest.
-        said: String,
-    },
-    /// No threads.
+    Digest { path: PathBuf, seen: String, said: String },
     #[error("cannot start {jobs} workers: {reason}")]
-    Workers {
-        /// How many were asked for.
-        jobs: usize,
-        /// What the system said.
-        reason: String,
-    },
+    Workers { jobs: usize, reason: String },
 }
 
 impl LabError {
-    /// What the person can do.
-    #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Plan(BadPlan::EmptyShards { .. }) => Some("choose fewer shards"),

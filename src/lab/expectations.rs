@@ -71,7 +71,6 @@ pub(super) fn is_named(design: &str, name: &str) -> bool {
     design == name || base_of(design) == name
 }
 
-/// An interval that a claim is held against.
 struct Held {
     quantity: String,
     unit: String,
@@ -138,7 +137,6 @@ impl Evaluation<'_> {
         }
     }
 
-    /// The interval, or why there is none.
     fn held(&self, expected: &Expected, index: usize) -> Result<Held, String> {
         match &expected.claim.reference {
             Some(_) => self.held_difference(expected, index),

@@ -19,7 +19,7 @@ use super::lock::FolderLock;
 use super::manifest::{Manifest, RunInfo, write_json};
 use super::numbers::DesignNumbers;
 use super::plan::{Plan, Simulate};
-use super::progress::{Bars, Both, Done, Event, Listen, Nobody};
+use super::progress::{Bars, Both, Done, Event, Listen};
 use super::result::{Finished, read_result};
 use super::runner::{Work, workers};
 use super::stopping::{Looks, Verdict};
@@ -29,53 +29,31 @@ use super::tables;
 use super::wall_clock::Stopwatch;
 use super::warning::Warning;
 
-/// What to do with a result that lies in the folder.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Start {
     /// Show it if it is complete, else stop.
     #[default]
     New,
-    /// Go on with it.
     Resume,
-    /// Delete it and run again.
     Fresh,
 }
 
-/// How to run an experiment.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The result folder.
     pub dir: PathBuf,
-    /// Workers, at least 1.
     pub jobs: usize,
-    /// What to do with a result that lies there.
     pub start: Start,
-    /// Whether to show no progress.
     pub quiet: bool,
-    /// The command, for `run-info.json`.
     pub command_line: Vec<String>,
 }
 
 /// Runs an experiment, or goes on with it, or checks the result that lies there.
 ///
-/// `stop` ends it early with a valid partial result.
+/// `stop` ends it early with a valid partial result; `listener` is told how far it is.
 ///
 /// # Errors
 /// If the plan makes no sense, the folder holds something else, or the file system refuses. A failed run is no error.
 pub fn execute(
-    plan: &Plan,
-    simulator: &dyn Simulate,
-    options: &Options,
-    stop: &AtomicBool,
-) -> Result<Finished, LabError> {
-    execute_told(plan, simulator, options, stop, &Nobody)
-}
-
-/// The same, and `listener` is told how far it is.
-///
-/// # Errors
-/// As [`execute`].
-pub fn execute_told(
     plan: &Plan,
     simulator: &dyn Simulate,
     options: &Options,
@@ -169,15 +147,11 @@ fn prepare(store: &Store<'_>, start: Start) -> Result<Option<Finished>, LabError
     }
 }
 
-/// What has been made, now and before.
 struct Made<'a> {
-    /// The looks of the stopping rule.
     looks: Option<Looks<'a>>,
     /// Number of batches of each design that belong to a complete result; `None` if the experiment was interrupted.
     batches: Option<usize>,
-    /// Runs made now.
     runs: u64,
-    /// Damaged segments that were made again.
     damaged: Vec<String>,
 }
 
@@ -272,7 +246,6 @@ fn missing(work: &Work<'_>, all: &[BatchId], damaged: &mut Vec<String>) -> Resul
     Ok(missing)
 }
 
-/// Makes tables and estimates from the segments.
 fn finish(store: &Store<'_>, made: &Made<'_>) -> Result<Finished, LabError> {
     let plan = store.plan();
     let batches = made.batches.unwrap_or_else(|| store.common_batches());
@@ -286,9 +259,6 @@ fn finish(store: &Store<'_>, made: &Made<'_>) -> Result<Finished, LabError> {
 }
 
 /// Estimates, warnings and the digest of a result whose tables are written; its manifest is left to be written.
-///
-/// # Errors
-/// If the file system refuses.
 pub(super) fn conclude(
     plan: &Plan,
     dir: &Path,

@@ -15,9 +15,7 @@ const MIB: u64 = 1 << 20;
 pub const JSON_MAX: u64 = 512 * MIB;
 /// Most bytes of the fingerprints of another build.
 pub const FINGERPRINTS_MAX: u64 = 2048 * MIB;
-/// Most bytes of a segment, packed or not.
 pub const SEGMENT_MAX: u64 = 2048 * MIB;
-/// Most bytes of a table's file.
 pub const TABLE_MAX: u64 = 1 << 42;
 
 /// Opens a regular file of at most `max` bytes for reading, and gives its size.
@@ -40,10 +38,6 @@ pub fn open(path: &Path, max: u64) -> Result<(File, u64), LabError> {
     Ok((file, found.len()))
 }
 
-/// Refuses what is no regular file.
-///
-/// # Errors
-/// Says what it is.
 pub(super) fn regular(path: &Path, found: &fs::Metadata) -> Result<(), LabError> {
     if found.is_file() {
         return Ok(());
@@ -107,9 +101,6 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), LabError> {
 }
 
 /// Writes a file that a person named, as a shell would: through links and into pipes and devices, and never in their place.
-///
-/// # Errors
-/// If the file system refuses.
 pub fn write_through(path: &Path, bytes: &[u8]) -> Result<(), LabError> {
     fs::write(path, bytes).map_err(LabError::file(path, "write"))
 }
@@ -127,9 +118,6 @@ pub(super) const UNFINISHED: &str = ".unfinished";
 
 /// Makes an unfinished file anew. The name can be guessed, so what lies there is never opened: others could have made it a
 /// link to another file.
-///
-/// # Errors
-/// If the file system refuses.
 pub(super) fn create(unfinished: &Path) -> Result<File, LabError> {
     match fs::remove_file(unfinished) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {

@@ -15,7 +15,6 @@ use std::time::Duration;
 use super::error::LabError;
 use super::files::regular;
 
-/// Name of the locked file.
 pub const LOCK: &str = ".lock";
 
 /// How long a waiting process waits before it looks again.

@@ -115,15 +115,12 @@ pub struct Table {
     pub columns: Vec<ColumnInfo>,
 }
 
-/// Volatile facts about the making of a result.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunInfo {
     pub command_line: Vec<String>,
     pub jobs: usize,
     pub started_at: String,
-    /// Wall time of making runs \[s\].
     pub running_s: f64,
-    /// Wall time of all \[s\].
     pub total_s: f64,
     /// Runs made this time, without those that were there already.
     pub runs: u64,
@@ -136,7 +133,6 @@ pub struct RunInfo {
 
 impl Manifest {
     /// The manifest of a plan of which nothing is done yet.
-    #[must_use]
     pub fn of(plan: &Plan) -> Self {
         let inputs = plan.inputs.iter().map(|(name, digest)| Input {
             name: name.clone(),
@@ -182,7 +178,6 @@ impl Manifest {
     }
 
     /// Whether this can be the manifest of the plan: in everything that a plan says.
-    #[must_use]
     pub fn is_of(&self, plan: &Plan) -> bool {
         let mut of = Self::of(plan);
         if !self.warnings.starts_with(&of.warnings) || self.tables.len() != of.tables.len() {
@@ -204,9 +199,6 @@ impl Manifest {
     }
 
     /// Takes the digests of the other files that count, and seals all of it.
-    ///
-    /// # Errors
-    /// If one of them cannot be read.
     pub fn seal(&mut self, dir: &Path) -> Result<(), LabError> {
         let names = self.sealed_files();
         let digests = names.map(|name| Ok((name.to_owned(), digest(&dir.join(name))?)));
@@ -242,9 +234,6 @@ impl Manifest {
     }
 
     /// Fails if what it says cannot be, whoever sealed it.
-    ///
-    /// # Errors
-    /// Says what cannot be.
     pub fn check_sense(&self, dir: &Path) -> Result<(), LabError> {
         let damaged = |reason: String| LabError::Damaged {
             path: dir.join(MANIFEST),
@@ -283,8 +272,6 @@ impl Manifest {
         digest_of(&serde_json::to_vec(&unsealed).expect("a manifest is plain data"))
     }
 
-    /// The replications that the result holds.
-    #[must_use]
     pub fn range(&self) -> Range<u64> {
         let first = self.first_replication();
         first..first.saturating_add(self.replications)
@@ -319,7 +306,6 @@ impl Manifest {
     }
 
     /// The first replication; not 0 in most shards.
-    #[must_use]
     pub fn first_replication(&self) -> u64 {
         self.shard.as_ref().map_or(0, |shard| shard.first)
     }
@@ -336,29 +322,18 @@ impl Manifest {
         read_json(&path).map(Some)
     }
 
-    /// Writes the manifest into a result folder.
-    ///
-    /// # Errors
-    /// If the file system refuses.
     pub fn write(&self, dir: &Path) -> Result<(), LabError> {
         write_json(&dir.join(MANIFEST), self)
     }
 }
 
 impl RunInfo {
-    /// Writes the volatile facts into a result folder.
-    ///
-    /// # Errors
-    /// If the file system refuses.
     pub fn write(&self, dir: &Path) -> Result<(), LabError> {
         write_json(&dir.join(RUN_INFO), self)
     }
 }
 
 /// Writes a value as indented JSON with a final line end.
-///
-/// # Errors
-/// If the file system refuses.
 pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), LabError> {
     let mut text = serde_json::to_string_pretty(value).expect("results are plain data");
     text.push('\n');

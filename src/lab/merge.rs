@@ -24,7 +24,6 @@ use super::store::{PLAN_JSON, Store, table_path};
 use super::tables::{discard, finish, sinks};
 use super::wall_clock::Stopwatch;
 
-/// Why shards do not make a whole.
 #[derive(Debug, thiserror::Error)]
 pub enum MergeError {
     #[error("{path}: holds no result", path = .0.display())]
@@ -38,18 +37,15 @@ pub enum MergeError {
         done: u64,
         planned: u64,
     },
-    /// Shards of two experiments.
     #[error("{path}: is a shard of {held}, not of {wanted} as {first}", path = path.display(), first = first.display())]
     Foreign {
         path: PathBuf,
         held: String,
-        /// What the first folder is a shard of.
         wanted: String,
         first: PathBuf,
     },
     #[error("{path}: is named twice", path = .0.display())]
     Twice(PathBuf),
-    /// The same shard with other rows.
     #[error(
         "{a} and {b} both hold shard {shard}, but with different rows (digests {of_a} and {of_b})",
         a = a.display(), b = b.display()
@@ -61,7 +57,6 @@ pub enum MergeError {
         of_a: String,
         of_b: String,
     },
-    /// Shards of different partitions that have replications in common.
     #[error("{a} (replications {of_a}) and {b} (replications {of_b}) overlap", a = a.display(), b = b.display())]
     Overlap {
         a: PathBuf,
@@ -92,7 +87,6 @@ impl MergeError {
     }
 }
 
-/// A shard that has been checked by itself.
 struct Part {
     dir: PathBuf,
     manifest: Manifest,
@@ -230,7 +224,6 @@ fn whole(shards: &[PathBuf], out: &Path, listener: &dyn Listen, stop: &AtomicBoo
     Ok(parts)
 }
 
-/// Opens a shard and checks its rows against its digest.
 fn part(dir: &Path) -> Result<Part, LabError> {
     let manifest = Manifest::read(dir)?.ok_or_else(|| MergeError::NoResult(dir.to_owned()))?;
     let path = dir.to_owned();

@@ -61,7 +61,6 @@ mod tests;
 pub(crate) use compare::Comparison;
 pub use error::LabError;
 pub(crate) use expectations::{Expectation, Verdict};
-pub(crate) use experiment::execute_told;
 pub use experiment::{Options, Start, execute};
 pub use manifest::Manifest;
 pub(crate) use merge::merge;

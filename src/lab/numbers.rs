@@ -7,21 +7,19 @@
 use std::collections::BTreeMap;
 
 use super::cell::Word;
+use crate::cluster::phases::PHASES;
 use crate::cluster::records::{
-    AccessClass, AccessRecord, DelayCause, ExitCause, ExposureRecord, PHASES, PodRecord, RunRecord, Via,
+    AccessClass, AccessRecord, DelayCause, ExitCause, ExposureRecord, PodRecord, RunRecord, Via,
 };
 use crate::kernel::{RunFailure, SimDuration, SimTime};
 use crate::stats::{Observation, Outcome};
 
-/// Number of causes of delay.
 pub const CAUSES: usize = DelayCause::WORDS.len();
 
 /// Exposure of one class by one way, summed over the windows of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ExposureKind {
-    /// What an attempt would have been.
     pub class: AccessClass,
-    /// How the client finds the server.
     pub via: Via,
 }
 
@@ -29,7 +27,6 @@ pub struct ExposureKind {
 /// one of the sum of starts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PhaseSums {
-    /// Pods that became ready.
     pub ready: u32,
     /// Time spent in each phase, summed over them, in the order of [`PHASES`].
     pub spent: [SimDuration; PHASES.len()],
@@ -38,26 +35,20 @@ pub struct PhaseSums {
 impl PhaseSums {
     fn add(&mut self, pod: &PodRecord) {
         self.ready += 1;
-        for (sum, phase) in self.spent.iter_mut().zip(pod.phases()) {
+        for (sum, phase) in self.spent.iter_mut().zip(pod.phases.0) {
             *sum += phase.unwrap_or(SimDuration::ZERO);
         }
     }
 
-    /// The whole starts.
-    #[must_use]
     pub fn total(&self) -> SimDuration {
         self.spent.iter().fold(SimDuration::ZERO, |sum, spent| sum + *spent)
     }
 }
 
-/// Counts over the measured pods of one run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PodCounts {
-    /// All.
     pub all: u32,
-    /// Still not ready at the horizon.
     pub never_ready: u32,
-    /// Deleted before they were ready.
     pub deleted: u32,
     /// Delayed, by the cause that cost most.
     pub delayed_by: [u32; CAUSES],
@@ -65,9 +56,7 @@ pub struct PodCounts {
     pub took_long: u32,
     /// Those of them whose losses do not explain it, by their longest phase.
     pub unexplained: [u32; PHASES.len()],
-    /// Without a failed landing.
     pub no_bad_landing: u32,
-    /// With at least two failed landings on one leg.
     pub two_bad_landings: u32,
     /// Whose certificate took at least [`STUCK_AFTER`], or had not come by the horizon.
     pub certificate_stuck: u32,
@@ -77,10 +66,8 @@ pub struct PodCounts {
 /// and far below the age at which Istiod ends a connection.
 pub const STUCK_AFTER: SimDuration = SimDuration::from_secs(600);
 
-/// The numbers of one run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RunNumbers {
-    /// The facts of the run as a whole.
     pub record: RunRecord,
     /// Whether it failed; then nothing else counts.
     pub failed: bool,
@@ -100,11 +87,8 @@ pub struct RunNumbers {
     pub reused_probe_admitted: bool,
     /// From the cut to the first unauthorized access, and whether it happened; absent without a cut.
     first_unauthorized: Option<(SimDuration, bool)>,
-    /// Measured pods.
     pub pods: PodCounts,
-    /// Phases of those of them that became ready.
     pub phases: PhaseSums,
-    /// Exposure by class and way.
     pub exposure: BTreeMap<ExposureKind, SimDuration>,
     /// Lengths of the windows by the pod's address, and whether they were seen to close.
     pub windows: Vec<(SimDuration, bool)>,
@@ -112,7 +96,6 @@ pub struct RunNumbers {
 
 impl RunNumbers {
     /// The numbers of a run without pods, accesses and windows so far.
-    #[must_use]
     pub fn new(run: &RunRecord, horizon: SimTime) -> Self {
         Self {
             failed: run.failure.is_some(),
@@ -124,7 +107,6 @@ impl RunNumbers {
 
     /// Whether any access put policy to the test: a layer decided about it or a server answered. One that no pod could
     /// send, or for which the Service had no endpoint, tests nothing.
-    #[must_use]
     pub const fn tested(&self) -> bool {
         self.tested
     }
@@ -147,30 +129,24 @@ impl RunNumbers {
     }
 
     /// From the cut to the first unauthorized access, and whether it happened; only of runs that asked after the cut.
-    #[must_use]
     pub fn first_unauthorized(&self) -> Option<(SimDuration, bool)> {
         self.first_unauthorized.filter(|_| self.tested_after_cut)
     }
 
-    /// Whether an access of the class was seen.
-    #[must_use]
     pub fn has(&self, class: AccessClass) -> bool {
         self.classes & bit(class) != 0
     }
 
     /// Whether a client on a reused address asked for anything after the cut.
-    #[must_use]
     pub const fn reused_asked(&self) -> bool {
         self.reused_classes != 0
     }
 
     /// Whether a client on a reused address met the class after the cut.
-    #[must_use]
     pub const fn reused_met(&self, class: AccessClass) -> bool {
         self.reused_classes & bit(class) != 0
     }
 
-    /// Takes a judged access into account.
     pub fn access(&mut self, access: &AccessRecord) {
         self.classes |= bit(access.class);
         let tested = access.is_tested();
@@ -199,7 +175,6 @@ impl RunNumbers {
         }
     }
 
-    /// Takes an exposure window into account.
     pub fn exposure(&mut self, window: &ExposureRecord, horizon: SimTime) {
         let length = window.end.unwrap_or(horizon).since(window.start);
         *self
@@ -226,7 +201,6 @@ pub struct DesignNumbers {
     pub runs: Vec<RunNumbers>,
     /// Waits of measured pods for Ready; competing: deleted; censored: the horizon. Failed runs have none.
     pub startup: Vec<Observation>,
-    /// Waits of the same pods for Running.
     pub running: Vec<Observation>,
     /// Waits for Ready of those of them that count as delayed, by what delayed them most.
     pub delayed: [Vec<Observation>; CAUSES],
@@ -255,14 +229,12 @@ impl DesignNumbers {
         self.runs.get_mut(replication as usize).filter(|run| !run.failed)
     }
 
-    /// Takes an access of a replication into account.
     pub fn access(&mut self, replication: u64, access: &AccessRecord) {
         if let Some(run) = self.sound_run(replication) {
             run.access(access);
         }
     }
 
-    /// Takes a window of exposure of a replication into account.
     pub fn exposure(&mut self, replication: u64, window: &ExposureRecord, horizon: SimTime) {
         if let Some(run) = self.sound_run(replication) {
             run.exposure(window, horizon);
@@ -292,9 +264,10 @@ impl DesignNumbers {
         let bad = [pod.certificate_landings_bad, pod.configuration_landings_bad];
         counts.no_bad_landing += u32::from(bad == [0, 0]);
         counts.two_bad_landings += u32::from(bad.iter().any(|landings| *landings >= 2));
-        let waited = pod.certificate.filter(|waited| *waited >= STUCK_AFTER);
-        let waiting =
-            pod.exit_cause == ExitCause::Censored && pod.certificate.is_none() && pod.certificate_landings_bad > 0;
+        let waited = pod.phases.of("certificate").filter(|waited| *waited >= STUCK_AFTER);
+        let waiting = pod.exit_cause == ExitCause::Censored
+            && pod.phases.of("certificate").is_none()
+            && pod.certificate_landings_bad > 0;
         counts.certificate_stuck += u32::from(waited.is_some() || waiting);
         let ended = match pod.exit_cause {
             ExitCause::Ready => Outcome::Event,
@@ -328,41 +301,10 @@ impl DesignNumbers {
         });
     }
 
-    /// The numbers of these runs in this order, each as often as it is named: a study drawn from a population.
-    ///
-    /// Panics if a run is not there.
-    #[must_use]
-    pub fn drawn(&self, runs: &[usize]) -> Self {
-        let waits = |of: &[Observation]| {
-            let mut by_run: Vec<Vec<Observation>> = vec![Vec::new(); self.runs.len()];
-            for wait in of {
-                by_run[wait.run as usize].push(*wait);
-            }
-            let drawn = runs.iter().enumerate().flat_map(|(place, drawn)| {
-                let of_run = by_run[*drawn].iter();
-                of_run.map(move |wait| Observation {
-                    run: place as u32,
-                    ..*wait
-                })
-            });
-            drawn.collect::<Vec<_>>()
-        };
-        Self {
-            runs: runs.iter().map(|run| self.runs[*run].clone()).collect(),
-            startup: waits(&self.startup),
-            running: waits(&self.running),
-            delayed: std::array::from_fn(|cause| waits(&self.delayed[cause])),
-            ..Self::default()
-        }
-    }
-
-    /// Runs that did not fail.
     pub fn sound(&self) -> impl Iterator<Item = &RunNumbers> {
         self.runs.iter().filter(|run| !run.failed)
     }
 
-    /// Number of failed runs.
-    #[must_use]
     pub fn failed(&self) -> u64 {
         self.runs.iter().filter(|run| run.failed).count() as u64
     }

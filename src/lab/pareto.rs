@@ -41,7 +41,6 @@ pub struct Pareto {
 pub struct Objective {
     /// The measure, or `cost`, or `control_plane_replicas`.
     pub name: String,
-    /// Unit; `1` for shares.
     pub unit: String,
     /// The difference that does not matter; absent for what is known exactly.
     pub margin: Option<f64>,
@@ -58,7 +57,6 @@ pub struct Standing {
     pub dominated_by: Vec<Dominator>,
 }
 
-/// A design that dominates another.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Dominator {
     pub design: String,
@@ -74,7 +72,6 @@ pub enum Verdict {
     Best,
     /// In the Pareto set as far as the intervals say: no other design is shown to dominate it, nor is that excluded.
     Undecided,
-    /// Another design dominates it.
     Dominated,
 }
 

@@ -189,9 +189,6 @@ impl RowReader {
     }
 
     /// The design of the row that comes next; `None` at the end.
-    ///
-    /// # Errors
-    /// If the file is damaged.
     pub fn design_ahead(&mut self) -> Result<Option<Cell<'_>>, LabError> {
         if !self.fill()? {
             return Ok(None);
@@ -201,9 +198,6 @@ impl RowReader {
     }
 
     /// The next row; `None` at the end.
-    ///
-    /// # Errors
-    /// If the file is damaged.
     pub fn next_row(&mut self) -> Result<Option<Vec<Cell<'_>>>, LabError> {
         if !self.fill()? {
             return Ok(None);

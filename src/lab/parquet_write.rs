@@ -56,9 +56,6 @@ enum Values {
 
 impl ParquetTable {
     /// Begins the file of `table` at `path`.
-    ///
-    /// # Errors
-    /// If the file system refuses.
     pub fn create(path: &Path, table: &str, columns: &[ColumnInfo]) -> Result<Self, LabError> {
         let unfinished = unfinished_beside(path);
         let file = create(&unfinished)?;
@@ -97,9 +94,6 @@ impl ParquetTable {
     }
 
     /// Writes what is left and gives the file its name.
-    ///
-    /// # Errors
-    /// If the file system refuses.
     pub fn finish(mut self) -> Result<(), LabError> {
         if self.rows > 0 {
             self.flush()?;

@@ -40,7 +40,6 @@ pub struct Picked {
     pub replication: u64,
     /// How many runs of the result would have done for `first`; how many were compared for `worst`.
     pub candidates: u64,
-    /// The pod in question, if it is about pods.
     pub pod: Option<String>,
     /// How bad the worst run is, with its unit; absent for the first.
     pub value: Option<String>,
@@ -90,7 +89,6 @@ pub fn first(dir: &Path, what: &str, design: Option<&str>, horizon: SimTime) -> 
     }))
 }
 
-/// Runs that would do, in the order of rows.
 #[derive(Default)]
 struct Runs {
     first: Option<(String, u64, Option<String>)>,
@@ -173,7 +171,6 @@ pub fn worst(dir: &Path, by: &str, design: Option<&str>, horizon: SimTime) -> Re
 #[derive(Default)]
 struct Worst {
     worst: Option<Candidate>,
-    /// The run whose windows are being added up.
     open: Option<Candidate>,
     last: Option<(String, u64)>,
     runs: u64,

@@ -23,7 +23,6 @@ const BUDGET_S: f64 = 10.0;
 /// As in segments and tables.
 const COMPRESSION_LEVEL: i32 = 3;
 
-/// What a plan will cost, by a pilot.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Estimate {
     pub pilot_runs: u64,
@@ -42,10 +41,6 @@ struct Made {
     rows: BatchRows,
 }
 
-/// Makes a pilot and estimates the whole from it.
-///
-/// # Errors
-/// If the system gives no threads.
 pub fn estimate(plan: &Plan, simulator: &dyn Simulate, jobs: usize) -> Result<Estimate, LabError> {
     let points = spread(plan.designs.len(), POINTS_MAX);
     let replications = REPLICATIONS_MAX.min(plan.replications);

@@ -24,7 +24,6 @@ use crate::scenario::point_name::base_of;
 use crate::stats::checkpoints;
 use crate::story::ToldRun;
 
-/// Most replications in one batch.
 const BATCH_MAX: u64 = 50;
 
 /// Most runs of an experiment: estimates keep some numbers of each run in memory.
@@ -67,7 +66,6 @@ pub struct Plan {
     pub designs: Vec<PlannedDesign>,
     /// A pod that lost at least this much to connections to the control plane, limits and refusals counts as delayed \[s\].
     pub delayed_threshold_s: f64,
-    /// End of every run \[s\].
     pub horizon_s: f64,
     /// How events of different sources at one instant are ordered.
     pub tie_order: TieRule,
@@ -170,40 +168,32 @@ impl PlannedParameter {
     }
 }
 
-/// Why a plan cannot be run.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum BadPlan {
     #[error("the experiment {0} has no designs")]
     NoDesigns(String),
     #[error("the number of replications is 0")]
     NoReplications,
-    /// More than the number of a run in the waits of pods can hold.
     #[error("{0} replications are more than {max}", max = u32::MAX)]
     TooManyReplications(u64),
     #[error("shard {shard} of {replications} replications: some shards would be empty")]
     EmptyShards { shard: Shard, replications: u64 },
     #[error("there is no shard {0}")]
     NoShard(Shard),
-    /// More runs than any memory holds the numbers of.
     #[error("{designs} designs with {replications} replications each are {runs} runs, more than {RUNS_MAX}")]
     TooManyRuns {
-        /// Designs, or designs at their points.
         designs: u64,
         replications: u64,
         runs: u128,
     },
-    /// A shard cannot know when all shards together are enough.
     #[error("shard {0} of an experiment with `stopping`: no shard sees the runs that decide")]
     ShardWithStopping(Shard),
-    /// A rule that waits for a design that is not run.
     #[error("the stopping rule names `{0}`, which is none of the designs that are run")]
     StoppingDesign(String),
     #[error("two designs have the name {0}")]
     DesignTwice(String),
-    /// A horizon that files cannot hold to the nanosecond.
     #[error("the horizon of {0} s is not between 0 and {max} s", max = EXACT_NANOS_MAX / 1_000_000_000)]
     Horizon(f64),
-    /// A factor or a rate that is none.
     #[error("{0} is no factor and no rate above 0")]
     Number(f64),
     #[error("the threshold of delayed pods, {0} s, is no span of time")]
@@ -211,10 +201,6 @@ pub enum BadPlan {
 }
 
 impl Plan {
-    /// Whether the plan can be run.
-    ///
-    /// # Errors
-    /// The first reason why not.
     pub fn check(&self) -> Result<(), BadPlan> {
         if self.designs.is_empty() {
             return Err(BadPlan::NoDesigns(self.experiment.clone()));
@@ -318,7 +304,6 @@ impl Plan {
         command(&self.explain, design, replication, &self.changes)
     }
 
-    /// End of every run.
     pub fn horizon(&self) -> SimDuration {
         horizon_of(self.horizon_s)
     }
@@ -387,9 +372,6 @@ pub fn quoted(word: &str) -> String {
 }
 
 /// Whether a horizon, a threshold of delay and what is asked can be; those of a file may be anybody's.
-///
-/// # Errors
-/// The first that cannot.
 pub fn check_numbers(horizon_s: f64, delayed_threshold_s: f64, questions: &Questions) -> Result<(), BadPlan> {
     if horizon_s.is_nan() || horizon_s <= 0.0 || horizon_of(horizon_s).as_nanos() > EXACT_NANOS_MAX {
         return Err(BadPlan::Horizon(horizon_s));

@@ -9,7 +9,6 @@ use std::fmt::Write;
 
 /// Whether a character does something instead of being seen: controls of both sets, marks that turn the direction of
 /// writing, separators of lines that are none in a file. Line feeds and tabs are harmless.
-#[must_use]
 pub const fn is_hostile(letter: char) -> bool {
     match letter {
         '\n' | '\t' => false,
@@ -21,7 +20,6 @@ pub const fn is_hostile(letter: char) -> bool {
 }
 
 /// For a terminal: hostile characters are spelled, `\u{1b}`.
-#[must_use]
 pub fn spelled(text: &str) -> Cow<'_, str> {
     replaced(text, |letter, out| {
         let _ = write!(out, "{}", letter.escape_unicode());
@@ -29,13 +27,11 @@ pub fn spelled(text: &str) -> Cow<'_, str> {
 }
 
 /// For a page: hostile characters become the sign for what cannot be shown.
-#[must_use]
 pub fn legible(text: &str) -> Cow<'_, str> {
     replaced(text, |_, out| out.push('\u{fffd}'))
 }
 
 /// For JSON that was written already: hostile characters stand in its strings only, and become escapes of JSON.
-#[must_use]
 pub fn in_json(text: &str) -> Cow<'_, str> {
     replaced(text, |letter, out| {
         let _ = write!(out, "\\u{:04x}", u32::from(letter));
@@ -57,7 +53,6 @@ fn replaced(text: &str, replace: impl Fn(char, &mut String)) -> Cow<'_, str> {
 }
 
 /// The text, or its beginning and an ellipsis if it has more than `most` characters.
-#[must_use]
 pub fn cut(text: &str, most: usize) -> Cow<'_, str> {
     match text.char_indices().nth(most) {
         Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
@@ -66,7 +61,6 @@ pub fn cut(text: &str, most: usize) -> Cow<'_, str> {
 }
 
 /// The text with every word of more than `most` characters cut.
-#[must_use]
 pub fn with_short_words(text: &str, most: usize) -> Cow<'_, str> {
     if text.split_whitespace().all(|word| word.len() <= most) {
         return Cow::Borrowed(text);

@@ -22,16 +22,12 @@ const BARS_MAX: usize = 12;
 pub enum Event<'a> {
     /// Another process works in the folder; this one waits.
     Waiting {
-        /// The folder.
         dir: &'a Path,
     },
     /// Work begins.
     Started {
-        /// What is run.
         plan: &'a Plan,
-        /// The result folder.
         dir: &'a Path,
-        /// Workers.
         jobs: usize,
     },
     /// The replications up to the next look, or all, are made next.
@@ -41,21 +37,15 @@ pub enum Event<'a> {
         /// Replications that are there already, per design.
         there: &'a [u64],
     },
-    /// A batch of a design was stored.
     Batch {
-        /// Index of the design.
         design: usize,
         /// Replications of the design that are stored.
         done: u64,
     },
-    /// The stopping rule looked.
     Look {
-        /// What it saw.
         look: &'a Look,
-        /// What it decided.
         verdict: Verdict,
     },
-    /// Something worth knowing.
     Warning(&'a str),
 }
 
@@ -70,14 +60,11 @@ pub trait Listen: Sync {
     }
 }
 
-/// Nobody.
-pub struct Nobody;
-
-impl Listen for Nobody {
+/// Nobody is told.
+impl Listen for () {
     fn hear(&self, _: Event<'_>) {}
 }
 
-/// Two listeners.
 pub struct Both<'a>(pub &'a dyn Listen, pub &'a dyn Listen);
 
 impl Listen for Both<'_> {
@@ -120,7 +107,6 @@ pub struct Bars {
 
 impl Bars {
     /// No bars yet; they come when the work begins.
-    #[must_use]
     pub fn new(quiet: bool) -> Self {
         Self {
             multi: MultiProgress::with_draw_target(target(quiet)),
@@ -132,7 +118,6 @@ impl Bars {
         act(&mut self.bars.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// Takes the bars off the terminal.
     pub fn clear(&self) {
         self.with_bars(|bars| bars.drain(..).for_each(|bar| bar.finish_and_clear()));
     }
@@ -204,7 +189,6 @@ pub fn complain(line: &str) {
 }
 
 /// A bar over `steps` on the error stream, with the time left; hidden if that is no terminal or `quiet`.
-#[must_use]
 pub fn progress_bar(steps: u64, quiet: bool) -> ProgressBar {
     let style = ProgressStyle::with_template("{bar:40} {human_pos} of {human_len} runs, {eta} left");
     let bar = ProgressBar::with_draw_target(Some(steps), target(quiet));

@@ -14,23 +14,17 @@ pub const COVERAGE_MIN: f64 = 0.93;
 /// A result of up to this many times more or fewer replications is warned like a study of the table.
 const ALIKE: f64 = 2.0;
 
-/// A row of the table.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Covered {
-    /// The built-in experiment.
     pub experiment: String,
     /// The design, or `A - B` for a difference.
     pub design: String,
-    /// The measure.
     pub measure: String,
-    /// Replications of a study.
     pub replications: u64,
     /// Share of the studies whose interval holds the truth.
     pub coverage: f64,
 }
 
-/// The rows of the table.
-#[must_use]
 pub fn rows() -> Vec<Covered> {
     TABLE.lines().skip(1).filter_map(row).collect()
 }
@@ -47,7 +41,6 @@ fn row(line: &str) -> Option<Covered> {
 }
 
 /// The measures of a result whose intervals are known to hold too seldom, with their coverage.
-#[must_use]
 pub fn below(summary: &Summary) -> Vec<Covered> {
     let Some(runs) = summary.designs.iter().map(|design| design.replications).max() else {
         return Vec::new();

@@ -19,11 +19,8 @@ use crate::kernel::SimTime;
 /// A result, new or found.
 #[derive(Clone, Debug)]
 pub struct Finished {
-    /// The result folder.
     pub dir: PathBuf,
-    /// What the result is.
     pub manifest: Manifest,
-    /// The estimates.
     pub summary: Summary,
     /// The numbers behind the estimates, per design of the manifest.
     pub numbers: Vec<DesignNumbers>,
@@ -32,15 +29,12 @@ pub struct Finished {
 }
 
 impl Finished {
-    /// Number of failed runs in all designs.
-    #[must_use]
     pub fn failed_runs(&self) -> u64 {
         self.summary.designs.iter().map(|design| design.failed).sum()
     }
 }
 
 /// The default folder below `root`: the experiment's name and twelve digits of the plan's digest.
-#[must_use]
 pub fn result_dir(root: &Path, plan: &Plan) -> PathBuf {
     root.join(format!("{}-{}", plan.experiment, &plan.digest().to_hex()[..12]))
 }

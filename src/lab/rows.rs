@@ -10,6 +10,7 @@ use std::net::Ipv4Addr;
 use serde::{Deserialize, Serialize};
 
 use super::cell::{BadRow, Cell, CellValue, Kind, take};
+use crate::cluster::phases::Phases;
 use crate::cluster::records::{
     AccessClass, AccessRecord, DelayCause, ExitCause, ExposureRecord, LayerDecision, PodRecord, RunRecord, Via, records,
 };
@@ -46,7 +47,6 @@ pub struct Column<R: 'static> {
 }
 
 pub trait Record: Default + Send + 'static {
-    /// Name of the table and of its file.
     const TABLE: &'static str;
     /// Its columns after `design` and `replication`.
     const COLUMNS: &'static [Column<Self>];
@@ -65,7 +65,6 @@ pub const TABLES: [&str; 4] = [
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RowKey<'a> {
     pub design: &'a str,
-    /// The replication, from 0.
     pub replication: u64,
 }
 
@@ -121,9 +120,6 @@ pub fn encode_cells<'a>(cells: impl IntoIterator<Item = Cell<'a>>, out: &mut Vec
 }
 
 /// Takes the cells of one row from the front of `bytes`.
-///
-/// # Errors
-/// If the bytes are no canonical row.
 pub fn decode_cells<'a>(bytes: &mut &'a [u8], cells: &mut Vec<Cell<'a>>) -> Result<(), BadRow> {
     cells.clear();
     let length = u32::from_le_bytes(take(bytes)?) as usize;
@@ -136,10 +132,6 @@ pub fn decode_cells<'a>(bytes: &mut &'a [u8], cells: &mut Vec<Cell<'a>>) -> Resu
     Ok(())
 }
 
-/// The key and the record of a row of cells.
-///
-/// # Errors
-/// If a cell does not fit its column.
 pub fn record_of<'a, R: Record>(cells: &'a [Cell<'_>]) -> Result<(RowKey<'a>, R), BadRow> {
     let [Cell::Utf8(design), Cell::I64(replication), rest @ ..] = cells else {
         return Err(BadRow("it does not begin with design and replication".to_owned()));
@@ -177,7 +169,7 @@ pub fn record_within<'a, R: Record>(cells: &'a [Cell<'_>], horizon: SimTime) -> 
 
 /// The table of a record, from the list of its fields in `cluster::records`.
 macro_rules! table {
-    ($(#[$meta:meta])* $record:ident $table:literal $($field:ident: $type:ty =>
+    ($(#[$meta:meta])* $record:ident $table:literal $($(#[$attribute:meta])* $field:ident: $type:ty =>
         $($column:literal [$unit:literal] $doc:literal $(as $how:tt)?),+;)+) => {
         impl Record for $record {
             const TABLE: &'static str = $table;
@@ -189,7 +181,7 @@ macro_rules! table {
     };
 }
 
-/// A column: of a field as it is, of a part of it, in hexadecimal, of the time lost to a cause, or by two functions.
+/// A column: of a field as it is, of a part of it, in hexadecimal, of a phase, of the time lost to a cause, or by two functions.
 macro_rules! column {
     ($name:literal, $unit:literal, $doc:literal, $field:ident: $type:ty) => {
         column!($name, $unit, $doc, $field: (), ($type, |r| r.$field.to_cell(), |r, value| r.$field = value))
@@ -202,6 +194,11 @@ macro_rules! column {
     ($name:literal, $unit:literal, $doc:literal, $field:ident: $of:ty, (hexadecimal)) => {
         column!($name, $unit, $doc, $field: (), (Hexadecimal,
             |r| Cell::Utf8(format!("{:016x}", r.$field).into()), |r, value| r.$field = value.0))
+    };
+    ($name:literal, $unit:literal, $doc:literal, $field:ident: $of:ty, (phase)) => {
+        column!($name, $unit, $doc, $field: (), (Option<SimDuration>,
+            |r| r.$field.0[const { Phases::place($name) }].to_cell(),
+            |r, span| r.$field.0[const { Phases::place($name) }] = span))
     };
     ($name:literal, $unit:literal, $doc:literal, $field:ident: $of:ty, (delay $cause:ident)) => {
         column!($name, $unit, $doc, $field: (), (Option<SimDuration>,

@@ -32,10 +32,6 @@ const WORKER_STACK_BYTES: usize = 16 << 20;
 /// Most workers: beyond it threads cost more than they give.
 pub const JOBS_MAX: usize = 256;
 
-/// Workers for runs, files and estimates.
-///
-/// # Errors
-/// If the system gives no threads.
 pub fn workers(jobs: usize) -> Result<rayon::ThreadPool, LabError> {
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(jobs.min(JOBS_MAX))
@@ -130,9 +126,6 @@ pub(super) fn guarded(make: impl FnOnce() -> Outcome) -> Outcome {
 }
 
 /// What `make` gives, or the message of its panic, which is kept off the terminal.
-///
-/// # Errors
-/// If it panics.
 pub(super) fn caught<T>(make: impl FnOnce() -> T) -> Result<T, String> {
     silence_panics_of_runs();
     let outside = INSIDE_RUN.replace(true);

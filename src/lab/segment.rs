@@ -22,7 +22,6 @@ const COMPRESSION_LEVEL: i32 = 1;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TableRows {
     pub rows: u64,
-    /// Their canonical bytes, one after another.
     pub bytes: Vec<u8>,
 }
 
@@ -68,10 +67,6 @@ impl SegmentKey {
     }
 }
 
-/// Writes a segment.
-///
-/// # Errors
-/// If the file system refuses.
 pub fn write_segment(path: &Path, key: &SegmentKey, batch: &BatchRows) -> Result<(), LabError> {
     let mut body = Vec::with_capacity(batch.0.iter().map(|table| table.bytes.len() + 16).sum());
     for table in &batch.0 {

@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 
 use super::plan::Plan;
 
-/// Which part of the replications is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shard {
     /// Number of the part, from 1.

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::measures::{Context, Frame, MeasureSet, measure_sets};
+use super::measures::{Context, Frame, estimate, measure_sets};
 use super::numbers::DesignNumbers;
 use super::plan::Plan;
 use super::summary::{CONFIDENCE, Measure};
@@ -85,7 +85,6 @@ pub struct Interval {
 
 pub struct Looks<'a> {
     plan: &'a Plan,
-    sets: Vec<MeasureSet>,
     /// Sets that gave a named measure at the first look; the others are not estimated again.
     wanted: Option<BTreeSet<(usize, usize)>>,
     record: StoppingRecord,
@@ -107,7 +106,6 @@ impl<'a> Looks<'a> {
         };
         Self {
             plan,
-            sets: measure_sets(),
             wanted: None,
             record,
         }
@@ -150,12 +148,11 @@ impl<'a> Looks<'a> {
         (&self.record.looks[self.record.looks.len() - 1], verdict)
     }
 
-    /// Estimates of the named measures by design and name.
     fn estimate(&mut self, numbers: &[DesignNumbers]) -> Vec<(usize, String, Measure)> {
         if self.record.rule.until.is_empty() {
             return Vec::new();
         }
-        let all = || (0..numbers.len()).flat_map(|design| (0..self.sets.len()).map(move |set| (design, set)));
+        let all = || (0..numbers.len()).flat_map(|design| (0..measure_sets().len()).map(move |set| (design, set)));
         let work: Vec<(usize, usize)> = match &self.wanted {
             Some(wanted) => wanted.iter().copied().collect(),
             None => all().collect(),
@@ -171,7 +168,7 @@ impl<'a> Looks<'a> {
                     design: planned,
                     numbers: &numbers[design],
                 };
-                let measures = self.sets[set].estimate(context);
+                let measures = estimate(measure_sets()[set], context);
                 let found = measures.into_iter().filter(|(name, _)| named(name));
                 found
                     .map(move |(name, measure)| (design, set, name, measure))

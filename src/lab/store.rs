@@ -18,34 +18,26 @@ use super::segment::{BatchRows, SegmentKey, read_segment, write_segment};
 use super::tables::check_rows;
 use super::written::{WRITTEN, Written};
 
-/// Name of the manifest.
 pub const MANIFEST: &str = "manifest.json";
 /// Name of the file with volatile facts.
 pub const RUN_INFO: &str = "run-info.json";
-/// Name of the estimates for programs.
 pub const SUMMARY_JSON: &str = "summary.json";
-/// Name of the estimates for people.
 pub const SUMMARY_MD: &str = "summary.md";
 /// Name of a shard's plan, by which shards are put together.
 pub const PLAN_JSON: &str = "plan.json";
-/// Folder of figures.
 pub const FIGURES: &str = "figures";
-/// The report for a browser.
 pub const REPORT_HTML: &str = "report.html";
 /// The report as a decision record.
 pub const REPORT_MD: &str = "report.md";
-/// Tables for papers.
 pub const REPORT_TEX: &str = "report.tex";
 /// What all reports say, as plain data.
 pub const REPORT_JSON: &str = "report.json";
 /// The plain data of the figures, in their folder.
 pub const FIGURES_JSON: &str = "figures.json";
-/// The fingerprints that `verify` writes.
 pub const FINGERPRINTS: &str = "fingerprints.json";
 /// What people read, and may change.
 const PAGES: [&str; 4] = [SUMMARY_MD, REPORT_HTML, REPORT_MD, REPORT_TEX];
 const SEGMENTS: &str = "segments";
-/// The table of designs.
 pub const DESIGN_TABLE: &str = "designs.parquet";
 
 /// A result folder and the plan that fills it.
@@ -60,7 +52,6 @@ pub struct Store<'a> {
 pub enum Held {
     Nothing,
     Sound,
-    /// A segment that cannot be used, and why.
     Damaged(String),
 }
 
@@ -72,7 +63,6 @@ pub struct BatchId {
 }
 
 impl<'a> Store<'a> {
-    /// The store in `dir`. Touches nothing.
     pub fn new(dir: &Path, plan: &'a Plan) -> Self {
         Self {
             dir: dir.to_owned(),
@@ -94,10 +84,6 @@ impl<'a> Store<'a> {
         self.dir.join(name)
     }
 
-    /// Makes the folders.
-    ///
-    /// # Errors
-    /// If the file system refuses.
     pub fn create(&self) -> Result<(), LabError> {
         let segments = self.path(SEGMENTS);
         fs::create_dir_all(&segments).map_err(LabError::file(&segments, "create"))
@@ -139,26 +125,15 @@ impl<'a> Store<'a> {
         self.batches[id.batch as usize].clone()
     }
 
-    /// Writes the segment of a batch.
-    ///
-    /// # Errors
-    /// If the file system refuses.
     pub fn write(&self, id: BatchId, rows: &BatchRows) -> Result<(), LabError> {
         write_segment(&self.segment_path(id), &self.key(id), rows)
     }
 
-    /// Reads the segment of a batch and checks it.
-    ///
-    /// # Errors
-    /// If it is absent or damaged.
     pub fn read(&self, id: BatchId) -> Result<BatchRows, LabError> {
         read_segment(&self.segment_path(id), &self.key(id))
     }
 
     /// What is there of a batch. A damaged segment stays where it is until it is made again.
-    ///
-    /// # Errors
-    /// If the file system refuses.
     pub fn held(&self, id: BatchId) -> Result<Held, LabError> {
         if !self.segment_path(id).exists() {
             return Ok(Held::Nothing);
@@ -177,10 +152,6 @@ impl<'a> Store<'a> {
         self.path(SEGMENTS).exists()
     }
 
-    /// Deletes all segments.
-    ///
-    /// # Errors
-    /// If the file system refuses.
     pub fn remove_segments(&self) -> Result<(), LabError> {
         for name in self.entries(SEGMENTS)?.iter().filter(|name| is_segment(name)) {
             self.remove(&format!("{SEGMENTS}/{name}"))?;
@@ -191,9 +162,6 @@ impl<'a> Store<'a> {
 
     /// Deletes the result that lies in the folder, if all of it is ours, file by file; the lock, fingerprints, and what a person
     /// has changed stay.
-    ///
-    /// # Errors
-    /// If something in the folder is not ours, or the file system refuses.
     pub fn clear(&self) -> Result<(), LabError> {
         self.refuse_foreign()?;
         if self.path(MANIFEST).exists() {

@@ -9,12 +9,11 @@ use serde::{Deserialize, Serialize};
 
 use super::compare::{Comparison, compare_usual};
 use super::expectations::{Expectation, evaluate};
-use super::measures::{Context, Frame, MeasureSet, measure_sets};
+use super::measures::{Context, Frame, MeasureSet, estimate, measure_sets};
 use super::numbers::DesignNumbers;
 use super::plan::Plan;
 use crate::stats::{Caveat, Estimate};
 
-/// Nominal coverage of all intervals.
 pub const CONFIDENCE: f64 = 0.95;
 
 /// All estimates of an experiment.
@@ -111,7 +110,6 @@ impl Measure {
         }
     }
 
-    /// The estimate that it was made from.
     pub fn as_estimate(&self) -> Estimate {
         Estimate {
             estimate: self.estimate,
@@ -141,10 +139,9 @@ impl Measure {
 }
 
 pub fn summarize(plan: &Plan, numbers: &[DesignNumbers]) -> Summary {
-    let sets = measure_sets();
     let frame = Frame::of_plan(plan);
-    let work: Vec<(usize, &MeasureSet)> = (0..plan.designs.len())
-        .flat_map(|design| sets.iter().map(move |set| (design, set)))
+    let work: Vec<(usize, MeasureSet)> = (0..plan.designs.len())
+        .flat_map(|design| measure_sets().iter().map(move |set| (design, *set)))
         .collect();
     let estimated: Vec<(usize, Vec<(String, Measure)>)> = work
         .into_par_iter()
@@ -154,7 +151,7 @@ pub fn summarize(plan: &Plan, numbers: &[DesignNumbers]) -> Summary {
                 design: &plan.designs[design],
                 numbers: &numbers[design],
             };
-            (design, set.estimate(context))
+            (design, estimate(set, context))
         })
         .collect();
     let blank = |(design, numbers): (&super::PlannedDesign, &DesignNumbers)| DesignSummary {

@@ -23,9 +23,6 @@ use crate::kernel::{SimDuration, SimTime};
 
 /// Streams the first `batches` batches of every design, in the order of designs and replications, into Parquet, digests and
 /// numbers.
-///
-/// # Errors
-/// If a segment is absent or damaged, or the file system refuses.
 pub fn write_tables(store: &Store<'_>, batches: usize) -> Result<([TableDigest; 4], Vec<DesignNumbers>), LabError> {
     let mut sinks = sinks(store.dir())?;
     let mut numbers = vec![DesignNumbers::default(); store.plan().designs.len()];
@@ -47,9 +44,6 @@ pub fn write_tables(store: &Store<'_>, batches: usize) -> Result<([TableDigest; 
 }
 
 /// Takes the numbers out of the batches of one stage, in the order of replications.
-///
-/// # Errors
-/// If a segment is absent or damaged.
 pub fn count_stage(store: &Store<'_>, stage: &Range<u64>, numbers: &mut [DesignNumbers]) -> Result<(), LabError> {
     for_chunks(store, &store.batches_in(stage), |chunk, rows| {
         count_chunk(store, chunk, rows, numbers)
@@ -58,9 +52,6 @@ pub fn count_stage(store: &Store<'_>, stage: &Range<u64>, numbers: &mut [DesignN
 
 /// Whether the rows of a segment with a sound checksum are those of a batch: readable, of its design and its replications, and
 /// with one row per run.
-///
-/// # Errors
-/// Says what is wrong.
 pub fn check_rows(plan: &Plan, design: usize, replications: &Range<u64>, batch: &BatchRows) -> Result<(), BadRow> {
     let horizon = SimTime::ZERO + plan.horizon();
     let name = &plan.designs[design].name;
@@ -135,9 +126,6 @@ fn count_chunk(
 }
 
 /// The four tables of a result folder, begun.
-///
-/// # Errors
-/// If the file system refuses.
 pub fn sinks(dir: &Path) -> Result<Vec<TableSink>, LabError> {
     let tables = TABLES.iter().zip(columns_of_all());
     let begun = tables.map(|(table, columns)| {
@@ -157,10 +145,6 @@ pub fn discard(dir: &Path) {
     }
 }
 
-/// Gives finished tables their names, and their digests.
-///
-/// # Errors
-/// If the file system refuses.
 pub fn finish(sinks: Vec<TableSink>) -> Result<[TableDigest; 4], LabError> {
     let mut digests: [TableDigest; 4] = Default::default();
     for (sink, digest) in sinks.into_iter().zip(&mut digests) {
@@ -193,9 +177,6 @@ impl InTable {
 
 impl TableSink {
     /// Appends a row; `bytes` is a buffer.
-    ///
-    /// # Errors
-    /// If the file system refuses.
     pub fn push(&mut self, cells: &[Cell<'_>], bytes: &mut Vec<u8>) -> Result<(), LabError> {
         bytes.clear();
         encode_cells(cells.iter().cloned(), bytes);

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::plan::{Plan, PlannedDesign, PlannedParameter, Simulate};
 use super::questions::Questions;
+use crate::cluster::phases::Phases;
 use crate::cluster::records::{
     AccessClass, AccessRecord, DelayCause, ExitCause, ExposureRecord, LayerDecision, Outcome, PodRecord, RunRecord, Via,
 };
@@ -153,7 +154,6 @@ impl Fake {
             pods,
             accesses,
             exposures,
-            story: Vec::new(),
         }
     }
 }
@@ -190,7 +190,18 @@ fn pod(stream: &mut Stream, design: usize, ordinal: u64, replication: u64) -> Po
         wished + wait
     };
     let ready = (exit_cause == ExitCause::Ready).then_some(exit);
-    let phase = |nanos: u64| ready.map(|_| SimDuration::from_nanos(nanos));
+    let phases = [
+        5_000_000,
+        7_000_000,
+        900_000_001,
+        80_000_000,
+        300_000_000,
+        20_000_000,
+        0,
+        1_000_000_000,
+    ];
+    let mut phases = phases.map(|nanos| ready.map(|_| SimDuration::from_nanos(nanos)));
+    phases[Phases::place("configuration")] = None;
     PodRecord {
         pod: format!("sleep-v2-{ordinal}"),
         workload: "sleep-v2".to_owned(),
@@ -204,14 +215,7 @@ fn pod(stream: &mut Stream, design: usize, ordinal: u64, replication: u64) -> Po
         ready,
         exit_cause,
         exit,
-        admission: phase(5_000_000),
-        scheduling: phase(7_000_000),
-        sandbox: phase(900_000_001),
-        identity: phase(80_000_000),
-        containers: phase(300_000_000),
-        certificate: phase(20_000_000),
-        configuration: None,
-        readiness: phase(1_000_000_000),
+        phases: Phases(phases),
         certificate_landings: if slow {
             "istiod-1 istiod-0".to_owned()
         } else {

@@ -20,7 +20,7 @@ pub(super) fn run(dir: &Path, plan: &Plan, fake: &Fake, jobs: usize, start: Star
         quiet: true,
         command_line: Vec::new(),
     };
-    execute(plan, fake, &options, fake.stop())
+    execute(plan, fake, &options, fake.stop(), &())
 }
 
 fn bytes(dir: &Path, names: &[&str]) -> Vec<Vec<u8>> {
@@ -261,7 +261,7 @@ fn interrupted_before_the_first_batch_is_a_valid_empty_result() {
         quiet: true,
         command_line: Vec::new(),
     };
-    let finished = execute(&plan, &Fake::default(), &options, &stop).unwrap();
+    let finished = execute(&plan, &Fake::default(), &options, &stop, &()).unwrap();
     assert_eq!((finished.manifest.replications, finished.manifest.complete), (0, false));
     let measure = &finished.summary.designs[0].measures["startup_latency_p50"];
     assert_eq!((measure.estimate, measure.n), (None, 0));

@@ -5,14 +5,12 @@
 
 use std::time::{Instant, SystemTime};
 
-/// Measures how long something took.
 pub(super) struct Stopwatch {
     started_at: String,
     start: Instant,
 }
 
 impl Stopwatch {
-    /// Starts now.
     #[expect(
         clippy::disallowed_methods,
         reason = "run-info.json says when and how long; nothing else may"

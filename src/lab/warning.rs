@@ -26,9 +26,7 @@ const LISTED_MAX: usize = 8;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Warning {
     Incomplete {
-        /// Replications per design in the result.
         done: u64,
-        /// Replications per design that were planned.
         planned: u64,
     },
     Shard(ShardRecord),
@@ -40,7 +38,6 @@ pub enum Warning {
     NotNarrowEnough {
         /// The intervals that were too wide, as design and measure.
         intervals: Vec<(String, String)>,
-        /// Replications per design.
         runs: u64,
     },
     Failed {
@@ -52,23 +49,18 @@ pub enum Warning {
         replay: String,
     },
     FewRuns {
-        /// Replications per design.
         runs: u64,
     },
     FaultTouchedNothing {
         design: String,
         runs: u64,
     },
-    /// Start-up quantiles that exist at no horizon.
     DeletedFirst {
         /// Designs, each with the lowest such measure and the share of deleted pods.
         cases: Vec<(String, &'static str, f64)>,
     },
-    /// Start-up quantiles that were not reached.
     BeyondHorizon {
-        /// Designs, each with the lowest such measure.
         cases: Vec<(String, &'static str)>,
-        /// The horizon \[s\].
         horizon_s: f64,
     },
     /// Intervals that are known to hold too seldom in this experiment.
@@ -85,7 +77,6 @@ pub enum Warning {
     ZeroEvents {
         designs: Vec<String>,
         runs: u64,
-        /// Highest upper bound of the true share.
         upper: f64,
     },
     ScriptStopped {

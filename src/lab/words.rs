@@ -5,12 +5,10 @@
 use super::cell::Word;
 use crate::cluster::records::{AccessClass, DelayCause};
 
-/// What is said of a class of accesses.
 #[derive(Clone, Copy, Debug)]
 pub struct ClassWords {
     /// The word in files and on command lines.
     pub word: &'static str,
-    /// What happened to the access.
     pub meaning: &'static str,
     /// What the end of its story is called.
     pub noun: &'static str,
@@ -34,7 +32,6 @@ pub struct Exposed {
 /// How something looks to the owner of the policies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tone {
-    /// As it was meant.
     Good,
     /// Against all policy.
     Bad,
@@ -48,7 +45,6 @@ pub enum Tone {
 macro_rules! classes {
     ($($class:ident $word:literal $meaning:literal $noun:literal $tone:ident
         $(($would_be:literal $open:literal $design:literal))?;)+) => {
-        /// What is said of it.
         pub const fn words(self) -> ClassWords {
             match self {
                 $(Self::$class => {
@@ -83,10 +79,8 @@ impl AccessClass {
     }
 }
 
-/// What is said of a cause of delay.
 #[derive(Clone, Copy, Debug)]
 pub struct CauseWords {
-    /// The word in files.
     pub word: &'static str,
     /// The letter that documents call it by; empty without one.
     pub letter: &'static str,
@@ -121,7 +115,6 @@ impl CauseWords {
 /// A row per cause: word, letter, name, head, what happens, and what must hold for it.
 macro_rules! causes {
     ($($cause:ident $word:literal $letter:literal $name:literal $head:literal $by:literal $assumption:literal;)+) => {
-        /// What is said of it.
         pub const fn words(self) -> CauseWords {
             let [word, letter, name, head, by, assumption] = match self {
                 $(Self::$cause => [$word, $letter, $name, $head, $by, $assumption]),+

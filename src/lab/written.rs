@@ -14,7 +14,6 @@ use super::error::LabError;
 use super::files::{JSON_MAX, digest_of, read, write_whole};
 use super::manifest::write_json;
 
-/// Name of the record.
 pub const WRITTEN: &str = ".written.json";
 
 /// What has been put into a folder: digests by path below it, `/` between the parts.
@@ -31,7 +30,6 @@ pub struct Put {
 }
 
 impl Put {
-    /// What a person should know of it.
     pub fn told(&self) -> Option<String> {
         let changed = self.beside.as_ref()?;
         Some(format!(
@@ -55,12 +53,10 @@ impl Written {
         read(&folder.join(name), JSON_MAX).is_ok_and(|bytes| digests.contains(&digest_of(&bytes)))
     }
 
-    /// Whether the record speaks of this file.
     pub fn knows(&self, name: &str) -> bool {
         self.0.contains_key(name)
     }
 
-    /// The paths of which the record speaks.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
     }
@@ -70,9 +66,6 @@ impl Written {
 /// neither what was written nor what shall be written stays.
 ///
 /// The record comes first, with the old digests beside the new ones, so that a kill in between leaves no file that nobody knows.
-///
-/// # Errors
-/// If the file system refuses.
 pub fn put(folder: &Path, files: &[(String, Vec<u8>)]) -> Result<Vec<Put>, LabError> {
     let before = Written::of(folder);
     let mut after = before.clone();

@@ -40,9 +40,6 @@ impl Block {
     }
 
     /// As [`Block::parse`]; of exceptions that hold for several blocks, those count that meet this one.
-    ///
-    /// # Errors
-    /// If one of the texts is no prefix.
     pub fn parse_overlapping(text: &str, except: &[impl AsRef<str>]) -> Result<Self, PolicyError> {
         let net = prefix(text)?;
         let parsed: Result<Vec<IpNet>, PolicyError> = except.iter().map(|text| prefix(text.as_ref())).collect();
@@ -52,9 +49,6 @@ impl Block {
     }
 
     /// As [`Block::parse`] without exceptions; a bare address is a block of one.
-    ///
-    /// # Errors
-    /// If the text is neither a prefix nor an address.
     pub fn parse_or_address(text: &str) -> Result<Self, PolicyError> {
         match text.parse::<IpAddr>() {
             Ok(address) => Ok(Self {
@@ -66,19 +60,16 @@ impl Block {
     }
 
     /// Whether the address is inside and not excepted.
-    #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
         self.net.contains(&address) && !self.except.iter().any(|net| net.contains(&address))
     }
 
     /// Whether every address of its family is inside.
-    #[must_use]
     pub fn is_everything(&self) -> bool {
         self.net.prefix_len() == 0 && self.except.is_empty()
     }
 
     /// Whether the block is one of IPv4.
-    #[must_use]
     pub fn is_ipv4(&self) -> bool {
         matches!(self.net, IpNet::V4(_))
     }

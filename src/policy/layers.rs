@@ -72,7 +72,6 @@ pub enum Disguise {
 
 impl Disguise {
     /// In words.
-    #[must_use]
     pub const fn words(self) -> &'static str {
         match self {
             Self::MutualTls => "the network sees mutual TLS and no request",
@@ -97,7 +96,6 @@ pub struct Layers {
 
 impl Layers {
     /// Both layers; `trust_domain` is that of the clients' certificates.
-    #[must_use]
     pub fn new(network: CompiledPolicies, mesh: MeshPolicies, trust_domain: &str) -> Self {
         Self {
             network,
@@ -108,7 +106,6 @@ impl Layers {
     }
 
     /// The mesh's policies.
-    #[must_use]
     pub fn mesh_policies(&self) -> &MeshPolicies {
         &self.mesh
     }
@@ -119,33 +116,28 @@ impl Layers {
 
     /// The same with the Services that lead to each workload, in the order of the workloads. Calls are then taken to go
     /// through them, and through their waypoints.
-    #[must_use]
     pub fn with_routes(mut self, routes: Vec<Vec<Route>>) -> Self {
         self.routes = routes;
         self
     }
 
     /// The same with the DNS names that [`End::Name`] counts.
-    #[must_use]
     pub fn with_names(mut self, names: Vec<String>) -> Self {
         self.network = self.network.with_names(names);
         self
     }
 
     /// The workloads, in the order of their numbers.
-    #[must_use]
     pub fn endpoints(&self) -> &[Endpoint] {
         self.network.endpoints()
     }
 
     /// The requests that HTTP rules name for a port of a workload.
-    #[must_use]
     pub fn samples(&self, to: usize, port: u16) -> Vec<Sample> {
         samples::samples(&self.network, &self.mesh, to, port)
     }
 
     /// Asks both layers.
-    #[must_use]
     pub fn ask(&self, ask: &Ask<'_>) -> Answer {
         let [egress, ingress] = self.directions(ask);
         let network = both(egress.as_ref(), ingress.as_ref());

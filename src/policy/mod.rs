@@ -168,7 +168,6 @@ pub struct Origin {
 
 impl Origin {
     /// The origin of a policy that was not read from a file.
-    #[must_use]
     pub fn named(policy: impl Into<String>) -> Self {
         Self {
             policy: policy.into(),

@@ -11,7 +11,6 @@ use super::routes;
 
 impl Layers {
     /// What led to the mesh's verdict besides its policies, in words: how the client calls, and what the port is taken for.
-    #[must_use]
     pub fn mesh_notes(&self, ask: &Ask<'_>) -> Vec<String> {
         let End::Workload(to) = ask.to else { return Vec::new() };
         let mut notes = Vec::new();

@@ -41,7 +41,6 @@ pub struct Http<'a> {
 
 impl<'a> Http<'a> {
     /// The value of a header field: the first of that name.
-    #[must_use]
     pub fn header(&self, name: &str) -> Option<&'a str> {
         let mut fields = self.headers.iter();
         fields

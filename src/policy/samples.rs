@@ -33,7 +33,6 @@ impl Sample {
 
 /// The requests that the HTTP rules of both layers name for a port of a workload, in their order, each once; none if there
 /// is no such rule. A request that no rule names stands last.
-#[must_use]
 pub fn samples(network: &CompiledPolicies, mesh: &MeshPolicies, to: usize, port: u16) -> Vec<Sample> {
     let endpoint = &network.endpoints()[to];
     let mut found: Vec<Sample> = of_mesh(mesh, endpoint, port);

@@ -30,7 +30,6 @@ pub struct Subject {
 
 impl Subject {
     /// A subject in a namespace with these labels; the label with the namespace's name is added.
-    #[must_use]
     pub fn new(namespace: &str, mut namespace_labels: Labels, service_account: &str, labels: Labels) -> Self {
         let name = (NAMESPACE_NAME_LABEL.to_owned(), namespace.to_owned());
         namespace_labels.0.extend([name]);
@@ -44,7 +43,6 @@ impl Subject {
 
     /// The identity in the workload's certificate, without the `spiffe://` that Istio's policies imply:
     /// `cluster.local/ns/default/sa/sleep-v1` (`docs/model/istio.md#authorization`).
-    #[must_use]
     pub fn principal(&self, trust_domain: &str) -> String {
         format!("{trust_domain}/ns/{}/sa/{}", self.namespace, self.service_account)
     }
@@ -77,25 +75,8 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// A workload outside of the mesh, of which nothing else is known.
-    #[must_use]
-    pub fn new(subject: Subject, name: &str) -> Self {
-        Self {
-            subject,
-            name: name.to_owned(),
-            named_ports: NamedPorts::new(),
-            host_network: false,
-            addresses: Vec::new(),
-            sidecar: false,
-            ambient: false,
-            capture: Capture::default(),
-            nodes: Vec::new(),
-        }
-    }
-
     /// Whether it is an API server as kubeadm runs it: a pod in its node's network with this label (Kubernetes
     /// `cmd/kubeadm/app/phases/controlplane/manifests.go`).
-    #[must_use]
     pub fn is_api_server(&self) -> bool {
         self.host_network
             && self.subject.namespace == "kube-system"

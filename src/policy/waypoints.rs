@@ -21,7 +21,6 @@ pub struct WaypointName {
 
 impl WaypointName {
     /// The identity that workloads behind it see.
-    #[must_use]
     pub fn principal(&self, trust_domain: &str) -> String {
         format!("{trust_domain}/ns/{}/sa/{}", self.namespace, self.name)
     }

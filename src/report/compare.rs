@@ -74,7 +74,6 @@ pub fn markdown(compared: &Compared) -> String {
     format!("{}\n", out.trim_end())
 }
 
-/// Differences in a measure as a Markdown table.
 pub(super) fn table(comparisons: &[Comparison]) -> String {
     let head = "pair|difference|p (Holm)|smaller, larger in|pairs|correlation|variance reduction|method";
     let mut rows = vec![head.split('|').map(str::to_owned).collect::<Vec<_>>()];
@@ -111,7 +110,6 @@ pub(super) fn together(family: usize, each: f64, with_p: bool) -> String {
     )
 }
 
-/// The comparisons for programs, each with its sentence.
 pub fn json(compared: &Compared) -> String {
     let mut value = serde_json::to_value(compared).expect("a comparison is plain data");
     if let Some(list) = value.get_mut("comparisons").and_then(serde_json::Value::as_array_mut) {
@@ -157,7 +155,6 @@ fn title(comparison: &Comparison) -> String {
     format!("{}: {}", comparison.measure, comparison.estimand)
 }
 
-/// A difference with its interval, in two parts.
 pub(super) fn difference(comparison: &Comparison) -> Short {
     let Comparison {
         difference,

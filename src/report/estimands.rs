@@ -15,7 +15,6 @@ pub struct Estimand {
     pub methods: String,
 }
 
-/// The estimands of all designs, each once.
 pub fn estimands(summary: &Summary) -> Vec<Estimand> {
     let of = |(name, measure): (&str, &Measure)| {
         let methods = summary
@@ -35,7 +34,6 @@ pub fn estimands(summary: &Summary) -> Vec<Estimand> {
     measures(summary).into_iter().map(of).collect()
 }
 
-/// All measures of all designs by name, each once.
 pub fn measures(summary: &Summary) -> IndexMap<&str, &Measure> {
     let mut names: IndexMap<&str, &Measure> = IndexMap::new();
     // The design with most measures first, so that the order is the intended one.

@@ -8,7 +8,6 @@ pub struct Finding {
     pub heading: String,
     /// What has to be known to read the table.
     pub lead: String,
-    /// Heads of the columns after the design.
     pub heads: Vec<String>,
     pub rows: Vec<FindingRow>,
     /// What follows, a sentence or two each; names of designs stand between backticks.

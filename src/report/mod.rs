@@ -35,7 +35,6 @@ use crate::lab::Finished;
 use page::{Commands, PageFormat};
 
 /// All texts that a result is shown as: the summary and the reports. The pictures are not in them, but their data are made.
-#[must_use]
 pub fn texts(finished: &Finished) -> Vec<String> {
     let _pictures = result_figures::of_rows(finished);
     let commands = Commands {

@@ -154,7 +154,6 @@ fn written(value: f64, how: fn(f64) -> f64, whole: f64) -> String {
     if text == "-0" { "0".to_owned() } else { text.to_owned() }
 }
 
-/// A count with commas between thousands.
 pub fn count(value: u64) -> String {
     let digits = value.to_string();
     let mut text = String::new();

@@ -8,7 +8,8 @@ use super::design_names::design_names;
 use super::finding::{Finding, FindingRow};
 use super::short::{NOTHING, Short, number, percent, percent_interval, percent_up};
 use super::text::range;
-use crate::cluster::records::{DelayCause, PHASES};
+use crate::cluster::phases::{PHASES, Phase};
+use crate::cluster::records::DelayCause;
 use crate::lab::cell::Word;
 use crate::lab::lists::unique;
 use crate::lab::{DesignSummary, Manifest, Measure, Summary};
@@ -183,14 +184,15 @@ fn leading(manifest: &Manifest, summary: &Summary, places: &[usize]) -> Vec<Stri
 pub fn unexplained(manifest: &Manifest, summary: &Summary) -> Vec<String> {
     let of_phase = |design: &DesignSummary, phase: &str| estimate(design.measure(&format!("{UNEXPLAINED}_{phase}")));
     let longest = |design: &DesignSummary| {
-        let phases = PHASES.iter().copied();
+        let phases = PHASES.iter().map(|phase| phase.name);
         phases.max_by(|left, right| of_phase(design, left).total_cmp(&of_phase(design, right)))
     };
     let count = summary.designs.len().min(manifest.designs.len());
-    let sentence = |phase: &&str| {
+    let sentence = |phase: &Phase| {
+        let phase = phase.name;
         let told = |at: &usize| {
             let design = &summary.designs[*at];
-            estimate(design.measure(UNEXPLAINED)) >= WORTH_NAMING && longest(design) == Some(*phase)
+            estimate(design.measure(UNEXPLAINED)) >= WORTH_NAMING && longest(design) == Some(phase)
         };
         let places: Vec<usize> = (0..count).filter(told).collect();
         if places.is_empty() {

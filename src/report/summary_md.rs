@@ -215,7 +215,6 @@ fn what_was_run(manifest: &Manifest) -> String {
         .collect()
 }
 
-/// A finding: its introduction, its table, its points.
 fn found(finding: Finding) -> String {
     let mut rows = vec![vec!["design".to_owned()]];
     rows[0].extend(finding.heads);
@@ -232,7 +231,6 @@ fn found(finding: Finding) -> String {
     )
 }
 
-/// A Markdown table; the first row is the head.
 pub(super) fn markdown(rows: &[Vec<String>]) -> String {
     let mut text = String::new();
     for (index, row) in rows.iter().enumerate() {

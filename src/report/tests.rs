@@ -20,7 +20,7 @@ fn finished() -> Finished {
         quiet: true,
         command_line: Vec::new(),
     };
-    execute(&plan(60), &Fake::default(), &options, &AtomicBool::new(false)).unwrap()
+    execute(&plan(60), &Fake::default(), &options, &AtomicBool::new(false), &()).unwrap()
 }
 
 fn answer(finished: &Finished) -> Answer {
@@ -173,7 +173,7 @@ fn small(designs: &[&str], changes: &[&str]) -> Finished {
         quiet: true,
         command_line: Vec::new(),
     };
-    execute(&plan, &simulator, &options, &AtomicBool::new(false)).unwrap()
+    execute(&plan, &simulator, &options, &AtomicBool::new(false), &()).unwrap()
 }
 
 /// Containers that take 30 s delay nobody in the sense of `delayed`; terminal and finding say so with their phase.

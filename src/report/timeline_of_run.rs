@@ -11,9 +11,7 @@ use crate::lab::cell::Word;
 use crate::lab::words::Tone;
 use crate::story::dossier::{AddressStory, CommandKind, Dossier, Entry, Held, Holder, PodStory, ServiceStory, Viewer};
 
-/// Seconds before the cut at which the figure begins.
 const BEFORE_S: f64 = 10.0;
-/// Seconds after the last event at which it ends.
 const AFTER_S: f64 = 15.0;
 /// How many slow pods get a lane where no address was reused.
 const PODS_MAX: usize = 6;
@@ -28,26 +26,13 @@ pub fn figure(told: &Told) -> TimelineFigure {
         true => format!("One run of {}: who believed what, and when", told.design),
         false => format!("One run of {}: what happened, and when", told.design),
     };
-    let subtitle = format!(
-        "{}, design {}, replication {}, seed {}, meshfault {}\n{}",
-        told.experiment,
-        told.design,
-        told.replication,
-        told.seed,
-        env!("CARGO_PKG_VERSION"),
-        told.command
-    );
-    let Some(dossier) = outcome.dossier.as_deref() else {
-        return TimelineFigure {
-            title,
-            subtitle,
-            ..TimelineFigure::default()
-        };
-    };
     let mut figure = TimelineFigure {
         title,
-        subtitle,
+        subtitle: told.subtitle(),
         ..TimelineFigure::default()
+    };
+    let Some(dossier) = outcome.dossier.as_deref() else {
+        return figure;
     };
     if let Some(address) = dossier.addresses.first() {
         of_address(&mut figure, dossier, address);
@@ -83,21 +68,30 @@ pub fn figure(told: &Told) -> TimelineFigure {
     figure
 }
 
-fn seconds(time: Option<SimTime>) -> Option<f64> {
-    time.map(SimTime::as_secs_f64)
+fn span(from: SimTime, to: Option<SimTime>, label: impl Into<String>, kind: SpanKind) -> Span {
+    Span {
+        start_s: from.as_secs_f64(),
+        end_s: to.map(SimTime::as_secs_f64),
+        label: label.into(),
+        kind,
+    }
+}
+
+fn lane(label: impl Into<String>, spans: Vec<Span>) -> Lane {
+    Lane {
+        label: label.into(),
+        spans,
+        marks: Vec::new(),
+    }
 }
 
 fn of_address(figure: &mut TimelineFigure, dossier: &Dossier, address: &AddressStory) {
-    figure.lanes.push(Lane {
-        label: format!("{} truly belongs to", address.ip),
-        spans: truth(address),
-        marks: Vec::new(),
-    });
-    figure.lanes.push(Lane {
-        label: "API server says".to_owned(),
-        spans: belief_spans(&address.api, &address.holders),
-        marks: Vec::new(),
-    });
+    figure
+        .lanes
+        .push(lane(format!("{} truly belongs to", address.ip), truth(address)));
+    figure
+        .lanes
+        .push(lane("API server says", belief_spans(&address.api, &address.holders)));
     for belief in &address.beliefs {
         let cut = if belief.cut { " (cut off)" } else { "" };
         let healthy = if belief.cut || dossier.faults.iter().all(|fault| fault.parties.is_empty()) {
@@ -105,11 +99,10 @@ fn of_address(figure: &mut TimelineFigure, dossier: &Dossier, address: &AddressS
         } else {
             " (healthy)"
         };
-        figure.lanes.push(Lane {
-            label: format!("{}{cut}{healthy} believes", belief.node),
-            spans: belief_spans(&belief.entries, &address.holders),
-            marks: Vec::new(),
-        });
+        figure.lanes.push(lane(
+            format!("{}{cut}{healthy} believes", belief.node),
+            belief_spans(&belief.entries, &address.holders),
+        ));
     }
 }
 
@@ -118,27 +111,12 @@ fn truth(address: &AddressStory) -> Vec<Span> {
     let mut free_since: Option<SimTime> = Some(SimTime::ZERO);
     for held in &address.holders {
         if let Some(free) = free_since.filter(|free| *free < held.from) {
-            spans.push(Span {
-                start_s: free.as_secs_f64(),
-                end_s: Some(held.from.as_secs_f64()),
-                label: "nobody".to_owned(),
-                kind: SpanKind::Absent,
-            });
+            spans.push(span(free, Some(held.from), "nobody", SpanKind::Absent));
         }
-        spans.push(Span {
-            start_s: held.from.as_secs_f64(),
-            end_s: seconds(held.to),
-            label: held.what.pod.clone(),
-            kind: SpanKind::Truth,
-        });
+        spans.push(span(held.from, held.to, held.what.pod.clone(), SpanKind::Truth));
         free_since = held.to;
     }
-    spans.extend(free_since.map(|free| Span {
-        start_s: free.as_secs_f64(),
-        end_s: None,
-        label: "nobody".to_owned(),
-        kind: SpanKind::Absent,
-    }));
+    spans.extend(free_since.map(|free| span(free, None, "nobody", SpanKind::Absent)));
     spans
 }
 
@@ -170,12 +148,7 @@ fn belief_spans(history: &[Held<Option<Entry>>], holders: &[Held<Holder>]) -> Ve
                 if let Some(last) = last {
                     last.end_s = Some(from.as_secs_f64());
                 }
-                spans.push(Span {
-                    start_s: from.as_secs_f64(),
-                    end_s: None,
-                    label,
-                    kind,
-                });
+                spans.push(span(from, None, label, kind));
             }
         }
     }
@@ -194,18 +167,13 @@ fn node_lanes(figure: &mut TimelineFigure, dossier: &Dossier) {
             continue;
         }
         let spans = vec![
-            Span {
-                start_s: 0.0,
-                end_s: Some(fault.time.as_secs_f64()),
-                label: "connected".to_owned(),
-                kind: SpanKind::Neutral,
-            },
-            Span {
-                start_s: fault.time.as_secs_f64(),
-                end_s: seconds(end),
-                label: format!("cut off: {}", fault.parties.join(", ").replace("the ", "")),
-                kind: SpanKind::Broken,
-            },
+            span(SimTime::ZERO, Some(fault.time), "connected", SpanKind::Neutral),
+            span(
+                fault.time,
+                end,
+                format!("cut off: {}", fault.parties.join(", ").replace("the ", "")),
+                SpanKind::Broken,
+            ),
         ];
         let marks = dossier.given_up.iter().map(|up| Mark {
             at_s: up.at.as_secs_f64(),
@@ -231,18 +199,9 @@ fn endpoint_lane(service: &ServiceStory) -> Lane {
             Some(names) if names.is_empty() => ("no endpoint".to_owned(), SpanKind::Absent),
             Some(names) => (names.join(", "), SpanKind::Neutral),
         };
-        Span {
-            start_s: held.from.as_secs_f64(),
-            end_s: seconds(held.to),
-            label,
-            kind,
-        }
+        span(held.from, held.to, label, kind)
     });
-    Lane {
-        label: viewer,
-        spans: spans.collect(),
-        marks: Vec::new(),
-    }
+    lane(viewer, spans.collect())
 }
 
 fn exposure_lane(windows: &[ExposureRecord]) -> Option<Lane> {
@@ -255,18 +214,9 @@ fn exposure_lane(windows: &[ExposureRecord]) -> Option<Lane> {
             Via::PodIp => "via the pod's address",
         };
         let what = window.class.words().exposed.map_or("a layer open", |words| words.open);
-        Span {
-            start_s: window.start.as_secs_f64(),
-            end_s: seconds(window.end),
-            label: format!("{what} {via}"),
-            kind: SpanKind::Stale,
-        }
+        span(window.start, window.end, format!("{what} {via}"), SpanKind::Stale)
     });
-    Some(Lane {
-        label: "exposure".to_owned(),
-        spans: spans.collect(),
-        marks: Vec::new(),
-    })
+    Some(lane("exposure", spans.collect()))
 }
 
 fn request_lane(dossier: &Dossier) -> Option<Lane> {
@@ -334,18 +284,9 @@ fn pod_lane(pod: &PodStory) -> Lane {
         kind: SpanKind::Broken,
     }];
     if record.ready.is_some() {
-        spans.push(Span {
-            start_s: record.exit.as_secs_f64(),
-            end_s: None,
-            label: "ready".to_owned(),
-            kind: SpanKind::Neutral,
-        });
+        spans.push(span(record.exit, None, "ready", SpanKind::Neutral));
     }
-    Lane {
-        label: record.pod.clone(),
-        spans,
-        marks: Vec::new(),
-    }
+    lane(record.pod.clone(), spans)
 }
 
 fn events(told: &Told, dossier: &Dossier) -> Vec<(f64, String)> {

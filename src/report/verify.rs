@@ -14,8 +14,6 @@ use crate::lab::verify::{
 /// Events of an interval, draws, runs and failures that are shown; JSON has all of them.
 const SHOWN: usize = 20;
 
-/// The report.
-#[must_use]
 pub fn render(report: &Report) -> String {
     let mut text = format!(
         "{}, seed {}, ties {}: {} {} with {} replications each\n\n",

@@ -25,7 +25,6 @@ pub struct TrafficRate {
 
 impl TrafficRate {
     /// The rate as a part of a name: `0.1_per_s`.
-    #[must_use]
     pub fn word(&self) -> String {
         self.text.replace('/', "_per_")
     }
@@ -74,9 +73,6 @@ pub fn traffic_rates(path: &Path, experiment: &Experiment) -> Result<Vec<Traffic
 }
 
 /// A cost: a number that is not negative, and its unit.
-///
-/// # Errors
-/// If the text is something else.
 pub fn cost(path: &Path, text: &Text) -> Result<Cost, InputError> {
     let mut words = text.value.split_whitespace();
     let value = words.next().and_then(|word| word.parse().ok());
@@ -92,9 +88,6 @@ pub fn cost(path: &Path, text: &Text) -> Result<Cost, InputError> {
 }
 
 /// Complains about designs whose costs cannot be compared: one without, or in another unit.
-///
-/// # Errors
-/// The first such design.
 pub fn check_costs(path: &Path, experiment: &Experiment) -> Result<(), InputError> {
     let mut first: Option<Cost> = None;
     let mut costs = Vec::new();

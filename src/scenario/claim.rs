@@ -70,7 +70,6 @@ impl Relation {
     const ALL: [Self; 4] = [Self::Below, Self::AtMost, Self::Above, Self::AtLeast];
 
     /// Its sign.
-    #[must_use]
     pub const fn sign(self) -> &'static str {
         match self {
             Self::Below => "<",
@@ -94,7 +93,6 @@ pub struct Quantity {
 
 impl Quantity {
     /// A quantity alone, such as `0.5 %`, `2s` or `3 requests`; `None` if the text is something else.
-    #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let mut reader = Reader::of(text).ok()?;
         let quantity = reader.quantity(1.0).ok()?;

@@ -38,7 +38,6 @@ pub const FILES: &[(&str, &str)] = files![
 ];
 
 /// The text of an embedded file.
-#[must_use]
 pub fn text(name: &str) -> Option<&'static str> {
     FILES.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
 }

@@ -91,7 +91,6 @@ impl InputError {
     }
 
     /// The same error, as one of the class [`Class::NotEvaluated`].
-    #[must_use]
     pub fn not_evaluated(mut self) -> Self {
         self.class = Class::NotEvaluated;
         self
@@ -106,14 +105,12 @@ impl InputError {
     }
 
     /// The same error with a hint.
-    #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
     /// The same error with "did you mean", if one of the candidates is near, or with the list of candidates.
-    #[must_use]
     pub fn with_candidates<'c>(self, value: &str, candidates: impl IntoIterator<Item = &'c str>) -> Self {
         match candidates_hint(value, candidates) {
             Some(hint) => self.with_hint(hint),

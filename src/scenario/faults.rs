@@ -42,7 +42,6 @@ pub struct Targets {
 
 impl Targets {
     /// The name of a node: `control-plane`, `control-plane-2`, …, `worker-1`, ….
-    #[must_use]
     pub fn node_name(&self, index: u32) -> String {
         match index.checked_sub(self.control_plane_nodes) {
             Some(worker) => format!("worker-{}", worker + 1),
@@ -190,17 +189,11 @@ pub fn point(merged: &Merged<'_>, targets: &Targets, text: &Text) -> Result<SimT
 }
 
 /// A span that is not zero, with options.
-///
-/// # Errors
-/// If it is none.
 pub fn span(merged: &Merged<'_>, text: &Text) -> Result<SimDuration, InputError> {
     positive_duration(merged.file, merged.text(text)?)
 }
 
 /// A count, with options.
-///
-/// # Errors
-/// If it is none.
 pub fn number(merged: &Merged<'_>, text: &Text, min: u32) -> Result<u32, InputError> {
     count(merged.file, merged.text(text)?, min, u32::MAX)
 }

@@ -29,7 +29,6 @@ pub const SCOPE: &str = "x-scope";
 pub const RIVALS: &str = "x-one-of";
 
 /// The schema of experiment files, JSON Schema 2020-12.
-#[must_use]
 pub fn experiment() -> Value {
     let generator = SchemaSettings::draft2020_12().for_deserialize().into_generator();
     let derived = generator.into_root_schema_for::<Experiment>().to_value();
@@ -148,7 +147,6 @@ form!(
     HttpPath, |_generator| json_schema!({"type": "string", "pattern": r"^/"})
 );
 
-/// Implements `JsonSchema` by a list of words.
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident, $words:expr) => {
         form!($(#[$doc])* $name, |_generator| {

@@ -24,7 +24,6 @@ pub struct Form(&'static Value);
 
 impl Form {
     /// The form of a whole file.
-    #[must_use]
     pub fn experiment() -> Self {
         Self(&EXPERIMENT)
     }
@@ -55,25 +54,21 @@ impl Form {
     }
 
     /// Whether it is a map of one key, which says what is under it.
-    #[must_use]
     pub fn is_choice(self) -> bool {
         self.among("oneOf").next().is_some() || self.among("anyOf").any(Self::is_choice)
     }
 
     /// Whether the word `none` says that there is no such thing.
-    #[must_use]
     pub fn is_dispensable(self) -> bool {
         self.allows(|form| form["const"] == "none")
     }
 
     /// Whether it allows a map.
-    #[must_use]
     pub fn is_map(self) -> bool {
         self.allows(|form| form["type"] == "object")
     }
 
     /// Whether it allows a single value.
-    #[must_use]
     pub fn is_scalar(self) -> bool {
         let is_none = |form: &Value| form["type"].is_null() || form["type"] == "null";
         self.allows(|form| {
@@ -82,20 +77,17 @@ impl Form {
     }
 
     /// Whether it is one of the forms of these names, perhaps beside others.
-    #[must_use]
     pub fn is_one_of(self, names: &[&str]) -> bool {
         let name = self.0["$ref"].as_str().and_then(|path| path.rsplit('/').next());
         name.is_some_and(|name| names.contains(&name)) || self.among("anyOf").any(|form| form.is_one_of(names))
     }
 
     /// What the entries are if it is a list.
-    #[must_use]
     pub fn entry(self) -> Option<Self> {
         self.simple().iter().find_map(|form| form.0.get("items")).map(Self)
     }
 
     /// What may be under a key if it is a map.
-    #[must_use]
     pub fn child(self, key: &str) -> Option<Self> {
         let child = |form: &Self| {
             let any = form
@@ -108,7 +100,6 @@ impl Form {
     }
 
     /// The keys of a map; `NAME` where any is allowed.
-    #[must_use]
     pub fn keys(self) -> Vec<&'static str> {
         let mut keys = Vec::new();
         for form in self.simple() {
@@ -120,14 +111,12 @@ impl Form {
     }
 
     /// The keys of a map of which the one that is set later takes the place of the others.
-    #[must_use]
     pub fn rivals(self) -> Vec<&'static str> {
         let rivals = self.referred().0[json_schema::RIVALS].as_array();
         rivals.into_iter().flatten().filter_map(Value::as_str).collect()
     }
 
     /// What the value of a key at the top is the same for; nothing if each design and point may have its own.
-    #[must_use]
     pub fn scope(self) -> Option<&'static str> {
         self.0[json_schema::SCOPE].as_str()
     }
@@ -165,9 +154,6 @@ pub struct Key {
 
 impl Key {
     /// Finds a key.
-    ///
-    /// # Errors
-    /// If there is none of that name.
     pub fn read(file: &Path, at: &Text) -> Result<Self, InputError> {
         let written = at.value.clone();
         if let Some((steps, form)) = Form::experiment().walk(&written) {
@@ -188,13 +174,11 @@ impl Key {
     }
 
     /// What its value is the same for; nothing if each design and point may have its own.
-    #[must_use]
     pub fn scope(&self) -> Option<&'static str> {
         Form::experiment().child(self.steps.first()?)?.scope()
     }
 
     /// Whether one of the two is part of what the other sets.
-    #[must_use]
     pub fn overlaps(&self, other: &Self) -> bool {
         self.steps.iter().zip(&other.steps).all(|(own, other)| own == other)
     }

@@ -30,9 +30,6 @@ const GRIDS: [&str; 3] = ["pleg_period", "watch_batch_period", "ipcache_batch_pe
 const LEASE_RENEW_MIN: SimDuration = SimDuration::from_millis(250);
 
 /// Complains about a value of the right kind that is not lawful.
-///
-/// # Errors
-/// With the range that is.
 pub fn check(path: &Path, field: &str, value: Value, at: &Spanned<Setting>) -> Result<(), InputError> {
     let expected = match value {
         Value::Duration(span) => too_short(field, span),

@@ -32,9 +32,6 @@ pub struct Layers<'a> {
 
 impl<'a> Layers<'a> {
     /// Reads the file as a tree.
-    ///
-    /// # Errors
-    /// If it is no YAML.
     pub fn read(file: &'a Path, text: &'a str, overrides: &'a Overrides) -> Result<Self, InputError> {
         let written = yaml::tree(file, text)?;
         let mut common = written.clone();
@@ -61,7 +58,6 @@ impl<'a> Layers<'a> {
     }
 
     /// One design: what is written of it, and the experiment with it.
-    #[must_use]
     pub fn design(&self, number: usize, design: &'a schema::Design) -> OfDesign<'a, '_> {
         let designs = self.written.root.get("designs").map(|designs| &designs.value);
         let written = match designs {
@@ -92,9 +88,6 @@ impl<'a> Layers<'a> {
     }
 
     /// Checks that a key leads somewhere in the file.
-    ///
-    /// # Errors
-    /// If it does not.
     pub fn check(&self, key: &Key, at: &Text) -> Result<(), InputError> {
         let mut tree = self.common.clone();
         change(self.file, &mut tree, key, &Node::new(Value::Null, at.referenced))?;
@@ -141,14 +134,12 @@ pub struct OfDesign<'a, 'l> {
 
 impl OfDesign<'_, '_> {
     /// Where the design itself sets a key, if it does.
-    #[must_use]
     pub fn place_of(&self, key: &Key) -> Option<Spanned<()>> {
         let found = key.steps.iter().try_fold(self.written?, |node, step| node.get(step))?;
         Some(Spanned::new((), found.referenced, found.referenced))
     }
 
     /// Whether it has an Istio; so it is said of one that cannot be read.
-    #[must_use]
     pub fn has_istio(&self) -> bool {
         let Ok(tree) = &self.tree else { return true };
         let istio = tree.root.get("cluster").and_then(|cluster| cluster.get("istio"));
@@ -210,9 +201,6 @@ impl<'a> Merged<'a> {
     }
 
     /// A text, or what the option says that it names as `$name`.
-    ///
-    /// # Errors
-    /// If there is no such option.
     pub fn text<'t>(&self, text: &'t Text) -> Result<&'t Text, InputError>
     where
         'a: 't,
@@ -229,9 +217,6 @@ impl<'a> Merged<'a> {
 
     /// All parameters that are set. Those of Istio are passed over in a design without Istio,
     /// except where the design itself sets them.
-    ///
-    /// # Errors
-    /// If there is no such parameter.
     pub fn parameters(&self, with_istio: bool) -> Result<Vec<SetParameter<'a>>, InputError> {
         let mut found = Vec::new();
         for (name, setting) in &self.experiment.parameters.0 {

@@ -37,7 +37,6 @@ pub const HINT: &str = "write a difference above 0 such as `0.5 %`, `1s` or `2 r
 
 impl Margin {
     /// A margin from the name of a measure and a text such as `0.5 %`; `None` if that is no positive quantity.
-    #[must_use]
     pub fn parse(measure: &str, text: &str) -> Option<Self> {
         let quantity = Quantity::parse(text).filter(|quantity| quantity.value > 0.0)?;
         Some(Self {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::embedded;
 use super::error::InputError;
-use super::manifests::{self, CountOrPercent, Manifests, ServiceManifest, Workload};
+use super::manifests::{self, CountOrPercent, Manifests, ReadOptions, ServiceManifest, Workload};
 use super::schema::Text;
 use super::values::complain;
 use super::yaml;
@@ -53,9 +53,6 @@ pub enum Origin {
 }
 
 /// The manifests in the folder that an experiment names, in the order of their names.
-///
-/// # Errors
-/// If the folder does not exist, cannot be read or has no manifest.
 pub fn find(file: &Path, folder: &Text, origin: Origin) -> Result<Vec<ManifestFile>, InputError> {
     let relative = folder.value.trim_end_matches('/');
     let parent = file.parent().unwrap_or(Path::new(""));
@@ -134,7 +131,7 @@ pub fn read(files: &[ManifestFile]) -> Result<Material, Vec<InputError>> {
         .iter()
         .map(|(path, _, text)| (path.clone(), text.as_str()))
         .collect();
-    let mut manifests = manifests::read_texts(&texts)?;
+    let mut manifests = manifests::read_texts(&texts, ReadOptions::default())?;
     unique(
         manifests.workloads.iter().map(|w| (w.name.as_str(), &w.place)),
         "Deployments",

@@ -58,9 +58,7 @@ use values::{choice, complain, limit, positive_duration, seed};
 pub use world::Design;
 use world::{Names, Shared};
 
-/// The form of experiment files that is read.
 const FORM: &str = "1";
-/// Most runs of each design.
 const REPLICATIONS_MAX: u32 = 10_000_000;
 
 /// An experiment that has been checked.

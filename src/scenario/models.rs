@@ -42,7 +42,6 @@ pub enum Confidence {
 
 impl Confidence {
     /// The word in files and tables.
-    #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::SourceCode => "source-code",
@@ -121,9 +120,6 @@ pub struct Models {
 
 impl Models {
     /// Reads the model files of the binary.
-    ///
-    /// # Errors
-    /// If one of them is wrong.
     pub fn embedded() -> Result<Self, InputError> {
         Self::read(
             embedded::FILES
@@ -141,7 +137,6 @@ impl Models {
     }
 
     /// Versions of a component that have a set, in ascending order.
-    #[must_use]
     pub fn versions(&self, component: &str) -> Vec<&str> {
         let of = |file: &ModelFile| file.component.value == component;
         let mut versions: Vec<&str> = self
@@ -195,17 +190,11 @@ impl Models {
     }
 
     /// The set of the network, which has no versions.
-    ///
-    /// # Errors
-    /// If its file is wrong.
     pub fn network(&self) -> Result<ParameterSet, InputError> {
         self.set("network", "default")
     }
 
     /// The set of exactly this version.
-    ///
-    /// # Errors
-    /// If there is none, or its file is wrong.
     pub fn set(&self, component: &str, version: &str) -> Result<ParameterSet, InputError> {
         let fields = COMPONENTS.iter().find(|(name, _)| *name == component);
         let file = self
@@ -269,9 +258,6 @@ impl Models {
 
 impl ParameterSet {
     /// Takes an override; its name has been checked by [`split_name`].
-    ///
-    /// # Errors
-    /// If the value is of the wrong kind or out of range.
     pub fn override_with(&mut self, file: &Path, field: &str, setting: &Spanned<Setting>) -> Result<(), InputError> {
         let Some(index) = self.values.iter().position(|(name, ..)| *name == field) else {
             return Ok(());
@@ -301,7 +287,6 @@ impl ParameterSet {
     ///
     /// # Panics
     /// If the parameter does not belong to the component of this set.
-    #[must_use]
     pub fn value(&self, field: &str) -> Value {
         match self.values.iter().find(|(name, ..)| *name == field) {
             Some((.., value)) => *value,
@@ -310,16 +295,12 @@ impl ParameterSet {
     }
 
     /// All parameters with their provenance.
-    #[must_use]
     pub fn shown(&self) -> &[ResolvedParameter] {
         &self.shown
     }
 }
 
 /// Splits `kubernetes.lease_renew_interval` and checks both parts.
-///
-/// # Errors
-/// If there is no such component or parameter.
 pub fn split_name(file: &Path, name: &Text) -> Result<(&'static str, &'static str), InputError> {
     for (component, fields) in COMPONENTS {
         let field = name

@@ -17,15 +17,11 @@ const SHOWN_MAX: usize = 120;
 pub struct Overrides {
     /// All changes as they were written, in order.
     pub written: Vec<String>,
-    /// The keys that they set, and to what.
     pub(super) changes: Vec<(Key, Node<'static>)>,
 }
 
 impl Overrides {
     /// Reads a list of `key=value`; of equal keys the last one counts.
-    ///
-    /// # Errors
-    /// If there is no such key, it cannot be set, or its value cannot be read.
     pub fn parse<S: AsRef<str>>(changes: &[S]) -> Result<Self, InputError> {
         let mut overrides = Self::default();
         for change in changes {
@@ -38,7 +34,6 @@ impl Overrides {
     }
 
     /// A complaint about a value from the command line with the name of the change that it is in.
-    #[must_use]
     pub fn named(&self, mut error: InputError) -> InputError {
         let number = error.column.take_if(|_| error.line.is_none());
         if let Some(change) = number.and_then(|number| self.written.get(number as usize - 1)) {

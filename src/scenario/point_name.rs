@@ -7,7 +7,6 @@ use indexmap::IndexMap;
 const MARK: char = '@';
 
 /// The name of a design at the levels of its factors; without factors its own.
-#[must_use]
 pub fn full_name(design: &str, factors: &IndexMap<String, String>) -> String {
     let levels: Vec<String> = factors.iter().map(|(name, level)| format!("{name}={level}")).collect();
     match levels.is_empty() {
@@ -17,13 +16,11 @@ pub fn full_name(design: &str, factors: &IndexMap<String, String>) -> String {
 }
 
 /// The design in a name, without its point.
-#[must_use]
 pub fn base_of(name: &str) -> &str {
     name.split_once(MARK).map_or(name, |(base, _)| base)
 }
 
 /// The point in a name; empty without factors.
-#[must_use]
 pub fn point_of(name: &str) -> &str {
     name.split_once(MARK).map_or("", |(_, point)| point)
 }

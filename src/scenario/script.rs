@@ -203,7 +203,6 @@ impl Reader<'_, '_> {
         })
     }
 
-    /// A workload that an earlier step has applied.
     fn applied(&self, name: &Text) -> Result<usize, InputError> {
         let index = self.names.workload(self.merged, name)?;
         if self.applied.contains(&index) {

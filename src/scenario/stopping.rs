@@ -81,9 +81,6 @@ pub struct Target {
 
 /// The number of replications and the rule, if there is one, of the file as it is written and with the changes from the command
 /// line.
-///
-/// # Errors
-/// If there is neither, or both, or one of them is wrong.
 pub(super) fn replications(
     path: &Path,
     written: &Experiment,
@@ -183,9 +180,6 @@ fn half_width(path: &Path, text: &Text) -> Result<f64, InputError> {
 }
 
 /// Checks a half-width against the unit of its measure.
-///
-/// # Errors
-/// If it is none of that unit.
 pub fn check_half_width(path: &Path, text: &Text, unit: &str) -> Result<(), InputError> {
     let wrong = |what: &str, hint: &str| complain(path, text, format!("`{}` is no {what}", text.value)).with_hint(hint);
     match unit {

@@ -53,19 +53,16 @@ impl<'t> Tokens<'t> {
         Ok(Self { all, next: 0 })
     }
 
-    /// The next token but some.
     pub(super) fn peek(&self, ahead: usize) -> Option<Token<'t>> {
         self.all.get(self.next + ahead).copied()
     }
 
-    /// Takes the next token.
     pub(super) fn take(&mut self) -> Option<Token<'t>> {
         let token = self.peek(0);
         self.next += usize::from(token.is_some());
         token
     }
 
-    /// Takes the next token if it is this one.
     pub(super) fn take_if(&mut self, token: Token<'_>) -> bool {
         let is_next = self.peek(0) == Some(token);
         self.next += usize::from(is_next);

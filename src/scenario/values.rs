@@ -57,7 +57,6 @@ pub fn duration(file: &Path, text: &Text) -> Result<SimDuration, InputError> {
 }
 
 /// Whether a number of the inputs is so far from overflow that whatever is computed from it is finite.
-#[must_use]
 pub fn is_sound(number: f64) -> bool {
     number == 0.0 || SIZES.contains(&number.abs())
 }
@@ -76,9 +75,6 @@ pub fn positive_duration(file: &Path, text: &Text) -> Result<SimDuration, InputE
 }
 
 /// A whole number from `min` to `max`.
-///
-/// # Errors
-/// If the text is something else.
 pub fn count(file: &Path, text: &Text, min: u32, max: u32) -> Result<u32, InputError> {
     let written = text.value.trim();
     match written.parse() {
@@ -99,9 +95,6 @@ pub fn count(file: &Path, text: &Text, min: u32, max: u32) -> Result<u32, InputE
 }
 
 /// A limit: a whole number of at least 1, in 64 bits.
-///
-/// # Errors
-/// If the text is something else.
 pub fn limit(file: &Path, text: &Text) -> Result<u64, InputError> {
     match text.value.trim().parse() {
         Ok(number) if number > 0 => Ok(number),
@@ -113,9 +106,6 @@ pub fn limit(file: &Path, text: &Text) -> Result<u64, InputError> {
 }
 
 /// A whole number of 64 bits.
-///
-/// # Errors
-/// If the text is something else.
 pub fn seed(file: &Path, text: &Text) -> Result<u64, InputError> {
     text.value.trim().parse().map_err(|_| {
         let message = format!("`{}` is no seed", text.value);
@@ -181,68 +171,46 @@ pub fn law(file: &Path, setting: &Spanned<Setting>) -> Result<Law, InputError> {
         false => Err(complain(file, at, format!("`{}`: {message}", at.value))
             .with_hint("write the smaller span for `min`, `median` and `mean`, the larger one for `p99` and `max`")),
     };
+    // What a law is about, and its upper bound.
+    let bounded = |size: &Text, bound: &Text, message: &str| {
+        let (size, max) = (positive_duration(file, size)?, duration(file, bound)?);
+        check(size <= max, bound, message).map(|()| (size, max))
+    };
     match form {
         LawForm::Constant(value) => duration(file, value).map(Law::Constant),
-        LawForm::Uniform { min: low, max: high } => {
-            let (min, max) = (duration(file, low)?, duration(file, high)?);
-            check(
-                min <= max,
-                low,
-                "the lower end of a uniform law lies above its upper end",
-            )?;
-            Ok(Law::Uniform { min, max })
+        LawForm::Uniform { min: low, max } => {
+            let (min, max) = (duration(file, low)?, duration(file, max)?);
+            let message = "the lower end of a uniform law lies above its upper end";
+            check(min <= max, low, message).map(|()| Law::Uniform { min, max })
         }
         LawForm::LogNormal {
             median: middle,
-            p99: tail,
-            max: bound,
+            p99,
+            max,
         } => {
-            let (median, p99) = (positive_duration(file, middle)?, duration(file, tail)?);
-            let max = duration(file, bound)?;
+            let (median, p99) = (positive_duration(file, middle)?, duration(file, p99)?);
+            let bound = duration(file, max)?;
+            let message = "the median of a log-normal law lies above its 99th percentile";
+            check(median <= p99, middle, message)?;
             check(
-                median <= p99,
-                middle,
-                "the median of a log-normal law lies above its 99th percentile",
-            )?;
-            check(
-                median <= max,
-                bound,
+                median <= bound,
+                max,
                 "the bound of a log-normal law lies below its median",
             )?;
-            Ok(Law::log_normal(median, p99, max))
+            Ok(Law::log_normal(median, p99, bound))
         }
-        LawForm::Exponential {
-            mean: average,
-            max: bound,
-        } => {
-            let (mean, max) = (positive_duration(file, average)?, duration(file, bound)?);
-            check(
-                mean <= max,
-                bound,
-                "the bound of an exponential law lies below its mean",
-            )?;
+        LawForm::Exponential { mean, max } => {
+            let (mean, max) = bounded(mean, max, "the bound of an exponential law lies below its mean")?;
             Ok(Law::Exponential { mean, max })
         }
-        LawForm::Weibull {
-            scale: size,
-            shape: form,
-            max: bound,
-        } => {
-            let (scale, max) = (positive_duration(file, size)?, duration(file, bound)?);
-            check(scale <= max, bound, "the bound of a Weibull law lies below its scale")?;
-            let shape = form
-                .value
-                .trim()
-                .parse()
-                .ok()
-                .filter(|shape| (0.1..=100.0).contains(shape));
-            let Some(shape) = shape else {
-                return Err(
-                    complain(file, form, format!("`{}` is no shape of a Weibull law", form.value))
-                        .with_hint("write a number from 0.1 to 100, such as `0.7`"),
-                );
+        LawForm::Weibull { scale, shape, max } => {
+            let (scale, max) = bounded(scale, max, "the bound of a Weibull law lies below its scale")?;
+            let number = shape.value.trim().parse().ok();
+            let Some(number) = number.filter(|number| (0.1..=100.0).contains(number)) else {
+                let message = format!("`{}` is no shape of a Weibull law", shape.value);
+                return Err(complain(file, shape, message).with_hint("write a number from 0.1 to 100, such as `0.7`"));
             };
-            Ok(Law::weibull(scale, shape, max))
+            Ok(Law::weibull(scale, number, max))
         }
         LawForm::Quantiles {
             min,
@@ -275,9 +243,6 @@ pub fn law(file: &Path, setting: &Spanned<Setting>) -> Result<Law, InputError> {
 }
 
 /// A parameter of a given kind.
-///
-/// # Errors
-/// If the setting is of another kind.
 pub fn parameter(file: &Path, kind: Kind, setting: &Spanned<Setting>) -> Result<Value, InputError> {
     let wrong = |expected: &str| {
         complain(

@@ -50,7 +50,6 @@ pub struct Names {
 
 impl Names {
     /// The names of some manifests.
-    #[must_use]
     pub fn of(material: &Material) -> Self {
         Self {
             workloads: material
@@ -63,31 +62,21 @@ impl Names {
     }
 
     /// The index of a workload.
-    ///
-    /// # Errors
-    /// If there is none of that name.
     pub fn workload(&self, merged: &Merged<'_>, name: &Text) -> Result<usize, InputError> {
         index(merged, name, "workload", &self.workloads)
     }
 
     /// The indexes of workloads.
-    ///
-    /// # Errors
-    /// If there is none of such a name.
     pub fn workloads(&self, merged: &Merged<'_>, names: &[Text]) -> Result<Vec<usize>, InputError> {
         names.iter().map(|name| self.workload(merged, name)).collect()
     }
 
     /// The index of a Service.
-    ///
-    /// # Errors
-    /// If there is none of that name.
     pub fn service(&self, merged: &Merged<'_>, name: &Text) -> Result<usize, InputError> {
         index(merged, name, "Service", &self.services)
     }
 
     /// The name of a workload.
-    #[must_use]
     pub fn workload_name(&self, index: usize) -> &str {
         &self.workloads[index]
     }
@@ -139,13 +128,11 @@ pub struct Design {
     pub parameters: Vec<Arc<ResolvedParameter>>,
     /// What is to be said about it, such as a parameter set that stands for a later version.
     pub notes: Vec<String>,
-    /// The model files that it uses.
     pub(super) model_files: Vec<&'static str>,
 }
 
 impl Design {
     /// The seed group of its runs in an experiment of this seed group.
-    #[must_use]
     pub fn seed_group(&self, group: &str) -> String {
         match self.independent {
             true => format!("{group}/{}", self.name),
@@ -182,9 +169,6 @@ struct ClusterOf {
 }
 
 /// Checks one design.
-///
-/// # Errors
-/// One error for each part of the design that is wrong.
 pub fn design(shared: &Shared<'_>, merged: &Merged<'_>) -> Result<Design, Vec<InputError>> {
     let names = &shared.names;
     let cluster = cluster(shared, merged).map_err(|error| vec![error])?;

@@ -255,7 +255,6 @@ impl<'a> Document<'a> {
     }
 
     /// The same document with lenient strings, for objects that are not looked at.
-    #[must_use]
     pub fn lenient(&self) -> Self {
         Self {
             strings: Strings::Lenient,
@@ -264,7 +263,6 @@ impl<'a> Document<'a> {
     }
 
     /// The same document with another meaning of null.
-    #[must_use]
     pub fn with_nulls(&self, nulls: Nulls) -> Self {
         Self { nulls, ..*self }
     }

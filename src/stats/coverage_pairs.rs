@@ -12,7 +12,6 @@ use Claim::{AtLeast, Below, Nominal};
 /// Studies of the slowest interval, that of a difference of two quantiles.
 const STUDIES_QUANTILE: u32 = 200;
 
-/// All rows.
 pub(super) fn differences() -> Vec<Row> {
     let mut rows = of_means();
     rows.extend(of_shares());

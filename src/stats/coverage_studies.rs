@@ -325,7 +325,6 @@ fn means() -> Vec<Row> {
     ]
 }
 
-/// A row of means of runs.
 fn mean(
     study: &'static str,
     claim: Claim,

@@ -44,7 +44,6 @@ fn analysis(list: &[Observation]) -> IncidenceAnalysis {
     )
 }
 
-/// Rows of waits.
 pub(super) fn waits() -> Vec<Row> {
     // Deviation of the logarithm of a wait.
     let spread = (0.49f64 + 0.49).sqrt();

@@ -216,7 +216,6 @@ impl IncidenceAnalysis {
         share.lower.is_some_and(|lower| lower > 1.0 - p)
     }
 
-    /// Number of events up to a time.
     fn events_by(&self, time_ns: u64) -> usize {
         self.events.partition_point(|event| event.time_ns <= time_ns)
     }

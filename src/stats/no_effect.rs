@@ -20,7 +20,6 @@ pub struct Effect {
 /// no run has two different values nothing differs, and p is 1.
 ///
 /// Panics if runs have different numbers of settings.
-#[must_use]
 pub fn friedman(runs: &[Vec<f64>]) -> Option<Effect> {
     let settings = runs.first().map_or(0, Vec::len);
     if runs.len() < 2 || settings < 2 {
@@ -42,7 +41,6 @@ pub fn friedman(runs: &[Vec<f64>]) -> Option<Effect> {
 }
 
 /// Settings whose values are independent: `groups[setting]`. `None` with fewer than two settings that have values.
-#[must_use]
 pub fn kruskal_wallis(groups: &[Vec<f64>]) -> Option<Effect> {
     let groups: Vec<&Vec<f64>> = groups.iter().filter(|group| !group.is_empty()).collect();
     let all: Vec<f64> = groups.iter().flat_map(|group| group.iter().copied()).collect();

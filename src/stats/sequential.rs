@@ -34,7 +34,6 @@ impl Precision {
     ///
     /// Half-width is the longer arm of the interval, which is the half of it if it is symmetric. `None` without an
     /// estimate, without one of the bounds, or for a relative width around 0.
-    #[must_use]
     pub fn width(self, estimate: &Estimate) -> Option<f64> {
         let (middle, lower, upper) = (estimate.estimate?, estimate.lower?, estimate.upper?);
         let arm = (middle - lower).max(upper - middle);
@@ -45,7 +44,6 @@ impl Precision {
     }
 
     /// Largest width that suffices: d itself, or γ / (1 + γ).
-    #[must_use]
     pub fn bound(self) -> f64 {
         match self {
             Self::HalfWidth(half_width) => half_width,
@@ -54,7 +52,6 @@ impl Precision {
     }
 
     /// Whether the interval is narrow enough.
-    #[must_use]
     pub fn reached(self, estimate: &Estimate) -> bool {
         self.width(estimate).is_some_and(|width| width <= self.bound())
     }
@@ -63,7 +60,6 @@ impl Precision {
 /// Numbers of runs at which one looks: `first`, then twice as many each time, at last `at_most`.
 ///
 /// Panics if `first` is 0 or above `at_most`.
-#[must_use]
 pub fn checkpoints(first: u64, at_most: u64) -> Vec<u64> {
     assert!(
         0 < first && first <= at_most,

@@ -2,12 +2,13 @@
 
 use std::net::Ipv4Addr;
 
-use super::beliefs::{Past, Reader, held};
+use super::beliefs::{Past, held};
 use super::dossier::{AddressStory, Held, Holder, RequestStory, ServiceStory, Viewer};
-use crate::cluster::history::Path;
+use crate::cluster::history::{Cursor, View};
 use crate::cluster::ids::{IstiodId, NodeId, PodId, ServiceId};
 use crate::cluster::links::Party;
-use crate::cluster::observed::{AccessFact, Fact};
+use crate::cluster::objects::Backends;
+use crate::cluster::observed::{AccessFact, Fact, PodFact};
 use crate::cluster::records::{ExposureRecord, Outcome};
 use crate::kernel::SimTime;
 
@@ -18,9 +19,9 @@ pub(super) fn reused(past: &Past, outcome: &Outcome, requests: &[RequestStory]) 
     };
     let mut found: Vec<(bool, SimTime, Ipv4Addr)> = Vec::new();
     for (time, fact) in past.story.facts() {
-        if let Fact::Taken { ip, .. } = fact
+        if let Fact::Pod(_, PodFact::Taken(_, ip)) = fact
             && time >= cut
-            && past.shared.recorder.is_remembered(*ip)
+            && past.shared.recorder.remembers(*ip)
             && !found.iter().any(|(_, _, known)| known == ip)
         {
             let probed = requests
@@ -90,7 +91,7 @@ fn onlookers(past: &Past, ip: Ipv4Addr) -> Vec<NodeId> {
     let workers = (blueprint.spec.control_plane_nodes..blueprint.spec.nodes).map(NodeId);
     let healthy = workers
         .filter(|node| *node != home && !nodes.contains(node))
-        .find(|node| past.shared.ipcaches[node.index()].changes().count() == 1);
+        .find(|node| past.shared.ipcache_of(*node).cursor.changes().count() == 1);
     nodes.extend(healthy);
     nodes
 }
@@ -99,7 +100,9 @@ fn onlookers(past: &Past, ip: Ipv4Addr) -> Vec<NodeId> {
 pub(super) fn probed_service(past: &Past, outcome: &Outcome) -> Option<ServiceStory> {
     let cut = outcome.run.cut?;
     let began = past.story.facts().filter_map(|(time, fact)| match fact {
-        Fact::Access(_, AccessFact::Began { client, service, .. }) if time >= cut => Some((time, *client, *service)),
+        Fact::Access(_, AccessFact::Began { client, step }) if time >= cut => {
+            Some((time, *client, ServiceId(past.probe(*step).to as u32)))
+        }
         _ => None,
     });
     let (time, client, service) = began.last()?;
@@ -117,22 +120,11 @@ pub(super) fn probed_service(past: &Past, outcome: &Outcome) -> Option<ServiceSt
             backends: as_proxy(past, &follows, service),
         });
     }
-    let reader = Reader {
-        shared: past.shared,
-        path: &past.shared.service_proxies[node.index()],
-        history: &past.shared.api.slices,
-        delay: past.shared.service_proxy_delay(),
-    };
-    let mut times: Vec<SimTime> = reader.path.changes().collect();
-    for (index, version) in reader.history.iter() {
-        if version.key == service.0 {
-            times.extend(reader.seen_at(index.get() as u32, version.time, past.end));
-        }
-    }
-    let backends = held(times, |at| {
-        let version = reader.history.at(service.0, reader.visible_at(at))?;
-        Some(names(past, version.value.as_deref()?))
-    });
+    let reader = past.shared.service_proxy_of(node);
+    let mut times: Vec<SimTime> = reader.cursor.changes().collect();
+    let written = reader.history.of_key(service.0);
+    times.extend(written.filter_map(|index| past.seen(&reader, index)));
+    let backends = held(times, |at| Some(names(past, reader.at(service.0, at)?)));
     Some(ServiceStory {
         service: name,
         seen_by: Viewer::Node {
@@ -143,43 +135,42 @@ pub(super) fn probed_service(past: &Past, outcome: &Outcome) -> Option<ServiceSt
 }
 
 /// Whom a pod's proxy followed since when.
-fn follows(past: &Past, pod: PodId) -> Vec<(SimTime, IstiodId, Path)> {
+fn follows(past: &Past, pod: PodId) -> Vec<(SimTime, IstiodId, Cursor)> {
     let facts = past.story.facts().filter_map(|(time, fact)| match fact {
-        Fact::Follows { pod: own, istiod, path } if *own == pod => Some((time, *istiod, path.clone())),
+        Fact::Follows {
+            pod: own,
+            istiod,
+            cursor,
+        } if *own == pod => Some((time, *istiod, cursor.clone())),
         _ => None,
     });
     facts.collect()
 }
 
-fn as_proxy(past: &Past, follows: &[(SimTime, IstiodId, Path)], service: ServiceId) -> Vec<Held<Option<Vec<String>>>> {
-    let reader = |number: usize| {
-        let (_, istiod, path) = &follows[number];
-        Reader {
-            shared: past.shared,
-            path,
-            history: past.shared.snapshots[istiod.index()].output(),
-            delay: past.shared.push_delay(),
-        }
+fn as_proxy(
+    past: &Past,
+    follows: &[(SimTime, IstiodId, Cursor)],
+    service: ServiceId,
+) -> Vec<Held<Option<Vec<String>>>> {
+    let reader = |number: usize| -> View<'_, Backends> {
+        let (_, istiod, cursor) = &follows[number];
+        cursor.over(&past.shared.snapshots[istiod.index()], &past.shared.run_key)
     };
     let mut times: Vec<SimTime> = Vec::new();
     for (number, &(from, ..)) in follows.iter().enumerate() {
         let reader = reader(number);
         times.push(from);
-        for (index, version) in reader.history.iter() {
-            if version.key == service.0 && version.time >= from {
-                times.extend(reader.seen_at(index.get() as u32, version.time, past.end));
-            }
-        }
+        let written = reader.history.of_key(service.0);
+        let later = written.take_while(|index| reader.history.version(*index).time >= from);
+        times.extend(later.filter_map(|index| past.seen(&reader, index)));
     }
     held(times, |at| {
         let number = follows.iter().rposition(|(from, ..)| *from <= at)?;
-        let reader = reader(number);
-        let version = reader.history.at(service.0, reader.visible_at(at))?;
-        Some(names(past, version.value.as_deref()?))
+        Some(names(past, reader(number).at(service.0, at)?))
     })
 }
 
-fn names(past: &Past, backends: &[crate::cluster::objects::Backend]) -> Vec<String> {
+fn names(past: &Past, backends: &Backends) -> Vec<String> {
     backends
         .iter()
         .map(|backend| past.shared.pod_name(backend.pod))

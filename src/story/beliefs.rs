@@ -1,23 +1,23 @@
 //! What nodes believed about an address at a moment, and over time: questions about the past, asked after the run.
 //!
-//! Nothing here was recorded. A path still knows what its reader had seen at any earlier time, and asking is free.
+//! Nothing here was recorded. A cursor still knows what its reader had seen at any earlier time, and asking is free.
 
 use std::net::Ipv4Addr;
 
 use super::dossier::{Belief, Correction, Entry, Held, Identity, NodeBelief, Revision};
 use crate::cluster::cilium::ipcache;
 use crate::cluster::context::Shared;
-use crate::cluster::history::{Delay, History, Path};
-use crate::cluster::ids::{BelievedIdentity, NodeId, PodId, TrueIdentity};
+use crate::cluster::history::{VersionIndex, View};
+use crate::cluster::ids::{BelievedIdentity, FaultId, NodeId, PodId, TrueIdentity};
 use crate::cluster::links::Party;
-use crate::cluster::observed::{Fact, Log};
+use crate::cluster::observed::{Fact, Log, PodFact};
+use crate::cluster::spec::{FaultSpec, ProbeSpec, Step};
 use crate::kernel::SimTime;
 
 /// The world and what was noted, for questions after the run.
 pub(super) struct Past<'a> {
     pub(super) shared: &'a Shared,
     pub(super) story: &'a Log,
-    /// The end of the run.
     pub(super) end: SimTime,
     /// Who truly held addresses: pod, node, address, from, until.
     holders: Vec<(PodId, NodeId, Ipv4Addr, SimTime, Option<SimTime>)>,
@@ -28,8 +28,8 @@ impl<'a> Past<'a> {
         let mut holders: Vec<(PodId, NodeId, Ipv4Addr, SimTime, Option<SimTime>)> = Vec::new();
         for (time, fact) in story.facts() {
             match fact {
-                Fact::Taken { pod, node, ip } => holders.push((*pod, *node, *ip, time, None)),
-                Fact::Freed { pod, ip } => {
+                Fact::Pod(pod, PodFact::Taken(node, ip)) => holders.push((*pod, *node, *ip, time, None)),
+                Fact::Pod(pod, PodFact::Freed(ip)) => {
                     let open = holders
                         .iter_mut()
                         .rev()
@@ -49,13 +49,11 @@ impl<'a> Past<'a> {
         }
     }
 
-    /// Everybody who held an address, in order.
     pub(super) fn holders(&self, ip: Ipv4Addr) -> impl Iterator<Item = (PodId, NodeId, SimTime, Option<SimTime>)> {
         let of_address = self.holders.iter().filter(move |held| held.2 == ip);
         of_address.map(|(pod, node, _, from, to)| (*pod, *node, *from, *to))
     }
 
-    /// Who held an address at a time.
     pub(super) fn holder(&self, ip: Ipv4Addr, time: SimTime) -> Option<PodId> {
         self.holders(ip)
             .filter(|(_, _, from, to)| *from <= time && to.is_none_or(|to| time < to))
@@ -63,7 +61,6 @@ impl<'a> Past<'a> {
             .last()
     }
 
-    /// Where a pod was at a time.
     pub(super) fn place(&self, pod: PodId, time: SimTime) -> Option<(NodeId, Ipv4Addr)> {
         let held = self.holders.iter().filter(|held| held.0 == pod && held.3 <= time);
         held.filter(|held| held.4.is_none_or(|to| time < to))
@@ -117,10 +114,34 @@ impl<'a> Past<'a> {
         }
     }
 
+    /// Parties of a fault, by name.
+    pub(super) fn parties(&self, parties: &[Party]) -> String {
+        let names: Vec<String> = parties.iter().map(|party| party.told(&self.shared.blueprint)).collect();
+        match names.is_empty() {
+            true => "nothing".to_owned(),
+            false => names.join(", "),
+        }
+    }
+
+    /// A fault of the design.
+    pub(super) fn fault(&self, fault: FaultId) -> &'a FaultSpec {
+        &self.shared.blueprint.spec.faults[fault.index()]
+    }
+
+    /// The request that a step of the script sends.
+    pub(super) fn probe(&self, step: u32) -> &'a ProbeSpec {
+        match &self.shared.blueprint.spec.script[step as usize] {
+            Step::Probe(probe) => probe,
+            other => unreachable!("{other:?} sends no request"),
+        }
+    }
+
     /// The fault that cut a party's link at a time.
     fn fault_on(&self, wanted: Party, since: SimTime) -> Option<String> {
         self.story.facts().find_map(|(time, fact)| match fact {
-            Fact::Cut { fault, parties, .. } if time == since && parties.contains(&wanted) => Some(fault.clone()),
+            Fact::Cut { fault, parties, .. } if time == since && parties.contains(&wanted) => {
+                Some(self.fault(*fault).name.clone())
+            }
             _ => None,
         })
     }
@@ -131,7 +152,7 @@ impl<'a> Past<'a> {
         let endpoints = &shared.api.endpoints;
         let entry = ipcache::entry(shared, node, ip, at);
         let api = ipcache::api_entry(shared, ip, at);
-        let read = self.ipcache_of(node).visible_at(at);
+        let read = shared.ipcache_of(node).seen_at(at);
         let holder = self.holder(ip, at);
         let revision = |versions: u32| {
             let version = endpoints.get(versions.checked_sub(1)?)?;
@@ -168,8 +189,8 @@ impl<'a> Past<'a> {
         if names(entry) {
             return Correction::True;
         }
-        let reader = self.ipcache_of(node);
-        if let Some(since) = reader.path.frozen_at(at) {
+        let reader = self.shared.ipcache_of(node);
+        if let Some(since) = reader.cursor.frozen_at(at) {
             let fault = self.fault_on(Party::Agent(node), since);
             return Correction::Frozen { since, fault };
         }
@@ -181,7 +202,7 @@ impl<'a> Past<'a> {
         match published {
             Some((index, version)) if names(api) => Correction::UnderWay {
                 written: version.time,
-                until: reader.seen_at(index.get() as u32, version.time, self.end),
+                until: self.seen(&reader, index),
             },
             published => Correction::NotPublished {
                 until: published.map(|(_, version)| version.time),
@@ -193,23 +214,18 @@ impl<'a> Past<'a> {
         self.shared.blueprint.addresses.topic(ip)
     }
 
-    pub(super) fn ipcache_of(&self, node: NodeId) -> Reader<'_, crate::cluster::objects::EndpointObject> {
-        Reader {
-            shared: self.shared,
-            path: &self.shared.ipcaches[node.index()],
-            history: &self.shared.api.endpoints,
-            delay: self.shared.ipcache_delay(),
-        }
+    /// When a reader first knew a version, if it ever did.
+    pub(super) fn seen<V>(&self, reader: &View<V>, index: VersionIndex) -> Option<SimTime> {
+        reader.first_seen(index).filter(|time| *time <= self.end)
     }
 
     /// What a node believed about an address over the whole run.
     pub(super) fn belief_over_time(&self, node: NodeId, ip: Ipv4Addr) -> NodeBelief {
-        let reader = self.ipcache_of(node);
+        let reader = self.shared.ipcache_of(node);
         let topic = self.topic(ip);
-        let mut times: Vec<SimTime> = reader.path.changes().collect();
-        for index in self.shared.api.endpoints.of_topic_since(topic, SimTime::ZERO) {
-            let written = self.shared.api.endpoints.version(index).time;
-            times.extend(reader.seen_at(index.get() as u32, written, self.end));
+        let mut times: Vec<SimTime> = reader.cursor.changes().collect();
+        for index in reader.history.of_topic(topic) {
+            times.extend(self.seen(&reader, index));
         }
         let cut = self.story.facts().any(|(_, fact)| match fact {
             Fact::Cut { parties, .. } => parties.contains(&Party::Agent(node)),
@@ -227,44 +243,11 @@ impl<'a> Past<'a> {
     /// What the API server had about an address over the whole run.
     pub(super) fn api_over_time(&self, ip: Ipv4Addr) -> Vec<Held<Option<Entry>>> {
         let endpoints = &self.shared.api.endpoints;
-        let written = endpoints.of_topic_since(self.topic(ip), SimTime::ZERO);
+        let written = endpoints.of_topic(self.topic(ip));
         let times = written.map(|index| endpoints.version(index).time).collect();
         held(times, |at| {
             ipcache::api_entry(self.shared, ip, at).map(|entry| self.entry(entry))
         })
-    }
-}
-
-/// A reader of a history, for questions about the past.
-pub(super) struct Reader<'a, V> {
-    pub(super) shared: &'a Shared,
-    pub(super) path: &'a Path,
-    pub(super) history: &'a History<V>,
-    pub(super) delay: Delay,
-}
-
-impl<V> Reader<'_, V> {
-    pub(super) fn visible_at(&self, time: SimTime) -> u32 {
-        self.path
-            .visible_at(self.history, &self.delay, &self.shared.run_key, time)
-    }
-
-    /// When the reader first knew a version, if it ever did by `end`. What a reader knows only grows, so the moment is
-    /// found by halving.
-    pub(super) fn seen_at(&self, index: u32, written: SimTime, end: SimTime) -> Option<SimTime> {
-        if self.visible_at(end) <= index {
-            return None;
-        }
-        let (mut before, mut after) = (written.as_nanos(), end.as_nanos().max(written.as_nanos()));
-        while before < after {
-            let middle = before + (after - before) / 2;
-            if self.visible_at(SimTime::from_nanos(middle)) > index {
-                after = middle;
-            } else {
-                before = middle + 1;
-            }
-        }
-        Some(SimTime::from_nanos(after))
     }
 }
 

@@ -365,7 +365,6 @@ pub struct RequestStory {
 
 impl RequestStory {
     /// The pod that its packets met, where one was chosen.
-    #[must_use]
     pub fn server<'a>(&'a self, choice: &'a Choice) -> &'a str {
         self.holder.as_deref().unwrap_or(&choice.pod)
     }

@@ -1,8 +1,8 @@
 //! The story of a run as facts: what happened to whom, kept only when a person asked for that run.
 //!
-//! Components note facts as they happen, with identifiers and no text. What follows from them (who believed what at that
-//! moment, as of which revision, and why nothing corrected it) is worked out after the run, when asking is free: [`told`]
-//! makes the [`dossier::Dossier`], and with it the [`course::Course`] that a trace is made from. Comparing belief with truth is allowed here as it is to the judge: nobody in the run
+//! Components say what happens with identifiers and no text. Its words, and what follows from it (who believed what at that
+//! moment, as of which revision, and why nothing corrected it) are worked out after the run, when asking is free: [`told`]
+//! makes the lines and the [`dossier::Dossier`], and with it the [`course::Course`] that a trace is made from. Comparing belief with truth is allowed here as it is to the judge: nobody in the run
 //! hears of it. How a dossier reads belongs to `report`.
 
 mod addresses;
@@ -12,6 +12,7 @@ pub mod dossier;
 mod dossier_courses;
 mod dossier_starts;
 mod exposed;
+mod lines;
 mod over_time;
 mod requests;
 mod starts;
@@ -22,14 +23,17 @@ use std::ops::Deref;
 use crate::cluster::records::Outcome;
 use dossier::Dossier;
 
+pub use lines::Line;
 pub use told::told;
 
 /// A run that was told; it reads as its outcome.
 #[derive(Clone, Debug, Default)]
 pub struct ToldRun {
-    /// Its records, and the lines of its story.
+    /// Its records.
     pub outcome: Outcome,
-    /// Its story as facts; nothing if a panic left nothing to tell.
+    /// Its story line by line; nothing if a panic left nothing to tell.
+    pub lines: Vec<Line>,
+    /// Its story as facts; absent likewise.
     pub dossier: Option<Box<Dossier>>,
 }
 

@@ -1,13 +1,13 @@
 //! Two courses of a run over time: certificate requests by Istiod, and stale entries by node.
 //!
-//! Requests were noted as facts; what a node had read at any earlier time its path still knows, so staleness is asked after
+//! Requests were noted as facts; what a node had read at any earlier time its cursor still knows, so staleness is asked after
 //! the run. How the courses are drawn belongs to `report`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::beliefs::Past;
 use super::dossier::{CertificateRequest, Courses, StaleCourse};
-use crate::cluster::cilium::ipcache::LastUpsert;
+use crate::cluster::cilium::ipcache;
 use crate::cluster::ids::{IstiodId, NodeId, PodId};
 use crate::cluster::istio::messages::Answer;
 use crate::cluster::istio::messages::Leg;
@@ -15,7 +15,6 @@ use crate::cluster::links::Party;
 use crate::cluster::observed::{Fact, LegFact};
 use crate::kernel::SimTime;
 
-/// Most nodes that are followed.
 const NODES_MAX: usize = 8;
 /// Most versions of endpoints times nodes that are followed; beyond that the story would cost more than the run.
 const WORK_MAX: usize = 60_000;
@@ -40,8 +39,8 @@ fn requests(past: &Past) -> Vec<CertificateRequest> {
             continue;
         };
         match fact {
-            LegFact::Dialled(_, backend, _) => {
-                connected.insert(*pod, IstiodId(past.shared.pods[backend.pod.index()].ordinal));
+            LegFact::Dialled(istiod, ..) => {
+                connected.insert(*pod, *istiod);
             }
             LegFact::Sent => {
                 if let Some(istiod) = connected.get(pod) {
@@ -105,14 +104,14 @@ fn stale(past: &Past) -> (Vec<StaleCourse>, u32) {
 /// was just written or just read can change sides, so each version is looked at twice.
 fn steps(past: &Past, node: NodeId) -> Vec<(SimTime, u32)> {
     let endpoints = &past.shared.api.endpoints;
-    let reader = past.ipcache_of(node);
+    let reader = past.shared.ipcache_of(node);
     let mut changes: BTreeMap<SimTime, BTreeSet<u32>> = BTreeMap::new();
     // A delete does not say of which address; it is one that the pod was published with before.
     let mut topics_of: BTreeMap<u32, BTreeSet<u32>> = BTreeMap::new();
     for (index, version) in endpoints.iter() {
         let topics = topics_of.entry(version.key).or_default();
         topics.extend(version.value.map(|endpoint| past.topic(endpoint.ip)));
-        let seen = reader.seen_at(index.get() as u32, version.time, past.end);
+        let seen = past.seen(&reader, index);
         for time in [Some(version.time), seen].into_iter().flatten() {
             changes.entry(time).or_default().extend(topics.iter().copied());
         }
@@ -120,14 +119,10 @@ fn steps(past: &Past, node: NodeId) -> Vec<(SimTime, u32)> {
     let mut stale: BTreeSet<u32> = BTreeSet::new();
     let mut steps: Vec<(SimTime, u32)> = Vec::new();
     for (time, topics) in changes {
-        let (visible, written) = (reader.visible_at(time), endpoints.written_by(time));
+        let (seen, written) = (reader.seen_at(time), endpoints.written_by(time));
         for topic in topics {
-            let entry = |versions| {
-                endpoints
-                    .entry(topic, versions, &LastUpsert)
-                    .map(|entry| entry.revision)
-            };
-            if entry(visible) == entry(written) {
+            let entry = |versions| ipcache::entry_of(endpoints, topic, versions).map(|entry| entry.revision);
+            if entry(seen) == entry(written) {
                 stale.remove(&topic);
             } else {
                 stale.insert(topic);

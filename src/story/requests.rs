@@ -12,15 +12,15 @@ use crate::cluster::ids::{IstiodId, PodId, ServiceId};
 use crate::cluster::objects::Backend;
 use crate::cluster::observed::{AccessFact, Fact};
 use crate::cluster::records::{AccessRecord, LayerDecision};
+use crate::cluster::spec::ProbeSpec;
 use crate::kernel::SimTime;
 use crate::policy::Verdict;
 
 /// What was noted of one request.
 struct Noted<'a> {
     client: PodId,
+    probe: &'a ProbeSpec,
     service: ServiceId,
-    method: &'a str,
-    path: &'a str,
     began: SimTime,
     chosen: Option<(Option<IstiodId>, u32, Backend)>,
     syns: Vec<(SimTime, Passage)>,
@@ -30,19 +30,24 @@ struct Noted<'a> {
 /// All requests that ended, in the order in which they did.
 pub(super) fn requests(past: &Past, records: &[AccessRecord]) -> Vec<RequestStory> {
     let mut noted: Vec<Noted> = Vec::new();
+    let mut ended = 0;
     for (time, fact) in past.story.facts() {
-        let Fact::Access(number, fact) = fact else { continue };
+        let (number, fact) = match fact {
+            Fact::Access(number, fact) => (number, fact),
+            Fact::AccessEnded(number, _) => {
+                if let Some(number) = number {
+                    noted[*number as usize].record = Some(ended);
+                }
+                ended += 1;
+                continue;
+            }
+            _ => continue,
+        };
         match fact {
-            AccessFact::Began {
-                client,
-                service,
-                method,
-                path,
-            } => noted.push(Noted {
+            AccessFact::Began { client, step } => noted.push(Noted {
                 client: *client,
-                service: *service,
-                method,
-                path,
+                probe: past.probe(*step),
+                service: ServiceId(past.probe(*step).to as u32),
                 began: time,
                 chosen: None,
                 syns: Vec::new(),
@@ -52,9 +57,8 @@ pub(super) fn requests(past: &Past, records: &[AccessRecord]) -> Vec<RequestStor
                 istiod,
                 candidates,
                 backend,
-            } => noted[*number as usize].chosen = Some((*istiod, candidates.len() as u32, *backend)),
+            } => noted[*number as usize].chosen = Some((*istiod, *candidates, *backend)),
             AccessFact::Syn(passage) => noted[*number as usize].syns.push((time, *passage)),
-            AccessFact::Ended(record) => noted[*number as usize].record = Some(*record),
         }
     }
     noted.sort_by_key(|noted| noted.record);
@@ -94,8 +98,15 @@ fn request(past: &Past, noted: &Noted, record: &AccessRecord) -> RequestStory {
             }
         }
     });
-    let mesh_intent = server
-        .map(|server| verdict(&blueprint.mesh_verdict(Some(from), server.identity, port, noted.method, noted.path)));
+    let mesh_intent = server.map(|server| {
+        verdict(&blueprint.mesh_verdict(
+            Some(from),
+            server.identity,
+            port,
+            &noted.probe.method,
+            &noted.probe.path,
+        ))
+    });
     let choice = noted.chosen.map(|(istiod, candidates, backend)| Choice {
         by: match (istiod, place) {
             (Some(_), _) => Viewer::Proxy {
@@ -113,7 +124,7 @@ fn request(past: &Past, noted: &Noted, record: &AccessRecord) -> RequestStory {
     });
     RequestStory {
         record: record.clone(),
-        request: format!("{} {}", noted.method, noted.path),
+        request: format!("{} {}", noted.probe.method, noted.probe.path),
         client_node: place.map(|(node, _)| past.node_name(node)),
         client_identity: past.own_identity(noted.client),
         network_intent,
@@ -127,7 +138,8 @@ fn request(past: &Past, noted: &Noted, record: &AccessRecord) -> RequestStory {
             .and_then(|(time, passage)| passage_story(past, noted, *time, *passage, port)),
         mesh: record.mesh_decided.and(server).map(|server| {
             let principal = past.shared.kind(noted.client).is_meshed().then_some(from);
-            let answer = blueprint.mesh_verdict(principal, server.identity, port, noted.method, noted.path);
+            let answer =
+                blueprint.mesh_verdict(principal, server.identity, port, &noted.probe.method, &noted.probe.path);
             MeshVerdict {
                 principal: principal.map(|identity| blueprint.principal(identity)),
                 verdict: verdict(&answer),

@@ -5,11 +5,12 @@ use super::dossier::{
     Asked, ConnectionStory, KubeletWait, LegName, LegStory, PodStory, SynFate, Unexplained, WaitStory,
 };
 use super::requests::syn;
-use crate::cluster::ids::{IstiodId, PodId};
+use crate::cluster::ids::PodId;
 use crate::cluster::istio::messages::Answer;
 use crate::cluster::istio::messages::Leg;
-use crate::cluster::observed::{Fact, LegFact};
-use crate::cluster::records::{ExitCause, PHASES_TOLD, PodRecord};
+use crate::cluster::observed::{Fact, LegFact, PodFact};
+use crate::cluster::phases::PHASES;
+use crate::cluster::records::{ExitCause, PodRecord};
 use crate::kernel::SimTime;
 
 /// Measured pods that were delayed, took longer than the threshold, or were never ready and not deleted before.
@@ -42,20 +43,15 @@ pub(super) fn slowest(past: &Past, records: &[PodRecord]) -> Option<PodStory> {
 
 fn pod_story(past: &Past, pod: PodId, record: &PodRecord) -> PodStory {
     let refusals = past.story.facts().filter_map(|(_, fact)| match fact {
-        Fact::CreationRefused {
-            pod: own,
-            istiod,
-            asked,
-        } if *own == pod => Some((*asked, istiod.map(|istiod| istiod.to_string()))),
+        Fact::Pod(own, PodFact::CreationRefused { istiod, asked }) if *own == pod => {
+            Some((*asked, istiod.map(|istiod| istiod.to_string())))
+        }
         _ => None,
     });
-    let lost = past.shared.recorder.times(pod).legs();
+    let lost = past.shared.recorder.lost(pod).map(<[_]>::to_vec);
     let mut certificate = leg(past, pod, Leg::Certificate, record.exit);
     let mut configuration = leg(past, pod, Leg::Configuration, record.exit);
-    if let Some((first, second)) = lost {
-        certificate.lost = first.lost.to_vec();
-        configuration.lost = second.lost.to_vec();
-    }
+    [certificate.lost, configuration.lost] = lost;
     let critical = match (certificate.done, configuration.done) {
         _ if past.shared.kind(pod).has_sidecar() && certificate.connections.is_empty() => None,
         _ if !past.shared.kind(pod).has_sidecar() => None,
@@ -65,13 +61,15 @@ fn pod_story(past: &Past, pod: PodId, record: &PodRecord) -> PodStory {
     };
     let threshold = past.shared.blueprint.spec.measures.delayed_threshold;
     let kubelet = past.story.facts().filter_map(|(_, fact)| match *fact {
-        Fact::KubeletLimit {
-            pod: own,
-            what,
-            from,
-            until,
-            lost,
-        } if own == pod => Some(KubeletWait {
+        Fact::Pod(
+            own,
+            PodFact::KubeletLimit {
+                what,
+                from,
+                until,
+                lost,
+            },
+        ) if own == pod => Some(KubeletWait {
             from,
             until,
             what,
@@ -81,7 +79,7 @@ fn pod_story(past: &Past, pod: PodId, record: &PodRecord) -> PodStory {
     });
     PodStory {
         unexplained: record.unexplained(threshold).map(|(phase, took)| Unexplained {
-            phase: PHASES_TOLD[phase],
+            phase: PHASES[phase].told,
             took,
         }),
         kubelet: kubelet.filter(|wait| wait.from <= record.exit).collect(),
@@ -116,9 +114,8 @@ fn leg(past: &Past, pod: PodId, which: Leg, end: SimTime) -> LegStory {
         if *own != pod || *leg != which || time > end {
             continue;
         }
-        if let LegFact::Dialled(_, backend, candidates) = fact {
+        if let LegFact::Dialled(istiod, backend, candidates) = fact {
             let (node, _) = past.shared.blueprint.addresses.locate(backend.ip);
-            let istiod = IstiodId(past.shared.pods[backend.pod.index()].ordinal);
             let istiod = Some((istiod.to_string(), past.node_name(node)));
             story.connections.push(blank(time, istiod, *candidates));
             continue;
@@ -131,7 +128,7 @@ fn leg(past: &Past, pod: PodId, which: Leg, end: SimTime) -> LegStory {
             continue;
         };
         match fact {
-            LegFact::Dialled(..) | LegFact::NoEndpoint => {}
+            LegFact::Attempt | LegFact::Dialled(..) | LegFact::NoEndpoint | LegFact::Refused => {}
             LegFact::Syn(passage) => {
                 let syn = syn(time, *passage);
                 connection.syns.push(syn);
@@ -139,17 +136,18 @@ fn leg(past: &Past, pod: PodId, which: Leg, end: SimTime) -> LegStory {
                     connection.belief = belief_at_istiod(past, pod, *passage, time);
                 }
             }
-            LegFact::Connected => connection.connected = Some(time),
-            LegFact::TimedOut => connection.timed_out = Some(time),
+            LegFact::Connected(_) => connection.connected = Some(time),
+            LegFact::TimedOut(..) => connection.timed_out = Some(time),
             LegFact::Sent => connection.asked.push(Asked {
                 sent: time,
                 review: None,
                 answered: None,
             }),
-            LegFact::ReviewFails(from, until, how) => {
-                if let Some(asked) = connection.asked.last_mut() {
+            LegFact::ReviewFails(..) | LegFact::Unauthenticated(..) => {
+                let review = fact.failing_review(time);
+                if let (Some(asked), Some((from, until, how))) = (connection.asked.last_mut(), review) {
                     // What would still hang after the start was over, or after the run, has not been seen.
-                    asked.review = Some((*from, (*until).min(end), *how));
+                    asked.review = Some((from, until.min(end), how));
                 }
             }
             LegFact::Answered(answer) => {

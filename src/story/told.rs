@@ -1,7 +1,8 @@
-//! From noted facts to the dossier of a run.
+//! From what was observed to the lines and the dossier of a run.
 
 use super::beliefs::Past;
 use super::dossier::{Command, CommandKind, Dossier, FaultStory, GivenUp, MeshSetting, Setting};
+use super::lines::{self, Line};
 use super::{addresses, course, exposed, over_time, requests, starts};
 use crate::cluster::blueprint::Blueprint;
 use crate::cluster::context::Shared;
@@ -10,12 +11,11 @@ use crate::cluster::records::Outcome;
 use crate::kernel::SimTime;
 
 /// Tells a run that has ended at `end`.
-#[must_use]
-pub fn told(shared: &Shared, story: &Log, outcome: &Outcome, end: SimTime) -> Dossier {
+pub fn told(shared: &Shared, story: &Log, outcome: &Outcome, end: SimTime) -> (Vec<Line>, Box<Dossier>) {
     let past = Past::new(shared, story, end);
     let requests = requests::requests(&past, &outcome.accesses);
     let course = course::course(&past, &requests, &outcome.pods);
-    Dossier {
+    let dossier = Dossier {
         setting: setting(&shared.blueprint),
         script: script(&past),
         faults: faults(&past),
@@ -30,7 +30,8 @@ pub fn told(shared: &Shared, story: &Log, outcome: &Outcome, end: SimTime) -> Do
         exposed: exposed::longest(&past, outcome),
         course,
         courses: over_time::courses(&past),
-    }
+    };
+    (lines::lines(&past), Box::new(dossier))
 }
 
 fn setting(blueprint: &Blueprint) -> Setting {
@@ -61,9 +62,10 @@ fn script(past: &Past) -> Vec<Command> {
     let commands = past.story.facts().filter_map(|(time, fact)| {
         let Fact::Script(fact) = fact else { return None };
         let what = match fact {
+            ScriptFact::Step(_) | ScriptFact::NotReady(_) | ScriptFact::NoReuse(..) => return None,
             ScriptFact::Remembered(kind, addresses) => CommandKind::Remembered {
                 workload: name(kind),
-                addresses: *addresses,
+                addresses: addresses.len() as u32,
             },
             ScriptFact::Scaled(kind, replicas) => CommandKind::Scaled {
                 workload: name(kind),
@@ -73,7 +75,7 @@ fn script(past: &Past) -> Vec<Command> {
             ScriptFact::RolloutComplete => CommandKind::RolloutComplete,
             ScriptFact::RolloutOverdue => CommandKind::RolloutOverdue,
             ScriptFact::FoundNone => CommandKind::FoundNone,
-            ScriptFact::Found(pod) => CommandKind::Found {
+            ScriptFact::Found(pod, _) => CommandKind::Found {
                 pod: past.shared.pod_name(*pod),
                 ip: past.place(*pod, time).map(|(_, ip)| ip),
             },
@@ -90,16 +92,16 @@ fn faults(past: &Past) -> Vec<FaultStory> {
         told.collect()
     };
     let faults = past.story.facts().filter_map(|(time, fact)| match fact {
-        Fact::Cut { fault, parties, mode } => Some(FaultStory {
+        Fact::Cut { fault, parties, .. } => Some(FaultStory {
             time,
-            fault: fault.clone(),
+            fault: past.fault(*fault).name.clone(),
             begins: true,
             parties: names(parties),
-            mode: Some(*mode),
+            mode: Some(past.fault(*fault).mode),
         }),
         Fact::Repaired { fault, parties } => Some(FaultStory {
             time,
-            fault: fault.clone(),
+            fault: past.fault(*fault).name.clone(),
             begins: false,
             parties: names(parties),
             mode: None,

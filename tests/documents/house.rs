@@ -281,6 +281,11 @@ fn circles_of_imports_in_the_world_are_small() {
     }
 }
 
+/// Whether code holds a word.
+fn names(code: &str, name: &str) -> bool {
+    code.split(|c: char| !c.is_alphanumeric()).any(|word| word == name)
+}
+
 /// A component is told by verbs of the context: nobody but its own files names its events, and no component imports another.
 #[test]
 fn components_name_their_own_events_and_import_no_other() {
@@ -294,7 +299,6 @@ fn components_name_their_own_events_and_import_no_other() {
         names.map(str::to_owned).collect()
     };
     assert!(events.len() >= 14, "{events:?}");
-    let names = |code: &str, event: &str| code.split(|c: char| !c.is_alphanumeric()).any(|word| word == event);
     let mut components: Vec<Vec<&str>> = Vec::new();
     for event in &events {
         let naming = world
@@ -320,6 +324,24 @@ fn components_name_their_own_events_and_import_no_other() {
             assert!(foreign.is_empty(), "{module} imports the components {foreign:?}");
         }
     }
+}
+
+/// Components say what happened and never ask what was recorded: the context hands every observation on, and the world takes the
+/// records when the run is over.
+#[test]
+fn components_ask_the_recorder_nothing() {
+    let world = world();
+    let own = |module: &str| module == "recorder" || module.starts_with("recorder::");
+    let naming = world
+        .iter()
+        .filter(|(module, code)| !own(module) && names(code, "recorder"));
+    let naming: Vec<&str> = naming.map(|(module, _)| module.as_str()).collect();
+    assert_eq!(naming, ["", "context", "world"]);
+    let calls: Vec<&str> = world["context"].split(".recorder").skip(1).collect();
+    assert!(
+        matches!(calls[..], [call] if call.starts_with(".observe(")),
+        "{calls:?}"
+    );
 }
 
 #[test]

@@ -13,7 +13,6 @@ use meshfault::lab::merge::merge;
 use meshfault::lab::open_result;
 use meshfault::lab::parquet_read::{RowOrder, digest_of_files, read_cells};
 use meshfault::lab::parquet_write::ParquetTable;
-use meshfault::lab::progress::Nobody;
 use meshfault::lab::rows::{TABLES, columns_of_all};
 use meshfault::report;
 use serde_json::Value;
@@ -209,7 +208,7 @@ fn changed_shards_are_merged_or_complained_about() {
         let out = root.path().join("merged");
         let _ = fs::remove_dir_all(&out);
         let parts = [changed.clone(), shards[1].clone()];
-        match merge(&parts, &out, &[], &Nobody, &AtomicBool::new(false)) {
+        match merge(&parts, &out, &[], &(), &AtomicBool::new(false)) {
             Ok(_) => merged += 1,
             Err(error) => {
                 check_complaint(case, &error);

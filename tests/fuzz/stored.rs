@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use meshfault::lab::cell::Cell;
 use meshfault::lab::designs::{Simulator, plan};
 use meshfault::lab::error::LabError;
-use meshfault::lab::experiment::{Options, Start, execute_told};
+use meshfault::lab::experiment::{Options, Start, execute};
 use meshfault::lab::plan::Plan;
 use meshfault::lab::progress::{Event, Listen};
 use meshfault::lab::result::Finished;
@@ -60,7 +60,7 @@ impl Study {
         };
         let stop = AtomicBool::new(batches == Some(0));
         let ender = Ender(&stop, batches.map(|batches| (batches, AtomicUsize::new(0))));
-        execute_told(&self.plan, &self.simulator, &options, &stop, &ender)
+        execute(&self.plan, &self.simulator, &options, &stop, &ender)
     }
 }
 

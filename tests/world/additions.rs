@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use meshfault::cluster::context::{Ctx, Shared};
 use meshfault::cluster::event::Event;
-use meshfault::cluster::fault::FaultHandler;
-use meshfault::cluster::ids::ServiceId;
+use meshfault::cluster::fault::{Effect, FaultHandler};
+use meshfault::cluster::ids::{NodeId, ServiceId};
 use meshfault::cluster::purpose::Purpose;
 use meshfault::cluster::records::Outcome;
 use meshfault::cluster::spec::{CutMode, CutParty, CutTarget, FaultSpec, WorldSpec};
@@ -54,16 +54,10 @@ impl Watch for Log {
 
 /// What every node's service proxy believes about every Service.
 fn ask(shared: &Shared, moment: &Moment) -> u64 {
-    let slices = &shared.api.slices;
-    let delay = shared.service_proxy_delay();
-    let mut answers = 0;
-    for path in &shared.service_proxies {
-        let visible = path.visible_at(slices, &delay, &shared.run_key, moment.time);
-        for service in 0..shared.blueprint.services {
-            answers += u64::from(slices.at(ServiceId(service as u32).0, visible).is_some());
-        }
-    }
-    answers
+    let nodes = (0..shared.blueprint.spec.nodes).map(NodeId);
+    let services = || (0..shared.blueprint.services as u32).map(ServiceId);
+    let known = |node| services().filter(move |&service| shared.backends_at(node, service, moment.time).is_some());
+    nodes.map(|node| known(node).count() as u64).sum()
 }
 
 fn logged(bench: &Bench, handler: FaultHandler, design: usize, replication: u64, asks: bool) -> (Log, Outcome) {
@@ -171,7 +165,7 @@ fn asking_between_events_changes_no_event_and_no_number() {
 }
 
 /// Draws a number for nobody whenever a fault starts or ends.
-fn draws_once_more(spec: &FaultSpec, starts: bool, ctx: &mut Ctx) -> u32 {
+fn draws_once_more(spec: &FaultSpec, starts: bool, ctx: &mut Ctx) -> Effect {
     let _ = ctx.draw(
         Purpose::PodUid,
         EntityKey::root("nobody"),

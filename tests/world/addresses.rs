@@ -18,6 +18,7 @@ use meshfault::cluster::spec::{Measures, ProbeFrom, ProbeSpec, Step, WorldSpec};
 use meshfault::cluster::world::Watch;
 use meshfault::faults;
 use meshfault::kernel::{DrawLog, EntityKey, Moment, Purpose as _, RunKey};
+use meshfault::story::ToldRun;
 
 use crate::support::{Bench, pause, s, workload};
 
@@ -101,9 +102,9 @@ fn what_no_script_names_moves_nothing_whatever_its_name_its_file_and_its_namespa
         ("istiod-cut-off", 2, &["horizon=150s"]),
     ];
     for (experiment, design, changes) in experiments {
-        let runs = |rename, more: &[_]| -> Vec<Outcome> {
+        let runs = |rename, more: &[_]| -> Vec<ToldRun> {
             let bench = bench(experiment, rename, more, changes);
-            let run = |replication| bench.simulator(faults::act).told(design, replication).outcome;
+            let run = |replication| bench.simulator(faults::act).told(design, replication);
             (0..2).map(run).collect()
         };
         let plain = runs(as_they_are, &[]);
@@ -115,9 +116,9 @@ fn what_no_script_names_moves_nothing_whatever_its_name_its_file_and_its_namespa
                 assert!(plain.run.failure.is_none() && plain.run.cut.is_some(), "{what}");
                 assert!(plain.pods == with.pods && plain.accesses == with.accesses, "{what}");
                 assert_eq!(plain.exposures, with.exposures, "{what}");
-                // Stories have numbers of identities and addresses.
-                let differs = plain.story.iter().zip(&with.story).find(|(plain, with)| plain != with);
-                assert_eq!((differs, plain.story.len()), (None, with.story.len()), "{what}");
+                // Lines have numbers of identities and addresses.
+                let differs = plain.lines.iter().zip(&with.lines).find(|(plain, with)| plain != with);
+                assert_eq!((differs, plain.lines.len()), (None, with.lines.len()), "{what}");
             }
         }
     }
@@ -215,7 +216,8 @@ fn a_workload_that_is_used_moves_no_number_of_the_others() {
             let pods = outcome.pods.iter().filter(|pod| !pod.pod.starts_with("aaa"));
             // Rounded to 10 µs: the look at containers is periodic.
             let span = |span: meshfault::kernel::SimDuration| span.as_nanos().div_ceil(10_000);
-            pods.map(|pod| (pod.pod.clone(), pod.containers.map(span))).collect()
+            pods.map(|pod| (pod.pod.clone(), pod.phases.of("containers").map(span)))
+                .collect()
         };
         let (few, many) = (starts(&few), starts(&many));
         assert_eq!(few.keys().collect::<BTreeSet<_>>(), many.keys().collect());

@@ -90,7 +90,7 @@ fn a_failed_identity_takes_its_time() {
     let lab = Bench::case("replies-only-identity", &[]).only("drop").ready();
     let outcome = lab.told(0);
     let called = outcome
-        .story
+        .lines
         .iter()
         .filter(|line| line.text.starts_with("gives ") && line.text.contains("client"));
     let times: Vec<_> = called.map(|line| line.time).collect();

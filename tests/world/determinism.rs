@@ -27,8 +27,8 @@ fn a_run_is_the_same_twice_with_and_without_its_story() {
             assert_same(&first, &again.run(design, 17), design);
             let told = lab.run_told(design, 17);
             assert_same(&first, &told, design);
-            assert!(first.story.is_empty() && !told.story.is_empty());
-            assert_eq!(told.story, again.run_told(design, 17).story);
+            assert!(!told.lines.is_empty());
+            assert_eq!(told.lines, again.run_told(design, 17).lines);
         }
     }
 }
@@ -214,7 +214,7 @@ fn designs_meet_the_same_misfortunes() {
             .zip(&new.pods)
             .take_while(|(old, new)| old.pod == new.pod)
         {
-            if let (Some(old_span), Some(new_span)) = (old.containers, new.containers) {
+            if let (Some(old_span), Some(new_span)) = (old.phases.of("containers"), new.phases.of("containers")) {
                 let apart = (old_span.as_secs_f64() - new_span.as_secs_f64()).abs();
                 assert!(apart <= 2e-6, "{}: {old_span} and {new_span}", old.pod);
                 compared += 1;

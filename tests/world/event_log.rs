@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use meshfault::cluster::records::{AccessClass, Outcome};
 use meshfault::cluster::spec::{CutParty, CutTarget, ProbeFrom, ProbeSpec, Step, WorldSpec};
-use meshfault::kernel::TraceLine;
+use meshfault::story::{Line, ToldRun};
 
 use crate::support::{Bench, at, pause, s, workload};
 
@@ -39,17 +39,17 @@ const PLAIN: [&str; 21] = [
 ];
 
 /// One run on nodes without other pods; the script is what `alter` makes of it.
-fn told(changes: &[&str], alter: impl Fn(&mut WorldSpec)) -> Outcome {
+fn told(changes: &[&str], alter: impl Fn(&mut WorldSpec)) -> ToldRun {
     let mut all = PLAIN.to_vec();
     all.extend(changes);
     Bench::of("ip-reuse", &all).only("vxlan").edit(alter).ready().told(0)
 }
 
 /// The story from a second of the run on, as `milliseconds component: text`, without what `skip` says.
-fn log(outcome: &Outcome, from_s: f64, skip: &str) -> Vec<String> {
+fn log(outcome: &ToldRun, from_s: f64, skip: &str) -> Vec<String> {
     let start = at(from_s);
-    let lines = outcome.story.iter().filter(|line| line.time >= start);
-    let line = |line: &TraceLine| {
+    let lines = outcome.lines.iter().filter(|line| line.time >= start);
+    let line = |line: &Line| {
         let ms = line.time.since(start).as_nanos() / 1_000_000;
         format!("{ms}ms {}: {}", line.component, line.text)
     };
@@ -83,9 +83,12 @@ fn without_grace_the_object_goes_before_the_address_is_free() {
         [
             "126ms deployment controller: sets replica set 0 to 0",
             "152ms api server: removes sleep-v1-1-0",
+            "167ms endpoint slice controller: finds 0 ready behind sleep-v1",
+            "177ms api server: stores the EndpointSlice of sleep-v1, 0 ready",
             // The garbage collector is faster than the agent.
             "652ms api server: removes the CiliumEndpoint of sleep-v1-1-0, 10.244.1.187",
             // The process ignores the request to stop and is killed after the kubelet's least of 1 s.
+            "1157ms kubelet: has stopped sleep-v1-1-0",
             "1357ms cilium agent: frees 10.244.1.187 of sleep-v1-1-0",
         ]
     );
@@ -93,21 +96,33 @@ fn without_grace_the_object_goes_before_the_address_is_free() {
 
 #[test]
 fn with_grace_the_object_goes_after_the_address_is_free() {
-    let log = |end: [u32; 3]| {
+    let log = |stopped: u32| {
+        let after = |ms: u32| stopped + ms;
         [
             "126ms deployment controller: sets replica set 0 to 0".to_owned(),
-            format!("{}ms cilium agent: frees 10.244.1.187 of sleep-v1-1-0", end[0]),
+            "167ms endpoint slice controller: finds 0 ready behind sleep-v1".to_owned(),
+            "177ms api server: stores the EndpointSlice of sleep-v1, 0 ready".to_owned(),
+            format!("{stopped}ms kubelet: has stopped sleep-v1-1-0"),
+            format!("{}ms cilium agent: frees 10.244.1.187 of sleep-v1-1-0", after(200)),
             format!(
                 "{}ms api server: removes the CiliumEndpoint of sleep-v1-1-0, 10.244.1.187",
-                end[1]
+                after(210)
             ),
-            format!("{}ms api server: removes sleep-v1-1-0", end[2]),
+            format!("{}ms api server: removes sleep-v1-1-0", after(240)),
+            format!(
+                "{}ms endpoint slice controller: finds 0 ready behind sleep-v1",
+                after(255)
+            ),
+            format!(
+                "{}ms api server: stores the EndpointSlice of sleep-v1, 0 ready",
+                after(265)
+            ),
         ]
     };
     // The kubelet reads and writes the last status, reads it once more and deletes the object: four requests.
     // A process that hears the request ends after 100 ms; one that ignores it is killed when the grace is over.
-    assert_eq!(termination(30.0, false), log([457, 467, 497]));
-    assert_eq!(termination(30.0, true), log([30_357, 30_367, 30_397]));
+    assert_eq!(termination(30.0, false), log(257));
+    assert_eq!(termination(30.0, true), log(30_157));
 }
 
 /// Four replicas: at most five, at least three available. The new ReplicaSet has three when the last old pods go, and
@@ -164,7 +179,7 @@ fn every_rolling_update_is_complete() {
             };
             world.script = vec![Step::Apply { workloads: vec![sleep] }, pause(60.0), restart];
         });
-        let exceeded = outcome.story.iter().find(|line| line.text.contains("deadline"));
+        let exceeded = outcome.lines.iter().find(|line| line.text.contains("deadline"));
         assert_eq!(exceeded, None, "{replicas} replicas");
         let new = outcome.pods.iter().filter(|pod| pod.pod.starts_with("sleep-v1-2-"));
         assert_eq!(new.count(), replicas as usize);
@@ -202,7 +217,7 @@ fn the_endpoint_limiter_spreads_a_batch_and_refuses_its_end() {
         (of_refused("gives"), of_refused("frees"), of_refused("stores")),
         (2, 1, 1)
     );
-    let stored = |line: &&String| line.contains("stores");
+    let stored = |line: &&String| line.contains("stores the CiliumEndpoint");
     let seconds = |line: &String| {
         line.split_once("ms")
             .map(|(ms, _)| ms.parse::<u32>().expect("a number") / 1_000)
@@ -224,7 +239,7 @@ fn an_endpoint_is_removed_before_its_address_is_published_again() {
     for replication in 0..40 {
         let mut published: BTreeMap<String, String> = BTreeMap::new();
         let mut before: BTreeMap<String, String> = BTreeMap::new();
-        for line in &lab.told(replication).story {
+        for line in &lab.told(replication).lines {
             let Some((verb, endpoint)) = line.text.split_once(" the CiliumEndpoint of ") else {
                 continue;
             };
@@ -251,7 +266,7 @@ fn an_endpoint_is_removed_before_its_address_is_published_again() {
 
 /// The node of a server is cut for a while. Meanwhile sleep-v1 goes away and comes back as three pods, one of which is placed
 /// on the cut node, and the two pods of helloworld-v2 are deleted, one of them there.
-fn cut_for(repaired_after: Option<f64>) -> Outcome {
+fn cut_for(repaired_after: Option<f64>) -> ToldRun {
     told(&[], |world| {
         let names = ["sleep-v1", "helloworld-v1", "helloworld-v2"];
         let [sleep, server, deleted] = names.map(|name| workload(world, name));
@@ -318,7 +333,7 @@ fn after_a_repair_the_node_catches_up() {
     let on_node =
         |text: &str| text.contains("worker-1") || text.contains("10.244.1.") || text.contains("removes hello");
     let facts: Vec<String> = outcome
-        .story
+        .lines
         .iter()
         .filter(|line| line.time >= repaired && on_node(&line.text))
         .map(|line| {
@@ -331,6 +346,7 @@ fn after_a_repair_the_node_catches_up() {
         [
             "0ms fault: cut-node ends for the kubelet of worker-1, the Cilium agent of worker-1, the service proxy of worker-1",
             // The kubelet lists its pods: it starts the one that it missed and ends the one that should be gone.
+            "250ms kubelet: calls the network plugin of worker-1 for sleep-v1-1-2",
             "250ms cilium agent: gives 10.244.1.224 on worker-1 to sleep-v1-1-2",
             "290ms api server: stores the CiliumEndpoint of sleep-v1-1-2, 10.244.1.224",
             "300ms cilium agent: frees 10.244.1.138 of helloworld-v2-1-1",
@@ -356,9 +372,9 @@ fn without_a_repair_the_node_stays_behind() {
     let outcome = cut_for(None);
     assert_eq!(probes(&outcome)[2], (AccessClass::Unreachable, "no_endpoint"));
     assert!(outcome.run.stale_entries > 0);
-    let done = |line: &&TraceLine| line.text.contains("removes helloworld-v2-1-");
+    let done = |line: &&Line| line.text.contains("removes helloworld-v2-1-");
     assert_eq!(
-        outcome.story.iter().filter(done).count(),
+        outcome.lines.iter().filter(done).count(),
         1,
         "nobody confirms the end of the pod on the cut node"
     );
@@ -379,7 +395,7 @@ fn the_end_of_a_fault_repairs_nothing_that_another_one_cut() {
         lasting.target = CutTarget::Node(2);
         world.faults = vec![short, lasting];
     });
-    let told: Vec<&str> = outcome.story.iter().map(|line| line.text.as_str()).collect();
+    let told: Vec<&str> = outcome.lines.iter().map(|line| line.text.as_str()).collect();
     assert_eq!(
         told,
         [

@@ -202,7 +202,7 @@ fn overlapping_faults_on_random_worlds_break_no_invariant() {
     }
 }
 
-fn two_faults(change: impl Fn(&mut WorldSpec)) -> meshfault::cluster::records::Outcome {
+fn two_faults(change: impl Fn(&mut WorldSpec)) -> meshfault::story::ToldRun {
     let alter = |world: &mut WorldSpec| {
         world.horizon = at(600.0);
         world.faults[0].parties = vec![CutParty::Kubelet, CutParty::CiliumAgent];

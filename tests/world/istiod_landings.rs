@@ -41,7 +41,7 @@ impl Pair {
 
 /// From the last container running to both legs being done.
 fn legs_s(pod: &PodRecord) -> Option<f64> {
-    Some((pod.certificate? + pod.configuration?).as_secs_f64())
+    Some((pod.phases.of("certificate")? + pod.phases.of("configuration")?).as_secs_f64())
 }
 
 fn startup_s(pod: &PodRecord) -> Option<f64> {

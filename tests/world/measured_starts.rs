@@ -14,6 +14,7 @@ use meshfault::cluster::blueprint::Role;
 use meshfault::cluster::context::{Ctx, Shared};
 use meshfault::cluster::event::Event;
 use meshfault::cluster::event::SidecarEvent;
+use meshfault::cluster::fault::Effect;
 use meshfault::cluster::fault::FaultHandler;
 use meshfault::cluster::istio::messages::{Answer, Leg};
 use meshfault::cluster::spec::{CutParty, CutTarget, Encryption, FaultSpec, Step, WorldSpec};
@@ -84,7 +85,7 @@ impl Watch for Agents {
 }
 
 /// Cuts the Cilium agent of the node on which the first Istiod runs.
-fn nobody_reaches_the_first_istiod(spec: &FaultSpec, starts: bool, ctx: &mut Ctx) -> u32 {
+fn nobody_reaches_the_first_istiod(spec: &FaultSpec, starts: bool, ctx: &mut Ctx) -> Effect {
     let istiod = ctx.blueprint().kinds.iter().position(|kind| kind.role == Role::Istiod);
     let kind = meshfault::cluster::ids::KindId(istiod.expect("the design has Istiod") as u32);
     let api = &ctx.shared.api;

@@ -67,7 +67,7 @@ fn only_cause(pod: &PodRecord, cause: Option<DelayCause>) {
 
 /// Failed landings of the leg that came last.
 fn critical_landings(pod: &PodRecord) -> u32 {
-    if pod.certificate.is_some_and(|phase| phase.as_nanos() > 0) {
+    if pod.phases.of("certificate").is_some_and(|phase| phase.as_nanos() > 0) {
         pod.certificate_landings_bad
     } else {
         pod.configuration_landings_bad
@@ -167,12 +167,12 @@ fn c_ends_the_delays_of_b() {
         let given_up = outcome.run.node_given_up.expect("the node is given up");
         // Pods, slice, service proxy: 3 s after the node; a connect that began just before that fails 20 s later.
         let last = given_up + s(3.0 + 20.0);
-        for line in outcome.story.iter().filter(|line| line.text.contains(silent)) {
+        for line in outcome.lines.iter().filter(|line| line.text.contains(silent)) {
             assert!(line.time <= last, "{line:?}, the node was given up at {given_up:?}");
             ended += 1;
         }
         late_alone += without
-            .story
+            .lines
             .iter()
             .filter(|line| line.text.contains(silent) && line.time > last)
             .count();
@@ -196,7 +196,11 @@ fn d_alone_keeps_pods_back_for_ten_seconds_a_call() {
             .collect();
         for pod in measured(&outcome).filter(|pod| lost_s(pod, DelayCause::Webhook) > 0.0) {
             let lost = lost_s(pod, DelayCause::Webhook);
-            assert_eq!(Some(lost), pod.admission.map(|phase| phase.as_secs_f64()), "{pod:?}");
+            assert_eq!(
+                Some(lost),
+                pod.phases.of("admission").map(|phase| phase.as_secs_f64()),
+                "{pod:?}"
+            );
             // One call that meets the cut costs 10 s, and closes its connection.
             assert!(lost >= 10.0 && lost % 10.0 < 1.5, "{lost} s: {pod:?}");
         }

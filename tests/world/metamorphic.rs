@@ -119,17 +119,9 @@ fn starts_and_accesses_are_conserved() {
 
 fn conserved(outcome: &Outcome, what: &str) {
     for pod in &outcome.pods {
-        let phases = [
-            pod.admission,
-            pod.scheduling,
-            pod.sandbox,
-            pod.identity,
-            pod.containers,
-            pod.certificate,
-            pod.configuration,
-            pod.readiness,
-        ];
-        let total = phases
+        let total = pod
+            .phases
+            .0
             .iter()
             .flatten()
             .fold(SimDuration::ZERO, |sum, phase| sum + *phase);

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use meshfault::cluster::records::{AccessClass, Outcome};
+use meshfault::cluster::records::AccessClass;
 use meshfault::cluster::spec::{ProbeFrom, ProbeSpec, Step};
+use meshfault::story::ToldRun;
 
 use crate::support::{Bench, at, pause, quantile, s, workload};
 
@@ -87,10 +88,10 @@ fn the_first_pods_of_a_new_account_are_strangers_until_its_identity_is_read() {
 }
 
 /// Seconds from an address to its CiliumEndpoint.
-fn publications(outcome: &Outcome) -> Vec<f64> {
+fn publications(outcome: &ToldRun) -> Vec<f64> {
     let mut given = BTreeMap::new();
     let mut waits = Vec::new();
-    for line in outcome.story.iter().filter(|line| line.text.contains("sleep-v2")) {
+    for line in outcome.lines.iter().filter(|line| line.text.contains("sleep-v2")) {
         if line.text.starts_with("gives") {
             let pod = line.text.rsplit(' ').next().unwrap_or_default();
             given.insert(pod.to_owned(), line.time);

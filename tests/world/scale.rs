@@ -38,7 +38,7 @@ fn forty_nodes_with_churn_leak_no_address() {
         // Every address that was given to a churning pod was given back by that pod, and to nobody else meanwhile.
         let mut holders: BTreeMap<String, String> = BTreeMap::new();
         let mut last_return = SimTime::ZERO;
-        for line in &outcome.story {
+        for line in &outcome.lines {
             if let Some((pod, ip)) = given(&line.text) {
                 let before = holders.insert(ip.to_owned(), pod.to_owned());
                 assert_eq!(before, None, "{line:?}");

@@ -16,6 +16,7 @@ use meshfault::lab::verify::{Report, verify};
 use meshfault::policy::NetworkPolicies;
 use meshfault::scenario::overrides::Overrides;
 use meshfault::scenario::{Design, Scenario};
+use meshfault::story::ToldRun;
 
 /// Every agreement is accepted within so many standard errors.
 pub const Z_MAX: f64 = 4.0;
@@ -150,8 +151,8 @@ impl Lab {
     }
 
     /// One run of a design that must not fail, with its story.
-    pub fn run_told(&self, design: &str, replication: u64) -> Outcome {
-        checked(self.simulator.told(self.design(design), replication).outcome)
+    pub fn run_told(&self, design: &str, replication: u64) -> ToldRun {
+        checked_told(self.simulator.told(self.design(design), replication))
     }
 
     /// One run of the only design.
@@ -160,14 +161,19 @@ impl Lab {
     }
 
     /// One run of the only design, with its story.
-    pub fn told(&self, replication: u64) -> Outcome {
-        checked(self.simulator.told(0, replication).outcome)
+    pub fn told(&self, replication: u64) -> ToldRun {
+        checked_told(self.simulator.told(0, replication))
     }
 }
 
 fn checked(outcome: Outcome) -> Outcome {
     assert_eq!(outcome.run.failure, None);
     outcome
+}
+
+fn checked_told(told: ToldRun) -> ToldRun {
+    assert_eq!(told.run.failure, None);
+    told
 }
 
 /// A span in seconds.

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use meshfault::cluster::context::Ctx;
 use meshfault::cluster::event::{Event, FaultEvent, ScriptEvent, Source};
+use meshfault::cluster::fault::Effect;
 use meshfault::cluster::ids::FaultId;
 use meshfault::cluster::purpose::Purpose;
 use meshfault::cluster::spec::{FaultSpec, TieRule};
@@ -17,7 +18,7 @@ use meshfault::scenario::built_in_names;
 use crate::support::Bench;
 
 /// Acts as it should, and then looks at the machine's clock to choose when the script looks around.
-fn reads_the_clock(spec: &FaultSpec, starts: bool, ctx: &mut Ctx) -> u32 {
+fn reads_the_clock(spec: &FaultSpec, starts: bool, ctx: &mut Ctx) -> Effect {
     let touched = faults::act(spec, starts, ctx);
     if starts {
         #[expect(clippy::disallowed_methods, reason = "this is the planted defect")]
@@ -32,7 +33,7 @@ fn reads_the_clock(spec: &FaultSpec, starts: bool, ctx: &mut Ctx) -> u32 {
 }
 
 /// Draws one number too many in every second run.
-fn draws_too_often(spec: &FaultSpec, starts: bool, ctx: &mut Ctx) -> u32 {
+fn draws_too_often(spec: &FaultSpec, starts: bool, ctx: &mut Ctx) -> Effect {
     static STARTS: AtomicU32 = AtomicU32::new(0);
     if starts && STARTS.fetch_add(1, Ordering::SeqCst) % 2 == 1 {
         let _ = ctx.draw(
@@ -45,12 +46,12 @@ fn draws_too_often(spec: &FaultSpec, starts: bool, ctx: &mut Ctx) -> u32 {
 }
 
 /// Fails as a component with a defect would.
-fn panics(_: &FaultSpec, _: bool, _: &mut Ctx) -> u32 {
+fn panics(_: &FaultSpec, _: bool, _: &mut Ctx) -> Effect {
     panic!("planted")
 }
 
 /// Never lets time pass: ends when it starts and starts when it ends.
-fn loops(_: &FaultSpec, starts: bool, ctx: &mut Ctx) -> u32 {
+fn loops(_: &FaultSpec, starts: bool, ctx: &mut Ctx) -> Effect {
     ctx.after(
         Source::Fault,
         EventClass::Fault,
@@ -61,7 +62,7 @@ fn loops(_: &FaultSpec, starts: bool, ctx: &mut Ctx) -> u32 {
             FaultEvent::Start(FaultId(0))
         }),
     );
-    0
+    Effect::default()
 }
 
 fn event_difference(what: &What) -> &EventDifference {
@@ -210,7 +211,7 @@ fn ties_are_broken_otherwise_and_only_ties() {
             .zip(&right.pods)
             .filter(|(left, right)| left.pod == right.pod)
         {
-            if let (Some(before), Some(after)) = (left.containers, right.containers) {
+            if let (Some(before), Some(after)) = (left.phases.of("containers"), right.phases.of("containers")) {
                 assert_eq!(before, after, "{}", left.pod);
             }
         }

@@ -90,7 +90,10 @@ fn admissions(outcome: &Outcome) -> Vec<f64> {
 }
 
 fn admission_s(pod: &PodRecord) -> f64 {
-    pod.admission.expect("every pod is created in the end").as_secs_f64()
+    pod.phases
+        .of("admission")
+        .expect("every pod is created in the end")
+        .as_secs_f64()
 }
 
 fn simulated(webhook: &str, mode: CutMode) -> Vec<Vec<f64>> {
@@ -184,7 +187,11 @@ fn a_warm_pool_holds_nothing_that_is_cut() {
             let outcome = lab.one(replication);
             let again: Vec<&PodRecord> = measured(&outcome).skip(PODS).collect();
             assert_eq!(again.len(), PODS, "{replication}");
-            late += usize::from(again.iter().any(|pod| pod.admission.is_none_or(|phase| phase > s(5.0))));
+            late += usize::from(
+                again
+                    .iter()
+                    .any(|pod| pod.phases.of("admission").is_none_or(|phase| phase > s(5.0))),
+            );
         }
         late as f64 / RUNS as f64
     };

@@ -5,14 +5,13 @@
 
 use std::path::{Path, PathBuf};
 
+use super::super::common::{OUT_ROOT, prepare};
 use super::super::error::CliError;
 use super::super::load::{self, LoadRequest};
 use super::super::origin;
-use super::super::run::OUT_ROOT;
 use crate::cluster::records::AccessClass;
 use crate::kernel::{SimDuration, SimTime};
 use crate::lab::cell::Word;
-use crate::lab::designs::plan;
 use crate::lab::pick::{self, FIRST, Picked, WORST};
 use crate::lab::store::MANIFEST;
 use crate::lab::{Finished, open_result, result_dir};
@@ -20,27 +19,20 @@ use crate::report::explain::chain::Focus;
 use crate::scenario::Scenario;
 use crate::scenario::error::InputError;
 
-/// What is looked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wanted {
     /// The first run in which this happened.
     First(String),
-    /// The worst run by this measure.
     Worst(String),
 }
 
-/// A run that was chosen.
 #[derive(Clone, Debug)]
 pub struct Chosen {
     /// The experiment with the changes of the result.
     pub load: LoadRequest,
-    /// The design.
     pub design: String,
-    /// The number of the run.
     pub replication: u64,
-    /// What it was chosen for.
     pub focus: Focus,
-    /// Why it was chosen, for people.
     pub why: String,
 }
 
@@ -71,16 +63,8 @@ pub fn choose(wanted: &Wanted, request: &LoadRequest, results: Option<&Path>) ->
         .experiment
         .as_deref()
         .filter(|path| path.join(MANIFEST).is_file());
-    let experiment = if named.is_some() {
-        None
-    } else {
-        request.experiment.clone()
-    };
-    let asked = LoadRequest {
-        experiment,
-        designs: Vec::new(),
-        changes: request.changes.clone(),
-    };
+    let experiment = request.experiment.clone().filter(|_| named.is_none());
+    let asked = LoadRequest::new(experiment.as_deref(), &[], &request.changes);
     let folder = match results.or(named) {
         Some(folder) => folder.to_owned(),
         None => default_folder(&asked)?,
@@ -129,11 +113,9 @@ const fn option_of(wanted: &Wanted) -> &'static str {
     }
 }
 
-/// Where `run` would put the result.
 fn default_folder(load: &LoadRequest) -> Result<PathBuf, CliError> {
-    let scenario = load::scenario(load)?;
-    let designs = load::designs(&scenario, &[])?;
-    Ok(result_dir(Path::new(OUT_ROOT), &plan(&scenario, &designs)))
+    let (_, plan, _) = prepare(load)?;
+    Ok(result_dir(Path::new(OUT_ROOT), &plan))
 }
 
 fn focus(wanted: &Wanted, pod: Option<String>) -> Focus {
@@ -186,10 +168,8 @@ fn experiment_of(found: &Finished, asked: &LoadRequest, named: bool) -> Result<L
     let with_count: Vec<LoadRequest> = tries
         .iter()
         .map(|load| {
-            let mut load = load.clone();
-            load.changes
-                .push(format!("replications={}", manifest.replications_planned));
-            load
+            let replications = format!("replications={}", manifest.replications_planned);
+            load.clone().with([replications])
         })
         .collect();
     let is_it = |scenario: &Scenario| scenario.input_digest == manifest.input_digest;

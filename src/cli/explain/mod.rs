@@ -10,9 +10,8 @@ use std::path::{Path, PathBuf};
 
 use super::error::CliError;
 use super::load::{self, DEFAULT_EXPERIMENT, LoadRequest};
-use super::{exit_code, print};
+use super::{exit_code, origin, print};
 use crate::cluster::records::Outcome;
-use crate::kernel::TraceLine;
 use crate::lab::designs::Simulator;
 use crate::lab::files::write_through;
 use crate::lab::plan::{command, quoted};
@@ -21,6 +20,7 @@ use crate::report::explain::chain::Focus;
 use crate::report::explain::{self, Cause, Told, json, mermaid};
 use crate::report::figures::{png, timeline};
 use crate::report::timeline_of_run;
+use crate::story::Line;
 use clap::{Args, ValueEnum};
 
 /// Pictures are drawn at this many times the size of the SVG.
@@ -94,63 +94,13 @@ pub struct ExplainArgs {
     trace: trace::TraceArgs,
 }
 
-/// The arguments as they are meant.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ExplainRequest {
-    load: LoadRequest,
-    which: Which,
-    counterfactuals: bool,
-    events: bool,
-    timeline: Option<(PathBuf, Picture)>,
-    trace: Option<trace::TraceRequest>,
-    format: StoryFormat,
-}
-
-/// Which run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Which {
-    Replication(u64),
-    Chosen(choose::Wanted, Option<PathBuf>),
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Picture {
     Svg,
     Png,
 }
 
-impl ExplainArgs {
-    /// Checks the arguments.
-    ///
-    /// # Errors
-    /// If one of them has no meaning.
-    pub fn check(self) -> Result<ExplainRequest, CliError> {
-        let timeline = self.timeline.map(|file| picture(&file).map(|kind| (file, kind)));
-        let mut changes = self.changes;
-        changes.extend(self.seed.map(|seed| format!("seed={seed}")));
-        let which = match (self.replication, self.first, self.worst) {
-            (_, Some(first), _) => Which::Chosen(choose::Wanted::First(first).check()?, self.results),
-            (_, None, Some(worst)) => Which::Chosen(choose::Wanted::Worst(worst).check()?, self.results),
-            (replication, None, None) => Which::Replication(replication.unwrap_or_default()),
-        };
-        Ok(ExplainRequest {
-            load: LoadRequest {
-                experiment: self.experiment,
-                designs: self.design.into_iter().collect(),
-                changes,
-            },
-            which,
-            counterfactuals: !self.no_counterfactuals,
-            events: self.events,
-            timeline: timeline.transpose()?,
-            trace: self.trace.check()?,
-            format: self.format,
-        })
-    }
-}
-
 /// The command that tells a run of an experiment, up to the design.
-#[must_use]
 pub fn begin(experiment: Option<&Path>) -> String {
     // The default is named, so that a run without a name and a run of the default leave the same bytes.
     let experiment = experiment.unwrap_or_else(|| Path::new(DEFAULT_EXPERIMENT));
@@ -161,15 +111,14 @@ fn picture(file: &Path) -> Result<Picture, CliError> {
     match file.extension().and_then(|ending| ending.to_str()) {
         Some("svg") => Ok(Picture::Svg),
         Some("png") => Ok(Picture::Png),
-        _ => Err(CliError::Argument {
-            argument: "--timeline",
-            reason: format!("`{}` ends neither in .svg nor in .png", file.display()),
-            hint: "name a file such as timeline.svg or timeline.png",
-        }),
+        _ => Err(CliError::argument(
+            "--timeline",
+            format!("`{}` ends neither in .svg nor in .png", file.display()),
+            "name a file such as timeline.svg or timeline.png",
+        )),
     }
 }
 
-/// A run that is to be told.
 struct Run {
     load: LoadRequest,
     replication: u64,
@@ -178,38 +127,43 @@ struct Run {
     chosen: Option<String>,
 }
 
-fn run_of(request: &ExplainRequest) -> Result<Run, CliError> {
-    match &request.which {
-        Which::Replication(replication) => Ok(Run {
-            load: request.load.clone(),
-            replication: *replication,
-            focus: Focus::All,
-            chosen: None,
-        }),
-        Which::Chosen(wanted, results) => {
-            let mut chosen = choose::choose(wanted, &request.load, results.as_deref())?;
-            chosen.load.designs = vec![chosen.design];
-            // How many replications there are does not matter to one of them.
-            chosen
-                .load
-                .changes
-                .retain(|change| !change.starts_with("replications="));
-            Ok(Run {
-                load: chosen.load,
-                replication: chosen.replication,
-                focus: chosen.focus,
-                chosen: Some(chosen.why),
-            })
+fn run_of(arguments: &ExplainArgs) -> Result<Run, CliError> {
+    let designs: Vec<String> = arguments.design.iter().cloned().collect();
+    let load =
+        LoadRequest::new(arguments.experiment.as_deref(), &designs, &arguments.changes).with_seed(arguments.seed);
+    let wanted = match (&arguments.first, &arguments.worst) {
+        (Some(first), _) => choose::Wanted::First(first.clone()),
+        (None, Some(worst)) => choose::Wanted::Worst(worst.clone()),
+        (None, None) => {
+            return Ok(Run {
+                load,
+                replication: arguments.replication.unwrap_or_default(),
+                focus: Focus::All,
+                chosen: None,
+            });
         }
-    }
+    };
+    let chosen = choose::choose(&wanted.check()?, &load, arguments.results.as_deref())?;
+    Ok(Run {
+        load: LoadRequest {
+            designs: vec![chosen.design],
+            // How many replications there are does not matter to one of them.
+            changes: origin::of_one_run(&chosen.load),
+            experiment: chosen.load.experiment,
+        },
+        replication: chosen.replication,
+        focus: chosen.focus,
+        chosen: Some(chosen.why),
+    })
 }
 
-/// Does what was asked and gives the exit code.
-///
-/// # Errors
-/// If the experiment cannot be read, has no such design or result, or a file cannot be written.
-pub fn run(request: &ExplainRequest) -> Result<u8, CliError> {
-    let run = run_of(request)?;
+pub fn run(arguments: ExplainArgs) -> Result<u8, CliError> {
+    let timeline = arguments.timeline.as_deref();
+    let timeline = timeline
+        .map(|file| picture(file).map(|kind| (file, kind)))
+        .transpose()?;
+    let trace = arguments.trace.check()?;
+    let run = run_of(&arguments)?;
     let scenario = load::scenario(&run.load)?;
     let designs = load::designs(&scenario, &run.load.designs)?;
     let design = designs[0];
@@ -233,14 +187,14 @@ pub fn run(request: &ExplainRequest) -> Result<u8, CliError> {
         command: &command,
         outcome: &outcome,
     };
-    if let Some((file, kind)) = &request.timeline {
-        draw(&told, file, *kind)?;
+    if let Some((file, kind)) = timeline {
+        draw(&told, file, kind)?;
     }
-    if let Some(trace) = &request.trace {
+    if let Some(trace) = &trace {
         trace.write(&told)?;
     }
     let mut causes = explain::causes(&outcome, &run.focus);
-    if request.counterfactuals && request.format != StoryFormat::Mermaid {
+    if !arguments.no_counterfactuals && arguments.format != StoryFormat::Mermaid {
         let reload = |further: &[String]| {
             let mut load = run.load.clone();
             load.changes.extend_from_slice(further);
@@ -257,9 +211,9 @@ pub fn run(request: &ExplainRequest) -> Result<u8, CliError> {
         crate::lab::plan::command(&begin, &change.design, run.replication, &changes)
     };
     let chosen = run.chosen.as_deref();
-    print(&match request.format {
-        StoryFormat::Text => text(&told, &causes, chosen, request.events),
-        StoryFormat::Json => json::render(&told, &causes, &again, chosen, request.events),
+    print(&match arguments.format {
+        StoryFormat::Text => text(&told, &causes, chosen, arguments.events),
+        StoryFormat::Json => json::render(&told, &causes, &again, chosen, arguments.events),
         StoryFormat::Mermaid => mermaid::render(&told, &causes),
     })?;
     Ok(if outcome.run.failure.is_some() {
@@ -269,7 +223,6 @@ pub fn run(request: &ExplainRequest) -> Result<u8, CliError> {
     })
 }
 
-/// Asks for each cause what would have prevented it.
 fn prevent(causes: &mut [Cause], replays: &mut Replays, outcome: &Outcome) {
     for cause in causes {
         let happened = explain::happened(&cause.chain.subject);
@@ -291,11 +244,11 @@ fn text(told: &Told, causes: &[Cause], chosen: Option<&str>, events: bool) -> St
     let mut text = explain::render_with(told, causes, chosen);
     if events {
         text.push_str("\nEvents\n------\n");
-        for TraceLine {
+        for Line {
             time,
             component,
             text: line,
-        } in &told.outcome.story
+        } in &told.outcome.lines
         {
             text.push_str(&format!("{:>12.6} s  {component:<26} {line}\n", time.as_secs_f64()));
         }

@@ -28,7 +28,7 @@ pub struct TraceArgs {
     #[arg(long, value_name = "SECONDS", requires = "trace", value_parser = seconds)]
     trace_to: Option<f64>,
     /// Most events in the trace; the latest are left out, with a message.
-    #[arg(long, value_name = "N", requires = "trace", value_parser = super::super::run::positive, default_value_t = EVENTS_DEFAULT)]
+    #[arg(long, value_name = "N", requires = "trace", value_parser = super::super::common::positive, default_value_t = EVENTS_DEFAULT)]
     trace_max: u64,
 }
 
@@ -52,21 +52,21 @@ impl TraceArgs {
     ///
     /// # Errors
     /// If the span of time is none.
-    pub fn check(self) -> Result<Option<TraceRequest>, CliError> {
-        let Some(file) = self.trace else { return Ok(None) };
+    pub fn check(&self) -> Result<Option<TraceRequest>, CliError> {
+        let Some(file) = &self.trace else { return Ok(None) };
         let time = |seconds: f64| SimTime::ZERO + SimDuration::from_secs_f64(seconds);
         let (from, to) = (self.trace_from.map(time), self.trace_to.map(time));
         if from.zip(to).is_some_and(|(from, to)| from > to) {
-            return Err(CliError::Argument {
-                argument: "--trace-from",
-                reason: "lies after --trace-to".to_owned(),
-                hint: "both are seconds since the start of the run",
-            });
+            return Err(CliError::argument(
+                "--trace-from",
+                "lies after --trace-to",
+                "both are seconds since the start of the run",
+            ));
         }
         Ok(Some(TraceRequest {
-            file,
+            file: file.clone(),
             filter: Filter {
-                only: self.trace_only,
+                only: self.trace_only.clone(),
                 from,
                 to,
                 events_max: self.trace_max,
@@ -77,9 +77,6 @@ impl TraceArgs {
 
 impl TraceRequest {
     /// Writes the trace and says on the standard error what it left out.
-    ///
-    /// # Errors
-    /// If a component is unknown or the file cannot be written.
     pub fn write(&self, told: &Told) -> Result<(), CliError> {
         let trace = chrome(told, &self.filter).map_err(|unknown| {
             let message = format!("no component, node or pod of this run is called `{}`", unknown.name);

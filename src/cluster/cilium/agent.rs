@@ -18,9 +18,9 @@ use crate::cluster::ids::{NodeId, PodId, TrueIdentity};
 use crate::cluster::ipam::Ipam;
 use crate::cluster::links::Party;
 use crate::cluster::objects::EndpointObject;
-use crate::cluster::observed::Fact;
+use crate::cluster::observed::PodFact;
 use crate::cluster::purpose::{Ordinal, Purpose};
-use crate::cluster::records::DelayCause;
+use crate::cluster::subscription::Missed;
 use crate::cluster::token_bucket::TokenBucket;
 use crate::kernel::{EventClass, RunKey, SimDuration, SimTime, Timer};
 
@@ -30,10 +30,14 @@ pub struct Agents {
     agents: Vec<Agent>,
     /// When creations under way were called and started.
     calls: Vec<Call>,
+    /// What could not be published or removed while links were cut.
+    unpublished: Missed<(EndpointObject, bool)>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Call {
+    /// How often the network plugin was called for the pod.
+    number: u64,
     called: SimTime,
     started: SimTime,
     endpoint: Option<EndpointObject>,
@@ -47,8 +51,6 @@ struct Agent {
     limiter: CreateLimiter,
     /// Identities of which the node has or had an endpoint: no look-up is needed.
     known: Vec<TrueIdentity>,
-    /// What could not be published or removed while the link was cut.
-    unpublished: Vec<(EndpointObject, bool)>,
     /// When its latest write is ordered: its writes keep their order.
     latest_write: SimTime,
     /// The limit of its client of the API server.
@@ -71,7 +73,6 @@ impl Agents {
                     ipam,
                     limiter: CreateLimiter::new(params),
                     known: Vec::new(),
-                    unpublished: Vec::new(),
                     latest_write: SimTime::ZERO,
                     client: TokenBucket::new(params.agent_client_qps, params.agent_client_burst),
                 }
@@ -80,6 +81,7 @@ impl Agents {
         Self {
             agents,
             calls: Vec::new(),
+            unpublished: Missed::default(),
         }
     }
 
@@ -108,9 +110,7 @@ impl Agents {
             AgentEvent::Unanswered(pod) => self.block(node, pod, ctx),
             AgentEvent::TimedOut(pod) => {
                 self.call(pod).blocked = None;
-                ctx.tell("cilium agent", |shared| {
-                    format!("has no identity for {} in time", shared.pod_name(pod))
-                });
+                ctx.observe_pod(pod, PodFact::IdentityTimedOut);
                 self.abandon(node, pod, ctx);
             }
             AgentEvent::Built(pod) => self.built(node, pod, ctx),
@@ -123,7 +123,7 @@ impl Agents {
             }
             AgentEvent::Delete(pod) => self.delete(node, pod, ctx),
             AgentEvent::Repaired => {
-                for (endpoint, exists) in std::mem::take(&mut self.agents[node.index()].unpublished) {
+                for (endpoint, exists) in self.unpublished.hand_out(Party::Agent(node)) {
                     self.write(node, endpoint, exists, ctx);
                 }
                 // What waits for an identity is answered by the next attempt.
@@ -149,31 +149,22 @@ impl Agents {
     fn add(&mut self, node: NodeId, pod: PodId, ctx: &mut Ctx) {
         let now = ctx.now();
         // Each call of a pod draws its own offset, so that the k-th pod searches from the same place in every design.
-        let key = ctx
-            .shared
-            .key(pod)
-            .child(u64::from(ctx.shared.recorder.network_calls(pod)));
+        let call = self.call(pod);
+        call.number += 1;
+        let number = call.number;
+        let key = ctx.shared.key(pod).child(number);
         let agent = &mut self.agents[node.index()];
         let offset = ctx.stream(Purpose::IpamOffset, key).below(u64::from(agent.ipam.size())) as u32;
         let Some(address) = agent.ipam.allocate(offset) else {
-            ctx.tell("cilium agent", |shared| {
-                format!("has no free address for {}", shared.pod_name(pod))
-            });
+            ctx.observe_pod(pod, PodFact::NoAddress);
             ctx.network_failed(node, pod, false);
             return;
         };
         let ip = ctx.blueprint().addresses.address(node, address);
         ctx.shared.physics.take_address(pod, node, ip);
-        ctx.shared.recorder.address_taken(pod, ip);
-        ctx.note(|_| Fact::Taken { pod, node, ip });
-        ctx.tell("cilium agent", |shared| {
-            format!(
-                "gives {ip} on {} to {}",
-                shared.blueprint.node_name(node),
-                shared.pod_name(pod)
-            )
-        });
+        ctx.observe_pod(pod, PodFact::Taken(node, ip));
         *self.call(pod) = Call {
+            number,
             called: now,
             started: now,
             endpoint: None,
@@ -199,14 +190,8 @@ impl Agents {
     }
 
     fn refuse(&mut self, node: NodeId, pod: PodId, ctx: &mut Ctx) {
-        ctx.tell("cilium agent", |shared| {
-            format!(
-                "refuses to create the endpoint of {}: too many requests",
-                shared.pod_name(pod)
-            )
-        });
         let waited = ctx.now().since(self.call(pod).called);
-        ctx.shared.recorder.delay(pod, DelayCause::EndpointLimiter, waited);
+        ctx.observe_pod(pod, PodFact::EndpointRefused(waited));
         self.release(node, pod, ctx);
         ctx.network_failed(node, pod, true);
     }
@@ -217,7 +202,7 @@ impl Agents {
         let call = self.call(pod);
         let waited = now.since(call.called);
         call.started = now;
-        ctx.shared.recorder.delay(pod, DelayCause::EndpointLimiter, waited);
+        ctx.observe_pod(pod, PodFact::EndpointAdmitted(waited));
         self.identify(node, pod, ctx);
     }
 
@@ -251,9 +236,7 @@ impl Agents {
             self.identify(node, pod, ctx); // It was repaired at the same instant.
             return;
         }
-        ctx.tell("cilium agent", |shared| {
-            format!("cannot create the identity of {}", shared.pod_name(pod))
-        });
+        ctx.observe_pod(pod, PodFact::NoIdentity);
         let limit = ctx.blueprint().spec.cilium.endpoint_call_timeout;
         let end = (self.call(pod).called + limit).max(ctx.now());
         let timer = ctx.at(
@@ -367,7 +350,7 @@ impl Agents {
             &mut agent.latest_write,
             write,
         ) {
-            agent.unpublished.push((endpoint, exists));
+            self.unpublished.keep(Party::Agent(node), (endpoint, exists));
         }
     }
 
@@ -384,10 +367,7 @@ impl Agents {
             let (home, address) = ctx.blueprint().addresses.locate(ip);
             assert_eq!(home, node, "{ip} of {pod:?} is freed on another node at {}", ctx.now());
             self.agents[node.index()].ipam.release(address);
-            ctx.note(|_| Fact::Freed { pod, ip });
-            ctx.tell("cilium agent", |shared| {
-                format!("frees {ip} of {}", shared.pod_name(pod))
-            });
+            ctx.observe_pod(pod, PodFact::Freed(ip));
             ctx.address_released(Source::Agent(node), pod, ip);
         }
     }

@@ -7,13 +7,13 @@
 //! **Parameters**: `ipcache_latency`. **Validated by**: `the_fold_equals_a_map_with_the_write_rules` below.
 //! Source: `docs/model/cilium.md#ipcache`.
 //!
-//! Nothing is stored per node: the entry is the fold of the CiliumEndpoint versions that the node's path has seen, as if each had been watched. What a list
-//! after a cut would do differently (`history::Reader::deliveries`) shows only while two endpoints claim one address.
+//! Nothing is stored per node: the entry is the fold of the CiliumEndpoint versions that the node's agent has seen, as if each had been watched. What a list
+//! after a cut would do differently (it does not bring the versions between) shows only while two endpoints claim one address.
 
 use std::net::Ipv4Addr;
 
 use crate::cluster::context::Shared;
-use crate::cluster::history::{Delivery, WriteRules};
+use crate::cluster::history::History;
 use crate::cluster::ids::NodeId;
 use crate::cluster::objects::EndpointObject;
 use crate::kernel::SimTime;
@@ -32,57 +32,59 @@ pub struct Entry {
 /// The entry of an address in the ipcache of a node, now or at an earlier time.
 #[must_use]
 pub fn entry(shared: &Shared, node: NodeId, ip: Ipv4Addr, time: SimTime) -> Option<Entry> {
-    let endpoints = &shared.api.endpoints;
-    let visible = shared.ipcaches[node.index()].visible_at(endpoints, &shared.ipcache_delay(), &shared.run_key, time);
-    endpoints.entry(shared.blueprint.addresses.topic(ip), visible, &LastUpsert)
+    let reader = shared.ipcache_of(node);
+    entry_of(
+        reader.history,
+        shared.blueprint.addresses.topic(ip),
+        reader.seen_at(time),
+    )
 }
 
 /// The entry of an address as the API server has it.
 #[must_use]
 pub fn head_entry(shared: &Shared, ip: Ipv4Addr) -> Option<Entry> {
     let endpoints = &shared.api.endpoints;
-    let topic = shared.blueprint.addresses.topic(ip);
-    endpoints.entry(topic, endpoints.len() as u32, &LastUpsert)
+    entry_of(endpoints, shared.blueprint.addresses.topic(ip), endpoints.len() as u32)
 }
 
 /// The entry of an address as the API server had it at a time.
 #[must_use]
 pub fn api_entry(shared: &Shared, ip: Ipv4Addr, time: SimTime) -> Option<Entry> {
     let endpoints = &shared.api.endpoints;
-    let topic = shared.blueprint.addresses.topic(ip);
-    endpoints.entry(topic, endpoints.written_by(time), &LastUpsert)
+    entry_of(
+        endpoints,
+        shared.blueprint.addresses.topic(ip),
+        endpoints.written_by(time),
+    )
 }
 
-/// The write rules: the latest upsert, unless its own pod was deleted after it.
-#[derive(Clone, Copy, Debug)]
-pub struct LastUpsert;
-
-impl WriteRules<EndpointObject> for LastUpsert {
-    type Entry = Entry;
-
-    fn entry<'a>(&self, latest_first: impl Iterator<Item = Delivery<'a, EndpointObject>>) -> Option<Entry> {
-        let mut deleted: smallvec::SmallVec<[u32; 4]> = smallvec::SmallVec::new();
-        for delivery in latest_first {
-            match delivery {
-                Delivery::Delete(pod) => deleted.push(pod),
-                Delivery::Upsert(version) if deleted.contains(&version.key) => return None,
-                Delivery::Upsert(version) => {
-                    return version.value.map(|endpoint| Entry {
-                        endpoint,
-                        revision: version.revision,
-                        written: version.time,
-                    });
-                }
+/// The entry of an address, by its topic, after the first `seen` versions: the latest upsert, unless its own pod was deleted
+/// after it.
+#[must_use]
+pub fn entry_of(endpoints: &History<EndpointObject>, topic: u32, seen: u32) -> Option<Entry> {
+    let mut deleted: smallvec::SmallVec<[u32; 4]> = smallvec::SmallVec::new();
+    let positions = endpoints
+        .of_topic(topic)
+        .skip_while(|index| index.get() >= seen as usize);
+    for version in positions.map(|index| endpoints.version(index)) {
+        match version.value {
+            None => deleted.push(version.key),
+            Some(_) if deleted.contains(&version.key) => return None,
+            Some(endpoint) => {
+                return Some(Entry {
+                    endpoint,
+                    revision: version.revision,
+                    written: version.time,
+                });
             }
         }
-        None
     }
+    None
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::history::History;
     use crate::cluster::ids::{BelievedIdentity, PodId};
     use crate::kernel::SimDuration;
     use proptest::prelude::*;
@@ -114,7 +116,7 @@ mod tests {
                     }
                 }
             }
-            prop_assert_eq!(history.entry(7, visible, &LastUpsert).map(|entry| entry.endpoint), map.get(&7).copied());
+            prop_assert_eq!(entry_of(&history, 7, visible).map(|entry| entry.endpoint), map.get(&7).copied());
         }
     }
 
@@ -125,7 +127,7 @@ mod tests {
         history.append(at(1), 1, 0, Some(7), Some(endpoint(0)));
         history.append(at(2), 2, 1, Some(7), Some(endpoint(1)));
         history.append(at(3), 3, 0, Some(7), None);
-        let entry = history.entry(7, 3, &LastUpsert);
+        let entry = entry_of(&history, 7, 3);
         assert_eq!(entry.map(|entry| entry.endpoint.pod), Some(PodId(1)));
     }
 }

@@ -1,4 +1,4 @@
-//! How long the writes of one dispatch batch are on their way to one reader. Where they stand belongs to `path`.
+//! How long the writes of one dispatch batch are on their way to one reader. Where they stand belongs to `cursor`.
 
 use crate::cluster::purpose::Purpose;
 use crate::kernel::{EntityKey, Law, RunKey, SimDuration, SimTime};
@@ -131,8 +131,9 @@ impl LastBatch {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{History, Path};
+    use super::super::{Cursor, History};
     use super::*;
+    use std::sync::Arc;
 
     fn at(ms: u64) -> SimTime {
         SimTime::ZERO + SimDuration::from_millis(ms)
@@ -158,7 +159,7 @@ mod tests {
         );
     }
 
-    /// A path that is asked once, late, answers as one that was asked all the time.
+    /// A cursor that is asked once, late, answers as one that was asked all the time.
     #[test]
     fn a_paced_reader_gives_the_same_answers_whoever_asked_before() {
         let delay = Delay {
@@ -178,13 +179,14 @@ mod tests {
             now += if number % 20 == 0 { 5_000 } else { written.below(600) };
             history.append(at(now), number + 1, number, None, Some(()));
         }
-        let reader = EntityKey::root("reader");
-        let often = Path::watching(reader);
+        let (reader, delay) = (EntityKey::root("reader"), Arc::new(delay));
+        let often = Cursor::watching(reader, &delay);
+        let often = often.over(&history, &run_key);
         for ms in (0..now + 5_000).step_by(37) {
-            let once = Path::watching(reader);
-            let seen = often.visible_at(&history, &delay, &run_key, at(ms));
-            assert_eq!(once.visible_at(&history, &delay, &run_key, at(ms)), seen, "{ms} ms");
+            let once = Cursor::watching(reader, &delay);
+            let seen = often.seen_at(at(ms));
+            assert_eq!(once.over(&history, &run_key).seen_at(at(ms)), seen, "{ms} ms");
         }
-        assert_eq!(often.visible_at(&history, &delay, &run_key, at(now + 5_000)), 300);
+        assert_eq!(often.seen_at(at(now + 5_000)), 300);
     }
 }

@@ -1,15 +1,18 @@
 //! The position of a reader that acts on every version of its watch as it arrives. Readers that are only asked what they
-//! believe have a `path` instead.
+//! believe have a `cursor` instead.
+
+use std::sync::Arc;
 
 use super::delay::{Delay, LastBatch, Runs};
 use crate::kernel::{EntityKey, RunKey, SimTime};
 
 /// The position of a reader that acts on every version of its watch as it arrives: first in, first out.
 ///
-/// It gives the same times as [`super::Path::crossing`], at a constant cost per version.
+/// It gives the same times as [`super::View::crossing`], at a constant cost per version.
 #[derive(Clone, Debug)]
 pub struct Inbox {
     reader: EntityKey,
+    delay: Arc<Delay>,
     latest: SimTime,
     batch: LastBatch,
     runs: Runs,
@@ -18,9 +21,10 @@ pub struct Inbox {
 impl Inbox {
     /// The inbox of a reader.
     #[must_use]
-    pub const fn new(reader: EntityKey) -> Self {
+    pub fn new(reader: EntityKey, delay: &Arc<Delay>) -> Self {
         Self {
             reader,
+            delay: delay.clone(),
             latest: SimTime::ZERO,
             batch: LastBatch::NONE,
             runs: Runs::NONE,
@@ -28,8 +32,10 @@ impl Inbox {
     }
 
     /// When a version written at `written` arrives. Must be called in the order of writing.
-    pub fn arrival(&mut self, delay: &Delay, run_key: &RunKey, written: SimTime) -> SimTime {
-        let arrival = self.batch.arrival(&mut self.runs, delay, run_key, self.reader, written);
+    pub fn arrival(&mut self, run_key: &RunKey, written: SimTime) -> SimTime {
+        let arrival = self
+            .batch
+            .arrival(&mut self.runs, &self.delay, run_key, self.reader, written);
         self.latest = self.latest.max(arrival);
         self.latest
     }

@@ -13,15 +13,13 @@
 use smallvec::SmallVec;
 
 use super::connection::{Connection, Dial, Syn};
-use super::leg_history::LegHistory;
 use super::messages::{Answer, Caller, Leg};
 use crate::cluster::context::Ctx;
 use crate::cluster::event::{Event, SidecarEvent, Source};
 use crate::cluster::ids::PodId;
 use crate::cluster::observed::{Fact, LegFact, Wait};
 use crate::cluster::purpose::{Ordinal, Purpose};
-use crate::cluster::records::DelayCause;
-use crate::kernel::{EventClass, SimDuration, SimTime};
+use crate::kernel::{EventClass, SimDuration};
 
 #[derive(Clone, Copy, Debug)]
 enum Channel {
@@ -51,8 +49,6 @@ pub struct CertificateLeg {
     waiting: SmallVec<[Caller; 3]>,
     failures: [u32; 3],
     obtained: bool,
-    /// Landings and losses.
-    pub history: LegHistory,
 }
 
 impl Default for CertificateLeg {
@@ -66,7 +62,6 @@ impl Default for CertificateLeg {
             waiting: SmallVec::new(),
             failures: [0; 3],
             obtained: false,
-            history: LegHistory::default(),
         }
     }
 }
@@ -95,21 +90,21 @@ impl CertificateLeg {
         let fails_fast = ctx.blueprint().istio().params.channel_fails_fast_while_redialling;
         match self.channel {
             Channel::Ready(connection) if now < connection.aged_at => {
-                self.history.attempt(now);
+                observe(pod, LegFact::Attempt, ctx);
                 self.send(connection, pod, ctx);
             }
             Channel::Ready(_) | Channel::Idle => {
-                self.wait_for_channel(now);
+                self.wait_for_channel(pod, ctx);
                 self.dial(pod, ctx);
             }
             Channel::Connecting(_) if fails_fast && self.connect_failures > 0 => self.attempt_failed(true, pod, ctx),
-            Channel::Connecting(_) => self.wait_for_channel(now),
+            Channel::Connecting(_) => self.wait_for_channel(pod, ctx),
             Channel::Failed => self.attempt_failed(true, pod, ctx),
         }
     }
 
-    fn wait_for_channel(&mut self, now: SimTime) {
-        self.history.attempt(now);
+    fn wait_for_channel(&mut self, pod: PodId, ctx: &mut Ctx) {
+        observe(pod, LegFact::Attempt, ctx);
         if let Some(call) = &mut self.call {
             call.waiting_for_channel = true;
         }
@@ -117,9 +112,10 @@ impl CertificateLeg {
 
     fn dial(&mut self, pod: PodId, ctx: &mut Ctx) {
         self.serial += 1;
-        match Dial::begin(pod, Leg::Certificate, self.serial, &mut self.history, ctx) {
+        match Dial::begin(pod, Leg::Certificate, self.serial, ctx) {
             Some((dial, Syn::Answered | Syn::Lost)) => self.channel = Channel::Connecting(dial),
-            Some((_, Syn::Refused)) | None => self.connect_failed(DelayCause::Connection, pod, ctx),
+            Some((_, Syn::Refused)) => self.connect_failed(LegFact::Refused, pod, ctx),
+            None => self.connect_failed(LegFact::NoEndpoint, pod, ctx),
         }
     }
 
@@ -131,23 +127,14 @@ impl CertificateLeg {
         if let Channel::Connecting(dial) = &mut self.channel
             && dial.send(pod, Leg::Certificate, serial, ctx) == Syn::Refused
         {
-            self.connect_failed(DelayCause::Connection, pod, ctx);
+            self.connect_failed(LegFact::Refused, pod, ctx);
         }
     }
 
     /// The connect ran out of time.
     pub fn connect_timeout(&mut self, serial: u32, pod: PodId, ctx: &mut Ctx) {
         if let (true, Channel::Connecting(dial)) = (serial == self.serial, self.channel) {
-            ctx.tell("sidecar", |shared| {
-                format!(
-                    "{}: {} gets no answer from {}",
-                    shared.pod_name(pod),
-                    Leg::Certificate.name(),
-                    dial.istiod
-                )
-            });
-            note(pod, LegFact::TimedOut, ctx);
-            self.connect_failed(dial.cause(), pod, ctx);
+            self.connect_failed(LegFact::TimedOut(dial.istiod, dial.cause()), pod, ctx);
         }
     }
 
@@ -156,10 +143,7 @@ impl CertificateLeg {
         let (true, Channel::Connecting(dial)) = (serial == self.serial, self.channel) else {
             return;
         };
-        if dial.was_delayed() {
-            self.history.lose(dial.cause(), ctx.now().since(dial.started));
-        }
-        note(pod, LegFact::Connected, ctx);
+        observe(pod, LegFact::Connected(dial.lost(ctx.now())), ctx);
         let connection = dial.established(pod, Leg::Certificate, serial, ctx);
         self.channel = Channel::Ready(connection);
         self.connect_failures = 0;
@@ -173,7 +157,6 @@ impl CertificateLeg {
             call.waiting_for_channel = false;
         }
         self.requests += 1;
-        ctx.shared.recorder.certificate_requested();
         super::sidecar::send(pod, Leg::Certificate, self.serial, self.requests, connection, ctx);
     }
 
@@ -182,7 +165,7 @@ impl CertificateLeg {
         if serial != self.serial || number != self.requests || self.obtained || self.call.is_none() {
             return false;
         }
-        note(pod, LegFact::Answered(answer), ctx);
+        observe(pod, LegFact::Answered(answer), ctx);
         match answer {
             Answer::Ok => {
                 self.obtained = true;
@@ -190,27 +173,24 @@ impl CertificateLeg {
                 true
             }
             Answer::Unauthenticated => {
-                self.history.fail(answer.cause());
                 self.call_failed(pod, ctx);
                 false
             }
             Answer::Unavailable | Answer::NotServing => {
                 // The connection has ended; the next attempt dials.
                 self.channel = Channel::Idle;
-                self.history.fail(answer.cause());
                 self.attempt_failed(true, pod, ctx);
                 false
             }
             Answer::ResourceExhausted => {
-                self.history.fail(answer.cause());
                 self.attempt_failed(true, pod, ctx);
                 false
             }
         }
     }
 
-    fn connect_failed(&mut self, cause: DelayCause, pod: PodId, ctx: &mut Ctx) {
-        self.history.fail(cause);
+    fn connect_failed(&mut self, how: LegFact, pod: PodId, ctx: &mut Ctx) {
+        observe(pod, how, ctx);
         self.channel = Channel::Failed;
         let params = &ctx.blueprint().istio().params;
         let centre = params
@@ -231,7 +211,7 @@ impl CertificateLeg {
                 .around(centre, params.channel_backoff_jitter_ratio)
         };
         self.connect_failures += 1;
-        note(pod, LegFact::Waits(Wait::Channel, ctx.now() + wait), ctx);
+        observe(pod, LegFact::Waits(Wait::Channel, ctx.now() + wait), ctx);
         let serial = self.serial;
         ctx.after(
             Source::Sidecar(pod),
@@ -273,7 +253,7 @@ impl CertificateLeg {
         let wait = ctx
             .stream(Purpose::AttemptBackoff, key)
             .around(centre, params.csr_attempt_jitter_ratio);
-        note(pod, LegFact::Waits(Wait::Attempt, ctx.now() + wait), ctx);
+        observe(pod, LegFact::Waits(Wait::Attempt, ctx.now() + wait), ctx);
         ctx.after(
             Source::Sidecar(pod),
             EventClass::Timer,
@@ -302,7 +282,7 @@ impl CertificateLeg {
             Caller::WarmUp => Wait::WarmUp,
             Caller::Envoy | Caller::EnvoyRoot => Wait::EnvoySecret,
         };
-        note(pod, LegFact::Waits(whose, ctx.now() + wait), ctx);
+        observe(pod, LegFact::Waits(whose, ctx.now() + wait), ctx);
         ctx.after(
             Source::Sidecar(pod),
             EventClass::Timer,
@@ -347,6 +327,6 @@ impl CertificateLeg {
     }
 }
 
-fn note(pod: PodId, fact: LegFact, ctx: &mut Ctx) {
-    ctx.note(|_| Fact::Leg(pod, Leg::Certificate, fact));
+fn observe(pod: PodId, fact: LegFact, ctx: &mut Ctx) {
+    ctx.observe(Fact::Leg(pod, Leg::Certificate, fact));
 }

@@ -13,13 +13,12 @@ use crate::cluster::cilium::passage::{Loss, Passage};
 use crate::cluster::context::Ctx;
 use crate::cluster::event::{Event, SidecarEvent, Source};
 use crate::cluster::ids::{IstiodId, PodId};
-use crate::cluster::istio::leg_history::LegHistory;
 use crate::cluster::istio::messages::Leg;
 use crate::cluster::objects::Backend;
 use crate::cluster::observed::{Fact, LegFact};
 use crate::cluster::purpose::Purpose;
 use crate::cluster::records::DelayCause;
-use crate::kernel::{EntityKey, EventClass, SimTime};
+use crate::kernel::{EntityKey, EventClass, SimDuration, SimTime};
 
 /// A connect under way.
 #[derive(Clone, Copy, Debug)]
@@ -57,24 +56,20 @@ pub enum Syn {
 
 impl Dial {
     /// Chooses an Istiod and sends the first SYN; nothing if the service proxy knows no Istiod.
-    pub fn begin(pod: PodId, leg: Leg, serial: u32, history: &mut LegHistory, ctx: &mut Ctx) -> Option<(Self, Syn)> {
+    pub fn begin(pod: PodId, leg: Leg, serial: u32, ctx: &mut Ctx) -> Option<(Self, Syn)> {
         let (node, _) = ctx.shared.physics.pod(pod).place?;
         let service = ctx.blueprint().istiod_service?;
         let backends = ctx
             .shared
             .backends_at(node, service, ctx.now())
-            .filter(|backends| !backends.is_empty());
-        let Some(backends) = backends else {
-            ctx.note(|_| Fact::Leg(pod, leg, LegFact::NoEndpoint));
-            return None;
-        };
+            .filter(|backends| !backends.is_empty())?;
         let choice = ctx
             .stream(Purpose::BackendChoice, dial_key(pod, leg, serial, ctx))
             .below(backends.len() as u64) as usize;
         let backend = backends[choice];
         let istiod = ctx.istiod_in(backend.pod);
-        history.landed(istiod);
-        ctx.note(|_| Fact::Leg(pod, leg, LegFact::Dialled(serial, backend, backends.len() as u32)));
+        let candidates = backends.len() as u32;
+        ctx.observe(Fact::Leg(pod, leg, LegFact::Dialled(istiod, backend, candidates)));
         let mut dial = Self {
             istiod,
             backend,
@@ -91,7 +86,7 @@ impl Dial {
         let now = ctx.now();
         let source = Source::Sidecar(pod);
         let passage = forward(ctx.shared, pod, self.backend.ip, ISTIOD_PORT, now);
-        ctx.note(|_| Fact::Leg(pod, leg, LegFact::Syn(passage)));
+        ctx.observe(Fact::Leg(pod, leg, LegFact::Syn(passage)));
         match passage {
             Passage::Delivered(to) if to == self.backend.pod && ctx.shared.physics.pod(to).running => {
                 let law = ctx.blueprint().spec.network.one_way_latency;
@@ -132,10 +127,10 @@ impl Dial {
         }
     }
 
-    /// Whether it had to be retransmitted.
+    /// What the SYNs cost that were lost before it was answered.
     #[must_use]
-    pub const fn was_delayed(&self) -> bool {
-        self.syns > 0
+    pub fn lost(&self, now: SimTime) -> Option<(DelayCause, SimDuration)> {
+        (self.syns > 0).then(|| (self.cause(), now.since(self.started)))
     }
 
     /// What it counts as if it fails.

@@ -16,7 +16,7 @@ use crate::cluster::context::Ctx;
 use crate::cluster::event::{AdmissionEvent, Event, Source, Write};
 use crate::cluster::ids::{IstiodId, NodeId, PodId, ReplicaSetId};
 use crate::cluster::links::Party;
-use crate::cluster::observed::Fact;
+use crate::cluster::observed::PodFact;
 use crate::cluster::purpose::{Ordinal, Purpose};
 use crate::cluster::spec::CutMode;
 use crate::kernel::{EntityKey, EventClass, SimDuration, SimTime, Timer};
@@ -230,25 +230,14 @@ impl Admission {
             return;
         }
         let call = self.end(number, ctx);
-        let (pod, begun) = (call.pod, call.begun);
+        let (pod, asked) = (call.pod, call.begun);
         let called = call.holds.or(call.dials);
         let istiod = called.map(|connection| connection.istiod);
-        ctx.note(|_| Fact::CreationRefused {
-            pod,
-            istiod,
-            asked: begun,
-        });
-        ctx.tell("api server", |shared| {
-            let pod = shared.pod_name(pod);
-            istiod.map_or_else(
-                || format!("has no Istiod to ask about {pod}"),
-                |istiod| format!("cannot ask the webhook of {istiod} about {pod}, asked at {begun}"),
-            )
-        });
+        ctx.observe_pod(pod, PodFact::CreationRefused { istiod, asked });
         match call.owner {
             Some(owner) => ctx.refuse_creation(owner, pod),
             // Nobody asks again.
-            None => ctx.shared.recorder.removed(pod, ctx.kernel.now()),
+            None => ctx.observe_pod(pod, PodFact::Dropped),
         }
     }
 }

@@ -14,14 +14,14 @@
 
 use crate::cluster::context::Ctx;
 use crate::cluster::event::{Event, IstiodEvent, Source};
-use crate::cluster::history::{Republished, VersionIndex};
+use crate::cluster::history::{History, VersionIndex};
 use crate::cluster::ids::{IstiodId, NodeId, PodId, ServiceId};
 use crate::cluster::istio::messages::{Answer, Leg, Request};
 use crate::cluster::links::{Cut, Party};
 use crate::cluster::observed::{Fact, LegFact, ReviewFailure};
 use crate::cluster::purpose::Purpose;
 use crate::cluster::spec::CutMode;
-use crate::cluster::subscription::{Change, Subscription, Told};
+use crate::cluster::subscription::{Change, Missed, Subscription, Told};
 use crate::cluster::token_bucket::TokenBucket;
 use crate::kernel::{EventClass, SimDuration, SimTime, Timer};
 
@@ -30,13 +30,12 @@ use crate::kernel::{EventClass, SimDuration, SimTime, Timer};
 pub struct Istiods {
     istiods: Vec<Option<Istiod>>,
     /// Those that cannot begin, as their link is cut.
-    waiting: Vec<Waiting>,
+    waiting: Missed<Waiting>,
 }
 
 /// An Istiod that dials the API server since its link was found cut.
 #[derive(Clone, Copy, Debug)]
 struct Waiting {
-    id: IstiodId,
     pod: PodId,
     since: SimTime,
     mode: CutMode,
@@ -73,9 +72,8 @@ impl Istiods {
             IstiodEvent::Reviewed(request, passed) => self.reviewed(id, request, passed, ctx),
             IstiodEvent::Repaired => {
                 self.list(id, ctx);
-                if let Some(index) = self.waiting.iter().position(|waiting| waiting.id == id) {
-                    let waiting = self.waiting.remove(index);
-                    let connected = connects(waiting, ctx);
+                for waiting in self.waiting.hand_out(Party::Istiod(id)) {
+                    let connected = connects(id, waiting, ctx);
                     self.start(id, waiting.pod, connected.since(ctx.now()), ctx);
                 }
             }
@@ -97,13 +95,9 @@ impl Istiods {
         let Some(cut) = ctx.shared.links.cut_of(Party::Istiod(id)) else {
             return false;
         };
-        ctx.tell("istiod", |_| format!("{id} cannot begin without the API server"));
-        self.waiting.push(Waiting {
-            id,
-            pod,
-            since: ctx.now(),
-            mode: cut.mode,
-        });
+        ctx.observe(Fact::IstiodWaits(id));
+        let (since, mode) = (ctx.now(), cut.mode);
+        self.waiting.keep(Party::Istiod(id), Waiting { pod, since, mode });
         true
     }
 
@@ -127,7 +121,7 @@ impl Istiods {
         }
         self.istiods[id.index()] = Some(istiod);
         while ctx.shared.snapshots.len() <= id.index() {
-            ctx.shared.snapshots.push(Republished::default());
+            ctx.shared.snapshots.push(History::default());
         }
         self.list(id, ctx);
         ctx.istiod_ready(id, node, pod);
@@ -145,7 +139,7 @@ impl Istiods {
             if let Some(index) = slices.of_key(service).next()
                 && let Some(backends) = &slices.version(index).value
             {
-                snapshots.publish(now, service, None, Some(backends.clone()), index);
+                snapshots.publish(now, service, backends.clone());
             }
         }
     }
@@ -176,9 +170,10 @@ impl Istiods {
         let Some(istiod) = self.istiod(id) else { return };
         istiod.debounce = None;
         for (service, index) in std::mem::take(&mut istiod.changed) {
-            let backends = ctx.shared.api.slices.version(index).value.clone();
-            let index = ctx.shared.snapshots[id.index()].publish(now, service.0, None, backends, index);
-            ctx.judge_hears_of_snapshot(id, service, index);
+            if let Some(backends) = ctx.shared.api.slices.version(index).value.clone() {
+                let index = ctx.shared.snapshots[id.index()].publish(now, service.0, backends);
+                ctx.judge_hears_of_snapshot(id, service, index);
+            }
         }
     }
 
@@ -212,7 +207,7 @@ impl Istiods {
             }
             Some(cut) => {
                 let (end, why) = failure(id, cut, start, ctx);
-                note(request, LegFact::ReviewFails(start, end, why), ctx);
+                observe(request, LegFact::ReviewFails(start, end, why), ctx);
                 (end, false)
             }
         };
@@ -225,29 +220,14 @@ impl Istiods {
             // The link was cut while the review was under way.
             let (end, why) = failure(id, cut, cut.since, ctx);
             let end = end.max(ctx.now());
-            note(request, LegFact::ReviewFails(cut.since, end, why), ctx);
+            observe(request, LegFact::ReviewFails(cut.since, end, why), ctx);
             schedule_review(id, request, end, false, ctx);
             return;
         }
         // A token is bound to its pod: once the pod is gone it is refused (`docs/model/kubernetes.md#service-account-tokens`).
         let authenticated = passed && ctx.shared.api.pod(request.pod).is_some();
         if !authenticated {
-            if passed {
-                let now = ctx.now();
-                note(request, LegFact::ReviewFails(now, now, ReviewFailure::PodGone), ctx);
-            }
-            ctx.tell("istiod", |shared| {
-                let why = if passed {
-                    "the pod is gone"
-                } else {
-                    "the API server does not answer its TokenReview"
-                };
-                format!(
-                    "{id} cannot authenticate {} for its {}: {why}",
-                    shared.pod_name(request.pod),
-                    request.leg.name()
-                )
-            });
+            observe(request, LegFact::Unauthenticated(id, passed), ctx);
             answer(id, request, Answer::Unauthenticated, SimDuration::ZERO, ctx);
             return;
         }
@@ -265,8 +245,8 @@ impl Istiods {
     }
 }
 
-fn note(request: Request, fact: LegFact, ctx: &mut Ctx) {
-    ctx.note(|_| Fact::Leg(request.pod, request.leg, fact));
+fn observe(request: Request, fact: LegFact, ctx: &mut Ctx) {
+    ctx.observe(Fact::Leg(request.pod, request.leg, fact));
 }
 
 /// When and how a review that is sent at `start` over a cut link fails.
@@ -293,11 +273,11 @@ fn failure(id: IstiodId, cut: Cut, start: SimTime, ctx: &Ctx) -> (SimTime, Revie
 
 /// When an Istiod that dialled all the time has its first connection, now that the link works: at the next SYN of a dial
 /// that is under way, or with its next dial.
-fn connects(waiting: Waiting, ctx: &Ctx) -> SimTime {
+fn connects(id: IstiodId, waiting: Waiting, ctx: &Ctx) -> SimTime {
     let now = ctx.now();
     let params = &ctx.blueprint().istio().params;
     let network = &ctx.blueprint().spec.network;
-    let key = waiting.id.key().child(waiting.since.as_nanos());
+    let key = id.key().child(waiting.since.as_nanos());
     let mut backoffs = ctx.stream(Purpose::IstiodRedial, key);
     let mut dialled = waiting.since;
     for tries in 0..10_000_u32 {
@@ -395,12 +375,12 @@ pub const SUBSCRIPTION: Subscription = Subscription {
         let Change::SliceWritten(service, index) = *change else {
             return;
         };
-        let serving = (0..shared.snapshots.len() as u32).map(IstiodId);
-        for istiod in serving.filter(|&istiod| shared.links.is_up(Party::Istiod(istiod))) {
+        for istiod in (0..shared.snapshots.len() as u32).map(IstiodId) {
+            let event = Event::Istiod(istiod, IstiodEvent::SliceSeen(service, index));
+            let words = ("the EndpointSlice changed", None);
             told.push(Told {
-                reader: Source::Istiod(istiod),
-                event: Event::Istiod(istiod, IstiodEvent::SliceSeen(service, index)),
-                words: ("the EndpointSlice changed", None),
+                over: Some(Party::Istiod(istiod)),
+                ..Told::new(Source::Istiod(istiod), event, words)
             });
         }
     },

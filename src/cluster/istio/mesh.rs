@@ -22,7 +22,7 @@ use crate::kernel::SimTime;
 pub fn backends(shared: &Shared, client: PodId, service: ServiceId, time: SimTime) -> Option<Backends> {
     let (node, _) = shared.physics.pod(client).place?;
     let backends = match shared.kind(client).proxy {
-        Proxy::Sidecar => shared.proxy_backends(client, service, time),
+        Proxy::Sidecar => shared.proxy_of(client)?.1.at(service.0, time).cloned(),
         Proxy::None => shared.backends_at(node, service, time),
     };
     backends.filter(|backends| !backends.is_empty())

@@ -4,7 +4,6 @@ pub mod certificate_leg;
 pub mod connection;
 pub mod injection;
 pub mod istiod;
-pub mod leg_history;
 pub mod mesh;
 pub mod messages;
 pub mod sidecar;

@@ -13,9 +13,8 @@ use super::messages::{Answer, Caller, Leg, Request};
 use super::stream_leg::StreamLeg;
 use crate::cluster::context::Ctx;
 use crate::cluster::event::{Event, SidecarEvent, Source};
-use crate::cluster::history::Path;
 use crate::cluster::ids::{IstiodId, NodeId, PodId};
-use crate::cluster::observed::{Fact, LegFact};
+use crate::cluster::observed::{Fact, LegFact, PodFact};
 use crate::cluster::purpose::{Ordinal, Purpose};
 use crate::kernel::{EventClass, SimDuration};
 
@@ -31,7 +30,6 @@ struct Sidecar {
     stream: StreamLeg,
     has_certificate: bool,
     has_configuration: bool,
-    live: bool,
     attachments: u64,
 }
 
@@ -47,7 +45,7 @@ pub fn send(pod: PodId, leg: Leg, serial: u32, number: u32, connection: Connecti
         number,
         closes_at: connection.closes_at,
     };
-    ctx.note(|_| Fact::Leg(pod, leg, LegFact::Sent));
+    ctx.observe(Fact::Leg(pod, leg, LegFact::Sent));
     ctx.ask_istiod(connection.istiod, request, one_way);
 }
 
@@ -105,7 +103,6 @@ impl Sidecars {
             SidecarEvent::Answer(Leg::Certificate, serial, number, answer) => {
                 if sidecar.certificate.answered(serial, number, answer, pod, ctx) {
                     sidecar.has_certificate = true;
-                    ctx.shared.recorder.certificate_obtained(pod, ctx.kernel.now());
                     sidecar.warm_up(pod, ctx);
                 }
             }
@@ -122,37 +119,14 @@ impl Sidecars {
                 }
             }
             SidecarEvent::Live => {
-                sidecar.live = true;
                 ctx.shared.physics.set_proxy_live(pod);
+                ctx.observe_pod(pod, PodFact::ProxyLive);
                 ctx.judge_looks_at(Source::Sidecar(pod), pod);
                 if let Some((node, _)) = ctx.shared.physics.pod(pod).place {
                     let params = &ctx.shared.blueprint.istio().params;
                     let (delay, period) = (params.probe_initial_delay, params.probe_period);
                     ctx.probe_succeeds(node, pod, delay, period);
                 }
-            }
-        }
-        // Landings and losses are kept up to date, for pods that are deleted or never become ready.
-        if !sidecar.live {
-            ctx.shared
-                .recorder
-                .legs(pod, &sidecar.certificate.history, &sidecar.stream.history);
-        }
-    }
-
-    /// Settles what unfinished legs have lost by the end of the run.
-    pub fn settle(&mut self, ctx: &mut Ctx) {
-        for (index, sidecar) in self.sidecars.iter_mut().enumerate() {
-            let pod = PodId(index as u32);
-            if let Some(sidecar) = sidecar
-                && !sidecar.live
-                && ctx.shared.physics.pod(pod).running
-            {
-                sidecar.certificate.history.attempt(ctx.kernel.now());
-                sidecar.stream.history.attempt(ctx.kernel.now());
-                ctx.shared
-                    .recorder
-                    .legs(pod, &sidecar.certificate.history, &sidecar.stream.history);
             }
         }
     }
@@ -163,21 +137,14 @@ impl Sidecar {
     fn attach(&mut self, connection: Connection, pod: PodId, ctx: &mut Ctx) {
         self.attachments += 1;
         let reader = Ordinal::SNAPSHOTS.of(ctx.shared.key(pod)).child(self.attachments);
-        let snapshots = ctx.shared.snapshots[connection.istiod.index()].output();
-        let path = Path::listing(reader, snapshots, ctx.now());
-        let proxies = &mut ctx.shared.proxies;
-        if proxies.len() <= pod.index() {
-            proxies.resize_with(pod.index() + 1, || None);
-        }
-        proxies[pod.index()] = Some((connection.istiod, path));
-        note_path(pod, ctx);
+        ctx.shared.follow(pod, reader, connection.istiod, ctx.kernel.now());
+        observe_cursor(pod, ctx);
         // It may choose among other backends now.
         if ctx.shared.kind(pod).exposure_client {
             ctx.judge_looks_at(Source::Sidecar(pod), pod);
         }
         if !self.has_configuration {
             self.has_configuration = true;
-            ctx.shared.recorder.configuration_received(pod, ctx.kernel.now());
             if !self.has_certificate {
                 // Envoy's configuration refers to certificate and root: it asks for both, too.
                 self.certificate.caller_asks(Caller::Envoy, pod, ctx);
@@ -203,19 +170,19 @@ impl Sidecar {
 
 /// The stream ended: the proxy keeps what it has.
 fn detach(pod: PodId, ctx: &mut Ctx) {
-    let (now, delay) = (ctx.now(), ctx.shared.push_delay());
-    let shared = &mut *ctx.shared;
-    if let Some(Some((istiod, path))) = shared.proxies.get_mut(pod.index()) {
-        let snapshots = shared.snapshots[istiod.index()].output();
-        path.freeze(snapshots, &delay, &shared.run_key, now);
-        ctx.note(|_| Fact::Leg(pod, Leg::Configuration, LegFact::Aged));
+    if ctx.shared.unfollow(pod, ctx.kernel.now()) {
+        ctx.observe(Fact::Leg(pod, Leg::Configuration, LegFact::Aged));
     }
-    note_path(pod, ctx);
+    observe_cursor(pod, ctx);
 }
 
-fn note_path(pod: PodId, ctx: &mut Ctx) {
-    if let Some(Some((istiod, path))) = ctx.shared.proxies.get(pod.index()).cloned() {
-        ctx.note(|_| Fact::Follows { pod, istiod, path });
+fn observe_cursor(pod: PodId, ctx: &mut Ctx) {
+    if ctx.shared.proxy_of(pod).is_some() {
+        ctx.observe_if_told(|shared| {
+            let (istiod, reader) = shared.proxy_of(pod).expect("it follows one");
+            let cursor = reader.cursor.clone();
+            Fact::Follows { pod, istiod, cursor }
+        });
     }
 }
 

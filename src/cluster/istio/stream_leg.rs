@@ -7,14 +7,12 @@
 //! **Validated by**: `tests/world/measured_starts.rs`, `tests/world/istiod_landings.rs`.
 
 use super::connection::{Connection, Dial, Syn};
-use super::leg_history::LegHistory;
 use super::messages::{Answer, Leg};
 use crate::cluster::context::Ctx;
 use crate::cluster::event::{Event, SidecarEvent, Source};
 use crate::cluster::ids::PodId;
 use crate::cluster::observed::{Fact, LegFact, Wait};
 use crate::cluster::purpose::{Ordinal, Purpose};
-use crate::cluster::records::DelayCause;
 use crate::kernel::EventClass;
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -33,18 +31,17 @@ pub struct StreamLeg {
     serial: u32,
     requests: u32,
     failures: u32,
-    /// Landings and losses.
-    pub history: LegHistory,
 }
 
 impl StreamLeg {
     /// Opens a stream.
     pub fn open(&mut self, pod: PodId, ctx: &mut Ctx) {
         self.serial += 1;
-        self.history.attempt(ctx.now());
-        match Dial::begin(pod, Leg::Configuration, self.serial, &mut self.history, ctx) {
+        observe(pod, LegFact::Attempt, ctx);
+        match Dial::begin(pod, Leg::Configuration, self.serial, ctx) {
             Some((dial, Syn::Answered | Syn::Lost)) => self.state = State::Connecting(dial),
-            Some((_, Syn::Refused)) | None => self.failed(DelayCause::Connection, pod, ctx),
+            Some((_, Syn::Refused)) => self.failed(LegFact::Refused, pod, ctx),
+            None => self.failed(LegFact::NoEndpoint, pod, ctx),
         }
     }
 
@@ -56,23 +53,14 @@ impl StreamLeg {
         if let State::Connecting(dial) = &mut self.state
             && dial.send(pod, Leg::Configuration, serial, ctx) == Syn::Refused
         {
-            self.failed(DelayCause::Connection, pod, ctx);
+            self.failed(LegFact::Refused, pod, ctx);
         }
     }
 
     /// The connect ran out of time.
     pub fn connect_timeout(&mut self, serial: u32, pod: PodId, ctx: &mut Ctx) {
         if let (true, State::Connecting(dial)) = (serial == self.serial, self.state) {
-            ctx.tell("sidecar", |shared| {
-                format!(
-                    "{}: {} gets no answer from {}",
-                    shared.pod_name(pod),
-                    Leg::Configuration.name(),
-                    dial.istiod
-                )
-            });
-            note(pod, LegFact::TimedOut, ctx);
-            self.failed(dial.cause(), pod, ctx);
+            self.failed(LegFact::TimedOut(dial.istiod, dial.cause()), pod, ctx);
         }
     }
 
@@ -81,10 +69,7 @@ impl StreamLeg {
         let (true, State::Connecting(dial)) = (serial == self.serial, self.state) else {
             return;
         };
-        if dial.was_delayed() {
-            self.history.lose(dial.cause(), ctx.now().since(dial.started));
-        }
-        note(pod, LegFact::Connected, ctx);
+        observe(pod, LegFact::Connected(dial.lost(ctx.now())), ctx);
         let connection = dial.established(pod, Leg::Configuration, serial, ctx);
         self.state = State::Asking(connection);
         self.requests += 1;
@@ -104,23 +89,21 @@ impl StreamLeg {
         else {
             return None;
         };
-        note(pod, LegFact::Answered(answer), ctx);
-        match answer {
-            Answer::Ok => {
-                self.failures = 0;
-                self.state = State::Open;
-                let wait = connection.closes_at.since(ctx.now());
-                ctx.after(
-                    Source::Sidecar(pod),
-                    EventClass::Timer,
-                    wait,
-                    Event::Sidecar(pod, SidecarEvent::StreamAged(serial)),
-                );
-                return Some(connection);
-            }
-            failure => self.failed(failure.cause(), pod, ctx),
+        if answer != Answer::Ok {
+            self.failed(LegFact::Answered(answer), pod, ctx);
+            return None;
         }
-        None
+        observe(pod, LegFact::Answered(answer), ctx);
+        self.failures = 0;
+        self.state = State::Open;
+        let wait = connection.closes_at.since(ctx.now());
+        ctx.after(
+            Source::Sidecar(pod),
+            EventClass::Timer,
+            wait,
+            Event::Sidecar(pod, SidecarEvent::StreamAged(serial)),
+        );
+        Some(connection)
     }
 
     /// Whether the open stream of this number has reached its age.
@@ -129,8 +112,8 @@ impl StreamLeg {
         serial == self.serial && matches!(self.state, State::Open)
     }
 
-    fn failed(&mut self, cause: DelayCause, pod: PodId, ctx: &mut Ctx) {
-        self.history.fail(cause);
+    fn failed(&mut self, how: LegFact, pod: PodId, ctx: &mut Ctx) {
+        observe(pod, how, ctx);
         self.retry(pod, ctx);
     }
 
@@ -147,7 +130,7 @@ impl StreamLeg {
             .child(u64::from(self.serial));
         let wait = ctx.stream(Purpose::EnvoyStreamBackoff, key).up_to(upper);
         self.failures += 1;
-        note(pod, LegFact::Waits(Wait::EnvoyStream, ctx.now() + wait), ctx);
+        observe(pod, LegFact::Waits(Wait::EnvoyStream, ctx.now() + wait), ctx);
         ctx.after(
             Source::Sidecar(pod),
             EventClass::Timer,
@@ -157,6 +140,6 @@ impl StreamLeg {
     }
 }
 
-fn note(pod: PodId, fact: LegFact, ctx: &mut Ctx) {
-    ctx.note(|_| Fact::Leg(pod, Leg::Configuration, fact));
+fn observe(pod: PodId, fact: LegFact, ctx: &mut Ctx) {
+    ctx.observe(Fact::Leg(pod, Leg::Configuration, fact));
 }

@@ -12,7 +12,6 @@ use crate::lab::numbers::RunNumbers;
 use crate::lab::summary::Measure;
 use crate::stats::{Observation, Outcome};
 
-/// Reason for which a design without a mesh lacks a measure.
 pub(super) const NO_MESH: Presence = Presence::Absent("the design has no mesh");
 
 /// Where a share of runs counts accesses, it is of these runs.

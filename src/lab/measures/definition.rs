@@ -17,13 +17,10 @@ use crate::stats::{
 /// What of an experiment goes into the words and formulas of measures.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Frame {
-    /// End of every run \[s\].
     pub horizon_s: f64,
-    /// End of every run \[ns\].
     pub horizon_ns: u64,
     /// A pod that lost at least this much to connections to the control plane, limits and refusals counts as delayed \[s\].
     pub delayed_threshold_s: f64,
-    /// Nominal coverage of the intervals.
     pub confidence: f64,
     /// Rates of traffic for which unauthorized accesses are computed from exposure.
     pub traffic_rates: Vec<TrafficRate>,
@@ -35,22 +32,18 @@ pub type OfRun<'n, T> = Box<dyn Fn(&RunNumbers) -> T + Send + Sync + 'n>;
 /// Pooled waits, shared by the measures that are quantiles of them.
 pub type Waits<'n> = Arc<Cow<'n, [Observation]>>;
 
-/// How a measure is taken from runs.
 pub enum Value<'n> {
     /// Share of runs, of those that say yes or no.
     Share(OfRun<'n, Option<bool>>),
     /// Sum of the first number over sum of the second.
     Ratio(OfRun<'n, (u32, u32)>),
-    /// Mean of one number per run.
     Mean {
-        /// The number.
         of: OfRun<'n, Option<f64>>,
         /// The most that one run can have, if that is known, so that runs that were not seen bound the mean.
         most: Option<f64>,
     },
     /// Quantile of waits pooled over runs; neighbours that share their waits are estimated together.
     Quantile {
-        /// The waits.
         waits: Waits<'n>,
         /// The level, in (0, 1).
         level: f64,
@@ -59,10 +52,8 @@ pub enum Value<'n> {
     Extreme(Box<Measure>),
 }
 
-/// Whether a design has a measure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Presence {
-    /// It has.
     Shown,
     /// It has, but there is nothing to tell, so that no page lists it.
     Quiet,
@@ -73,9 +64,7 @@ pub enum Presence {
 /// Which of two values an architect would rather have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Better {
-    /// The smaller one.
     Smaller,
-    /// The larger one.
     Larger,
     /// Neither: it only describes.
     Neither,
@@ -90,7 +79,6 @@ pub struct Words {
     pub head: Option<(u8, &'static str)>,
     /// Place among the panels of figures over factors.
     pub panel: Option<u8>,
-    /// How a difference is said.
     pub said: Said,
     /// What the names of its kind begin with, if they end in a rate of traffic.
     pub family: Option<&'static str>,
@@ -112,26 +100,17 @@ pub enum Said {
     When {
         /// Level of the quantile, in (0, 1).
         level: f64,
-        /// The state.
         state: &'static str,
     },
 }
 
-/// One measure of one design.
 pub struct Definition<'n> {
-    /// Name.
     pub name: String,
-    /// What is estimated, in words.
     pub estimand: String,
-    /// Unit; `1` for shares.
     pub unit: &'static str,
-    /// How it is taken from runs.
     pub value: Value<'n>,
-    /// Whether the design has it.
     pub presence: Presence,
-    /// Which value is better.
     pub better: Better,
-    /// How it is told.
     pub words: Words,
 }
 
@@ -154,7 +133,6 @@ impl<'n> Definition<'n> {
         }
     }
 
-    /// A share of runs.
     pub(super) fn share(
         name: impl Into<String>,
         estimand: impl Into<String>,
@@ -163,7 +141,6 @@ impl<'n> Definition<'n> {
         Self::new(name, estimand, "1", Value::Share(Box::new(of)))
     }
 
-    /// A share of pods or of other things that runs have several of.
     pub(super) fn ratio(
         name: impl Into<String>,
         estimand: impl Into<String>,
@@ -172,7 +149,6 @@ impl<'n> Definition<'n> {
         Self::new(name, estimand, "1", Value::Ratio(Box::new(of)))
     }
 
-    /// A mean over runs.
     pub(super) fn mean(
         name: impl Into<String>,
         estimand: impl Into<String>,
@@ -183,7 +159,6 @@ impl<'n> Definition<'n> {
         Self::new(name, estimand, unit, Value::Mean { of, most: None })
     }
 
-    /// A quantile of pooled waits.
     pub(super) fn quantile(
         name: impl Into<String>,
         estimand: impl Into<String>,
@@ -194,13 +169,11 @@ impl<'n> Definition<'n> {
         Self::new(name, estimand, "s", Value::Quantile { waits, level })
     }
 
-    /// An observed extreme.
     pub(super) fn extreme(name: &str, measure: Measure) -> Self {
         let estimand = measure.estimand.clone();
         Self::new(name, estimand, "s", Value::Extreme(Box::new(measure)))
     }
 
-    /// The same mean of numbers of which no run can have more than this.
     pub(super) fn at_most(mut self, bound: Option<f64>) -> Self {
         if let Value::Mean { most, .. } = &mut self.value {
             *most = bound;
@@ -208,19 +181,16 @@ impl<'n> Definition<'n> {
         self
     }
 
-    /// The same, listed or not, or absent.
     pub(super) const fn with(mut self, presence: Presence) -> Self {
         self.presence = presence;
         self
     }
 
-    /// The same with another opinion about what is better.
     pub(super) const fn better(mut self, better: Better) -> Self {
         self.better = better;
         self
     }
 
-    /// The same, called so on axes and in charts.
     pub(super) const fn label(mut self, label: &'static str) -> Self {
         self.words.label = Some(label);
         self
@@ -238,20 +208,15 @@ impl<'n> Definition<'n> {
         self
     }
 
-    /// The same, its differences said so.
     pub(super) const fn said(mut self, said: Said) -> Self {
         self.words.said = said;
         self
     }
 
-    /// Whether it is a share of runs.
-    #[must_use]
     pub const fn is_share_of_runs(&self) -> bool {
         matches!(self.value, Value::Share(_))
     }
 
-    /// The measure by itself.
-    #[must_use]
     pub fn estimate(&self, frame: &Frame, numbers: &DesignNumbers) -> Measure {
         estimate_all(std::slice::from_ref(self), frame, numbers).remove(0)
     }

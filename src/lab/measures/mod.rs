@@ -25,44 +25,26 @@ use crate::scenario::asked::TrafficRate;
 /// The measure of who got in, over the runs that tested it.
 pub const TESTED: &str = "unauthorized_if_tested";
 
-/// What the measures of a design are made from.
 #[derive(Clone, Copy)]
 pub struct Context<'n> {
-    /// The experiment.
     pub frame: &'n Frame,
-    /// The design.
     pub design: &'n PlannedDesign,
-    /// Its numbers.
     pub numbers: &'n DesignNumbers,
 }
 
-/// Measures that are estimated together.
-#[derive(Clone, Copy)]
-pub struct MeasureSet {
-    /// Name.
-    pub name: &'static str,
-    /// Says what its measures are.
-    pub define: for<'n> fn(Context<'n>) -> Vec<Definition<'n>>,
+/// Says what the measures are that are estimated together.
+pub type MeasureSet = for<'n> fn(Context<'n>) -> Vec<Definition<'n>>;
+
+/// The estimates of the measures of a set that the design has.
+pub fn estimate(set: MeasureSet, context: Context<'_>) -> Vec<(String, Measure)> {
+    let mut definitions = set(context);
+    definitions.retain(|definition| definition.presence == Presence::Shown);
+    let measures = definition::estimate_all(&definitions, context.frame, context.numbers);
+    definitions.into_iter().map(|of| of.name).zip(measures).collect()
 }
 
-impl MeasureSet {
-    /// The estimates of the measures that the design has.
-    #[must_use]
-    pub fn estimate(&self, context: Context<'_>) -> Vec<(String, Measure)> {
-        let mut definitions = (self.define)(context);
-        definitions.retain(|definition| definition.presence == Presence::Shown);
-        let measures = definition::estimate_all(&definitions, context.frame, context.numbers);
-        definitions.into_iter().map(|of| of.name).zip(measures).collect()
-    }
-}
-
-/// All measures, in the order in which they are shown.
-#[must_use]
-pub fn measure_sets() -> Vec<MeasureSet> {
-    macro_rules! sets {
-        ($($file:ident::$set:ident),+ $(,)?) => { vec![$(MeasureSet { name: stringify!($set), define: $file::$set }),+] };
-    }
-    sets![
+pub const fn measure_sets() -> &'static [MeasureSet] {
+    &[
         access::access_classes,
         access::reuse,
         access::node_given_up,
@@ -84,35 +66,27 @@ pub fn measure_sets() -> Vec<MeasureSet> {
 /// What can be said about a measure before any run is made.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Known {
-    /// Name.
     pub name: String,
-    /// What is estimated, in words.
     pub estimand: String,
-    /// Unit; `1` for shares.
     pub unit: &'static str,
     /// Whether it has an interval; observed extremes have none.
     pub interval: bool,
-    /// How it is told.
     pub words: Words,
 }
 
 impl Known {
     /// What it is called on axes and in charts.
-    #[must_use]
     pub fn label(&self) -> String {
         let name = || self.name.replace('_', " ");
         self.words.label.map_or_else(name, str::to_owned)
     }
 
     /// The head of its column in the table of designs, in lines.
-    #[must_use]
     pub fn head(&self) -> &'static str {
         self.words.head.map_or("", |(_, head)| head)
     }
 }
 
-/// All measures that an experiment can have.
-#[must_use]
 pub fn known_of(frame: &Frame) -> Vec<Known> {
     let (design, numbers) = (PlannedDesign::default(), DesignNumbers::default());
     let context = Context {
@@ -127,12 +101,11 @@ pub fn known_of(frame: &Frame) -> Vec<Known> {
         estimand: definition.estimand,
         words: definition.words,
     };
-    let definitions = measure_sets().into_iter().flat_map(|set| (set.define)(context));
+    let definitions = measure_sets().iter().flat_map(|set| set(context));
     definitions.map(known).collect()
 }
 
 /// All measures that an experiment with these rates of traffic can have.
-#[must_use]
 pub fn known_measures(traffic_rates: &[TrafficRate]) -> Vec<Known> {
     known_of(&Frame::new(1.0, 0.0, traffic_rates))
 }
@@ -146,8 +119,6 @@ static ALL: LazyLock<Vec<Known>> = LazyLock::new(|| {
     known_measures(&[rate])
 });
 
-/// What is known of a measure by its name.
-#[must_use]
 pub fn known(name: &str) -> Option<&'static Known> {
     let named = |known: &&Known| known.name == name;
     let of_kind = |known: &&Known| known.words.family.is_some_and(|begin| name.starts_with(begin));
@@ -155,13 +126,10 @@ pub fn known(name: &str) -> Option<&'static Known> {
 }
 
 /// What a measure is called on axes and in charts, by its name.
-#[must_use]
 pub fn label(name: &str) -> String {
     known(name).map_or_else(|| name.to_owned(), Known::label)
 }
 
-/// The words of a measure by its name.
-#[must_use]
 pub fn words(name: &str) -> Words {
     known(name).map_or_else(Words::default, |known| known.words)
 }
@@ -173,27 +141,22 @@ fn placed<T: Ord>(place: impl Fn(&Known) -> Option<T>) -> Vec<&'static Known> {
     found.into_iter().map(|(_, known)| known).collect()
 }
 
-/// The columns of the table of designs, in their order.
-#[must_use]
 pub fn columns() -> Vec<&'static Known> {
     placed(|known| known.words.head.map(|(place, _)| place))
 }
 
 /// The panels of figures over factors, the most telling first.
-#[must_use]
 pub fn panels() -> Vec<&'static Known> {
     placed(|known| known.words.panel)
 }
 
 /// The measures of when which part of the pods is Ready, the smallest part first.
-#[must_use]
 pub fn ready_quantiles() -> Vec<&'static Known> {
     let is_ready = |said| matches!(said, Said::When { state: READY, .. });
     ALL.iter().filter(|known| is_ready(known.words.said)).collect()
 }
 
 /// The part of the pods that a quantile is about: `Half`, `99 %`; none for other measures.
-#[must_use]
 pub fn part_of_pods(measure: &str) -> Option<String> {
     match words(measure).said {
         Said::When { level: 0.5, .. } => Some("Half".to_owned()),
@@ -205,16 +168,12 @@ pub fn part_of_pods(measure: &str) -> Option<String> {
 /// The state of pods that clients can ask.
 const READY: &str = "Ready";
 
-/// The definition of one measure for one design.
-#[must_use]
 pub fn definition_of<'n>(name: &str, context: Context<'n>) -> Option<Definition<'n>> {
-    let mut definitions = measure_sets().into_iter().flat_map(|set| (set.define)(context));
+    let mut definitions = measure_sets().iter().flat_map(|set| set(context));
     definitions.find(|definition| definition.name == name)
 }
 
 impl Frame {
-    /// The frame of an experiment.
-    #[must_use]
     pub fn new(horizon_s: f64, delayed_threshold_s: f64, traffic_rates: &[TrafficRate]) -> Self {
         Self {
             horizon_s,
@@ -225,14 +184,10 @@ impl Frame {
         }
     }
 
-    /// The frame of a plan.
-    #[must_use]
     pub fn of_plan(plan: &Plan) -> Self {
         Self::new(plan.horizon_s, plan.delayed_threshold_s, &plan.questions.traffic_rates)
     }
 
-    /// The frame of a stored result.
-    #[must_use]
     pub fn of_manifest(manifest: &Manifest) -> Self {
         Self::new(
             manifest.horizon_s,

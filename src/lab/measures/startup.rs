@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use super::access::NO_MESH;
 use super::{Better, Context, Definition, Presence, READY, Said};
-use crate::cluster::records::{DelayCause, PHASES};
+use crate::cluster::phases::PHASES;
+use crate::cluster::records::DelayCause;
 use crate::lab::cell::Word;
 use crate::lab::numbers::{PodCounts, RunNumbers, STUCK_AFTER};
 use crate::lab::summary::Measure;
@@ -188,7 +189,7 @@ fn long_starts(context: Context<'_>) -> Vec<Definition<'_>> {
             (run.pods.unexplained.iter().sum(), run.pods.all)
         }),
     ];
-    for (place, phase) in PHASES.iter().enumerate() {
+    for (place, phase) in PHASES.iter().map(|phase| phase.name).enumerate() {
         let estimand = format!("{unexplained}, and whose longest phase was {phase}");
         let any = context.numbers.sound().any(|run| run.pods.unexplained[place] > 0);
         measures.push(

@@ -3,7 +3,8 @@
 use std::net::Ipv4Addr;
 
 use super::*;
-use crate::cluster::records::{AccessClass, DelayCause, ExitCause, ExposureRecord, PHASES, PodRecord, RunRecord, Via};
+use crate::cluster::phases::{PHASES, Phases};
+use crate::cluster::records::{AccessClass, DelayCause, ExitCause, ExposureRecord, PodRecord, RunRecord, Via};
 use crate::kernel::{EntityKey, Purpose, RunKey, SimDuration, SimTime, Stream};
 use crate::lab::numbers::{ExposureKind, PodCounts, RunNumbers};
 
@@ -249,10 +250,11 @@ fn counted(took: u64, lost: u64, alter: impl Fn(&mut PodRecord)) -> PodCounts {
         exit_cause: ExitCause::Ready,
         exit: SimTime::ZERO + SimDuration::from_secs(took),
         delays: vec![(DelayCause::KubeletApi, SimDuration::from_secs(lost))],
-        admission: Some(SimDuration::from_secs(1)),
-        containers: Some(SimDuration::from_secs(took - 1)),
         ..PodRecord::default()
     };
+    let phases = &mut pod.phases.0;
+    phases[Phases::place("admission")] = Some(SimDuration::from_secs(1));
+    phases[Phases::place("containers")] = Some(SimDuration::from_secs(took - 1));
     alter(&mut pod);
     let mut numbers = DesignNumbers::default();
     numbers.run(&RunRecord::default(), SimTime::ZERO + SimDuration::from_secs(900));
@@ -262,7 +264,7 @@ fn counted(took: u64, lost: u64, alter: impl Fn(&mut PodRecord)) -> PodCounts {
 
 #[test]
 fn a_start_is_unexplained_if_it_lost_less_than_half_of_the_excess() {
-    let place = |phase: &str| PHASES.iter().position(|known| *known == phase).unwrap();
+    let place = |phase: &str| PHASES.iter().position(|known| known.name == phase).unwrap();
     let only = |phase: &str| {
         let mut counts = [0; PHASES.len()];
         counts[place(phase)] = 1;
@@ -292,12 +294,15 @@ fn a_start_is_unexplained_if_it_lost_less_than_half_of_the_excess() {
         counted(40, 0, |pod| {
             pod.exit_cause = ExitCause::Censored;
             let short = Some(SimDuration::from_secs(1));
-            (pod.scheduling, pod.sandbox, pod.identity, pod.containers) = (short, short, short, short);
+            pod.phases.0[1..=4].fill(short);
             alter(pod);
         })
         .unexplained
     };
-    assert_eq!(waiting(|pod| pod.containers = None), only("containers"));
+    assert_eq!(
+        waiting(|pod| pod.phases.0[Phases::place("containers")] = None),
+        only("containers")
+    );
     assert_eq!(
         waiting(|pod| pod.certificate_landings = "istiod-0".to_owned()),
         only("certificate")

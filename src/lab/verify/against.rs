@@ -26,15 +26,12 @@ const LISTED_MAX: usize = 4096;
 /// How the runs compare with those of another build.
 #[derive(Clone, Debug, Serialize)]
 pub struct Against {
-    /// The folder of the other build's.
     pub folder: PathBuf,
-    /// Version of the other build.
     pub version: String,
     /// Whether its experiment, manifests or models were others.
     pub other_inputs: bool,
     /// Whether it left ladders; without them only whole runs can be compared.
     pub ladders: bool,
-    /// Runs that were compared.
     pub compared: u64,
     /// Runs of this verification that the other did not make.
     pub absent: u64,
@@ -45,17 +42,12 @@ pub struct Against {
 /// A run that is another one in the other build.
 #[derive(Clone, Debug, Serialize)]
 pub struct RunDifference {
-    /// Its design.
     pub design: String,
-    /// Its number.
     pub replication: u64,
-    /// Its events there and here.
     pub events: (u64, u64),
     /// Where the builds part, if that is known.
     pub interval: Option<Interval>,
-    /// Components whose events differ.
     pub components: Vec<String>,
-    /// Classes whose events differ.
     pub classes: Vec<String>,
 }
 
@@ -64,7 +56,6 @@ pub struct RunDifference {
 pub struct Interval {
     /// The last event up to which all are equal; 0 for the start.
     pub after_event: u64,
-    /// When that was.
     pub after: SimTime,
     /// The first event up to which not all are equal: the next rung or the end of this build's run.
     pub to_event: u64,
@@ -74,7 +65,6 @@ pub struct Interval {
     pub events: Vec<EventSeen>,
 }
 
-/// What another build left.
 pub(super) struct Reference {
     folder: PathBuf,
     version: String,
@@ -85,7 +75,6 @@ pub(super) struct Reference {
 }
 
 impl Reference {
-    /// Reads what lies in a folder.
     pub(super) fn read(folder: &Path, plan: &Plan) -> Result<Self, LabError> {
         let reference = match LadderFile::read(folder)? {
             Some(file) => {

@@ -18,51 +18,36 @@ use crate::lab::manifest::{read_json_within, write_json};
 use crate::lab::plan::Plan;
 use crate::lab::store::FINGERPRINTS;
 
-/// Version of the file's form.
 const FORM: u32 = 1;
 
-/// The ladders of all runs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LadderFile {
-    /// Version of the file's form.
     pub form: u32,
-    /// The experiment.
     pub experiment: String,
-    /// Version of the program.
     pub version: String,
-    /// Digest of all inputs.
     pub input_digest: String,
-    /// Master seed.
     pub seed: u64,
     /// Designs that share it meet the same misfortunes.
     pub seed_group: String,
-    /// How ties are ordered.
     pub tie_order: TieRule,
     /// The runs, in the order of designs and replications.
     pub runs: Vec<RunLadder>,
 }
 
-/// The ladder of one run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunLadder {
-    /// Its design.
     pub design: String,
-    /// Its number.
     pub replication: u64,
-    /// Its events.
     pub events: u64,
     /// The fingerprint over all of them, as in `runs.parquet`.
     pub fingerprint: String,
-    /// Events and fingerprint of each class.
     pub classes: IndexMap<String, (u64, String)>,
-    /// Events and fingerprint of each component.
     pub components: IndexMap<String, (u64, String)>,
     /// Events so far, time of the last one \[ns\] and fingerprint, from below.
     pub rungs: Vec<(u64, u64, String)>,
 }
 
 impl LadderFile {
-    /// The ladders of a plan's runs.
     pub(super) fn of<'l>(plan: &Plan, runs: impl Iterator<Item = (usize, u64, &'l Ladder)>) -> Self {
         let runs = runs
             .map(|(design, replication, ladder)| RunLadder::of(plan.designs[design].name.clone(), replication, ladder));

@@ -31,63 +31,43 @@ pub use ladders::LadderFile;
 pub use ties::{TieAnswer, Ties};
 pub use twice::{DrawSeen, EventDifference, EventSeen};
 
-/// What was found.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
-    /// The experiment.
     pub experiment: String,
-    /// Version of the program.
     pub version: String,
-    /// Master seed.
     pub seed: u64,
-    /// How ties are ordered.
     pub tie_order: TieRule,
     /// Threads on which runs were made twice; then they were made once more on one.
     pub jobs: usize,
-    /// The designs.
     pub designs: Vec<String>,
-    /// Replications of each design.
     pub replications: u64,
-    /// Events that were compared.
     pub events: u64,
-    /// Numbers that were drawn.
     pub draws: u64,
     /// Runs that differ from themselves, in the order of designs and replications.
     pub differences: Vec<Difference>,
-    /// Streams that two addresses own.
     pub collisions: Vec<Collided>,
     /// Runs that fail, each time in the same way unless they also differ.
     pub failures: Vec<Failed>,
     /// What another order of ties changes.
     pub ties: Option<Ties>,
-    /// How the runs compare with those of another build.
     pub against: Option<Against>,
 }
 
-/// A run that does not repeat.
 #[derive(Clone, Debug, Serialize)]
 pub struct Difference {
-    /// Its design.
     pub design: String,
-    /// Its number.
     pub replication: u64,
-    /// The command that tells it.
     pub replay: String,
-    /// How it differs.
     pub what: What,
 }
 
-/// How a run differs from itself.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum What {
-    /// From an event on.
     Event(Box<EventDifference>),
     /// In its rows, although all events are equal.
     Rows {
-        /// The first table that differs.
         table: &'static str,
-        /// Between which runs.
         between: &'static str,
     },
 }
@@ -95,9 +75,7 @@ pub enum What {
 /// A stream that two addresses own.
 #[derive(Clone, Debug, Serialize)]
 pub struct Collided {
-    /// The design.
     pub design: String,
-    /// The number of the run.
     pub replication: u64,
     /// The stream, hexadecimal.
     pub stream: String,
@@ -105,22 +83,16 @@ pub struct Collided {
     pub owners: [String; 2],
 }
 
-/// A run that failed.
 #[derive(Clone, Debug, Serialize)]
 pub struct Failed {
-    /// Its design.
     pub design: String,
-    /// Its number.
     pub replication: u64,
-    /// How.
     pub failure: RunFailure,
-    /// The command that tells it.
     pub replay: String,
 }
 
 impl Report {
     /// Whether every run repeats, none failed, no stream is shared, and the other build gave the same.
-    #[must_use]
     pub fn sound(&self) -> bool {
         let other = self.against.as_ref().is_none_or(|against| against.differing.is_empty());
         self.differences.is_empty() && self.collisions.is_empty() && self.failures.is_empty() && other
@@ -199,7 +171,6 @@ fn blank(plan: &Plan, jobs: usize) -> Report {
     }
 }
 
-/// A replication that was made twice.
 struct Twice {
     design: usize,
     replication: u64,
@@ -212,7 +183,6 @@ struct Twice {
     failure: Option<Failed>,
 }
 
-/// A digest of each table's rows.
 type RowDigests = [blake3::Hash; 4];
 
 impl Twice {

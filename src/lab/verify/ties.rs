@@ -19,27 +19,20 @@ use crate::lab::plan::{Plan, PlannedDesign, Simulate, horizon_of};
 use crate::lab::runner::guarded;
 use crate::lab::summary::CONFIDENCE;
 
-/// What the other order of ties changes.
 #[derive(Clone, Debug, Serialize)]
 pub struct Ties {
-    /// The other order.
     pub other: TieRule,
     /// Runs that were made in both orders and did not fail in either.
     pub runs: u64,
     /// Runs of them with another order of events.
     pub reordered: u64,
-    /// The answers, per design and measure.
     pub answers: Vec<TieAnswer>,
 }
 
-/// One answer in both orders.
 #[derive(Clone, Debug, Serialize)]
 pub struct TieAnswer {
-    /// The design.
     pub design: String,
-    /// The measure.
     pub measure: &'static str,
-    /// Its unit; `1` for shares.
     pub unit: &'static str,
     /// Runs that give a value in both orders.
     pub n: u64,
@@ -47,31 +40,23 @@ pub struct TieAnswer {
     pub equal: u64,
     /// The difference, the other order minus the usual one.
     pub difference: Option<f64>,
-    /// Lower bound.
     pub lower: Option<f64>,
-    /// Upper bound.
     pub upper: Option<f64>,
-    /// Nominal coverage.
     pub confidence: f64,
-    /// Name of the method.
     pub method: String,
 }
 
 impl TieAnswer {
-    /// Whether the interval leaves out zero.
-    #[must_use]
     pub fn moves(&self) -> bool {
         excludes_zero(self.lower, self.upper)
     }
 
     /// The largest difference that the interval does not exclude.
-    #[must_use]
     pub fn not_beyond(&self) -> Option<f64> {
         Some(self.lower?.abs().max(self.upper?.abs()))
     }
 }
 
-/// Makes every run with the other order and compares.
 pub(super) fn compare(
     plan: &Plan,
     simulator: &Simulator,

@@ -19,7 +19,6 @@ use crate::lab::runner::guarded;
 /// Events of the first run that are kept to compare with. Of longer runs the rest is compared by fingerprint and rows.
 const KEPT_MAX: usize = 1 << 22;
 
-/// The first event that differs.
 #[derive(Clone, Debug, Serialize)]
 pub struct EventDifference {
     /// The last event that is equal in both; absent if the runs differ from the start.
@@ -36,44 +35,35 @@ pub struct EventDifference {
 
 impl EventDifference {
     /// Whether the events are equal and only the drawn numbers differ.
-    #[must_use]
     pub fn only_draws(&self) -> bool {
         self.first.is_some() && self.first == self.second
     }
 }
 
-/// An event in a report.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct EventSeen {
     /// Its number in the run, from 1.
     pub number: u64,
-    /// When it happens.
     pub time: SimTime,
-    /// The name of its class.
     pub class: &'static str,
-    /// The component that handles it.
     pub component: &'static str,
     /// What happens, with what it is about.
     pub description: String,
 }
 
-/// A drawn number in a report.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct DrawSeen {
-    /// What it was for.
     pub purpose: &'static str,
     /// For whom: the pod's name if it is a pod's, else the key in hexadecimal.
     pub entity: String,
     /// Its place in its stream, from 0.
     pub ordinal: u32,
-    /// The number, hexadecimal.
     pub bits: String,
     /// The uniform variate that it gives.
     pub uniform: f64,
 }
 
 impl EventSeen {
-    /// An event as it is told.
     pub fn new(moment: &Moment, event: &Event, shared: &Shared) -> Self {
         Self {
             number: moment.number,
@@ -128,7 +118,6 @@ struct Kept {
     draws_before: usize,
 }
 
-/// Keeps the first run.
 #[derive(Default)]
 struct Recorder {
     log: DrawLog,
@@ -155,11 +144,9 @@ impl Watch for Recorder {
     }
 }
 
-/// Holds the second run against the first.
 struct Comparer<'a> {
     log: DrawLog,
     first: &'a Recorder,
-    /// How many events were equal.
     equal: usize,
     found: Option<EventDifference>,
 }
@@ -218,25 +205,18 @@ impl Watch for Comparer<'_> {
     }
 }
 
-/// A replication that was made twice.
 pub(super) struct Compared {
-    /// What the first run gave.
     pub first: Outcome,
     /// What the second gave, if it was not ended early.
     pub second: Option<Outcome>,
-    /// The ladder of the first.
     pub ladder: Ladder,
-    /// Events of the first.
     pub events: u64,
-    /// Numbers that it drew.
     pub draws: u64,
-    /// The first event that differs.
     pub difference: Option<EventDifference>,
     /// A stream that two addresses own, with them.
     pub collision: Option<(String, [String; 2])>,
 }
 
-/// Makes a replication twice.
 pub(super) fn compare(simulator: &Simulator, design: usize, replication: u64) -> Compared {
     let mut recorder = Recorder::default();
     let log = recorder.log.clone();
@@ -309,7 +289,6 @@ pub(super) fn events_between(
     watch.seen
 }
 
-/// A fingerprint in hexadecimal, as it stands in rows and files.
 pub(super) fn hex(fingerprint: Fingerprint) -> String {
     format!("{:016x}", fingerprint.get())
 }

@@ -95,7 +95,6 @@ pub fn is_slow(pod: &PodRecord, threshold: SimDuration) -> bool {
 pub struct Change {
     /// The design; another one than that of the run for "as in the design …".
     pub design: String,
-    /// Changes as `key=value`, beside those of the run itself.
     pub set: Vec<String>,
 }
 
@@ -124,21 +123,18 @@ pub struct Seen {
     pub exposure: SimDuration,
 }
 
-/// A switch and what it changed in this run.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Answer {
     pub switch: Switch,
     pub seen: Seen,
 }
 
-/// All answers about one thing that happened.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct WhatIf {
     /// The latest repair that prevents it, per fault that touched anybody.
     pub repairs: Vec<Repair>,
     /// Switches, those that prevent it first.
     pub answers: Vec<Answer>,
-    /// Replays made for this run so far.
     pub replays: u32,
     /// Whether the bound on replays ended the search.
     pub bounded: bool,
@@ -156,7 +152,6 @@ impl Simulator {
     }
 }
 
-/// Replays of one run with something changed.
 pub struct Replays<'a> {
     scenario: &'a Scenario,
     design: &'a Design,

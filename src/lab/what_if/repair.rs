@@ -21,13 +21,11 @@ pub struct Repair {
     pub bound: RepairBound,
 }
 
-/// The moment up to which a repair helps.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum RepairBound {
     /// A repair at `repaired` prevents it, one at `too_late` does not.
     Found {
-        /// The latest repair that prevents it.
         repaired: SimTime,
         /// The next one that was tried, a step later.
         too_late: SimTime,

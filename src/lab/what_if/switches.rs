@@ -16,7 +16,6 @@ const DESIGNS_MAX: usize = 8;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Switch {
     pub name: String,
-    /// What it means, after "if".
     pub words: String,
     pub change: Change,
 }

@@ -38,7 +38,6 @@ pub struct Arrival<'a> {
 
 impl MeshPolicies {
     /// May the call pass? None if the workload has no proxy.
-    #[must_use]
     pub fn arrive(&self, call: &Arrival<'_>) -> Option<Verdict> {
         let server = self.server(call.to)?;
         let text = |decision, text| Some(Verdict::new(decision, None, None, text));
@@ -98,7 +97,6 @@ impl Endpoint {
     /// Whether connections to this port do not meet the workload's sidecar (annotations `includeInboundPorts` and
     /// `excludeInboundPorts`; the latter counts only where all ports are included, Istio
     /// `tools/istio-iptables/pkg/capture/run.go`, `handleInboundPortsInclude`).
-    #[must_use]
     pub fn bypasses_sidecar(&self, port: u16) -> bool {
         let included = match &self.capture.include_inbound_ports {
             None => !self.capture.exclude_inbound_ports.contains(&port),

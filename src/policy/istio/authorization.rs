@@ -25,8 +25,6 @@ pub enum Action {
     Audit,
     /// A matching request is refused if an outside server says so. What that server says is not known.
     Custom,
-    /// What the policy does is not evaluated: whatever its rules match may pass or be refused. No name in a manifest.
-    Unknown,
 }
 
 impl Action {
@@ -34,9 +32,6 @@ impl Action {
     pub const NAMES: [&'static str; 4] = ["ALLOW", "DENY", "AUDIT", "CUSTOM"];
 
     /// Reads the name of an action.
-    ///
-    /// # Errors
-    /// If there is no such action.
     pub fn parse(text: &str) -> Result<Self, PolicyError> {
         match text {
             "ALLOW" => Ok(Self::Allow),
@@ -74,11 +69,6 @@ impl<T> Condition<T> {
     /// Whether neither list has an entry.
     pub fn is_empty(&self) -> bool {
         self.any_of.is_empty() && self.none_of.is_empty()
-    }
-
-    /// All entries of both lists.
-    pub fn entries(&self) -> impl Iterator<Item = &T> {
-        self.any_of.iter().chain(&self.none_of)
     }
 }
 
@@ -139,16 +129,12 @@ impl AddressBlock {
     }
 
     /// Whether an address is in the block.
-    #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
         self.0.contains(&address)
     }
 }
 
 /// Reads a port of a workload.
-///
-/// # Errors
-/// If it is no number from 1 to 65535.
 pub fn parse_port(text: &str) -> Result<u16, PolicyError> {
     match text.parse::<u16>() {
         Ok(port) if port > 0 => Ok(port),
@@ -285,19 +271,6 @@ pub struct AuthorizationPolicy {
 }
 
 impl AuthorizationPolicy {
-    /// Stands for a policy that could not be read: it may do anything to every workload in its scope.
-    #[must_use]
-    pub fn unknown(namespace: &str, name: &str, origin: Option<Arc<Origin>>) -> Self {
-        Self {
-            namespace: namespace.to_owned(),
-            name: name.to_owned(),
-            action: Action::Unknown,
-            rules: vec![Rule::default()],
-            origin,
-            ..Self::default()
-        }
-    }
-
     pub(super) fn attachment(&self) -> Attachment<'_> {
         Attachment {
             namespace: &self.namespace,

@@ -31,7 +31,6 @@ pub enum ClientTls {
 
 impl ClientTls {
     /// In words, behind the name of whoever is called.
-    #[must_use]
     pub const fn words(self) -> &'static str {
         match self {
             Self::Mutual => "with mutual TLS",
@@ -109,7 +108,6 @@ impl MeshPolicies {
     /// calls plain text, and modes of single pods do not count (`pilot/pkg/model/push_context.go`,
     /// `BestEffortInferServiceMTLSMode`; `pilot/pkg/networking/core/cluster_tls.go`, `applyUpstreamTLSSettings`;
     /// `pilot/pkg/xds/endpoints/mtls_checker.go`).
-    #[must_use]
     pub fn client_tls(&self, call: &Towards<'_>) -> Possible {
         let (from, to) = (call.from, call.to);
         let one = |tls: ClientTls| Possible::from_elem(tls, 1);
@@ -146,7 +144,6 @@ impl MeshPolicies {
     }
 
     /// Whether the sidecar of a client knows a Service; what it does not know it passes on as it came.
-    #[must_use]
     pub fn knows(&self, from: &Endpoint, route: &Route) -> bool {
         let (namespace, name) = &route.service;
         let own = |to: &String| {
@@ -202,7 +199,6 @@ impl MeshPolicies {
     }
 
     /// The DestinationRule that sets how a client calls, in words; none if no rule does.
-    #[must_use]
     pub fn destination_rule_of(&self, call: &Towards<'_>) -> Option<String> {
         let route = call.route.filter(|_| call.from.sidecar && call.to.sidecar)?;
         let (namespace, name) = &route.service;

@@ -27,7 +27,6 @@ impl TlsMode {
     pub const NAMES: [&'static str; 4] = ["DISABLE", "SIMPLE", "MUTUAL", "ISTIO_MUTUAL"];
 
     /// Reads the name of a mode.
-    #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         Some(match text {
             "DISABLE" => Self::Disable,
@@ -92,7 +91,6 @@ impl TrafficTls {
 impl DestinationRule {
     /// The host with its namespace and domain: a name without a dot is one of the rule's own namespace (Istio
     /// `pilot/pkg/model/virtualservice.go`, `ResolveShortnameToFQDN`).
-    #[must_use]
     pub fn full_host(&self) -> String {
         if self.host == "*" || self.host.contains(['.', ':']) {
             return self.host.clone();

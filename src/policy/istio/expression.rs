@@ -36,7 +36,6 @@ impl Expression {
         Some(Self { tokens })
     }
 
-    /// Whether the whole text matches.
     pub(super) fn matches(&self, text: &str) -> bool {
         // `reached[i]`: the tokens before `i` match the text so far.
         let mut reached = vec![false; self.tokens.len() + 1];

@@ -33,7 +33,6 @@ pub(super) enum Text<'a> {
     Is(&'a str),
 }
 
-/// The question as policies see it.
 #[derive(Debug, Clone)]
 pub(super) struct Facts<'a> {
     pub port: u16,
@@ -44,7 +43,6 @@ pub(super) struct Facts<'a> {
     pub http: Option<HttpFacts<'a>>,
 }
 
-/// The request as policies see it.
 #[derive(Debug, Clone)]
 pub(super) struct HttpFacts<'a> {
     pub method: &'a str,

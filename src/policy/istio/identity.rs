@@ -24,7 +24,6 @@ pub(super) enum Identity {
     NotEvaluated,
 }
 
-/// A list of them and its negation.
 pub(super) type IdentityTest = Condition<Identity>;
 
 impl Identity {

@@ -44,7 +44,6 @@ impl StringMatch {
     }
 
     /// Whether the pattern has a `*` that is no wildcard, which is usually a mistake.
-    #[must_use]
     pub fn has_literal_star(&self) -> bool {
         match self {
             Self::Present => false,
@@ -53,13 +52,11 @@ impl StringMatch {
     }
 
     /// Whether a value matches; an absent value (none) and an empty one match no `*`.
-    #[must_use]
     pub fn matches(&self, value: Option<&str>) -> bool {
         value.is_some_and(|value| self.matches_text(value))
     }
 
     /// Whether a value matches; an empty one does not match `*`.
-    #[must_use]
     pub fn matches_text(&self, value: &str) -> bool {
         match self {
             Self::Present => !value.is_empty(),
@@ -71,7 +68,6 @@ impl StringMatch {
 
     /// As [`StringMatch::matches`] without regard to the case of ASCII letters, for host names
     /// (`HostMatcher` in Istio `pilot/pkg/security/authz/matcher/header.go`).
-    #[must_use]
     pub fn matches_any_case(&self, value: &str) -> bool {
         let (value, same) = (value.as_bytes(), |a: &[u8], b: &str| {
             a.eq_ignore_ascii_case(b.as_bytes())
@@ -88,7 +84,6 @@ impl StringMatch {
     }
 
     /// The pattern as it is written.
-    #[must_use]
     pub fn text(&self) -> String {
         match self {
             Self::Present => "*".to_owned(),
@@ -129,7 +124,6 @@ const OPERATORS_MAX: usize = 5;
 
 impl PathMatch {
     /// A path that matches, or nearly so.
-    #[must_use]
     pub fn sample(&self) -> String {
         let text = match self {
             Self::Text(StringMatch::Present) => String::new(),
@@ -203,7 +197,6 @@ impl PathMatch {
     }
 
     /// Whether a path without its query string matches.
-    #[must_use]
     pub fn matches(&self, path: Option<&str>) -> bool {
         match self {
             Self::Text(text) => text.matches(path),

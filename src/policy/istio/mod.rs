@@ -34,10 +34,8 @@ mod truth;
 #[cfg(test)]
 mod tests;
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::request::Http;
 use super::{Decision, Endpoint, Origin, Subject, Verdict};
 pub use arrival::Arrival;
 pub use authorization::{
@@ -120,29 +118,6 @@ pub struct Client {
 
 impl MeshPolicies {
     /// Prepares the policies; the order of AuthorizationPolicies is the order in which they are named as reasons.
-    /// `root_namespace` is usually `istio-system`, `trust_domain` `cluster.local`.
-    #[must_use]
-    pub fn new(
-        peer_authentications: Vec<PeerAuthentication>,
-        authorization_policies: Vec<AuthorizationPolicy>,
-        root_namespace: &str,
-        trust_domain: &str,
-    ) -> Self {
-        let parts = MeshParts {
-            peer_authentications,
-            authorization_policies,
-            ..MeshParts::default()
-        };
-        let options = MeshOptions {
-            root_namespace: root_namespace.to_owned(),
-            trust_domain: trust_domain.to_owned(),
-            trust_domain_aliases: Vec::new(),
-        };
-        Self::of_parts(parts, &options)
-    }
-
-    /// As [`MeshPolicies::new`], with everything that a mesh may have.
-    #[must_use]
     pub fn of_parts(parts: MeshParts, options: &MeshOptions) -> Self {
         let root = options.root_namespace.as_str();
         let mut domains = vec![options.trust_domain.clone()];
@@ -171,14 +146,7 @@ impl MeshPolicies {
         mesh
     }
 
-    /// The mutual TLS mode that a port of a workload with a sidecar accepts; never [`MtlsMode::Unset`].
-    #[must_use]
-    pub fn mtls_mode(&self, to: &Subject, port: u16) -> MtlsMode {
-        self.modes.mode(to, port)
-    }
-
     /// Evaluates what hangs on a principal: `cluster.local/ns/default/sa/sleep-v1`, without `spiffe://`; none is plain text.
-    #[must_use]
     pub fn client(&self, principal: Option<&str>) -> Client {
         Client {
             is_plain_text: principal.is_none(),
@@ -188,30 +156,8 @@ impl MeshPolicies {
 
     /// May a request from this client pass at this proxy? The fast way for many questions; allocates nothing unless the
     /// path has to be normalized or a header field occurs twice.
-    #[must_use]
     pub fn verdict(&self, server: &Server, client: &Client, question: &Question<'_>) -> Verdict {
         let prepared = |client| server::Asking::Prepared(client, &self.plain_text);
         self.decide(server, prepared(client), question)
-    }
-
-    /// May a request with this principal (none: plain text) pass at the workload's own proxy? None where there is none, so
-    /// that nothing can enforce a policy. Only TCP is asked for: proxies see no other protocol.
-    #[must_use]
-    pub fn ask(
-        &self,
-        to: &Endpoint,
-        principal: Option<&str>,
-        source_address: Option<IpAddr>,
-        port: u16,
-        http: Option<Http<'_>>,
-    ) -> Option<Verdict> {
-        let server = self.server(to)?;
-        let question = Question {
-            port,
-            http,
-            source_address,
-            destination_addresses: &to.addresses,
-        };
-        Some(self.decide(&server, server::Asking::Direct(principal), &question))
     }
 }

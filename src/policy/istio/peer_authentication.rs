@@ -31,9 +31,6 @@ impl MtlsMode {
     pub const NAMES: [&'static str; 4] = ["UNSET", "DISABLE", "PERMISSIVE", "STRICT"];
 
     /// Reads the name of a mode.
-    ///
-    /// # Errors
-    /// If there is no such mode.
     pub fn parse(text: &str) -> Result<Self, PolicyError> {
         Ok(match text {
             "UNSET" => Self::Unset,
@@ -70,7 +67,6 @@ pub struct PeerAuthentication {
     pub origin: Option<Arc<Origin>>,
 }
 
-/// The policies of a mesh.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Modes {
     policies: Vec<(Arc<Origin>, PeerAuthentication)>,
@@ -89,7 +85,6 @@ pub(super) struct Accepts {
     pub policy: Option<u32>,
 }
 
-/// The ports of one workload.
 #[derive(Debug, Clone)]
 pub(super) struct PortModes {
     default: Accepts,
@@ -125,14 +120,6 @@ impl Modes {
 
     pub(super) fn origin(&self, policy: u32) -> &Arc<Origin> {
         &self.policies[policy as usize].0
-    }
-
-    /// Mode of one port. Workload beats namespace beats mesh, and the port its workload; a policy with a selector in the root
-    /// namespace is ignored; the default is permissive (Istio `pilot/pkg/security/authn/policy_applier.go`,
-    /// `ComposePeerAuthentication`). Of several candidates for one scope the first counts.
-    pub(super) fn mode(&self, to: &Subject, port: u16) -> MtlsMode {
-        let chains = self.chains(to);
-        self.mode_of(chains[0], Some(port)).0
     }
 
     pub(super) fn root_namespace(&self) -> &str {
@@ -217,6 +204,9 @@ impl Modes {
         }
     }
 
+    /// Mode of one port. Workload beats namespace beats mesh, and the port its workload; a policy with a selector in the root
+    /// namespace is ignored; the default is permissive (Istio `pilot/pkg/security/authn/policy_applier.go`,
+    /// `ComposePeerAuthentication`). Of several candidates for one scope the first counts.
     fn mode_of(&self, chain: Chain, port: Option<u16>) -> (MtlsMode, Option<u32>) {
         let policy = |index: u32| &self.policies[index as usize].1;
         let mut result = (MtlsMode::Permissive, None);
@@ -230,6 +220,12 @@ impl Modes {
             Some(own) if own.0 != MtlsMode::Unset => own,
             _ => result,
         }
+    }
+
+    /// The mode of one port where the policies of each scope are clear.
+    #[cfg(test)]
+    pub(super) fn mode(&self, to: &Subject, port: u16) -> MtlsMode {
+        self.mode_of(self.chains(to)[0], Some(port)).0
     }
 
     /// The candidates of each scope, combined: one chain where everything is clear.

@@ -21,7 +21,6 @@ const SERVER_FIRST: [u16; 4] = [25, 53, 3306, 27017];
 impl PortProtocol {
     /// The protocol of a Service's port of TCP: by `appProtocol`, else by the part of its name before the first `-`, else by
     /// its number (Istio docs "Protocol Selection"; `pkg/config/kube/conversion.go`, `ConvertProtocol`).
-    #[must_use]
     pub fn of_service_port(port: u16, name: Option<&str>, app_protocol: Option<&str>) -> Self {
         match app_protocol {
             Some("kubernetes.io/h2c" | "kubernetes.io/ws") => return Self::Http,
@@ -41,19 +40,8 @@ impl PortProtocol {
     }
 
     /// Whether a request on such a port is seen as one.
-    #[must_use]
     pub fn reads_requests(self) -> bool {
         self != Self::Tcp
-    }
-
-    /// In words.
-    #[must_use]
-    pub const fn words(self) -> &'static str {
-        match self {
-            Self::Http => "HTTP",
-            Self::Tcp => "TCP",
-            Self::Detected => "a protocol that is detected",
-        }
     }
 }
 

@@ -55,9 +55,6 @@ pub struct TokenRule {
 
 impl TokenRule {
     /// Checks what Istio checks (`pkg/config/validation/validation.go`, `validateJwtRule`).
-    ///
-    /// # Errors
-    /// If the name of a header, parameter or cookie is empty.
     pub fn check(&self) -> Result<(), PolicyError> {
         let headers = self.from_headers.iter().map(|(name, _)| name);
         let mut names = headers.chain(&self.from_params).chain(&self.from_cookies);
@@ -92,7 +89,6 @@ impl TokenRule {
     }
 }
 
-/// The rules of all RequestAuthentications of one proxy.
 #[derive(Debug, Clone, Default)]
 pub(super) struct TokenRules {
     rules: Vec<TokenRule>,

@@ -34,8 +34,6 @@ pub struct Server {
     rules: [Rules; 2],
     /// The first ALLOW policy: with it, what no ALLOW rule matches is refused.
     restricting: Option<u32>,
-    /// The first policy of which nothing is known.
-    unknown: Option<u32>,
 }
 
 /// Numbers of the rules that a proxy has, by what a match does.
@@ -46,7 +44,6 @@ struct Rules {
     allow: Bits,
 }
 
-/// Who asks.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Asking<'a> {
     /// The client, and what a client without a certificate would be.
@@ -54,11 +51,8 @@ pub(super) enum Asking<'a> {
     Direct(Option<&'a str>),
 }
 
-/// Index of the engine for HTTP in Envoy.
 const HTTP: usize = 0;
-/// Index of the engine for TCP in Envoy.
 const TCP: usize = 1;
-/// Index of ztunnel's engine.
 const ZTUNNEL: usize = 2;
 
 impl Asking<'_> {
@@ -86,7 +80,6 @@ impl Asking<'_> {
 
 impl MeshPolicies {
     /// The proxy of a workload: its sidecar, or else its node's ztunnel in ambient mode; none without either.
-    #[must_use]
     pub fn server(&self, to: &Endpoint) -> Option<Server> {
         if to.sidecar {
             Some(self.sidecar(&to.subject))
@@ -96,7 +89,6 @@ impl MeshPolicies {
     }
 
     /// The sidecar of a workload; equally the proxy of a gateway, by the label of its pods.
-    #[must_use]
     pub fn sidecar(&self, to: &Subject) -> Server {
         let selected = self
             .selection
@@ -111,7 +103,6 @@ impl MeshPolicies {
 
     /// The ztunnel in front of a workload in ambient mode. It knows neither HTTP nor tokens, and neither CUSTOM nor AUDIT
     /// (Istio `pilot/pkg/serviceregistry/ambient/authorization.go`, `convertAuthorizationPolicy`).
-    #[must_use]
     pub fn ztunnel(&self, to: &Subject) -> Server {
         let selected = self
             .selection
@@ -125,7 +116,6 @@ impl MeshPolicies {
 
     /// A waypoint in front of Services. It has the policies with `targetRefs`, and no others; ztunnel still has the others,
     /// and sees the waypoint as the client.
-    #[must_use]
     pub fn waypoint(&self, waypoint: &Waypoint<'_>) -> Server {
         let selected = self
             .selection
@@ -138,7 +128,6 @@ impl MeshPolicies {
 
     /// The operations that rules name for a workload: those of the policies of its own proxy, and those of its namespace for
     /// waypoints.
-    #[must_use]
     pub fn operations(&self, to: &Endpoint) -> Vec<&Operation> {
         let own = self
             .selection
@@ -165,7 +154,6 @@ impl MeshPolicies {
             trusts_forwarded: false,
             rules: Default::default(),
             restricting: None,
-            unknown: None,
         };
         for &index in selected {
             let policy = &self.policies[index as usize];
@@ -177,7 +165,6 @@ impl MeshPolicies {
             };
             match action {
                 Action::Allow => _ = server.restricting.get_or_insert(index),
-                Action::Unknown => _ = server.unknown.get_or_insert(index),
                 Action::Deny | Action::Audit | Action::Custom => {}
             }
             let engines: &[usize] = if proxy == Proxy::Ztunnel {
@@ -189,7 +176,7 @@ impl MeshPolicies {
                 let bits = match action {
                     Action::Allow | Action::Audit => &mut rules.allow,
                     Action::Deny => &mut rules.deny,
-                    Action::Custom | Action::Unknown => &mut rules.custom,
+                    Action::Custom => &mut rules.custom,
                 };
                 for rule in self.engines[*engine].rules_of(index) {
                     bits.insert(rule);
@@ -278,12 +265,7 @@ impl MeshPolicies {
         let (custom, may_be_custom) = first_match(&rules.custom);
         let unknown = |rule, text| verdict(Decision::Unknown, rule, text);
         let asks = custom.or(may_be_custom);
-        let not_evaluated = |index: u32| {
-            let text = "a policy that is not evaluated may decide";
-            Verdict::new(Decision::Unknown, Some(&self.origins[index as usize]), None, text)
-        };
         maybe = maybe
-            .or_else(|| server.unknown.map(not_evaluated))
             .or_else(|| {
                 Some(unknown(
                     asks?,
@@ -299,9 +281,6 @@ impl MeshPolicies {
             (Some(rule), _) => maybe.unwrap_or_else(|| verdict(Decision::Allow, rule, "an ALLOW rule matches")),
             (None, Some(rule)) => maybe.unwrap_or_else(|| unknown(rule, "an ALLOW rule may match, and no other does")),
             (None, None) => {
-                if let Some(index) = server.unknown {
-                    return not_evaluated(index);
-                }
                 let text = "ALLOW policies select the workload and none matches";
                 Verdict::new(Decision::Deny, Some(&self.origins[restricting as usize]), None, text)
             }

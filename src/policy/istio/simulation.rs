@@ -23,18 +23,12 @@ pub struct Request<'a> {
     pub host: Option<&'a str>,
 }
 
-impl Request<'_> {
-    /// Whether this is HTTP; plain TCP has no method.
-    pub fn is_http(&self) -> bool {
-        self.method.is_some()
-    }
-}
+impl Request<'_> {}
 
 impl MeshPolicies {
     /// May a request with this principal pass the workload's sidecar? `principal` is `cluster.local/ns/default/sa/sleep-v1`,
     /// without `spiffe://`; none means plain text. A port whose mode is DISABLE speaks no TLS, so no principal reaches its
     /// policies.
-    #[must_use]
     pub fn request(&self, to: &Subject, principal: Option<&str>, request: &Request<'_>) -> Verdict {
         let without_query = |path| super::path::normalize(path).unwrap_or(Cow::Borrowed(path));
         let http = request.method.map(|method| HttpFacts {
@@ -63,9 +57,6 @@ impl MeshPolicies {
 
     /// Refuses policies whose verdict hangs on more than [`Request`] says, so that [`MeshPolicies::request`] never answers
     /// [`Unknown`](crate::policy::Decision::Unknown).
-    ///
-    /// # Errors
-    /// Names the first such policy.
     pub fn check_simulated(&self) -> Result<(), PolicyError> {
         const HINT: &str =
             "the simulator's requests have no addresses and no headers; say it by principals, methods or paths";
@@ -78,7 +69,7 @@ impl MeshPolicies {
         };
         let custom = |index: &usize| {
             let policy = &self.policies[*index];
-            matches!(policy.action, Action::Custom | Action::Unknown) && !policy.dry_run
+            policy.action == Action::Custom && !policy.dry_run
         };
         if let Some(index) = (0..self.policies.len()).find(custom) {
             return refuse("the action of", self.origins[index].policy.clone());

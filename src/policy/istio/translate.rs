@@ -21,7 +21,6 @@ pub(super) enum Dialect {
     Ztunnel,
 }
 
-/// Translates the rules of one policy.
 pub(super) struct Translator<'a> {
     pub dialect: Dialect,
     pub policy: &'a AuthorizationPolicy,

@@ -22,7 +22,6 @@ impl Truth {
         }
     }
 
-    /// Whether one of them holds.
     pub(super) fn any(truths: impl IntoIterator<Item = Self>) -> Self {
         let mut result = Self::False;
         for truth in truths {
@@ -34,7 +33,6 @@ impl Truth {
         result
     }
 
-    /// Whether all of them hold.
     pub(super) fn all(truths: impl IntoIterator<Item = Self>) -> Self {
         let mut result = Self::True;
         for truth in truths {

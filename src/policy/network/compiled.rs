@@ -55,12 +55,30 @@ struct Placed<'a> {
     addresses: &'a [IpAddr],
 }
 
-impl Placed<'_> {
+impl<'a> Placed<'a> {
     fn is_own_node(self) -> bool {
         matches!(
             self.party,
             Party::Reserved(Reserved::Host) | Party::ApiServer(Site::OwnNode)
         )
+    }
+
+    /// The question about a connection with this other end.
+    fn question(
+        self,
+        (port, protocol, http): (u16, Protocol, Option<&'a Http<'a>>),
+        names: Names<'a>,
+        exempt: bool,
+    ) -> Question<'a> {
+        Question {
+            peer: self.party,
+            port,
+            protocol,
+            http,
+            names,
+            addresses: self.addresses,
+            exempt,
+        }
     }
 }
 
@@ -106,7 +124,6 @@ impl Applying {
 
 impl NetworkPolicies {
     /// Makes the policies ready for these workloads.
-    #[must_use]
     pub fn compile(self, endpoints: Vec<Endpoint>) -> CompiledPolicies {
         let subjects: Vec<_> = endpoints.iter().map(|endpoint| &endpoint.subject).collect();
         let (classes, class_of) = Classes::new(&subjects, &self.selectors, &self.options.cluster);
@@ -131,19 +148,16 @@ impl NetworkPolicies {
 
 impl CompiledPolicies {
     /// The workloads, in the order in which they were given.
-    #[must_use]
     pub fn endpoints(&self) -> &[Endpoint] {
         &self.endpoints
     }
 
     /// The policies.
-    #[must_use]
     pub fn policies(&self) -> &NetworkPolicies {
         &self.policies
     }
 
     /// The same with the DNS names that [`End::Name`] counts.
-    #[must_use]
     pub fn with_names(mut self, names: Vec<String>) -> Self {
         self.names = names;
         self
@@ -151,37 +165,20 @@ impl CompiledPolicies {
 
     /// May `from` open a connection to `port` of this workload, as the workload's node decides it? Two ends that are the
     /// same workload are two of its pods; traffic of one pod to itself never meets a policy.
-    #[must_use]
     pub fn ingress(&self, to: usize, from: End, port: u16, protocol: Protocol, http: Option<&Http<'_>>) -> Verdict {
         let names = Names::Known(&self.endpoints[to].named_ports);
         self.by_placement(from, self.seat(to), |placed| {
-            let question = Question {
-                peer: placed.party,
-                port,
-                protocol,
-                http,
-                names,
-                addresses: placed.addresses,
-                exempt: placed.is_own_node(),
-            };
+            let question = placed.question((port, protocol, http), names, placed.is_own_node());
             self.ask(true, to, question)
         })
     }
 
     /// May this workload open a connection to `port` of `to`, as the workload's node decides it?
-    #[must_use]
     pub fn egress(&self, from: usize, to: End, port: u16, protocol: Protocol, http: Option<&Http<'_>>) -> Verdict {
         let names = self.names_of(to);
         self.by_placement(to, self.seat(from), |placed| {
-            let question = Question {
-                peer: placed.party,
-                port,
-                protocol,
-                http,
-                names,
-                addresses: placed.addresses,
-                exempt: self.policies.egress_exempt(placed.is_own_node()),
-            };
+            let exempt = self.policies.egress_exempt(placed.is_own_node());
+            let question = placed.question((port, protocol, http), names, exempt);
             self.ask(false, from, question)
         })
     }

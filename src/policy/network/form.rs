@@ -40,13 +40,11 @@ impl Selectors {
     }
 
     /// All selectors in the order of their numbers.
-    #[must_use]
     pub fn all(&self) -> &[Selector] {
         &self.list
     }
 
     /// The selector of a number.
-    #[must_use]
     pub fn get(&self, id: SelectorId) -> &Selector {
         &self.list[id.0 as usize]
     }
@@ -135,22 +133,12 @@ pub struct Peers {
 }
 
 impl Peers {
-    /// Everybody.
-    #[must_use]
-    pub fn everybody() -> Self {
-        Self {
-            everybody: true,
-            ..Self::default()
-        }
-    }
-
     /// The bit in [`Peers::reserved`] of the own node, if it runs the API server.
     pub const OWN_API_SERVER: u16 = 1 << 9;
     /// The bit of an API server outside the cluster.
     pub const OUTSIDE_API_SERVER: u16 = 1 << 10;
 
     /// The bit of a reserved identity in [`Peers::reserved`].
-    #[must_use]
     pub fn bit(reserved: Reserved) -> u16 {
         1 << reserved.number()
     }
@@ -199,17 +187,7 @@ pub enum Names<'a> {
 }
 
 impl PortMatch {
-    /// One port of TCP.
-    #[must_use]
-    pub fn tcp(port: u16) -> Self {
-        Self {
-            port: Port::Range(port, port),
-            protocol: ProtocolMatch::Is(Protocol::Tcp),
-        }
-    }
-
     /// Whether a port of the destination is covered.
-    #[must_use]
     pub fn matches(&self, port: u16, protocol: Protocol, names: Names<'_>) -> Tri {
         let same_protocol = match self.protocol {
             ProtocolMatch::Any => true,

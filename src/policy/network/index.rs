@@ -12,13 +12,11 @@ use super::super::labels::Requirement;
 use super::form::{SelectorId, Selectors};
 use super::selector::{Field, Selector, Term};
 
-/// Bits in a word.
 const WORD: usize = 64;
 
 /// Classes of pods with equal subjects, and what matches them.
 #[derive(Debug, Clone, Default)]
 pub struct Classes {
-    /// Number of classes.
     count: usize,
     /// Words of one selector's set.
     words: usize,
@@ -29,7 +27,6 @@ pub struct Classes {
 impl Classes {
     /// Groups the subjects into classes and matches every selector once with each; also returns the class of each subject,
     /// in the order given.
-    #[must_use]
     pub fn new(subjects: &[&Subject], selectors: &Selectors, cluster: &str) -> (Self, Vec<u32>) {
         let mut known: FxHashMap<&Subject, u32> = FxHashMap::default();
         let mut classes: Vec<&Subject> = Vec::new();
@@ -57,13 +54,11 @@ impl Classes {
     }
 
     /// Number of classes.
-    #[must_use]
     pub fn count(&self) -> usize {
         self.count
     }
 
     /// Whether a selector matches a class.
-    #[must_use]
     pub fn matches(&self, selector: SelectorId, class: u32) -> bool {
         let word = self.bits[selector.0 as usize * self.words + class as usize / WORD];
         word >> (class as usize % WORD) & 1 == 1

@@ -35,14 +35,12 @@ pub struct NetworkPolicy {
 
 impl NetworkPolicy {
     /// Kind, namespace and name, as reasons name the policy.
-    #[must_use]
     pub fn title(&self) -> String {
         format!("NetworkPolicy {}/{}", self.namespace, self.name)
     }
 
     /// The directions that a policy without `policyTypes` isolates: always the incoming one, and the outgoing one if it
     /// has rules for it (Kubernetes `pkg/apis/networking/v1/defaults.go`, `SetDefaults_NetworkPolicy`).
-    #[must_use]
     pub fn default_types(egress: &[NetworkRule]) -> (bool, bool) {
         (true, !egress.is_empty())
     }
@@ -72,8 +70,6 @@ pub enum NetworkPeer {
     },
     /// `ipBlock`.
     Block(Block),
-    /// Something that is not evaluated.
-    Unknown,
 }
 
 /// Brings a policy to the intermediate form, for each direction that it isolates.
@@ -134,13 +130,11 @@ fn peers(policy: &NetworkPolicy, rule: &NetworkRule, options: &Options, selector
                 peers.selectors.push(selectors.id(selector));
             }
             NetworkPeer::Block(block) => peers.blocks.push(block.clone()),
-            NetworkPeer::Unknown => peers.unknown = true,
         }
     }
     peers
 }
 
-/// Pods of one namespace, or of those with these labels.
 fn pods(namespace: Option<&str>, namespaces: Option<&LabelSelector>, labels: Option<&LabelSelector>) -> Selector {
     let mut terms = Vec::new();
     let mut add = |field: Field, requirement: Requirement| {

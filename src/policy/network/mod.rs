@@ -118,13 +118,11 @@ impl Default for Options {
 
 impl Options {
     /// Whether an `ipBlock` can mean pods.
-    #[must_use]
     pub fn ip_block_matches_pods(&self) -> bool {
         self.ip_block_matches_pods.unwrap_or(self.cni == Cni::Generic)
     }
 
     /// Whether an `ipBlock` can mean nodes.
-    #[must_use]
     pub fn ip_block_matches_nodes(&self) -> bool {
         self.cidr_matches_nodes || self.ip_block_matches_pods()
     }
@@ -145,7 +143,6 @@ pub struct NetworkPolicies {
 
 impl NetworkPolicies {
     /// Takes the policies in; their order only decides which of several reasons is named.
-    #[must_use]
     pub fn new(cilium: &[CiliumNetworkPolicy], kubernetes: &[NetworkPolicy], options: Options) -> Self {
         let mut policies = Self::default();
         for policy in cilium {
@@ -164,24 +161,7 @@ impl NetworkPolicies {
         policies
     }
 
-    /// The same policies with the named ports of the pods that they are asked about.
-    #[must_use]
-    pub fn with_ports(mut self, ports: impl IntoIterator<Item = (Subject, NamedPorts)>) -> Self {
-        for (subject, names) in ports {
-            self.ports
-                .entry(subject)
-                .and_modify(|known| {
-                    if known.as_ref() != Some(&names) {
-                        *known = None;
-                    }
-                })
-                .or_insert(Some(names));
-        }
-        self
-    }
-
     /// The options under which they are evaluated.
-    #[must_use]
     pub fn options(&self) -> &Options {
         &self.options
     }
@@ -189,7 +169,6 @@ impl NetworkPolicies {
     /// May `from` open a connection to `port` of `to`, as the node of `to` decides it? The node's own host may always
     /// reach its pods unless a deny rule says otherwise (Cilium option `allow-localhost`, which is `always` under
     /// Kubernetes; `pkg/policy/mapstate.go`).
-    #[must_use]
     pub fn ingress(
         &self,
         to: &Subject,
@@ -211,7 +190,6 @@ impl NetworkPolicies {
     }
 
     /// May `from` open a connection to `port` of `to`, as the node of `from` decides it?
-    #[must_use]
     pub fn egress(
         &self,
         from: &Subject,
@@ -282,7 +260,6 @@ impl NetworkPolicies {
 
     /// The first part that the simulator cannot ask about: its tables know identities and the world, but no addresses,
     /// no requests, and nothing that is open. With its policy, its rule and what it is.
-    #[must_use]
     pub fn beyond_identities(&self) -> Option<(&Origin, usize, &'static str)> {
         for policy in self.ingress.iter().chain(&self.egress) {
             let allow = policy.allow.iter().map(|rule| (&policy.origin, rule));

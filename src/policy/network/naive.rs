@@ -91,7 +91,6 @@ fn applies(policy: &CiliumNetworkPolicy, own: &Subject) -> bool {
     }
 }
 
-/// Whether a peer selector of a policy means this peer.
 fn means(selector: &CiliumSelector, policy: &CiliumNetworkPolicy, peer: Peer<'_>, always: bool) -> bool {
     let keys = || selector.requirements().iter().map(|(key, _)| key);
     let reserved = keys().any(|key| key.source == Source::Reserved);
@@ -197,7 +196,6 @@ fn network_rule(
             assert!(!options.ip_block_matches_pods(), "not made by the tests");
             false
         }
-        (NetworkPeer::Unknown, _) => unreachable!("not made by the tests"),
     };
     let peer = match rule.peers.is_empty() {
         true => required,

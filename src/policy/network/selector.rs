@@ -25,7 +25,6 @@ pub enum Field {
 
 impl Field {
     /// The value that a pod has there, if any.
-    #[must_use]
     pub fn value<'a>(&self, subject: &'a Subject, cluster: &'a str) -> Option<&'a str> {
         match self {
             Self::Label(key) => subject.labels.get(key),
@@ -60,7 +59,6 @@ pub struct Selector {
 
 impl Selector {
     /// Whether a pod meets every term.
-    #[must_use]
     pub fn matches_pod(&self, subject: &Subject, cluster: &str) -> bool {
         self.terms
             .iter()
@@ -68,7 +66,6 @@ impl Selector {
     }
 
     /// Whether something that is no pod meets every term: it has these reserved labels, all with an empty value.
-    #[must_use]
     pub fn matches_reserved(&self, labels: &[&str]) -> bool {
         let value = |term: &Term| {
             let wanted = term.reserved.as_deref()?;
@@ -80,7 +77,6 @@ impl Selector {
 
 /// The reserved labels of an identity. A node that runs the API server is also a node (Cilium
 /// `pkg/identity/reserved.go`, `ReservedIdentityKubeAPIServer`).
-#[must_use]
 pub fn reserved_labels(reserved: Reserved) -> &'static [&'static str] {
     match reserved {
         Reserved::Unknown => &["unknown"],

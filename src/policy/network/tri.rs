@@ -15,13 +15,11 @@ pub enum Tri {
 
 impl Tri {
     /// Both hold.
-    #[must_use]
     pub fn and(self, other: Self) -> Self {
         self.min(other)
     }
 
     /// One of them holds.
-    #[must_use]
     pub fn or(self, other: Self) -> Self {
         self.max(other)
     }

@@ -63,7 +63,7 @@ pub fn render(
 ) -> String {
     let outcome = told.outcome;
     let lines = || {
-        let lines = outcome.story.iter().map(|line| EventLine {
+        let lines = outcome.lines.iter().map(|line| EventLine {
             time: line.time,
             component: line.component,
             text: &line.text,

@@ -44,10 +44,7 @@ pub fn render(told: &Told, causes: &[Cause]) -> String {
             diagram.note(up.at, 6, &["API server"], &text);
         }
     }
-    diagram.finish(&format!(
-        "{}, design {}, replication {}, seed {}",
-        told.experiment, told.design, told.replication, told.seed
-    ))
+    diagram.finish(&told.run())
 }
 
 fn faults(diagram: &mut Diagram, dossier: &Dossier) {

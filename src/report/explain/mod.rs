@@ -40,10 +40,28 @@ pub struct Told<'a> {
     pub title: &'a str,
     pub replication: u64,
     pub seed: u64,
-    /// The command that tells the run again.
     pub command: &'a str,
-    /// The run, with its dossier.
     pub outcome: &'a ToldRun,
+}
+
+impl Told<'_> {
+    /// Which run it is, in words.
+    pub fn run(&self) -> String {
+        format!(
+            "{}, design {}, replication {}, seed {}",
+            self.experiment, self.design, self.replication, self.seed
+        )
+    }
+
+    /// The same for figures, with version and command.
+    pub fn subtitle(&self) -> String {
+        format!(
+            "{}, meshfault {}\n{}",
+            self.run(),
+            env!("CARGO_PKG_VERSION"),
+            self.command
+        )
+    }
 }
 
 /// Why something happened, and what would have prevented it if that was asked for.
@@ -91,10 +109,7 @@ pub fn happened(subject: &Subject) -> Happened {
 /// The story of a run with these causes; `chosen` says why this run is told.
 pub fn render_with(told: &Told, causes: &[Cause], chosen: Option<&str>) -> String {
     let mut page = Page::default();
-    page.title(&format!(
-        "{}, design {}, replication {}, seed {}",
-        told.experiment, told.design, told.replication, told.seed
-    ));
+    page.title(&told.run());
     let outcome = told.outcome;
     if let Some(chosen) = chosen {
         page.paragraph(chosen);

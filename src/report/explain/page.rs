@@ -3,10 +3,8 @@
 use crate::kernel::{SimDuration, SimTime};
 use crate::report::text::wrapped;
 
-/// Columns of the page.
 pub const WIDTH: usize = 100;
 
-/// A page that grows from top to bottom.
 #[derive(Debug, Default)]
 pub struct Page {
     text: String,

@@ -12,7 +12,6 @@ use crate::story::dossier::{ConnectionStory, Dossier, LegName, LegStory, PodStor
 
 /// How many pods are listed; the JSON form has all of them.
 const LISTED_MAX: usize = 40;
-/// How many connections of an example are told.
 const CONNECTIONS_MAX: usize = 12;
 
 pub(super) fn section(page: &mut Page, dossier: &Dossier) {

@@ -5,7 +5,8 @@ use super::page::{at, span};
 use super::request::correction_words;
 use crate::cluster::istio::messages::Answer;
 use crate::cluster::observed::{ReviewFailure, Wait};
-use crate::cluster::records::{DelayCause, PHASES_TOLD, PodRecord};
+use crate::cluster::phases::PHASES;
+use crate::cluster::records::{DelayCause, PodRecord};
 use crate::kernel::{SimDuration, SimTime};
 use crate::lab::lists::unique;
 use crate::report::text::{list, many};
@@ -93,10 +94,10 @@ fn unexplained(phase: &str, pods: &[&PodStory], dossier: &Dossier) -> String {
 
 /// Where a pod's time went, phase by phase.
 pub(super) fn phases(record: &PodRecord) -> String {
-    let told: Vec<String> = PHASES_TOLD
+    let told: Vec<String> = PHASES
         .iter()
-        .zip(record.phases())
-        .filter_map(|(name, spent)| Some((name, spent?)))
+        .zip(record.phases.0)
+        .filter_map(|(phase, spent)| Some((phase.told, spent?)))
         .filter(|(_, spent)| spent.as_nanos() > 0)
         .map(|(name, spent)| format!("{name} {}", span(spent)))
         .collect();

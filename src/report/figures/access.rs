@@ -23,7 +23,6 @@ use crate::report::short::count;
 const NAME: &str = "access_classes";
 /// Room for the names of the designs.
 const GUTTER: f64 = 134.0;
-/// Height of a row.
 const ROW: f64 = 54.0;
 /// Most columns side by side; more classes go into a further block.
 const COLUMNS_MAX: usize = 7;

@@ -24,7 +24,6 @@ pub struct Axis {
 }
 
 impl Axis {
-    /// A linear axis without ticks.
     pub fn linear(from: f64, to: f64) -> Self {
         Axis {
             from,
@@ -35,7 +34,6 @@ impl Axis {
         }
     }
 
-    /// A logarithmic axis without ticks.
     pub fn logarithmic(from: f64, to: f64) -> Self {
         Axis {
             logarithmic: true,
@@ -105,9 +103,7 @@ pub struct LinearScale {
     pub from: f64,
     /// Last value, above `from`.
     pub to: f64,
-    /// Coordinate of the first value.
     pub left: f64,
-    /// Coordinate of the last value.
     pub right: f64,
 }
 

@@ -15,19 +15,14 @@ use super::style::{Area, Drawn, Font, Style, pixels, point};
 use super::text::{escaped, legible, truncated, wrapped};
 use super::theme::Theme;
 
-/// Width of every figure.
 pub const WIDTH: f64 = 720.0;
 /// Height of the area that is drawn on; the document is cut where its content ends.
 pub const HEIGHT_MAX: f64 = 100_000.0;
 /// Distance between content and the edges of the figure.
 pub const MARGIN: f64 = 14.0;
-/// Font size of axis labels and values.
 pub const SMALL: f64 = 12.0;
-/// Font size of captions.
 pub const CAPTION: f64 = 11.0;
-/// Font size of names.
 pub const NORMAL: f64 = 13.0;
-/// Font size of the figure's title.
 pub const LARGE: f64 = 17.0;
 
 /// The library hangs texts from their point by this part of their size; figures place them by their baseline.
@@ -40,7 +35,6 @@ pub struct Canvas {
 }
 
 impl Canvas {
-    /// An empty drawing with this look.
     pub fn new(theme: Theme) -> Self {
         Canvas {
             body: String::new(),
@@ -182,7 +176,6 @@ impl Canvas {
         self.paragraph(text, [MARGIN, top + CAPTION], WIDTH - 2.0 * MARGIN, 9, font) - CAPTION + MARGIN
     }
 
-    /// The finished figure, `height` high.
     pub fn figure(self, name: &str, height: f64, title: &str) -> Figure {
         Figure {
             name: name.to_owned(),

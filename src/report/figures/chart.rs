@@ -33,9 +33,7 @@ pub struct Frame {
 }
 
 pub struct Labels<'a> {
-    /// Labels of the horizontal axis.
     pub x: &'a dyn Fn(&f64) -> String,
-    /// Labels of the vertical axis.
     pub y: &'a dyn Fn(&f64) -> String,
     /// Name of the horizontal axis, empty for none.
     pub x_name: &'a str,

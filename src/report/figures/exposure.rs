@@ -21,9 +21,7 @@ use super::{Figure, Interval, Words, palette, without_data};
 use crate::report::short::count;
 
 const NAME: &str = "exposure_distribution";
-/// Room for the labels of the share axis.
 const LEFT: f64 = 62.0;
-/// Room right of the last panel.
 const RIGHT: f64 = 26.0;
 /// The axis does not go below the longest exposure divided by this, however short the shortest one is.
 const DECADES_MAX: f64 = 4000.0;
@@ -32,7 +30,6 @@ const ROUND_TIMES: [f64; 10] = [100.0, 60.0, 30.0, 10.0, 5.0, 2.0, 1.0, 0.5, 0.2
 /// Most designs with two panels side by side; more get three.
 const TWO_COLUMNS_MAX: usize = 8;
 
-/// Exposure seconds per run, per design.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ExposureFigure {
     pub words: Words,
@@ -165,7 +162,6 @@ impl ExposureFigure {
         Some(ROUND_TIMES.into_iter().find(fits).unwrap_or(0.05))
     }
 
-    /// Designs with any exposure, in order.
     fn designs(&self) -> Vec<&str> {
         let mut designs: Vec<&str> = Vec::new();
         for series in &self.series {

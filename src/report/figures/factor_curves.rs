@@ -15,11 +15,8 @@ use super::theme::{SeriesLook, Theme};
 use super::{Figure, palette, without_data};
 
 pub(super) const NAME: &str = "factor_curves";
-/// Room for the labels of the vertical axis.
 const LEFT: f64 = 70.0;
-/// Room right of the last panel.
 const RIGHT: f64 = 26.0;
-/// Height of a panel.
 const HEIGHT: f64 = 176.0;
 /// Most lines of a figure; the others stand in the table alone.
 const LINES_MAX: usize = 12;
@@ -60,7 +57,6 @@ impl LevelAxis {
     }
 }
 
-/// Draws estimates over a factor.
 pub fn factor_curves(figure: &FactorCurvesFigure, theme: Theme) -> Figure {
     let words = &figure.words;
     let usable = |panel: &&FactorPanel| {

@@ -11,7 +11,6 @@ use super::sheet::{Sheet, sheet_row};
 use super::vega::{UNBROKEN, lines, nominal, number, specification, until};
 use crate::lab::lists::unique;
 
-/// Estimates over the levels of one factor.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct FactorCurvesFigure {
     pub words: Words,
@@ -28,7 +27,6 @@ pub struct Level {
     pub size: Option<f64>,
 }
 
-/// One measure over the levels.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct FactorPanel {
     pub measure: String,
@@ -43,7 +41,6 @@ pub struct FactorPanel {
 pub struct FactorLine {
     /// Name of the design, with the levels of other factors.
     pub name: String,
-    /// Estimates by index of the level.
     pub points: Vec<FactorPoint>,
 }
 

@@ -17,12 +17,9 @@ use super::vega::{nominal, specification};
 use super::{Figure, Words, palette, without_data};
 
 const NAME: &str = "factor_map";
-/// Room for the levels of the vertical factor.
 const GUTTER: f64 = 118.0;
-/// Height of a cell.
 const CELL: f64 = 38.0;
 
-/// Estimates over two factors.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct FactorMapFigure {
     pub words: Words,
@@ -45,9 +42,7 @@ pub struct FactorMap {
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct MapCell {
-    /// Index of the level from left to right.
     pub across: usize,
-    /// Index of the level from top to bottom.
     pub down: usize,
     /// Point estimate; absent if the data give none.
     pub estimate: Option<f64>,
@@ -144,7 +139,6 @@ fn ink_on(RGBColor(red, green, blue): RGBColor) -> RGBColor {
     }
 }
 
-/// Draws an estimate over two factors.
 pub fn factor_map(figure: &FactorMapFigure, theme: Theme) -> Figure {
     let words = &figure.words;
     let estimates = || {

@@ -18,11 +18,8 @@ use super::{Figure, Words, palette, without_data};
 use crate::lab::lists::unique;
 
 const NAME: &str = "differences";
-/// Room for the names of the designs.
 const GUTTER: f64 = 176.0;
-/// Room for the difference in words.
 const VALUES: f64 = 168.0;
-/// Height of a row.
 const ROW: f64 = 25.0;
 /// Most differences that are drawn, in whole measures and at least one; all stand in the table.
 const ROWS_MAX: usize = 40;
@@ -30,7 +27,6 @@ const ROWS_MAX: usize = 40;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ForestFigure {
     pub words: Words,
-    /// One block per measure.
     pub groups: Vec<ForestGroup>,
 }
 

@@ -11,18 +11,15 @@ use super::style::{Font, Style};
 use super::text::{truncated, wrapped};
 use super::{Lane, Mark, MarkKind, Span, SpanKind, TimelineFigure, palette};
 
-/// Room for the names of the lanes.
 pub(super) const GUTTER: f64 = 138.0;
 /// Font size within lanes.
 pub(super) const INSIDE: f64 = 11.5;
 /// Height of a row of spans, its gap included.
 const SPAN_ROW: f64 = 26.0;
-/// Height of a row of marks.
 const MARK_ROW: f64 = 18.0;
 /// Widest label of a mark or an event.
 pub(super) const LABEL_MAX: f64 = 330.0;
 
-/// A lane with the places of its parts.
 pub(super) struct Laid<'a> {
     lane: &'a Lane,
     pub(super) spans: Vec<(&'a Span, [f64; 2], Place)>,

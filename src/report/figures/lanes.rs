@@ -19,7 +19,6 @@ pub const GAP: f64 = 5.0;
 pub const SYMBOL: f64 = 5.0;
 /// Narrowest span in which a shortened text still says something.
 const SHORTENED_MIN: f64 = 56.0;
-/// Most rows of marks in a lane.
 const MARK_ROWS_MAX: usize = 6;
 
 /// Rows of spans given as `(left, right, width of the text)` in order of their begin: overlapping spans go to different

@@ -53,12 +53,10 @@ pub use timeline_data::{Lane, Mark, MarkKind, Span, SpanKind, TimelineFigure};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Figure {
-    /// Name of its files, without extension.
     pub name: String,
     pub svg: String,
 }
 
-/// What every figure says in words.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Words {
     pub title: String,

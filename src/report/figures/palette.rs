@@ -16,7 +16,6 @@ pub const INK: RGBColor = RGBColor(0x22, 0x22, 0x22);
 pub const GREY: RGBColor = RGBColor(0x59, 0x59, 0x59);
 /// The design for comparison.
 pub const CONTROL: RGBColor = RGBColor(0x8a, 0x8a, 0x8a);
-/// Grid lines.
 pub const GRID: RGBColor = RGBColor(0xe3, 0xe3, 0xe3);
 /// Lines that part rows.
 pub const RULE: RGBColor = RGBColor(0xc4, 0xc4, 0xc4);
@@ -24,23 +23,16 @@ pub const RULE: RGBColor = RGBColor(0xc4, 0xc4, 0xc4);
 /// Ground of every other lane, and of a figure without data.
 pub const PALE: RGBColor = RGBColor(0xf7, 0xf7, 0xf7);
 
-/// Okabe-Ito blue.
 pub const BLUE: RGBColor = RGBColor(0x00, 0x72, 0xb2);
-/// Okabe-Ito vermillion.
 pub const VERMILLION: RGBColor = RGBColor(0xd5, 0x5e, 0x00);
-/// Okabe-Ito bluish green.
 pub const GREEN: RGBColor = RGBColor(0x00, 0x9e, 0x73);
-/// Okabe-Ito orange.
 pub const ORANGE: RGBColor = RGBColor(0xe6, 0x9f, 0x00);
-/// Okabe-Ito reddish purple.
 pub const PURPLE: RGBColor = RGBColor(0xcc, 0x79, 0xa7);
-/// Okabe-Ito sky blue.
 pub const SKY: RGBColor = RGBColor(0x56, 0xb4, 0xe9);
 
 /// Okabe-Ito yellow; only for areas with an outline.
 pub const YELLOW: RGBColor = RGBColor(0xf0, 0xe4, 0x42);
 
-/// Colour of the `index`-th design.
 pub fn design(index: usize) -> RGBColor {
     const COLOURS: [RGBColor; 6] = [BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY];
     COLOURS[index % COLOURS.len()]

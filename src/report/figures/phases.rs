@@ -21,9 +21,7 @@ use super::{Figure, Interval, Words, palette, without_data};
 use crate::report::short::count;
 
 const NAME: &str = "startup_phases";
-/// Room for the names of the designs.
 const GUTTER: f64 = 140.0;
-/// Width of the bars of seconds.
 const SECONDS: f64 = 268.0;
 /// Between the two bars: the mean in words.
 const BETWEEN: f64 = 62.0;
@@ -32,12 +30,9 @@ const ROW: f64 = 44.0;
 const ROW_OF_TWO: f64 = 56.0;
 /// Narrower pieces of a bar have no outline, which would hide them.
 const OUTLINED_FROM: f64 = 2.5;
-/// Height of a bar.
 const BAR: f64 = 20.0;
-/// Font size of counts.
 const TINY: f64 = 10.5;
 
-/// Of what start-up consists, per design.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PhasesFigure {
     pub words: Words,
@@ -58,7 +53,6 @@ pub struct PhasesRow {
     pub n_ready: u64,
     /// Mean seconds of each phase, in the order of the figure's phases.
     pub means_s: Vec<Interval>,
-    /// Mean seconds of the whole start.
     pub total_s: Interval,
 }
 
@@ -138,7 +132,6 @@ fn paint(index: usize) -> (RGBColor, Hatch) {
     PAINT[index % PAINT.len()]
 }
 
-/// Draws the phases of start-up per design.
 pub fn startup_phases(figure: &PhasesFigure, theme: Theme) -> Figure {
     let words = &figure.words;
     let longest = figure

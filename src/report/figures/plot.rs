@@ -18,22 +18,17 @@ use super::stale::{StaleFigure, stale_entries};
 use super::startup::{Side, startup_figure};
 use super::{Figure, StartupFigure, Theme, TimelineFigure, Words, timeline_in};
 
-/// The data of one or two figures.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind", content = "data")]
 pub enum Plot {
     /// How long pods take to become ready: distribution and complement.
     Startup(StartupFigure),
-    /// Of what start-up consists.
     Phases(PhasesFigure),
     Access(AccessFigure),
-    /// How long breaches stood open.
     Exposure(ExposureFigure),
     Differences(ForestFigure),
     FactorCurves(FactorCurvesFigure),
-    /// Estimates over two factors.
     FactorMap(FactorMapFigure),
-    /// One run as swim lanes.
     Timeline(TimelineFigure),
     CertificateRequests(RequestsFigure),
     StaleEntries(StaleFigure),

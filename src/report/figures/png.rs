@@ -11,16 +11,12 @@ use super::Figure;
 
 /// DejaVu Sans, cut down to Latin, Greek, punctuation, arrows and mathematical signs; licence beside it.
 const REGULAR: &[u8] = include_bytes!("../../../assets/DejaVuSans.ttf");
-/// The same in bold.
 const BOLD: &[u8] = include_bytes!("../../../assets/DejaVuSans-Bold.ttf");
 
-/// Why a figure could not become a picture.
 #[derive(Debug, Error)]
 pub enum FigureError {
-    /// The SVG document cannot be read.
     #[error("figure `{name}` is not valid SVG: {message}")]
     Svg { name: String, message: String },
-    /// The picture would be empty or too large.
     #[error("figure `{name}` at scale {scale} would be {width} x {height} pixels; choose another scale")]
     Size {
         name: String,
@@ -28,12 +24,10 @@ pub enum FigureError {
         width: f64,
         height: f64,
     },
-    /// The picture could not be written as PNG.
     #[error("figure `{name}` could not be written as PNG: {message}")]
     Encoding { name: String, message: String },
 }
 
-/// Largest width or height of a picture in pixels.
 const SIDE_MAX: f64 = 16_384.0;
 
 /// The parsed document of `figure`, laid out with the built-in fonts.

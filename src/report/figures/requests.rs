@@ -18,24 +18,17 @@ use super::vega::{last_of, nominal, number, specification, until};
 use super::{Figure, Words, palette, without_data};
 
 const NAME: &str = "certificate_requests";
-/// Room for labels and names.
 const LEFT: f64 = 112.0;
-/// Room right of the plotting area.
 const RIGHT: f64 = 26.0;
-/// Height of the plotting area.
 const HEIGHT: f64 = 220.0;
-/// Height of the strip of one Istiod.
 const STRIP: f64 = 24.0;
 /// Most Istiods with a strip each.
 const STRIPS_MAX: usize = 12;
 
-/// Certificate requests of one run over time.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RequestsFigure {
     pub words: Words,
-    /// Beginning of the axis \[s\].
     pub start_s: f64,
-    /// End of the axis \[s\].
     pub end_s: f64,
     /// What happened to the cluster: `(seconds, label)`.
     pub events: Vec<(f64, String)>,

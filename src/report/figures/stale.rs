@@ -18,22 +18,16 @@ use super::vega::{last_of, nominal, number, specification, until};
 use super::{Figure, Words, palette, without_data};
 
 const NAME: &str = "stale_entries";
-/// Room for names and labels.
 const LEFT: f64 = 168.0;
-/// Room right of the panels.
 const RIGHT: f64 = 26.0;
 
-/// Stale entries per node over time.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct StaleFigure {
     pub words: Words,
-    /// Beginning of the axis \[s\].
     pub start_s: f64,
-    /// End of the axis \[s\].
     pub end_s: f64,
     /// What happened to the cluster: `(seconds, label)`.
     pub events: Vec<(f64, String)>,
-    /// One entry per node that is drawn.
     pub nodes: Vec<StaleNode>,
     /// Nodes that are not drawn, all of them never cut off.
     pub left_out: u64,

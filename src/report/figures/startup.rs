@@ -16,7 +16,6 @@ use super::theme::{SeriesLook, Theme};
 use super::{Figure, StartupFigure, StartupSeries, palette, without_data};
 use crate::report::short::number;
 
-/// Room for the labels of the share axis.
 const LEFT: f64 = 66.0;
 /// Room right of the last panel, for the half of the last label.
 const RIGHT: f64 = 26.0;

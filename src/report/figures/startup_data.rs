@@ -10,7 +10,6 @@ use super::sheet::{Cell, Sheet, sheet_row};
 use super::startup::Side;
 use super::vega::{UNBROKEN, last_of, lines, logarithmic, share, specification, until};
 
-/// How long pods took to become ready, per design.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct StartupFigure {
     pub words: Words,
@@ -25,7 +24,6 @@ pub struct StartupFigure {
     pub series: Vec<StartupSeries>,
 }
 
-/// Start-up of the measured pods of one design.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct StartupSeries {
     pub design: String,

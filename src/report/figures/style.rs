@@ -138,7 +138,6 @@ impl Font {
         Font { anchor, ..self }
     }
 
-    /// Width of `text` in this font.
     pub fn width(&self, text: &str) -> f64 {
         width(text, self.size, self.weight)
     }

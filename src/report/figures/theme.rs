@@ -88,7 +88,6 @@ impl Theme {
     #[cfg(test)]
     pub const ALL: [Theme; 3] = [Theme::Light, Theme::Dark, Theme::Print];
 
-    /// Its name in files and on the command line.
     pub const fn name(self) -> &'static str {
         match self {
             Theme::Light => "light",

@@ -23,7 +23,6 @@ const EVENT_GAP: f64 = 6.0;
 /// Height of a row of event labels.
 const FLAG_ROW: f64 = 18.0;
 
-/// Draws one run in the light theme.
 pub fn timeline(figure: &TimelineFigure) -> Figure {
     timeline_in(figure, Theme::Light)
 }

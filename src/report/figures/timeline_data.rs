@@ -15,11 +15,8 @@ pub struct TimelineFigure {
     pub title: String,
     /// Experiment, design, replication, seed, and the command that tells the same as text.
     pub subtitle: String,
-    /// Beginning of the axis \[s\].
     pub start_s: f64,
-    /// End of the axis \[s\].
     pub end_s: f64,
-    /// The lanes, from top to bottom.
     pub lanes: Vec<Lane>,
     /// Vertical lines through all lanes: `(seconds, label)`, such as the cut, the reuse, the probe, the withdrawal.
     pub events: Vec<(f64, String)>,
@@ -36,7 +33,6 @@ pub struct Lane {
 /// What holds in a lane for a while.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Span {
-    /// From when \[s\].
     pub start_s: f64,
     /// Until when \[s\]; `None` for beyond the end of the figure.
     pub end_s: Option<f64>,
@@ -61,16 +57,13 @@ pub enum SpanKind {
     Neutral,
 }
 
-/// Something that happened at one moment in a lane.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Mark {
-    /// When \[s\].
     pub at_s: f64,
     pub label: String,
     pub kind: MarkKind,
 }
 
-/// Meaning of a mark, which decides its symbol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MarkKind {

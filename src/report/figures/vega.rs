@@ -51,7 +51,6 @@ pub fn share(field: &str, title: &str) -> Value {
     json!({ "field": field, "type": "quantitative", "title": title, "axis": { "format": "%" } })
 }
 
-/// A name, in the order of `order`.
 pub fn nominal(field: &str, order: &[&str]) -> Value {
     json!({ "field": field, "type": "nominal", "title": Value::Null, "sort": order })
 }

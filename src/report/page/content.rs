@@ -34,7 +34,6 @@ const SENTENCES_MAX: usize = 12;
 /// What every reader must know, from the document that says it for all.
 const LIMITATIONS: &str = include_str!("../../../LIMITATIONS.md");
 
-/// Everything that a report says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Content {
     pub result_digest: String,

@@ -31,7 +31,6 @@ pub enum PageFormat {
 }
 
 impl PageFormat {
-    /// All formats.
     pub const ALL: [PageFormat; 3] = [PageFormat::Html, PageFormat::Markdown, PageFormat::Latex];
 
     pub const fn file_name(self) -> &'static str {
@@ -45,9 +44,7 @@ impl PageFormat {
 
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct PageFigure {
-    /// Name of its files, without extension.
     pub name: String,
-    /// Title, subtitle and caption.
     pub words: Words,
     /// What shows it: in HTML the drawing, made by this program; in Markdown where the picture lies, seen from the page.
     pub drawing: String,

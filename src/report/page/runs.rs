@@ -75,10 +75,8 @@ pub(super) struct Runs {
     measures: Vec<Number>,
     flags: Vec<String>,
     series: Vec<Series>,
-    /// How runs were chosen, in words.
     #[serde(skip)]
     pub(super) thinned: String,
-    /// The largest runs of each number.
     #[serde(skip)]
     pub(super) outliers: Vec<Outlier>,
 }
@@ -86,7 +84,6 @@ pub(super) struct Runs {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 struct Series {
     replications: Vec<u64>,
-    /// One list per number.
     values: Vec<Vec<Option<f64>>>,
     flags: Vec<u32>,
 }

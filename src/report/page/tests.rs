@@ -25,7 +25,7 @@ fn finished(replications: u64) -> Finished {
     plan.designs[1].title = format!("{HOSTILE} & | _ % ` [x](javascript:y)");
     plan.title = format!("A title with {HOSTILE}");
     plan.warnings.push(format!("workload `{HOSTILE}` and ${HOSTILE}"));
-    execute(&plan, &Fake::default(), &options, &AtomicBool::new(false)).unwrap()
+    execute(&plan, &Fake::default(), &options, &AtomicBool::new(false), &()).unwrap()
 }
 
 fn commands() -> Commands {

@@ -9,7 +9,6 @@ use crate::report::figures::text::percent;
 use crate::report::figures::{AccessFigure, AccessRow, ClassShare, Words};
 use crate::stats::share_of_runs;
 
-/// Classes that the figure is not about.
 const AS_MEANT: AccessClass = AccessClass::Allowed;
 /// What stands for runs in which nobody asked.
 const NO_REQUEST: &str = "no request";

@@ -14,9 +14,7 @@ use crate::report::figures::text::level as confidence_level;
 use crate::report::text::capital;
 use crate::scenario::point_name::base_of;
 
-/// Most panels of curves.
 const PANELS_MAX: usize = 3;
-/// Most maps, one per design.
 const MAPS_MAX: usize = 6;
 
 /// Where a design of the result stands among the factors.

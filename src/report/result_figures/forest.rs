@@ -73,7 +73,6 @@ fn row(comparison: &Comparison) -> ForestRow {
     }
 }
 
-/// The least and the largest number of pairs.
 fn pairs(groups: &[ForestGroup]) -> String {
     let all = || groups.iter().flat_map(|group| &group.rows).map(|row| row.pairs);
     let (least, most) = (all().min().unwrap_or(0), all().max().unwrap_or(0));

@@ -19,7 +19,6 @@ use crate::lab::compare::CONTROL;
 use crate::lab::lists::unique;
 use crate::stats::Estimate;
 
-/// Nominal coverage of the intervals in figures.
 const CONFIDENCE: f64 = 0.95;
 
 /// Every figure that follows from the stored rows of a result, in the order in which they are shown.

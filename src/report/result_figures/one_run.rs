@@ -11,7 +11,6 @@ use crate::report::figures::stale::{StaleFigure, StaleNode};
 use crate::report::figures::{TimelineFigure, Words};
 use crate::report::text::many;
 
-/// Seconds before the cut at which a figure begins.
 const BEFORE_S: f64 = 20.0;
 
 /// A run of a result: index of the design, and number of the run.
@@ -63,15 +62,7 @@ pub fn run_with_stale_entries(result: &Finished) -> Option<Run> {
 }
 
 fn subtitle(told: &Told, what: &str) -> String {
-    format!(
-        "{what}\n{}, design {}, replication {}, seed {}, meshfault {}\n{}",
-        told.experiment,
-        told.design,
-        told.replication,
-        told.seed,
-        env!("CARGO_PKG_VERSION"),
-        told.command
-    )
+    format!("{what}\n{}", told.subtitle())
 }
 
 fn start_s(told: &Told) -> f64 {

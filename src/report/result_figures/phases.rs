@@ -1,7 +1,7 @@
 //! Of what start-up consists, per design: mean seconds per phase of the measured pods that became ready.
 
 use super::{CONFIDENCE, interval, subtitle, with_equals};
-use crate::cluster::records::PHASES;
+use crate::cluster::phases::PHASES;
 use crate::kernel::SimDuration;
 use crate::lab::Finished;
 use crate::lab::numbers::{DesignNumbers, PhaseSums};
@@ -47,7 +47,7 @@ pub(super) fn phases(result: &Finished) -> Option<PhasesFigure> {
             ),
         },
         confidence: CONFIDENCE,
-        phases: PHASES.map(str::to_owned).to_vec(),
+        phases: PHASES.map(|phase| phase.name.to_owned()).to_vec(),
         rows,
     })
 }
@@ -103,7 +103,7 @@ fn title(rows: &[PhasesRow]) -> Option<String> {
         let means = row.means_s.iter().map(|mean| mean.estimate).enumerate();
         let (phase, mean) = means.reduce(|best, other| if other.1 > best.1 { other } else { best })?;
         let share = 100.0 * mean / row.total_s.estimate;
-        Some(format!(", {share:.0} % of it for the phase {}", PHASES[phase]))
+        Some(format!(", {share:.0} % of it for the phase {}", PHASES[phase].name))
     };
     let phase = longest(slowest).filter(|phase| equal.iter().all(|row| longest(row).as_ref() == Some(phase)));
     let equal: Vec<&str> = equal.iter().map(|row| row.design.as_str()).collect();

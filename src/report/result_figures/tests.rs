@@ -17,7 +17,7 @@ fn finished() -> Finished {
         quiet: true,
         command_line: Vec::new(),
     };
-    execute(&plan(60), &Fake::default(), &options, &AtomicBool::new(false)).unwrap()
+    execute(&plan(60), &Fake::default(), &options, &AtomicBool::new(false), &()).unwrap()
 }
 
 #[test]

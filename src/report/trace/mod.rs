@@ -41,7 +41,6 @@ impl Default for Filter {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trace {
     pub json: String,
-    /// Events in it, metadata apart.
     pub events: u64,
     /// What was left out that nobody asked to leave out.
     pub left_out: Option<String>,

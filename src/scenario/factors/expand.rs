@@ -15,10 +15,8 @@ use crate::scenario::schema::{Experiment, Text};
 use crate::scenario::values::complain;
 use crate::scenario::world::{Design, Shared, design};
 
-/// Errors after which no further point is checked.
 const ERRORS_MAX: usize = 50;
 
-/// All designs at all points.
 pub(in crate::scenario) struct Expanded {
     pub(in crate::scenario) designs: Vec<Design>,
     pub(in crate::scenario) excluded: usize,
@@ -103,7 +101,6 @@ pub(in crate::scenario) fn expand(
     })
 }
 
-/// Errors in the order of their places, each once.
 fn sorted(mut errors: Vec<InputError>) -> Vec<InputError> {
     errors.sort_by(|a, b| (&a.file, a.line, a.column, &a.message).cmp(&(&b.file, b.line, b.column, &b.message)));
     errors.dedup();

@@ -53,7 +53,6 @@ impl Operator {
     }
 }
 
-/// An expression.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Expression {
     Number(Quantity),
@@ -85,9 +84,6 @@ pub struct Constraint {
 
 impl Constraint {
     /// Reads a constraint over these factors.
-    ///
-    /// # Errors
-    /// If it is no expression, or names something else than factors.
     pub fn read(file: &Path, text: &Text, factors: &[Factor]) -> Result<Self, InputError> {
         let names: Vec<&str> = factors.iter().map(|factor| factor.name.value.as_str()).collect();
         let expression = parser::parse(&text.value, &names).map_err(|wrong| {
@@ -143,7 +139,6 @@ impl Constraint {
 }
 
 impl Value {
-    /// What the level of a factor is.
     fn of(factor: &Factor, level: &str) -> Self {
         if factor.sets.form.is_one_of(&["Version"])
             && let Some(version) = version(level)

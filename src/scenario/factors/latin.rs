@@ -41,7 +41,6 @@ pub(super) fn key(chance: Chance<'_>) -> RunKey {
 }
 
 /// A maximin Latin hypercube of `points` points, with a coordinate for each name, strictly between 0 and 1.
-#[must_use]
 pub fn points(points: usize, names: &[&str], chance: Chance<'_>) -> Vec<Vec<f64>> {
     let key = key(chance);
     let pairs = points as u64 * (points as u64).saturating_sub(1) / 2;

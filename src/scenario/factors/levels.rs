@@ -20,7 +20,6 @@ use crate::scenario::yaml::Spanned;
 
 /// Most levels of one factor, and most points of a sample.
 const LEVELS_MAX: u32 = 10_000;
-/// Longest text of a level.
 const LENGTH_MAX: usize = 64;
 
 /// The levels of a factor.
@@ -63,9 +62,6 @@ pub struct Sample {
 }
 
 /// Reads the levels of one factor.
-///
-/// # Errors
-/// If they are no list and no range, or something in them is wrong.
 pub fn read(file: &Path, name: &Text, form: &FactorForm, sets: &Key) -> Result<Read, InputError> {
     let Some(values) = &form.values else {
         let range = Range::read(file, name, form, sets)?;
@@ -190,7 +186,6 @@ impl Range {
     }
 
     /// The value at a place in the unit interval.
-    #[must_use]
     pub fn at(&self, unit: f64) -> Text {
         if !self.whole {
             return self.text(self.between(self.high, unit));
@@ -217,7 +212,6 @@ impl Range {
     }
 }
 
-/// How a sample is drawn.
 #[derive(Clone, Copy)]
 enum Method {
     LatinHypercube,

@@ -138,7 +138,6 @@ impl Factors {
         Ok(factors)
     }
 
-    /// Draws the sample of all sampled ranges together.
     fn sample(
         &mut self,
         file: &Path,
@@ -179,9 +178,6 @@ impl Factors {
     }
 
     /// The position of the factor that a text names.
-    ///
-    /// # Errors
-    /// If there is none.
     pub fn find(&self, file: &Path, name: &Text) -> Result<usize, InputError> {
         let found = self.all.iter().position(|factor| factor.name.value == name.value);
         let known = self.all.iter().map(|factor| factor.name.value.as_str());

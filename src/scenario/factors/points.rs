@@ -173,7 +173,6 @@ impl Factors {
     }
 
     /// The level of each factor by name, as texts.
-    #[must_use]
     pub fn named(&self, point: &Point) -> IndexMap<String, String> {
         let named = |(factor, level): &(usize, Text)| (self.all[*factor].name.value.clone(), level.value.clone());
         point.levels.iter().map(named).collect()

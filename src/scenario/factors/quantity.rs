@@ -39,7 +39,6 @@ pub struct Quantity {
 
 impl Written {
     /// Reads a number with one unit or none.
-    #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (number, rest) = leading_number(text)?;
         if rest.is_empty() {
@@ -53,7 +52,6 @@ impl Written {
 
 impl Quantity {
     /// Reads a number without unit, a span of time of one or more parts, or a rate.
-    #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (number, rest) = leading_number(text)?;
         if rest.is_empty() {
@@ -81,13 +79,11 @@ impl Quantity {
 }
 
 /// Whether a word is a unit of time.
-#[must_use]
 pub fn is_span_unit(word: &str) -> bool {
     SPANS.iter().any(|(unit, _)| *unit == word)
 }
 
 /// Whether a word, with the slash, is a unit of a rate.
-#[must_use]
 pub fn is_rate_unit(word: &str) -> bool {
     RATES.iter().any(|(unit, _)| *unit == word)
 }
@@ -112,7 +108,6 @@ fn leading_number(text: &str) -> Option<(f64, &str)> {
 /// A number in decimals with at most [`SIGNIFICANT_DIGITS`] digits that count, and no zeros at the end.
 ///
 /// The text is a function of the number's bits alone: formatting of doubles is exact and the same on every platform.
-#[must_use]
 pub fn decimal(number: f64) -> String {
     let scientific = format!("{number:.*e}", SIGNIFICANT_DIGITS - 1);
     let exponent = scientific

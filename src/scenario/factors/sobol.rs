@@ -37,7 +37,6 @@ const BITS: usize = 52;
 ///
 /// # Panics
 /// If there are more than [`DIMENSIONS_MAX`] coordinates.
-#[must_use]
 pub fn points(points: usize, shifts: &[u64]) -> Vec<Vec<f64>> {
     const STEP: f64 = 1.0 / (1_u64 << BITS) as f64;
     let directions: Vec<[u64; BITS]> = (0..shifts.len()).map(directions).collect();

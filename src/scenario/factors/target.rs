@@ -55,13 +55,11 @@ pub fn read(file: &Path, layers: &Layers<'_>, set: &Text) -> Result<Key, InputEr
 }
 
 /// Whether a key takes whole numbers only.
-#[must_use]
 pub fn is_whole(key: &Key) -> bool {
     key.form.is_one_of(&["Count", "Whole"])
 }
 
 /// Whether a key is part of Istio, so that a design without it has nothing to set.
-#[must_use]
 pub fn is_of_istio(key: &Key) -> bool {
     ["cluster.istio.", "parameters.istio."]
         .iter()

@@ -21,7 +21,6 @@ use crate::policy::labels::LabelSelector;
 use crate::scenario::error::{Class as Badness, InputError, Place};
 use crate::scenario::yaml::{self, Document, Nulls, Source, Spanned, Strings};
 
-/// Deepest nesting of lists of objects in lists.
 const LISTS_MAX: usize = 2;
 
 #[derive(Deserialize)]

@@ -1,6 +1,6 @@
 //! Reading of any folder for its policies: kinds of workloads, lists, incomplete folders, what is not evaluated.
 
-use super::{Layer, Manifests, Purpose, ReadOptions, Side, read_texts_for};
+use super::{Layer, Manifests, Purpose, ReadOptions, Side, read_texts};
 use crate::policy::Protocol;
 use crate::policy::istio::TlsMode;
 use crate::scenario::error::InputError;
@@ -15,11 +15,11 @@ const LENIENT: ReadOptions = ReadOptions {
 };
 
 pub(super) fn any(text: &str) -> Result<Manifests, InputError> {
-    read_texts_for(&[("a.yaml".into(), text)], POLICY).map_err(|mut errors| errors.swap_remove(0))
+    read_texts(&[("a.yaml".into(), text)], POLICY).map_err(|mut errors| errors.swap_remove(0))
 }
 
 fn lenient(text: &str) -> Manifests {
-    read_texts_for(&[("a.yaml".into(), text)], LENIENT).expect("lenient")
+    read_texts(&[("a.yaml".into(), text)], LENIENT).expect("lenient")
 }
 
 pub(super) fn refused(text: &str) -> String {
@@ -192,7 +192,7 @@ fn lenient_reading_warns_and_doubts() {
     let manifests = lenient(&pod("  hostNetwrk: true\n"));
     assert_eq!(manifests.warnings, manifests.endpoints[0].doubts);
     assert!(manifests.warnings[0].contains("did you mean `hostNetwork`?"));
-    let wrong = read_texts_for(&[("a.yaml".into(), pod("  hostNetwork: []\n"))], LENIENT);
+    let wrong = read_texts(&[("a.yaml".into(), pod("  hostNetwork: []\n"))], LENIENT);
     assert!(wrong.is_err());
 }
 

@@ -10,7 +10,6 @@ use crate::scenario::yaml::{Document, Spanned};
 
 /// What all these keys begin with.
 const PREFIX: &str = "traffic.sidecar.istio.io/";
-/// The keys that are evaluated.
 pub(super) const KEYS: [&str; 6] = [
     "traffic.sidecar.istio.io/includeInboundPorts",
     "traffic.sidecar.istio.io/excludeInboundPorts",

@@ -12,7 +12,6 @@ use super::{Manifests, ROOT_NAMESPACE, ServicePort, TargetPort, Workload, pods, 
 use crate::policy::labels::{LabelSelector, Labels};
 use crate::scenario::error::{InputError, Place, near_match};
 
-/// A policy that names a service account.
 pub(super) struct AccountUse {
     pub owner: String,
     pub place: Place,
@@ -351,7 +350,6 @@ pub(super) fn unknown_accounts(manifests: &mut Manifests, uses: &[AccountUse]) -
     unknown
 }
 
-/// The first PeerAuthentications of one scope, by their numbers.
 #[derive(Default)]
 struct Firsts {
     any: Option<usize>,

@@ -14,15 +14,15 @@ use crate::scenario::yaml::{Document, Spanned};
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PolicyObject {
-    #[serde(default, rename = "apiVersion")]
+    #[serde(rename = "apiVersion")]
     _api_version: Option<IgnoredAny>,
-    #[serde(default, rename = "kind")]
+    #[serde(rename = "kind")]
     _kind: Option<IgnoredAny>,
     pub metadata: Metadata,
     pub spec: Option<PolicySpec>,
     pub specs: Option<Vec<PolicySpec>>,
     /// Written by the cluster, not by the user.
-    #[serde(default, rename = "status")]
+    #[serde(rename = "status")]
     _status: Ignored,
 }
 
@@ -37,13 +37,10 @@ pub(super) struct PolicySpec {
     pub egress_deny: Option<Vec<Spanned<RawEgress>>>,
     pub enable_default_deny: Option<DefaultDeny>,
     /// Text for people.
-    #[serde(default, rename = "description")]
     _description: Ignored,
     /// Labels of the rule, not of pods.
-    #[serde(default, rename = "labels")]
     _labels: Ignored,
     /// Text in the log of flows.
-    #[serde(default, rename = "log")]
     _log: Ignored,
 }
 
@@ -123,7 +120,6 @@ pub(super) struct RawServiceName {
     pub namespace: Option<String>,
 }
 
-/// An entry of `toFQDNs`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct RawName {
@@ -135,7 +131,7 @@ pub(super) struct RawName {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawIcmp {
-    #[serde(default, rename = "fields")]
+    #[serde(rename = "fields")]
     _fields: Ignored,
 }
 

@@ -14,7 +14,6 @@ use crate::policy::{PolicyError, Protocol};
 use crate::scenario::error::InputError;
 use crate::scenario::yaml::Spanned;
 
-/// One entry of `toPorts`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct RawPorts {
@@ -50,7 +49,6 @@ struct RawRules {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct RawDns {
     match_pattern: Option<String>,
-    #[serde(rename = "matchName")]
     _match_name: Option<String>,
 }
 

@@ -9,7 +9,6 @@ use super::checks::{self, BUILT_IN};
 use super::endpoints::{self, Surroundings};
 use super::index::{Index, Party};
 use super::{EndpointManifest, Manifests, Reader, waypoints};
-use crate::policy::labels::Labels;
 use crate::scenario::error::{InputError, Place};
 
 impl Reader {
@@ -93,12 +92,4 @@ fn undeclared_namespaces(manifests: &mut Manifests, named: &[(String, Place)]) {
         .map(|(name, place)| format!("{place}: no manifest declares namespace `{name}`; it has no label but its name"))
         .collect();
     manifests.warnings.extend(warnings);
-}
-
-impl Manifests {
-    /// The labels of a namespace as written; the label with its name is not among them unless it is written.
-    pub fn namespace_labels(&self, name: &str) -> Labels {
-        let found = self.namespaces.iter().find(|n| n.name == name);
-        found.map(|n| n.labels.clone()).unwrap_or_default()
-    }
 }

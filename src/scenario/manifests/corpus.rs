@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::{Purpose, ReadOptions, read_texts_for};
+use super::{Purpose, ReadOptions, read_texts};
 use crate::scenario::yaml;
 
 #[test]
@@ -25,7 +25,7 @@ fn every_file_of_the_corpus_is_an_error_or_a_result() {
             (Purpose::Policy, false),
             (Purpose::Policy, true),
         ] {
-            let read = read_texts_for(&[(file.clone(), text.as_str())], ReadOptions { purpose, lenient });
+            let read = read_texts(&[(file.clone(), text.as_str())], ReadOptions { purpose, lenient });
             for error in read.err().into_iter().flatten() {
                 assert!(error.line.is_some() || error.message.contains("documents"), "{error}");
             }

@@ -7,26 +7,12 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::object::SpannedMap;
+use super::object::{Loose, SpannedMap};
 use crate::policy::Origin;
 use crate::policy::istio::{DestinationRule, TlsMode, TrafficTls};
 use crate::policy::labels::LabelSelector;
 use crate::scenario::error::InputError;
 use crate::scenario::yaml::{Document, Spanned};
-
-#[derive(Deserialize)]
-struct Object {
-    metadata: Metadata,
-    spec: Option<Spec>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Metadata {
-    name: Spanned<String>,
-    namespace: Option<String>,
-    creation_timestamp: Option<String>,
-}
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -77,7 +63,7 @@ struct Tls {
 
 /// Reads a DestinationRule; with a warning if its host can mean no Service although it looks as if it did.
 pub(super) fn read(document: &Document<'_>) -> Result<(DestinationRule, Option<String>), InputError> {
-    let object: Object = document.parse()?;
+    let object: Loose<Spec> = document.parse()?;
     let meta = object.metadata;
     let place = document.place(&meta.name);
     let Some(spec) = object.spec else {
@@ -86,7 +72,7 @@ pub(super) fn read(document: &Document<'_>) -> Result<(DestinationRule, Option<S
     let Some(host) = spec.host.filter(|host| !host.value.is_empty()) else {
         return Err(place.error("key `host` is missing"));
     };
-    let namespace = meta.namespace.unwrap_or_else(|| "default".to_owned());
+    let namespace = meta.namespace();
     let clients = spec.workload_selector.map(|selector| LabelSelector {
         match_labels: super::object::labels(&selector.match_labels.unwrap_or_default()).0,
         match_expressions: Vec::new(),
@@ -105,7 +91,7 @@ pub(super) fn read(document: &Document<'_>) -> Result<(DestinationRule, Option<S
         clients,
         traffic: spec.traffic_policy.map(read).transpose()?,
         subsets: subsets.map(read).collect::<Result<_, _>>()?,
-        created: meta.creation_timestamp.filter(|text| super::istio::is_time(text)),
+        created: meta.created(),
         origin: Arc::new(Origin {
             policy: format!("DestinationRule {namespace}/{}", meta.name.value),
             file: document.file().display().to_string(),

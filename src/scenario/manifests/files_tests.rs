@@ -5,7 +5,7 @@ use std::fs;
 
 use super::any_tests::{POLICY, any, pod, refused};
 use super::tests::first;
-use super::{Excluded, read_folder_for, read_folder_without, read_texts_for};
+use super::{Excluded, read_folder, read_texts};
 
 #[test]
 fn unrelated_objects_and_files_are_listed() {
@@ -121,7 +121,7 @@ fn one_mistake_does_not_hide_another() {
         ("c.yaml", pod("")),
     ];
     let files = files.map(|(name, text)| (name.into(), text));
-    let errors = read_texts_for(&files, POLICY).expect_err("refused");
+    let errors = read_texts(&files, POLICY).expect_err("refused");
     let places: Vec<String> = errors
         .iter()
         .map(|e| format!("{}:{}", e.file.display(), e.line.unwrap_or(0)))
@@ -160,7 +160,7 @@ fn files_that_are_no_manifests_are_passed_over_by_name() {
             "within pods",
         ),
     ] {
-        let manifests = read_texts_for(&[(name.into(), text)], POLICY).unwrap_or_else(|e| panic!("{name}: {e:?}"));
+        let manifests = read_texts(&[(name.into(), text)], POLICY).unwrap_or_else(|e| panic!("{name}: {e:?}"));
         let found = &manifests.skipped[0];
         assert!(
             found.reason.contains(reason) && !found.decides,
@@ -180,7 +180,7 @@ fn patches_of_kustomizations_are_no_objects() {
         ("x/base/pod.yaml", pod("")),
     ];
     let files = files.map(|(name, text)| (name.into(), text));
-    let manifests = read_texts_for(&files, POLICY).expect("valid");
+    let manifests = read_texts(&files, POLICY).expect("valid");
     assert_eq!((manifests.endpoints.len(), manifests.skipped.len()), (1, 3));
     assert!(!manifests.endpoints[0].endpoint.host_network);
     assert!(
@@ -196,9 +196,9 @@ fn excluded_files_and_folders_are_not_read() {
     fs::create_dir_all(folder.path().join("charts/a/templates")).expect("made");
     fs::write(folder.path().join("charts/a/templates/b.yaml"), "apiVersion: {{").expect("written");
     fs::write(folder.path().join("pod.yaml"), pod("")).expect("written");
-    assert!(read_folder_for(folder.path(), POLICY).is_err());
+    assert!(read_folder(folder.path(), POLICY, &Excluded::default()).is_err());
     let excluded = Excluded::parse(&["charts", "nothing/*.yaml"]);
-    let manifests = read_folder_without(folder.path(), POLICY, &excluded).expect("valid");
+    let manifests = read_folder(folder.path(), POLICY, &excluded).expect("valid");
     assert_eq!((manifests.endpoints.len(), manifests.skipped.len()), (1, 1));
     assert!(
         manifests
@@ -213,11 +213,14 @@ fn utf_16_is_named_and_a_mark_of_utf_8_is_passed_over() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("a.yaml");
     fs::write(&file, b"\xff\xfea\0").expect("written");
-    let error = first(read_folder_for(folder.path(), POLICY));
+    let error = first(read_folder(folder.path(), POLICY, &Excluded::default()));
     assert_eq!((error.message.as_str(), error.line), ("the file is UTF-16", Some(1)));
     fs::write(&file, format!("\u{feff}{}", pod(""))).expect("written");
     assert_eq!(
-        read_folder_for(folder.path(), POLICY).expect("valid").endpoints.len(),
+        read_folder(folder.path(), POLICY, &Excluded::default())
+            .expect("valid")
+            .endpoints
+            .len(),
         1
     );
 }
@@ -231,10 +234,10 @@ fn subfolders_are_read_and_links_stay_inside() {
     fs::write(inner.join("a.yml"), pod("")).expect("written");
     fs::write(folder.path().join(".git/b.yaml"), "{{").expect("written");
     fs::write(folder.path().join("expected.json"), "{\"rows\": []}").expect("written");
-    let manifests = read_folder_for(folder.path(), POLICY).expect("valid");
+    let manifests = read_folder(folder.path(), POLICY, &Excluded::default()).expect("valid");
     assert_eq!((manifests.endpoints.len(), manifests.skipped.len()), (1, 1));
     assert_eq!(
-        read_folder_for(&inner.join("a.yml"), POLICY)
+        read_folder(&inner.join("a.yml"), POLICY, &Excluded::default())
             .expect("valid")
             .endpoints
             .len(),
@@ -246,7 +249,7 @@ fn subfolders_are_read_and_links_stay_inside() {
         fs::write(outside.path().join("c.yaml"), "{{").expect("written");
         std::os::unix::fs::symlink(outside.path(), folder.path().join("out")).expect("linked");
         std::os::unix::fs::symlink(outside.path().join("c.yaml"), folder.path().join("d.yaml")).expect("linked");
-        let manifests = read_folder_for(folder.path(), POLICY).expect("valid");
+        let manifests = read_folder(folder.path(), POLICY, &Excluded::default()).expect("valid");
         assert_eq!(manifests.skipped.len(), 3);
     }
 }

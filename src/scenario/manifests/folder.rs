@@ -16,7 +16,6 @@ use crate::scenario::yaml;
 pub const FOLDER_SIZE_MAX: u64 = 256 * 1024 * 1024;
 /// Most files of a folder that are read.
 pub const FILES_MAX: usize = 100_000;
-/// Deepest subfolder.
 const DEPTH_MAX: usize = 32;
 
 /// The files to read, and those that are passed over with the reason.
@@ -140,7 +139,6 @@ fn unreadable(folder: &Path, error: &std::io::Error) -> InputError {
     InputError::in_file(folder, format!("the folder cannot be read: {error}"))
 }
 
-/// A walk through a folder.
 struct Walk<'w> {
     top: &'w Path,
     /// The folder without links.

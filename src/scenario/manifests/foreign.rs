@@ -29,12 +29,10 @@ fn code(text: &str) -> impl Iterator<Item = &str> {
     lines.filter(|line| !line.is_empty() && !line.starts_with('#'))
 }
 
-/// Whether `{{` stands in the text outside comments.
 pub(super) fn has_template(text: &str) -> bool {
     code(text).any(|line| line.contains("{{"))
 }
 
-/// Whether nothing but a template stands in the text.
 pub(super) fn is_one_template(text: &str) -> bool {
     let mut lines = code(text).skip_while(|line| *line == "---");
     let Some(first) = lines.next() else { return false };

@@ -20,13 +20,10 @@ const KIND: &str = "CiliumCIDRGroup";
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct Object {
-    #[serde(default, rename = "apiVersion")]
     _api_version: Option<IgnoredAny>,
-    #[serde(default, rename = "kind")]
     _kind: Option<IgnoredAny>,
     metadata: Metadata,
     spec: Option<Spec>,
-    #[serde(default, rename = "status")]
     _status: Ignored,
 }
 
@@ -66,7 +63,6 @@ impl Groups {
         Some(blocks.iter().map(String::as_str).collect())
     }
 
-    /// The blocks of all groups with these labels.
     pub(super) fn selected(&self, selector: &LabelSelector) -> Vec<&str> {
         let chosen = self.0.values().filter(|(labels, _)| selector.matches(labels));
         chosen.flat_map(|(_, blocks)| blocks).map(String::as_str).collect()

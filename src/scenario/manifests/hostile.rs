@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use super::read_folder;
 use super::tests::first;
+use super::tests::read_folder;
 use crate::scenario::error::InputError;
 
 /// A folder with one file of these bytes is refused; the error names that file.

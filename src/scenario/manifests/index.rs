@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 
 use crate::policy::Subject;
 
-/// A named subject: a workload's pods.
 pub(super) struct Party<'p> {
     pub name: &'p str,
     pub subject: &'p Subject,

@@ -7,7 +7,6 @@ use crate::policy::labels::Labels;
 
 /// Label and, in older manifests, annotation that switches the injection for one pod template.
 pub(super) const INJECT: &str = "sidecar.istio.io/inject";
-/// Label of a namespace for the default revision.
 const NAMESPACE: &str = "istio-injection";
 /// Label of a namespace or a pod for a named revision.
 pub(super) const REVISION: &str = "istio.io/rev";

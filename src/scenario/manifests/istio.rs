@@ -168,7 +168,6 @@ pub(super) fn origin(document: &Document<'_>, owner: &str, rule_lines: Vec<u32>)
     }))
 }
 
-/// Reads a PeerAuthentication.
 pub(super) fn read_peer(
     document: &Document<'_>,
     object: Object<PeerSpec>,
@@ -237,7 +236,6 @@ fn mode(document: &Document<'_>, mtls: Option<&Mtls>) -> Result<MtlsMode, InputE
     })
 }
 
-/// Reads an AuthorizationPolicy.
 pub(super) fn read_authorization(
     document: &Document<'_>,
     object: Object<AuthorizationSpec>,

@@ -41,16 +41,11 @@ struct RawTokenRule {
     #[serde(default)]
     output_claim_to_headers: Vec<RawClaimHeader>,
     /// Which tokens are valid: not evaluated, so that a request with a token has an unknown verdict.
-    #[serde(default, rename = "audiences")]
     _audiences: Ignored,
-    #[serde(default, rename = "jwks")]
     _jwks: Ignored,
-    #[serde(default, rename = "timeout")]
     _timeout: Ignored,
-    #[serde(default, rename = "spaceDelimitedClaims")]
     _space_delimited_claims: Ignored,
     /// Whether the application sees the token.
-    #[serde(default, rename = "forwardOriginalToken")]
     _forward_original_token: Ignored,
 }
 

@@ -1,6 +1,6 @@
 //! Strict reading of a folder of Kubernetes manifests.
 //!
-//! Two purposes ([`Purpose`]): to be simulated, and to be asked who may talk to whom ([`read_folder_for`] with
+//! Two purposes ([`Purpose`]): to be simulated, and to be asked who may talk to whom ([`read_folder`] with
 //! [`Purpose::Policy`]). For the latter, [`Manifests::endpoint`] finds the pods that a name means, [`Manifests::endpoints`]
 //! lists them, [`Manifests::skipped`] and [`Manifests::warnings`] say what was passed over, and after lenient reading
 //! [`Manifests::unknown`] and [`EndpointManifest::doubts`] say whose verdicts are unknown.
@@ -190,17 +190,10 @@ pub struct Manifests {
 impl Manifests {
     /// The endpoint that a text means: `namespace/name` of a workload or pod, `namespace/Kind/name` where two kinds
     /// have one name, or `name` in the namespace `default`.
+    /// The answer is its position in [`Manifests::endpoints`].
     ///
     /// # Errors
     /// In words: there is none (with a near match), or there are several that policy can tell apart.
-    pub fn endpoint(&self, text: &str) -> Result<&EndpointManifest, String> {
-        self.endpoint_position(text).map(|position| &self.endpoints[position])
-    }
-
-    /// As [`Manifests::endpoint`]: its position in [`Manifests::endpoints`].
-    ///
-    /// # Errors
-    /// As there.
     pub fn endpoint_position(&self, text: &str) -> Result<usize, String> {
         endpoints::find(&self.endpoints, &self.names, text)
     }
@@ -257,36 +250,13 @@ impl Manifests {
             sidecar_scopes: self.sidecar_scopes.clone(),
         }
     }
-
-    /// The workload of that name.
-    pub fn workload(&self, namespace: &str, name: &str) -> Option<&Workload> {
-        let mut workloads = self.workloads.iter();
-        workloads.find(|w| w.namespace == namespace && w.name == name)
-    }
-}
-
-/// Reads a folder to be simulated, without its subfolders.
-///
-/// # Errors
-/// Everything that is wrong, each with its place; also of the functions below.
-pub fn read_folder(folder: &Path) -> Result<Manifests, Vec<InputError>> {
-    read_folder_for(folder, ReadOptions::default())
 }
 
 /// Reads all `*.yaml`, `*.yml` and `*.json` files of a folder in the order of their names; for [`Purpose::Policy`] those
 /// of its subfolders too, and a single file may stand for the folder. What begins with a dot is not looked at; links lead
 /// to files within the folder only. Limits: [`yaml::FILE_SIZE_MAX`], [`yaml::DOCUMENTS_MAX`], [`FOLDER_SIZE_MAX`],
-/// [`FILES_MAX`].
-pub fn read_folder_for(folder: &Path, options: ReadOptions) -> Result<Manifests, Vec<InputError>> {
-    read_folder_without(folder, options, &Excluded::default())
-}
-
-/// As [`read_folder_for`]; what is excluded is passed over.
-pub fn read_folder_without(
-    folder: &Path,
-    options: ReadOptions,
-    excluded: &Excluded,
-) -> Result<Manifests, Vec<InputError>> {
+/// [`FILES_MAX`]. What is excluded is passed over.
+pub fn read_folder(folder: &Path, options: ReadOptions, excluded: &Excluded) -> Result<Manifests, Vec<InputError>> {
     let deep = options.purpose == Purpose::Policy;
     let found = folder::read(folder, deep, excluded).map_err(|error| vec![error])?;
     let reader = Reader {
@@ -303,19 +273,10 @@ pub fn read_folder_without(
 }
 
 /// As [`read_folder`], from files that have been read already.
-pub fn read_texts<T: AsRef<str>>(files: &[(PathBuf, T)]) -> Result<Manifests, Vec<InputError>> {
-    read_texts_for(files, ReadOptions::default())
-}
-
-/// As [`read_folder_for`], from files that have been read already.
-pub fn read_texts_for<T: AsRef<str>>(
-    files: &[(PathBuf, T)],
-    options: ReadOptions,
-) -> Result<Manifests, Vec<InputError>> {
+pub fn read_texts<T: AsRef<str>>(files: &[(PathBuf, T)], options: ReadOptions) -> Result<Manifests, Vec<InputError>> {
     Reader::new(options).read(files)
 }
 
-/// State while the files of a folder are read.
 #[derive(Default)]
 struct Reader {
     manifests: Manifests,

@@ -3,15 +3,12 @@
 //! Belongs here: the typed keys, the defaults and the validation of the API server. Does not belong here: evaluation
 //! (`policy::network`).
 
-use std::fmt;
-
-use serde::Deserialize;
-use serde::de::{self, Deserializer, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use super::Located;
 use super::checks::{Pending, Selects, Use};
 use super::cilium_ports::is_name;
-use super::object::{Object, RawSelector, at, check_keys};
+use super::object::{NumberOrText, Object, RawSelector, at, check_keys};
 use crate::policy::Protocol;
 use crate::policy::cidr::Block;
 use crate::policy::network::NetworkPolicy;
@@ -74,29 +71,11 @@ enum NumberOrName {
 
 impl<'de> Deserialize<'de> for NumberOrName {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Both;
-        impl Visitor<'_> for Both {
-            type Value = NumberOrName;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("the number or the name of a port")
-            }
-
-            fn visit_u64<E: de::Error>(self, value: u64) -> Result<NumberOrName, E> {
-                Ok(NumberOrName::Number(value))
-            }
-
-            fn visit_i64<E: de::Error>(self, value: i64) -> Result<NumberOrName, E> {
-                u64::try_from(value)
-                    .map(NumberOrName::Number)
-                    .map_err(|_| E::invalid_value(de::Unexpected::Signed(value), &self))
-            }
-
-            fn visit_str<E: de::Error>(self, value: &str) -> Result<NumberOrName, E> {
-                Ok(NumberOrName::Name(value.to_owned()))
-            }
-        }
-        deserializer.deserialize_any(Both)
+        deserializer.deserialize_any(NumberOrText {
+            expected: "the number or the name of a port",
+            number: |value| Some(Self::Number(value)),
+            text: |text: &str| Some(Self::Name(text.to_owned())),
+        })
     }
 }
 

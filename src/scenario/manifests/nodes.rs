@@ -70,7 +70,6 @@ struct RawEndpoint {
 const SERVICE_NAME: &str = "kubernetes.io/service-name";
 
 impl Nodes {
-    /// Reads a Node.
     pub(super) fn node(&mut self, document: &Document<'_>) -> Result<(), InputError> {
         let node: RawNode = document.lenient().parse()?;
         let addresses = node.status.and_then(|status| status.addresses).into_iter().flatten();
@@ -146,7 +145,6 @@ impl Nodes {
 }
 
 impl Manifests {
-    /// Adds what the folder tells of nodes.
     pub(super) fn nodes_into(&self, options: &mut Options) {
         let Nodes { nodes, api_servers } = &self.nodes;
         options.nodes.extend(nodes.iter().map(|node| Node {

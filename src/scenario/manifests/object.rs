@@ -4,9 +4,10 @@
 //! (one file each) and checks across objects (`checks`).
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::{self, IgnoredAny, Unexpected, Visitor};
 
 use crate::policy::PolicyError;
 use crate::policy::labels::{LabelSelector, Labels, Requirement};
@@ -32,19 +33,44 @@ pub(super) struct HeaderMetadata {
     pub namespace: Option<Spanned<String>>,
 }
 
-/// An object with a spec.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct Object<S> {
-    #[serde(default, rename = "apiVersion")]
-    _api_version: Option<IgnoredAny>,
-    #[serde(default, rename = "kind")]
-    _kind: Option<IgnoredAny>,
+    _api_version: Ignored,
+    _kind: Ignored,
     pub metadata: Metadata,
     pub spec: Option<S>,
     /// Written by the cluster, not by the user.
-    #[serde(default, rename = "status")]
     _status: Ignored,
+}
+
+/// Just enough of an object whose other keys are looked at elsewhere.
+#[derive(Deserialize)]
+pub(super) struct Loose<S> {
+    pub metadata: LooseMetadata,
+    pub spec: Option<S>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct LooseMetadata {
+    pub name: Spanned<String>,
+    namespace: Option<String>,
+    creation_timestamp: Option<String>,
+}
+
+impl LooseMetadata {
+    /// The namespace, `default` where none is written.
+    pub fn namespace(&self) -> String {
+        self.namespace.clone().unwrap_or_else(|| "default".to_owned())
+    }
+
+    /// When the API server stored the object, if that is a time.
+    pub fn created(&self) -> Option<String> {
+        self.creation_timestamp
+            .clone()
+            .filter(|text| super::istio::is_time(text))
+    }
 }
 
 /// `metadata` (Kubernetes `metav1.ObjectMeta`).
@@ -58,28 +84,17 @@ pub(super) struct Metadata {
     #[serde(default)]
     pub annotations: SpannedMap,
     /// When the API server stored the object.
-    #[serde(default)]
     pub creation_timestamp: Option<String>,
     /// The rest is written by the cluster.
-    #[serde(default, rename = "uid")]
     _uid: Ignored,
-    #[serde(default, rename = "resourceVersion")]
     _resource_version: Ignored,
-    #[serde(default, rename = "generation")]
     _generation: Ignored,
-    #[serde(default, rename = "managedFields")]
     _managed_fields: Ignored,
-    #[serde(default, rename = "ownerReferences")]
     _owner_references: Ignored,
-    #[serde(default, rename = "finalizers")]
     _finalizers: Ignored,
-    #[serde(default, rename = "generateName")]
     _generate_name: Ignored,
-    #[serde(default, rename = "selfLink")]
     _self_link: Ignored,
-    #[serde(default, rename = "deletionTimestamp")]
     _deletion_timestamp: Ignored,
-    #[serde(default, rename = "deletionGracePeriodSeconds")]
     _deletion_grace_period_seconds: Ignored,
 }
 
@@ -114,7 +129,6 @@ impl Metadata {
     }
 }
 
-/// The values of a map without their places.
 pub(super) fn labels(map: &SpannedMap) -> Labels {
     let pairs = map.iter().map(|(key, value)| (key, &value.value));
     Labels(pairs.map(|(k, v)| (k.clone(), v.clone())).collect())
@@ -175,7 +189,6 @@ pub(super) fn switch(document: &Document<'_>, map: &SpannedMap, key: &str) -> Re
     }
 }
 
-/// A label selector as written.
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct RawSelector {
@@ -185,7 +198,6 @@ pub(super) struct RawSelector {
     pub match_expressions: Vec<RawExpression>,
 }
 
-/// One entry of `matchExpressions`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct RawExpression {
@@ -258,6 +270,37 @@ impl LabelPlace {
     }
 }
 
+/// Reads a scalar that is a number or a text, each of which may be refused.
+pub(super) struct NumberOrText<N, T> {
+    /// What to write, for messages.
+    pub expected: &'static str,
+    pub number: N,
+    pub text: T,
+}
+
+impl<V, N: Fn(u64) -> Option<V>, T: Fn(&str) -> Option<V>> Visitor<'_> for NumberOrText<N, T> {
+    type Value = V;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.expected)
+    }
+
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<V, E> {
+        (self.number)(value).ok_or_else(|| E::invalid_value(Unexpected::Unsigned(value), &self))
+    }
+
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<V, E> {
+        match u64::try_from(value) {
+            Ok(value) => self.visit_u64(value),
+            Err(_) => Err(E::invalid_value(Unexpected::Signed(value), &self)),
+        }
+    }
+
+    fn visit_str<E: de::Error>(self, value: &str) -> Result<V, E> {
+        (self.text)(value).ok_or_else(|| E::invalid_value(Unexpected::Str(value), &self))
+    }
+}
+
 /// Turns an error of the policy types into one with a place.
 pub(super) fn at<T, V>(
     document: &Document<'_>,
@@ -285,17 +328,12 @@ pub(super) fn not_empty<T>(
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct Account {
-    #[serde(default, rename = "apiVersion")]
-    _api_version: Option<IgnoredAny>,
-    #[serde(default, rename = "kind")]
-    _kind: Option<IgnoredAny>,
+    _api_version: Ignored,
+    _kind: Ignored,
     pub metadata: Metadata,
     /// Tokens are projected for the sidecar whatever is listed here.
-    #[serde(default, rename = "secrets")]
     _secrets: Ignored,
-    #[serde(default, rename = "automountServiceAccountToken")]
     _automount_service_account_token: Ignored,
     /// Only which registry password is used.
-    #[serde(default, rename = "imagePullSecrets")]
     _image_pull_secrets: Ignored,
 }

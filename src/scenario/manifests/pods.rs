@@ -216,7 +216,6 @@ impl Draft {
     }
 }
 
-/// Reads an object that carries pods.
 pub(super) fn read(document: &Document<'_>, kind: PodsKind) -> Result<Draft, InputError> {
     let mut first_ordinal = 0;
     let (metadata, template, spec, status, replicas) = match kind {

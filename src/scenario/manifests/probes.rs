@@ -8,26 +8,12 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::object::{SpannedMap, labels};
+use super::object::{Loose, SpannedMap, labels};
 use super::options::{Layer, Side, Unknown};
 use crate::policy::istio::SidecarScope;
 use crate::policy::labels::{LabelSelector, Requirement};
 use crate::scenario::error::InputError;
-use crate::scenario::yaml::{Anything, Document, Spanned};
-
-#[derive(Deserialize)]
-struct Object {
-    metadata: Metadata,
-    spec: Option<Spec>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Metadata {
-    name: Spanned<String>,
-    namespace: Option<String>,
-    creation_timestamp: Option<String>,
-}
+use crate::scenario::yaml::{Anything, Document};
 
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
@@ -76,25 +62,22 @@ impl Selector {
 
 /// Which Services a Sidecar lets its clients know.
 pub(super) fn scope(document: &Document<'_>) -> Result<SidecarScope, InputError> {
-    let object: Object = document.parse()?;
+    let object: Loose<Spec> = document.parse()?;
     let spec = object.spec.unwrap_or_default();
     let hosts = spec
         .egress
         .map(|list| list.into_iter().flat_map(|egress| egress.hosts.unwrap_or_default()));
     Ok(SidecarScope {
-        namespace: object.metadata.namespace.unwrap_or_else(|| "default".to_owned()),
+        namespace: object.metadata.namespace(),
         clients: spec.workload_selector.map(Selector::read),
         hosts: hosts.map(Iterator::collect),
-        created: object
-            .metadata
-            .creation_timestamp
-            .filter(|text| super::istio::is_time(text)),
+        created: object.metadata.created(),
     })
 }
 
 /// Whom an object of this kind may concern; none if nobody whose verdicts are asked.
 pub(super) fn concerned(document: &Document<'_>, kind: &str) -> Result<Option<Unknown>, InputError> {
-    let object: Object = document.parse()?;
+    let object: Loose<Spec> = document.parse()?;
     let spec = object.spec.unwrap_or_default();
     let why = match kind {
         "Sidecar" if spec.ingress.is_none_or(|ingress| ingress.is_empty()) => return Ok(None),
@@ -128,7 +111,7 @@ pub(super) fn concerned(document: &Document<'_>, kind: &str) -> Result<Option<Un
         _ => Side::Either,
     };
     let place = document.place(&object.metadata.name);
-    let namespace = object.metadata.namespace.unwrap_or_else(|| "default".to_owned());
+    let namespace = object.metadata.namespace();
     Ok(Some(Unknown {
         api_version: document.text_of("apiVersion").unwrap_or_default().to_owned(),
         kind: kind.to_owned(),

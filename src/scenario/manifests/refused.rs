@@ -7,7 +7,6 @@
 use super::pods::PodsKind;
 use crate::scenario::error::near_match;
 
-/// What to do with an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Class {
     /// Interpreted.
@@ -22,7 +21,6 @@ pub(super) enum Class {
     Skipped,
 }
 
-/// The kinds that are interpreted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
     Namespace,
@@ -40,7 +38,6 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    /// The name in manifests.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Pods(kind) => kind.name(),
@@ -185,7 +182,6 @@ fn is_misspelt(group: &str, kind: &str) -> bool {
     }
 }
 
-/// Whether kinds of this group are interpreted.
 pub(super) fn is_interpreted_group(group: &str) -> bool {
     KNOWN.iter().any(|(of, ..)| *of == group)
 }

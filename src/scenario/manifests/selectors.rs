@@ -16,7 +16,6 @@ use crate::scenario::error::{InputError, Place};
 /// Most workloads among which a near match for a selector is looked for.
 const NEAR_MATCHES_MAX: usize = 500;
 
-/// A selector that should match some workload.
 pub(super) struct Use {
     /// "`selector` of Service default/a".
     pub owner: String,

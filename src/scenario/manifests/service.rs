@@ -3,12 +3,9 @@
 //! Belongs here: the Service and how Istio reads the protocol of its ports. Does not belong here: endpoints and load
 //! balancing (`cluster`).
 
-use std::fmt;
+use serde::{Deserialize, Deserializer};
 
-use serde::Deserialize;
-use serde::de::{self, Deserializer, Visitor};
-
-use super::object::{Ignored, LabelPlace, Object, SpannedMap, check_keys, labels};
+use super::object::{Ignored, LabelPlace, NumberOrText, Object, SpannedMap, check_keys, labels};
 use super::{ServiceManifest, ServicePort, TargetPort};
 use crate::policy::Protocol;
 use crate::policy::istio::PortProtocol;
@@ -26,16 +23,12 @@ pub(super) struct ServiceSpec {
     session_affinity: Option<Spanned<String>>,
     internal_traffic_policy: Option<Spanned<String>>,
     /// Which addresses the Service gets is decided when it is placed in a cluster.
-    #[serde(default, rename = "clusterIPs")]
+    #[serde(rename = "clusterIPs")]
     _cluster_ips: Ignored,
-    #[serde(default, rename = "ipFamilies")]
     _ip_families: Ignored,
-    #[serde(default, rename = "ipFamilyPolicy")]
     _ip_family_policy: Ignored,
     /// Only traffic from outside the cluster.
-    #[serde(default, rename = "externalTrafficPolicy")]
     _external_traffic_policy: Ignored,
-    #[serde(default, rename = "allocateLoadBalancerNodePorts")]
     _allocate_load_balancer_node_ports: Ignored,
 }
 
@@ -48,39 +41,19 @@ struct RawPort {
     protocol: Option<Spanned<String>>,
     app_protocol: Option<String>,
     /// Only traffic from outside the cluster.
-    #[serde(default, rename = "nodePort")]
     _node_port: Ignored,
 }
 
 impl<'de> Deserialize<'de> for TargetPort {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Both;
-        impl Visitor<'_> for Both {
-            type Value = TargetPort;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a port number or the name of a container port")
-            }
-
-            fn visit_u64<E: de::Error>(self, value: u64) -> Result<TargetPort, E> {
-                match u16::try_from(value) {
-                    Ok(port) if port > 0 => Ok(TargetPort::Number(port)),
-                    _ => Err(E::invalid_value(de::Unexpected::Unsigned(value), &self)),
-                }
-            }
-
-            fn visit_i64<E: de::Error>(self, value: i64) -> Result<TargetPort, E> {
-                match u64::try_from(value) {
-                    Ok(value) => self.visit_u64(value),
-                    Err(_) => Err(E::invalid_value(de::Unexpected::Signed(value), &self)),
-                }
-            }
-
-            fn visit_str<E: de::Error>(self, value: &str) -> Result<TargetPort, E> {
-                Ok(TargetPort::Name(value.to_owned()))
-            }
-        }
-        deserializer.deserialize_any(Both)
+        let number = |value| u16::try_from(value).ok().filter(|port| *port > 0).map(Self::Number);
+        let name = |text: &str| Some(Self::Name(text.to_owned()));
+        let expected = "a port number or the name of a container port";
+        deserializer.deserialize_any(NumberOrText {
+            expected,
+            number,
+            text: name,
+        })
     }
 }
 
@@ -93,7 +66,6 @@ pub(super) struct Draft {
     pub named_targets: Vec<(usize, String, Place)>,
 }
 
-/// Reads a Service.
 pub(super) fn read(document: &Document<'_>, object: Object<ServiceSpec>) -> Result<Draft, InputError> {
     let meta = &object.metadata;
     check_keys(document, &meta.labels, &[])?;

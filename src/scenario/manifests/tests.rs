@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{CountOrPercent, Manifests, read_folder};
+use super::{CountOrPercent, EndpointManifest, Excluded, Manifests, ReadOptions, Workload};
 use crate::policy::istio::Request;
 use crate::policy::network::Options;
 use crate::policy::{Peer, Protocol};
@@ -13,6 +13,24 @@ fn own(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("experiments/manifests")
         .join(name)
+}
+
+/// Reads a folder to be simulated.
+pub(super) fn read_folder(folder: &Path) -> Result<Manifests, Vec<InputError>> {
+    super::read_folder(folder, ReadOptions::default(), &Excluded::default())
+}
+
+impl Manifests {
+    /// The endpoint that a text means.
+    pub(super) fn endpoint(&self, text: &str) -> Result<&EndpointManifest, String> {
+        self.endpoint_position(text).map(|position| &self.endpoints[position])
+    }
+
+    /// The workload of that name.
+    pub(super) fn workload(&self, namespace: &str, name: &str) -> Option<&Workload> {
+        let mut workloads = self.workloads.iter();
+        workloads.find(|w| w.namespace == namespace && w.name == name)
+    }
 }
 
 pub(super) fn read(text: &str) -> Result<Manifests, InputError> {
@@ -144,17 +162,6 @@ fn defaults_are_those_of_kubernetes() {
     assert!(!sleep.injected && !sleep.ignores_sigterm);
     assert_eq!(sleep.subject.service_account, "default");
     assert_eq!((sleep.place.line, sleep.place.column), (4, 9));
-}
-
-#[test]
-fn rollout_limits_round_surge_up_and_unavailable_down() {
-    let mut sleep = read(SLEEP).expect("valid").workloads.remove(0);
-    sleep.replicas = 15;
-    assert_eq!(sleep.rollout_limits(), (4, 3));
-    sleep.replicas = 1;
-    assert_eq!(sleep.rollout_limits(), (1, 0));
-    (sleep.max_surge, sleep.max_unavailable) = (CountOrPercent::Count(0), CountOrPercent::Percent(25));
-    assert_eq!(sleep.rollout_limits(), (0, 1));
 }
 
 #[test]

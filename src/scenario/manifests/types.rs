@@ -34,17 +34,6 @@ impl CountOrPercent {
     pub fn is_zero(self) -> bool {
         matches!(self, Self::Count(0) | Self::Percent(0))
     }
-
-    fn of(self, replicas: u32, round_up: bool) -> u32 {
-        match self {
-            Self::Count(count) => count,
-            Self::Percent(percent) => {
-                let product = u64::from(replicas) * u64::from(percent);
-                let rounded = if round_up { product.div_ceil(100) } else { product / 100 };
-                u32::try_from(rounded).unwrap_or(u32::MAX)
-            }
-        }
-    }
 }
 
 /// A Deployment.
@@ -82,16 +71,6 @@ pub struct Workload {
     pub http_port: Option<u16>,
     /// Where its name is written.
     pub place: Place,
-}
-
-impl Workload {
-    /// Pods above and below the wished number that a rollout may have: the surge is rounded up, the unavailable ones
-    /// down, and if both come to 0 one may be unavailable (Kubernetes `deployment/util`, `ResolveFenceposts`).
-    pub fn rollout_limits(&self) -> (u32, u32) {
-        let surge = self.max_surge.of(self.replicas, true);
-        let unavailable = self.max_unavailable.of(self.replicas, false);
-        (surge, if surge == 0 { unavailable.max(1) } else { unavailable })
-    }
 }
 
 /// `targetPort` of a Service.

@@ -25,7 +25,6 @@ pub(super) const USE_WAYPOINT: &str = "istio.io/use-waypoint";
 const USE_WAYPOINT_NAMESPACE: &str = "istio.io/use-waypoint-namespace";
 /// Label of a waypoint: `service` (as without it), `workload`, `all` or `none`.
 const WAYPOINT_FOR: &str = "istio.io/waypoint-for";
-/// Class of the Gateways that are waypoints.
 const WAYPOINT_CLASS: &str = "istio-waypoint";
 /// What opts out.
 const NONE: &str = "none";

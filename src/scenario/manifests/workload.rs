@@ -4,13 +4,11 @@
 //! checks against other objects (`checks`).
 
 use std::collections::BTreeMap;
-use std::fmt;
 
-use serde::Deserialize;
-use serde::de::{self, Deserializer, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use super::injection::INJECT;
-use super::object::{Ignored, LabelPlace, Object, RawSelector, SpannedMap, check_keys, labels, switch};
+use super::object::{Ignored, LabelPlace, NumberOrText, Object, RawSelector, SpannedMap, check_keys, labels, switch};
 use super::{CountOrPercent, Workload};
 use crate::policy::Subject;
 use crate::policy::labels::{LabelSelector, Labels};
@@ -19,7 +17,6 @@ use crate::scenario::yaml::{Document, Spanned};
 
 /// Annotation of a pod template: its process ignores SIGTERM and runs until the grace period ends.
 pub const IGNORES_SIGTERM: &str = "meshfault.dev/ignores-sigterm";
-/// The one topology that is evaluated.
 const HOSTNAME: &str = "kubernetes.io/hostname";
 
 #[derive(Deserialize)]
@@ -32,7 +29,6 @@ pub(super) struct DeploymentSpec {
     min_ready_seconds: Option<Spanned<u64>>,
     template: Template,
     /// Only how many old, empty ReplicaSets are kept.
-    #[serde(default, rename = "revisionHistoryLimit")]
     _revision_history_limit: Ignored,
 }
 
@@ -52,36 +48,14 @@ struct RollingUpdate {
 
 impl<'de> Deserialize<'de> for CountOrPercent {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Both;
-        impl Visitor<'_> for Both {
-            type Value = CountOrPercent;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a count such as 3 or a share such as 25%")
-            }
-
-            fn visit_u64<E: de::Error>(self, value: u64) -> Result<CountOrPercent, E> {
-                let count = u32::try_from(value);
-                count
-                    .map(CountOrPercent::Count)
-                    .map_err(|_| E::invalid_value(de::Unexpected::Unsigned(value), &self))
-            }
-
-            fn visit_i64<E: de::Error>(self, value: i64) -> Result<CountOrPercent, E> {
-                match u64::try_from(value) {
-                    Ok(value) => self.visit_u64(value),
-                    Err(_) => Err(E::invalid_value(de::Unexpected::Signed(value), &self)),
-                }
-            }
-
-            fn visit_str<E: de::Error>(self, value: &str) -> Result<CountOrPercent, E> {
-                let percent = value.strip_suffix('%').and_then(|p| p.parse().ok());
-                percent
-                    .map(CountOrPercent::Percent)
-                    .ok_or_else(|| E::invalid_value(de::Unexpected::Str(value), &self))
-            }
-        }
-        deserializer.deserialize_any(Both)
+        let number = |value| u32::try_from(value).ok().map(Self::Count);
+        let percent = |text: &str| text.strip_suffix('%')?.parse().ok().map(Self::Percent);
+        let expected = "a count such as 3 or a share such as 25%";
+        deserializer.deserialize_any(NumberOrText {
+            expected,
+            number,
+            text: percent,
+        })
     }
 }
 
@@ -101,10 +75,8 @@ struct TemplateMetadata {
     #[serde(default)]
     annotations: SpannedMap,
     /// Pods get names of their own.
-    #[serde(default, rename = "name")]
     _name: Ignored,
     /// Written by the cluster.
-    #[serde(default, rename = "creationTimestamp")]
     _creation_timestamp: Ignored,
 }
 
@@ -115,29 +87,21 @@ struct PodSpec {
     termination_grace_period_seconds: Option<u64>,
     containers: Spanned<Vec<Container>>,
     affinity: Option<Affinity>,
-    #[serde(default, rename = "volumes")]
+    #[serde(default)]
     _volumes: Vec<Volume>,
     /// Name resolution inside the pod is not modelled per pod.
-    #[serde(default, rename = "dnsPolicy")]
     _dns_policy: Ignored,
-    #[serde(default, rename = "dnsConfig")]
     _dns_config: Ignored,
-    #[serde(default, rename = "hostAliases")]
     _host_aliases: Ignored,
     /// A Deployment knows `Always` only.
-    #[serde(default, rename = "restartPolicy")]
     _restart_policy: Ignored,
     /// Users and capabilities of processes have no influence.
-    #[serde(default, rename = "securityContext")]
     _security_context: Ignored,
     /// Only which registry password is used.
-    #[serde(default, rename = "imagePullSecrets")]
     _image_pull_secrets: Ignored,
     /// Only environment variables.
-    #[serde(default, rename = "enableServiceLinks")]
     _enable_service_links: Ignored,
     /// The sidecar's token is projected separately.
-    #[serde(default, rename = "automountServiceAccountToken")]
     _automount_service_account_token: Ignored,
 }
 
@@ -145,58 +109,38 @@ struct PodSpec {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct Volume {
-    #[serde(rename = "name")]
     _name: String,
-    #[serde(default, rename = "emptyDir")]
     _empty_dir: Ignored,
-    #[serde(default, rename = "configMap")]
     _config_map: Ignored,
-    #[serde(default, rename = "secret")]
     _secret: Ignored,
-    #[serde(default, rename = "projected")]
     _projected: Ignored,
-    #[serde(default, rename = "downwardAPI")]
+    #[serde(rename = "downwardAPI")]
     _downward_api: Ignored,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct Container {
-    #[serde(rename = "name")]
     _name: String,
     /// How long an image takes to pull comes from the design's parameters, not from its name.
-    #[serde(default, rename = "image")]
     _image: Ignored,
     #[serde(default)]
     ports: Vec<ContainerPort>,
     /// What runs in the container is not executed.
-    #[serde(default, rename = "command")]
     _command: Ignored,
-    #[serde(default, rename = "args")]
     _args: Ignored,
-    #[serde(default, rename = "env")]
     _env: Ignored,
-    #[serde(default, rename = "envFrom")]
     _env_from: Ignored,
-    #[serde(default, rename = "workingDir")]
     _working_dir: Ignored,
-    #[serde(default, rename = "tty")]
     _tty: Ignored,
-    #[serde(default, rename = "stdin")]
     _stdin: Ignored,
-    #[serde(default, rename = "volumeMounts")]
     _volume_mounts: Ignored,
-    #[serde(default, rename = "securityContext")]
     _security_context: Ignored,
-    #[serde(default, rename = "terminationMessagePath")]
     _termination_message_path: Ignored,
-    #[serde(default, rename = "terminationMessagePolicy")]
     _termination_message_policy: Ignored,
     /// Pull durations come from the design's parameters.
-    #[serde(default, rename = "imagePullPolicy")]
     _image_pull_policy: Ignored,
     /// Nodes are never full: pods are placed by anti-affinity and spreading, not by requests.
-    #[serde(default, rename = "resources")]
     _resources: Ignored,
 }
 
@@ -206,7 +150,6 @@ struct ContainerPort {
     container_port: Spanned<u16>,
     name: Option<String>,
     /// A container port opens nothing; protocols are those of Services and policies.
-    #[serde(default, rename = "protocol")]
     _protocol: Ignored,
 }
 
@@ -241,7 +184,6 @@ pub(super) struct Draft {
     pub inject_annotation: Option<bool>,
 }
 
-/// Reads a Deployment.
 pub(super) fn read(document: &Document<'_>, object: Object<DeploymentSpec>) -> Result<Draft, InputError> {
     let meta = &object.metadata;
     check_keys(document, &meta.labels, &[])?;

@@ -25,14 +25,12 @@ impl Position {
     pub const UNKNOWN: Self = Self { line: 0, column: 0 };
 
     /// Of a value in the change from the command line of this number.
-    #[must_use]
     pub fn of_change(number: usize) -> Self {
         let column = count(number).saturating_add(1);
         Self { line: 0, column }
     }
 
     /// Whether the value is written in a file.
-    #[must_use]
     pub const fn is_of_file(self) -> bool {
         self.line > 0
     }

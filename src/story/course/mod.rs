@@ -15,9 +15,9 @@ use super::dossier::RequestStory;
 use crate::cluster::event::Source;
 use crate::cluster::ids::{IstiodId, NodeId, PodId};
 use crate::cluster::links::Party;
-use crate::cluster::observed::Fact;
+use crate::cluster::observed::{Fact, PodFact};
 use crate::cluster::records::PodRecord;
-use crate::cluster::spec::CutMode;
+use crate::cluster::spec::{CutMode, FaultSpec};
 use crate::kernel::SimTime;
 
 /// The group of everything that belongs to no node.
@@ -115,7 +115,6 @@ pub struct Decision {
     pub what: String,
 }
 
-/// The course of a run.
 pub(super) fn course(past: &Past, told: &[RequestStory], pods: &[PodRecord]) -> Course {
     let mut making = Making::new(past);
     making.messages();
@@ -144,7 +143,7 @@ impl<'a> Making<'a> {
     fn new(past: &'a Past<'a>) -> Self {
         let mut nodes = vec![None; past.shared.pods.len()];
         for (_, fact) in past.story.facts() {
-            if let Fact::Taken { pod, node, .. } = fact {
+            if let Fact::Pod(pod, PodFact::Taken(node, _)) = fact {
                 nodes[pod.index()] = Some(*node);
             }
         }
@@ -247,15 +246,18 @@ impl<'a> Making<'a> {
         let mut spans: Vec<CutSpan> = Vec::new();
         for (time, fact) in self.past.story.facts() {
             match fact {
-                Fact::Cut { fault, parties, mode } => spans.extend(parties.iter().map(|party| CutSpan {
-                    fault,
+                Fact::Cut { fault, parties, .. } => spans.extend(parties.iter().map(|party| CutSpan {
+                    fault: self.past.fault(*fault),
                     party: *party,
-                    mode: *mode,
                     from: time,
                     to: None,
                 })),
                 Fact::Repaired { fault, parties } => {
-                    for span in spans.iter_mut().filter(|span| span.to.is_none() && span.fault == fault) {
+                    let name = &self.past.fault(*fault).name;
+                    for span in spans
+                        .iter_mut()
+                        .filter(|span| span.to.is_none() && span.fault.name == *name)
+                    {
                         if parties.contains(&span.party) {
                             span.to = Some(time);
                         }
@@ -270,7 +272,7 @@ impl<'a> Making<'a> {
     fn cuts(&mut self) {
         for cut in self.cut_spans() {
             let track = self.party(cut.party);
-            let how = match cut.mode {
+            let how = match cut.fault.mode {
                 CutMode::Drop => "packets vanish",
                 CutMode::Reject => "packets are rejected",
                 CutMode::RepliesOnly => "answers vanish",
@@ -281,7 +283,7 @@ impl<'a> Making<'a> {
                 from: cut.from,
                 to: cut.to,
                 kind: SpanKind::Cut,
-                what: format!("{} cuts {whom}: {how}", cut.fault),
+                what: format!("{} cuts {whom}: {how}", cut.fault.name),
             });
         }
     }
@@ -290,16 +292,17 @@ impl<'a> Making<'a> {
     fn addresses(&mut self) {
         let past = self.past;
         for (time, fact) in past.story.facts() {
+            let Fact::Pod(pod, fact) = fact else { continue };
             match fact {
-                Fact::Taken { pod, node, ip } => {
+                PodFact::Taken(node, ip) => {
                     let track = self.track(Some(*node), "Cilium agent");
                     self.decision(track, time, format!("gives {ip} to {}", past.shared.pod_name(*pod)));
                 }
-                Fact::Freed { pod, ip } => {
+                PodFact::Freed(ip) => {
                     let track = self.track(self.nodes[pod.index()], "Cilium agent");
                     self.decision(track, time, format!("frees {ip} of {}", past.shared.pod_name(*pod)));
                 }
-                Fact::CreationRefused { pod, istiod, .. } => {
+                PodFact::CreationRefused { istiod, .. } => {
                     let track = self.track(None, API_SERVER);
                     let whom = istiod.map_or("no Istiod".to_owned(), |istiod| istiod.to_string());
                     let pod = past.shared.pod_name(*pod);
@@ -310,7 +313,6 @@ impl<'a> Making<'a> {
         }
     }
 
-    /// The course with its tracks in order.
     fn finish(self) -> Course {
         let mut place = vec![0; self.tracks.len()];
         let mut course = self.course;
@@ -337,9 +339,8 @@ impl<'a> Making<'a> {
 
 /// A cut of one link, from when to when.
 struct CutSpan<'a> {
-    fault: &'a str,
+    fault: &'a FaultSpec,
     party: Party,
-    mode: CutMode,
     from: SimTime,
     to: Option<SimTime>,
 }

@@ -6,7 +6,8 @@ use super::{Making, Span, SpanKind};
 use crate::cluster::ids::{IstiodId, PodId};
 use crate::cluster::istio::messages::Leg;
 use crate::cluster::observed::{Fact, LegFact, ReviewFailure, Wait};
-use crate::cluster::records::{PHASES_TOLD, PodRecord};
+use crate::cluster::phases::PHASES;
+use crate::cluster::records::PodRecord;
 use crate::kernel::SimTime;
 
 /// The start of every pod, phase after phase; the last one is open if the pod never got through it.
@@ -14,14 +15,14 @@ pub(super) fn phases(making: &mut Making, records: &[PodRecord]) {
     for (index, record) in records.iter().enumerate() {
         let track = making.pod(PodId(index as u32));
         let mut from = record.wished;
-        for (name, phase) in PHASES_TOLD.iter().zip(record.phases()) {
-            let Some(length) = phase else { continue };
+        for (phase, length) in PHASES.iter().zip(record.phases.0) {
+            let Some(length) = length else { continue };
             making.course.spans.push(Span {
                 track,
                 from,
                 to: Some(from + length),
                 kind: SpanKind::Phase,
-                what: (*name).to_owned(),
+                what: phase.told.to_owned(),
             });
             from += length;
         }
@@ -78,22 +79,22 @@ fn one(making: &mut Making, state: &mut LegState, time: SimTime, fact: &LegFact)
         });
     };
     match fact {
-        LegFact::Dialled(_, backend, _) => {
-            state.istiod = Some(IstiodId(making.past.shared.pods[backend.pod.index()].ordinal));
+        LegFact::Dialled(istiod, ..) => {
+            state.istiod = Some(*istiod);
             state.dialled = Some(time);
         }
-        LegFact::Connected | LegFact::TimedOut => {
+        LegFact::Connected(_) | LegFact::TimedOut(..) => {
             if let (Some(from), Some(istiod)) = (state.dialled.take(), state.istiod) {
                 let how = match fact {
-                    LegFact::TimedOut => ": no answer",
+                    LegFact::TimedOut(..) => ": no answer",
                     _ => "",
                 };
                 let what = format!("{leg}: connects to {istiod}{how}");
                 span(making, track, from, time, SpanKind::Connection, what);
             }
         }
-        LegFact::ReviewFails(from, until, how) => {
-            if let Some(istiod) = state.istiod {
+        LegFact::ReviewFails(..) | LegFact::Unauthenticated(..) => {
+            if let (Some(istiod), Some((from, until, how))) = (state.istiod, fact.failing_review(time)) {
                 let pod = making.past.shared.pod_name(state.pod);
                 let how = match how {
                     ReviewFailure::DeadConnection => "hangs on a dead connection",
@@ -102,11 +103,11 @@ fn one(making: &mut Making, state: &mut LegState, time: SimTime, fact: &LegFact)
                     ReviewFailure::PodGone => "finds the pod gone",
                 };
                 let track = making.istiod(istiod);
-                let until = (*until).min(making.past.end);
+                let until = until.min(making.past.end);
                 span(
                     making,
                     track,
-                    *from,
+                    from,
                     until,
                     SpanKind::Review,
                     format!("TokenReview of {pod} {how}"),
@@ -133,6 +134,6 @@ fn one(making: &mut Making, state: &mut LegState, time: SimTime, fact: &LegFact)
         }
         LegFact::NoEndpoint => making.decision(track, time, format!("{leg}: the service proxy knows no Istiod")),
         LegFact::Aged => making.decision(track, time, format!("{leg}: closed for its age")),
-        LegFact::Syn(_) | LegFact::Sent | LegFact::Answered(_) => {}
+        LegFact::Attempt | LegFact::Refused | LegFact::Syn(_) | LegFact::Sent | LegFact::Answered(_) => {}
     }
 }

@@ -1,4 +1,4 @@
-//! When nodes read CiliumEndpoints and EndpointSlices: no message was sent in the run, but a path knows when its reader saw
+//! When nodes read CiliumEndpoints and EndpointSlices: no message was sent in the run, but a cursor knows when its reader saw
 //! which version.
 
 use super::{API_SERVER, Making, Sending};
@@ -6,10 +6,8 @@ use crate::cluster::ids::NodeId;
 use crate::cluster::links::Party;
 use crate::cluster::observed::Fact;
 use crate::kernel::{SimDuration, SimTime};
-use crate::story::beliefs::Reader;
 use crate::story::dossier::RequestStory;
 
-/// Most nodes whose reading is told.
 const NODES_MAX: usize = 8;
 /// Most versions of one history whose reading is told, per node.
 const VERSIONS_MAX: usize = 4_000;
@@ -59,13 +57,8 @@ pub(super) fn readers(making: &mut Making, told: &[RequestStory]) {
 fn endpoints(making: &mut Making, node: NodeId, since: SimTime) {
     let past = making.past;
     let (from, to) = (making.track(None, API_SERVER), making.track(Some(node), "Cilium agent"));
-    let reader = past.ipcache_of(node);
-    let versions = past
-        .shared
-        .api
-        .endpoints
-        .iter()
-        .filter(|(_, version)| version.time >= since);
+    let reader = past.shared.ipcache_of(node);
+    let versions = reader.history.iter().filter(|(_, version)| version.time >= since);
     for (index, version) in versions.take(VERSIONS_MAX) {
         let what = match &version.value {
             Some(endpoint) => format!(
@@ -79,7 +72,7 @@ fn endpoints(making: &mut Making, node: NodeId, since: SimTime) {
             from,
             to,
             sent: version.time,
-            arrives: reader.seen_at(index.get() as u32, version.time, past.end),
+            arrives: past.seen(&reader, index),
             what: format!("revision {}: {what}", version.revision),
         });
     }
@@ -91,25 +84,15 @@ fn slices(making: &mut Making, node: NodeId, since: SimTime) {
         making.track(None, API_SERVER),
         making.track(Some(node), "service proxy"),
     );
-    let reader = Reader {
-        shared: past.shared,
-        path: &past.shared.service_proxies[node.index()],
-        history: &past.shared.api.slices,
-        delay: past.shared.service_proxy_delay(),
-    };
-    let versions = past
-        .shared
-        .api
-        .slices
-        .iter()
-        .filter(|(_, version)| version.time >= since);
+    let reader = past.shared.service_proxy_of(node);
+    let versions = reader.history.iter().filter(|(_, version)| version.time >= since);
     for (index, version) in versions.take(VERSIONS_MAX) {
         let backends = version.value.as_ref().map_or(0, |backends| backends.len());
         making.course.messages.push(Sending {
             from,
             to,
             sent: version.time,
-            arrives: reader.seen_at(index.get() as u32, version.time, past.end),
+            arrives: past.seen(&reader, index),
             what: format!("revision {}: EndpointSlice with {backends} back ends", version.revision),
         });
     }

@@ -7,7 +7,6 @@ use crate::story::dossier::{Choice, RequestStory, SynFate, SynStory, Viewer};
 /// The track at a node on which verdicts about packets stand.
 const NETWORK: &str = "network";
 
-/// All requests.
 pub(super) fn requests(making: &mut Making, told: &[RequestStory]) {
     for request in told {
         one(making, request);
@@ -114,7 +113,6 @@ fn syn(making: &mut Making, request: &RequestStory, choice: &Choice, syn: SynSto
     }
 }
 
-/// The track of a pod by its name.
 fn named(making: &mut Making, name: &str) -> usize {
     let shared = making.past.shared;
     let pod = (0..shared.pods.len()).find(|pod| shared.pod_name(PodId(*pod as u32)) == name);

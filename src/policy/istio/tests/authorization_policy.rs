@@ -64,17 +64,6 @@ fn custom_may_refuse_what_it_matches_and_nothing_else() {
 }
 
 #[test]
-fn a_policy_of_which_nothing_is_known_leaves_only_sure_denials() {
-    let unknown = || AuthorizationPolicy::unknown("default", "u", None);
-    let get = Some(http("GET", "/"));
-    assert_eq!(ask(vec![unknown()], SLEEP, get), Decision::Unknown);
-    let nothing = policy(Action::Allow, vec![]);
-    assert_eq!(ask(vec![unknown(), nothing], SLEEP, get), Decision::Unknown);
-    let deny = policy(Action::Deny, vec![Rule::default()]);
-    assert_eq!(ask(vec![unknown(), deny], SLEEP, get), Decision::Deny);
-}
-
-#[test]
 fn a_rule_of_which_a_part_is_unknown_decides_only_where_another_does_not() {
     let unknown = || Rule {
         when: vec![When::Unknown],

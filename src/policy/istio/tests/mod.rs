@@ -14,7 +14,51 @@ mod trust_domain;
 
 use super::super::labels::{LabelSelector, Labels};
 use super::*;
+use std::net::IpAddr;
+
+use super::super::request::Http;
 use crate::policy::NamedPorts;
+
+impl MeshPolicies {
+    /// A mesh of these policies alone.
+    pub(crate) fn new(
+        peer_authentications: Vec<PeerAuthentication>,
+        authorization_policies: Vec<AuthorizationPolicy>,
+        root_namespace: &str,
+        trust_domain: &str,
+    ) -> Self {
+        let parts = MeshParts {
+            peer_authentications,
+            authorization_policies,
+            ..MeshParts::default()
+        };
+        let options = MeshOptions {
+            root_namespace: root_namespace.to_owned(),
+            trust_domain: trust_domain.to_owned(),
+            trust_domain_aliases: Vec::new(),
+        };
+        Self::of_parts(parts, &options)
+    }
+
+    /// May a request with this principal (none: plain text) pass at the workload's own proxy? None where there is none.
+    pub(crate) fn ask(
+        &self,
+        to: &Endpoint,
+        principal: Option<&str>,
+        source_address: Option<IpAddr>,
+        port: u16,
+        http: Option<Http<'_>>,
+    ) -> Option<Verdict> {
+        let server = self.server(to)?;
+        let question = Question {
+            port,
+            http,
+            source_address,
+            destination_addresses: &to.addresses,
+        };
+        Some(self.decide(&server, super::server::Asking::Direct(principal), &question))
+    }
+}
 
 const SLEEP: Option<&str> = Some("cluster.local/ns/default/sa/sleep");
 
@@ -176,5 +220,6 @@ fn mode(namespace: &str, selector: LabelSelector, mode: MtlsMode) -> PeerAuthent
 }
 
 fn mode_of(policies: Vec<PeerAuthentication>, port: u16) -> MtlsMode {
-    MeshPolicies::new(policies, Vec::new(), "istio-system", "cluster.local").mtls_mode(&server(), port)
+    let mesh = MeshPolicies::new(policies, Vec::new(), "istio-system", "cluster.local");
+    mesh.modes.mode(&server(), port)
 }

@@ -42,9 +42,6 @@ impl Entity {
     ];
 
     /// Reads the name of an entity.
-    ///
-    /// # Errors
-    /// If there is no such entity.
     pub fn parse(text: &str) -> Result<Self, PolicyError> {
         Ok(match text {
             "all" => Self::All,

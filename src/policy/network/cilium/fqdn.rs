@@ -23,9 +23,6 @@ impl Eq for NamePattern {}
 
 impl NamePattern {
     /// Reads `matchName`: one name.
-    ///
-    /// # Errors
-    /// If it is no DNS name.
     pub fn name(text: &str) -> Result<Self, PolicyError> {
         match text.contains('*') {
             true => Err(invalid(text, "write a pattern under `matchPattern`")),
@@ -64,7 +61,6 @@ impl NamePattern {
     }
 
     /// Whether it means this name.
-    #[must_use]
     pub fn matches(&self, name: &str) -> bool {
         self.regex.is_match(&name.trim_end_matches('.').to_ascii_lowercase())
     }

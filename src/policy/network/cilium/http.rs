@@ -51,13 +51,11 @@ impl Pattern {
     }
 
     /// The expression as written.
-    #[must_use]
     pub fn text(&self) -> &str {
         &self.text
     }
 
     /// Whether the whole text matches.
-    #[must_use]
     pub fn matches(&self, text: &str) -> bool {
         self.regex.is_match(text.as_bytes())
     }
@@ -117,7 +115,6 @@ pub struct HttpRule {
 
 impl HttpRule {
     /// Whether a request matches.
-    #[must_use]
     pub fn matches(&self, request: &Http<'_>) -> Tri {
         let by = |pattern: &Option<Pattern>, text: &str| Tri::from(pattern.as_ref().is_none_or(|p| p.matches(text)));
         let host = match (&self.host, request.host.or_else(|| request.header("host"))) {
@@ -134,7 +131,6 @@ impl HttpRule {
 
 impl HeaderMatch {
     /// Reads an entry of `headers`: `X-Name` or `X-Name: value` (Cilium `getHTTPRule`: split at the first blank).
-    #[must_use]
     pub fn parse(text: &str) -> Self {
         match text.split_once(' ') {
             None => Self::Present(text.to_owned()),

@@ -57,7 +57,6 @@ pub enum CiliumSubject {
 
 impl CiliumNetworkPolicy {
     /// A policy of a namespace without rules.
-    #[must_use]
     pub fn new(namespace: Option<&str>, name: &str, subject: CiliumSubject) -> Self {
         Self {
             namespace: namespace.map(str::to_owned),
@@ -75,7 +74,6 @@ impl CiliumNetworkPolicy {
     }
 
     /// Kind, namespace and name, as reasons name the policy.
-    #[must_use]
     pub fn title(&self) -> String {
         match &self.namespace {
             Some(namespace) => format!("CiliumNetworkPolicy {namespace}/{}", self.name),

@@ -95,7 +95,6 @@ impl Key {
     }
 
     /// What the key looks at in a pod.
-    #[must_use]
     pub fn field(&self) -> Field {
         match (self.source, self.name.as_str()) {
             (Source::Reserved, _) => Field::Absent,
@@ -203,7 +202,6 @@ impl CiliumSelector {
     /// A peer selector of a namespaced policy means its own namespace, one of a clusterwide policy all pods, unless it
     /// names a namespace or a reserved label itself (`pkg/k8s/apis/cilium.io/utils/utils.go`, `getEndpointSelector`).
     /// `init` says that the policy is for endpoints in that state, which have no namespace.
-    #[must_use]
     pub fn confined(self, namespace: Option<&str>, init: bool) -> Self {
         if self.has_reserved_key() {
             return self;
@@ -212,7 +210,6 @@ impl CiliumSelector {
     }
 
     /// As [`CiliumSelector::confined`], also if a reserved label is named: for `fromRequires` and `toRequires`.
-    #[must_use]
     pub fn confined_anyway(mut self, namespace: Option<&str>, init: bool) -> Self {
         let mut keys = self.requirements.iter().map(|(key, _)| key);
         match namespace {
@@ -224,14 +221,12 @@ impl CiliumSelector {
     }
 
     /// [`CiliumSelector::confined`] to one namespace.
-    #[must_use]
     pub fn confined_to(self, namespace: &str) -> Self {
         self.confined(Some(namespace), false)
     }
 
     /// An endpoint selector always means its own namespace; another one under `k8s:` in `matchLabels` is replaced
     /// (same file, `ParseToCiliumRule`).
-    #[must_use]
     pub fn always_in(mut self, namespace: &str) -> Self {
         let mut position = 0;
         let labels = self.labels;
@@ -244,7 +239,6 @@ impl CiliumSelector {
     }
 
     /// The selector in the form in which it is evaluated.
-    #[must_use]
     pub fn lowered(&self) -> Selector {
         let term = |(key, requirement): &(Key, Requirement)| Term {
             field: key.field(),

@@ -27,7 +27,6 @@ pub(super) enum Seat<'a> {
 impl CompiledPolicies {
     /// May `from` open a connection to `port` of this node, as the node's host firewall decides it? None if `to` is no node by
     /// address or entity, or no policy is for nodes.
-    #[must_use]
     pub fn node_ingress(
         &self,
         to: End,
@@ -41,7 +40,6 @@ impl CompiledPolicies {
 
     /// May this node open a connection to `port` of `to`, as the node's host firewall decides it? None as with
     /// [`Self::node_ingress`].
-    #[must_use]
     pub fn node_egress(
         &self,
         from: End,
@@ -63,7 +61,7 @@ impl CompiledPolicies {
         directions: &[Direction],
         (node, other): (End, End),
         names: Names<'_>,
-        (port, protocol, http): (u16, Protocol, Option<&Http<'_>>),
+        asked: (u16, Protocol, Option<&Http<'_>>),
     ) -> Option<Verdict> {
         let seat = self.seat_of_node(node)?;
         let for_nodes = |policy: &Direction| matches!(policy.scope, Scope::Nodes { .. });
@@ -75,16 +73,7 @@ impl CompiledPolicies {
             ..self.policies.sight()
         };
         let verdict = self.by_placement(other, seat, |placed| {
-            let question = Question {
-                peer: placed.party,
-                port,
-                protocol,
-                http,
-                names,
-                addresses: placed.addresses,
-                exempt: false,
-            };
-            self.ask_node(sight, directions, &question)
+            self.ask_node(sight, directions, &placed.question(asked, names, false))
         });
         // An API server may be outside the cluster, where nothing decides.
         let somewhere = node == End::Reserved(Reserved::KubeApiserver);

@@ -22,6 +22,33 @@ use crate::policy::{Decision, Endpoint, Http, NamedPorts, Peer, Protocol, Reserv
 
 pub const TCP: Protocol = Protocol::Tcp;
 
+impl NetworkPolicies {
+    /// The same policies with the named ports of the pods that they are asked about.
+    pub fn with_ports(mut self, ports: impl IntoIterator<Item = (Subject, NamedPorts)>) -> Self {
+        for (subject, names) in ports {
+            self.ports
+                .entry(subject)
+                .and_modify(|known| {
+                    if known.as_ref() != Some(&names) {
+                        *known = None;
+                    }
+                })
+                .or_insert(Some(names));
+        }
+        self
+    }
+}
+
+impl PortMatch {
+    /// One port of TCP.
+    pub fn tcp(port: u16) -> Self {
+        Self {
+            port: Port::Range(port, port),
+            protocol: ProtocolMatch::Is(Protocol::Tcp),
+        }
+    }
+}
+
 /// A pod with one label; its namespace has the label `team` with the namespace's own name.
 pub fn pod(namespace: &str, app: &str) -> Subject {
     let account = format!("{app}-account");

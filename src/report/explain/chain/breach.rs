@@ -10,7 +10,6 @@ use crate::story::dossier::{
     Basis, Belief, Correction, Dossier, ExposedStory, Identity, PassageStory, PeerCheck, RequestStory, SynFate,
 };
 
-/// Why an access went as it did.
 pub fn of_access(dossier: &Dossier, request: &RequestStory) -> Chain {
     let record = &request.record;
     let mut links = vec![verdict(request)];
@@ -33,7 +32,6 @@ pub fn of_access(dossier: &Dossier, request: &RequestStory) -> Chain {
     }
 }
 
-/// Why an attempt would have been let in.
 pub fn of_exposure(dossier: &Dossier, exposed: &ExposedStory) -> Chain {
     let window = &exposed.window;
     let end = window.end.unwrap_or(dossier.setting.horizon);

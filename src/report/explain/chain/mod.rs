@@ -23,11 +23,16 @@ pub use start::{critical_leg, of_start};
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum Subject {
     /// A request that was let in against a policy, or refused although it was meant.
-    Access { access: AccessRecord },
+    Access {
+        access: AccessRecord,
+    },
     /// A span in which an attempt would have been let in; nobody tried.
-    Exposure { window: ExposureRecord },
-    /// A pod that was slow or never ready.
-    SlowStart { pod: Box<PodRecord> },
+    Exposure {
+        window: ExposureRecord,
+    },
+    SlowStart {
+        pod: Box<PodRecord>,
+    },
 }
 
 /// Why something happened: the first link is the end, each next one the cause of the one before it.
@@ -47,7 +52,6 @@ pub enum LinkKind {
     Identity,
     /// What that node believed, beside what the API server had.
     Belief,
-    /// The address changed hands.
     Reuse,
     /// The reader has read nothing since: its path is frozen at a revision.
     PathFrozen,
@@ -130,7 +134,6 @@ pub struct Ids {
     pub verdicts: Vec<LayerVerdict>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cost: Option<SimDuration>,
-    /// Parties whose links were cut.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub parties: Vec<String>,
 }
@@ -144,7 +147,6 @@ pub struct LayerVerdict {
     pub because: String,
 }
 
-/// How far a reader lagged behind the API server.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Gap {
     /// The latest revision that it had read.
@@ -152,7 +154,6 @@ pub struct Gap {
     /// The API server's latest revision of the same kind.
     pub head: u32,
     pub revisions: u32,
-    /// Time between the two writes.
     pub seconds: SimDuration,
     /// The same for the address in question: the revision of the believed entry, that of the API server's entry, and the time
     /// between these two writes; absent if one of them had none.
@@ -167,7 +168,6 @@ pub struct EntryGap {
     /// Revision of the API server's entry.
     pub head: u32,
     pub revisions: u32,
-    /// Time between the two writes.
     pub seconds: SimDuration,
 }
 

@@ -21,7 +21,6 @@ pub fn critical_leg(pod: &PodStory) -> Option<(&'static str, &LegStory)> {
     }
 }
 
-/// Why a pod's start took so long.
 pub fn of_start(dossier: &Dossier, pod: &PodStory) -> Chain {
     let record = &pod.record;
     let mut links = vec![end(pod)];

@@ -165,7 +165,7 @@ fn around(estimate: f64, half: f64) -> Interval {
 }
 
 pub(super) fn phases(designs: &[(String, f64)]) -> PhasesFigure {
-    let names = crate::cluster::records::PHASES;
+    let names = crate::cluster::phases::PHASES.map(|phase| phase.name);
     let row = |(design, certificate): &(String, f64)| {
         let means = [0.01, 0.02, 0.9, 0.4, 1.3, *certificate, 0.02, 0.6];
         let total: f64 = means.iter().sum();

@@ -7,9 +7,7 @@ use super::{Expression, Operator};
 use crate::scenario::factors::quantity::{Quantity, is_rate_unit, is_span_unit};
 use crate::scenario::tokens::{Token, Tokens};
 
-/// Deepest nesting.
 const DEPTH_MAX: u32 = 32;
-/// Longest constraint in bytes.
 const LENGTH_MAX: usize = 1000;
 /// All signs, of those that begin alike the longer one first.
 const SIGNS: [&str; 12] = ["<=", ">=", "==", "!=", "<", ">", "+", "-", "*", "/", "(", ")"];
@@ -33,7 +31,6 @@ fn wrong<T>(message: impl Into<String>) -> Result<T, Wrong> {
     })
 }
 
-/// Reads an expression over these names.
 pub(super) fn parse<'n>(text: &'n str, names: &'n [&str]) -> Result<Expression, Wrong> {
     if text.len() > LENGTH_MAX {
         return wrong("it is too long");
@@ -88,7 +85,6 @@ impl Parser<'_> {
         Some(found)
     }
 
-    /// Operators of one rank, from left to right.
     fn chain(
         &mut self,
         operators: &[Operator],

@@ -1,0 +1,165 @@
+//! Who reads which history and is only asked what it has read: the readers of each node, and the sidecars.
+//!
+//! A line of the table makes the cursors of one sort of reader, the question `Shared::…_of(node)`, and what a cut of its link
+//! does to them. Components that act on what they read have a `Subscription` instead.
+
+use std::sync::Arc;
+
+use super::blueprint::Blueprint;
+use super::context::Shared;
+use super::history::{Cursor, Delay, Pace, View};
+use super::ids::{BelievedIdentity, IstiodId, NodeId, PodId, ServiceId, TrueIdentity};
+use super::links::Party;
+use super::objects::{Backends, EndpointObject, IdentityObject};
+use super::purpose::Purpose;
+use crate::kernel::{EntityKey, SimDuration, SimTime};
+
+macro_rules! readers {
+    ($(
+        $(#[$doc:meta])*
+        $view:ident: $cursors:ident $name:literal of $party:ident
+            reads |$api:pat_param, $spec:pat_param| $history:expr => $value:ty, after |$params:pat_param| $delay:expr;
+    )+) => {
+        /// The cursors of all readers.
+        #[derive(Debug)]
+        pub struct Readers {
+            $($cursors: Vec<Cursor>,)+
+            /// Which Istiod each pod's proxy follows, or followed last, and how it reads that one's snapshots.
+            proxies: Vec<Option<(IstiodId, Cursor)>>,
+        }
+
+        impl Readers {
+            /// Readers that watch from the beginning.
+            #[must_use]
+            pub fn new(blueprint: &Blueprint) -> Self {
+                let nodes = || (0..blueprint.spec.nodes).map(|node| blueprint.node_key(NodeId(node)));
+                Self {
+                    $($cursors: {
+                        let $params = &blueprint.spec;
+                        let delay = Arc::new($delay);
+                        nodes().map(|key| Cursor::watching(key.named($name), &delay)).collect()
+                    },)+
+                    proxies: Vec::new(),
+                }
+            }
+        }
+
+        impl Shared {
+            $(
+                $(#[$doc])*
+                #[must_use]
+                pub fn $view(&self, node: NodeId) -> View<'_, $value> {
+                    let ($api, $spec) = (&self.api, &self.blueprint.spec);
+                    self.readers.$cursors[node.index()].over($history, &self.run_key)
+                }
+            )+
+
+            /// Cuts off what reads over a party's link.
+            pub fn freeze_readers(&mut self, party: Party, now: SimTime) {
+                $(if let Party::$party(node) = party {
+                    let ($api, $spec) = (&self.api, &self.blueprint.spec);
+                    self.readers.$cursors[node.index()].freeze($history, &self.run_key, now);
+                })+
+            }
+
+            /// What reads over a party's link lists again and goes on watching.
+            pub fn restore_readers(&mut self, party: Party, now: SimTime) {
+                $(if let Party::$party(node) = party {
+                    let ($api, $spec) = (&self.api, &self.blueprint.spec);
+                    self.readers.$cursors[node.index()].restore($history, now);
+                })+
+            }
+        }
+    };
+}
+
+readers! {
+    /// How the Cilium agent of a node reads CiliumEndpoints, up to the ipcache.
+    ipcache_of: ipcaches "ipcache" of Agent
+        reads |api, _| &api.endpoints => EndpointObject,
+        after |spec| Delay {
+            purpose: Purpose::IpcacheDelay,
+            law: spec.cilium.ipcache_latency,
+            then: None,
+            batch_period: spec.cilium.ipcache_batch_period,
+            pace: None,
+        };
+    /// How the Cilium agent of a node reads CiliumIdentities, up to the policy maps.
+    identities_of: identities "identity cache" of Agent
+        reads |api, _| &api.identities => IdentityObject,
+        after |spec| Delay {
+            purpose: Purpose::IdentityDelay,
+            law: spec.cilium.identity_watch_latency,
+            then: None,
+            batch_period: spec.kubernetes.watch_batch_period,
+            pace: None,
+        };
+    /// How the service proxy of a node reads EndpointSlices.
+    service_proxy_of: service_proxies "service proxy" of ServiceProxy
+        reads |api, _| &api.slices => Backends,
+        after |spec| Delay {
+            purpose: Purpose::ServiceProxyDelay,
+            law: spec.kubernetes.watch_latency,
+            then: Some(spec.kubernetes.service_proxy_sync_latency),
+            batch_period: spec.kubernetes.watch_batch_period,
+            pace: Some(Pace {
+                interval: spec.kubernetes.service_proxy_sync_interval,
+                burst: spec.kubernetes.service_proxy_sync_burst,
+            }),
+        };
+}
+
+impl Shared {
+    /// The number under which the agent of a node knows an identity from the API at a time.
+    #[must_use]
+    pub fn identity_read(&self, node: NodeId, identity: TrueIdentity, time: SimTime) -> Option<BelievedIdentity> {
+        let (place, object) = self.api.created_identity(identity)?;
+        (place < self.identities_of(node).seen_at(time)).then_some(object.number)
+    }
+
+    /// What the agent of a node takes a number for at a time; nothing if it has not read of it.
+    #[must_use]
+    pub fn meaning_at(&self, node: NodeId, number: BelievedIdentity, time: SimTime) -> Option<TrueIdentity> {
+        let (place, object) = self.api.numbered_identity(number)?;
+        (place < self.identities_of(node).seen_at(time)).then_some(object.stands_for)
+    }
+
+    /// The backends that a node's service proxy sends connections to at a time.
+    #[must_use]
+    pub fn backends_at(&self, node: NodeId, service: ServiceId, time: SimTime) -> Option<Backends> {
+        self.service_proxy_of(node).at(service.0, time).cloned()
+    }
+
+    /// The Istiod that a pod's proxy follows, or followed last, and how it reads that one's snapshots.
+    #[must_use]
+    pub fn proxy_of(&self, pod: PodId) -> Option<(IstiodId, View<'_, Backends>)> {
+        let (istiod, cursor) = self.readers.proxies.get(pod.index())?.as_ref()?;
+        Some((*istiod, cursor.over(&self.snapshots[istiod.index()], &self.run_key)))
+    }
+
+    /// The proxy of a pod follows an Istiod from now on: it has its latest snapshots, and reads what comes.
+    pub fn follow(&mut self, pod: PodId, reader: EntityKey, istiod: IstiodId, now: SimTime) {
+        let delay = Arc::new(Delay {
+            purpose: Purpose::PushDelay,
+            law: self.blueprint.istio().params.push_latency,
+            then: None,
+            batch_period: SimDuration::from_nanos(1),
+            pace: None,
+        });
+        let cursor = Cursor::listing(reader, &delay, &self.snapshots[istiod.index()], now);
+        let proxies = &mut self.readers.proxies;
+        if proxies.len() <= pod.index() {
+            proxies.resize_with(pod.index() + 1, || None);
+        }
+        proxies[pod.index()] = Some((istiod, cursor));
+    }
+
+    /// The stream of a pod's proxy has ended; it keeps what it has. Says whether there was one.
+    pub fn unfollow(&mut self, pod: PodId, now: SimTime) -> bool {
+        let Some(Some((istiod, cursor))) = self.readers.proxies.get_mut(pod.index()) else {
+            return false;
+        };
+        cursor.freeze(&self.snapshots[istiod.index()], &self.run_key, now);
+        true
+    }
+}

@@ -1,0 +1,261 @@
+//! What a run leaves behind, collected while it goes: times of pods, judged accesses, exposure windows, facts about the run.
+//!
+//! It listens to the observations and never decides: no component asks it anything (a test holds that). What the records mean
+//! is in `records`, how the times of a pod become its record in `pod_times`.
+
+mod leg_history;
+mod pod_times;
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+
+use super::blueprint::{Blueprint, Kind};
+use super::ids::{KindId, PodId, ServiceId};
+use super::istio::messages::Leg;
+use super::objects::PodMeta;
+use super::observed::{AccessEnd, AccessFact, Fact, LegFact, PodFact, ScriptFact};
+use super::records::{AccessRecord, DelayCause, ExposureRecord, PodRecord, RunRecord, Via};
+use super::spec::{ProbeFrom, Step};
+use crate::kernel::{SimDuration, SimTime};
+use pod_times::PodTimes;
+
+/// Collects a run's records.
+#[derive(Debug, Default)]
+pub struct Recorder {
+    /// Facts about the run.
+    pub run: RunRecord,
+    /// Judged accesses.
+    pub accesses: Vec<AccessRecord>,
+    /// Exposure windows.
+    pub exposures: Vec<ExposureRecord>,
+    pods: Vec<PodTimes>,
+    remembered: BTreeSet<Ipv4Addr>,
+    /// When the step began from which pods are measured.
+    measured_since: Option<SimTime>,
+    probed_service: Option<ServiceId>,
+}
+
+impl Recorder {
+    /// A recorder that follows the endpoint of the Service that the demonstration hangs on.
+    #[must_use]
+    pub fn new(probed_service: Option<ServiceId>) -> Self {
+        Self {
+            probed_service,
+            ..Self::default()
+        }
+    }
+
+    /// Takes in what happened. `metas` and `blueprint` give it names.
+    #[inline]
+    pub fn observe(&mut self, fact: &Fact, now: SimTime, metas: &[PodMeta], blueprint: &Blueprint) {
+        match fact {
+            Fact::Pod(pod, fact) => self.pod(*pod, fact, now),
+            Fact::Leg(pod, leg, fact) => self.leg(*pod, *leg, fact, now),
+            Fact::Script(fact) => self.script(fact, now, blueprint),
+            Fact::Cut { touched, .. } => {
+                self.run.parties_cut += touched;
+                self.run.cut.get_or_insert(now);
+            }
+            Fact::SliceWritten(service, 0) => {
+                if self.run.cut.is_some() && self.probed_service == Some(*service) {
+                    self.run.endpoint_withdrawn.get_or_insert(now);
+                }
+            }
+            Fact::GivenUp(_) => {
+                self.run.node_given_up.get_or_insert(now);
+            }
+            Fact::Access(_, AccessFact::Began { step, .. }) => {
+                let step = &blueprint.spec.script[*step as usize];
+                if matches!(step, Step::Probe(probe) if probe.from == ProbeFrom::Found) {
+                    self.run.probed.get_or_insert(now);
+                }
+            }
+            Fact::AccessEnded(_, end) => self.access(end, now, metas, blueprint),
+            Fact::WindowOpened {
+                client,
+                client_ip,
+                server,
+                node,
+                via,
+                class,
+            } => self.exposures.push(ExposureRecord {
+                ip: *client_ip,
+                client: blueprint.pod_name(&metas[client.index()]),
+                server: blueprint.pod_name(&metas[server.index()]),
+                node: blueprint.node_name(*node),
+                via: *via,
+                class: *class,
+                start: now,
+                end: None,
+                end_cause: "horizon".to_owned(),
+            }),
+            Fact::WindowClosed(number, cause) => {
+                let record = &mut self.exposures[*number];
+                record.end = Some(now);
+                record.end_cause = (*cause).to_owned();
+            }
+            Fact::Repaired { .. }
+            | Fact::SetResized(..)
+            | Fact::EndpointWritten(..)
+            | Fact::BackEndsFound(..)
+            | Fact::SliceWritten(..)
+            | Fact::Evicted(_)
+            | Fact::Returned(_)
+            | Fact::IstiodWaits(_)
+            | Fact::Follows { .. }
+            | Fact::Access(..)
+            | Fact::Sent(_) => {}
+        }
+    }
+
+    #[inline]
+    fn pod(&mut self, pod: PodId, fact: &PodFact, now: SimTime) {
+        if let PodFact::Wished = fact {
+            debug_assert_eq!(pod.index(), self.pods.len());
+            self.pods.push(PodTimes::wished(now));
+            return;
+        }
+        let times = &mut self.pods[pod.index()];
+        times.observe(fact, now);
+        if let PodFact::Taken(_, ip) = fact {
+            times.reused_ip = self.remembered.contains(ip);
+        }
+    }
+
+    #[inline]
+    fn leg(&mut self, pod: PodId, leg: Leg, fact: &LegFact, now: SimTime) {
+        if let (Leg::Certificate, LegFact::Sent) = (leg, fact) {
+            self.run.certificate_requests += 1;
+        }
+        self.pods[pod.index()].observe_leg(leg, fact, now);
+    }
+
+    fn script(&mut self, fact: &ScriptFact, now: SimTime, blueprint: &Blueprint) {
+        let run = &mut self.run;
+        match fact {
+            ScriptFact::Step(number) => {
+                if *number == blueprint.spec.measures.startup_since_step {
+                    self.measured_since.get_or_insert(now);
+                }
+                match blueprint.spec.script[*number] {
+                    Step::StartFault { .. } => {
+                        run.cut.get_or_insert(now);
+                    }
+                    Step::FindReuse { .. } => run.reused_in_first_batch = Some(false),
+                    _ => {}
+                }
+            }
+            ScriptFact::Remembered(_, addresses) => {
+                self.remembered.extend(addresses);
+                run.remembered = self.remembered.len() as u32;
+            }
+            ScriptFact::RolloutComplete | ScriptFact::RolloutOverdue => run.rollouts += 1,
+            ScriptFact::FoundNone => {
+                run.found_at_first_look.get_or_insert(false);
+            }
+            ScriptFact::Found(..) => {
+                run.found_at_first_look.get_or_insert(true);
+                run.rollout_hits += u32::from(run.rollouts > 0);
+                run.found = Some(now);
+            }
+            ScriptFact::NotReady(step) => {
+                run.script_stopped = Some(format!("step {}: pods were not ready in time", step + 1));
+            }
+            ScriptFact::NoReuse(step, restarts) => {
+                let text = format!("step {}: no reused address after {restarts} restarts", step + 1);
+                run.script_stopped = Some(text);
+            }
+            ScriptFact::Ended => run.script_end = Some(now),
+            ScriptFact::Scaled(..) | ScriptFact::Restarted(_) => {}
+        }
+    }
+
+    fn access(&mut self, end: &AccessEnd, now: SimTime, metas: &[PodMeta], blueprint: &Blueprint) {
+        let cut = self.run.cut;
+        let kind = |pod: PodId| blueprint.kind(metas[pod.index()].kind);
+        let record = AccessRecord {
+            time: end.started,
+            after_cut: cut.is_some_and(|cut| end.started >= cut),
+            client: end
+                .client
+                .map_or_else(String::new, |client| blueprint.pod_name(&metas[client.index()])),
+            client_workload: blueprint.kind(end.workload).name.clone(),
+            server: blueprint.service_name(end.service).to_owned(),
+            via: Via::Service,
+            client_ip: end.client_ip,
+            reused_ip: cut.is_some() && end.client_ip.is_some_and(|ip| self.remembers(ip)),
+            reached: end.reached,
+            reached_workload: end.server.map(|server| kind(server).name.clone()),
+            network_intended: end.network.0,
+            network_decided: end.network.1,
+            mesh_intended: end.mesh.0,
+            mesh_decided: end.mesh.1,
+            class: end.class,
+            cause: end.cause.to_owned(),
+            latency: now.since(end.started),
+        };
+        self.run.demonstrated |= record.reused_ip && record.reached;
+        self.accesses.push(record);
+    }
+
+    /// Whether an address is one that the script remembered.
+    #[must_use]
+    pub fn remembers(&self, ip: Ipv4Addr) -> bool {
+        self.remembered.contains(&ip)
+    }
+
+    /// What the certificate leg and the configuration leg of a pod's sidecar lost, by cause.
+    #[must_use]
+    pub fn lost(&self, pod: PodId) -> [&[(DelayCause, SimDuration)]; 2] {
+        let legs = self.pods[pod.index()].legs();
+        legs.map_or([&[], &[]], |legs| [&legs[0].lost, &legs[1].lost])
+    }
+
+    /// Whether a pod of the first batch of a workload got a remembered address.
+    #[must_use]
+    pub fn reused_in_first_batch(&self, kind: KindId, metas: &[PodMeta]) -> bool {
+        self.pods
+            .iter()
+            .zip(metas)
+            .any(|(times, meta)| meta.kind == kind && meta.revision == 1 && times.reused_ip)
+    }
+
+    /// The run ends: what unfinished legs have lost is known. `runs` says whether a pod still runs.
+    pub fn settle(&mut self, now: SimTime, runs: impl Fn(PodId) -> bool) {
+        for (times, pod) in self.pods.iter_mut().zip(0..) {
+            if runs(PodId(pod)) {
+                times.settle(now);
+            }
+        }
+    }
+
+    /// The records of all pods at the end of the run.
+    #[must_use]
+    pub fn pod_records(&self, metas: &[PodMeta], blueprint: &Blueprint, end: SimTime) -> Vec<PodRecord> {
+        let records = self.pods.iter().zip(metas).map(|(times, meta)| {
+            let kind = blueprint.kind(meta.kind);
+            let mut record = times.record(kind, blueprint, end);
+            record.pod = blueprint.pod_name(meta);
+            record.measured = self.is_measured(times, *meta, kind, blueprint);
+            record
+        });
+        records.collect()
+    }
+
+    fn is_measured(&self, times: &PodTimes, meta: PodMeta, kind: &Kind, blueprint: &Blueprint) -> bool {
+        kind.measured
+            && self.measured_since.is_some_and(|since| times.wished >= since)
+            && (meta.revision == 1 || !blueprint.spec.measures.startup_first_batch)
+    }
+}
+
+/// Adds a span to what a cause has cost so far.
+fn add<D>(delays: &mut D, cause: DelayCause, span: SimDuration)
+where
+    D: AsMut<[(DelayCause, SimDuration)]> + Extend<(DelayCause, SimDuration)>,
+{
+    match delays.as_mut().iter_mut().find(|(known, _)| *known == cause) {
+        Some((_, total)) => *total += span,
+        None => delays.extend([(cause, span)]),
+    }
+}

@@ -1,0 +1,205 @@
+//! Times of one pod's start, and the record that they become.
+
+use std::net::Ipv4Addr;
+
+use smallvec::SmallVec;
+
+use super::super::blueprint::{Blueprint, Kind, Role};
+use super::super::ids::NodeId;
+use super::super::istio::messages::{Answer, Leg};
+use super::super::observed::{LegFact, PodFact};
+use super::super::phases::{Mark, Marks, Phases};
+use super::super::records::{DelayCause, ExitCause, PodRecord};
+use super::add;
+use super::leg_history::LegHistory;
+use crate::kernel::{SimDuration, SimTime};
+
+/// Times and facts of one pod.
+#[derive(Debug, Default)]
+pub(super) struct PodTimes {
+    /// When it was wished for.
+    pub(super) wished: SimTime,
+    marks: Marks,
+    certificate: Option<SimTime>,
+    configuration: Option<SimTime>,
+    address: Option<SimTime>,
+    running: Option<SimTime>,
+    ready: Option<SimTime>,
+    removed: Option<SimTime>,
+    /// Its creation was refused at least once.
+    refused: bool,
+    proxy_live: bool,
+    node: Option<NodeId>,
+    ip: Option<Ipv4Addr>,
+    /// Its address is one that the script remembered.
+    pub(super) reused_ip: bool,
+    delays: SmallVec<[(DelayCause, SimDuration); 1]>,
+    /// Certificate and configuration leg, until the proxy is live.
+    legs: Option<Box<[LegHistory; 2]>>,
+}
+
+impl PodTimes {
+    pub(super) fn wished(now: SimTime) -> Self {
+        let mut times = Self {
+            wished: now,
+            ..Self::default()
+        };
+        times.marks.set(Mark::Wished, Some(now));
+        times
+    }
+
+    /// Takes in what happened to the pod.
+    #[inline]
+    pub(super) fn observe(&mut self, fact: &PodFact, now: SimTime) {
+        match *fact {
+            PodFact::Created => {
+                self.marks.set(Mark::Created, Some(now));
+                if self.refused {
+                    add(&mut self.delays, DelayCause::Webhook, now.since(self.wished));
+                }
+            }
+            PodFact::WaitsForWebhook => self.refused = true,
+            PodFact::Updated(old, new) => {
+                if old.node.is_none() && new.node.is_some() {
+                    self.marks.set(Mark::Bound, Some(now));
+                    self.node = new.node;
+                }
+                let firsts = [
+                    (old.ip.is_none() && new.ip.is_some(), &mut self.address),
+                    (!old.running && new.running, &mut self.running),
+                    (!old.ready && new.ready, &mut self.ready),
+                    (!old.deleting && new.deleting, &mut self.removed),
+                ];
+                for (happens, first) in firsts {
+                    if happens {
+                        first.get_or_insert(now);
+                    }
+                }
+            }
+            PodFact::Removed | PodFact::Dropped => {
+                self.removed.get_or_insert(now);
+            }
+            PodFact::NetworkCalled(_) => self.marks.set(Mark::NetworkCalled, Some(now)),
+            PodFact::Taken(_, ip) => self.ip = Some(ip),
+            PodFact::NetworkReady => self.marks.set(Mark::NetworkReady, Some(now)),
+            PodFact::ContainersUp => self.marks.set(Mark::ContainersUp, Some(now)),
+            PodFact::ProxyLive => self.proxy_live = true,
+            PodFact::EndpointAdmitted(wait) | PodFact::EndpointRefused(wait) | PodFact::NetworkFailed(wait, true) => {
+                add(&mut self.delays, DelayCause::EndpointLimiter, wait);
+            }
+            PodFact::KubeletLimit { lost, .. } => add(&mut self.delays, DelayCause::KubeletApi, lost),
+            PodFact::Wished
+            | PodFact::CreationRefused { .. }
+            | PodFact::NoNode
+            | PodFact::Bound(_)
+            | PodFact::NoAddress
+            | PodFact::Freed(_)
+            | PodFact::NoIdentity
+            | PodFact::IdentityTimedOut
+            | PodFact::NetworkFailed(..)
+            | PodFact::Stopped => {}
+        }
+    }
+
+    /// Takes in what happened on a leg of its sidecar; what comes after the proxy is live is no part of the start.
+    pub(super) fn observe_leg(&mut self, leg: Leg, fact: &LegFact, now: SimTime) {
+        if self.proxy_live {
+            return;
+        }
+        if let LegFact::Answered(Answer::Ok) = fact {
+            let got = match leg {
+                Leg::Certificate => &mut self.certificate,
+                Leg::Configuration => &mut self.configuration,
+            };
+            got.get_or_insert(now);
+        }
+        self.legs.get_or_insert_default()[leg as usize].observe(fact, now);
+    }
+
+    /// Certificate and configuration leg of its sidecar, if it had one.
+    pub(super) fn legs(&self) -> Option<&[LegHistory; 2]> {
+        self.legs.as_deref()
+    }
+
+    /// The run ends while the pod still runs: what its legs have lost so far counts.
+    pub(super) fn settle(&mut self, now: SimTime) {
+        if !self.proxy_live {
+            self.legs
+                .iter_mut()
+                .flat_map(|legs| legs.iter_mut())
+                .for_each(|leg| leg.attempt(now));
+        }
+    }
+
+    /// The pod's record at the end of the run, but for its name and whether it is measured.
+    pub(super) fn record(&self, kind: &Kind, blueprint: &Blueprint, end: SimTime) -> PodRecord {
+        // A report that was under way when the pod was deleted does not make it ready.
+        let ready = self
+            .ready
+            .filter(|ready| self.removed.is_none_or(|removed| *ready <= removed));
+        let (exit_cause, exit) = match (ready, self.removed) {
+            (Some(ready), _) => (ExitCause::Ready, ready),
+            (None, Some(removed)) => (ExitCause::Deleted, removed),
+            (None, None) => (ExitCause::Censored, end),
+        };
+        let (containers_up, sidecar) = (self.marks.get(Mark::ContainersUp), kind.has_sidecar());
+        let legs = self.certificate.and_then(|at| Some(at.max(self.configuration?)));
+        let certificate_last = self.certificate.is_none() || self.certificate >= self.configuration;
+        let mut marks = self.marks;
+        marks.set(Mark::Legs, legs);
+        // The leg that came first took no time of the start, but is over only with the other.
+        let first = legs.filter(|end| *end <= exit).and(containers_up);
+        marks.set(Mark::Certificate, if certificate_last { legs } else { first });
+        marks.set(Mark::Up, if sidecar { legs } else { containers_up });
+        marks.set(Mark::Ready, ready);
+        let mut record = PodRecord {
+            workload: if kind.role == Role::Churn {
+                "churn".to_owned()
+            } else {
+                kind.name.clone()
+            },
+            node: self.node.map(|node| blueprint.node_name(node)),
+            ip: self.ip,
+            reused_ip: self.reused_ip,
+            wished: self.wished,
+            address: self.address.filter(|address| *address <= exit),
+            running: self.running.filter(|running| *running <= exit),
+            ready,
+            exit_cause,
+            exit,
+            phases: Phases::between(&marks, sidecar, exit),
+            delays: self.delays.to_vec(),
+            ..PodRecord::default()
+        };
+        if let Some(legs) = &self.legs {
+            let [certificate, configuration] = &**legs;
+            record.certificate_landings = certificate.landings_text();
+            record.certificate_landings_bad = certificate.bad_landings();
+            record.configuration_landings = configuration.landings_text();
+            record.configuration_landings_bad = configuration.bad_landings();
+            // Only the leg that came last delayed the pod.
+            let critical = if certificate_last { certificate } else { configuration };
+            for &(cause, lost) in &critical.lost {
+                add(&mut record.delays, cause, lost);
+            }
+        }
+        // A pod that no webhook admitted has waited for one all the time.
+        if self.refused && self.marks.get(Mark::Created).is_none() {
+            add(&mut record.delays, DelayCause::Webhook, exit.since(self.wished));
+        }
+        record.delays.retain(|(_, lost)| lost.as_nanos() > 0);
+        record.delays.sort_by_key(|(cause, _)| *cause);
+        let total = record
+            .delays
+            .iter()
+            .fold(SimDuration::ZERO, |sum, (_, lost)| sum + *lost);
+        if total >= blueprint.spec.measures.delayed_threshold && total.as_nanos() > 0 {
+            record.delayed_by = record
+                .delays
+                .iter()
+                .max_by_key(|(cause, lost)| (*lost, std::cmp::Reverse(*cause)))
+                .map(|(cause, _)| *cause);
+        }
+        record
+    }
+}

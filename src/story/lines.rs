@@ -1,0 +1,205 @@
+//! A run line by line: when it happened, which component says it, what it was. All words of the lines stand here.
+
+use super::beliefs::Past;
+use crate::cluster::observed::{AccessEnd, Fact, KubeletCalls, LegFact, PodFact, ScriptFact};
+use crate::kernel::SimTime;
+
+/// What happened, in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// When it happened.
+    pub time: SimTime,
+    /// The component that says it.
+    pub component: &'static str,
+    /// What happened.
+    pub text: String,
+}
+
+/// The lines of a run.
+pub(super) fn lines(past: &Past) -> Vec<Line> {
+    let line = |(time, fact)| {
+        let (component, text) = words(past, fact)?;
+        Some(Line { time, component, text })
+    };
+    past.story.facts().filter_map(line).collect()
+}
+
+/// Who says a fact, and how; nothing for what is not worth a line.
+fn words(past: &Past, fact: &Fact) -> Option<(&'static str, String)> {
+    let blueprint = &past.shared.blueprint;
+    let name = |pod| past.shared.pod_name(pod);
+    Some(match fact {
+        Fact::Script(fact) => ("script", script(past, fact)?),
+        Fact::Cut {
+            fault,
+            parties,
+            later: false,
+            ..
+        } => {
+            let fault = past.fault(*fault);
+            let text = format!("{} cuts {} ({:?})", fault.name, past.parties(parties), fault.mode);
+            ("fault", text)
+        }
+        Fact::Cut { fault, parties, .. } => {
+            let (fault, whom) = (past.fault(*fault), past.parties(parties));
+            let text = format!(
+                "{} cuts {whom}, which has come to a cut node ({:?})",
+                fault.name, fault.mode
+            );
+            ("fault", text)
+        }
+        Fact::Repaired { fault, parties } => {
+            let text = format!("{} ends for {}", past.fault(*fault).name, past.parties(parties));
+            ("fault", text)
+        }
+        Fact::Pod(pod, fact) => of_pod(past, &name(*pod), fact)?,
+        Fact::SetResized(set, size) => ("deployment controller", format!("sets replica set {} to {size}", set.0)),
+        Fact::EndpointWritten(endpoint, exists) => {
+            let verb = if *exists { "stores" } else { "removes" };
+            let pod = name(endpoint.pod);
+            (
+                "api server",
+                format!("{verb} the CiliumEndpoint of {pod}, {}", endpoint.ip),
+            )
+        }
+        Fact::BackEndsFound(service, ready) => {
+            let service = blueprint.service_name(*service);
+            let text = format!("finds {ready} ready behind {service}");
+            ("endpoint slice controller", text)
+        }
+        Fact::SliceWritten(service, ready) => {
+            let service = blueprint.service_name(*service);
+            let text = format!("stores the EndpointSlice of {service}, {ready} ready");
+            ("api server", text)
+        }
+        Fact::GivenUp(node) => {
+            let text = format!("gives up {}: its lease was not renewed", past.node_name(*node));
+            ("node lifecycle controller", text)
+        }
+        Fact::Evicted(node) => {
+            let text = format!("evicts the pods of {}", past.node_name(*node));
+            ("node lifecycle controller", text)
+        }
+        Fact::Returned(node) => {
+            let text = format!("sees {} renew its lease again", past.node_name(*node));
+            ("node lifecycle controller", text)
+        }
+        Fact::IstiodWaits(istiod) => ("istiod", format!("{istiod} cannot begin without the API server")),
+        Fact::Leg(pod, leg, LegFact::TimedOut(istiod, _)) => {
+            let text = format!("{}: {} gets no answer from {istiod}", name(*pod), leg.name());
+            ("sidecar", text)
+        }
+        Fact::Leg(pod, leg, LegFact::Unauthenticated(istiod, gone)) => {
+            let why = if *gone {
+                "the pod is gone"
+            } else {
+                "the API server does not answer its TokenReview"
+            };
+            let (pod, leg) = (name(*pod), leg.name());
+            (
+                "istiod",
+                format!("{istiod} cannot authenticate {pod} for its {leg}: {why}"),
+            )
+        }
+        Fact::AccessEnded(_, end) => ("client", access(past, end)),
+        Fact::Follows { .. }
+        | Fact::Leg(..)
+        | Fact::Access(..)
+        | Fact::WindowOpened { .. }
+        | Fact::WindowClosed(..)
+        | Fact::Sent(_) => return None,
+    })
+}
+
+fn script(past: &Past, fact: &ScriptFact) -> Option<String> {
+    Some(match fact {
+        ScriptFact::Restarted(kind) => format!("restarts {}", past.shared.blueprint.kind(*kind).name),
+        ScriptFact::RolloutOverdue => "the rollout has exceeded its deadline".to_owned(),
+        ScriptFact::Found(pod, ip) => {
+            format!("finds {} on a remembered address, {ip}", past.shared.pod_name(*pod))
+        }
+        ScriptFact::NotReady(step) => {
+            format!("gives up in step {}: its pods are not ready in time", step + 1)
+        }
+        ScriptFact::NoReuse(step, restarts) => {
+            format!(
+                "gives up in step {}: no reused address after {restarts} restarts",
+                step + 1
+            )
+        }
+        ScriptFact::Ended => "ends".to_owned(),
+        ScriptFact::Step(_)
+        | ScriptFact::Remembered(..)
+        | ScriptFact::Scaled(..)
+        | ScriptFact::RolloutComplete
+        | ScriptFact::FoundNone => return None,
+    })
+}
+
+fn of_pod(past: &Past, pod: &str, fact: &PodFact) -> Option<(&'static str, String)> {
+    Some(match fact {
+        PodFact::CreationRefused { istiod, asked } => {
+            let text = istiod.map_or_else(
+                || format!("has no Istiod to ask about {pod}"),
+                |istiod| format!("cannot ask the webhook of {istiod} about {pod}, asked at {asked}"),
+            );
+            ("api server", text)
+        }
+        PodFact::Removed => ("api server", format!("removes {pod}")),
+        PodFact::NoNode => ("scheduler", format!("no node for {pod}")),
+        PodFact::Bound(node) => ("scheduler", format!("binds {pod} to {}", past.node_name(*node))),
+        PodFact::NetworkCalled(node) => {
+            let text = format!("calls the network plugin of {} for {pod}", past.node_name(*node));
+            ("kubelet", text)
+        }
+        PodFact::NoAddress => ("cilium agent", format!("has no free address for {pod}")),
+        PodFact::Taken(node, ip) => {
+            let text = format!("gives {ip} on {} to {pod}", past.node_name(*node));
+            ("cilium agent", text)
+        }
+        PodFact::Freed(ip) => ("cilium agent", format!("frees {ip} of {pod}")),
+        PodFact::EndpointRefused(_) => {
+            let text = format!("refuses to create the endpoint of {pod}: too many requests");
+            ("cilium agent", text)
+        }
+        PodFact::NoIdentity => ("cilium agent", format!("cannot create the identity of {pod}")),
+        PodFact::IdentityTimedOut => ("cilium agent", format!("has no identity for {pod} in time")),
+        PodFact::NetworkFailed(wait, _) => {
+            let text = format!("makes the sandbox of {pod} again in {wait}: the network plugin failed");
+            ("kubelet", text)
+        }
+        PodFact::NetworkReady => ("kubelet", format!("has the network of {pod}")),
+        PodFact::ContainersUp => ("kubelet", format!("runs the containers of {pod}")),
+        PodFact::Stopped => ("kubelet", format!("has stopped {pod}")),
+        PodFact::KubeletLimit { lost, .. } if lost.as_nanos() == 0 => return None,
+        PodFact::KubeletLimit { what, lost, .. } => {
+            let what = match what {
+                KubeletCalls::Tokens => format!("waits {lost} for the tokens of {pod}"),
+                KubeletCalls::Statuses => format!("says that {pod} is ready {lost} late"),
+                KubeletCalls::Batch => format!("says that {pod} is ready {lost} late, in a batch"),
+            };
+            ("kubelet", format!("{what}: its limit of API requests"))
+        }
+        PodFact::Wished
+        | PodFact::Dropped
+        | PodFact::WaitsForWebhook
+        | PodFact::Created
+        | PodFact::Updated(..)
+        | PodFact::EndpointAdmitted(_)
+        | PodFact::ProxyLive => return None,
+    })
+}
+
+fn access(past: &Past, end: &AccessEnd) -> String {
+    let server = past.shared.blueprint.service_name(end.service);
+    match end.client {
+        Some(client) => {
+            let client = past.shared.pod_name(client);
+            format!("{client} calls {server}: {:?} ({})", end.class, end.cause)
+        }
+        None => {
+            let workload = &past.shared.blueprint.kind(end.workload).name;
+            format!("{workload} has no ready pod to call {server} from")
+        }
+    }
+}
