@@ -2,9 +2,9 @@
 //! which version.
 
 use super::{API_SERVER, Making, Sending};
-use crate::cluster::ids::NodeId;
+use crate::cluster::ids::{FaultId, NodeId};
 use crate::cluster::observed::Fact;
-use crate::cluster::party::Party;
+use crate::cluster::party::{Home, Party};
 use crate::kernel::{SimDuration, SimTime};
 use crate::story::dossier::RequestStory;
 
@@ -22,9 +22,9 @@ pub(super) fn readers(making: &mut Making, told: &[RequestStory]) {
         Fact::FaultBegins { fault, .. } if past.fault(*fault).kind.cuts_off() => Some(time),
         _ => None,
     });
-    let nodes_of = |(_, _, party)| match party {
-        Party::Kubelet(node) | Party::Agent(node) | Party::ServiceProxy(node) => Some(node),
-        Party::Istiod(_) | Party::Webhook(_) => None,
+    let nodes_of = |(_, _, party): (SimTime, FaultId, Party)| match party.home() {
+        Home::Node(node) => Some(node),
+        Home::Istiod(_) => None,
     };
     let mut chosen: Vec<NodeId> = past.cut_off().filter_map(nodes_of).collect();
     let of_requests = |node: &NodeId| {
