@@ -283,7 +283,7 @@ fn one_fault_touches_many_nodes() {
     let (first, second) = (many(0), many(1));
     assert_eq!((first.run.parties_cut, second.run.parties_cut), (4, 4));
     let given_up = |outcome: &ToldRun| {
-        let lines = outcome.story.iter().map(|line| line.text.as_str());
+        let lines = outcome.lines.iter().map(|line| line.text.as_str());
         let gives_up = lines.filter_map(|text| text.strip_prefix("gives up "));
         gives_up
             .map(|text| text[.."worker-1".len()].to_owned())
