@@ -1,4 +1,4 @@
-//! The simulated world: history and paths, links, physics, then one file per real component.
+//! The simulated world: histories and cursors, links, physics, then one file per real component.
 //!
 //! Begin with `event` (which components there are and what they handle), `world` (what a run is made of), `context` (what a
 //! component sees) and `history` (how staleness works).
