@@ -1,13 +1,11 @@
 //! meshfault: a deterministic discrete-event simulator of service-mesh and CNI failure modes.
 //!
 //! The house is described in `ARCHITECTURE.md`. Arrows point down only:
-//! `cli → report → lab → scenario → faults → story → cluster → policy, kernel`, with `stats` beside the kernel.
+//! `cli → report → lab → scenario → story → cluster → policy, kernel`, with `stats` beside the kernel.
 
 pub mod cli;
 #[warn(missing_docs)]
 pub mod cluster;
-#[warn(missing_docs)]
-pub mod faults;
 #[warn(missing_docs)]
 pub mod kernel;
 pub mod lab;

@@ -11,6 +11,8 @@ use super::error::CliError;
 use super::load::{self, DEFAULT_EXPERIMENT, LoadRequest};
 use super::tabular::{self, Format};
 use super::{exit_code, print};
+use crate::cluster::faults::KINDS;
+use crate::cluster::faults::place::Whom;
 use crate::lab::measures::{Frame, known_of};
 use crate::scenario::models::{COMPONENTS, Models};
 use crate::scenario::overrides::Overrides;
@@ -146,64 +148,41 @@ fn models() -> Result<List, CliError> {
     })
 }
 
-/// Words of a cut with what they mean; a test holds them against those that are read.
-const CUT_WORDS: [(&str, &str, &str); 8] = [
-    (
-        "parties",
-        "kubelet",
-        "the kubelet of the node: lease, status of pods, new pods",
-    ),
-    ("parties", "cilium_agent", "the Cilium agent of the node"),
-    ("parties", "service_proxy", "the service proxy of the node"),
-    (
-        "parties",
-        "istiod",
-        "connections of the Istiod on the node, or of the Istiod named, to the API server",
-    ),
-    (
-        "parties",
-        "webhook",
-        "calls of the API server to the injection webhook of that Istiod",
-    ),
-    ("mode", "drop", "packets vanish in both directions"),
-    (
-        "mode",
-        "reject",
-        "packets are answered by a reset: everybody notices at once",
-    ),
-    (
-        "mode",
-        "replies_only",
-        "the API server's packets to the party vanish: requests on open connections still take effect",
-    ),
-];
-
 fn faults() -> List {
     let schema = json_schema::experiment();
     let mut rows = Vec::new();
-    let keys = |definition: &str, prefix: &str, rows: &mut Vec<Vec<String>>| {
-        let Some(properties) = schema["$defs"][definition]["properties"].as_object() else {
-            return;
-        };
-        for (key, value) in properties {
-            let words: Vec<&str> = CUT_WORDS
-                .iter()
-                .filter(|(of, ..)| of == key)
-                .map(|(_, word, _)| *word)
-                .collect();
-            rows.push(vec![format!("{prefix}{key}"), words.join(", "), said(value)]);
+    let of_all = schema["$defs"]["Fault"]["properties"].as_object();
+    for (key, value) in of_all.into_iter().flatten() {
+        rows.push(vec![key.clone(), String::new(), said(value)]);
+    }
+    for form in KINDS.iter().map(|kind| kind.form) {
+        for key in form.keys() {
+            let words: Vec<&str> = key.takes.words().into_iter().map(|(word, _)| word).collect();
+            rows.push(vec![
+                format!("{}.{}", form.name, key.name),
+                words.join(", "),
+                key.meaning.to_owned(),
+            ]);
         }
-    };
-    keys("Fault", "", &mut rows);
-    keys("Cut", "cut.", &mut rows);
-    let words = CUT_WORDS
-        .iter()
-        .map(|(key, word, meaning)| vec![format!("cut.{key}"), (*word).to_owned(), (*meaning).to_owned()]);
-    rows.extend(words);
+        for key in form.keys() {
+            let of_key = key.takes.words().into_iter();
+            rows.extend(of_key.map(|(word, meaning)| {
+                vec![
+                    format!("{}.{}", form.name, key.name),
+                    word.to_owned(),
+                    meaning.to_owned(),
+                ]
+            }));
+        }
+    }
+    let targets: Vec<&str> = Whom::KEYS.iter().map(|key| key.name).collect();
     List {
         head: &["key", "value", "meaning"],
         rows,
-        remark: "A fault has one target, node_of, node or istiod, and touches nobody with `parties: []`.\n".to_owned(),
+        remark: format!(
+            "A fault has one target of {}, and touches nobody with `parties: []`.\n",
+            targets.join(", ")
+        ),
     }
 }
 
@@ -257,17 +236,6 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::scenario::faults::{MODES, PARTIES};
-
-    #[test]
-    fn words_of_a_cut_are_those_that_are_read() {
-        let listed = |key: &str| -> Vec<&str> {
-            let words = CUT_WORDS.iter().filter(|(of, ..)| *of == key);
-            words.map(|(_, word, _)| *word).collect()
-        };
-        assert_eq!(listed("parties"), PARTIES.map(|(word, _)| word));
-        assert_eq!(listed("mode"), MODES.map(|(word, _)| word));
-    }
 
     #[test]
     fn every_measure_of_the_results_is_listed_with_its_unit() {

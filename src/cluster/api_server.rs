@@ -16,7 +16,7 @@ use super::blueprint::Blueprint;
 use super::context::Ctx;
 use super::event::{Event, Source, Write};
 use super::history::{Delay, History, Inbox};
-use super::ids::{BelievedIdentity, FaultId, KindId, NodeId, PodId, ReplicaSetId, ServiceId, TrueIdentity};
+use super::ids::{BelievedIdentity, KindId, NodeId, PodId, ReplicaSetId, ServiceId, TrueIdentity};
 use super::objects::{Backends, EndpointObject, IdentityObject, PodObject};
 use super::observed::{Fact, PodFact};
 use super::purpose::Purpose;
@@ -251,20 +251,7 @@ fn bind_pod(ctx: &mut Ctx, pod: PodId, node: NodeId) {
     }
     update_pod(ctx, pod, |object| object.node = Some(node));
     if ctx.blueprint().istiod == Some(ctx.shared.pods[pod.index()].kind) {
-        istiod_arrives(ctx, pod, node);
-    }
-}
-
-/// An Istiod that comes to a cut node is cut as the node is.
-fn istiod_arrives(ctx: &mut Ctx, pod: PodId, node: NodeId) {
-    let (istiod, now) = (ctx.istiod_in(pod), ctx.now());
-    for (fault, party, _) in ctx.shared.links.arrives(istiod, node, now) {
-        ctx.observe(Fact::Cut {
-            fault: FaultId(fault),
-            parties: vec![party],
-            touched: 0,
-            later: true,
-        });
+        ctx.istiod_arrives(pod, node);
     }
 }
 

@@ -9,16 +9,18 @@ use std::net::Ipv4Addr;
 use super::api_server::ApiServer;
 use super::blueprint::{Blueprint, Kind, SharedBlueprint};
 use super::event::{Event, Source, Write};
+use super::faults::cut::CutMode;
+use super::faults::touched::Touched;
 use super::history::History;
 use super::ids::{IstiodId, KindId, PodId, ReplicaSetId};
-use super::links::{Links, Party};
+use super::links::Links;
 use super::objects::{Backends, PodMeta, SetMeta};
 use super::observed::{Fact, Log, Message, PodFact};
+use super::party::Party;
 use super::physics::Physics;
 use super::purpose::Purpose;
 use super::readers::Readers;
 use super::recorder::Recorder;
-use super::spec::CutMode;
 use super::watchlist::Watchlist;
 use crate::kernel::{EntityKey, EventClass, Kernel, Law, RunKey, SimDuration, SimTime, Stream, Timer};
 
@@ -32,6 +34,8 @@ pub struct Shared {
     pub api: ApiServer,
     /// Links to it.
     pub links: Links,
+    /// Whom faults touch.
+    pub touched: Touched,
     /// What is so.
     pub physics: Physics,
     /// What the run leaves behind.
@@ -148,7 +152,7 @@ impl Ctx<'_> {
             None => true,
             Some(cut) if cut.mode == CutMode::RepliesOnly && write.needs_no_answer_before() => {
                 let params = &self.blueprint().spec.cilium;
-                let key = party.key(self.blueprint()).child(cut.since.as_nanos());
+                let key = self.blueprint().party_key(party).child(cut.since.as_nanos());
                 let age = self.draw(Purpose::ClientFrameAge, key, &params.api_last_frame_age);
                 let silence = params.api_read_idle_timeout + params.api_ping_timeout;
                 self.now() < cut.since + silence.saturating_sub(age)

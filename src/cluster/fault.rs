@@ -1,13 +1,14 @@
-//! Which faults act, from when to when. What a fault does belongs to `faults`, above this room.
+//! Which faults act, from when to when, and on whom. What a kind of fault does to a party belongs to its file in `faults/`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::context::Ctx;
 use super::event::{Event, FaultEvent, Source};
-use super::ids::FaultId;
-use super::links::Party;
+use super::faults::FaultSpec;
+use super::faults::place::{Where, Whom};
+use super::ids::{FaultId, IstiodId, KindId, NodeId, PodId};
 use super::observed::Fact;
-use super::spec::FaultSpec;
+use super::party::{Home, Party};
 use crate::kernel::{EventClass, SimDuration, Timer};
 
 /// What the start or the end of a fault did.
@@ -15,12 +16,74 @@ use crate::kernel::{EventClass, SimDuration, Timer};
 pub struct Effect {
     /// The parties on which it acts, or acted.
     pub parties: Vec<Party>,
-    /// How many of them it touched that were whole before.
+    /// How many of them it touched that no other fault touched.
     pub touched: u32,
 }
 
 /// Starts (`true`) or ends a fault.
-pub type FaultHandler = fn(&FaultSpec, bool, &mut Ctx) -> Effect;
+pub type FaultHandler = fn(FaultId, &FaultSpec, bool, &mut Ctx) -> Effect;
+
+/// Starts or ends a fault as it should be; the other handlers are those of tests.
+pub fn act(fault: FaultId, spec: &FaultSpec, starts: bool, ctx: &mut Ctx) -> Effect {
+    let parties = if starts {
+        parties(spec.kind.whom(), fault, ctx)
+    } else {
+        ctx.shared.touched.end(fault)
+    };
+    let mut touched = 0;
+    for &party in &parties {
+        if starts {
+            touched += u32::from(ctx.shared.touched.add(party, fault));
+            spec.kind.begin(fault, party, ctx);
+        } else {
+            spec.kind.end(fault, party, ctx);
+        }
+    }
+    Effect { parties, touched }
+}
+
+/// The parties at the target now. For those of Istiods that come to the node later, the fault waits.
+fn parties(whom: &Whom, fault: FaultId, ctx: &mut Ctx) -> Vec<Party> {
+    let at = |home: Home| whom.parties.iter().filter_map(move |kind| kind.at(home));
+    let nodes = match &whom.place {
+        Where::Istiods(istiods) => return istiods.iter().flat_map(|istiod| at(Home::Istiod(*istiod))).collect(),
+        Where::Nodes(nodes) => nodes.clone(),
+        Where::NodeOf(workload) => nodes_of(*workload, ctx).take(1).collect(),
+        Where::NodesOf(workloads) => {
+            let nodes: BTreeSet<NodeId> = workloads.iter().flat_map(|workload| nodes_of(*workload, ctx)).collect();
+            nodes.into_iter().collect()
+        }
+    };
+    let mut parties = Vec::new();
+    for node in nodes {
+        parties.extend(at(Home::Node(node)));
+        let istiods = istiods_on(node, ctx);
+        for &kind in whom.parties.iter().filter(|kind| kind.is_of_istiod()) {
+            parties.extend(istiods.iter().filter_map(|&istiod| kind.at(Home::Istiod(istiod))));
+            ctx.shared.touched.wait(fault, node, kind);
+        }
+    }
+    parties
+}
+
+/// The nodes of a workload's pods, in the order of the pods.
+fn nodes_of(workload: usize, ctx: &Ctx) -> impl Iterator<Item = NodeId> {
+    let api = &ctx.shared.api;
+    let pods = api.pods_of(KindId(workload as u32)).iter();
+    pods.filter_map(|&pod| api.pod(pod)?.node)
+}
+
+fn istiods_on(node: NodeId, ctx: &Ctx) -> Vec<IstiodId> {
+    let Some(kind) = ctx.blueprint().istiod else {
+        return Vec::new();
+    };
+    let api = &ctx.shared.api;
+    let here = api
+        .pods_of(kind)
+        .iter()
+        .filter(|&&pod| api.pod(pod).is_some_and(|object| object.node == Some(node)));
+    here.map(|&pod| ctx.istiod_in(pod)).collect()
+}
 
 /// The faults of a run.
 #[derive(Debug)]
@@ -51,22 +114,22 @@ impl Faults {
         }
         let blueprint = ctx.shared.blueprint.clone();
         let spec = &blueprint.spec.faults[fault.index()];
-        let Effect { parties, touched } = (self.handler)(spec, starts, ctx);
+        let Effect { parties, touched } = (self.handler)(fault, spec, starts, ctx);
         if !starts {
-            ctx.observe(Fact::Repaired { fault, parties });
+            ctx.observe(Fact::FaultEnds { fault, parties });
             // Ended by the script before its time: its own end must not end a later start.
             if let Some(timer) = self.active.remove(&fault).flatten() {
                 ctx.kernel.cancel(timer);
             }
             return;
         }
-        ctx.observe(Fact::Cut {
+        ctx.observe(Fact::FaultBegins {
             fault,
             parties,
             touched,
             later: false,
         });
-        let end = spec.duration.map(|duration| {
+        let end = spec.when.duration.map(|duration| {
             let event = Event::Fault(FaultEvent::End(fault));
             ctx.after(Source::Fault, EventClass::Fault, duration, event)
         });
@@ -80,7 +143,7 @@ impl Ctx<'_> {
     pub fn schedule_faults(&mut self) {
         let blueprint = self.shared.blueprint.clone();
         for (number, fault) in (0..).zip(&blueprint.spec.faults) {
-            if let Some(at) = fault.starts_at {
+            if let Some(at) = fault.when.starts_at {
                 let event = Event::Fault(FaultEvent::Start(FaultId(number)));
                 self.at(Source::Fault, EventClass::Fault, at, event);
             }
@@ -100,5 +163,24 @@ impl Ctx<'_> {
             SimDuration::ZERO,
             Event::Fault(event),
         );
+    }
+
+    /// An Istiod comes to a node: what acts on those of the node acts on it too.
+    pub fn istiod_arrives(&mut self, pod: PodId, node: NodeId) {
+        let istiod = self.istiod_in(pod);
+        let blueprint = self.shared.blueprint.clone();
+        for (fault, kind) in self.shared.touched.waiting_at(node) {
+            let Some(party) = kind.at(Home::Istiod(istiod)) else {
+                continue;
+            };
+            self.shared.touched.add(party, fault);
+            blueprint.spec.faults[fault.index()].kind.begin(fault, party, self);
+            self.observe(Fact::FaultBegins {
+                fault,
+                parties: vec![party],
+                touched: 0,
+                later: true,
+            });
+        }
     }
 }

@@ -6,48 +6,32 @@
 use std::collections::BTreeMap;
 
 use super::blueprint::Blueprint;
-use super::ids::{IstiodId, NodeId};
-use super::spec::CutMode;
+use super::faults::cut::CutMode;
+use super::ids::{FaultId, NodeId};
+use super::party::{Home, NamedParty, Party};
 use crate::kernel::{EntityKey, SimTime};
 
-/// A party at the other end of a link to the API server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Party {
-    /// A node's kubelet.
-    Kubelet(NodeId),
-    /// A node's Cilium agent.
-    Agent(NodeId),
-    /// A node's service proxy.
-    ServiceProxy(NodeId),
-    /// An Istiod, as a client of the API server.
-    Istiod(IstiodId),
-    /// An Istiod, as the webhook that the API server calls.
-    Webhook(IstiodId),
-}
-
-impl Party {
-    /// The key of its connection for random streams.
+impl Blueprint {
+    /// The key of a party's connection for random streams.
     #[must_use]
-    pub fn key(self, blueprint: &Blueprint) -> EntityKey {
-        match self {
-            Self::Kubelet(node) => blueprint.node_key(node).named("kubelet"),
-            Self::Agent(node) => blueprint.node_key(node).named("cilium agent"),
-            Self::ServiceProxy(node) => blueprint.node_key(node).named("service proxy"),
-            Self::Istiod(istiod) => istiod.key(),
-            Self::Webhook(istiod) => istiod.key().named("webhook"),
+    pub fn party_key(&self, party: Party) -> EntityKey {
+        match party {
+            Party::Kubelet(node) => self.node_key(node).named("kubelet"),
+            Party::Agent(node) => self.node_key(node).named("cilium agent"),
+            Party::ServiceProxy(node) => self.node_key(node).named("service proxy"),
+            Party::Istiod(istiod) => istiod.key(),
+            Party::Webhook(istiod) => istiod.key().named("webhook"),
         }
     }
 
-    /// Name of a party in a story.
+    /// A party by names.
     #[must_use]
-    pub fn told(self, blueprint: &Blueprint) -> String {
-        match self {
-            Self::Kubelet(node) => format!("the kubelet of {}", blueprint.node_name(node)),
-            Self::Agent(node) => format!("the Cilium agent of {}", blueprint.node_name(node)),
-            Self::ServiceProxy(node) => format!("the service proxy of {}", blueprint.node_name(node)),
-            Self::Istiod(istiod) => format!("the API connection of {istiod}"),
-            Self::Webhook(istiod) => format!("the webhook of {istiod}"),
-        }
+    pub fn named(&self, party: Party) -> NamedParty {
+        let of = match party.home() {
+            Home::Node(node) => self.node_name(node),
+            Home::Istiod(istiod) => istiod.to_string(),
+        };
+        NamedParty { kind: party.kind(), of }
     }
 }
 
@@ -76,8 +60,8 @@ pub enum Change {
 #[derive(Clone, Debug)]
 struct Cuts {
     since: SimTime,
-    /// The faults that cut the link, by their number, each with its mode.
-    causes: BTreeMap<u32, CutMode>,
+    /// The faults that cut the link, each with its mode.
+    causes: BTreeMap<FaultId, CutMode>,
 }
 
 impl Cuts {
@@ -94,20 +78,10 @@ impl Cuts {
     }
 }
 
-/// Whom a fault that cuts a node also cuts when it comes to that node later.
-#[derive(Clone, Copy, Debug)]
-struct NodeCut {
-    fault: u32,
-    node: NodeId,
-    party: fn(IstiodId) -> Party,
-    mode: CutMode,
-}
-
 /// The links that are cut; all others are up.
 #[derive(Clone, Debug, Default)]
 pub struct Links {
     cuts: BTreeMap<Party, Cuts>,
-    nodes: Vec<NodeCut>,
     first_cut_agent: Option<NodeId>,
 }
 
@@ -135,11 +109,11 @@ impl Links {
     /// Whether no link is cut.
     #[must_use]
     pub fn all_up(&self) -> bool {
-        self.cuts.is_empty() && self.nodes.is_empty()
+        self.cuts.is_empty()
     }
 
-    /// A fault, by its number, cuts a link.
-    pub fn cut(&mut self, party: Party, mode: CutMode, now: SimTime, fault: u32) -> Change {
+    /// A fault cuts a link.
+    pub fn cut(&mut self, party: Party, mode: CutMode, now: SimTime, fault: FaultId) -> Change {
         let before = self.cut_of(party);
         let cuts = self.cuts.entry(party).or_insert_with(|| Cuts {
             since: now,
@@ -152,15 +126,8 @@ impl Links {
         self.change(party, before)
     }
 
-    /// The parties whose links a fault cuts.
-    #[must_use]
-    pub fn cut_parties(&self, fault: u32) -> Vec<Party> {
-        let of_fault = self.cuts.iter().filter(|(_, cuts)| cuts.causes.contains_key(&fault));
-        of_fault.map(|(party, _)| *party).collect()
-    }
-
     /// A fault ends for a link, which stays cut if another one cuts it.
-    pub fn restore(&mut self, party: Party, fault: u32) -> Change {
+    pub fn restore(&mut self, party: Party, fault: FaultId) -> Change {
         let before = self.cut_of(party);
         if let Some(cuts) = self.cuts.get_mut(&party) {
             cuts.causes.remove(&fault);
@@ -178,31 +145,6 @@ impl Links {
             (Some(before), Some(after)) if before.mode != after.mode => Change::Mode,
             _ => Change::None,
         }
-    }
-
-    /// A fault cuts whatever Istiod is on a node, also one that comes later.
-    pub fn cut_node(&mut self, node: NodeId, party: fn(IstiodId) -> Party, mode: CutMode, fault: u32) {
-        self.nodes.push(NodeCut {
-            fault,
-            node,
-            party,
-            mode,
-        });
-    }
-
-    /// A fault cuts no node any more.
-    pub fn restore_node(&mut self, fault: u32) {
-        self.nodes.retain(|cut| cut.fault != fault);
-    }
-
-    /// An Istiod comes to a node: it is cut as the node is. Gives the faults that cut it, with party and mode.
-    pub fn arrives(&mut self, istiod: IstiodId, node: NodeId, now: SimTime) -> Vec<(u32, Party, CutMode)> {
-        let here = self.nodes.iter().filter(|cut| cut.node == node);
-        let cuts: Vec<_> = here.map(|cut| (cut.fault, (cut.party)(istiod), cut.mode)).collect();
-        for &(fault, party, mode) in &cuts {
-            let _ = self.cut(party, mode, now, fault);
-        }
-        cuts
     }
 
     /// The node whose agent was cut off before all others, if any was.
@@ -226,41 +168,29 @@ mod tests {
     #[test]
     fn a_link_is_whole_when_the_last_fault_that_cuts_it_has_ended() {
         let mut links = Links::default();
-        assert_eq!(links.cut(AGENT, CutMode::RepliesOnly, at(1), 0), Change::Cut);
-        assert_eq!(links.cut(AGENT, CutMode::Drop, at(2), 1), Change::Mode);
-        assert_eq!(links.cut(AGENT, CutMode::Reject, at(3), 2), Change::None);
+        assert_eq!(links.cut(AGENT, CutMode::RepliesOnly, at(1), FaultId(0)), Change::Cut);
+        assert_eq!(links.cut(AGENT, CutMode::Drop, at(2), FaultId(1)), Change::Mode);
+        assert_eq!(links.cut(AGENT, CutMode::Reject, at(3), FaultId(2)), Change::None);
         let cut = links.cut_of(AGENT).unwrap();
         assert_eq!((cut.mode, cut.since), (CutMode::Drop, at(1)));
-        assert_eq!(links.restore(AGENT, 1), Change::Mode);
+        assert_eq!(links.restore(AGENT, FaultId(1)), Change::Mode);
         assert_eq!(links.cut_of(AGENT).unwrap().mode, CutMode::Reject);
-        assert_eq!(links.restore(AGENT, 0), Change::None);
+        assert_eq!(links.restore(AGENT, FaultId(0)), Change::None);
         assert_eq!(
-            links.restore(AGENT, 0),
+            links.restore(AGENT, FaultId(0)),
             Change::None,
             "an end before its start does nothing"
         );
         assert!(!links.is_up(AGENT));
-        assert_eq!(links.restore(AGENT, 2), Change::Repaired);
+        assert_eq!(links.restore(AGENT, FaultId(2)), Change::Repaired);
         assert!(links.is_up(AGENT));
     }
 
     #[test]
     fn the_first_cut_agent_is_the_first_by_time() {
         let mut links = Links::default();
-        links.cut(Party::Agent(NodeId(3)), CutMode::Drop, at(1), 0);
-        links.cut(Party::Agent(NodeId(1)), CutMode::Drop, at(2), 1);
+        links.cut(Party::Agent(NodeId(3)), CutMode::Drop, at(1), FaultId(0));
+        links.cut(Party::Agent(NodeId(1)), CutMode::Drop, at(2), FaultId(1));
         assert_eq!(links.first_cut_agent(), Some(NodeId(3)));
-    }
-
-    #[test]
-    fn who_comes_to_a_cut_node_is_cut_until_the_fault_ends() {
-        let mut links = Links::default();
-        links.cut_node(NodeId(2), Party::Istiod, CutMode::Drop, 4);
-        assert!(links.arrives(IstiodId(1), NodeId(1), at(1)).is_empty());
-        let cut = links.arrives(IstiodId(5), NodeId(2), at(1));
-        assert_eq!(cut, [(4, Party::Istiod(IstiodId(5)), CutMode::Drop)]);
-        assert_eq!(links.cut_parties(4), [Party::Istiod(IstiodId(5))]);
-        links.restore_node(4);
-        assert!(links.arrives(IstiodId(6), NodeId(2), at(2)).is_empty());
     }
 }

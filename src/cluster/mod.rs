@@ -1,4 +1,4 @@
-//! The simulated world: history and paths, links, physics, then one file per real component.
+//! The simulated world: histories and cursors, links, physics, then one file per real component.
 //!
 //! Begin with `event` (which components there are and what they handle), `world` (what a run is made of), `context` (what a
 //! component sees) and `history` (how staleness works).
@@ -10,10 +10,12 @@ pub mod blueprint;
 pub mod churn;
 pub mod cilium;
 pub mod context;
+mod cut_off;
 pub mod deployment;
 pub mod endpoint_slice;
 pub mod event;
 pub mod fault;
+pub mod faults;
 pub mod history;
 pub mod ids;
 pub mod intent;
@@ -28,6 +30,7 @@ pub mod node_lifecycle;
 pub mod objects;
 pub mod observed;
 pub mod params;
+pub mod party;
 pub mod phases;
 pub mod physics;
 pub mod purpose;

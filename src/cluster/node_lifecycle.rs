@@ -12,11 +12,11 @@
 
 use super::context::Ctx;
 use super::event::{Event, NodeLifecycleEvent, Source, Write};
+use super::faults::cut::CutMode;
 use super::ids::NodeId;
-use super::links::Party;
 use super::observed::Fact;
+use super::party::Party;
 use super::purpose::{Ordinal, Purpose};
-use super::spec::CutMode;
 use crate::kernel::{EntityKey, EventClass, SimDuration, SimTime, Timer};
 
 /// The controller's state: only of nodes whose link was ever cut.

@@ -12,8 +12,8 @@ use super::event::Source;
 use super::history::Cursor;
 use super::ids::{FaultId, IstiodId, KindId, NodeId, PodId, ReplicaSetId, ServiceId};
 use super::istio::messages::{Answer, Leg};
-use super::links::Party;
 use super::objects::{Backend, EndpointObject, PodObject};
+use super::party::Party;
 use super::records::{AccessClass, DelayCause, LayerDecision, Via};
 use crate::kernel::{SimDuration, SimTime};
 
@@ -23,18 +23,18 @@ pub enum Fact {
     /// The person at the keyboard did or saw something.
     Script(ScriptFact),
     /// A fault began to act on these parties.
-    Cut {
+    FaultBegins {
         /// Which.
         fault: FaultId,
         /// Whom it touched; empty for nobody.
         parties: Vec<Party>,
-        /// How many of them were whole before.
+        /// How many of them no other fault touched.
         touched: u32,
         /// Whether they came to where the fault acts already.
         later: bool,
     },
     /// A fault ended for these parties.
-    Repaired {
+    FaultEnds {
         /// Which.
         fault: FaultId,
         /// For whom.

@@ -9,8 +9,8 @@ use super::blueprint::Blueprint;
 use super::context::Shared;
 use super::history::{Cursor, Delay, Pace, View};
 use super::ids::{BelievedIdentity, IstiodId, NodeId, PodId, ServiceId, TrueIdentity};
-use super::links::Party;
 use super::objects::{Backends, EndpointObject, IdentityObject};
+use super::party::Party;
 use super::purpose::Purpose;
 use crate::kernel::{EntityKey, SimDuration, SimTime};
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::faults::FaultSpec;
 use super::params::{CiliumParams, IstioParams, KubernetesParams, NetworkParams};
 use crate::kernel::{Law, SimDuration, SimTime};
 use crate::policy::labels::Labels;
@@ -241,61 +242,6 @@ pub struct ServiceSpec {
     pub selector: LabelSelector,
     /// Port on the pods.
     pub target_port: u16,
-}
-
-/// A fault.
-#[derive(Clone, Debug)]
-pub struct FaultSpec {
-    /// Its name in the experiment.
-    pub name: String,
-    /// Starts by itself at this time; otherwise by a step of the script.
-    pub starts_at: Option<SimTime>,
-    /// Ends by itself after this span; otherwise by a step or never.
-    pub duration: Option<SimDuration>,
-    /// Whose connections are cut.
-    pub target: CutTarget,
-    /// Which of the parties at the target are cut. Empty in a control design.
-    pub parties: Vec<CutParty>,
-    /// How they are cut.
-    pub mode: CutMode,
-}
-
-/// Where a cut acts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CutTarget {
-    /// The node that hosts the (first) pod of a workload when the fault starts: index into `workloads`.
-    NodeOf(usize),
-    /// A node by its index.
-    Node(u32),
-    /// An Istiod replica by its ordinal.
-    Istiod(u32),
-}
-
-/// A party that talks to the API server, or that the API server talks to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum CutParty {
-    /// The kubelet of the node: lease, pod status, new pods.
-    Kubelet,
-    /// The Cilium agent of the node.
-    CiliumAgent,
-    /// The service proxy of the node.
-    ServiceProxy,
-    /// Connections of the Istiod on the node (or of the Istiod named) to the API server.
-    Istiod,
-    /// Calls of the API server to the injection webhook of that Istiod.
-    Webhook,
-}
-
-/// How a connection is cut.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CutMode {
-    /// Packets vanish in both directions.
-    Drop,
-    /// Packets are answered by a reset: everybody notices at once.
-    Reject,
-    /// Only the API server's packets to the party vanish: requests on open connections still take effect.
-    RepliesOnly,
 }
 
 /// One step of the script.

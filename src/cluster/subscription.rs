@@ -9,8 +9,8 @@ use super::context::Shared;
 use super::event::{Event, Source};
 use super::history::VersionIndex;
 use super::ids::{KindId, NodeId, PodId, ReplicaSetId, ServiceId};
-use super::links::Party;
 use super::objects::PodObject;
+use super::party::Party;
 use crate::kernel::EntityKey;
 
 /// A write that took effect.

@@ -1,6 +1,6 @@
 //! One run of a design: the components together, and the loop that hands each event to its component.
 //!
-//! What a component does belongs to its own file; what faults do belongs to `faults`, which this file only calls. A
+//! What a component does belongs to its own file; what faults do belongs to `faults`. A
 //! component that panics ends its run as failed, with time and component; what is printed of it belongs to `lab`.
 
 use std::ops::ControlFlow;
@@ -17,6 +17,7 @@ use super::deployment::{self, Deployments};
 use super::endpoint_slice::{self, EndpointSlices};
 use super::event::{Event, components};
 use super::fault::{FaultHandler, Faults};
+use super::faults::touched::Touched;
 use super::history::History;
 use super::ids::{KindId, NodeId, ServiceId};
 use super::istio::injection::Admission;
@@ -236,6 +237,7 @@ impl World {
                 run_key,
                 api: ApiServer::new(blueprint, SUBSCRIPTIONS),
                 links: Links::default(),
+                touched: Touched::default(),
                 physics: Physics::default(),
                 recorder: Recorder::new(probed),
                 watchlist: Watchlist::default(),

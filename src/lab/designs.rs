@@ -8,11 +8,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::plan::{Plan, PlannedDesign, PlannedParameter, RandomNumbers, Simulate};
 use super::questions::Questions;
 use crate::cluster::blueprint::{Blueprint, SharedBlueprint};
-use crate::cluster::fault::FaultHandler;
+use crate::cluster::fault::{FaultHandler, act};
 use crate::cluster::records::Outcome;
 use crate::cluster::spec::{TieRule, WorldSpec};
 use crate::cluster::world::{RunId, Watch, simulate, simulate_told, simulate_watched};
-use crate::faults;
 use crate::kernel::DrawLog;
 use crate::scenario::{Design, ResolvedParameter, Scenario};
 use crate::story::{self, ToldRun};
@@ -45,7 +44,7 @@ impl Simulator {
             seed,
             designs,
             blueprints: Mutex::default(),
-            faults: faults::act,
+            faults: act,
         }
     }
 
@@ -218,7 +217,11 @@ fn planned(designs: &[&Design]) -> Vec<PlannedDesign> {
             network_enforced: design.world.network_enforced,
             control_plane_replicas: Some(design.world.istio.as_ref().map_or(0, |istio| istio.replicas)),
             exposure_pairs: Some(design.world.exposure_pairs()),
-            cuts_nothing: design.world.faults.iter().all(|fault| fault.parties.is_empty()),
+            cuts_nothing: design
+                .world
+                .faults
+                .iter()
+                .all(|fault| fault.kind.whom().parties.is_empty()),
             cost: design.cost.clone(),
         });
         if earlier.is_none() {

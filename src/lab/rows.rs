@@ -263,6 +263,7 @@ fn set_delay(pod: &mut PodRecord, cause: DelayCause, span: Option<SimDuration>) 
 mod tests {
     use super::super::testing;
     use super::*;
+    use crate::cluster::phases::{PHASES, Phase};
 
     fn survives<R: Record + PartialEq + std::fmt::Debug>(records: &[R]) {
         let mut bytes = Vec::new();
@@ -310,6 +311,13 @@ mod tests {
             })
             .collect();
         insta::assert_snapshot!(lines.join("\n"));
+    }
+
+    #[test]
+    fn every_phase_has_its_column() {
+        let columns = columns_of::<PodRecord>();
+        let has = |phase: &Phase| columns.iter().any(|column| column.name == format!("{}_s", phase.name));
+        assert!(PHASES.iter().all(has));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 use super::explain::Told;
 use super::figures::{Lane, Mark, MarkKind, Span, SpanKind, TimelineFigure};
+use crate::cluster::party::NamedParty;
 use crate::cluster::records::{ExposureRecord, Via};
 use crate::kernel::SimTime;
 use crate::lab::cell::Word;
@@ -166,12 +167,13 @@ fn node_lanes(figure: &mut TimelineFigure, dossier: &Dossier) {
         if fault.parties.is_empty() {
             continue;
         }
+        let short: Vec<String> = fault.parties.iter().map(NamedParty::short).collect();
         let spans = vec![
             span(SimTime::ZERO, Some(fault.time), "connected", SpanKind::Neutral),
             span(
                 fault.time,
                 end,
-                format!("cut off: {}", fault.parties.join(", ").replace("the ", "")),
+                format!("{}: {}", fault.kind.words().did, short.join(", ")),
                 SpanKind::Broken,
             ),
         ];

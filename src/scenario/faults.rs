@@ -1,29 +1,22 @@
-//! The faults of one design: names become indexes, words become targets, parties and modes.
+//! The faults of one design: names become indexes, words become numbers, and each kind of fault checks what is its own.
 //!
-//! Belongs here: everything that can be wrong with a fault before it runs. Does not belong here: what a cut does
-//! (`cluster`), and when the script starts it (`script`).
+//! Belongs here: everything that can be wrong with a fault of any kind before it runs. Does not belong here: what a kind takes and
+//! does (`cluster/faults`), how it is read (`fault_form`), and when the script starts it (`script`).
 
 use super::error::InputError;
+use super::fault_form::{Fault, Setting};
 use super::layers::Merged;
-use super::schema::{Cut, Fault, Text};
-use super::values::{choice, complain, count, duration, positive_duration};
+use super::schema::Text;
+use super::values::{complain, count, duration, positive_duration, unknown};
 use super::world::Names;
-use crate::cluster::spec::{CutMode, CutParty, CutTarget, FaultSpec};
+use crate::cluster::blueprint::node_name;
+use crate::cluster::faults::form::{Form, Key, Role, Takes, Value, Written};
+use crate::cluster::faults::{FaultSpec, KINDS, When};
+use crate::cluster::ids::{IstiodId, NodeId};
 use crate::kernel::{SimDuration, SimTime};
 
-pub(crate) const PARTIES: [(&str, CutParty); 5] = [
-    ("kubelet", CutParty::Kubelet),
-    ("cilium_agent", CutParty::CiliumAgent),
-    ("service_proxy", CutParty::ServiceProxy),
-    ("istiod", CutParty::Istiod),
-    ("webhook", CutParty::Webhook),
-];
-
-pub(crate) const MODES: [(&str, CutMode); 3] = [
-    ("drop", CutMode::Drop),
-    ("reject", CutMode::Reject),
-    ("replies_only", CutMode::RepliesOnly),
-];
+/// In a list of nodes or Istiods: all of them.
+const ALL: &str = "all";
 
 /// What faults can name in one design.
 #[derive(Clone, Copy, Debug)]
@@ -42,17 +35,13 @@ pub struct Targets {
 
 impl Targets {
     /// The name of a node: `control-plane`, `control-plane-2`, …, `worker-1`, ….
-    pub fn node_name(&self, index: u32) -> String {
-        match index.checked_sub(self.control_plane_nodes) {
-            Some(worker) => format!("worker-{}", worker + 1),
-            None if index == 0 => "control-plane".to_owned(),
-            None => format!("control-plane-{}", index + 1),
-        }
+    fn node_name(&self, index: u32) -> String {
+        node_name(index, self.control_plane_nodes)
     }
 
-    fn node(&self, merged: &Merged<'_>, text: &Text) -> Result<CutTarget, InputError> {
+    fn node(&self, merged: &Merged<'_>, text: &Text) -> Result<Value, InputError> {
         let found = (0..self.nodes).find(|index| self.node_name(*index) == text.value);
-        found.map(CutTarget::Node).ok_or_else(|| {
+        found.map(|node| Value::Node(NodeId(node))).ok_or_else(|| {
             let error = complain(merged.file, text, format!("unknown node `{}`", text.value));
             let shown: Vec<String> = (0..self.nodes.min(12)).map(|index| self.node_name(index)).collect();
             match self.nodes {
@@ -60,6 +49,27 @@ impl Targets {
                 many => error.with_hint(format!("known: {}, … {}", shown.join(", "), self.node_name(many - 1))),
             }
         })
+    }
+
+    fn istiod(&self, merged: &Merged<'_>, form: &Form, text: &Text) -> Result<Vec<Value>, InputError> {
+        let Some(replicas) = self.istiods else {
+            let (done, design) = (form.done, &merged.design.name.value);
+            let message = format!(
+                "Istiod `{}` is {done} in design `{design}`, which has no Istio",
+                text.value
+            );
+            return Err(complain(merged.file, text, message).with_hint("give the design Istio"));
+        };
+        if text.value == ALL {
+            return Ok((0..replicas).map(|ordinal| Value::Istiod(IstiodId(ordinal))).collect());
+        }
+        match text.value.parse() {
+            Ok(ordinal) if ordinal < replicas => Ok(vec![Value::Istiod(IstiodId(ordinal))]),
+            _ => Err(
+                complain(merged.file, text, format!("there is no Istiod `{}`", text.value))
+                    .with_hint(format!("the {replicas} Istiods are counted from 0")),
+            ),
+        }
     }
 }
 
@@ -79,97 +89,126 @@ fn fault(
     names: &Names,
     targets: &Targets,
     name: &Text,
-    written: &Fault,
+    fault: &Fault,
 ) -> Result<FaultSpec, InputError> {
-    let target = target(merged, names, targets, name, &written.cut)?;
-    let missing = |key: &str, hint: &str| {
-        complain(merged.file, name, format!("fault `{}` has no `{key}`", name.value)).with_hint(hint)
+    let [(kind, settings)] = fault.kinds.as_slice() else {
+        let known: Vec<&str> = KINDS.iter().map(|kind| kind.form.name).collect();
+        let message = format!("fault `{}` has to be of one kind", name.value);
+        return Err(complain(merged.file, name, message).with_hint(format!("known: {}", known.join(", "))));
     };
-    let mode = match &written.cut.mode {
-        Some(mode) => choice(merged.file, merged.text(mode)?, "mode of a cut", &MODES)?,
-        None => return Err(missing("mode", "one of drop, reject, replies_only")),
+    let kind = &KINDS[*kind];
+    keys(merged, name, kind.form, settings)?;
+    let mut written = Written {
+        form: kind.form,
+        design: &merged.design.name.value,
+        istiods: targets.istiods,
+        values: Vec::new(),
     };
-    let Some(parties) = &written.cut.parties else {
-        return Err(missing(
-            "parties",
-            "a list of kubelet, cilium_agent, service_proxy, istiod, webhook; `[]` cuts nobody",
-        ));
-    };
-    let mut cut = Vec::new();
-    for party in parties {
-        let party = merged.text(party)?;
-        let is = choice(merged.file, party, "party of a cut", &PARTIES)?;
-        let of_istio = matches!(is, CutParty::Istiod | CutParty::Webhook);
-        if of_istio && targets.istiods.is_none() {
-            let message = format!(
-                "`{}` is cut in design `{}`, which has no Istio",
-                party.value, merged.design.name.value
-            );
-            return Err(complain(merged.file, party, message)
-                .with_hint("give the design Istio, or write other `parties` in it"));
+    for setting in settings {
+        let mut values = Vec::new();
+        for (place, text) in setting.values.iter().enumerate() {
+            let found = value(merged, names, targets, kind.form, setting.key, merged.text(text)?)?;
+            values.extend(found.into_iter().map(|value| (place, value)));
         }
-        if !of_istio && matches!(target, CutTarget::Istiod(_)) {
-            let message = format!("`{}` does not belong to an Istiod", party.value);
-            return Err(complain(merged.file, party, message).with_hint("at an Istiod, istiod and webhook can be cut"));
-        }
-        cut.push(is);
+        written.values.push((setting.key, values));
     }
-    cut.sort();
-    cut.dedup();
-    let starts_at = match &written.at {
-        Some(at) => Some(point(merged, targets, at)?),
-        None => None,
-    };
-    let span = written
-        .duration
-        .as_ref()
-        .map(|text| positive_duration(merged.file, merged.text(text)?))
-        .transpose()?;
+    let kind = (kind.read)(&written).map_err(|complaint| {
+        let setting = settings.iter().find(|setting| setting.key.name == complaint.key);
+        let text = setting.and_then(|setting| setting.values.get(complaint.place));
+        match text.map_or(Ok(name), |text| merged.text(text)) {
+            Ok(text) => {
+                complain(merged.file, text, format!("`{}` {}", text.value, complaint.message)).with_hint(complaint.hint)
+            }
+            Err(error) => error,
+        }
+    })?;
+    let starts_at = fault.at.as_ref().map(|at| point(merged, targets, at)).transpose()?;
+    let duration = fault.duration.as_ref().map(|text| span(merged, text)).transpose()?;
     Ok(FaultSpec {
         name: name.value.clone(),
-        starts_at,
-        duration: span,
-        target,
-        parties: cut,
-        mode,
+        when: When { starts_at, duration },
+        kind,
     })
 }
 
-fn target(
+/// There is one target, which names something, and all keys that are required.
+fn keys(merged: &Merged<'_>, name: &Text, form: &'static Form, settings: &[Setting]) -> Result<(), InputError> {
+    let wrong = |message: String, hint: String| Err(complain(merged.file, name, message).with_hint(hint));
+    let fault = &name.value;
+    let possible: Vec<&str> = form
+        .keys()
+        .filter(|key| key.role == Role::Target)
+        .map(|key| key.name)
+        .collect();
+    let targets: Vec<&Setting> = settings
+        .iter()
+        .filter(|setting| setting.key.role == Role::Target)
+        .collect();
+    match targets.as_slice() {
+        _ if possible.is_empty() => {}
+        [] => {
+            let hint = format!(
+                "name a target: `{}: {{node_of: WORKLOAD, …}}`, `node: worker-1` or `istiod: 0`",
+                form.name
+            );
+            return wrong(format!("fault `{fault}` {} nothing", form.does), hint);
+        }
+        [one] if one.values.is_empty() => {
+            let hint = format!("name one under `{}`, or write `parties: []`", one.key.name);
+            return wrong(format!("fault `{fault}` {} nothing", form.does), hint);
+        }
+        [_] => {}
+        _ => {
+            let hint = format!("write one of {}", possible.join(", "));
+            return wrong(format!("fault `{fault}` has several targets"), hint);
+        }
+    }
+    let absent = |key: &&Key| key.role == Role::Required && settings.iter().all(|setting| setting.key.name != key.name);
+    let mut missing: Vec<&Key> = form.keys().filter(absent).collect();
+    missing.sort_by_key(|key| key.list);
+    match missing.first() {
+        None => Ok(()),
+        Some(key) => {
+            let words: Vec<&str> = key.takes.words().iter().map(|(word, _)| *word).collect();
+            let hint = match key.list {
+                true => format!("a list of {}; `[]` {} nobody", words.join(", "), form.does),
+                false => format!("one of {}", words.join(", ")),
+            };
+            wrong(format!("fault `{fault}` has no `{}`", key.name), hint)
+        }
+    }
+}
+
+/// What one text stands for: mostly one value.
+fn value(
     merged: &Merged<'_>,
     names: &Names,
     targets: &Targets,
-    name: &Text,
-    cut: &Cut,
-) -> Result<CutTarget, InputError> {
-    match (&cut.node_of, &cut.node, &cut.istiod) {
-        (Some(workload), None, None) => names.workload(merged, workload).map(CutTarget::NodeOf),
-        (None, Some(node), None) => targets.node(merged, merged.text(node)?),
-        (None, None, Some(istiod)) => {
-            let text = merged.text(istiod)?;
-            let Some(replicas) = targets.istiods else {
-                let message = format!(
-                    "Istiod `{}` is cut in design `{}`, which has no Istio",
-                    text.value, merged.design.name.value
-                );
-                return Err(complain(merged.file, text, message).with_hint("give the design Istio"));
-            };
-            match text.value.parse() {
-                Ok(ordinal) if ordinal < replicas => Ok(CutTarget::Istiod(ordinal)),
-                _ => Err(
-                    complain(merged.file, text, format!("there is no Istiod `{}`", text.value))
-                        .with_hint(format!("the {replicas} Istiods are counted from 0")),
-                ),
-            }
+    form: &Form,
+    key: &Key,
+    text: &Text,
+) -> Result<Vec<Value>, InputError> {
+    match key.takes {
+        Takes::Node if key.list && text.value == ALL => {
+            Ok((0..targets.nodes).map(|node| Value::Node(NodeId(node))).collect())
         }
-        (None, None, None) => Err(
-            complain(merged.file, name, format!("fault `{}` cuts nothing", name.value))
-                .with_hint("name a target: `cut: {node_of: WORKLOAD, …}`, `node: worker-1` or `istiod: 0`"),
-        ),
-        _ => Err(
-            complain(merged.file, name, format!("fault `{}` has several targets", name.value))
-                .with_hint("write one of node_of, node, istiod"),
-        ),
+        Takes::Node => targets.node(merged, text).map(|node| vec![node]),
+        Takes::Workload => names
+            .workload(merged, text)
+            .map(|workload| vec![Value::Workload(workload)]),
+        Takes::Istiod => targets.istiod(merged, form, text),
+        Takes::Labels => {
+            let with = names.workloads_with(merged, text)?;
+            Ok(with.into_iter().map(Value::Workload).collect())
+        }
+        Takes::Word(what, words) => {
+            let words = words();
+            let found = words.iter().position(|(word, _)| *word == text.value);
+            let known = words.iter().map(|(word, _)| *word);
+            found
+                .map(|number| vec![Value::Word(number)])
+                .ok_or_else(|| unknown(merged.file, text, what, known))
+        }
     }
 }
 

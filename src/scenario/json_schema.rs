@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 use super::models::COMPONENTS;
 use super::schema::{Experiment, LawForm, Mesh, Pairs, Setting};
 use super::yaml::Spanned;
-use super::{faults, script, world};
+use super::{script, world};
 use crate::cluster::params::{CiliumParams, IstioParams, Kind, KubernetesParams, NetworkParams};
 
 /// Numbers with units, as jiff's friendly format has them, in units that have one length.
@@ -173,14 +173,6 @@ words!(
     TieOrder, super::TIE_RULES
 );
 words!(
-    /// Whose connections are cut.
-    Party, faults::PARTIES
-);
-words!(
-    /// How connections are cut.
-    Mode, faults::MODES
-);
-words!(
     /// When to look for a reused address.
     Look, script::LOOKS
 );
@@ -188,6 +180,11 @@ words!(
     /// A method of a request.
     Method, script::METHODS
 );
+
+/// The name of an option.
+pub fn option() -> Value {
+    json!({"type": "string", "pattern": r"^\$", "description": "An option of the experiment, `$name`."})
+}
 
 /// A value of a form, or the name of an option, `$name`.
 #[derive(Debug)]
@@ -200,9 +197,7 @@ impl<T: JsonSchema> JsonSchema for OrOption<T> {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let value = generator.subschema_for::<T>();
-        let option =
-            json!({"type": "string", "pattern": r"^\$", "description": "An option of the experiment, `$name`."});
-        json_schema!({"anyOf": [value, option]})
+        json_schema!({"anyOf": [value, option()]})
     }
 }
 

@@ -6,7 +6,8 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use super::{EXPERIMENT, Form};
-use crate::cluster::spec::{CutTarget, Step};
+use crate::cluster::faults::place::Where;
+use crate::cluster::spec::Step;
 use crate::kernel::SimDuration;
 use crate::scenario::Scenario;
 use crate::scenario::factors::levels::Levels;
@@ -187,7 +188,7 @@ fn the_later_change_counts_and_lists_are_changed_entry_by_entry() {
         let world = &design.world;
         assert_eq!((world.nodes, world.network_enforced), (9, false));
         assert!(
-            matches!(world.faults[0].target, CutTarget::Node(_)),
+            matches!(world.faults[0].kind.whom().place, Where::Nodes(_)),
             "in place of `node_of`"
         );
         assert_eq!(world.churn[0].rate_per_s, 5.0);

@@ -13,6 +13,7 @@ pub mod embedded;
 pub mod error;
 pub mod expectations;
 pub mod factors;
+pub mod fault_form;
 pub mod faults;
 pub mod json_schema;
 pub mod keys;
@@ -341,7 +342,7 @@ fn unused(path: &Path, experiment: &Experiment, text: &str, overrides: &Override
     };
     let by_time = |name: &str| {
         let mut faults = designs.iter().flat_map(|design| &design.world.faults);
-        faults.any(|fault| fault.name == name && fault.starts_at.is_some())
+        faults.any(|fault| fault.name == name && fault.when.starts_at.is_some())
     };
     let faults = experiment
         .faults

@@ -53,7 +53,8 @@ pub fn lay<'a>(node: &mut Node<'a>, form: Form, value: &Node<'a>) {
             let rivals = form.rivals();
             let counts = |value: &Node<'_>| !matches!(value.value, Value::Null);
             if changes.iter().any(|(key, value)| is_in(key, &rivals) && counts(value)) {
-                pairs.retain(|(key, _)| !is_in(key, &rivals));
+                let stays = |key: &Node<'_>| changes.iter().any(|(new, _)| new.scalar() == key.scalar());
+                pairs.retain(|(key, _)| !is_in(key, &rivals) || stays(key));
             }
             for (key, change) in changes {
                 let old = pairs.iter_mut().find(|(own, _)| own.scalar() == key.scalar());

@@ -14,6 +14,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, MapAccess, Visitor};
 
 use super::factors::form::{FactorForm, SamplingForm};
+pub use super::fault_form::Fault;
 use super::json_schema as form;
 use super::stopping::StoppingForm;
 use super::yaml::Spanned;
@@ -220,42 +221,6 @@ pub struct Mesh {
     /// Replicas of Istiod.
     #[schemars(with = "Option<form::Count>")]
     pub replicas: Option<Text>,
-}
-
-/// A fault, or what differs in it.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Fault {
-    /// Connections that are cut.
-    #[serde(default)]
-    pub cut: Cut,
-    /// Starts by itself at this time of the run; without it a step starts it.
-    #[schemars(with = "Option<form::OrOption<form::Span>>")]
-    pub at: Option<Text>,
-    /// Ends by itself after this span.
-    #[serde(rename = "for")]
-    #[schemars(with = "Option<form::OrOption<form::PositiveSpan>>")]
-    pub duration: Option<Text>,
-}
-
-/// A cut, or what differs in it.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(extend("x-one-of" = ["node_of", "node", "istiod"]))]
-pub struct Cut {
-    /// The node that hosts the first pod of this workload when the fault starts.
-    pub node_of: Option<Text>,
-    /// A node by name.
-    pub node: Option<Text>,
-    /// An Istiod by its ordinal.
-    #[schemars(with = "Option<form::OrOption<form::Whole>>")]
-    pub istiod: Option<Text>,
-    /// Whose connections to the API server are cut there.
-    #[schemars(with = "Option<Vec<form::OrOption<form::Party>>>")]
-    pub parties: Option<Vec<Text>>,
-    /// `drop`, `reject` or `replies_only`.
-    #[schemars(with = "Option<form::OrOption<form::Mode>>")]
-    pub mode: Option<Text>,
 }
 
 /// One step of the script.

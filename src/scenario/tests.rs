@@ -7,7 +7,12 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 
 use super::*;
-use crate::cluster::spec::{CutMode, CutParty, Step as WorldStep};
+use crate::cluster::faults::FaultKind;
+use crate::cluster::faults::cut::CutMode;
+use crate::cluster::faults::place::Where;
+use crate::cluster::ids::{IstiodId, NodeId};
+use crate::cluster::party::PartyKind;
+use crate::cluster::spec::Step as WorldStep;
 use crate::kernel::{Law, SimDuration};
 
 fn root() -> &'static Path {
@@ -75,14 +80,32 @@ fn designs_of_the_built_in_experiments() {
                     .map(|istio| (istio.replicas, istio.params.csr_redial_on_error)),
                 world.network_enforced,
                 world.mesh_enforced,
-                fault.target,
-                fault.parties,
-                fault.mode,
+                fault.kind.whom().place,
+                fault.kind.whom().parties,
+                fault.kind.words().word,
             )
             .expect("a text can be written to");
         }
     }
     insta::assert_snapshot!(table);
+}
+
+#[test]
+fn one_fault_can_have_many_targets() {
+    let place = |target: &str| {
+        let key = format!("faults.cut-istiod.cut.{target}");
+        let scenario = built_in("one-istiod-of-three", &[&key]);
+        scenario.designs[0].world.faults[0].kind.whom().place.clone()
+    };
+    let nodes = |numbers: &[u32]| Where::Nodes(numbers.iter().map(|number| NodeId(*number)).collect());
+    let istiods = |numbers: &[u32]| Where::Istiods(numbers.iter().map(|number| IstiodId(*number)).collect());
+    assert_eq!(place("istiods=[2, 0, 2]"), istiods(&[0, 2]));
+    assert_eq!(place("istiods=all"), istiods(&[0, 1, 2]));
+    assert_eq!(place("nodes=[worker-2, worker-1]"), nodes(&[1, 2]));
+    assert_eq!(place("nodes=all"), nodes(&[0, 1, 2, 3]));
+    assert_eq!(place("node=worker-1"), nodes(&[1]));
+    assert_eq!(place("nodes_of=sleep"), Where::NodesOf(vec![0]));
+    assert_eq!(place("nodes_with=app=sleep"), Where::NodesOf(vec![0]));
 }
 
 #[test]
@@ -204,11 +227,12 @@ fn an_unknown_built_in_experiment_has_a_near_match() {
 fn faults_and_steps_are_resolved_to_indexes() {
     let scenario = built_in("istiod-cut-off", &[]);
     let world = &scenario.designs[4].world;
+    let FaultKind::Cut(cut) = &world.faults[0].kind;
     assert_eq!(
-        world.faults[0].parties,
-        [CutParty::Kubelet, CutParty::CiliumAgent, CutParty::ServiceProxy]
+        cut.whom.parties,
+        [PartyKind::Kubelet, PartyKind::Agent, PartyKind::ServiceProxy]
     );
-    assert_eq!(world.faults[0].mode, CutMode::RepliesOnly);
+    assert_eq!(cut.mode, CutMode::RepliesOnly);
     let WorldStep::StartFault { fault: 0 } = world.script[world.measures.startup_since_step] else {
         panic!("pods are measured from the step on that starts the fault");
     };
@@ -347,8 +371,14 @@ fn bad_inputs_are_complained_about() {
         "selector-matches-nothing/pods.yaml:28:19: `selector` of Service default/sleep-v1 matches nothing: `app: slep`\n",
         "several-designs-several-errors.yaml:17:54: `istiod` is cut in design `two`, which has no Istio\n",
         "several-designs-several-errors.yaml:34:33: unknown routing mode `vlan`\n  hint: did you mean `vxlan`?",
+        "parties-of-istiods.yaml:17:37: `kubelet` does not belong to an Istiod\n  hint: an Istiod has the parties istiod and webhook",
+        "target-among-many-unknown.yaml:17:29: unknown node `worker-9`\n  hint: known: control-plane, worker-1",
+        "target-of-labels-of-nobody.yaml:17:23: no workload has pods with the labels `app=slep`\n",
+        "target-of-no-labels.yaml:17:23: no labels are `app`\n  hint: write `app=sleep`",
+        "target-that-names-nothing.yaml:16:3: fault `cut-node` cuts nothing\n  hint: name one under `nodes`",
+        "unknown-key-of-a-cut.yaml:17:47: unknown key `mod`\n  hint: did you mean `mode`?",
         "too-few-nodes.yaml:9:24: 4 control-plane nodes of 4 leave no node for pods\n",
-        "two-targets.yaml:16:3: fault `cut-node` has several targets\n  hint: write one of node_of, node, istiod",
+        "two-targets.yaml:16:3: fault `cut-node` has several targets\n  hint: write one of node_of, node, istiod, nodes_of, nodes_with, nodes, istiods",
         "unknown-fault.yaml:22:18: unknown fault `cut-nod`\n  hint: did you mean `cut-node`?",
         "unknown-version.yaml:9:21: no parameter set applies to cilium `1.9.0`\n  hint: parameter sets exist for cilium 1.12",
     ] {

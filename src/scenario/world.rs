@@ -23,6 +23,7 @@ use super::yaml::Spanned;
 use crate::cluster::params::{CiliumParams, IstioParams, KubernetesParams, NetworkParams};
 use crate::cluster::spec::{Datapath, Encryption, IstioSpec, Measures, Routing, RunLimits, Step, TieRule, WorldSpec};
 use crate::kernel::{SimDuration, SimTime};
+use crate::policy::labels::Labels;
 
 /// Nodes of a cluster that says nothing: one control plane and three workers.
 const NODES: u32 = 4;
@@ -45,6 +46,8 @@ pub(super) const LAYERS: [(&str, bool); 2] = [("network", false), ("mesh", true)
 #[derive(Clone, Debug)]
 pub struct Names {
     workloads: Vec<String>,
+    /// Labels of the pods of each workload.
+    labels: Vec<Labels>,
     services: Vec<String>,
 }
 
@@ -56,6 +59,11 @@ impl Names {
                 .workloads
                 .iter()
                 .map(|workload| workload.name.clone())
+                .collect(),
+            labels: material
+                .workloads
+                .iter()
+                .map(|workload| workload.subject.labels.clone())
                 .collect(),
             services: material.services.iter().map(|service| service.name.clone()).collect(),
         }
@@ -69,6 +77,30 @@ impl Names {
     /// The indexes of workloads.
     pub fn workloads(&self, merged: &Merged<'_>, names: &[Text]) -> Result<Vec<usize>, InputError> {
         names.iter().map(|name| self.workload(merged, name)).collect()
+    }
+
+    /// The indexes of the workloads whose pods have these labels, `app=sleep,version=v1`.
+    ///
+    /// # Errors
+    /// If that is no list of labels, or no workload has them.
+    pub fn workloads_with(&self, merged: &Merged<'_>, text: &Text) -> Result<Vec<usize>, InputError> {
+        let wrong = |message: &str, hint: &str| {
+            Err(complain(merged.file, text, format!("{message} `{}`", text.value)).with_hint(hint))
+        };
+        let pairs = text.value.split(',').map(|pair| pair.trim().split_once('='));
+        let Some(pairs) = pairs.collect::<Option<Vec<(&str, &str)>>>() else {
+            return wrong("no labels are", "write `app=sleep` or `app=sleep,version=v1`");
+        };
+        let has = |labels: &Labels| pairs.iter().all(|(key, value)| labels.get(key) == Some(*value));
+        let found = self.labels.iter().enumerate().filter(|(_, labels)| has(labels));
+        let found: Vec<usize> = found.map(|(workload, _)| workload).collect();
+        if found.is_empty() {
+            return wrong(
+                "no workload has pods with the labels",
+                "the manifests have the labels of each workload's pods",
+            );
+        }
+        Ok(found)
     }
 
     /// The index of a Service.

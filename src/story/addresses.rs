@@ -6,7 +6,6 @@ use super::beliefs::{Past, held};
 use super::dossier::{AddressStory, Held, Holder, RequestStory, ServiceStory, Viewer};
 use crate::cluster::history::{Cursor, View};
 use crate::cluster::ids::{IstiodId, NodeId, PodId, ServiceId};
-use crate::cluster::links::Party;
 use crate::cluster::objects::Backends;
 use crate::cluster::observed::{AccessFact, Fact, PodFact};
 use crate::cluster::records::{ExposureRecord, Outcome};
@@ -65,22 +64,7 @@ fn address(past: &Past, ip: Ipv4Addr, probed: bool, exposures: &[ExposureRecord]
 fn onlookers(past: &Past, ip: Ipv4Addr) -> Vec<NodeId> {
     let blueprint = &past.shared.blueprint;
     let (home, _) = blueprint.addresses.locate(ip);
-    let mut nodes: Vec<NodeId> = Vec::new();
-    for (_, fact) in past.story.facts() {
-        if let Fact::Cut { parties, .. } = fact {
-            nodes.extend(parties.iter().filter_map(|party| match party {
-                Party::Agent(node) => Some(*node),
-                _ => None,
-            }));
-        }
-    }
-    let mut seen = Vec::new();
-    nodes.retain(|node| {
-        !seen.contains(node) && {
-            seen.push(*node);
-            true
-        }
-    });
+    let mut nodes = past.nodes_without_api();
     nodes.truncate(2);
     if nodes.is_empty() {
         nodes.extend(past.story.facts().find_map(|(_, fact)| match fact {

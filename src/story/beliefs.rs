@@ -7,11 +7,12 @@ use std::net::Ipv4Addr;
 use super::dossier::{Belief, Correction, Entry, Held, Identity, NodeBelief, Revision};
 use crate::cluster::cilium::ipcache;
 use crate::cluster::context::Shared;
+use crate::cluster::faults::FaultSpec;
 use crate::cluster::history::{VersionIndex, View};
 use crate::cluster::ids::{BelievedIdentity, FaultId, NodeId, PodId, TrueIdentity};
-use crate::cluster::links::Party;
 use crate::cluster::observed::{Fact, Log, PodFact};
-use crate::cluster::spec::{FaultSpec, ProbeSpec, Step};
+use crate::cluster::party::Party;
+use crate::cluster::spec::{ProbeSpec, Step};
 use crate::kernel::SimTime;
 
 /// The world and what was noted, for questions after the run.
@@ -116,7 +117,11 @@ impl<'a> Past<'a> {
 
     /// Parties of a fault, by name.
     pub(super) fn parties(&self, parties: &[Party]) -> String {
-        let names: Vec<String> = parties.iter().map(|party| party.told(&self.shared.blueprint)).collect();
+        let blueprint = &self.shared.blueprint;
+        let names: Vec<String> = parties
+            .iter()
+            .map(|party| blueprint.named(*party).to_string())
+            .collect();
         match names.is_empty() {
             true => "nothing".to_owned(),
             false => names.join(", "),
@@ -136,14 +141,37 @@ impl<'a> Past<'a> {
         }
     }
 
-    /// The fault that cut a party's link at a time.
-    fn fault_on(&self, wanted: Party, since: SimTime) -> Option<String> {
-        self.story.facts().find_map(|(time, fact)| match fact {
-            Fact::Cut { fault, parties, .. } if time == since && parties.contains(&wanted) => {
-                Some(self.fault(*fault).name.clone())
-            }
-            _ => None,
+    /// Who was cut off from the API server, when and by which fault.
+    pub(super) fn cut_off(&self) -> impl Iterator<Item = (SimTime, FaultId, Party)> {
+        self.story.facts().flat_map(|(time, fact)| {
+            let (fault, parties) = match fact {
+                Fact::FaultBegins { fault, parties, .. } if self.fault(*fault).kind.cuts_off() => {
+                    (*fault, parties.as_slice())
+                }
+                _ => (FaultId(0), [].as_slice()),
+            };
+            parties.iter().map(move |party| (time, fault, *party))
         })
+    }
+
+    /// The nodes whose agents were cut off from the API server, each once, the first one first.
+    pub(super) fn nodes_without_api(&self) -> Vec<NodeId> {
+        let mut nodes = Vec::new();
+        for (_, _, party) in self.cut_off() {
+            if let Party::Agent(node) = party
+                && !nodes.contains(&node)
+            {
+                nodes.push(node);
+            }
+        }
+        nodes
+    }
+
+    /// The fault that cut a party off at a time.
+    fn fault_on(&self, wanted: Party, since: SimTime) -> Option<String> {
+        let mut cut_off = self.cut_off();
+        let found = cut_off.find(|(time, _, party)| (*time, *party) == (since, wanted));
+        found.map(|(_, fault, _)| self.fault(fault).name.clone())
     }
 
     /// What a node believed about an address at a time.
@@ -227,10 +255,7 @@ impl<'a> Past<'a> {
         for index in reader.history.of_topic(topic) {
             times.extend(self.seen(&reader, index));
         }
-        let cut = self.story.facts().any(|(_, fact)| match fact {
-            Fact::Cut { parties, .. } => parties.contains(&Party::Agent(node)),
-            _ => false,
-        });
+        let cut = self.nodes_without_api().contains(&node);
         NodeBelief {
             node: self.node_name(node),
             cut,

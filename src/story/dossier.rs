@@ -8,8 +8,10 @@ use std::net::Ipv4Addr;
 use serde::Serialize;
 
 use super::course::Course;
+use crate::cluster::faults::FaultKind;
+use crate::cluster::party::NamedParty;
 use crate::cluster::records::{AccessRecord, ExposureRecord};
-use crate::cluster::spec::{CutMode, Encryption, Routing};
+use crate::cluster::spec::{Encryption, Routing};
 use crate::kernel::{SimDuration, SimTime};
 
 pub use super::dossier_courses::{CertificateRequest, Courses, StaleCourse};
@@ -154,9 +156,30 @@ pub struct FaultStory {
     /// Whether it began.
     pub begins: bool,
     /// Whom it touched; empty for nobody.
-    pub parties: Vec<String>,
-    /// How connections are cut; absent at the end.
-    pub mode: Option<CutMode>,
+    pub parties: Vec<NamedParty>,
+    /// How it acts, as experiment files say it; absent at the end.
+    pub mode: Option<&'static str>,
+    /// What it does.
+    #[serde(skip)]
+    pub kind: FaultKind,
+}
+
+impl FaultStory {
+    /// Whom it touched, in words.
+    #[must_use]
+    pub fn whom(&self) -> Vec<String> {
+        self.parties.iter().map(ToString::to_string).collect()
+    }
+
+    /// What it does to its parties at this moment: `cuts`, or `ends for`.
+    #[must_use]
+    pub fn verb(&self) -> &'static str {
+        if self.begins {
+            self.kind.words().does
+        } else {
+            "ends for"
+        }
+    }
 }
 
 /// A node that was given up.

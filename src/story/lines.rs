@@ -30,25 +30,18 @@ fn words(past: &Past, fact: &Fact) -> Option<(&'static str, String)> {
     let name = |pod| past.shared.pod_name(pod);
     Some(match fact {
         Fact::Script(fact) => ("script", script(past, fact)?),
-        Fact::Cut {
-            fault,
-            parties,
-            later: false,
-            ..
+        Fact::FaultBegins {
+            fault, parties, later, ..
         } => {
-            let fault = past.fault(*fault);
-            let text = format!("{} cuts {} ({:?})", fault.name, past.parties(parties), fault.mode);
-            ("fault", text)
-        }
-        Fact::Cut { fault, parties, .. } => {
             let (fault, whom) = (past.fault(*fault), past.parties(parties));
-            let text = format!(
-                "{} cuts {whom}, which has come to a cut node ({:?})",
-                fault.name, fault.mode
+            let (words, comes) = (
+                fault.kind.words(),
+                if *later { ", which has come to a cut node" } else { "" },
             );
+            let text = format!("{} {} {whom}{comes} ({})", fault.name, words.does, words.word);
             ("fault", text)
         }
-        Fact::Repaired { fault, parties } => {
+        Fact::FaultEnds { fault, parties } => {
             let text = format!("{} ends for {}", past.fault(*fault).name, past.parties(parties));
             ("fault", text)
         }

@@ -11,7 +11,6 @@ use crate::cluster::cilium::ipcache;
 use crate::cluster::ids::{IstiodId, NodeId, PodId};
 use crate::cluster::istio::messages::Answer;
 use crate::cluster::istio::messages::Leg;
-use crate::cluster::links::Party;
 use crate::cluster::observed::{Fact, LegFact};
 use crate::kernel::SimTime;
 
@@ -66,18 +65,7 @@ fn requests(past: &Past) -> Vec<CertificateRequest> {
 
 /// Nodes to follow: every one that was ever cut off, then others; and how many are left out.
 fn followed(past: &Past) -> (Vec<(NodeId, bool)>, u32) {
-    let mut cut: Vec<NodeId> = Vec::new();
-    for (_, fact) in past.story.facts() {
-        if let Fact::Cut { parties, .. } = fact {
-            for party in parties {
-                if let Party::Agent(node) = party
-                    && !cut.contains(node)
-                {
-                    cut.push(*node);
-                }
-            }
-        }
-    }
+    let cut = past.nodes_without_api();
     let nodes = past.shared.blueprint.spec.nodes;
     let versions = past.shared.api.endpoints.len().max(1);
     let room = NODES_MAX.min(WORK_MAX / versions);

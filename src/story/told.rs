@@ -87,26 +87,22 @@ fn script(past: &Past) -> Vec<Command> {
 }
 
 fn faults(past: &Past) -> Vec<FaultStory> {
-    let names = |parties: &[crate::cluster::links::Party]| {
-        let told = parties.iter().map(|party| party.told(&past.shared.blueprint));
-        told.collect()
-    };
-    let faults = past.story.facts().filter_map(|(time, fact)| match fact {
-        Fact::Cut { fault, parties, .. } => Some(FaultStory {
+    let faults = past.story.facts().filter_map(|(time, fact)| {
+        let (fault, parties, begins) = match fact {
+            Fact::FaultBegins { fault, parties, .. } => (fault, parties, true),
+            Fact::FaultEnds { fault, parties } => (fault, parties, false),
+            _ => return None,
+        };
+        let blueprint = &past.shared.blueprint;
+        let spec = &blueprint.spec.faults[fault.index()];
+        Some(FaultStory {
             time,
-            fault: past.fault(*fault).name.clone(),
-            begins: true,
-            parties: names(parties),
-            mode: Some(past.fault(*fault).mode),
-        }),
-        Fact::Repaired { fault, parties } => Some(FaultStory {
-            time,
-            fault: past.fault(*fault).name.clone(),
-            begins: false,
-            parties: names(parties),
-            mode: None,
-        }),
-        _ => None,
+            fault: spec.name.clone(),
+            begins,
+            parties: parties.iter().map(|party| blueprint.named(*party)).collect(),
+            mode: begins.then(|| spec.kind.words().word),
+            kind: spec.kind.clone(),
+        })
     });
     faults.collect()
 }

@@ -8,17 +8,19 @@ use std::sync::Arc;
 
 use meshfault::cluster::context::{Ctx, Shared};
 use meshfault::cluster::event::Event;
-use meshfault::cluster::fault::{Effect, FaultHandler};
-use meshfault::cluster::ids::{NodeId, ServiceId};
+use meshfault::cluster::fault::{Effect, FaultHandler, act};
+use meshfault::cluster::faults::FaultSpec;
+use meshfault::cluster::faults::cut::CutMode;
+use meshfault::cluster::ids::{FaultId, NodeId, ServiceId};
+use meshfault::cluster::party::PartyKind;
 use meshfault::cluster::purpose::Purpose;
 use meshfault::cluster::records::Outcome;
-use meshfault::cluster::spec::{CutMode, CutParty, CutTarget, FaultSpec, WorldSpec};
+use meshfault::cluster::spec::WorldSpec;
 use meshfault::cluster::world::Watch;
-use meshfault::faults;
 use meshfault::kernel::{Draw, DrawLog, EntityKey, Law, Moment, SimDuration};
 use meshfault::policy::Labels;
 
-use crate::support::{Bench, s};
+use crate::support::{Bench, cuts, on_node, s};
 
 /// Time in nanoseconds, class, component and digest of an event.
 type Seen = (u64, &'static str, &'static str, u64);
@@ -79,8 +81,8 @@ fn changes_nothing(addition: impl Fn(&mut WorldSpec)) {
         let (plain, more) = (Bench::of(experiment, &[]), Bench::of(experiment, &[]).edit(&addition));
         for (design, replication) in [(0, 0), (0, 5), (1, 0), (1, 5)] {
             let what = format!("{experiment}, design {design}, run {replication}");
-            let (left, of_left) = logged(&plain, faults::act, design, replication, false);
-            let (right, of_right) = logged(&more, faults::act, design, replication, false);
+            let (left, of_left) = logged(&plain, act, design, replication, false);
+            let (right, of_right) = logged(&more, act, design, replication, false);
             assert!(left.events.len() > 500 && left.draws.len() > 500, "{what}");
             assert_eq!(
                 left.events.iter().zip(&right.events).position(|(a, b)| a != b),
@@ -110,14 +112,11 @@ fn a_workload_that_nobody_applies_changes_no_event_and_no_draw() {
 #[test]
 fn a_fault_that_would_start_after_the_end_changes_no_event_and_no_draw() {
     changes_nothing(|world| {
-        world.faults.push(FaultSpec {
-            name: "too-late".to_owned(),
-            starts_at: Some(world.horizon + s(1.0)),
-            duration: Some(s(10.0)),
-            target: CutTarget::Node(1),
-            parties: vec![CutParty::Kubelet, CutParty::CiliumAgent],
-            mode: CutMode::Drop,
-        });
+        let parties = [PartyKind::Kubelet, PartyKind::Agent];
+        let mut late = cuts("too-late", on_node(1), &parties, CutMode::Drop);
+        late.when.starts_at = Some(world.horizon + s(1.0));
+        late.when.duration = Some(s(10.0));
+        world.faults.push(late);
     });
 }
 
@@ -126,8 +125,8 @@ fn a_watcher_changes_no_row() {
     for experiment in EXPERIMENTS {
         let bench = Bench::of(experiment, &[]);
         for replication in 0..3 {
-            let (_, watched) = logged(&bench, faults::act, 0, replication, false);
-            let plain = bench.simulator(faults::act).run(0, replication);
+            let (_, watched) = logged(&bench, act, 0, replication, false);
+            let plain = bench.simulator(act).run(0, replication);
             assert_eq!(watched, plain, "{experiment}, run {replication}");
         }
     }
@@ -150,8 +149,8 @@ fn asking_between_events_changes_no_event_and_no_number() {
         let bench = Bench::of(experiment, &[]);
         for replication in 0..3 {
             let what = format!("{experiment}, run {replication}");
-            let (plain, of_plain) = logged(&bench, faults::act, 0, replication, false);
-            let (asked, of_asked) = logged(&bench, faults::act, 0, replication, true);
+            let (plain, of_plain) = logged(&bench, act, 0, replication, false);
+            let (asked, of_asked) = logged(&bench, act, 0, replication, true);
             assert!(asked.answers > 0, "{what}: nothing was asked");
             assert_eq!(plain.events, asked.events, "{what}");
             assert_eq!(of_plain, of_asked, "{what}");
@@ -165,13 +164,13 @@ fn asking_between_events_changes_no_event_and_no_number() {
 }
 
 /// Draws a number for nobody whenever a fault starts or ends.
-fn draws_once_more(spec: &FaultSpec, starts: bool, ctx: &mut Ctx) -> Effect {
+fn draws_once_more(fault: FaultId, spec: &FaultSpec, starts: bool, ctx: &mut Ctx) -> Effect {
     let _ = ctx.draw(
         Purpose::PodUid,
         EntityKey::root("nobody"),
         &Law::Constant(SimDuration::ZERO),
     );
-    faults::act(spec, starts, ctx)
+    act(fault, spec, starts, ctx)
 }
 
 #[test]
@@ -180,7 +179,7 @@ fn one_more_draw_somewhere_shifts_nobody_else() {
         let bench = Bench::of(experiment, &[]);
         for replication in 0..3 {
             let what = format!("{experiment}, run {replication}");
-            let (plain, of_plain) = logged(&bench, faults::act, 0, replication, false);
+            let (plain, of_plain) = logged(&bench, act, 0, replication, false);
             let (mut more, of_more) = logged(&bench, draws_once_more, 0, replication, false);
             assert_eq!(plain.events, more.events, "{what}");
             assert_eq!(of_plain, of_more, "{what}");

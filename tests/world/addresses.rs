@@ -11,12 +11,12 @@ use std::path::Path;
 use meshfault::cluster::blueprint::Blueprint;
 use meshfault::cluster::context::Shared;
 use meshfault::cluster::event::Event;
+use meshfault::cluster::fault::act;
 use meshfault::cluster::ids::{NodeId, ServiceId};
 use meshfault::cluster::purpose::Purpose;
 use meshfault::cluster::records::Outcome;
 use meshfault::cluster::spec::{Measures, ProbeFrom, ProbeSpec, Step, WorldSpec};
 use meshfault::cluster::world::Watch;
-use meshfault::faults;
 use meshfault::kernel::{DrawLog, EntityKey, Moment, Purpose as _, RunKey};
 use meshfault::story::ToldRun;
 
@@ -104,7 +104,7 @@ fn what_no_script_names_moves_nothing_whatever_its_name_its_file_and_its_namespa
     for (experiment, design, changes) in experiments {
         let runs = |rename, more: &[_]| -> Vec<ToldRun> {
             let bench = bench(experiment, rename, more, changes);
-            let run = |replication| bench.simulator(faults::act).told(design, replication);
+            let run = |replication| bench.simulator(act).told(design, replication);
             (0..2).map(run).collect()
         };
         let plain = runs(as_they_are, &[]);
@@ -166,7 +166,7 @@ type Addresses = BTreeMap<(&'static str, EntityKey, u32), u64>;
 
 fn drawn(bench: &Bench, design: usize) -> (Outcome, Addresses) {
     let log = DrawLog::default();
-    let outcome = bench.simulator(faults::act).watched(design, 1, log.clone(), &mut Idle);
+    let outcome = bench.simulator(act).watched(design, 1, log.clone(), &mut Idle);
     assert_eq!(outcome.run.failure, None);
     let draws = log.take();
     let numbers = draws

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use meshfault::cluster::faults::cut::CutMode;
+use meshfault::cluster::party::PartyKind;
 use meshfault::cluster::records::{Outcome, PodRecord};
-use meshfault::cluster::spec::{CutMode, CutParty, CutTarget, FaultSpec, Measures, ServiceSpec, WorldSpec};
+use meshfault::cluster::spec::{Measures, ServiceSpec, WorldSpec};
 use meshfault::policy::{LabelSelector, Labels};
 use meshfault::scenario::built_in_names;
 
-use crate::support::{Bench, at, s};
+use crate::support::{Bench, at, cut, cuts, on_node, s};
 
 /// Everything of two runs but their stories.
 fn assert_same(left: &Outcome, right: &Outcome, what: &str) {
@@ -105,14 +107,10 @@ fn asking_is_free() {
 #[test]
 fn a_fault_that_never_starts_changes_nothing() {
     let idle = |world: &mut WorldSpec| {
-        world.faults.push(FaultSpec {
-            name: "never".to_owned(),
-            starts_at: None,
-            duration: Some(s(10.0)),
-            target: CutTarget::Node(1),
-            parties: vec![CutParty::Kubelet, CutParty::CiliumAgent, CutParty::Istiod],
-            mode: CutMode::Drop,
-        });
+        let parties = [PartyKind::Kubelet, PartyKind::Agent, PartyKind::Istiod];
+        let mut never = cuts("never", on_node(1), &parties, CutMode::Drop);
+        never.when.duration = Some(s(10.0));
+        world.faults.push(never);
     };
     for experiment in built_in_names() {
         let (lab, idle) = (
@@ -131,9 +129,9 @@ fn a_fault_that_touches_nobody_changes_no_pod() {
         let mut fault = world.faults[0].clone();
         // A name of its own: the end of a fault restores what a fault of that name has cut.
         fault.name = "void".to_owned();
-        fault.parties.clear();
-        fault.starts_at = Some(at(20.0));
+        fault.when.starts_at = Some(at(20.0));
         world.faults.push(fault);
+        cut(world, 1).whom.parties.clear();
     };
     for experiment in built_in_names() {
         let (lab, void) = (

@@ -7,11 +7,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use meshfault::cluster::faults::cut::CutMode;
+use meshfault::cluster::party::PartyKind;
 use meshfault::cluster::records::{AccessClass, Outcome};
-use meshfault::cluster::spec::{CutParty, CutTarget, ProbeFrom, ProbeSpec, Step, WorldSpec};
+use meshfault::cluster::spec::{ProbeFrom, ProbeSpec, Step, WorldSpec};
 use meshfault::story::{Line, ToldRun};
 
-use crate::support::{Bench, at, pause, s, workload};
+use crate::support::{Bench, at, cut, cuts, on_node, pause, s, workload};
 
 /// Constant latencies.
 const PLAIN: [&str; 21] = [
@@ -276,8 +278,8 @@ fn cut_for(repaired_after: Option<f64>) -> ToldRun {
         }
         world.horizon = at(200.0);
         world.nodes = 3;
-        world.faults[0].parties = vec![CutParty::Kubelet, CutParty::CiliumAgent, CutParty::ServiceProxy];
-        world.faults[0].duration = repaired_after.map(s);
+        cut(world, 0).whom.parties = vec![PartyKind::Kubelet, PartyKind::Agent, PartyKind::ServiceProxy];
+        world.faults[0].when.duration = repaired_after.map(s);
         let scale = |workload, replicas| Step::Scale { workload, replicas };
         let to = world
             .services
@@ -386,13 +388,11 @@ fn the_end_of_a_fault_repairs_nothing_that_another_one_cut() {
     let outcome = told(&[], |world| {
         world.horizon = at(120.0);
         world.script.clear();
-        let mut short = world.faults[0].clone();
-        short.parties = vec![CutParty::Kubelet, CutParty::CiliumAgent];
-        (short.name, short.starts_at, short.duration) = ("short".to_owned(), Some(at(10.0)), Some(s(10.0)));
-        short.target = CutTarget::Node(1);
-        let mut lasting = short.clone();
-        (lasting.name, lasting.starts_at, lasting.duration) = ("lasting".to_owned(), Some(at(12.0)), None);
-        lasting.target = CutTarget::Node(2);
+        let parties = [PartyKind::Kubelet, PartyKind::Agent];
+        let mut short = cuts("short", on_node(1), &parties, CutMode::RepliesOnly);
+        (short.when.starts_at, short.when.duration) = (Some(at(10.0)), Some(s(10.0)));
+        let mut lasting = cuts("lasting", on_node(2), &parties, CutMode::RepliesOnly);
+        lasting.when.starts_at = Some(at(12.0));
         world.faults = vec![short, lasting];
     });
     let told: Vec<&str> = outcome.lines.iter().map(|line| line.text.as_str()).collect();
@@ -400,8 +400,8 @@ fn the_end_of_a_fault_repairs_nothing_that_another_one_cut() {
         told,
         [
             "ends",
-            "short cuts the kubelet of worker-1, the Cilium agent of worker-1 (RepliesOnly)",
-            "lasting cuts the kubelet of worker-2, the Cilium agent of worker-2 (RepliesOnly)",
+            "short cuts the kubelet of worker-1, the Cilium agent of worker-1 (replies_only)",
+            "lasting cuts the kubelet of worker-2, the Cilium agent of worker-2 (replies_only)",
             "short ends for the kubelet of worker-1, the Cilium agent of worker-1",
             "gives up worker-2: its lease was not renewed",
         ]

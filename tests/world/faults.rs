@@ -7,14 +7,19 @@ use std::ops::ControlFlow;
 
 use meshfault::cluster::context::Shared;
 use meshfault::cluster::event::{Event, Write};
-use meshfault::cluster::ids::{KindId, NodeId};
+use meshfault::cluster::fault::act;
+use meshfault::cluster::faults::cut::CutMode;
+use meshfault::cluster::faults::place::Where;
+use meshfault::cluster::faults::{FaultSpec, When};
+use meshfault::cluster::ids::{IstiodId, KindId, NodeId};
+use meshfault::cluster::party::PartyKind;
 use meshfault::cluster::purpose::Purpose;
-use meshfault::cluster::spec::{ChurnSpec, CutMode, CutParty, CutTarget, FaultSpec, Step, WorldSpec};
+use meshfault::cluster::spec::{ChurnSpec, Step, WorldSpec};
 use meshfault::cluster::world::Watch;
-use meshfault::faults;
 use meshfault::kernel::{DrawLog, EntityKey, Law, Moment, RunKey, Stream};
+use meshfault::story::ToldRun;
 
-use crate::support::{Bench, at, cut_node, pause, s};
+use crate::support::{Bench, at, cut, cut_node, cuts, pause, s};
 
 /// All that was cut is repaired by then.
 const REPAIRED_S: f64 = 300.0;
@@ -24,12 +29,12 @@ const RETURNED_S: f64 = REPAIRED_S + 12.0;
 const SETTLED_S: f64 = 880.0;
 const HORIZON_S: f64 = 900.0;
 
-const PARTIES: [CutParty; 5] = [
-    CutParty::Kubelet,
-    CutParty::CiliumAgent,
-    CutParty::ServiceProxy,
-    CutParty::Istiod,
-    CutParty::Webhook,
+const PARTIES: [PartyKind; 5] = [
+    PartyKind::Kubelet,
+    PartyKind::Agent,
+    PartyKind::ServiceProxy,
+    PartyKind::Istiod,
+    PartyKind::Webhook,
 ];
 const MODES: [CutMode; 3] = [CutMode::Drop, CutMode::Reject, CutMode::RepliesOnly];
 
@@ -43,25 +48,23 @@ fn seconds(lot: &mut Stream, from: u64, to: u64) -> f64 {
 
 fn fault(lot: &mut Stream, number: usize, nodes: u32, meshed: bool) -> FaultSpec {
     let target = match lot.below(if meshed { 4 } else { 3 }) {
-        0 => CutTarget::NodeOf(lot.below(2) as usize),
+        0 => Where::NodeOf(lot.below(2) as usize),
         // Few nodes, so that faults meet.
-        1 | 2 => CutTarget::Node(1 + lot.below(u64::from((nodes - 1).min(2))) as u32),
-        _ => CutTarget::Istiod(lot.below(2) as u32),
+        1 | 2 => Where::Nodes(vec![NodeId(1 + lot.below(u64::from((nodes - 1).min(2))) as u32)]),
+        _ => Where::Istiods(vec![IstiodId(lot.below(2) as u32)]),
     };
-    let fits = |party: &CutParty| match party {
-        CutParty::Istiod | CutParty::Webhook => meshed,
-        _ => !matches!(target, CutTarget::Istiod(_)),
+    let fits = |party: &PartyKind| match party {
+        PartyKind::Istiod | PartyKind::Webhook => meshed,
+        _ => !matches!(target, Where::Istiods(_)),
     };
-    let mut parties: Vec<CutParty> = PARTIES.into_iter().filter(fits).collect();
+    let mut parties: Vec<PartyKind> = PARTIES.into_iter().filter(fits).collect();
     parties.retain(|_| lot.below(3) > 0);
-    FaultSpec {
-        name: format!("f{number}"),
+    let when = When {
         starts_at: (lot.below(2) == 0).then(|| at(seconds(lot, 10, 250))),
         duration: (lot.below(2) == 0).then(|| s(seconds(lot, 1, 120))),
-        target,
-        parties,
-        mode: pick(lot, &MODES),
-    }
+    };
+    let fault = cuts(&format!("f{number}"), target, &parties, pick(lot, &MODES));
+    FaultSpec { when, ..fault }
 }
 
 /// A small world with faults that meet one another, all of them ended at 300 s.
@@ -143,6 +146,7 @@ impl Watch for Invariants {
         if !self.repaired && now > RETURNED_S {
             self.repaired = true;
             assert!(shared.links.all_up(), "links are cut at {now}: {:?}", shared.links);
+            assert!(shared.touched.is_empty(), "faults act at {now}: {:?}", shared.touched);
             for (node, ready) in &self.nodes {
                 assert!(ready, "{node:?} is not Ready again at {now}");
             }
@@ -194,19 +198,17 @@ fn overlapping_faults_on_random_worlds_break_no_invariant() {
             alter(spec, &mut lot);
         });
         let mut seen = Invariants::default();
-        let outcome = bench
-            .simulator(faults::act)
-            .watched(0, 0, DrawLog::default(), &mut seen);
+        let outcome = bench.simulator(act).watched(0, 0, DrawLog::default(), &mut seen);
         assert_eq!(outcome.run.failure, None, "world {world} of {case}");
         assert!(seen.settled, "world {world} of {case} ends at once");
     }
 }
 
-fn two_faults(change: impl Fn(&mut WorldSpec)) -> meshfault::story::ToldRun {
+fn two_faults(change: impl Fn(&mut WorldSpec)) -> ToldRun {
     let alter = |world: &mut WorldSpec| {
         world.horizon = at(600.0);
-        world.faults[0].parties = vec![CutParty::Kubelet, CutParty::CiliumAgent];
-        world.faults[0].mode = CutMode::Drop;
+        cut(world, 0).whom.parties = vec![PartyKind::Kubelet, PartyKind::Agent];
+        cut(world, 0).mode = CutMode::Drop;
         cut_node(world, 1);
         let mut second = world.faults[0].clone();
         second.name = "second".to_owned();
@@ -269,11 +271,60 @@ fn a_fault_that_is_started_twice_ends_once() {
     assert!(early.run.node_given_up.is_some());
 }
 
+/// A fault on many nodes touches the parties of each; the end of another one on one of them leaves the others alone.
+#[test]
+fn one_fault_touches_many_nodes() {
+    let many = |ends: usize| {
+        two_faults(|world| {
+            cut(world, 0).whom.place = Where::Nodes(vec![NodeId(1), NodeId(2)]);
+            world.script = vec![pause(100.0), start(0), start(1), pause(5.0), end(ends)];
+        })
+    };
+    let (first, second) = (many(0), many(1));
+    assert_eq!((first.run.parties_cut, second.run.parties_cut), (4, 4));
+    let given_up = |outcome: &ToldRun| {
+        let lines = outcome.lines.iter().map(|line| line.text.as_str());
+        let gives_up = lines.filter_map(|text| text.strip_prefix("gives up "));
+        gives_up
+            .map(|text| text[.."worker-1".len()].to_owned())
+            .collect::<Vec<_>>()
+    };
+    // When the first ends, the second still cuts worker-1; when the second ends, the first cuts both.
+    assert_eq!(given_up(&first), ["worker-1"]);
+    let mut both = given_up(&second);
+    both.sort();
+    assert_eq!(both, ["worker-1", "worker-2"]);
+}
+
+/// The nodes of a workload are those that host its pods when the fault starts.
+#[test]
+fn a_fault_finds_the_nodes_of_a_workload_when_it_starts() {
+    let parties = |before: bool| {
+        let outcome = two_faults(|world| {
+            let workloads = (0..world.workloads.len()).collect();
+            cut(world, 0).whom.place = Where::NodesOf(workloads);
+            let cutting = world
+                .script
+                .iter()
+                .position(|step| matches!(step, Step::StartFault { .. }));
+            if before {
+                world.script.insert(0, start(0));
+                world.script.truncate(1);
+            } else {
+                world.script.truncate(cutting.expect("the script starts the fault") + 1);
+            }
+        });
+        outcome.run.parties_cut
+    };
+    assert_eq!(parties(true), 0);
+    assert!(parties(false) > 2);
+}
+
 /// Ended by the script before its time, a fault that starts again lasts its whole time again.
 #[test]
 fn an_early_end_takes_the_end_of_its_own_with_it() {
     let outcome = two_faults(|world| {
-        world.faults[0].duration = Some(s(80.0));
+        world.faults[0].when.duration = Some(s(80.0));
         world.script = vec![pause(100.0), start(0), pause(1.0), end(0), pause(60.0), start(0)];
     });
     // Cut again from 161 s to 241 s: long enough, unless the end of the first time comes at 180 s.
@@ -289,8 +340,8 @@ fn an_early_end_takes_the_end_of_its_own_with_it() {
 fn a_drop_on_top_of_lost_answers_lets_no_renewal_through() {
     let given_up = |modes: [CutMode; 2]| {
         let outcome = two_faults(|world| {
-            world.faults[0].mode = modes[0];
-            world.faults[1].mode = modes[1];
+            cut(world, 0).mode = modes[0];
+            cut(world, 1).mode = modes[1];
             world.script = vec![pause(100.0), start(0), start(1)];
         });
         outcome.run.node_given_up.expect("the node is silent").as_secs_f64()

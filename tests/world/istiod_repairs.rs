@@ -1,8 +1,9 @@
 //! An Istiod that starts while it is cut off from the API server waits, and begins its work after the repair.
 
-use meshfault::cluster::spec::{CutMode, CutTarget, Step, WorldSpec};
+use meshfault::cluster::faults::cut::CutMode;
+use meshfault::cluster::spec::{Step, WorldSpec};
 
-use crate::support::{Bench, at, measured, pause, quantile, workload};
+use crate::support::{Bench, at, at_first_istiod, cut, measured, pause, quantile, workload};
 
 const RUNS: u64 = 150;
 /// The cut begins before Istiod's containers run, and ends then.
@@ -14,10 +15,10 @@ fn ready_after_repair(mode: CutMode, changes: &[&str]) -> Vec<f64> {
         let sleep = workload(world, "sleep");
         let istio = world.istio.as_mut().expect("the experiment has Istio");
         istio.replicas = 1;
-        world.faults[0].target = CutTarget::Istiod(0);
-        world.faults[0].mode = mode;
-        world.faults[0].starts_at = Some(at(0.5));
-        world.faults[0].duration = Some(meshfault::kernel::SimDuration::from_secs_f64(HEALED_S - 0.5));
+        cut(world, 0).whom.place = at_first_istiod();
+        cut(world, 0).mode = mode;
+        world.faults[0].when.starts_at = Some(at(0.5));
+        world.faults[0].when.duration = Some(meshfault::kernel::SimDuration::from_secs_f64(HEALED_S - 0.5));
         // The script waits for Istiod before its first step.
         world.script = vec![Step::Apply { workloads: vec![sleep] }, pause(1.0)];
         world.measures.startup_since_step = 0;

@@ -12,17 +12,18 @@ use std::ops::ControlFlow;
 
 use meshfault::cluster::blueprint::Role;
 use meshfault::cluster::context::{Ctx, Shared};
-use meshfault::cluster::event::Event;
-use meshfault::cluster::event::SidecarEvent;
-use meshfault::cluster::fault::Effect;
-use meshfault::cluster::fault::FaultHandler;
+use meshfault::cluster::event::{Event, SidecarEvent};
+use meshfault::cluster::fault::{Effect, FaultHandler, act};
+use meshfault::cluster::faults::FaultSpec;
+use meshfault::cluster::faults::cut::CutMode;
+use meshfault::cluster::ids::FaultId;
 use meshfault::cluster::istio::messages::{Answer, Leg};
-use meshfault::cluster::spec::{CutParty, CutTarget, Encryption, FaultSpec, Step, WorldSpec};
+use meshfault::cluster::party::PartyKind;
+use meshfault::cluster::spec::{Encryption, Step, WorldSpec};
 use meshfault::cluster::world::Watch;
-use meshfault::faults;
 use meshfault::kernel::{DrawLog, Moment, SimTime};
 
-use crate::support::{Bench, at, binomial_p, ks_distance, pause, quantile, s, workload};
+use crate::support::{Bench, at, binomial_p, cut, cuts, ks_distance, on_node, pause, quantile, s, workload};
 
 const AGENTS: u32 = 20;
 /// By when the fault has begun.
@@ -85,17 +86,14 @@ impl Watch for Agents {
 }
 
 /// Cuts the Cilium agent of the node on which the first Istiod runs.
-fn nobody_reaches_the_first_istiod(spec: &FaultSpec, starts: bool, ctx: &mut Ctx) -> Effect {
+fn nobody_reaches_the_first_istiod(fault: FaultId, spec: &FaultSpec, starts: bool, ctx: &mut Ctx) -> Effect {
     let istiod = ctx.blueprint().kinds.iter().position(|kind| kind.role == Role::Istiod);
     let kind = meshfault::cluster::ids::KindId(istiod.expect("the design has Istiod") as u32);
     let api = &ctx.shared.api;
     let node = api.pods_of(kind).first().and_then(|&pod| api.pod(pod)?.node);
-    let spec = FaultSpec {
-        target: CutTarget::Node(node.expect("Istiod is placed").0),
-        parties: vec![CutParty::CiliumAgent],
-        ..spec.clone()
-    };
-    faults::act(&spec, starts, ctx)
+    let node = on_node(node.expect("Istiod is placed").0);
+    let spec = cuts(&spec.name, node, &[PartyKind::Agent], CutMode::Drop);
+    act(fault, &spec, starts, ctx)
 }
 
 /// One agent a second from 1 s after the fault on, each on a node of its own; `horizon_s` after the fault.
@@ -126,7 +124,7 @@ fn simulated(istio: &str, fault: &str, changes: &[&str], horizon_s: f64, runs: u
         let sleep = workload(world, "sleep");
         world.datapath.encryption = Encryption::WireGuard;
         if fault == "none" {
-            world.faults[0].parties.clear();
+            cut(world, 0).whom.parties.clear();
         }
         // A command takes 2 ms, and a pod's containers start about 0.35 s after it.
         world.script = vec![pause(60.0), Step::StartFault { fault: 0 }, pause(0.65)];
@@ -142,7 +140,7 @@ fn simulated(istio: &str, fault: &str, changes: &[&str], horizon_s: f64, runs: u
     let handler: FaultHandler = if fault == "istiod-drop" {
         nobody_reaches_the_first_istiod
     } else {
-        faults::act
+        act
     };
     let simulator = Bench::of("one-istiod-of-three", &all)
         .only("drop-redraw")

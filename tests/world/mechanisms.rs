@@ -8,15 +8,16 @@
 //! itself some do, for seconds), and kubelets have no limit (E, `kubelet_start`): every second lost belongs to the mechanism under
 //! test.
 
+use meshfault::cluster::party::PartyKind;
 use meshfault::cluster::records::{DelayCause, ExitCause, Outcome, PodRecord};
-use meshfault::cluster::spec::{CutParty, Step, WorldSpec};
+use meshfault::cluster::spec::{Step, WorldSpec};
 
-use crate::support::{Bench, Lab, at, between, measured, s};
+use crate::support::{Bench, Lab, at, between, cut, measured, s};
 
 const RUNS: u64 = 120;
 
 /// `istiod-cut-off` up to the scaling of sleep-v2, with these parties cut, for 15 minutes.
-fn cut_only(parties: &[CutParty], changes: &[&str]) -> Lab {
+fn cut_only(parties: &[PartyKind], changes: &[&str]) -> Lab {
     let alter = |world: &mut WorldSpec| {
         world.horizon = at(900.0);
         let scaled = world
@@ -26,7 +27,7 @@ fn cut_only(parties: &[CutParty], changes: &[&str]) -> Lab {
         world
             .script
             .truncate(scaled.expect("the script looks for a reused address"));
-        world.faults[0].parties = parties.to_vec();
+        cut(world, 0).whom.parties = parties.to_vec();
     };
     let mut all = vec![
         "parameters.cilium.ipcache_latency=1ms",
@@ -89,7 +90,7 @@ fn without_a_cut_nothing_is_lost_on_the_way_to_istiod() {
 #[test]
 fn a_alone_costs_up_to_45_seconds_while_the_dead_connection_is_unnoticed() {
     let (mut delayed, mut pods) = (0, 0);
-    for_each_pod(&cut_only(&[CutParty::Istiod], &[]), |pod, _| {
+    for_each_pod(&cut_only(&[PartyKind::Istiod], &[]), |pod, _| {
         only_cause(pod, Some(DelayCause::TokenReview));
         let lost = lost_s(pod, DelayCause::TokenReview);
         pods += 1;
@@ -110,7 +111,7 @@ fn a_alone_costs_up_to_45_seconds_while_the_dead_connection_is_unnoticed() {
 
 #[test]
 fn a_alone_costs_30_seconds_a_landing_once_the_dead_connection_is_closed() {
-    for_each_pod(&cut_only(&[CutParty::Istiod], &["options.gap=60s"]), |pod, _| {
+    for_each_pod(&cut_only(&[PartyKind::Istiod], &["options.gap=60s"]), |pod, _| {
         only_cause(pod, Some(DelayCause::TokenReview));
         if critical_landings(pod) == 1 {
             let lost = lost_s(pod, DelayCause::TokenReview);
@@ -123,7 +124,7 @@ fn a_alone_costs_30_seconds_a_landing_once_the_dead_connection_is_closed() {
 #[test]
 fn b_alone_costs_20_to_23_seconds_a_landing() {
     let mut once = 0;
-    for_each_pod(&cut_only(&[CutParty::CiliumAgent], &[]), |pod, _| {
+    for_each_pod(&cut_only(&[PartyKind::Agent], &[]), |pod, _| {
         only_cause(pod, Some(DelayCause::BlackHole));
         let lost = lost_s(pod, DelayCause::BlackHole);
         match critical_landings(pod) {
@@ -142,7 +143,7 @@ fn b_alone_costs_20_to_23_seconds_a_landing() {
 
 #[test]
 fn c_alone_delays_nobody() {
-    let (cut, control) = (cut_only(&[CutParty::Kubelet], &[]), cut_only(&[], &[]));
+    let (cut, control) = (cut_only(&[PartyKind::Kubelet], &[]), cut_only(&[], &[]));
     for replication in 0..RUNS {
         let (outcome, twin) = (cut.one(replication), control.one(replication));
         assert!(outcome.run.node_given_up.is_some() && twin.run.node_given_up.is_none());
@@ -157,8 +158,8 @@ fn c_alone_delays_nobody() {
 #[test]
 fn c_ends_the_delays_of_b() {
     let (both, alone) = (
-        cut_only(&[CutParty::CiliumAgent, CutParty::Kubelet], &[]),
-        cut_only(&[CutParty::CiliumAgent], &[]),
+        cut_only(&[PartyKind::Agent, PartyKind::Kubelet], &[]),
+        cut_only(&[PartyKind::Agent], &[]),
     );
     let silent = "gets no answer from istiod";
     let (mut ended, mut late_alone) = (0, 0);
@@ -183,7 +184,7 @@ fn c_ends_the_delays_of_b() {
 
 #[test]
 fn d_alone_keeps_pods_back_for_ten_seconds_a_call() {
-    let lab = cut_only(&[CutParty::Webhook], &[]);
+    let lab = cut_only(&[PartyKind::Webhook], &[]);
     let (mut whole, mut part, mut twice) = (0, 0, 0);
     for replication in 0..3 * RUNS {
         let outcome = lab.one(replication);
@@ -225,7 +226,7 @@ fn d_alone_keeps_pods_back_for_ten_seconds_a_call() {
 fn releases_differ_in_whether_a_failed_request_draws_anew() {
     let stuck_share = |version: &str| {
         let (mut stuck, mut first_bad, mut pods) = (0, 0, 0);
-        for_each_pod(&cut_only(&[CutParty::Istiod], &[version]), |pod, outcome| {
+        for_each_pod(&cut_only(&[PartyKind::Istiod], &[version]), |pod, outcome| {
             let first = pod.certificate_landings.split(' ').next().unwrap_or_default();
             let is_stuck = pod.exit_cause == ExitCause::Censored;
             pods += 1;

@@ -6,9 +6,11 @@
 //! renewals are uniform on 10 to 10.4 s, so the last one is E[X²]/2E[X] = 5.1007 s old at a random time, and the next one
 //! is as far away. The cut comes after three hours, when the phase of the first renewal is forgotten.
 
-use meshfault::cluster::spec::{CutMode, CutParty, Step, WorldSpec};
+use meshfault::cluster::faults::cut::CutMode;
+use meshfault::cluster::party::PartyKind;
+use meshfault::cluster::spec::{Step, WorldSpec};
 
-use crate::support::{Bench, Lab, agrees, at, between, cut_node, pause, z_of_mean};
+use crate::support::{Bench, Lab, agrees, at, between, cut, cut_node, pause, z_of_mean};
 
 const RUNS: u64 = 3_000;
 
@@ -21,8 +23,8 @@ fn lonely_node(mode: CutMode, changes: &[&str]) -> Lab {
     let alter = |world: &mut WorldSpec| {
         world.horizon = at(10_920.0);
         world.script = vec![pause(10_800.0), Step::StartFault { fault: 0 }];
-        world.faults[0].parties = vec![CutParty::Kubelet];
-        world.faults[0].mode = mode;
+        cut(world, 0).whom.parties = vec![PartyKind::Kubelet];
+        cut(world, 0).mode = mode;
         cut_node(world, 1);
     };
     Bench::of("ip-reuse", changes).only("vxlan").edit(alter).ready()

@@ -5,11 +5,12 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use meshfault::cluster::faults::cut::CutMode;
 use meshfault::cluster::params::{CiliumParams, IstioParams, Kind, KubernetesParams, NetworkParams};
 use meshfault::cluster::records::{PodRecord, RunRecord};
-use meshfault::cluster::spec::{CutMode, CutTarget, Step, WorldSpec};
+use meshfault::cluster::spec::{Step, WorldSpec};
 
-use crate::support::{Bench, at, case_path, pause, s, workload};
+use crate::support::{Bench, at, at_first_istiod, case_path, cut, pause, s, workload};
 
 /// Everything is scarce: places, requests, streams, time in the limiter; and pods without manifests come and go.
 const SCARCE: [&str; 7] = [
@@ -61,7 +62,7 @@ fn worlds() -> Vec<World> {
 
 fn istiod_starts_while_it_is_cut(world: &mut WorldSpec) {
     only_istiod_is_cut(world, CutMode::Reject, 119.5);
-    world.faults[0].starts_at = Some(at(0.5));
+    world.faults[0].when.starts_at = Some(at(0.5));
     // The script waits for Istiod before its first step.
     world.script = vec![pause(1.0)];
 }
@@ -81,9 +82,9 @@ fn webhook_is_cut(world: &mut WorldSpec, mode: CutMode) {
 
 fn only_istiod_is_cut(world: &mut WorldSpec, mode: CutMode, seconds: f64) {
     world.istio.as_mut().expect("the experiment has Istio").replicas = 1;
-    world.faults[0].target = CutTarget::Istiod(0);
-    world.faults[0].mode = mode;
-    world.faults[0].duration = Some(s(seconds));
+    cut(world, 0).whom.place = at_first_istiod();
+    cut(world, 0).mode = mode;
+    world.faults[0].when.duration = Some(s(seconds));
     world.measures.startup_since_step = 0;
     world.horizon = at(300.0);
 }

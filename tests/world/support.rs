@@ -7,8 +7,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use meshfault::cluster::fault::FaultHandler;
+use meshfault::cluster::faults::cut::{Cut, CutMode};
+use meshfault::cluster::faults::place::{Where, Whom};
+use meshfault::cluster::faults::{FaultKind, FaultSpec, When};
+use meshfault::cluster::ids::{IstiodId, NodeId};
+use meshfault::cluster::party::PartyKind;
 use meshfault::cluster::records::{Outcome, PodRecord};
-use meshfault::cluster::spec::{CutTarget, Step, TieRule, WorldSpec};
+use meshfault::cluster::spec::{Step, TieRule, WorldSpec};
 use meshfault::kernel::{SimDuration, SimTime};
 use meshfault::lab::designs::{Simulator, plan};
 use meshfault::lab::progress::progress_bar;
@@ -197,9 +202,38 @@ pub fn workload(world: &WorldSpec, name: &str) -> usize {
     found.unwrap_or_else(|| panic!("there is no workload {name}"))
 }
 
+/// The cut that a fault is.
+pub fn cut(world: &mut WorldSpec, fault: usize) -> &mut Cut {
+    let FaultKind::Cut(cut) = &mut world.faults[fault].kind;
+    cut
+}
+
+/// A cut of parties at a place, from a step of the script on.
+pub fn cuts(name: &str, place: Where, parties: &[PartyKind], mode: CutMode) -> FaultSpec {
+    let parties = parties.to_vec();
+    FaultSpec {
+        name: name.to_owned(),
+        when: When::default(),
+        kind: FaultKind::Cut(Cut {
+            whom: Whom { place, parties },
+            mode,
+        }),
+    }
+}
+
+/// A place: one node.
+pub fn on_node(node: u32) -> Where {
+    Where::Nodes(vec![NodeId(node)])
+}
+
+/// A place: the first Istiod.
+pub fn at_first_istiod() -> Where {
+    Where::Istiods(vec![IstiodId(0)])
+}
+
 /// The only fault cuts a node by its index, whoever runs there.
 pub fn cut_node(world: &mut WorldSpec, node: u32) {
-    world.faults[0].target = CutTarget::Node(node);
+    cut(world, 0).whom.place = on_node(node);
 }
 
 /// Measured pods.

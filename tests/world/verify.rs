@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use meshfault::cluster::context::Ctx;
 use meshfault::cluster::event::{Event, FaultEvent, ScriptEvent, Source};
-use meshfault::cluster::fault::Effect;
+use meshfault::cluster::fault::{Effect, act};
+use meshfault::cluster::faults::FaultSpec;
 use meshfault::cluster::ids::FaultId;
 use meshfault::cluster::purpose::Purpose;
-use meshfault::cluster::spec::{FaultSpec, TieRule};
-use meshfault::faults;
+use meshfault::cluster::spec::TieRule;
 use meshfault::kernel::{EntityKey, EventClass, Law, RunFailure, SimDuration, SimTime};
 use meshfault::lab::verify::{EventDifference, What};
 use meshfault::scenario::built_in_names;
@@ -18,8 +18,8 @@ use meshfault::scenario::built_in_names;
 use crate::support::Bench;
 
 /// Acts as it should, and then looks at the machine's clock to choose when the script looks around.
-fn reads_the_clock(spec: &FaultSpec, starts: bool, ctx: &mut Ctx) -> Effect {
-    let touched = faults::act(spec, starts, ctx);
+fn reads_the_clock(fault: FaultId, spec: &FaultSpec, starts: bool, ctx: &mut Ctx) -> Effect {
+    let touched = act(fault, spec, starts, ctx);
     if starts {
         #[expect(clippy::disallowed_methods, reason = "this is the planted defect")]
         let now = std::time::SystemTime::now();
@@ -33,7 +33,7 @@ fn reads_the_clock(spec: &FaultSpec, starts: bool, ctx: &mut Ctx) -> Effect {
 }
 
 /// Draws one number too many in every second run.
-fn draws_too_often(spec: &FaultSpec, starts: bool, ctx: &mut Ctx) -> Effect {
+fn draws_too_often(fault: FaultId, spec: &FaultSpec, starts: bool, ctx: &mut Ctx) -> Effect {
     static STARTS: AtomicU32 = AtomicU32::new(0);
     if starts && STARTS.fetch_add(1, Ordering::SeqCst) % 2 == 1 {
         let _ = ctx.draw(
@@ -42,24 +42,24 @@ fn draws_too_often(spec: &FaultSpec, starts: bool, ctx: &mut Ctx) -> Effect {
             &Law::Constant(SimDuration::ZERO),
         );
     }
-    faults::act(spec, starts, ctx)
+    act(fault, spec, starts, ctx)
 }
 
 /// Fails as a component with a defect would.
-fn panics(_: &FaultSpec, _: bool, _: &mut Ctx) -> Effect {
+fn panics(_: FaultId, _: &FaultSpec, _: bool, _: &mut Ctx) -> Effect {
     panic!("planted")
 }
 
 /// Never lets time pass: ends when it starts and starts when it ends.
-fn loops(_: &FaultSpec, starts: bool, ctx: &mut Ctx) -> Effect {
+fn loops(fault: FaultId, _: &FaultSpec, starts: bool, ctx: &mut Ctx) -> Effect {
     ctx.after(
         Source::Fault,
         EventClass::Fault,
         SimDuration::ZERO,
         Event::Fault(if starts {
-            FaultEvent::End(FaultId(0))
+            FaultEvent::End(fault)
         } else {
-            FaultEvent::Start(FaultId(0))
+            FaultEvent::Start(fault)
         }),
     );
     Effect::default()
@@ -75,7 +75,7 @@ fn event_difference(what: &What) -> &EventDifference {
 #[test]
 fn every_built_in_experiment_repeats() {
     for experiment in built_in_names() {
-        let report = Bench::of(experiment, &[]).verified(2, 2, faults::act);
+        let report = Bench::of(experiment, &[]).verified(2, 2, act);
         assert!(report.sound(), "{experiment}: {report:?}");
         assert!(report.events > 1_000 && report.draws > 1_000, "{experiment}");
         let ties = report.ties.expect("ties are always looked at");
@@ -165,13 +165,13 @@ fn every_limit_ends_a_run_as_failed() {
         ("fault", "more than 1000 events at one instant: time does not pass")
     );
     assert!(stuck.time > SimTime::ZERO);
-    let pending = failure(bench().edit(|world| world.limits.pending_max = 3), faults::act);
+    let pending = failure(bench().edit(|world| world.limits.pending_max = 3), act);
     assert_eq!(pending.reason, "more than 3 pending events");
-    let long = failure(bench().edit(|world| world.limits.events_max = 500), faults::act);
+    let long = failure(bench().edit(|world| world.limits.events_max = 500), act);
     assert_eq!(long.reason, "more than 500 events");
     let churn = "churn={rate: 20/s, for: 2m, lifetime: 60s}";
     let large = Bench::of("ip-reuse", &[churn, "limits.memory_max_mib=1"]).only("vxlan");
-    assert_eq!(failure(large, faults::act).reason, "more than 1 MiB by estimate");
+    assert_eq!(failure(large, act).reason, "more than 1 MiB by estimate");
 }
 
 /// Latencies on a grid of 10 ms, so that components act at the same instant; with the laws of the models they hardly ever do.
@@ -191,9 +191,7 @@ fn ties_are_broken_otherwise_and_only_ties() {
     let changes = [&GRID[..], &["tie_order=permuted"]].concat();
     let ranked = Bench::of("ip-reuse", &GRID).only("vxlan");
     let permuted = Bench::of("ip-reuse", &changes).only("vxlan");
-    let report = Bench::of("ip-reuse", &changes)
-        .only("vxlan")
-        .verified(6, 2, faults::act);
+    let report = Bench::of("ip-reuse", &changes).only("vxlan").verified(6, 2, act);
     assert!(report.sound(), "{report:?}");
     let ties = report.ties.expect("ties are always looked at");
     assert!(ties.other == TieRule::Ranked && ties.reordered > 0, "{ties:?}");

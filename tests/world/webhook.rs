@@ -7,10 +7,11 @@
 
 use std::sync::Arc;
 
+use meshfault::cluster::faults::cut::CutMode;
 use meshfault::cluster::records::{Outcome, PodRecord};
-use meshfault::cluster::spec::{CutMode, CutTarget, Step, WorldSpec};
+use meshfault::cluster::spec::{Step, WorldSpec};
 
-use crate::support::{Bench, Lab, at, binomial_p, measured, pause, quantile, s, workload};
+use crate::support::{Bench, Lab, at, at_first_istiod, binomial_p, cut, measured, pause, quantile, s, workload};
 
 const RUNS: u64 = 300;
 const PODS: usize = 15;
@@ -67,8 +68,8 @@ fn protocol(webhook: &str, mode: CutMode, then: &[(f64, u32)]) -> Lab {
             replicas,
         };
         Arc::make_mut(&mut world.workloads)[sleep].grace_period = s(0.0);
-        world.faults[0].target = CutTarget::Istiod(0);
-        world.faults[0].mode = mode;
+        cut(world, 0).whom.place = at_first_istiod();
+        cut(world, 0).mode = mode;
         let mut script = vec![pause(97.0), scale(3), pause(5.0), scale(0), pause(20.0)];
         script.extend([Step::StartFault { fault: 0 }, pause(5.0), scale(PODS as u32)]);
         world.measures.startup_since_step = script.len() - 1;
@@ -223,9 +224,9 @@ fn a_webhook_that_is_refused_for_a_while_is_asked_again_after_the_controllers_ba
         let alter = |world: &mut WorldSpec| {
             let sleep = workload(world, "sleep-v2");
             world.istio.as_mut().expect("the experiment has Istio").replicas = 1;
-            world.faults[0].target = CutTarget::Istiod(0);
-            world.faults[0].mode = mode;
-            world.faults[0].duration = Some(s(3.0));
+            cut(world, 0).whom.place = at_first_istiod();
+            cut(world, 0).mode = mode;
+            world.faults[0].when.duration = Some(s(3.0));
             let scale = Step::Scale {
                 workload: sleep,
                 replicas: 5,

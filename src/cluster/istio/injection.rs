@@ -14,11 +14,11 @@
 
 use crate::cluster::context::Ctx;
 use crate::cluster::event::{AdmissionEvent, Event, Source, Write};
+use crate::cluster::faults::cut::CutMode;
 use crate::cluster::ids::{IstiodId, NodeId, PodId, ReplicaSetId};
-use crate::cluster::links::Party;
 use crate::cluster::observed::PodFact;
+use crate::cluster::party::Party;
 use crate::cluster::purpose::{Ordinal, Purpose};
-use crate::cluster::spec::CutMode;
 use crate::kernel::{EntityKey, EventClass, SimDuration, SimTime, Timer};
 
 /// The API server's side of admission.

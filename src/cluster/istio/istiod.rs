@@ -14,13 +14,14 @@
 
 use crate::cluster::context::Ctx;
 use crate::cluster::event::{Event, IstiodEvent, Source};
+use crate::cluster::faults::cut::CutMode;
 use crate::cluster::history::{History, VersionIndex};
 use crate::cluster::ids::{IstiodId, NodeId, PodId, ServiceId};
 use crate::cluster::istio::messages::{Answer, Leg, Request};
-use crate::cluster::links::{Cut, Party};
+use crate::cluster::links::Cut;
 use crate::cluster::observed::{Fact, LegFact, ReviewFailure};
+use crate::cluster::party::Party;
 use crate::cluster::purpose::Purpose;
-use crate::cluster::spec::CutMode;
 use crate::cluster::subscription::{Change, Missed, Subscription, Told};
 use crate::cluster::token_bucket::TokenBucket;
 use crate::kernel::{EventClass, SimDuration, SimTime, Timer};

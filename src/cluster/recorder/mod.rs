@@ -52,7 +52,7 @@ impl Recorder {
             Fact::Pod(pod, fact) => self.pod(*pod, fact, now),
             Fact::Leg(pod, leg, fact) => self.leg(*pod, *leg, fact, now),
             Fact::Script(fact) => self.script(fact, now, blueprint),
-            Fact::Cut { touched, .. } => {
+            Fact::FaultBegins { touched, .. } => {
                 self.run.parties_cut += touched;
                 self.run.cut.get_or_insert(now);
             }
@@ -94,7 +94,7 @@ impl Recorder {
                 record.end = Some(now);
                 record.end_cause = (*cause).to_owned();
             }
-            Fact::Repaired { .. }
+            Fact::FaultEnds { .. }
             | Fact::SetResized(..)
             | Fact::EndpointWritten(..)
             | Fact::BackEndsFound(..)

@@ -6,8 +6,8 @@
 use serde::Serialize;
 
 use super::{Change, Effect, Happened, Replays, Seen};
+use crate::cluster::faults::FaultSpec;
 use crate::cluster::records::Outcome;
-use crate::cluster::spec::FaultSpec;
 use crate::kernel::{SimDuration, SimTime};
 
 /// The step to which the moment is found.
@@ -44,13 +44,13 @@ pub(super) fn repairs(replays: &mut Replays, original: &Outcome, happened: &Happ
     let faults = &replays.design.world.faults;
     let touching: Vec<FaultSpec> = faults
         .iter()
-        .filter(|fault| !fault.parties.is_empty())
+        .filter(|fault| !fault.kind.whom().parties.is_empty())
         .cloned()
         .collect();
     let mut found = Vec::new();
     for fault in touching {
         // A fault that a step starts is the first one to start, or the time of its own beginning is known.
-        let began = fault.starts_at.unwrap_or(cut);
+        let began = fault.when.starts_at.unwrap_or(cut);
         if began < happened.time() {
             found.extend(latest(replays, happened, &fault, began));
         }
@@ -71,6 +71,7 @@ fn latest(replays: &mut Replays, happened: &Happened, fault: &FaultSpec, began: 
     };
     // A repair that comes after the event, or after the fault's own end, is the run that was.
     let own_end = fault
+        .when
         .duration
         .unwrap_or(SimDuration::MAX)
         .as_nanos()

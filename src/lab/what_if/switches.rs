@@ -5,8 +5,9 @@
 use serde::Serialize;
 
 use super::Change;
+use crate::cluster::party::PartyKind;
 use crate::cluster::records::{DelayCause, Outcome};
-use crate::cluster::spec::{CutMode, CutParty, Encryption, FaultSpec, Routing, WorldSpec};
+use crate::cluster::spec::{Encryption, Routing, WorldSpec};
 use crate::kernel::SimDuration;
 use crate::scenario::{Design, Scenario};
 
@@ -36,8 +37,14 @@ pub(super) fn switches(scenario: &Scenario, design: &Design, original: &Outcome)
     };
     let world = &design.world;
     identity(world, &mut add);
-    for fault in &world.faults {
-        cut(fault, original, &mut add);
+    let acting = world
+        .faults
+        .iter()
+        .filter(|fault| !fault.kind.whom().parties.is_empty());
+    for fault in acting.filter(|_| original.run.parties_cut > 0) {
+        for switch in fault.kind.switches(&fault.name) {
+            add(&switch.name, switch.words, switch.set);
+        }
     }
     kubernetes(world, original, &mut add);
     mesh(world, &mut add);
@@ -87,35 +94,12 @@ fn identity(world: &WorldSpec, add: Add) {
     }
 }
 
-fn cut(fault: &FaultSpec, original: &Outcome, add: Add) {
-    if fault.parties.is_empty() || original.run.parties_cut == 0 {
-        return;
-    }
-    for (mode, word, how) in [
-        (CutMode::Drop, "drop", "had vanished in both directions"),
-        (CutMode::Reject, "reject", "had been rejected"),
-        (
-            CutMode::RepliesOnly,
-            "replies_only",
-            "of the API server alone had vanished",
-        ),
-    ] {
-        if fault.mode != mode {
-            add(
-                &format!("{} by {word}", fault.name),
-                format!("packets on the links that {} cut {how}", fault.name),
-                format!("faults.{}.cut.mode={word}", fault.name),
-            );
-        }
-    }
-}
-
 /// How soon a silent node is given up, and how many addresses there are.
 fn kubernetes(world: &WorldSpec, original: &Outcome, add: Add) {
     let kubelet_cut = world
         .faults
         .iter()
-        .any(|fault| fault.parties.contains(&CutParty::Kubelet));
+        .any(|fault| fault.kind.cuts_off() && fault.kind.whom().parties.contains(&PartyKind::Kubelet));
     if kubelet_cut {
         add(
             "silent nodes given up sooner",

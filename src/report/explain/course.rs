@@ -3,7 +3,6 @@
 use super::after_cut;
 use super::page::{Page, at, span};
 use crate::cluster::records::Outcome;
-use crate::cluster::spec::CutMode;
 use crate::kernel::SimTime;
 use crate::lab::cell::Word;
 use crate::report::text::{capital, list, many};
@@ -16,10 +15,9 @@ pub(super) fn lines(page: &mut Page, dossier: &Dossier, outcome: &Outcome) {
     for fault in &dossier.faults {
         let parties = match fault.parties.len() {
             0 => "nothing".to_owned(),
-            _ => list(&fault.parties),
+            _ => list(&fault.whom()),
         };
-        let verb = if fault.begins { "cuts" } else { "ends for" };
-        rows.push((fault.time, 1, format!("{} {verb} {parties}", fault.fault)));
+        rows.push((fault.time, 1, format!("{} {} {parties}", fault.fault, fault.verb())));
     }
     for command in &dossier.script {
         let rank = if matches!(command.what, CommandKind::Remembered { .. }) {
@@ -130,18 +128,9 @@ pub(super) fn cuts(page: &mut Page, dossier: &Dossier, outcome: &Outcome) {
         }
         page.paragraph(&format!("{} began at {when} and touched", fault.fault));
         for party in &fault.parties {
-            page.labelled("  - ", &format!("{party}{}", consequence(party, fault.mode)));
+            page.labelled("  - ", &format!("{party}: {}", fault.kind.consequence(party.kind)));
         }
-        let mode = match fault.mode {
-            Some(CutMode::Drop) => "Packets vanished in both directions, so silence is all that anybody noticed.",
-            Some(CutMode::Reject) => "Packets were rejected, so that everybody noticed at once.",
-            Some(CutMode::RepliesOnly) => {
-                "Only packets from the API server vanished: what the parties sent on open connections still took effect, \
-                 but they heard nothing any more."
-            }
-            None => "",
-        };
-        page.paragraph(mode);
+        page.paragraph(fault.kind.words().sentence);
     }
     for fault in dossier.faults.iter().filter(|fault| !fault.begins) {
         page.paragraph(&format!("{} ended at {}.", fault.fault, at(fault.time)));
@@ -154,23 +143,6 @@ pub(super) fn cuts(page: &mut Page, dossier: &Dossier, outcome: &Outcome) {
         page.paragraph(&format!(
             "At the end of the run {entries} in the cut node's ipcache differed from the API server."
         ));
-    }
-}
-
-/// What a party without the API server does no more.
-fn consequence(party: &str, mode: Option<CutMode>) -> &'static str {
-    if party.contains("kubelet") && mode == Some(CutMode::RepliesOnly) {
-        ": it heard of no change any more, and its lease was renewed once more at most"
-    } else if party.contains("kubelet") {
-        ": it heard of no change any more, and its lease was not renewed again"
-    } else if party.contains("Cilium agent") {
-        ": its ipcache, and the WireGuard peers fed from it, stayed as they were"
-    } else if party.contains("service proxy") {
-        ": it kept its list of endpoints as it was"
-    } else if party.contains("API connection") {
-        ": it stayed ready and went on accepting sidecars, but could check no token and heard of no new endpoint"
-    } else {
-        ": the API server could not ask it to inject sidecars"
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::page::{Page, at, span};
 use super::request::joined;
+use crate::cluster::party::PartyKind;
 use crate::cluster::records::{ExposureRecord, Outcome, Via};
 use crate::kernel::SimTime;
 use crate::lab::cell::Word;
@@ -34,7 +35,7 @@ pub(super) fn section(page: &mut Page, dossier: &Dossier, outcome: &Outcome) {
 
 fn kubelet_cut(dossier: &Dossier) -> bool {
     let mut parties = dossier.faults.iter().flat_map(|fault| &fault.parties);
-    parties.any(|party| party.contains("kubelet"))
+    parties.any(|party| party.kind == PartyKind::Kubelet)
 }
 
 fn withdrawal(page: &mut Page, service: &ServiceStory, outcome: &Outcome, cut: SimTime) {

@@ -250,8 +250,11 @@ fn a_breach_names_address_identities_gap_and_fault() {
     }
     let chain = &causes[0].chain;
     let kinds: Vec<LinkKind> = chain.links.iter().map(|link| link.kind).collect();
-    use LinkKind::{Belief, Fault, Identity, LinkCut, PathFrozen, Reuse, Verdict};
-    assert_eq!(kinds, [Verdict, Identity, Belief, Reuse, PathFrozen, LinkCut, Fault]);
+    use LinkKind::{Belief, Effect, Fault, Identity, PathFrozen, Reuse, Verdict};
+    assert_eq!(
+        kinds,
+        [Verdict, Identity, Belief, Reuse, PathFrozen, Effect("link cut"), Fault]
+    );
     let belief = &chain.links[2].ids;
     let gap = belief.gap.unwrap();
     assert_eq!(gap.revisions, gap.head - gap.read);

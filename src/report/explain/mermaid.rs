@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use super::chain::{Chain, LinkKind, Subject, critical_leg, what_happened};
 use super::page::{at, span};
 use super::{Cause, Told};
+use crate::cluster::party::{NamedParty, PartyKind};
 use crate::kernel::SimTime;
 use crate::lab::cell::Word;
 use crate::story::dossier::{Dossier, PodStory, RequestStory, SynFate, Viewer};
@@ -50,11 +51,9 @@ pub fn render(told: &Told, causes: &[Cause]) -> String {
 fn faults(diagram: &mut Diagram, dossier: &Dossier) {
     diagram.participant("API server");
     for fault in &dossier.faults {
-        let verb = if fault.begins { "cuts" } else { "ends for" };
+        let text = format!("{} {} {}", fault.fault, fault.verb(), fault.kind.words().object);
         for party in &fault.parties {
-            let name = party.trim_start_matches("the ");
-            let text = format!("{} {verb} the link", fault.fault);
-            diagram.note(fault.time, 1, &["API server", name], &text);
+            diagram.note(fault.time, 1, &["API server", &party.short()], &text);
         }
     }
 }
@@ -94,7 +93,7 @@ fn belief(diagram: &mut Diagram, chain: &Chain, dossier: &Dossier) {
     else {
         return;
     };
-    let agent = format!("Cilium agent of {}", believed.place);
+    let agent = NamedParty::new(PartyKind::Agent, &believed.place).short();
     let seen = address.beliefs.iter().find(|belief| belief.node == believed.place);
     for held in &address.api {
         let Some(entry) = &held.what else { continue };
@@ -134,7 +133,7 @@ fn sent(diagram: &mut Diagram, request: &RequestStory) {
     diagram.message(record.time, 4, &record.client, "->>", &network, &text);
     let last = request.syns.last().map_or(record.time, |syn| syn.time);
     if let Some(passage) = &request.passage {
-        let agent = format!("Cilium agent of {}", passage.belief.node);
+        let agent = NamedParty::new(PartyKind::Agent, &passage.belief.node).short();
         let taken = format!("identity {} ({})", passage.taken_for.number, passage.taken_for.meaning);
         diagram.message(
             last,

@@ -34,11 +34,24 @@ pub(super) fn headline(dossier: &Dossier, outcome: &Outcome) -> String {
             text.push_str("this design cuts nothing; the moment at which others are cut is still called the cut.");
         }
         Some(_) => {
-            let mut parties: Vec<&str> = Vec::new();
-            for fault in dossier.faults.iter().filter(|fault| fault.begins) {
-                parties.extend(fault.parties.iter().map(String::as_str));
+            // Faults that do the same are told together.
+            let mut done: Vec<(&str, Vec<String>)> = Vec::new();
+            for fault in dossier
+                .faults
+                .iter()
+                .filter(|fault| fault.begins && !fault.parties.is_empty())
+            {
+                let did = fault.kind.words().did;
+                match done.iter_mut().find(|(known, _)| *known == did) {
+                    Some((_, parties)) => parties.extend(fault.whom()),
+                    None => done.push((did, fault.whom())),
+                }
             }
-            text.push_str(&format!("a fault cut off {}.", list(&parties)));
+            let done: Vec<String> = done
+                .iter()
+                .map(|(did, parties)| format!("{did} {}", list(parties)))
+                .collect();
+            text.push_str(&format!("a fault {}.", list(&done)));
         }
     }
     match decisive(dossier) {

@@ -141,7 +141,7 @@ pub(super) fn items(told: &Told, tracks: &[Track], end: SimTime) -> Vec<Item> {
             time: fault.time,
             what: match (fault.begins, fault.parties.is_empty()) {
                 (true, true) => format!("{} begins and touches nothing", fault.fault),
-                (true, false) => format!("{} cuts {}", fault.fault, fault.parties.join(", ")),
+                (true, false) => format!("{} {} {}", fault.fault, fault.verb(), fault.whom().join(", ")),
                 (false, _) => format!("{} ends", fault.fault),
             },
         }));
@@ -161,7 +161,7 @@ pub(super) fn items(told: &Told, tracks: &[Track], end: SimTime) -> Vec<Item> {
 
 const fn kind_word(kind: SpanKind) -> &'static str {
     match kind {
-        SpanKind::Cut => "cut",
+        SpanKind::Fault(noun) => noun,
         SpanKind::Phase => "start-up phase",
         SpanKind::Connection => "connection",
         SpanKind::Wait => "wait",

@@ -108,8 +108,8 @@ factors:
 ";
     let world = &of_file(factors).designs[0].world;
     assert_eq!(world.kubernetes.node_monitor_grace_period, SimDuration::from_secs(20));
-    assert_eq!(world.faults[0].duration, Some(SimDuration::from_secs(30)));
-    assert_eq!(world.faults[0].mode, crate::cluster::spec::CutMode::Drop);
+    assert_eq!(world.faults[0].when.duration, Some(SimDuration::from_secs(30)));
+    assert_eq!(world.faults[0].kind.words().word, "drop");
     assert_eq!(world.churn[0].rate_per_s, 0.5);
     assert!(world.cilium.wireguard_encapsulates);
     let overridden = of_file(factors).designs[0]

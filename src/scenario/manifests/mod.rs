@@ -1,7 +1,7 @@
 //! Strict reading of a folder of Kubernetes manifests.
 //!
 //! Two purposes ([`Purpose`]): to be simulated, and to be asked who may talk to whom ([`read_folder`] with
-//! [`Purpose::Policy`]). For the latter, [`Manifests::endpoint`] finds the pods that a name means, [`Manifests::endpoints`]
+//! [`Purpose::Policy`]). For the latter, [`Manifests::endpoint_position`] finds the pods that a name means, [`Manifests::endpoints`]
 //! lists them, [`Manifests::skipped`] and [`Manifests::warnings`] say what was passed over, and after lenient reading
 //! [`Manifests::unknown`] and [`EndpointManifest::doubts`] say whose verdicts are unknown.
 //!

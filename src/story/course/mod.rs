@@ -13,11 +13,10 @@ use std::collections::BTreeMap;
 use super::beliefs::Past;
 use super::dossier::RequestStory;
 use crate::cluster::event::Source;
-use crate::cluster::ids::{IstiodId, NodeId, PodId};
-use crate::cluster::links::Party;
+use crate::cluster::ids::{FaultId, IstiodId, NodeId, PodId};
 use crate::cluster::observed::{Fact, PodFact};
+use crate::cluster::party::Party;
 use crate::cluster::records::PodRecord;
-use crate::cluster::spec::{CutMode, FaultSpec};
 use crate::kernel::SimTime;
 
 /// The group of everything that belongs to no node.
@@ -75,8 +74,8 @@ pub struct Sending {
 /// What a span is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SpanKind {
-    /// A link is cut.
-    Cut,
+    /// A fault acts; what it is called.
+    Fault(&'static str),
     /// A phase of a pod's start.
     Phase,
     /// A leg of a sidecar connects.
@@ -118,7 +117,7 @@ pub struct Decision {
 pub(super) fn course(past: &Past, told: &[RequestStory], pods: &[PodRecord]) -> Course {
     let mut making = Making::new(past);
     making.messages();
-    making.cuts();
+    making.faults();
     making.addresses();
     pods::phases(&mut making, pods);
     pods::legs(&mut making);
@@ -217,13 +216,14 @@ impl<'a> Making<'a> {
 
     /// What components sent one another. What the API server tells somebody whose link is cut by the time is lost.
     fn messages(&mut self) {
-        let cuts = self.cut_spans();
         let past = self.past;
+        let cuts = self.fault_spans();
         for message in &past.story.messages {
             let (from, to) = (self.source(message.from), self.source(message.to));
             let lost = matches!(message.from, Source::ApiServer)
                 && cuts.iter().any(|cut| {
-                    reads_as(message.to) == Some(cut.party)
+                    past.fault(cut.fault).kind.cuts_off()
+                        && reads_as(message.to) == Some(cut.party)
                         && cut.from <= message.arrives
                         && cut.to.is_none_or(|to| message.sent < to)
                 });
@@ -242,21 +242,20 @@ impl<'a> Making<'a> {
         }
     }
 
-    fn cut_spans(&self) -> Vec<CutSpan<'a>> {
-        let mut spans: Vec<CutSpan> = Vec::new();
+    fn fault_spans(&self) -> Vec<FaultSpan> {
+        let mut spans: Vec<FaultSpan> = Vec::new();
         for (time, fact) in self.past.story.facts() {
             match fact {
-                Fact::Cut { fault, parties, .. } => spans.extend(parties.iter().map(|party| CutSpan {
-                    fault: self.past.fault(*fault),
+                Fact::FaultBegins { fault, parties, .. } => spans.extend(parties.iter().map(|party| FaultSpan {
+                    fault: *fault,
                     party: *party,
                     from: time,
                     to: None,
                 })),
-                Fact::Repaired { fault, parties } => {
-                    let name = &self.past.fault(*fault).name;
+                Fact::FaultEnds { fault, parties } => {
                     for span in spans
                         .iter_mut()
-                        .filter(|span| span.to.is_none() && span.fault.name == *name)
+                        .filter(|span| span.to.is_none() && span.fault == *fault)
                     {
                         if parties.contains(&span.party) {
                             span.to = Some(time);
@@ -269,21 +268,17 @@ impl<'a> Making<'a> {
         spans
     }
 
-    fn cuts(&mut self) {
-        for cut in self.cut_spans() {
-            let track = self.party(cut.party);
-            let how = match cut.fault.mode {
-                CutMode::Drop => "packets vanish",
-                CutMode::Reject => "packets are rejected",
-                CutMode::RepliesOnly => "answers vanish",
-            };
-            let whom = cut.party.told(&self.past.shared.blueprint);
+    fn faults(&mut self) {
+        for span in self.fault_spans() {
+            let track = self.party(span.party);
+            let spec = self.past.fault(span.fault);
+            let (words, whom) = (spec.kind.words(), self.past.shared.blueprint.named(span.party));
             self.course.spans.push(Span {
                 track,
-                from: cut.from,
-                to: cut.to,
-                kind: SpanKind::Cut,
-                what: format!("{} cuts {whom}: {how}", cut.fault.name),
+                from: span.from,
+                to: span.to,
+                kind: SpanKind::Fault(spec.kind.words().noun),
+                what: format!("{} {} {whom}: {}", spec.name, words.does, words.how),
             });
         }
     }
@@ -337,9 +332,9 @@ impl<'a> Making<'a> {
     }
 }
 
-/// A cut of one link, from when to when.
-struct CutSpan<'a> {
-    fault: &'a FaultSpec,
+/// What a fault did to one party, from when to when.
+struct FaultSpan {
+    fault: FaultId,
     party: Party,
     from: SimTime,
     to: Option<SimTime>,

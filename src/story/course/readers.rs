@@ -2,9 +2,9 @@
 //! which version.
 
 use super::{API_SERVER, Making, Sending};
-use crate::cluster::ids::NodeId;
-use crate::cluster::links::Party;
+use crate::cluster::ids::{FaultId, NodeId};
 use crate::cluster::observed::Fact;
+use crate::cluster::party::{Home, Party};
 use crate::kernel::{SimDuration, SimTime};
 use crate::story::dossier::RequestStory;
 
@@ -18,17 +18,15 @@ const BEFORE_CUT: SimDuration = SimDuration::from_secs(60);
 pub(super) fn readers(making: &mut Making, told: &[RequestStory]) {
     let past = making.past;
     let nodes = past.shared.blueprint.spec.nodes;
-    let mut chosen: Vec<NodeId> = Vec::new();
-    let mut cut: Option<SimTime> = None;
-    for (time, fact) in past.story.facts() {
-        if let Fact::Cut { parties, .. } = fact {
-            cut.get_or_insert(time);
-            chosen.extend(parties.iter().filter_map(|party| match party {
-                Party::Kubelet(node) | Party::Agent(node) | Party::ServiceProxy(node) => Some(*node),
-                _ => None,
-            }));
-        }
-    }
+    let cut = past.story.facts().find_map(|(time, fact)| match fact {
+        Fact::FaultBegins { fault, .. } if past.fault(*fault).kind.cuts_off() => Some(time),
+        _ => None,
+    });
+    let nodes_of = |(_, _, party): (SimTime, FaultId, Party)| match party.home() {
+        Home::Node(node) => Some(node),
+        Home::Istiod(_) => None,
+    };
+    let mut chosen: Vec<NodeId> = past.cut_off().filter_map(nodes_of).collect();
     let of_requests = |node: &NodeId| {
         let name = past.node_name(*node);
         told.iter().any(|request| {

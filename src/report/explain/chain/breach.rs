@@ -1,6 +1,7 @@
 //! From an access, or an exposure, back to the fault: verdict, identity, belief, reuse, frozen path, cut link, fault.
 
 use super::{Chain, EntryGap, Gap, Ids, LayerVerdict, Link, LinkKind, Subject, fault};
+use crate::cluster::party::{NamedParty, PartyKind};
 use crate::cluster::records::{AccessClass, LayerDecision};
 use crate::kernel::SimTime;
 use crate::lab::cell::Word;
@@ -199,7 +200,7 @@ fn identity(passage: &PassageStory, actual: &Identity) -> Option<Link> {
 pub(super) fn behind(dossier: &Dossier, belief: &Belief, actual: &Identity, links: &mut Vec<Link>) {
     links.push(believed(belief, actual));
     links.extend(reuse(dossier, belief));
-    let agent = format!("the Cilium agent of {}", belief.node);
+    let agent = NamedParty::new(PartyKind::Agent, &belief.node);
     match &belief.correction {
         Correction::True | Correction::NoHolder => {}
         Correction::Frozen { since, .. } => {
@@ -243,7 +244,7 @@ pub(super) fn behind(dossier: &Dossier, belief: &Belief, actual: &Identity, link
 fn publisher(dossier: &Dossier, belief: &Belief) -> Vec<Link> {
     let address = dossier.addresses.iter().find(|address| address.ip == belief.ip);
     let holder = address.and_then(|address| address.holders.iter().rfind(|held| held.from <= belief.at));
-    let agent = holder.map(|held| format!("the Cilium agent of {}", held.what.node));
+    let agent = holder.map(|held| NamedParty::new(PartyKind::Agent, &held.what.node));
     match agent.and_then(|agent| Some((fault::on(dossier, &agent, belief.at)?, agent))) {
         Some((began, agent)) => fault::links(dossier, &agent, began),
         None => vec![fault::none(belief.at, &belief.node)],
@@ -368,7 +369,7 @@ pub(super) fn frozen(belief: &Belief, since: SimTime) -> Link {
         kind: LinkKind::PathFrozen,
         time: since,
         until: None,
-        place: format!("the Cilium agent of {}", belief.node),
+        place: NamedParty::new(PartyKind::Agent, &belief.node).to_string(),
         text: format!(
             "its reading of CiliumEndpoints was frozen {revision} since {}, {} before",
             at(since),

@@ -1,40 +1,18 @@
-//! The last links of every chain: which link was cut since when, and by which fault.
+//! The last links of every chain: what a fault did to a party since when, and the fault.
 
 use super::{Ids, Link, LinkKind};
-use crate::cluster::spec::CutMode;
+use crate::cluster::party::NamedParty;
 use crate::kernel::SimTime;
 use crate::report::explain::page::at;
 use crate::report::text::list;
 use crate::story::dossier::{Dossier, FaultStory};
 
-/// How a cut acts, after "packets".
-pub(super) const fn mode_words(mode: Option<CutMode>) -> &'static str {
-    match mode {
-        Some(CutMode::Drop) => "packets vanished in both directions",
-        Some(CutMode::Reject) => "packets were rejected",
-        Some(CutMode::RepliesOnly) => {
-            "only the API server's packets vanished, so requests still took effect and answers were lost"
-        }
-        None => "packets were lost",
-    }
-}
-
-fn link_words(party: &str) -> String {
-    if party.starts_with("the API connection") {
-        party.to_owned()
-    } else if party.starts_with("the webhook") {
-        format!("the path from the API server to {party}")
-    } else {
-        format!("the link between {party} and the API server")
-    }
-}
-
-/// The fault that had cut a party at a time: the latest that had begun and not ended.
-pub(super) fn on<'d>(dossier: &'d Dossier, party: &str, time: SimTime) -> Option<&'d FaultStory> {
+/// The fault that had cut a party off at a time: the latest that had begun and not ended.
+pub(super) fn on<'d>(dossier: &'d Dossier, party: &NamedParty, time: SimTime) -> Option<&'d FaultStory> {
     let mut began = dossier
         .faults
         .iter()
-        .filter(|fault| fault.begins && fault.time <= time && fault.parties.iter().any(|known| known == party));
+        .filter(|fault| fault.begins && fault.time <= time && fault.kind.cuts_off() && fault.parties.contains(party));
     began.rfind(|fault| end_of(dossier, fault).is_none_or(|end| end > time))
 }
 
@@ -47,24 +25,20 @@ pub(super) fn end_of(dossier: &Dossier, fault: &FaultStory) -> Option<SimTime> {
     ends.map(|other| other.time).find(|end| *end >= fault.time)
 }
 
-pub(super) fn links(dossier: &Dossier, party: &str, fault: &FaultStory) -> Vec<Link> {
+pub(super) fn links(dossier: &Dossier, party: &NamedParty, fault: &FaultStory) -> Vec<Link> {
+    let effect = fault.kind.effect(party);
     let until = end_of(dossier, fault);
     let end = until.map_or("to the end of the run".to_owned(), |end| format!("to {}", at(end)));
     vec![
         Link {
-            kind: LinkKind::LinkCut,
+            kind: LinkKind::Effect(effect.word),
             time: fault.time,
             until,
-            place: party.to_owned(),
-            text: format!(
-                "{} was cut from {} {end}: {}",
-                link_words(party),
-                at(fault.time),
-                mode_words(fault.mode)
-            ),
+            place: party.to_string(),
+            text: format!("{} from {} {end}: {}", effect.what, at(fault.time), effect.how),
             ids: Ids {
                 fault: Some(fault.fault.clone()),
-                parties: vec![party.to_owned()],
+                parties: vec![party.to_string()],
                 ..Ids::default()
             },
         },
@@ -74,14 +48,15 @@ pub(super) fn links(dossier: &Dossier, party: &str, fault: &FaultStory) -> Vec<L
             until,
             place: fault.fault.clone(),
             text: format!(
-                "the fault {} began at {} and cut off {}",
+                "the fault {} began at {} and {} {}",
                 fault.fault,
                 at(fault.time),
-                list(&fault.parties)
+                fault.kind.words().did,
+                list(&fault.whom())
             ),
             ids: Ids {
                 fault: Some(fault.fault.clone()),
-                parties: fault.parties.clone(),
+                parties: fault.whom(),
                 ..Ids::default()
             },
         },

@@ -9,7 +9,7 @@ mod start;
 
 use std::net::Ipv4Addr;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::cluster::records::{AccessClass, AccessRecord, ExposureRecord, Outcome, PodRecord};
 use crate::kernel::{SimDuration, SimTime};
@@ -57,7 +57,6 @@ pub enum LinkKind {
     PathFrozen,
     /// The write that would have corrected it was under way, or not yet written.
     WriteUnderWay,
-    LinkCut,
     Fault,
     /// No fault: the ordinary delay of a healthy cluster.
     NoFault,
@@ -71,6 +70,9 @@ pub enum LinkKind {
     Mechanism,
     /// No known mechanism explains the start: its longest phase.
     Unexplained,
+    /// What a fault did to a party.
+    #[serde(untagged, serialize_with = "snake_case")]
+    Effect(&'static str),
 }
 
 impl LinkKind {
@@ -82,7 +84,7 @@ impl LinkKind {
             Self::Reuse => "reuse",
             Self::PathFrozen => "path frozen",
             Self::WriteUnderWay => "under way",
-            Self::LinkCut => "link cut",
+            Self::Effect(word) => word,
             Self::Fault => "fault",
             Self::NoFault => "no fault",
             Self::Start => "start",
@@ -92,6 +94,10 @@ impl LinkKind {
             Self::Unexplained => "unexplained",
         }
     }
+}
+
+fn snake_case<S: Serializer>(word: &&str, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&word.replace(' ', "_"))
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -2,6 +2,7 @@
 
 use super::{Chain, Ids, Link, LinkKind, Subject, breach, fault};
 use crate::cluster::observed::{KubeletCalls, ReviewFailure};
+use crate::cluster::party::{NamedParty, PartyKind};
 use crate::cluster::records::{DelayCause, ExitCause};
 use crate::kernel::{SimDuration, SimTime};
 use crate::report::explain::page::{at, span};
@@ -239,7 +240,7 @@ fn mechanisms(dossier: &Dossier, leg: &LegStory, links: &mut Vec<Link>) {
                 ..Ids::default()
             },
         });
-        let agent = format!("the Cilium agent of {}", belief.node);
+        let agent = NamedParty::new(PartyKind::Agent, &belief.node);
         if let Correction::Frozen { since, .. } = &belief.correction {
             links.push(breach::frozen(belief, *since));
         }
@@ -269,7 +270,7 @@ fn mechanisms(dossier: &Dossier, leg: &LegStory, links: &mut Vec<Link>) {
                 ..Ids::default()
             },
         });
-        let party = format!("the API connection of {istiod}");
+        let party = NamedParty::new(PartyKind::Istiod, istiod);
         let known = links.iter().any(|link| link.kind == LinkKind::Fault);
         if let Some(began) = fault::on(dossier, &party, until) {
             let all = fault::links(dossier, &party, began);
@@ -290,7 +291,7 @@ fn webhook_fault(dossier: &Dossier, pod: &PodStory) -> Vec<Link> {
         lost.fold(SimDuration::ZERO, |sum, (_, lost)| sum + *lost) >= SimDuration::from_secs(1)
     };
     if let Some((time, Some(istiod))) = pod.refusals.first() {
-        let party = format!("the webhook of {istiod}");
+        let party = NamedParty::new(PartyKind::Webhook, istiod);
         if let Some(began) = fault::on(dossier, &party, *time) {
             return fault::links(dossier, &party, began);
         }

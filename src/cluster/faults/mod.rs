@@ -1,0 +1,91 @@
+//! Faults: one file per kind, and the table of kinds. A kind owns its form in experiment files, its checks with their messages, how
+//! it starts and ends for one party, its words, the switches that a counterfactual may turn and its link in a causal chain.
+//!
+//! Adding a kind means its own file, a line in the table and one for its module, and the component that feels it. A kind does
+//! not reach into the world: its file says by a trait of its own what it asks of the world, and the component that feels it
+//! implements that trait for the context. Who is touched when, and by which faults, belongs to `cluster/fault.rs`.
+
+pub mod cut;
+pub mod fault;
+pub mod form;
+pub mod place;
+pub mod touched;
+
+use std::ops::Deref;
+
+use super::ids::FaultId;
+use super::party::Party;
+use crate::kernel::{SimDuration, SimTime};
+use fault::Fault;
+use form::{Complaint, Form, Written};
+
+/// A fault.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FaultSpec {
+    /// Its name in the experiment.
+    pub name: String,
+    /// When it acts.
+    pub when: When,
+    /// What it does, where and to whom.
+    pub kind: FaultKind,
+}
+
+/// When a fault acts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct When {
+    /// Starts by itself at this time; otherwise by a step of the script.
+    pub starts_at: Option<SimTime>,
+    /// Ends by itself after this span; otherwise by a step or never.
+    pub duration: Option<SimDuration>,
+}
+
+/// A kind of fault as experiment files have it.
+#[derive(Debug)]
+pub struct KindForm {
+    /// Its form.
+    pub form: &'static Form,
+    /// Makes a fault of what is written.
+    pub read: fn(&Written<'_>) -> Result<FaultKind, Complaint>,
+}
+
+macro_rules! faults {
+    ($($(#[$doc:meta])* $variant:ident($kind:path) by $verbs:path;)+) => {
+        /// What a fault does, where and to whom.
+        #[derive(Clone, Debug, PartialEq)]
+        pub enum FaultKind {
+            $($(#[$doc])* $variant($kind),)+
+        }
+
+        /// All kinds of faults.
+        pub const KINDS: &[KindForm] = &[$(KindForm {
+            form: &<$kind>::FORM,
+            read: |written| <$kind>::read(written).map(FaultKind::$variant),
+        },)+];
+
+        impl FaultKind {
+            /// It starts to act on a party.
+            pub fn begin<W: $($verbs +)+ ?Sized>(&self, fault: FaultId, party: Party, world: &mut W) {
+                match self { $(Self::$variant(kind) => kind.begin(fault, party, world),)+ }
+            }
+
+            /// It no longer acts on a party.
+            pub fn end<W: $($verbs +)+ ?Sized>(&self, fault: FaultId, party: Party, world: &mut W) {
+                match self { $(Self::$variant(kind) => kind.end(fault, party, world),)+ }
+            }
+        }
+
+        impl Deref for FaultKind {
+            type Target = dyn Fault;
+
+            fn deref(&self) -> &(dyn Fault + 'static) {
+                match self { $(Self::$variant(kind) => kind,)+ }
+            }
+        }
+    };
+}
+
+// The kinds, each with what it asks of the world.
+faults! {
+    /// Connections to the API server are cut.
+    Cut(cut::Cut) by cut::Cuts;
+}

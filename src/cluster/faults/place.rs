@@ -1,0 +1,138 @@
+//! Whom a fault touches: where it acts, by kind and selector, and which parties there.
+
+use super::form::{Complaint, Key, Role, Takes, Value, Written};
+use crate::cluster::ids::{IstiodId, NodeId};
+use crate::cluster::party::PartyKind;
+
+/// Where a fault acts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Where {
+    /// On these nodes.
+    Nodes(Vec<NodeId>),
+    /// On the node that hosts the (first) pod of a workload when the fault starts: index into the workloads.
+    NodeOf(usize),
+    /// On every node that hosts a pod of these workloads when the fault starts: indexes into the workloads.
+    NodesOf(Vec<usize>),
+    /// At these Istiods.
+    Istiods(Vec<IstiodId>),
+}
+
+/// Whom a fault touches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Whom {
+    /// Where.
+    pub place: Where,
+    /// Which of the parties there, each once and in order. Empty in a control design.
+    pub parties: Vec<PartyKind>,
+}
+
+const PARTIES: &str = "parties";
+
+impl Whom {
+    /// The keys that say it.
+    pub const KEYS: &'static [Key] = &[
+        target(
+            "node_of",
+            false,
+            Takes::Workload,
+            "The node that hosts the first pod of this workload when the fault starts.",
+        ),
+        target("node", false, Takes::Node, "A node by name."),
+        target("istiod", false, Takes::Istiod, "An Istiod by its ordinal."),
+        target(
+            "nodes_of",
+            true,
+            Takes::Workload,
+            "Every node that hosts a pod of one of these workloads when the fault starts.",
+        ),
+        target(
+            "nodes_with",
+            false,
+            Takes::Labels,
+            "Every node that hosts a pod with these labels when the fault starts: `app=sleep`, `app=sleep,version=v1`.",
+        ),
+        target("nodes", true, Takes::Node, "Nodes by name, or `all`."),
+        target("istiods", true, Takes::Istiod, "Istiods by their ordinals, or `all`."),
+    ];
+
+    /// The key of the parties, with what it means for a kind of fault.
+    #[must_use]
+    pub const fn parties(meaning: &'static str) -> Key {
+        Key {
+            name: PARTIES,
+            meaning,
+            takes: Takes::Word("party of a fault", || {
+                let words = PartyKind::ALL.iter().map(|kind| kind.words());
+                words.map(|words| (words.word, words.meaning)).collect()
+            }),
+            list: true,
+            role: Role::Required,
+        }
+    }
+
+    /// Reads it.
+    ///
+    /// # Errors
+    /// If a party is not at the target.
+    pub fn read(written: &Written<'_>) -> Result<Self, Complaint> {
+        let targets = written.values.iter().filter(|(key, _)| key.role == Role::Target);
+        let values = targets.flat_map(|(_, values)| values).map(|(_, value)| *value);
+        let (mut nodes, mut workloads, mut istiods) = (Vec::new(), Vec::new(), Vec::new());
+        for value in values {
+            match value {
+                Value::Node(node) => nodes.push(node),
+                Value::Workload(workload) => workloads.push(workload),
+                Value::Istiod(istiod) => istiods.push(istiod),
+                Value::Word(_) => {}
+            }
+        }
+        let place = match written.of("node_of") {
+            [(_, Value::Workload(workload))] => Where::NodeOf(*workload),
+            _ if !istiods.is_empty() => Where::Istiods(once(istiods)),
+            _ if !workloads.is_empty() => Where::NodesOf(once(workloads)),
+            _ => Where::Nodes(once(nodes)),
+        };
+        let mut parties = Vec::new();
+        for (number, value) in written.of(PARTIES) {
+            let Value::Word(word) = value else { continue };
+            let kind = PartyKind::ALL[*word];
+            let wrong = |message, hint| Complaint {
+                key: PARTIES,
+                place: *number,
+                message,
+                hint,
+            };
+            match kind.is_of_istiod() {
+                true if written.istiods.is_none() => {
+                    let (done, design) = (written.form.done, written.design);
+                    let message = format!("is {done} in design `{design}`, which has no Istio");
+                    return Err(wrong(message, "give the design Istio, or write other `parties` in it"));
+                }
+                false if matches!(place, Where::Istiods(_)) => {
+                    let message = "does not belong to an Istiod".to_owned();
+                    return Err(wrong(message, "an Istiod has the parties istiod and webhook"));
+                }
+                _ => parties.push(kind),
+            }
+        }
+        let parties = once(parties);
+        Ok(Self { place, parties })
+    }
+}
+
+const fn target(name: &'static str, list: bool, takes: Takes, meaning: &'static str) -> Key {
+    Key {
+        name,
+        meaning,
+        takes,
+        list,
+        role: Role::Target,
+    }
+}
+
+/// Each of these once, in order.
+fn once<T: Ord>(mut all: Vec<T>) -> Vec<T> {
+    all.sort();
+    all.dedup();
+    all
+}
