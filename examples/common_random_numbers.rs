@@ -1,5 +1,5 @@
 //! What common random numbers gain: the variance of differences between designs when equal replications meet the same
-//! misfortunes, against that of independent runs.
+//! random events, against that of independent runs.
 //!
 //! Replication r of one design paired with replication r + 1 of another is a pair of independent runs of the same two
 //! laws, so both variances are measured on the same runs. Without an argument, 200 replications of every design of

@@ -1,6 +1,6 @@
 //! The workloads as a bare loop around the standard library's heap: the baseline.
 //!
-//! No limits, no fingerprint, no check for equal keys, no cancelling: a time-out that no longer counts stays in the heap
+//! No limits, no fingerprint, no check for equal keys, no cancelling: a timeout that no longer counts stays in the heap
 //! and is passed over when it comes up. The kernel's versions stand in `on_kernel`.
 
 use std::cmp::Reverse;
@@ -95,7 +95,7 @@ fn deliver(bare: &mut Bare, components: &mut [Component], draws: &mut Draws, eve
 }
 
 fn time_outs(n: u64, ticks: u64) -> Measured {
-    // Payload: connection, then for a time-out its number + 1, for a tick 0.
+    // Payload: connection, then for a timeout its number + 1, for a tick 0.
     let (mut bare, mut draws, mut digest) = (Bare::default(), Draws::new(n), 0);
     let mut armed = vec![0_u64; n as usize];
     for number in 0..n {

@@ -46,7 +46,7 @@ pub trait Prepared: Model {
 pub fn prepared<M: Prepared>(model: &mut M, n: u64, events: u64) -> Kernel<M::Event> {
     let mut limits = Limits::until(SimTime::NEVER);
     limits.events_max = events;
-    // A queue that kept cancelled time-outs would fail here.
+    // A queue that kept cancelled timeouts would fail here.
     limits.pending_max = M::PENDING_PER_N * n as usize;
     let mut kernel = Kernel::new(limits);
     model.begin(n, &mut kernel);

@@ -8,7 +8,7 @@ use meshfault::kernel::{EntityKey, Purpose, RunKey, Stream};
 pub const SECOND_NS: f64 = 1e9;
 /// Arrivals per second of W4; the server serves one customer per second.
 pub const LOAD: f64 = 0.8;
-/// Mean time between ticks times this is the time-out of W3.
+/// Mean time between ticks times this is the timeout of W3.
 pub const TIME_OUT_NS: u64 = 10_000_000_000;
 /// Events of one run of W5.
 pub const SHORT_RUN_EVENTS: u64 = 20_000;
@@ -20,7 +20,7 @@ pub enum Workload {
     W1,
     /// n components of 64 bytes, n messages in flight; each goes on to a random component after 0.1 + Exp(1).
     W2,
-    /// n connections; each tick cancels the connection's time-out, arms a new one and schedules the next tick.
+    /// n connections; each tick cancels the connection's timeout, arms a new one and schedules the next tick.
     W3,
     /// M/M/1 at load 0.8 with an arrival and a departure event; an event is a customer.
     W4,

@@ -41,10 +41,10 @@ pub struct CompareArgs {
     /// Compare only this design; may be repeated.
     #[arg(long = "design", value_name = "DESIGN")]
     designs: Vec<String>,
-    /// Compare this measure; may be repeated. Without it, access, start-up and cost.
+    /// Compare this measure; may be repeated. Without it, access, startup and cost.
     #[arg(long = "measure", value_name = "MEASURE")]
     measures: Vec<String>,
-    /// The measure of start-up; without it, startup_latency_p99, or the next lower one that every design reaches.
+    /// The measure of startup; without it, startup_latency_p99, or the next lower one that every design reaches.
     #[arg(long, value_name = "MEASURE")]
     startup: Option<String>,
     /// How large a difference of a measure may be and still not matter when designs are weighed, such as

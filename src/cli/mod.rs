@@ -41,7 +41,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 pub use error::CliError;
 
-/// Simulates failures of service meshes and CNI plugins, and says how often whom they let in and how long pods wait.
+/// Simulate control-plane failures in Istio and Cilium, and measure who gets in and how long pods take to start.
 #[derive(Debug, Parser)]
 #[command(name = "meshfault", version, arg_required_else_help = true)]
 struct Arguments {
@@ -52,33 +52,33 @@ struct Arguments {
 /// The commands.
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Runs an experiment and shows its result.
+    /// Run an experiment and show its result.
     Run(run::RunArgs),
-    /// Puts shards of an experiment together into the result of one undivided run.
+    /// Merge shards into a single result.
     Merge(merge::MergeArgs),
-    /// Compares designs of one result, or of two, with intervals that hold together.
+    /// Compare designs of one or two results, with simultaneous confidence intervals.
     Compare(compare::CompareArgs),
-    /// Draws the figures of a result and writes its reports again, in one form or in all, in another theme.
+    /// Write the figures and reports of a result again, in any format and theme.
     Report(report::ReportArgs),
-    /// Replays one run and tells it: who believed what when, who was let in, and what delayed which pod.
+    /// Replay a single run and explain it step by step.
     Explain(explain::ExplainArgs),
-    /// Says who may talk to whom by a folder of manifests, and why.
+    /// Evaluate who may talk to whom by a folder of manifests, and why.
     Policy(policy::PolicyArgs),
-    /// Makes runs twice and says whether they repeat; compares builds; says which answers hang on the order of ties.
+    /// Makes runs twice and says whether they repeat; compares builds; says which answers depend on the order of ties.
     Verify(verify::VerifyArgs),
-    /// Shows the parameters of a design with their sources, or where two designs differ in them.
+    /// Show the parameters of a design with their sources, or where two designs differ.
     Params(params::ParamsArgs),
-    /// Lists experiments, parameter sets, faults, steps, laws or measures.
+    /// List experiments, parameter sets, faults, steps, laws or measures.
     List(list::ListArgs),
-    /// Reads experiments as `run` does and says what is wrong, without running anything.
+    /// Check experiment files without running anything.
     Check(check::CheckArgs),
-    /// Makes a folder with an experiment to change.
+    /// Create a folder with an experiment to start from.
     New(new::NewArgs),
-    /// Prints the JSON Schema of experiment files or results, for editors and programs.
+    /// Print the JSON Schema of experiment files or results.
     Schema(schema::SchemaArgs),
-    /// Prints what a shell needs to complete these commands.
+    /// Print shell completions.
     Completions(completions::CompletionsArgs),
-    /// Prints or writes the manual.
+    /// Print or write the manual pages.
     Man(completions::ManArgs),
 }
 

@@ -109,7 +109,7 @@ fn schema() -> (String, String) {
 }
 
 /// An experiment with its manifests, in a folder of its own. Its seed group is written down if it was the old name, so
-/// that the copy meets the same misfortunes.
+/// that the copy uses the same random events.
 fn copied(from: &Path, name: &str) -> Result<Vec<(String, String)>, CliError> {
     let scenario = load::scenario(&LoadRequest::of(from))?;
     let Some((experiment, others)) = scenario.inputs.split_first() else {
@@ -145,7 +145,7 @@ fn moved(text: &str, seed_group: &str) -> String {
         out.push('\n');
         if top(line, "replications") && !has_group {
             out.push_str(&format!(
-                "# The misfortunes of the experiment that this is a copy of; without this line, others.\nseed_group: \
+                "# The shared_events of the experiment that this is a copy of; without this line, others.\nseed_group: \
                  {seed_group}\n"
             ));
         }

@@ -244,7 +244,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let code = |fake: Fake, words: &str| {
             let stop = AtomicBool::new(false);
-            let (finished, _) = run_loaded(&loaded(fake), &arguments(words, dir.path()), Vec::new(), &stop, &()).unwrap();
+            let (finished, _) =
+                run_loaded(&loaded(fake), &arguments(words, dir.path()), Vec::new(), &stop, &()).unwrap();
             exit_code_of(&finished)
         };
         assert_eq!(code(Fake::default(), "--jobs 2"), exit_code::FINE);

@@ -1,5 +1,5 @@
 //! `meshfault verify`: makes runs twice and says whether they repeat, compares them with another build's, and says which
-//! answers hang on the order of ties.
+//! answers depend on the order of ties.
 //!
 //! What is compared belongs to `lab::verify`, how it is told to `report::verify`.
 

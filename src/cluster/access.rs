@@ -1,6 +1,6 @@
-//! One request of the script's client: from the choice of a back end to the answer.
+//! One request of the script's client: from the choice of a backend to the answer.
 //!
-//! **Modelled**: the choice by the node's service proxy, or by the client's own proxy from what its Istiod told it; the SYN
+//! **Modeled**: the choice by the node's service proxy, or by the client's own proxy from what its Istiod told it; the SYN
 //! with its retransmissions, each judged by the datapath when it is sent; the mesh's verdict at the server; the client's
 //! time limit. What is recorded is judged by `judge`, by the pod that held the address.
 //! **Left out**: name resolution, TLS, Envoy's retries to other hosts, reuse of connections.

@@ -1,6 +1,6 @@
 //! The API server with its histories: every write gets its place in one order here, and watchers are told.
 //!
-//! **Modelled**: one API server; a global revision; histories of pods, CiliumEndpoints, CiliumIdentities and
+//! **Modeled**: one API server; a global revision; histories of pods, CiliumEndpoints, CiliumIdentities and
 //! EndpointSlices; dispatch to controllers, scheduler, kubelets and Istiods by each reader's own first-in first-out watch;
 //! the garbage collector, which removes the CiliumEndpoint of a pod that is gone.
 //! **Left out**: several servers, request limits and priorities, etcd, admission other than the injection webhook,
@@ -31,7 +31,7 @@ pub struct ApiServer {
     pub pods: History<PodObject>,
     /// CiliumEndpoints, by pod; the topic is the address.
     pub endpoints: History<EndpointObject>,
-    /// Ready back ends, by Service.
+    /// Ready backends, by Service.
     pub slices: History<Backends>,
     /// CiliumIdentities in the order of their creation; each is written once.
     pub identities: History<IdentityObject>,

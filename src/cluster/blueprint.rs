@@ -43,7 +43,7 @@ pub struct Kind {
     pub max_surge: Amount,
     /// Rolling update.
     pub max_unavailable: Amount,
-    /// Services whose back ends its pods are.
+    /// Services whose backends its pods are.
     pub services: Vec<ServiceId>,
     /// Kinds with which its pods share no node.
     pub conflicts: Vec<KindId>,
@@ -51,7 +51,7 @@ pub struct Kind {
     pub key: EntityKey,
     /// What role the simulator gives it.
     pub role: Role,
-    /// Whether its pods belong to the start-up measures.
+    /// Whether its pods belong to the startup measures.
     pub measured: bool,
     /// Whether its addresses are watched for exposure as a client.
     pub exposure_client: bool,
@@ -479,7 +479,7 @@ impl Blueprint {
         self.subjects[identity.0 as usize].principal(&self.spec.trust_domain)
     }
 
-    /// The last probe of the script, which the demonstration hangs on.
+    /// The last probe of the script, which the demonstration depends on.
     #[must_use]
     pub fn last_probe(&self) -> Option<&ProbeSpec> {
         self.spec.script.iter().rev().find_map(|step| match step {

@@ -1,6 +1,6 @@
 //! Background churn: pods that come and go by themselves.
 //!
-//! **Modelled**: a Poisson process of creations, each pod with its own lifetime and service account; pods are created
+//! **Modeled**: a Poisson process of creations, each pod with its own lifetime and service account; pods are created
 //! directly, without a ReplicaSet, and go through scheduler, kubelet and agent like all others.
 //! **Left out**: bursts, autoscaling, rollouts of real workloads, Services in front of churning pods.
 //! **Parameters**: rate, law of the lifetime, duration, number of service accounts. **Validated by**: `tests/world/scale.rs`.

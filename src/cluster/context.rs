@@ -44,7 +44,7 @@ pub struct Shared {
     pub watchlist: Watchlist,
     /// Pods that were ever wished for.
     pub pods: Vec<PodMeta>,
-    /// What each Istiod has pushed: the back ends of each Service, republished from EndpointSlices.
+    /// What each Istiod has pushed: the backends of each Service, republished from EndpointSlices.
     pub snapshots: Vec<History<Backends>>,
     /// Who has read how much of which history.
     pub readers: Readers,

@@ -1,6 +1,6 @@
 //! The Deployment controller: scaling and rolling updates.
 //!
-//! **Modelled**: one ReplicaSet per revision; the rolling update's arithmetic of surge and unavailability, clean-up of
+//! **Modeled**: one ReplicaSet per revision; the rolling update's arithmetic of surge and unavailability, clean-up of
 //! unhealthy old pods first (`kubernetes/kubernetes pkg/controller/deployment/rolling.go`).
 //! **Left out**: proportional scaling in the middle of a rollout, pausing, rollback, history limits, `Recreate`.
 //! **Parameters**: `controller_sync_latency`, `api_write_latency`, `watch_latency`; surge and unavailability from the

@@ -1,6 +1,6 @@
 //! The EndpointSlice controller: republishes which ready pods stand behind a Service.
 //!
-//! **Modelled**: a sync after a change of its pods, on what the controller has read; a slice is a new object version
+//! **Modeled**: a sync after a change of its pods, on what the controller has read; a slice is a new object version
 //! with its own revision, so its readers lag behind the controller and not behind the pods.
 //! **Left out**: several slices per Service, serving and terminating flags, the one-second delay after slice changes.
 //! **Parameters**: `endpoint_slice_sync_latency`. **Validated by**: `tests/world/event_log.rs`,

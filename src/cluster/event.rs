@@ -251,7 +251,7 @@ events! {
         10 SandboxGone(pod: PodId),
         /// The link to the API server was repaired.
         11 Repaired,
-        /// Set-up is done but for the pod's tokens.
+        /// Setup is done but for the pod's tokens.
         12 SetUp(pod: PodId),
         /// Nothing is missing any more, or the wait after a failure is over: the sandbox is made.
         13 MakeSandbox(pod: PodId),

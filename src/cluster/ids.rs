@@ -22,7 +22,7 @@ macro_rules! id {
 }
 
 id! {
-    /// A pod, in the order in which pods were wished for.
+    /// A pod, in the order in which pods were created.
     PodId
 }
 id! {

@@ -1,6 +1,6 @@
 //! Pod addresses of one node.
 //!
-//! **Modelled**: Cilium's host-scope allocator: a random offset, then a scan forward with wrap-around to the first free
+//! **Modeled**: Cilium's host-scope allocator: a random offset, then a scan forward with wrap-around to the first free
 //! address; release takes effect at once, without a cool-down (`cilium/cilium pkg/ipam/service/allocator/bitmap.go`).
 //! **Left out**: other allocators (first-in-first-out, round-robin, cool-down), the ten-minute expiry of unused addresses.
 //! **Parameters**: size of the pool. **Validated by**: `agrees_with_a_scan` and

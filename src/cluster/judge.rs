@@ -309,7 +309,7 @@ fn reaches_by_service(ctx: &Ctx, client: PodId, server: PodId) -> bool {
     })
 }
 
-/// What others tell the judge. It hears only of what some pair hangs on.
+/// What others tell the judge. It hears only of what some pair depends on.
 impl Ctx<'_> {
     /// A pod can send and receive, or its proxy came up or may choose among other backends.
     pub fn judge_looks_at(&mut self, by: Source, pod: PodId) {
@@ -323,7 +323,7 @@ impl Ctx<'_> {
         }
     }
 
-    /// Exposure windows that hang on this address are looked at again when the nodes concerned have read the write.
+    /// Exposure windows that depend on this address are looked at again when the nodes concerned have read the write.
     pub fn judge_hears_of_endpoint(&mut self, ip: Ipv4Addr, index: VersionIndex) {
         if self.shared.watchlist.addresses.contains(&ip) {
             self.tell_judge(Source::ApiServer, JudgeEvent::EndpointWritten(ip, index));

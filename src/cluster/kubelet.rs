@@ -1,6 +1,6 @@
 //! Kubelets: from a bound pod to running containers, and back.
 //!
-//! **Modelled**: noticing a pod by watch; set-up; service account tokens; sandbox; the network plugin's call with its retry;
+//! **Modeled**: noticing a pod by watch; setup; service account tokens; sandbox; the network plugin's call with its retry;
 //! init container, whose end the periodic look has to see; containers one after another; sandboxes and containers sharing
 //! the node's cores; statuses by the periodic look at containers, synced by `kubelet_client`; readiness of a sidecar by its
 //! probe's ticks; termination with the kill window; release of the address when the sandbox stops, before the object

@@ -1,12 +1,12 @@
 //! The API client of each kubelet: its limit, and the one worker that syncs pod statuses.
 //!
-//! **Modelled**: one token bucket per kubelet for status syncs, token requests and deletions of pods (leases and events have
+//! **Modeled**: one token bucket per kubelet for status syncs, token requests and deletions of pods (leases and events have
 //! clients of their own); syncs one after another, each a GET, a PATCH if something changed and, for a pod that has
 //! finished, a DELETE; a GET for a pod that is gone; every `status_batch_period` the backlog is thrown away and replaced
 //! by one sync per changed pod, with its status at that moment and in no particular order
 //! (`kubernetes/kubernetes pkg/kubelet/status/status_manager.go`). `status_sync_newest` (from 1.27) does that behind every
 //! sync instead of working through older statuses one by one.
-//! **Left out**: reconciliation of statuses that somebody else changed, time-outs of calls on a cut link (such a sync fails at
+//! **Left out**: reconciliation of statuses that somebody else changed, timeouts of calls on a cut link (such a sync fails at
 //! once and is made up for after the repair), the chance that a due batch waits for one more sync.
 //! **Parameters**: `kubelet_client_*`, `kubelet_requests_*`, `status_*`. **Validated by**: `tests/world/kubelet_start.rs`
 //! (measured starts of 15 pods). Source: `docs/model/kubernetes.md#kubelet`.

@@ -1,6 +1,6 @@
 //! The processors of each node, where sandboxes and containers start and stop.
 //!
-//! **Modelled**: so many of these jobs at the same time as the node has cores; the others wait in the order in which they
+//! **Modeled**: so many of these jobs at the same time as the node has cores; the others wait in the order in which they
 //! came, so that a start takes the longer the more a node starts at once.
 //! **Left out**: what else runs on the node, jobs that use part of a core or several, disks, the runtime's own locks.
 //! **Parameters**: `node_cores`. **Validated by**: `tests/world/kubelet_start.rs`.

@@ -1,6 +1,6 @@
 //! Node leases and the node lifecycle controller: when a silent node is given up, and what follows.
 //!
-//! **Modelled**: lease renewals with jitter from a phase of their own; the controller's passes; its stamp of its own time
+//! **Modeled**: lease renewals with jitter from a phase of their own; the controller's passes; its stamp of its own time
 //! when it sees a renewed lease; the grace period; Ready set to Unknown with the taint, then each pod's Ready to false by
 //! one write after another; deletion of the pods after their toleration; return of the node.
 //! **Left out**: zones and eviction rates, node status other than the lease, several controller managers.

@@ -44,7 +44,7 @@ pub struct IdentityObject {
     pub number: BelievedIdentity,
 }
 
-/// A back end of a Service.
+/// A backend of a Service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backend {
     /// The pod.
@@ -53,10 +53,10 @@ pub struct Backend {
     pub ip: Ipv4Addr,
 }
 
-/// The ready back ends of one Service: an EndpointSlice.
+/// The ready backends of one Service: an EndpointSlice.
 pub type Backends = Arc<[Backend]>;
 
-/// What never changes about a pod once it is wished for.
+/// What never changes about a pod once it is created.
 #[derive(Clone, Copy, Debug)]
 pub struct PodMeta {
     /// Its kind.

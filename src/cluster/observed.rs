@@ -48,7 +48,7 @@ pub enum Fact {
     EndpointWritten(EndpointObject, bool),
     /// The EndpointSlice controller found so many ready pods behind a Service.
     BackEndsFound(ServiceId, u32),
-    /// The API server stored an EndpointSlice with so many back ends.
+    /// The API server stored an EndpointSlice with so many backends.
     SliceWritten(ServiceId, u32),
     /// The node lifecycle controller gave a node up.
     GivenUp(NodeId),
@@ -208,7 +208,7 @@ pub enum AccessFact {
         /// The step of the script that sends it.
         step: u32,
     },
-    /// A back end was chosen.
+    /// A backend was chosen.
     Chosen {
         /// The Istiod whose endpoints the client's own proxy chose from; absent if the node's service proxy chose.
         istiod: Option<IstiodId>,

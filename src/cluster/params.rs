@@ -1,4 +1,4 @@
-//! What the components' behaviour depends on: one parameter set per component, with types.
+//! What the components' behavior depends on: one parameter set per component, with types.
 //!
 //! No value stands here. Values live in `models/`, each with unit, source and confidence, and are read by `scenario`;
 //! a design may override them by the names below, for example `kubernetes.node_monitor_grace_period`.
@@ -14,7 +14,7 @@ pub enum Value {
     Number(f64),
     /// A whole number.
     Count(u64),
-    /// A behaviour that is on or off.
+    /// A behavior that is on or off.
     Switch(bool),
     /// A law of a span of time.
     Law(Law),

@@ -97,9 +97,9 @@ purposes! {
     EndpointPublish = "cilium.endpoint.publish",
     /// Syncing an EndpointSlice.
     EndpointSliceSync = "endpoint_slice.sync",
-    /// Choice of a back end for a connection.
+    /// Choice of a backend for a connection.
     BackendChoice = "service_proxy.backend",
-    /// Choice of a back end by a proxy.
+    /// Choice of a backend by a proxy.
     ProxyBackendChoice = "istio.proxy.backend",
     /// Choice of the Istiod that the API server calls.
     WebhookBackend = "istio.webhook.backend",

@@ -17,7 +17,7 @@ use crate::policy::Decision;
 pub struct Outcome {
     /// Facts about the run as a whole.
     pub run: RunRecord,
-    /// One record per pod that was ever wished for, in the order of wishes.
+    /// One record per pod that was ever created, in the order of wishes.
     pub pods: Vec<PodRecord>,
     /// One record per judged access, in order of time.
     pub accesses: Vec<AccessRecord>,
@@ -175,7 +175,7 @@ pub(crate) use records;
 
 records!(define);
 
-/// How a pod's start-up ended.
+/// How a pod's startup ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ExitCause {

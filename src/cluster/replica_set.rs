@@ -1,6 +1,6 @@
-//! The ReplicaSet controller: creates the pods that are wished for and deletes those that are not.
+//! The ReplicaSet controller: creates the pods that are created and deletes those that are not.
 //!
-//! **Modelled**: slow start in batches of 1, 2, 4, … that stops at the first failing batch; back-off of a failed sync;
+//! **Modeled**: slow start in batches of 1, 2, 4, … that stops at the first failing batch; back-off of a failed sync;
 //! expectations (no new sync before its own writes are seen); the client's rate limit; the ranking of victims
 //! (`kubernetes/kubernetes pkg/controller/controller_utils.go`, ActivePodsWithRanks).
 //! **Left out**: adoption, pod-deletion-cost, restarts, minReadySeconds, the expiry of expectations.

@@ -1,6 +1,6 @@
 //! The scheduler: binds pods to nodes.
 //!
-//! **Modelled**: one cycle after another; filters by taint, pods per node and required anti-affinity per hostname, both
+//! **Modeled**: one cycle after another; filters by taint, pods per node and required anti-affinity per hostname, both
 //! ways; the node with the fewest pods wins, equal ones by lot; unschedulable pods wait and are tried again when a pod
 //! goes or a node returns, with a back-off.
 //! **Left out**: resources, other affinities, priorities and pre-emption, topology spread, several profiles.

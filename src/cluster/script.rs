@@ -1,6 +1,6 @@
 //! The script: what the person at the keyboard does, step after step.
 //!
-//! **Modelled**: commands that take time one after another; waits that end when the API server says so, or, for a rollout, when
+//! **Modeled**: commands that take time one after another; waits that end when the API server says so, or, for a rollout, when
 //! its Deployment has made no progress within its own deadline; remembered
 //! addresses; the published loop that looks for a pod on a remembered address and restarts the Deployment until there is
 //! one; probes, repeated while the client has no ready pod, or its proxy is not up.
@@ -95,7 +95,7 @@ impl Script {
     pub fn handle(&mut self, event: ScriptEvent, ctx: &mut Ctx) {
         match event {
             ScriptEvent::Begin => {
-                // Istiod is there before the script, as in the published set-up.
+                // Istiod is there before the script, as in the published setup.
                 if let Some(kind) = ctx.blueprint().istiod {
                     let replicas = ctx.blueprint().kind(kind).replicas;
                     self.wanted[kind.index()] = replicas;

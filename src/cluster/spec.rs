@@ -363,7 +363,7 @@ pub struct ChurnSpec {
 /// What is measured.
 #[derive(Clone, Debug, Default)]
 pub struct Measures {
-    /// Workloads whose pods make up the start-up measures.
+    /// Workloads whose pods make up the startup measures.
     pub startup_workloads: Vec<usize>,
     /// Only pods wished at or after the start of this step (index into `script`) are measured.
     pub startup_since_step: usize,

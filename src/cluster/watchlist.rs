@@ -1,5 +1,5 @@
 //! What somebody waits for or looks at, so that others tell only of that: kinds of pods that the script waits for, addresses
-//! and Services that a pair of the judge hangs on.
+//! and Services that a pair of the judge depends on.
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;

@@ -84,7 +84,7 @@ components!(define_world);
 pub struct RunId<'a> {
     /// Seed of the whole experiment.
     pub master_seed: u64,
-    /// Name shared by designs that meet the same misfortunes.
+    /// Name shared by designs that use the same random events.
     pub seed_group: &'a str,
     /// Number of the run.
     pub replication: u64,

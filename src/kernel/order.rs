@@ -1,7 +1,7 @@
 //! The total order of events: the key and the class table.
 //!
 //! Two events at the same instant are ordered by class, then by the rank of the component that scheduled them, then by
-//! that component's own counter. The order of the classes is behaviour: moving a line of the enum changes results.
+//! that component's own counter. The order of the classes is behavior: moving a line of the enum changes results.
 //! Who schedules what belongs to the models; how keys are stored belongs to `queue`.
 
 use super::stream::mix;
@@ -143,7 +143,7 @@ impl SourceRank {
 
 /// How events of different sources at the same instant and of the same class are ordered.
 ///
-/// A question whose answer moves with this order hangs on a tie that the model does not decide.
+/// A question whose answer moves with this order depends on a tie that the model does not decide.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TieOrder {
     /// By the rank of the source.

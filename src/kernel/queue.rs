@@ -2,7 +2,7 @@
 //!
 //! The heap holds times and slots, four siblings in one cache line, so one level costs one miss and three comparisons
 //! without a branch. What orders events of one instant stands beside the event in the slab and is looked at on ties only.
-//! Events never move while they wait. A cancelled event leaves the heap at once, so time-outs that are nearly always
+//! Events never move while they wait. A cancelled event leaves the heap at once, so timeouts that are nearly always
 //! cancelled do not fill memory. `docs/performance.md` says which other structures were measured. What the keys mean
 //! belongs to `order`.
 
@@ -325,7 +325,7 @@ mod tests {
             for (number, operation) in operations.into_iter().enumerate() {
                 match operation {
                     Operation::Push(time) => {
-                        // Later pushes come first among equal times, so ties hang on the tail and not on the history.
+                        // Later pushes come first among equal times, so ties depend on the tail and not on the history.
                         let k = key(time, 1000 - number as u32);
                         timers.push((queue.push(k, number as u32), k));
                         model.insert(k, number as u32);

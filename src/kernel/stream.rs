@@ -72,7 +72,7 @@ pub struct RunKey {
 }
 
 impl RunKey {
-    /// Derives the key of a run. Designs that share `seed_group` meet the same misfortunes in equal replications.
+    /// Derives the key of a run. Designs that share `seed_group` use the same random events in equal replications.
     pub fn derive(master_seed: u64, seed_group: &str, replication: u64) -> Self {
         let mut hasher = blake3::Hasher::new();
         for part in [

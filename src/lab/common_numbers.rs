@@ -1,6 +1,6 @@
 //! Whether two results share their random numbers, and what else differs between them.
 //!
-//! Equal replications of two results meet the same misfortunes if seed, seed group, scheme and sharing of random numbers
+//! Equal replications of two results use the same random events if seed, seed group, scheme and sharing of random numbers
 //! are equal; everything else may differ, and is told, the files of inputs by name. What is made of it belongs to `compare`.
 
 use super::manifest::{Input, Manifest};

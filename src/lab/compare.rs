@@ -26,7 +26,7 @@ use crate::stats::{bonferroni, holm_adjusted};
 pub const CONTROL: &str = "control";
 /// What an architect weighs first: who gets in.
 pub const ACCESS: &str = "unauthorized_any";
-/// The usual measure of start-up, if every design reaches it.
+/// The usual measure of startup, if every design reaches it.
 pub const STARTUP: &str = "startup_latency_p99";
 /// Stands for cost where the experiment names none.
 pub const REQUESTS: &str = "certificate_requests";
@@ -37,7 +37,7 @@ pub struct Asked {
     pub baseline: Option<String>,
     /// Only these designs, besides the baseline; empty for all.
     pub designs: Vec<String>,
-    /// Measures; empty for access, start-up and, where no cost is named, certificate requests.
+    /// Measures; empty for access, startup and, where no cost is named, certificate requests.
     pub measures: Vec<String>,
     pub startup: Option<String>,
     /// Differences that do not matter, before those of the experiment.
@@ -51,7 +51,7 @@ pub struct Compared {
     pub experiment: String,
     /// Replications per design, of the first result.
     pub replications: u64,
-    /// Whether equal replications met the same misfortunes.
+    /// Whether equal replications used the same random events.
     pub paired: bool,
     /// What differs between two results besides designs; empty for one result.
     pub differs: Vec<String>,
@@ -220,8 +220,8 @@ fn pairs_within<'n>(sides: &[Side<'n>], asked: &Asked) -> Result<Vec<(Side<'n>, 
     Ok(pairs)
 }
 
-/// The measure of start-up: the one that was asked for, else the highest usual quantile that every design reaches. Where
-/// more than a hundredth of the pods was deleted first, the 99 % quantile is no time at all.
+/// The measure of startup: the one that was asked for, else the highest usual quantile that every design reaches. Where
+/// more than a hundredth of the pods was deleted first, the 99% quantile is no time at all.
 fn startup_of(sides: &[Side<'_>], asked: &Asked) -> String {
     if let Some(startup) = &asked.startup {
         return startup.clone();

@@ -121,7 +121,7 @@ fn a_design_is_dominated_only_if_it_is_shown_to_be_nowhere_better() {
         names(&["unauthorized_any", "startup_latency_p90"]),
         names(&["startup_latency_p90"]),
     );
-    let alike = standing([3.0, 3.0, 3.0], "20 %");
+    let alike = standing([3.0, 3.0, 3.0], "20%");
     let by_control = || ("control".to_owned(), access.clone(), names(&["cost"]));
     let by_both = (
         "both".to_owned(),
@@ -134,19 +134,19 @@ fn a_design_is_dominated_only_if_it_is_shown_to_be_nowhere_better() {
     assert_eq!(alike[1], (Verdict::Dominated, vec![("control".into(), slow, within)]));
     assert_eq!(alike[2], (Verdict::Best, Vec::new()));
     // Sixty runs without an event in either design do not show that they differ by less than a point.
-    let narrow = standing([3.0, 3.0, 3.0], "1 %");
+    let narrow = standing([3.0, 3.0, 3.0], "1%");
     assert_eq!(narrow[1], (Verdict::Undecided, Vec::new()));
     assert_eq!(narrow[0], (Verdict::Dominated, vec![by_both, by_control()]));
     // What is cheaper than all others is not dominated, however bad it is.
-    assert_eq!(standing([1.0, 3.0, 3.0], "20 %")[0], (Verdict::Best, Vec::new()));
+    assert_eq!(standing([1.0, 3.0, 3.0], "20%")[0], (Verdict::Best, Vec::new()));
 }
 
 #[test]
 fn a_design_without_a_fault_is_no_choice() {
-    let set = weighed([3.0, 3.0, 3.0], "20 %", |plan| plan.designs[2].cuts_nothing = true);
+    let set = weighed([3.0, 3.0, 3.0], "20%", |plan| plan.designs[2].cuts_nothing = true);
     assert_eq!(set.left_out, ["control"]);
     assert_eq!((set.designs.len(), set.family), (2, 2));
-    let none = weighed([3.0, 3.0, 3.0], "20 %", |plan| {
+    let none = weighed([3.0, 3.0, 3.0], "20%", |plan| {
         plan.designs.iter_mut().for_each(|design| design.cuts_nothing = true);
     });
     assert_eq!((none.designs.len(), none.left_out.len()), (3, 0));

@@ -28,7 +28,7 @@ pub struct Comparison {
     pub lower: Option<f64>,
     /// Upper bound.
     pub upper: Option<f64>,
-    /// Confidence of this interval; the intervals of all comparisons hold together with 95 %.
+    /// Confidence of this interval; the intervals of all comparisons hold together with 95%.
     pub confidence: f64,
     /// Name of the method.
     pub method: String,

@@ -20,7 +20,7 @@ pub struct How {
     pub confidence: f64,
     /// The second design's value is multiplied by this.
     pub factor: f64,
-    /// Whether equal replications met the same misfortunes.
+    /// Whether equal replications used the same random events.
     pub paired: bool,
     /// Whether a design that cannot have the measure, such as certificate requests without a mesh, counts with what its
     /// runs recorded.

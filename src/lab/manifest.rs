@@ -52,7 +52,7 @@ pub struct Manifest {
     pub plan_digest: String,
     /// Master seed.
     pub seed: u64,
-    /// Designs that share it meet the same misfortunes.
+    /// Designs that share it use the same random events.
     pub seed_group: String,
     /// Whether designs and points share random numbers; results of before it could be chosen do not say, and do.
     #[serde(default)]

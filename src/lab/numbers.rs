@@ -62,7 +62,7 @@ pub struct PodCounts {
     pub certificate_stuck: u32,
 }
 
-/// A certificate that takes longer than this waits for a connection to end: it is far beyond every back-off and time-out,
+/// A certificate that takes longer than this waits for a connection to end: it is far beyond every back-off and timeout,
 /// and far below the age at which Istiod ends a connection.
 pub const STUCK_AFTER: SimDuration = SimDuration::from_secs(600);
 

@@ -1,4 +1,4 @@
-//! Which designs are dominated in access, start-up and cost, as far as paired intervals say so (`docs/statistics.md#dominated-designs`).
+//! Which designs are dominated in access, startup and cost, as far as paired intervals say so (`docs/statistics.md#dominated-designs`).
 //!
 //! Nothing is added up. A design is dominated if another is shown to be better in one objective and, in every other one,
 //! shown to be better too or to be worse by no more than the margin, the difference that does not matter. That two designs

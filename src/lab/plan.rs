@@ -52,7 +52,7 @@ pub struct Plan {
     /// The inputs by name, relative to the experiment, with their digests.
     pub inputs: Vec<(String, String)>,
     pub seed: u64,
-    /// Designs that share it meet the same misfortunes.
+    /// Designs that share it use the same random events.
     pub seed_group: String,
     /// Whether designs and points share random numbers.
     pub random_numbers: RandomNumbers,
@@ -83,7 +83,7 @@ pub struct Plan {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RandomNumbers {
-    /// Run k meets the same misfortunes in every design and at every point.
+    /// Run k uses the same random events in every design and at every point.
     #[default]
     Common,
     /// Every design and point has a seed group of its own: that of the plan, `/` and its name.

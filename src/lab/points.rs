@@ -1,7 +1,7 @@
 //! One measure of one design over the points of its factors: whether it differs there at all, what it is over all points,
 //! and intervals that hold at all points at once.
 //!
-//! With common random numbers a run stands for one block: the same misfortunes at every point. Words are in
+//! With common random numbers a run stands for one block: the same random events at every point. Words are in
 //! `report::page::over_points`, formulas in `stats::no_effect`.
 
 use super::differences::ordered_per_run;

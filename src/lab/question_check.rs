@@ -133,7 +133,7 @@ fn check_unit(quantity: &Quantity, unit: &str, is_value: bool) -> Result<(), (St
     if !fits {
         let (what, example) = match unit {
             "s" => ("is a time".to_owned(), "`2s` or `250ms`".to_owned()),
-            "1" => ("is a share".to_owned(), "`0.001` or `0.1 %`".to_owned()),
+            "1" => ("is a share".to_owned(), "`0.001` or `0.1%`".to_owned()),
             unit => (format!("counts {unit}"), format!("`3` or `3 {unit}`")),
         };
         return Err((format!("the measure {what}"), format!("write {example}")));
@@ -141,7 +141,7 @@ fn check_unit(quantity: &Quantity, unit: &str, is_value: bool) -> Result<(), (St
     if unit == "1" && is_value && !(0.0..=1.0).contains(&quantity.value) {
         return Err((
             "a share lies between 0 and 1".to_owned(),
-            "write `0.05` or `5 %`".to_owned(),
+            "write `0.05` or `5%`".to_owned(),
         ));
     }
     Ok(())

@@ -34,7 +34,7 @@ fn the_summary_has_the_published_shape() {
             measures.len(),
         ));
     }
-    assert_eq!(shape, [("cilium-only", 0, 53), ("both", 1, 61), ("control", 0, 56)]);
+    assert_eq!(shape, [("cilium-only", 0, 54), ("both", 1, 62), ("control", 0, 57)]);
     assert_eq!(summary["comparisons"].as_array().unwrap().len(), 5);
     for (design, measure, wanted) in [
         (

@@ -30,7 +30,7 @@ pub enum Warning {
         planned: u64,
     },
     Shard(ShardRecord),
-    /// The number of replications hangs on the machine.
+    /// The number of replications depends on the machine.
     TimeBudget {
         same_rows_with: String,
     },
@@ -299,7 +299,7 @@ impl fmt::Display for Warning {
             ),
             Self::FewRuns { runs } => write!(
                 f,
-                "{runs} replications of each design are few: intervals are wide, and nothing rarer than about {:.0} % \
+                "{runs} replications of each design are few: intervals are wide, and nothing rarer than about {:.0}% \
                  of runs would show. Raise --replications before deciding anything.",
                 if *runs == 0 {
                     100.0
@@ -309,7 +309,7 @@ impl fmt::Display for Warning {
             ),
             Self::FaultTouchedNothing { design, runs } => write!(
                 f,
-                "{design}: in {runs} runs the fault touched nobody. Those runs show a healthy cluster. Check the names \
+                "{design}: in {runs} runs the fault touched no component. Those runs show a healthy cluster. Check the names \
                  that the fault is aimed at."
             ),
             Self::DeletedFirst { cases } => write!(
@@ -329,7 +329,7 @@ impl fmt::Display for Warning {
             ),
             Self::Coverage { cases } => write!(
                 f,
-                "In studies of this size, drawn from ten thousand runs of this experiment, these intervals of nominal 95 % held \
+                "In studies of this size, drawn from ten thousand runs of this experiment, these intervals of nominal 95% held \
                  the truth more seldom: {}. Take more replications before deciding by them.",
                 listed(cases, |(design, measure, held)| format!(
                     "{measure} of {design} in {}",
@@ -338,7 +338,7 @@ impl fmt::Display for Warning {
             ),
             Self::InformativeSize { cases } => write!(
                 f,
-                "How many pods a run measured hangs on what happened in it, so a share of the pods and the mean over runs of \
+                "How many pods a run measured depends on what happened in it, so a share of the pods and the mean over runs of \
                  each run's own share are two numbers: {}. Say which one you mean; `measures.startup.first_batch` measures the \
                  same pods in every run.",
                 listed(cases, |(design, measure, pods, runs)| format!(
@@ -350,7 +350,7 @@ impl fmt::Display for Warning {
             Self::ZeroEvents { designs, runs, upper } => write!(
                 f,
                 "No unauthorized access was seen in {runs} runs or more of {}. The true share may still be up to {}. \
-                 Read the exposure, which needs no lucky probe, or raise --replications.",
+                 Check exposure, which does not depend on probe timing, or increase --replications.",
                 listed(designs, String::clone),
                 percent(*upper)
             ),
@@ -374,5 +374,5 @@ fn percent(share: f64) -> String {
     } else {
         2
     };
-    format!("{percent:.digits$} %")
+    format!("{percent:.digits$}%")
 }

@@ -208,7 +208,7 @@ impl fmt::Display for Because {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PolicyError {
     /// Valid for the real component, but this model does not evaluate it.
-    #[error("{what} `{value}` is not modelled")]
+    #[error("{what} `{value}` is not modeled")]
     NotModelled {
         /// Which part of a policy, in words.
         what: &'static str,

@@ -433,9 +433,9 @@ mod tests {
         assert_eq!((line.mark, line.sign.as_str()), (Mark::Breached, "✗"));
         for part in [
             "0 of the 40 runs that tested it",
-            "open 61.5 s per run, 4.1 min by pod IP",
+            "open 62 s per run, 4.1 min by pod IP",
             "at 1/s",
-            "19 %",
+            "19%",
         ] {
             assert!(line.text.contains(part), "{part}: {}", line.text);
         }
@@ -447,7 +447,7 @@ mod tests {
         let text = line(&[&few]);
         assert_eq!(text.mark, Mark::Undecided);
         assert!(
-            text.text.contains("0 of the 5 runs that tested it (≤ 52.2 %)"),
+            text.text.contains("0 of the 5 runs that tested it (≤ 52.2%)"),
             "{}",
             text.text
         );

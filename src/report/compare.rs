@@ -105,7 +105,7 @@ pub(super) fn together(family: usize, each: f64, with_p: bool) -> String {
         ""
     };
     format!(
-        "{family} comparisons. Their intervals hold together with {level} confidence: each has {each} % (Bonferroni, family of \
+        "{family} comparisons. Their intervals hold together with {level} confidence: each has {each}% (Bonferroni, family of \
          {family}){adjusted}."
     )
 }
@@ -129,7 +129,7 @@ fn head(compared: &Compared) -> Vec<String> {
         compared.experiment
     )];
     lines.push(if compared.paired {
-        "Differences are taken between equal replications, which meet the same misfortunes (common random numbers); the \
+        "Differences are taken between equal replications, which use the same shared_events (common random numbers); the \
          variance reduction is how many times more runs independent designs would need."
             .to_owned()
     } else {
@@ -169,8 +169,16 @@ pub(super) fn difference(comparison: &Comparison) -> Short {
             let unit = if unit == "s" { " s" } else { "" };
             short(format!("< {}{unit}", up(upper)), String::new())
         }
-        // No share: both sides of zero are possible.
+        // A difference of shares is in percentage points.
+        (Some(0.0), Some(lower), Some(upper)) if unit == "1" => {
+            let interval = format!("[{}, {}]", down(100.0 * lower), up(100.0 * upper));
+            short("0 points".to_owned(), interval)
+        }
         (Some(0.0), Some(lower), Some(upper)) => short("0".to_owned(), format!("[{}, {}]", down(lower), up(upper))),
+        (difference, lower, upper) if unit == "1" => {
+            let Short { number, interval } = Short::from_parts(difference, lower, upper, unit);
+            short(number.replace('%', " points"), interval.replace('%', ""))
+        }
         (difference, lower, upper) => Short::from_parts(difference, lower, upper, unit),
     }
 }

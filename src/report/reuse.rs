@@ -38,7 +38,7 @@ pub fn finding(summary: &Summary) -> Option<Finding> {
         rows,
         points: vec![
             "Where the endpoint was withdrawn first, the probe found the Service without an endpoint, because the cut node had \
-             been given up before, or it was never sent."
+             been marked NotReady before, or it was never sent."
                 .to_owned(),
         ],
     })

@@ -53,7 +53,7 @@ pub fn facts(manifest: &Manifest) -> Vec<(String, String)> {
         (
             "Common random numbers",
             match manifest.random_numbers {
-                RandomNumbers::Common => "on: equal replications share their misfortunes".to_owned(),
+                RandomNumbers::Common => "on: equal replications share their random events".to_owned(),
                 RandomNumbers::Independent => "off: every design has random numbers of its own".to_owned(),
             },
         ),

@@ -22,7 +22,7 @@ pub fn rows(summary: &Summary) -> Vec<Vec<String>> {
             .iter()
             .find_map(|design| design.measure(measure))
             .is_some_and(is_share);
-        let width = if share { "± 1 point" } else { "± 5 %" };
+        let width = if share { "± 1 point" } else { "± 5%" };
         format!("`{measure}` {width}")
     };
     let mut rows = vec![vec!["design".to_owned()]];
@@ -80,7 +80,7 @@ pub fn before(runs: u64) -> String {
     let never = crate::stats::zero_event_upper(runs, 0.95).unwrap_or(1.0);
     let more = rounded(runs as f64 * (arm / POINT) * (arm / POINT));
     format!(
-        "{} replications know a share of runs to ± {} points or better, and what never happens to at most {} % of runs; ± 1 point \
+        "{} replications know a share of runs to ± {} points or better, and what never happens to at most {}% of runs; ± 1 point \
          takes up to {}.",
         count(runs),
         number(100.0 * arm),

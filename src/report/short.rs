@@ -45,7 +45,15 @@ impl Short {
 
     /// The short form of an estimate with its bounds.
     pub fn from_parts(estimate: Option<f64>, lower: Option<f64>, upper: Option<f64>, unit: &str) -> Self {
-        let unit = if unit == "s" { " s" } else { "" };
+        // A share is written in percent, its bounds too.
+        let (unit, scale) = match unit {
+            "s" => (" s", 1.0),
+            "1" => ("%", 100.0),
+            _ => ("", 1.0),
+        };
+        let of_interval = unit.trim_start_matches(" s");
+        let [down, up, number] = [libm::floor as fn(f64) -> f64, libm::ceil, libm::round]
+            .map(|how| move |value: f64| written(scale * value, how, scale));
         let Some(value) = estimate else {
             let number = lower.map_or(NOTHING.to_owned(), |lower| format!("> {}{unit}", down(lower)));
             return Self {
@@ -53,17 +61,17 @@ impl Short {
                 interval: String::new(),
             };
         };
-        let share_without_variation = unit.is_empty() && (value == 0.0 || value == 1.0);
+        let share_without_variation = unit != " s" && (value == 0.0 || scale > 1.0 && value == 1.0);
         let interval = match (lower, upper) {
             (lower, Some(upper)) if share_without_variation && value == 0.0 && lower.is_none_or(|l| l == 0.0) => {
-                format!("(≤ {})", up(upper))
+                format!("(≤ {}{of_interval})", up(upper))
             }
             (Some(lower), upper) if share_without_variation && value == 1.0 && upper.is_none_or(|u| u == 1.0) => {
-                format!("(≥ {})", down(lower))
+                format!("(≥ {}{of_interval})", down(lower))
             }
-            (Some(lower), Some(upper)) => format!("[{}, {}]", down(lower), up(upper)),
-            (Some(lower), None) => format!("(> {})", down(lower)),
-            (None, Some(upper)) => format!("(< {})", up(upper)),
+            (Some(lower), Some(upper)) => format!("[{}{of_interval}, {}{of_interval}]", down(lower), up(upper)),
+            (Some(lower), None) => format!("(> {}{of_interval})", down(lower)),
+            (None, Some(upper)) => format!("(< {}{of_interval})", up(upper)),
             (None, None) => String::new(),
         };
         Self {
@@ -97,21 +105,21 @@ pub fn up(value: f64) -> String {
     written(value, libm::ceil, 1.0)
 }
 
-/// A share in per cent; less than all is never written as 100 %.
+/// A share in per cent; less than all is never written as 100%.
 pub fn percent(share: f64) -> String {
-    format!("{} %", written(100.0 * share, libm::round, 100.0))
+    format!("{}%", written(100.0 * share, libm::round, 100.0))
 }
 
 /// An upper bound of a share in per cent.
 pub fn percent_up(share: f64) -> String {
-    format!("{} %", written(100.0 * share, libm::ceil, 100.0))
+    format!("{}%", written(100.0 * share, libm::ceil, 100.0))
 }
 
 /// An interval of shares in per cent, rounded outwards.
 pub fn percent_interval(lower: f64, upper: f64) -> String {
     let [lower, upper] = [(lower, libm::floor as fn(f64) -> f64), (upper, libm::ceil)]
         .map(|(share, how)| written(100.0 * share, how, 100.0));
-    format!("[{lower} %, {upper} %]")
+    format!("[{lower}%, {upper}%]")
 }
 
 /// Numbers with fewer zeros than this after the point are written out.
@@ -202,9 +210,12 @@ mod tests {
 
     #[test]
     fn estimates_are_short() {
-        assert_eq!(short(Some(0.592), Some(0.561), Some(0.622), "1"), "0.59 [0.56, 0.63]");
-        assert_eq!(short(Some(0.0), Some(0.0), Some(0.003), "1"), "0 (≤ 0.003)");
-        assert_eq!(short(Some(1.0), Some(0.9968), Some(1.0), "1"), "1 (≥ 0.9968)");
+        assert_eq!(
+            short(Some(0.592), Some(0.561), Some(0.622), "1"),
+            "59.2% [56.1%, 62.2%]"
+        );
+        assert_eq!(short(Some(0.0), Some(0.0), Some(0.003), "1"), "0% (≤ 0.3%)");
+        assert_eq!(short(Some(1.0), Some(0.9968), Some(1.0), "1"), "100% (≥ 99.68%)");
         assert_eq!(short(None, Some(900.0), None, "s"), "> 900 s");
         assert_eq!(short(Some(34.24), Some(33.53), None, "s"), "34.2 s (> 33.5)");
         assert_eq!(short(Some(0.0), None, None, "s"), "0 s");
@@ -219,7 +230,7 @@ mod tests {
             [0.9949, 0.9968, 0.99996, -0.9999].map(number),
             ["0.9949", "0.9968", "0.99996", "-0.9999"]
         );
-        assert_eq!([0.9968, 0.99996, 1.0].map(percent), ["99.68 %", "99.996 %", "100 %"]);
+        assert_eq!([0.9968, 0.99996, 1.0].map(percent), ["99.68%", "99.996%", "100%"]);
         assert_eq!([0, 999, 1000, 1_234_567].map(count), ["0", "999", "1,000", "1,234,567"]);
     }
 }

@@ -135,8 +135,8 @@ impl Column {
                 };
                 format!("half of {called} ready")
             }
-            Column::Quantile(percent, _) => format!("{percent} % ready"),
-            Column::GivenUp => "node given up after".to_owned(),
+            Column::Quantile(percent, _) => format!("{percent}% ready"),
+            Column::GivenUp => "node NotReady after".to_owned(),
         }
     }
 
@@ -285,8 +285,8 @@ fn stuck(design: &DesignSummary) -> Option<String> {
 fn ending(designs: &[&DesignSummary]) -> Option<String> {
     let given_up = |design: &&DesignSummary| design.measure(GIVEN_UP).is_some_and(|delay| delay.n > 0);
     designs.iter().any(given_up).then(|| {
-        "What ends such delays (C) is the cut node's being given up, after which its endpoints are withdrawn and new connections \
-         no longer land there."
+        "These delays (C) end when the cut-off node is marked NotReady: its endpoints leave the Service, and new connections go \
+         elsewhere."
             .to_owned()
     })
 }
@@ -309,14 +309,14 @@ fn share_or_nothing(measure: Option<&Measure>) -> String {
     measure.map_or_else(|| NOTHING.to_owned(), |share| percent(estimate(Some(share))))
 }
 
-/// `33 % [31 %, 35 %]`.
+/// `33% [31%, 35%]`.
 fn interval_percent(measure: Option<&Measure>) -> String {
     let text = percent(estimate(measure));
     match measure.and_then(|measure| measure.lower.zip(measure.upper)) {
-        Some((0.0, upper)) if text == "0 %" => format!("{text} (≤ {})", percent_up(upper)),
+        Some((0.0, upper)) if text == "0%" => format!("{text} (≤ {})", percent_up(upper)),
         Some((lower, upper)) => format!("{text} {}", percent_interval(lower, upper)),
         None => match measure.and_then(|measure| measure.upper) {
-            Some(upper) if text == "0 %" => format!("{text} (≤ {})", percent_up(upper)),
+            Some(upper) if text == "0%" => format!("{text} (≤ {})", percent_up(upper)),
             _ => text,
         },
     }

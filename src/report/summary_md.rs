@@ -48,7 +48,7 @@ pub fn render(manifest: &Manifest, summary: &Summary, answer: &Answer) -> String
         let _ = writeln!(page, "## {head}\n\n{}\n", body.trim_end());
     }
     page.push_str(
-        "## Not modelled\n\nIntervals cover the randomness of the runs, not what the model leaves out. \
+        "## Not modeled\n\nIntervals cover the randomness of the runs, not what the model leaves out. \
          `LIMITATIONS.md` says what that is, and how far each component has been validated.\n",
     );
     legible(&page).into_owned()
@@ -79,7 +79,7 @@ fn result(manifest: &Manifest, summary: &Summary) -> String {
         rows.push(row);
     }
     format!(
-        "{}\nEstimate [95 % interval]; {NOTHING} where the design has no such measure or no run gave a value.",
+        "{}\nEstimate [95% interval]; {NOTHING} where the design has no such measure or no run gave a value.",
         markdown(&rows)
     )
 }
@@ -198,7 +198,7 @@ fn assumed(manifest: &Manifest) -> String {
         return String::new();
     }
     format!(
-        "Nobody has measured or read these; a result that hangs on one of them is a guess.\n\n{}",
+        "These values are assumptions. Treat results that depend on them as estimates.\n\n{}",
         markdown(&rows)
     )
 }

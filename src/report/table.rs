@@ -77,7 +77,7 @@ pub fn render(manifest: &Manifest, summary: &Summary, answer: &Answer, look: Loo
     let mut add = |rest: &str, line: &str| text.push_str(&wrapped("", rest, line, look.width));
     add(
         "",
-        "Estimate [95 % interval]. Runs and pods: shares of them. Ready: time from the creation of a pod to Ready, measured pods.",
+        "Estimate [95% interval]. Runs and pods: shares of them. Ready: time from the creation of a pod to Ready, measured pods.",
     );
     let threshold = manifest.delayed_threshold_s;
     add(

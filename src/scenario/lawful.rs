@@ -20,7 +20,7 @@ const MAY_BE_ZERO: [&str; 3] = ["endpoint_create_skip_initial", "node_addresses"
 const COUNT_MAX: u64 = 1_000_000;
 /// Most retransmissions of a SYN: `tcp_syn_retries` of Linux is at most 127.
 const SYN_RETRANSMITS_MAX: u64 = 127;
-/// Shortest time between two of what repeats by itself. Shorter ones are no behaviour of a real component, and whoever
+/// Shortest time between two of what repeats by itself. Shorter ones are no behavior of a real component, and whoever
 /// works out what has happened since some time goes through all of them.
 const REPEATED_MIN: SimDuration = SimDuration::from_millis(1);
 /// Grids that times are rounded up to: nothing goes through their points, so they may be as fine as time itself.

@@ -33,10 +33,10 @@ pub struct PlacedMargin {
 }
 
 /// Why a text is no margin, and what to write.
-pub const HINT: &str = "write a difference above 0 such as `0.5 %`, `1s` or `2 requests`";
+pub const HINT: &str = "write a difference above 0 such as `0.5%`, `1s` or `2 requests`";
 
 impl Margin {
-    /// A margin from the name of a measure and a text such as `0.5 %`; `None` if that is no positive quantity.
+    /// A margin from the name of a measure and a text such as `0.5%`; `None` if that is no positive quantity.
     pub fn parse(measure: &str, text: &str) -> Option<Self> {
         let quantity = Quantity::parse(text).filter(|quantity| quantity.value > 0.0)?;
         Some(Self {

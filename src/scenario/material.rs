@@ -184,7 +184,7 @@ fn network_policies(manifests: &Manifests) -> Result<NetworkPolicies, InputError
         None => Ok(policies),
         Some((origin, rule, what)) => {
             let line = origin.rule_lines.get(rule).copied().filter(|line| *line > 0);
-            let message = format!("{what} in a rule of {origin} is not modelled in an experiment");
+            let message = format!("{what} in a rule of {origin} is not modeled in an experiment");
             let error = InputError {
                 line,
                 column: line.map(|_| 1),

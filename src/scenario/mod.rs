@@ -73,11 +73,11 @@ pub struct Scenario {
     pub question: String,
     /// Master seed.
     pub seed: u64,
-    /// Experiments with one seed group meet the same misfortunes.
+    /// Experiments with one seed group use the same random events.
     pub seed_group: String,
     /// Runs of each design; the most if `stopping` says when there are enough.
     pub replications: u32,
-    /// Whether each design and point draws random numbers of its own; otherwise all meet the same misfortunes.
+    /// Whether each design and point draws random numbers of its own; otherwise all use the same random events.
     pub independent: bool,
     /// When enough runs have been made, if not after a fixed number.
     pub stopping: Option<Stopping>,

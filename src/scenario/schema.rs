@@ -48,10 +48,10 @@ pub struct Experiment {
     /// Master seed.
     #[schemars(with = "Option<form::Whole>", extend("x-scope" = "experiment"))]
     pub seed: Option<Text>,
-    /// Experiments with one seed group meet the same misfortunes; the default is the file's name.
+    /// Experiments with one seed group use the same random events; the default is the file's name.
     #[schemars(extend("x-scope" = "experiment"))]
     pub seed_group: Option<Text>,
-    /// Whether designs and points meet the same misfortunes: `common`, the default, or `independent`.
+    /// Whether designs and points use the same random events: `common`, the default, or `independent`.
     #[schemars(extend("x-scope" = "experiment"))]
     pub random_numbers: Option<Text>,
     /// How events of different sources at one instant are ordered: `ranked`, the default, or `permuted`.
@@ -90,7 +90,7 @@ pub struct Experiment {
     #[serde(default)]
     #[schemars(extend("x-scope" = "experiment"))]
     pub expectations: super::expectations::Written,
-    /// How large a difference of a measure may be and still not matter when designs are weighed: `unauthorized_any: 0.5 %`.
+    /// How large a difference of a measure may be and still not matter when designs are weighed: `unauthorized_any: 0.5%`.
     #[serde(default)]
     #[schemars(extend("x-scope" = "experiment"))]
     pub margins: Pairs<Text>,
@@ -349,7 +349,7 @@ pub struct Churn {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Measures {
-    /// Start-up of pods.
+    /// Startup of pods.
     pub startup: Option<Startup>,
     /// Exposure of servers.
     pub exposure: Option<Exposure>,
@@ -360,7 +360,7 @@ pub struct Measures {
     pub delayed_threshold: Option<Text>,
 }
 
-/// Start-up of pods.
+/// Startup of pods.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Startup {

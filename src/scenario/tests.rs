@@ -365,7 +365,7 @@ fn bad_inputs_are_complained_about() {
         "factor-range-of-two-units.yaml:30:44: `500ms` and `5s` have different units\n  hint: write both ends in the same unit",
         "grace-below-renewal.yaml:31:52: the grace period of 5 s is shorter than the time between two renewals",
         "law-upside-down.yaml:14:45: `10ms`: the lower end of a uniform law lies above its upper end\n",
-        "manifests/percentage-out-of-range/pods.yaml:15:37: `maxUnavailable` is more than 100 %\n",
+        "manifests/percentage-out-of-range/pods.yaml:15:37: `maxUnavailable` is more than 100%\n",
         "missing-unit.yaml:4:10: `600` is no span of time\n  hint: write a number with its unit, such as `40s`",
         "parameter-of-wrong-kind.yaml:14:33: `4s` is no whole number\n  hint: write a whole number of at least 0",
         "selector-matches-nothing/pods.yaml:28:19: `selector` of Service default/sleep-v1 matches nothing: `app: slep`\n",

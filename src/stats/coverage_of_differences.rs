@@ -149,11 +149,11 @@ fn paired_ratios_with_clustered_pods() {
     let seen = coverage(studies, 0.15, || {
         let (mut a, mut b) = (Vec::new(), Vec::new());
         for _ in 0..runs {
-            // The misfortune of a run is shared by its pods and by both designs.
-            let misfortune = words.uniform();
+            // The random event of a run is shared by its pods and by both designs.
+            let shared_event = words.uniform();
             let pods = 6 + words.word() % 9;
-            a.push((words.binomial(pods, 0.6 * misfortune + 0.05), pods));
-            b.push((words.binomial(pods, 0.3 * misfortune + 0.05), pods));
+            a.push((words.binomial(pods, 0.6 * shared_event + 0.05), pods));
+            b.push((words.binomial(pods, 0.3 * shared_event + 0.05), pods));
         }
         let difference = ratio_difference(&a, &b, 1.0, CONFIDENCE);
         let sums = |runs: &[(u64, u64)]| runs.iter().fold((0, 0), |(x, n), run| (x + run.0, n + run.1));

@@ -230,24 +230,24 @@ fn of_pods() -> Vec<Row> {
     vec![
         row(
             "difference of ratios of sums",
-            "80 runs of 6 to 14 pods, both designs slow by the same misfortune",
+            "80 runs of 6 to 14 pods, both designs slow by the same random event",
             Nominal,
             STUDIES_SLOW,
             0.15,
             |words| {
                 let (mut a, mut b) = (Vec::new(), Vec::new());
                 for _ in 0..80 {
-                    let misfortune = words.uniform();
+                    let shared_event = words.uniform();
                     let pods = 6 + words.word() % 9;
-                    a.push((words.binomial(pods, 0.6 * misfortune + 0.05), pods));
-                    b.push((words.binomial(pods, 0.3 * misfortune + 0.05), pods));
+                    a.push((words.binomial(pods, 0.6 * shared_event + 0.05), pods));
+                    b.push((words.binomial(pods, 0.3 * shared_event + 0.05), pods));
                 }
                 ratio_difference(&a, &b, 1.0, CONFIDENCE).estimate
             },
         ),
         row(
             "difference of p90 of waits, the same runs",
-            "100 runs of 5 pods, both designs slow by the same misfortune",
+            "100 runs of 5 pods, both designs slow by the same random event",
             AtLeast,
             STUDIES_QUANTILE,
             2.0,

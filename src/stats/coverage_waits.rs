@@ -127,7 +127,7 @@ pub(super) fn waits() -> Vec<Row> {
         uncut("200 runs of 10 pods, clustered", Nominal, 200, 10, 0.99),
         uncut("1000 runs of 3 pods, clustered", Nominal, 1000, 3, 0.99),
         row_of(
-            "band of a start-up curve",
+            "band of a startup curve",
             "100 runs of 10 pods, at 2 s",
             Nominal,
             STUDIES_SLOW,

@@ -1,5 +1,5 @@
 //! Quantiles and bands of the cumulative incidence, with intervals that respect that the subjects of one run share its
-//! misfortunes. The curve and its definitions are in `survival.rs`, differences of quantiles in `paired_quantile.rs`.
+//! random events. The curve and its definitions are in `survival.rs`, differences of quantiles in `paired_quantile.rs`.
 //!
 //! A curve is at any time a share of subjects: how many have had the event by then. Shares have intervals over runs
 //! (`ratio.rs`), and a quantile lies beyond every time at which the interval of the share is wholly below its level

@@ -1,6 +1,6 @@
 //! Whether a measure differs at all over several settings: ranks within runs, or between independent ones.
 //!
-//! **Friedman** (1937) ranks the settings within each run, so that runs that meet the same misfortunes at every setting are
+//! **Friedman** (1937) ranks the settings within each run, so that runs that use the same random events at every setting are
 //! compared with themselves; with ties corrected and values 0 and 1 it is Cochran's Q (1950). **Kruskal & Wallis** (1952)
 //! ranks all values, for settings without common random numbers. Both p-values are those of Fisher's F for the rank
 //! transform (Iman & Davenport 1980), which hold their level in small studies where χ² is too careful.
@@ -124,7 +124,7 @@ mod tests {
         let mut rejected = [[0u32; 2]; 2];
         for _ in 0..STUDIES {
             for (effect, row) in [0.0, 0.08].into_iter().zip(&mut rejected) {
-                // Shares of runs at 8 settings, alike but for the last; each run has misfortune of its own.
+                // Shares of runs at 8 settings, alike but for the last; each run has random event of its own.
                 let runs: Vec<Vec<f64>> = (0..100)
                     .map(|_| {
                         let bad = 0.4 * words.uniform();

@@ -153,10 +153,10 @@ mod tests {
 
     /// Runs of five pods; run r is slow in both designs or in neither, and `shift` is added to every wait.
     fn waits(runs: u32, seed: u64, shift: f64) -> Vec<Observation> {
-        let (mut misfortune, mut words) = (Words(8), Words(seed));
+        let (mut shared_event, mut words) = (Words(8), Words(seed));
         let mut list = Vec::new();
         for run in 0..runs {
-            let slow = 4.0 * misfortune.uniform();
+            let slow = 4.0 * shared_event.uniform();
             list.extend((0..5).map(|_| event(run, 1.0 + slow + 0.2 * words.uniform() + shift)));
         }
         list

@@ -1,7 +1,7 @@
 //! Time to an event with competing ends and censoring: what an observation is, and the curve of Aalen and Johansen. Intervals
 //! do not belong here; see `incidence.rs`.
 //!
-//! Waits that did not end are data: dropping "not ready" pods makes every start-up quantile too
+//! Waits that did not end are data: dropping "not ready" pods makes every startup quantile too
 //! good. "Deleted before ready" is a competing end and not censoring: 1 − Kaplan-Meier would
 //! overstate the share that becomes ready (Putter, Fiocco & Geskus 2007).
 
@@ -11,7 +11,7 @@ pub(super) const LEVEL_SLACK: f64 = 1e-12;
 
 /// How a wait ended.
 ///
-/// The order of the variants is behaviour: at equal times events come before competing ends and
+/// The order of the variants is behavior: at equal times events come before competing ends and
 /// both before censorings, as in Kaplan & Meier (1958).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Outcome {

@@ -337,11 +337,11 @@ pub struct ServiceStory {
     pub service: String,
     /// Who looks: a node's service proxy, or a pod's own proxy.
     pub seen_by: Viewer,
-    /// Its ready back ends over time; nothing before there was anybody to look.
+    /// Its ready backends over time; nothing before there was anybody to look.
     pub backends: Vec<Held<Option<Vec<String>>>>,
 }
 
-/// Who chooses the back end of a request.
+/// Who chooses the backend of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum Viewer {
@@ -374,7 +374,7 @@ pub struct RequestStory {
     pub network_intent: Option<VerdictStory>,
     /// What the mesh's policy means for it, with the policy.
     pub mesh_intent: Option<VerdictStory>,
-    /// The choice of the back end, if there was one.
+    /// The choice of the backend, if there was one.
     pub choice: Option<Choice>,
     /// The pod that held the address when the last packet was sent to it: not always the one that was chosen.
     pub holder: Option<String>,
@@ -393,7 +393,7 @@ impl RequestStory {
     }
 }
 
-/// The choice of a back end.
+/// The choice of a backend.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Choice {
     /// Who chose.

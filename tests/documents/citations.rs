@@ -215,7 +215,7 @@ fn every_model_card_names_the_tests_that_validate_it() {
         let text = text_of(&path);
         let opening: Vec<&str> = text.lines().map_while(|line| line.strip_prefix("//!")).collect();
         let card = opening.join("\n");
-        if !card.contains("**Modelled**") && !card.contains("**Validated by**") {
+        if !card.contains("**Modeled**") && !card.contains("**Validated by**") {
             continue;
         }
         cards += 1;

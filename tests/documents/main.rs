@@ -1,4 +1,4 @@
-//! The documents say what the code does: tables that are behaviour are compared with the enums that they describe.
+//! The documents say what the code does: tables that are behavior are compared with the enums that they describe.
 
 mod book;
 mod citations;

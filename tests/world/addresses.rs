@@ -200,7 +200,7 @@ fn a_workload_that_is_used_moves_no_number_of_the_others() {
             .filter_map(|(at, bits)| Some((at, bits, many_numbers.get(at)?)))
             .collect();
         assert!(shared.iter().all(|(_, bits, other)| bits == other));
-        // All that is drawn once for each object is drawn again; delays of watches hang on the times of writes.
+        // All that is drawn once for each object is drawn again; delays of watches depend on the times of writes.
         let by_time = [
             Purpose::WatchDelay,
             Purpose::ServiceProxyDelay,
@@ -271,7 +271,7 @@ fn nodes_services_and_namespaces_are_known_by_their_names() {
     assert_eq!(many.len(), few.len() + 2);
     assert!(few.iter().all(|(name, key)| many[name] == *key));
     assert_eq!(many.values().collect::<BTreeSet<_>>().len(), many.len());
-    // What a namespace is called hangs on its manifest, not on who else is in it.
+    // What a namespace is called depends on its manifest, not on who else is in it.
     let labelled = "apiVersion: v1\nkind: Namespace\nmetadata: {name: istio-system, labels: {team: mesh}}\n".to_owned();
     let of_istiod = blueprint(&[], &[("01.yaml", labelled)]);
     let istiod = of_istiod.istiod.expect("Istio");

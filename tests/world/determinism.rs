@@ -178,7 +178,7 @@ fn an_unused_workload_and_an_unused_service_change_no_pod() {
     }
 }
 
-/// The k-th pod of a ReplicaSet meets the same misfortunes in every design, whatever else differs.
+/// The k-th pod of a ReplicaSet uses the same random events in every design, whatever else differs.
 #[test]
 fn designs_meet_the_same_misfortunes() {
     let bench = || Bench::of("istiod-cut-off", &[]).only("cilium-istio-1.21");
@@ -186,7 +186,7 @@ fn designs_meet_the_same_misfortunes() {
     let network_only = bench().edit(|world| world.mesh_enforced = false).ready();
     for replication in 0..20 {
         let (both, network_only) = (both.one(replication), network_only.one(replication));
-        // Policies do not touch start-up: every pod of the first batches has the same times.
+        // Policies do not touch startup: every pod of the first batches has the same times.
         let first = |outcome: &Outcome| -> Vec<PodRecord> {
             let batch = outcome.pods.iter().filter(|pod| pod.pod.contains("-1-"));
             batch.cloned().collect()

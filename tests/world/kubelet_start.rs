@@ -202,7 +202,7 @@ fn starts_differ_by_the_limit_as_measured() {
             let measured = p(&slow.measured, share) - p(&fast.measured, share);
             (measured, p(&slow.simulated, share) - p(&fast.simulated, share))
         });
-        eprintln!("  difference at the median and at 90 %: {differences:.1?}");
+        eprintln!("  difference at the median and at 90%: {differences:.1?}");
         for (measured, simulated) in differences {
             assert!(
                 (measured - simulated).abs() <= 4.0,

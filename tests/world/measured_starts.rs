@@ -2,7 +2,7 @@
 //!
 //! Compared is what a certificate and readiness take beyond the median of healthy agents. Delays below 3 s count as none:
 //! they are noise of the machine that was measured. What had not come when the run ended counts as later than anything
-//! else, here as there. Faults that end after 10 or 40 s are not compared: what a repair reaches is not modelled yet.
+//! else, here as there. Faults that end after 10 or 40 s are not compared: what a repair reaches is not modeled yet.
 //!
 //! `istiod-drop`, an Istiod that nobody reaches, is here the Cilium agent's cut on that Istiod's node, which nothing else
 //! runs on: its WireGuard peers list none of the new pods, so all their packets vanish.

@@ -66,7 +66,7 @@ fn a_longer_grace_period_never_shortens_exposure_through_the_service() {
         )
         .only("vxlan-wireguard-1.12")
         .edit(|world| {
-            // No restarts: what the script does must not hang on what it finds.
+            // No restarts: what the script does must not depend on what it finds.
             let scaled = world.script.len() - 2;
             world.script.truncate(scaled);
         })

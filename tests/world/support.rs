@@ -1,7 +1,7 @@
 //! What the tests of the world share: altered experiments, runs of them, and agreement in standard errors.
 //!
 //! A statistical test here is decided once and for all by its fixed seed: it accepts within four standard errors, and a
-//! power check shows that the same data would refute a parameter that is wrong by 5 to 10 %.
+//! power check shows that the same data would refute a parameter that is wrong by 5 to 10%.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -278,7 +278,7 @@ pub fn quantile(values: &mut [f64], share: f64) -> f64 {
 /// Accepts within four standard errors, and insists that a parameter off by the given factors would have been refused.
 pub fn agrees(what: &str, expected: f64, z: impl Fn(f64) -> f64) {
     let (here, low, high) = (z(expected), z(expected * 0.93), z(expected * 1.07));
-    eprintln!("{what}: z = {here:.2}, 7 % off: {low:.1} and {high:.1}");
+    eprintln!("{what}: z = {here:.2}, 7% off: {low:.1} and {high:.1}");
     assert!(here.abs() <= Z_MAX, "{what}: z = {here}");
     assert!(
         low.abs() > Z_MAX && high.abs() > Z_MAX,

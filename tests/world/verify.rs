@@ -202,7 +202,7 @@ fn ties_are_broken_otherwise_and_only_ties() {
         let (left, right) = (ranked.one(replication), permuted.one(replication));
         reordered += u32::from(left.run.fingerprint != right.run.fingerprint);
         assert_eq!(right, permuted.one(replication));
-        // The same misfortunes: every container takes as long to start as before.
+        // The same random events: every container takes as long to start as before.
         for (left, right) in left
             .pods
             .iter()

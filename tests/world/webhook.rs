@@ -1,7 +1,7 @@
 //! The injection webhook against batches that were measured on a real API server (`tests/fixtures/lab/webhook.csv`).
 //!
-//! Three back ends, one of them cut. An API server keeps the connections of the calls that overlapped last, and takes the
-//! one that was used last: with one connection per back end drawn alike, a third of the batches waits for the time limit as
+//! Three backends, one of them cut. An API server keeps the connections of the calls that overlapped last, and takes the
+//! one that was used last: with one connection per backend drawn alike, a third of the batches waits for the time limit as
 //! a whole; if the calls of the pods before overlapped, there is a second connection, and a third of the others waits from
 //! a later slow-start batch on. Dials of a batch cost nothing: what waits for one gets the next connection that is free.
 
@@ -158,7 +158,7 @@ fn the_measured_batches_refuse_other_models() {
     let seen = |of| lab.iter().filter(|created| kind(created) == of).count();
     // One connection: all pods or none.
     assert!(binomial_p(seen(Batch::Later), lab.len(), 0.0) < P_MIN);
-    // A dial per call: somebody nearly always meets the bad back end.
+    // A dial per call: somebody nearly always meets the bad backend.
     let none = libm::pow(2.0 / 3.0, PODS as f64);
     assert!(binomial_p(seen(Batch::Not), lab.len(), none) < P_MIN);
     // A dial for each call that finds no idle connection, which nothing but that dial can serve: eight calls overlap.
@@ -196,7 +196,7 @@ fn a_warm_pool_holds_nothing_that_is_cut() {
         }
         late as f64 / RUNS as f64
     };
-    // What met the cut back end was closed. Only a connection that the first batch never took may still be there.
+    // What met the cut backend was closed. Only a connection that the first batch never took may still be there.
     let (warm, cold) = (warm(20.0), warm(95.0));
     eprintln!("second batch late: {warm:.3} with a warm pool, {cold:.3} once it is empty");
     assert!(warm < 0.04, "{warm}");

@@ -72,7 +72,7 @@ pub struct ExplainArgs {
     /// The result for --first and --worst; without it, the folder where `run` puts it.
     #[arg(long, value_name = "DIR", conflicts_with = "replication")]
     results: Option<PathBuf>,
-    /// Does not ask what would have prevented it, which takes some dozen replays of the run.
+    /// Skip the counterfactual replays (dozens of extra runs).
     #[arg(long)]
     no_counterfactuals: bool,
     /// Master seed; without it, what the experiment says.

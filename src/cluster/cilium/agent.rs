@@ -1,6 +1,6 @@
 //! The Cilium agent of a node: the network plugin's calls, identities, and what it publishes.
 //!
-//! **Modelled**: address first, then the limiter, then the identity (known on the node or in the API, else created),
+//! **Modeled**: address first, then the limiter, then the identity (known on the node or in the API, else created),
 //! then the programs; the CiliumEndpoint published on its own way while the pod already goes on; release of the address
 //! at once when the sandbox goes; a cut link: an unknown identity cannot be had, so that the network plugin's call waits until
 //! it gives up, and nothing is published or removed; where only answers are lost, what needs no answer before it still takes

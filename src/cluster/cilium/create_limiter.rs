@@ -1,11 +1,11 @@
 //! The agent's limiter of endpoint creations.
 //!
-//! **Modelled**: a creation waits first for its place among the parallel ones, in the order of arrival, each holding a share
+//! **Modeled**: a creation waits first for its place among the parallel ones, in the order of arrival, each holding a share
 //! of the places that was right when it came; then, holding the place, for the rate; both waits together are bounded.
 //! A creation refused for the rate first sleeps for the mean duration and holds its place meanwhile. Rate, burst and
 //! parallelism follow the mean duration of the latest successful creations (`cilium/cilium pkg/rate/api_limiter.go`,
 //! `daemon/cmd/api_limits.go`).
-//! **Left out**: time-outs of the caller itself.
+//! **Left out**: timeouts of the caller itself.
 //! **Parameters**: `endpoint_create_*`. **Validated by**: `both_waits_together_are_bounded` and
 //! `limits_follow_the_measured_duration` below. Source: `docs/model/cilium.md#endpoint-creation`.
 

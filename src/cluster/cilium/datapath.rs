@@ -1,6 +1,6 @@
 //! What happens to the first packet of a connection between two pods: who is believed to send it, and who lets it through.
 //!
-//! **Modelled**: egress policy at the client's node on the destination that its ipcache names; WireGuard's check of the
+//! **Modeled**: egress policy at the client's node on the destination that its ipcache names; WireGuard's check of the
 //! source address against the peers' allowed IPs, which are fed from the receiving node's ipcache; ingress policy at the
 //! server's node on the source identity, which is the sender's own label on the same node, else what the packet carries,
 //! else what the receiving node's ipcache says, else the world (`docs/model/cilium.md#identity-of-a-packet`).

@@ -1,6 +1,6 @@
 //! What an agent believes about an address: its ipcache.
 //!
-//! **Modelled**: one entry per address, without an age limit; an upsert overwrites whatever was there (equal source, the
+//! **Modeled**: one entry per address, without an age limit; an upsert overwrites whatever was there (equal source, the
 //! last writer wins); a delete is honoured only if the entry still belongs to the deleted pod
 //! (`cilium/cilium pkg/k8s/watchers/cilium_endpoint.go`, `pkg/ipcache/ipcache.go`, DeleteOnMetadataMatch).
 //! **Left out**: CiliumEndpointSlices, kvstore, other sources, restarts of the agent (a new map beside the frozen old one).

@@ -1,6 +1,6 @@
 //! A cut: connections between the API server and chosen parties on nodes, or of Istiods, do not work.
 //!
-//! **Modelled**: three modes (packets vanish, packets are rejected, only the API server's packets vanish) and each party
+//! **Modeled**: three modes (packets vanish, packets are rejected, only the API server's packets vanish) and each party
 //! separately; several faults on one party, which is whole again when the last has ended, the strongest mode being in force
 //! (`drop`, then `reject`, then `replies_only`); Istiods that come to a cut node while the fault lasts. Readers' cursors freeze
 //! at the cut; the party itself notices by its own timeouts.

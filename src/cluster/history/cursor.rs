@@ -253,7 +253,7 @@ impl<'a, V> View<'a, V> {
         if delay.pace.is_none() {
             return (first, Runs::NONE);
         }
-        // Runs hang on earlier ones, back to the latest pause that was long enough.
+        // Runs depend on earlier ones, back to the latest pause that was long enough.
         let paused = |at: u32| match (history.get(at - 1), history.get(at)) {
             (Some(before), Some(version)) => version.time.since(before.time) > delay.quiet(),
             _ => false,

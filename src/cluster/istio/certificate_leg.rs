@@ -1,6 +1,6 @@
 //! The certificate leg of a sidecar: pilot-agent's request, its callers, its attempts and its channel.
 //!
-//! **Modelled**: three callers of one request behind a mutex, the warm-up loop with its back-off and Envoy's streams for
+//! **Modeled**: three callers of one request behind a mutex, the warm-up loop with its back-off and Envoy's streams for
 //! the certificate and for the root, each with its own; five attempts of one call on codes that are retried;
 //! Unauthenticated, which is not; the channel that is kept after a failure (up to 1.20) or closed and dialled anew at once
 //! (from 1.21); after a failed connect, calls that wait for the channel's next one (up to 1.20) or fail until it stands

@@ -1,6 +1,6 @@
 //! Connections of a sidecar to an Istiod: the choice of the replica, the SYN and its retransmissions, landings, losses.
 //!
-//! **Modelled**: a new back end for each connection, chosen by the client node's service proxy; each SYN judged by the
+//! **Modeled**: a new backend for each connection, chosen by the client node's service proxy; each SYN judged by the
 //! datapath at the moment it is sent; the time limit of the connect; a maximum age of the connection.
 //! **Left out**: TLS handshakes, name resolution, loss of packets other than by cuts and policy.
 //! **Parameters**: `connect_timeout`, `syn_retransmit_initial`, `connection_age*`. What a leg does next belongs to

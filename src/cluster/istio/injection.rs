@@ -1,7 +1,7 @@
 //! Admission of pods: the injection webhook that the API server calls before it creates a pod with a sidecar.
 //!
-//! **Modelled**: calls over HTTP/1.1, each of which holds a connection while it runs; a pool of idle connections, of which
-//! a call takes the one that was used last; with none idle a dial, to a back end that the service proxy of the control
+//! **Modeled**: calls over HTTP/1.1, each of which holds a connection while it runs; a pool of idle connections, of which
+//! a call takes the one that was used last; with none idle a dial, to a backend that the service proxy of the control
 //! plane's node chooses, and whichever comes first: that dial, or a connection that another call gives back; a time limit
 //! per call, after which its connection is closed; refused connections, known at once; refusal of the creation
 //! (`failurePolicy: Fail`). Calls reach the webhook after the request's own way through the API server, so they overlap

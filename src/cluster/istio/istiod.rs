@@ -1,10 +1,10 @@
-//! Istiod: checks tokens, signs certificates, serves configuration, and republishes the back ends of Services.
+//! Istiod: checks tokens, signs certificates, serves configuration, and republishes the backends of Services.
 //!
-//! **Modelled**: each certificate request and each configuration stream is authenticated by its own TokenReview, without
+//! **Modeled**: each certificate request and each configuration stream is authenticated by its own TokenReview, without
 //! a deadline; the client's rate limit towards the API server; what a cut link makes of a review: before the dead
 //! connection is detected everything in flight fails when it is, afterwards each review dials on its own and fails after
-//! the dial time-out, or at once if packets are rejected; readiness that never looks at the API server again; snapshots
-//! of back ends after a debounce; the rate limit of new streams; the maximum age of connections; an Istiod that starts
+//! the dial timeout, or at once if packets are rejected; readiness that never looks at the API server again; snapshots
+//! of backends after a debounce; the rate limit of new streams; the maximum age of connections; an Istiod that starts
 //! while its link is cut, which dials again and again and begins its work after the repair.
 //! **Left out**: CPU, generation order, leader work, other authenticators, restarts; a review in flight does not profit
 //! from a repair of the link.

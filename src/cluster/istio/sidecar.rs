@@ -1,9 +1,9 @@
 //! The sidecar of a pod: pilot-agent and Envoy, from their start to the proxy being live.
 //!
-//! **Modelled**: two independent legs, certificate and configuration, that start together; Envoy asking for the
+//! **Modeled**: two independent legs, certificate and configuration, that start together; Envoy asking for the
 //! certificate once it has its configuration; the proxy being live when both are there and Envoy has warmed up; what the
-//! proxy knows about back ends, from its own Istiod; readiness by the kubelet's probe.
-//! **Left out**: native sidecars, `holdApplicationUntilProxyStarts`, restarts by a start-up probe, ambient mode.
+//! proxy knows about backends, from its own Istiod; readiness by the kubelet's probe.
+//! **Left out**: native sidecars, `holdApplicationUntilProxyStarts`, restarts by a startup probe, ambient mode.
 //! **Parameters**: `agent_start_latency`, `key_generation_latency`, `envoy_warm_up_latency`, `probe_*`.
 //! **Validated by**: `tests/world/measured_starts.rs`.
 

@@ -36,7 +36,7 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// A recorder that follows the endpoint of the Service that the demonstration hangs on.
+    /// A recorder that follows the endpoint of the Service that the demonstration depends on.
     #[must_use]
     pub fn new(probed_service: Option<ServiceId>) -> Self {
         Self {

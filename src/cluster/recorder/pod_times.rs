@@ -17,7 +17,7 @@ use crate::kernel::{SimDuration, SimTime};
 /// Times and facts of one pod.
 #[derive(Debug, Default)]
 pub(super) struct PodTimes {
-    /// When it was wished for.
+    /// When it was created.
     pub(super) wished: SimTime,
     marks: Marks,
     certificate: Option<SimTime>,

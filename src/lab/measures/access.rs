@@ -128,7 +128,7 @@ pub(super) fn node_given_up(context: Context<'_>) -> Vec<Definition<'_>> {
     let measures = [
         Definition::mean(
             "node_given_up_delay",
-            "mean time from the cut to the node's being given up, of runs where it was",
+            "mean time from the cut until the node was marked NotReady, of runs where it was",
             "s",
             delay,
         ),

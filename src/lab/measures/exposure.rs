@@ -133,7 +133,7 @@ pub(super) fn tail(context: Context<'_>) -> Vec<Definition<'_>> {
         let waits = Arc::new(Cow::Owned(of_runs));
         measures.push(Definition::quantile(
             name("p95"),
-            format!("95 % quantile over runs of the {what}"),
+            format!("95% quantile over runs of the {what}"),
             &waits,
             1.0 - TAIL,
         ));
@@ -141,7 +141,7 @@ pub(super) fn tail(context: Context<'_>) -> Vec<Definition<'_>> {
         measures.push(
             Definition::mean(
                 name("cvar95"),
-                format!("mean over the 5 % of runs with the largest values of the {what} (conditional value at risk)"),
+                format!("mean over the 5% of runs with the largest values of the {what} (conditional value at risk)"),
                 "s",
                 tail_mean,
             )
@@ -156,7 +156,7 @@ pub(super) fn tail(context: Context<'_>) -> Vec<Definition<'_>> {
     measures.into_iter().map(|of| of.with(presence)).collect()
 }
 
-/// The value at which the tail begins \[s\]: the smallest that 95 % of the runs do not exceed.
+/// The value at which the tail begins \[s\]: the smallest that 95% of the runs do not exceed.
 fn quantile_s(of_runs: &[Observation]) -> f64 {
     let mut sorted: Vec<u64> = of_runs.iter().map(|of| of.time_ns).collect();
     sorted.sort_unstable();
@@ -198,7 +198,7 @@ pub(super) fn exposure_window(context: Context<'_>) -> Vec<Definition<'_>> {
     let waits = Arc::new(Cow::Owned(windows));
     let mut measures = Vec::new();
     for (name, percent, level) in [("exposure_window_p50", 50, 0.5), ("exposure_window_p90", 90, 0.9)] {
-        let estimand = format!("{percent} % quantile of the {what}");
+        let estimand = format!("{percent}% quantile of the {what}");
         measures.push(Definition::quantile(name, estimand, &waits, level));
     }
     measures.push(Definition::extreme("exposure_window_max", max));

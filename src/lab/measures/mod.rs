@@ -156,11 +156,11 @@ pub fn ready_quantiles() -> Vec<&'static Known> {
     ALL.iter().filter(|known| is_ready(known.words.said)).collect()
 }
 
-/// The part of the pods that a quantile is about: `Half`, `99 %`; none for other measures.
+/// The part of the pods that a quantile is about: `Half`, `99%`; none for other measures.
 pub fn part_of_pods(measure: &str) -> Option<String> {
     match words(measure).said {
         Said::When { level: 0.5, .. } => Some("Half".to_owned()),
-        Said::When { level, .. } => Some(format!("{} %", 100.0 * level)),
+        Said::When { level, .. } => Some(format!("{}%", 100.0 * level)),
         _ => None,
     }
 }

@@ -16,13 +16,13 @@ use crate::stats::Observation;
 pub(super) fn startup_latency(context: Context<'_>) -> Vec<Definition<'_>> {
     let [half, most, nearly_all] = latency(context, "startup_latency", READY, &context.numbers.startup);
     vec![
-        half.label("start-up: half of the pods are ready after")
+        half.label("startup: half of the pods are ready after")
             .head(4, "ready: half\nof the pods")
             .panel(4),
-        most.label("start-up: 90 % of the pods are ready after"),
+        most.label("startup: 90% of the pods are ready after"),
         nearly_all
-            .label("start-up: 99 % of the pods are ready after")
-            .head(5, "ready: 99 %\nof the pods")
+            .label("startup: 99% of the pods are ready after")
+            .head(5, "ready: 99%\nof the pods")
             .panel(3),
     ]
 }
@@ -43,7 +43,7 @@ fn latency<'n>(
     let measure = |(suffix, level): (&str, f64)| {
         let percent = 100.0 * level;
         let estimand = format!(
-            "time from the wish for a pod within which {percent} % of the measured pods of all runs are {state}; \
+            "time from the creation of a pod within which {percent}% of the measured pods of all runs are {state}; \
              deleted pods never are, pods still waiting at the horizon of {horizon} s are censored"
         );
         Definition::quantile(format!("{name}_{suffix}"), estimand, &waits, level).said(Said::When { level, state })
@@ -55,7 +55,7 @@ pub(super) fn delayed_startup<'n>(context: Context<'n>) -> Vec<Definition<'n>> {
     let causes = DelayCause::WORDS.iter().zip(&context.numbers.delayed);
     let measure = |((_, word), waits): (&(DelayCause, &str), &'n Vec<Observation>)| {
         let estimand = format!(
-            "time from the wish for a pod within which half of the measured pods that {} delayed most are Ready; deleted \
+            "time from the creation of a pod within which half of the measured pods that {} delayed most are Ready; deleted \
              pods never are",
             word.replace('_', " ")
         );
@@ -128,7 +128,7 @@ pub const INFORMATIVE: f64 = 0.2;
 type Count = fn(&PodCounts) -> u32;
 
 /// The same shares with every run counting alike, however many pods it measured. They differ where the number of pods of a
-/// run hangs on what happened in it, and are listed there.
+/// run depends on what happened in it, and are listed there.
 fn per_run<'n>(context: Context<'n>, shares: &[Definition<'n>]) -> Vec<Definition<'n>> {
     let alike: [(&str, Count); 4] = [
         ("never_ready_share", |pods| pods.never_ready),

@@ -230,7 +230,7 @@ fn an_exposure_that_nobody_watched_is_missing() {
     assert_eq!(of_no_exposure(1, 100).0, Presence::Shown);
 }
 
-/// After no exposure in 100 runs a share of 3.62 % of runs may have some (1 - 0.025^(1/100)), each pair through 300 s.
+/// After no exposure in 100 runs a share of 3.62% of runs may have some (1 - 0.025^(1/100)), each pair through 300 s.
 #[test]
 fn no_exposure_in_any_run_bounds_its_mean_by_the_share_of_runs_that_may_have_any() {
     let (_, measure) = of_no_exposure(1, 100);
@@ -375,7 +375,7 @@ fn the_tail_is_what_its_names_say() {
 
 #[test]
 fn the_interval_of_the_tail_mean_covers_it() {
-    // A mean of 20 s in three runs of ten, exponential: the largest 5 % lie above q with P(X > q) = 0.05, and their mean is
+    // A mean of 20 s in three runs of ten, exponential: the largest 5% lie above q with P(X > q) = 0.05, and their mean is
     // q + 20 s.
     let truth = 20.0 * libm::log(0.3 / 0.05) + 20.0;
     let mut stream = RunKey::derive(4, "tail", 0).stream(Drawn, EntityKey::root("studies"));
@@ -428,7 +428,7 @@ fn runs_count_alike_or_by_their_pods_and_both_are_told_where_that_matters() {
         (definition.presence, measure.estimate.unwrap())
     };
     let hangs = numbers(true);
-    // 800 of 4000 pods; 10 % in one half of the runs, 50 % in the other.
+    // 800 of 4000 pods; 10% in one half of the runs, 50% in the other.
     assert_eq!(of(&hangs, "long_start_share"), (Presence::Shown, 0.2));
     let (presence, per_run) = of(&hangs, "long_start_share_per_run");
     assert_eq!(presence, Presence::Shown);

@@ -27,7 +27,7 @@ pub struct LadderFile {
     pub version: String,
     pub input_digest: String,
     pub seed: u64,
-    /// Designs that share it meet the same misfortunes.
+    /// Designs that share it use the same random events.
     pub seed_group: String,
     pub tie_order: TieRule,
     /// The runs, in the order of designs and replications.

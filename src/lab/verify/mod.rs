@@ -1,7 +1,7 @@
 //! Whether runs repeat: every replication made twice, watched event by event, and once more on one thread.
 //!
 //! Begins in [`verify`]. What two runs are compared by stands in `twice`, how builds are compared in `against` and
-//! `ladders`, and which answers hang on ties in `ties`. How a report looks belongs to `report`.
+//! `ladders`, and which answers depend on ties in `ties`. How a report looks belongs to `report`.
 
 mod against;
 mod ladders;

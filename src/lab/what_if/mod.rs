@@ -107,7 +107,7 @@ pub enum Effect {
     /// No request got as far as a layer that decides, so the change shows nothing about who is let in.
     NotReached,
     Happens,
-    /// The replay cannot tell: the pod in question was never wished for, or deleted before it was ready.
+    /// The replay cannot tell: the pod in question was never created, or deleted before it was ready.
     Unknown,
 }
 

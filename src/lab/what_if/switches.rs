@@ -102,8 +102,8 @@ fn kubernetes(world: &WorldSpec, original: &Outcome, add: Add) {
         .any(|fault| fault.kind.cuts_off() && fault.kind.whom().parties.contains(&PartyKind::Kubelet));
     if kubelet_cut {
         add(
-            "silent nodes given up sooner",
-            "a silent node had been given up after a grace of 20 s".to_owned(),
+            "NotReady sooner",
+            "a silent node had been marked NotReady after 20 s".to_owned(),
             "parameters.kubernetes.node_monitor_grace_period=20s".to_owned(),
         );
     }
@@ -139,7 +139,7 @@ fn kubelet(design: &Design, original: &Outcome) -> Option<Switch> {
     })
 }
 
-/// Releases and time-outs of the mesh.
+/// Releases and timeouts of the mesh.
 fn mesh(world: &WorldSpec, add: Add) {
     let Some(istio) = &world.istio else { return };
     if istio.params.csr_redial_on_error {
@@ -157,12 +157,12 @@ fn mesh(world: &WorldSpec, add: Add) {
     }
     add(
         "shorter connects",
-        "a connect of a sidecar to Istiod had been given up after 2 s".to_owned(),
+        "the connect timeout of sidecars had been 2 s".to_owned(),
         "parameters.istio.connect_timeout=2s".to_owned(),
     );
     add(
         "shorter dials of Istiod",
-        "a dial of Istiod to the API server had been given up after 2 s".to_owned(),
+        "the dial timeout of Istiods had been 2 s".to_owned(),
         "parameters.istio.api_dial_timeout=2s".to_owned(),
     );
 }

@@ -65,7 +65,7 @@ impl When {
     ///
     /// # Errors
     /// If there is no such key, a value does not suit it, or it looks at what other filters left behind, which is not
-    /// modelled (Istio `pkg/config/security/security.go`, `ValidateAttribute`).
+    /// modeled (Istio `pkg/config/security/security.go`, `ValidateAttribute`).
     pub fn parse(key: &str, values: &[&str], not_values: &[&str]) -> Result<Self, PolicyError> {
         let blocks = || parse_all(values, not_values, AddressBlock::parse);
         Ok(match key {

@@ -237,7 +237,7 @@ impl Engine {
         }
     }
 
-    /// A test of a rule whose answer hangs on what a question of the simulator does not say, in words.
+    /// A test of a rule whose answer depends on what a question of the simulator does not say, in words.
     pub(super) fn beyond_simulation(&self) -> Option<(&CompiledRule, &'static str)> {
         let words = |test: &Test| match test {
             Test::Source(_) | Test::Remote(_) | Test::Destination(_) => Some("a condition on addresses"),

@@ -7,7 +7,7 @@
 //!
 //! From a written policy to a verdict: `translate` makes of every rule what Envoy (for HTTP and for TCP) and ztunnel make of
 //! it; `engine` holds those rules; `selection` says which of them a proxy has, once for all workloads with equal labels
-//! ([`Server`]); what hangs on the client's certificate is evaluated once for each principal ([`Client`]). A verdict is then
+//! ([`Server`]); what depends on the client's certificate is evaluated once for each principal ([`Client`]). A verdict is then
 //! an intersection of bit sets and the evaluation of the few rules that are left, in three values ([`Decision`]).
 
 mod arrival;
@@ -109,7 +109,7 @@ pub struct MeshPolicies {
     plain_text: Client,
 }
 
-/// A client's certificate, or that it has none, with everything evaluated that hangs on it.
+/// A client's certificate, or that it has none, with everything evaluated that depends on it.
 #[derive(Debug, Clone, Default)]
 pub struct Client {
     is_plain_text: bool,
@@ -146,7 +146,7 @@ impl MeshPolicies {
         mesh
     }
 
-    /// Evaluates what hangs on a principal: `cluster.local/ns/default/sa/sleep-v1`, without `spiffe://`; none is plain text.
+    /// Evaluates what depends on a principal: `cluster.local/ns/default/sa/sleep-v1`, without `spiffe://`; none is plain text.
     pub fn client(&self, principal: Option<&str>) -> Client {
         Client {
             is_plain_text: principal.is_none(),

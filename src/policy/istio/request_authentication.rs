@@ -1,7 +1,7 @@
 //! RequestAuthentication: where tokens are looked for in a request.
 //!
 //! Belongs here: which requests carry a token that the proxy would check. Does not belong here: whether a token is valid and
-//! what it says, which needs the keys of its issuer; verdicts that hang on it are unknown (`engine`).
+//! what it says, which needs the keys of its issuer; verdicts that depend on it are unknown (`engine`).
 
 use std::sync::Arc;
 

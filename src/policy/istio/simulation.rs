@@ -1,6 +1,6 @@
 //! The short question of the simulator: a request without headers, from a known principal, to a sidecar.
 //!
-//! Belongs here: that question, and which policies hang on more than it says. Does not belong here: the full question
+//! Belongs here: that question, and which policies depend on more than it says. Does not belong here: the full question
 //! (`facts`).
 
 use std::borrow::Cow;
@@ -55,7 +55,7 @@ impl MeshPolicies {
         self.decide_facts(&self.sidecar(to), Asking::Direct(principal), &facts)
     }
 
-    /// Refuses policies whose verdict hangs on more than [`Request`] says, so that [`MeshPolicies::request`] never answers
+    /// Refuses policies whose verdict depends on more than [`Request`] says, so that [`MeshPolicies::request`] never answers
     /// [`Unknown`](crate::policy::Decision::Unknown).
     pub fn check_simulated(&self) -> Result<(), PolicyError> {
         const HINT: &str =

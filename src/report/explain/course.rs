@@ -39,7 +39,11 @@ pub(super) fn lines(page: &mut Page, dossier: &Dossier, outcome: &Outcome) {
         }
     }
     for up in &dossier.given_up {
-        rows.push((up.at, 2, format!("the node lifecycle controller gives {} up", up.node)));
+        rows.push((
+            up.at,
+            2,
+            format!("the node lifecycle controller marks {} NotReady", up.node),
+        ));
         if let Some(returned) = up.returned {
             rows.push((returned, 2, format!("{} is ready again", up.node)));
         }

@@ -20,12 +20,12 @@ pub(super) fn section(page: &mut Page, dossier: &Dossier, outcome: &Outcome) {
             up.node,
             after(up.at)
         )),
-        None if outcome.run.parties_cut == 0 => page.paragraph("No node was given up, as nothing was cut."),
+        None if outcome.run.parties_cut == 0 => page.paragraph("No node was marked NotReady, as nothing was cut."),
         None if kubelet_cut(dossier) => page.paragraph(&format!(
-            "No node was given up before the end of the run at {}.",
+            "No node was marked NotReady before the end of the run at {}.",
             at(dossier.setting.horizon)
         )),
-        None => page.paragraph("No node was given up: no kubelet was cut, so every node renewed its lease."),
+        None => page.paragraph("No node was marked NotReady: no kubelet was cut, so every node renewed its lease."),
     }
     if let Some(service) = &dossier.service {
         withdrawal(page, service, outcome, cut);

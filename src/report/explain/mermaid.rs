@@ -41,7 +41,7 @@ pub fn render(told: &Told, causes: &[Cause]) -> String {
             of_cause(&mut diagram, dossier, &cause.chain);
         }
         for up in &dossier.given_up {
-            let text = format!("{} given up", up.node);
+            let text = format!("{} NotReady", up.node);
             diagram.note(up.at, 6, &["API server"], &text);
         }
     }

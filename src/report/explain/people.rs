@@ -57,9 +57,9 @@ pub(super) fn headline(dossier: &Dossier, outcome: &Outcome) -> String {
     match decisive(dossier) {
         Some(request) => text.push_str(&format!(" {}", request_sentence(dossier, request, outcome))),
         None if dossier.remembered > 0 => match &outcome.run.script_stopped {
-            Some(reason) => text.push_str(&format!(" The script never came to its probe: {reason}.")),
+            Some(reason) => text.push_str(&format!(" The script ended before its probe step: {reason}.")),
             None if outcome.run.cut.is_some() => {
-                text.push_str(" The script never came to its probe before the end of the run.");
+                text.push_str(" The script ended before its probe step before the end of the run.");
             }
             None => {}
         },

@@ -167,7 +167,7 @@ fn one_asked(asked: &Asked) -> String {
         let spent = span(until.since(from));
         match how {
             ReviewFailure::DeadConnection => format!(
-                "asked at {}; its TokenReview hung on a dead connection for {spent}, until {}",
+                "asked at {}; its TokenReview depended on a dead connection for {spent}, until {}",
                 at(asked.sent),
                 at(until)
             ),

@@ -96,7 +96,7 @@ fn a_demonstration_is_told() {
             "107.722 s +28.450 s the rollout is complete",
             "109.463 s +30.191 s sleep-v2-3-5 gets 10.244.1.228",
             "122.728 s +43.456 s its call ends: answered (unauthorized)",
-            "123.692 s +44.420 s the node lifecycle controller gives worker-2 up",
+            "123.692 s +44.420 s the node lifecycle controller marks worker-2 NotReady",
             "30 entries in the cut node's ipcache",
             "sleep-v1-1-0 on worker-1 from 35.888 s to 85.775 s",
             "from 110.139 s sleep-v2-3-5, identity 259 (default/sleep-v2), on worker-1 (revision 320",

@@ -22,7 +22,7 @@ pub(super) fn sections(page: &mut Page, causes: &[Cause], design: &str) {
 
 fn chain(page: &mut Page, chain: &Chain) {
     page.paragraph(&chain.summary);
-    page.paragraph("From there back, each line the cause of the one above it:");
+    page.paragraph("Causes, most recent first:");
     for link in &chain.links {
         let label = format!("  {:<11} {:>11}  ", link.kind.word(), at(link.time));
         page.labelled(&label, &format!("{}.", link.text));
@@ -48,14 +48,14 @@ fn what_if(page: &mut Page, subject: &Subject, answers: &WhatIf, design: &str) {
     let (help, not) = (of(Effect::Prevented), of(Effect::Happens));
     group(
         page,
-        "It would not have happened in this run if",
+        "These changes would have prevented it in this run:",
         subject,
         &help,
         design,
     );
     group(
         page,
-        "It would have happened all the same in this run if",
+        "These changes would not have prevented it in this run:",
         subject,
         &not,
         design,
@@ -137,7 +137,7 @@ pub(super) fn seen_words(subject: &Subject, seen: &Seen) -> String {
         Subject::SlowStart { pod } => {
             let this = match &seen.pod {
                 Some(pod) => pod_words(pod),
-                None => format!("no pod {} was ever wished for", pod.pod),
+                None => format!("no pod {} was ever created", pod.pod),
             };
             let (slow, all) = seen.slow_pods;
             format!("{this}; {slow} of {} slow", many(all as usize, "measured pod"))

@@ -161,7 +161,7 @@ fn draw_block(canvas: &mut Canvas, rows: &[&AccessRow], classes: &[&str], column
         let font = Font::regular(TINY, palette::GREY);
         canvas.text("0", [left(column) + INSET - 3.0, bottom + 16.0], font);
         canvas.text(
-            "100 %",
+            "100%",
             [left(column) + width - INSET + 5.0, bottom + 16.0],
             font.anchored(Anchor::End),
         );
@@ -284,14 +284,14 @@ fn whisker(canvas: &mut Canvas, [lower, upper]: [f64; 2], y: f64, none: bool, co
     }
 }
 
-/// `0.2–1.9` (per cent), or `≤ 0.38 %` if nothing was seen.
+/// `0.2–1.9` (per cent), or `≤ 0.38%` if nothing was seen.
 fn interval(share: &ClassShare) -> String {
     if share.estimate <= 0.0 {
         return format!("≤ {}", percent(share.upper)).replace("≤ <", "<");
     }
     let bare = |value: f64| {
         percent(value)
-            .trim_end_matches(" %")
+            .trim_end_matches('%')
             .trim_start_matches(['<', '>', ' '])
             .to_owned()
     };

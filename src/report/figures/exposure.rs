@@ -291,7 +291,7 @@ fn panels(canvas: &mut Canvas, figure: &ExposureFigure, time: &Axis, top: f64) -
                 (
                     share,
                     if first {
-                        format!("{:.0} %", share * 100.0)
+                        format!("{:.0}%", share * 100.0)
                     } else {
                         String::new()
                     },
@@ -409,5 +409,5 @@ fn table(canvas: &mut Canvas, figure: &ExposureFigure, top: f64) -> f64 {
 
 /// A share in per cent without its sign.
 fn bare(share: f64) -> String {
-    percent(share).trim_end_matches(" %").to_owned()
+    percent(share).trim_end_matches('%').to_owned()
 }

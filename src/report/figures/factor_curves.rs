@@ -90,7 +90,7 @@ pub fn factor_curves(figure: &FactorCurvesFigure, theme: Theme) -> Figure {
 
 pub(super) fn value_label(value: f64, unit: &str) -> String {
     match unit {
-        "1" => percent(value).replace(".0 %", " %").replace(".00 %", " %"),
+        "1" => percent(value).replace(".0%", "%").replace(".00%", "%"),
         "s" if value == 0.0 => "0 s".to_owned(),
         "s" => duration(value),
         _ => crate::report::short::number(value),

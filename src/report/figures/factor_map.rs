@@ -244,7 +244,7 @@ fn draw_cell(
     let ground = ramp(share, canvas.theme);
     let ink = ink_on(ground);
     let interval = match (cell.lower, cell.upper) {
-        (Some(lower), Some(upper)) => format!("{}–{}", label(lower).trim_end_matches(" %"), label(upper)),
+        (Some(lower), Some(upper)) => format!("{}–{}", label(lower).trim_end_matches('%'), label(upper)),
         (Some(lower), None) => format!("> {}", label(lower)),
         (None, Some(upper)) => format!("< {}", label(upper)),
         (None, None) => String::new(),

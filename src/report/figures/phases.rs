@@ -1,6 +1,6 @@
-//! The phases figure: of what the start-up of a pod consists, per design, as a bar of seconds and as a bar of shares.
+//! The phases figure: of what the startup of a pod consists, per design, as a bar of seconds and as a bar of shares.
 //!
-//! Phases are a partition of the critical path, so their means add up to the mean start-up of the same pods. The left bar
+//! Phases are a partition of the critical path, so their means add up to the mean startup of the same pods. The left bar
 //! has one axis for all designs; where one design dwarfs the others, the right one still shows what theirs is made of.
 
 use plotters::style::RGBColor;
@@ -169,7 +169,7 @@ pub fn startup_phases(figure: &PhasesFigure, theme: Theme) -> Figure {
     let limits = [left - 20.0, seconds.frame.right + 24.0];
     seconds.draw_axes(&mut canvas, &ticks, &[], limits, "mean time of pods that became ready");
     let ticks: Vec<(f64, String)> = [0.0, 0.5, 1.0, 0.25, 0.75]
-        .map(|share| (share, format!("{:.0} %", share * 100.0)))
+        .map(|share| (share, format!("{:.0}%", share * 100.0)))
         .to_vec();
     let limits = [shares.frame.left - 16.0, WIDTH - 2.0];
     shares.draw_axes(&mut canvas, &ticks, &[], limits, "share of that time");
@@ -292,7 +292,7 @@ fn draw_row(canvas: &mut Canvas, figure: &PhasesFigure, row: &PhasesRow, [second
 
 /// A text on the bar of shares where it finds room: the share of the phase.
 fn inside(canvas: &mut Canvas, panel: &Panel, scale: f64, mean: f64, [from, to]: [f64; 2], middle: f64) {
-    let text = format!("{:.0} %", mean * scale * 100.0);
+    let text = format!("{:.0}%", mean * scale * 100.0);
     let font = Font::regular(TINY, palette::INK).anchored(Anchor::Middle);
     let width = font.width(&text) + 4.0;
     if scale == 1.0 || to - from < width + 6.0 || panel.frame.right - panel.frame.left <= 0.0 {

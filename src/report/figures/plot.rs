@@ -38,7 +38,7 @@ pub enum Plot {
 pub const FIGURES: [(&str, &str); 11] = [
     ("startup_distribution", "how long measured pods take to become ready"),
     ("startup_complement", "the tail of the same: who is not ready yet"),
-    ("startup_phases", "of what start-up consists"),
+    ("startup_phases", "of what startup consists"),
     ("access_classes", "what became of requests from a reused address"),
     ("exposure_distribution", "how long breaches stood open per run"),
     ("differences", "designs against each other, by equal runs"),
@@ -59,7 +59,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     FIGURES.iter().map(|(name, _)| *name)
 }
 
-/// The same of every plot; that of start-up has two figures.
+/// The same of every plot; that of startup has two figures.
 macro_rules! of_each {
     ($plot:expr, $startup:ident => $of_startup:expr, $figure:ident => $of_figure:expr) => {
         match $plot {

@@ -1,4 +1,4 @@
-//! The start-up figures: which share of the pods was ready how long after it was wished for, and the same from the other
+//! The startup figures: which share of the pods was ready how long after it was created, and the same from the other
 //! end, which share was not ready yet, on a logarithmic axis that shows the tail.
 //!
 //! Up to three designs share one panel; more get a panel each with common axes and the control behind it, which stays
@@ -54,7 +54,7 @@ impl Side {
     }
 }
 
-/// Draws start-up latencies per design, from one of two sides; of very many designs some (`many`), on the axes of all.
+/// Draws startup latencies per design, from one of two sides; of very many designs some (`many`), on the axes of all.
 pub fn startup_figure(figure: &StartupFigure, side: Side, theme: Theme) -> Figure {
     let words = figure.words(side);
     let nothing = |reason| without_data(side.name(), &words.title, &words.subtitle, reason, theme);
@@ -149,7 +149,7 @@ impl Axes {
 
     fn share_ticks(&self, tall: bool) -> Vec<Tick> {
         if self.side == Side::Complement {
-            let label = |share: f64| format!("{} %", number(share * 100.0));
+            let label = |share: f64| format!("{}%", number(share * 100.0));
             // Two labels are few for a whole axis.
             if self.share.from >= 0.1 {
                 return [1.0, 0.5, 0.2, 0.1].map(|share| (share, label(share))).to_vec();
@@ -163,7 +163,7 @@ impl Axes {
         };
         shares
             .iter()
-            .map(|share| (*share, format!("{:.0} %", share * 100.0)))
+            .map(|share| (*share, format!("{:.0}%", share * 100.0)))
             .collect()
     }
 

@@ -1,4 +1,4 @@
-//! The plain data of the start-up figures, as a table and as a Vega-Lite specification.
+//! The plain data of the startup figures, as a table and as a Vega-Lite specification.
 //!
 //! How they are drawn belongs to [`super::startup`], where they come from to `result_figures`.
 
@@ -27,14 +27,14 @@ pub struct StartupFigure {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct StartupSeries {
     pub design: String,
-    /// Share of all measured pods that were ready at most so many seconds after they were wished for: `(seconds, share)`
+    /// Share of all measured pods that were ready at most so many seconds after they were created: `(seconds, share)`
     /// in ascending order, a step at each entry, 0 before the first.
     pub points: Vec<(f64, f64)>,
     /// Confidence band of the same share: `(seconds, lower, upper)`, steps as in `points`.
     pub band: Vec<(f64, f64, f64)>,
     /// When pods were last seen still waiting: `(seconds, number of pods)`.
     pub censored: Vec<(f64, u64)>,
-    /// When half, 90 % and 99 % of the pods are ready \[s\]; absent if they never are.
+    /// When half, 90% and 99% of the pods are ready \[s\]; absent if they never are.
     pub ready_after_s: [Option<f64>; 3],
     pub ready_share: f64,
     pub n_pods: u64,

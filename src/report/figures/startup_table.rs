@@ -1,4 +1,4 @@
-//! The table below the start-up figure: legend of its lines and what is read off such curves most often.
+//! The table below the startup figure: legend of its lines and what is read off such curves most often.
 //!
 //! Its figures are those of the drawn curves; estimates with their intervals are in the summary of a result.
 
@@ -29,9 +29,9 @@ pub(super) fn table(canvas: &mut Canvas, figure: &StartupFigure, words: &Words, 
     let heads = [
         ["measured", "pods"],
         ["", "runs"],
-        ["50 % ready", "after"],
-        ["90 % ready", "after"],
-        ["99 % ready", "after"],
+        ["50% ready", "after"],
+        ["90% ready", "after"],
+        ["99% ready", "after"],
         ["ready", "at all"],
         ["deleted", "before"],
         ["still", "waiting"],

@@ -168,19 +168,19 @@ pub fn percent(share: f64) -> String {
     let value = share * 100.0;
     let distance = value.min(100.0 - value);
     if distance == 0.0 {
-        format!("{value:.0} %")
+        format!("{value:.0}%")
     } else if distance < 0.005 {
-        (if share < 0.5 { "< 0.01 %" } else { "> 99.99 %" }).to_owned()
+        (if share < 0.5 { "< 0.01%" } else { "> 99.99%" }).to_owned()
     } else if distance < 0.95 {
-        format!("{value:.2} %")
+        format!("{value:.2}%")
     } else {
-        format!("{value:.1} %")
+        format!("{value:.1}%")
     }
 }
 
-/// A level of confidence: `95 %`, `99.9 %`.
+/// A level of confidence: `95%`, `99.9%`.
 pub fn level(confidence: f64) -> String {
-    percent(confidence).replace(".0 %", " %")
+    percent(confidence).replace(".0%", "%")
 }
 
 /// A duration in seconds as a person writes it: `0.4 s`, `4.2 s`, `31 s`, `2 min`, `12.5 min`, `1.5 h`.
@@ -254,16 +254,7 @@ mod tests {
         let shares = [0.0, 0.000_01, 0.0038, 0.125, 0.9962, 0.999_999, 1.0, f64::NAN].map(percent);
         assert_eq!(
             shares,
-            [
-                "0 %",
-                "< 0.01 %",
-                "0.38 %",
-                "12.5 %",
-                "99.62 %",
-                "> 99.99 %",
-                "100 %",
-                "?"
-            ]
+            ["0%", "< 0.01%", "0.38%", "12.5%", "99.62%", "> 99.99%", "100%", "?"]
         );
         let durations = [0.4, 4.0, 31.4, 120.0, 750.0, 7200.0, 5400.0].map(duration);
         assert_eq!(durations, ["0.4 s", "4 s", "31 s", "2 min", "12 min", "2 h", "90 min"]);

@@ -1,4 +1,4 @@
-//! The data of the chart of start-up: every curve and its band at the same times, few enough for a page.
+//! The data of the chart of startup: every curve and its band at the same times, few enough for a page.
 //!
 //! The curves are those of the drawn figure; between two times of the page a step may stand up to one time early or late.
 

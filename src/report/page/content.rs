@@ -306,7 +306,7 @@ fn key_methods(summary: &Summary) -> Vec<(String, String)> {
 
 fn family(number: usize, first: &Comparison, manifest: &Manifest) -> String {
     format!(
-        "{number} differences, each with an interval of {} %, so that all hold together with {} %; differences are taken between \
+        "{number} differences, each with an interval of {}%, so that all hold together with {}%; differences are taken between \
          equal replications, which {}.",
         compare::number_of_nines(100.0 * first.confidence),
         compare::number_of_nines(100.0 * CONFIDENCE),

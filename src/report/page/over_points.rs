@@ -264,7 +264,7 @@ mod tests {
         assert_eq!(
             told(&summaries, 1e-9),
             [
-                "`net` admitted the wrong client in 2.5 % to 100 % of runs over its 2 points, from `cut=10s` [1.37 %, 4.54 %] to \
+                "`net` admitted the wrong client in 2.5% to 100% of runs over its 2 points, from `cut=10s` [1.37%, 4.54%] to \
                  `cut=20s` [99.25 %, 100 %]. That the points differ has p < 0.0001; chance is 25 % of their spread.",
                 "`mesh` admitted the wrong client at none of its 2 points in any of 400 runs each; at each point the interval allows \
                  for at most 0.75 % of runs.",
@@ -279,7 +279,7 @@ mod tests {
         assert_eq!(
             told(&summaries, 0.77),
             [
-                "`net` admitted the wrong client in 94.5 % of runs [90 %, 97 %] over its 2 points; no difference between the points \
+                "`net` admitted the wrong client in 94.5% of runs [90%, 97%] over its 2 points; no difference between the points \
                  is shown (p 0.77), and the 91.5 % to 96.5 % seen at single points are no more than chance gives."
             ]
         );

@@ -196,7 +196,7 @@ fn table(manifest: &Manifest, all: &[Vec<OneRun>], told: &[usize]) -> Vec<Outlie
                 .total_cmp(&left.2)
                 .then((left.0, left.1).cmp(&(right.0, right.1)))
         });
-        // Designs share their misfortunes, so the same run is largest in many of them; it is named once.
+        // Designs share their random events, so the same run is largest in many of them; it is named once.
         let mut named = BTreeSet::new();
         largest.retain(|(_, run, _)| named.insert(*run));
         let Number { label, unit } = NUMBERS[*number];

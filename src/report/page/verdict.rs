@@ -27,11 +27,11 @@ pub(super) fn access(design: &DesignSummary) -> Option<String> {
             None => format!("In `{name}` none of {n} runs tested whether the wrong client is admitted."),
         },
         (events, Some(lower), _) if events == measure.n => format!(
-            "`{name}` admitted the wrong client in every one of {n} runs; the interval says at least {} % of runs.",
+            "`{name}` admitted the wrong client in every one of {n} runs; the interval says at least {}% of runs.",
             down(lower)
         ),
         (events, Some(lower), Some(upper)) => format!(
-            "`{name}` admitted the wrong client in {} of {n} runs; the interval says {} to {} % of runs.",
+            "`{name}` admitted the wrong client in {} of {n} runs; the interval says {} to {}% of runs.",
             count(events),
             down(lower),
             up(upper)
@@ -69,7 +69,7 @@ fn happened(design: &DesignSummary, measure: &str, subject: &str, tail: &str) ->
     let (lower, upper) = (measure.lower.unwrap_or(0.0), measure.upper.unwrap_or(1.0));
     (events > 0).then(|| {
         format!(
-            "{subject} in {} of {} runs{tail}; the interval says {} to {} % of runs.",
+            "{subject} in {} of {} runs{tail}; the interval says {} to {}% of runs.",
             count(events),
             count(measure.n),
             down(100.0 * lower),
@@ -86,11 +86,7 @@ pub(super) fn startup(design: &DesignSummary, quantile: &str) -> Option<String> 
     let subject = format!("{part} of the measured pods of `{name}` are ready");
     Some(match (measure.estimate, measure.lower, measure.upper) {
         (Some(_), Some(lower), Some(upper)) => {
-            format!(
-                "{subject} within {} to {} s, says the interval.",
-                down(lower),
-                up(upper)
-            )
+            format!("{subject} within {} to {} s (95% interval).", down(lower), up(upper))
         }
         (_, Some(lower), None) => {
             format!(
@@ -109,7 +105,7 @@ pub(super) fn startup(design: &DesignSummary, quantile: &str) -> Option<String> 
                 .measure("deleted_before_ready_share")
                 .and_then(|share| share.estimate);
             let why = match deleted.filter(|share| *share > 0.0) {
-                Some(share) => format!(": {} % were deleted before", down(100.0 * share)),
+                Some(share) => format!(": {}% were deleted before", down(100.0 * share)),
                 None => String::new(),
             };
             let part = part.replace("Half", "half");

@@ -48,11 +48,11 @@ pub(super) fn access(result: &Finished) -> Option<AccessFigure> {
         words: Words {
             title: title(&rows),
             subtitle: format!(
-                "share of runs in which a client on an address that the script remembered met this after the cut\n{}",
+                "share of runs with this outcome for a client that reused a recorded IP after the fault\n{}",
                 subtitle(result)
             ),
             caption: format!(
-                "Share of runs with at least one such access. Whiskers and small figures: 95 % confidence intervals ({used}). \
+                "Share of runs with at least one such access. Whiskers and small figures: 95% confidence intervals ({used}). \
                  Open circles: seen in no run, with the upper bound that remains."
             ),
         },

@@ -46,7 +46,7 @@ pub(super) fn exposure(result: &Finished) -> Option<ExposureFigure> {
                 subtitle(result)
             ),
             caption: "Complement of the distribution over runs, one number per run; the curves begin at the share of runs with \
-                      any exposure. Bands and intervals of shares: 95 % pointwise (Clopper-Pearson). Windows open at \
+                      any exposure. Bands and intervals of shares: 95% pointwise (Clopper-Pearson). Windows open at \
                       the end of a run count until there, so the longest exposures are lower bounds. Designs without any: \
                       upper bound of the same interval."
                 .to_owned(),

@@ -1,4 +1,4 @@
-//! Of what start-up consists, per design: mean seconds per phase of the measured pods that became ready.
+//! Of what startup consists, per design: mean seconds per phase of the measured pods that became ready.
 
 use super::{CONFIDENCE, interval, subtitle, with_equals};
 use crate::cluster::phases::PHASES;
@@ -10,7 +10,7 @@ use crate::report::figures::text::{duration, percent};
 use crate::report::figures::{Interval, Words};
 use crate::stats::mean_per_unit;
 
-/// The phases of start-up; nothing if no measured pod became ready.
+/// The phases of startup; nothing if no measured pod became ready.
 pub(super) fn phases(result: &Finished) -> Option<PhasesFigure> {
     let designs = result.manifest.designs.iter().zip(&result.numbers);
     let rows: Vec<PhasesRow> = designs.map(|(design, numbers)| row(&design.name, numbers)).collect();
@@ -37,7 +37,7 @@ pub(super) fn phases(result: &Finished) -> Option<PhasesFigure> {
         words: Words {
             title,
             subtitle: format!(
-                "mean time per phase of the critical path, from the wish for a pod until it is ready\n{}",
+                "mean time per phase of the critical path, from the creation of a pod until it is ready\n{}",
                 subtitle(result)
             ),
             caption: format!(
@@ -103,7 +103,7 @@ fn title(rows: &[PhasesRow]) -> Option<String> {
         let means = row.means_s.iter().map(|mean| mean.estimate).enumerate();
         let (phase, mean) = means.reduce(|best, other| if other.1 > best.1 { other } else { best })?;
         let share = 100.0 * mean / row.total_s.estimate;
-        Some(format!(", {share:.0} % of it for the phase {}", PHASES[phase].name))
+        Some(format!(", {share:.0}% of it for the phase {}", PHASES[phase].name))
     };
     let phase = longest(slowest).filter(|phase| equal.iter().all(|row| longest(row).as_ref() == Some(phase)));
     let equal: Vec<&str> = equal.iter().map(|row| row.design.as_str()).collect();

@@ -1,4 +1,4 @@
-//! Start-up per design: the curve of all measured pods with its band, and what is read off it.
+//! Startup per design: the curve of all measured pods with its band, and what is read off it.
 //!
 //! The curve counts every pod; for the picture it is thinned to steps that can be seen, which the quantiles are not.
 
@@ -56,7 +56,7 @@ pub(super) fn startup(result: &Finished) -> Option<StartupFigure> {
 fn caption(series: &[StartupSeries], horizon_s: f64) -> String {
     let mut caption = "Aalen-Johansen curves over the measured pods of all runs.".to_owned();
     if series.iter().any(|series| !series.band.is_empty()) {
-        caption.push_str(" Bands: 95 % pointwise, intervals of the share over whole runs.");
+        caption.push_str(" Bands: 95% pointwise, intervals of the share over whole runs.");
     }
     caption.push_str(" Pods deleted before they were ready count as never ready.");
     if series.iter().any(|series| !series.censored.is_empty()) {
@@ -132,14 +132,14 @@ fn tail(series: &[StartupSeries], horizon_s: f64) -> String {
     let slowest = known().max_by(|a, b| a.0.total_cmp(&b.0));
     match (fastest, slowest) {
         (Some((fast, first)), Some((slow, last))) if duration(fast) != duration(slow) => format!(
-            "The slowest 1 % of the pods take more than {} in {}, more than {} in {}",
+            "The slowest 1% of the pods take more than {} in {}, more than {} in {}",
             duration(fast),
             first.design,
             duration(slow),
             last.design
         ),
-        (Some((time, _)), _) => format!("The slowest 1 % of the pods take more than {}", duration(time)),
-        _ => format!("More than 1 % of the pods are not ready within {}", duration(horizon_s)),
+        (Some((time, _)), _) => format!("The slowest 1% of the pods take more than {}", duration(time)),
+        _ => format!("More than 1% of the pods are not ready within {}", duration(horizon_s)),
     }
 }
 

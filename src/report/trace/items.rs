@@ -148,7 +148,7 @@ pub(super) fn items(told: &Told, tracks: &[Track], end: SimTime) -> Vec<Item> {
     }
     if let Some(track) = of(NODE_LIFECYCLE) {
         for up in &dossier.given_up {
-            let given = (up.at, format!("gives {} up", up.node));
+            let given = (up.at, format!("marks {} NotReady", up.node));
             let returned = up.returned.map(|time| (time, format!("{} is ready again", up.node)));
             for (time, what) in std::iter::once(given).chain(returned) {
                 items.push(Item::Moment { track, time, what });
@@ -162,7 +162,7 @@ pub(super) fn items(told: &Told, tracks: &[Track], end: SimTime) -> Vec<Item> {
 const fn kind_word(kind: SpanKind) -> &'static str {
     match kind {
         SpanKind::Fault(noun) => noun,
-        SpanKind::Phase => "start-up phase",
+        SpanKind::Phase => "startup phase",
         SpanKind::Connection => "connection",
         SpanKind::Wait => "wait",
         SpanKind::Review => "token review",

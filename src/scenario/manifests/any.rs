@@ -163,7 +163,7 @@ impl Reader {
             }
             Use::List => Err(place.error("a list within a list")),
             Use::NotEvaluated(why) => {
-                let error = place.error(format!("kind `{kind}` is not modelled")).with_hint(why);
+                let error = place.error(format!("kind `{kind}` is not modeled")).with_hint(why);
                 let scope = scope(&error, namespace);
                 self.pass_over(error, scope)
             }
@@ -191,7 +191,7 @@ impl Reader {
                 Ok(())
             }
             Use::Others(why) => {
-                let error = place.error(format!("{kind} `{name}` is not modelled")).with_hint(why);
+                let error = place.error(format!("{kind} `{name}` is not modeled")).with_hint(why);
                 if self.options.lenient {
                     let scope = scope(&error, namespace);
                     return self.pass_over(error, scope);
@@ -218,7 +218,7 @@ impl Reader {
                 Ok(())
             }
             Use::As(Class::Refused(why)) => {
-                let error = place.error(format!("kind `{kind}` is not modelled")).with_hint(why);
+                let error = place.error(format!("kind `{kind}` is not modeled")).with_hint(why);
                 let scope = scope(&error, namespace);
                 self.pass_over(error, scope)
             }

@@ -206,7 +206,7 @@ fn keys_of_the_mesh_that_change_a_verdict_are_refused() {
         "ambient.istio.io/bypass-inbound-capture: \"true\"",
         "istio.io/use-waypoint: w",
     ] {
-        assert!(refused(&with(key)).contains("is not modelled"), "{key}");
+        assert!(refused(&with(key)).contains("is not modeled"), "{key}");
         assert_eq!(lenient(&with(key)).endpoints[0].doubts.len(), 1);
     }
     for key in ["sidecar.istio.io/proxyCPU: 10m", "proxy.istio.io/config: x", "team: a"] {
@@ -242,7 +242,7 @@ fn kinds_that_decide_and_are_not_evaluated_are_refused() {
     ] {
         let text = format!("apiVersion: {api}\nkind: {kind}\nmetadata: {{name: x, namespace: n}}\n");
         assert!(
-            refused(&text).contains(&format!("kind `{kind}` is not modelled")),
+            refused(&text).contains(&format!("kind `{kind}` is not modeled")),
             "{kind}"
         );
         let manifests = lenient(&text);

@@ -300,7 +300,7 @@ fn finish_service(
             (1, Some(number)) => service.ports[number_of_port].target = TargetPort::Number(*number),
             _ => {
                 let message = format!("`targetPort: {name}` means several numbers");
-                let hint = "one Service over different port numbers is not modelled";
+                let hint = "one Service over different port numbers is not modeled";
                 return Err(place.error(message).with_hint(hint));
             }
         }

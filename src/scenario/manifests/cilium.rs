@@ -160,7 +160,7 @@ impl Reader<'_> {
         for (text, value) in &raw.value.match_labels {
             let key = at(self.document, value, Key::parse(text))?;
             if key.name == CLUSTER_LABEL && value.value != "default" {
-                let message = format!("cluster `{}` is not modelled", value.value);
+                let message = format!("cluster `{}` is not modeled", value.value);
                 let hint = "there is one cluster, and its name is `default`";
                 let error = self.document.error(value, message).with_hint(hint);
                 self.pending.not_evaluated(error)?;
@@ -211,7 +211,7 @@ impl Reader<'_> {
             "required" => Ok(true),
             "disabled" => Ok(false),
             "test-always-fail" => {
-                let error = self.document.error(mode, "mode `test-always-fail` is not modelled");
+                let error = self.document.error(mode, "mode `test-always-fail` is not modeled");
                 Err(error.with_hint("it is for tests of Cilium itself; write a deny rule"))
             }
             other => {
@@ -260,7 +260,7 @@ impl Reader<'_> {
             return Ok(CiliumPeers::Endpoints(Vec::new()));
         }
         if let Some((key, list, outside, why)) = raw.unread.first() {
-            let error = document.error(list, format!("`{key}` is not modelled")).with_hint(*why);
+            let error = document.error(list, format!("`{key}` is not modeled")).with_hint(*why);
             self.pending.open(error)?;
             return Ok(match outside {
                 true => CiliumPeers::Unknown { outside: true },
@@ -350,7 +350,7 @@ impl Reader<'_> {
                 }
                 (None, None, None) => return Err(self.document.error(raw, "key `cidr` is missing")),
                 (None, _, None) | (None, None, _) if !self.pending.asks => {
-                    let error = self.document.error(raw, "groups of addresses are not modelled");
+                    let error = self.document.error(raw, "groups of addresses are not modeled");
                     return Err(error.with_hint("write the addresses under `cidr`"));
                 }
                 (None, _, None) | (None, None, _) => {
@@ -406,7 +406,7 @@ impl Reader<'_> {
     /// Names of outside hosts. Which addresses they have is learnt from DNS while running, so that only questions about a name
     /// are decided.
     fn names(&mut self, list: &Spanned<Vec<Spanned<RawName>>>) -> Result<CiliumPeers, InputError> {
-        let error = self.document.error(list, "`toFQDNs` is not modelled");
+        let error = self.document.error(list, "`toFQDNs` is not modeled");
         let hint = "which addresses a name has is learnt from DNS while running; write the addresses";
         self.pending.open(error.with_hint(hint))?;
         let place = self.document.place(list);
@@ -435,7 +435,7 @@ impl Reader<'_> {
         let mut services = Vec::new();
         for raw in &list.value {
             if let Some(selector) = &raw.by_labels {
-                let error = self.document.error(selector, "`k8sServiceSelector` is not modelled");
+                let error = self.document.error(selector, "`k8sServiceSelector` is not modeled");
                 self.pending
                     .open(error.with_hint("name the Service under `k8sService`"))?;
                 return Ok(CiliumPeers::Unknown { outside: false });

@@ -130,7 +130,7 @@ fn entry_of(reader: &mut Reader<'_>, raw: &RawPorts, deny: bool) -> Result<PortR
     ];
     for (key, value, why) in unread {
         if let Some(value) = value {
-            let error = document.error(value, format!("`{key}` is not modelled")).with_hint(why);
+            let error = document.error(value, format!("`{key}` is not modeled")).with_hint(why);
             reader.pending.not_evaluated(error)?;
             layer7 = Layer7::Unknown;
         }
@@ -198,7 +198,7 @@ fn rules_of(reader: &mut Reader<'_>, raw: &Spanned<RawRules>, ports: &[PortMatch
     let mut layer7 = Layer7::Unrestricted;
     for (key, value, why) in unread {
         if let Some(value) = value {
-            let error = document.error(value, format!("`{key}` is not modelled")).with_hint(why);
+            let error = document.error(value, format!("`{key}` is not modeled")).with_hint(why);
             reader.pending.not_evaluated(error)?;
             layer7 = Layer7::Unknown;
         }
@@ -208,7 +208,7 @@ fn rules_of(reader: &mut Reader<'_>, raw: &Spanned<RawRules>, ports: &[PortMatch
         // One pattern for every name leaves nothing to decide; another depends on the name that is asked for.
         let every = |rule: &RawDns| rule.match_pattern.as_deref().is_some_and(|p| matches!(p, "*" | "**."));
         if !dns.value.is_empty() && !dns.value.iter().any(every) {
-            let error = document.error(dns, "rules on the names in DNS queries are not modelled");
+            let error = document.error(dns, "rules on the names in DNS queries are not modeled");
             let hint = "of these only `matchPattern: \"*\"` is evaluated";
             // A connection to the DNS server passes; which names it may ask for is no question of connections.
             reader.pending.open(error.with_hint(hint))?;
@@ -273,7 +273,7 @@ fn http_of(reader: &mut Reader<'_>, raw: &RawHttp) -> Result<Option<HttpRule>, I
         let value = header.value.clone().filter(|value| !value.is_empty());
         headers.push(match (value, &header.secret) {
             (_, Some(_)) => {
-                let error = document.error(&header.name, "a header that is compared with a secret is not modelled");
+                let error = document.error(&header.name, "a header that is compared with a secret is not modeled");
                 reader.pending.not_evaluated(error.with_hint("write the value"))?;
                 HeaderMatch::Secret(name)
             }

@@ -102,7 +102,7 @@ pub(super) fn build(
             let index = endpoints.len();
             if let Some(key) = group.untold(&found) {
                 let message =
-                    format!("label `{key}` of these pods is set by the cluster, a policy selects by it: not modelled");
+                    format!("label `{key}` of these pods is set by the cluster, a policy selects by it: not modeled");
                 let error = found.place.error(message);
                 untold.push((
                     index,

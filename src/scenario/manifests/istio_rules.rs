@@ -156,7 +156,7 @@ impl Reader<'_, '_> {
             unknown: false,
         };
         if let Some(domain) = texts.trust_domains.iter().chain(&texts.not_trust_domains).next() {
-            let message = format!("trust domain `{}` is not modelled", domain.value);
+            let message = format!("trust domain `{}` is not modeled", domain.value);
             let error = self.document.error(domain, message);
             passed_over(self.pending, error.with_hint("use `principals` such as `DOMAIN/*`"))?;
             unknown = true;

@@ -42,7 +42,7 @@ fn what_istio_refuses_or_nobody_evaluates_is_an_error_with_its_line() {
     for (spec, expected) in [
         (
             "  {action: CUSTOM, provider: {name: x}, rules: [{}]}\n",
-            "action `CUSTOM` is not modelled",
+            "action `CUSTOM` is not modeled",
         ),
         ("  {action: CUSTOM, rules: [{}]}\n", "without `provider.name`"),
         ("  action: Allow\n", "did you mean `ALLOW`?"),
@@ -67,11 +67,11 @@ fn what_istio_refuses_or_nobody_evaluates_is_an_error_with_its_line() {
         ),
         (
             "  rules: [{from: [{source: {namespaces: [\"a|b\"]}}]}]\n",
-            "`a|b` is not modelled",
+            "`a|b` is not modeled",
         ),
         (
             "  rules: [{from: [{source: {trustDomains: [a]}}]}]\n",
-            "trust domain `a` is not modelled",
+            "trust domain `a` is not modeled",
         ),
         (
             "  rules: [{to: [{operation: {paths: [\"/{*}.txt\"]}}]}]\n",
@@ -104,7 +104,7 @@ fn what_istio_refuses_or_nobody_evaluates_is_an_error_with_its_line() {
         ),
         (
             "  rules: [{when: [{key: \"experimental.envoy.filters.a[b]\", values: [a]}]}]\n",
-            "is not modelled",
+            "is not modeled",
         ),
         ("  selector: {matchLabels: {app: slep}}\n", "did you mean `sleep`?"),
         (
@@ -228,7 +228,7 @@ fn lenient_reading_makes_unknown_what_is_not_evaluated() {
     ] {
         let manifests = read_lenient(&authorization(spec)).expect("passed over");
         assert!(
-            manifests.warnings.iter().any(|w| w.contains("is not modelled")),
+            manifests.warnings.iter().any(|w| w.contains("is not modeled")),
             "{:?}",
             manifests.warnings
         );

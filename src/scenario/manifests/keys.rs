@@ -101,7 +101,7 @@ pub(super) fn not_evaluated(document: &Document<'_>, templates: bool) -> Result<
                 .filter(|_| !of_service && !capture::KEYS.contains(&key.as_str()))
                 .find(|(start, harmless, _)| key.starts_with(start) && !harmless.contains(&value.value.as_str()));
             if let Some((_, _, why)) = hit {
-                let message = format!("`{key}: {}` is not modelled", value.value);
+                let message = format!("`{key}: {}` is not modeled", value.value);
                 errors.push(document.error(value, message).with_hint(*why));
             }
         }

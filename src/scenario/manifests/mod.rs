@@ -394,7 +394,7 @@ impl Reader {
                 self.object(known, &document.with_nulls(nulls(&api_version.value)))
             }
             Class::Refused(why) => {
-                let message = format!("kind `{}` is not modelled", kind.value);
+                let message = format!("kind `{}` is not modeled", kind.value);
                 Err(document.error(kind, message).with_hint(why))
             }
             Class::Version(versions) => {

@@ -14,7 +14,7 @@ use crate::policy::labels::{LabelSelector, Labels, Requirement};
 use crate::scenario::error::{InputError, Place};
 use crate::scenario::yaml::{Document, Spanned};
 
-/// Value of a field that has no influence on anything that is modelled.
+/// Value of a field that has no influence on anything that is modeled.
 pub(super) type Ignored = Option<IgnoredAny>;
 
 /// Just enough of any object to know what it is.
@@ -135,7 +135,7 @@ pub(super) fn labels(map: &SpannedMap) -> Labels {
 }
 
 /// Labels and annotations of other components that change timing or a verdict, by prefix of the key, with the reason.
-/// All other annotations are harmless: nothing that is modelled reads them.
+/// All other annotations are harmless: nothing that is modeled reads them.
 const REFUSED_KEYS: [(&str, &str); 7] = [
     (
         "traffic.sidecar.istio.io/",
@@ -162,7 +162,7 @@ pub(super) fn check_keys(document: &Document<'_>, map: &SpannedMap, evaluated: &
             continue;
         }
         if let Some((_, why)) = REFUSED_KEYS.iter().find(|(p, _)| key.starts_with(p)) {
-            let message = format!("`{key}: {}` is not modelled", value.value);
+            let message = format!("`{key}: {}` is not modeled", value.value);
             return Err(document.error(value, message).with_hint(*why));
         }
         if key.starts_with("meshfault.dev/") {

@@ -7,7 +7,7 @@ fn known_keys_that_change_an_answer_are_refused_by_name() {
     let pod = |text: &str| SLEEP.replace("      containers:", &format!("      {text}\n      containers:"));
     assert_eq!(
         refused(&pod("nodeSelector: {disk: ssd}")),
-        "a.yaml:14:7: `nodeSelector: {disk: ssd}` is not modelled\n  \
+        "a.yaml:14:7: `nodeSelector: {disk: ssd}` is not modeled\n  \
          hint: of placement only `podAntiAffinity` (required, per hostname) is evaluated"
     );
     for text in [
@@ -17,7 +17,7 @@ fn known_keys_that_change_an_answer_are_refused_by_name() {
         "affinity: {nodeAffinity: {}}",
         "volumes: [{name: a, hostPath: {path: /}}]",
     ] {
-        assert!(refused(&pod(text)).contains("is not modelled"), "{text}");
+        assert!(refused(&pod(text)).contains("is not modeled"), "{text}");
     }
     for text in [
         "readinessProbe: {}",
@@ -25,7 +25,7 @@ fn known_keys_that_change_an_answer_are_refused_by_name() {
         "ports: [{containerPort: 1, hostPort: 1}]",
     ] {
         let container = format!("{SLEEP}          {text}\n");
-        assert!(refused(&container).contains("is not modelled"), "{text}");
+        assert!(refused(&container).contains("is not modeled"), "{text}");
     }
     let harmless = format!("{SLEEP}          env: [{{name: A, value: b}}]\n          resources: {{}}\n");
     assert!(read(&harmless).is_ok());
@@ -52,7 +52,7 @@ fn annotations_of_the_mesh_are_refused_and_own_ones_checked() {
         "{error}"
     );
     let error = refused(&with("traffic.sidecar.istio.io/excludeInboundPorts: \"80\""));
-    assert!(error.contains("is not modelled"), "{error}");
+    assert!(error.contains("is not modeled"), "{error}");
     let error = refused(&with("meshfault.dev/ignores-sigterm: true"));
     assert!(error.contains("put it in quotes: \"true\""), "{error}");
 }
@@ -167,10 +167,10 @@ fn cilium_keys_that_are_not_evaluated_are_refused() {
         ),
         (
             "fromCIDRSet: [{cidrGroupRef: g}]",
-            "groups of addresses are not modelled",
+            "groups of addresses are not modeled",
         ),
-        ("fromNodes: [{}]", "`fromNodes` is not modelled"),
-        ("fromGroups: [{}]", "`fromGroups` is not modelled"),
+        ("fromNodes: [{}]", "`fromNodes` is not modeled"),
+        ("fromGroups: [{}]", "`fromGroups` is not modeled"),
         ("toPorts: [{ports: [{port: \"80\"}], rules: {}}]", ""),
         (
             "toPorts: [{ports: [{port: \"80\"}], rules: {http: [{}]}}]",
@@ -186,11 +186,11 @@ fn cilium_keys_that_are_not_evaluated_are_refused() {
         ),
         (
             "toPorts: [{ports: [{port: \"80\", protocol: TCP}], rules: {kafka: [{}]}}]",
-            "`kafka` is not modelled",
+            "`kafka` is not modeled",
         ),
         (
             "toPorts: [{ports: [{port: \"80\"}], listener: {}}]",
-            "`listener` is not modelled",
+            "`listener` is not modeled",
         ),
         (
             "toPorts: [{ports: [{port: \"80\", protocol: TPC}]}]",
@@ -232,8 +232,8 @@ fn cilium_keys_that_are_not_evaluated_are_refused() {
         }
     }
     let egress = |rule: &str| refused(&cilium(&format!("  endpointSelector: {{}}\n  egress: [{{{rule}}}]\n")));
-    assert!(egress("toFQDNs: [{matchName: a.example}]").contains("`toFQDNs` is not modelled"));
-    assert!(egress("toServices: [{k8sServiceSelector: {}}]").contains("`k8sServiceSelector` is not modelled"));
+    assert!(egress("toFQDNs: [{matchName: a.example}]").contains("`toFQDNs` is not modeled"));
+    assert!(egress("toServices: [{k8sServiceSelector: {}}]").contains("`k8sServiceSelector` is not modeled"));
     let names = "toPorts: [{ports: [{port: \"53\"}], rules: {dns: [{matchName: a.example}]}}]";
     assert!(egress(names).contains("names in DNS queries"));
     assert!(

@@ -76,7 +76,7 @@ pub(super) fn read(document: &Document<'_>, object: Object<ServiceSpec>) -> Resu
     };
     let one_of = |value: &Option<Spanned<String>>, key: &str, allowed: &[&str]| match value {
         Some(text) if !allowed.contains(&text.value.as_str()) => {
-            let message = format!("`{key}: {}` is not modelled", text.value);
+            let message = format!("`{key}: {}` is not modeled", text.value);
             let hint = format!("evaluated: {}", allowed.join(", "));
             Err(document.error(text, message).with_hint(hint))
         }
@@ -89,13 +89,13 @@ pub(super) fn read(document: &Document<'_>, object: Object<ServiceSpec>) -> Resu
     if let Some(ip) = &spec.cluster_ip
         && ip.value == "None"
     {
-        let message = "`clusterIP: None` is not modelled";
+        let message = "`clusterIP: None` is not modeled";
         let hint = "headless Services are not evaluated; leave the key out";
         return Err(document.error(ip, message).with_hint(hint));
     }
     let Some(selector) = spec.selector.filter(|s| !s.value.is_empty()) else {
         let message = format!("Service `{}` has no selector", meta.name.value);
-        let hint = "endpoints that are written by hand are not modelled";
+        let hint = "endpoints that are written by hand are not modeled";
         return Err(place.error(message).with_hint(hint));
     };
     let Some(raw_ports) = spec.ports.filter(|p| !p.value.is_empty()) else {

@@ -185,7 +185,7 @@ fn strategy_is_read_and_checked() {
     let recreate = SLEEP.replace("  template:", "  strategy: {type: Recreate}\n  template:");
     assert_eq!(
         refused(&recreate),
-        "a.yaml:9:20: `type: Recreate` is not modelled\n  hint: only `RollingUpdate` is evaluated"
+        "a.yaml:9:20: `type: Recreate` is not modeled\n  hint: only `RollingUpdate` is evaluated"
     );
 }
 
@@ -234,7 +234,7 @@ fn unrelated_kinds_are_listed_and_related_ones_refused() {
     let envoy = "apiVersion: cilium.io/v2\nkind: CiliumEnvoyConfig\nmetadata: {name: np}\n";
     assert_eq!(
         refused(&with_sleep(envoy)),
-        "a.yaml:18:7: kind `CiliumEnvoyConfig` is not modelled\n  hint: what a listener of Envoy does is not evaluated"
+        "a.yaml:18:7: kind `CiliumEnvoyConfig` is not modeled\n  hint: what a listener of Envoy does is not evaluated"
     );
     let typo = "apiVersion: cilium.io/v2\nkind: CiliumNetworkPolcy\nmetadata: {name: np}\n";
     assert!(refused(typo).contains("did you mean `CiliumNetworkPolicy`?"));

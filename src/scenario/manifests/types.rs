@@ -30,7 +30,7 @@ pub enum CountOrPercent {
 }
 
 impl CountOrPercent {
-    /// Whether this is 0 or 0 %.
+    /// Whether this is 0 or 0%.
     pub fn is_zero(self) -> bool {
         matches!(self, Self::Count(0) | Self::Percent(0))
     }
@@ -51,9 +51,9 @@ pub struct Workload {
     pub grace_period_s: u64,
     /// Required anti-affinity per hostname, against pods of the own namespace.
     pub anti_affinity: Vec<LabelSelector>,
-    /// `maxSurge` of a rolling update; 25 % where none is written.
+    /// `maxSurge` of a rolling update; 25% where none is written.
     pub max_surge: CountOrPercent,
-    /// `maxUnavailable` of a rolling update; 25 % where none is written.
+    /// `maxUnavailable` of a rolling update; 25% where none is written.
     pub max_unavailable: CountOrPercent,
     /// `progressDeadlineSeconds` \[s\]; 600 where none is written.
     pub progress_deadline_s: u64,
@@ -93,7 +93,7 @@ impl TargetPort {
 }
 
 impl ServicePort {
-    /// Whether requests on it are taken to be HTTP: where that is detected, the servers that are modelled speak it.
+    /// Whether requests on it are taken to be HTTP: where that is detected, the servers that are modeled speak it.
     pub fn is_http(&self) -> bool {
         self.protocol == Protocol::Tcp && self.speaks.reads_requests()
     }

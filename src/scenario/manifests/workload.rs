@@ -89,7 +89,7 @@ struct PodSpec {
     affinity: Option<Affinity>,
     #[serde(default)]
     _volumes: Vec<Volume>,
-    /// Name resolution inside the pod is not modelled per pod.
+    /// Name resolution inside the pod is not modeled per pod.
     _dns_policy: Ignored,
     _dns_config: Ignored,
     _host_aliases: Ignored,
@@ -198,7 +198,7 @@ pub(super) fn read(document: &Document<'_>, object: Object<DeploymentSpec>) -> R
     if let Some(seconds) = &spec.min_ready_seconds
         && seconds.value > 0
     {
-        let message = format!("`minReadySeconds: {}` is not modelled", seconds.value);
+        let message = format!("`minReadySeconds: {}` is not modeled", seconds.value);
         let hint = "a pod counts as available as soon as it is ready";
         return Err(document.error(seconds, message).with_hint(hint));
     }
@@ -246,7 +246,7 @@ pub(super) fn read(document: &Document<'_>, object: Object<DeploymentSpec>) -> R
     })
 }
 
-/// Surge and unavailability of a rolling update; 25 % each by default (Kubernetes `apps/v1` defaults).
+/// Surge and unavailability of a rolling update; 25% each by default (Kubernetes `apps/v1` defaults).
 fn rollout(
     document: &Document<'_>,
     strategy: Option<&Strategy>,
@@ -257,7 +257,7 @@ fn rollout(
     };
     match &strategy.r#type {
         Some(kind) if kind.value == "Recreate" => {
-            let message = "`type: Recreate` is not modelled";
+            let message = "`type: Recreate` is not modeled";
             let hint = "only `RollingUpdate` is evaluated";
             return Err(document.error(kind, message).with_hint(hint));
         }
@@ -275,7 +275,7 @@ fn rollout(
     let unavailable = update.max_unavailable.as_ref();
     if let Some(unavailable) = unavailable {
         if matches!(unavailable.value, CountOrPercent::Percent(percent) if percent > 100) {
-            return Err(document.error(unavailable, "`maxUnavailable` is more than 100 %"));
+            return Err(document.error(unavailable, "`maxUnavailable` is more than 100%"));
         }
         if unavailable.value.is_zero() && surge.is_zero() {
             let message = "`maxUnavailable` and `maxSurge` are both 0";
@@ -314,7 +314,7 @@ fn anti_affinity(document: &Document<'_>, affinity: Option<&Affinity>) -> Result
     for term in terms.unwrap_or_default() {
         let key = &term.topology_key;
         if key.value != HOSTNAME {
-            let message = format!("`topologyKey: {}` is not modelled", key.value);
+            let message = format!("`topologyKey: {}` is not modeled", key.value);
             let hint = format!("only `{HOSTNAME}` is evaluated");
             return Err(document.error(key, message).with_hint(hint));
         }

@@ -115,7 +115,7 @@ impl Document<'_> {
         let unknown = matches!(complaint.what, What::UnknownKey(..));
         let (message, hint) = match complaint.what {
             What::UnknownKey(field, expected) => match not_modelled(&field) {
-                Some(reason) => (format!("`{quoted}` is not modelled"), Some(reason)),
+                Some(reason) => (format!("`{quoted}` is not modeled"), Some(reason)),
                 None => (
                     format!("unknown key `{}`", short(&field)),
                     candidates_hint(&field, expected.iter().copied()),

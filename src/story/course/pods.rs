@@ -97,7 +97,7 @@ fn one(making: &mut Making, state: &mut LegState, time: SimTime, fact: &LegFact)
             if let (Some(istiod), Some((from, until, how))) = (state.istiod, fact.failing_review(time)) {
                 let pod = making.past.shared.pod_name(state.pod);
                 let how = match how {
-                    ReviewFailure::DeadConnection => "hangs on a dead connection",
+                    ReviewFailure::DeadConnection => "depends on a dead connection",
                     ReviewFailure::DialTimeout => "dials the API server in vain",
                     ReviewFailure::Rejected => "is rejected",
                     ReviewFailure::PodGone => "finds the pod gone",

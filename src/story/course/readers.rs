@@ -91,7 +91,7 @@ fn slices(making: &mut Making, node: NodeId, since: SimTime) {
             to,
             sent: version.time,
             arrives: past.seen(&reader, index),
-            what: format!("revision {}: EndpointSlice with {backends} back ends", version.revision),
+            what: format!("revision {}: EndpointSlice with {backends} backends", version.revision),
         });
     }
 }

@@ -1,4 +1,4 @@
-//! Requests of the script's clients: the choice of the back end, each SYN with its fate, the answer.
+//! Requests of the script's clients: the choice of the backend, each SYN with its fate, the answer.
 
 use super::{Making, Sending, Span, SpanKind};
 use crate::cluster::ids::{NodeId, PodId};

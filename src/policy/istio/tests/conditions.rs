@@ -252,5 +252,5 @@ fn unknown_keys_and_wrong_values_are_not_valid() {
 #[test]
 fn what_other_filters_leave_behind_is_not_modelled() {
     let error = When::parse("experimental.envoy.filters.network.mysql_proxy[db.table]", &["a"], &[]);
-    assert!(error.expect_err("refused").to_string().ends_with("is not modelled"));
+    assert!(error.expect_err("refused").to_string().ends_with("is not modeled"));
 }

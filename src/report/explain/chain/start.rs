@@ -100,7 +100,7 @@ fn end(pod: &PodStory) -> Link {
         until: Some(record.exit),
         place: record.node.clone().unwrap_or_else(|| "no node".to_owned()),
         text: format!(
-            "{} was {what} at {}, {} after the wish for it{last}. Its time: {}",
+            "{} was {what} at {}, {} after its creation{last}. Its time: {}",
             record.pod,
             at(record.exit),
             span(spent),
@@ -184,7 +184,7 @@ pub(in crate::report::explain) fn what_happened(connection: &ConnectionStory, do
     let failed: Vec<_> = connection.asked.iter().filter_map(|asked| asked.review).collect();
     if let Some((_, until, how)) = failed.last() {
         let how = match how {
-            ReviewFailure::DeadConnection => "its TokenReview hung on a dead connection",
+            ReviewFailure::DeadConnection => "its TokenReview depended on a dead connection",
             ReviewFailure::DialTimeout => "its TokenReview dialled the API server in vain",
             ReviewFailure::Rejected => "its TokenReview was rejected",
             ReviewFailure::PodGone => "the pod was gone",

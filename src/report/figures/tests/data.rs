@@ -83,7 +83,7 @@ const STUCK: [(f64, f64); 7] = [
 pub(super) fn startup(series: Vec<StartupSeries>) -> StartupFigure {
     StartupFigure {
         words: words("Half of the pods are ready after 3.5 s in control, after 5.1 s in istio-only"),
-        complement: words("The slowest 1 % of the pods take more than 6.9 s in control"),
+        complement: words("The slowest 1% of the pods take more than 6.9 s in control"),
         horizon_s: 1800.0,
         confidence: 0.95,
         control: Some("control".to_owned()),
@@ -143,7 +143,7 @@ pub(super) fn access() -> AccessFigure {
     let (most, few, half) = ((0.883, 0.862, 0.901), (0.021, 0.0138, 0.0319), (0.47, 0.439, 0.501));
     let nearly = (0.9962, 0.989, 0.9987);
     AccessFigure {
-        words: words("cilium-only let a client on a reused address in, against all policy, in 88.3 % of the runs"),
+        words: words("cilium-only let a client on a reused address in, against all policy, in 88.3% of the runs"),
         confidence: 0.95,
         rows: vec![
             row("cilium-only", &all(most, none, none, few, (0.117, 0.0985, 0.138))),
@@ -179,7 +179,7 @@ pub(super) fn phases(designs: &[(String, f64)]) -> PhasesFigure {
         }
     };
     PhasesFigure {
-        words: words("Start-up is slowest in cilium-istio-1.14: 28 s on average, 88 % of it certificate"),
+        words: words("Startup is slowest in cilium-istio-1.14: 28 s on average, 88% of it certificate"),
         confidence: 0.95,
         phases: names.map(str::to_owned).to_vec(),
         rows: designs.iter().map(row).collect(),
@@ -278,7 +278,7 @@ pub(super) fn forest(names: &[String]) -> ForestFigure {
             group("unauthorized_any", "runs with an unauthorized access", "1", rows(0.2)),
             group(
                 "startup_latency_p50",
-                "start-up: half of the pods are ready after",
+                "startup: half of the pods are ready after",
                 "s",
                 open,
             ),

@@ -62,7 +62,7 @@ pub(super) fn factor_curves(lines: &[String], numeric: bool) -> FactorCurvesFigu
             panel("unauthorized_any", "runs with an unauthorized access", "1", line(0.9)),
             panel(
                 "startup_latency_p99",
-                "start-up: 99 % of the pods are ready after",
+                "startup: 99% of the pods are ready after",
                 "s",
                 line(400.0),
             ),

@@ -155,7 +155,7 @@
   };
   Chart.prototype.say = function (text) { this.status.textContent = text; };
 
-  // Start-up: the share of pods that are ready, or not yet, after a time, with bands.
+  // Startup: the share of pods that are ready, or not yet, after a time, with bands.
   function startup(chart) {
     var curves = data.startup, complement = chart.other;
     var turn = function (y) { return y === null ? null : complement ? Math.max(0, 1 - y) : y; };
