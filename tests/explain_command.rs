@@ -39,7 +39,7 @@ fn first_and_worst_choose_the_run_out_of_a_result() {
     let (code, out, error) = meshfault(dir.path(), &first);
     assert_eq!(code, 0, "{error}");
     let story = json(&out);
-    assert_eq!(story["schema"], "meshfault-explain-v2");
+    assert_eq!(story["schema"], "meshfault-explain-v3");
     let chosen = story["chosen"].as_str().unwrap();
     assert!(
         chosen.contains(&folder) && chosen.contains("with `unauthorized`"),

@@ -224,7 +224,10 @@ fn a_new_experiment_is_accepted_runs_and_is_never_overwritten() {
     let (code, out, error) = meshfault(dir.path(), &["check", "mine/mine.yaml"]);
     assert!(code == 0 && !out.contains("warning"), "{out}{error}");
     let (code, table, error) = meshfault(dir.path(), &["run", "mine/mine.yaml", "--replications=3", "--quiet"]);
-    assert!(code == 0 && table.contains("both-layers"), "{table}{error}");
+    assert!(
+        code == 0 && table.contains("✗ native") && table.contains("What closes it: native: VXLAN"),
+        "{table}{error}"
+    );
 
     let before = std::fs::read_to_string(dir.path().join("mine/mine.yaml")).unwrap();
     let (code, _, error) = meshfault(dir.path(), &["new", "mine", "--from", "ip-reuse"]);
@@ -241,6 +244,43 @@ fn a_new_experiment_is_accepted_runs_and_is_never_overwritten() {
         code == 2 && error.contains("ip-reuze") && !dir.path().join("other").exists(),
         "{error}"
     );
+}
+
+/// A folder alone makes its result again, to the same digest, and the name of an experiment's file changes no number.
+#[test]
+fn a_result_folder_is_enough_to_make_the_result_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = |place: &Path, arguments: &[&str]| {
+        let (code, out, error) = meshfault(place, arguments);
+        assert_eq!(code, 0, "{out}{error}");
+        out
+    };
+    let digest =
+        |place: &Path| json(&std::fs::read_to_string(place.join("manifest.json")).unwrap())["result_digest"].clone();
+    run(dir.path(), &["new", "mine"]);
+    let changed = [
+        "--replications=4",
+        "--seed=7",
+        "--set",
+        "options.gap=6s",
+        "--quiet",
+        "--out=first",
+    ];
+    run(dir.path(), &[&["run", "mine/mine.yaml"], changed.as_slice()].concat());
+    std::fs::rename(dir.path().join("mine/mine.yaml"), dir.path().join("mine/other.yaml")).unwrap();
+    run(
+        dir.path(),
+        &[&["run", "mine/other.yaml"], &changed[..5], &["--out=renamed"]].concat(),
+    );
+    assert_eq!(digest(&dir.path().join("first")), digest(&dir.path().join("renamed")));
+
+    let elsewhere = tempfile::tempdir().unwrap();
+    std::fs::rename(dir.path().join("first"), elsewhere.path().join("copied")).unwrap();
+    std::fs::remove_dir_all(dir.path().join("mine")).unwrap();
+    let out = run(elsewhere.path(), &["run", "copied", "--quiet", "--out=again"]);
+    assert!(out.ends_with("Reproduced: the result digest is the same.\n"), "{out}");
+    let folders = ["copied", "again"].map(|name| digest(&elsewhere.path().join(name)));
+    assert_eq!(folders[0], folders[1]);
 }
 
 /// The starter shows what its comments promise: policy holds without a fault.

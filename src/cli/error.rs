@@ -53,6 +53,13 @@ pub enum CliError {
     NoResult { path: PathBuf },
     #[error("{path}: holds neither the rows of its result nor the data of its figures and reports", path = .path.display())]
     NoRows { path: PathBuf },
+    #[error("the result was not reproduced: its digest is {found}, expected {wanted}")]
+    NotReproduced {
+        wanted: String,
+        found: String,
+        /// The version that made the result.
+        version: String,
+    },
     #[error(transparent)]
     Lab(#[from] LabError),
     #[error(transparent)]
@@ -90,6 +97,9 @@ impl Diagnostic for CliError {
             }
             Self::AbsentFigure { hint, .. } => Some(Box::new(hint)),
             Self::NoResult { .. } => Some(Box::new("name a folder that `meshfault run` wrote")),
+            Self::NotReproduced { version, .. } => Some(Box::new(format!(
+                "it was made by version {version}; results repeat to the byte with the same version"
+            ))),
             Self::NoRows { .. } => Some(Box::new("make the result again with `meshfault run`")),
             Self::Input(input) => input.help(),
             Self::Lab(error) => error.hint().map(|hint| Box::new(hint) as Box<dyn fmt::Display>),

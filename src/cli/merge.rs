@@ -10,7 +10,7 @@ use super::common::{STOP, jobs, no_file, stop_on_signals};
 use super::error::CliError;
 use super::events::JsonLines;
 use super::run::{self, Format};
-use super::{origin, pages};
+use super::{inputs, origin, pages};
 use crate::lab::progress::{Bars, Both};
 use crate::lab::{Simulate, merge};
 
@@ -50,6 +50,10 @@ fn merge_and_show(arguments: &MergeArgs, command_line: &[String], events: &JsonL
     let simulator = origin::simulator(&load, &finished.manifest);
     let replays = simulator.as_ref().map(|simulator| simulator as &dyn Simulate);
     let remedies = || origin::remedies(&load, &finished);
-    let answer = pages::write(&finished, replays, &commands, &remedies, jobs(None), &told)?;
+    let inputs = arguments
+        .shards
+        .first()
+        .map_or(Ok(Vec::new()), |shard| inputs::stored(shard))?;
+    let answer = pages::write(&finished, replays, &commands, &remedies, &inputs, jobs(None), &told)?;
     run::show(&finished, &answer, arguments.format, events)
 }

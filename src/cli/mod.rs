@@ -12,6 +12,7 @@ pub mod events;
 pub mod exit_code;
 pub mod explain;
 mod figures;
+mod inputs;
 pub mod junit;
 pub mod list;
 pub mod load;
@@ -37,13 +38,14 @@ use std::io::{self, IsTerminal, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
+use crate::lab::manifest::BUILD;
 use clap::{CommandFactory, Parser, Subcommand};
 
 pub use error::CliError;
 
 /// Simulate control-plane failures in Istio and Cilium, and measure who gets in and how long pods take to start.
 #[derive(Debug, Parser)]
-#[command(name = "meshfault", version, arg_required_else_help = true)]
+#[command(name = "meshfault", version = BUILD, arg_required_else_help = true)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,

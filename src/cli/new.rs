@@ -12,7 +12,7 @@ use clap::Args;
 use super::error::CliError;
 use super::load::{self, LoadRequest};
 use super::{exit_code, print, tabular};
-use crate::scenario::{InputFile, json_schema};
+use crate::scenario::{InputFile, Scenario, json_schema};
 
 /// The starter: paths below the new folder, and texts.
 const STARTER: [(&str, &str); 2] = [
@@ -108,47 +108,51 @@ fn schema() -> (String, String) {
     (SCHEMA.to_owned(), tabular::json(&json_schema::experiment()))
 }
 
-/// An experiment with its manifests, in a folder of its own. Its seed group is written down if it was the old name, so
-/// that the copy uses the same random events.
 fn copied(from: &Path, name: &str) -> Result<Vec<(String, String)>, CliError> {
     let scenario = load::scenario(&LoadRequest::of(from))?;
-    let Some((experiment, others)) = scenario.inputs.split_first() else {
-        return Ok(Vec::new());
-    };
-    let mut manifests = Vec::new();
-    for InputFile { name, text, .. } in others.iter().filter(|input| !input.name.starts_with("models/")) {
-        let file = name.rsplit('/').next().unwrap_or(name);
-        manifests.push((format!("manifests/{file}"), text.clone()));
+    let mut files = moved(&scenario);
+    if let Some((path, text)) = files.first_mut() {
+        *path = format!("{name}.yaml");
+        if !text.starts_with(SCHEMA_LINE) {
+            *text = format!("{SCHEMA_LINE}{SCHEMA}\n{text}");
+        }
     }
-    let text = moved(&experiment.text, &scenario.seed_group);
-    let text = match text.starts_with(SCHEMA_LINE) {
-        true => text,
-        false => format!("{SCHEMA_LINE}{SCHEMA}\n{text}"),
-    };
-    let mut files = vec![(format!("{name}.yaml"), text)];
-    files.extend(manifests);
     files.push(schema());
     Ok(files)
 }
 
-/// The text of an experiment whose manifests now lie in `manifests`, and whose seed group no longer follows its name.
-fn moved(text: &str, seed_group: &str) -> String {
-    let top = |line: &str, key: &str| line.strip_prefix(key).is_some_and(|rest| rest.starts_with(':'));
-    let has_group = text.lines().any(|line| top(line, "seed_group"));
-    let mut out = String::new();
-    for line in text.lines() {
-        if top(line, "manifests") {
-            out.push_str("manifests: manifests\n");
-            continue;
-        }
-        out.push_str(line);
-        out.push('\n');
-        if top(line, "replications") && !has_group {
-            out.push_str(&format!(
-                "# The shared_events of the experiment that this is a copy of; without this line, others.\nseed_group: \
-                 {seed_group}\n"
-            ));
-        }
-    }
-    out
+/// An experiment with its manifests in a folder of its own: paths below it, the experiment first, and texts.
+pub(super) fn moved(scenario: &Scenario) -> Vec<(String, String)> {
+    let Some((experiment, others)) = scenario.inputs.split_first() else {
+        return Vec::new();
+    };
+    let manifests: Vec<&InputFile> = others
+        .iter()
+        .filter(|input| !input.name.starts_with("models/"))
+        .collect();
+    let folder = |input: &&InputFile| input.name.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
+    // The folder that all of them share; what lies below it keeps its place.
+    let shared = manifests.iter().map(folder).reduce(|left, right| {
+        let both = left
+            .split('/')
+            .zip(right.split('/'))
+            .take_while(|(left, right)| left == right);
+        both.map(|(part, _)| part).collect::<Vec<_>>().join("/")
+    });
+    let shared = shared.unwrap_or_default();
+    let is_manifests = |line: &&str| line.strip_prefix("manifests").is_some_and(|rest| rest.starts_with(':'));
+    let lines = experiment.text.lines().map(|line| match is_manifests(&line) {
+        true => "manifests: manifests\n".to_owned(),
+        false => format!("{line}\n"),
+    });
+    let mut files = vec![(experiment.name.clone(), lines.collect::<String>())];
+    files.extend(manifests.iter().map(|input| {
+        let below = input
+            .name
+            .strip_prefix(&shared)
+            .unwrap_or(&input.name)
+            .trim_start_matches('/');
+        (format!("manifests/{below}"), input.text.clone())
+    }));
+    files
 }

@@ -7,13 +7,14 @@ use std::path::Path;
 use clap::Parser;
 
 use super::common::prepare;
-use super::explain;
+use super::error::CliError;
 use super::load::{self, LoadRequest};
 use super::run::RunArgs;
+use super::{explain, inputs};
 use crate::lab::designs::Simulator;
 use crate::lab::manifest::{RunInfo, read_json};
 use crate::lab::plan::{option, quoted};
-use crate::lab::store::RUN_INFO;
+use crate::lab::store::{MANIFEST, RUN_INFO};
 use crate::lab::what_if::{self, Remedies};
 use crate::lab::{Finished, Manifest};
 use crate::report::page::Commands;
@@ -30,6 +31,20 @@ pub fn recorded(folder: &Path) -> Option<LoadRequest> {
     let info: RunInfo = read_json(&folder.join(RUN_INFO)).ok()?;
     let parsed = RunCommand::try_parse_from(&info.command_line).ok()?;
     Some(parsed.run.load())
+}
+
+/// What makes the result in a folder again, by the inputs that lie in it, and what it is; nothing if the path is no result.
+pub fn of_result(folder: &Path) -> Result<Option<(LoadRequest, Manifest)>, CliError> {
+    if !folder.join(MANIFEST).exists() {
+        return Ok(None);
+    }
+    let Some(manifest) = Manifest::read(folder)? else {
+        return Ok(None);
+    };
+    let mut load = recorded(folder).unwrap_or_else(|| named(&manifest));
+    load.experiment = inputs::experiment(folder, &manifest).or(load.experiment);
+    let replications = format!("replications={}", manifest.replications);
+    Ok(Some((load.with([replications]), manifest)))
 }
 
 /// Where nobody knows: the experiment of that name with as many runs and the same seed.

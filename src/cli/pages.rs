@@ -2,11 +2,13 @@
 //!
 //! What they show belongs to `report`, the pictures to `figures`.
 
+use std::fs;
 use std::path::Path;
 
 use super::CliError;
 use super::common::STOP;
 use super::figures;
+use super::inputs::Files;
 use crate::lab::files::write_whole;
 use crate::lab::lock::FolderLock;
 use crate::lab::manifest::read_json;
@@ -25,12 +27,13 @@ use crate::report::summary_md;
 /// they were lost. The folder is locked anew for that, because a process that waited for the result writes them as well; if
 /// another one has replaced the result meanwhile, it writes its own.
 ///
-/// `remedies` replays breached runs. Gives the answer that the pages open with.
+/// `remedies` replays breached runs, `inputs` are copied beside the pages. Gives the answer that the pages open with.
 pub fn write(
     finished: &Finished,
     simulator: Option<&dyn Simulate>,
     commands: &Commands,
     remedies: &(dyn Fn() -> Vec<Remedies> + Sync),
+    inputs: &Files,
     jobs: usize,
     listener: &dyn Listen,
 ) -> Result<Answer, CliError> {
@@ -60,7 +63,13 @@ pub fn write(
         .into_iter()
         .chain(reports)
         .collect();
+    for (name, _) in inputs {
+        let path = finished.dir.join(name);
+        let folder = path.parent().unwrap_or(&finished.dir);
+        fs::create_dir_all(folder).map_err(LabError::file(folder, "create"))?;
+    }
     put.extend(written::put(&finished.dir, &pages)?);
+    put.extend(written::put(&finished.dir, inputs)?);
     for told in put.iter().filter_map(Put::told) {
         listener.hear(Event::Warning(&told));
     }

@@ -10,6 +10,7 @@ use clap::{Args, ValueEnum};
 use super::common::{OUT_ROOT, STOP, jobs, no_file, positive, prepare, stop_on_signals, workers};
 use super::error::CliError;
 use super::events::JsonLines;
+use super::inputs::{self, Files};
 use super::load::LoadRequest;
 use super::{dry_run, exit_code, junit, origin, pages, print, terminal};
 use crate::lab::progress::{Bars, Both, Listen};
@@ -78,6 +79,10 @@ pub struct RunArgs {
 pub struct Loaded {
     pub plan: Plan,
     pub simulator: Box<dyn Simulate>,
+    /// What was read, to be copied beside the result.
+    pub inputs: Files,
+    /// What the experiment was loaded by.
+    pub request: LoadRequest,
 }
 
 impl RunArgs {
@@ -109,14 +114,21 @@ pub fn run(arguments: &RunArgs, command_line: Vec<String>) -> Result<u8, CliErro
 }
 
 fn run_and_show(arguments: &RunArgs, command_line: Vec<String>) -> Result<u8, CliError> {
+    let again = arguments.experiment.as_deref().map_or(Ok(None), origin::of_result)?;
+    let request = match &again {
+        Some((request, _)) => request.clone().with(arguments.load().changes),
+        None => arguments.load(),
+    };
     if arguments.dry_run {
-        return dry_run::run(&arguments.load(), jobs(arguments.jobs), arguments.format);
+        return dry_run::run(&request, jobs(arguments.jobs), arguments.format);
     }
-    let (_, mut plan, simulator) = prepare(&arguments.load())?;
+    let (scenario, mut plan, simulator) = prepare(&request)?;
     plan.shard = arguments.shard;
     let loaded = Loaded {
         plan,
         simulator: Box::new(simulator),
+        inputs: inputs::of(&scenario),
+        request,
     };
     stop_on_signals()?;
     let names = loaded.plan.designs.iter().map(|design| design.name.clone());
@@ -127,7 +139,21 @@ fn run_and_show(arguments: &RunArgs, command_line: Vec<String>) -> Result<u8, Cl
     if let Some(path) = &arguments.junit {
         junit::write(path, &finished.summary)?;
     }
-    show(&finished, &answer, arguments.format, &events)
+    let code = show(&finished, &answer, arguments.format, &events)?;
+    match again.filter(|_| arguments.load().changes.is_empty()) {
+        Some((_, manifest)) if finished.manifest.result_digest != manifest.result_digest => {
+            Err(CliError::NotReproduced {
+                wanted: manifest.result_digest.unwrap_or_default(),
+                found: finished.manifest.result_digest.unwrap_or_default(),
+                version: manifest.version,
+            })
+        }
+        Some(_) if arguments.format == Format::Text => {
+            print("Reproduced: the result digest is the same.\n")?;
+            Ok(code)
+        }
+        _ => Ok(code),
+    }
 }
 
 pub(super) fn show(finished: &Finished, answer: &Answer, format: Format, events: &JsonLines) -> Result<u8, CliError> {
@@ -162,8 +188,9 @@ pub fn run_loaded(
     let answer = pages::write(
         &finished,
         Some(&*loaded.simulator),
-        &origin::commands(&arguments.load(), &finished.manifest),
-        &|| origin::remedies(&arguments.load(), &finished),
+        &origin::commands(&loaded.request, &finished.manifest),
+        &|| origin::remedies(&loaded.request, &finished),
+        &loaded.inputs,
         options.jobs,
         &Both(&Bars::new(true), listener),
     )?;
@@ -236,6 +263,8 @@ mod tests {
         Loaded {
             plan: fake_plan(12),
             simulator: Box::new(fake),
+            inputs: Vec::new(),
+            request: LoadRequest::default(),
         }
     }
 

@@ -16,7 +16,7 @@ use super::design_table;
 use super::digest::{TableDigest, result_digest};
 use super::error::LabError;
 use super::lock::FolderLock;
-use super::manifest::{Manifest, RunInfo, write_json};
+use super::manifest::{BUILD, Manifest, RunInfo, write_json};
 use super::numbers::DesignNumbers;
 use super::plan::{Plan, Simulate};
 use super::progress::{Bars, Both, Done, Event, Listen};
@@ -99,6 +99,7 @@ pub fn execute(
     let finished = pool.install(|| finish(&store, &made));
     let finished = finished.inspect_err(|_| tables::discard(dir))?;
     let info = RunInfo {
+        build: BUILD.to_owned(),
         command_line: options.command_line.clone(),
         jobs,
         started_at: watch.started_at().to_owned(),

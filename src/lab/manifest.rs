@@ -115,8 +115,17 @@ pub struct Table {
     pub columns: Vec<ColumnInfo>,
 }
 
+/// Version of the program, in a release build with its commit.
+pub const BUILD: &str = match option_env!("MESHFAULT_BUILD") {
+    Some(build) => build,
+    None => env!("CARGO_PKG_VERSION"),
+};
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunInfo {
+    /// The build that made the result.
+    #[serde(default)]
+    pub build: String,
     pub command_line: Vec<String>,
     pub jobs: usize,
     pub started_at: String,

@@ -13,7 +13,7 @@ use super::digest::TableDigest;
 use super::error::LabError;
 use super::experiment::conclude;
 use super::lock::FolderLock;
-use super::manifest::{Manifest, RunInfo, read_json};
+use super::manifest::{BUILD, Manifest, RunInfo, read_json};
 use super::parquet_read::RowReader;
 use super::plan::Plan;
 use super::progress::{Event, Listen};
@@ -152,6 +152,7 @@ fn put_together(
     });
     let finished = made.inspect_err(|_| discard(dir))?;
     let info = RunInfo {
+        build: BUILD.to_owned(),
         command_line: command_line.to_vec(),
         jobs: 1,
         started_at: watch.started_at().to_owned(),

@@ -26,6 +26,8 @@ pub const SUMMARY_MD: &str = "summary.md";
 /// Name of a shard's plan, by which shards are put together.
 pub const PLAN_JSON: &str = "plan.json";
 pub const FIGURES: &str = "figures";
+/// The folder of the experiment and its manifests.
+pub const INPUTS: &str = "inputs";
 pub const REPORT_HTML: &str = "report.html";
 /// The report as a decision record.
 pub const REPORT_MD: &str = "report.md";
@@ -182,10 +184,19 @@ impl<'a> Store<'a> {
         if self.path(&figures).exists() {
             self.remove(&figures)?;
         }
-        for folder in self.entries(FIGURES)? {
-            self.remove_empty(&format!("{FIGURES}/{folder}"));
+        self.remove_empty_below(FIGURES)?;
+        self.remove_empty_below(INPUTS)
+    }
+
+    /// Deletes a folder and those in it, as far as they are empty.
+    fn remove_empty_below(&self, folder: &str) -> Result<(), LabError> {
+        for entry in self.entries(folder)? {
+            let below = format!("{folder}/{entry}");
+            if self.path(&below).is_dir() {
+                self.remove_empty_below(&below)?;
+            }
         }
-        self.remove_empty(FIGURES);
+        self.remove_empty(folder);
         Ok(())
     }
 
@@ -207,8 +218,8 @@ impl<'a> Store<'a> {
                     found = foreign.map(|name| format!("{SEGMENTS}/{name}"));
                     found.is_none()
                 }
-                FIGURES if is_folder && is_result => {
-                    found = self.foreign_figure(FIGURES, &written)?;
+                FIGURES | INPUTS if is_folder && is_result => {
+                    found = self.foreign_file(&name, &written)?;
                     found.is_none()
                 }
                 _ if is_folder => false,
@@ -229,12 +240,12 @@ impl<'a> Store<'a> {
     }
 
     /// The first entry below `folder` that was not recorded.
-    fn foreign_figure(&self, folder: &str, written: &Written) -> Result<Option<String>, LabError> {
+    fn foreign_file(&self, folder: &str, written: &Written) -> Result<Option<String>, LabError> {
         for entry in self.entries(folder)? {
             let name = format!("{folder}/{entry}");
             let stem = name.strip_suffix(UNFINISHED).unwrap_or(&name);
             let foreign = if self.path(&name).is_dir() {
-                self.foreign_figure(&name, written)?
+                self.foreign_file(&name, written)?
             } else if written.knows(stem) || stem.strip_prefix("figures/") == Some(FIGURES_JSON) {
                 None
             } else {

@@ -107,6 +107,9 @@ pub struct Scenario {
     pub warnings: Vec<String>,
 }
 
+/// The seed group of an experiment that names none, so that its random numbers do not depend on the name of its file.
+const SEED_GROUP: &str = "meshfault";
+
 /// A file that had a say.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct InputFile {
@@ -178,7 +181,7 @@ fn checked(path: &Path, text: String, origin: Origin, overrides: &Overrides) -> 
     let stem = path
         .file_stem()
         .map_or_else(|| "experiment".to_owned(), |stem| stem.to_string_lossy().into_owned());
-    let head = Head::read(path, &written, &experiment, &stem).map_err(one)?;
+    let head = Head::read(path, &written, &experiment).map_err(one)?;
     let traffic_rates = asked::traffic_rates(path, &experiment).map_err(one)?;
     asked::check_costs(path, &experiment).map_err(one)?;
     let expectations = expectations::read(path, &experiment.expectations)?;
@@ -269,7 +272,7 @@ const TIE_RULES: [(&str, TieRule); 2] = [
 ];
 
 impl Head {
-    fn read(path: &Path, written: &Experiment, experiment: &Experiment, stem: &str) -> Result<Self, InputError> {
+    fn read(path: &Path, written: &Experiment, experiment: &Experiment) -> Result<Self, InputError> {
         if experiment.meshfault.value != FORM {
             let message = format!("form `{}` of experiment files is not known", experiment.meshfault.value);
             return Err(complain(path, &experiment.meshfault, message).with_hint(format!("write `meshfault: {FORM}`")));
@@ -313,7 +316,7 @@ impl Head {
             replications,
             stopping,
             seed: experiment.seed.as_ref().map_or(Ok(1), |text| seed(path, text))?,
-            seed_group: group.map_or_else(|| stem.to_owned(), |group| group.value.clone()),
+            seed_group: group.map_or(SEED_GROUP, |group| &group.value).to_owned(),
         })
     }
 }

@@ -48,7 +48,7 @@ pub struct Experiment {
     /// Master seed.
     #[schemars(with = "Option<form::Whole>", extend("x-scope" = "experiment"))]
     pub seed: Option<Text>,
-    /// Experiments with one seed group use the same random events; the default is the file's name.
+    /// Experiments with the same seed group use the same random events; the default is `meshfault`.
     #[schemars(extend("x-scope" = "experiment"))]
     pub seed_group: Option<Text>,
     /// Whether designs and points use the same random events: `common`, the default, or `independent`.

@@ -9,7 +9,7 @@ use crate::lab::what_if::Change;
 use crate::story::dossier::Dossier;
 
 /// Version of the form; it changes when a field changes its meaning or goes.
-pub const SCHEMA: &str = "meshfault-explain-v2";
+pub const SCHEMA: &str = "meshfault-explain-v3";
 
 #[derive(Serialize)]
 struct Whole<'a> {

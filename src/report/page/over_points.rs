@@ -265,9 +265,9 @@ mod tests {
             told(&summaries, 1e-9),
             [
                 "`net` admitted the wrong client in 2.5% to 100% of runs over its 2 points, from `cut=10s` [1.37%, 4.54%] to \
-                 `cut=20s` [99.25 %, 100 %]. That the points differ has p < 0.0001; chance is 25 % of their spread.",
+                 `cut=20s` [99.25%, 100%]. That the points differ has p < 0.0001; chance is 25% of their spread.",
                 "`mesh` admitted the wrong client at none of its 2 points in any of 400 runs each; at each point the interval allows \
-                 for at most 0.75 % of runs.",
+                 for at most 0.75% of runs.",
             ]
         );
     }
@@ -280,7 +280,7 @@ mod tests {
             told(&summaries, 0.77),
             [
                 "`net` admitted the wrong client in 94.5% of runs [90%, 97%] over its 2 points; no difference between the points \
-                 is shown (p 0.77), and the 91.5 % to 96.5 % seen at single points are no more than chance gives."
+                 is shown (p 0.77), and the 91.5% to 96.5% seen at single points are no more than chance gives."
             ]
         );
     }
