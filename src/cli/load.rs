@@ -62,13 +62,15 @@ impl LoadRequest {
     }
 }
 
+/// Whether a path is the name of a built-in experiment. A file of that name goes before it, a folder does not.
+pub fn is_built_in(path: &Path) -> bool {
+    !path.is_file() && built_in_names().any(|known| path.to_str() == Some(known))
+}
+
 pub fn read(request: &LoadRequest, overrides: &Overrides) -> Result<Scenario, Vec<InputError>> {
     let scenario = match &request.experiment {
         None => Scenario::built_in(DEFAULT_EXPERIMENT, overrides),
-        Some(path) => match path
-            .to_str()
-            .filter(|name| !path.exists() && built_in_names().any(|known| known == *name))
-        {
+        Some(path) => match path.to_str().filter(|_| is_built_in(path)) {
             Some(name) => Scenario::built_in(name, overrides),
             None => Scenario::load(path, overrides),
         },

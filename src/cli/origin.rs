@@ -35,7 +35,7 @@ pub fn recorded(folder: &Path) -> Option<LoadRequest> {
 
 /// What makes the result in a folder again, by the inputs that lie in it, and what it is; nothing if the path is no result.
 pub fn of_result(folder: &Path) -> Result<Option<(LoadRequest, Manifest)>, CliError> {
-    if !folder.join(MANIFEST).exists() {
+    if load::is_built_in(folder) || !folder.join(MANIFEST).exists() {
         return Ok(None);
     }
     let Some(manifest) = Manifest::read(folder)? else {
