@@ -39,10 +39,10 @@ pub struct CompareArgs {
     #[arg(long, value_name = "DESIGN")]
     baseline: Option<String>,
     /// Compare only this design; may be repeated.
-    #[arg(long = "design", value_name = "DESIGN")]
+    #[arg(short = 'd', long = "design", value_name = "DESIGN")]
     designs: Vec<String>,
     /// Compare this measure; may be repeated. Without it, access, startup and cost.
-    #[arg(long = "measure", value_name = "MEASURE")]
+    #[arg(short = 'm', long = "measure", value_name = "MEASURE")]
     measures: Vec<String>,
     /// The measure of startup; without it, startup_latency_p99, or the next lower one that every design reaches.
     #[arg(long, value_name = "MEASURE")]

@@ -9,6 +9,7 @@ pub mod completions;
 mod dry_run;
 pub mod error;
 pub mod events;
+mod examples;
 pub mod exit_code;
 pub mod explain;
 mod figures;
@@ -55,26 +56,33 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run an experiment and show its result.
+    #[command(after_help = examples::RUN)]
     Run(run::RunArgs),
     /// Merge shards into a single result.
     Merge(merge::MergeArgs),
     /// Compare designs of one or two results, with simultaneous confidence intervals.
+    #[command(after_help = examples::COMPARE)]
     Compare(compare::CompareArgs),
     /// Write the figures and reports of a result again, in any format and theme.
     Report(report::ReportArgs),
     /// Replay a single run and explain it step by step.
+    #[command(after_help = examples::EXPLAIN)]
     Explain(explain::ExplainArgs),
     /// Evaluate who may talk to whom by a folder of manifests, and why.
+    #[command(after_help = examples::POLICY)]
     Policy(policy::PolicyArgs),
-    /// Makes runs twice and says whether they repeat; compares builds; says which answers depend on the order of ties.
+    /// Check that runs are reproducible, across repeats, builds and event orderings.
+    #[command(after_help = examples::VERIFY)]
     Verify(verify::VerifyArgs),
     /// Show the parameters of a design with their sources, or where two designs differ.
+    #[command(after_help = examples::PARAMS)]
     Params(params::ParamsArgs),
     /// List experiments, parameter sets, faults, steps, laws or measures.
     List(list::ListArgs),
     /// Check experiment files without running anything.
     Check(check::CheckArgs),
     /// Create a folder with an experiment to start from.
+    #[command(after_help = examples::NEW)]
     New(new::NewArgs),
     /// Print the JSON Schema of experiment files or results.
     Schema(schema::SchemaArgs),

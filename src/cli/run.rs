@@ -35,22 +35,22 @@ pub struct RunArgs {
     /// The experiment: a file, or the name of a built-in one; without it, the built-in istiod-cut-off.
     experiment: Option<PathBuf>,
     /// Run only this design; may be repeated.
-    #[arg(long = "design", value_name = "DESIGN")]
+    #[arg(short = 'd', long = "design", value_name = "DESIGN")]
     designs: Vec<String>,
     /// Replications of each design; without it, what the experiment says.
-    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = positive)]
+    #[arg(short = 'n', long, value_name = "N", allow_hyphen_values = true, value_parser = positive)]
     replications: Option<u64>,
     /// Master seed; without it, what the experiment says.
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
     /// Changes a value of the experiment, for example `cluster.nodes=400`; may be repeated.
-    #[arg(long = "set", value_name = "KEY=VALUE")]
+    #[arg(short = 's', long = "set", value_name = "KEY=VALUE")]
     changes: Vec<String>,
     /// Workers; without it, one per core. The result does not depend on it.
-    #[arg(long, value_name = "J", allow_hyphen_values = true, value_parser = workers)]
+    #[arg(short = 'j', long, value_name = "J", allow_hyphen_values = true, value_parser = workers)]
     jobs: Option<u64>,
     /// The result folder; without it, out/EXPERIMENT-DIGEST.
-    #[arg(long, value_name = "DIR")]
+    #[arg(short = 'o', long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Make only part I of N of the replications; `meshfault merge` puts the parts together.
     #[arg(long, value_name = "I/N", allow_hyphen_values = true)]
@@ -65,7 +65,7 @@ pub struct RunArgs {
     #[arg(long, conflicts_with_all = ["resume", "fresh"])]
     dry_run: bool,
     /// Show no progress.
-    #[arg(long)]
+    #[arg(short = 'q', long)]
     quiet: bool,
     /// Write how the expectations came out into this file, as JUnit XML.
     #[arg(long, value_name = "FILE")]

@@ -25,28 +25,28 @@ pub struct VerifyArgs {
     /// The experiment: a file, or the name of a built-in one; without it, the built-in istiod-cut-off.
     experiment: Option<PathBuf>,
     /// Verify only this design; may be repeated.
-    #[arg(long = "design", value_name = "DESIGN")]
+    #[arg(short = 'd', long = "design", value_name = "DESIGN")]
     designs: Vec<String>,
     /// Replications of each design, from 0; without it, 20, or what the experiment says if that is less.
-    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = positive)]
+    #[arg(short = 'n', long, value_name = "N", allow_hyphen_values = true, value_parser = positive)]
     replications: Option<u64>,
     /// Master seed; without it, what the experiment says.
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
     /// Changes a value of the experiment, for example `tie_order=permuted`; may be repeated.
-    #[arg(long = "set", value_name = "KEY=VALUE")]
+    #[arg(short = 's', long = "set", value_name = "KEY=VALUE")]
     changes: Vec<String>,
     /// Workers for the runs that are made twice; without it, one per core.
-    #[arg(long, value_name = "J", allow_hyphen_values = true, value_parser = workers)]
+    #[arg(short = 'j', long, value_name = "J", allow_hyphen_values = true, value_parser = workers)]
     jobs: Option<u64>,
     /// Write the fingerprints of all runs into this folder, for another build's `--against`.
-    #[arg(long, value_name = "DIR")]
+    #[arg(short = 'o', long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Compare with the runs of another build: a folder that its `verify --out` or `run` wrote.
     #[arg(long, value_name = "DIR")]
     against: Option<PathBuf>,
     /// Show no progress.
-    #[arg(long)]
+    #[arg(short = 'q', long)]
     quiet: bool,
     /// How the report is told.
     #[arg(long, value_enum, default_value_t)]

@@ -33,6 +33,7 @@ pub fn write(dir: &Path, designs: &[PlannedDesign]) -> Result<(), LabError> {
             false,
             "Name in the experiment, the same for all points of the design.",
         ),
+        text("title", false, "One line about the design."),
     ];
     columns.extend(of_factors.iter().map(|column| column.info.clone()));
     let mut table = ParquetTable::create(&table_path(dir, DESIGNS), DESIGNS, &columns)?;
@@ -40,6 +41,7 @@ pub fn write(dir: &Path, designs: &[PlannedDesign]) -> Result<(), LabError> {
         let mut cells = vec![
             Cell::Utf8(Cow::Borrowed(&design.name)),
             Cell::Utf8(Cow::Borrowed(design.base())),
+            Cell::Utf8(Cow::Borrowed(&design.title)),
         ];
         cells.extend(of_factors.iter().map(|column| {
             let level = design.factors.get(column.factor);
@@ -131,9 +133,9 @@ mod tests {
         assert_eq!(
             rows,
             [
-                "{design: \"cilium-only\", base_design: \"cilium-only\", cut: \"90s\", cut_s: 90.0, istio: \"1.21.0\"}",
-                "{design: \"both\", base_design: \"both-in-the-file\", cut: \"1h30m\", cut_s: 5400.0, istio: \"1.21.0\"}",
-                "{design: \"control\", base_design: \"control\", cut: null, cut_s: null, istio: null}",
+                "{design: \"cilium-only\", base_design: \"cilium-only\", title: \"The network alone\", cut: \"90s\", cut_s: 90.0, istio: \"1.21.0\"}",
+                "{design: \"both\", base_design: \"both-in-the-file\", title: \"Network and mesh\", cut: \"1h30m\", cut_s: 5400.0, istio: \"1.21.0\"}",
+                "{design: \"control\", base_design: \"control\", title: \"No cut\", cut: null, cut_s: null, istio: null}",
             ]
         );
     }

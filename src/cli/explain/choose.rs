@@ -3,6 +3,7 @@
 //! A result folder says what it was made from; the experiment is found by the command that made it, or among the built-in
 //! ones, and must be the one of the result, by the digest of its inputs. Picking by rows belongs to `lab::pick`.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::super::common::{OUT_ROOT, prepare};
@@ -113,9 +114,24 @@ const fn option_of(wanted: &Wanted) -> &'static str {
     }
 }
 
+/// The folder where `run` puts the result; without one there, the newest of the experiment, however many replications it has.
 fn default_folder(load: &LoadRequest) -> Result<PathBuf, CliError> {
     let (_, plan, _) = prepare(load)?;
-    Ok(result_dir(Path::new(OUT_ROOT), &plan))
+    let usual = result_dir(Path::new(OUT_ROOT), &plan);
+    if usual.join(MANIFEST).is_file() {
+        return Ok(usual);
+    }
+    let entries = fs::read_dir(OUT_ROOT).into_iter().flatten().flatten();
+    let is_result = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let digest = name
+            .rsplit_once('-')
+            .filter(|(experiment, _)| *experiment == plan.experiment);
+        digest.is_some() && path.join(MANIFEST).is_file()
+    };
+    let results = entries.map(|entry| entry.path()).filter(is_result);
+    let newest = results.max_by_key(|path| fs::metadata(path.join(MANIFEST)).and_then(|file| file.modified()).ok());
+    Ok(newest.unwrap_or(usual))
 }
 
 fn focus(wanted: &Wanted, pod: Option<String>) -> Focus {
@@ -157,8 +173,13 @@ fn experiment_of(found: &Finished, asked: &LoadRequest, named: bool) -> Result<L
     let mut tries: Vec<LoadRequest> = Vec::new();
     if named {
         tries.push(asked.clone());
-    } else {
+    }
+    let name = |load: &LoadRequest| Some(load.experiment.as_deref()?.file_stem()?.to_string_lossy().into_owned());
+    if !named || name(asked).is_none_or(|name| name == manifest.experiment) {
         tries.extend(origin::recorded(&found.dir));
+        tries.extend(origin::of_result(&found.dir)?.map(|(load, _)| load));
+    }
+    if !named {
         tries.push(LoadRequest {
             experiment: Some(PathBuf::from(&manifest.experiment)),
             ..asked.clone()

@@ -56,10 +56,10 @@ pub struct ExplainArgs {
     #[arg(value_name = "EXPERIMENT|RESULTS")]
     experiment: Option<PathBuf>,
     /// The design, `DESIGN` or `DESIGN@factor=value,…`; without it, the first of the experiment. With --first or --worst: only runs of this design.
-    #[arg(long, value_name = "DESIGN")]
+    #[arg(short = 'd', long, value_name = "DESIGN")]
     design: Option<String>,
     /// The number of the run, from 0; it may lie beyond those of a result.
-    #[arg(long, value_name = "R", allow_hyphen_values = true, required_unless_present_any = ["first", "worst"])]
+    #[arg(short = 'r', long, value_name = "R", allow_hyphen_values = true, required_unless_present_any = ["first", "worst"])]
     replication: Option<u64>,
     /// Takes the first run of a result in which this happened: unauthorized, network_bypassed, mesh_bypassed,
     /// wrongly_denied, unreachable, demonstrated, never_ready, failed.
@@ -79,7 +79,7 @@ pub struct ExplainArgs {
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
     /// Changes a value of the experiment, for example `cluster.nodes=400`; may be repeated.
-    #[arg(long = "set", value_name = "KEY=VALUE")]
+    #[arg(short = 's', long = "set", value_name = "KEY=VALUE")]
     changes: Vec<String>,
     /// Adds what each component told, line by line.
     #[arg(long)]
