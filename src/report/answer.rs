@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::design_names::by_design;
 use super::figures::text::duration;
 use super::short::{count, number, percent, percent_interval, percent_up};
 use super::text::many;
@@ -77,7 +78,7 @@ pub struct Answer {
 impl Answer {
     /// The answer of a result; `remedies` are what replays of breached runs found, if any were made.
     pub fn of(manifest: &Manifest, summary: &Summary, remedies: &[Remedies]) -> Self {
-        let mut lines: Vec<DesignAnswer> = groups(summary).iter().map(|group| line(group)).collect();
+        let mut lines: Vec<DesignAnswer> = by_design(&summary.designs).iter().map(|group| line(group)).collect();
         // What decides comes first where not all designs have a line.
         if lines.len() > DESIGNS_MAX {
             lines.sort_by_key(|line| line.mark != Mark::Breached);
@@ -114,19 +115,6 @@ impl Answer {
             notes: notes.into_iter().filter_map(note).collect(),
         }
     }
-}
-
-/// Designs with all their points, in the order of the result.
-fn groups(summary: &Summary) -> Vec<Vec<&DesignSummary>> {
-    let mut groups: Vec<Vec<&DesignSummary>> = Vec::new();
-    for design in &summary.designs {
-        let same = |group: &&mut Vec<&DesignSummary>| base_of(&group[0].name) == base_of(&design.name);
-        match groups.iter_mut().find(same) {
-            Some(group) => group.push(design),
-            None => groups.push(vec![design]),
-        }
-    }
-    groups
 }
 
 fn line(points: &[&DesignSummary]) -> DesignAnswer {
@@ -323,7 +311,7 @@ fn closes(remedies: &[Remedies]) -> Option<String> {
 
 /// Startup and certificate requests, per design.
 fn costs(summary: &Summary) -> Option<String> {
-    let groups = groups(summary);
+    let groups = by_design(&summary.designs);
     let ends = |group: &[&DesignSummary], measure: &str| {
         let values = || group.iter().filter_map(|point| estimate(point, measure));
         values().reduce(f64::min).zip(values().reduce(f64::max))

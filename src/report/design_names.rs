@@ -1,7 +1,7 @@
-//! Several designs of a result in few words.
+//! Several designs of a result in few words, and designs with their points.
 
-use crate::lab::PlannedDesign;
 use crate::lab::lists::unique;
+use crate::lab::{DesignSummary, PlannedDesign};
 use crate::scenario::point_name::base_of;
 
 /// Several designs of a result in words, by their places in it: all, whole designs by their bare names, single points by their
@@ -22,6 +22,21 @@ pub fn design_names(designs: &[PlannedDesign], having: &[usize]) -> String {
         }
     });
     unique(names).join(", ")
+}
+
+/// Designs with their points, in the order of the result.
+pub fn by_design(all: &[DesignSummary]) -> Vec<Vec<&DesignSummary>> {
+    let mut groups: Vec<Vec<&DesignSummary>> = Vec::new();
+    for design in all {
+        match groups
+            .iter_mut()
+            .find(|group| base_of(&group[0].name) == base_of(&design.name))
+        {
+            Some(group) => group.push(design),
+            None => groups.push(vec![design]),
+        }
+    }
+    groups
 }
 
 #[cfg(test)]

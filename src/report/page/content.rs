@@ -18,6 +18,7 @@ use crate::lab::what_if::Remedies;
 use crate::lab::{Comparison, Expectation, Finished, Manifest, RandomNumbers, Summary};
 use crate::report::answer::Answer;
 use crate::report::compare_words::sentence;
+use crate::report::design_names::by_design;
 use crate::report::estimands::{Estimand, estimands};
 use crate::report::expectations::{seen, word};
 use crate::report::figures::StartupFigure;
@@ -250,7 +251,7 @@ pub fn content(
 /// What each design did by itself: who gets in, and when pods are ready. With factors a design is told over all its points.
 fn alone(result: &Finished, quantile: &str) -> (Vec<String>, Vec<String>) {
     let summary = &result.summary;
-    let groups = over_points::designs(&summary.designs);
+    let groups = by_design(&summary.designs);
     if groups.iter().any(|points| points.len() > 1) {
         let frame = Frame::of_manifest(&result.manifest);
         let points = Points::new(result, &frame);

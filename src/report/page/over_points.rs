@@ -11,21 +11,6 @@ use crate::report::short::{Short, count, percent, percent_interval, percent_up};
 use crate::report::text::range;
 use crate::scenario::point_name::{base_of, point_of};
 
-/// Designs with their points, in the order of the result.
-pub(super) fn designs(all: &[DesignSummary]) -> Vec<Vec<&DesignSummary>> {
-    let mut groups: Vec<Vec<&DesignSummary>> = Vec::new();
-    for design in all {
-        match groups
-            .iter_mut()
-            .find(|group| base_of(&group[0].name) == base_of(&design.name))
-        {
-            Some(group) => group.push(design),
-            None => groups.push(vec![design]),
-        }
-    }
-    groups
-}
-
 /// What is known about a measure over points besides the estimates at each.
 pub(super) struct Known<'k> {
     pub(super) over: &'k dyn Fn(&[&DesignSummary], &str) -> Option<OverPoints>,
@@ -244,7 +229,7 @@ mod tests {
             at_once: &|_, _, _| None,
             level: 0.05,
         };
-        let groups = designs(summaries);
+        let groups = crate::report::design_names::by_design(summaries);
         let access = groups.iter().flat_map(|points| access(points, &known));
         let ready = groups
             .iter()
