@@ -279,6 +279,19 @@ fn a_result_folder_is_enough_to_make_the_result_again() {
     std::fs::remove_dir_all(dir.path().join("mine")).unwrap();
     let out = run(elsewhere.path(), &["run", "copied", "--quiet", "--out=again"]);
     assert!(out.ends_with("Reproduced: the result digest is the same.\n"), "{out}");
+    // A shard again is a shard, and what was merged keeps its changes.
+    for part in ["1/2", "2/2"] {
+        let out = format!("--out=part{}", &part[..1]);
+        run(elsewhere.path(), &["run", "copied", "--quiet", "--shard", part, &out]);
+    }
+    run(elsewhere.path(), &["merge", "part1", "part2", "--out=merged"]);
+    for (of, into) in [("part2", "--out=part2-again"), ("merged", "--out=merged-again")] {
+        let out = run(elsewhere.path(), &["run", of, "--quiet", into]);
+        assert!(
+            out.ends_with("Reproduced: the result digest is the same.\n"),
+            "{of}: {out}"
+        );
+    }
     let folders = ["copied", "again"].map(|name| digest(&elsewhere.path().join(name)));
     assert_eq!(folders[0], folders[1]);
 }

@@ -15,11 +15,15 @@ use crate::scenario::{InputFile, Scenario};
 /// Files by their path below the result's folder.
 pub type Files = Vec<(String, Vec<u8>)>;
 
+/// Whether a name stays within the folder that it is below.
+fn within(name: &str) -> bool {
+    !name.starts_with('/') && !name.split('/').any(|part| part == "..")
+}
+
 /// The experiment and its manifests as they were read. Where manifests lie outside the experiment's folder, both are moved together.
 pub fn of(scenario: &Scenario) -> Files {
     let is_model = |input: &&InputFile| input.name.starts_with("models/");
     let files: Vec<&InputFile> = scenario.inputs.iter().filter(|input| !is_model(input)).collect();
-    let within = |name: &str| !name.starts_with('/') && !name.split('/').any(|part| part == "..");
     if files.iter().all(|input| within(&input.name)) {
         let verbatim = files
             .iter()
@@ -41,9 +45,11 @@ pub fn stored(result: &Path) -> Result<Files, CliError> {
         let Ok(entries) = fs::read_dir(&folder) else { continue };
         for entry in entries.flatten() {
             let path = below.join(entry.file_name());
-            if entry.path().is_dir() {
+            // Links are not followed: they could lead out of the folder, or in circles.
+            let kind = entry.file_type();
+            if kind.as_ref().is_ok_and(|kind| kind.is_dir()) {
                 folders.push(path);
-            } else {
+            } else if kind.is_ok_and(|kind| kind.is_file()) {
                 let bytes = read(&entry.path(), JSON_MAX)?;
                 files.push((path.display().to_string(), bytes));
             }
@@ -55,6 +61,10 @@ pub fn stored(result: &Path) -> Result<Files, CliError> {
 
 /// The experiment file among the inputs of a result.
 pub fn experiment(result: &Path, manifest: &Manifest) -> Option<PathBuf> {
-    let name = &manifest.inputs.first()?.name;
-    Some(result.join(INPUTS).join(name)).filter(|path| path.exists())
+    let name = manifest
+        .inputs
+        .first()
+        .map(|input| &input.name)
+        .filter(|name| within(name))?;
+    Some(result.join(INPUTS).join(name)).filter(|path| path.is_file())
 }

@@ -43,7 +43,7 @@ fn merge_and_show(arguments: &MergeArgs, command_line: &[String], events: &JsonL
     let bars = Bars::new(true);
     let told = Both(&bars, events);
     let finished = merge(&arguments.shards, &arguments.out, command_line, &told, &STOP)?;
-    let load = arguments.shards.first().and_then(|shard| origin::recorded(shard));
+    let load = arguments.shards.first().and_then(|shard| origin::loaded(shard));
     let load = load.unwrap_or_else(|| origin::named(&finished.manifest));
     let commands = origin::commands(&load, &finished.manifest);
     // Figures of one run need the experiment, which shards do not carry; where it is not found they are left out.

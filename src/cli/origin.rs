@@ -10,8 +10,9 @@ use super::common::prepare;
 use super::error::CliError;
 use super::load::{self, LoadRequest};
 use super::run::RunArgs;
-use super::{explain, inputs};
+use super::{explain, inputs, pages};
 use crate::lab::designs::Simulator;
+use crate::lab::lists::unique;
 use crate::lab::manifest::{RunInfo, read_json};
 use crate::lab::plan::{option, quoted};
 use crate::lab::store::{MANIFEST, RUN_INFO};
@@ -33,6 +34,16 @@ pub fn recorded(folder: &Path) -> Option<LoadRequest> {
     Some(parsed.run.load())
 }
 
+/// What a result was loaded by: as it was asked for where that is still there, else its own inputs.
+pub fn loaded(folder: &Path) -> Option<LoadRequest> {
+    let is_there = |load: &LoadRequest| {
+        let path = load.experiment.as_deref();
+        path.is_none_or(|path| path.is_file() || load::is_built_in(path))
+    };
+    let own = || Some(of_result(folder).ok()??.0);
+    recorded(folder).filter(is_there).or_else(own)
+}
+
 /// What makes the result in a folder again, by the inputs that lie in it, and what it is; nothing if the path is no result.
 pub fn of_result(folder: &Path) -> Result<Option<(LoadRequest, Manifest)>, CliError> {
     if load::is_built_in(folder) || !folder.join(MANIFEST).exists() {
@@ -41,9 +52,21 @@ pub fn of_result(folder: &Path) -> Result<Option<(LoadRequest, Manifest)>, CliEr
     let Some(manifest) = Manifest::read(folder)? else {
         return Ok(None);
     };
-    let mut load = recorded(folder).unwrap_or_else(|| named(&manifest));
+    // The report has the changes, also of what was merged or made from a result; the command line may name those.
+    let mut load = match pages::stored(folder).ok().flatten() {
+        Some(content) => LoadRequest {
+            designs: unique(manifest.designs.iter().map(|design| design.base().to_owned())),
+            ..named(&manifest).with(content.commands.changes)
+        },
+        None => recorded(folder).unwrap_or_else(|| named(&manifest)),
+    };
     load.experiment = inputs::experiment(folder, &manifest).or(load.experiment);
-    let replications = format!("replications={}", manifest.replications);
+    // A shard is a part of all replications; what was interrupted, or ended by a rule, is as many as were made.
+    let replications = match &manifest.shard {
+        Some(shard) => shard.replications_of_all,
+        None => manifest.replications,
+    };
+    let replications = format!("replications={replications}");
     Ok(Some((load.with([replications]), manifest)))
 }
 

@@ -14,6 +14,7 @@ use super::inputs::{self, Files};
 use super::load::LoadRequest;
 use super::{dry_run, exit_code, junit, origin, pages, print, terminal};
 use crate::lab::progress::{Bars, Both, Listen};
+use crate::lab::shard::ShardRecord;
 use crate::lab::store::REPORT_HTML;
 use crate::lab::{Finished, Options, Plan, Shard, Simulate, Start, Summary, Verdict, execute, result_dir};
 use crate::report::answer::Answer;
@@ -116,14 +117,21 @@ pub fn run(arguments: &RunArgs, command_line: Vec<String>) -> Result<u8, CliErro
 fn run_and_show(arguments: &RunArgs, command_line: Vec<String>) -> Result<u8, CliError> {
     let again = arguments.experiment.as_deref().map_or(Ok(None), origin::of_result)?;
     let request = match &again {
-        Some((request, _)) => request.clone().with(arguments.load().changes),
+        Some((request, _)) => {
+            let mut request = request.clone().with(arguments.load().changes);
+            if !arguments.designs.is_empty() {
+                request.designs.clone_from(&arguments.designs);
+            }
+            request
+        }
         None => arguments.load(),
     };
     if arguments.dry_run {
         return dry_run::run(&request, jobs(arguments.jobs), arguments.format);
     }
     let (scenario, mut plan, simulator) = prepare(&request)?;
-    plan.shard = arguments.shard;
+    let of_result = again.as_ref().and_then(|(_, manifest)| manifest.shard.as_ref());
+    plan.shard = arguments.shard.or_else(|| of_result.map(ShardRecord::shard));
     let loaded = Loaded {
         plan,
         simulator: Box::new(simulator),
@@ -140,7 +148,9 @@ fn run_and_show(arguments: &RunArgs, command_line: Vec<String>) -> Result<u8, Cl
         junit::write(path, &finished.summary)?;
     }
     let code = show(&finished, &answer, arguments.format, &events)?;
-    match again.filter(|_| arguments.load().changes.is_empty()) {
+    // Other changes, designs or replications were asked for: another result.
+    let same = arguments.load().changes.is_empty() && arguments.designs.is_empty() && arguments.shard.is_none();
+    match again.filter(|_| same) {
         Some((_, manifest)) if finished.manifest.result_digest != manifest.result_digest => {
             Err(CliError::NotReproduced {
                 wanted: manifest.result_digest.unwrap_or_default(),
