@@ -17,7 +17,7 @@ use std::time::Duration;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use meshfault::cluster::history::{Cursor, Delay, History, VersionIndex};
 use meshfault::cluster::purpose::Purpose;
-use meshfault::kernel::{EntityKey, Law, RunKey, SimDuration, SimTime};
+use meshfault::kernel::{Distribution, EntityKey, RunKey, SimDuration, SimTime};
 
 use workload::{Measured, Workload};
 
@@ -54,25 +54,28 @@ fn streams(criterion: &mut Criterion) {
     let mut stream = key.stream(Purpose::ApiWrite, family);
     criterion.bench_function("stream/one more", |bencher| bencher.iter(|| stream.bits()));
     let seconds = SimDuration::from_secs;
-    for (name, law) in [
+    for (name, distribution) in [
         (
             "uniform",
-            Law::Uniform {
+            Distribution::Uniform {
                 min: seconds(1),
                 max: seconds(2),
             },
         ),
         (
             "exponential",
-            Law::Exponential {
+            Distribution::Exponential {
                 mean: seconds(1),
                 max: seconds(100),
             },
         ),
-        ("log-normal", Law::log_normal(seconds(1), seconds(5), seconds(100))),
+        (
+            "log-normal",
+            Distribution::log_normal(seconds(1), seconds(5), seconds(100)),
+        ),
     ] {
-        criterion.bench_with_input(BenchmarkId::new("law", name), &law, |bencher, law| {
-            bencher.iter(|| stream.duration(black_box(law)));
+        criterion.bench_with_input(BenchmarkId::new("law", name), &distribution, |bencher, distribution| {
+            bencher.iter(|| stream.duration(black_box(distribution)));
         });
     }
 }
@@ -81,7 +84,7 @@ fn cursors(criterion: &mut Criterion) {
     let at = |ms: u64| SimTime::ZERO + SimDuration::from_millis(ms);
     let delay = Arc::new(Delay {
         purpose: Purpose::IpcacheDelay,
-        law: Law::Uniform {
+        distribution: Distribution::Uniform {
             min: SimDuration::from_millis(1),
             max: SimDuration::from_millis(900),
         },

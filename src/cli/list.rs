@@ -31,7 +31,7 @@ pub enum Kind {
     /// Steps of a script.
     Steps,
     /// Laws of a span of time.
-    Laws,
+    Distributions,
     /// Measures of a result.
     Measures,
 }
@@ -62,7 +62,7 @@ pub fn run(arguments: &ListArgs) -> Result<u8, CliError> {
         Kind::Models => models()?,
         Kind::Faults => faults(),
         Kind::Steps => variants("Step", &["step", "keys", "what it does"], ""),
-        Kind::Laws => variants(
+        Kind::Distributions => variants(
             "LawForm",
             &["law", "keys", "what it is"],
             "A plain span of time is the law that always gives it.\n",

@@ -69,7 +69,7 @@ impl ApiServer {
             subscriptions,
             watch: Arc::new(Delay {
                 purpose: Purpose::WatchDelay,
-                law: blueprint.spec.kubernetes.watch_latency,
+                distribution: blueprint.spec.kubernetes.watch_latency,
                 then: None,
                 batch_period: blueprint.spec.kubernetes.watch_batch_period,
                 pace: None,
@@ -321,8 +321,8 @@ fn write_endpoint(ctx: &mut Ctx, endpoint: EndpointObject, exists: bool) {
 /// The garbage collector removes what a pod that is gone owned, unless its agent was faster.
 fn collect_endpoint(ctx: &mut Ctx, pod: PodId) {
     if let Some(endpoint) = ctx.shared.api.endpoints.value(pod.0).copied() {
-        let law = ctx.blueprint().spec.kubernetes.garbage_collection_latency;
-        let latency = ctx.draw(Purpose::GarbageCollection, ctx.shared.key(pod), &law);
+        let distribution = ctx.blueprint().spec.kubernetes.garbage_collection_latency;
+        let latency = ctx.draw(Purpose::GarbageCollection, ctx.shared.key(pod), &distribution);
         let write = Event::Commit(Write::RemoveEndpoint(endpoint));
         ctx.after(Source::ApiServer, EventClass::Commit, latency, write);
     }

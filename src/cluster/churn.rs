@@ -98,7 +98,7 @@ impl Churn {
             .stream(Purpose::ChurnKind, key)
             .below(u64::from(spec.service_accounts.max(1))) as usize;
         let kind = KindId((ctx.blueprint().first_churn_kind + account) as u32);
-        let pod = ctx.wish(PodMeta {
+        let pod = ctx.add_pod(PodMeta {
             kind,
             revision,
             ordinal,

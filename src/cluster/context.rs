@@ -22,7 +22,7 @@ use super::purpose::Purpose;
 use super::readers::Readers;
 use super::recorder::Recorder;
 use super::watchlist::Watchlist;
-use crate::kernel::{EntityKey, EventClass, Kernel, Law, RunKey, SimDuration, SimTime, Stream, Timer};
+use crate::kernel::{Distribution, EntityKey, EventClass, Kernel, RunKey, SimDuration, SimTime, Stream, Timer};
 
 /// Everything that components share.
 pub struct Shared {
@@ -124,8 +124,8 @@ impl Ctx<'_> {
 
     /// Draws one duration of a pod.
     #[must_use]
-    pub fn draw(&self, purpose: Purpose, entity: EntityKey, law: &Law) -> SimDuration {
-        self.stream(purpose, entity).duration(law)
+    pub fn draw(&self, purpose: Purpose, entity: EntityKey, distribution: &Distribution) -> SimDuration {
+        self.stream(purpose, entity).duration(distribution)
     }
 
     /// Schedules an event after a span.
@@ -179,8 +179,8 @@ impl Ctx<'_> {
         if party.is_some_and(|party| !self.takes_effect(party, &write)) {
             return false;
         }
-        let law = self.blueprint().spec.kubernetes.api_write_latency;
-        let latency = self.draw(Purpose::ApiWrite, entity, &law);
+        let distribution = self.blueprint().spec.kubernetes.api_write_latency;
+        let latency = self.draw(Purpose::ApiWrite, entity, &distribution);
         let sent = self.now() + wait;
         self.message(source, Source::ApiServer, sent, sent + latency, || write.words());
         self.after(source, EventClass::Commit, wait + latency, Event::Commit(write));
@@ -201,9 +201,9 @@ impl Ctx<'_> {
         if party.is_some_and(|party| !self.takes_effect(party, &write)) {
             return false;
         }
-        let law = self.blueprint().spec.kubernetes.api_write_latency;
+        let distribution = self.blueprint().spec.kubernetes.api_write_latency;
         let sent = self.now() + wait;
-        *latest = (sent + self.draw(Purpose::ApiWrite, entity, &law)).max(*latest);
+        *latest = (sent + self.draw(Purpose::ApiWrite, entity, &distribution)).max(*latest);
         self.message(source, Source::ApiServer, sent, *latest, || write.words());
         self.at(source, EventClass::Commit, *latest, Event::Commit(write));
         true
@@ -256,11 +256,11 @@ impl Ctx<'_> {
     }
 
     /// Adds a pod that was just wished for.
-    pub fn wish(&mut self, meta: PodMeta) -> PodId {
+    pub fn add_pod(&mut self, meta: PodMeta) -> PodId {
         let pod = PodId(u32::try_from(self.shared.pods.len()).expect("more than 2^32 pods"));
         self.shared.pods.push(meta);
         self.shared.physics.add_pod();
-        self.observe_pod(pod, PodFact::Wished);
+        self.observe_pod(pod, PodFact::Desired);
         pod
     }
 

@@ -146,8 +146,8 @@ impl Deployments {
             state.sync_pending = true;
             state.syncs += 1;
             let key = ctx.blueprint().kind(kind).key.named("sync").child(state.syncs);
-            let law = ctx.blueprint().spec.kubernetes.controller_sync_latency;
-            let latency = ctx.draw(Purpose::ControllerSync, key, &law);
+            let distribution = ctx.blueprint().spec.kubernetes.controller_sync_latency;
+            let latency = ctx.draw(Purpose::ControllerSync, key, &distribution);
             ctx.after(
                 Source::Deployment,
                 EventClass::Timer,
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn scaling_without_old_pods_goes_straight_to_the_wished_size() {
+    fn scaling_without_old_pods_goes_straight_to_the_desired_size() {
         assert_eq!(next_step(&[set(1, 1)], 15, 4, 3), Some(vec![15]));
         assert_eq!(next_step(&[set(15, 15)], 15, 4, 3), None);
         assert_eq!(next_step(&[set(15, 15)], 0, 4, 3), Some(vec![0]));

@@ -44,7 +44,7 @@ impl EndpointSlices {
         match event {
             EndpointSliceEvent::PodChanged(pod, seen) => {
                 self.seen = self.seen.max(seen);
-                let law = ctx.blueprint().spec.kubernetes.endpoint_slice_sync_latency;
+                let distribution = ctx.blueprint().spec.kubernetes.endpoint_slice_sync_latency;
                 for position in 0..ctx.shared.kind(pod).services.len() {
                     let service = ctx.shared.kind(pod).services[position];
                     let members = &mut self.members[service.index()];
@@ -54,7 +54,7 @@ impl EndpointSlices {
                     if !std::mem::replace(&mut self.pending[service.index()], true) {
                         self.syncs[service.index()] += 1;
                         let key = ctx.blueprint().service_key(service).child(self.syncs[service.index()]);
-                        let latency = ctx.draw(Purpose::EndpointSliceSync, key, &law);
+                        let latency = ctx.draw(Purpose::EndpointSliceSync, key, &distribution);
                         ctx.after(
                             Source::EndpointSlice,
                             EventClass::Timer,

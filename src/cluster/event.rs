@@ -13,7 +13,7 @@ use std::net::Ipv4Addr;
 use super::blueprint::Blueprint;
 use super::history::VersionIndex;
 use super::ids::{FaultId, IstiodId, KindId, NodeId, PodId, ReplicaSetId, ServiceId, TrueIdentity};
-use super::istio::messages::{Answer, Caller, Leg, Request};
+use super::istio::messages::{Answer, Caller, Channel, Request};
 use super::objects::{Backends, EndpointObject};
 use crate::kernel::{EntityKey, SimTime, SourceRank};
 
@@ -74,7 +74,7 @@ parts! {
     SimTime: |time, _| time.as_nanos();
     VersionIndex: |index, _| index.get() as u64;
     Backends: |backends, _| backends.len() as u64;
-    Leg: |leg, _| *leg as u64;
+    Channel: |channel, _| *channel as u64;
     Caller: |caller, _| *caller as u64;
     KindId: |kind, blueprint| blueprint.kind(*kind).key.get();
     ServiceId: |service, blueprint| blueprint.service_key(*service).get();
@@ -210,7 +210,7 @@ events! {
         /// A kubelet's link was repaired.
         1 Repaired(node: NodeId),
         /// A pass finds that the grace period of a node is over.
-        2 GiveUp(node: NodeId),
+        2 MarkNotReady(node: NodeId),
         /// The pods of a node have tolerated its absence long enough.
         3 Evict(node: NodeId),
         /// A node that was given up renews its lease again.
@@ -280,7 +280,7 @@ events! {
         /// The limiter refuses a creation.
         7 Refused(pod: PodId),
         /// The longest wait of a creation that was asked for at this time is over.
-        8 GiveUp(pod: PodId, asked: SimTime),
+        8 Withdraw(pod: PodId, asked: SimTime),
         /// It does not exist: it is created.
         9 Create(endpoint: EndpointObject),
         /// The endpoint is looked at again: one more request.
@@ -318,11 +318,11 @@ events! {
         /// Key and request are made.
         2 KeyReady,
         /// A SYN is retransmitted.
-        3 Syn(leg: Leg, serial: u32),
+        3 Syn(channel: Channel, serial: u32),
         /// A connection stands.
-        4 Connected(leg: Leg, serial: u32),
+        4 Connected(channel: Channel, serial: u32),
         /// A connect ran out of time.
-        5 ConnectTimeout(leg: Leg, serial: u32),
+        5 ConnectTimeout(channel: Channel, serial: u32),
         /// The certificate channel dials again.
         6 ChannelRedials(serial: u32) as (0, u64::from(*serial)),
         /// A failed attempt of a certificate call is made again.
@@ -330,8 +330,8 @@ events! {
         /// A caller asks for the certificate again.
         8 CallerWakes(caller: Caller),
         /// Istiod answered request number so and so on a connection.
-        9 Answer(leg: Leg, serial: u32, number: u32, answer: Answer)
-            as ((*leg as u64) << 8 | *answer as u64, u64::from(*serial) << 32 | u64::from(*number)),
+        9 Answer(channel: Channel, serial: u32, number: u32, answer: Answer)
+            as ((*channel as u64) << 8 | *answer as u64, u64::from(*serial) << 32 | u64::from(*number)),
         /// Envoy opens its stream again.
         10 StreamRetries,
         /// The stream has reached its age.

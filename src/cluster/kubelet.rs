@@ -92,9 +92,9 @@ impl Kubelets {
                     self.stopped(node, pod, ctx);
                 } else {
                     self.worker(pod).stage = Stage::Starting;
-                    let law = ctx.blueprint().spec.kubernetes.sandbox_retry;
+                    let distribution = ctx.blueprint().spec.kubernetes.sandbox_retry;
                     let tries = u64::from(self.worker(pod).tries);
-                    let wait = ctx.draw(Purpose::SandboxRetry, ctx.shared.key(pod).child(tries), &law);
+                    let wait = ctx.draw(Purpose::SandboxRetry, ctx.shared.key(pod).child(tries), &distribution);
                     ctx.observe_pod(pod, PodFact::NetworkFailed(wait, limited));
                     self.sandbox_after(node, pod, wait, ctx);
                 }
@@ -160,8 +160,8 @@ impl Kubelets {
         }
         worker.stage = Stage::Starting;
         self.clients.report(node, pod, Status::Creating, ctx);
-        let law = ctx.blueprint().spec.kubernetes.pod_setup_latency;
-        let setup = ctx.draw(Purpose::PodSetup, ctx.shared.key(pod), &law);
+        let distribution = ctx.blueprint().spec.kubernetes.pod_setup_latency;
+        let setup = ctx.draw(Purpose::PodSetup, ctx.shared.key(pod), &distribution);
         ctx.after(
             Source::Kubelet(node),
             EventClass::Timer,
@@ -204,8 +204,8 @@ impl Kubelets {
         let worker = self.worker(pod);
         worker.tries += 1;
         let tries = u64::from(worker.tries);
-        let law = ctx.blueprint().spec.kubernetes.sandbox_latency;
-        let latency = ctx.draw(Purpose::Sandbox, ctx.shared.key(pod).child(tries), &law);
+        let distribution = ctx.blueprint().spec.kubernetes.sandbox_latency;
+        let latency = ctx.draw(Purpose::Sandbox, ctx.shared.key(pod).child(tries), &distribution);
         self.job(node, latency, KubeletEvent::SandboxReady(pod), ctx);
     }
 
@@ -233,8 +233,8 @@ impl Kubelets {
             self.start_containers(node, pod, ctx);
             return;
         }
-        let law = ctx.blueprint().istio().params.init_container_latency;
-        let latency = ctx.draw(Purpose::InitContainer, ctx.shared.key(pod), &law);
+        let distribution = ctx.blueprint().istio().params.init_container_latency;
+        let latency = ctx.draw(Purpose::InitContainer, ctx.shared.key(pod), &distribution);
         let ended = self.on_a_core(node, latency, ctx);
         let started = SimTime::ZERO + ended.since(SimTime::ZERO + latency);
         // The pod's worker goes on when a look has seen the end; one look that sees start and end makes one status.
@@ -253,9 +253,9 @@ impl Kubelets {
     fn start_containers(&mut self, node: NodeId, pod: PodId, ctx: &mut Ctx) {
         let kind = ctx.shared.kind(pod);
         let containers = kind.containers + u32::from(kind.has_sidecar());
-        let law = ctx.blueprint().spec.kubernetes.container_start_latency;
+        let distribution = ctx.blueprint().spec.kubernetes.container_start_latency;
         let mut starts = ctx.stream(Purpose::ContainerStart, ctx.shared.key(pod));
-        let latency = (0..containers).fold(SimDuration::ZERO, |sum, _| sum + starts.duration(&law));
+        let latency = (0..containers).fold(SimDuration::ZERO, |sum, _| sum + starts.duration(&distribution));
         self.job(node, latency, KubeletEvent::ContainersUp(pod), ctx);
     }
 
@@ -345,8 +345,8 @@ impl Kubelets {
                     .grace_period
                     .max(ctx.blueprint().spec.kubernetes.minimum_kill_window);
                 let ignores = kind.ignores_sigterm;
-                let law = ctx.blueprint().spec.kubernetes.term_reaction;
-                let reaction = ctx.draw(Purpose::TermReaction, ctx.shared.key(pod), &law);
+                let distribution = ctx.blueprint().spec.kubernetes.term_reaction;
+                let reaction = ctx.draw(Purpose::TermReaction, ctx.shared.key(pod), &distribution);
                 let span = if ignores { window } else { reaction.min(window) };
                 ctx.after(
                     Source::Kubelet(node),
@@ -363,8 +363,8 @@ impl Kubelets {
         self.worker(pod).stage = Stage::Stopping;
         ctx.shared.physics.stops_running(pod);
         ctx.observe_pod(pod, PodFact::Stopped);
-        let law = ctx.blueprint().spec.kubernetes.sandbox_stop_latency;
-        let latency = ctx.draw(Purpose::SandboxStop, ctx.shared.key(pod), &law);
+        let distribution = ctx.blueprint().spec.kubernetes.sandbox_stop_latency;
+        let latency = ctx.draw(Purpose::SandboxStop, ctx.shared.key(pod), &distribution);
         self.job(node, latency, KubeletEvent::SandboxGone(pod), ctx);
     }
 

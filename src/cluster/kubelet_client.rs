@@ -233,7 +233,7 @@ impl Client {
     /// Sends a call when its token is there.
     fn call(&mut self, node: NodeId, sync: Sync, call: Call, tokens: u32, calls: SimDuration, ctx: &mut Ctx) {
         let wait = self.take(tokens, ctx);
-        let law = ctx.blueprint().spec.kubernetes.api_write_latency;
+        let distribution = ctx.blueprint().spec.kubernetes.api_write_latency;
         let ordinal = match call {
             Call::Get => Ordinal::STATUS_GET,
             Call::Patch => Ordinal::STATUS_PATCH,
@@ -243,7 +243,7 @@ impl Client {
         let latency = if tokens == 0 {
             SimDuration::ZERO
         } else {
-            ctx.draw(Purpose::ApiWrite, key, &law)
+            ctx.draw(Purpose::ApiWrite, key, &distribution)
         };
         let calls = calls + latency;
         self.current = Some((sync, call, calls));

@@ -28,8 +28,8 @@ pub struct NodeLifecycle {
 #[derive(Debug)]
 struct Watched {
     node: NodeId,
-    given_up: bool,
-    given_up_times: u32,
+    marked_not_ready: bool,
+    times_marked_not_ready: u32,
     /// The one thing that its silence, or its return, leads to next.
     pending: Option<Timer>,
     /// When its pods are deleted, if it stays silent; nothing once they are.
@@ -51,8 +51,8 @@ impl NodeLifecycle {
             .unwrap_or_else(|| {
                 self.watched.push(Watched {
                     node,
-                    given_up: false,
-                    given_up_times: 0,
+                    marked_not_ready: false,
+                    times_marked_not_ready: 0,
                     pending: None,
                     evict_at: None,
                     heard: SimTime::ZERO,
@@ -69,7 +69,7 @@ impl NodeLifecycle {
         match event {
             NodeLifecycleEvent::Cut(node) => self.cut(node, ctx),
             NodeLifecycleEvent::Repaired(node) => self.repaired(node, ctx),
-            NodeLifecycleEvent::GiveUp(node) => self.give_up(node, ctx),
+            NodeLifecycleEvent::MarkNotReady(node) => self.mark_not_ready(node, ctx),
             NodeLifecycleEvent::Evict(node) => {
                 silent(node, "evicts the pods of", ctx);
                 let state = self.state(node);
@@ -80,7 +80,7 @@ impl NodeLifecycle {
             NodeLifecycleEvent::Return(node) => {
                 let now = ctx.now();
                 let state = self.state(node);
-                state.given_up = false;
+                state.marked_not_ready = false;
                 state.pending = None;
                 state.heard = now;
                 ctx.observe(Fact::Returned(node));
@@ -107,12 +107,12 @@ impl NodeLifecycle {
         state.settle(now);
         // A request on the open connection still takes effect when only the answers are lost; the next ones conflict with it.
         state.unanswered = (cut.mode == CutMode::RepliesOnly && next > now).then_some(next);
-        let due = if state.given_up {
+        let due = if state.marked_not_ready {
             let evict_at = state.evict_at.map(|at| at.max(now));
             evict_at.map(|at| (NodeLifecycleEvent::Evict(node), at))
         } else {
             let last = state.unanswered.unwrap_or(state.heard);
-            Some((NodeLifecycleEvent::GiveUp(node), given_up_at(last, ctx)))
+            Some((NodeLifecycleEvent::MarkNotReady(node), marked_not_ready_at(last, ctx)))
         };
         let pending = due.map(|(event, at)| {
             ctx.at(
@@ -134,11 +134,11 @@ impl NodeLifecycle {
         state.settle(now);
         state.unanswered = None;
         state.whole_since = now;
-        let given_up = state.given_up;
+        let marked_not_ready = state.marked_not_ready;
         if let Some(timer) = state.pending.take() {
             ctx.kernel.cancel(timer);
         }
-        if given_up {
+        if marked_not_ready {
             // The kubelet's back-off ends within one renewal interval.
             let interval = ctx.blueprint().spec.kubernetes.lease_renew_interval;
             let key = self.state(node).turn(Ordinal::RETURN, ctx);
@@ -153,20 +153,24 @@ impl NodeLifecycle {
         }
     }
 
-    fn give_up(&mut self, node: NodeId, ctx: &mut Ctx) {
+    fn mark_not_ready(&mut self, node: NodeId, ctx: &mut Ctx) {
         silent(node, "gives up", ctx);
         let state = self.state(node);
-        state.given_up = true;
-        ctx.observe(Fact::GivenUp(node));
+        state.marked_not_ready = true;
+        ctx.observe(Fact::MarkedNotReady(node));
         let state = self.state(node);
-        state.given_up_times += 1;
-        let key = state.turn(Ordinal::GIVEN_UP, ctx);
+        state.times_marked_not_ready += 1;
+        let key = state.turn(Ordinal::MARKED_NOT_READY, ctx);
         ctx.write(Source::NodeLifecycle, None, key, Write::SetNodeReady(node, false));
         // One write per pod, one after another.
         let mut wait = SimDuration::ZERO;
-        let law = ctx.blueprint().spec.kubernetes.api_write_latency;
+        let distribution = ctx.blueprint().spec.kubernetes.api_write_latency;
         for pod in pods_on(node, ctx) {
-            wait += ctx.draw(Purpose::ApiWrite, Ordinal::MARKING.of(ctx.shared.key(pod)), &law);
+            wait += ctx.draw(
+                Purpose::ApiWrite,
+                Ordinal::MARKING.of(ctx.shared.key(pod)),
+                &distribution,
+            );
             ctx.after(
                 Source::NodeLifecycle,
                 EventClass::Commit,
@@ -211,7 +215,7 @@ impl Watched {
     /// The key of what happens each time that the node is given up, or returns.
     fn turn(&self, what: Ordinal, ctx: &Ctx) -> EntityKey {
         let node = ctx.blueprint().node_key(self.node);
-        what.of(node).child(u64::from(self.given_up_times))
+        what.of(node).child(u64::from(self.times_marked_not_ready))
     }
 
     /// Takes the renewal into account whose answer was lost, if it has come.
@@ -251,7 +255,7 @@ fn renewals_around(node: NodeId, time: SimTime, ctx: &Ctx) -> (SimTime, SimTime)
 }
 
 /// When the controller marks a node NotReady whose latest renewal was at `last`.
-fn given_up_at(last: SimTime, ctx: &Ctx) -> SimTime {
+fn marked_not_ready_at(last: SimTime, ctx: &Ctx) -> SimTime {
     let params = &ctx.blueprint().spec.kubernetes;
     let phase = ctx
         .stream(Purpose::NodeMonitorPhase, EntityKey::root("node lifecycle controller"))

@@ -11,7 +11,7 @@ use super::cilium::passage::Passage;
 use super::event::Source;
 use super::history::Cursor;
 use super::ids::{FaultId, IstiodId, KindId, NodeId, PodId, ReplicaSetId, ServiceId};
-use super::istio::messages::{Answer, Leg};
+use super::istio::messages::{Answer, Channel};
 use super::objects::{Backend, EndpointObject, PodObject};
 use super::party::Party;
 use super::records::{AccessClass, DelayCause, LayerDecision, Via};
@@ -51,7 +51,7 @@ pub enum Fact {
     /// The API server stored an EndpointSlice with so many backends.
     SliceWritten(ServiceId, u32),
     /// The node lifecycle controller gave a node up.
-    GivenUp(NodeId),
+    MarkedNotReady(NodeId),
     /// It deletes the pods of a node that was given up.
     Evicted(NodeId),
     /// A node that was given up is ready again.
@@ -68,7 +68,7 @@ pub enum Fact {
         cursor: Cursor,
     },
     /// Something about a leg of a sidecar.
-    Leg(PodId, Leg, LegFact),
+    Channel(PodId, Channel, ChannelFact),
     /// Something about a request of the script's client.
     Access(u32, AccessFact),
     /// A request ended, or could not be sent and has no number.
@@ -98,7 +98,7 @@ pub enum Fact {
 #[derive(Clone, Copy, Debug)]
 pub enum PodFact {
     /// Somebody wished for it.
-    Wished,
+    Desired,
     /// It was never created and is not wanted any more, or nobody asks for it again.
     Dropped,
     /// Its ReplicaSet was refused a creation: it waits for the webhook.
@@ -250,7 +250,7 @@ pub struct AccessEnd {
 
 /// What happened on a leg of a sidecar.
 #[derive(Clone, Copy, Debug)]
-pub enum LegFact {
+pub enum ChannelFact {
     /// An attempt begins.
     Attempt,
     /// It dialled this Istiod, chosen among so many.
@@ -279,7 +279,7 @@ pub enum LegFact {
     Waits(Wait, SimTime),
 }
 
-impl LegFact {
+impl ChannelFact {
     /// The TokenReview that fails by what happened at a time: from when, until when, and how.
     #[must_use]
     pub const fn failing_review(&self, time: SimTime) -> Option<(SimTime, SimTime, ReviewFailure)> {

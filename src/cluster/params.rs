@@ -3,7 +3,7 @@
 //! No value stands here. Values live in `models/`, each with unit, source and confidence, and are read by `scenario`;
 //! a design may override them by the names below, for example `kubernetes.node_monitor_grace_period`.
 
-use crate::kernel::{Law, SimDuration};
+use crate::kernel::{Distribution, SimDuration};
 
 /// A value of a parameter as it was read.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -17,7 +17,7 @@ pub enum Value {
     /// A behavior that is on or off.
     Switch(bool),
     /// A law of a span of time.
-    Law(Law),
+    Distribution(Distribution),
 }
 
 /// The type that a parameter must have.
@@ -32,7 +32,7 @@ pub enum Kind {
     /// `true` or `false`.
     Switch,
     /// A law of a span of time, or one span.
-    Law,
+    Distribution,
 }
 
 /// A Rust type that a parameter can have.
@@ -61,7 +61,7 @@ parameter!(SimDuration, Duration, Value::Duration(d) => Some(d));
 parameter!(f64, Number, Value::Number(n) => Some(n), Value::Count(n) => Some(n as f64));
 parameter!(u32, Count, Value::Count(n) => u32::try_from(n).ok());
 parameter!(bool, Switch, Value::Switch(on) => Some(on));
-parameter!(Law, Law, Value::Law(law) => Some(law), Value::Duration(d) => Some(Law::Constant(d)));
+parameter!(Distribution, Distribution, Value::Distribution(distribution) => Some(distribution), Value::Duration(d) => Some(Distribution::Constant(d)));
 
 macro_rules! parameters {
     ($(#[$meta:meta])* $name:ident { $(#[doc = $doc:literal] $field:ident: $type:ty,)+ }) => {
@@ -98,13 +98,13 @@ parameters! {
     /// The Kubernetes control plane and the kubelet.
     KubernetesParams {
         /// From a client's request to the write being ordered by the API server (duration).
-        api_write_latency: Law,
+        api_write_latency: Distribution,
         /// From a write to a controller, scheduler, kubelet, service proxy or Istiod reading it by its watch (duration).
-        watch_latency: Law,
+        watch_latency: Distribution,
         /// Writes within this span reach one reader together: one delay per reader and span (duration).
         watch_batch_period: SimDuration,
         /// A command of a person's or script's client, before its request is sent (duration).
-        client_command_latency: Law,
+        client_command_latency: Distribution,
         /// Kubelet renews its node lease this often (duration).
         lease_renew_interval: SimDuration,
         /// The interval is stretched by up to this share, uniformly (ratio).
@@ -124,9 +124,9 @@ parameters! {
         /// Client requests per pod that the ReplicaSet controller creates or deletes: the write and its event (requests).
         controller_requests_per_pod: u32,
         /// From a controller being told to its sync acting (duration).
-        controller_sync_latency: Law,
+        controller_sync_latency: Distribution,
         /// From the removal of a pod to the garbage collector's removal of what it owned (duration).
-        garbage_collection_latency: Law,
+        garbage_collection_latency: Distribution,
         /// First size of the batches in which a ReplicaSet creates pods; each next batch is twice as large (pods).
         slow_start_initial_batch: u32,
         /// Most pods that one sync of a ReplicaSet creates or deletes (pods).
@@ -136,7 +136,7 @@ parameters! {
         /// Longest back-off of a failed sync (duration).
         controller_retry_max: SimDuration,
         /// One scheduling cycle; cycles follow one another (duration).
-        scheduling_latency: Law,
+        scheduling_latency: Distribution,
         /// First wait of an unschedulable pod before it is tried again; it doubles (duration).
         scheduling_backoff_initial: SimDuration,
         /// Longest such wait (duration).
@@ -144,13 +144,13 @@ parameters! {
         /// Most pods per node (pods).
         pods_per_node_max: u32,
         /// Kubelet's pod worker starts on a pod, volumes and projected token included (duration).
-        pod_setup_latency: Law,
+        pod_setup_latency: Distribution,
         /// Creating the sandbox before the network plugin is called (duration).
-        sandbox_latency: Law,
+        sandbox_latency: Distribution,
         /// Wait of the pod worker after a failed sandbox (duration).
-        sandbox_retry: Law,
+        sandbox_retry: Distribution,
         /// Starting one container with its image present (duration).
-        container_start_latency: Law,
+        container_start_latency: Distribution,
         /// Kubelet looks at all containers this often (duration).
         pleg_period: SimDuration,
         /// Queries per second of a kubelet's client for statuses, tokens and deletions of pods (1/s).
@@ -172,13 +172,13 @@ parameters! {
         /// Shortest time between asking a process to stop and killing it (duration).
         minimum_kill_window: SimDuration,
         /// A process that handles the request to stop ends after this (duration).
-        term_reaction: Law,
+        term_reaction: Distribution,
         /// Stopping the sandbox after its last container, up to the network plugin's release (duration).
-        sandbox_stop_latency: Law,
+        sandbox_stop_latency: Distribution,
         /// An EndpointSlice follows a change of its pods after this (duration).
-        endpoint_slice_sync_latency: Law,
+        endpoint_slice_sync_latency: Distribution,
         /// One run of the service proxy that programs its node (duration).
-        service_proxy_sync_latency: Law,
+        service_proxy_sync_latency: Distribution,
         /// Between two runs of the service proxy when it has none to spare (duration).
         service_proxy_sync_interval: SimDuration,
         /// Most runs that the service proxy has to spare after a pause (runs).
@@ -214,11 +214,11 @@ parameters! {
         /// A creation that would wait longer is refused (duration).
         endpoint_create_max_wait: SimDuration,
         /// Building an endpoint's programs, up to the end of the network plugin's call (duration).
-        endpoint_build_latency: Law,
+        endpoint_build_latency: Distribution,
         /// Creating a security identity in the API (duration).
-        identity_create_latency: Law,
+        identity_create_latency: Distribution,
         /// From a CiliumIdentity's creation to another agent's selectors and policy maps (duration).
-        identity_watch_latency: Law,
+        identity_watch_latency: Distribution,
         /// The network plugin gives up its call to the agent after this (duration).
         endpoint_call_timeout: SimDuration,
         /// The agent tests a silent connection to the API server after this (duration).
@@ -226,9 +226,9 @@ parameters! {
         /// And closes it when the test is not answered within this (duration).
         api_ping_timeout: SimDuration,
         /// Age of the last frame on that connection when it is cut (duration).
-        api_last_frame_age: Law,
+        api_last_frame_age: Distribution,
         /// From the identity being known to the CiliumEndpoint being written (duration).
-        endpoint_publish_latency: Law,
+        endpoint_publish_latency: Distribution,
         /// Queries per second of an agent's client of the API server (1/s).
         agent_client_qps: f64,
         /// Burst of the same (requests).
@@ -238,7 +238,7 @@ parameters! {
         /// From an endpoint's publication to that round (duration).
         agent_endpoint_sync_period: SimDuration,
         /// From a CiliumEndpoint's write to another agent's ipcache (duration).
-        ipcache_latency: Law,
+        ipcache_latency: Distribution,
         /// Writes within this span reach one agent's ipcache together: one delay per agent and span (duration).
         ipcache_batch_period: SimDuration,
         /// Addresses of a node's pool that Cilium itself uses: router and health endpoint (addresses).
@@ -308,31 +308,31 @@ parameters! {
         /// And closed when the test is not answered within this (duration).
         api_ping_timeout: SimDuration,
         /// Age of the last frame on that connection when it is cut (duration).
-        api_last_frame_age: Law,
+        api_last_frame_age: Distribution,
         /// Answer of a connection that is rejected and not dropped (duration).
-        reject_latency: Law,
+        reject_latency: Distribution,
         /// A TokenReview on a healthy API server, both ways (duration).
-        token_review_latency: Law,
+        token_review_latency: Distribution,
         /// Checking and signing one certificate request (duration).
-        sign_latency: Law,
+        sign_latency: Distribution,
         /// Generating the first configuration of a proxy (duration).
-        first_push_latency: Law,
+        first_push_latency: Distribution,
         /// Push of a changed snapshot to a connected proxy (duration).
-        push_latency: Law,
+        push_latency: Distribution,
         /// Istiod waits for this much quiet before it makes a snapshot (duration).
         debounce_after: SimDuration,
         /// But not longer than this (duration).
         debounce_max: SimDuration,
         /// From Istiod's container starting to its being ready (duration).
-        istiod_start_latency: Law,
+        istiod_start_latency: Distribution,
         /// The init container that redirects traffic (duration).
-        init_container_latency: Law,
+        init_container_latency: Distribution,
         /// From the proxy's container starting to its first requests (duration).
-        agent_start_latency: Law,
+        agent_start_latency: Distribution,
         /// Generating a private key and request (duration).
-        key_generation_latency: Law,
+        key_generation_latency: Distribution,
         /// From certificate and configuration being there to Envoy being live (duration).
-        envoy_warm_up_latency: Law,
+        envoy_warm_up_latency: Distribution,
         /// First probe of the proxy after its container started (duration).
         probe_initial_delay: SimDuration,
         /// Period of the probe that decides when a starting proxy is ready (duration).
@@ -340,7 +340,7 @@ parameters! {
         /// The API server waits this long for the injection webhook (duration).
         webhook_timeout: SimDuration,
         /// The injection webhook's answer (duration).
-        webhook_latency: Law,
+        webhook_latency: Distribution,
         /// Idle connections to the webhook that the API server keeps (connections).
         webhook_idle_connections: u32,
         /// And how long it keeps one that nobody uses (duration).
@@ -352,12 +352,12 @@ parameters! {
     /// The network between nodes and the clients' TCP.
     NetworkParams {
         /// One way between two pods (duration).
-        one_way_latency: Law,
+        one_way_latency: Distribution,
         /// First retransmission of an unanswered SYN; the wait doubles each time (duration).
         syn_retransmit_initial: SimDuration,
         /// Retransmissions of a SYN before the kernel gives up (packets).
         syn_retransmits: u32,
         /// Time to serve one HTTP request (duration).
-        request_latency: Law,
+        request_latency: Distribution,
     }
 }

@@ -9,7 +9,7 @@ use crate::kernel::{SimDuration, SimTime};
 #[derive(Clone, Copy, Debug)]
 pub enum Mark {
     /// Its ReplicaSet wished for it.
-    Wished,
+    Desired,
     /// It was created.
     Created,
     /// It was bound to a node.
@@ -23,7 +23,7 @@ pub enum Mark {
     /// The certificate was there, if it came last; else its containers ran already.
     Certificate,
     /// Certificate and configuration were there.
-    Legs,
+    Channels,
     /// Whatever comes before readiness was there.
     Up,
     /// It was ready.
@@ -81,13 +81,13 @@ const fn of_sidecar(name: &'static str, begin: Mark, end: Mark) -> Phase {
 
 /// The phases in the order of the critical path.
 pub const PHASES: [Phase; 8] = [
-    phase("admission", "admission", Mark::Wished, Mark::Created),
+    phase("admission", "admission", Mark::Desired, Mark::Created),
     phase("scheduling", "scheduling", Mark::Created, Mark::Bound),
     phase("sandbox", "sandbox", Mark::Bound, Mark::NetworkCalled),
     phase("identity", "network plugin", Mark::NetworkCalled, Mark::NetworkReady),
     phase("containers", "containers", Mark::NetworkReady, Mark::ContainersUp),
     of_sidecar("certificate", Mark::ContainersUp, Mark::Certificate),
-    of_sidecar("configuration", Mark::Certificate, Mark::Legs),
+    of_sidecar("configuration", Mark::Certificate, Mark::Channels),
     phase("readiness", "readiness", Mark::Up, Mark::Ready),
 ];
 

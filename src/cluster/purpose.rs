@@ -199,7 +199,7 @@ macro_rules! ordinals {
 
 ordinals! {
     /// Of a node: its being marked unreachable.
-    GIVEN_UP = 1;
+    MARKED_NOT_READY = 1;
     /// Of a node: its return.
     RETURN = 4;
     /// Of a pod: the write that deletes it.

@@ -79,7 +79,7 @@ readers! {
         reads |api, _| &api.endpoints => EndpointObject,
         after |spec| Delay {
             purpose: Purpose::IpcacheDelay,
-            law: spec.cilium.ipcache_latency,
+            distribution: spec.cilium.ipcache_latency,
             then: None,
             batch_period: spec.cilium.ipcache_batch_period,
             pace: None,
@@ -89,7 +89,7 @@ readers! {
         reads |api, _| &api.identities => IdentityObject,
         after |spec| Delay {
             purpose: Purpose::IdentityDelay,
-            law: spec.cilium.identity_watch_latency,
+            distribution: spec.cilium.identity_watch_latency,
             then: None,
             batch_period: spec.kubernetes.watch_batch_period,
             pace: None,
@@ -99,7 +99,7 @@ readers! {
         reads |api, _| &api.slices => Backends,
         after |spec| Delay {
             purpose: Purpose::ServiceProxyDelay,
-            law: spec.kubernetes.watch_latency,
+            distribution: spec.kubernetes.watch_latency,
             then: Some(spec.kubernetes.service_proxy_sync_latency),
             batch_period: spec.kubernetes.watch_batch_period,
             pace: Some(Pace {
@@ -141,7 +141,7 @@ impl Shared {
     pub fn follow(&mut self, pod: PodId, reader: EntityKey, istiod: IstiodId, now: SimTime) {
         let delay = Arc::new(Delay {
             purpose: Purpose::PushDelay,
-            law: self.blueprint.istio().params.push_latency,
+            distribution: self.blueprint.istio().params.push_latency,
             then: None,
             batch_period: SimDuration::from_nanos(1),
             pace: None,

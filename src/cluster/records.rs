@@ -87,7 +87,8 @@ macro_rules! records {
             node: Option<String> => "node" [""] "Its node; null if it was never bound.";
             ip: Option<Ipv4Addr> => "ip" [""] "Its address, the last one if a sandbox was made again.";
             reused_ip: bool => "reused_ip" [""] "Whether that address is one that the script remembered.";
-            wished: SimTime => "wished_s" ["s"] "When its ReplicaSet first wished for it.";
+            #[serde(rename = "wished")]
+            desired: SimTime => "wished_s" ["s"] "When it was first desired: its ReplicaSet needed one more pod.";
             address: Option<SimTime> => "address_s" ["s"] "When the API server knew its address; null if never.";
             running: Option<SimTime> => "running_s" ["s"] "When the API server said Running; null if never.";
             ready: Option<SimTime> => "ready_s" ["s"] "When the API server said Ready; null if never.";
@@ -226,13 +227,13 @@ impl PodRecord {
     #[must_use]
     pub fn fits(&self, horizon: SimTime) -> bool {
         let known = [self.address, self.running, self.ready];
-        self.wished <= self.exit && self.exit <= horizon && known.iter().flatten().all(|time| *time <= horizon)
+        self.desired <= self.exit && self.exit <= horizon && known.iter().flatten().all(|time| *time <= horizon)
     }
 
     /// Whether the start took at least this long, to Ready or to its deletion, or is not over after that long.
     #[must_use]
     pub fn took(&self, threshold: SimDuration) -> bool {
-        self.exit.since(self.wished) >= threshold
+        self.exit.since(self.desired) >= threshold
     }
 
     /// The phase that took longest, by its place in [`PHASES`], with its length, if the start took at least `threshold` and
@@ -242,7 +243,7 @@ impl PodRecord {
         if !self.took(threshold) || self.delayed_by.is_some() {
             return None;
         }
-        let excess = self.exit.since(self.wished).saturating_sub(threshold);
+        let excess = self.exit.since(self.desired).saturating_sub(threshold);
         let lost = self.delays.iter().fold(SimDuration::ZERO, |sum, (_, lost)| sum + *lost);
         let explained = lost.as_nanos() > 0 && lost.as_nanos().saturating_mul(2) >= excess.as_nanos();
         if explained { None } else { Some(self.longest_phase()) }
@@ -261,7 +262,7 @@ impl PodRecord {
                 Some(phase) => phase,
                 None => PHASES.len() - 1,
             };
-            spent[under_way] += self.exit.since(self.wished).saturating_sub(known);
+            spent[under_way] += self.exit.since(self.desired).saturating_sub(known);
         }
         let longest = (0..spent.len()).max_by_key(|phase| (spent[*phase], std::cmp::Reverse(*phase)));
         let longest = longest.unwrap_or_default();

@@ -26,7 +26,7 @@ struct ReplicaSet {
     desired: u32,
     next_ordinal: u32,
     /// Pods wished for, not yet asked for.
-    wishes: VecDeque<PodId>,
+    pending: VecDeque<PodId>,
     /// Pods asked for, not yet seen.
     asked: u32,
     /// Whether a creation of the present batch was refused.
@@ -90,8 +90,8 @@ impl ReplicaSets {
                 let set = self.set(id);
                 set.batch_failed = true;
                 // The wish stays; it is the first to be tried again, and the others wait behind it.
-                set.wishes.push_front(pod);
-                for &waiting in &set.wishes {
+                set.pending.push_front(pod);
+                for &waiting in &set.pending {
                     ctx.observe_pod(waiting, PodFact::WaitsForWebhook);
                 }
                 self.answered(id, ctx);
@@ -114,11 +114,11 @@ impl ReplicaSets {
     }
 
     fn sync_soon(&mut self, id: ReplicaSetId, ctx: &mut Ctx) {
-        let law = ctx.blueprint().spec.kubernetes.controller_sync_latency;
+        let distribution = ctx.blueprint().spec.kubernetes.controller_sync_latency;
         let set = self.set(id);
         set.syncs += 1;
         let key = key(id, ctx).named("sync").child(set.syncs);
-        let latency = ctx.draw(Purpose::ControllerSync, key, &law);
+        let latency = ctx.draw(Purpose::ControllerSync, key, &distribution);
         self.sync_after(id, latency, ctx);
     }
 
@@ -141,22 +141,22 @@ impl ReplicaSets {
         if set.asked > 0 || !set.deleting.is_empty() {
             return; // Expectations: it syncs again when its own writes are seen.
         }
-        let wanted = set.desired as usize;
+        let desired = set.desired as usize;
         let held = ctx.shared.sets[id.index()].members.len();
-        while held + set.wishes.len() > wanted {
+        while held + set.pending.len() > desired {
             // Wished for, never created, not wanted any more.
-            let Some(pod) = set.wishes.pop_back() else { break };
+            let Some(pod) = set.pending.pop_back() else { break };
             ctx.observe_pod(pod, PodFact::Dropped);
         }
-        if held > wanted {
-            let surplus = held - wanted;
+        if held > desired {
+            let surplus = held - desired;
             self.delete(id, surplus, ctx);
             return;
         }
         let set = self.set(id);
         let burst = ctx.blueprint().spec.kubernetes.replica_set_burst as usize;
-        let missing = (wanted - held).min(burst);
-        while set.wishes.len() < missing {
+        let missing = (desired - held).min(burst);
+        while set.pending.len() < missing {
             let ordinal = set.next_ordinal;
             set.next_ordinal += 1;
             let owner_key = key(id, ctx);
@@ -167,10 +167,10 @@ impl ReplicaSets {
                 ordinal,
                 key: owner_key.child(u64::from(ordinal)),
             };
-            let pod = ctx.wish(meta);
-            set.wishes.push_back(pod);
+            let pod = ctx.add_pod(meta);
+            set.pending.push_back(pod);
         }
-        if !set.wishes.is_empty() {
+        if !set.pending.is_empty() {
             set.next_batch = ctx.blueprint().spec.kubernetes.slow_start_initial_batch.max(1);
             self.ask(id, ctx);
         }
@@ -181,9 +181,9 @@ impl ReplicaSets {
         let requests = ctx.blueprint().spec.kubernetes.controller_requests_per_pod;
         let set = self.set(id);
         set.batch_failed = false;
-        let size = (set.next_batch as usize).min(set.wishes.len());
+        let size = (set.next_batch as usize).min(set.pending.len());
         set.next_batch = set.next_batch.saturating_mul(2);
-        let asked: Vec<PodId> = set.wishes.drain(..size).collect();
+        let asked: Vec<PodId> = set.pending.drain(..size).collect();
         set.asked += size as u32;
         for pod in asked {
             let wait = self.bucket.reserve(ctx.now(), requests);
@@ -214,7 +214,7 @@ impl ReplicaSets {
             self.sync_after(id, wait, ctx);
             return;
         }
-        if set.wishes.is_empty() || set.next_batch == 0 {
+        if set.pending.is_empty() || set.next_batch == 0 {
             // Only a sync that did all it set out to do ends the back-off.
             set.failures = 0;
             set.next_batch = 0;

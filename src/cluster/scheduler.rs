@@ -110,9 +110,9 @@ impl Scheduler {
         {
             self.busy = true;
             self.cycles += 1;
-            let law = ctx.blueprint().spec.kubernetes.scheduling_latency;
+            let distribution = ctx.blueprint().spec.kubernetes.scheduling_latency;
             // Addressed by pod: how often a pod is tried does not shift the others.
-            let latency = ctx.draw(Purpose::Scheduling, ctx.shared.key(pod), &law);
+            let latency = ctx.draw(Purpose::Scheduling, ctx.shared.key(pod), &distribution);
             ctx.after(
                 Source::Scheduler,
                 EventClass::Timer,

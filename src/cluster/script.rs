@@ -56,7 +56,7 @@ pub struct Script {
     /// How far the rollout has come, and what happens if it comes no further.
     progress: Option<(Progress, Timer)>,
     /// Replicas that were asked for, and revisions, by workload.
-    wanted: Vec<u32>,
+    desired: Vec<u32>,
     revisions: Vec<u32>,
     /// Addresses to find again, and how many rollouts it has waited for.
     remembered: BTreeSet<Ipv4Addr>,
@@ -80,7 +80,7 @@ impl Script {
             waiting: Waiting::No,
             waited_kinds: Vec::new(),
             progress: None,
-            wanted: vec![0; kinds],
+            desired: vec![0; kinds],
             revisions: vec![1; kinds],
             remembered: BTreeSet::new(),
             rollouts: 0,
@@ -98,7 +98,7 @@ impl Script {
                 // Istiod is there before the script, as in the published setup.
                 if let Some(kind) = ctx.blueprint().istiod {
                     let replicas = ctx.blueprint().kind(kind).replicas;
-                    self.wanted[kind.index()] = replicas;
+                    self.desired[kind.index()] = replicas;
                     let key = ctx.blueprint().kind(kind).key.named("command").child(0);
                     ctx.write(Source::Script, None, key, Write::ScaleDeployment(kind, replicas));
                     self.wait(Waiting::Prelude, vec![kind], None, ctx);
@@ -175,7 +175,7 @@ impl Script {
                 for &workload in workloads {
                     let kind = KindId(workload as u32);
                     let replicas = blueprint.kind(kind).replicas;
-                    self.wanted[workload] = replicas;
+                    self.desired[workload] = replicas;
                     spent = self.command(spent, kind, Write::ScaleDeployment(kind, replicas), ctx);
                 }
                 self.advance(spent, ctx);
@@ -200,7 +200,7 @@ impl Script {
             }
             Step::Scale { workload, replicas } => {
                 let kind = KindId(*workload as u32);
-                self.wanted[*workload] = *replicas;
+                self.desired[*workload] = *replicas;
                 ctx.observe(Fact::Script(ScriptFact::Scaled(kind, *replicas)));
                 let spent = self.command(SimDuration::ZERO, kind, Write::ScaleDeployment(kind, *replicas), ctx);
                 self.advance(spent, ctx);
@@ -269,7 +269,7 @@ impl Script {
                     .map(|&pod| (pod, api.pod(pod).copied().unwrap_or_default()));
                 pods.filter(|(_, object)| !object.deleting)
             };
-            let complete = active().count() == self.wanted[kind.index()] as usize;
+            let complete = active().count() == self.desired[kind.index()] as usize;
             complete
                 && active().all(|(pod, object)| match self.waiting {
                     Waiting::Addresses => object.ip.is_some(),

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::faults::FaultSpec;
 use super::params::{CiliumParams, IstioParams, KubernetesParams, NetworkParams};
-use crate::kernel::{Law, SimDuration, SimTime};
+use crate::kernel::{Distribution, SimDuration, SimTime};
 use crate::policy::labels::Labels;
 use crate::policy::{LabelSelector, MeshPolicies, NetworkPolicies, Subject};
 
@@ -351,7 +351,7 @@ pub struct ChurnSpec {
     /// Pods created per second, as a Poisson process (1/s).
     pub rate_per_s: f64,
     /// Law of a pod's life from its creation to its deletion.
-    pub lifetime: Law,
+    pub lifetime: Distribution,
     /// Start, if it starts by itself.
     pub from: SimTime,
     /// How long pods are created.

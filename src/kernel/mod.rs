@@ -3,10 +3,10 @@
 //! Read `run_loop` first, then `order` and `stream`.
 
 mod chacha;
+pub mod distribution;
 pub mod draw_log;
 pub mod fingerprint;
 pub mod ladder;
-pub mod law;
 pub mod limits;
 mod normal;
 pub mod observer;
@@ -16,10 +16,10 @@ pub mod run_loop;
 pub mod stream;
 pub mod time;
 
+pub use distribution::{Distribution, Quantiles};
 pub use draw_log::{Draw, DrawLog};
 pub use fingerprint::Fingerprint;
 pub use ladder::Ladder;
-pub use law::{Law, Quantiles};
 pub use limits::{Limits, RunFailure};
 pub use observer::{Moment, Observer};
 pub use order::{EventClass, SourceRank, TieKey, TieOrder};

@@ -33,9 +33,9 @@ pub trait Observer<M: Model> {
 }
 
 /// Nobody looks.
-pub(super) struct Nobody;
+pub(super) struct NoObserver;
 
-impl<M: Model> Observer<M> for Nobody {
+impl<M: Model> Observer<M> for NoObserver {
     #[inline(always)]
     fn event(&mut self, _: &Moment, _: &M::Event, _: &M) -> ControlFlow<()> {
         ControlFlow::Continue(())

@@ -6,7 +6,7 @@
 
 use super::fingerprint::Fingerprint;
 use super::limits::{Limits, RunFailure};
-use super::observer::{Moment, Nobody, Observer};
+use super::observer::{Moment, NoObserver, Observer};
 use super::order::{EventClass, EventKey, SourceRank, TieOrder};
 use super::queue::{Queue, Timer};
 use super::time::SimTime;
@@ -127,7 +127,7 @@ impl<E> Kernel<E> {
 /// # Errors
 /// A [`RunFailure`] if a limit is exceeded.
 pub fn run<M: Model>(model: &mut M, kernel: &mut Kernel<M::Event>) -> Result<(), RunFailure> {
-    run_observed(model, kernel, &mut Nobody)
+    run_observed(model, kernel, &mut NoObserver)
 }
 
 /// As [`run`], and somebody looks at every event.

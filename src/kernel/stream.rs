@@ -21,8 +21,8 @@
 //!    them grow with the number, so that whatever is long, late or last is so where the number is large.
 
 use super::chacha::{BLOCK_NUMBERS, Bulk, Key, block, key_from_bytes};
+use super::distribution::{Distribution, exponential, full_jitter, jitter};
 use super::draw_log::{Draw, DrawLog};
-use super::law::{Law, exponential, full_jitter, jitter};
 use super::time::SimDuration;
 
 /// What a number is for. A model's list of purposes is an enum whose names are part of the results: renaming one
@@ -235,14 +235,14 @@ impl Stream {
     }
 
     /// A duration of `law`.
-    pub fn duration(&mut self, law: &Law) -> SimDuration {
-        match law {
+    pub fn duration(&mut self, distribution: &Distribution) -> SimDuration {
+        match distribution {
             // A constant needs no number, but takes one, so that turning it into a law later shifts no other draw.
-            Law::Constant(value) => {
+            Distribution::Constant(value) => {
                 self.pass_over();
                 *value
             }
-            _ => law.quantile(self.uniform()),
+            _ => distribution.quantile(self.uniform()),
         }
     }
 
@@ -364,7 +364,7 @@ mod tests {
         let mut plain = key.stream(Named("p"), entity);
         let numbers: Vec<u64> = (0..40).map(|_| plain.bits()).collect();
         // Passing over a number, here by a constant, is drawing it.
-        let constant = Law::Constant(SimDuration::ZERO);
+        let constant = Distribution::Constant(SimDuration::ZERO);
         for passed in 0..20 {
             let mut stream = key.stream(Named("p"), entity);
             for _ in 0..passed {
@@ -389,7 +389,7 @@ mod tests {
         let logged = silent.clone().with_log(log.clone());
         let mut plain = silent.stream(Named("p"), entity);
         let mut stream = logged.stream(Named("p"), entity);
-        let constant = Law::Constant(SimDuration::ZERO);
+        let constant = Distribution::Constant(SimDuration::ZERO);
         let mut expected = Vec::new();
         for ordinal in 0..30 {
             let bits = plain.bits();

@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn designs_and_points_meet_the_same_misfortunes_unless_they_are_to_be_independent() {
+    fn designs_and_points_meet_the_same_random_events_unless_they_are_to_be_independent() {
         let pairs = [
             ("cilium-only@cut=10s,prefix=24", "cilium-only@cut=80s,prefix=27"),
             ("cilium-only@cut=40s,prefix=25", "cilium-istio-1.21@cut=40s,prefix=25"),

@@ -276,7 +276,7 @@ impl DesignNumbers {
         };
         let wait = |until: SimTime, outcome| Observation {
             run: run_index,
-            time_ns: until.since(pod.wished).as_nanos(),
+            time_ns: until.since(pod.desired).as_nanos(),
             outcome,
         };
         if let Some(waited) = waited {

@@ -122,7 +122,7 @@ pub fn worst(dir: &Path, by: &str, design: Option<&str>, horizon: SimTime) -> Re
                 let never = pod.exit_cause == ExitCause::Censored;
                 best.add(
                     &key,
-                    (u64::from(never), pod.exit.since(pod.wished).as_nanos()),
+                    (u64::from(never), pod.exit.since(pod.desired).as_nanos()),
                     Some(pod.pod),
                 );
             }

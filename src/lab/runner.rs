@@ -61,15 +61,15 @@ impl Work<'_> {
     /// If a batch cannot be stored; batches in flight are finished first.
     pub(super) fn make_batches(&self, missing: &[BatchId]) -> Result<usize, LabError> {
         let next = AtomicUsize::new(0);
-        let given_up = AtomicBool::new(false);
+        let cancelled = AtomicBool::new(false);
         let failure = Mutex::new(None);
         self.pool.broadcast(|_| {
-            while !self.stop.load(Ordering::SeqCst) && !given_up.load(Ordering::SeqCst) {
+            while !self.stop.load(Ordering::SeqCst) && !cancelled.load(Ordering::SeqCst) {
                 let Some(id) = missing.get(next.fetch_add(1, Ordering::SeqCst)) else {
                     break;
                 };
                 if let Err(error) = self.make_batch(*id) {
-                    given_up.store(true, Ordering::SeqCst);
+                    cancelled.store(true, Ordering::SeqCst);
                     failure
                         .lock()
                         .unwrap_or_else(PoisonError::into_inner)

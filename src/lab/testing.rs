@@ -175,7 +175,7 @@ impl Simulate for Fake {
 }
 
 fn pod(stream: &mut Stream, design: usize, ordinal: u64, replication: u64) -> PodRecord {
-    let wished = SimTime::from_nanos(70_000_000_000 + stream.below(1_000_000_000));
+    let desired = SimTime::from_nanos(70_000_000_000 + stream.below(1_000_000_000));
     let slow = design != 2 && stream.uniform() < 0.3;
     let wait =
         SimDuration::from_nanos(2_000_000_000 + stream.below(3_000_000_000) + if slow { 30_000_000_000 } else { 0 });
@@ -187,7 +187,7 @@ fn pod(stream: &mut Stream, design: usize, ordinal: u64, replication: u64) -> Po
     let exit = if exit_cause == ExitCause::Censored {
         SimTime::from_nanos(900_000_000_000)
     } else {
-        wished + wait
+        desired + wait
     };
     let ready = (exit_cause == ExitCause::Ready).then_some(exit);
     let phases = [
@@ -209,9 +209,9 @@ fn pod(stream: &mut Stream, design: usize, ordinal: u64, replication: u64) -> Po
         node: Some(format!("worker-{}", 1 + ordinal % 3)),
         ip: (replication != 3).then(|| Ipv4Addr::new(10, 244, 1, ordinal as u8)),
         reused_ip: ordinal == 3,
-        wished,
-        address: ready.map(|_| wished + SimDuration::from_nanos(1_200_000_000)),
-        running: ready.map(|_| wished + SimDuration::from_nanos(1_500_000_000)),
+        desired,
+        address: ready.map(|_| desired + SimDuration::from_nanos(1_200_000_000)),
+        running: ready.map(|_| desired + SimDuration::from_nanos(1_500_000_000)),
         ready,
         exit_cause,
         exit,

@@ -315,7 +315,7 @@ fn stored_rows_give_the_stored_estimates() {
 }
 
 #[test]
-fn what_nobody_tried_has_no_share() {
+fn what_was_not_tried_has_no_share() {
     let plan = plan(20);
     let run = RunRecord::default();
     let mut numbers = vec![numbers::DesignNumbers::default(); 3];

@@ -82,7 +82,7 @@ enum Column {
     Ready(DelayCause),
     /// A quantile of all measured pods: its per cent and its measure.
     Quantile(&'static str, &'static str),
-    GivenUp,
+    MarkedNotReady,
 }
 
 /// The measure of pods that took long, whatever the reason.
@@ -114,7 +114,7 @@ fn columns(designs: &[&DesignSummary]) -> Vec<Column> {
     columns.push(Column::Quantile("50", "startup_latency_p50"));
     columns.push(Column::Quantile("99", "startup_latency_p99"));
     if any(&|design| design.measure(GIVEN_UP).is_some_and(|delay| delay.n > 0)) {
-        columns.push(Column::GivenUp);
+        columns.push(Column::MarkedNotReady);
     }
     columns
 }
@@ -136,7 +136,7 @@ impl Column {
                 format!("half of {called} ready")
             }
             Column::Quantile(percent, _) => format!("{percent}% ready"),
-            Column::GivenUp => "node NotReady after".to_owned(),
+            Column::MarkedNotReady => "node NotReady after".to_owned(),
         }
     }
 
@@ -148,7 +148,7 @@ impl Column {
             Column::Share(cause) => share_or_nothing(design.measure(&share_of(*cause))),
             Column::Ready(cause) => Short::of(design.measure(&median_of(*cause))).joined(" "),
             Column::Quantile(_, measure) => Short::of_design(design, measure).joined(" "),
-            Column::GivenUp => Short::of(design.measure(GIVEN_UP)).joined(" "),
+            Column::MarkedNotReady => Short::of(design.measure(GIVEN_UP)).joined(" "),
         }
     }
 }

@@ -277,7 +277,7 @@ fn joined(marks: Vec<Mark>) -> Vec<Mark> {
 fn pod_lane(pod: &PodStory) -> Lane {
     let record = &pod.record;
     let mut spans = vec![Span {
-        start_s: record.wished.as_secs_f64(),
+        start_s: record.desired.as_secs_f64(),
         end_s: Some(record.exit.as_secs_f64()),
         label: match super::explain::losses_of(pod) {
             lost if record.delays.is_empty() => format!("not ready {lost}"),

@@ -14,7 +14,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
 use super::models::COMPONENTS;
-use super::schema::{Experiment, LawForm, Mesh, Pairs, Setting};
+use super::schema::{DistributionForm, Experiment, Mesh, Pairs, Setting};
 use super::yaml::Spanned;
 use super::{script, world};
 use crate::cluster::params::{CiliumParams, IstioParams, Kind, KubernetesParams, NetworkParams};
@@ -241,7 +241,7 @@ impl JsonSchema for Setting {
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        json_schema!({"anyOf": [generator.subschema_for::<Scalar>(), generator.subschema_for::<LawForm>()]})
+        json_schema!({"anyOf": [generator.subschema_for::<Scalar>(), generator.subschema_for::<DistributionForm>()]})
     }
 }
 
@@ -275,8 +275,8 @@ impl JsonSchema for super::schema::Istio {
 
 form!(
     /// A span of time, or a law of one.
-    Law,
-    |generator| json_schema!({"anyOf": [generator.subschema_for::<Span>(), generator.subschema_for::<LawForm>()]})
+    Distribution,
+    |generator| json_schema!({"anyOf": [generator.subschema_for::<Span>(), generator.subschema_for::<DistributionForm>()]})
 );
 
 /// What each parameter means, in the order of [`COMPONENTS`].
@@ -310,7 +310,7 @@ form!(
                 Kind::Number => generator.subschema_for::<Number>(),
                 Kind::Count => generator.subschema_for::<Whole>(),
                 Kind::Switch => generator.subschema_for::<Switch>(),
-                Kind::Law => generator.subschema_for::<Law>(),
+                Kind::Distribution => generator.subschema_for::<Distribution>(),
             };
             let mut value = value.to_value();
             value["description"] = json!(meaning);

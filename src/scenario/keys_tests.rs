@@ -205,11 +205,11 @@ fn the_later_change_counts_and_lists_are_changed_entry_by_entry() {
 }
 
 #[test]
-fn replications_replace_a_rule_and_a_law_another_law() {
+fn replications_replace_a_rule_and_a_distribution_another_distribution() {
     let rule = "stopping={time_budget: 1m}";
     assert!(built_in(&[rule]).stopping.is_some());
     assert!(built_in(&[rule, "replications=20"]).stopping.is_none());
-    let law = "parameters.kubernetes.watch_latency={uniform: {min: 1ms, max: 2ms}}";
+    let distribution = "parameters.kubernetes.watch_latency={uniform: {min: 1ms, max: 2ms}}";
     let shown = |changes: &[&str]| {
         let scenario = built_in(changes);
         let found = scenario.designs[0]
@@ -219,12 +219,15 @@ fn replications_replace_a_rule_and_a_law_another_law() {
             .map(|p| p.value.clone());
         found.expect("it is overridden")
     };
-    assert_eq!(shown(&[law]), "uniform, 1ms to 2ms");
+    assert_eq!(shown(&[distribution]), "uniform, 1ms to 2ms");
     assert_eq!(
-        shown(&[law, "parameters.kubernetes.watch_latency.uniform.max=5ms"]),
+        shown(&[distribution, "parameters.kubernetes.watch_latency.uniform.max=5ms"]),
         "uniform, 1ms to 5ms"
     );
-    assert_eq!(shown(&[law, "parameters.kubernetes.watch_latency.constant=5ms"]), "5ms");
+    assert_eq!(
+        shown(&[distribution, "parameters.kubernetes.watch_latency.constant=5ms"]),
+        "5ms"
+    );
 }
 
 #[test]

@@ -7,6 +7,7 @@
 //! it as a tree, `layers` changes the tree for each design and point, `schema` reads what comes of it, `models` gives parameters, `material` the manifests, `faults`, `script` and
 //! `world` check and resolve.
 
+pub mod allowed_values;
 pub mod asked;
 pub mod claim;
 pub mod embedded;
@@ -17,7 +18,6 @@ pub mod fault_form;
 pub mod faults;
 pub mod json_schema;
 pub mod keys;
-pub mod lawful;
 pub mod layers;
 pub mod manifests;
 pub mod margins;

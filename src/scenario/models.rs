@@ -7,9 +7,9 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::allowed_values;
 use super::embedded;
 use super::error::{InputError, near_match};
-use super::lawful;
 use super::schema::{Pairs, Setting, Text};
 use super::values::{complain, describe, parameter, unknown};
 use super::yaml::{self, Spanned};
@@ -232,7 +232,7 @@ impl Models {
                 continue;
             };
             let value = parameter(path, *kind, &entry.value)?;
-            lawful::check(path, field, value, &entry.value)?;
+            allowed_values::check(path, field, value, &entry.value)?;
             let shown = ResolvedParameter {
                 name: format!("{component}.{field}"),
                 value: describe(&entry.value.value),
@@ -264,7 +264,7 @@ impl ParameterSet {
         };
         let (name, kind, _) = self.values[index];
         let value = parameter(file, kind, setting)?;
-        lawful::check(file, name, value, setting)?;
+        allowed_values::check(file, name, value, setting)?;
         self.values[index].2 = value;
         let shown = &mut self.shown[index];
         let place = complain(file, setting, "");
@@ -332,7 +332,7 @@ fn check_entry(path: &Path, key: &Text, entry: &Entry, fields: Fields) -> Result
         return Err(unknown(path, key, "parameter", fields.iter().map(|(field, _)| *field)));
     };
     let fits = match kind {
-        Kind::Duration | Kind::Law => entry.unit.value == "duration",
+        Kind::Duration | Kind::Distribution => entry.unit.value == "duration",
         Kind::Switch => entry.unit.value == "switch",
         Kind::Number | Kind::Count => !["duration", "switch"].contains(&entry.unit.value.as_str()),
     };

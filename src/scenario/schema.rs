@@ -331,7 +331,7 @@ pub struct Churn {
     #[schemars(with = "form::OrOption<form::Rate>")]
     pub rate: Text,
     /// Law of a pod's life.
-    #[schemars(with = "form::Law")]
+    #[schemars(with = "form::Distribution")]
     pub lifetime: Spanned<Setting>,
     /// When it starts, in the list `churn` only; the default is the start of the run.
     #[schemars(with = "Option<form::OrOption<form::Span>>")]
@@ -392,13 +392,13 @@ pub enum Setting {
     /// A span, number or switch, as it was written.
     Scalar(String),
     /// A law of a span of time.
-    Law(Box<LawForm>),
+    Distribution(Box<DistributionForm>),
 }
 
 /// A law of a span of time.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum LawForm {
+pub enum DistributionForm {
     /// Always the same.
     Constant(#[schemars(with = "form::Span")] Text),
     /// Uniform between two ends.
@@ -548,7 +548,7 @@ scalar_or_map!(
     Setting,
     "a value or a law such as {uniform: {min: 1s, max: 2s}}",
     Setting::Scalar,
-    Setting::Law
+    Setting::Distribution
 );
 scalar_or_map!(
     Istio,

@@ -9,7 +9,7 @@ use super::error::InputError;
 use super::faults::{Targets, number, point, span};
 use super::layers::Merged;
 use super::schema::{self, Text};
-use super::values::{choice, complain, duration, law, rate, unknown};
+use super::values::{choice, complain, distribution, duration, rate, unknown};
 use super::world::Names;
 use super::yaml::Spanned;
 use crate::cluster::spec::{ChurnSpec, Look, ProbeFrom, ProbeSpec, Step};
@@ -65,7 +65,7 @@ pub fn churn(merged: &Merged<'_>, targets: &Targets) -> Result<Vec<ChurnSpec>, I
 fn churn_spec(merged: &Merged<'_>, targets: &Targets, written: &schema::Churn) -> Result<ChurnSpec, InputError> {
     Ok(ChurnSpec {
         rate_per_s: rate(merged.file, merged.text(&written.rate)?)?,
-        lifetime: law(merged.file, &written.lifetime)?,
+        lifetime: distribution(merged.file, &written.lifetime)?,
         from: written
             .from
             .as_ref()

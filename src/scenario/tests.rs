@@ -13,7 +13,7 @@ use crate::cluster::faults::place::Where;
 use crate::cluster::ids::{IstiodId, NodeId};
 use crate::cluster::party::PartyKind;
 use crate::cluster::spec::Step as WorldStep;
-use crate::kernel::{Law, SimDuration};
+use crate::kernel::{Distribution, SimDuration};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -172,7 +172,7 @@ fn changes_from_the_command_line_reach_every_design() {
         assert_eq!(world.horizon, SimTime::ZERO + SimDuration::from_secs(1200));
         assert_eq!(world.kubernetes.node_monitor_grace_period, SimDuration::from_secs(50));
         assert_eq!(world.churn[0].service_accounts, 50);
-        assert!(matches!(world.churn[0].lifetime, Law::Exponential { .. }));
+        assert!(matches!(world.churn[0].lifetime, Distribution::Exponential { .. }));
         let pauses = world
             .script
             .iter()
@@ -303,9 +303,12 @@ fn every_form_is_read() {
     insta::assert_debug_snapshot!((&world.faults, &world.script, &world.churn, &world.measures));
     assert_eq!(
         world.kubernetes.watch_latency,
-        Law::Constant(SimDuration::from_millis(7))
+        Distribution::Constant(SimDuration::from_millis(7))
     );
-    assert_eq!(world.kubernetes.term_reaction, Law::Constant(SimDuration::from_secs(1)));
+    assert_eq!(
+        world.kubernetes.term_reaction,
+        Distribution::Constant(SimDuration::from_secs(1))
+    );
     assert!(!world.cilium.wireguard_encapsulates);
     let overridden: Vec<String> = design
         .parameters

@@ -9,10 +9,10 @@ use std::path::Path;
 use jiff::fmt::friendly::SpanParser;
 
 use super::error::{InputError, Place};
-use super::schema::{LawForm, Setting, Text};
+use super::schema::{DistributionForm, Setting, Text};
 use super::yaml::Spanned;
 use crate::cluster::params::{Kind, Value};
-use crate::kernel::{Law, Quantiles, SimDuration};
+use crate::kernel::{Distribution, Quantiles, SimDuration};
 
 const SPAN_HINT: &str = "write a number with its unit, such as `40s`, `250ms` or `1h30m`";
 /// The longest span of time that can be written: sums of fifty of them still fit the simulated clock.
@@ -157,13 +157,13 @@ pub fn unknown<'c>(file: &Path, text: &Text, what: &str, known: impl IntoIterato
 ///
 /// # Errors
 /// If a span is none, or the spans contradict each other.
-pub fn law(file: &Path, setting: &Spanned<Setting>) -> Result<Law, InputError> {
+pub fn distribution(file: &Path, setting: &Spanned<Setting>) -> Result<Distribution, InputError> {
     let form = match &setting.value {
         Setting::Scalar(value) => {
             let text = Spanned::new(value.clone(), setting.referenced, setting.defined);
-            return duration(file, &text).map(Law::Constant);
+            return duration(file, &text).map(Distribution::Constant);
         }
-        Setting::Law(form) => form.as_ref(),
+        Setting::Distribution(form) => form.as_ref(),
     };
     // A law whose bounds contradict each other is complained about at the first of them.
     let check = |holds: bool, at: &Text, message: &str| match holds {
@@ -177,13 +177,13 @@ pub fn law(file: &Path, setting: &Spanned<Setting>) -> Result<Law, InputError> {
         check(size <= max, bound, message).map(|()| (size, max))
     };
     match form {
-        LawForm::Constant(value) => duration(file, value).map(Law::Constant),
-        LawForm::Uniform { min: low, max } => {
+        DistributionForm::Constant(value) => duration(file, value).map(Distribution::Constant),
+        DistributionForm::Uniform { min: low, max } => {
             let (min, max) = (duration(file, low)?, duration(file, max)?);
             let message = "the lower end of a uniform law lies above its upper end";
-            check(min <= max, low, message).map(|()| Law::Uniform { min, max })
+            check(min <= max, low, message).map(|()| Distribution::Uniform { min, max })
         }
-        LawForm::LogNormal {
+        DistributionForm::LogNormal {
             median: middle,
             p99,
             max,
@@ -197,22 +197,22 @@ pub fn law(file: &Path, setting: &Spanned<Setting>) -> Result<Law, InputError> {
                 max,
                 "the bound of a log-normal law lies below its median",
             )?;
-            Ok(Law::log_normal(median, p99, bound))
+            Ok(Distribution::log_normal(median, p99, bound))
         }
-        LawForm::Exponential { mean, max } => {
+        DistributionForm::Exponential { mean, max } => {
             let (mean, max) = bounded(mean, max, "the bound of an exponential law lies below its mean")?;
-            Ok(Law::Exponential { mean, max })
+            Ok(Distribution::Exponential { mean, max })
         }
-        LawForm::Weibull { scale, shape, max } => {
+        DistributionForm::Weibull { scale, shape, max } => {
             let (scale, max) = bounded(scale, max, "the bound of a Weibull law lies below its scale")?;
             let number = shape.value.trim().parse().ok();
             let Some(number) = number.filter(|number| (0.1..=100.0).contains(number)) else {
                 let message = format!("`{}` is no shape of a Weibull law", shape.value);
                 return Err(complain(file, shape, message).with_hint("write a number from 0.1 to 100, such as `0.7`"));
             };
-            Ok(Law::weibull(scale, number, max))
+            Ok(Distribution::weibull(scale, number, max))
         }
-        LawForm::Quantiles {
+        DistributionForm::Quantiles {
             min,
             p50,
             p90,
@@ -231,7 +231,7 @@ pub fn law(file: &Path, setting: &Spanned<Setting>) -> Result<Law, InputError> {
                 }
             }
             let [min, p50, p90, p99, max] = spans;
-            Ok(Law::Quantiles(Quantiles {
+            Ok(Distribution::Quantiles(Quantiles {
                 min,
                 p50,
                 p90,
@@ -252,13 +252,15 @@ pub fn parameter(file: &Path, kind: Kind, setting: &Spanned<Setting>) -> Result<
         )
     };
     let text = match (&setting.value, kind) {
-        (_, Kind::Law) => return law(file, setting).map(Value::Law),
+        (_, Kind::Distribution) => return distribution(file, setting).map(Value::Distribution),
         (Setting::Scalar(value), _) => Spanned::new(value.clone(), setting.referenced, setting.defined),
-        (Setting::Law(_), Kind::Duration) => return Err(wrong("span of time").with_hint("one span is expected here")),
-        (Setting::Law(_), _) => return Err(wrong("number or switch").with_hint("one value is expected here")),
+        (Setting::Distribution(_), Kind::Duration) => {
+            return Err(wrong("span of time").with_hint("one span is expected here"));
+        }
+        (Setting::Distribution(_), _) => return Err(wrong("number or switch").with_hint("one value is expected here")),
     };
     match kind {
-        Kind::Duration | Kind::Law => duration(file, &text).map(Value::Duration),
+        Kind::Duration | Kind::Distribution => duration(file, &text).map(Value::Duration),
         Kind::Count => count(file, &text, 0, u32::MAX).map(|n| Value::Count(u64::from(n))),
         Kind::Number => match text.value.trim().parse::<f64>() {
             Ok(number) if number.is_finite() && number >= 0.0 => Ok(Value::Number(number)),
@@ -276,23 +278,25 @@ pub fn parameter(file: &Path, kind: Kind, setting: &Spanned<Setting>) -> Result<
 pub fn describe(setting: &Setting) -> String {
     let form = match setting {
         Setting::Scalar(value) => return value.clone(),
-        Setting::Law(form) => form.as_ref(),
+        Setting::Distribution(form) => form.as_ref(),
     };
     match form {
-        LawForm::Constant(value) => value.value.clone(),
-        LawForm::Uniform { min, max } => format!("uniform, {} to {}", min.value, max.value),
-        LawForm::LogNormal { median, p99, max } => {
+        DistributionForm::Constant(value) => value.value.clone(),
+        DistributionForm::Uniform { min, max } => format!("uniform, {} to {}", min.value, max.value),
+        DistributionForm::LogNormal { median, p99, max } => {
             format!(
                 "log-normal, median {}, p99 {}, at most {}",
                 median.value, p99.value, max.value
             )
         }
-        LawForm::Exponential { mean, max } => format!("exponential, mean {}, at most {}", mean.value, max.value),
-        LawForm::Weibull { scale, shape, max } => format!(
+        DistributionForm::Exponential { mean, max } => {
+            format!("exponential, mean {}, at most {}", mean.value, max.value)
+        }
+        DistributionForm::Weibull { scale, shape, max } => format!(
             "Weibull, scale {}, shape {}, at most {}",
             scale.value, shape.value, max.value
         ),
-        LawForm::Quantiles {
+        DistributionForm::Quantiles {
             min,
             p50,
             p90,
@@ -358,21 +362,25 @@ mod tests {
         }
     }
 
-    fn read_law(form: LawForm) -> Result<Law, String> {
-        let setting = Spanned::new(Setting::Law(Box::new(form)), Position::UNKNOWN, Position::UNKNOWN);
-        law(Path::new("f"), &setting).map_err(|error| error.to_string())
+    fn read_distribution(form: DistributionForm) -> Result<Distribution, String> {
+        let setting = Spanned::new(
+            Setting::Distribution(Box::new(form)),
+            Position::UNKNOWN,
+            Position::UNKNOWN,
+        );
+        distribution(Path::new("f"), &setting).map_err(|error| error.to_string())
     }
 
     #[test]
-    fn a_weibull_law_has_scale_shape_and_bound() {
+    fn a_weibull_distribution_has_scale_shape_and_bound() {
         let read = |scale: &str, shape: &str, max: &str| {
-            read_law(LawForm::Weibull {
+            read_distribution(DistributionForm::Weibull {
                 scale: text(scale),
                 shape: text(shape),
                 max: text(max),
             })
         };
-        let expected = Law::weibull(SimDuration::from_secs(2), 0.7, SimDuration::from_secs(60));
+        let expected = Distribution::weibull(SimDuration::from_secs(2), 0.7, SimDuration::from_secs(60));
         assert_eq!(read("2s", "0.7", "1m"), Ok(expected));
         for (scale, shape, max, complaint) in [
             ("0s", "0.7", "1m", "no time at all"),
@@ -390,7 +398,7 @@ mod tests {
     fn measured_quantiles_rise() {
         let read = |spans: [&str; 5]| {
             let [min, p50, p90, p99, max] = spans.map(text);
-            read_law(LawForm::Quantiles {
+            read_distribution(DistributionForm::Quantiles {
                 min,
                 p50,
                 p90,
@@ -398,9 +406,9 @@ mod tests {
                 max,
             })
         };
-        let law = read(["1ms", "1ms", "20ms", "300ms", "2s"]).expect("the quantiles rise");
-        assert_eq!(law.quantile(0.9), SimDuration::from_millis(20));
-        assert_eq!(law.bound(), SimDuration::from_secs(2));
+        let distribution = read(["1ms", "1ms", "20ms", "300ms", "2s"]).expect("the quantiles rise");
+        assert_eq!(distribution.quantile(0.9), SimDuration::from_millis(20));
+        assert_eq!(distribution.bound(), SimDuration::from_secs(2));
         let error = read(["1ms", "2ms", "1ms", "3ms", "4ms"]).expect_err("p90 is below p50");
         assert!(error.contains("lies below the one before it"), "{error}");
     }

@@ -146,8 +146,8 @@ fn table(rows: &[Row]) -> String {
 #[test]
 fn the_table_of_coverages_is_what_the_studies_give() {
     let rows = super::coverage_studies::rows();
-    let wanted = table(&rows);
-    println!("{wanted}");
+    let expected = table(&rows);
+    println!("{expected}");
     let wrong: Vec<String> = rows.iter().filter(|row| !row.is_true()).map(Row::line).collect();
     assert!(
         wrong.is_empty(),
@@ -156,15 +156,15 @@ fn the_table_of_coverages_is_what_the_studies_give() {
     );
     let from = DOCUMENT.find(BEGIN).expect("the document has the mark") + BEGIN.len();
     let to = DOCUMENT.find(END).expect("the document has the end mark");
-    if DOCUMENT[from..to] != wanted && std::env::var_os("UPDATE_DOCUMENTS").is_some() {
+    if DOCUMENT[from..to] != expected && std::env::var_os("UPDATE_DOCUMENTS").is_some() {
         let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/statistics.md");
-        let text = format!("{}{wanted}{}", &DOCUMENT[..from], &DOCUMENT[to..]);
+        let text = format!("{}{expected}{}", &DOCUMENT[..from], &DOCUMENT[to..]);
         std::fs::write(path, text).expect("the document can be written");
         return;
     }
     assert_eq!(
         &DOCUMENT[from..to],
-        wanted,
+        expected,
         "write it with UPDATE_DOCUMENTS=1 cargo test --lib table_of_coverages"
     );
 }

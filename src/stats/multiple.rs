@@ -39,9 +39,9 @@ mod tests {
     fn holm_meets_statsmodels() {
         // statsmodels 0.15.0: multipletests([...], method="holm"), as R's p.adjust(method = "holm").
         let seen = holm_adjusted(&[0.01, 0.04, 0.03, 0.005, 0.5, 0.02]);
-        let wanted = [0.05, 0.09, 0.09, 0.03, 0.5, 0.08];
-        for (seen, wanted) in seen.iter().zip(wanted) {
-            assert_close(*seen, wanted, 1e-12);
+        let expected = [0.05, 0.09, 0.09, 0.03, 0.5, 0.08];
+        for (seen, expected) in seen.iter().zip(expected) {
+            assert_close(*seen, expected, 1e-12);
         }
         assert!(holm_adjusted(&[]).is_empty());
         assert_eq!(holm_adjusted(&[0.9, 0.8]), [1.0, 1.0]);

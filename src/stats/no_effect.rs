@@ -113,8 +113,8 @@ mod tests {
         // Friedman with two settings: the signs of 8 runs, 7 up and 1 down. F = t² of ±1/2: mean 0.375, s² = (8·0.25 − 8·0.375²)/7.
         let runs: Vec<Vec<f64>> = (0..8).map(|run| vec![0.0, if run == 0 { -1.0 } else { 1.0 }]).collect();
         let t = 0.375 / ((2.0 - 8.0 * 0.375 * 0.375) / 7.0 / 8.0f64).sqrt();
-        let wanted = super::super::special::student_t_two_sided(t, 7.0);
-        assert!((friedman(&runs).unwrap().p_value - wanted).abs() < 1e-9);
+        let expected = super::super::special::student_t_two_sided(t, 7.0);
+        assert!((friedman(&runs).unwrap().p_value - expected).abs() < 1e-9);
     }
 
     #[test]

@@ -112,10 +112,10 @@ mod tests {
         let (a, b) = (runs(&mut words, 0.5), runs(&mut words, 0.3));
         let seen = difference(&a, &b, 1.0);
         let shares = |runs: &[(u64, u64)]| -> Vec<f64> { runs.iter().map(|(x, n)| *x as f64 / *n as f64).collect() };
-        let wanted = super::super::mean_difference(&shares(&a), &shares(&b), 1.0, None, 0.95);
-        assert_close(seen.estimate.lower.unwrap(), wanted.estimate.lower.unwrap(), 1e-10);
-        assert_close(seen.estimate.upper.unwrap(), wanted.estimate.upper.unwrap(), 1e-10);
-        let gained = wanted.common_random_numbers.variance_reduction.unwrap();
+        let expected = super::super::mean_difference(&shares(&a), &shares(&b), 1.0, None, 0.95);
+        assert_close(seen.estimate.lower.unwrap(), expected.estimate.lower.unwrap(), 1e-10);
+        assert_close(seen.estimate.upper.unwrap(), expected.estimate.upper.unwrap(), 1e-10);
+        let gained = expected.common_random_numbers.variance_reduction.unwrap();
         assert_close(seen.common_random_numbers.variance_reduction.unwrap(), gained, 1e-9);
     }
 

@@ -90,9 +90,9 @@ mod tests {
                 .collect();
             let (events, sizes): (Vec<f64>, Vec<f64>) = pairs.iter().map(|(x, n)| (*x as f64, *n as f64)).unzip();
             let (lower, upper) = Shares::new(&sizes, 0.95).bounds(&events);
-            let wanted = ratio_of_sums(&pairs, 0.95);
-            assert_close(lower, wanted.lower.unwrap(), 1e-12);
-            assert_close(upper, wanted.upper.unwrap(), 1e-12);
+            let expected = ratio_of_sums(&pairs, 0.95);
+            assert_close(lower, expected.lower.unwrap(), 1e-12);
+            assert_close(upper, expected.upper.unwrap(), 1e-12);
         }
     }
 

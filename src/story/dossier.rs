@@ -16,7 +16,7 @@ use crate::kernel::{SimDuration, SimTime};
 
 pub use super::dossier_courses::{CertificateRequest, Courses, StaleCourse};
 pub use super::dossier_starts::{
-    Asked, ConnectionStory, KubeletWait, LegName, LegStory, PodStory, Unexplained, WaitStory,
+    Asked, ChannelName, ChannelStory, ConnectionStory, KubeletWait, PodStory, Unexplained, WaitStory,
 };
 pub use super::exposed::ExposedStory;
 
@@ -30,7 +30,7 @@ pub struct Dossier {
     /// Every fault that began or ended.
     pub faults: Vec<FaultStory>,
     /// Nodes that were given up.
-    pub given_up: Vec<GivenUp>,
+    pub given_up: Vec<MarkedNotReady>,
     /// Remembered addresses that were given to another pod after the cut; the one that the script probed from is first.
     pub addresses: Vec<AddressStory>,
     /// How many addresses the script remembered.
@@ -184,7 +184,7 @@ impl FaultStory {
 
 /// A node that was given up.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct GivenUp {
+pub struct MarkedNotReady {
     /// The node.
     pub node: String,
     /// When.

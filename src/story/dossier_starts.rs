@@ -14,7 +14,7 @@ pub struct PodStory {
     /// Its record.
     pub record: PodRecord,
     /// The leg that came last, or is still missing.
-    pub critical: Option<LegName>,
+    pub critical: Option<ChannelName>,
     /// Refusals of its creation because no webhook answered: when, and which Istiod was called.
     pub refusals: Vec<(SimTime, Option<String>)>,
     /// The phase that took longest, and how long, if what the pod lost does not explain its start.
@@ -22,9 +22,9 @@ pub struct PodStory {
     /// What waited for the limit of the kubelet's API client.
     pub kubelet: Vec<KubeletWait>,
     /// The certificate leg.
-    pub certificate: LegStory,
+    pub certificate: ChannelStory,
     /// The configuration leg.
-    pub configuration: LegStory,
+    pub configuration: ChannelStory,
 }
 
 /// The phase of a start that took longest.
@@ -52,7 +52,7 @@ pub struct KubeletWait {
 /// A leg of a sidecar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum LegName {
+pub enum ChannelName {
     /// The certificate request.
     Certificate,
     /// The configuration stream.
@@ -61,7 +61,7 @@ pub enum LegName {
 
 /// What happened on one leg.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct LegStory {
+pub struct ChannelStory {
     /// Its connections in order.
     pub connections: Vec<ConnectionStory>,
     /// When it had what it wanted.

@@ -1,7 +1,7 @@
 //! A run line by line: when it happened, which component says it, what it was. All words of the lines stand here.
 
 use super::beliefs::Past;
-use crate::cluster::observed::{AccessEnd, Fact, KubeletCalls, LegFact, PodFact, ScriptFact};
+use crate::cluster::observed::{AccessEnd, ChannelFact, Fact, KubeletCalls, PodFact, ScriptFact};
 use crate::kernel::SimTime;
 
 /// What happened, in words.
@@ -65,7 +65,7 @@ fn words(past: &Past, fact: &Fact) -> Option<(&'static str, String)> {
             let text = format!("stores the EndpointSlice of {service}, {ready} ready");
             ("api server", text)
         }
-        Fact::GivenUp(node) => {
+        Fact::MarkedNotReady(node) => {
             let text = format!("gives up {}: its lease was not renewed", past.node_name(*node));
             ("node lifecycle controller", text)
         }
@@ -78,25 +78,25 @@ fn words(past: &Past, fact: &Fact) -> Option<(&'static str, String)> {
             ("node lifecycle controller", text)
         }
         Fact::IstiodWaits(istiod) => ("istiod", format!("{istiod} cannot begin without the API server")),
-        Fact::Leg(pod, leg, LegFact::TimedOut(istiod, _)) => {
-            let text = format!("{}: {} gets no answer from {istiod}", name(*pod), leg.name());
+        Fact::Channel(pod, channel, ChannelFact::TimedOut(istiod, _)) => {
+            let text = format!("{}: {} gets no answer from {istiod}", name(*pod), channel.name());
             ("sidecar", text)
         }
-        Fact::Leg(pod, leg, LegFact::Unauthenticated(istiod, gone)) => {
+        Fact::Channel(pod, channel, ChannelFact::Unauthenticated(istiod, gone)) => {
             let why = if *gone {
                 "the pod is gone"
             } else {
                 "the API server does not answer its TokenReview"
             };
-            let (pod, leg) = (name(*pod), leg.name());
+            let (pod, channel) = (name(*pod), channel.name());
             (
                 "istiod",
-                format!("{istiod} cannot authenticate {pod} for its {leg}: {why}"),
+                format!("{istiod} cannot authenticate {pod} for its {channel}: {why}"),
             )
         }
         Fact::AccessEnded(_, end) => ("client", access(past, end)),
         Fact::Follows { .. }
-        | Fact::Leg(..)
+        | Fact::Channel(..)
         | Fact::Access(..)
         | Fact::WindowOpened { .. }
         | Fact::WindowClosed(..)
@@ -173,7 +173,7 @@ fn of_pod(past: &Past, pod: &str, fact: &PodFact) -> Option<(&'static str, Strin
             };
             ("kubelet", format!("{what}: its limit of API requests"))
         }
-        PodFact::Wished
+        PodFact::Desired
         | PodFact::Dropped
         | PodFact::WaitsForWebhook
         | PodFact::Created

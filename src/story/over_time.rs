@@ -10,8 +10,8 @@ use super::dossier::{CertificateRequest, Courses, StaleCourse};
 use crate::cluster::cilium::ipcache;
 use crate::cluster::ids::{IstiodId, NodeId, PodId};
 use crate::cluster::istio::messages::Answer;
-use crate::cluster::istio::messages::Leg;
-use crate::cluster::observed::{Fact, LegFact};
+use crate::cluster::istio::messages::Channel;
+use crate::cluster::observed::{ChannelFact, Fact};
 use crate::kernel::SimTime;
 
 const NODES_MAX: usize = 8;
@@ -34,14 +34,14 @@ fn requests(past: &Past) -> Vec<CertificateRequest> {
     let mut open: BTreeMap<PodId, usize> = BTreeMap::new();
     let mut requests: Vec<CertificateRequest> = Vec::new();
     for (time, fact) in past.story.facts() {
-        let Fact::Leg(pod, Leg::Certificate, fact) = fact else {
+        let Fact::Channel(pod, Channel::Certificate, fact) = fact else {
             continue;
         };
         match fact {
-            LegFact::Dialled(istiod, ..) => {
+            ChannelFact::Dialled(istiod, ..) => {
                 connected.insert(*pod, *istiod);
             }
-            LegFact::Sent => {
+            ChannelFact::Sent => {
                 if let Some(istiod) = connected.get(pod) {
                     open.insert(*pod, requests.len());
                     requests.push(CertificateRequest {
@@ -52,7 +52,7 @@ fn requests(past: &Past) -> Vec<CertificateRequest> {
                     });
                 }
             }
-            LegFact::Answered(Answer::Ok) => {
+            ChannelFact::Answered(Answer::Ok) => {
                 if let Some(index) = open.remove(pod) {
                     requests[index].signed = Some(time);
                 }

@@ -2,13 +2,13 @@
 
 use super::beliefs::Past;
 use super::dossier::{
-    Asked, ConnectionStory, KubeletWait, LegName, LegStory, PodStory, SynFate, Unexplained, WaitStory,
+    Asked, ChannelName, ChannelStory, ConnectionStory, KubeletWait, PodStory, SynFate, Unexplained, WaitStory,
 };
 use super::requests::syn;
 use crate::cluster::ids::PodId;
 use crate::cluster::istio::messages::Answer;
-use crate::cluster::istio::messages::Leg;
-use crate::cluster::observed::{Fact, LegFact, PodFact};
+use crate::cluster::istio::messages::Channel;
+use crate::cluster::observed::{ChannelFact, Fact, PodFact};
 use crate::cluster::phases::PHASES;
 use crate::cluster::records::{ExitCause, PodRecord};
 use crate::kernel::SimTime;
@@ -20,7 +20,7 @@ pub(super) fn slow(past: &Past, records: &[PodRecord]) -> Vec<PodStory> {
         record.measured
             && (record.delayed_by.is_some()
                 || record.exit_cause == ExitCause::Censored
-                || record.exit.since(record.wished) >= threshold)
+                || record.exit.since(record.desired) >= threshold)
     };
     let slow = records.iter().enumerate().filter(|(_, record)| told(record));
     slow.map(|(index, record)| pod_story(past, PodId(index as u32), record))
@@ -33,7 +33,7 @@ pub(super) fn slowest(past: &Past, records: &[PodRecord]) -> Option<PodStory> {
     let rank = |index: &usize| {
         let record = &records[*index];
         let never = record.exit_cause == ExitCause::Censored;
-        (never, record.exit.since(record.wished), std::cmp::Reverse(*index))
+        (never, record.exit.since(record.desired), std::cmp::Reverse(*index))
     };
     let counts = |record: &PodRecord| record.measured && record.exit_cause != ExitCause::Deleted;
     let measured = (0..records.len()).filter(|index| counts(&records[*index]));
@@ -49,15 +49,15 @@ fn pod_story(past: &Past, pod: PodId, record: &PodRecord) -> PodStory {
         _ => None,
     });
     let lost = past.shared.recorder.lost(pod).map(<[_]>::to_vec);
-    let mut certificate = leg(past, pod, Leg::Certificate, record.exit);
-    let mut configuration = leg(past, pod, Leg::Configuration, record.exit);
+    let mut certificate = channel(past, pod, Channel::Certificate, record.exit);
+    let mut configuration = channel(past, pod, Channel::Configuration, record.exit);
     [certificate.lost, configuration.lost] = lost;
     let critical = match (certificate.done, configuration.done) {
         _ if past.shared.kind(pod).has_sidecar() && certificate.connections.is_empty() => None,
         _ if !past.shared.kind(pod).has_sidecar() => None,
-        (None, _) => Some(LegName::Certificate),
-        (Some(certificate), Some(configuration)) if certificate >= configuration => Some(LegName::Certificate),
-        (Some(_), _) => Some(LegName::Configuration),
+        (None, _) => Some(ChannelName::Certificate),
+        (Some(certificate), Some(configuration)) if certificate >= configuration => Some(ChannelName::Certificate),
+        (Some(_), _) => Some(ChannelName::Configuration),
     };
     let threshold = past.shared.blueprint.spec.measures.delayed_threshold;
     let kubelet = past.story.facts().filter_map(|(_, fact)| match *fact {
@@ -107,20 +107,22 @@ fn blank(dialled: SimTime, istiod: Option<(String, String)>, candidates: u32) ->
 }
 
 /// What happened on a leg until the start was over at `end`; how the stream goes on later is another story.
-fn leg(past: &Past, pod: PodId, which: Leg, end: SimTime) -> LegStory {
-    let mut story = LegStory::default();
+fn channel(past: &Past, pod: PodId, which: Channel, end: SimTime) -> ChannelStory {
+    let mut story = ChannelStory::default();
     for (time, fact) in past.story.facts() {
-        let Fact::Leg(own, leg, fact) = fact else { continue };
-        if *own != pod || *leg != which || time > end {
+        let Fact::Channel(own, channel, fact) = fact else {
+            continue;
+        };
+        if *own != pod || *channel != which || time > end {
             continue;
         }
-        if let LegFact::Dialled(istiod, backend, candidates) = fact {
+        if let ChannelFact::Dialled(istiod, backend, candidates) = fact {
             let (node, _) = past.shared.blueprint.addresses.locate(backend.ip);
             let istiod = Some((istiod.to_string(), past.node_name(node)));
             story.connections.push(blank(time, istiod, *candidates));
             continue;
         }
-        if let LegFact::NoEndpoint = fact {
+        if let ChannelFact::NoEndpoint = fact {
             story.connections.push(blank(time, None, 0));
             continue;
         }
@@ -128,29 +130,29 @@ fn leg(past: &Past, pod: PodId, which: Leg, end: SimTime) -> LegStory {
             continue;
         };
         match fact {
-            LegFact::Attempt | LegFact::Dialled(..) | LegFact::NoEndpoint | LegFact::Refused => {}
-            LegFact::Syn(passage) => {
+            ChannelFact::Attempt | ChannelFact::Dialled(..) | ChannelFact::NoEndpoint | ChannelFact::Refused => {}
+            ChannelFact::Syn(passage) => {
                 let syn = syn(time, *passage);
                 connection.syns.push(syn);
                 if syn.fate == SynFate::WireGuardPeer && connection.belief.is_none() {
                     connection.belief = belief_at_istiod(past, pod, *passage, time);
                 }
             }
-            LegFact::Connected(_) => connection.connected = Some(time),
-            LegFact::TimedOut(..) => connection.timed_out = Some(time),
-            LegFact::Sent => connection.asked.push(Asked {
+            ChannelFact::Connected(_) => connection.connected = Some(time),
+            ChannelFact::TimedOut(..) => connection.timed_out = Some(time),
+            ChannelFact::Sent => connection.asked.push(Asked {
                 sent: time,
                 review: None,
                 answered: None,
             }),
-            LegFact::ReviewFails(..) | LegFact::Unauthenticated(..) => {
+            ChannelFact::ReviewFails(..) | ChannelFact::Unauthenticated(..) => {
                 let review = fact.failing_review(time);
                 if let (Some(asked), Some((from, until, how))) = (connection.asked.last_mut(), review) {
                     // What would still hang after the start was over, or after the run, has not been seen.
                     asked.review = Some((from, until.min(end), how));
                 }
             }
-            LegFact::Answered(answer) => {
+            ChannelFact::Answered(answer) => {
                 if *answer == Answer::Ok {
                     story.done.get_or_insert(time);
                 }
@@ -158,8 +160,8 @@ fn leg(past: &Past, pod: PodId, which: Leg, end: SimTime) -> LegStory {
                     asked.answered = Some((time, *answer));
                 }
             }
-            LegFact::Aged => connection.aged = Some(time),
-            LegFact::Waits(what, until) => connection.waits.push(WaitStory {
+            ChannelFact::Aged => connection.aged = Some(time),
+            ChannelFact::Waits(what, until) => connection.waits.push(WaitStory {
                 from: time,
                 until: *until,
                 what: *what,

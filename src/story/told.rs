@@ -1,7 +1,7 @@
 //! From what was observed to the lines and the dossier of a run.
 
 use super::beliefs::Past;
-use super::dossier::{Command, CommandKind, Dossier, FaultStory, GivenUp, MeshSetting, Setting};
+use super::dossier::{Command, CommandKind, Dossier, FaultStory, MarkedNotReady, MeshSetting, Setting};
 use super::lines::{self, Line};
 use super::{addresses, course, exposed, over_time, requests, starts};
 use crate::cluster::blueprint::Blueprint;
@@ -107,11 +107,11 @@ fn faults(past: &Past) -> Vec<FaultStory> {
     faults.collect()
 }
 
-fn given_up(past: &Past) -> Vec<GivenUp> {
-    let mut nodes: Vec<GivenUp> = Vec::new();
+fn given_up(past: &Past) -> Vec<MarkedNotReady> {
+    let mut nodes: Vec<MarkedNotReady> = Vec::new();
     for (time, fact) in past.story.facts() {
         match fact {
-            Fact::GivenUp(node) => nodes.push(GivenUp {
+            Fact::MarkedNotReady(node) => nodes.push(MarkedNotReady {
                 node: past.node_name(*node),
                 at: time,
                 returned: None,

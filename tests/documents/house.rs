@@ -14,8 +14,8 @@ const COMPONENTS_OF_MORE_FILES: [&[&str]; 2] = [
     &["kubelet", "kubelet_client"],
     &[
         "istio::sidecar",
-        "istio::certificate_leg",
-        "istio::stream_leg",
+        "istio::certificate_channel",
+        "istio::configuration_channel",
         "istio::connection",
     ],
 ];

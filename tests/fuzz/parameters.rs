@@ -6,7 +6,7 @@ use std::path::Path;
 use meshfault::cluster::params::Kind;
 use meshfault::lab::designs::Simulator;
 use meshfault::scenario::Scenario;
-use meshfault::scenario::lawful::check;
+use meshfault::scenario::allowed_values::check;
 use meshfault::scenario::models::COMPONENTS;
 use meshfault::scenario::overrides::Overrides;
 use meshfault::scenario::schema::Setting;
@@ -16,7 +16,7 @@ use meshfault::scenario::yaml::{Position, Spanned};
 /// The values that are tried: none, the least step above it, and the largest lawful one, with one beyond it.
 fn ends(kind: Kind) -> (&'static [&'static str], &'static str) {
     match kind {
-        Kind::Duration | Kind::Law => (&["0s", "1ns", "100000h"], "100001h"),
+        Kind::Duration | Kind::Distribution => (&["0s", "1ns", "100000h"], "100001h"),
         Kind::Count => (&["0", "1", "1000000"], "1000001"),
         Kind::Number => (&["0", "1e-9", "0.999", "100", "1e6", "1e9"], "1e10"),
         Kind::Switch => (&["true", "false"], "maybe"),

@@ -219,7 +219,7 @@ fn a_full_stream_is_no_panic() {
 
 #[cfg(unix)]
 #[test]
-fn nobody_waits_for_a_pipe_in_a_result() {
+fn no_reader_waits_for_a_pipe_in_a_result() {
     let root = tempfile::tempdir().unwrap();
     let dir = root.path().join("out");
     fine(&mut run(&dir, &REPLICATIONS));

@@ -17,7 +17,7 @@ use meshfault::cluster::purpose::Purpose;
 use meshfault::cluster::records::Outcome;
 use meshfault::cluster::spec::WorldSpec;
 use meshfault::cluster::world::Watch;
-use meshfault::kernel::{Draw, DrawLog, EntityKey, Law, Moment, SimDuration};
+use meshfault::kernel::{Distribution, Draw, DrawLog, EntityKey, Moment, SimDuration};
 use meshfault::policy::Labels;
 
 use crate::support::{Bench, cuts, on_node, s};
@@ -97,7 +97,7 @@ fn changes_nothing(addition: impl Fn(&mut WorldSpec)) {
 }
 
 #[test]
-fn a_workload_that_nobody_applies_changes_no_event_and_no_draw() {
+fn a_workload_that_no_step_applies_changes_no_event_and_no_draw() {
     changes_nothing(|world| {
         let mut workload = world.workloads[0].clone();
         workload.name = "idle".to_owned();
@@ -168,13 +168,13 @@ fn draws_once_more(fault: FaultId, spec: &FaultSpec, starts: bool, ctx: &mut Ctx
     let _ = ctx.draw(
         Purpose::PodUid,
         EntityKey::root("nobody"),
-        &Law::Constant(SimDuration::ZERO),
+        &Distribution::Constant(SimDuration::ZERO),
     );
     act(fault, spec, starts, ctx)
 }
 
 #[test]
-fn one_more_draw_somewhere_shifts_nobody_else() {
+fn one_more_draw_somewhere_shifts_no_other_entity() {
     for experiment in EXPERIMENTS {
         let bench = Bench::of(experiment, &[]);
         for replication in 0..3 {

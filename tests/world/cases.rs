@@ -102,7 +102,7 @@ fn a_failed_identity_takes_its_time() {
 }
 
 #[test]
-fn a_probe_that_nobody_could_send_is_a_row_and_is_sent_again() {
+fn a_probe_without_a_client_is_a_row_and_is_sent_again() {
     let lab = Bench::case("silent-probe", &[]).ready();
     for replication in 0..5 {
         let outcome = lab.one(replication);

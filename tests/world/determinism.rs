@@ -124,7 +124,7 @@ fn a_fault_that_never_starts_changes_nothing() {
 }
 
 #[test]
-fn a_fault_that_touches_nobody_changes_no_pod() {
+fn a_fault_without_targets_changes_no_pod() {
     let void = |world: &mut WorldSpec| {
         let mut fault = world.faults[0].clone();
         // A name of its own: the end of a fault restores what a fault of that name has cut.
@@ -180,7 +180,7 @@ fn an_unused_workload_and_an_unused_service_change_no_pod() {
 
 /// The k-th pod of a ReplicaSet uses the same random events in every design, whatever else differs.
 #[test]
-fn designs_meet_the_same_misfortunes() {
+fn designs_meet_the_same_random_events() {
     let bench = || Bench::of("istiod-cut-off", &[]).only("cilium-istio-1.21");
     let both = bench().ready();
     let network_only = bench().edit(|world| world.mesh_enforced = false).ready();

@@ -16,7 +16,7 @@ use meshfault::cluster::party::PartyKind;
 use meshfault::cluster::purpose::Purpose;
 use meshfault::cluster::spec::{ChurnSpec, Step, WorldSpec};
 use meshfault::cluster::world::Watch;
-use meshfault::kernel::{DrawLog, EntityKey, Law, Moment, RunKey, Stream};
+use meshfault::kernel::{Distribution, DrawLog, EntityKey, Moment, RunKey, Stream};
 use meshfault::story::ToldRun;
 
 use crate::support::{Bench, at, cut, cut_node, cuts, pause, s};
@@ -111,7 +111,7 @@ fn alter(world: &mut WorldSpec, lot: &mut Stream) {
     if lot.below(2) == 0 {
         world.churn.push(ChurnSpec {
             rate_per_s: seconds(lot, 1, 20) / 60.0,
-            lifetime: Law::Constant(s(seconds(lot, 1, 200))),
+            lifetime: Distribution::Constant(s(seconds(lot, 1, 200))),
             from: at(0.0),
             duration: s(500.0),
             service_accounts: 1 + lot.below(3) as u32,

@@ -31,8 +31,8 @@ fn ready_after_repair(mode: CutMode, changes: &[&str]) -> Vec<f64> {
     (0..RUNS)
         .map(|replication| {
             let outcome = lab.one(replication);
-            let wished = measured(&outcome).map(|pod| pod.wished).min();
-            wished
+            let desired = measured(&outcome).map(|pod| pod.desired).min();
+            desired
                 .expect("the script begins once Istiod is ready")
                 .since(at(HEALED_S))
                 .as_secs_f64()

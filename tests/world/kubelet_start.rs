@@ -111,7 +111,7 @@ fn seconds(lab: &Lab, known: impl Fn(&PodRecord) -> Option<meshfault::kernel::Si
         let started = outcome.pods.iter().filter(|pod| pod.workload == "sleep-v2");
         let start = |pod: &PodRecord| {
             between(
-                pod.wished + pod.phases.of("admission").expect("it was created"),
+                pod.desired + pod.phases.of("admission").expect("it was created"),
                 known(pod).expect("it started"),
             )
         };

@@ -10,7 +10,7 @@ mod datapath_table;
 mod determinism;
 mod event_log;
 mod faults;
-mod istiod_landings;
+mod istiod_connections;
 mod istiod_repairs;
 mod kubelet_start;
 mod measured_starts;

@@ -17,7 +17,7 @@ use meshfault::cluster::fault::{Effect, FaultHandler, act};
 use meshfault::cluster::faults::FaultSpec;
 use meshfault::cluster::faults::cut::CutMode;
 use meshfault::cluster::ids::FaultId;
-use meshfault::cluster::istio::messages::{Answer, Leg};
+use meshfault::cluster::istio::messages::{Answer, Channel};
 use meshfault::cluster::party::PartyKind;
 use meshfault::cluster::spec::{Encryption, Step, WorldSpec};
 use meshfault::cluster::world::Watch;
@@ -75,7 +75,7 @@ impl Watch for Agents {
         if let Event::Sidecar(pod, event) = event {
             let first = match event {
                 SidecarEvent::Start => &mut self.started,
-                SidecarEvent::Answer(Leg::Certificate, _, _, Answer::Ok) => &mut self.certificate,
+                SidecarEvent::Answer(Channel::Certificate, _, _, Answer::Ok) => &mut self.certificate,
                 SidecarEvent::Live => &mut self.live,
                 _ => return ControlFlow::Continue(()),
             };
@@ -86,7 +86,7 @@ impl Watch for Agents {
 }
 
 /// Cuts the Cilium agent of the node on which the first Istiod runs.
-fn nobody_reaches_the_first_istiod(fault: FaultId, spec: &FaultSpec, starts: bool, ctx: &mut Ctx) -> Effect {
+fn no_client_reaches_the_first_istiod(fault: FaultId, spec: &FaultSpec, starts: bool, ctx: &mut Ctx) -> Effect {
     let istiod = ctx.blueprint().kinds.iter().position(|kind| kind.role == Role::Istiod);
     let kind = meshfault::cluster::ids::KindId(istiod.expect("the design has Istiod") as u32);
     let api = &ctx.shared.api;
@@ -138,7 +138,7 @@ fn simulated(istio: &str, fault: &str, changes: &[&str], horizon_s: f64, runs: u
         world.horizon = at(FAULT_S + horizon_s);
     };
     let handler: FaultHandler = if fault == "istiod-drop" {
-        nobody_reaches_the_first_istiod
+        no_client_reaches_the_first_istiod
     } else {
         act
     };

@@ -67,7 +67,7 @@ fn only_cause(pod: &PodRecord, cause: Option<DelayCause>) {
 }
 
 /// Failed landings of the leg that came last.
-fn critical_landings(pod: &PodRecord) -> u32 {
+fn critical_failures(pod: &PodRecord) -> u32 {
     if pod.phases.of("certificate").is_some_and(|phase| phase.as_nanos() > 0) {
         pod.certificate_landings_bad
     } else {
@@ -95,7 +95,7 @@ fn a_alone_costs_up_to_45_seconds_while_the_dead_connection_is_unnoticed() {
         let lost = lost_s(pod, DelayCause::TokenReview);
         pods += 1;
         delayed += usize::from(lost > 0.0);
-        match critical_landings(pod) {
+        match critical_failures(pod) {
             0 => assert_eq!(lost, 0.0, "{pod:?}"),
             // The request comes more than 5 s after the cut; its failure at most 45 s after it; then a back-off.
             1 => assert!((10.0..=40.8).contains(&lost), "{pod:?}"),
@@ -110,10 +110,10 @@ fn a_alone_costs_up_to_45_seconds_while_the_dead_connection_is_unnoticed() {
 }
 
 #[test]
-fn a_alone_costs_30_seconds_a_landing_once_the_dead_connection_is_closed() {
+fn a_alone_costs_30_seconds_a_connection_once_the_dead_connection_is_closed() {
     for_each_pod(&cut_only(&[PartyKind::Istiod], &["options.gap=60s"]), |pod, _| {
         only_cause(pod, Some(DelayCause::TokenReview));
-        if critical_landings(pod) == 1 {
+        if critical_failures(pod) == 1 {
             let lost = lost_s(pod, DelayCause::TokenReview);
             assert!((30.0..=30.8).contains(&lost), "{lost} s: {pod:?}");
             assert_eq!(pod.delayed_by, Some(DelayCause::TokenReview));
@@ -122,12 +122,12 @@ fn a_alone_costs_30_seconds_a_landing_once_the_dead_connection_is_closed() {
 }
 
 #[test]
-fn b_alone_costs_20_to_23_seconds_a_landing() {
+fn b_alone_costs_20_to_23_seconds_a_connection() {
     let mut once = 0;
     for_each_pod(&cut_only(&[PartyKind::Agent], &[]), |pod, _| {
         only_cause(pod, Some(DelayCause::BlackHole));
         let lost = lost_s(pod, DelayCause::BlackHole);
-        match critical_landings(pod) {
+        match critical_failures(pod) {
             0 => assert_eq!(lost, 0.0, "{pod:?}"),
             1 => {
                 once += 1;
@@ -142,7 +142,7 @@ fn b_alone_costs_20_to_23_seconds_a_landing() {
 }
 
 #[test]
-fn c_alone_delays_nobody() {
+fn c_alone_delays_no_pod() {
     let (cut, control) = (cut_only(&[PartyKind::Kubelet], &[]), cut_only(&[], &[]));
     for replication in 0..RUNS {
         let (outcome, twin) = (cut.one(replication), control.one(replication));

@@ -128,15 +128,15 @@ fn conserved(outcome: &Outcome, what: &str) {
         match pod.exit_cause {
             ExitCause::Ready => {
                 assert_eq!(pod.ready, Some(pod.exit), "{what}: {pod:?}");
-                assert_eq!(pod.exit.since(pod.wished), total, "{what}: {pod:?}");
+                assert_eq!(pod.exit.since(pod.desired), total, "{what}: {pod:?}");
                 assert!(pod.running <= pod.ready && pod.running.is_some(), "{what}: {pod:?}");
             }
             ExitCause::Deleted | ExitCause::Censored => {
                 assert_eq!(pod.ready, None, "{what}: {pod:?}");
-                assert!(total <= pod.exit.since(pod.wished), "{what}: {pod:?}");
+                assert!(total <= pod.exit.since(pod.desired), "{what}: {pod:?}");
             }
         }
-        assert!(pod.wished <= pod.exit, "{what}: {pod:?}");
+        assert!(pod.desired <= pod.exit, "{what}: {pod:?}");
     }
     for access in &outcome.accesses {
         let refused = [access.network_decided, access.mesh_decided].contains(&Some(LayerDecision::Deny));

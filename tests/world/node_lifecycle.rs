@@ -50,7 +50,7 @@ fn within(delays: &[f64], low: f64, high: f64) {
 }
 
 #[test]
-fn a_silent_node_is_given_up_after_30_to_45_seconds() {
+fn a_silent_node_is_marked_not_ready_after_30_to_45_seconds() {
     let delays = delays(&lonely_node(CutMode::Drop, &[]));
     within(&delays, 29.6, 45.01);
     agrees("given up after a two-way drop", FROM_RENEWAL_S - RESIDUAL_S, |mean| {

@@ -118,7 +118,7 @@ fn others(kind: Kind, value: &str) -> Vec<String> {
     };
     match kind {
         Kind::Switch => vec![(value != "true").to_string()],
-        Kind::Law => ["1500ms", "10ms"].map(str::to_owned).to_vec(),
+        Kind::Distribution => ["1500ms", "10ms"].map(str::to_owned).to_vec(),
         Kind::Count => ["1", "2", "100"].map(str::to_owned).to_vec(),
         Kind::Number => scaled(value, ""),
         Kind::Duration => {
@@ -135,7 +135,7 @@ type Seen = (Vec<String>, Vec<(RunRecord, Vec<PodRecord>)>);
 fn seen((path, design, changes, edit): &World, change: &str) -> Option<Seen> {
     let mut changes = changes.to_vec();
     changes.extend((!change.is_empty()).then_some(change));
-    let bench = Bench::lawful(path, &changes).ok()?.only(design).edit(edit);
+    let bench = Bench::allowed_values(path, &changes).ok()?.only(design).edit(edit);
     let lab = bench.ready();
     let runs = (0..2).map(|replication| lab.one(replication));
     Some((

@@ -70,7 +70,7 @@ fn an_identity_looked_up_on_the_cut_node_lets_the_wrong_client_in() {
 }
 
 #[test]
-fn without_a_cut_the_script_finds_nobody_unauthorized_and_windows_are_short_and_closed() {
+fn without_a_cut_no_client_is_unauthorized_and_windows_are_short_and_closed() {
     // The garbage collector removes the entry of a pod before its address is free. Only where it is slow is there a window.
     let usual = healthy_windows(&[]);
     let late = healthy_windows(&["parameters.kubernetes.garbage_collection_latency=1m"]);

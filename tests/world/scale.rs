@@ -63,7 +63,7 @@ fn churn_is_the_same_pods_whatever_the_size_of_the_cluster() {
         let lab = Bench::of("ip-reuse", &[nodes, CHURN]).only("control").ready();
         let pods = lab.one(0).pods;
         let churned = pods.into_iter().filter(|pod| pod.workload == "churn");
-        churned.map(|pod| (pod.pod, pod.wished)).collect::<Vec<_>>()
+        churned.map(|pod| (pod.pod, pod.desired)).collect::<Vec<_>>()
     };
     assert_eq!(lifetimes("cluster.nodes=4"), lifetimes("cluster.nodes=40"));
 }

@@ -49,11 +49,11 @@ impl Bench {
 
     /// All designs of an experiment on disk, with changes as on the command line.
     pub fn load(path: &Path, changes: &[&str]) -> Self {
-        Self::lawful(path, changes).unwrap_or_else(|errors| panic!("{}: {errors}", path.display()))
+        Self::allowed_values(path, changes).unwrap_or_else(|errors| panic!("{}: {errors}", path.display()))
     }
 
     /// The same, or why the changes are refused.
-    pub fn lawful(path: &Path, changes: &[&str]) -> Result<Self, String> {
+    pub fn allowed_values(path: &Path, changes: &[&str]) -> Result<Self, String> {
         let overrides = Overrides::parse(changes).expect("the changes of a test are well formed");
         let scenario = Scenario::load(path, &overrides).map_err(|errors| format!("{errors:?}"))?;
         let seed = scenario.seed;

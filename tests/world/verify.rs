@@ -11,7 +11,7 @@ use meshfault::cluster::faults::FaultSpec;
 use meshfault::cluster::ids::FaultId;
 use meshfault::cluster::purpose::Purpose;
 use meshfault::cluster::spec::TieRule;
-use meshfault::kernel::{EntityKey, EventClass, Law, RunFailure, SimDuration, SimTime};
+use meshfault::kernel::{Distribution, EntityKey, EventClass, RunFailure, SimDuration, SimTime};
 use meshfault::lab::verify::{EventDifference, What};
 use meshfault::scenario::built_in_names;
 
@@ -39,7 +39,7 @@ fn draws_too_often(fault: FaultId, spec: &FaultSpec, starts: bool, ctx: &mut Ctx
         let _ = ctx.draw(
             Purpose::PodUid,
             EntityKey::root("planted"),
-            &Law::Constant(SimDuration::ZERO),
+            &Distribution::Constant(SimDuration::ZERO),
         );
     }
     act(fault, spec, starts, ctx)

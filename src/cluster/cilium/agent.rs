@@ -101,8 +101,8 @@ impl Agents {
                 self.creation_ends(node, pod, false, ctx);
                 self.refuse(node, pod, ctx);
             }
-            AgentEvent::GiveUp(pod, asked) => {
-                if self.agents[node.index()].limiter.give_up(pod, asked) {
+            AgentEvent::Withdraw(pod, asked) => {
+                if self.agents[node.index()].limiter.withdraw(pod, asked) {
                     self.refuse(node, pod, ctx);
                 }
             }
@@ -175,7 +175,7 @@ impl Agents {
         match self.agents[node.index()].limiter.request(pod, now, params) {
             Some(turn) => self.turn(node, pod, turn, ctx),
             None => {
-                let event = Event::Agent(node, AgentEvent::GiveUp(pod, now));
+                let event = Event::Agent(node, AgentEvent::Withdraw(pod, now));
                 ctx.after(Source::Agent(node), EventClass::Timer, longest, event);
             }
         }
@@ -220,8 +220,8 @@ impl Agents {
             return;
         }
         // The API server answers when the identity is there; then the agent goes on.
-        let law = ctx.blueprint().spec.cilium.identity_create_latency;
-        let latency = ctx.draw(Purpose::IdentityCreate, ctx.shared.key(pod), &law);
+        let distribution = ctx.blueprint().spec.cilium.identity_create_latency;
+        let latency = ctx.draw(Purpose::IdentityCreate, ctx.shared.key(pod), &distribution);
         let latency = latency + self.take(node, 1, ctx);
         let key = Ordinal::IDENTITY_CREATION.of(ctx.shared.key(pod));
         let write = Write::CreateIdentity(pod, node, identity);

@@ -85,7 +85,7 @@ impl CreateLimiter {
     }
 
     /// The longest wait of a creation is over: whether it still waited for a place, and is refused.
-    pub fn give_up(&mut self, pod: PodId, asked: SimTime) -> bool {
+    pub fn withdraw(&mut self, pod: PodId, asked: SimTime) -> bool {
         let place = self
             .waiting
             .iter()
@@ -177,7 +177,7 @@ mod tests {
             ("endpoint_create_mean_over", _) => Value::Count(10),
             ("endpoint_create_adjustment_max", _) => Value::Number(100.0),
             (_, Kind::Switch) => Value::Switch(true),
-            (_, Kind::Duration | Kind::Law) => Value::Duration(SimDuration::ZERO),
+            (_, Kind::Duration | Kind::Distribution) => Value::Duration(SimDuration::ZERO),
             (_, Kind::Number) => Value::Number(0.0),
             (_, Kind::Count) => Value::Count(0),
         };
@@ -266,10 +266,10 @@ mod tests {
         for pod in 0..10 {
             limiter.request(PodId(pod), at(0.0), &params);
         }
-        assert!(limiter.give_up(PodId(8), at(0.0)));
-        assert!(!limiter.give_up(PodId(8), at(0.0)), "it is refused once");
-        assert!(!limiter.give_up(PodId(4), at(0.0)), "it has had its turn");
-        assert!(!limiter.give_up(PodId(9), at(1.0)), "it was asked for at another time");
+        assert!(limiter.withdraw(PodId(8), at(0.0)));
+        assert!(!limiter.withdraw(PodId(8), at(0.0)), "it is refused once");
+        assert!(!limiter.withdraw(PodId(4), at(0.0)), "it has had its turn");
+        assert!(!limiter.withdraw(PodId(9), at(1.0)), "it was asked for at another time");
         assert_eq!(limiter.finished(PodId(4), at(20.0), None, &params).len(), 1);
     }
 

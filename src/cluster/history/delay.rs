@@ -1,7 +1,7 @@
 //! How long the writes of one dispatch batch are on their way to one reader. Where they stand belongs to `cursor`.
 
 use crate::cluster::purpose::Purpose;
-use crate::kernel::{EntityKey, Law, RunKey, SimDuration, SimTime};
+use crate::kernel::{Distribution, EntityKey, RunKey, SimDuration, SimTime};
 
 /// How the writes of one dispatch batch are delayed on their way to one reader.
 #[derive(Clone, Copy, Debug)]
@@ -9,9 +9,9 @@ pub struct Delay {
     /// What the draws are for.
     pub purpose: Purpose,
     /// Law of the delay.
-    pub law: Law,
+    pub distribution: Distribution,
     /// Law of what the reader itself needs before it acts on what it read, if anything.
-    pub then: Option<Law>,
+    pub then: Option<Distribution>,
     /// Writes within this span travel together.
     pub batch_period: SimDuration,
     /// How the reader paces its acting, if it does not act on each write as it comes.
@@ -32,8 +32,8 @@ impl Delay {
     /// The longest delay.
     #[must_use]
     pub fn bound(&self) -> SimDuration {
-        let then = self.then.map_or(SimDuration::ZERO, |law| law.bound());
-        self.law.bound() + then + self.pace.map_or(SimDuration::ZERO, |pace| pace.interval)
+        let then = self.then.map_or(SimDuration::ZERO, |distribution| distribution.bound());
+        self.distribution.bound() + then + self.pace.map_or(SimDuration::ZERO, |pace| pace.interval)
     }
 
     /// After so long without a write the reader acts as if it had never acted.
@@ -41,7 +41,7 @@ impl Delay {
         let full = self
             .pace
             .map_or(SimDuration::ZERO, |pace| pace.interval * u64::from(pace.burst + 1));
-        self.law.bound() + full
+        self.distribution.bound() + full
     }
 }
 
@@ -117,11 +117,13 @@ impl LastBatch {
         if !inside {
             let number = written.as_nanos() / period;
             let mut stream = run_key.stream(delay.purpose, reader.child(number));
-            let first = stream.duration(&delay.law);
+            let first = stream.duration(&delay.distribution);
             *self = Self {
                 begin: number * period,
                 delay: first,
-                then: delay.then.map_or(SimDuration::ZERO, |law| stream.duration(&law)),
+                then: delay
+                    .then
+                    .map_or(SimDuration::ZERO, |distribution| stream.duration(&distribution)),
             };
         }
         let arrival = written + self.delay;
@@ -164,11 +166,11 @@ mod tests {
     fn a_paced_reader_gives_the_same_answers_whoever_asked_before() {
         let delay = Delay {
             purpose: Purpose::ServiceProxyDelay,
-            law: Law::Uniform {
+            distribution: Distribution::Uniform {
                 min: SimDuration::from_millis(1),
                 max: SimDuration::from_millis(300),
             },
-            then: Some(Law::Constant(SimDuration::from_millis(40))),
+            then: Some(Distribution::Constant(SimDuration::from_millis(40))),
             batch_period: SimDuration::from_millis(100),
             pace: Some(PACE),
         };

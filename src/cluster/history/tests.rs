@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::cluster::purpose::Purpose;
-use crate::kernel::{EntityKey, Law, RunKey, SimDuration, SimTime};
+use crate::kernel::{Distribution, EntityKey, RunKey, SimDuration, SimTime};
 
 const TOPICS: u32 = 3;
 const KEYS: u32 = 6;
@@ -15,11 +15,11 @@ const KEYS: u32 = 6;
 fn delay(max_ms: u64) -> Arc<Delay> {
     Arc::new(Delay {
         purpose: Purpose::IpcacheDelay,
-        law: Law::Uniform {
+        distribution: Distribution::Uniform {
             min: SimDuration::from_millis(1),
             max: SimDuration::from_millis(max_ms),
         },
-        then: Some(Law::Constant(SimDuration::from_millis(2))),
+        then: Some(Distribution::Constant(SimDuration::from_millis(2))),
         batch_period: SimDuration::from_millis(10),
         pace: None,
     })
@@ -75,7 +75,7 @@ impl Copying {
     fn send(&mut self, index: u32, now: SimTime, delay: &Delay, run_key: &RunKey) {
         let batch = now.as_nanos() / delay.batch_period.as_nanos();
         let mut stream = run_key.stream(delay.purpose, self.identity.child(batch));
-        let mut arrival = now + stream.duration(&delay.law);
+        let mut arrival = now + stream.duration(&delay.distribution);
         if let Some(then) = delay.then {
             arrival += stream.duration(&then);
         }

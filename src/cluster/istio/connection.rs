@@ -5,7 +5,7 @@
 //! **Left out**: TLS handshakes, name resolution, loss of packets other than by cuts and policy.
 //! **Parameters**: `connect_timeout`, `syn_retransmit_initial`, `connection_age*`. What a leg does next belongs to
 //! `certificate_leg` and `stream_leg`.
-//! **Validated by**: `tests/world/istiod_landings.rs`, `tests/world/mechanisms.rs`.
+//! **Validated by**: `tests/world/istiod_connections.rs`, `tests/world/mechanisms.rs`.
 
 use crate::cluster::blueprint::ISTIOD_PORT;
 use crate::cluster::cilium::datapath::forward;
@@ -13,9 +13,9 @@ use crate::cluster::cilium::passage::{Loss, Passage};
 use crate::cluster::context::Ctx;
 use crate::cluster::event::{Event, SidecarEvent, Source};
 use crate::cluster::ids::{IstiodId, PodId};
-use crate::cluster::istio::messages::Leg;
+use crate::cluster::istio::messages::Channel;
 use crate::cluster::objects::Backend;
-use crate::cluster::observed::{Fact, LegFact};
+use crate::cluster::observed::{ChannelFact, Fact};
 use crate::cluster::purpose::Purpose;
 use crate::cluster::records::DelayCause;
 use crate::kernel::{EntityKey, EventClass, SimDuration, SimTime};
@@ -56,7 +56,7 @@ pub enum Syn {
 
 impl Dial {
     /// Chooses an Istiod and sends the first SYN; nothing if the service proxy knows no Istiod.
-    pub fn begin(pod: PodId, leg: Leg, serial: u32, ctx: &mut Ctx) -> Option<(Self, Syn)> {
+    pub fn begin(pod: PodId, channel: Channel, serial: u32, ctx: &mut Ctx) -> Option<(Self, Syn)> {
         let (node, _) = ctx.shared.physics.pod(pod).place?;
         let service = ctx.blueprint().istiod_service?;
         let backends = ctx
@@ -64,12 +64,16 @@ impl Dial {
             .backends_at(node, service, ctx.now())
             .filter(|backends| !backends.is_empty())?;
         let choice = ctx
-            .stream(Purpose::BackendChoice, dial_key(pod, leg, serial, ctx))
+            .stream(Purpose::BackendChoice, dial_key(pod, channel, serial, ctx))
             .below(backends.len() as u64) as usize;
         let backend = backends[choice];
         let istiod = ctx.istiod_in(backend.pod);
         let candidates = backends.len() as u32;
-        ctx.observe(Fact::Leg(pod, leg, LegFact::Dialled(istiod, backend, candidates)));
+        ctx.observe(Fact::Channel(
+            pod,
+            channel,
+            ChannelFact::Dialled(istiod, backend, candidates),
+        ));
         let mut dial = Self {
             istiod,
             backend,
@@ -77,25 +81,25 @@ impl Dial {
             syns: 0,
             last_loss: None,
         };
-        let syn = dial.send(pod, leg, serial, ctx);
+        let syn = dial.send(pod, channel, serial, ctx);
         Some((dial, syn))
     }
 
     /// Sends a SYN and schedules what follows it.
-    pub fn send(&mut self, pod: PodId, leg: Leg, serial: u32, ctx: &mut Ctx) -> Syn {
+    pub fn send(&mut self, pod: PodId, channel: Channel, serial: u32, ctx: &mut Ctx) -> Syn {
         let now = ctx.now();
         let source = Source::Sidecar(pod);
         let passage = forward(ctx.shared, pod, self.backend.ip, ISTIOD_PORT, now);
-        ctx.observe(Fact::Leg(pod, leg, LegFact::Syn(passage)));
+        ctx.observe(Fact::Channel(pod, channel, ChannelFact::Syn(passage)));
         match passage {
             Passage::Delivered(to) if to == self.backend.pod && ctx.shared.physics.pod(to).running => {
-                let law = ctx.blueprint().spec.network.one_way_latency;
-                let one_way = ctx.draw(Purpose::OneWay, dial_key(pod, leg, serial, ctx), &law);
+                let distribution = ctx.blueprint().spec.network.one_way_latency;
+                let one_way = ctx.draw(Purpose::OneWay, dial_key(pod, channel, serial, ctx), &distribution);
                 ctx.after(
                     source,
                     EventClass::Physics,
                     one_way * 2,
-                    Event::Sidecar(pod, SidecarEvent::Connected(leg, serial)),
+                    Event::Sidecar(pod, SidecarEvent::Connected(channel, serial)),
                 );
                 Syn::Answered
             }
@@ -112,14 +116,14 @@ impl Dial {
                         source,
                         EventClass::Physics,
                         next,
-                        Event::Sidecar(pod, SidecarEvent::Syn(leg, serial)),
+                        Event::Sidecar(pod, SidecarEvent::Syn(channel, serial)),
                     );
                 } else {
                     ctx.at(
                         source,
                         EventClass::Timer,
                         deadline,
-                        Event::Sidecar(pod, SidecarEvent::ConnectTimeout(leg, serial)),
+                        Event::Sidecar(pod, SidecarEvent::ConnectTimeout(channel, serial)),
                     );
                 }
                 Syn::Lost
@@ -144,10 +148,10 @@ impl Dial {
 
     /// The connection that it became.
     #[must_use]
-    pub fn established(&self, pod: PodId, leg: Leg, serial: u32, ctx: &Ctx) -> Connection {
+    pub fn established(&self, pod: PodId, channel: Channel, serial: u32, ctx: &Ctx) -> Connection {
         let params = &ctx.blueprint().istio().params;
         let age = ctx
-            .stream(Purpose::ConnectionAge, dial_key(pod, leg, serial, ctx))
+            .stream(Purpose::ConnectionAge, dial_key(pod, channel, serial, ctx))
             .around(params.connection_age, params.connection_age_jitter_ratio);
         let aged_at = ctx.now() + age;
         Connection {
@@ -160,6 +164,6 @@ impl Dial {
 
 /// The key of the draws of one connection.
 #[must_use]
-pub fn dial_key(pod: PodId, leg: Leg, serial: u32, ctx: &Ctx) -> EntityKey {
-    leg.dial().of(ctx.shared.key(pod)).child(u64::from(serial))
+pub fn dial_key(pod: PodId, channel: Channel, serial: u32, ctx: &Ctx) -> EntityKey {
+    channel.dial().of(ctx.shared.key(pod)).child(u64::from(serial))
 }

@@ -142,8 +142,8 @@ impl Admission {
             // Its SYNs vanish.
             Some(cut) if cut.mode != CutMode::Reject => limit(call, ctx),
             None if ctx.shared.physics.pod(pod).running => {
-                let law = ctx.blueprint().spec.network.one_way_latency;
-                let way = ctx.draw(Purpose::OneWay, key, &law);
+                let distribution = ctx.blueprint().spec.network.one_way_latency;
+                let way = ctx.draw(Purpose::OneWay, key, &distribution);
                 schedule(EventClass::Physics, way * 2, AdmissionEvent::Connected(number), ctx);
             }
             _ => refused(key, AdmissionEvent::Refused(number), ctx),
@@ -162,8 +162,8 @@ impl Admission {
         match ctx.shared.links.cut_of(Party::Webhook(connection.istiod)) {
             None => {
                 let latency = ctx.draw(Purpose::WebhookLatency, key, &params.webhook_latency);
-                let law = ctx.shared.blueprint.spec.network.one_way_latency;
-                let answer = latency + ctx.draw(Purpose::OneWay, key, &law) * 2;
+                let distribution = ctx.shared.blueprint.spec.network.one_way_latency;
+                let answer = latency + ctx.draw(Purpose::OneWay, key, &distribution) * 2;
                 if ctx.now() + answer < call.begun + params.webhook_timeout {
                     schedule(EventClass::Physics, answer, AdmissionEvent::Answered(number), ctx);
                 } else {
@@ -253,8 +253,8 @@ fn limit(call: &mut Call, ctx: &mut Ctx) {
 
 /// A connection is refused or reset: that is known after a round trip.
 fn refused(key: EntityKey, event: AdmissionEvent, ctx: &mut Ctx) {
-    let law = ctx.blueprint().istio().params.reject_latency;
-    let latency = ctx.draw(Purpose::WebhookRefused, key, &law);
+    let distribution = ctx.blueprint().istio().params.reject_latency;
+    let latency = ctx.draw(Purpose::WebhookRefused, key, &distribution);
     schedule(EventClass::Physics, latency, event, ctx);
 }
 
@@ -282,8 +282,8 @@ impl Ctx<'_> {
             self.write(Source::ApiServer, None, key, Write::CreatePod(pod, owner));
             return;
         }
-        let law = self.blueprint().spec.kubernetes.api_write_latency;
-        let latency = self.draw(Purpose::ApiWrite, key, &law);
+        let distribution = self.blueprint().spec.kubernetes.api_write_latency;
+        let latency = self.draw(Purpose::ApiWrite, key, &distribution);
         schedule(EventClass::Physics, latency, AdmissionEvent::Ask(pod, owner), self);
     }
 }

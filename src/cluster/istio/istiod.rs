@@ -10,16 +10,16 @@
 //! from a repair of the link.
 //! **Parameters**: `api_*`, `token_review_latency`, `sign_latency`, `first_push_latency`, `debounce_*`, `stream_*`.
 //! **Validated by**: the closed forms of `docs/model/istio.md#one-bad-istiod-of-several` in
-//! `tests/world/istiod_landings.rs`; `tests/world/istiod_repairs.rs`.
+//! `tests/world/istiod_connections.rs`; `tests/world/istiod_repairs.rs`.
 
 use crate::cluster::context::Ctx;
 use crate::cluster::event::{Event, IstiodEvent, Source};
 use crate::cluster::faults::cut::CutMode;
 use crate::cluster::history::{History, VersionIndex};
 use crate::cluster::ids::{IstiodId, NodeId, PodId, ServiceId};
-use crate::cluster::istio::messages::{Answer, Leg, Request};
+use crate::cluster::istio::messages::{Answer, Channel, Request};
 use crate::cluster::links::Cut;
-use crate::cluster::observed::{Fact, LegFact, ReviewFailure};
+use crate::cluster::observed::{ChannelFact, Fact, ReviewFailure};
 use crate::cluster::party::Party;
 use crate::cluster::purpose::Purpose;
 use crate::cluster::subscription::{Change, Missed, Subscription, Told};
@@ -84,8 +84,8 @@ impl Istiods {
     /// Its container starts, or its first connection stands after a wait: all its start still lies before it.
     fn start(&mut self, id: IstiodId, pod: PodId, wait: SimDuration, ctx: &mut Ctx) {
         if !self.waits(id, pod, ctx) {
-            let law = ctx.blueprint().istio().params.istiod_start_latency;
-            let latency = ctx.draw(Purpose::IstiodStart, ctx.shared.key(pod), &law);
+            let distribution = ctx.blueprint().istio().params.istiod_start_latency;
+            let latency = ctx.draw(Purpose::IstiodStart, ctx.shared.key(pod), &distribution);
             let event = Event::Istiod(id, IstiodEvent::Serving(pod));
             ctx.after(Source::Istiod(id), EventClass::Physics, wait + latency, event);
         }
@@ -185,9 +185,9 @@ impl Istiods {
             answer(id, request, Answer::NotServing, SimDuration::ZERO, ctx);
             return;
         };
-        let turn = match request.leg {
-            Leg::Certificate => Some(SimDuration::ZERO),
-            Leg::Configuration => istiod.streams.reserve_within(now, stream_wait_max),
+        let turn = match request.channel {
+            Channel::Certificate => Some(SimDuration::ZERO),
+            Channel::Configuration => istiod.streams.reserve_within(now, stream_wait_max),
         };
         let Some(turn) = turn else {
             answer(id, request, Answer::ResourceExhausted, stream_wait_max, ctx);
@@ -201,14 +201,14 @@ impl Istiods {
     fn review(&self, id: IstiodId, request: Request, start: SimTime, ctx: &mut Ctx) {
         let (end, passed) = match ctx.shared.links.cut_of(Party::Istiod(id)) {
             None => {
-                let key = request.leg.review().of(ctx.shared.key(request.pod));
+                let key = request.channel.review().of(ctx.shared.key(request.pod));
                 let key = key.child(u64::from(request.number));
-                let law = ctx.blueprint().istio().params.token_review_latency;
-                (start + ctx.draw(Purpose::TokenReview, key, &law), true)
+                let distribution = ctx.blueprint().istio().params.token_review_latency;
+                (start + ctx.draw(Purpose::TokenReview, key, &distribution), true)
             }
             Some(cut) => {
                 let (end, why) = failure(id, cut, start, ctx);
-                observe(request, LegFact::ReviewFails(start, end, why), ctx);
+                observe(request, ChannelFact::ReviewFails(start, end, why), ctx);
                 (end, false)
             }
         };
@@ -221,33 +221,33 @@ impl Istiods {
             // The link was cut while the review was under way.
             let (end, why) = failure(id, cut, cut.since, ctx);
             let end = end.max(ctx.now());
-            observe(request, LegFact::ReviewFails(cut.since, end, why), ctx);
+            observe(request, ChannelFact::ReviewFails(cut.since, end, why), ctx);
             schedule_review(id, request, end, false, ctx);
             return;
         }
         // A token is bound to its pod: once the pod is gone it is refused (`docs/model/kubernetes.md#service-account-tokens`).
         let authenticated = passed && ctx.shared.api.pod(request.pod).is_some();
         if !authenticated {
-            observe(request, LegFact::Unauthenticated(id, passed), ctx);
+            observe(request, ChannelFact::Unauthenticated(id, passed), ctx);
             answer(id, request, Answer::Unauthenticated, SimDuration::ZERO, ctx);
             return;
         }
         let params = &ctx.blueprint().istio().params;
-        let (purpose, law) = match request.leg {
-            Leg::Certificate => (Purpose::Sign, params.sign_latency),
-            Leg::Configuration => (Purpose::FirstPush, params.first_push_latency),
+        let (purpose, distribution) = match request.channel {
+            Channel::Certificate => (Purpose::Sign, params.sign_latency),
+            Channel::Configuration => (Purpose::FirstPush, params.first_push_latency),
         };
         let latency = ctx.draw(
             purpose,
             ctx.shared.key(request.pod).child(u64::from(request.number)),
-            &law,
+            &distribution,
         );
         answer(id, request, Answer::Ok, latency, ctx);
     }
 }
 
-fn observe(request: Request, fact: LegFact, ctx: &mut Ctx) {
-    ctx.observe(Fact::Leg(request.pod, request.leg, fact));
+fn observe(request: Request, fact: ChannelFact, ctx: &mut Ctx) {
+    ctx.observe(Fact::Channel(request.pod, request.channel, fact));
 }
 
 /// When and how a review that is sent at `start` over a cut link fails.
@@ -289,11 +289,11 @@ fn connects(id: IstiodId, waiting: Waiting, ctx: &Ctx) -> SimTime {
             }
             syn += network.syn_retransmit_initial * (1 << sent);
         }
-        let given_up = match waiting.mode {
+        let timed_out = match waiting.mode {
             CutMode::Reject => dialled + params.reject_latency.bound(),
             CutMode::Drop | CutMode::RepliesOnly => dialled + params.api_dial_timeout,
         };
-        if syn >= now && syn <= given_up {
+        if syn >= now && syn <= timed_out {
             return syn;
         }
         // From one wait to twice as long.
@@ -301,7 +301,7 @@ fn connects(id: IstiodId, waiting: Waiting, ctx: &Ctx) -> SimTime {
             .api_backoff_initial
             .scale(libm::exp2(f64::from(tries.min(40))))
             .min(params.api_backoff_max);
-        dialled = given_up + least + backoffs.up_to(least);
+        dialled = timed_out + least + backoffs.up_to(least);
     }
     dialled
 }
@@ -322,9 +322,9 @@ fn schedule_review(id: IstiodId, request: Request, end: SimTime, passed: bool, c
 }
 
 fn answer(id: IstiodId, request: Request, answer: Answer, wait: SimDuration, ctx: &mut Ctx) {
-    let law = ctx.blueprint().spec.network.one_way_latency;
-    let key = request.leg.answer().of(ctx.shared.key(request.pod));
-    let one_way = ctx.draw(Purpose::OneWay, key.child(u64::from(request.number)), &law);
+    let distribution = ctx.blueprint().spec.network.one_way_latency;
+    let key = request.channel.answer().of(ctx.shared.key(request.pod));
+    let one_way = ctx.draw(Purpose::OneWay, key.child(u64::from(request.number)), &distribution);
     ctx.answer_sidecar(id, request, answer, wait, one_way);
 }
 
@@ -345,7 +345,7 @@ impl Ctx<'_> {
     pub fn ask_istiod(&mut self, istiod: IstiodId, request: Request, one_way: SimDuration) {
         let (source, now) = (Source::Sidecar(request.pod), self.now());
         self.message(source, Source::Istiod(istiod), now, now + one_way, || {
-            (request.leg.asks_for(), Some(request.pod))
+            (request.channel.asks_for(), Some(request.pod))
         });
         self.after(
             source,

@@ -7,14 +7,14 @@ use crate::kernel::SimTime;
 
 /// One of the two connections of a sidecar to the control plane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Leg {
+pub enum Channel {
     /// The certificate request.
     Certificate,
     /// The configuration stream.
     Configuration,
 }
 
-impl Leg {
+impl Channel {
     /// Name in a story.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -83,7 +83,7 @@ pub struct Request {
     /// Whose.
     pub pod: PodId,
     /// On which leg.
-    pub leg: Leg,
+    pub channel: Channel,
     /// Number of the leg's connection.
     pub serial: u32,
     /// Number of the request of the leg.
@@ -97,12 +97,12 @@ impl Request {
     pub(in crate::cluster) fn parts(&self, yes: bool) -> (u64, u64) {
         let Self {
             pod,
-            leg,
+            channel,
             serial,
             number,
             closes_at: _,
         } = *self;
-        let which = u64::from(serial) << 34 | u64::from(number) << 2 | (leg as u64) << 1 | u64::from(yes);
+        let which = u64::from(serial) << 34 | u64::from(number) << 2 | (channel as u64) << 1 | u64::from(yes);
         (u64::from(pod.0), which)
     }
 }
@@ -136,10 +136,10 @@ impl Answer {
 
     /// What the answer is called.
     #[must_use]
-    pub const fn words(self, leg: Leg) -> &'static str {
-        match (leg, self) {
-            (Leg::Certificate, Self::Ok) => "the certificate",
-            (Leg::Configuration, Self::Ok) => "the configuration",
+    pub const fn words(self, channel: Channel) -> &'static str {
+        match (channel, self) {
+            (Channel::Certificate, Self::Ok) => "the certificate",
+            (Channel::Configuration, Self::Ok) => "the configuration",
             (_, Self::Unauthenticated) => "Unauthenticated",
             (_, Self::Unavailable | Self::NotServing) => "Unavailable",
             (_, Self::ResourceExhausted) => "ResourceExhausted",

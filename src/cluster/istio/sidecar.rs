@@ -7,14 +7,14 @@
 //! **Parameters**: `agent_start_latency`, `key_generation_latency`, `envoy_warm_up_latency`, `probe_*`.
 //! **Validated by**: `tests/world/measured_starts.rs`.
 
-use super::certificate_leg::CertificateLeg;
+use super::certificate_channel::CertificateChannel;
+use super::configuration_channel::ConfigurationChannel;
 use super::connection::Connection;
-use super::messages::{Answer, Caller, Leg, Request};
-use super::stream_leg::StreamLeg;
+use super::messages::{Answer, Caller, Channel, Request};
 use crate::cluster::context::Ctx;
 use crate::cluster::event::{Event, SidecarEvent, Source};
 use crate::cluster::ids::{IstiodId, NodeId, PodId};
-use crate::cluster::observed::{Fact, LegFact, PodFact};
+use crate::cluster::observed::{ChannelFact, Fact, PodFact};
 use crate::cluster::purpose::{Ordinal, Purpose};
 use crate::kernel::{EventClass, SimDuration};
 
@@ -26,26 +26,26 @@ pub struct Sidecars {
 
 #[derive(Debug, Default)]
 struct Sidecar {
-    certificate: CertificateLeg,
-    stream: StreamLeg,
+    certificate: CertificateChannel,
+    stream: ConfigurationChannel,
     has_certificate: bool,
     has_configuration: bool,
     attachments: u64,
 }
 
 /// Sends a request over an established connection.
-pub fn send(pod: PodId, leg: Leg, serial: u32, number: u32, connection: Connection, ctx: &mut Ctx) {
-    let law = ctx.blueprint().spec.network.one_way_latency;
-    let key = leg.request().of(ctx.shared.key(pod)).child(u64::from(number));
-    let one_way = ctx.draw(Purpose::OneWay, key, &law);
+pub fn send(pod: PodId, channel: Channel, serial: u32, number: u32, connection: Connection, ctx: &mut Ctx) {
+    let distribution = ctx.blueprint().spec.network.one_way_latency;
+    let key = channel.request().of(ctx.shared.key(pod)).child(u64::from(number));
+    let one_way = ctx.draw(Purpose::OneWay, key, &distribution);
     let request = Request {
         pod,
-        leg,
+        channel,
         serial,
         number,
         closes_at: connection.closes_at,
     };
-    ctx.observe(Fact::Leg(pod, leg, LegFact::Sent));
+    ctx.observe(Fact::Channel(pod, channel, ChannelFact::Sent));
     ctx.ask_istiod(connection.istiod, request, one_way);
 }
 
@@ -57,8 +57,8 @@ impl Sidecars {
                 self.sidecars.resize_with(pod.index() + 1, || None);
             }
             self.sidecars[pod.index()] = Some(Box::default());
-            let law = ctx.blueprint().istio().params.agent_start_latency;
-            let latency = ctx.draw(Purpose::AgentStart, ctx.shared.key(pod), &law);
+            let distribution = ctx.blueprint().istio().params.agent_start_latency;
+            let latency = ctx.draw(Purpose::AgentStart, ctx.shared.key(pod), &distribution);
             ctx.after(
                 Source::Sidecar(pod),
                 EventClass::Physics,
@@ -76,8 +76,8 @@ impl Sidecars {
         match event {
             SidecarEvent::Start => {}
             SidecarEvent::AgentUp => {
-                let law = ctx.blueprint().istio().params.key_generation_latency;
-                let latency = ctx.draw(Purpose::KeyGeneration, ctx.shared.key(pod), &law);
+                let distribution = ctx.blueprint().istio().params.key_generation_latency;
+                let latency = ctx.draw(Purpose::KeyGeneration, ctx.shared.key(pod), &distribution);
                 ctx.after(
                     Source::Sidecar(pod),
                     EventClass::Timer,
@@ -87,26 +87,26 @@ impl Sidecars {
                 sidecar.stream.open(pod, ctx);
             }
             SidecarEvent::KeyReady => sidecar.certificate.caller_asks(Caller::WarmUp, pod, ctx),
-            SidecarEvent::Syn(Leg::Certificate, serial) => sidecar.certificate.syn(serial, pod, ctx),
-            SidecarEvent::Syn(Leg::Configuration, serial) => sidecar.stream.syn(serial, pod, ctx),
-            SidecarEvent::Connected(Leg::Certificate, serial) => sidecar.certificate.connected(serial, pod, ctx),
-            SidecarEvent::Connected(Leg::Configuration, serial) => sidecar.stream.connected(serial, pod, ctx),
-            SidecarEvent::ConnectTimeout(Leg::Certificate, serial) => {
+            SidecarEvent::Syn(Channel::Certificate, serial) => sidecar.certificate.syn(serial, pod, ctx),
+            SidecarEvent::Syn(Channel::Configuration, serial) => sidecar.stream.syn(serial, pod, ctx),
+            SidecarEvent::Connected(Channel::Certificate, serial) => sidecar.certificate.connected(serial, pod, ctx),
+            SidecarEvent::Connected(Channel::Configuration, serial) => sidecar.stream.connected(serial, pod, ctx),
+            SidecarEvent::ConnectTimeout(Channel::Certificate, serial) => {
                 sidecar.certificate.connect_timeout(serial, pod, ctx)
             }
-            SidecarEvent::ConnectTimeout(Leg::Configuration, serial) => {
+            SidecarEvent::ConnectTimeout(Channel::Configuration, serial) => {
                 sidecar.stream.connect_timeout(serial, pod, ctx)
             }
             SidecarEvent::ChannelRedials(serial) => sidecar.certificate.channel_redials(serial, pod, ctx),
             SidecarEvent::AttemptAgain => sidecar.certificate.attempt_again(pod, ctx),
             SidecarEvent::CallerWakes(caller) => sidecar.certificate.caller_asks(caller, pod, ctx),
-            SidecarEvent::Answer(Leg::Certificate, serial, number, answer) => {
+            SidecarEvent::Answer(Channel::Certificate, serial, number, answer) => {
                 if sidecar.certificate.answered(serial, number, answer, pod, ctx) {
                     sidecar.has_certificate = true;
                     sidecar.warm_up(pod, ctx);
                 }
             }
-            SidecarEvent::Answer(Leg::Configuration, serial, number, answer) => {
+            SidecarEvent::Answer(Channel::Configuration, serial, number, answer) => {
                 if let Some(connection) = sidecar.stream.answered(serial, number, answer, pod, ctx) {
                     sidecar.attach(connection, pod, ctx);
                 }
@@ -156,8 +156,8 @@ impl Sidecar {
 
     fn warm_up(&self, pod: PodId, ctx: &mut Ctx) {
         if self.has_certificate && self.has_configuration {
-            let law = ctx.blueprint().istio().params.envoy_warm_up_latency;
-            let latency = ctx.draw(Purpose::EnvoyWarmUp, ctx.shared.key(pod), &law);
+            let distribution = ctx.blueprint().istio().params.envoy_warm_up_latency;
+            let latency = ctx.draw(Purpose::EnvoyWarmUp, ctx.shared.key(pod), &distribution);
             ctx.after(
                 Source::Sidecar(pod),
                 EventClass::Physics,
@@ -171,7 +171,7 @@ impl Sidecar {
 /// The stream ended: the proxy keeps what it has.
 fn detach(pod: PodId, ctx: &mut Ctx) {
     if ctx.shared.unfollow(pod, ctx.kernel.now()) {
-        ctx.observe(Fact::Leg(pod, Leg::Configuration, LegFact::Aged));
+        ctx.observe(Fact::Channel(pod, Channel::Configuration, ChannelFact::Aged));
     }
     observe_cursor(pod, ctx);
 }
@@ -209,20 +209,20 @@ impl Ctx<'_> {
     ) {
         let Request {
             pod,
-            leg,
+            channel,
             serial,
             number,
             ..
         } = request;
         let (source, sent) = (Source::Istiod(istiod), self.now() + wait);
         self.message(source, Source::Sidecar(pod), sent, sent + one_way, || {
-            (answer.words(leg), Some(pod))
+            (answer.words(channel), Some(pod))
         });
         self.after(
             source,
             EventClass::Physics,
             wait + one_way,
-            Event::Sidecar(pod, SidecarEvent::Answer(leg, serial, number, answer)),
+            Event::Sidecar(pod, SidecarEvent::Answer(channel, serial, number, answer)),
         );
     }
 }

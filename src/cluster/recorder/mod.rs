@@ -3,7 +3,7 @@
 //! It listens to the observations and never decides: no component asks it anything (a test holds that). What the records mean
 //! is in `records`, how the times of a pod become its record in `pod_times`.
 
-mod leg_history;
+mod channel_history;
 mod pod_times;
 
 use std::collections::BTreeSet;
@@ -11,9 +11,9 @@ use std::net::Ipv4Addr;
 
 use super::blueprint::{Blueprint, Kind};
 use super::ids::{KindId, PodId, ServiceId};
-use super::istio::messages::Leg;
+use super::istio::messages::Channel;
 use super::objects::PodMeta;
-use super::observed::{AccessEnd, AccessFact, Fact, LegFact, PodFact, ScriptFact};
+use super::observed::{AccessEnd, AccessFact, ChannelFact, Fact, PodFact, ScriptFact};
 use super::records::{AccessRecord, DelayCause, ExposureRecord, PodRecord, RunRecord, Via};
 use super::spec::{ProbeFrom, Step};
 use crate::kernel::{SimDuration, SimTime};
@@ -50,7 +50,7 @@ impl Recorder {
     pub fn observe(&mut self, fact: &Fact, now: SimTime, metas: &[PodMeta], blueprint: &Blueprint) {
         match fact {
             Fact::Pod(pod, fact) => self.pod(*pod, fact, now),
-            Fact::Leg(pod, leg, fact) => self.leg(*pod, *leg, fact, now),
+            Fact::Channel(pod, channel, fact) => self.channel(*pod, *channel, fact, now),
             Fact::Script(fact) => self.script(fact, now, blueprint),
             Fact::FaultBegins { touched, .. } => {
                 self.run.parties_cut += touched;
@@ -61,7 +61,7 @@ impl Recorder {
                     self.run.endpoint_withdrawn.get_or_insert(now);
                 }
             }
-            Fact::GivenUp(_) => {
+            Fact::MarkedNotReady(_) => {
                 self.run.node_given_up.get_or_insert(now);
             }
             Fact::Access(_, AccessFact::Began { step, .. }) => {
@@ -110,9 +110,9 @@ impl Recorder {
 
     #[inline]
     fn pod(&mut self, pod: PodId, fact: &PodFact, now: SimTime) {
-        if let PodFact::Wished = fact {
+        if let PodFact::Desired = fact {
             debug_assert_eq!(pod.index(), self.pods.len());
-            self.pods.push(PodTimes::wished(now));
+            self.pods.push(PodTimes::desired(now));
             return;
         }
         let times = &mut self.pods[pod.index()];
@@ -123,11 +123,11 @@ impl Recorder {
     }
 
     #[inline]
-    fn leg(&mut self, pod: PodId, leg: Leg, fact: &LegFact, now: SimTime) {
-        if let (Leg::Certificate, LegFact::Sent) = (leg, fact) {
+    fn channel(&mut self, pod: PodId, channel: Channel, fact: &ChannelFact, now: SimTime) {
+        if let (Channel::Certificate, ChannelFact::Sent) = (channel, fact) {
             self.run.certificate_requests += 1;
         }
-        self.pods[pod.index()].observe_leg(leg, fact, now);
+        self.pods[pod.index()].observe_channel(channel, fact, now);
     }
 
     fn script(&mut self, fact: &ScriptFact, now: SimTime, blueprint: &Blueprint) {
@@ -207,8 +207,8 @@ impl Recorder {
     /// What the certificate leg and the configuration leg of a pod's sidecar lost, by cause.
     #[must_use]
     pub fn lost(&self, pod: PodId) -> [&[(DelayCause, SimDuration)]; 2] {
-        let legs = self.pods[pod.index()].legs();
-        legs.map_or([&[], &[]], |legs| [&legs[0].lost, &legs[1].lost])
+        let channels = self.pods[pod.index()].channels();
+        channels.map_or([&[], &[]], |channels| [&channels[0].lost, &channels[1].lost])
     }
 
     /// Whether a pod of the first batch of a workload got a remembered address.
@@ -244,7 +244,7 @@ impl Recorder {
 
     fn is_measured(&self, times: &PodTimes, meta: PodMeta, kind: &Kind, blueprint: &Blueprint) -> bool {
         kind.measured
-            && self.measured_since.is_some_and(|since| times.wished >= since)
+            && self.measured_since.is_some_and(|since| times.desired >= since)
             && (meta.revision == 1 || !blueprint.spec.measures.startup_first_batch)
     }
 }

@@ -6,19 +6,19 @@ use smallvec::SmallVec;
 
 use super::super::blueprint::{Blueprint, Kind, Role};
 use super::super::ids::NodeId;
-use super::super::istio::messages::{Answer, Leg};
-use super::super::observed::{LegFact, PodFact};
+use super::super::istio::messages::{Answer, Channel};
+use super::super::observed::{ChannelFact, PodFact};
 use super::super::phases::{Mark, Marks, Phases};
 use super::super::records::{DelayCause, ExitCause, PodRecord};
 use super::add;
-use super::leg_history::LegHistory;
+use super::channel_history::ChannelHistory;
 use crate::kernel::{SimDuration, SimTime};
 
 /// Times and facts of one pod.
 #[derive(Debug, Default)]
 pub(super) struct PodTimes {
     /// When it was created.
-    pub(super) wished: SimTime,
+    pub(super) desired: SimTime,
     marks: Marks,
     certificate: Option<SimTime>,
     configuration: Option<SimTime>,
@@ -35,16 +35,16 @@ pub(super) struct PodTimes {
     pub(super) reused_ip: bool,
     delays: SmallVec<[(DelayCause, SimDuration); 1]>,
     /// Certificate and configuration leg, until the proxy is live.
-    legs: Option<Box<[LegHistory; 2]>>,
+    channels: Option<Box<[ChannelHistory; 2]>>,
 }
 
 impl PodTimes {
-    pub(super) fn wished(now: SimTime) -> Self {
+    pub(super) fn desired(now: SimTime) -> Self {
         let mut times = Self {
-            wished: now,
+            desired: now,
             ..Self::default()
         };
-        times.marks.set(Mark::Wished, Some(now));
+        times.marks.set(Mark::Desired, Some(now));
         times
     }
 
@@ -55,7 +55,7 @@ impl PodTimes {
             PodFact::Created => {
                 self.marks.set(Mark::Created, Some(now));
                 if self.refused {
-                    add(&mut self.delays, DelayCause::Webhook, now.since(self.wished));
+                    add(&mut self.delays, DelayCause::Webhook, now.since(self.desired));
                 }
             }
             PodFact::WaitsForWebhook => self.refused = true,
@@ -88,7 +88,7 @@ impl PodTimes {
                 add(&mut self.delays, DelayCause::EndpointLimiter, wait);
             }
             PodFact::KubeletLimit { lost, .. } => add(&mut self.delays, DelayCause::KubeletApi, lost),
-            PodFact::Wished
+            PodFact::Desired
             | PodFact::CreationRefused { .. }
             | PodFact::NoNode
             | PodFact::Bound(_)
@@ -102,32 +102,32 @@ impl PodTimes {
     }
 
     /// Takes in what happened on a leg of its sidecar; what comes after the proxy is live is no part of the start.
-    pub(super) fn observe_leg(&mut self, leg: Leg, fact: &LegFact, now: SimTime) {
+    pub(super) fn observe_channel(&mut self, channel: Channel, fact: &ChannelFact, now: SimTime) {
         if self.proxy_live {
             return;
         }
-        if let LegFact::Answered(Answer::Ok) = fact {
-            let got = match leg {
-                Leg::Certificate => &mut self.certificate,
-                Leg::Configuration => &mut self.configuration,
+        if let ChannelFact::Answered(Answer::Ok) = fact {
+            let got = match channel {
+                Channel::Certificate => &mut self.certificate,
+                Channel::Configuration => &mut self.configuration,
             };
             got.get_or_insert(now);
         }
-        self.legs.get_or_insert_default()[leg as usize].observe(fact, now);
+        self.channels.get_or_insert_default()[channel as usize].observe(fact, now);
     }
 
     /// Certificate and configuration leg of its sidecar, if it had one.
-    pub(super) fn legs(&self) -> Option<&[LegHistory; 2]> {
-        self.legs.as_deref()
+    pub(super) fn channels(&self) -> Option<&[ChannelHistory; 2]> {
+        self.channels.as_deref()
     }
 
     /// The run ends while the pod still runs: what its legs have lost so far counts.
     pub(super) fn settle(&mut self, now: SimTime) {
         if !self.proxy_live {
-            self.legs
+            self.channels
                 .iter_mut()
-                .flat_map(|legs| legs.iter_mut())
-                .for_each(|leg| leg.attempt(now));
+                .flat_map(|channels| channels.iter_mut())
+                .for_each(|channel| channel.attempt(now));
         }
     }
 
@@ -143,14 +143,14 @@ impl PodTimes {
             (None, None) => (ExitCause::Censored, end),
         };
         let (containers_up, sidecar) = (self.marks.get(Mark::ContainersUp), kind.has_sidecar());
-        let legs = self.certificate.and_then(|at| Some(at.max(self.configuration?)));
+        let channels = self.certificate.and_then(|at| Some(at.max(self.configuration?)));
         let certificate_last = self.certificate.is_none() || self.certificate >= self.configuration;
         let mut marks = self.marks;
-        marks.set(Mark::Legs, legs);
+        marks.set(Mark::Channels, channels);
         // The leg that came first took no time of the start, but is over only with the other.
-        let first = legs.filter(|end| *end <= exit).and(containers_up);
-        marks.set(Mark::Certificate, if certificate_last { legs } else { first });
-        marks.set(Mark::Up, if sidecar { legs } else { containers_up });
+        let first = channels.filter(|end| *end <= exit).and(containers_up);
+        marks.set(Mark::Certificate, if certificate_last { channels } else { first });
+        marks.set(Mark::Up, if sidecar { channels } else { containers_up });
         marks.set(Mark::Ready, ready);
         let mut record = PodRecord {
             workload: if kind.role == Role::Churn {
@@ -161,7 +161,7 @@ impl PodTimes {
             node: self.node.map(|node| blueprint.node_name(node)),
             ip: self.ip,
             reused_ip: self.reused_ip,
-            wished: self.wished,
+            desired: self.desired,
             address: self.address.filter(|address| *address <= exit),
             running: self.running.filter(|running| *running <= exit),
             ready,
@@ -171,12 +171,12 @@ impl PodTimes {
             delays: self.delays.to_vec(),
             ..PodRecord::default()
         };
-        if let Some(legs) = &self.legs {
-            let [certificate, configuration] = &**legs;
-            record.certificate_landings = certificate.landings_text();
-            record.certificate_landings_bad = certificate.bad_landings();
-            record.configuration_landings = configuration.landings_text();
-            record.configuration_landings_bad = configuration.bad_landings();
+        if let Some(channels) = &self.channels {
+            let [certificate, configuration] = &**channels;
+            record.certificate_landings = certificate.replicas_text();
+            record.certificate_landings_bad = certificate.failed();
+            record.configuration_landings = configuration.replicas_text();
+            record.configuration_landings_bad = configuration.failed();
             // Only the leg that came last delayed the pod.
             let critical = if certificate_last { certificate } else { configuration };
             for &(cause, lost) in &critical.lost {
@@ -185,7 +185,7 @@ impl PodTimes {
         }
         // A pod that no webhook admitted has waited for one all the time.
         if self.refused && self.marks.get(Mark::Created).is_none() {
-            add(&mut record.delays, DelayCause::Webhook, exit.since(self.wished));
+            add(&mut record.delays, DelayCause::Webhook, exit.since(self.desired));
         }
         record.delays.retain(|(_, lost)| lost.as_nanos() > 0);
         record.delays.sort_by_key(|(cause, _)| *cause);

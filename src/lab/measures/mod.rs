@@ -52,7 +52,7 @@ pub const fn measure_sets() -> &'static [MeasureSet] {
         startup::running_latency,
         startup::delayed_startup,
         startup::pod_shares,
-        startup::landings,
+        startup::connections,
         startup::stuck_certificates,
         access::control_plane,
         exposure::exposure,

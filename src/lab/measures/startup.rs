@@ -202,7 +202,7 @@ fn long_starts(context: Context<'_>) -> Vec<Definition<'_>> {
     measures
 }
 
-pub(super) fn landings(context: Context<'_>) -> Vec<Definition<'_>> {
+pub(super) fn connections(context: Context<'_>) -> Vec<Definition<'_>> {
     let presence = if context.design.mesh { Presence::Shown } else { NO_MESH };
     let measures = [
         Definition::ratio(

@@ -225,7 +225,7 @@ fn of_no_exposure(pairs: u32, runs: usize) -> (Presence, Measure) {
 }
 
 #[test]
-fn an_exposure_that_nobody_watched_is_missing() {
+fn an_exposure_that_was_not_watched_is_missing() {
     assert!(matches!(of_no_exposure(0, 100).0, Presence::Absent(_)));
     assert_eq!(of_no_exposure(1, 100).0, Presence::Shown);
 }

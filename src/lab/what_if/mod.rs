@@ -61,7 +61,7 @@ impl Happened {
             Self::Exposure(window) => !outcome.exposures.iter().any(|other| as_bad(other.class, window.class)),
             Self::SlowStart(pod) => {
                 // A start that was not slow is prevented by one that takes less than half as long.
-                let half = SimDuration::from_nanos(pod.exit.since(pod.wished).as_nanos() / 2);
+                let half = SimDuration::from_nanos(pod.exit.since(pod.desired).as_nanos() / 2);
                 let limit = if is_slow(pod, delayed_threshold) {
                     delayed_threshold
                 } else {
@@ -87,7 +87,7 @@ fn as_bad(class: AccessClass, than: AccessClass) -> bool {
 
 /// Whether a pod counts as slow: not ready, delayed, or beyond the threshold.
 pub fn is_slow(pod: &PodRecord, threshold: SimDuration) -> bool {
-    pod.exit_cause == ExitCause::Censored || pod.delayed_by.is_some() || pod.exit.since(pod.wished) >= threshold
+    pod.exit_cause == ExitCause::Censored || pod.delayed_by.is_some() || pod.exit.since(pod.desired) >= threshold
 }
 
 /// A change to a run: what differs on the command line.

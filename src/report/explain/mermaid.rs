@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::chain::{Chain, LinkKind, Subject, critical_leg, what_happened};
+use super::chain::{Chain, LinkKind, Subject, critical_channel, what_happened};
 use super::page::{at, span};
 use super::{Cause, Told};
 use crate::cluster::party::{NamedParty, PartyKind};
@@ -176,16 +176,16 @@ fn sent(diagram: &mut Diagram, request: &RequestStory) {
 
 fn start(diagram: &mut Diagram, pod: &PodStory) {
     let record = &pod.record;
-    diagram.note(record.wished, 4, &[&record.pod], "wished for by its ReplicaSet");
+    diagram.note(record.desired, 4, &[&record.pod], "wished for by its ReplicaSet");
     for (time, istiod) in &pod.refusals {
         let istiod = istiod.as_deref().unwrap_or("no Istiod");
         diagram.message(*time, 4, "API server", "--x", istiod, "injection webhook: no answer");
     }
-    if let Some((name, leg)) = critical_leg(pod) {
-        for (number, connection) in leg.connections.iter().enumerate() {
-            let next = leg.connections.get(number + 1).map(|next| next.dialled);
-            let done = next.is_none().then_some(leg.done).flatten();
-            let end = next.or(leg.done).unwrap_or(record.exit);
+    if let Some((name, channel)) = critical_channel(pod) {
+        for (number, connection) in channel.connections.iter().enumerate() {
+            let next = channel.connections.get(number + 1).map(|next| next.dialled);
+            let done = next.is_none().then_some(channel.done).flatten();
+            let end = next.or(channel.done).unwrap_or(record.exit);
             let what = what_happened(connection, done);
             let to = match &connection.istiod {
                 Some((istiod, node)) => format!("{istiod} on {node}"),
@@ -203,7 +203,7 @@ fn start(diagram: &mut Diagram, pod: &PodStory) {
         }
     }
     let outcome = if record.ready.is_some() { "ready" } else { "never ready" };
-    let text = format!("{outcome} after {}", span(record.exit.since(record.wished)));
+    let text = format!("{outcome} after {}", span(record.exit.since(record.desired)));
     diagram.note(record.exit, 9, &[&record.pod], &text);
 }
 

@@ -8,7 +8,7 @@ use crate::cluster::istio::messages::Answer;
 use crate::cluster::records::{DelayCause, ExitCause};
 use crate::kernel::SimDuration;
 use crate::report::text::{list, many};
-use crate::story::dossier::{ConnectionStory, Dossier, LegName, LegStory, PodStory};
+use crate::story::dossier::{ChannelName, ChannelStory, ConnectionStory, Dossier, PodStory};
 
 /// How many pods are listed; the JSON form has all of them.
 const LISTED_MAX: usize = 40;
@@ -43,8 +43,8 @@ pub(super) fn section(page: &mut Page, dossier: &Dossier) {
         // The example is the pod that lost most; of equals, the first.
         let worst = |pod: &&&PodStory| {
             (
-                pod.record.exit.since(pod.record.wished),
-                std::cmp::Reverse(pod.record.wished),
+                pod.record.exit.since(pod.record.desired),
+                std::cmp::Reverse(pod.record.desired),
             )
         };
         if let Some(example) = pods.iter().max_by_key(worst) {
@@ -62,9 +62,9 @@ fn table(page: &mut Page, pods: &[PodStory]) {
         "configuration".to_owned(),
     ]];
     for pod in pods.iter().take(LISTED_MAX) {
-        let leg = |story: &LegStory, name: LegName| {
+        let channel = |story: &ChannelStory, name: ChannelName| {
             let mark = if pod.critical == Some(name) { "*" } else { "" };
-            format!("{}{mark}", landings(story))
+            format!("{}{mark}", connections(story))
         };
         rows.push([
             pod.record.pod.clone(),
@@ -73,8 +73,8 @@ fn table(page: &mut Page, pods: &[PodStory]) {
                 Some(found) => format!("unexplained ({} {})", found.phase, span(found.took)),
                 None => costliest(&pod.record.delays),
             },
-            leg(&pod.certificate, LegName::Certificate),
-            leg(&pod.configuration, LegName::Configuration),
+            channel(&pod.certificate, ChannelName::Certificate),
+            channel(&pod.configuration, ChannelName::Configuration),
         ]);
     }
     let widths: Vec<usize> = (0..5)
@@ -94,7 +94,7 @@ fn table(page: &mut Page, pods: &[PodStory]) {
 }
 
 fn outcome(pod: &PodStory) -> String {
-    let spent = span(pod.record.exit.since(pod.record.wished));
+    let spent = span(pod.record.exit.since(pod.record.desired));
     match pod.record.exit_cause {
         ExitCause::Ready => format!("ready after {spent}"),
         ExitCause::Deleted => format!("deleted after {spent}"),
@@ -140,7 +140,7 @@ fn succeeded(connection: &ConnectionStory) -> bool {
         .any(|asked| asked.answered.is_some_and(|(_, answer)| answer == Answer::Ok))
 }
 
-fn landings(story: &LegStory) -> String {
+fn connections(story: &ChannelStory) -> String {
     let names: Vec<String> = story
         .connections
         .iter()
@@ -175,7 +175,7 @@ fn in_full(page: &mut Page, pod: &PodStory) {
         &format!(
             "Example: {}{place}, wished for at {}, {}. Its time: {}.",
             record.pod,
-            at(record.wished),
+            at(record.desired),
             outcome(pod),
             phases(record)
         ),
@@ -191,12 +191,12 @@ fn in_full(page: &mut Page, pod: &PodStory) {
             &format!("Its creation was refused, as no webhook answered: {}.", list(&called)),
         );
     }
-    leg(page, "certificate", &pod.certificate);
-    leg(page, "configuration", &pod.configuration);
+    channel(page, "certificate", &pod.certificate);
+    channel(page, "configuration", &pod.configuration);
     if let Some(critical) = pod.critical {
         let (name, story) = match critical {
-            LegName::Certificate => ("certificate", &pod.certificate),
-            LegName::Configuration => ("configuration", &pod.configuration),
+            ChannelName::Certificate => ("certificate", &pod.certificate),
+            ChannelName::Configuration => ("configuration", &pod.configuration),
         };
         let lost = losses(&story.lost);
         let text = match story.done {
@@ -210,7 +210,7 @@ fn in_full(page: &mut Page, pod: &PodStory) {
     }
 }
 
-fn leg(page: &mut Page, name: &str, story: &LegStory) {
+fn channel(page: &mut Page, name: &str, story: &ChannelStory) {
     let count = story.connections.len();
     for (number, connection) in story.connections.iter().enumerate() {
         if count > CONNECTIONS_MAX && number == CONNECTIONS_MAX - 1 {

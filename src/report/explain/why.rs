@@ -157,7 +157,7 @@ fn access_words(access: &AccessRecord) -> String {
 }
 
 fn pod_words(pod: &PodRecord) -> String {
-    let spent = span(pod.exit.since(pod.wished));
+    let spent = span(pod.exit.since(pod.desired));
     match pod.exit_cause {
         ExitCause::Ready => format!("{} was ready after {spent}", pod.pod),
         ExitCause::Deleted => format!("{} was deleted after {spent}", pod.pod),

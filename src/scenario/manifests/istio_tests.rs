@@ -38,7 +38,7 @@ fn read_lenient(text: &str) -> Result<Manifests, InputError> {
 }
 
 #[test]
-fn what_istio_refuses_or_nobody_evaluates_is_an_error_with_its_line() {
+fn what_istio_refuses_or_is_not_evaluated_is_an_error_with_its_line() {
     for (spec, expected) in [
         (
             "  {action: CUSTOM, provider: {name: x}, rules: [{}]}\n",

@@ -120,7 +120,7 @@ pub(super) fn course(past: &Past, told: &[RequestStory], pods: &[PodRecord]) -> 
     making.faults();
     making.addresses();
     pods::phases(&mut making, pods);
-    pods::legs(&mut making);
+    pods::channels(&mut making);
     requests::requests(&mut making, told);
     readers::readers(&mut making, told);
     making.finish()

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::{Making, Span, SpanKind};
 use crate::cluster::ids::{IstiodId, PodId};
-use crate::cluster::istio::messages::Leg;
-use crate::cluster::observed::{Fact, LegFact, ReviewFailure, Wait};
+use crate::cluster::istio::messages::Channel;
+use crate::cluster::observed::{ChannelFact, Fact, ReviewFailure, Wait};
 use crate::cluster::phases::PHASES;
 use crate::cluster::records::PodRecord;
 use crate::kernel::SimTime;
@@ -14,7 +14,7 @@ use crate::kernel::SimTime;
 pub(super) fn phases(making: &mut Making, records: &[PodRecord]) {
     for (index, record) in records.iter().enumerate() {
         let track = making.pod(PodId(index as u32));
-        let mut from = record.wished;
+        let mut from = record.desired;
         for (phase, length) in PHASES.iter().zip(record.phases.0) {
             let Some(length) = length else { continue };
             making.course.spans.push(Span {
@@ -39,24 +39,26 @@ pub(super) fn phases(making: &mut Making, records: &[PodRecord]) {
 }
 
 /// A leg of a sidecar in the course of its connections.
-struct LegState {
+struct ChannelState {
     pod: PodId,
-    leg: Leg,
+    channel: Channel,
     istiod: Option<IstiodId>,
     dialled: Option<SimTime>,
 }
 
 /// Connections, waits and failing reviews of every leg.
-pub(super) fn legs(making: &mut Making) {
+pub(super) fn channels(making: &mut Making) {
     let past = making.past;
-    let mut states: Vec<LegState> = Vec::new();
+    let mut states: Vec<ChannelState> = Vec::new();
     let mut numbers: BTreeMap<(PodId, u8), usize> = BTreeMap::new();
     for (time, fact) in past.story.facts() {
-        let Fact::Leg(pod, leg, fact) = fact else { continue };
-        let number = *numbers.entry((*pod, *leg as u8)).or_insert_with(|| {
-            states.push(LegState {
+        let Fact::Channel(pod, channel, fact) = fact else {
+            continue;
+        };
+        let number = *numbers.entry((*pod, *channel as u8)).or_insert_with(|| {
+            states.push(ChannelState {
                 pod: *pod,
-                leg: *leg,
+                channel: *channel,
                 istiod: None,
                 dialled: None,
             });
@@ -66,9 +68,9 @@ pub(super) fn legs(making: &mut Making) {
     }
 }
 
-fn one(making: &mut Making, state: &mut LegState, time: SimTime, fact: &LegFact) {
+fn one(making: &mut Making, state: &mut ChannelState, time: SimTime, fact: &ChannelFact) {
     let track = making.pod(state.pod);
-    let leg = state.leg.name();
+    let channel = state.channel.name();
     let span = |making: &mut Making, track, from, to, kind, what| {
         making.course.spans.push(Span {
             track,
@@ -79,21 +81,21 @@ fn one(making: &mut Making, state: &mut LegState, time: SimTime, fact: &LegFact)
         });
     };
     match fact {
-        LegFact::Dialled(istiod, ..) => {
+        ChannelFact::Dialled(istiod, ..) => {
             state.istiod = Some(*istiod);
             state.dialled = Some(time);
         }
-        LegFact::Connected(_) | LegFact::TimedOut(..) => {
+        ChannelFact::Connected(_) | ChannelFact::TimedOut(..) => {
             if let (Some(from), Some(istiod)) = (state.dialled.take(), state.istiod) {
                 let how = match fact {
-                    LegFact::TimedOut(..) => ": no answer",
+                    ChannelFact::TimedOut(..) => ": no answer",
                     _ => "",
                 };
-                let what = format!("{leg}: connects to {istiod}{how}");
+                let what = format!("{channel}: connects to {istiod}{how}");
                 span(making, track, from, time, SpanKind::Connection, what);
             }
         }
-        LegFact::ReviewFails(..) | LegFact::Unauthenticated(..) => {
+        ChannelFact::ReviewFails(..) | ChannelFact::Unauthenticated(..) => {
             if let (Some(istiod), Some((from, until, how))) = (state.istiod, fact.failing_review(time)) {
                 let pod = making.past.shared.pod_name(state.pod);
                 let how = match how {
@@ -114,7 +116,7 @@ fn one(making: &mut Making, state: &mut LegState, time: SimTime, fact: &LegFact)
                 );
             }
         }
-        LegFact::Waits(what, until) => {
+        ChannelFact::Waits(what, until) => {
             let name = match what {
                 Wait::Attempt => "between attempts",
                 Wait::Channel => "of the channel",
@@ -129,11 +131,17 @@ fn one(making: &mut Making, state: &mut LegState, time: SimTime, fact: &LegFact)
                 time,
                 until,
                 SpanKind::Wait,
-                format!("{leg}: back-off {name}"),
+                format!("{channel}: back-off {name}"),
             );
         }
-        LegFact::NoEndpoint => making.decision(track, time, format!("{leg}: the service proxy knows no Istiod")),
-        LegFact::Aged => making.decision(track, time, format!("{leg}: closed for its age")),
-        LegFact::Attempt | LegFact::Refused | LegFact::Syn(_) | LegFact::Sent | LegFact::Answered(_) => {}
+        ChannelFact::NoEndpoint => {
+            making.decision(track, time, format!("{channel}: the service proxy knows no Istiod"))
+        }
+        ChannelFact::Aged => making.decision(track, time, format!("{channel}: closed for its age")),
+        ChannelFact::Attempt
+        | ChannelFact::Refused
+        | ChannelFact::Syn(_)
+        | ChannelFact::Sent
+        | ChannelFact::Answered(_) => {}
     }
 }

@@ -11,7 +11,7 @@ struct From<'a> {
     headers: &'a [(&'a str, &'a str)],
 }
 
-const NOBODY: From<'_> = From {
+const ANONYMOUS: From<'_> = From {
     principal: SLEEP,
     source: None,
     pods: &[],
@@ -49,7 +49,7 @@ fn not_values(key: &str, values: &[&str], from: From<'_>) -> Decision {
 
 #[test]
 fn request_headers_compare_names_in_any_case_and_values_exactly() {
-    let sent = |headers| From { headers, ..NOBODY };
+    let sent = |headers| From { headers, ..ANONYMOUS };
     let agent = sent(&[("User-Agent", "Mozilla/5.0")]);
     assert_eq!(
         allow("request.headers[user-AGENT]", &["Mozilla/*"], agent),
@@ -76,29 +76,38 @@ fn request_headers_compare_names_in_any_case_and_values_exactly() {
 
 #[test]
 fn request_headers_know_the_fields_of_http_2() {
-    assert_eq!(allow("request.headers[:method]", &["GET"], NOBODY), Decision::Allow);
-    assert_eq!(allow("request.headers[:path]", &["/info?a=b"], NOBODY), Decision::Allow);
+    assert_eq!(allow("request.headers[:method]", &["GET"], ANONYMOUS), Decision::Allow);
     assert_eq!(
-        allow("request.headers[:authority]", &["server.default:5000"], NOBODY),
+        allow("request.headers[:path]", &["/info?a=b"], ANONYMOUS),
         Decision::Allow
     );
-    assert_eq!(allow("request.headers[host]", &["server.*"], NOBODY), Decision::Allow);
+    assert_eq!(
+        allow("request.headers[:authority]", &["server.default:5000"], ANONYMOUS),
+        Decision::Allow
+    );
+    assert_eq!(
+        allow("request.headers[host]", &["server.*"], ANONYMOUS),
+        Decision::Allow
+    );
 }
 
 #[test]
 fn header_fields_that_proxies_set_are_unknown() {
     assert_eq!(
-        allow("request.headers[x-request-id]", &["1"], NOBODY),
+        allow("request.headers[x-request-id]", &["1"], ANONYMOUS),
         Decision::Unknown
     );
-    assert_eq!(allow("request.headers[x-envoy-foo]", &["1"], NOBODY), Decision::Unknown);
+    assert_eq!(
+        allow("request.headers[x-envoy-foo]", &["1"], ANONYMOUS),
+        Decision::Unknown
+    );
 }
 
 #[test]
 fn source_ip_is_an_address_or_a_block() {
     let here = From {
         source: Some("10.1.2.3"),
-        ..NOBODY
+        ..ANONYMOUS
     };
     for (value, expected) in [
         ("10.1.2.3", Decision::Allow),
@@ -119,10 +128,10 @@ fn source_ip_is_an_address_or_a_block() {
 
 #[test]
 fn without_a_known_address_the_answer_is_open() {
-    assert_eq!(allow("source.ip", &["10.1.2.3"], NOBODY), Decision::Unknown);
-    assert_eq!(not_values("source.ip", &["10.1.2.3"], NOBODY), Decision::Unknown);
-    assert_eq!(allow("remote.ip", &["10.1.2.3"], NOBODY), Decision::Unknown);
-    assert_eq!(allow("destination.ip", &["10.1.2.3"], NOBODY), Decision::Unknown);
+    assert_eq!(allow("source.ip", &["10.1.2.3"], ANONYMOUS), Decision::Unknown);
+    assert_eq!(not_values("source.ip", &["10.1.2.3"], ANONYMOUS), Decision::Unknown);
+    assert_eq!(allow("remote.ip", &["10.1.2.3"], ANONYMOUS), Decision::Unknown);
+    assert_eq!(allow("destination.ip", &["10.1.2.3"], ANONYMOUS), Decision::Unknown);
 }
 
 #[test]
@@ -130,7 +139,7 @@ fn remote_ip_is_the_last_forwarded_address_or_else_the_source() {
     let via = |headers| From {
         source: Some("10.0.0.1"),
         headers,
-        ..NOBODY
+        ..ANONYMOUS
     };
     let forwarded = via(&[("X-Forwarded-For", "1.1.1.1, 2.2.2.2")]);
     assert_eq!(allow("remote.ip", &["2.2.2.2"], forwarded), Decision::Allow);
@@ -143,7 +152,7 @@ fn remote_ip_is_the_last_forwarded_address_or_else_the_source() {
 fn source_namespace_and_principal_need_mutual_tls() {
     let plain = From {
         principal: None,
-        ..NOBODY
+        ..ANONYMOUS
     };
     for (key, value) in [
         ("source.namespace", "default"),
@@ -151,13 +160,16 @@ fn source_namespace_and_principal_need_mutual_tls() {
         ("source.serviceAccount", "sleep"),
         ("source.serviceAccount", "default/sleep"),
     ] {
-        assert_eq!(allow(key, &[value], NOBODY), Decision::Allow, "{key}");
+        assert_eq!(allow(key, &[value], ANONYMOUS), Decision::Allow, "{key}");
         assert_eq!(allow(key, &[value], plain), Decision::Deny, "{key}");
-        assert_eq!(not_values(key, &[value], NOBODY), Decision::Deny, "{key}");
+        assert_eq!(not_values(key, &[value], ANONYMOUS), Decision::Deny, "{key}");
         assert_eq!(not_values(key, &[value], plain), Decision::Allow, "{key}");
     }
-    assert_eq!(allow("source.namespace", &["other"], NOBODY), Decision::Deny);
-    assert_eq!(allow("source.serviceAccount", &["other/sleep"], NOBODY), Decision::Deny);
+    assert_eq!(allow("source.namespace", &["other"], ANONYMOUS), Decision::Deny);
+    assert_eq!(
+        allow("source.serviceAccount", &["other/sleep"], ANONYMOUS),
+        Decision::Deny
+    );
 }
 
 #[test]
@@ -169,14 +181,14 @@ fn request_auth_has_no_values_without_a_token() {
         "request.auth.claims[iss]",
         "request.auth.claims[nested][group]",
     ] {
-        assert_eq!(allow(key, &["*"], NOBODY), Decision::Deny, "{key}");
-        assert_eq!(not_values(key, &["*"], NOBODY), Decision::Allow, "{key}");
+        assert_eq!(allow(key, &["*"], ANONYMOUS), Decision::Deny, "{key}");
+        assert_eq!(not_values(key, &["*"], ANONYMOUS), Decision::Allow, "{key}");
     }
 }
 
 #[test]
 fn destination_ip_is_known_where_all_pods_answer_alike() {
-    let pods = |pods| From { pods, ..NOBODY };
+    let pods = |pods| From { pods, ..ANONYMOUS };
     assert_eq!(
         allow("destination.ip", &["10.0.0.0/8"], pods(&["10.0.0.1", "10.0.0.2"])),
         Decision::Allow
@@ -193,19 +205,22 @@ fn destination_ip_is_known_where_all_pods_answer_alike() {
 
 #[test]
 fn destination_port_is_the_port_of_the_workload() {
-    assert_eq!(allow("destination.port", &["80", "5000"], NOBODY), Decision::Allow);
-    assert_eq!(allow("destination.port", &["80"], NOBODY), Decision::Deny);
-    assert_eq!(not_values("destination.port", &["5000"], NOBODY), Decision::Deny);
+    assert_eq!(allow("destination.port", &["80", "5000"], ANONYMOUS), Decision::Allow);
+    assert_eq!(allow("destination.port", &["80"], ANONYMOUS), Decision::Deny);
+    assert_eq!(not_values("destination.port", &["5000"], ANONYMOUS), Decision::Deny);
 }
 
 #[test]
 fn connection_sni_is_absent_from_plain_text_and_else_not_known() {
     let plain = From {
         principal: None,
-        ..NOBODY
+        ..ANONYMOUS
     };
     assert_eq!(allow("connection.sni", &["*"], plain), Decision::Deny);
-    assert_eq!(allow("connection.sni", &["www.example.com"], NOBODY), Decision::Unknown);
+    assert_eq!(
+        allow("connection.sni", &["www.example.com"], ANONYMOUS),
+        Decision::Unknown
+    );
 }
 
 #[test]
@@ -213,17 +228,17 @@ fn all_conditions_of_a_rule_are_required_and_one_value_of_each_is_enough() {
     let mut rule = when("destination.port", &["80", "5000"], &[]);
     rule.when
         .push(When::parse("source.namespace", &["default"], &[]).expect("valid"));
-    assert_eq!(decide(Action::Allow, rule.clone(), NOBODY), Decision::Allow);
+    assert_eq!(decide(Action::Allow, rule.clone(), ANONYMOUS), Decision::Allow);
     rule.when
         .push(When::parse("source.namespace", &["other"], &[]).expect("valid"));
-    assert_eq!(decide(Action::Allow, rule, NOBODY), Decision::Deny);
+    assert_eq!(decide(Action::Allow, rule, ANONYMOUS), Decision::Deny);
 }
 
 #[test]
 fn values_and_not_values_of_one_condition_are_both_required() {
     let rule = |not: &str| when("source.namespace", &["def*"], &[not]);
-    assert_eq!(decide(Action::Allow, rule("other"), NOBODY), Decision::Allow);
-    assert_eq!(decide(Action::Allow, rule("default"), NOBODY), Decision::Deny);
+    assert_eq!(decide(Action::Allow, rule("other"), ANONYMOUS), Decision::Allow);
+    assert_eq!(decide(Action::Allow, rule("default"), ANONYMOUS), Decision::Deny);
 }
 
 #[test]

@@ -38,12 +38,12 @@ fn an_empty_list_of_rules_is_like_none() {
 }
 
 #[test]
-fn an_empty_list_of_peers_means_nobody_even_with_ports() {
+fn an_empty_list_of_peers_matches_no_peer_even_with_ports() {
     let a = pod("default", "a");
-    let nobody = || peers(CiliumPeers::Endpoints(Vec::new()));
-    assert!(!reached(&[admits(nobody())], Peer::Endpoint(&a), 80));
+    let no_peer = || peers(CiliumPeers::Endpoints(Vec::new()));
+    assert!(!reached(&[admits(no_peer())], Peer::Endpoint(&a), 80));
     assert!(!reached(
-        &[admits(on(nobody(), [PortMatch::tcp(80)]))],
+        &[admits(on(no_peer(), [PortMatch::tcp(80)]))],
         Peer::Endpoint(&a),
         80
     ));

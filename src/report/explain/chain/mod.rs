@@ -17,7 +17,7 @@ use crate::story::dossier::{Dossier, Identity, PodStory, RequestStory};
 
 pub use breach::{of_access, of_exposure};
 pub(super) use start::what_happened;
-pub use start::{critical_leg, of_start};
+pub use start::{critical_channel, of_start};
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
@@ -228,7 +228,7 @@ fn slowest<'d>(dossier: &'d Dossier, name: Option<&str>) -> Option<&'d PodStory>
     let rank = |index: &usize| {
         let record = &dossier.slow[*index].record;
         let never = record.exit_cause == crate::cluster::records::ExitCause::Censored;
-        (never, record.exit.since(record.wished), std::cmp::Reverse(*index))
+        (never, record.exit.since(record.desired), std::cmp::Reverse(*index))
     };
     let worst = (0..dossier.slow.len()).max_by_key(rank)?;
     dossier.slow.get(worst)

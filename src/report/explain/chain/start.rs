@@ -9,16 +9,16 @@ use crate::report::explain::page::{at, span};
 use crate::report::explain::slow::losses;
 use crate::report::explain::slow_words::{phases, wait_words};
 use crate::report::text::many;
-use crate::story::dossier::{ConnectionStory, Correction, Dossier, LegName, LegStory, PodStory, SynFate};
+use crate::story::dossier::{ChannelName, ChannelStory, ConnectionStory, Correction, Dossier, PodStory, SynFate};
 
 /// How many attempts are told one by one; of more, the first ones and the last.
 const ATTEMPTS_MAX: usize = 8;
 
 /// The leg that made a pod wait, with its name.
-pub fn critical_leg(pod: &PodStory) -> Option<(&'static str, &LegStory)> {
+pub fn critical_channel(pod: &PodStory) -> Option<(&'static str, &ChannelStory)> {
     match pod.critical? {
-        LegName::Certificate => Some(("certificate", &pod.certificate)),
-        LegName::Configuration => Some(("configuration", &pod.configuration)),
+        ChannelName::Certificate => Some(("certificate", &pod.certificate)),
+        ChannelName::Configuration => Some(("configuration", &pod.configuration)),
     }
 }
 
@@ -26,12 +26,12 @@ pub fn of_start(dossier: &Dossier, pod: &PodStory) -> Chain {
     let record = &pod.record;
     let mut links = vec![end(pod)];
     links.extend(refusals(pod));
-    if let Some((name, leg)) = critical_leg(pod) {
-        let attempts = leg.connections.len();
-        for (number, connection) in leg.connections.iter().enumerate() {
+    if let Some((name, channel)) = critical_channel(pod) {
+        let attempts = channel.connections.len();
+        for (number, connection) in channel.connections.iter().enumerate() {
             let told = number + 1 < ATTEMPTS_MAX || number + 1 == attempts;
             if told {
-                links.push(attempt(name, leg, number, connection, record.exit, &record.pod));
+                links.push(attempt(name, channel, number, connection, record.exit, &record.pod));
             }
         }
         if attempts > ATTEMPTS_MAX {
@@ -40,7 +40,7 @@ pub fn of_start(dossier: &Dossier, pod: &PodStory) -> Chain {
                 last.text = format!("(after {left_out} more like the ones before) {}", last.text);
             }
         }
-        mechanisms(dossier, leg, &mut links);
+        mechanisms(dossier, channel, &mut links);
     }
     if !links.iter().any(|link| matches!(link.kind, LinkKind::Fault)) {
         links.extend(webhook_fault(dossier, pod));
@@ -48,7 +48,7 @@ pub fn of_start(dossier: &Dossier, pod: &PodStory) -> Chain {
     kubelet_limit(dossier, pod, &mut links);
     links.extend(pod.unexplained.map(|found| Link {
         kind: LinkKind::Unexplained,
-        time: record.wished,
+        time: record.desired,
         until: Some(record.exit),
         place: record.node.clone().unwrap_or_else(|| "no node".to_owned()),
         text: format!(
@@ -62,7 +62,7 @@ pub fn of_start(dossier: &Dossier, pod: &PodStory) -> Chain {
             ..Ids::default()
         },
     }));
-    let spent = span(record.exit.since(record.wished));
+    let spent = span(record.exit.since(record.desired));
     let outcome = match record.exit_cause {
         ExitCause::Ready => format!("was ready {spent} after its ReplicaSet wished for it"),
         ExitCause::Deleted => format!("was deleted after {spent}, before it was ready"),
@@ -81,14 +81,14 @@ pub fn of_start(dossier: &Dossier, pod: &PodStory) -> Chain {
 
 fn end(pod: &PodStory) -> Link {
     let record = &pod.record;
-    let spent = record.exit.since(record.wished);
+    let spent = record.exit.since(record.desired);
     let what = match record.exit_cause {
         ExitCause::Ready => "ready",
         ExitCause::Deleted => "deleted before it was ready",
         ExitCause::Censored => "still not ready",
     };
-    let last = match critical_leg(pod) {
-        Some((name, leg)) => match leg.done {
+    let last = match critical_channel(pod) {
+        Some((name, channel)) => match channel.done {
             Some(done) => format!("; its {name} came last, at {}", at(done)),
             None => format!("; its {name} never came"),
         },
@@ -96,7 +96,7 @@ fn end(pod: &PodStory) -> Link {
     };
     Link {
         kind: LinkKind::Start,
-        time: record.wished,
+        time: record.desired,
         until: Some(record.exit),
         place: record.node.clone().unwrap_or_else(|| "no node".to_owned()),
         text: format!(
@@ -139,15 +139,22 @@ fn refusals(pod: &PodStory) -> Option<Link> {
 }
 
 /// One connection: where it landed, what happened, and what passed until the next one.
-fn attempt(name: &str, leg: &LegStory, number: usize, connection: &ConnectionStory, end: SimTime, pod: &str) -> Link {
-    let next = leg.connections.get(number + 1).map(|next| next.dialled);
-    let until = next.or(leg.done).unwrap_or(end);
+fn attempt(
+    name: &str,
+    channel: &ChannelStory,
+    number: usize,
+    connection: &ConnectionStory,
+    end: SimTime,
+    pod: &str,
+) -> Link {
+    let next = channel.connections.get(number + 1).map(|next| next.dialled);
+    let until = next.or(channel.done).unwrap_or(end);
     let cost = until.since(connection.dialled);
     let (place, istiod) = match &connection.istiod {
         Some((istiod, node)) => (node.clone(), Some(istiod.clone())),
         None => ("no Istiod".to_owned(), None),
     };
-    let what = what_happened(connection, next.is_none().then_some(leg.done).flatten());
+    let what = what_happened(connection, next.is_none().then_some(channel.done).flatten());
     let waits = wait_words(connection);
     let waits = if waits.is_empty() { waits } else { format!("; {waits}") };
     let landed = match &connection.istiod {
@@ -219,8 +226,11 @@ pub(in crate::report::explain) fn what_happened(connection: &ConnectionStory, do
 }
 
 /// Why attempts failed where they landed, each reason once.
-fn mechanisms(dossier: &Dossier, leg: &LegStory, links: &mut Vec<Link>) {
-    let black_hole = leg.connections.iter().find_map(|connection| connection.belief.as_ref());
+fn mechanisms(dossier: &Dossier, channel: &ChannelStory, links: &mut Vec<Link>) {
+    let black_hole = channel
+        .connections
+        .iter()
+        .find_map(|connection| connection.belief.as_ref());
     if let Some(belief) = black_hole {
         let entry = match &belief.entry {
             Some(entry) => format!("its ipcache still gave {} to {}", belief.ip, entry.owner),
@@ -249,7 +259,7 @@ fn mechanisms(dossier: &Dossier, leg: &LegStory, links: &mut Vec<Link>) {
             None => links.push(fault::none(belief.at, &belief.node)),
         }
     }
-    let review = leg.connections.iter().find_map(|connection| {
+    let review = channel.connections.iter().find_map(|connection| {
         let (istiod, node) = connection.istiod.as_ref()?;
         let (from, until, how) = connection.asked.iter().find_map(|asked| asked.review)?;
         (how != ReviewFailure::PodGone).then_some((istiod, node, from, until))
@@ -299,7 +309,7 @@ fn webhook_fault(dossier: &Dossier, pod: &PodStory) -> Vec<Link> {
     if limited(DelayCause::EndpointLimiter) {
         return vec![Link {
             kind: LinkKind::Mechanism,
-            time: pod.record.wished,
+            time: pod.record.desired,
             until: Some(pod.record.exit),
             place: pod.record.node.clone().unwrap_or_default(),
             text: "Cilium's limiter of endpoint creations made it wait for its turn".to_owned(),
@@ -360,7 +370,7 @@ fn kubelet_limit(dossier: &Dossier, pod: &PodStory, links: &mut Vec<Link>) {
     if most && !faulty {
         links.push(Link {
             kind: LinkKind::NoFault,
-            time: pod.record.wished,
+            time: pod.record.desired,
             until: None,
             place,
             text: format!(

@@ -7,22 +7,22 @@
 //! (from 1.21); the connection's age.
 //! **Left out**: the flat back-off after 15 minutes, renewal, keep-alive of the channel, the kernel's own give-up.
 //! **Parameters**: `csr_*`, `warm_up_*`, `envoy_*`, `channel_*`. **Validated by**: the measured starts in
-//! `tests/world/measured_starts.rs`; closed forms in `tests/world/istiod_landings.rs`.
+//! `tests/world/measured_starts.rs`; closed forms in `tests/world/istiod_connections.rs`.
 //! Source: `docs/model/istio.md#certificate-request`.
 
 use smallvec::SmallVec;
 
 use super::connection::{Connection, Dial, Syn};
-use super::messages::{Answer, Caller, Leg};
+use super::messages::{Answer, Caller, Channel};
 use crate::cluster::context::Ctx;
 use crate::cluster::event::{Event, SidecarEvent, Source};
 use crate::cluster::ids::PodId;
-use crate::cluster::observed::{Fact, LegFact, Wait};
+use crate::cluster::observed::{ChannelFact, Fact, Wait};
 use crate::cluster::purpose::{Ordinal, Purpose};
 use crate::kernel::{EventClass, SimDuration};
 
 #[derive(Clone, Copy, Debug)]
-enum Channel {
+enum Grpc {
     Idle,
     Connecting(Dial),
     Ready(Connection),
@@ -39,8 +39,8 @@ struct Call {
 
 /// The state of the leg.
 #[derive(Debug)]
-pub struct CertificateLeg {
-    channel: Channel,
+pub struct CertificateChannel {
+    grpc: Grpc,
     serial: u32,
     requests: u32,
     connect_failures: u32,
@@ -51,10 +51,10 @@ pub struct CertificateLeg {
     obtained: bool,
 }
 
-impl Default for CertificateLeg {
+impl Default for CertificateChannel {
     fn default() -> Self {
         Self {
-            channel: Channel::Idle,
+            grpc: Grpc::Idle,
             serial: 0,
             requests: 0,
             connect_failures: 0,
@@ -66,7 +66,7 @@ impl Default for CertificateLeg {
     }
 }
 
-impl CertificateLeg {
+impl CertificateChannel {
     /// A caller asks for the certificate: it waits if another call is under way, else it starts one.
     pub fn caller_asks(&mut self, caller: Caller, pod: PodId, ctx: &mut Ctx) {
         if self.obtained {
@@ -88,23 +88,23 @@ impl CertificateLeg {
     fn issue(&mut self, pod: PodId, ctx: &mut Ctx) {
         let now = ctx.now();
         let fails_fast = ctx.blueprint().istio().params.channel_fails_fast_while_redialling;
-        match self.channel {
-            Channel::Ready(connection) if now < connection.aged_at => {
-                observe(pod, LegFact::Attempt, ctx);
+        match self.grpc {
+            Grpc::Ready(connection) if now < connection.aged_at => {
+                observe(pod, ChannelFact::Attempt, ctx);
                 self.send(connection, pod, ctx);
             }
-            Channel::Ready(_) | Channel::Idle => {
-                self.wait_for_channel(pod, ctx);
+            Grpc::Ready(_) | Grpc::Idle => {
+                self.wait_for_grpc(pod, ctx);
                 self.dial(pod, ctx);
             }
-            Channel::Connecting(_) if fails_fast && self.connect_failures > 0 => self.attempt_failed(true, pod, ctx),
-            Channel::Connecting(_) => self.wait_for_channel(pod, ctx),
-            Channel::Failed => self.attempt_failed(true, pod, ctx),
+            Grpc::Connecting(_) if fails_fast && self.connect_failures > 0 => self.attempt_failed(true, pod, ctx),
+            Grpc::Connecting(_) => self.wait_for_grpc(pod, ctx),
+            Grpc::Failed => self.attempt_failed(true, pod, ctx),
         }
     }
 
-    fn wait_for_channel(&mut self, pod: PodId, ctx: &mut Ctx) {
-        observe(pod, LegFact::Attempt, ctx);
+    fn wait_for_grpc(&mut self, pod: PodId, ctx: &mut Ctx) {
+        observe(pod, ChannelFact::Attempt, ctx);
         if let Some(call) = &mut self.call {
             call.waiting_for_channel = true;
         }
@@ -112,10 +112,10 @@ impl CertificateLeg {
 
     fn dial(&mut self, pod: PodId, ctx: &mut Ctx) {
         self.serial += 1;
-        match Dial::begin(pod, Leg::Certificate, self.serial, ctx) {
-            Some((dial, Syn::Answered | Syn::Lost)) => self.channel = Channel::Connecting(dial),
-            Some((_, Syn::Refused)) => self.connect_failed(LegFact::Refused, pod, ctx),
-            None => self.connect_failed(LegFact::NoEndpoint, pod, ctx),
+        match Dial::begin(pod, Channel::Certificate, self.serial, ctx) {
+            Some((dial, Syn::Answered | Syn::Lost)) => self.grpc = Grpc::Connecting(dial),
+            Some((_, Syn::Refused)) => self.connect_failed(ChannelFact::Refused, pod, ctx),
+            None => self.connect_failed(ChannelFact::NoEndpoint, pod, ctx),
         }
     }
 
@@ -124,28 +124,28 @@ impl CertificateLeg {
         if serial != self.serial {
             return;
         }
-        if let Channel::Connecting(dial) = &mut self.channel
-            && dial.send(pod, Leg::Certificate, serial, ctx) == Syn::Refused
+        if let Grpc::Connecting(dial) = &mut self.grpc
+            && dial.send(pod, Channel::Certificate, serial, ctx) == Syn::Refused
         {
-            self.connect_failed(LegFact::Refused, pod, ctx);
+            self.connect_failed(ChannelFact::Refused, pod, ctx);
         }
     }
 
     /// The connect ran out of time.
     pub fn connect_timeout(&mut self, serial: u32, pod: PodId, ctx: &mut Ctx) {
-        if let (true, Channel::Connecting(dial)) = (serial == self.serial, self.channel) {
-            self.connect_failed(LegFact::TimedOut(dial.istiod, dial.cause()), pod, ctx);
+        if let (true, Grpc::Connecting(dial)) = (serial == self.serial, self.grpc) {
+            self.connect_failed(ChannelFact::TimedOut(dial.istiod, dial.cause()), pod, ctx);
         }
     }
 
     /// The connection stands.
     pub fn connected(&mut self, serial: u32, pod: PodId, ctx: &mut Ctx) {
-        let (true, Channel::Connecting(dial)) = (serial == self.serial, self.channel) else {
+        let (true, Grpc::Connecting(dial)) = (serial == self.serial, self.grpc) else {
             return;
         };
-        observe(pod, LegFact::Connected(dial.lost(ctx.now())), ctx);
-        let connection = dial.established(pod, Leg::Certificate, serial, ctx);
-        self.channel = Channel::Ready(connection);
+        observe(pod, ChannelFact::Connected(dial.lost(ctx.now())), ctx);
+        let connection = dial.established(pod, Channel::Certificate, serial, ctx);
+        self.grpc = Grpc::Ready(connection);
         self.connect_failures = 0;
         if self.call.is_some_and(|call| call.waiting_for_channel) {
             self.send(connection, pod, ctx);
@@ -157,7 +157,7 @@ impl CertificateLeg {
             call.waiting_for_channel = false;
         }
         self.requests += 1;
-        super::sidecar::send(pod, Leg::Certificate, self.serial, self.requests, connection, ctx);
+        super::sidecar::send(pod, Channel::Certificate, self.serial, self.requests, connection, ctx);
     }
 
     /// Istiod answered. Says whether the certificate is there now.
@@ -165,7 +165,7 @@ impl CertificateLeg {
         if serial != self.serial || number != self.requests || self.obtained || self.call.is_none() {
             return false;
         }
-        observe(pod, LegFact::Answered(answer), ctx);
+        observe(pod, ChannelFact::Answered(answer), ctx);
         match answer {
             Answer::Ok => {
                 self.obtained = true;
@@ -178,7 +178,7 @@ impl CertificateLeg {
             }
             Answer::Unavailable | Answer::NotServing => {
                 // The connection has ended; the next attempt dials.
-                self.channel = Channel::Idle;
+                self.grpc = Grpc::Idle;
                 self.attempt_failed(true, pod, ctx);
                 false
             }
@@ -189,9 +189,9 @@ impl CertificateLeg {
         }
     }
 
-    fn connect_failed(&mut self, how: LegFact, pod: PodId, ctx: &mut Ctx) {
+    fn connect_failed(&mut self, how: ChannelFact, pod: PodId, ctx: &mut Ctx) {
         observe(pod, how, ctx);
-        self.channel = Channel::Failed;
+        self.grpc = Grpc::Failed;
         let params = &ctx.blueprint().istio().params;
         let centre = params
             .channel_backoff_initial
@@ -211,7 +211,7 @@ impl CertificateLeg {
                 .around(centre, params.channel_backoff_jitter_ratio)
         };
         self.connect_failures += 1;
-        observe(pod, LegFact::Waits(Wait::Channel, ctx.now() + wait), ctx);
+        observe(pod, ChannelFact::Waits(Wait::Channel, ctx.now() + wait), ctx);
         let serial = self.serial;
         ctx.after(
             Source::Sidecar(pod),
@@ -226,11 +226,11 @@ impl CertificateLeg {
 
     /// The channel's back-off is over: it dials by itself if calls fail meanwhile, else with the next call.
     pub fn channel_redials(&mut self, serial: u32, pod: PodId, ctx: &mut Ctx) {
-        if serial == self.serial && matches!(self.channel, Channel::Failed) && !self.obtained {
+        if serial == self.serial && matches!(self.grpc, Grpc::Failed) && !self.obtained {
             if ctx.blueprint().istio().params.channel_fails_fast_while_redialling {
                 self.dial(pod, ctx);
             } else {
-                self.channel = Channel::Idle;
+                self.grpc = Grpc::Idle;
             }
         }
     }
@@ -253,7 +253,7 @@ impl CertificateLeg {
         let wait = ctx
             .stream(Purpose::AttemptBackoff, key)
             .around(centre, params.csr_attempt_jitter_ratio);
-        observe(pod, LegFact::Waits(Wait::Attempt, ctx.now() + wait), ctx);
+        observe(pod, ChannelFact::Waits(Wait::Attempt, ctx.now() + wait), ctx);
         ctx.after(
             Source::Sidecar(pod),
             EventClass::Timer,
@@ -282,7 +282,7 @@ impl CertificateLeg {
             Caller::WarmUp => Wait::WarmUp,
             Caller::Envoy | Caller::EnvoyRoot => Wait::EnvoySecret,
         };
-        observe(pod, LegFact::Waits(whose, ctx.now() + wait), ctx);
+        observe(pod, ChannelFact::Waits(whose, ctx.now() + wait), ctx);
         ctx.after(
             Source::Sidecar(pod),
             EventClass::Timer,
@@ -327,6 +327,6 @@ impl CertificateLeg {
     }
 }
 
-fn observe(pod: PodId, fact: LegFact, ctx: &mut Ctx) {
-    ctx.observe(Fact::Leg(pod, Leg::Certificate, fact));
+fn observe(pod: PodId, fact: ChannelFact, ctx: &mut Ctx) {
+    ctx.observe(Fact::Channel(pod, Channel::Certificate, fact));
 }

@@ -13,7 +13,7 @@ const Z_99: f64 = 2.326_347_874_040_841;
 
 /// A law of a duration.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Law {
+pub enum Distribution {
     /// Always the same. Mean and support: the value.
     Constant(SimDuration),
     /// Uniform on [min, max). Mean (min + max) / 2.
@@ -71,7 +71,7 @@ pub struct Quantiles {
     pub max: SimDuration,
 }
 
-impl Law {
+impl Distribution {
     /// Log-normal by its median and 99th percentile, cut at `max` (values above become `max`).
     pub fn log_normal(median: SimDuration, p99: SimDuration, max: SimDuration) -> Self {
         let median_s = median.as_secs_f64();
@@ -107,10 +107,10 @@ impl Law {
                 SimDuration::from_secs_f64(median_s * libm::exp(sigma * normal_quantile(u))).min(max)
             }
             Self::Exponential { mean, max } => mean.scale(exponential(u)).min(max),
-            Self::Weibull(law) => law
+            Self::Weibull(distribution) => distribution
                 .scale
-                .scale(libm::pow(exponential(u), law.inverse_shape))
-                .min(law.max),
+                .scale(libm::pow(exponential(u), distribution.inverse_shape))
+                .min(distribution.max),
             Self::Quantiles(table) => table.at(u),
         }
     }
@@ -120,8 +120,8 @@ impl Law {
         match *self {
             Self::Constant(value) => value,
             Self::Uniform { max, .. } | Self::Exponential { max, .. } => max,
-            Self::LogNormal(law) => law.max,
-            Self::Weibull(law) => law.max,
+            Self::LogNormal(distribution) => distribution.max,
+            Self::Weibull(distribution) => distribution.max,
             Self::Quantiles(table) => table.max,
         }
     }
@@ -168,5 +168,5 @@ pub fn full_jitter(max: SimDuration, u: f64) -> SimDuration {
 }
 
 #[cfg(test)]
-#[path = "law_tests.rs"]
+#[path = "distribution_tests.rs"]
 mod tests;

@@ -26,7 +26,7 @@ struct Pair {
 impl Pair {
     /// Landings on the bad Istiod, of the certificate leg and of the configuration leg.
     fn bad(&self) -> (u32, u32) {
-        let bad = |landings: &str| landings.split(' ').filter(|name| *name == BAD).count() as u32;
+        let bad = |connections: &str| connections.split(' ').filter(|name| *name == BAD).count() as u32;
         (
             bad(&self.pod.certificate_landings),
             bad(&self.pod.configuration_landings),
@@ -35,17 +35,17 @@ impl Pair {
 
     /// Seconds that the legs took longer than those of the twin.
     fn delay_s(&self) -> Option<f64> {
-        Some(legs_s(&self.pod)? - legs_s(&self.twin)?)
+        Some(channels_s(&self.pod)? - channels_s(&self.twin)?)
     }
 }
 
 /// From the last container running to both legs being done.
-fn legs_s(pod: &PodRecord) -> Option<f64> {
+fn channels_s(pod: &PodRecord) -> Option<f64> {
     Some((pod.phases.of("certificate")? + pod.phases.of("configuration")?).as_secs_f64())
 }
 
 fn startup_s(pod: &PodRecord) -> Option<f64> {
-    Some(pod.ready?.since(pod.wished).as_secs_f64())
+    Some(pod.ready?.since(pod.desired).as_secs_f64())
 }
 
 /// Pods with their twins, run by run.
@@ -87,7 +87,7 @@ fn share_agrees(what: &str, expected: f64, runs: &[Vec<Pair>], holds: impl Fn(&P
 }
 
 #[test]
-fn with_a_new_draw_each_time_bad_landings_are_geometric_and_cost_30_seconds_each() {
+fn with_a_new_draw_each_time_failed_connections_are_geometric_and_cost_30_seconds_each() {
     let runs = pairs("drop-redraw", RUNS);
     share_agrees("no bad landing", 4.0 / 9.0, &runs, |pair| pair.bad() == (0, 0));
     share_agrees("a bad landing", 5.0 / 9.0, &runs, |pair| pair.bad() != (0, 0));
@@ -119,10 +119,10 @@ const WARM_UP: (f64, f64) = (0.75, 1.5);
 const FULL_JITTER: (f64, f64) = (0.5, 2.0);
 
 /// The most that so many bad landings can cost: 30 s each for the TokenReview, 0.2 s for the ways to and fro, a back-off.
-fn longest(landings: u32, (first, factor): (f64, f64)) -> f64 {
+fn longest(connections: u32, (first, factor): (f64, f64)) -> f64 {
     let mut back_off = first;
     let mut total = 0.0;
-    for _ in 0..landings {
+    for _ in 0..connections {
         total += 30.2 + back_off;
         back_off *= factor;
     }
@@ -161,7 +161,7 @@ fn without_a_new_draw_a_third_of_the_certificates_waits_for_the_end_of_its_conne
         if !late(pair) {
             continue;
         }
-        let landings: Vec<&str> = pair.pod.certificate_landings.split(' ').collect();
+        let connections: Vec<&str> = pair.pod.certificate_landings.split(' ').collect();
         match pair.delay_s() {
             // The connection ages at 27 to 33 min; the request that is under way then ends within 30 s, or is cut after
             // 10 s, and the last back-off of the caller is at most 90 s.
@@ -169,7 +169,7 @@ fn without_a_new_draw_a_third_of_the_certificates_waits_for_the_end_of_its_conne
                 let minutes = delay / 60.0;
                 assert!((26.9..=33.0 + 2.1).contains(&minutes), "{minutes} min: {:?}", pair.pod);
                 assert_eq!(
-                    landings.iter().filter(|name| **name == BAD).count(),
+                    connections.iter().filter(|name| **name == BAD).count(),
                     1,
                     "{:?}",
                     pair.pod
@@ -177,7 +177,7 @@ fn without_a_new_draw_a_third_of_the_certificates_waits_for_the_end_of_its_conne
             }
             // It met the bad one again.
             None => {
-                assert!(landings[1..].contains(&BAD), "{:?}", pair.pod);
+                assert!(connections[1..].contains(&BAD), "{:?}", pair.pod);
                 censored += 1;
             }
         }

@@ -21,19 +21,19 @@ fn ms(ms: u64) -> SimDuration {
     SimDuration::from_millis(ms)
 }
 
-fn exponential() -> Law {
-    Law::Exponential {
+fn exponential() -> Distribution {
+    Distribution::Exponential {
         mean: ms(1_000),
         max: ms(1_000_000),
     }
 }
 
-fn log_normal() -> Law {
-    Law::log_normal(ms(200), ms(2_000), ms(5_000_000))
+fn log_normal() -> Distribution {
+    Distribution::log_normal(ms(200), ms(2_000), ms(5_000_000))
 }
 
-fn weibull() -> Law {
-    Law::weibull(ms(1_000), 1.5, ms(1_000_000))
+fn weibull() -> Distribution {
+    Distribution::weibull(ms(1_000), 1.5, ms(1_000_000))
 }
 
 fn table() -> Quantiles {
@@ -50,8 +50,8 @@ fn table() -> Quantiles {
 #[test]
 fn golden_values() {
     let us = [1e-9, 0.25, 0.5, 0.95, 1.0 - 1e-9];
-    let of = |law: Law| us.map(|u| law.quantile(u).as_nanos());
-    let uniform = Law::Uniform {
+    let of = |distribution: Distribution| us.map(|u| distribution.quantile(u).as_nanos());
+    let uniform = Distribution::Uniform {
         min: ms(1_000),
         max: ms(3_000),
     };
@@ -60,7 +60,7 @@ fn golden_values() {
         of(exponential()),
         of(log_normal()),
         of(weibull()),
-        of(Law::Quantiles(table())),
+        of(Distribution::Quantiles(table())),
         us.map(|u| jitter(ms(1_000), 0.1, u).as_nanos()),
         us.map(|u| full_jitter(ms(1_000), u).as_nanos()),
     ];
@@ -68,56 +68,56 @@ fn golden_values() {
 }
 
 #[test]
-fn laws_pass_through_what_they_are_given_by() {
-    let near = |law: Law, u: f64, s: f64| {
-        let found_s = law.quantile(u).as_secs_f64();
-        assert!((found_s - s).abs() < 1e-8, "{law:?} at {u}: {found_s}");
+fn distributions_pass_through_what_they_are_given_by() {
+    let near = |distribution: Distribution, u: f64, s: f64| {
+        let found_s = distribution.quantile(u).as_secs_f64();
+        assert!((found_s - s).abs() < 1e-8, "{distribution:?} at {u}: {found_s}");
     };
     near(log_normal(), 0.5, 0.2);
     near(log_normal(), 0.99, 2.0);
     near(weibull(), 1.0 - libm::exp(-1.0), 1.0);
     for (u, s) in [(1e-15, 0.01), (0.5, 0.1), (0.9, 0.3), (0.99, 0.9), (1.0 - 1e-12, 3.0)] {
-        near(Law::Quantiles(table()), u, s);
+        near(Distribution::Quantiles(table()), u, s);
     }
-    let cut = Law::log_normal(ms(200), ms(2_000), ms(5_000));
+    let cut = Distribution::log_normal(ms(200), ms(2_000), ms(5_000));
     assert_eq!((cut.quantile(1.0 - 1e-15), cut.bound()), (ms(5_000), ms(5_000)));
-    let cut = Law::weibull(ms(200), 0.5, ms(5_000));
+    let cut = Distribution::weibull(ms(200), 0.5, ms(5_000));
     assert_eq!((cut.quantile(1.0 - 1e-15), cut.bound()), (ms(5_000), ms(5_000)));
 }
 
 #[test]
 fn a_weibull_of_shape_one_is_exponential() {
-    let law = Law::weibull(ms(1_000), 1.0, ms(1_000_000));
+    let distribution = Distribution::weibull(ms(1_000), 1.0, ms(1_000_000));
     for u in [0.001, 0.3, 0.999] {
-        assert_eq!(law.quantile(u), exponential().quantile(u));
+        assert_eq!(distribution.quantile(u), exponential().quantile(u));
     }
 }
 
 /// Laws of each family, some cut, narrow or shifted.
-fn laws() -> Vec<Law> {
+fn distributions() -> Vec<Distribution> {
     vec![
-        Law::Constant(ms(7)),
-        Law::Uniform { min: ms(0), max: ms(1) },
-        Law::Uniform {
+        Distribution::Constant(ms(7)),
+        Distribution::Uniform { min: ms(0), max: ms(1) },
+        Distribution::Uniform {
             min: ms(1_000),
             max: ms(3_000),
         },
         exponential(),
-        Law::Exponential {
+        Distribution::Exponential {
             mean: ms(1_000),
             max: ms(1_100),
         },
-        Law::Exponential {
+        Distribution::Exponential {
             mean: SimDuration::from_nanos(40),
             max: ms(1),
         },
         log_normal(),
-        Law::log_normal(ms(200), ms(2_000), ms(250)),
+        Distribution::log_normal(ms(200), ms(2_000), ms(250)),
         weibull(),
-        Law::weibull(ms(200), 0.5, ms(5_000)),
-        Law::weibull(ms(200), 8.0, ms(190)),
-        Law::Quantiles(table()),
-        Law::Quantiles(Quantiles {
+        Distribution::weibull(ms(200), 0.5, ms(5_000)),
+        Distribution::weibull(ms(200), 8.0, ms(190)),
+        Distribution::Quantiles(table()),
+        Distribution::Quantiles(Quantiles {
             min: ms(5),
             p50: ms(5),
             p90: ms(5),
@@ -134,13 +134,17 @@ fn no_variate_falls_while_its_uniform_grows() {
     let tails = (1..=52).map(|k| libm::exp2(-f64::from(k)));
     let mut us: Vec<f64> = fine.chain(tails.clone()).chain(tails.map(|u| 1.0 - u / 2.0)).collect();
     us.sort_by(f64::total_cmp);
-    for law in laws() {
-        let values: Vec<SimDuration> = us.iter().map(|u| law.quantile(*u)).collect();
+    for distribution in distributions() {
+        let values: Vec<SimDuration> = us.iter().map(|u| distribution.quantile(*u)).collect();
         let falls = values.windows(2).position(|pair| pair[0] > pair[1]);
-        assert_eq!(falls, None, "{law:?}");
+        assert_eq!(falls, None, "{distribution:?}");
         let (least, most) = (values[0], values[values.len() - 1]);
-        assert_eq!(least < most, !matches!(law, Law::Constant(_)), "{law:?}");
-        assert!(most <= law.bound(), "{law:?}");
+        assert_eq!(
+            least < most,
+            !matches!(distribution, Distribution::Constant(_)),
+            "{distribution:?}"
+        );
+        assert!(most <= distribution.bound(), "{distribution:?}");
     }
     type Draw<'d> = &'d dyn Fn(&mut Stream) -> u64;
     let draws: [(&str, Draw<'_>); 6] = [
@@ -168,20 +172,20 @@ fn no_variate_falls_while_its_uniform_grows() {
 #[test]
 fn means_are_those_of_the_documentation() {
     let sigma = libm::log(10.0) / Z_99;
-    for (law, mean_s) in [
+    for (distribution, mean_s) in [
         (exponential(), 1.0),
         (log_normal(), 0.2 * libm::exp(sigma * sigma / 2.0)),
         (weibull(), libm::tgamma(1.0 + 1.0 / 1.5)),
         (
-            Law::Quantiles(table()),
+            Distribution::Quantiles(table()),
             0.25 * 0.11 + 0.2 * 0.4 + 0.045 * 1.2 + 0.005 * 3.9,
         ),
     ] {
         let n = 200_000;
         let sum_s: f64 = (0..n)
-            .map(|i| law.quantile((f64::from(i) + 0.5) / f64::from(n)).as_secs_f64())
+            .map(|i| distribution.quantile((f64::from(i) + 0.5) / f64::from(n)).as_secs_f64())
             .sum();
-        assert!((sum_s / f64::from(n) / mean_s - 1.0).abs() < 1e-3, "{law:?}");
+        assert!((sum_s / f64::from(n) / mean_s - 1.0).abs() < 1e-3, "{distribution:?}");
     }
 }
 
@@ -231,8 +235,8 @@ fn clamp(p: f64) -> f64 {
 }
 
 #[test]
-fn draws_follow_their_laws() {
-    let uniform = Law::Uniform {
+fn draws_follow_their_distributions() {
+    let uniform = Distribution::Uniform {
         min: ms(1_000),
         max: ms(3_000),
     };
@@ -272,7 +276,7 @@ fn draws_follow_their_laws() {
     };
     agrees(
         "quantiles",
-        |s| s.duration(&Law::Quantiles(table())),
+        |s| s.duration(&Distribution::Quantiles(table())),
         |x, f| by_table(x, 0.1 * f),
     );
     agrees(

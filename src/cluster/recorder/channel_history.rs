@@ -4,31 +4,31 @@ use smallvec::SmallVec;
 
 use super::super::ids::IstiodId;
 use super::super::istio::messages::Answer;
-use super::super::observed::LegFact;
+use super::super::observed::ChannelFact;
 use super::super::records::DelayCause;
 use crate::kernel::{SimDuration, SimTime};
 
 /// Where a leg landed and what that cost.
 #[derive(Clone, Debug, Default)]
-pub struct LegHistory {
+pub struct ChannelHistory {
     /// Istiods in the order of connections, with whether the connection failed its purpose.
-    landings: SmallVec<[(IstiodId, bool); 2]>,
+    connections: SmallVec<[(IstiodId, bool); 2]>,
     /// Time lost, by cause.
     pub lost: SmallVec<[(DelayCause, SimDuration); 2]>,
     attempt_started: SimTime,
     failed: Option<DelayCause>,
 }
 
-impl LegHistory {
+impl ChannelHistory {
     /// Takes in what happened on the leg.
-    pub(super) fn observe(&mut self, fact: &LegFact, now: SimTime) {
+    pub(super) fn observe(&mut self, fact: &ChannelFact, now: SimTime) {
         match *fact {
-            LegFact::Attempt => self.attempt(now),
-            LegFact::Dialled(istiod, ..) => self.landings.push((istiod, false)),
-            LegFact::Connected(Some((cause, span))) => self.lose(cause, span),
-            LegFact::NoEndpoint | LegFact::Refused => self.fail(DelayCause::Connection),
-            LegFact::TimedOut(_, cause) => self.fail(cause),
-            LegFact::Answered(answer) if answer != Answer::Ok => self.fail(answer.cause()),
+            ChannelFact::Attempt => self.attempt(now),
+            ChannelFact::Dialled(istiod, ..) => self.connections.push((istiod, false)),
+            ChannelFact::Connected(Some((cause, span))) => self.lose(cause, span),
+            ChannelFact::NoEndpoint | ChannelFact::Refused => self.fail(DelayCause::Connection),
+            ChannelFact::TimedOut(_, cause) => self.fail(cause),
+            ChannelFact::Answered(answer) if answer != Answer::Ok => self.fail(answer.cause()),
             _ => {}
         }
     }
@@ -42,8 +42,8 @@ impl LegHistory {
     }
 
     fn fail(&mut self, cause: DelayCause) {
-        if let Some(landing) = self.landings.last_mut() {
-            landing.1 = true;
+        if let Some(connection) = self.connections.last_mut() {
+            connection.1 = true;
         }
         self.failed = Some(cause);
     }
@@ -53,13 +53,13 @@ impl LegHistory {
     }
 
     /// The story of landings, `istiod-1 istiod-0`.
-    pub(super) fn landings_text(&self) -> String {
-        let names: Vec<String> = self.landings.iter().map(|(istiod, _)| istiod.to_string()).collect();
+    pub(super) fn replicas_text(&self) -> String {
+        let names: Vec<String> = self.connections.iter().map(|(istiod, _)| istiod.to_string()).collect();
         names.join(" ")
     }
 
     /// Landings that failed.
-    pub(super) fn bad_landings(&self) -> u32 {
-        self.landings.iter().filter(|(_, bad)| *bad).count() as u32
+    pub(super) fn failed(&self) -> u32 {
+        self.connections.iter().filter(|(_, bad)| *bad).count() as u32
     }
 }

@@ -4,14 +4,14 @@
 //! are reset by a message; the end of a stream by its age, after which the proxy keeps what it has and connects again.
 //! **Left out**: what the configuration says, apart from the backends of Services.
 //! **Parameters**: `connect_timeout`, `envoy_backoff_*`, `connection_age*`. Source: `docs/model/istio.md#configuration-stream`.
-//! **Validated by**: `tests/world/measured_starts.rs`, `tests/world/istiod_landings.rs`.
+//! **Validated by**: `tests/world/measured_starts.rs`, `tests/world/istiod_connections.rs`.
 
 use super::connection::{Connection, Dial, Syn};
-use super::messages::{Answer, Leg};
+use super::messages::{Answer, Channel};
 use crate::cluster::context::Ctx;
 use crate::cluster::event::{Event, SidecarEvent, Source};
 use crate::cluster::ids::PodId;
-use crate::cluster::observed::{Fact, LegFact, Wait};
+use crate::cluster::observed::{ChannelFact, Fact, Wait};
 use crate::cluster::purpose::{Ordinal, Purpose};
 use crate::kernel::EventClass;
 
@@ -26,22 +26,22 @@ enum State {
 
 /// The state of the leg.
 #[derive(Debug, Default)]
-pub struct StreamLeg {
+pub struct ConfigurationChannel {
     state: State,
     serial: u32,
     requests: u32,
     failures: u32,
 }
 
-impl StreamLeg {
+impl ConfigurationChannel {
     /// Opens a stream.
     pub fn open(&mut self, pod: PodId, ctx: &mut Ctx) {
         self.serial += 1;
-        observe(pod, LegFact::Attempt, ctx);
-        match Dial::begin(pod, Leg::Configuration, self.serial, ctx) {
+        observe(pod, ChannelFact::Attempt, ctx);
+        match Dial::begin(pod, Channel::Configuration, self.serial, ctx) {
             Some((dial, Syn::Answered | Syn::Lost)) => self.state = State::Connecting(dial),
-            Some((_, Syn::Refused)) => self.failed(LegFact::Refused, pod, ctx),
-            None => self.failed(LegFact::NoEndpoint, pod, ctx),
+            Some((_, Syn::Refused)) => self.failed(ChannelFact::Refused, pod, ctx),
+            None => self.failed(ChannelFact::NoEndpoint, pod, ctx),
         }
     }
 
@@ -51,16 +51,16 @@ impl StreamLeg {
             return;
         }
         if let State::Connecting(dial) = &mut self.state
-            && dial.send(pod, Leg::Configuration, serial, ctx) == Syn::Refused
+            && dial.send(pod, Channel::Configuration, serial, ctx) == Syn::Refused
         {
-            self.failed(LegFact::Refused, pod, ctx);
+            self.failed(ChannelFact::Refused, pod, ctx);
         }
     }
 
     /// The connect ran out of time.
     pub fn connect_timeout(&mut self, serial: u32, pod: PodId, ctx: &mut Ctx) {
         if let (true, State::Connecting(dial)) = (serial == self.serial, self.state) {
-            self.failed(LegFact::TimedOut(dial.istiod, dial.cause()), pod, ctx);
+            self.failed(ChannelFact::TimedOut(dial.istiod, dial.cause()), pod, ctx);
         }
     }
 
@@ -69,11 +69,11 @@ impl StreamLeg {
         let (true, State::Connecting(dial)) = (serial == self.serial, self.state) else {
             return;
         };
-        observe(pod, LegFact::Connected(dial.lost(ctx.now())), ctx);
-        let connection = dial.established(pod, Leg::Configuration, serial, ctx);
+        observe(pod, ChannelFact::Connected(dial.lost(ctx.now())), ctx);
+        let connection = dial.established(pod, Channel::Configuration, serial, ctx);
         self.state = State::Asking(connection);
         self.requests += 1;
-        super::sidecar::send(pod, Leg::Configuration, serial, self.requests, connection, ctx);
+        super::sidecar::send(pod, Channel::Configuration, serial, self.requests, connection, ctx);
     }
 
     /// Istiod answered. Gives the connection if it brought the configuration.
@@ -90,10 +90,10 @@ impl StreamLeg {
             return None;
         };
         if answer != Answer::Ok {
-            self.failed(LegFact::Answered(answer), pod, ctx);
+            self.failed(ChannelFact::Answered(answer), pod, ctx);
             return None;
         }
-        observe(pod, LegFact::Answered(answer), ctx);
+        observe(pod, ChannelFact::Answered(answer), ctx);
         self.failures = 0;
         self.state = State::Open;
         let wait = connection.closes_at.since(ctx.now());
@@ -112,7 +112,7 @@ impl StreamLeg {
         serial == self.serial && matches!(self.state, State::Open)
     }
 
-    fn failed(&mut self, how: LegFact, pod: PodId, ctx: &mut Ctx) {
+    fn failed(&mut self, how: ChannelFact, pod: PodId, ctx: &mut Ctx) {
         observe(pod, how, ctx);
         self.retry(pod, ctx);
     }
@@ -130,7 +130,7 @@ impl StreamLeg {
             .child(u64::from(self.serial));
         let wait = ctx.stream(Purpose::EnvoyStreamBackoff, key).up_to(upper);
         self.failures += 1;
-        observe(pod, LegFact::Waits(Wait::EnvoyStream, ctx.now() + wait), ctx);
+        observe(pod, ChannelFact::Waits(Wait::EnvoyStream, ctx.now() + wait), ctx);
         ctx.after(
             Source::Sidecar(pod),
             EventClass::Timer,
@@ -140,6 +140,6 @@ impl StreamLeg {
     }
 }
 
-fn observe(pod: PodId, fact: LegFact, ctx: &mut Ctx) {
-    ctx.observe(Fact::Leg(pod, Leg::Configuration, fact));
+fn observe(pod: PodId, fact: ChannelFact, ctx: &mut Ctx) {
+    ctx.observe(Fact::Channel(pod, Channel::Configuration, fact));
 }

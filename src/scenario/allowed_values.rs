@@ -33,7 +33,7 @@ const LEASE_RENEW_MIN: SimDuration = SimDuration::from_millis(250);
 pub fn check(path: &Path, field: &str, value: Value, at: &Spanned<Setting>) -> Result<(), InputError> {
     let expected = match value {
         Value::Duration(span) => too_short(field, span),
-        Value::Law(law) => too_short(field, law.quantile(0.01)),
+        Value::Distribution(distribution) => too_short(field, distribution.quantile(0.01)),
         Value::Count(number) => outside(&counts(field), number),
         Value::Number(number) => outside(&numbers(field), number),
         Value::Switch(_) => None,
