@@ -1,4 +1,4 @@
-//! The kernel's parts: workloads beside the bare heap, streams, laws, and the questions to a cursor.
+//! The kernel's parts: workloads beside the bare heap, streams, distributions, and the questions to a cursor.
 //!
 //! Workloads are timed by the CPU time of the thread. For ratios use `kernel_workloads all`, which alternates both engines in
 //! one process; here is what is watched over time. Whole runs are in `runs`.

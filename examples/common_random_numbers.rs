@@ -2,7 +2,7 @@
 //! random events, against that of independent runs.
 //!
 //! Replication r of one design paired with replication r + 1 of another is a pair of independent runs of the same two
-//! laws, so both variances are measured on the same runs. Without an argument, 200 replications of every design of
+//! distributions, so both variances are measured on the same runs. Without an argument, 200 replications of every design of
 //! `istiod-cut-off` are made first; with a result folder, that one is read:
 //!
 //! ```text

@@ -153,7 +153,7 @@ fn margins_without_meaning_are_refused_at_their_place() {
     let cases = [
         ("unauthorised_any: 1%", "did you mean `unauthorized_any`?"),
         ("startup_latency_p50: 2", "the measure is a time"),
-        ("unauthorized_any: 0", "`0` is no margin"),
+        ("unauthorized_any: 0", "`0` is not a valid margin"),
         ("unauthorized_any: 200%", "a share lies between 0 and 1"),
     ];
     for (margin, message) in cases {

@@ -313,7 +313,7 @@ fn a_table_for_a_file_has_a_width_that_can_be_read() {
     assert!(widest.is_some_and(|width| (60..=160).contains(&width)), "{table}");
 }
 
-/// Truth tables that lie elsewhere, if somebody names their folder.
+/// Truth tables in another folder, if it is named.
 #[test]
 fn other_truth_tables_agree() {
     let Ok(root) = std::env::var("MESHFAULT_SHARED_MANIFESTS") else {

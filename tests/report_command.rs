@@ -110,7 +110,7 @@ fn figures_and_reports_are_made_again_to_the_byte() {
     );
     assert_same(&written, &made, &again, "the rows");
 
-    // A file that cannot be read stops nobody while the rows are there.
+    // A file that cannot be read stops no command while the rows are there.
     let of_run = std::fs::read(made.join("report.json")).unwrap();
     std::fs::write(made.join("report.json"), "{").unwrap();
     let told = done(

@@ -156,7 +156,7 @@ fn everything_is_listed_in_every_form() {
         ("models", "kubernetes"),
         ("faults", "replies_only"),
         ("steps", "find_reuse"),
-        ("laws", "log_normal"),
+        ("distributions", "log_normal"),
         ("measures", "unauthorized_any"),
     ] {
         let (code, table, _) = here(&["list", kind]);

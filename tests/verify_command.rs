@@ -186,7 +186,7 @@ fn every_other_limit_can_be_set_and_a_limit_of_nothing_is_refused() {
         assert!(page.contains(reason), "{page}");
     }
     let (code, _, error) = meshfault(dir.path(), &[&RUN[..], &["--set", "limits.memory_max_mib=0"]].concat());
-    assert!(code == 2 && error.contains("`0` is no limit"), "{error}");
+    assert!(code == 2 && error.contains("`0` is not a valid limit"), "{error}");
     let (code, _, error) = meshfault(dir.path(), &[&RUN[..], &["--set", "limits.event_max=5"]].concat());
     assert!(code == 2 && error.contains("limits.events_max"), "{error}");
 }

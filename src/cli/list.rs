@@ -30,7 +30,8 @@ pub enum Kind {
     Faults,
     /// Steps of a script.
     Steps,
-    /// Laws of a span of time.
+    /// Distributions of a duration.
+    #[value(alias = "laws")]
     Distributions,
     /// Measures of a result.
     Measures,
@@ -63,9 +64,9 @@ pub fn run(arguments: &ListArgs) -> Result<u8, CliError> {
         Kind::Faults => faults(),
         Kind::Steps => variants("Step", &["step", "keys", "what it does"], ""),
         Kind::Distributions => variants(
-            "LawForm",
-            &["law", "keys", "what it is"],
-            "A plain span of time is the law that always gives it.\n",
+            "DistributionForm",
+            &["distribution", "keys", "what it is"],
+            "A plain duration is a constant distribution.\n",
         ),
         Kind::Measures => measures()?,
     };
@@ -266,7 +267,7 @@ mod tests {
             models().expect("the models are right"),
             faults(),
             variants("Step", &["step", "keys", "what"], ""),
-            variants("LawForm", &["law", "keys", "what"], ""),
+            variants("DistributionForm", &["distribution", "keys", "what"], ""),
         ];
         for list in lists {
             assert!(list.rows.len() >= 4, "{list:?}");

@@ -77,7 +77,7 @@ enum Command {
     /// Show the parameters of a design with their sources, or where two designs differ.
     #[command(after_help = examples::PARAMS)]
     Params(params::ParamsArgs),
-    /// List experiments, parameter sets, faults, steps, laws or measures.
+    /// List experiments, parameter sets, faults, steps, distributions or measures.
     List(list::ListArgs),
     /// Check experiment files without running anything.
     Check(check::CheckArgs),

@@ -216,7 +216,7 @@ impl Accesses {
             method: &access.method,
             path: &access.path,
         };
-        // Policy is about who holds the address now, whoever was meant. If nobody does, about those behind the Service, all
+        // Policy is about who holds the address now, whoever was meant. If no pod does, about those behind the Service, all
         // of one kind in a Service of one workload.
         let server_kind = access
             .server

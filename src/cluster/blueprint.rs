@@ -117,7 +117,7 @@ pub struct Blueprint {
 }
 
 /// Verdicts of the network's policy, for true identities and for the world: a row per port and own identity, which is
-/// decided when somebody first asks for it, since most identities of a large cluster are never asked about.
+/// decided at the first query, since most identities of a large cluster are never queried.
 #[derive(Debug)]
 struct NetworkVerdicts {
     ports: Vec<u16>,

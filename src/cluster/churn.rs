@@ -3,7 +3,7 @@
 //! **Modeled**: a Poisson process of creations, each pod with its own lifetime and service account; pods are created
 //! directly, without a ReplicaSet, and go through scheduler, kubelet and agent like all others.
 //! **Left out**: bursts, autoscaling, rollouts of real workloads, Services in front of churning pods.
-//! **Parameters**: rate, law of the lifetime, duration, number of service accounts. **Validated by**: `tests/world/scale.rs`.
+//! **Parameters**: rate, distribution of the lifetime, duration, number of service accounts. **Validated by**: `tests/world/scale.rs`.
 
 use super::context::Ctx;
 use super::event::{ChurnEvent, Event, Source, Write};

@@ -40,9 +40,9 @@ pub struct Shared {
     pub physics: Physics,
     /// What the run leaves behind.
     pub recorder: Recorder,
-    /// What somebody waits for or looks at.
+    /// What components wait for or watch.
     pub watchlist: Watchlist,
-    /// Pods that were ever wished for.
+    /// Pods that were ever desired.
     pub pods: Vec<PodMeta>,
     /// What each Istiod has pushed: the backends of each Service, republished from EndpointSlices.
     pub snapshots: Vec<History<Backends>>,
@@ -52,7 +52,7 @@ pub struct Shared {
     pub sets: Vec<SetMeta>,
     /// Calls of the component at work to others, which are made as soon as it is done.
     pub calls: Vec<Event>,
-    /// What is noted, if somebody asked for the run's story.
+    /// What is noted, if the run's story is recorded.
     pub log: Option<Box<Log>>,
 }
 
@@ -209,7 +209,7 @@ impl Ctx<'_> {
         true
     }
 
-    /// Says what happened: the recorder hears of it, and the log if somebody asked for the story.
+    /// Records what happened: in the recorder, and in the log if the story is recorded.
     #[inline]
     pub fn observe(&mut self, fact: Fact) {
         let now = self.now();
@@ -226,7 +226,7 @@ impl Ctx<'_> {
         self.observe(Fact::Pod(pod, fact));
     }
 
-    /// As [`Ctx::observe`], of what only a story needs and costs something to say: nothing is made if nobody asked for one.
+    /// As [`Ctx::observe`], for facts that only a story needs and that cost something to make: without a story nothing is made.
     pub fn observe_if_told(&mut self, fact: impl FnOnce(&Shared) -> Fact) {
         if self.shared.log.is_some() {
             self.observe(fact(self.shared));
@@ -255,7 +255,7 @@ impl Ctx<'_> {
         });
     }
 
-    /// Adds a pod that was just wished for.
+    /// Adds a pod that was just desired.
     pub fn add_pod(&mut self, meta: PodMeta) -> PodId {
         let pod = PodId(u32::try_from(self.shared.pods.len()).expect("more than 2^32 pods"));
         self.shared.pods.push(meta);

@@ -55,7 +55,7 @@ pub fn next_step(sets: &[SetStatus], replicas: u32, surge: u32, unavailable: u32
     let (new, old) = sets.split_last()?;
     let total: u32 = sizes.iter().sum();
     if old.iter().all(|set| set.desired == 0) || new.desired > replicas {
-        // Nothing old is left, or the Deployment was scaled down: the new ReplicaSet takes the wished size.
+        // Nothing old is left, or the Deployment was scaled down: the new ReplicaSet takes the desired size.
         if new.desired == replicas {
             return None;
         }
@@ -184,7 +184,7 @@ impl Deployments {
                 changed.push((*set, size));
             }
         }
-        // When the last old pods are given up the new ReplicaSet may still have to grow.
+        // When the last old pods are deleted the new ReplicaSet may still have to grow.
         let rolling = state.sets.len() > 1;
         // Old ReplicaSets that are empty play no part any more.
         let last = state.sets.len() - 1;

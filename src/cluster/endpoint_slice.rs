@@ -113,7 +113,7 @@ pub const SUBSCRIPTION: Subscription = Subscription {
             told.push(Told::new(
                 Source::EndpointSlice,
                 Event::EndpointSlice(EndpointSliceEvent::PodChanged(pod, seen)),
-                ("a back end changed", None),
+                ("a backend changed", None),
             ));
         }
     },

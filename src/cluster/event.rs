@@ -213,7 +213,7 @@ events! {
         2 MarkNotReady(node: NodeId),
         /// The pods of a node have tolerated its absence long enough.
         3 Evict(node: NodeId),
-        /// A node that was given up renews its lease again.
+        /// A node that was marked NotReady renews its lease again.
         4 Return(node: NodeId),
     }
 

@@ -111,7 +111,7 @@ impl Kubelets {
             KubeletEvent::ReportReady(pod) => {
                 let worker = self.worker(pod);
                 worker.probed = true;
-                // Until the look has seen the container, nobody takes note of its probe.
+                // Until the look has seen the container, its probe is not noted.
                 if worker.stage == Stage::Up && worker.seen_running {
                     self.clients.report(node, pod, Status::Ready, ctx);
                 }

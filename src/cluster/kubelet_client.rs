@@ -6,7 +6,7 @@
 //! by one sync per changed pod, with its status at that moment and in no particular order
 //! (`kubernetes/kubernetes pkg/kubelet/status/status_manager.go`). `status_sync_newest` (from 1.27) does that behind every
 //! sync instead of working through older statuses one by one.
-//! **Left out**: reconciliation of statuses that somebody else changed, timeouts of calls on a cut link (such a sync fails at
+//! **Left out**: reconciliation of statuses that another client changed, timeouts of calls on a cut link (such a sync fails at
 //! once and is made up for after the repair), the chance that a due batch waits for one more sync.
 //! **Parameters**: `kubelet_client_*`, `kubelet_requests_*`, `status_*`. **Validated by**: `tests/world/kubelet_start.rs`
 //! (measured starts of 15 pods). Source: `docs/model/kubernetes.md#kubelet`.
@@ -302,7 +302,7 @@ impl Client {
         self.next(node, ctx);
     }
 
-    /// What the pod's readiness waited for besides its own calls.
+    /// What else the pod's readiness waited for, in addition to its own calls.
     fn account(&mut self, sync: Sync, told: SimTime, calls: SimDuration, ctx: &mut Ctx) {
         let pod = sync.pod;
         if let Some(known) = self.known.get_mut(&pod)
@@ -329,7 +329,7 @@ impl Client {
     }
 }
 
-/// The write of a call, if it changes anything that somebody looks at.
+/// The write of a call, if it changes anything that a reader watches.
 fn what(sync: Sync, call: Call, ctx: &Ctx) -> Option<Write> {
     let ip = ctx.shared.physics.pod(sync.pod).place.map(|(_, ip)| ip);
     match (call, sync.status) {

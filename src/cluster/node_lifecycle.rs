@@ -1,4 +1,4 @@
-//! Node leases and the node lifecycle controller: when a silent node is given up, and what follows.
+//! Node leases and the node lifecycle controller: when a silent node is marked NotReady, and what follows.
 //!
 //! **Modeled**: lease renewals with jitter from a phase of their own; the controller's passes; its stamp of its own time
 //! when it sees a renewed lease; the grace period; Ready set to Unknown with the taint, then each pod's Ready to false by
@@ -154,7 +154,7 @@ impl NodeLifecycle {
     }
 
     fn mark_not_ready(&mut self, node: NodeId, ctx: &mut Ctx) {
-        silent(node, "gives up", ctx);
+        silent(node, "marks NotReady", ctx);
         let state = self.state(node);
         state.marked_not_ready = true;
         ctx.observe(Fact::MarkedNotReady(node));
@@ -212,7 +212,7 @@ fn evict(node: NodeId, ctx: &mut Ctx) {
 }
 
 impl Watched {
-    /// The key of what happens each time that the node is given up, or returns.
+    /// The key of what happens each time that the node is marked NotReady, or returns.
     fn turn(&self, what: Ordinal, ctx: &Ctx) -> EntityKey {
         let node = ctx.blueprint().node_key(self.node);
         what.of(node).child(u64::from(self.times_marked_not_ready))

@@ -26,7 +26,7 @@ pub enum Fact {
     FaultBegins {
         /// Which.
         fault: FaultId,
-        /// Whom it touched; empty for nobody.
+        /// The parties that it touched; may be empty.
         parties: Vec<Party>,
         /// How many of them no other fault touched.
         touched: u32,
@@ -40,7 +40,7 @@ pub enum Fact {
         /// For whom.
         parties: Vec<Party>,
     },
-    /// Something about a pod, from the wish for it to its end.
+    /// Something about a pod, from its being desired to its end.
     Pod(PodId, PodFact),
     /// The Deployment controller gave a ReplicaSet a size.
     SetResized(ReplicaSetId, u32),
@@ -52,9 +52,9 @@ pub enum Fact {
     SliceWritten(ServiceId, u32),
     /// The node lifecycle controller gave a node up.
     MarkedNotReady(NodeId),
-    /// It deletes the pods of a node that was given up.
+    /// It deletes the pods of a node that was marked NotReady.
     Evicted(NodeId),
-    /// A node that was given up is ready again.
+    /// A node that was marked NotReady is ready again.
     Returned(NodeId),
     /// An Istiod cannot begin its work without the API server.
     IstiodWaits(IstiodId),
@@ -67,7 +67,7 @@ pub enum Fact {
         /// How it reads that Istiod's snapshots; frozen if the stream has ended.
         cursor: Cursor,
     },
-    /// Something about a leg of a sidecar.
+    /// Something about a channel of a sidecar.
     Channel(PodId, Channel, ChannelFact),
     /// Something about a request of the script's client.
     Access(u32, AccessFact),
@@ -97,9 +97,9 @@ pub enum Fact {
 /// What happened to a pod.
 #[derive(Clone, Copy, Debug)]
 pub enum PodFact {
-    /// Somebody wished for it.
+    /// It is desired: its ReplicaSet or the churn needs one more pod.
     Desired,
-    /// It was never created and is not wanted any more, or nobody asks for it again.
+    /// It was never created and is no longer desired, or its creation is not tried again.
     Dropped,
     /// Its ReplicaSet was refused a creation: it waits for the webhook.
     WaitsForWebhook,
@@ -190,9 +190,9 @@ pub enum ScriptFact {
     FoundNone,
     /// It found a pod on a remembered address.
     Found(PodId, Ipv4Addr),
-    /// It gave up in the step of this number, from 0: its pods were not ready in time.
+    /// It stopped in the step of this number, from 0: its pods were not ready in time.
     NotReady(usize),
-    /// It gave up in the step of this number, from 0: no address was reused after so many restarts.
+    /// It stopped in the step of this number, from 0: no address was reused after so many restarts.
     NoReuse(usize, u32),
     /// It ended.
     Ended,
@@ -248,7 +248,7 @@ pub struct AccessEnd {
     pub cause: &'static str,
 }
 
-/// What happened on a leg of a sidecar.
+/// What happened on a channel of a sidecar.
 #[derive(Clone, Copy, Debug)]
 pub enum ChannelFact {
     /// An attempt begins.
@@ -261,7 +261,7 @@ pub enum ChannelFact {
     Syn(Passage),
     /// The connection stood; with what its SYNs that were lost cost.
     Connected(Option<(DelayCause, SimDuration)>),
-    /// Nobody listened.
+    /// No process listened.
     Refused,
     /// The connect to this Istiod ran out of time, for this cause.
     TimedOut(IstiodId, DelayCause),
@@ -275,7 +275,7 @@ pub enum ChannelFact {
     Answered(Answer),
     /// The connection was closed for its age.
     Aged,
-    /// The leg waits.
+    /// The channel waits.
     Waits(Wait, SimTime),
 }
 
@@ -305,7 +305,7 @@ pub enum ReviewFailure {
     PodGone,
 }
 
-/// Why a leg waits before it goes on.
+/// Why a channel waits before it goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Wait {

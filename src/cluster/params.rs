@@ -16,7 +16,7 @@ pub enum Value {
     Count(u64),
     /// A behavior that is on or off.
     Switch(bool),
-    /// A law of a span of time.
+    /// A distribution of a span of time.
     Distribution(Distribution),
 }
 
@@ -31,7 +31,7 @@ pub enum Kind {
     Count,
     /// `true` or `false`.
     Switch,
-    /// A law of a span of time, or one span.
+    /// A distribution of a span of time, or one span.
     Distribution,
 }
 
@@ -113,7 +113,7 @@ parameters! {
         node_monitor_period: SimDuration,
         /// How long one such look takes before the next period starts (duration).
         node_monitor_pass_duration: SimDuration,
-        /// A node without a renewed lease for longer than this is given up (duration).
+        /// A node without a renewed lease for longer than this is marked NotReady (duration).
         node_monitor_grace_period: SimDuration,
         /// Pods tolerate an unreachable node for this long before they are deleted (duration).
         unreachable_toleration: SimDuration,
@@ -219,7 +219,7 @@ parameters! {
         identity_create_latency: Distribution,
         /// From a CiliumIdentity's creation to another agent's selectors and policy maps (duration).
         identity_watch_latency: Distribution,
-        /// The network plugin gives up its call to the agent after this (duration).
+        /// The network plugin's call to the agent times out after this (duration).
         endpoint_call_timeout: SimDuration,
         /// The agent tests a silent connection to the API server after this (duration).
         api_read_idle_timeout: SimDuration,
@@ -269,7 +269,7 @@ parameters! {
         csr_attempt_jitter_ratio: f64,
         /// Life of a certificate, which is renewed after half of it; neither is simulated (duration).
         certificate_lifetime: SimDuration,
-        /// A connection that is not established after this is given up (duration).
+        /// An attempt to connect times out after this (duration).
         connect_timeout: SimDuration,
         /// First wait of a channel after a failed connect (duration).
         channel_backoff_initial: SimDuration,
@@ -343,7 +343,7 @@ parameters! {
         webhook_latency: Distribution,
         /// Idle connections to the webhook that the API server keeps (connections).
         webhook_idle_connections: u32,
-        /// And how long it keeps one that nobody uses (duration).
+        /// And how long it keeps an unused one (duration).
         webhook_idle_timeout: SimDuration,
     }
 }
@@ -355,7 +355,7 @@ parameters! {
         one_way_latency: Distribution,
         /// First retransmission of an unanswered SYN; the wait doubles each time (duration).
         syn_retransmit_initial: SimDuration,
-        /// Retransmissions of a SYN before the kernel gives up (packets).
+        /// Retransmissions of a SYN before the connect fails (packets).
         syn_retransmits: u32,
         /// Time to serve one HTTP request (duration).
         request_latency: Distribution,

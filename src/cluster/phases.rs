@@ -8,7 +8,7 @@ use crate::kernel::{SimDuration, SimTime};
 /// A moment of a start that begins or ends a phase.
 #[derive(Clone, Copy, Debug)]
 pub enum Mark {
-    /// Its ReplicaSet wished for it.
+    /// It became desired.
     Desired,
     /// It was created.
     Created,

@@ -60,7 +60,7 @@ impl Physics {
     /// Takes a pod's address away and ends all that runs in it.
     ///
     /// # Panics
-    /// If somebody else holds the address.
+    /// If another pod holds the address.
     pub fn release_address(&mut self, pod: PodId) {
         if let Some((_, ip)) = std::mem::take(&mut self.pods[pod.index()]).place {
             let holder = self.holders.remove(&ip);

@@ -198,7 +198,7 @@ macro_rules! ordinals {
 }
 
 ordinals! {
-    /// Of a node: its being marked unreachable.
+    /// Of a node: its being marked NotReady.
     MARKED_NOT_READY = 1;
     /// Of a node: its return.
     RETURN = 4;

@@ -17,7 +17,7 @@ use crate::policy::Decision;
 pub struct Outcome {
     /// Facts about the run as a whole.
     pub run: RunRecord,
-    /// One record per pod that was ever created, in the order of wishes.
+    /// One record per pod that was ever created, in the order in which they became desired.
     pub pods: Vec<PodRecord>,
     /// One record per judged access, in order of time.
     pub accesses: Vec<AccessRecord>,
@@ -54,12 +54,12 @@ macro_rules! records {
             script_end: Option<SimTime> =>
                 "script_end_s" ["s"] "When the script ended; null if the horizon came first.";
             script_stopped: Option<String> =>
-                "script_stopped" [""] "The step at which the script gave up, with the reason.";
+                "script_stopped" [""] "The step at which the script stopped early, with the reason.";
             cut: Option<SimTime> =>
                 "cut_s" ["s"] "When the first fault started; in a control design, would have started.";
             parties_cut: u32 => "parties_cut" ["parties"] "How many parties the faults touched.";
             node_given_up: Option<SimTime> =>
-                "node_given_up_s" ["s"] "When the cut node was given up by the node lifecycle controller.";
+                "node_given_up_s" ["s"] "When the node lifecycle controller marked the cut node NotReady.";
             endpoint_withdrawn: Option<SimTime> =>
                 "endpoint_withdrawn_s" ["s"] "When the probed Service lost its last endpoint in the API after the cut.";
             remembered: u32 => "remembered" ["addresses"] "Addresses remembered by the script.";
@@ -90,14 +90,14 @@ macro_rules! records {
             #[serde(rename = "wished")]
             desired: SimTime => "wished_s" ["s"] "When it was first desired: its ReplicaSet needed one more pod.";
             address: Option<SimTime> => "address_s" ["s"] "When the API server knew its address; null if never.";
-            running: Option<SimTime> => "running_s" ["s"] "When the API server said Running; null if never.";
-            ready: Option<SimTime> => "ready_s" ["s"] "When the API server said Ready; null if never.";
+            running: Option<SimTime> => "running_s" ["s"] "When the API server recorded Running; null if never.";
+            ready: Option<SimTime> => "ready_s" ["s"] "When the API server recorded Ready; null if never.";
             exit_cause: ExitCause =>
                 "exit_cause" [""] "How the start ended: ready, deleted, or censored by the horizon.";
             exit: SimTime => "exit_s" ["s"] "When it ended.";
             #[serde(flatten)]
             phases: Phases =>
-                "admission_s" ["s"] "Phase: wish to creation." as (phase),
+                "admission_s" ["s"] "Phase: desired to creation." as (phase),
                 "scheduling_s" ["s"] "Phase: creation to binding." as (phase),
                 "sandbox_s" ["s"] "Phase: binding to the network plugin's call that succeeded." as (phase),
                 "identity_s" ["s"] "Phase: that call, with address, limiter, identity and programs." as (phase),
@@ -106,13 +106,13 @@ macro_rules! records {
                 "configuration_s" ["s"] "Phase: from there to the configuration, if it came last." as (phase),
                 "readiness_s" ["s"] "Phase: from there to Ready in the API." as (phase);
             certificate_landings: String =>
-                "certificate_landings" [""] "The Istiods on which the certificate leg landed, in order.";
+                "certificate_landings" [""] "The Istiods that the certificate channel connected to, in order.";
             certificate_landings_bad: u32 =>
-                "certificate_landings_bad" ["landings"] "How many of those landings failed.";
+                "certificate_landings_bad" ["landings"] "How many of those connections failed.";
             configuration_landings: String =>
-                "configuration_landings" [""] "The Istiods on which the configuration leg landed, in order.";
+                "configuration_landings" [""] "The Istiods that the configuration channel connected to, in order.";
             configuration_landings_bad: u32 =>
-                "configuration_landings_bad" ["landings"] "How many of those landings failed.";
+                "configuration_landings_bad" ["landings"] "How many of those connections failed.";
             delays: Vec<(DelayCause, SimDuration)> =>
                 "delay_token_review_s" ["s"] "Lost on the critical path: a TokenReview hung or failed (A); null for none."
                     as (delay TokenReview),
@@ -139,22 +139,22 @@ macro_rules! records {
             after_cut: bool => "after_cut" [""] "Whether a step after the cut sent it.";
             client: String => "client" [""] "The client pod; empty if none was ready to send it.";
             client_workload: String => "client_workload" [""] "The client's workload.";
-            server: String => "server" [""] "The Service or address asked for.";
+            server: String => "server" [""] "The Service or address requested.";
             via: Via => "via" [""] "How the server was found: service or pod_ip.";
             client_ip: Option<Ipv4Addr> => "client_ip" [""] "The client's address.";
             reused_ip: bool => "reused_ip" [""] "Whether that address is one that the script remembered.";
             reached: bool => "reached" [""] "Whether a packet of it got as far as the node of a live server.";
             reached_workload: Option<String> =>
-                "reached_workload" [""] "The workload of the pod that held the address when the last packet was sent; null if nobody did.";
+                "reached_workload" [""] "The workload of the pod that held the address when the last packet was sent; null if no pod did.";
             network_intended: LayerDecision => "network_intended" [""] "What the network's policy intends.";
             network_decided: Option<LayerDecision> =>
-                "network_decided" [""] "What the network did; null if it was not asked or enforces nothing.";
+                "network_decided" [""] "What the network decided; null if the request did not reach it or it enforces nothing.";
             mesh_intended: LayerDecision => "mesh_intended" [""] "What the mesh's policy intends.";
             mesh_decided: Option<LayerDecision> =>
-                "mesh_decided" [""] "What the mesh did; null if it was not asked or is absent.";
+                "mesh_decided" [""] "What the mesh decided; null if the request did not reach it or it is absent.";
             class: AccessClass => "class" [""] "The class of the access.";
             cause: String => "cause" [""] "Why, in words of a closed list.";
-            latency: SimDuration => "latency_s" ["s"] "From the client's start to its answer or its giving up.";
+            latency: SimDuration => "latency_s" ["s"] "From the client's start to its answer or its timeout.";
         }
         $make! {
             /// A span of time during which an attempt would have been let in that should not have been.
@@ -210,7 +210,7 @@ pub enum DelayCause {
 }
 
 impl RunRecord {
-    /// Whether its times and counts can be those of a run that ends at the horizon; rows of a file may be anybody's.
+    /// Whether its times and counts can be those of a run that ends at the horizon; rows of a file may come from anywhere.
     #[must_use]
     pub fn fits(&self, horizon: SimTime) -> bool {
         let cut = self.cut.unwrap_or(SimTime::ZERO);

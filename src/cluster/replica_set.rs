@@ -25,7 +25,7 @@ use crate::kernel::{EntityKey, EventClass, SimDuration, SimTime};
 struct ReplicaSet {
     desired: u32,
     next_ordinal: u32,
-    /// Pods wished for, not yet asked for.
+    /// Desired pods that are not created yet.
     pending: VecDeque<PodId>,
     /// Pods asked for, not yet seen.
     asked: u32,
@@ -89,7 +89,7 @@ impl ReplicaSets {
             ReplicaSetEvent::Refused(id, pod) => {
                 let set = self.set(id);
                 set.batch_failed = true;
-                // The wish stays; it is the first to be tried again, and the others wait behind it.
+                // The pod stays pending; it is the first to be tried again, and the others wait behind it.
                 set.pending.push_front(pod);
                 for &waiting in &set.pending {
                     ctx.observe_pod(waiting, PodFact::WaitsForWebhook);
@@ -144,7 +144,7 @@ impl ReplicaSets {
         let desired = set.desired as usize;
         let held = ctx.shared.sets[id.index()].members.len();
         while held + set.pending.len() > desired {
-            // Wished for, never created, not wanted any more.
+            // Never created and no longer desired.
             let Some(pod) = set.pending.pop_back() else { break };
             ctx.observe_pod(pod, PodFact::Dropped);
         }

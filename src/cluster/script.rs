@@ -347,7 +347,7 @@ impl Script {
         self.forget_progress(ctx);
         ctx.shared.watchlist.kinds.clear();
         match std::mem::replace(&mut self.waiting, Waiting::No) {
-            // `kubectl rollout status` gives up at the deadline and the script goes on.
+            // `kubectl rollout status` times out at the deadline and the script goes on.
             Waiting::Rollout => {
                 ctx.observe(Fact::Script(ScriptFact::RolloutOverdue));
                 self.rolled_out(ctx);

@@ -68,7 +68,7 @@ pub struct WorldSpec {
 
 impl WorldSpec {
     /// Most pairs of client and server that are watched for exposure at the same time, by the sizes that the script gives
-    /// them and the surge of its rollouts; 0 if nobody is watched.
+    /// them and the surge of its rollouts; 0 if no pair is watched.
     #[must_use]
     pub fn exposure_pairs(&self) -> u32 {
         let pods = |of: &[usize]| {
@@ -210,7 +210,7 @@ pub struct WorkloadSpec {
     pub ignores_sigterm: bool,
     /// Required anti-affinity per hostname: no node with a pod that one of these selects.
     pub anti_affinity: Vec<LabelSelector>,
-    /// Rolling update: pods beyond the wished number.
+    /// Rolling update: pods beyond the desired number.
     pub max_surge: Amount,
     /// Rolling update: pods that may be missing.
     pub max_unavailable: Amount,
@@ -222,12 +222,12 @@ pub struct WorkloadSpec {
     pub injected: bool,
 }
 
-/// A number of pods or a share of the wished number.
+/// A number of pods or a share of the desired number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Amount {
     /// Pods.
     Count(u32),
-    /// Per cent of the wished number.
+    /// Per cent of the desired number.
     Percent(u32),
 }
 
@@ -252,7 +252,7 @@ pub enum Step {
         /// Which.
         workloads: Vec<usize>,
     },
-    /// Waits until all pods of the workloads are ready; after `timeout` the script gives up.
+    /// Waits until all pods of the workloads are ready; after `timeout` the script stops.
     WaitReady {
         /// Which.
         workloads: Vec<usize>,
@@ -315,7 +315,7 @@ pub enum Step {
 pub enum Look {
     /// Right after the last command, as the published script does.
     AtOnce,
-    /// When all wished pods have addresses.
+    /// When all desired pods have addresses.
     AfterIps,
 }
 
@@ -350,7 +350,7 @@ pub enum ProbeFrom {
 pub struct ChurnSpec {
     /// Pods created per second, as a Poisson process (1/s).
     pub rate_per_s: f64,
-    /// Law of a pod's life from its creation to its deletion.
+    /// Distribution of a pod's life from its creation to its deletion.
     pub lifetime: Distribution,
     /// Start, if it starts by itself.
     pub from: SimTime,
@@ -365,7 +365,7 @@ pub struct ChurnSpec {
 pub struct Measures {
     /// Workloads whose pods make up the startup measures.
     pub startup_workloads: Vec<usize>,
-    /// Only pods wished at or after the start of this step (index into `script`) are measured.
+    /// Only pods that become desired at or after the start of this step (index into `script`) are measured.
     pub startup_since_step: usize,
     /// Only pods before the first restart of their workload are measured.
     pub startup_first_batch: bool,

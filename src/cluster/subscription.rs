@@ -1,7 +1,7 @@
 //! Subscriptions to the API server: what changed, who is told of it, and what waits while a link is cut.
 //!
 //! A component that acts on what it watches says so by a [`Subscription`] in its own file; the world hands the list to the API server,
-//! which knows nobody by name. Readers that act on nothing and are only asked (`readers`) need no watch. What a cut keeps from
+//! which names no component. Readers that act on nothing and are only queried (`readers`) need no watch. What a cut keeps from
 //! a component that acts waits in its [`Missed`] and is handed out after the repair.
 
 use super::blueprint::Blueprint;

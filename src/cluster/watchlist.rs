@@ -1,4 +1,4 @@
-//! What somebody waits for or looks at, so that others tell only of that: kinds of pods that the script waits for, addresses
+//! What components wait for or watch, so that only that is reported to them: kinds of pods that the script waits for, addresses
 //! and Services that a pair of the judge depends on.
 
 use std::collections::BTreeSet;

@@ -96,7 +96,7 @@ pub trait Watch {
     fn event(&mut self, moment: &Moment, event: &Event, shared: &Shared) -> ControlFlow<()>;
 }
 
-/// Somebody who watches, at the place where the run loop looks for him.
+/// Adapts a `Watch` to the kernel's `Observer`.
 struct Watching<'a>(&'a mut dyn Watch);
 
 impl Observer<World> for Watching<'_> {
@@ -129,7 +129,7 @@ pub fn simulate_told<T>(
     whole_run(world, kernel(&blueprint.spec, id), run, Some(tell))
 }
 
-/// As [`simulate`], without a story; somebody watches, and every number that is drawn is noted in `log`.
+/// As [`simulate`], without a story but with a watch, and every number that is drawn is noted in `log`.
 #[must_use]
 pub fn simulate_watched(
     blueprint: &SharedBlueprint,
@@ -163,7 +163,7 @@ fn kernel(spec: &WorldSpec, id: RunId) -> Kernel<Event> {
 }
 
 /// From the first event to the records. A panic leaves a failed run without rows of pods and accesses, because the state
-/// that they would be made from may be half changed. If somebody asked for its story, the story is told up to there.
+/// that they would be made from may be half changed. If its story is recorded, it is told up to there.
 fn whole_run<T>(
     mut world: World,
     mut kernel: Kernel<Event>,

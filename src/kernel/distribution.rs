@@ -1,17 +1,17 @@
-//! Laws of random durations, drawn by inverse transform from one uniform variate.
+//! Distributions of random durations, drawn by inverse transform from one uniform variate.
 //!
 //! One uniform per variate keeps common random numbers synchronised between designs, and the software functions of
 //! `libm` keep the bits equal on every platform. Formulas are those of Devroye, *Non-Uniform Random Variate Generation*
-//! (1986), chapter 2 and the tables there. What a law needs besides the uniform is computed when it is made. Where the
+//! (1986), chapter 2 and the tables there. What a distribution needs in addition to the uniform is computed when it is made. Where the
 //! uniform comes from belongs to `stream`.
 
 use super::normal::normal_quantile;
 use super::time::SimDuration;
 
-/// The 0.99 quantile of the standard normal law, for laws that are given by median and 99th percentile.
+/// The 0.99 quantile of the standard normal distribution, for distributions that are given by median and 99th percentile.
 const Z_99: f64 = 2.326_347_874_040_841;
 
-/// A law of a duration.
+/// A distribution of a duration.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Distribution {
     /// Always the same. Mean and support: the value.
@@ -23,7 +23,7 @@ pub enum Distribution {
         /// Upper end.
         max: SimDuration,
     },
-    /// Log-normal, see [`Law::log_normal`].
+    /// Log-normal, see [`Distribution::log_normal`].
     LogNormal(LogNormal),
     /// Exponential with this mean on (0, max], cut at `max` (values above become `max`): mean · -ln(1 - u).
     Exponential {
@@ -32,13 +32,13 @@ pub enum Distribution {
         /// Upper bound.
         max: SimDuration,
     },
-    /// Weibull, see [`Law::weibull`].
+    /// Weibull, see [`Distribution::weibull`].
     Weibull(Weibull),
     /// What was measured, by five quantiles, see [`Quantiles`].
     Quantiles(Quantiles),
 }
 
-/// A log-normal law: support (0, max], mean before the cut median · exp(σ²/2), where σ = ln(p99 / median) / z(0.99).
+/// A log-normal distribution: support (0, max], mean before the cut median · exp(σ²/2), where σ = ln(p99 / median) / z(0.99).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LogNormal {
     median_s: f64,
@@ -46,7 +46,7 @@ pub struct LogNormal {
     max: SimDuration,
 }
 
-/// A Weibull law: support (0, max], mean before the cut scale · Γ(1 + 1/shape).
+/// A Weibull distribution: support (0, max], mean before the cut scale · Γ(1 + 1/shape).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Weibull {
     scale: SimDuration,
@@ -55,7 +55,7 @@ pub struct Weibull {
     max: SimDuration,
 }
 
-/// An empirical law: a table of quantiles, linear in between. Support [min, max]; mean 0.25 (min + p50) + 0.2 (p50 + p90) +
+/// An empirical distribution: a table of quantiles, linear in between. Support [min, max]; mean 0.25 (min + p50) + 0.2 (p50 + p90) +
 /// 0.045 (p90 + p99) + 0.005 (p99 + max). These five are what measurements are published as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quantiles {
@@ -83,12 +83,15 @@ impl Distribution {
     }
 
     /// Weibull by its scale (the 63rd percentile) and shape, cut at `max` (values above become `max`): scale · (-ln(1 - u))^(1/shape).
-    /// A shape below 1 means that what has lasted goes on; of 1, an exponential law; above 1, that things wear out.
+    /// A shape below 1 means that what has lasted goes on; of 1, an exponential distribution; above 1, that things wear out.
     ///
     /// # Panics
     /// If the shape is not above zero.
     pub fn weibull(scale: SimDuration, shape: f64, max: SimDuration) -> Self {
-        assert!(shape > 0.0, "the shape of a Weibull law is above zero, got {shape}");
+        assert!(
+            shape > 0.0,
+            "the shape of a Weibull distribution is above zero, got {shape}"
+        );
         Self::Weibull(Weibull {
             scale,
             shape,
@@ -97,8 +100,8 @@ impl Distribution {
         })
     }
 
-    /// The duration for a uniform `u`, which lies strictly between 0 and 1. It never falls as `u` grows, whatever the law:
-    /// designs that differ in the family of a law are long in the same runs.
+    /// The duration for a uniform `u`, which lies strictly between 0 and 1. It never falls as `u` grows, whatever the distribution:
+    /// designs that differ in the family of a distribution are long in the same runs.
     pub fn quantile(&self, u: f64) -> SimDuration {
         match *self {
             Self::Constant(value) => value,
@@ -115,7 +118,7 @@ impl Distribution {
         }
     }
 
-    /// The longest duration this law can give. Readers rely on it to know when everything older has arrived.
+    /// The longest duration this distribution can give. Readers rely on it to know when everything older has arrived.
     pub const fn bound(&self) -> SimDuration {
         match *self {
             Self::Constant(value) => value,

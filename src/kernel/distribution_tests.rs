@@ -1,4 +1,4 @@
-//! Golden values of each law, and its distribution on a fixed seed: agreement within four standard errors, with a power check
+//! Golden values of each distribution, and its draws on a fixed seed: agreement within four standard errors, with a power check
 //! that the same numbers refute a parameter that is wrong by 7 %.
 
 use super::super::stream::{EntityKey, Purpose, RunKey, Stream};
@@ -46,7 +46,7 @@ fn table() -> Quantiles {
     }
 }
 
-/// These decide results: a change here is a change of every run that uses the law.
+/// These decide results: a change here is a change of every run that uses the distribution.
 #[test]
 fn golden_values() {
     let us = [1e-9, 0.25, 0.5, 0.95, 1.0 - 1e-9];
@@ -93,7 +93,7 @@ fn a_weibull_of_shape_one_is_exponential() {
     }
 }
 
-/// Laws of each family, some cut, narrow or shifted.
+/// Distributions of each family, some cut, narrow or shifted.
 fn distributions() -> Vec<Distribution> {
     vec![
         Distribution::Constant(ms(7)),
@@ -127,7 +127,7 @@ fn distributions() -> Vec<Distribution> {
     ]
 }
 
-/// Whatever is drawn from a number grows with it: a rank correlation of 1 with the uniform, for every law.
+/// Whatever is drawn from a number grows with it: a rank correlation of 1 with the uniform, for every distribution.
 #[test]
 fn no_variate_falls_while_its_uniform_grows() {
     let fine = (0..100_000).map(|i| (f64::from(i) + 0.5) / 1e5);

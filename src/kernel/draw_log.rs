@@ -1,6 +1,6 @@
 //! A log of everything that was drawn in a run, for those who compare runs or look for streams that are shared.
 //!
-//! It is kept only when somebody asked for it and changes no number. What a stream is belongs to `stream`; what two logs
+//! It is kept only on request and changes no number. What a stream is belongs to `stream`; what two logs
 //! that differ mean belongs to whoever compares them.
 
 use std::collections::BTreeMap;

@@ -1,9 +1,9 @@
-//! The quantile function of the standard normal law, for laws that are drawn by inverse transform.
+//! The quantile function of the standard normal distribution, for distributions that are drawn by inverse transform.
 //!
-//! `stats` has its own, with limits at 0 and 1: it stands beside the kernel and neither knows the other. Laws belong to
-//! `law`.
+//! `stats` has its own, with limits at 0 and 1: it stands beside the kernel and neither knows the other. Distributions belong to
+//! `distribution`.
 
-/// The quantile function of the standard normal law (Wichura 1988, algorithm AS 241, relative error about 1e-16).
+/// The quantile function of the standard normal distribution (Wichura 1988, algorithm AS 241, relative error about 1e-16).
 pub fn normal_quantile(p: f64) -> f64 {
     const A: [f64; 8] = [
         3.387_132_872_796_366_6,

@@ -1,6 +1,6 @@
 //! Who looks at a run, event by event, and what is seen.
 //!
-//! An observer is a type parameter of the run loop: where nobody looks, nothing is paid. What is made of it (`ladder`,
+//! An observer is a type parameter of the run loop: without one, it costs nothing. What is made of it (`ladder`,
 //! logs, comparisons) belongs to the observers.
 
 use std::ops::ControlFlow;
@@ -22,7 +22,7 @@ pub struct Moment {
     pub component: &'static str,
     /// What stands for it in the fingerprint.
     pub digest: u64,
-    /// Events that are pending besides it.
+    /// Other events that are pending.
     pub pending: usize,
 }
 
@@ -32,7 +32,7 @@ pub trait Observer<M: Model> {
     fn event(&mut self, moment: &Moment, event: &M::Event, model: &M) -> ControlFlow<()>;
 }
 
-/// Nobody looks.
+/// Observes nothing.
 pub(super) struct NoObserver;
 
 impl<M: Model> Observer<M> for NoObserver {

@@ -177,7 +177,7 @@ impl<E> Queue<E> {
     /// Removes a pending event and returns it, or nothing if it has fired or was cancelled before.
     #[inline]
     pub fn cancel(&mut self, timer: Timer) -> Option<E> {
-        // A slot's generation rises when its event leaves, so nobody holds the generation of a free slot.
+        // A slot's generation rises when its event leaves, so no timer holds the generation of a free slot.
         let place = self.places.get(timer.slot as usize)?;
         if place.generation != timer.generation {
             return None;

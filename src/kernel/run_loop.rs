@@ -130,7 +130,7 @@ pub fn run<M: Model>(model: &mut M, kernel: &mut Kernel<M::Event>) -> Result<(),
     run_observed(model, kernel, &mut NoObserver)
 }
 
-/// As [`run`], and somebody looks at every event.
+/// As [`run`], with an observer of every event.
 ///
 /// # Errors
 /// A [`RunFailure`] if a limit is exceeded.
@@ -213,7 +213,7 @@ impl<E> Kernel<E> {
             return Some(format!("more than {pending_max} pending events"));
         }
         if self.handled.is_multiple_of(MEMORY_LOOK_EVENTS) {
-            // Key, place and slot of a pending event take about 40 bytes besides the event itself.
+            // Key, place and slot of a pending event take about 40 bytes in addition to the event itself.
             let schedule = self.queue.len() as u64 * (size_of::<E>() as u64 + 40);
             if model.memory_bytes().saturating_add(schedule) > memory_max_bytes {
                 return Some(format!("more than {} MiB by estimate", memory_max_bytes >> 20));

@@ -1,7 +1,7 @@
 //! Random numbers by address: every draw belongs to a named stream of one run.
 //!
-//! A component asks for a stream by what the number is for and for whom, so that one more draw somewhere shifts nobody
-//! else. Nothing else in the project creates random numbers. Laws of durations belong to `law`, the cipher's block
+//! A component asks for a stream by what the number is for and for whom, so that one more draw somewhere shifts nothing
+//! else. Nothing else in the project creates random numbers. Distributions of durations belong to `distribution`, the cipher's block
 //! function to `chacha`, the record of what was drawn to `draw_log`.
 //!
 //! # The contract
@@ -17,7 +17,7 @@
 //! 3. **Block.** ChaCha with 8 rounds, original layout: 64-bit block counter from 0, 64-bit nonce.
 //! 4. **Number.** Words are taken in order, two for each number, the lower half first: block k holds numbers 8k to 8k+7.
 //! 5. **Variates.** Uniform: the upper 52 bits `n` give `(n + 0.5) / 2^52`, strictly between 0 and 1. Integer below n:
-//!    the upper half of `number * n` in 128 bits. Every other variate is a law's quantile function at one uniform. All of
+//!    the upper half of `number * n` in 128 bits. Every other variate is a distribution's quantile function at one uniform. All of
 //!    them grow with the number, so that whatever is long, late or last is so where the number is large.
 
 use super::chacha::{BLOCK_NUMBERS, Bulk, Key, block, key_from_bytes};
@@ -38,7 +38,7 @@ pub trait Purpose: Copy {
 }
 
 /// The stable key of an entity, made from its owner's key and its name, or its ordinal among what the owner makes; never
-/// from a generated name, nor from a place in a list that somebody else may lengthen.
+/// from a generated name, nor from a place in a list that another component may lengthen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EntityKey(u64);
 
@@ -234,10 +234,10 @@ impl Stream {
         ((u128::from(self.bits()) * u128::from(n)) >> 64) as u64
     }
 
-    /// A duration of `law`.
+    /// A duration drawn from `distribution`.
     pub fn duration(&mut self, distribution: &Distribution) -> SimDuration {
         match distribution {
-            // A constant needs no number, but takes one, so that turning it into a law later shifts no other draw.
+            // A constant needs no number, but takes one, so that turning it into a distribution later shifts no other draw.
             Distribution::Constant(value) => {
                 self.pass_over();
                 *value

@@ -35,7 +35,7 @@ pub const REQUESTS: &str = "certificate_requests";
 pub struct Asked {
     /// The design that the others are compared with; without it all pairs.
     pub baseline: Option<String>,
-    /// Only these designs, besides the baseline; empty for all.
+    /// Only these designs and the baseline; empty for all.
     pub designs: Vec<String>,
     /// Measures; empty for access, startup and, where no cost is named, certificate requests.
     pub measures: Vec<String>,
@@ -53,7 +53,7 @@ pub struct Compared {
     pub replications: u64,
     /// Whether equal replications used the same random events.
     pub paired: bool,
-    /// What differs between two results besides designs; empty for one result.
+    /// What differs between two results apart from designs; empty for one result.
     pub differs: Vec<String>,
     /// Confidence with which all intervals hold together.
     pub confidence: f64,
@@ -127,7 +127,7 @@ pub fn compare_within(result: &Finished, asked: &Asked) -> Result<Compared, Cann
 /// Compares designs of one result with those of another.
 ///
 /// # Errors
-/// If they share no random numbers and nobody said to compare them all the same, or no design of one has a counterpart.
+/// If they share no random numbers and `unpaired` was not requested, or no design of one has a counterpart.
 pub fn compare_between(result: &Finished, other: &Finished, asked: &Asked) -> Result<Compared, CannotCompare> {
     let (breaking, mut differs) = differences_of(&result.manifest, &other.manifest);
     if !breaking.is_empty() && !asked.unpaired {

@@ -87,7 +87,7 @@ impl Simulator {
         }
     }
 
-    /// Makes one run that somebody watches; every number that is drawn is noted in `log`.
+    /// Makes one run with a watch; every number that is drawn is noted in `log`.
     pub fn watched(&self, design: usize, replication: u64, log: DrawLog, watch: &mut dyn Watch) -> Outcome {
         let blueprint = self.blueprint(design);
         simulate_watched(&blueprint, self.id(design, replication), self.faults, log, watch)
@@ -319,7 +319,7 @@ mod tests {
             ]),
             name,
         );
-        assert_eq!(usual, other, "a cut of 20 s is over before a node is given up");
+        assert_eq!(usual, other, "a cut of 20 s is over before a node is marked NotReady");
     }
 
     #[test]

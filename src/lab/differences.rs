@@ -45,7 +45,7 @@ pub struct MeasureDifference {
 /// In words, why it cannot be: one of them lacks the measure, or it has no interval.
 pub fn difference(measure: &str, a: Context<'_>, b: Context<'_>, how: &How) -> Result<MeasureDifference, String> {
     comparable(measure, a, b, how)?;
-    let lacking = || format!("`{measure}` is no measure");
+    let lacking = || format!("`{measure}` is not a measure");
     let left = definition_of(measure, a).ok_or_else(lacking)?;
     let right = definition_of(measure, b).ok_or_else(lacking)?;
     let pairs = Pairs::new(a.numbers, b.numbers, how.paired);

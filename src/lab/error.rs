@@ -45,7 +45,7 @@ pub enum LabError {
         held: String,
         wanted: String,
     },
-    #[error("{path}: holds {found}, which is no part of a result", path = path.display())]
+    #[error("{path}: holds {found}, which does not belong to a result", path = path.display())]
     ForeignFolder { path: PathBuf, found: String },
     #[error("{path}: another process is working on the result in this folder", path = .0.display())]
     Busy(PathBuf),
@@ -59,7 +59,7 @@ pub enum LabError {
     NothingToResume(PathBuf),
     #[error("{path}: {reason}", path = path.display())]
     NoReference { path: PathBuf, reason: String },
-    #[error("{path}: its rows have the digest {seen}, its manifest says {said}", path = path.display(), said = cut(said, REASON_MAX))]
+    #[error("{path}: its rows have the digest {seen}, its manifest has {said}", path = path.display(), said = cut(said, REASON_MAX))]
     Digest { path: PathBuf, seen: String, said: String },
     #[error("cannot start {jobs} workers: {reason}")]
     Workers { jobs: usize, reason: String },
@@ -70,7 +70,7 @@ impl LabError {
         match self {
             Self::Plan(BadPlan::EmptyShards { .. }) => Some("choose fewer shards"),
             Self::Plan(BadPlan::ShardWithStopping(_)) => {
-                Some("say a fixed number with --replications, or run the whole experiment in one piece")
+                Some("set a fixed number with --replications, or run the whole experiment in one piece")
             }
             Self::Plan(BadPlan::StoppingDesign(_)) => Some("name a design that is run, or leave out --design"),
             Self::Plan(_) => Some("correct the experiment file or the arguments"),

@@ -156,7 +156,7 @@ struct Made<'a> {
     damaged: Vec<String>,
 }
 
-/// Makes stage after stage what is missing, until there is enough or somebody stops it.
+/// Makes stage after stage what is missing, until there is enough or it is interrupted.
 fn make_runs<'a>(work: &Work<'a>, watch: &Stopwatch) -> Result<Made<'a>, LabError> {
     let (store, plan) = (work.store, work.store.plan());
     let mut made = Made {

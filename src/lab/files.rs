@@ -1,6 +1,6 @@
 //! Single files: read within a limit, written whole or not at all.
 //!
-//! What is read may be a stranger's or damaged: only regular files are opened, so that nobody waits for a FIFO or reads a
+//! What is read may be a stranger's or damaged: only regular files are opened, so that no reader waits for a FIFO or reads a
 //! device without end, and no more than a limit per kind is taken into memory. What is written gets its name when it is
 //! whole. Which files a result has belongs to `store`, whose they are to `written`.
 

@@ -71,7 +71,7 @@ mod tests {
     fn a_second_user_waits_until_the_first_is_gone() {
         let dir = tempfile::tempdir().unwrap();
         let never = AtomicBool::new(false);
-        let first = FolderLock::take(dir.path(), &never, || panic!("nobody else is there")).unwrap();
+        let first = FolderLock::take(dir.path(), &never, || panic!("no other process holds it")).unwrap();
         let stopped = FolderLock::take(dir.path(), &AtomicBool::new(true), || ())
             .err()
             .unwrap();

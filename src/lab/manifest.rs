@@ -24,7 +24,7 @@ use crate::cluster::spec::TieRule;
 pub const RESULT_FORMAT: u32 = 1;
 /// Version of the scheme that derives random numbers from seeds: how streams are made from keys, what addresses them, and
 /// what becomes of a number. Results of two versions share no random events. In version 1 workloads were addressed by
-/// their places in the folder, and exponential and Weibull laws ran against the others.
+/// their places in the folder, and exponential and Weibull distributions ran against the others.
 pub const RANDOM_SCHEME: &str = "meshfault-rng-v2";
 
 /// What a result is.
@@ -228,7 +228,7 @@ impl Manifest {
         let Some(seal) = &self.seal else {
             return Err(damaged(
                 MANIFEST,
-                "it has no seal: an earlier version wrote it, or somebody changed it",
+                "it has no seal: an earlier version wrote it, or it was changed",
             ));
         };
         if *seal != self.seal_of_this() {
@@ -289,7 +289,7 @@ impl Manifest {
     /// Whether this is the manifest of the same plan as `wanted`; it was found in `dir`.
     ///
     /// # Errors
-    /// Says what is held there, and what was wanted.
+    /// Reports what is held there, and what was expected.
     pub fn check_same(&self, wanted: &Self, dir: &Path) -> Result<(), LabError> {
         if self.plan_digest == wanted.plan_digest {
             return Ok(());

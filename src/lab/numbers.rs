@@ -206,7 +206,7 @@ pub struct DesignNumbers {
     pub delayed: [Vec<Observation>; CAUSES],
     /// Certificate phases of stuck pods that got theirs in the end: how many, shortest and longest.
     pub unstuck: Option<(u64, SimDuration, SimDuration)>,
-    /// Reasons for which scripts gave up, with counts.
+    /// Reasons for which scripts stopped early, with counts.
     pub script_stops: BTreeMap<String, u64>,
     /// The first run that failed, and how.
     pub first_failure: Option<(u64, RunFailure)>,

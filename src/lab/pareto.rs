@@ -135,7 +135,7 @@ fn pareto_set(
         confidence: bonferroni(CONFIDENCE, family),
         factor: 1.0,
         paired: true,
-        // Without a mesh nobody asks for certificates: that is a number, 0, when costs are weighed.
+        // Without a mesh no pod requests certificates: that is a number, 0, when costs are weighed.
         absent_counts: true,
     };
     let costs = sides.iter().all(|side| side.context.design.cost.is_some());

@@ -117,12 +117,12 @@ impl OrderOfTable<'_> {
         }
         if self.design == self.of.designs.len() {
             return Err(wrong(
-                "a design that the result does not hold, or that stands earlier in it",
+                "a design that the result does not hold, or that occurs earlier in it",
             ));
         }
         let now = (self.design, there);
         if now < before || self.one_each && now != ((self.rows / runs) as usize, start + self.rows % runs) {
-            return Err(wrong("which stands elsewhere, twice, or behind one that is missing"));
+            return Err(wrong("which is in another place, twice, or behind one that is missing"));
         }
         self.replication = there;
         self.rows += 1;
@@ -249,7 +249,7 @@ fn sound<T>(path: &Path, action: &'static str, read: impl FnOnce() -> ParquetRes
         Ok(read) => read.map_err(LabError::parquet(path, action)),
         Err(reason) => Err(LabError::Damaged {
             path: path.to_owned(),
-            reason: format!("the Parquet library gives up: {reason}"),
+            reason: format!("the Parquet library failed: {reason}"),
         }),
     }
 }

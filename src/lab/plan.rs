@@ -162,7 +162,7 @@ impl PlannedDesign {
 }
 
 impl PlannedParameter {
-    /// Whether nobody has measured or read the value.
+    /// Whether the value is assumed: neither measured nor read in a source.
     pub fn is_assumed(&self) -> bool {
         self.confidence == "assumed"
     }
@@ -194,9 +194,9 @@ pub enum BadPlan {
     DesignTwice(String),
     #[error("the horizon of {0} s is not between 0 and {max} s", max = EXACT_NANOS_MAX / 1_000_000_000)]
     Horizon(f64),
-    #[error("{0} is no factor and no rate above 0")]
+    #[error("{0} is not a factor, nor a rate above 0")]
     Number(f64),
-    #[error("the threshold of delayed pods, {0} s, is no span of time")]
+    #[error("the threshold of delayed pods, {0} s, is not a valid duration")]
     Threshold(f64),
 }
 
@@ -371,7 +371,7 @@ pub fn quoted(word: &str) -> String {
     }
 }
 
-/// Whether a horizon, a threshold of delay and what is asked can be; those of a file may be anybody's.
+/// Whether a horizon, a threshold of delay and what is asked can be; those of a file may come from anywhere.
 pub fn check_numbers(horizon_s: f64, delayed_threshold_s: f64, questions: &Questions) -> Result<(), BadPlan> {
     if horizon_s.is_nan() || horizon_s <= 0.0 || horizon_of(horizon_s).as_nanos() > EXACT_NANOS_MAX {
         return Err(BadPlan::Horizon(horizon_s));

@@ -49,7 +49,7 @@ pub enum Event<'a> {
     Warning(&'a str),
 }
 
-/// Somebody who is told.
+/// Receives reports.
 pub trait Listen: Sync {
     /// Something happened. Batches come from several threads, in any order.
     fn hear(&self, event: Event<'_>);
@@ -60,7 +60,7 @@ pub trait Listen: Sync {
     }
 }
 
-/// Nobody is told.
+/// Drops all reports.
 impl Listen for () {
     fn hear(&self, _: Event<'_>) {}
 }
@@ -183,7 +183,7 @@ impl Listen for Bars {
     }
 }
 
-/// Writes a line to the error stream. That nobody can read it, because it is closed or full, is no error.
+/// Writes a line to the error stream. A closed or full stream is no error.
 pub fn complain(line: &str) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }

@@ -113,7 +113,7 @@ fn with_interval<'k>(
 pub fn margin(measure: &Known, text: &str) -> Result<Margin, (String, String)> {
     let margin = Margin::parse(&measure.name, text).ok_or_else(|| {
         (
-            format!("`{text}` is no margin"),
+            format!("`{text}` is not a valid margin"),
             crate::scenario::margins::HINT.to_owned(),
         )
     })?;

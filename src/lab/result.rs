@@ -108,10 +108,7 @@ pub fn read_numbers(dir: &Path, manifest: &Manifest) -> Result<Vec<DesignNumbers
         let found = manifest.designs.iter().position(|design| design.name == key.design);
         found.ok_or_else(|| LabError::Damaged {
             path: dir.to_owned(),
-            reason: format!(
-                "a row belongs to {}, a design that the manifest does not know",
-                key.design
-            ),
+            reason: format!("a row belongs to {}, a design that is not in the manifest", key.design),
         })
     };
     read_rows(dir, horizon, |key, run: RunRecord| {

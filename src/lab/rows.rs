@@ -50,7 +50,7 @@ pub trait Record: Default + Send + 'static {
     const TABLE: &'static str;
     /// Its columns after `design` and `replication`.
     const COLUMNS: &'static [Column<Self>];
-    /// Whether its times and counts can be those of a run that ends at the horizon; rows of a file may be anybody's.
+    /// Whether its times and counts can be those of a run that ends at the horizon; rows of a file may come from anywhere.
     fn fits(&self, horizon: SimTime) -> bool;
 }
 

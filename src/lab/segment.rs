@@ -115,7 +115,7 @@ fn parse_segment(bytes: &[u8], key: &SegmentKey) -> Result<BatchRows, BadRow> {
     let read = unpacked.take(most.saturating_add(1)).read_to_end(&mut body);
     read.map_err(|error| BadRow(error.to_string()))?;
     if body.len() as u64 != length {
-        return Err(bad("the tables have another length than the segment says"));
+        return Err(bad("the length of the tables differs from the segment's header"));
     }
     let mut body = body.as_slice();
     let mut batch = BatchRows::default();

@@ -167,7 +167,7 @@ impl<'a> Store<'a> {
     pub fn clear(&self) -> Result<(), LabError> {
         self.refuse_foreign()?;
         if self.path(MANIFEST).exists() {
-            // First: what a kill leaves behind is an unfinished result, and nobody takes it for a damaged or a foreign one.
+            // First: what a kill leaves behind is an unfinished result, never mistaken for a damaged or a foreign one.
             Manifest::of(self.plan).write(&self.dir)?;
         }
         for name in self.entries("")?.iter().filter(|name| *name != MANIFEST) {
@@ -321,7 +321,7 @@ impl<'a> Store<'a> {
     }
 }
 
-/// Whether a file of this name is a part of a result that nobody but this program has a reason to change.
+/// Whether a file of this name is a part of a result that only this program has a reason to change.
 fn is_part(name: &str) -> bool {
     let table = name.strip_suffix(".parquet");
     [MANIFEST, RUN_INFO, SUMMARY_JSON, REPORT_JSON, PLAN_JSON, DESIGN_TABLE].contains(&name)

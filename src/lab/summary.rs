@@ -80,7 +80,7 @@ pub struct Measure {
     pub method: String,
     /// Independent units, mostly runs.
     pub n: u64,
-    /// What a reader must know besides: `few_runs`, `never` or `beyond_horizon`; absent if nothing.
+    /// What a reader must also know: `few_runs`, `never` or `beyond_horizon`; absent if nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub caveat: Option<Caveat>,
 }

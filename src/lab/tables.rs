@@ -237,7 +237,7 @@ fn for_each<R: Record>(
     match rows == table.rows {
         true => Ok(()),
         false => Err(BadRow(format!(
-            "a table of {} has {rows} rows, not the {} that it says",
+            "a table of {} has {rows} rows; its header has {}",
             R::TABLE,
             table.rows
         ))),
@@ -286,7 +286,7 @@ mod tests {
         counted.0[1].rows = 7;
         assert_eq!(
             check(&counted),
-            Err("a table of pods has 1 rows, not the 7 that it says".to_owned())
+            Err("a table of pods has 1 rows; its header has 7".to_owned())
         );
     }
 }

@@ -168,7 +168,7 @@ impl Simulate for Fake {
         }
         assert!(
             design != 0 || self.panic_at != Some(replication),
-            "replication {replication} was told to panic"
+            "replication {replication} panics on request"
         );
         self.outcome(design, replication)
     }

@@ -154,7 +154,7 @@ fn a_panic_is_a_stored_failed_run() {
     .unwrap();
     assert_eq!(
         failures[0],
-        "cilium-only 5: at 0.000 s, in simulator: panic: replication 5 was told to panic"
+        "cilium-only 5: at 0.000 s, in simulator: panic: replication 5 panics on request"
     );
     assert!(
         finished

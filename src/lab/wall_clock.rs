@@ -11,10 +11,7 @@ pub(super) struct Stopwatch {
 }
 
 impl Stopwatch {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "run-info.json says when and how long; nothing else may"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "only run-info.json records when and how long")]
     pub(super) fn start() -> Self {
         Self {
             started_at: stamp(SystemTime::now()),

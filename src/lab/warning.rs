@@ -281,7 +281,7 @@ impl fmt::Display for Warning {
             Self::NotNarrowEnough { intervals, runs } => write!(
                 f,
                 "After {runs} replications, the most that the stopping rule allows, these intervals were still wider than \
-                 it asks for: {}. Raise `at_most`, or ask for less.",
+                 it requests: {}. Raise `at_most`, or request less.",
                 listed(intervals, |(design, measure)| format!("{measure} of {design}"))
             ),
             Self::Failed {
@@ -339,7 +339,7 @@ impl fmt::Display for Warning {
             Self::InformativeSize { cases } => write!(
                 f,
                 "How many pods a run measured depends on what happened in it, so a share of the pods and the mean over runs of \
-                 each run's own share are two numbers: {}. Say which one you mean; `measures.startup.first_batch` measures the \
+                 each run's own share are two numbers: {}. Choose one of them; `measures.startup.first_batch` measures the \
                  same pods in every run.",
                 listed(cases, |(design, measure, pods, runs)| format!(
                     "{measure} of {design}, {} of the pods, {} by run",
@@ -356,7 +356,7 @@ impl fmt::Display for Warning {
             ),
             Self::ScriptStopped { designs, reason } => write!(
                 f,
-                "The script gave up before its end ({}), mostly at: {reason}. Measures that need the later steps have \
+                "The script stopped before its end ({}), mostly at: {reason}. Measures that need the later steps have \
                  fewer runs; see their n.",
                 listed(designs, |(design, runs)| format!("{design}: {runs} runs"))
             ),

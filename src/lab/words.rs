@@ -61,7 +61,7 @@ impl AccessClass {
         Allowed "allowed" "it was meant to be let in, and it was" "the answer" Good;
         Denied "denied" "it was meant to be refused, and it was" "the answer" Good;
         Unauthorized "unauthorized" "it was meant to be refused, and every layer of the design let it in" "the breach" Bad
-            ("unauthorized" "open" "stands open to the wrong client");
+            ("unauthorized" "open" "is open to the wrong client");
         NetworkBypassed "network_bypassed" "the network let it through against its own policy, and the mesh refused it"
             "the bypass" Warning
             ("admitted by the network alone" "network open, mesh not" "would have been stopped by the mesh alone");
@@ -69,7 +69,7 @@ impl AccessClass {
             "the bypass" Warning
             ("admitted by the mesh alone" "a layer open" "would have been stopped by the network alone");
         WronglyDenied "wrongly_denied" "it was meant to be let in, and a layer refused it" "the refusal" Warning;
-        Unreachable "unreachable" "it got no answer before any layer had said no" "the failure" Info;
+        Unreachable "unreachable" "it got no answer, and no layer had refused it" "the failure" Info;
     }
 
     /// Classes that an attempt can have for a while, the worst first.
@@ -127,7 +127,7 @@ macro_rules! causes {
 impl DelayCause {
     causes! {
         TokenReview "token_review" "A" "TokenReview" "TokenReview" "a TokenReview that hung or failed"
-            "the cut Istiod staying an endpoint of its Service and accepting connections while it cannot ask the API server about a token";
+            "the cut Istiod staying an endpoint of its Service and accepting connections while it cannot check a token at the API server";
         BlackHole "black_hole" "B" "black hole" "WireGuard peer"
             "a connection black-holed by the other node's WireGuard peers"
             "the cut node's agent knowing fresh addresses, and so WireGuard peers, only from the API server";

@@ -65,7 +65,7 @@ impl Written {
 /// Puts files into a folder, each given by its path below it, and gives where they went, in the same order. What is there and is
 /// neither what was written nor what shall be written stays.
 ///
-/// The record comes first, with the old digests beside the new ones, so that a kill in between leaves no file that nobody knows.
+/// The record comes first, with the old digests beside the new ones, so that a kill in between leaves no unrecorded file.
 pub fn put(folder: &Path, files: &[(String, Vec<u8>)]) -> Result<Vec<Put>, LabError> {
     let before = Written::of(folder);
     let mut after = before.clone();
@@ -141,7 +141,7 @@ mod tests {
         put_report("five");
         assert_eq!(text("report.new.md"), "decided again");
         assert_eq!(text("report.new2.md"), "five");
-        // Without the record nobody knows whose files they are.
+        // Without the record the owner of the files is unknown.
         fs::remove_file(dir.path().join(WRITTEN)).unwrap();
         put_report("six");
         assert_eq!(

@@ -1,4 +1,4 @@
-//! The way of a call in words: what led to the mesh's verdict besides its policies.
+//! The way of a call in words: what led to the mesh's verdict in addition to its policies.
 //!
 //! Belongs here: the Service that is called, what the client sends, waypoints, and ports of TCP. Does not belong here: how these
 //! are decided (`istio::client`, `routes`).
@@ -10,7 +10,7 @@ use super::network::End;
 use super::routes;
 
 impl Layers {
-    /// What led to the mesh's verdict besides its policies, in words: how the client calls, and what the port is taken for.
+    /// What led to the mesh's verdict in addition to its policies, in words: how the client calls, and what the port is taken for.
     pub fn mesh_notes(&self, ask: &Ask<'_>) -> Vec<String> {
         let End::Workload(to) = ask.to else { return Vec::new() };
         let mut notes = Vec::new();
@@ -32,7 +32,7 @@ impl Layers {
             let by = match route {
                 None => "the pod's own address, since no Service leads to this port".to_owned(),
                 Some(route) if from.sidecar && !self.mesh_policies().knows(from, route) => format!(
-                    "Service {}/{}, which the client's sidecar does not know",
+                    "Service {}/{}, which the client's sidecar has no entry for",
                     route.service.0, route.service.1
                 ),
                 Some(route) => format!("Service {}/{}", route.service.0, route.service.1),

@@ -1,7 +1,7 @@
 //! Who a policy speaks of: what an identity stands for, and one workload's pods as policies see them.
 //!
 //! Belongs here: the labels, names and ports that selectors can look at. Does not belong here: where the pods run, and
-//! which address somebody believes them to have (`cluster`).
+//! which address a component believes them to have (`cluster`).
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;

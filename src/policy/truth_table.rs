@@ -1,5 +1,5 @@
 //! The truth table of the sleep/helloworld experiment (`docs/model/published-experiments.md#workloads-and-policies`), built in code: who
-//! may call whom at which layer when everybody's view is fresh.
+//! may call whom at which layer when every component's view is fresh.
 
 use super::cilium::selector::SERVICE_ACCOUNT_LABEL;
 use super::cilium::{CiliumNetworkPolicy, CiliumPeers, CiliumRule, CiliumSelector, CiliumSubject};

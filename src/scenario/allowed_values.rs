@@ -1,4 +1,4 @@
-//! Which values of a model parameter are lawful, whatever the experiment: those with which the simulated world goes on and
+//! Which values of a model parameter are allowed, whatever the experiment: those with which the simulated world goes on and
 //! ends.
 //!
 //! Belongs here: one range for each parameter, by its kind and its name. Does not belong here: which values are plausible
@@ -29,7 +29,7 @@ const GRIDS: [&str; 3] = ["pleg_period", "watch_batch_period", "ipcache_batch_pe
 /// renew it four times in that time.
 const LEASE_RENEW_MIN: SimDuration = SimDuration::from_millis(250);
 
-/// Complains about a value of the right kind that is not lawful.
+/// Complains about a value of the right kind that is not allowed.
 pub fn check(path: &Path, field: &str, value: Value, at: &Spanned<Setting>) -> Result<(), InputError> {
     let expected = match value {
         Value::Duration(span) => too_short(field, span),
@@ -43,7 +43,7 @@ pub fn check(path: &Path, field: &str, value: Value, at: &Spanned<Setting>) -> R
     Err(complain(path, at, message).with_hint(format!("a value {expected} is expected")))
 }
 
-/// The shortest lawful span, if this one is shorter. Longer than any is refused where spans are read.
+/// The shortest allowed span, if this one is shorter. Longer than any is refused where spans are read.
 fn too_short(field: &str, span: SimDuration) -> Option<String> {
     let repeated = ["backoff", "retry"].iter().any(|word| field.contains(word))
         || [

@@ -57,14 +57,14 @@ pub fn traffic_rates(path: &Path, experiment: &Experiment) -> Result<Vec<Traffic
     for text in written {
         if !watched {
             let message = format!("the rate of traffic `{}` has no exposure to meet", text.value);
-            return Err(complain(path, text, message).with_hint("say what is watched under `measures: exposure`"));
+            return Err(complain(path, text, message).with_hint("write what is watched under `measures: exposure`"));
         }
         let found = TrafficRate {
             text: text.value.split_whitespace().collect(),
             per_s: rate(path, text)?,
         };
         if rates.iter().any(|earlier| earlier.text == found.text) {
-            let message = format!("the rate of traffic `{}` stands there twice", text.value);
+            let message = format!("the rate of traffic `{}` is listed twice", text.value);
             return Err(complain(path, text, message));
         }
         rates.push(found);
@@ -82,7 +82,7 @@ pub fn cost(path: &Path, text: &Text) -> Result<Cost, InputError> {
             value,
             unit: unit.to_owned(),
         }),
-        _ => Err(complain(path, text, format!("`{}` is no cost", text.value))
+        _ => Err(complain(path, text, format!("`{}` is not a valid cost", text.value))
             .with_hint("write a number of at most 1e15 and what is counted, such as `3 replicas` or `120 EUR/month`")),
     }
 }

@@ -182,7 +182,7 @@ impl<'t> Reader<'t> {
         };
         if self.tokens.peek(1) == Some(Token::Sign("*")) {
             let factor = number(first).filter(|factor| *factor > 0.0);
-            let factor = factor.ok_or_else(|| BadClaim(format!("`{first}` is no factor above 0")))?;
+            let factor = factor.ok_or_else(|| BadClaim(format!("`{first}` is not a factor greater than 0")))?;
             if !is_sound(factor) {
                 return Err(out_of_range(first));
             }
@@ -210,7 +210,7 @@ impl<'t> Reader<'t> {
 
     fn quantity(&mut self, sign: f64) -> Result<Quantity, BadClaim> {
         let found = match self.tokens.take() {
-            Some(Token::Word(word)) => quantity(word).ok_or_else(|| BadClaim(format!("`{word}` is no value")))?,
+            Some(Token::Word(word)) => quantity(word).ok_or_else(|| BadClaim(format!("`{word}` is not a value")))?,
             found => return Err(wanted("a value", found)),
         };
         let (mut value, mut unit, mut text) = found;
@@ -332,8 +332,8 @@ mod tests {
             ("a < ", "expected a value or a design, found the end"),
             ("a of < 3", "expected a design behind `of`, found `<`"),
             ("a < 3 < 4", "`<` is left over"),
-            ("a of B < 2x * C", "`2x` is no factor above 0"),
-            ("a of B < 0 * C", "`0` is no factor above 0"),
+            ("a of B < 2x * C", "`2x` is not a factor greater than 0"),
+            ("a of B < 0 * C", "`0` is not a factor greater than 0"),
             (
                 "a of B <= 1e308 * C",
                 "`1e308` is out of range: numbers lie between 1e-15 and 1e15",
@@ -342,7 +342,7 @@ mod tests {
                 "a < 1e-300 requests",
                 "`1e-300 requests` is out of range: numbers lie between 1e-15 and 1e15",
             ),
-            ("a of B < C + D", "`D` is no value"),
+            ("a of B < C + D", "`D` is not a value"),
             ("a of B < C + ", "expected a value, found the end"),
             ("a of B <= B + 2s", "compares `B` with itself"),
             ("a < -3", "expected a value or a design, found `-`"),
@@ -353,7 +353,7 @@ mod tests {
         for (text, message) in cases.iter().take(cases.len() - 1) {
             assert_eq!(bad(text), *message, "{text}");
         }
-        // A word is a design until somebody says that there is none of that name.
+        // A word is taken for a design; an unknown name is reported later.
         assert_eq!(parsed("a < nan").reference.unwrap().design, "nan");
     }
 }

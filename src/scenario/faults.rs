@@ -171,7 +171,7 @@ fn keys(merged: &Merged<'_>, name: &Text, form: &'static Form, settings: &[Setti
         Some(key) => {
             let words: Vec<&str> = key.takes.words().iter().map(|(word, _)| *word).collect();
             let hint = match key.list {
-                true => format!("a list of {}; `[]` {} nobody", words.join(", "), form.does),
+                true => format!("a list of {}; `[]` {} none", words.join(", "), form.does),
                 false => format!("one of {}", words.join(", ")),
             };
             wrong(format!("fault `{fault}` has no `{}`", key.name), hint)

@@ -274,7 +274,7 @@ impl JsonSchema for super::schema::Istio {
 }
 
 form!(
-    /// A span of time, or a law of one.
+    /// A span of time, or a distribution of one.
     Distribution,
     |generator| json_schema!({"anyOf": [generator.subschema_for::<Span>(), generator.subschema_for::<DistributionForm>()]})
 );

@@ -262,7 +262,7 @@ fn a_change_that_cannot_be_made_is_named() {
             "script.end_fault=x",
             "`script.end_fault`: the experiment has no such entry of `script`",
         ),
-        ("cluster={nodes: many}", "`many` is no whole number"),
+        ("cluster={nodes: many}", "`many` is not a whole number"),
         (
             "parameters.kubernetes.wach_latency=1s",
             "unknown parameter `kubernetes.wach_latency`\n  hint: did you mean",

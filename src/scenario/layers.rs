@@ -188,7 +188,7 @@ impl<'a> Merged<'a> {
             Istio::Word(word) if word == "none" => Ok(None),
             Istio::Word(word) => {
                 let hint = "write `none`, or a map such as {version: \"1.21.0\", replicas: 3}";
-                wrong(format!("`{word}` is no description of Istio"), hint)
+                wrong(format!("`{word}` does not describe an Istio"), hint)
             }
             Istio::Mesh(mesh) => match &mesh.version {
                 Some(version) => Ok(Some((mesh, version))),

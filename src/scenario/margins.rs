@@ -60,7 +60,7 @@ pub fn read(path: &Path, written: &Pairs<Text>) -> Result<Vec<PlacedMargin>, Vec
                 at: text.clone(),
             }),
             None => {
-                let message = format!("`{}` is no margin", text.value);
+                let message = format!("`{}` is not a valid margin", text.value);
                 errors.push(complain(path, text, message).with_hint(HINT));
             }
         }

@@ -286,7 +286,7 @@ impl Head {
             let name = &design.name.value;
             let plain = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
             if name.is_empty() || !name.chars().all(plain) {
-                let message = format!("`{name}` is no name of a design");
+                let message = format!("`{name}` is not a valid name for a design");
                 return Err(complain(path, &design.name, message).with_hint("letters, digits, `-`, `.` and `_`"));
             }
             if experiment.designs[..index]

@@ -157,7 +157,7 @@ impl Models {
         let versions = self.versions(component);
         let known = || format!("parameter sets exist for {component} {}", versions.join(", "));
         let Some(wanted) = number(&asked.value) else {
-            let message = format!("`{}` is no version of {component}", asked.value);
+            let message = format!("`{}` is not a version of {component}", asked.value);
             return Err(complain(file, asked, message).with_hint(known()));
         };
         let minor = wanted.get(..2).unwrap_or(&wanted);

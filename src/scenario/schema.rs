@@ -98,7 +98,7 @@ pub struct Experiment {
     #[serde(default)]
     #[schemars(with = "form::Parameters")]
     pub parameters: Pairs<Spanned<Setting>>,
-    /// What is varied besides the design.
+    /// What is varied in addition to the design.
     #[serde(default)]
     #[schemars(extend("x-scope" = "file"))]
     pub factors: Pairs<FactorForm>,
@@ -257,7 +257,7 @@ pub enum Step {
 pub struct WaitReady {
     /// Which.
     pub workloads: Vec<Text>,
-    /// After this the script gives up.
+    /// After this the script stops.
     #[schemars(with = "form::OrOption<form::PositiveSpan>")]
     pub timeout: Text,
 }
@@ -330,7 +330,7 @@ pub struct Churn {
     /// Pods created per time, `20/s`.
     #[schemars(with = "form::OrOption<form::Rate>")]
     pub rate: Text,
-    /// Law of a pod's life.
+    /// Distribution of a pod's life.
     #[schemars(with = "form::Distribution")]
     pub lifetime: Spanned<Setting>,
     /// When it starts, in the list `churn` only; the default is the start of the run.
@@ -366,7 +366,7 @@ pub struct Measures {
 pub struct Startup {
     /// Whose pods.
     pub workloads: Vec<Text>,
-    /// Only pods that are wished from the step on that starts this fault; without it all.
+    /// Only pods that become desired after the step that starts this fault; without it, all.
     pub since: Option<Text>,
     /// Only the pods before the first restart, so that every run measures the same ones: `true` or `false`, the default.
     #[schemars(with = "Option<bool>")]
@@ -386,16 +386,16 @@ pub struct Exposure {
     pub port: Text,
 }
 
-/// A value of a parameter: one scalar, or a law.
+/// A value of a parameter: one scalar, or a distribution.
 #[derive(Clone, Debug)]
 pub enum Setting {
     /// A span, number or switch, as it was written.
     Scalar(String),
-    /// A law of a span of time.
+    /// A distribution of a span of time.
     Distribution(Box<DistributionForm>),
 }
 
-/// A law of a span of time.
+/// A distribution of a span of time.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum DistributionForm {
@@ -546,7 +546,7 @@ macro_rules! scalar_or_map {
 
 scalar_or_map!(
     Setting,
-    "a value or a law such as {uniform: {min: 1s, max: 2s}}",
+    "a value or a distribution such as {uniform: {min: 1s, max: 2s}}",
     Setting::Scalar,
     Setting::Distribution
 );

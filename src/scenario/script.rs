@@ -183,7 +183,7 @@ impl Reader<'_, '_> {
             Some(written) => {
                 let path = merged.text(written)?;
                 if !path.value.starts_with('/') {
-                    let message = format!("`{}` is no path", path.value);
+                    let message = format!("`{}` is not a valid path", path.value);
                     return Err(complain(merged.file, path, message).with_hint("a path begins with `/`"));
                 }
                 path.value.clone()

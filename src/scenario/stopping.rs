@@ -91,7 +91,7 @@ pub(super) fn replications(
     let rule = form.map(|form| rule(path, experiment, form)).transpose()?;
     if let (Some(fixed), Some(form)) = (&written.replications, &written.stopping) {
         let message = format!(
-            "`replications: {}` and `stopping` both say how many runs are made",
+            "`replications: {}` and `stopping` both set the number of runs",
             fixed.value
         );
         return Err(complain(path, form, message).with_hint("leave out `replications`; `stopping` has `at_most`"));
@@ -101,10 +101,8 @@ pub(super) fn replications(
     }
     match rule {
         Some(rule) => Ok((u32::try_from(rule.at_most).unwrap_or(REPLICATIONS_MAX), Some(rule))),
-        None => Err(
-            complain(path, &experiment.meshfault, "nothing says how many runs are made")
-                .with_hint("write `replications: 1000`, or a rule under `stopping`"),
-        ),
+        None => Err(complain(path, &experiment.meshfault, "the number of runs is not set")
+            .with_hint("write `replications: 1000`, or a rule under `stopping`")),
     }
 }
 
@@ -174,7 +172,7 @@ fn target(path: &Path, experiment: &Experiment, written: &Spanned<TargetForm>) -
 fn half_width(path: &Path, text: &Text) -> Result<f64, InputError> {
     let quantity = Quantity::parse(&text.value).filter(|quantity| quantity.value > 0.0);
     quantity.map(|quantity| quantity.value).ok_or_else(|| {
-        complain(path, text, format!("`{}` is no half-width", text.value))
+        complain(path, text, format!("`{}` is not a valid half-width", text.value))
             .with_hint("write a value above 0 in the unit of the measure, such as `0.01`, `1%` or `250ms`")
     })
 }
@@ -201,7 +199,7 @@ pub fn check_half_width(path: &Path, text: &Text, unit: &str) -> Result<(), Inpu
 }
 
 fn relative(path: &Path, text: &Text) -> Result<f64, InputError> {
-    let message = || format!("`{}` is no relative width", text.value);
+    let message = || format!("`{}` is not a valid relative width", text.value);
     share(&text.value).ok_or_else(|| {
         complain(path, text, message()).with_hint("write per cent between 0 and 100, or a number between 0 and 1: `5%`")
     })

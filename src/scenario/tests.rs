@@ -195,7 +195,7 @@ fn a_change_that_is_wrong_is_complained_about_without_a_place() {
     };
     assert_eq!(
         error("cluster.nodes=many"),
-        "--set cluster.nodes=many: `many` is no whole number\n  hint: write a whole number from 2 to 10000"
+        "--set cluster.nodes=many: `many` is not a whole number\n  hint: write a whole number from 2 to 10000"
     );
     assert_eq!(
         error("options.gab=5s"),
@@ -203,7 +203,7 @@ fn a_change_that_is_wrong_is_complained_about_without_a_place() {
     );
     let rate = error("churn={rate: 20, for: 10m, lifetime: 60s}");
     assert!(
-        rate.starts_with("--set churn={rate: 20, for: 10m, lifetime: 60s}: `20` is no rate"),
+        rate.starts_with("--set churn={rate: 20, for: 10m, lifetime: 60s}: `20` is not a valid rate"),
         "{rate}"
     );
 }
@@ -361,16 +361,16 @@ fn bad_inputs_are_complained_about() {
         "alias-bomb.yaml:6:45: aliases (`*name`) repeat too much\n  hint: write the values out",
         "churn-with-from-in-a-step.yaml:23:55: churn of the script starts with its step\n  hint: leave `from` out",
         "constraint-on-unknown-factor.yaml:32:15: constraint `node >= 4`: unknown factor `node`\n  hint: did you mean `nodes`?",
-        "cost-without-unit.yaml:31:11: `3` is no cost\n  hint: write a number of at most 1e15 and what is counted",
+        "cost-without-unit.yaml:31:11: `3` is not a valid cost\n  hint: write a number of at most 1e15 and what is counted",
         "duplicate-key.yaml:5:1: key `horizon` occurs twice\n",
         "empty-manifest-folder.yaml:11:12: manifest folder `../../experiments/manifests` has no manifest\n",
         "startup_latency_p50 of one about 2s`: expected `<`, `<=`, `>` or `>=`, found `about`\n",
         "factor-range-of-two-units.yaml:30:44: `500ms` and `5s` have different units\n  hint: write both ends in the same unit",
         "grace-below-renewal.yaml:31:52: the grace period of 5 s is shorter than the time between two renewals",
-        "law-upside-down.yaml:14:45: `10ms`: the lower end of a uniform law lies above its upper end\n",
+        "law-upside-down.yaml:14:45: `10ms`: the lower end of a uniform distribution is above its upper end\n",
         "manifests/percentage-out-of-range/pods.yaml:15:37: `maxUnavailable` is more than 100%\n",
-        "missing-unit.yaml:4:10: `600` is no span of time\n  hint: write a number with its unit, such as `40s`",
-        "parameter-of-wrong-kind.yaml:14:33: `4s` is no whole number\n  hint: write a whole number of at least 0",
+        "missing-unit.yaml:4:10: `600` is not a valid duration\n  hint: write a number with its unit, such as `40s`",
+        "parameter-of-wrong-kind.yaml:14:33: `4s` is not a whole number\n  hint: write a whole number of at least 0",
         "selector-matches-nothing/pods.yaml:28:19: `selector` of Service default/sleep-v1 matches nothing: `app: slep`\n",
         "several-designs-several-errors.yaml:17:54: `istiod` is cut in design `two`, which has no Istio\n",
         "several-designs-several-errors.yaml:34:33: unknown routing mode `vlan`\n  hint: did you mean `vxlan`?",

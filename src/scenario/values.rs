@@ -1,4 +1,4 @@
-//! From texts to values: spans of time, counts, rates, laws, words from a list.
+//! From texts to values: spans of time, counts, rates, distributions, words from a list.
 //!
 //! Belongs here: every rule about how one value is written, and the complaint when it is not. Does not belong here:
 //! which key expects which value. Units are always written, so a bare number is never a span of time.
@@ -46,7 +46,7 @@ pub fn duration(file: &Path, text: &Text) -> Result<SimDuration, InputError> {
     let wrong = |message: String| complain(file, text, message).with_hint(SPAN_HINT);
     let span = SPAN_PARSER
         .parse_duration(&text.value)
-        .map_err(|_| wrong(format!("`{}` is no span of time", text.value)))?;
+        .map_err(|_| wrong(format!("`{}` is not a valid duration", text.value)))?;
     if span.is_negative() {
         return Err(wrong(format!("`{}` is negative", text.value)));
     }
@@ -68,8 +68,8 @@ pub fn is_sound(number: f64) -> bool {
 pub fn positive_duration(file: &Path, text: &Text) -> Result<SimDuration, InputError> {
     let span = duration(file, text)?;
     if span == SimDuration::ZERO {
-        let message = format!("`{}` is no time at all", text.value);
-        return Err(complain(file, text, message).with_hint("write a span longer than zero"));
+        let message = format!("`{}` must be greater than 0", text.value);
+        return Err(complain(file, text, message).with_hint("write a duration such as `250ms`"));
     }
     Ok(span)
 }
@@ -83,7 +83,7 @@ pub fn count(file: &Path, text: &Text, min: u32, max: u32) -> Result<u32, InputE
             let message = match written.parse::<f64>() {
                 Ok(number) if number < 0.0 => format!("`{written}` is negative"),
                 Ok(_) => format!("`{written}` is out of range or not whole"),
-                Err(_) => format!("`{written}` is no whole number"),
+                Err(_) => format!("`{written}` is not a whole number"),
             };
             let hint = match max {
                 u32::MAX => format!("write a whole number of at least {min}"),
@@ -99,7 +99,7 @@ pub fn limit(file: &Path, text: &Text) -> Result<u64, InputError> {
     match text.value.trim().parse() {
         Ok(number) if number > 0 => Ok(number),
         _ => {
-            let message = format!("`{}` is no limit", text.value);
+            let message = format!("`{}` is not a valid limit", text.value);
             Err(complain(file, text, message).with_hint("write a whole number of at least 1"))
         }
     }
@@ -108,7 +108,7 @@ pub fn limit(file: &Path, text: &Text) -> Result<u64, InputError> {
 /// A whole number of 64 bits.
 pub fn seed(file: &Path, text: &Text) -> Result<u64, InputError> {
     text.value.trim().parse().map_err(|_| {
-        let message = format!("`{}` is no seed", text.value);
+        let message = format!("`{}` is not a valid seed", text.value);
         complain(file, text, message).with_hint(format!("write a whole number from 0 to {}", u64::MAX))
     })
 }
@@ -127,7 +127,7 @@ pub fn rate(file: &Path, text: &Text) -> Result<f64, InputError> {
     };
     let number = number.trim().parse().ok().filter(|n: &f64| n.is_finite() && *n > 0.0);
     let per_s = number.zip(per).map(|(number, per)| number / per).ok_or_else(|| {
-        complain(file, text, format!("`{}` is no rate", text.value))
+        complain(file, text, format!("`{}` is not a valid rate", text.value))
             .with_hint("write a positive number per time, such as `20/s`, `5/min` or `10/h`")
     })?;
     match RATES.contains(&per_s) {
@@ -153,7 +153,7 @@ pub fn unknown<'c>(file: &Path, text: &Text, what: &str, known: impl IntoIterato
     complain(file, text, format!("unknown {what} `{}`", text.value)).with_candidates(&text.value, known)
 }
 
-/// A law of a span of time; one span is the law that always gives it.
+/// A distribution of a span of time; one span is the distribution that always gives it.
 ///
 /// # Errors
 /// If a span is none, or the spans contradict each other.
@@ -165,13 +165,13 @@ pub fn distribution(file: &Path, setting: &Spanned<Setting>) -> Result<Distribut
         }
         Setting::Distribution(form) => form.as_ref(),
     };
-    // A law whose bounds contradict each other is complained about at the first of them.
+    // A distribution whose bounds contradict each other is complained about at the first of them.
     let check = |holds: bool, at: &Text, message: &str| match holds {
         true => Ok(()),
         false => Err(complain(file, at, format!("`{}`: {message}", at.value))
             .with_hint("write the smaller span for `min`, `median` and `mean`, the larger one for `p99` and `max`")),
     };
-    // What a law is about, and its upper bound.
+    // What a distribution is about, and its upper bound.
     let bounded = |size: &Text, bound: &Text, message: &str| {
         let (size, max) = (positive_duration(file, size)?, duration(file, bound)?);
         check(size <= max, bound, message).map(|()| (size, max))
@@ -180,7 +180,7 @@ pub fn distribution(file: &Path, setting: &Spanned<Setting>) -> Result<Distribut
         DistributionForm::Constant(value) => duration(file, value).map(Distribution::Constant),
         DistributionForm::Uniform { min: low, max } => {
             let (min, max) = (duration(file, low)?, duration(file, max)?);
-            let message = "the lower end of a uniform law lies above its upper end";
+            let message = "the lower end of a uniform distribution is above its upper end";
             check(min <= max, low, message).map(|()| Distribution::Uniform { min, max })
         }
         DistributionForm::LogNormal {
@@ -190,24 +190,24 @@ pub fn distribution(file: &Path, setting: &Spanned<Setting>) -> Result<Distribut
         } => {
             let (median, p99) = (positive_duration(file, middle)?, duration(file, p99)?);
             let bound = duration(file, max)?;
-            let message = "the median of a log-normal law lies above its 99th percentile";
+            let message = "the median of a log-normal distribution is above its 99th percentile";
             check(median <= p99, middle, message)?;
             check(
                 median <= bound,
                 max,
-                "the bound of a log-normal law lies below its median",
+                "the bound of a log-normal distribution is below its median",
             )?;
             Ok(Distribution::log_normal(median, p99, bound))
         }
         DistributionForm::Exponential { mean, max } => {
-            let (mean, max) = bounded(mean, max, "the bound of an exponential law lies below its mean")?;
+            let (mean, max) = bounded(mean, max, "the bound of an exponential distribution is below its mean")?;
             Ok(Distribution::Exponential { mean, max })
         }
         DistributionForm::Weibull { scale, shape, max } => {
-            let (scale, max) = bounded(scale, max, "the bound of a Weibull law lies below its scale")?;
+            let (scale, max) = bounded(scale, max, "the bound of a Weibull distribution is below its scale")?;
             let number = shape.value.trim().parse().ok();
             let Some(number) = number.filter(|number| (0.1..=100.0).contains(number)) else {
-                let message = format!("`{}` is no shape of a Weibull law", shape.value);
+                let message = format!("`{}` is not a valid shape of a Weibull distribution", shape.value);
                 return Err(complain(file, shape, message).with_hint("write a number from 0.1 to 100, such as `0.7`"));
             };
             Ok(Distribution::weibull(scale, number, max))

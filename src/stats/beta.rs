@@ -36,7 +36,7 @@ pub fn beta_tails(x: f64, a: f64, b: f64) -> Tails {
         a > 0.0 && b > 0.0 && a.is_finite() && b.is_finite(),
         "beta shapes must be positive and finite, got {a} and {b}"
     );
-    assert!(!x.is_nan(), "the beta distribution was asked at NaN");
+    assert!(!x.is_nan(), "the beta distribution was evaluated at NaN");
     if x <= 0.0 {
         return Tails { lower: 0.0, upper: 1.0 };
     }

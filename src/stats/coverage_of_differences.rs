@@ -137,7 +137,7 @@ fn paired_means() {
     let rejected = f64::from(p_small) / f64::from(studies);
     assert!(
         (rejected - (1.0 - seen)).abs() < 1e-3,
-        "test and interval say the same: {rejected} {seen}"
+        "test and interval agree: {rejected} {seen}"
     );
 }
 

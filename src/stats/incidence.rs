@@ -13,7 +13,7 @@ use super::subject_share::Shares;
 use super::survival::{LEVEL_SLACK, Observation, Outcome, assert_level};
 use super::{Caveat, Estimate, error_level};
 
-/// What an [`IncidenceAnalysis`] needs to know besides the observations.
+/// What an [`IncidenceAnalysis`] needs in addition to the observations.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct IncidenceOptions {
     /// Longest wait that could be observed \[ns\].
@@ -188,7 +188,7 @@ impl IncidenceAnalysis {
             self.events.get(below).map(|event| event.time_ns)
         };
         let upper = first(&|(lower, _)| lower >= needed);
-        // If already the share of nobody may be p, no time is known to be too early.
+        // If already a share of 0 may be p, no time is known to be too early.
         if shares.bounds(&self.by_run(0)).1 >= needed {
             return (None, upper);
         }

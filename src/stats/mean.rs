@@ -16,7 +16,7 @@ pub const RUNS_MIN: u64 = 20;
 const EFFECTIVE_MIN: f64 = 10.0;
 /// Share of the sum in the largest hundredth of the runs from which on the method tells it; exponential numbers have 5.6 %.
 const TAIL_SHARE_TOLD: f64 = 0.07;
-/// Events beyond which their distribution is the normal one, in as many digits as anybody reads.
+/// Events beyond which their distribution is the normal one, in as many digits as are shown.
 const EVENTS_NORMAL: f64 = 1e4;
 /// Trials for each event that stand for infinitely many: those of numbers that have no largest value.
 const TRIALS_UNBOUNDED: f64 = 1e3;
@@ -178,7 +178,7 @@ fn bounds_of_part(sample: &Moments, most: Option<f64>, confidence: f64) -> (f64,
 ///
 /// `Amounts::bounds`; where the largest number is known, the runs that were not seen are added at both ends: a share of up
 /// to 1 − (α/2)^(1/n) of all runs may be larger than the largest, and smaller than the smallest, by as much as there is
-/// room. So the interval holds even if a tail that nobody met holds much of the mean, and numbers that are all 0, or all
+/// room. So the interval holds even if an unobserved tail holds much of the mean, and numbers that are all 0, or all
 /// `most`, have a bound. Without a known largest number equal values give no bounds: no spread was seen, which does not
 /// prove that there is none.
 ///

@@ -59,7 +59,7 @@ pub use sequential::{Precision, checkpoints};
 pub use survival::{CurvePoint, Observation, Outcome, cumulative_incidence, incidence_quantile};
 pub use unpaired::{fisher_exact, mean_difference_unpaired, newcombe, ratio_difference_unpaired};
 
-/// What a reader must know of an estimate besides its numbers; `method` says it in words.
+/// What a reader must know of an estimate in addition to its numbers; `method` has it in words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Caveat {
@@ -88,7 +88,7 @@ pub struct Estimate {
     pub method: String,
     /// Independent units behind the estimate: runs, or values of an independent sample.
     pub n: u64,
-    /// What a reader must know besides, if anything.
+    /// What a reader must also know, if anything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub caveat: Option<Caveat>,
 }

@@ -143,7 +143,7 @@ mod tests {
         let error = 4.0 * (0.05 * 0.95 / STUDIES as f64).sqrt();
         let level = f64::from(rejected[0][0]) / STUDIES as f64;
         assert!((level - 0.05).abs() < error, "{level}");
-        // Misfortune in common makes independent ranks too careful, never too bold.
+        // Random events in common make independent ranks too careful, never too bold.
         assert!(f64::from(rejected[0][1]) / (STUDIES as f64) < 0.05 + error);
         let power = f64::from(rejected[1][0]) / STUDIES as f64;
         assert!(power > 0.9, "{power}");

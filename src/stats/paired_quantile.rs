@@ -12,7 +12,7 @@ use super::paired::{CommonRandomNumbers, common_random_numbers};
 use super::survival::{Observation, assert_level};
 use super::{Caveat, Estimate};
 
-/// What a difference of quantiles needs to know besides the observations.
+/// What a difference of quantiles needs in addition to the observations.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct QuantileDifference {
     /// Level of the quantile, in (0, 1].

@@ -63,7 +63,7 @@ impl Precision {
 pub fn checkpoints(first: u64, at_most: u64) -> Vec<u64> {
     assert!(
         0 < first && first <= at_most,
-        "{first} is no first look at up to {at_most} runs"
+        "{first} is not a first look at up to {at_most} runs"
     );
     let doubled = std::iter::successors(Some(first), |runs| runs.checked_mul(2));
     let mut looks: Vec<u64> = doubled.take_while(|runs| *runs < at_most).collect();

@@ -29,7 +29,7 @@ pub struct Dossier {
     pub script: Vec<Command>,
     /// Every fault that began or ended.
     pub faults: Vec<FaultStory>,
-    /// Nodes that were given up.
+    /// Nodes that were marked NotReady.
     pub given_up: Vec<MarkedNotReady>,
     /// Remembered addresses that were given to another pod after the cut; the one that the script probed from is first.
     pub addresses: Vec<AddressStory>,
@@ -155,7 +155,7 @@ pub struct FaultStory {
     pub fault: String,
     /// Whether it began.
     pub begins: bool,
-    /// Whom it touched; empty for nobody.
+    /// The parties that it touched; may be empty.
     pub parties: Vec<NamedParty>,
     /// How it acts, as experiment files say it; absent at the end.
     pub mode: Option<&'static str>,
@@ -182,7 +182,7 @@ impl FaultStory {
     }
 }
 
-/// A node that was given up.
+/// A node that was marked NotReady.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct MarkedNotReady {
     /// The node.
@@ -326,7 +326,7 @@ pub enum Correction {
         /// When the node read it; absent for never.
         until: Option<SimTime>,
     },
-    /// Nobody held the address.
+    /// No pod held the address.
     NoHolder,
 }
 
@@ -337,7 +337,7 @@ pub struct ServiceStory {
     pub service: String,
     /// Who looks: a node's service proxy, or a pod's own proxy.
     pub seen_by: Viewer,
-    /// Its ready backends over time; nothing before there was anybody to look.
+    /// Its ready backends over time; nothing before the first reader.
     pub backends: Vec<Held<Option<Vec<String>>>>,
 }
 
@@ -423,7 +423,7 @@ pub struct SynStory {
 pub enum SynFate {
     /// It reached its pod.
     Delivered,
-    /// Nobody holds the address, or its programs are not in place.
+    /// No pod holds the address, or its programs are not in place.
     NoPod,
     /// Lost to egress policy at the sender's node.
     EgressPolicy,

@@ -1,4 +1,4 @@
-//! The part of a dossier about slow starts: pods, their legs, connections, requests and waits. Plain data.
+//! The part of a dossier about slow starts: pods, their channels, connections, requests and waits. Plain data.
 
 use serde::Serialize;
 
@@ -13,7 +13,7 @@ use crate::kernel::{SimDuration, SimTime};
 pub struct PodStory {
     /// Its record.
     pub record: PodRecord,
-    /// The leg that came last, or is still missing.
+    /// The channel that came last, or is still missing.
     pub critical: Option<ChannelName>,
     /// Refusals of its creation because no webhook answered: when, and which Istiod was called.
     pub refusals: Vec<(SimTime, Option<String>)>,
@@ -21,9 +21,9 @@ pub struct PodStory {
     pub unexplained: Option<Unexplained>,
     /// What waited for the limit of the kubelet's API client.
     pub kubelet: Vec<KubeletWait>,
-    /// The certificate leg.
+    /// The certificate channel.
     pub certificate: ChannelStory,
-    /// The configuration leg.
+    /// The configuration channel.
     pub configuration: ChannelStory,
 }
 
@@ -49,7 +49,7 @@ pub struct KubeletWait {
     pub lost: SimDuration,
 }
 
-/// A leg of a sidecar.
+/// A channel of a sidecar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ChannelName {
@@ -59,18 +59,18 @@ pub enum ChannelName {
     Configuration,
 }
 
-/// What happened on one leg.
+/// What happened on one channel.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct ChannelStory {
     /// Its connections in order.
     pub connections: Vec<ConnectionStory>,
-    /// When it had what it wanted.
+    /// When it had what it requested.
     pub done: Option<SimTime>,
     /// What it lost, by cause.
     pub lost: Vec<(DelayCause, SimDuration)>,
 }
 
-/// One connection of a leg, from its dial to the next one.
+/// One connection of a channel, from its dial to the next one.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ConnectionStory {
     /// When it was dialled.
@@ -106,7 +106,7 @@ pub struct Asked {
     pub answered: Option<(SimTime, Answer)>,
 }
 
-/// A wait of a leg.
+/// A wait of a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct WaitStory {
     /// From when.

@@ -1,4 +1,4 @@
-//! The longest exposure of a run and what lay behind it, for runs in which nobody tried.
+//! The longest exposure of a run and what lay behind it, for runs in which no client tried.
 
 use serde::Serialize;
 

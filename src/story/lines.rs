@@ -66,7 +66,7 @@ fn words(past: &Past, fact: &Fact) -> Option<(&'static str, String)> {
             ("api server", text)
         }
         Fact::MarkedNotReady(node) => {
-            let text = format!("gives up {}: its lease was not renewed", past.node_name(*node));
+            let text = format!("marks {} NotReady: its lease was not renewed", past.node_name(*node));
             ("node lifecycle controller", text)
         }
         Fact::Evicted(node) => {
@@ -112,11 +112,11 @@ fn script(past: &Past, fact: &ScriptFact) -> Option<String> {
             format!("finds {} on a remembered address, {ip}", past.shared.pod_name(*pod))
         }
         ScriptFact::NotReady(step) => {
-            format!("gives up in step {}: its pods are not ready in time", step + 1)
+            format!("stops in step {}: its pods are not ready in time", step + 1)
         }
         ScriptFact::NoReuse(step, restarts) => {
             format!(
-                "gives up in step {}: no reused address after {restarts} restarts",
+                "stops in step {}: no reused address after {restarts} restarts",
                 step + 1
             )
         }
@@ -133,8 +133,8 @@ fn of_pod(past: &Past, pod: &str, fact: &PodFact) -> Option<(&'static str, Strin
     Some(match fact {
         PodFact::CreationRefused { istiod, asked } => {
             let text = istiod.map_or_else(
-                || format!("has no Istiod to ask about {pod}"),
-                |istiod| format!("cannot ask the webhook of {istiod} about {pod}, asked at {asked}"),
+                || format!("has no Istiod to call about {pod}"),
+                |istiod| format!("cannot reach the webhook of {istiod} about {pod}, called at {asked}"),
             );
             ("api server", text)
         }
@@ -168,8 +168,8 @@ fn of_pod(past: &Past, pod: &str, fact: &PodFact) -> Option<(&'static str, Strin
         PodFact::KubeletLimit { what, lost, .. } => {
             let what = match what {
                 KubeletCalls::Tokens => format!("waits {lost} for the tokens of {pod}"),
-                KubeletCalls::Statuses => format!("says that {pod} is ready {lost} late"),
-                KubeletCalls::Batch => format!("says that {pod} is ready {lost} late, in a batch"),
+                KubeletCalls::Statuses => format!("reports that {pod} is ready {lost} late"),
+                KubeletCalls::Batch => format!("reports that {pod} is ready {lost} late, in a batch"),
             };
             ("kubelet", format!("{what}: its limit of API requests"))
         }

@@ -2,7 +2,7 @@
 //!
 //! Components say what happens with identifiers and no text. Its words, and what follows from it (who believed what at that
 //! moment, as of which revision, and why nothing corrected it) are worked out after the run, when asking is free: [`told`]
-//! makes the lines and the [`dossier::Dossier`], and with it the [`course::Course`] that a trace is made from. Comparing belief with truth is allowed here as it is to the judge: nobody in the run
+//! makes the lines and the [`dossier::Dossier`], and with it the [`course::Course`] that a trace is made from. Comparing belief with truth is allowed here as it is to the judge: no component in the run
 //! hears of it. How a dossier reads belongs to `report`.
 
 mod addresses;

@@ -1,4 +1,4 @@
-//! The story of slow starts: each connection of each leg, which Istiod it met, and what that cost.
+//! The story of slow starts: each connection of each channel, which Istiod it met, and what that cost.
 
 use super::beliefs::Past;
 use super::dossier::{
@@ -106,7 +106,7 @@ fn blank(dialled: SimTime, istiod: Option<(String, String)>, candidates: u32) ->
     }
 }
 
-/// What happened on a leg until the start was over at `end`; how the stream goes on later is another story.
+/// What happened on a channel until the start was over at `end`; how the stream goes on later is another story.
 fn channel(past: &Past, pod: PodId, which: Channel, end: SimTime) -> ChannelStory {
     let mut story = ChannelStory::default();
     for (time, fact) in past.story.facts() {

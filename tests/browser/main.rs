@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 const HOSTILE: &str =
     "</script><script>document.title='broken'</script><img src=x onerror=\"document.title='broken'\">";
 
-/// Chromium, if somebody named it; CI has to.
+/// Chromium, if it is named; CI has to.
 fn chromium() -> Option<PathBuf> {
     let named = std::env::var_os("MESHFAULT_CHROMIUM").map(PathBuf::from);
     if named.is_none() {
@@ -217,7 +217,7 @@ fn a_narrow_window_shows_everything() {
     assert_quiet(&browser, &page);
 }
 
-/// Pictures for people, if somebody wants them.
+/// Screenshots, on request.
 fn pictures(browser: &mut Browser, name: &str) {
     let Some(folder) = std::env::var_os("MESHFAULT_SCREENSHOTS").map(PathBuf::from) else {
         return;

@@ -56,7 +56,7 @@ fn a_kept_result_is_whole_and_is_what_documents_show() {
             .map(|image| image.replace("figures/", ""))
             .collect();
         assert!(shown.len() > 3, "{name}/report.md shows {shown:?}");
-        // Somebody who has made the rest again has more; what is tracked is told by .gitignore.
+        // A working copy may hold the rest, made again; .gitignore decides what is tracked.
         assert!(
             names(&folder.join("figures")).is_superset(&shown),
             "{name} lacks figures of its report"

@@ -1,4 +1,4 @@
-//! Every model parameter at 0, at the least step above it and at its largest lawful value: the value is refused with its
+//! Every model parameter at 0, at the least step above it and at its largest allowed value: the value is refused with its
 //! place, or a run ends soon.
 
 use std::path::Path;
@@ -13,7 +13,7 @@ use meshfault::scenario::schema::Setting;
 use meshfault::scenario::values::parameter;
 use meshfault::scenario::yaml::{Position, Spanned};
 
-/// The values that are tried: none, the least step above it, and the largest lawful one, with one beyond it.
+/// The values that are tried: none, the least step above it, and the largest allowed one, with one beyond it.
 fn ends(kind: Kind) -> (&'static [&'static str], &'static str) {
     match kind {
         Kind::Duration | Kind::Distribution => (&["0s", "1ns", "100000h"], "100001h"),

@@ -1,4 +1,4 @@
-//! Stored results and shards: every file of a small one is changed, as a disk would, or by somebody who puts digests and
+//! Stored results and shards: every file of a small one is changed, as a disk would, or by a person who puts digests and
 //! seals right again. What opens is shown in every form; what does not is complained about.
 
 use std::fs;

@@ -103,7 +103,7 @@ fn changed_segments_are_made_again_or_used() {
         }
         match study.run(&dir, Start::Resume, None) {
             Ok(finished) if finished.manifest.result_digest == whole.manifest.result_digest => equal += 1,
-            // Rows that could be: nobody can tell. They are shown, and the result opens.
+            // Rows that could be true. They are shown, and the result opens.
             Ok(finished) => {
                 other += 1;
                 assert!(sealed, "case {case}: a damaged segment was believed");

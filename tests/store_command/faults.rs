@@ -58,7 +58,7 @@ fn a_file_that_may_not_grow_is_an_error() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_folder_that_cannot_be_written_to_is_an_error() {
-    // Nobody, not even root, may make a folder there.
+    // No user, not even root, may make a folder there.
     let message = refused(
         &mut run(Path::new("/sys/meshfault-result"), &REPLICATIONS),
         Path::new("/nowhere"),

@@ -30,7 +30,10 @@ fn names_alone_make_no_folder_ours() {
         fs::write(&file, "{\"mine\": 1}").unwrap();
         for arguments in [&[][..], &["--fresh"]] {
             let message = refused(run(&dir, &REPLICATIONS).args(arguments), root.path());
-            assert!(message.contains("which is no part of a result"), "{folder}: {message}");
+            assert!(
+                message.contains("which does not belong to a result"),
+                "{folder}: {message}"
+            );
         }
         assert_eq!(text(&file), "{\"mine\": 1}");
     }

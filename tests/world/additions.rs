@@ -29,7 +29,7 @@ type Seen = (u64, &'static str, &'static str, u64);
 #[derive(Default)]
 struct Log {
     draws_log: DrawLog,
-    /// Ask what everybody believes between any two events.
+    /// Query what every reader believes between any two events.
     asks: bool,
     answers: u64,
     events: Vec<Seen>,
@@ -163,7 +163,7 @@ fn asking_between_events_changes_no_event_and_no_number() {
     }
 }
 
-/// Draws a number for nobody whenever a fault starts or ends.
+/// Draws an unused number whenever a fault starts or ends.
 fn draws_once_more(fault: FaultId, spec: &FaultSpec, starts: bool, ctx: &mut Ctx) -> Effect {
     let _ = ctx.draw(
         Purpose::PodUid,

@@ -320,7 +320,7 @@ fn cut_for(repaired_after: Option<f64>) -> ToldRun {
     })
 }
 
-/// How the three probes end: before the cut, when the node has been given up, and at the end.
+/// How the three probes end: before the cut, when the node is NotReady, and at the end.
 fn probes(outcome: &Outcome) -> Vec<(AccessClass, &str)> {
     let accesses = outcome.accesses.iter();
     accesses.map(|access| (access.class, access.cause.as_str())).collect()
@@ -382,7 +382,7 @@ fn without_a_repair_the_node_stays_behind() {
     );
 }
 
-/// The end of one fault repairs what that fault has cut; the other node stays cut and is given up.
+/// The end of one fault repairs what that fault has cut; the other node stays cut and is marked NotReady.
 #[test]
 fn the_end_of_a_fault_repairs_nothing_that_another_one_cut() {
     let outcome = told(&[], |world| {

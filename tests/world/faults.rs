@@ -226,7 +226,7 @@ const fn end(fault: usize) -> Step {
     Step::EndFault { fault }
 }
 
-/// A second fault on one party counts nobody anew; the end of the one repairs nothing that the other still cuts.
+/// A second fault on one party counts no party anew; the end of the one repairs nothing that the other still cuts.
 #[test]
 fn the_end_of_one_of_two_faults_repairs_nothing() {
     let script = |steps: Vec<Step>| move |world: &mut WorldSpec| world.script = steps.clone();

@@ -1,8 +1,8 @@
-//! One of three ready Istiods cannot check tokens: how often a leg lands on it, and what each landing costs.
+//! One of three ready Istiods cannot check tokens: how often a channel connects to it, and what each such connection costs.
 //!
-//! Each leg draws its Istiod anew for every connection, so with 1.21 the bad landings K of a leg are geometric,
-//! P(K >= k) = 3^-k, and a pod with two legs has none with probability 4/9, at least one with 5/9, and at least two on one
-//! leg with 1 - (8/9)^2 = 17/81 (`docs/model/istio.md#one-bad-istiod-of-several`). A leg is measured against the same pod of the design in which
+//! Each channel draws its Istiod anew for every connection, so with 1.21 the failed connections K of a channel are geometric,
+//! P(K >= k) = 3^-k, and a pod with two channels has none with probability 4/9, at least one with 5/9, and at least two on one
+//! channel with 1 - (8/9)^2 = 17/81 (`docs/model/istio.md#one-bad-istiod-of-several`). A channel is measured against the same pod of the design in which
 //! nothing is cut: common random numbers leave nothing but the delay.
 
 use std::sync::LazyLock;
@@ -24,7 +24,7 @@ struct Pair {
 }
 
 impl Pair {
-    /// Landings on the bad Istiod, of the certificate leg and of the configuration leg.
+    /// Connections to the bad Istiod, of the certificate channel and of the configuration channel.
     fn bad(&self) -> (u32, u32) {
         let bad = |connections: &str| connections.split(' ').filter(|name| *name == BAD).count() as u32;
         (
@@ -33,13 +33,13 @@ impl Pair {
         )
     }
 
-    /// Seconds that the legs took longer than those of the twin.
+    /// Seconds that the channels took longer than those of the twin.
     fn delay_s(&self) -> Option<f64> {
         Some(channels_s(&self.pod)? - channels_s(&self.twin)?)
     }
 }
 
-/// From the last container running to both legs being done.
+/// From the last container running to both channels being done.
 fn channels_s(pod: &PodRecord) -> Option<f64> {
     Some((pod.phases.of("certificate")? + pod.phases.of("configuration")?).as_secs_f64())
 }
@@ -94,7 +94,7 @@ fn with_a_new_draw_each_time_failed_connections_are_geometric_and_cost_30_second
     share_agrees("two bad landings of a leg", 17.0 / 81.0, &runs, |pair| {
         pair.bad().0.max(pair.bad().1) >= 2
     });
-    // A leg may have a head start of up to 2 s before the other one, and by so much less delays the pod.
+    // A channel may have a head start of up to 2 s before the other one, and by so much less delays the pod.
     let delayed = |pair: &Pair, seconds: f64| pair.delay_s().is_some_and(|delay| delay >= seconds - 2.5);
     share_agrees("delayed by 30 s", 5.0 / 9.0, &runs, |pair| delayed(pair, 30.0));
     share_agrees("delayed by 60 s", 17.0 / 81.0, &runs, |pair| delayed(pair, 60.0));
@@ -118,7 +118,7 @@ const WARM_UP: (f64, f64) = (0.75, 1.5);
 /// The longest k-th back-off of Envoy's stream: 0.5 s, doubling.
 const FULL_JITTER: (f64, f64) = (0.5, 2.0);
 
-/// The most that so many bad landings can cost: 30 s each for the TokenReview, 0.2 s for the ways to and fro, a back-off.
+/// The most that so many failed connections can cost: 30 s each for the TokenReview, 0.2 s for the ways to and fro, a back-off.
 fn longest(connections: u32, (first, factor): (f64, f64)) -> f64 {
     let mut back_off = first;
     let mut total = 0.0;
@@ -139,7 +139,7 @@ fn a_pod_says_what_delayed_it_and_by_how_much() {
             continue;
         }
         assert_eq!(pair.pod.delayed_by, Some(DelayCause::TokenReview), "{:?}", pair.pod);
-        // What the slower leg lost is the delay, except for the head start that it may have had, and for its first push,
+        // What the slower channel lost is the delay, except for the head start that it may have had, and for its first push,
         // which is drawn anew at another Istiod.
         assert!(
             (-2.0..2.5).contains(&(lost - delay)),

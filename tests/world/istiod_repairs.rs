@@ -9,7 +9,7 @@ const RUNS: u64 = 150;
 /// The cut begins before Istiod's containers run, and ends then.
 const HEALED_S: f64 = 120.0;
 
-/// Seconds from the repair to the first Istiod being ready, where only one of three pods is measured that nobody can start without it.
+/// Seconds from the repair to the first Istiod being ready, where only one of three pods is measured that no pod can start without it.
 fn ready_after_repair(mode: CutMode, changes: &[&str]) -> Vec<f64> {
     let alter = |world: &mut WorldSpec| {
         let sleep = workload(world, "sleep");

@@ -1,4 +1,4 @@
-//! The simulated world as a whole: what its components do together, against published results, closed forms and laws.
+//! The simulated world as a whole: what its components do together, against published results, closed forms and invariants.
 //!
 //! One file per subject. What the built-in experiments need is altered in Rust ([`support::Bench`]), so that a test names
 //! only what it changes. Reading files belongs to the tests of `scenario`, statistics to those of `stats`.

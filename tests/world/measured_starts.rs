@@ -4,7 +4,7 @@
 //! they are noise of the machine that was measured. What had not come when the run ended counts as later than anything
 //! else, here as there. Faults that end after 10 or 40 s are not compared: what a repair reaches is not modeled yet.
 //!
-//! `istiod-drop`, an Istiod that nobody reaches, is here the Cilium agent's cut on that Istiod's node, which nothing else
+//! `istiod-drop`, an unreachable Istiod, is here the Cilium agent's cut on that Istiod's node, which nothing else
 //! runs on: its WireGuard peers list none of the new pods, so all their packets vanish.
 
 use std::collections::BTreeMap;

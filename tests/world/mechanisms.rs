@@ -2,7 +2,7 @@
 //!
 //! A: an Istiod accepts the request and its TokenReview hangs. B: the connection to the Istiod on the cut node vanishes,
 //! because that node's WireGuard peers do not list the new address. C: that Istiod's endpoint is withdrawn when its node
-//! is given up, which ends delays and causes none. D: the API server cannot reach the injection webhook.
+//! is marked NotReady, which ends delays and causes none. D: the API server cannot reach the injection webhook.
 //!
 //! Agents publish and hear of new addresses at once here, so that no packet vanishes between healthy nodes (in the experiment
 //! itself some do, for seconds), and kubelets have no limit (E, `kubelet_start`): every second lost belongs to the mechanism under
@@ -66,7 +66,7 @@ fn only_cause(pod: &PodRecord, cause: Option<DelayCause>) {
     assert!(pod.delayed_by.is_none() || pod.delayed_by == cause, "{pod:?}");
 }
 
-/// Failed landings of the leg that came last.
+/// Failed connections of the channel that came last.
 fn critical_failures(pod: &PodRecord) -> u32 {
     if pod.phases.of("certificate").is_some_and(|phase| phase.as_nanos() > 0) {
         pod.certificate_landings_bad

@@ -1,4 +1,4 @@
-//! Laws that hold whatever the numbers are: what no failure and no delay must give, what a change may only do in one
+//! Invariants, whatever the numbers are: what no failure and no delay must give, what a change may only do in one
 //! direction, and what is conserved.
 
 use meshfault::cluster::records::{AccessClass, ExitCause, ExposureRecord, LayerDecision, Outcome, Via};
@@ -55,7 +55,7 @@ fn exposure(outcome: &Outcome, via: Via) -> Vec<(String, SimDuration)> {
     windows.map(|window| (window.client.clone(), open(window))).collect()
 }
 
-/// The node is given up later: whoever reaches the server through the Service does so for no shorter time.
+/// The node is marked NotReady later: whoever reaches the server through the Service does so for no shorter time.
 #[test]
 fn a_longer_grace_period_never_shortens_exposure_through_the_service() {
     let graced = |seconds: &str| {

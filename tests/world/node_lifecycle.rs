@@ -1,6 +1,6 @@
 //! How long a node without API server counts as alive: from the phases of its lease and of the controller, in closed form.
 //!
-//! The controller stamps a renewal at its next pass and gives up at the first pass after the grace period. With passes
+//! The controller stamps a renewal at its next pass and marks the node NotReady at the first pass after the grace period. With passes
 //! every 5.001 s and a grace of 40 s that is 40.008 s after the stamp, which itself comes 2.5005 s after the renewal on
 //! average. A two-way cut stops renewals at once; while only answers are lost, one more takes effect. Intervals X between
 //! renewals are uniform on 10 to 10.4 s, so the last one is E[X²]/2E[X] = 5.1007 s old at a random time, and the next one
@@ -14,7 +14,7 @@ use crate::support::{Bench, Lab, agrees, at, between, cut, cut_node, pause, z_of
 
 const RUNS: u64 = 3_000;
 
-/// From a renewal to giving up, on average [s].
+/// From a renewal to NotReady, on average [s].
 const FROM_RENEWAL_S: f64 = 2.5005 + 40.008;
 /// Mean age of the last renewal, and mean wait for the next one [s].
 const RESIDUAL_S: f64 = 5.1007;
@@ -30,7 +30,7 @@ fn lonely_node(mode: CutMode, changes: &[&str]) -> Lab {
     Bench::of("ip-reuse", changes).only("vxlan").edit(alter).ready()
 }
 
-/// Seconds from the cut to the node being given up, run by run.
+/// Seconds from the cut to NotReady, run by run.
 fn delays(lab: &Lab) -> Vec<f64> {
     let delay = |replication| {
         let run = lab.one(replication).run;

@@ -77,7 +77,7 @@ fn first_requests(identity_latency: &str) -> Vec<AccessClass> {
 }
 
 /// The identity of a new account reaches each node by a watch of its own. Until then its pods are strangers there; pods of
-/// a known account are not. With identities that are known at once nobody is refused.
+/// a known account are not. With identities that are known at once no packet is refused.
 #[test]
 fn the_first_pods_of_a_new_account_are_strangers_until_its_identity_is_read() {
     use AccessClass::{Allowed, WronglyDenied};

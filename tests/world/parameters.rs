@@ -1,4 +1,4 @@
-//! Every parameter of `models/` does something: another lawful value moves a run, or a warning.
+//! Every parameter of `models/` does something: another allowed value moves a run, or a warning.
 //!
 //! A parameter that moves nothing is refused here: either its mechanism is missing, or it is to be deleted.
 
@@ -23,7 +23,7 @@ const SCARCE: [&str; 7] = [
     "parameters.cilium.endpoint_create_max_wait=2s",
 ];
 
-/// An experiment, one of its designs, what is set besides, and what is altered.
+/// An experiment, one of its designs, what else is set, and what is altered.
 type World = (PathBuf, &'static str, &'static [&'static str], fn(&mut WorldSpec));
 
 /// Worlds in which a parameter may show, those that show most first.
@@ -108,7 +108,7 @@ fn values() -> BTreeMap<String, String> {
     values
 }
 
-/// Other values of a parameter, lawful or not.
+/// Other values of a parameter, allowed or not.
 fn others(kind: Kind, value: &str) -> Vec<String> {
     let scaled = |number: &str, unit: &str| {
         let number: f64 = number.parse().expect("a number");
@@ -131,7 +131,7 @@ fn others(kind: Kind, value: &str) -> Vec<String> {
 /// Warnings, and the runs with their pods.
 type Seen = (Vec<String>, Vec<(RunRecord, Vec<PodRecord>)>);
 
-/// What is seen of a world with one change, if it is lawful.
+/// What is seen of a world with one change, if it is allowed.
 fn seen((path, design, changes, edit): &World, change: &str) -> Option<Seen> {
     let mut changes = changes.to_vec();
     changes.extend((!change.is_empty()).then_some(change));

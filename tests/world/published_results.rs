@@ -23,7 +23,7 @@ fn all_reached_are(lab: &Lab, design: &str, runs: u64, least: usize, class: Acce
             assert_eq!(access.class, class, "{design}, run {replication}: {access:?}");
             found.push(access.clone());
         }
-        // Nobody gets in who is not said to.
+        // No client gets in beyond those published.
         if class != AccessClass::Unauthorized {
             let unauthorized = |access: &&AccessRecord| access.class == AccessClass::Unauthorized;
             assert_eq!(

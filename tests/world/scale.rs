@@ -35,7 +35,7 @@ fn forty_nodes_with_churn_leak_no_address() {
         let ready = churned.iter().filter(|pod| pod.exit_cause == ExitCause::Ready).count();
         assert!(ready * 10 > churned.len() * 7, "{ready} of {}", churned.len());
 
-        // Every address that was given to a churning pod was given back by that pod, and to nobody else meanwhile.
+        // Every address that was given to a churning pod was given back by that pod, and to no other pod meanwhile.
         let mut holders: BTreeMap<String, String> = BTreeMap::new();
         let mut last_return = SimTime::ZERO;
         for line in &outcome.lines {

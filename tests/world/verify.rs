@@ -174,7 +174,7 @@ fn every_limit_ends_a_run_as_failed() {
     assert_eq!(failure(large, act).reason, "more than 1 MiB by estimate");
 }
 
-/// Latencies on a grid of 10 ms, so that components act at the same instant; with the laws of the models they hardly ever do.
+/// Latencies on a grid of 10 ms, so that components act at the same instant; with the distributions of the models they hardly ever do.
 const GRID: [&str; 8] = [
     "parameters.kubernetes.api_write_latency={constant: 10ms}",
     "parameters.kubernetes.watch_latency={constant: 10ms}",

@@ -158,7 +158,7 @@ fn the_measured_batches_refuse_other_models() {
     let seen = |of| lab.iter().filter(|created| kind(created) == of).count();
     // One connection: all pods or none.
     assert!(binomial_p(seen(Batch::Later), lab.len(), 0.0) < P_MIN);
-    // A dial per call: somebody nearly always meets the bad backend.
+    // A dial per call: one of them nearly always meets the bad backend.
     let none = libm::pow(2.0 / 3.0, PODS as f64);
     assert!(binomial_p(seen(Batch::Not), lab.len(), none) < P_MIN);
     // A dial for each call that finds no idle connection, which nothing but that dial can serve: eight calls overlap.

@@ -3,7 +3,7 @@
 //! **Modeled**: address first, then the limiter, then the identity (known on the node or in the API, else created),
 //! then the programs; the CiliumEndpoint published on its own way while the pod already goes on; release of the address
 //! at once when the sandbox goes; a cut link: an unknown identity cannot be had, so that the network plugin's call waits until
-//! it gives up, and nothing is published or removed; where only answers are lost, what needs no answer before it still takes
+//! it times out, and nothing is published or removed; where only answers are lost, what needs no answer before it still takes
 //! effect as long as the connection stands (an identity is created, an endpoint removed).
 //! **Left out**: several numbers for one label set, garbage collection of identities, endpoints without labels (`init`), restarts and
 //! the agent being killed without the API server (up to 1.16 after about five minutes; verdicts stay as they were).
@@ -41,7 +41,7 @@ struct Call {
     called: SimTime,
     started: SimTime,
     endpoint: Option<EndpointObject>,
-    /// Where it waits for an identity that cannot be had, and when the network plugin gives up.
+    /// Where it waits for an identity that cannot be had, and when the network plugin times out.
     blocked: Option<(NodeId, Timer)>,
 }
 
@@ -230,7 +230,7 @@ impl Agents {
         }
     }
 
-    /// The agent goes on trying to create an identity, in vain: the network plugin gives up before the agent does.
+    /// The agent goes on trying to create an identity, in vain: the network plugin times out before the agent does.
     fn block(&mut self, node: NodeId, pod: PodId, ctx: &mut Ctx) {
         if ctx.shared.links.is_up(Party::Agent(node)) {
             self.identify(node, pod, ctx); // It was repaired at the same instant.

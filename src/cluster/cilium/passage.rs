@@ -14,7 +14,7 @@ pub enum Passage {
 /// Why a packet vanished.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Loss {
-    /// Nobody holds the address, or its programs are not in place.
+    /// No pod holds the address, or its programs are not in place.
     NoPod,
     /// Egress policy at the client's node.
     EgressPolicy {
@@ -36,7 +36,7 @@ pub enum Loss {
 }
 
 impl Loss {
-    /// Whether the network refused it; otherwise there was nobody to refuse it to.
+    /// Whether the network refused it; otherwise there was no packet to refuse.
     #[must_use]
     pub const fn is_refusal(self) -> bool {
         !matches!(self, Self::NoPod)

@@ -33,7 +33,7 @@ pub struct Cut {
 pub enum CutMode {
     /// Packets vanish in both directions.
     Drop,
-    /// Packets are answered by a reset: everybody notices at once.
+    /// Packets are answered by a reset: both sides notice at once.
     Reject,
     /// Only the API server's packets to the party vanish: requests on open connections still take effect.
     RepliesOnly,
@@ -45,7 +45,7 @@ const MODES: [(CutMode, &str, &str); 3] = [
     (
         CutMode::Reject,
         "reject",
-        "packets are answered by a reset: everybody notices at once",
+        "packets are answered by a reset: both sides notice at once",
     ),
     (
         CutMode::RepliesOnly,
@@ -122,12 +122,12 @@ impl Fault for Cut {
             CutMode::Drop => (
                 "drop",
                 "packets vanish",
-                "Packets vanished in both directions, so silence is all that anybody noticed.",
+                "Packets vanished in both directions, so both sides noticed only silence.",
             ),
             CutMode::Reject => (
                 "reject",
                 "packets are rejected",
-                "Packets were rejected, so that everybody noticed at once.",
+                "Packets were rejected, so both sides noticed at once.",
             ),
             CutMode::RepliesOnly => (
                 "replies_only",
@@ -158,7 +158,7 @@ impl Fault for Cut {
             PartyKind::Istiod => {
                 "it stayed ready and went on accepting sidecars, but could check no token and heard of no new endpoint"
             }
-            PartyKind::Webhook => "the API server could not ask it to inject sidecars",
+            PartyKind::Webhook => "the API server could not call it to inject sidecars",
         }
     }
 

@@ -10,9 +10,9 @@ pub struct Form {
     pub name: &'static str,
     /// What is under that key.
     pub meaning: &'static str,
-    /// What it does to somebody: `cuts`.
+    /// Active verb for what it does to a party: `cuts`.
     pub does: &'static str,
-    /// What is done to somebody: `cut`.
+    /// Passive verb for what is done to a party: `cut`.
     pub done: &'static str,
     /// Its keys, in groups.
     pub keys: &'static [&'static [Key]],

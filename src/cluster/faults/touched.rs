@@ -21,7 +21,7 @@ impl Touched {
         faults.len() == 1
     }
 
-    /// Whether no fault touches anybody, or waits for somebody.
+    /// Whether no fault touches a party, or waits for one.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.parties.is_empty() && self.waiting.is_empty()
@@ -39,7 +39,7 @@ impl Touched {
         here.map(|(fault, _, kind)| (*fault, *kind)).collect()
     }
 
-    /// A fault touches nobody any more; gives those whom it touched, even if they have moved meanwhile.
+    /// A fault ends; gives the parties that it touched, even if they have moved meanwhile.
     pub fn end(&mut self, fault: FaultId) -> Vec<Party> {
         self.waiting.retain(|(waiting, ..)| *waiting != fault);
         let mut parties = Vec::new();

@@ -8,9 +8,9 @@ use crate::kernel::{Distribution, EntityKey, RunKey, SimDuration, SimTime};
 pub struct Delay {
     /// What the draws are for.
     pub purpose: Purpose,
-    /// Law of the delay.
+    /// Distribution of the delay.
     pub distribution: Distribution,
-    /// Law of what the reader itself needs before it acts on what it read, if anything.
+    /// Distribution of what the reader itself needs before it acts on what it read, if anything.
     pub then: Option<Distribution>,
     /// Writes within this span travel together.
     pub batch_period: SimDuration,

@@ -1,4 +1,4 @@
-//! The certificate leg of a sidecar: pilot-agent's request, its callers, its attempts and its channel.
+//! The certificate channel of a sidecar: pilot-agent's request, its callers, its attempts and its gRPC channel.
 //!
 //! **Modeled**: three callers of one request behind a mutex, the warm-up loop with its back-off and Envoy's streams for
 //! the certificate and for the root, each with its own; five attempts of one call on codes that are retried;
@@ -37,7 +37,7 @@ struct Call {
     waiting_for_channel: bool,
 }
 
-/// The state of the leg.
+/// The state of the channel.
 #[derive(Debug)]
 pub struct CertificateChannel {
     grpc: Grpc,

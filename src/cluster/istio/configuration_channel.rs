@@ -1,4 +1,4 @@
-//! The configuration leg of a sidecar: Envoy's stream, proxied by pilot-agent to an Istiod.
+//! The configuration channel of a sidecar: Envoy's stream, proxied by pilot-agent to an Istiod.
 //!
 //! **Modeled**: a new connection, and so a new choice of Istiod, for every attempt; retries with full jitter that grow and
 //! are reset by a message; the end of a stream by its age, after which the proxy keeps what it has and connects again.
@@ -24,7 +24,7 @@ enum State {
     Open,
 }
 
-/// The state of the leg.
+/// The state of the channel.
 #[derive(Debug, Default)]
 pub struct ConfigurationChannel {
     state: State,

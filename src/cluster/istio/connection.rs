@@ -1,10 +1,10 @@
-//! Connections of a sidecar to an Istiod: the choice of the replica, the SYN and its retransmissions, landings, losses.
+//! Connections of a sidecar to an Istiod: the choice of the replica, the SYN and its retransmissions, the replica reached, losses.
 //!
 //! **Modeled**: a new backend for each connection, chosen by the client node's service proxy; each SYN judged by the
 //! datapath at the moment it is sent; the time limit of the connect; a maximum age of the connection.
 //! **Left out**: TLS handshakes, name resolution, loss of packets other than by cuts and policy.
-//! **Parameters**: `connect_timeout`, `syn_retransmit_initial`, `connection_age*`. What a leg does next belongs to
-//! `certificate_leg` and `stream_leg`.
+//! **Parameters**: `connect_timeout`, `syn_retransmit_initial`, `connection_age*`. What a channel does next belongs to
+//! `certificate_channel` and `configuration_channel`.
 //! **Validated by**: `tests/world/istiod_connections.rs`, `tests/world/mechanisms.rs`.
 
 use crate::cluster::blueprint::ISTIOD_PORT;
@@ -48,7 +48,7 @@ pub struct Connection {
 pub enum Syn {
     /// It was answered: the connection stands after a round trip.
     Answered,
-    /// Nobody listens.
+    /// No process listens.
     Refused,
     /// It vanished; the next event is scheduled.
     Lost,

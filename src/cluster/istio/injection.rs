@@ -236,7 +236,7 @@ impl Admission {
         ctx.observe_pod(pod, PodFact::CreationRefused { istiod, asked });
         match call.owner {
             Some(owner) => ctx.refuse_creation(owner, pod),
-            // Nobody asks again.
+            // No controller asks again.
             None => ctx.observe_pod(pod, PodFact::Dropped),
         }
     }

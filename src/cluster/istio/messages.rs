@@ -60,8 +60,8 @@ impl Channel {
     #[must_use]
     pub const fn asks_for(self) -> &'static str {
         match self {
-            Self::Certificate => "ask for a certificate",
-            Self::Configuration => "ask for the configuration",
+            Self::Certificate => "request a certificate",
+            Self::Configuration => "request the configuration",
         }
     }
 }
@@ -82,11 +82,11 @@ pub enum Caller {
 pub struct Request {
     /// Whose.
     pub pod: PodId,
-    /// On which leg.
+    /// On which channel.
     pub channel: Channel,
-    /// Number of the leg's connection.
+    /// Number of the channel's connection.
     pub serial: u32,
-    /// Number of the request of the leg.
+    /// Number of the request of the channel.
     pub number: u32,
     /// When the connection is cut for its age.
     pub closes_at: SimTime,
@@ -119,7 +119,7 @@ pub enum Answer {
     Unavailable,
     /// Too many new streams.
     ResourceExhausted,
-    /// This Istiod does not serve yet: nobody took the request.
+    /// This Istiod does not serve yet: the request is not accepted.
     NotServing,
 }
 

@@ -1,4 +1,4 @@
-//! Istio: Istiod, the sidecar with its two legs, and the injection webhook.
+//! Istio: Istiod, the sidecar with its two channels, and the injection webhook.
 
 pub mod certificate_channel;
 pub mod configuration_channel;

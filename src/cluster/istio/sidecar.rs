@@ -1,6 +1,6 @@
 //! The sidecar of a pod: pilot-agent and Envoy, from their start to the proxy being live.
 //!
-//! **Modeled**: two independent legs, certificate and configuration, that start together; Envoy asking for the
+//! **Modeled**: two independent channels, certificate and configuration, that start together; Envoy asking for the
 //! certificate once it has its configuration; the proxy being live when both are there and Envoy has warmed up; what the
 //! proxy knows about backends, from its own Istiod; readiness by the kubelet's probe.
 //! **Left out**: native sidecars, `holdApplicationUntilProxyStarts`, restarts by a startup probe, ambient mode.

@@ -8,7 +8,7 @@ use super::super::observed::ChannelFact;
 use super::super::records::DelayCause;
 use crate::kernel::{SimDuration, SimTime};
 
-/// Where a leg landed and what that cost.
+/// Which replicas a channel connected to, and what that cost.
 #[derive(Clone, Debug, Default)]
 pub struct ChannelHistory {
     /// Istiods in the order of connections, with whether the connection failed its purpose.
@@ -20,7 +20,7 @@ pub struct ChannelHistory {
 }
 
 impl ChannelHistory {
-    /// Takes in what happened on the leg.
+    /// Takes in what happened on the channel.
     pub(super) fn observe(&mut self, fact: &ChannelFact, now: SimTime) {
         match *fact {
             ChannelFact::Attempt => self.attempt(now),
@@ -52,13 +52,13 @@ impl ChannelHistory {
         super::add(&mut self.lost, cause, span);
     }
 
-    /// The story of landings, `istiod-1 istiod-0`.
+    /// The replicas connected to, in order: `istiod-1 istiod-0`.
     pub(super) fn replicas_text(&self) -> String {
         let names: Vec<String> = self.connections.iter().map(|(istiod, _)| istiod.to_string()).collect();
         names.join(" ")
     }
 
-    /// Landings that failed.
+    /// Connections that failed.
     pub(super) fn failed(&self) -> u32 {
         self.connections.iter().filter(|(_, bad)| *bad).count() as u32
     }

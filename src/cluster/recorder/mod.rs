@@ -204,7 +204,7 @@ impl Recorder {
         self.remembered.contains(&ip)
     }
 
-    /// What the certificate leg and the configuration leg of a pod's sidecar lost, by cause.
+    /// What the certificate channel and the configuration channel of a pod's sidecar lost, by cause.
     #[must_use]
     pub fn lost(&self, pod: PodId) -> [&[(DelayCause, SimDuration)]; 2] {
         let channels = self.pods[pod.index()].channels();
@@ -220,7 +220,7 @@ impl Recorder {
             .any(|(times, meta)| meta.kind == kind && meta.revision == 1 && times.reused_ip)
     }
 
-    /// The run ends: what unfinished legs have lost is known. `runs` says whether a pod still runs.
+    /// The run ends: what unfinished channels have lost is known. `runs` says whether a pod still runs.
     pub fn settle(&mut self, now: SimTime, runs: impl Fn(PodId) -> bool) {
         for (times, pod) in self.pods.iter_mut().zip(0..) {
             if runs(PodId(pod)) {

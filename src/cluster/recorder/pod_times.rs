@@ -34,7 +34,7 @@ pub(super) struct PodTimes {
     /// Its address is one that the script remembered.
     pub(super) reused_ip: bool,
     delays: SmallVec<[(DelayCause, SimDuration); 1]>,
-    /// Certificate and configuration leg, until the proxy is live.
+    /// Certificate and configuration channel, until the proxy is live.
     channels: Option<Box<[ChannelHistory; 2]>>,
 }
 
@@ -101,7 +101,7 @@ impl PodTimes {
         }
     }
 
-    /// Takes in what happened on a leg of its sidecar; what comes after the proxy is live is no part of the start.
+    /// Takes in what happened on a channel of its sidecar; what comes after the proxy is live is no part of the start.
     pub(super) fn observe_channel(&mut self, channel: Channel, fact: &ChannelFact, now: SimTime) {
         if self.proxy_live {
             return;
@@ -116,12 +116,12 @@ impl PodTimes {
         self.channels.get_or_insert_default()[channel as usize].observe(fact, now);
     }
 
-    /// Certificate and configuration leg of its sidecar, if it had one.
+    /// Certificate and configuration channel of its sidecar, if it had one.
     pub(super) fn channels(&self) -> Option<&[ChannelHistory; 2]> {
         self.channels.as_deref()
     }
 
-    /// The run ends while the pod still runs: what its legs have lost so far counts.
+    /// The run ends while the pod still runs: what its channels have lost so far counts.
     pub(super) fn settle(&mut self, now: SimTime) {
         if !self.proxy_live {
             self.channels
@@ -147,7 +147,7 @@ impl PodTimes {
         let certificate_last = self.certificate.is_none() || self.certificate >= self.configuration;
         let mut marks = self.marks;
         marks.set(Mark::Channels, channels);
-        // The leg that came first took no time of the start, but is over only with the other.
+        // The channel that came first took no time of the start, but is over only with the other.
         let first = channels.filter(|end| *end <= exit).and(containers_up);
         marks.set(Mark::Certificate, if certificate_last { channels } else { first });
         marks.set(Mark::Up, if sidecar { channels } else { containers_up });
@@ -177,7 +177,7 @@ impl PodTimes {
             record.certificate_landings_bad = certificate.failed();
             record.configuration_landings = configuration.replicas_text();
             record.configuration_landings_bad = configuration.failed();
-            // Only the leg that came last delayed the pod.
+            // Only the channel that came last delayed the pod.
             let critical = if certificate_last { certificate } else { configuration };
             for &(cause, lost) in &critical.lost {
                 add(&mut record.delays, cause, lost);

@@ -70,7 +70,7 @@ pub enum Better {
     Neither,
 }
 
-/// How a measure is told, besides its estimand.
+/// How a measure is described, apart from its estimand.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Words {
     /// In words, on axes and in charts; without them its name.

@@ -1,4 +1,4 @@
-//! Measures of exposure: how long an attempt would have been unauthorized, whether anybody tried or not, and what
+//! Measures of exposure: how long an attempt would have been unauthorized, whether a client tried or not, and what
 //! traffic of a known rate would have got (`docs/statistics.md#exposure-at-a-rate-of-traffic`).
 //!
 //! Given its windows of exposure, a run's unauthorized accesses under Poisson traffic are Poisson with mean ν·w, w the
@@ -26,7 +26,7 @@ fn exposed_s(run: &RunNumbers, class: AccessClass, via: Via) -> f64 {
     span.map_or(0.0, |span| span.as_secs_f64())
 }
 
-/// What a design without watched pairs lacks: nobody looked, which is not 0 s.
+/// What a design without watched pairs lacks: exposure was not watched, which is not 0 s.
 fn watched(context: Context<'_>) -> Presence {
     match context.design.exposure_pairs {
         Some(0) => Presence::Absent("no exposure is watched, see `measures.exposure`"),

@@ -2,7 +2,7 @@
 //! that a table, a figure or a sentence has for it.
 //!
 //! Names are the same in files, columns and code. Numbers come from `numbers`, formulas from `stats`; `definition` joins
-//! them. A measure whose population a design cannot have (landings without a mesh) is left out; one whose population
+//! them. A measure whose population a design cannot have (connections to Istiod without a mesh) is left out; one whose population
 //! happened to be empty has no estimate and n 0. Failed runs are in no measure.
 
 mod access;

@@ -1,5 +1,5 @@
 //! Measures of pods: how long they wait for Ready and Running, how many were delayed by what, and where their
-//! connections to the control plane landed.
+//! connections to the control plane went.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -180,7 +180,7 @@ fn long_starts(context: Context<'_>) -> Vec<Definition<'_>> {
         Definition::ratio(
             "long_start_share",
             format!(
-                "share of measured pods that took at least {threshold} s from the wish for them to Ready, whatever the reason; \
+                "share of measured pods that took at least {threshold} s from being desired to Ready, whatever the reason; \
                  those deleted or still waiting after that long count as well"
             ),
             |run| (run.pods.took_long, run.pods.all),
@@ -218,7 +218,7 @@ pub(super) fn connections(context: Context<'_>) -> Vec<Definition<'_>> {
         ),
         Definition::ratio(
             "two_bad_landings_share",
-            "share of measured pods of which at least two connections of one leg to an Istiod failed",
+            "share of measured pods of which at least two connections of one channel to an Istiod failed",
             |run| (run.pods.two_bad_landings, run.pods.all),
         ),
     ];

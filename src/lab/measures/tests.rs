@@ -194,7 +194,7 @@ fn the_known_measures_are_those_that_can_be_made() {
     let mut unique = names.clone();
     unique.sort_unstable();
     unique.dedup();
-    assert_eq!(unique.len(), names.len(), "a measure stands there twice");
+    assert_eq!(unique.len(), names.len(), "a measure is listed twice");
     assert!(
         known
             .iter()

@@ -267,7 +267,7 @@ pub(super) fn events_between(
     }
     impl Watch for Between {
         fn event(&mut self, moment: &Moment, event: &Event, shared: &Shared) -> ControlFlow<()> {
-            // Nobody reads the draws; they shall not pile up.
+            // The draws are not read; they shall not pile up.
             let _ = self.log.take();
             if moment.number > self.between.0 {
                 self.seen.push(EventSeen::new(moment, event, shared));

@@ -32,7 +32,7 @@ pub const EVENTS_MAX: u64 = 30_000_000;
 pub enum Happened {
     /// An access that no policy meant, or one that a policy meant and a layer refused.
     Access(AccessRecord),
-    /// Exposure of this class, though nobody tried.
+    /// Exposure of this class, though no client tried.
     Exposure(ExposureRecord),
     SlowStart(Box<PodRecord>),
 }
@@ -131,7 +131,7 @@ pub struct Answer {
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct WhatIf {
-    /// The latest repair that prevents it, per fault that touched anybody.
+    /// The latest repair that prevents it, per fault that touched a party.
     pub repairs: Vec<Repair>,
     /// Switches, those that prevent it first.
     pub answers: Vec<Answer>,

@@ -22,7 +22,7 @@ const SAMPLE: usize = 10;
 const DESIGNS_MAX: usize = 8;
 /// Most events in all replays of one design together.
 const EVENTS_MAX: u64 = 10_000_000;
-/// An exposure of this length is a breach, though nobody tried: a healthy cluster spreads a change sooner.
+/// An exposure of this length is a breach, though no client tried: a healthy cluster spreads a change sooner.
 pub const OPEN_AT_LEAST: SimDuration = SimDuration::from_secs(10);
 
 /// A change and what it did to the breached runs of a design.

@@ -36,7 +36,7 @@ pub enum RepairBound {
     Never { change: Change },
 }
 
-/// The bounds for every fault that touched anybody before the event.
+/// The bounds for every fault that touched a party before the event.
 pub(super) fn repairs(replays: &mut Replays, original: &Outcome, happened: &Happened) -> Vec<Repair> {
     let Some(cut) = original.run.cut.filter(|_| original.run.parties_cut > 0) else {
         return Vec::new();

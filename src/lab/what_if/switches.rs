@@ -94,7 +94,7 @@ fn identity(world: &WorldSpec, add: Add) {
     }
 }
 
-/// How soon a silent node is given up, and how many addresses there are.
+/// How soon a silent node is marked NotReady, and how many addresses there are.
 fn kubernetes(world: &WorldSpec, original: &Outcome, add: Add) {
     let kubelet_cut = world
         .faults

@@ -20,7 +20,7 @@ pub enum MtlsMode {
     Unset,
     /// Plain text only.
     Disable,
-    /// Both; what holds when nobody says anything.
+    /// Both; the default.
     Permissive,
     /// Only mutual TLS; plain text is reset.
     Strict,

@@ -269,7 +269,7 @@ impl MeshPolicies {
             .or_else(|| {
                 Some(unknown(
                     asks?,
-                    "an outside authorizer is asked, and its answer is not known",
+                    "an external authorizer decides, and its answer is not known",
                 ))
             })
             .or_else(|| Some(unknown(may_deny?, "a DENY rule may match")));

@@ -59,7 +59,7 @@ impl MeshPolicies {
     /// [`Unknown`](crate::policy::Decision::Unknown).
     pub fn check_simulated(&self) -> Result<(), PolicyError> {
         const HINT: &str =
-            "the simulator's requests have no addresses and no headers; say it by principals, methods or paths";
+            "the simulator's requests have no addresses and no headers; use principals, methods or paths instead";
         let refuse = |what, policy: String| {
             Err(PolicyError::NotModelled {
                 what,

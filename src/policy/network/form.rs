@@ -75,7 +75,7 @@ pub struct Direction {
     pub certain: bool,
     /// Whether what it applies to refuses everything that no rule allows.
     pub default_deny: bool,
-    /// What every peer that an allow rule of any policy selects by labels has to match besides.
+    /// What every peer that an allow rule of any policy selects by labels also has to match.
     pub requires: Vec<SelectorId>,
     /// The same for deny rules.
     pub deny_requires: Vec<SelectorId>,
@@ -103,7 +103,7 @@ pub struct Rule {
 /// Whom a rule means; one of these.
 #[derive(Debug, Clone, Default)]
 pub struct Peers {
-    /// Everybody.
+    /// Every peer.
     pub everybody: bool,
     /// Every pod.
     pub pods: bool,
@@ -128,7 +128,7 @@ pub struct Peers {
     pub unknown_outside: bool,
     /// Something that is not evaluated may mean nodes.
     pub unknown_nodes: bool,
-    /// Something that is not evaluated may mean anybody.
+    /// Something that is not evaluated may match any peer.
     pub unknown: bool,
 }
 
@@ -151,7 +151,7 @@ pub enum ProtocolMatch {
     Any,
     /// This one.
     Is(Protocol),
-    /// One without ports, such as ICMP or VRRP, which nobody asks for here.
+    /// One without ports, such as ICMP or VRRP, which no request here uses.
     Portless,
 }
 

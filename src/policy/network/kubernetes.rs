@@ -46,7 +46,7 @@ impl NetworkPolicy {
     }
 }
 
-/// One rule: peers and ports; empty lists mean everybody and all ports.
+/// One rule: peers and ports; empty lists match all peers and all ports.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NetworkRule {
     /// Peers; one of them.

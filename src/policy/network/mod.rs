@@ -77,7 +77,7 @@ pub struct Node {
     pub api_server: bool,
 }
 
-/// What the answers depend on besides the policies.
+/// What the answers depend on in addition to the policies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
     /// When policies are enforced.

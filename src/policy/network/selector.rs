@@ -53,7 +53,7 @@ pub struct Term {
 pub struct Selector {
     /// The requirements.
     pub terms: Vec<Term>,
-    /// Whether it can only mean pods; else one without terms means everybody.
+    /// Whether it can only mean pods; else one without terms matches every peer.
     pub pods_only: bool,
 }
 

@@ -233,7 +233,10 @@ fn label(name: &str) -> String {
 fn connection_words(connection: &ConnectionStory) -> String {
     let mut text = match &connection.istiod {
         Some((istiod, node)) => format!("{}: to {istiod} on {node}", at(connection.dialled)),
-        None => format!("{}: the service proxy knows no Istiod", at(connection.dialled)),
+        None => format!(
+            "{}: the service proxy has no endpoint of Istiod",
+            at(connection.dialled)
+        ),
     };
     let mut parts: Vec<String> = syns_of(connection);
     if let Some(timed_out) = connection.timed_out {

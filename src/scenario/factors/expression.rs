@@ -125,7 +125,7 @@ impl Constraint {
     pub fn holds(&self, file: &Path, factors: &[Factor], point: &Point) -> Result<bool, InputError> {
         let found = evaluate(&self.expression, factors, point).and_then(|value| match value {
             Value::Truth(holds) => Ok(holds),
-            other => Err(format!("it gives {}, no statement", other.describe())),
+            other => Err(format!("expected a condition, found {}", other.describe())),
         });
         found.map_err(|reason| {
             let levels = point.levels.iter();
@@ -215,11 +215,11 @@ fn binary(operator: Operator, left: Value, right: Value) -> Result<Value, String
     let (left, right) = match (left, right) {
         (Value::Version(left), Value::Word(word)) => match version(&word) {
             Some(right) => (Value::Version(left), Value::Version(right)),
-            None => return Err(format!("`{word}` is no version")),
+            None => return Err(format!("`{word}` is not a version")),
         },
         (Value::Word(word), Value::Version(right)) => match version(&word) {
             Some(left) => (Value::Version(left), Value::Version(right)),
-            None => return Err(format!("`{word}` is no version")),
+            None => return Err(format!("`{word}` is not a version")),
         },
         sides => sides,
     };
@@ -348,7 +348,7 @@ mod tests {
     #[test]
     fn constraints_without_meaning_are_refused() {
         for (constraint, complaint) in [
-            ("nodes", "it gives a number, no statement"),
+            ("nodes", "expected a condition, found a number"),
             ("1 < 2", "names no factor"),
             ("nodes < cut", "`<` between a number and a span of time"),
             ("nodes + cut > 1s", "`+` between a number and a span of time"),
@@ -356,17 +356,17 @@ mod tests {
             ("mode < 'drop'", "`<` between"),
             ("mode == nodes", "`==` between"),
             ("istio >= 1.21", "`>=` between a version and a number"),
-            ("istio >= 'new'", "`new` is no version"),
+            ("istio >= 'new'", "`new` is not a version"),
             ("nodes / 0 > 1", "`/` between a number and a number"),
             ("nodes and istiods > 1", "`and` between a number and a statement"),
             ("not nodes", "`not` before a number"),
             ("nodez > 1", "unknown factor `nodez`"),
             ("nodes >", "ends too early"),
-            ("nodes > 1)", "`)` is one too many"),
+            ("nodes > 1)", "`)` is unexpected"),
             ("(nodes > 1", "ends too early"),
             ("nodes = 1", "`=`"),
-            ("nodes > 5 potatoes", "`potatoes` is one too many"),
-            ("nodes > 5x", "`5x` is no number"),
+            ("nodes > 5 potatoes", "`potatoes` is unexpected"),
+            ("nodes > 5x", "`5x` is not a number"),
             ("mode == 'drop", "no closing quote"),
             ("nodes > 1 & istiods > 1", "`&`"),
             ("", "ends too early"),

@@ -89,7 +89,7 @@ pub fn read(file: &Path, name: &Text, form: &FactorForm, sets: &Key) -> Result<R
     for value in values {
         let plain = |c: char| c.is_ascii_alphanumeric() || "._-/:+%".contains(c);
         if value.value.is_empty() || value.value.len() > LENGTH_MAX || !value.value.chars().all(plain) {
-            let message = format!("`{}` is no level of a factor", value.value);
+            let message = format!("`{}` is not a valid level of a factor", value.value);
             return Err(complain(file, value, message)
                 .with_hint("one word of letters, digits and `._-/:+%`, such as `90s`, `1h30m`, `20/s` or `1.21.0`"));
         }
@@ -127,7 +127,7 @@ impl Range {
         };
         let number = |text: &Text| {
             Written::parse(&text.value).ok_or_else(|| {
-                complain(file, text, format!("`{}` is no end of a range", text.value))
+                complain(file, text, format!("`{}` is not a valid range limit", text.value))
                     .with_hint("write a number with one unit, such as `90s`, `20/s` or, without one, `0.5`")
             })
         };
@@ -256,7 +256,7 @@ pub fn sample(file: &Path, form: &SamplingForm, names: &[&str], chance: Chance<'
             let warning = (!points.is_power_of_two()).then(|| {
                 let more = points.next_power_of_two();
                 let message = format!(
-                    "{points} Sobol' points are no power of two, so they fill the ranges unevenly; take {} or {more}",
+                    "{points} Sobol' points are not a power of two, so they fill the ranges unevenly; take {} or {more}",
                     more / 2
                 );
                 complain(file, &form.points, message).to_string()

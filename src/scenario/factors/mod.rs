@@ -1,4 +1,4 @@
-//! Factors of an experiment: what is varied besides the design, and the numbered list of points that this gives.
+//! Factors of an experiment: what is varied in addition to the design, and the numbered list of points that this gives.
 //!
 //! Begins in [`Factors::read`]. The file's form is `form`, what a factor sets `target`, values with units `quantity`, steps
 //! and samples of a range `levels`, `sobol` and `latin`, which combinations are left out `expression`, the points of a design
@@ -189,11 +189,11 @@ fn check_name(file: &Path, name: &Text) -> Result<(), InputError> {
     let word = &name.value;
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
     if !word.starts_with(|c: char| c.is_ascii_alphabetic()) || !word.chars().all(plain) {
-        let message = format!("`{word}` is no name of a factor");
+        let message = format!("`{word}` is not a valid name for a factor");
         return Err(complain(file, name, message).with_hint("a letter, then letters, digits and `_`"));
     }
     if RESERVED.contains(&word.as_str()) {
-        let message = format!("`{word}` is no name of a factor");
+        let message = format!("`{word}` is not a valid name for a factor");
         return Err(complain(file, name, message).with_hint("the word has a meaning in constraints or in tables"));
     }
     Ok(())

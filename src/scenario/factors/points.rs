@@ -91,7 +91,9 @@ impl Factors {
         }
         if found.points.is_empty() {
             let message = format!("constraints exclude every point of design `{}`", design.value);
-            return Err(complain(of.file, design, message).with_hint("a constraint says what has to hold"));
+            return Err(
+                complain(of.file, design, message).with_hint("a constraint is a condition that every point meets")
+            );
         }
         Ok(found)
     }

@@ -199,7 +199,7 @@ sampling: {method: sobol, points: 8, shift: false}
     let shifted = of_file(&factors.replace(", shift: false", ""));
     assert_ne!(names(&found), names(&shifted));
     let uneven = of_file(&factors.replace("points: 8", "points: 9"));
-    let warning = uneven.warnings.first().expect("nine is no power of two");
+    let warning = uneven.warnings.first().expect("nine is not a power of two");
     assert!(
         warning.contains("no power of two") && warning.ends_with("take 8 or 16"),
         "{warning}"

@@ -393,7 +393,7 @@ pub(super) fn peer_authentication_scopes(manifests: &Manifests, index: &Index<'_
             let earlier = &policies[earlier];
             let message = format!("`{}` has the same scope as `{}`", item.name, earlier.item.name);
             let hint = format!(
-                "Istio takes the older one, which only `creationTimestamp` can say; the other is at {}",
+                "Istio takes the older one, which depends on `creationTimestamp`; the other is at {}",
                 earlier.place
             );
             return Err(policy.place.error(message).with_hint(hint));

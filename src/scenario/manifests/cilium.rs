@@ -256,7 +256,7 @@ impl Reader<'_> {
             return Ok(CiliumPeers::Unrestricted);
         }
         if lists.iter().any(|(_, length, _)| *length == 0) {
-            // An empty list means nobody, unlike an absent one.
+            // An empty list matches no peer, unlike an absent one.
             return Ok(CiliumPeers::Endpoints(Vec::new()));
         }
         if let Some((key, list, outside, why)) = raw.unread.first() {

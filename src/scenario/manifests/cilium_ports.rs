@@ -155,7 +155,7 @@ fn port_of(reader: &Reader<'_>, raw: &RawPort) -> Result<PortMatch, InputError> 
         }
         (Err(_), None) if is_name(text) => Port::Named(text.to_ascii_lowercase()),
         (Err(_), _) => {
-            let error = document.error(&raw.port, format!("`{text}` is no port"));
+            let error = document.error(&raw.port, format!("`{text}` is not a valid port"));
             return Err(error.with_hint("write the number of the pod's port, 1 to 65535, or its name"));
         }
     };

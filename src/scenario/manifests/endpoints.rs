@@ -44,7 +44,7 @@ pub struct EndpointManifest {
     pub aliases: Vec<(PodsKind, String)>,
     /// Declared container ports, each once, in the order written.
     pub container_ports: Vec<(u16, Protocol)>,
-    /// Wished number of pods where it is written.
+    /// Desired number of pods where it is written.
     pub replicas: Option<u32>,
     /// What is not evaluated and may change its verdicts; empty unless the folder is read leniently.
     pub doubts: Vec<String>,

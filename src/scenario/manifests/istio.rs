@@ -96,7 +96,7 @@ pub(super) fn selector(
     };
     for (key, value) in &raw.value.match_labels {
         if key.is_empty() || key.contains('*') || value.value.contains('*') {
-            let message = format!("`{key}: {}` is no label that Istio selects by", value.value);
+            let message = format!("`{key}: {}` is not a label that Istio selects by", value.value);
             return Err(document
                 .error(value, message)
                 .with_hint("write label and value out, without `*`"));
@@ -295,7 +295,7 @@ fn action(document: &Document<'_>, spec: &AuthorizationSpec, pending: &mut Pendi
     match (&spec.provider, &spec.action) {
         (Some(provider), _) if action != Action::Custom => {
             let error = document.error(provider, "`provider` without `action: CUSTOM`");
-            return Err(error.with_hint("Istio refuses it; only CUSTOM asks an outside authorizer"));
+            return Err(error.with_hint("Istio refuses it; only CUSTOM uses an external authorizer"));
         }
         (provider, Some(text)) if action == Action::Custom => {
             let name = provider.as_ref().and_then(|provider| provider.value.name.as_deref());

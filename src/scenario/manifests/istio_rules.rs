@@ -163,7 +163,7 @@ impl Reader<'_, '_> {
         }
         source.unknown = unknown;
         if source == Source::default() {
-            let message = "`source` names nobody";
+            let message = "`source` is empty";
             let hint = "Istio refuses it; leave `from` out for every source";
             return Err(self.document.error(raw, message).with_hint(hint));
         }
@@ -301,7 +301,7 @@ impl Reader<'_, '_> {
         let is_template = text.value.contains("{*}") || text.value.contains("{**}");
         if !is_template && StringMatch::parse(&text.value).is_ok_and(|pattern| pattern.has_literal_star()) {
             let words = format!(
-                "the `*` inside `{}` is no wildcard: only one at the beginning, or else at the end, is",
+                "the `*` inside `{}` is not a wildcard: only one at the beginning, or else at the end, is",
                 text.value
             );
             warn(self.document, self.pending, text, &words);

@@ -109,7 +109,7 @@ fn what_istio_refuses_or_is_not_evaluated_is_an_error_with_its_line() {
         ("  selector: {matchLabels: {app: slep}}\n", "did you mean `sleep`?"),
         (
             "  selector: {matchLabels: {app: \"s*\"}}\n",
-            "is no label that Istio selects by",
+            "is not a label that Istio selects by",
         ),
         ("  targetRefs: [{kind: Service}]\n", "key `name` is missing"),
         ("  targetRefs: [{kind: Servise, name: a}]\n", "did you mean `Service`?"),
@@ -181,7 +181,7 @@ fn what_looks_like_a_mistake_is_a_warning() {
     for (spec, expected) in [
         (
             "  rules: [{from: [{source: {principals: [\"a*b\"]}}]}]\n",
-            "the `*` inside `a*b` is no wildcard",
+            "the `*` inside `a*b` is not a wildcard",
         ),
         (
             "  rules: [{from: [{source: {principals: [\"spiffe://x\"]}}]}]\n",
@@ -189,7 +189,7 @@ fn what_looks_like_a_mistake_is_a_warning() {
         ),
         (
             "  rules: [{when: [{key: \"request.headers[x]\", values: [\"a*b\"]}]}]\n",
-            "the `*` inside `a*b` is no wildcard",
+            "the `*` inside `a*b` is not a wildcard",
         ),
     ] {
         let warnings = read(&authorization(spec)).expect("valid").warnings;

@@ -84,12 +84,12 @@ const NOT_EVALUATED: &[(&str, &str, &str)] = &[
     (
         "cilium.io",
         "CiliumEnvoyConfig",
-        "what Cilium's proxy lets pass with listeners of one's own cannot be said",
+        "custom listeners of Cilium's proxy are not evaluated",
     ),
     (
         "cilium.io",
         "CiliumClusterwideEnvoyConfig",
-        "what Cilium's proxy lets pass with listeners of one's own cannot be said",
+        "custom listeners of Cilium's proxy are not evaluated",
     ),
 ];
 const ADMIN: &str =

@@ -199,7 +199,7 @@ impl Manifests {
     }
 
     /// Ports on which the endpoint at this position can be called: those that its containers declare, then those to which
-    /// Services lead besides.
+    /// Services also lead.
     pub fn ports(&self, position: usize) -> Vec<(u16, Protocol)> {
         let found = &self.endpoints[position];
         let mut ports = found.container_ports.clone();

@@ -197,8 +197,8 @@ impl Reader<'_> {
         let peer = &raw.value;
         match (&peer.ip_block, &peer.namespace_selector, &peer.pod_selector) {
             (None, None, None) => {
-                let error = self.document.error(raw, format!("an entry of `{key}` names nobody"));
-                Err(error.with_hint(format!("leave `{key}` out for everybody")))
+                let error = self.document.error(raw, format!("an entry of `{key}` is empty"));
+                Err(error.with_hint(format!("leave out `{key}` to match every peer")))
             }
             (Some(block), None, None) => {
                 let except = block.except.as_deref().unwrap_or_default();
@@ -247,7 +247,7 @@ impl Reader<'_> {
             (Some(port), end) => match (&port.value, end) {
                 (NumberOrName::Number(first), end) => {
                     let Some(first) = number(*first) else {
-                        let error = self.document.error(port, format!("`{first}` is no port"));
+                        let error = self.document.error(port, format!("`{first}` is not a valid port"));
                         return Err(error.with_hint("write a number from 1 to 65535"));
                     };
                     let last = end.as_ref().map_or(Some(first), |end| number(u64::from(end.value)));
@@ -265,7 +265,9 @@ impl Reader<'_> {
                 }
                 (NumberOrName::Name(name), None) if is_name(name) => Port::Named(name.clone()),
                 (NumberOrName::Name(name), None) => {
-                    let error = self.document.error(port, format!("`{name}` is no name of a port"));
+                    let error = self
+                        .document
+                        .error(port, format!("`{name}` is not a valid name for a port"));
                     return Err(
                         error.with_hint("write a number without quotes, or at most 15 characters a-z, 0-9 and -")
                     );

@@ -141,7 +141,7 @@ const REFUSED_KEYS: [(&str, &str); 7] = [
         "traffic.sidecar.istio.io/",
         "which ports bypass the sidecar is not evaluated",
     ),
-    ("proxy.istio.io/", "settings of a single proxy come from the design"),
+    ("proxy.istio.io/", "settings of a single proxy are set by the design"),
     (
         "sidecar.istio.io/",
         "of these only `sidecar.istio.io/inject` is evaluated",
@@ -152,7 +152,7 @@ const REFUSED_KEYS: [(&str, &str); 7] = [
     ),
     ("ambient.istio.io/", "ambient mode is not read from manifests"),
     ("policy.cilium.io/", "proxy redirection by annotation is not evaluated"),
-    ("inject.istio.io/", "injection templates come from the design"),
+    ("inject.istio.io/", "injection templates are set by the design"),
 ];
 
 /// Refuses labels and annotations that would change an answer but are not evaluated.

@@ -331,7 +331,7 @@ fn ports(document: &Document<'_>, spec: &RawPodSpec) -> Result<(NamedPorts, Vec<
     for port in containers.chain(beside).flat_map(|c| c.ports.iter().flatten()) {
         let number = port.container_port.value;
         if number == 0 {
-            return Err(document.error(&port.container_port, "`containerPort: 0` is no port"));
+            return Err(document.error(&port.container_port, "`containerPort: 0` is not a valid port"));
         }
         let protocol = match port.protocol.as_ref().map(|p| (p, p.value.as_str())) {
             None | Some((_, "TCP" | "")) => Protocol::Tcp,
@@ -362,7 +362,7 @@ fn addresses(document: &Document<'_>, status: Option<&RawStatus>) -> Result<Vec<
         match text.value.parse() {
             Ok(address) if found.contains(&address) => {}
             Ok(address) => found.push(address),
-            Err(_) => return Err(document.error(text, format!("`{}` is no address", text.value))),
+            Err(_) => return Err(document.error(text, format!("`{}` is not an IP address", text.value))),
         }
     }
     Ok(found)

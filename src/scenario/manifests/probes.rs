@@ -75,15 +75,15 @@ pub(super) fn scope(document: &Document<'_>) -> Result<SidecarScope, InputError>
     })
 }
 
-/// Whom an object of this kind may concern; none if nobody whose verdicts are asked.
+/// Whom an object of this kind may concern; none if no workload whose verdicts are asked.
 pub(super) fn concerned(document: &Document<'_>, kind: &str) -> Result<Option<Unknown>, InputError> {
     let object: Loose<Spec> = document.parse()?;
     let spec = object.spec.unwrap_or_default();
     let why = match kind {
         "Sidecar" if spec.ingress.is_none_or(|ingress| ingress.is_empty()) => return Ok(None),
         "Sidecar" => "the Sidecar has listeners of its own, which are not evaluated",
-        "EnvoyFilter" => "an EnvoyFilter changes the proxy, and what it then lets pass cannot be told",
-        _ => "a WasmPlugin extends the proxy, and what it then lets pass cannot be told",
+        "EnvoyFilter" => "an EnvoyFilter changes the proxy, and its effect is not evaluated",
+        _ => "a WasmPlugin extends the proxy, and its effect is not evaluated",
     };
     let chosen = spec.workload_selector.or(spec.selector);
     let mut selector = chosen.map(Selector::read);

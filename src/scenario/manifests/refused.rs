@@ -197,7 +197,7 @@ pub(super) fn known_kinds() -> impl Iterator<Item = &'static str> {
 }
 
 const PLACEMENT: &str = "of placement only `podAntiAffinity` (required, per hostname) is evaluated";
-const PROBE: &str = "probes change when a pod becomes ready; its duration comes from the design's parameters";
+const PROBE: &str = "probes change when a pod becomes ready; its duration is a parameter of the design";
 const START: &str = "it changes how long a pod takes to start";
 
 const REFUSED_KEYS: &[(Kind, &str, &str)] = &[
@@ -273,7 +273,7 @@ const REFUSED_KEYS: &[(Kind, &str, &str)] = &[
 ];
 
 const REFUSED_SELECTORS: &[(&str, &str)] =
-    &[("matchExpressions", "Istio's workload selectors know `matchLabels` only")];
+    &[("matchExpressions", "Istio's workload selectors have `matchLabels` only")];
 
 /// Why a key of this kind is known but not evaluated, if it is.
 pub(super) fn why_refused(kind: Kind, key: &str) -> Option<String> {

@@ -105,7 +105,7 @@ pub(super) fn read(document: &Document<'_>, object: Object<ServiceSpec>) -> Resu
     for raw in &raw_ports.value {
         let number = raw.port.value;
         if number == 0 {
-            return Err(document.error(&raw.port, "`port: 0` is no port"));
+            return Err(document.error(&raw.port, "`port: 0` is not a valid port"));
         }
         let protocol = raw.protocol.as_ref();
         let mut port = ServicePort {

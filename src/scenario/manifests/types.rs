@@ -45,7 +45,7 @@ pub struct Workload {
     pub namespace: String,
     /// What its pods truly are.
     pub subject: Subject,
-    /// Wished number of pods; 1 where none is written.
+    /// Desired number of pods; 1 where none is written.
     pub replicas: u32,
     /// `terminationGracePeriodSeconds` \[s\]; 30 where none is written.
     pub grace_period_s: u64,

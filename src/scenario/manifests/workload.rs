@@ -291,7 +291,7 @@ fn ports(document: &Document<'_>, pod: &PodSpec) -> Result<(Vec<u16>, BTreeMap<S
     for port in pod.containers.value.iter().flat_map(|c| &c.ports) {
         let number = port.container_port.value;
         if number == 0 {
-            return Err(document.error(&port.container_port, "`containerPort: 0` is no port"));
+            return Err(document.error(&port.container_port, "`containerPort: 0` is not a valid port"));
         }
         if !numbers.contains(&number) {
             numbers.push(number);

@@ -46,7 +46,7 @@ impl Source<'_> {
             Error::DuplicateMappingKey { key, .. } => {
                 let quoted = self.quote(position);
                 let key = key.as_deref().unwrap_or(&quoted);
-                let hint = "remove one of the two; nothing says which one counts";
+                let hint = "remove one of the two";
                 (format!("key `{}` occurs twice", short(key)), Some(hint.to_owned()))
             }
             Error::Eof { .. } => ("the document ends too early".to_owned(), None),
@@ -129,10 +129,10 @@ impl Document<'_> {
             What::Other(expected, found) => (format!("expected {expected}, found {}", short(&found)), None),
             What::Shape(expected) => (format!("expected {expected}, found `{quoted}`"), None),
             What::Scalar("boolean") => (
-                format!("`{quoted}` is no boolean"),
+                format!("`{quoted}` is not a boolean"),
                 Some("write true or false".to_owned()),
             ),
-            What::Scalar(kind) => (format!("`{quoted}` is no {kind}"), None),
+            What::Scalar(kind) => (format!("`{quoted}` is not a valid {kind}"), None),
             What::NullIntoString => ("expected a string, found nothing".to_owned(), None),
             What::EmptyItem => (
                 "an entry of this list is empty".to_owned(),

@@ -1,7 +1,7 @@
 //! The course of a run by component: messages, spans and decisions, each on the track of whoever sends, waits or decides.
 //! Plain data, from which `report` makes a trace.
 //!
-//! What the script did, which faults acted and which nodes were given up stands in the dossier already and is not
+//! What the script did, which faults acted and which nodes were marked NotReady is in the dossier already and is not
 //! repeated here, except for the spans of cuts.
 
 mod pods;
@@ -78,9 +78,9 @@ pub enum SpanKind {
     Fault(&'static str),
     /// A phase of a pod's start.
     Phase,
-    /// A leg of a sidecar connects.
+    /// A channel of a sidecar connects.
     Connection,
-    /// A leg of a sidecar waits before it goes on.
+    /// A channel of a sidecar waits before it goes on.
     Wait,
     /// A TokenReview that fails.
     Review,
@@ -214,7 +214,7 @@ impl<'a> Making<'a> {
         self.course.decisions.push(Decision { track, time, what });
     }
 
-    /// What components sent one another. What the API server tells somebody whose link is cut by the time is lost.
+    /// What components sent one another. A message of the API server is lost if the receiver's link is cut by then.
     fn messages(&mut self) {
         let past = self.past;
         let cuts = self.fault_spans();

@@ -38,7 +38,7 @@ pub(super) fn phases(making: &mut Making, records: &[PodRecord]) {
     }
 }
 
-/// A leg of a sidecar in the course of its connections.
+/// A channel of a sidecar and its connections so far.
 struct ChannelState {
     pod: PodId,
     channel: Channel,
@@ -46,7 +46,7 @@ struct ChannelState {
     dialled: Option<SimTime>,
 }
 
-/// Connections, waits and failing reviews of every leg.
+/// Connections, waits and failing reviews of every channel.
 pub(super) fn channels(making: &mut Making) {
     let past = making.past;
     let mut states: Vec<ChannelState> = Vec::new();
@@ -134,9 +134,11 @@ fn one(making: &mut Making, state: &mut ChannelState, time: SimTime, fact: &Chan
                 format!("{channel}: back-off {name}"),
             );
         }
-        ChannelFact::NoEndpoint => {
-            making.decision(track, time, format!("{channel}: the service proxy knows no Istiod"))
-        }
+        ChannelFact::NoEndpoint => making.decision(
+            track,
+            time,
+            format!("{channel}: the service proxy has no endpoint of Istiod"),
+        ),
         ChannelFact::Aged => making.decision(track, time, format!("{channel}: closed for its age")),
         ChannelFact::Attempt
         | ChannelFact::Refused

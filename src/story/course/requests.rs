@@ -90,7 +90,7 @@ fn syn(making: &mut Making, request: &RequestStory, choice: &Choice, syn: SynSto
             at_client,
             format!("egress policy drops the SYN of {}", request.record.client),
         ),
-        SynFate::NoPod => (at_server, format!("nobody holds {}", choice.ip)),
+        SynFate::NoPod => (at_server, format!("no pod holds {}", choice.ip)),
     };
     let network = making.track(node, NETWORK);
     making.decision(network, syn.time, word);

@@ -9,11 +9,11 @@ use super::super::selector::{OUTSIDE_API_SERVER, OWN_API_SERVER, reserved_labels
 /// Entities: selectors over reserved identities by name (Cilium `pkg/policy/api/entity.go`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Entity {
-    /// Everybody, unknown addresses included.
+    /// Every peer, unknown addresses included.
     All,
     /// Everything inside the cluster: pods, nodes, health, init, unmanaged, ingress, API server.
     Cluster,
-    /// Nobody.
+    /// No peer.
     None,
     /// Outside the cluster, by IPv4.
     WorldIpv4,

@@ -122,9 +122,9 @@ impl Lowering<'_> {
         lowered
     }
 
-    /// The peers of a rule; none if it can match nobody. An absent list restricts nothing where there are ports, but a
+    /// The peers of a rule; none if it can match no peer. An absent list restricts nothing where there are ports, but a
     /// rule with neither covers nothing and only switches to default deny (Cilium docs `security/policy/layer3`,
-    /// "Ingress/Egress Default Deny"). An *empty* list selects nobody (Cilium `pkg/policy/api`,
+    /// "Ingress/Egress Default Deny"). An *empty* list selects no peer (Cilium `pkg/policy/api`,
     /// `mergeEndpointSelectors`).
     fn peers(&mut self, rule: &CiliumRule) -> Option<Peers> {
         let mut peers = Peers::default();

@@ -102,7 +102,7 @@ pub struct CiliumRule {
 /// Who is on the other side of a rule.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum CiliumPeers {
-    /// The rule names nobody: with ports it means everybody, without ports nobody.
+    /// The rule names no peer: with ports it matches every peer, without ports none.
     #[default]
     Unrestricted,
     /// `fromEndpoints` / `toEndpoints`: one of these selectors matches.

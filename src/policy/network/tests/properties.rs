@@ -280,7 +280,7 @@ proptest! {
         more in any_network(),
         port in 80_u16..82,
     ) {
-        // Everybody is isolated already, so that another policy can only add. What is required of peers is no allow.
+        // Every pod is isolated already, so that another policy can only add. What is required of peers is no allow.
         let closed = NAMESPACES.map(|namespace| NetworkPolicy {
             namespace: namespace.into(),
             name: "closed".into(),

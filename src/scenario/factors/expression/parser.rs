@@ -43,7 +43,7 @@ pub(super) fn parse<'n>(text: &'n str, names: &'n [&str]) -> Result<Expression, 
     let expression = parser.either()?;
     match parser.tokens.take() {
         None => Ok(expression),
-        Some(token) => wrong(format!("`{token}` is one too many")),
+        Some(token) => wrong(format!("`{token}` is unexpected")),
     }
 }
 
@@ -160,21 +160,21 @@ impl Parser<'_> {
                 let inner = self.deeper(Self::either)?;
                 match self.tokens.take() {
                     Some(Token::Sign(")")) => Ok(inner),
-                    Some(token) => wrong(format!("`{token}` is one too many")),
+                    Some(token) => wrong(format!("`{token}` is unexpected")),
                     None => wrong("it ends too early: `)` is missing"),
                 }
             }
             Some(Token::Word(truth @ ("true" | "false"))) => Ok(Expression::Truth(truth == "true")),
             Some(token @ (Token::Word("and" | "or" | "not") | Token::Sign(_))) => {
-                wrong(format!("`{token}` stands where a value is expected"))
+                wrong(format!("`{token}` is found where a value is expected"))
             }
             Some(Token::Word(number)) if number.starts_with(|c: char| c.is_ascii_digit()) => {
                 let quantity = Quantity::parse(number).map(Expression::Number);
-                quantity.map_or_else(|| wrong(format!("`{number}` is no number with a unit")), Ok)
+                quantity.map_or_else(|| wrong(format!("`{number}` is not a number with a unit")), Ok)
             }
             Some(Token::Word(name)) => match self.names.iter().position(|known| *known == name) {
                 Some(position) => Ok(Expression::Factor(position)),
-                None if is_span_unit(name) => wrong(format!("the unit `{name}` stands alone")),
+                None if is_span_unit(name) => wrong(format!("the unit `{name}` has no number")),
                 None => Err(Wrong {
                     message: format!("unknown factor `{name}`"),
                     hint: EXAMPLE,
