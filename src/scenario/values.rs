@@ -248,7 +248,7 @@ pub fn parameter(file: &Path, kind: Kind, setting: &Spanned<Setting>) -> Result<
         complain(
             file,
             setting,
-            format!("`{}` is no {expected}", describe(&setting.value)),
+            format!("`{}` is not a valid {expected}", describe(&setting.value)),
         )
     };
     let text = match (&setting.value, kind) {
@@ -383,11 +383,11 @@ mod tests {
         let expected = Distribution::weibull(SimDuration::from_secs(2), 0.7, SimDuration::from_secs(60));
         assert_eq!(read("2s", "0.7", "1m"), Ok(expected));
         for (scale, shape, max, complaint) in [
-            ("0s", "0.7", "1m", "no time at all"),
-            ("2s", "0.7", "1s", "lies below its scale"),
-            ("2s", "0", "1m", "no shape"),
-            ("2s", "nan", "1m", "no shape"),
-            ("2s", "steep", "1m", "no shape"),
+            ("0s", "0.7", "1m", "must be greater than 0"),
+            ("2s", "0.7", "1s", "is below its scale"),
+            ("2s", "0", "1m", "not a valid shape"),
+            ("2s", "nan", "1m", "not a valid shape"),
+            ("2s", "steep", "1m", "not a valid shape"),
         ] {
             let error = read(scale, shape, max).expect_err(complaint);
             assert!(error.contains(complaint), "{error}");

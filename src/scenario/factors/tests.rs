@@ -201,7 +201,7 @@ sampling: {method: sobol, points: 8, shift: false}
     let uneven = of_file(&factors.replace("points: 8", "points: 9"));
     let warning = uneven.warnings.first().expect("nine is not a power of two");
     assert!(
-        warning.contains("no power of two") && warning.ends_with("take 8 or 16"),
+        warning.contains("not a power of two") && warning.ends_with("take 8 or 16"),
         "{warning}"
     );
 }

@@ -336,7 +336,7 @@ pub(super) fn find(endpoints: &[EndpointManifest], names: &Names, text: &str) ->
         [name] => ("default", None, name),
         [namespace, name] => (namespace, None, name),
         [namespace, kind, name] => (namespace, Some(kind), name),
-        _ => return Err(format!("`{text}` is no `namespace/name`")),
+        _ => return Err(format!("`{text}` is not a `namespace/name`")),
     };
     let of_kind = |k: PodsKind| kind.is_none_or(|kind| kind.eq_ignore_ascii_case(k.name()));
     let key = (namespace.to_owned(), name.to_owned());

@@ -48,9 +48,9 @@ fn wrong_type_quotes_the_value() {
     let text = "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: a\nspec:\n  replicas: many\n";
     let error = yaml(text);
     assert_eq!(at(&error), (6, 13));
-    assert_eq!(error.message, "`many` is not a whole number in range");
+    assert_eq!(error.message, "`many` is not a valid whole number in range");
     let error = yaml(&text.replace("many", "-1"));
-    assert_eq!(error.message, "`-1` is not a whole number in range");
+    assert_eq!(error.message, "`-1` is not a valid whole number in range");
     let error = yaml(&text.replace("many", "[1]"));
     assert_eq!(at(&error), (6, 13));
 }

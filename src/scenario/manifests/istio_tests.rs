@@ -51,7 +51,7 @@ fn what_istio_refuses_or_is_not_evaluated_is_an_error_with_its_line() {
         ("  provider: {name: x}\n", "`provider` without `action: CUSTOM`"),
         ("  rules: [{from: []}]\n", "`from: []` is empty"),
         ("  rules: [{to: []}]\n", "`to: []` is empty"),
-        ("  rules: [{from: [{source: {}}]}]\n", "names nobody"),
+        ("  rules: [{from: [{source: {}}]}]\n", "`source` is empty"),
         ("  rules: [{to: [{operation: {}}]}]\n", "names nothing"),
         (
             "  rules: [{from: [{source: {ipBlocks: [1.2.3]}}]}]\n",
@@ -300,7 +300,7 @@ fn peer_authentications_of_one_scope_need_the_times_of_their_creation() {
     let time = "\"2024-01-01T00:00:00Z\"";
     assert!(read(&two(time, time)).is_ok());
     assert!(refused(&two(time, "null")).contains("`b` has the same scope as `a`"));
-    assert!(refused(&two(time, "yesterday")).contains("only `creationTimestamp` can say"));
+    assert!(refused(&two(time, "yesterday")).contains("depends on `creationTimestamp`"));
 }
 
 #[test]

@@ -261,7 +261,7 @@ fn network_policies_are_validated_as_the_api_server_does() {
     for (spec, expected) in [
         ("policyTypes: [ingress]", "did you mean `Ingress`?"),
         ("ingres: []", "did you mean `ingress`?"),
-        ("ingress: [{from: [{}]}]", "names nobody"),
+        ("ingress: [{from: [{}]}]", "an entry of `from` is empty"),
         (
             "ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/8}, podSelector: {}}]}]",
             "beside a selector",

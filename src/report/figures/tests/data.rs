@@ -229,7 +229,7 @@ pub(super) fn exposure(designs: &[String], steps: u32) -> ExposureFigure {
         ]
     });
     ExposureFigure {
-        words: words("cilium-only is open to the wrong client for 1.4 h of a run on average"),
+        words: words("cilium-only stands open to the wrong client for 1.4 h of a run on average"),
         confidence: 0.95,
         series: series.collect(),
         without: vec![
