@@ -123,7 +123,7 @@ parameters! {
         controller_client_burst: u32,
         /// Client requests per pod that the ReplicaSet controller creates or deletes: the write and its event (requests).
         controller_requests_per_pod: u32,
-        /// From a controller being told to its sync acting (duration).
+        /// From the notification of a controller to its sync acting (duration).
         controller_sync_latency: Distribution,
         /// From the removal of a pod to the garbage collector's removal of what it owned (duration).
         garbage_collection_latency: Distribution,

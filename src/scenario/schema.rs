@@ -30,7 +30,7 @@ pub struct Experiment {
     /// Version of this form, 1.
     #[schemars(with = "form::Form", extend("x-scope" = "file"))]
     pub meshfault: Text,
-    /// One line that says what is simulated.
+    /// One-line title of the simulation.
     #[schemars(with = "Text", extend("x-scope" = "experiment"))]
     pub title: String,
     /// What the experiment shall answer.
@@ -39,7 +39,7 @@ pub struct Experiment {
     /// The end of every run.
     #[schemars(with = "form::PositiveSpan", extend("x-scope" = "experiment"))]
     pub horizon: Text,
-    /// Runs of each design; absent if `stopping` says when there are enough.
+    /// Runs of each design; absent if `stopping` is set.
     #[schemars(with = "Option<form::Count>", extend("x-scope" = "experiment"))]
     pub replications: Option<Text>,
     /// When enough runs have been made.
@@ -139,7 +139,7 @@ pub struct Design {
     /// Its name in results.
     #[schemars(with = "form::Name")]
     pub name: Text,
-    /// One line that says what it is.
+    /// One-line title.
     #[schemars(with = "Option<Text>")]
     pub title: Option<String>,
     /// What it costs, a number and a unit, by whatever the experiment counts.

@@ -179,7 +179,9 @@ fn half_width(path: &Path, text: &Text) -> Result<f64, InputError> {
 
 /// Checks a half-width against the unit of its measure.
 pub fn check_half_width(path: &Path, text: &Text, unit: &str) -> Result<(), InputError> {
-    let wrong = |what: &str, hint: &str| complain(path, text, format!("`{}` is not a valid {what}", text.value)).with_hint(hint);
+    let wrong = |what: &str, hint: &str| {
+        complain(path, text, format!("`{}` is not a valid {what}", text.value)).with_hint(hint)
+    };
     match unit {
         "s" => positive_duration(path, text).map(|_| ()),
         "1" => share(&text.value).map(|_| ()).ok_or_else(|| {

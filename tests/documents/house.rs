@@ -20,49 +20,102 @@ const COMPONENTS_OF_MORE_FILES: [&[&str]; 2] = [
     ],
 ];
 
-/// The source with spaces in place of comments and of what is quoted, so that brackets and names are code.
-fn code_of(text: &str) -> String {
-    let mut code = text.as_bytes().to_vec();
+/// What a piece of a source is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Piece {
+    Comment,
+    Quoted,
+}
+
+/// Comments and quoted texts of a source, each with its place.
+fn pieces(text: &str) -> Vec<(Piece, Range<usize>)> {
+    let mut found = Vec::new();
     let mut at = 0;
     while at < text.len() {
         let rest = &text[at..];
-        let length = if rest.starts_with("//") {
-            rest.find('\n').unwrap_or(rest.len())
+        let (piece, length) = if rest.starts_with("//") {
+            (Piece::Comment, rest.find('\n').unwrap_or(rest.len()))
         } else if rest.starts_with("/*") {
-            rest.find("*/").map_or(rest.len(), |end| end + 2)
-        } else if let Some(quoted) = rest.strip_prefix('"') {
-            let mut escaped = false;
-            let end = quoted.find(|c| {
-                let ends = c == '"' && !escaped;
-                escaped = c == '\\' && !escaped;
-                ends
-            });
-            end.map_or(rest.len(), |end| end + 2)
-        } else if let Some(hashes) = raw_string(text, at) {
-            let close = format!("\"{}", "#".repeat(hashes));
-            let body = hashes + 2;
-            rest[body..]
-                .find(&close)
-                .map_or(rest.len(), |end| body + end + close.len())
-        } else if let Some(escaped) = rest.strip_prefix("'\\") {
-            escaped.find('\'').map_or(rest.len(), |end| end + 3).max(4)
+            (Piece::Comment, rest.find("*/").map_or(rest.len(), |end| end + 2))
         } else {
-            // A character between quotes; else the quote begins a lifetime.
-            let mut characters = rest.chars();
-            let quoted = characters.next() == Some('\'');
-            let inside = characters.next().map_or(0, char::len_utf8);
-            if quoted && characters.next() == Some('\'') {
-                inside + 2
-            } else {
-                0
-            }
+            (Piece::Quoted, quoted(text, at))
         };
-        for byte in &mut code[at..at + length] {
-            *byte = if *byte == b'\n' { b'\n' } else { b' ' };
+        if length > 0 {
+            found.push((piece, at..at + length));
         }
         at += length.max(rest.chars().next().map_or(1, char::len_utf8));
     }
+    found
+}
+
+/// The length of the string or the character that begins here; 0 if none does.
+fn quoted(text: &str, at: usize) -> usize {
+    let rest = &text[at..];
+    if let Some(quoted) = rest.strip_prefix('"') {
+        let mut escaped = false;
+        let end = quoted.find(|c| {
+            let ends = c == '"' && !escaped;
+            escaped = c == '\\' && !escaped;
+            ends
+        });
+        end.map_or(rest.len(), |end| end + 2)
+    } else if let Some(hashes) = raw_string(text, at) {
+        let close = format!("\"{}", "#".repeat(hashes));
+        let body = hashes + 2;
+        rest[body..]
+            .find(&close)
+            .map_or(rest.len(), |end| body + end + close.len())
+    } else if let Some(escaped) = rest.strip_prefix("'\\") {
+        escaped.find('\'').map_or(rest.len(), |end| end + 3).max(4)
+    } else {
+        // A character between quotes; else the quote begins a lifetime.
+        let mut characters = rest.chars();
+        let quoted = characters.next() == Some('\'');
+        let inside = characters.next().map_or(0, char::len_utf8);
+        if quoted && characters.next() == Some('\'') {
+            inside + 2
+        } else {
+            0
+        }
+    }
+}
+
+/// The source with spaces in place of comments and of what is quoted, so that brackets and names are code.
+fn code_of(text: &str) -> String {
+    let mut code = text.as_bytes().to_vec();
+    for byte in pieces(text).into_iter().flat_map(|(_, range)| range) {
+        if code[byte] != b'\n' {
+            code[byte] = b' ';
+        }
+    }
     String::from_utf8(code).expect("whole characters are replaced")
+}
+
+/// The texts that what is built of a source quotes, outside its tests.
+pub fn quoted_texts(text: &str) -> Vec<&str> {
+    let tests = of_tests(&code_of(text));
+    let built = |range: &Range<usize>| !tests.iter().any(|of_tests| of_tests.contains(&range.start));
+    let quoted = pieces(text).into_iter().filter(|(piece, _)| *piece == Piece::Quoted);
+    quoted
+        .map(|(_, range)| range)
+        .filter(built)
+        .map(|range| &text[range])
+        .collect()
+}
+
+/// Sources of which something is built: not those of modules that are compiled for tests only.
+pub fn built_sources() -> Vec<(String, String)> {
+    let sources = crate::all_sources();
+    let tests: BTreeSet<String> = sources
+        .iter()
+        .flat_map(|(path, text)| files_of_tests(path, text, &code_of(text)))
+        .collect();
+    // A module `x` of tests is `x.rs`, or `x/mod.rs` with all that is below it.
+    let of_tests = |path: &str| {
+        let own = path.trim_end_matches(".rs").trim_end_matches("/mod");
+        tests.contains(path) || own.match_indices('/').any(|(at, _)| tests.contains(&own[..at])) || tests.contains(own)
+    };
+    sources.into_iter().filter(|(path, _)| !of_tests(path)).collect()
 }
 
 /// Number of `#` of a raw string that begins here.
@@ -213,15 +266,8 @@ fn paths_in(code: &str) -> Vec<Vec<String>> {
 
 /// The modules of `cluster/` with what is built of them; `history` counts with its files.
 fn world() -> BTreeMap<String, String> {
-    let sources = crate::all_sources();
-    let tests: BTreeSet<String> = sources
-        .iter()
-        .flat_map(|(path, text)| files_of_tests(path, text, &code_of(text)))
-        .collect();
-    let of_world = sources.iter().filter(|(path, _)| {
-        let own = path.trim_end_matches(".rs").trim_end_matches("/mod");
-        path.contains("/src/cluster/") && !tests.contains(own)
-    });
+    let sources = built_sources();
+    let of_world = sources.iter().filter(|(path, _)| path.contains("/src/cluster/"));
     let named = |(path, text): &(String, String)| (module_of(path)[1..].join("::"), built(text));
     of_world.map(named).collect()
 }
@@ -346,28 +392,15 @@ fn components_ask_the_recorder_nothing() {
 
 #[test]
 fn arrows_point_down_only() {
-    let sources = crate::all_sources();
-    let tests: BTreeSet<String> = sources
-        .iter()
-        .flat_map(|(path, text)| files_of_tests(path, text, &code_of(text)))
-        .collect();
-    // A module `x` of tests is `x.rs`, or `x/mod.rs` with all that is below it.
-    let of_tests = |path: &str| {
-        let own = path.trim_end_matches(".rs").trim_end_matches("/mod");
-        tests.contains(path) || own.match_indices('/').any(|(at, _)| tests.contains(&own[..at])) || tests.contains(own)
-    };
     let (mut seen, mut upward) = (0, Vec::new());
-    for (path, text) in &sources {
+    // Tests may look up; what is built may not.
+    for (path, text) in &built_sources() {
         let Some(own) = HOUSE
             .iter()
             .position(|folder| path.contains(&format!("/src/{folder}/")))
         else {
             continue; // lib.rs and main.rs
         };
-        // Tests may look up; what is built may not.
-        if of_tests(path) {
-            continue;
-        }
         seen += 1;
         let above = used(path, text)
             .into_iter()

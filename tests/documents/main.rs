@@ -7,6 +7,7 @@ mod house;
 mod licenses;
 mod reference;
 mod results;
+mod words;
 
 use meshfault::kernel::EventClass;
 
