@@ -33,7 +33,7 @@ fn first_and_worst_choose_the_run_out_of_a_result() {
         .unwrap();
     let folder = format!("out/{}", folder.file_name().display());
 
-    // From the folder: the command that the story names tells the same run without the result.
+    // From the folder: the command that the story names explains the same run without the result.
     let quick = ["--no-counterfactuals", "--format", "json"];
     let first = [&["explain", "--first", "unauthorized", folder.as_str()], &quick[..]].concat();
     let (code, out, error) = meshfault(dir.path(), &first);
@@ -100,7 +100,7 @@ fn first_and_worst_choose_the_run_out_of_a_result() {
         line.contains("by `startup_latency`, with ") && line.contains("of the design native-routing"),
         "{out}"
     );
-    // The pod is told although it was not slow by the threshold of the experiment.
+    // The pod is explained although it was not slow by the threshold of the experiment.
     let pod = line.split(", pod ").nth(1).unwrap().split(';').next().unwrap();
     assert!(line.contains(&format!("{pod} was ready ")), "{out}");
     let worst = ["explain", "--worst", "exposure", folder.as_str()];

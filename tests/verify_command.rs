@@ -157,7 +157,7 @@ fn a_run_that_exceeds_a_limit_is_a_stored_failure_and_the_others_go_on() {
     );
     let replay = format!("meshfault explain ip-reuse --design vxlan --replication {first} --set {limit}");
     assert!(page.contains(&replay), "{page}");
-    // The command that the page names tells the failure.
+    // The command that the page names explains the failure.
     let words: Vec<&str> = replay.split(' ').skip(1).collect();
     let (code, story, _) = meshfault(dir.path(), &words);
     assert!(

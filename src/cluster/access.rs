@@ -1,6 +1,6 @@
 //! One request of the script's client: from the choice of a backend to the answer.
 //!
-//! **Modeled**: the choice by the node's service proxy, or by the client's own proxy from what its Istiod told it; the SYN
+//! **Modeled**: the choice by the node's service proxy, or by the client's own proxy from its Istiod's configuration; the SYN
 //! with its retransmissions, each judged by the datapath when it is sent; the mesh's verdict at the server; the client's
 //! time limit. What is recorded is judged by `judge`, by the pod that held the address.
 //! **Left out**: name resolution, TLS, Envoy's retries to other hosts, reuse of connections.
@@ -304,7 +304,7 @@ fn kind_behind(ctx: &Ctx, service: ServiceId) -> Option<KindId> {
         .map(|index| KindId(index as u32))
 }
 
-/// What the script tells the client.
+/// The verb for the script's orders to the client.
 impl Ctx<'_> {
     /// A pod sends the request of a step; it is the `number`th of the run.
     pub fn send_request(&mut self, number: u32, client: PodId, step: u32, key: EntityKey) {

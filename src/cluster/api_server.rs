@@ -1,4 +1,4 @@
-//! The API server with its histories: every write gets its place in one order here, and watchers are told.
+//! The API server with its histories: every write gets its place in one order here, and watchers are notified.
 //!
 //! **Modeled**: one API server; a global revision; histories of pods, CiliumEndpoints, CiliumIdentities and
 //! EndpointSlices; dispatch to controllers, scheduler, kubelets and Istiods by each reader's own first-in first-out watch;
@@ -20,7 +20,7 @@ use super::ids::{BelievedIdentity, KindId, NodeId, PodId, ReplicaSetId, ServiceI
 use super::objects::{Backends, EndpointObject, IdentityObject, PodObject};
 use super::observed::{Fact, PodFact};
 use super::purpose::Purpose;
-use super::subscription::{Change, Subscription, Told};
+use super::subscription::{Change, Notification, Subscription};
 use crate::kernel::{EventClass, SourceRank};
 
 /// The API server's state.
@@ -48,8 +48,8 @@ pub struct ApiServer {
     watch: Arc<Delay>,
     // Looked up, never iterated.
     inboxes: FxHashMap<SourceRank, Inbox>,
-    /// Room for what readers are told of one change.
-    told: Vec<Told>,
+    /// Buffer for the notifications of one change.
+    notifications: Vec<Notification>,
 }
 
 impl ApiServer {
@@ -75,7 +75,7 @@ impl ApiServer {
                 pace: None,
             }),
             inboxes: FxHashMap::default(),
-            told: Vec::new(),
+            notifications: Vec::new(),
         }
     }
 
@@ -137,7 +137,7 @@ impl ApiServer {
     /// What a numeric identity stands for.
     #[must_use]
     pub fn meaning(&self, number: BelievedIdentity) -> Option<TrueIdentity> {
-        self.numbered(number).map(|object| object.stands_for)
+        self.numbered(number).map(|object| object.true_identity)
     }
 
     fn next_revision(&mut self) -> u32 {
@@ -146,18 +146,18 @@ impl ApiServer {
     }
 }
 
-/// Tells the readers of a change; each learns of it after its own delay, in order.
-fn tell(ctx: &mut Ctx, change: Change) {
+/// Notifies the readers of a change; each learns of it after its own delay, in order.
+fn notify(ctx: &mut Ctx, change: Change) {
     let now = ctx.now();
-    let mut told = std::mem::take(&mut ctx.shared.api.told);
+    let mut notifications = std::mem::take(&mut ctx.shared.api.notifications);
     for subscription in ctx.shared.api.subscriptions {
-        (subscription.hears)(&change, ctx.shared, &mut told);
-        for message in told.drain(..) {
+        (subscription.hears)(&change, ctx.shared, &mut notifications);
+        for message in notifications.drain(..) {
             let shared = &mut *ctx.shared;
             if message.over.is_some_and(|party| !shared.links.is_up(party)) {
                 continue;
             }
-            let Told {
+            let Notification {
                 reader, event, words, ..
             } = message;
             let (inboxes, watch) = (&mut shared.api.inboxes, &shared.api.watch);
@@ -169,7 +169,7 @@ fn tell(ctx: &mut Ctx, change: Change) {
             ctx.at(Source::ApiServer, EventClass::Deliver, at, event);
         }
     }
-    ctx.shared.api.told = told;
+    ctx.shared.api.notifications = notifications;
 }
 
 /// Where writes arrive.
@@ -185,8 +185,8 @@ impl Commits {
 
 fn commit(ctx: &mut Ctx, write: Write) {
     match write {
-        Write::ScaleDeployment(kind, replicas) => tell(ctx, Change::DeploymentScaled(kind, replicas)),
-        Write::RestartDeployment(kind) => tell(ctx, Change::DeploymentRestarted(kind)),
+        Write::ScaleDeployment(kind, replicas) => notify(ctx, Change::DeploymentScaled(kind, replicas)),
+        Write::RestartDeployment(kind) => notify(ctx, Change::DeploymentRestarted(kind)),
         Write::CreatePod(pod, owner) => create_pod(ctx, pod, owner),
         Write::BindPod(pod, node) => bind_pod(ctx, pod, node),
         Write::ReportAddress(pod, ip) => update_pod(ctx, pod, |object| object.ip = Some(ip)),
@@ -221,7 +221,7 @@ fn commit(ctx: &mut Ctx, write: Write) {
         Write::WriteSlice(service, backends) => write_slice(ctx, service, backends),
         Write::SetNodeReady(node, ready) => {
             ctx.shared.api.next_revision();
-            tell(ctx, Change::NodeReady(node, ready));
+            notify(ctx, Change::NodeReady(node, ready));
         }
     }
 }
@@ -233,7 +233,7 @@ fn create_identity(ctx: &mut Ctx, identity: TrueIdentity, node: NodeId, pod: Pod
         let revision = api.next_revision();
         let place = api.identities.len() as u32;
         let object = IdentityObject {
-            stands_for: identity,
+            true_identity: identity,
             number: super::blueprint::numeric_identity(place),
         };
         let index = api.identities.append(created, revision, place, None, Some(object));
@@ -267,7 +267,7 @@ fn create_pod(ctx: &mut Ctx, pod: PodId, owner: Option<ReplicaSetId>) {
     api.owners[pod.index()] = owner;
     api.pods_of_kind[kind.index()].push(pod);
     ctx.observe_pod(pod, PodFact::Created);
-    tell(ctx, Change::PodCreated(pod, owner));
+    notify(ctx, Change::PodCreated(pod, owner));
 }
 
 fn update_pod(ctx: &mut Ctx, pod: PodId, change: impl FnOnce(&mut PodObject)) {
@@ -284,7 +284,7 @@ fn update_pod(ctx: &mut Ctx, pod: PodId, change: impl FnOnce(&mut PodObject)) {
     let revision = api.next_revision();
     api.pods.append(now, revision, pod.0, None, Some(new));
     ctx.observe_pod(pod, PodFact::Updated(old, new));
-    tell(ctx, Change::PodUpdated(pod, old, new));
+    notify(ctx, Change::PodUpdated(pod, old, new));
 }
 
 fn remove_pod(ctx: &mut Ctx, pod: PodId) {
@@ -299,7 +299,7 @@ fn remove_pod(ctx: &mut Ctx, pod: PodId) {
     api.pods_of_kind[kind.index()].retain(|&other| other != pod);
     ctx.observe_pod(pod, PodFact::Removed);
     collect_endpoint(ctx, pod);
-    tell(ctx, Change::PodRemoved(pod, old));
+    notify(ctx, Change::PodRemoved(pod, old));
 }
 
 fn write_endpoint(ctx: &mut Ctx, endpoint: EndpointObject, exists: bool) {
@@ -336,6 +336,6 @@ fn write_slice(ctx: &mut Ctx, service: ServiceId, backends: Backends) {
         .slices
         .append(now, revision, service.0, None, Some(backends.clone()));
     ctx.observe(Fact::SliceWritten(service, backends.len() as u32));
-    tell(ctx, Change::SliceWritten(service, index));
+    notify(ctx, Change::SliceWritten(service, index));
     ctx.judge_hears_of_slice(service, index);
 }

@@ -116,7 +116,7 @@ impl Churn {
     }
 }
 
-/// What others tell churn.
+/// What other components call of churn.
 impl Ctx<'_> {
     /// The processes of the design that begin by themselves are scheduled.
     pub fn schedule_churn(&mut self) {

@@ -1,6 +1,6 @@
 //! What a component sees: the clock, its random streams, the API, the links, and the wire.
 //!
-//! A component gets a [`Ctx`] with each event. It writes through [`Ctx::write`], reads through cursors, and tells others
+//! A component gets a [`Ctx`] with each event. It writes through [`Ctx::write`], reads through cursors, and notifies others
 //! by messages. `physics` is what is so: components touch it through what they do (a sandbox starts, a packet is sent),
 //! and only the judge compares it with what was intended.
 
@@ -227,7 +227,7 @@ impl Ctx<'_> {
     }
 
     /// As [`Ctx::observe`], for facts that only a story needs and that cost something to make: without a story nothing is made.
-    pub fn observe_if_told(&mut self, fact: impl FnOnce(&Shared) -> Fact) {
+    pub fn observe_for_story(&mut self, fact: impl FnOnce(&Shared) -> Fact) {
         if self.shared.log.is_some() {
             self.observe(fact(self.shared));
         }
@@ -242,7 +242,7 @@ impl Ctx<'_> {
         arrives: SimTime,
         what: impl FnOnce() -> (&'static str, Option<PodId>),
     ) {
-        self.observe_if_told(|_| {
+        self.observe_for_story(|_| {
             let (what, about) = what();
             Fact::Sent(Message {
                 from,

@@ -1,4 +1,4 @@
-//! What a cut does in the world: links change, readers freeze and list again, and the parties that have to notice are told.
+//! What a cut does in the world: links change, readers freeze and list again, and the affected parties are notified.
 //!
 //! What a party makes of the silence belongs to the party; which faults cut a link, and how hard, to `links`.
 

@@ -12,7 +12,7 @@ use super::ids::{KindId, ReplicaSetId};
 use super::observed::Fact;
 use super::purpose::Purpose;
 use super::spec::Amount;
-use super::subscription::{Change, Subscription, Told};
+use super::subscription::{Change, Notification, Subscription};
 use crate::kernel::{EntityKey, EventClass, SimDuration, SimTime};
 
 /// The controller's state.
@@ -219,7 +219,7 @@ impl Deployments {
 /// Deployments, and pods of ReplicaSets.
 pub const SUBSCRIPTION: Subscription = Subscription {
     key: |_, _| EntityKey::root("deployment controller"),
-    hears: |change, shared, told| {
+    hears: |change, shared, notifications| {
         let event = match *change {
             Change::DeploymentScaled(kind, replicas) => DeploymentEvent::Scaled(kind, replicas),
             Change::DeploymentRestarted(kind) => DeploymentEvent::Restarted(kind),
@@ -231,7 +231,7 @@ pub const SUBSCRIPTION: Subscription = Subscription {
                 _ => return,
             },
         };
-        told.push(Told::new(
+        notifications.push(Notification::new(
             Source::Deployment,
             Event::Deployment(event),
             ("the Deployment or its pods changed", None),

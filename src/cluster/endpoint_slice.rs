@@ -12,7 +12,7 @@ use super::ids::PodId;
 use super::objects::{Backend, Backends};
 use super::observed::Fact;
 use super::purpose::Purpose;
-use super::subscription::{Change, Subscription, Told};
+use super::subscription::{Change, Notification, Subscription};
 use crate::kernel::{EntityKey, EventClass, SimDuration, SimTime};
 
 /// The controller's state.
@@ -97,7 +97,7 @@ impl EndpointSlices {
 /// Pods behind a Service that are ready, or were.
 pub const SUBSCRIPTION: Subscription = Subscription {
     key: |_, _| EntityKey::root("endpoint slice controller"),
-    hears: |change, shared, told| {
+    hears: |change, shared, notifications| {
         let pod = match *change {
             Change::PodUpdated(pod, old, new)
                 if (new.ready || old.ready)
@@ -110,7 +110,7 @@ pub const SUBSCRIPTION: Subscription = Subscription {
         };
         if !shared.kind(pod).services.is_empty() {
             let seen = shared.api.pods.len() as u32;
-            told.push(Told::new(
+            notifications.push(Notification::new(
                 Source::EndpointSlice,
                 Event::EndpointSlice(EndpointSliceEvent::PodChanged(pod, seen)),
                 ("a backend changed", None),

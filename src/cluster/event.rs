@@ -273,7 +273,7 @@ events! {
         3 Built(pod: PodId),
         /// The endpoint is published: first the agent looks whether it exists.
         4 Publish(endpoint: EndpointObject),
-        /// The network plugin is told that a sandbox is gone.
+        /// CNI DEL: a sandbox is gone.
         5 Delete(pod: PodId),
         /// The link to the API server was repaired.
         6 Repaired,

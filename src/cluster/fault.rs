@@ -137,7 +137,7 @@ impl Faults {
     }
 }
 
-/// What others tell faults.
+/// Verbs with which other components notify faults.
 impl Ctx<'_> {
     /// The faults of the design that start by themselves are scheduled.
     pub fn schedule_faults(&mut self) {

@@ -309,31 +309,31 @@ fn reaches_by_service(ctx: &Ctx, client: PodId, server: PodId) -> bool {
     })
 }
 
-/// What others tell the judge. It hears only of what some pair depends on.
+/// Verbs with which other components notify the judge. It receives only what some pair depends on.
 impl Ctx<'_> {
     /// A pod can send and receive, or its proxy came up or may choose among other backends.
     pub fn judge_looks_at(&mut self, by: Source, pod: PodId) {
-        self.tell_judge(by, JudgeEvent::Connected(pod));
+        self.notify_judge(by, JudgeEvent::Connected(pod));
     }
 
     /// An identity was created.
     pub fn judge_hears_of_identity(&mut self, index: VersionIndex) {
         if !self.shared.watchlist.addresses.is_empty() {
-            self.tell_judge(Source::ApiServer, JudgeEvent::IdentityWritten(index));
+            self.notify_judge(Source::ApiServer, JudgeEvent::IdentityWritten(index));
         }
     }
 
     /// Exposure windows that depend on this address are looked at again when the nodes concerned have read the write.
     pub fn judge_hears_of_endpoint(&mut self, ip: Ipv4Addr, index: VersionIndex) {
         if self.shared.watchlist.addresses.contains(&ip) {
-            self.tell_judge(Source::ApiServer, JudgeEvent::EndpointWritten(ip, index));
+            self.notify_judge(Source::ApiServer, JudgeEvent::EndpointWritten(ip, index));
         }
     }
 
     /// The backends of a Service changed.
     pub fn judge_hears_of_slice(&mut self, service: ServiceId, index: VersionIndex) {
         if self.shared.watchlist.services.contains(&service) {
-            self.tell_judge(Source::ApiServer, JudgeEvent::SliceWritten(service, index));
+            self.notify_judge(Source::ApiServer, JudgeEvent::SliceWritten(service, index));
         }
     }
 
@@ -341,25 +341,25 @@ impl Ctx<'_> {
     pub fn judge_hears_of_snapshot(&mut self, istiod: IstiodId, service: ServiceId, index: VersionIndex) {
         if self.shared.watchlist.services.contains(&service) {
             let event = JudgeEvent::SnapshotWritten(service, index, istiod);
-            self.tell_judge(Source::Istiod(istiod), event);
+            self.notify_judge(Source::Istiod(istiod), event);
         }
     }
 
     /// A pod lost its address.
     pub fn address_released(&mut self, by: Source, pod: PodId, ip: Ipv4Addr) {
         if self.shared.watchlist.addresses.contains(&ip) {
-            self.tell_judge(by, JudgeEvent::Released(pod, ip));
+            self.notify_judge(by, JudgeEvent::Released(pod, ip));
         }
     }
 
     /// A reader of a node whose cursor was cut off reads again.
     pub fn reads_again(&mut self, by: Source, node: NodeId) {
         if !self.shared.watchlist.addresses.is_empty() {
-            self.tell_judge(by, JudgeEvent::ReadsAgain(node));
+            self.notify_judge(by, JudgeEvent::ReadsAgain(node));
         }
     }
 
-    fn tell_judge(&mut self, by: Source, event: JudgeEvent) {
+    fn notify_judge(&mut self, by: Source, event: JudgeEvent) {
         self.after(by, EventClass::Observe, SimDuration::ZERO, Event::Judge(event));
     }
 }

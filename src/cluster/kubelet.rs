@@ -18,7 +18,7 @@ use super::objects::PodObject;
 use super::observed::{KubeletCalls, PodFact};
 use super::party::Party;
 use super::purpose::Purpose;
-use super::subscription::{Change, Missed, Subscription, Told};
+use super::subscription::{Change, Missed, Notification, Subscription};
 use crate::cluster::blueprint::Role;
 use crate::kernel::{EventClass, SimDuration, SimTime};
 
@@ -370,7 +370,7 @@ impl Kubelets {
 
     fn sandbox_gone(&mut self, node: NodeId, pod: PodId, ctx: &mut Ctx) {
         self.worker(pod).stage = Stage::Gone;
-        ctx.tell_network_plugin_gone(node, pod);
+        ctx.cni_del_called(node, pod);
         self.clients.report(node, pod, Status::Stopped, ctx);
         // The status of a pod whose object is gone is forgotten soon after: it costs one vain GET.
         if ctx.shared.api.pod(pod).is_some() {
@@ -379,7 +379,7 @@ impl Kubelets {
     }
 }
 
-/// What others tell a kubelet.
+/// Verbs with which other components notify a kubelet.
 impl Ctx<'_> {
     /// The network plugin has connected a pod.
     pub fn network_ready(&mut self, node: NodeId, pod: PodId) {
@@ -440,7 +440,7 @@ pub const SUBSCRIPTION: Subscription = Subscription {
         Source::Kubelet(node) => blueprint.node_key(node).named("kubelet"),
         other => unreachable!("{other:?} is no kubelet"),
     },
-    hears: |change, _, told| {
+    hears: |change, _, notifications| {
         let (node, event, words, over) = match *change {
             Change::PodUpdated(pod, old, new) => {
                 let Some(node) = new.node else { return };
@@ -467,9 +467,9 @@ pub const SUBSCRIPTION: Subscription = Subscription {
             ) => (node, KubeletEvent::Deleted(pod), to_be_deleted(pod), None),
             _ => return,
         };
-        told.push(Told {
+        notifications.push(Notification {
             over,
-            ..Told::new(Source::Kubelet(node), Event::Kubelet(node, event), words)
+            ..Notification::new(Source::Kubelet(node), Event::Kubelet(node, event), words)
         });
     },
 };

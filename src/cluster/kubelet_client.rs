@@ -58,19 +58,19 @@ struct Sync {
     batched: bool,
 }
 
-/// The latest status of a pod, and what the API server was told.
+/// The latest status of a pod, and what was reported to the API server.
 #[derive(Clone, Copy, Debug)]
 struct Known {
     latest: Sync,
-    told: Option<(u32, Status)>,
+    reported: Option<(u32, Status)>,
     ready_since: Option<SimTime>,
     /// Whether a call has said that it is ready.
     ready_said: bool,
 }
 
 impl Known {
-    fn is_told(&self, version: u32) -> bool {
-        self.told.is_some_and(|(told, _)| told >= version)
+    fn is_reported(&self, version: u32) -> bool {
+        self.reported.is_some_and(|(reported, _)| reported >= version)
     }
 }
 
@@ -130,7 +130,7 @@ impl KubeletClients {
         };
         let known = client.known.entry(pod).or_insert(Known {
             latest,
-            told: None,
+            reported: None,
             ready_since: None,
             ready_said: false,
         });
@@ -150,7 +150,7 @@ impl KubeletClients {
         self.client(node, ctx).answered(node, ctx);
     }
 
-    /// The link was repaired: all that the API server was not told is synced.
+    /// The link was repaired: all that was not reported is synced.
     pub fn repaired(&mut self, node: NodeId, ctx: &mut Ctx) {
         let client = self.client(node, ctx);
         if client.current.is_none() {
@@ -177,7 +177,7 @@ impl Client {
         self.bucket.reserve(ctx.now(), calls)
     }
 
-    /// Throws the backlog away for one sync per pod whose latest status was not told.
+    /// Throws the backlog away for one sync per pod whose latest status was not reported.
     fn collect(&mut self, node: NodeId, ctx: &Ctx) {
         self.channel.clear();
         let tick = tick(node, ctx);
@@ -186,10 +186,13 @@ impl Client {
             ctx.stream(Purpose::StatusBatchOrder, key).bits()
         };
         // A pod that the kubelet has seen go is in no batch.
-        let untold = self.known.values().filter(|known| !known.is_told(known.latest.version));
+        let unreported = self
+            .known
+            .values()
+            .filter(|known| !known.is_reported(known.latest.version));
         let exists = |sync: &Sync| ctx.shared.api.pod(sync.pod).is_some();
         let batched = !ctx.blueprint().spec.kubernetes.status_sync_newest;
-        let latest = untold.map(|known| Sync {
+        let latest = unreported.map(|known| Sync {
             batched,
             ..known.latest
         });
@@ -211,12 +214,12 @@ impl Client {
             let Some(sync) = self.batch.pop_front().or_else(|| self.channel.pop_front()) else {
                 return;
             };
-            let told = self
+            let reported = self
                 .known
                 .get(&sync.pod)
-                .is_some_and(|known| known.is_told(sync.version));
+                .is_some_and(|known| known.is_reported(sync.version));
             // Without an answer to the GET there is no PATCH.
-            if told || !ctx.shared.links.is_up(Party::Kubelet(node)) {
+            if reported || !ctx.shared.links.is_up(Party::Kubelet(node)) {
                 continue;
             }
             let reads = ctx
@@ -272,15 +275,15 @@ impl Client {
             self.next(node, ctx);
             return;
         };
-        let stopped_told = known.told.is_some_and(|(_, status)| status >= Status::Stopped);
+        let stopped_reported = known.reported.is_some_and(|(_, status)| status >= Status::Stopped);
         match call {
             Call::Get if ctx.shared.api.pod(sync.pod).is_none() => {
                 self.known.remove(&sync.pod);
             }
             Call::Get if sync.status == Status::Terminating => {
-                known.told = Some((sync.version, sync.status));
+                known.reported = Some((sync.version, sync.status));
             }
-            Call::Get if sync.status == Status::Finished && stopped_told => {
+            Call::Get if sync.status == Status::Finished && stopped_reported => {
                 self.call(node, sync, Call::Delete, 1, calls, ctx);
                 return;
             }
@@ -289,7 +292,7 @@ impl Client {
                 return;
             }
             Call::Patch => {
-                known.told = Some((sync.version, sync.status));
+                known.reported = Some((sync.version, sync.status));
                 if sync.status == Status::Finished {
                     self.call(node, sync, Call::Delete, 1, calls, ctx);
                     return;
@@ -303,19 +306,19 @@ impl Client {
     }
 
     /// What else the pod's readiness waited for, in addition to its own calls.
-    fn account(&mut self, sync: Sync, told: SimTime, calls: SimDuration, ctx: &mut Ctx) {
+    fn account(&mut self, sync: Sync, reported: SimTime, calls: SimDuration, ctx: &mut Ctx) {
         let pod = sync.pod;
         if let Some(known) = self.known.get_mut(&pod)
             && let Some(since) = known.ready_since
             && !std::mem::replace(&mut known.ready_said, true)
         {
-            let lost = told.since(since).saturating_sub(calls);
+            let lost = reported.since(since).saturating_sub(calls);
             let what = if sync.batched {
                 KubeletCalls::Batch
             } else {
                 KubeletCalls::Statuses
             };
-            let (from, until) = (since, told);
+            let (from, until) = (since, reported);
             ctx.observe_pod(
                 pod,
                 PodFact::KubeletLimit {

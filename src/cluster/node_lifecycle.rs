@@ -281,19 +281,19 @@ fn pass_at_or_after(time: SimTime, phase: SimDuration, period: SimDuration) -> S
     SimTime::ZERO + phase + period * since_phase.div_ceil(period.as_nanos())
 }
 
-/// What others tell the node lifecycle controller.
+/// Verbs with which other components notify the node lifecycle controller.
 impl Ctx<'_> {
     /// The link of a node's kubelet was cut, or is cut in another mode: its lease is judged anew.
     pub fn lease_is_cut(&mut self, node: NodeId) {
-        self.tell_node_lifecycle(NodeLifecycleEvent::Cut(node));
+        self.notify_node_lifecycle(NodeLifecycleEvent::Cut(node));
     }
 
     /// The link of a node's kubelet works again.
     pub fn lease_is_repaired(&mut self, node: NodeId) {
-        self.tell_node_lifecycle(NodeLifecycleEvent::Repaired(node));
+        self.notify_node_lifecycle(NodeLifecycleEvent::Repaired(node));
     }
 
-    fn tell_node_lifecycle(&mut self, event: NodeLifecycleEvent) {
+    fn notify_node_lifecycle(&mut self, event: NodeLifecycleEvent) {
         self.after(
             Source::Fault,
             EventClass::Timer,

@@ -39,7 +39,7 @@ pub struct EndpointObject {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IdentityObject {
     /// The identity.
-    pub stands_for: TrueIdentity,
+    pub true_identity: TrueIdentity,
     /// Its number.
     pub number: BelievedIdentity,
 }

@@ -1,7 +1,7 @@
 //! The one stream of observations: a component says once what happened, with identifiers and no text.
 //!
 //! The recorder makes measures of it; if a person asked for the run, a log keeps it for `story`, which makes lines and a dossier
-//! of it. What words a happening has belongs to those who tell it.
+//! of it. The words for a fact belong to the story.
 
 use std::net::Ipv4Addr;
 

@@ -53,7 +53,7 @@ pub struct Phase {
     /// Its name, as in the columns of `pods`.
     pub name: &'static str,
     /// Its name in a story: by what is waited for.
-    pub told: &'static str,
+    pub words: &'static str,
     /// When it begins.
     pub begin: Mark,
     /// When it ends.
@@ -62,10 +62,10 @@ pub struct Phase {
     pub of_sidecar: bool,
 }
 
-const fn phase(name: &'static str, told: &'static str, begin: Mark, end: Mark) -> Phase {
+const fn phase(name: &'static str, words: &'static str, begin: Mark, end: Mark) -> Phase {
     Phase {
         name,
-        told,
+        words,
         begin,
         end,
         of_sidecar: false,

@@ -119,9 +119,9 @@ impl Shared {
 
     /// What the agent of a node takes a number for at a time; nothing if it has not read of it.
     #[must_use]
-    pub fn meaning_at(&self, node: NodeId, number: BelievedIdentity, time: SimTime) -> Option<TrueIdentity> {
+    pub fn true_identity_at(&self, node: NodeId, number: BelievedIdentity, time: SimTime) -> Option<TrueIdentity> {
         let (place, object) = self.api.numbered_identity(number)?;
-        (place < self.identities_of(node).seen_at(time)).then_some(object.stands_for)
+        (place < self.identities_of(node).seen_at(time)).then_some(object.true_identity)
     }
 
     /// The backends that a node's service proxy sends connections to at a time.

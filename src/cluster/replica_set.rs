@@ -17,7 +17,7 @@ use super::objects::PodMeta;
 use super::objects::PodObject;
 use super::observed::PodFact;
 use super::purpose::{Ordinal, Purpose};
-use super::subscription::{Change, Subscription, Told};
+use super::subscription::{Change, Notification, Subscription};
 use super::token_bucket::TokenBucket;
 use crate::kernel::{EntityKey, EventClass, SimDuration, SimTime};
 
@@ -287,7 +287,7 @@ fn since(pod: PodId, api: &ApiServer) -> (Option<SimTime>, Option<SimTime>) {
     })
 }
 
-/// What others tell the ReplicaSet controller.
+/// Verbs with which other components notify the ReplicaSet controller.
 impl Ctx<'_> {
     /// The Deployment controller gave a ReplicaSet a size, which its controller has read at this time.
     pub fn resize_set(&mut self, at: SimTime, set: ReplicaSetId, size: u32) {
@@ -313,7 +313,7 @@ impl Ctx<'_> {
 /// Pods of ReplicaSets.
 pub const SUBSCRIPTION: Subscription = Subscription {
     key: |_, _| EntityKey::root("replica set controller"),
-    hears: |change, shared, told| {
+    hears: |change, shared, notifications| {
         let (event, words) = match *change {
             Change::PodCreated(pod, Some(owner)) => {
                 (ReplicaSetEvent::Created(owner, pod), ("the pod was created", Some(pod)))
@@ -327,6 +327,6 @@ pub const SUBSCRIPTION: Subscription = Subscription {
                 _ => return,
             },
         };
-        told.push(Told::new(Source::ReplicaSet, Event::ReplicaSet(event), words));
+        notifications.push(Notification::new(Source::ReplicaSet, Event::ReplicaSet(event), words));
     },
 };

@@ -14,7 +14,7 @@ use super::event::{Event, SchedulerEvent, Source, Write};
 use super::ids::{KindId, NodeId, PodId};
 use super::observed::PodFact;
 use super::purpose::{Ordinal, Purpose};
-use super::subscription::{Change, Subscription, Told};
+use super::subscription::{Change, Notification, Subscription};
 use crate::kernel::{EntityKey, EventClass};
 
 /// The scheduler's state: its own count of pods per node.
@@ -203,7 +203,7 @@ impl Scheduler {
 /// New pods, pods that are gone, and nodes that become ready or not.
 pub const SUBSCRIPTION: Subscription = Subscription {
     key: |_, _| EntityKey::root("scheduler"),
-    hears: |change, _, told| {
+    hears: |change, _, notifications| {
         let (event, words) = match *change {
             Change::PodCreated(pod, _) => (SchedulerEvent::Created(pod), ("the pod was created", Some(pod))),
             Change::PodRemoved(pod, _) => (SchedulerEvent::Removed(pod), ("the pod is gone", Some(pod))),
@@ -213,6 +213,6 @@ pub const SUBSCRIPTION: Subscription = Subscription {
             ),
             _ => return,
         };
-        told.push(Told::new(Source::Scheduler, Event::Scheduler(event), words));
+        notifications.push(Notification::new(Source::Scheduler, Event::Scheduler(event), words));
     },
 };

@@ -18,7 +18,7 @@ use super::ids::{FaultId, KindId, PodId, ServiceId};
 use super::observed::{Fact, ScriptFact};
 use super::purpose::Purpose;
 use super::spec::{Look, ProbeFrom, ProbeSpec, Step};
-use super::subscription::{Subscription, Told};
+use super::subscription::{Notification, Subscription};
 use crate::kernel::{EntityKey, EventClass, SimDuration, SimTime, Timer};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -461,7 +461,7 @@ fn first_ready(kind: KindId, ctx: &Ctx) -> Option<PodId> {
     api.pods_of(kind).iter().find(ready).copied()
 }
 
-/// What others tell the script.
+/// Verbs with which other components notify the script.
 impl Ctx<'_> {
     /// The script begins.
     pub fn begin_script(&mut self) {
@@ -487,10 +487,10 @@ impl Ctx<'_> {
 /// Pods of kinds that the script waits for.
 pub const SUBSCRIPTION: Subscription = Subscription {
     key: |_, _| EntityKey::root("script"),
-    hears: |change, shared, told| {
+    hears: |change, shared, notifications| {
         let Some((pod, _)) = change.of_pod() else { return };
         if shared.watchlist.kinds.contains(&shared.pods[pod.index()].kind) {
-            told.push(Told::new(
+            notifications.push(Notification::new(
                 Source::Script,
                 Event::Script(ScriptEvent::Look),
                 ("a watched pod changed", None),

@@ -1,4 +1,4 @@
-//! Subscriptions to the API server: what changed, who is told of it, and what waits while a link is cut.
+//! Subscriptions to the API server: what changed, who is notified, and what waits while a link is cut.
 //!
 //! A component that acts on what it watches says so by a [`Subscription`] in its own file; the world hands the list to the API server,
 //! which names no component. Readers that act on nothing and are only queried (`readers`) need no watch. What a cut keeps from
@@ -45,9 +45,9 @@ impl Change {
     }
 }
 
-/// What a reader is told.
+/// The notification of a reader.
 #[derive(Debug)]
-pub struct Told {
+pub struct Notification {
     /// Who reads.
     pub reader: Source,
     /// What it handles when it has read of the change.
@@ -58,7 +58,7 @@ pub struct Told {
     pub over: Option<Party>,
 }
 
-impl Told {
+impl Notification {
     /// A message that is sent even while the reader's link is cut; the reader notices that at delivery.
     #[must_use]
     pub const fn new(reader: Source, event: Event, words: (&'static str, Option<PodId>)) -> Self {
@@ -99,6 +99,6 @@ impl<T> Missed<T> {
 pub struct Subscription {
     /// The key of a reader's delays.
     pub key: fn(Source, &Blueprint) -> EntityKey,
-    /// Adds what readers are told of a change.
-    pub hears: fn(&Change, &Shared, &mut Vec<Told>),
+    /// Adds the notifications of a change.
+    pub hears: fn(&Change, &Shared, &mut Vec<Notification>),
 }

@@ -42,7 +42,7 @@ use crate::kernel::{
     DrawLog, Kernel, Limits, Model, Moment, Observer, RunFailure, RunKey, SimTime, TieKey, TieOrder, run, run_observed,
 };
 
-/// Who watches the API server. A change is told in this order.
+/// Who watches the API server. Notifications go out in this order.
 const SUBSCRIPTIONS: &[&Subscription] = &[
     &scheduler::SUBSCRIPTION,
     &kubelet::SUBSCRIPTION,
@@ -106,7 +106,7 @@ impl Observer<World> for Watching<'_> {
 }
 
 /// Makes something of a run that has got as far as a time: from the world as it is then, what was noted, and the records.
-pub type Tell<T> = fn(&Shared, &Log, &Outcome, SimTime) -> T;
+pub type MakeStory<T> = fn(&Shared, &Log, &Outcome, SimTime) -> T;
 
 /// Runs a design once.
 #[must_use]
@@ -115,18 +115,18 @@ pub fn simulate(blueprint: &SharedBlueprint, id: RunId, faults: FaultHandler) ->
     whole_run::<()>(world, kernel(&blueprint.spec, id), run, None).0
 }
 
-/// As [`simulate`]; what components observe is kept, and `tell` makes something of that, unless a panic left the
+/// As [`simulate`]; what components observe is kept, and `make_story` makes something of that, unless a panic left the
 /// world in a state of which nothing can be said.
 #[must_use]
-pub fn simulate_told<T>(
+pub fn simulate_with_story<T>(
     blueprint: &SharedBlueprint,
     id: RunId,
     faults: FaultHandler,
-    tell: Tell<T>,
+    make_story: MakeStory<T>,
 ) -> (Outcome, Option<T>) {
     let mut world = World::new(blueprint, run_key(id), faults);
     world.shared.log = Some(Box::default());
-    whole_run(world, kernel(&blueprint.spec, id), run, Some(tell))
+    whole_run(world, kernel(&blueprint.spec, id), run, Some(make_story))
 }
 
 /// As [`simulate`], without a story but with a watch, and every number that is drawn is noted in `log`.
@@ -163,20 +163,20 @@ fn kernel(spec: &WorldSpec, id: RunId) -> Kernel<Event> {
 }
 
 /// From the first event to the records. A panic leaves a failed run without rows of pods and accesses, because the state
-/// that they would be made from may be half changed. If its story is recorded, it is told up to there.
+/// that they would be made from may be half changed. If its story is recorded, it is made up to there.
 fn whole_run<T>(
     mut world: World,
     mut kernel: Kernel<Event>,
     run: impl FnOnce(&mut World, &mut Kernel<Event>) -> Result<(), RunFailure>,
-    tell: Option<Tell<T>>,
+    make_story: Option<MakeStory<T>>,
 ) -> (Outcome, Option<T>) {
     let done = catch_unwind(AssertUnwindSafe(|| {
         world.begin(&mut kernel);
         let result = run(&mut world, &mut kernel);
         let end = kernel.horizon();
-        let (mut outcome, told) = world.finish(&mut kernel, end, tell);
+        let (mut outcome, story) = world.finish(&mut kernel, end, make_story);
         outcome.run.failure = result.err();
-        (outcome, told)
+        (outcome, story)
     }));
     done.unwrap_or_else(|payload| {
         let text = payload.downcast_ref::<&str>().copied();
@@ -187,10 +187,10 @@ fn whole_run<T>(
             reason: format!("panic: {}", text.unwrap_or("without a message")),
         });
         let now = kernel.now();
-        let mut so_far = || catch_unwind(AssertUnwindSafe(|| world.finish(&mut kernel, now, tell))).ok();
-        if let Some((mut outcome, told)) = tell.and_then(|_| so_far()) {
+        let mut so_far = || catch_unwind(AssertUnwindSafe(|| world.finish(&mut kernel, now, make_story))).ok();
+        if let Some((mut outcome, story)) = make_story.and_then(|_| so_far()) {
             outcome.run.failure = failure;
-            return (outcome, told);
+            return (outcome, story);
         }
         let outcome = Outcome {
             run: RunRecord {
@@ -262,7 +262,12 @@ impl World {
     }
 
     /// The records of a run that has got as far as `end`.
-    fn finish<T>(&mut self, kernel: &mut Kernel<Event>, end: SimTime, tell: Option<Tell<T>>) -> (Outcome, Option<T>) {
+    fn finish<T>(
+        &mut self,
+        kernel: &mut Kernel<Event>,
+        end: SimTime,
+        make_story: Option<MakeStory<T>>,
+    ) -> (Outcome, Option<T>) {
         let shared = &mut self.shared;
         shared
             .recorder
@@ -291,8 +296,10 @@ impl World {
             exposures: std::mem::take(&mut shared.recorder.exposures),
         };
         let log = shared.log.take();
-        let told = tell.zip(log).map(|(tell, log)| tell(shared, &log, &outcome, end));
-        (outcome, told)
+        let story = make_story
+            .zip(log)
+            .map(|(make_story, log)| make_story(shared, &log, &outcome, end));
+        (outcome, story)
     }
 }
 

@@ -35,7 +35,7 @@ pub trait Model {
     }
 }
 
-/// What a model may do to the simulation: read the clock, schedule, cancel, and tell what happened.
+/// What a model may do to the simulation: read the clock, schedule, cancel, and report what happened.
 pub struct Kernel<E> {
     now: SimTime,
     queue: Queue<E>,

@@ -1,7 +1,7 @@
 //! Whether two results share their random numbers, and what else differs between them.
 //!
 //! Equal replications of two results use the same random events if seed, seed group, scheme and sharing of random numbers
-//! are equal; everything else may differ, and is told, the files of inputs by name. What is made of it belongs to `compare`.
+//! are equal; everything else may differ, and is reported, the files of inputs by name. What is made of it belongs to `compare`.
 
 use super::manifest::{Input, Manifest};
 use super::plan::RandomNumbers;

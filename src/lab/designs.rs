@@ -11,7 +11,7 @@ use crate::cluster::blueprint::{Blueprint, SharedBlueprint};
 use crate::cluster::fault::{FaultHandler, act};
 use crate::cluster::records::Outcome;
 use crate::cluster::spec::{TieRule, WorldSpec};
-use crate::cluster::world::{RunId, Watch, simulate, simulate_told, simulate_watched};
+use crate::cluster::world::{RunId, Watch, simulate, simulate_watched, simulate_with_story};
 use crate::kernel::DrawLog;
 use crate::scenario::{Design, ResolvedParameter, Scenario};
 use crate::story::{self, ToldRun};
@@ -73,13 +73,13 @@ impl Simulator {
     }
 
     pub fn told(&self, design: usize, replication: u64) -> ToldRun {
-        let (outcome, told) = simulate_told(
+        let (outcome, story) = simulate_with_story(
             &self.blueprint(design),
             self.id(design, replication),
             self.faults,
-            story::told,
+            story::narrative,
         );
-        let (lines, dossier) = told.unzip();
+        let (lines, dossier) = story.unzip();
         ToldRun {
             outcome,
             lines: lines.unwrap_or_default(),

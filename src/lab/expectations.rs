@@ -149,7 +149,7 @@ impl Evaluation<'_> {
         let missing = || format!("`{name}` has no measure `{}`", claim.measure);
         let measure = match self.designs[index].measure(&claim.measure) {
             Some(measure) => measure.clone(),
-            // Not listed where there is nothing to tell; what is known all the same decides.
+            // Not listed where there is nothing to report; what is known all the same decides.
             None => {
                 let definition = definition_of(&claim.measure, self.context(index)).ok_or_else(missing)?;
                 if let Presence::Absent(why) = definition.presence {

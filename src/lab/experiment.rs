@@ -49,7 +49,7 @@ pub struct Options {
 
 /// Runs an experiment, or goes on with it, or checks the result that lies there.
 ///
-/// `stop` ends it early with a valid partial result; `listener` is told how far it is.
+/// `stop` ends it early with a valid partial result; `listener` receives the progress.
 ///
 /// # Errors
 /// If the plan makes no sense, the folder holds something else, or the file system refuses. A failed run is no error.
@@ -214,7 +214,7 @@ fn fits(budget_s: f64, spent_s: f64, runs: u64, next: u64) -> bool {
     spent_s + expected_s <= budget_s
 }
 
-/// The batches of which there is no sound segment; tells of damaged ones.
+/// The batches of which there is no sound segment; reports damaged ones.
 fn missing(work: &Work<'_>, all: &[BatchId], damaged: &mut Vec<String>) -> Result<Vec<BatchId>, LabError> {
     let held = work.pool.install(|| {
         all.par_iter()

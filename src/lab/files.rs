@@ -94,7 +94,7 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), LabError> {
     let named =
         written.and_then(|()| fs::rename(&unfinished, path).map_err(LabError::file(path, "rename a file to it")));
     if named.is_err() {
-        // The first error is the one to tell.
+        // The first error is the one to report.
         let _ = fs::remove_file(&unfinished);
     }
     named

@@ -34,7 +34,7 @@ pub trait Simulate: Sync {
     /// Makes run `replication` of the plan's `design`-th design.
     fn simulate(&self, design: usize, replication: u64) -> Outcome;
 
-    /// Makes the same run with its story, if this simulator can tell one.
+    /// Makes the same run with its story, if this simulator can make one.
     fn story(&self, design: usize, replication: u64) -> Option<ToldRun> {
         let _ = (design, replication);
         None
@@ -69,7 +69,7 @@ pub struct Plan {
     pub horizon_s: f64,
     /// How events of different sources at one instant are ordered.
     pub tie_order: TieRule,
-    /// The command that tells a run of the experiment, up to the design.
+    /// The command that explains a run of the experiment, up to the design.
     pub explain: String,
     /// Changes to the experiment, as `key=value`; they belong behind that command.
     pub changes: Vec<String>,
@@ -299,7 +299,7 @@ impl Plan {
         hasher.finalize()
     }
 
-    /// The command that tells a run again.
+    /// The command that explains a run again.
     pub fn replay(&self, design: &str, replication: u64) -> String {
         command(&self.explain, design, replication, &self.changes)
     }
@@ -341,7 +341,7 @@ impl Plan {
     }
 }
 
-/// The command that tells a run again; `begin` is the program, the command and the experiment. How many replications there
+/// The command that explains a run again; `begin` is the program, the command and the experiment. How many replications there
 /// are does not matter to one of them.
 pub fn command(begin: &str, design: &str, replication: u64, changes: &[String]) -> String {
     let changes = changes.iter().filter(|change| !change.starts_with("replications="));

@@ -1,4 +1,4 @@
-//! How far an experiment is: what the laboratory tells while it works, and bars on a terminal that show it.
+//! How far an experiment is: what the laboratory reports while it works, and bars on a terminal that show it.
 //!
 //! Events for programs are written by `cli`. Nothing here may reach rows, estimates or the manifest.
 

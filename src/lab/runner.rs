@@ -138,7 +138,7 @@ pub(super) fn caught<T>(make: impl FnOnce() -> T) -> Result<T, String> {
     })
 }
 
-/// Keeps the message of a panic inside a run off the terminal; other panics are told as before.
+/// Keeps the message of a panic inside a run off the terminal; other panics are reported as before.
 fn silence_panics_of_runs() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {

@@ -140,7 +140,7 @@ pub fn sinks(dir: &Path) -> Result<Vec<TableSink>, LabError> {
 /// Deletes tables that were not finished, so that a full disk has their room again.
 pub fn discard(dir: &Path) {
     for table in TABLES {
-        // The error that led here is the one to tell.
+        // The error that led here is the one to report.
         let _ = fs::remove_file(unfinished_beside(&table_path(dir, table)));
     }
 }

@@ -23,7 +23,7 @@ impl Stopwatch {
         &self.started_at
     }
 
-    /// Seconds since the start, as exactly as the clock tells them.
+    /// Seconds since the start, as exactly as the clock has them.
     pub(super) fn exact_seconds(&self) -> f64 {
         self.start.elapsed().as_secs_f64()
     }

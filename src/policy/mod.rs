@@ -118,7 +118,7 @@ pub enum Decision {
     Allow,
     /// The layer refuses it.
     Deny,
-    /// A part of a policy that is not evaluated could decide it either way. Only a reader that was told to be lenient
+    /// A part of a policy that is not evaluated could decide it either way. Only a lenient reader
     /// lets such parts in; the simulator never does.
     Unknown,
 }

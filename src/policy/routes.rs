@@ -44,7 +44,7 @@ pub(super) fn leading(routes: &[Route], port: u16) -> impl Iterator<Item = &Rout
 }
 
 /// What the sidecar of a workload takes one of its ports for: what the Service says that leads there, of several the oldest;
-/// all they say where nothing tells which one is the oldest; and without any Service it is detected (Istio
+/// all they contain where the oldest one is not known; and without any Service it is detected (Istio
 /// `pilot/pkg/networking/core/listener_inbound.go`, `getFilterChainsByServicePort`, `buildInboundPassthroughChains`).
 pub(super) fn protocols(routes: &[Route], port: u16) -> SmallVec<[PortProtocol; 2]> {
     let age = |route: &&Route| (route.created.clone(), route.service.1.clone(), route.service.0.clone());

@@ -1,6 +1,6 @@
 //! The JSON Schema of experiment files, derived from the types that read them (`schema`).
 //!
-//! Belongs here: what JSON Schema has to be told because a text is checked only after it was read: spans, counts, words
+//! Belongs here: what JSON Schema needs in addition, because a text is checked only after it was read: spans, counts, words
 //! from a list, names of parameters. A field of `schema` says which form it has by `#[schemars(with = "…")]`; a field
 //! that says nothing takes any scalar. The schema never refuses what the reader takes, apart from negative ways to write
 //! zero; it cannot know which names exist in the manifests, and which values contradict each other. Does not belong
@@ -212,7 +212,7 @@ impl<T: JsonSchema> JsonSchema for Spanned<T> {
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        // The only string type that is placed is a text; there is no way to tell it from others by its type.
+        // The only string type that is placed is a text; its type does not distinguish it from others.
         if T::schema_name() == String::schema_name() {
             generator.subschema_for::<Scalar>()
         } else {

@@ -5,7 +5,7 @@
 use super::error_level;
 use super::special::{normal_quantile, normal_tails};
 
-/// Smallest p-value that is told apart from 0.
+/// Smallest p-value that is distinguished from 0.
 const P_LEAST: f64 = 1e-12;
 /// Error level at which an interval is hardly more than its estimate.
 const P_MOST: f64 = 0.999;

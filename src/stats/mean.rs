@@ -4,7 +4,7 @@
 //! Numbers of runs are not negative, often 0, and sometimes very large in very few runs. Such a mean knows as much as a
 //! count does: Σy of n runs with mean m and variance s² weighs like n·m²/s² events. The exact interval of that many events
 //! has the right skewness, the discreteness of few runs with any, and is that of Student where neither matters. What no
-//! sample can tell, how many runs are larger than all that were seen, is added where the largest possible number is known.
+//! sample shows, how many runs are larger than all that were seen, is added where the largest possible number is known.
 
 use super::proportion::{binomial_bounds, zero_event_upper};
 use super::special::{normal_critical, student_t_critical};
@@ -14,7 +14,7 @@ use super::{Caveat, Estimate, error_level};
 pub const RUNS_MIN: u64 = 20;
 /// Runs that a sum must rest on, below which an interval carries a warning.
 const EFFECTIVE_MIN: f64 = 10.0;
-/// Share of the sum in the largest hundredth of the runs from which on the method tells it; exponential numbers have 5.6 %.
+/// Share of the sum in the largest hundredth of the runs from which on the method reports it; exponential numbers have 5.6 %.
 const TAIL_SHARE_TOLD: f64 = 0.07;
 /// Events beyond which their distribution is the normal one, in as many digits as are shown.
 const EVENTS_NORMAL: f64 = 1e4;
@@ -182,7 +182,7 @@ fn bounds_of_part(sample: &Moments, most: Option<f64>, confidence: f64) -> (f64,
 /// `most`, have a bound. Without a known largest number equal values give no bounds: no spread was seen, which does not
 /// prove that there is none.
 ///
-/// The method tells what share of the sum the largest hundredth of the runs holds where that is much. Below 20 runs, or if
+/// The method reports what share of the sum the largest hundredth of the runs holds where that is much. Below 20 runs, or if
 /// the sum rests on fewer than about ten runs, (Σy)²/Σy² < 10, it carries a warning. Assumes independent runs. Panics if
 /// a value is out of range.
 pub fn mean_of_runs(values: &[f64], most: Option<f64>, confidence: f64) -> Estimate {

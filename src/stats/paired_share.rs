@@ -53,7 +53,7 @@ fn tango(counts: &PairedCounts, confidence: f64) -> (f64, f64) {
 /// Difference of two shares of runs, A − B, dimensionless.
 ///
 /// Score interval (`tango`) at any counts; the exact McNemar test has a veto, so that the interval excludes 0 exactly if
-/// p < α. The least coverage over all probabilities is computed exactly by a test and told in `docs/statistics.md`.
+/// p < α. The least coverage over all probabilities is computed exactly by a test and shown in `docs/statistics.md`.
 pub fn share_difference(counts: &PairedCounts, confidence: f64) -> Difference {
     let n = counts.n();
     if n == 0 {

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use super::beliefs::{Past, held};
+use super::cache_views::{Past, held};
 use super::dossier::{AddressStory, Held, Holder, RequestStory, ServiceStory, Viewer};
 use crate::cluster::history::{Cursor, View};
 use crate::cluster::ids::{IstiodId, NodeId, PodId, ServiceId};
@@ -59,7 +59,7 @@ fn address(past: &Past, ip: Ipv4Addr, probed: bool, exposures: &[ExposureRecord]
     }
 }
 
-/// Nodes whose belief about an address is told: every cut one (at most two), then the first healthy worker that is not the
+/// Nodes whose belief about an address is shown: every cut one (at most two), then the first healthy worker that is not the
 /// address's own node; if nothing was cut, the node of the probed server stands for the cut one.
 fn onlookers(past: &Past, ip: Ipv4Addr) -> Vec<NodeId> {
     let blueprint = &past.shared.blueprint;

@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 
 use serde::Serialize;
 
-use super::course::Course;
+use super::timeline::Timeline;
 use crate::cluster::faults::FaultKind;
 use crate::cluster::party::NamedParty;
 use crate::cluster::records::{AccessRecord, ExposureRecord};
@@ -49,7 +49,7 @@ pub struct Dossier {
     pub exposed: Option<ExposedStory>,
     /// Messages, spans and decisions by component, for a trace.
     #[serde(skip)]
-    pub course: Course,
+    pub timeline: Timeline,
     /// Certificate requests and stale entries over time; for figures, and too long for a story in JSON.
     #[serde(skip)]
     pub courses: Courses,
@@ -350,7 +350,7 @@ pub enum Viewer {
         /// The node.
         node: String,
     },
-    /// A pod's own proxy, from what an Istiod told it.
+    /// A pod's own proxy, from an Istiod's configuration.
     Proxy {
         /// The pod.
         pod: String,

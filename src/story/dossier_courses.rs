@@ -1,6 +1,6 @@
 //! What happened over time in one run, as plain data: certificate requests by Istiod, stale entries by node.
 //!
-//! Where it comes from is in `course.rs`.
+//! `over_time` fills it.
 
 use crate::kernel::SimTime;
 

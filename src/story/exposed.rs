@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::beliefs::Past;
+use super::cache_views::Past;
 use super::dossier::{Belief, Identity};
 use crate::cluster::ids::{NodeId, PodId};
 use crate::cluster::records::{ExposureRecord, Outcome};

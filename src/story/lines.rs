@@ -1,6 +1,6 @@
 //! A run line by line: when it happened, which component says it, what it was. All words of the lines stand here.
 
-use super::beliefs::Past;
+use super::cache_views::Past;
 use crate::cluster::observed::{AccessEnd, ChannelFact, Fact, KubeletCalls, PodFact, ScriptFact};
 use crate::kernel::SimTime;
 

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::beliefs::Past;
+use super::cache_views::Past;
 use super::dossier::{CertificateRequest, Courses, StaleCourse};
 use crate::cluster::cilium::ipcache;
 use crate::cluster::ids::{IstiodId, NodeId, PodId};

@@ -1,6 +1,6 @@
 //! The story of each request: the choice of the backend, each SYN, what the server's node believed, what each layer said.
 
-use super::beliefs::Past;
+use super::cache_views::Past;
 use super::dossier::{
     Basis, Choice, MeshVerdict, PassageStory, PeerCheck, RequestStory, SynFate, SynStory, VerdictStory, Viewer,
 };
@@ -167,7 +167,7 @@ fn passage_story(past: &Past, noted: &Noted, time: SimTime, passage: Passage, po
     };
     let taken_for = source_identity(shared, noted.client, from_node, from_ip, to_node, time);
     let peer = shared
-        .meaning_at(to_node, taken_for, time)
+        .true_identity_at(to_node, taken_for, time)
         .map_or(NetworkPeer::World, NetworkPeer::Pod);
     let asked = blueprint.spec.network_enforced && !matches!(passage, Passage::Lost(Loss::WireGuardPeer { .. }));
     let peer_check = if from_node == to_node || !blueprint.wireguard_checks_pod_addresses() {

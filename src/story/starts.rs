@@ -1,6 +1,6 @@
 //! The story of slow starts: each connection of each channel, which Istiod it met, and what that cost.
 
-use super::beliefs::Past;
+use super::cache_views::Past;
 use super::dossier::{
     Asked, ChannelName, ChannelStory, ConnectionStory, KubeletWait, PodStory, SynFate, Unexplained, WaitStory,
 };
@@ -16,13 +16,13 @@ use crate::kernel::SimTime;
 /// Measured pods that were delayed, took longer than the threshold, or were never ready and not deleted before.
 pub(super) fn slow(past: &Past, records: &[PodRecord]) -> Vec<PodStory> {
     let threshold = past.shared.blueprint.spec.measures.delayed_threshold;
-    let told = |record: &PodRecord| {
+    let is_told = |record: &PodRecord| {
         record.measured
             && (record.delayed_by.is_some()
                 || record.exit_cause == ExitCause::Censored
                 || record.exit.since(record.desired) >= threshold)
     };
-    let slow = records.iter().enumerate().filter(|(_, record)| told(record));
+    let slow = records.iter().enumerate().filter(|(_, record)| is_told(record));
     slow.map(|(index, record)| pod_story(past, PodId(index as u32), record))
         .collect()
 }
@@ -79,7 +79,7 @@ fn pod_story(past: &Past, pod: PodId, record: &PodRecord) -> PodStory {
     });
     PodStory {
         unexplained: record.unexplained(threshold).map(|(phase, took)| Unexplained {
-            phase: PHASES[phase].told,
+            phase: PHASES[phase].words,
             took,
         }),
         kubelet: kubelet.filter(|wait| wait.from <= record.exit).collect(),

@@ -332,7 +332,7 @@ fn names(code: &str, name: &str) -> bool {
     code.split(|c: char| !c.is_alphanumeric()).any(|word| word == name)
 }
 
-/// A component is told by verbs of the context: only its own files name its events, and no component imports another.
+/// A component is notified by verbs of the context: only its own files name its events, and no component imports another.
 #[test]
 fn components_name_their_own_events_and_import_no_other() {
     let world = world();

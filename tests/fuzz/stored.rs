@@ -255,7 +255,7 @@ pub fn check_complaint(case: u64, error: &LabError) {
     );
 }
 
-/// The most memory that this process ever had is within sense. Only Linux tells.
+/// The most memory that this process ever had is within sense. Only Linux reports it.
 pub fn check_memory() {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));

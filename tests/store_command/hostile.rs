@@ -272,7 +272,7 @@ fn who_ends_a_process_gets_its_partial_result() {
         );
         assert_eq!(child.wait().unwrap().code(), Some(130), "{signal}");
         assert!(json(&dir.join("manifest.json"))["result_digest"].is_string());
-        // What follows it is told to go on, not to begin again.
+        // The hint is to go on, not to begin again.
         fs::remove_file(dir.join("pods.parquet")).unwrap();
         let report = meshfault(&["report", dir.to_str().unwrap()]).output().unwrap();
         assert!(

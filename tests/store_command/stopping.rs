@@ -1,4 +1,4 @@
-//! Stopping rules in the real program: where they stop does not depend on workers, shards are refused, the manifest tells why.
+//! Stopping rules in the real program: where they stop does not depend on workers, shards are refused, the manifest records why.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -41,7 +41,7 @@ pub fn fine(command: &mut Command) -> String {
 
 /// What the program complains about and advises, with `root` left out of it.
 ///
-/// Taken from its last event, because lines for people are broken where they are full; people are told as well.
+/// Taken from its last event, because lines for users are broken where they are full; users see the warning as well.
 pub fn refused(command: &mut Command, root: &Path) -> String {
     let output = command.args(["--format", "json"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2), "{command:?}\n{}", errors(&output));

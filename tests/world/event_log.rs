@@ -1,4 +1,4 @@
-//! What components do, one line per fact: when it happened, who tells it, what it was.
+//! What components do, one line per fact: when it happened, which component reports it, what it was.
 //!
 //! Latencies are constants here, so that a log can be read: 10 ms for a write, 5 ms for a watch, 100 ms from the request to
 //! stop to the end of a process, 200 ms for the end of its sandbox, 250 ms from a binding to the network plugin's call,

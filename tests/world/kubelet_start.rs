@@ -251,7 +251,7 @@ fn starts_differ_by_the_limit_as_measured() {
     }
 }
 
-/// Twice as many pods take more than twice as long to be told: 30 meshed pods that take the place of 30 others need up to half
+/// Twice as many pods take more than twice as long to be reported: 30 meshed pods that take the place of 30 others need up to half
 /// a minute on a healthy node of that size.
 #[test]
 fn waits_grow_with_the_batch() {

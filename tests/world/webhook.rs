@@ -151,7 +151,7 @@ fn batches_are_late_as_often_and_by_as_much_as_measured() {
     assert!(p >= P_MIN, "{second:?}");
 }
 
-/// The measured batches tell models apart: one connection for all calls, or a new one for each, would not do.
+/// The measured batches distinguish models: one connection for all calls, or a new one for each, would not do.
 #[test]
 fn the_measured_batches_refuse_other_models() {
     let lab: Vec<Vec<f64>> = [0, 20].into_iter().flat_map(lab_batches).collect();

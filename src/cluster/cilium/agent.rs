@@ -373,16 +373,16 @@ impl Agents {
     }
 }
 
-/// What others tell an agent.
+/// Verbs with which other components notify an agent.
 impl Ctx<'_> {
     /// The kubelet of a node calls the network plugin for a pod.
     pub fn call_network_plugin(&mut self, node: NodeId, pod: PodId) {
-        self.tell_agent(Source::Kubelet(node), EventClass::Physics, node, AgentEvent::Add(pod));
+        self.notify_agent(Source::Kubelet(node), EventClass::Physics, node, AgentEvent::Add(pod));
     }
 
-    /// The kubelet of a node tells the network plugin that a sandbox is gone.
-    pub fn tell_network_plugin_gone(&mut self, node: NodeId, pod: PodId) {
-        self.tell_agent(
+    /// The kubelet of a node calls the CNI plugin's DEL for a sandbox that is gone.
+    pub fn cni_del_called(&mut self, node: NodeId, pod: PodId) {
+        self.notify_agent(
             Source::Kubelet(node),
             EventClass::Physics,
             node,
@@ -397,15 +397,15 @@ impl Ctx<'_> {
         } else {
             AgentEvent::Unanswered(pod)
         };
-        self.tell_agent(Source::ApiServer, EventClass::Deliver, node, event);
+        self.notify_agent(Source::ApiServer, EventClass::Deliver, node, event);
     }
 
     /// The link of a node's agent works again.
     pub fn agent_repaired(&mut self, node: NodeId) {
-        self.tell_agent(Source::Fault, EventClass::Timer, node, AgentEvent::Repaired);
+        self.notify_agent(Source::Fault, EventClass::Timer, node, AgentEvent::Repaired);
     }
 
-    fn tell_agent(&mut self, by: Source, class: EventClass, node: NodeId, event: AgentEvent) {
+    fn notify_agent(&mut self, by: Source, class: EventClass, node: NodeId, event: AgentEvent) {
         self.after(by, class, SimDuration::ZERO, Event::Agent(node, event));
     }
 }

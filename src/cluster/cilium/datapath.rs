@@ -104,6 +104,6 @@ fn is_listed(shared: &Shared, node: NodeId, ip: Ipv4Addr, from_node: NodeId, tim
 /// selector matches it, as with the world.
 fn peer(shared: &Shared, node: NodeId, believed: BelievedIdentity, time: SimTime) -> NetworkPeer {
     shared
-        .meaning_at(node, believed, time)
+        .true_identity_at(node, believed, time)
         .map_or(NetworkPeer::World, NetworkPeer::Pod)
 }

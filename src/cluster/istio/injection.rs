@@ -268,7 +268,7 @@ fn creation_key(pod: PodId, what: Ordinal, ctx: &Ctx) -> EntityKey {
     what.of(ctx.shared.key(pod)).child(u64::from(tries))
 }
 
-/// What others tell the API server's admission.
+/// Verbs with which other components notify the API server's admission.
 impl Ctx<'_> {
     /// A request to create a pod leaves its sender.
     pub fn create_pod(&mut self, pod: PodId, owner: Option<ReplicaSetId>) {

@@ -22,7 +22,7 @@ use crate::cluster::links::Cut;
 use crate::cluster::observed::{ChannelFact, Fact, ReviewFailure};
 use crate::cluster::party::Party;
 use crate::cluster::purpose::Purpose;
-use crate::cluster::subscription::{Change, Missed, Subscription, Told};
+use crate::cluster::subscription::{Change, Missed, Notification, Subscription};
 use crate::cluster::token_bucket::TokenBucket;
 use crate::kernel::{EventClass, SimDuration, SimTime, Timer};
 
@@ -328,7 +328,7 @@ fn answer(id: IstiodId, request: Request, answer: Answer, wait: SimDuration, ctx
     ctx.answer_sidecar(id, request, answer, wait, one_way);
 }
 
-/// What others tell an Istiod.
+/// Verbs with which other components notify an Istiod.
 impl Ctx<'_> {
     /// The kubelet of a node starts an Istiod's container.
     pub fn start_istiod(&mut self, node: NodeId, pod: PodId) {
@@ -372,16 +372,16 @@ pub const SUBSCRIPTION: Subscription = Subscription {
         Source::Istiod(istiod) => istiod.key().named("informer"),
         other => unreachable!("{other:?} is no Istiod"),
     },
-    hears: |change, shared, told| {
+    hears: |change, shared, notifications| {
         let Change::SliceWritten(service, index) = *change else {
             return;
         };
         for istiod in (0..shared.snapshots.len() as u32).map(IstiodId) {
             let event = Event::Istiod(istiod, IstiodEvent::SliceSeen(service, index));
             let words = ("the EndpointSlice changed", None);
-            told.push(Told {
+            notifications.push(Notification {
                 over: Some(Party::Istiod(istiod)),
-                ..Told::new(Source::Istiod(istiod), event, words)
+                ..Notification::new(Source::Istiod(istiod), event, words)
             });
         }
     },

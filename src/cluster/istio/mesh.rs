@@ -1,6 +1,6 @@
 //! The data plane of the mesh: which backends a client's connection may take, and what the mesh says to a request.
 //!
-//! **Modeled**: a client with a sidecar takes the backends that its Istiod told it, another one those of its node's service
+//! **Modeled**: a client with a sidecar takes the backends that its Istiod pushed, another one those of its node's service
 //! proxy; a server's sidecar applies the policies of the mesh to the principal of the client's certificate. That names the
 //! client's true identity, because Istiod has checked its token: no cache of addresses can change it.
 //! **Left out**: ambient mode, waypoints in runs, lag of policies at a proxy.

@@ -93,7 +93,7 @@ pub struct Request {
 }
 
 impl Request {
-    /// Its pod, and what tells it from the pod's other requests, with a yes or no about it.
+    /// Its pod, and what distinguishes it from the pod's other requests, with a yes or no about it.
     pub(in crate::cluster) fn parts(&self, yes: bool) -> (u64, u64) {
         let Self {
             pod,

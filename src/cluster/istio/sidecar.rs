@@ -178,7 +178,7 @@ fn detach(pod: PodId, ctx: &mut Ctx) {
 
 fn observe_cursor(pod: PodId, ctx: &mut Ctx) {
     if ctx.shared.proxy_of(pod).is_some() {
-        ctx.observe_if_told(|shared| {
+        ctx.observe_for_story(|shared| {
             let (istiod, reader) = shared.proxy_of(pod).expect("it follows one");
             let cursor = reader.cursor.clone();
             Fact::Follows { pod, istiod, cursor }
@@ -186,7 +186,7 @@ fn observe_cursor(pod: PodId, ctx: &mut Ctx) {
     }
 }
 
-/// What others tell a sidecar.
+/// Verbs with which other components notify a sidecar.
 impl Ctx<'_> {
     /// The kubelet of a node starts a pod's sidecar.
     pub fn start_sidecar(&mut self, node: NodeId, pod: PodId) {

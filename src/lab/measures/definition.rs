@@ -55,7 +55,7 @@ pub enum Value<'n> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Presence {
     Shown,
-    /// It has, but there is nothing to tell, so that no page lists it.
+    /// It has, but there is nothing to report, so that no page lists it.
     Quiet,
     /// It cannot have it, for this reason.
     Absent(&'static str),

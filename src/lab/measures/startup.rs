@@ -121,7 +121,7 @@ pub(super) fn pod_shares(context: Context<'_>) -> Vec<Definition<'_>> {
 }
 
 /// Shares of pods whose runs are not alike in size: the correlation from which on the share of the pods and the mean over
-/// runs of the run's own share are told side by side.
+/// runs of the run's own share are shown side by side.
 pub const INFORMATIVE: f64 = 0.2;
 
 /// Counts the pods of a run that have a property.

@@ -247,7 +247,7 @@ fn alone(
         let outcome = guarded(|| simulator.simulate(run.design, run.replication));
         let name = &plan.designs[run.design].name;
         let differs = differing_table(&run.rows, &row_digests(name, run.replication, &outcome));
-        // A run that already differs from itself is told once.
+        // A run that already differs from itself is reported once.
         if let (Some(table), None) = (differs, &run.difference) {
             report.differences.push(Difference {
                 design: name.clone(),

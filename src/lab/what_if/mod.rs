@@ -70,7 +70,7 @@ impl Happened {
                 let again = outcome.pods.iter().find(|other| other.pod == pod.pod);
                 match again {
                     Some(again) if again.exit_cause != ExitCause::Deleted => !is_slow(again, limit),
-                    // A pod that was not there, or not for long enough, tells nothing.
+                    // A pod that was not there, or not for long enough, shows nothing.
                     _ => return Effect::Unknown,
                 }
             }
@@ -107,7 +107,7 @@ pub enum Effect {
     /// No request got as far as a layer that decides, so the change shows nothing about who is let in.
     NotReached,
     Happens,
-    /// The replay cannot tell: the pod in question was never created, or deleted before it was ready.
+    /// The replay does not decide: the pod in question was never created, or deleted before it was ready.
     Unknown,
 }
 

@@ -55,7 +55,7 @@ impl Selectors {
 pub enum Scope {
     /// Pods.
     Pods(SelectorId),
-    /// Nodes: all of them, or some that cannot be told from here because labels of nodes are not known.
+    /// Nodes: all of them, or some that cannot be decided here because labels of nodes are not known.
     Nodes {
         /// Whether the selector is empty.
         all: bool,

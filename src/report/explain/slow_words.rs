@@ -94,14 +94,14 @@ fn unexplained(phase: &str, pods: &[&PodStory], dossier: &Dossier) -> String {
 
 /// Where a pod's time went, phase by phase.
 pub(super) fn phases(record: &PodRecord) -> String {
-    let told: Vec<String> = PHASES
+    let words: Vec<String> = PHASES
         .iter()
         .zip(record.phases.0)
-        .filter_map(|(phase, spent)| Some((phase.told, spent?)))
+        .filter_map(|(phase, spent)| Some((phase.words, spent?)))
         .filter(|(_, spent)| spent.as_nanos() > 0)
         .map(|(name, spent)| format!("{name} {}", span(spent)))
         .collect();
-    list(&told)
+    list(&words)
 }
 
 pub(super) fn syns_of(connection: &ConnectionStory) -> Vec<String> {

@@ -2,7 +2,7 @@
 
 use crate::kernel::SimTime;
 use crate::report::explain::{Told, command_words};
-use crate::story::course::{API_SERVER, CONTROL_PLANE, Course, FAULTS, NODE_LIFECYCLE, SCRIPT, SpanKind, Track};
+use crate::story::timeline::{API_SERVER, CONTROL_PLANE, FAULTS, NODE_LIFECYCLE, SCRIPT, SpanKind, Timeline, Track};
 
 #[derive(Clone, Debug)]
 pub(super) enum Item {
@@ -69,9 +69,9 @@ impl Item {
     }
 }
 
-/// The tracks of a course, with those that the dossier's own facts stand on.
-pub(super) fn tracks_of(course: &Course) -> Vec<Track> {
-    let mut tracks = course.tracks.clone();
+/// The tracks of a timeline, with those that the dossier's own facts stand on.
+pub(super) fn tracks_of(timeline: &Timeline) -> Vec<Track> {
+    let mut tracks = timeline.tracks.clone();
     for name in [API_SERVER, FAULTS, SCRIPT, NODE_LIFECYCLE] {
         let track = Track {
             group: CONTROL_PLANE.to_owned(),
@@ -89,10 +89,10 @@ pub(super) fn items(told: &Told, tracks: &[Track], end: SimTime) -> Vec<Item> {
     let Some(dossier) = told.outcome.dossier.as_deref() else {
         return Vec::new();
     };
-    let course = &dossier.course;
+    let timeline = &dossier.timeline;
     let mut items: Vec<Item> = Vec::new();
     items.extend(
-        course
+        timeline
             .messages
             .iter()
             .filter(|message| message.sent <= end)
@@ -105,7 +105,7 @@ pub(super) fn items(told: &Told, tracks: &[Track], end: SimTime) -> Vec<Item> {
             }),
     );
     items.extend(
-        course
+        timeline
             .spans
             .iter()
             .filter(|span| span.from <= end)
@@ -118,7 +118,7 @@ pub(super) fn items(told: &Told, tracks: &[Track], end: SimTime) -> Vec<Item> {
                 what: span.what.clone(),
             }),
     );
-    items.extend(course.decisions.iter().map(|decision| Item::Moment {
+    items.extend(timeline.decisions.iter().map(|decision| Item::Moment {
         track: decision.track,
         time: decision.time,
         what: decision.what.clone(),

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::items::Item;
 use crate::kernel::SimTime;
 use crate::report::explain::Told;
-use crate::story::course::Track;
+use crate::story::timeline::Track;
 
 /// Length of the slice at an end of a message, in nanoseconds; shorter where something else begins before.
 const SLICE_NS: u64 = 1_000;

@@ -11,7 +11,7 @@ mod tests;
 
 use crate::kernel::SimTime;
 use crate::report::explain::Told;
-use crate::story::course::{Course, Track};
+use crate::story::timeline::{Timeline, Track};
 use items::{Item, items, tracks_of};
 
 /// Most events of a trace unless somebody says otherwise; the viewer takes some hundred thousand with ease.
@@ -57,10 +57,10 @@ pub struct UnknownName {
 /// # Errors
 /// If the filter names something that the run does not have.
 pub fn chrome(told: &Told, filter: &Filter) -> Result<Trace, UnknownName> {
-    let empty = Course::default();
+    let empty = Timeline::default();
     let dossier = told.outcome.dossier.as_deref();
-    let course = dossier.map_or(&empty, |dossier| &dossier.course);
-    let tracks = tracks_of(course);
+    let timeline = dossier.map_or(&empty, |dossier| &dossier.timeline);
+    let tracks = tracks_of(timeline);
     let chosen = chosen(&tracks, &filter.only)?;
     let end = dossier.map_or(SimTime::ZERO, |dossier| dossier.setting.horizon);
     let mut kept: Vec<Item> = items(told, &tracks, end);
@@ -74,7 +74,7 @@ pub fn chrome(told: &Told, filter: &Filter) -> Result<Trace, UnknownName> {
         events += item.events();
         whole += 1;
     }
-    let left_out = left_out(&kept, whole, course, filter);
+    let left_out = left_out(&kept, whole, timeline, filter);
     kept.truncate(whole);
     Ok(Trace {
         json: json::write(told, &tracks, &kept),
@@ -112,7 +112,7 @@ fn chosen(tracks: &[Track], only: &[String]) -> Result<Vec<bool>, UnknownName> {
 }
 
 /// What the limits left out, in words.
-fn left_out(kept: &[Item], whole: usize, course: &Course, filter: &Filter) -> Option<String> {
+fn left_out(kept: &[Item], whole: usize, timeline: &Timeline, filter: &Filter) -> Option<String> {
     let mut parts = Vec::new();
     if let Some(first) = kept.get(whole) {
         let events: u64 = kept[whole..].iter().map(Item::events).sum();
@@ -123,13 +123,16 @@ fn left_out(kept: &[Item], whole: usize, course: &Course, filter: &Filter) -> Op
             filter.events_max
         ));
     }
-    if course.messages_omitted > 0 {
-        parts.push(format!("{} messages of the run were not kept", course.messages_omitted));
+    if timeline.messages_omitted > 0 {
+        parts.push(format!(
+            "{} messages of the run were not kept",
+            timeline.messages_omitted
+        ));
     }
-    if course.readers_omitted > 0 {
+    if timeline.readers_omitted > 0 {
         parts.push(format!(
             "what {} nodes read of CiliumEndpoints and EndpointSlices is not shown",
-            course.readers_omitted
+            timeline.readers_omitted
         ));
     }
     (!parts.is_empty()).then(|| parts.join("; "))

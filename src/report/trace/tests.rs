@@ -245,9 +245,9 @@ fn the_bytes_are_the_same_twice_and_hostile_names_stay_text() {
         )
     );
     let name = "</script>\"\\\u{1}\n,{\"ph\":\"X\"}";
-    let course = &mut outcome.dossier.as_mut().unwrap().course;
-    course.tracks[0].name = name.to_owned();
-    course.decisions[0].what = name.to_owned();
+    let timeline = &mut outcome.dossier.as_mut().unwrap().timeline;
+    timeline.tracks[0].name = name.to_owned();
+    timeline.decisions[0].what = name.to_owned();
     let trace = trace(&outcome, &Filter::default());
     checked(&trace, horizon(&outcome));
     let found = events(&trace).iter().filter(|event| event["name"] == name).count();

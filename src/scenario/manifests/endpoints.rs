@@ -3,7 +3,7 @@
 //! Belongs here: Pods under their ReplicaSet under their Deployment become one endpoint, with one name and further ones. Does
 //! not belong here: the reading of a single object (`pods`).
 //!
-//! Pods of one controller are one endpoint if policy cannot tell them apart. Labels that the cluster writes on each pod
+//! Pods of one controller are one endpoint if policy cannot distinguish them. Labels that the cluster writes on each pod
 //! (the hash of its template, its number) are left out of the comparison unless a policy names them.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -68,7 +68,7 @@ type Root = (String, String, String);
 /// The endpoints that the objects describe, in the order in which these are written.
 ///
 /// # Errors
-/// For labels that policies name and only a running cluster could tell, one for each object.
+/// For labels that policies name and only a running cluster could show, one for each object.
 pub(super) fn build(
     drafts: &[Draft],
     around: &Surroundings<'_>,
@@ -236,7 +236,7 @@ impl Group<'_> {
         variants.into_iter().map(finish).collect()
     }
 
-    /// The pods of a StatefulSet one by one, if a policy selects by what tells them apart.
+    /// The pods of a StatefulSet one by one, if a policy selects by what distinguishes them.
     fn numbered(&self) -> Vec<Draft> {
         let asked = [POD_NAME, POD_INDEX].iter().any(|key| self.around.named.contains(key));
         let Some(head) = self.head.filter(|head| asked && head.kind == PodsKind::StatefulSet) else {

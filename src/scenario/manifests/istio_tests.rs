@@ -1,4 +1,4 @@
-//! Reading of Istio's policies: what is read, what is refused with which words, what is passed over when told to be lenient.
+//! Reading of Istio's policies: what is read, what is refused with which words, what is skipped by a lenient reader.
 
 use std::path::Path;
 

@@ -193,7 +193,7 @@ impl Manifests {
     /// The answer is its position in [`Manifests::endpoints`].
     ///
     /// # Errors
-    /// In words: there is none (with a near match), or there are several that policy can tell apart.
+    /// In words: there is none (with a near match), or there are several that policy can distinguish.
     pub fn endpoint_position(&self, text: &str) -> Result<usize, String> {
         endpoints::find(&self.endpoints, &self.names, text)
     }

@@ -160,7 +160,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Notes a selector of pods in the policy's own namespace, so that one that matches nothing is told.
+    /// Notes a selector of pods in the policy's own namespace, so that one that matches nothing is reported.
     fn has_to_match(&mut self, key: &str, raw: &Spanned<RawSelector>) -> Result<(), InputError> {
         self.pending.uses.push(Use {
             owner: format!("`{key}` of {}", self.owner),

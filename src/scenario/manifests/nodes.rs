@@ -1,4 +1,4 @@
-//! Nodes of the cluster, as far as a folder tells of them.
+//! Nodes of the cluster, as far as a folder shows them.
 //!
 //! Belongs here: names and addresses of nodes and of API servers, out of Nodes, of Pods as a cluster runs them, and of the
 //! endpoints of the Service `kubernetes`. Does not belong here: what they are to policy (`policy::network`).
@@ -13,7 +13,7 @@ use crate::policy::network::{Node, Options};
 use crate::scenario::error::InputError;
 use crate::scenario::yaml::Document;
 
-/// What a folder tells of nodes and API servers.
+/// What a folder shows of nodes and API servers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Nodes {
     nodes: Vec<Node>,
@@ -108,7 +108,7 @@ impl Nodes {
         Ok(())
     }
 
-    /// Takes in what Pods tell of their nodes.
+    /// Takes in what Pods show of their nodes.
     pub(super) fn pods(&mut self, drafts: &[Draft]) {
         for draft in drafts {
             let mut addresses = draft.host_addresses.clone();

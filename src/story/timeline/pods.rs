@@ -17,17 +17,17 @@ pub(super) fn phases(making: &mut Making, records: &[PodRecord]) {
         let mut from = record.desired;
         for (phase, length) in PHASES.iter().zip(record.phases.0) {
             let Some(length) = length else { continue };
-            making.course.spans.push(Span {
+            making.timeline.spans.push(Span {
                 track,
                 from,
                 to: Some(from + length),
                 kind: SpanKind::Phase,
-                what: phase.told.to_owned(),
+                what: phase.words.to_owned(),
             });
             from += length;
         }
         if record.ready.is_none() && from < record.exit {
-            making.course.spans.push(Span {
+            making.timeline.spans.push(Span {
                 track,
                 from,
                 to: Some(record.exit),
@@ -72,7 +72,7 @@ fn one(making: &mut Making, state: &mut ChannelState, time: SimTime, fact: &Chan
     let track = making.pod(state.pod);
     let channel = state.channel.name();
     let span = |making: &mut Making, track, from, to, kind, what| {
-        making.course.spans.push(Span {
+        making.timeline.spans.push(Span {
             track,
             from,
             to: Some(to),

@@ -17,7 +17,7 @@ fn one(making: &mut Making, request: &RequestStory) {
     let record = &request.record;
     let client = named(making, &record.client);
     let end = record.time + record.latency;
-    making.course.spans.push(Span {
+    making.timeline.spans.push(Span {
         track: client,
         from: record.time,
         to: Some(end),
@@ -49,7 +49,7 @@ fn one(making: &mut Making, request: &RequestStory) {
             let what = format!("the proxy {verb} {}: {}", record.client, mesh.verdict.because);
             making.decision(server, record.time, what);
         }
-        making.course.messages.push(Sending {
+        making.timeline.messages.push(Sending {
             from: server,
             to: client,
             sent: request.syns.last().map_or(record.time, |syn| syn.time),
@@ -94,7 +94,7 @@ fn syn(making: &mut Making, request: &RequestStory, choice: &Choice, syn: SynSto
     };
     let network = making.track(node, NETWORK);
     making.decision(network, syn.time, word);
-    making.course.messages.push(Sending {
+    making.timeline.messages.push(Sending {
         from: client,
         to: network,
         sent: syn.time,
@@ -103,7 +103,7 @@ fn syn(making: &mut Making, request: &RequestStory, choice: &Choice, syn: SynSto
     });
     if syn.fate == SynFate::Delivered {
         let server = named(making, request.server(choice));
-        making.course.messages.push(Sending {
+        making.timeline.messages.push(Sending {
             from: network,
             to: server,
             sent: syn.time,

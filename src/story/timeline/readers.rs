@@ -9,9 +9,9 @@ use crate::kernel::{SimDuration, SimTime};
 use crate::story::dossier::RequestStory;
 
 const NODES_MAX: usize = 8;
-/// Most versions of one history whose reading is told, per node.
+/// Most versions of one history whose reading is shown, per node.
 const VERSIONS_MAX: usize = 4_000;
-/// Reading is told from this long before the cut on.
+/// Reading is shown from this long before the cut on.
 const BEFORE_CUT: SimDuration = SimDuration::from_secs(60);
 
 /// Reading of those nodes that matter most: those that were cut, those of the requests, then the first others.
@@ -44,7 +44,7 @@ pub(super) fn readers(making: &mut Making, told: &[RequestStory]) {
         }
     });
     chosen.truncate(NODES_MAX);
-    making.course.readers_omitted = nodes - chosen.len() as u32;
+    making.timeline.readers_omitted = nodes - chosen.len() as u32;
     let since = cut.map_or(SimTime::ZERO, |cut| cut.saturating_sub(BEFORE_CUT));
     for node in chosen {
         endpoints(making, node, since);
@@ -66,7 +66,7 @@ fn endpoints(making: &mut Making, node: NodeId, since: SimTime) {
             ),
             None => "CiliumEndpoint removed".to_owned(),
         };
-        making.course.messages.push(Sending {
+        making.timeline.messages.push(Sending {
             from,
             to,
             sent: version.time,
@@ -86,7 +86,7 @@ fn slices(making: &mut Making, node: NodeId, since: SimTime) {
     let versions = reader.history.iter().filter(|(_, version)| version.time >= since);
     for (index, version) in versions.take(VERSIONS_MAX) {
         let backends = version.value.as_ref().map_or(0, |backends| backends.len());
-        making.course.messages.push(Sending {
+        making.timeline.messages.push(Sending {
             from,
             to,
             sent: version.time,

@@ -1,20 +1,20 @@
 //! From what was observed to the lines and the dossier of a run.
 
-use super::beliefs::Past;
+use super::cache_views::Past;
 use super::dossier::{Command, CommandKind, Dossier, FaultStory, MarkedNotReady, MeshSetting, Setting};
 use super::lines::{self, Line};
-use super::{addresses, course, exposed, over_time, requests, starts};
+use super::{addresses, exposed, over_time, requests, starts, timeline};
 use crate::cluster::blueprint::Blueprint;
 use crate::cluster::context::Shared;
 use crate::cluster::observed::{Fact, Log, ScriptFact};
 use crate::cluster::records::Outcome;
 use crate::kernel::SimTime;
 
-/// Tells a run that has ended at `end`.
-pub fn told(shared: &Shared, story: &Log, outcome: &Outcome, end: SimTime) -> (Vec<Line>, Box<Dossier>) {
+/// The story of a run that has ended at `end`.
+pub fn narrative(shared: &Shared, story: &Log, outcome: &Outcome, end: SimTime) -> (Vec<Line>, Box<Dossier>) {
     let past = Past::new(shared, story, end);
     let requests = requests::requests(&past, &outcome.accesses);
-    let course = course::course(&past, &requests, &outcome.pods);
+    let timeline = timeline::timeline(&past, &requests, &outcome.pods);
     let dossier = Dossier {
         setting: setting(&shared.blueprint),
         script: script(&past),
@@ -28,7 +28,7 @@ pub fn told(shared: &Shared, story: &Log, outcome: &Outcome, end: SimTime) -> (V
         slowest: starts::slowest(&past, &outcome.pods),
         measured_pods: outcome.pods.iter().filter(|pod| pod.measured).count() as u32,
         exposed: exposed::longest(&past, outcome),
-        course,
+        timeline,
         courses: over_time::courses(&past),
     };
     (lines::lines(&past), Box::new(dossier))

@@ -1,4 +1,4 @@
-//! The course of a run by component: messages, spans and decisions, each on the track of whoever sends, waits or decides.
+//! The timeline of a run by component: messages, spans and decisions, each on the track of whoever sends, waits or decides.
 //! Plain data, from which `report` makes a trace.
 //!
 //! What the script did, which faults acted and which nodes were marked NotReady is in the dossier already and is not
@@ -10,7 +10,7 @@ mod requests;
 
 use std::collections::BTreeMap;
 
-use super::beliefs::Past;
+use super::cache_views::Past;
 use super::dossier::RequestStory;
 use crate::cluster::event::Source;
 use crate::cluster::ids::{FaultId, IstiodId, NodeId, PodId};
@@ -32,7 +32,7 @@ pub const NODE_LIFECYCLE: &str = "node lifecycle controller";
 
 /// What happened on which track.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Course {
+pub struct Timeline {
     /// The tracks: the control plane's, then node after node.
     pub tracks: Vec<Track>,
     /// Messages in the order in which they were sent, as far as one sender goes.
@@ -114,7 +114,7 @@ pub struct Decision {
     pub what: String,
 }
 
-pub(super) fn course(past: &Past, told: &[RequestStory], pods: &[PodRecord]) -> Course {
+pub(super) fn timeline(past: &Past, told: &[RequestStory], pods: &[PodRecord]) -> Timeline {
     let mut making = Making::new(past);
     making.messages();
     making.faults();
@@ -126,7 +126,7 @@ pub(super) fn course(past: &Past, told: &[RequestStory], pods: &[PodRecord]) -> 
     making.finish()
 }
 
-/// A course in the making: tracks are numbered as they come, and put in order at the end.
+/// A timeline in the making: tracks are numbered as they come, and put in order at the end.
 struct Making<'a> {
     past: &'a Past<'a>,
     /// Where each pod was last.
@@ -135,7 +135,7 @@ struct Making<'a> {
     istiods: BTreeMap<u32, NodeId>,
     /// By group, control plane first, and name.
     tracks: BTreeMap<(u32, String), usize>,
-    course: Course,
+    timeline: Timeline,
 }
 
 impl<'a> Making<'a> {
@@ -157,9 +157,9 @@ impl<'a> Making<'a> {
             nodes,
             istiods,
             tracks: BTreeMap::new(),
-            course: Course {
+            timeline: Timeline {
                 messages_omitted: past.story.messages_omitted,
-                ..Course::default()
+                ..Timeline::default()
             },
         }
     }
@@ -211,7 +211,7 @@ impl<'a> Making<'a> {
     }
 
     fn decision(&mut self, track: usize, time: SimTime, what: String) {
-        self.course.decisions.push(Decision { track, time, what });
+        self.timeline.decisions.push(Decision { track, time, what });
     }
 
     /// What components sent one another. A message of the API server is lost if the receiver's link is cut by then.
@@ -232,7 +232,7 @@ impl<'a> Making<'a> {
                 Some(pod) => format!("{}: {}", message.what, past.shared.pod_name(pod)),
                 None => message.what.to_owned(),
             };
-            self.course.messages.push(Sending {
+            self.timeline.messages.push(Sending {
                 from,
                 to,
                 sent: message.sent,
@@ -273,7 +273,7 @@ impl<'a> Making<'a> {
             let track = self.party(span.party);
             let spec = self.past.fault(span.fault);
             let (words, whom) = (spec.kind.words(), self.past.shared.blueprint.named(span.party));
-            self.course.spans.push(Span {
+            self.timeline.spans.push(Span {
                 track,
                 from: span.from,
                 to: span.to,
@@ -308,27 +308,27 @@ impl<'a> Making<'a> {
         }
     }
 
-    fn finish(self) -> Course {
+    fn finish(self) -> Timeline {
         let mut place = vec![0; self.tracks.len()];
-        let mut course = self.course;
+        let mut timeline = self.timeline;
         for (index, ((group, name), number)) in self.tracks.into_iter().enumerate() {
             place[number] = index;
             let group = match group.checked_sub(1) {
                 None => CONTROL_PLANE.to_owned(),
                 Some(node) => self.past.node_name(NodeId(node)),
             };
-            course.tracks.push(Track { group, name });
+            timeline.tracks.push(Track { group, name });
         }
-        for message in &mut course.messages {
+        for message in &mut timeline.messages {
             (message.from, message.to) = (place[message.from], place[message.to]);
         }
-        for span in &mut course.spans {
+        for span in &mut timeline.spans {
             span.track = place[span.track];
         }
-        for decision in &mut course.decisions {
+        for decision in &mut timeline.decisions {
             decision.track = place[decision.track];
         }
-        course
+        timeline
     }
 }
 
