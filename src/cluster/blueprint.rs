@@ -388,7 +388,7 @@ impl Blueprint {
         }
     }
 
-    /// What the network's policy says to a connection, from intent: both directions on true identities.
+    /// What the network's policy decides about a connection, from intent: both directions on true identities.
     #[must_use]
     pub fn network_intent(&self, from: TrueIdentity, to: TrueIdentity, port: u16) -> LayerDecision {
         let admitted = self.egress_admits(from, NetworkPeer::Pod(to), port)
@@ -438,7 +438,7 @@ impl Blueprint {
             .ingress(&self.subjects[to.0 as usize], peer, port, Protocol::Tcp, None)
     }
 
-    /// The mesh's verdict on a request with its reason. The principal is what the client's certificate says.
+    /// The mesh's verdict on a request with its reason. The principal is the one in the client's certificate.
     #[must_use]
     pub fn mesh_verdict(
         &self,
@@ -535,7 +535,7 @@ impl NetworkVerdicts {
     }
 }
 
-/// What a rule says of every identity and, last, of the world.
+/// What a rule decides about every identity and, last, of the world.
 fn of_all_peers(subjects: &[Subject], rule: impl Fn(Peer<'_>) -> Verdict) -> Box<[bool]> {
     let peers = subjects.iter().map(Peer::Endpoint);
     peers

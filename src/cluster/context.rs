@@ -161,7 +161,7 @@ impl Ctx<'_> {
         }
     }
 
-    /// Sends a write to the API server. It takes effect after a latency if the party's requests pass; says whether they do.
+    /// Sends a write to the API server. It takes effect after a latency if the party's requests pass; returns whether they do.
     /// `entity` addresses the latency.
     pub fn write(&mut self, source: Source, party: Option<Party>, entity: EntityKey, write: Write) -> bool {
         self.write_after(source, party, entity, SimDuration::ZERO, write)

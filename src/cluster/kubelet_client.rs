@@ -111,7 +111,7 @@ impl KubeletClients {
         })
     }
 
-    /// Takes the tokens of the calls for so many service account tokens and says how long to wait for them.
+    /// Takes the tokens of the calls for so many service account tokens and returns how long to wait for them.
     pub fn request_tokens(&mut self, node: NodeId, tokens: u32, ctx: &Ctx) -> SimDuration {
         let calls = tokens * ctx.blueprint().spec.kubernetes.kubelet_requests_per_token;
         self.client(node, ctx).take(calls, ctx)

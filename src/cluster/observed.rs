@@ -1,4 +1,4 @@
-//! The one stream of observations: a component says once what happened, with identifiers and no text.
+//! The one stream of observations: a component reports each fact once, with identifiers and no text.
 //!
 //! The recorder makes measures of it; if a person asked for the run, a log keeps it for `story`, which makes lines and a dossier
 //! of it. The words for a fact belong to the story.

@@ -154,7 +154,7 @@ impl Shared {
         proxies[pod.index()] = Some((istiod, cursor));
     }
 
-    /// The stream of a pod's proxy has ended; it keeps what it has. Says whether there was one.
+    /// The stream of a pod's proxy has ended; it keeps what it has. Returns whether there was one.
     pub fn unfollow(&mut self, pod: PodId, now: SimTime) -> bool {
         let Some(Some((istiod, cursor))) = self.readers.proxies.get_mut(pod.index()) else {
             return false;

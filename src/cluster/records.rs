@@ -1,7 +1,7 @@
 //! What one run leaves behind: records per run, per pod, per judged access, per exposure window.
 //!
 //! Records are facts, not statistics. Each is listed once, field by field with its column: name (unit last), unit and meaning.
-//! The struct is made of the list here, the columns of its table in `lab::rows`, which also says how a value becomes a cell.
+//! The struct is made of the list here, the columns of its table in `lab::rows`, which also states how a value becomes a cell.
 //! Estimates over records belong to `stats`.
 
 use std::net::Ipv4Addr;
@@ -277,7 +277,7 @@ impl AccessRecord {
     }
 }
 
-/// What a layer says or said.
+/// The decision of a layer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LayerDecision {

@@ -1,6 +1,6 @@
 //! The script: what the person at the keyboard does, step after step.
 //!
-//! **Modeled**: commands that take time one after another; waits that end when the API server says so, or, for a rollout, when
+//! **Modeled**: commands that take time one after another; waits that end when the API server reports it, or, for a rollout, when
 //! its Deployment has made no progress within its own deadline; remembered
 //! addresses; the published loop that looks for a pod on a remembered address and restarts the Deployment until there is
 //! one; probes, repeated while the client has no ready pod, or its proxy is not up.

@@ -1,6 +1,6 @@
 //! Subscriptions to the API server: what changed, who is notified, and what waits while a link is cut.
 //!
-//! A component that acts on what it watches says so by a [`Subscription`] in its own file; the world hands the list to the API server,
+//! A component that acts on what it watches declares a [`Subscription`] in its own file; the world hands the list to the API server,
 //! which names no component. Readers that act on nothing and are only queried (`readers`) need no watch. What a cut keeps from
 //! a component that acts waits in its [`Missed`] and is handed out after the repair.
 

@@ -24,7 +24,7 @@ impl TokenBucket {
         }
     }
 
-    /// Takes `n` tokens and says how long to wait for them.
+    /// Takes `n` tokens and returns how long to wait for them.
     pub fn reserve(&mut self, now: SimTime, n: u32) -> SimDuration {
         self.refill(now);
         self.tokens -= f64::from(n);

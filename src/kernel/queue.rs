@@ -3,7 +3,7 @@
 //! The heap holds times and slots, four siblings in one cache line, so one level costs one miss and three comparisons
 //! without a branch. What orders events of one instant stands beside the event in the slab and is looked at on ties only.
 //! Events never move while they wait. A cancelled event leaves the heap at once, so timeouts that are nearly always
-//! cancelled do not fill memory. `docs/performance.md` says which other structures were measured. What the keys mean
+//! cancelled do not fill memory. `docs/performance.md` states which other structures were measured. What the keys mean
 //! belongs to `order`.
 
 use std::hint::select_unpredictable;

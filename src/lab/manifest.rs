@@ -54,10 +54,10 @@ pub struct Manifest {
     pub seed: u64,
     /// Designs that share it use the same random events.
     pub seed_group: String,
-    /// Whether designs and points share random numbers; results of before it could be chosen do not say, and do.
+    /// Whether designs and points share random numbers; results of before it could be chosen do.
     #[serde(default)]
     pub random_numbers: RandomNumbers,
-    /// How events of different sources at one instant are ordered; results of before it could be chosen do not say.
+    /// How events of different sources at one instant are ordered; older results do not record it.
     #[serde(default)]
     pub tie_order: TieRule,
     /// Replications per design that were planned, of a shard its own; with a stopping rule the most.

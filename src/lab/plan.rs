@@ -95,7 +95,7 @@ pub enum RandomNumbers {
 pub struct PlannedDesign {
     /// Name, `DESIGN` or `DESIGN@factor=value,factor=value`; the one named `control` is what others are compared with.
     pub name: String,
-    /// Name in the experiment, the same for all points; results of before there were factors do not say.
+    /// Name in the experiment, the same for all points; older results do not record it.
     #[serde(default)]
     pub design: String,
     /// The level of each factor that it takes, as texts, in the order of the experiment.
@@ -111,16 +111,16 @@ pub struct PlannedDesign {
     pub mesh: bool,
     /// Whether its network enforces policies.
     pub network_enforced: bool,
-    /// Replicas of its control plane of the mesh; 0 without a mesh. Older results do not say.
+    /// Replicas of its control plane of the mesh; 0 without a mesh. Older results do not record it.
     #[serde(default)]
     pub control_plane_replicas: Option<u32>,
-    /// Most pairs of client and server that are watched for exposure at the same time; 0 if none is. Older results do not say.
+    /// Most pairs of client and server that are watched for exposure at the same time; 0 if none is. Older results do not record it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exposure_pairs: Option<u32>,
-    /// Whether its faults are aimed at nothing on purpose (`parties: []`), as in a control. Older results do not say.
+    /// Whether its faults are aimed at nothing on purpose (`parties: []`), as in a control. Older results do not record it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub cuts_nothing: bool,
-    /// What it costs, if the experiment says so.
+    /// What it costs, if the experiment states it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<Cost>,
 }

@@ -53,7 +53,7 @@ impl fmt::Display for Shard {
     }
 }
 
-/// What a shard's manifest says of the whole.
+/// What a shard's manifest holds about the whole.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ShardRecord {
     /// Number of the part, from 1.

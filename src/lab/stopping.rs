@@ -111,7 +111,7 @@ impl<'a> Looks<'a> {
         }
     }
 
-    /// Looks at the first `replications` runs of every design. `next_fits` says whether the time suffices for the next stage.
+    /// Looks at the first `replications` runs of every design. `next_fits` states whether the time suffices for the next stage.
     pub fn look(&mut self, replications: u64, numbers: &[DesignNumbers], next_fits: bool) -> (&Look, Verdict) {
         let estimated = self.estimate(numbers);
         let rule = &self.record.rule;
@@ -183,7 +183,7 @@ impl<'a> Looks<'a> {
         plain.collect()
     }
 
-    /// What the manifest says; `replications` are in the result.
+    /// What the manifest holds; `replications` are in the result.
     pub fn record(&self, replications: u64) -> StoppingRecord {
         let mut record = self.record.clone();
         let rule = &self.record.rule;

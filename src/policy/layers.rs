@@ -3,7 +3,7 @@
 //! Belongs here: what is asked of which layer, how the two directions of the network become one answer, and how both layers
 //! act together. Does not belong here: the evaluation of either layer.
 //!
-//! Each layer first answers for itself, as if the other did not exist. Then [`Answer::together`] says whether the request gets
+//! Each layer first answers for itself, as if the other did not exist. Then [`Answer::together`] states whether the request gets
 //! through both, and there the mesh changes what the network sees: inside mutual TLS no request can be read, so that an HTTP
 //! rule of the network refuses (Cilium docs `network/servicemesh/istio`, "Istio configuration"); in ambient mode every
 //! connection between workloads of the mesh goes through port 15008 (Istio docs `ambient/usage/networkpolicy`).

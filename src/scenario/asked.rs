@@ -1,4 +1,4 @@
-//! What an experiment file says about questions that change no run: rates of traffic for computed accesses, and what a
+//! The questions of an experiment file that change no run: rates of traffic for computed accesses, and what a
 //! design costs.
 //!
 //! Expectations are in `expectations`. What is made of these values belongs to `lab`.

@@ -1,7 +1,7 @@
 //! The JSON Schema of experiment files, derived from the types that read them (`schema`).
 //!
 //! Belongs here: what JSON Schema needs in addition, because a text is checked only after it was read: spans, counts, words
-//! from a list, names of parameters. A field of `schema` says which form it has by `#[schemars(with = "…")]`; a field
+//! from a list, names of parameters. A field of `schema` states which form it has by `#[schemars(with = "…")]`; a field
 //! that says nothing takes any scalar. The schema never refuses what the reader takes, apart from negative ways to write
 //! zero; it cannot know which names exist in the manifests, and which values contradict each other. Does not belong
 //! here: reading and checking itself.

@@ -53,7 +53,7 @@ impl Form {
         self.simple().iter().any(|form| test(form.0))
     }
 
-    /// Whether it is a map of one key, which says what is under it.
+    /// Whether it is a map of one key, which states what is under it.
     pub fn is_choice(self) -> bool {
         self.among("oneOf").next().is_some() || self.among("anyOf").any(Self::is_choice)
     }

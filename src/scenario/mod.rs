@@ -67,7 +67,7 @@ const REPLICATIONS_MAX: u32 = 10_000_000;
 pub struct Scenario {
     /// Name of the file without its ending.
     pub name: String,
-    /// One line that says what is simulated.
+    /// One-line title of the simulation.
     pub title: String,
     /// What the experiment shall answer.
     pub question: String,
@@ -75,7 +75,7 @@ pub struct Scenario {
     pub seed: u64,
     /// Experiments with one seed group use the same random events.
     pub seed_group: String,
-    /// Runs of each design; the most if `stopping` says when there are enough.
+    /// Runs of each design; the most if `stopping` is set.
     pub replications: u32,
     /// Whether each design and point draws random numbers of its own; otherwise all use the same random events.
     pub independent: bool,
@@ -91,7 +91,7 @@ pub struct Scenario {
     pub designs: Vec<Design>,
     /// How many combinations of factors constraints have excluded.
     pub excluded: usize,
-    /// Every file that had a say: the experiment, its manifests, the models.
+    /// Every file that was read: the experiment, its manifests, the models.
     pub inputs: Vec<InputFile>,
     /// Digest of all inputs, the changes from the command line and the version of the program.
     pub input_digest: String,
@@ -110,7 +110,7 @@ pub struct Scenario {
 /// The seed group of an experiment that names none, so that its random numbers do not depend on the name of its file.
 const SEED_GROUP: &str = "meshfault";
 
-/// A file that had a say.
+/// A file that was read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct InputFile {
     /// Its name relative to the experiment's folder or to the program, with `/`.

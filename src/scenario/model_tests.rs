@@ -1,4 +1,4 @@
-//! The model files are complete, say where their values come from and agree with the typed parameters; the choice of a
+//! The model files are complete, state where their values come from and agree with the typed parameters; the choice of a
 //! set and the overrides do what they say.
 
 use std::path::Path;
@@ -123,7 +123,7 @@ fn the_nearest_set_below_a_version_is_taken_and_said() {
     let model_of = |component, version| choose(component, version).map(|set| (set.shown()[0].model.clone(), set.note));
     assert_eq!(model_of("cilium", "1.12.0"), Ok(("cilium 1.12".to_owned(), None)));
     assert_eq!(model_of("cilium", "v1.15"), Ok(("cilium 1.15".to_owned(), None)));
-    // Within the range of a set nothing is to be said.
+    // Within the range of a set nothing is to be reported.
     assert_eq!(model_of("cilium", "1.16.3"), Ok(("cilium 1.15".to_owned(), None)));
     for version in ["1.26", "1.31", "1.40"] {
         assert_eq!(choose("kubernetes", version).map(|set| set.note), Ok(None), "{version}");

@@ -108,7 +108,7 @@ pub struct ParameterSet {
     pub files: Vec<&'static str>,
     /// To which releases it applies, in words.
     pub applies: String,
-    /// What is to be said about the choice of the set.
+    /// What is to be reported about the choice of the set.
     pub note: Option<String>,
 }
 

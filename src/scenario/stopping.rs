@@ -19,7 +19,7 @@ use crate::kernel::SimDuration;
 use crate::stats::Precision;
 use crate::stats::sequential::FIRST_LOOK_MIN;
 
-/// Runs at the first look unless the file says otherwise.
+/// Runs at the first look unless the file sets another number.
 const FIRST_LOOK: u32 = 200;
 /// Most runs if a time budget alone ends the study.
 const AT_MOST_BY_TIME: u32 = 1_000_000;

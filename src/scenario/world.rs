@@ -25,7 +25,7 @@ use crate::cluster::spec::{Datapath, Encryption, IstioSpec, Measures, Routing, R
 use crate::kernel::{SimDuration, SimTime};
 use crate::policy::labels::Labels;
 
-/// Nodes of a cluster that says nothing: one control plane and three workers.
+/// Nodes of a cluster without `nodes`: one control plane and three workers.
 const NODES: u32 = 4;
 /// Length of a node's pod address prefix where none is given; the default of kube-controller-manager.
 const NODE_PREFIX_LENGTH: u8 = 24;
@@ -150,15 +150,15 @@ pub struct Design {
     pub factors: IndexMap<String, String>,
     /// Whether it draws random numbers of its own instead of those that all designs share.
     pub independent: bool,
-    /// One line that says what it is.
+    /// One-line title.
     pub title: String,
-    /// What it costs, if the experiment says so.
+    /// What it costs, if the experiment states it.
     pub cost: Option<Cost>,
     /// Its world.
     pub world: WorldSpec,
     /// Its parameters with their sources; points of one design share what is equal.
     pub parameters: Vec<Arc<ResolvedParameter>>,
-    /// What is to be said about it, such as a parameter set that stands for a later version.
+    /// What is to be reported about it, such as a parameter set that stands for a later version.
     pub notes: Vec<String>,
     pub(super) model_files: Vec<&'static str>,
 }
@@ -411,7 +411,7 @@ fn check_own_addresses(
     Err(complain(file, at, message).with_hint(format!("write at most {}", size - 1)))
 }
 
-/// Parameters that say how often a lease is renewed, and how long it may go unrenewed.
+/// Parameters that state how often a lease is renewed, and how long it may go unrenewed.
 const OF_LEASES: [&str; 3] = [
     "node_monitor_grace_period",
     "lease_renew_interval",

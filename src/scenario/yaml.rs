@@ -228,7 +228,7 @@ impl<'a> Document<'a> {
         self.parse_explaining(|_| None)
     }
 
-    /// As [`Document::parse`]; asked with an unknown key, `not_modelled` may say why that key is known but not
+    /// As [`Document::parse`]; asked with an unknown key, `not_modelled` may state why that key is known but not
     /// evaluated, which then becomes the hint.
     pub fn parse_explaining<T: DeserializeOwned>(
         &self,

@@ -1,7 +1,7 @@
 //! The synthetic studies of the table of coverages: populations like those of results, with a known truth.
 //!
 //! Sizes are those at which the intervals are used, mostly 100 to 1000 runs. There are fewer studies where the time of the test
-//! demands it; the table says how many.
+//! demands it; the table states how many.
 
 use super::coverage_pairs::differences;
 use super::coverage_table::{CONFIDENCE, Claim, Row, STUDIES, holds, row, row_at, row_of};

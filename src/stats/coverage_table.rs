@@ -13,7 +13,7 @@ use super::testing::Words;
 
 /// Nominal coverage of the intervals of results; those of a family of claims have more.
 pub(super) const CONFIDENCE: f64 = 0.95;
-/// Studies of one row, unless a row says why it has fewer.
+/// Studies of one row, unless a row states why it has fewer.
 pub(super) const STUDIES: u32 = 10_000;
 
 const DOCUMENT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/statistics.md"));

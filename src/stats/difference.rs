@@ -1,7 +1,7 @@
 //! The difference of two designs by equal replications, and the mean of such differences. Shares of runs are in
 //! `paired_share.rs`, ratios in `paired_ratio.rs`, quantiles in `paired_quantile.rs`, independent designs in `unpaired.rs`.
 //!
-//! Differences of runs are 0 in most pairs, or large in very few, so that the skewness of a sample says nothing. Their mean
+//! Differences of runs are 0 in most pairs, or large in very few, so that the skewness of a sample shows nothing. Their mean
 //! is that of the positive ones less that of the negative ones; each of these has an exact kind of bounds (`mean.rs`), and
 //! both together those of their difference. The interval is the union with that of Student, so that it is too short for
 //! neither reason.

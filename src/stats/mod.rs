@@ -5,7 +5,7 @@
 //! the type that all of them return. Start with `proportion.rs` for the simplest example.
 //!
 //! Habits shared by all parts: the run is the sampling unit; a bound that the data cannot give is
-//! `None` and the method name says why; arguments that only a programmer can get wrong (a confidence
+//! `None` and the method name states why; arguments that only a programmer can get wrong (a confidence
 //! outside (0, 1), more events than trials) are assertions. Logarithms and powers come from `libm`,
 //! so results are equal to the bit on every platform.
 
@@ -73,7 +73,7 @@ pub enum Caveat {
 
 /// One estimate with its interval.
 ///
-/// `None` means "not estimable from these data" or "unbounded"; `method` says which and why.
+/// `None` means "not estimable from these data" or "unbounded"; `method` states which and why.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Estimate {
     /// Point estimate, in the unit of the estimand.
@@ -94,12 +94,12 @@ pub struct Estimate {
 }
 
 impl Estimate {
-    /// An estimate without any number: `method` says why. `n` is the number of independent units seen.
+    /// An estimate without any number: `method` states why. `n` is the number of independent units seen.
     pub fn not_estimable(n: u64, confidence: f64, method: &str) -> Self {
         Self::new(None, (None, None), n, confidence, method)
     }
 
-    /// A point estimate whose interval cannot be given: `method` says why.
+    /// A point estimate whose interval cannot be given: `method` states why.
     pub fn point_only(estimate: f64, n: u64, confidence: f64, method: &str) -> Self {
         Self::new(Some(estimate), (None, None), n, confidence, method)
     }

@@ -1,7 +1,7 @@
 //! The difference of one quantile of waits pooled over runs between two designs. Quantiles of one design are in
 //! `incidence.rs`.
 //!
-//! Both quantiles have bounds, and the runs say how much both are alike: what a run has in one design beyond its part at
+//! Both quantiles have bounds, and the runs state how much both are alike: what a run has in one design beyond its part at
 //! the quantile goes with what it has in the other. From these the bounds of the difference are recovered as if they were
 //! standard errors (Zou & Donner 2008).
 

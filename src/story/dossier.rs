@@ -157,7 +157,7 @@ pub struct FaultStory {
     pub begins: bool,
     /// The parties that it touched; may be empty.
     pub parties: Vec<NamedParty>,
-    /// How it acts, as experiment files say it; absent at the end.
+    /// How it acts, as experiment files write it; absent at the end.
     pub mode: Option<&'static str>,
     /// What it does.
     #[serde(skip)]

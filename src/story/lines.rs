@@ -1,4 +1,4 @@
-//! A run line by line: when it happened, which component says it, what it was. All words of the lines stand here.
+//! A run line by line: when it happened, which component reports it, what it was. All words of the lines stand here.
 
 use super::cache_views::Past;
 use crate::cluster::observed::{AccessEnd, ChannelFact, Fact, KubeletCalls, PodFact, ScriptFact};
@@ -9,7 +9,7 @@ use crate::kernel::SimTime;
 pub struct Line {
     /// When it happened.
     pub time: SimTime,
-    /// The component that says it.
+    /// The component that reports it.
     pub component: &'static str,
     /// What happened.
     pub text: String,
@@ -24,7 +24,7 @@ pub(super) fn lines(past: &Past) -> Vec<Line> {
     past.story.facts().filter_map(line).collect()
 }
 
-/// Who says a fact, and how; nothing for what is not worth a line.
+/// The component that reports a fact, and its words; nothing for what is not worth a line.
 fn words(past: &Past, fact: &Fact) -> Option<(&'static str, String)> {
     let blueprint = &past.shared.blueprint;
     let name = |pod| past.shared.pod_name(pod);

@@ -1,6 +1,6 @@
 //! The story of a run as facts: what happened to whom, kept only when a person asked for that run.
 //!
-//! Components say what happens with identifiers and no text. Its words, and what follows from it (who believed what at that
+//! Components report facts with identifiers and no text. Its words, and what follows from it (who believed what at that
 //! moment, as of which revision, and why nothing corrected it) are worked out after the run, when asking is free: [`narrative`]
 //! makes the lines and the [`dossier::Dossier`], and with it the [`timeline::Timeline`] that a trace is made from. Comparing belief with truth is allowed here as it is to the judge: no component in the run
 //! hears of it. How a dossier reads belongs to `report`.

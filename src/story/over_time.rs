@@ -94,7 +94,7 @@ fn steps(past: &Past, node: NodeId) -> Vec<(SimTime, u32)> {
     let endpoints = &past.shared.api.endpoints;
     let reader = past.shared.ipcache_of(node);
     let mut changes: BTreeMap<SimTime, BTreeSet<u32>> = BTreeMap::new();
-    // A delete does not say of which address; it is one that the pod was published with before.
+    // A delete does not state of which address; it is one that the pod was published with before.
     let mut topics_of: BTreeMap<u32, BTreeSet<u32>> = BTreeMap::new();
     for (index, version) in endpoints.iter() {
         let topics = topics_of.entry(version.key).or_default();

@@ -1,4 +1,4 @@
-//! The story of each request: the choice of the backend, each SYN, what the server's node believed, what each layer said.
+//! The story of each request: the choice of the backend, each SYN, what the server's node believed, what each layer decided.
 
 use super::cache_views::Past;
 use super::dossier::{

@@ -181,10 +181,9 @@ fn texts() -> Vec<(String, String)> {
     }
     let mut whole = vec![root.join("schema/experiment.schema.json")];
     let top = std::fs::read_dir(root).expect("the folder is there").flatten();
-    whole.extend(
-        top.map(|entry| entry.path())
-            .filter(|path| path.extension().is_some_and(|end| end == "md")),
-    );
+    let own =
+        |path: &Path| path.extension().is_some_and(|end| end == "md") && !path.ends_with("THIRD-PARTY-LICENSES.md");
+    whole.extend(top.map(|entry| entry.path()).filter(|path| own(path)));
     for folder in ["docs", "results", "tests", ".github"] {
         files(&root.join(folder), &["md"], &mut whole);
     }

@@ -138,7 +138,7 @@ impl Agents {
         }
     }
 
-    /// Takes tokens of the agent's client and says how long to wait for them.
+    /// Takes tokens of the agent's client and returns how long to wait for them.
     fn take(&mut self, node: NodeId, requests: u32, ctx: &Ctx) -> SimDuration {
         if requests == 0 {
             return SimDuration::ZERO;

@@ -3,7 +3,7 @@
 //! **Modeled**: egress policy at the client's node on the destination that its ipcache names; WireGuard's check of the
 //! source address against the peers' allowed IPs, which are fed from the receiving node's ipcache; ingress policy at the
 //! server's node on the source identity, which is the sender's own label on the same node, else what the packet carries,
-//! else what the receiving node's ipcache says, else the world (`docs/model/cilium.md#identity-of-a-packet`).
+//! else what the receiving node's ipcache holds, else the world (`docs/model/cilium.md#identity-of-a-packet`).
 //! **Left out**: established connections (every packet is judged there too), WireGuard's choice of a peer at the sender, host traffic, Services in the datapath, IPsec,
 //! the path of answers.
 //! **Parameters**: routing, encryption, `wireguard_encapsulates`. **Validated by**: `tests/world/datapath_table.rs`.

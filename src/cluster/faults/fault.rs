@@ -1,4 +1,4 @@
-//! What every kind of fault says of itself, to whoever reads experiment files, tells runs or asks what would have prevented
+//! What every kind of fault declares, for readers of experiment files, for stories of runs and for replays of what would have prevented
 //! something. What a kind does belongs to its own file, which kinds there are to the table in `mod.rs`.
 
 use super::place::Whom;
@@ -39,7 +39,7 @@ pub struct Words {
     pub object: &'static str,
     /// What it did to a party: `cut off`.
     pub did: &'static str,
-    /// How, as experiment files say it.
+    /// How, as experiment files write it.
     pub word: &'static str,
     /// How, in a few words.
     pub how: &'static str,

@@ -43,7 +43,7 @@ pub struct Key {
 /// What a key is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// It says where a fault acts: each fault has exactly one such key.
+    /// It states where a fault acts: each fault has exactly one such key.
     Target,
     /// Each fault has it.
     Required,

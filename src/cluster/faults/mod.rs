@@ -2,7 +2,7 @@
 //! it starts and ends for one party, its words, the switches that a counterfactual may turn and its link in a causal chain.
 //!
 //! Adding a kind means its own file, a line in the table and one for its module, and the component that feels it. A kind does
-//! not reach into the world: its file says by a trait of its own what it asks of the world, and the component that feels it
+//! not reach into the world: its file declares by a trait of its own what it needs from the world, and the affected component
 //! implements that trait for the context. Who is touched when, and by which faults, belongs to `cluster/fault.rs`.
 
 pub mod cut;

@@ -14,7 +14,7 @@ pub struct Touched {
 }
 
 impl Touched {
-    /// A fault touches a party; says whether none did before.
+    /// A fault touches a party; returns whether none did before.
     pub fn add(&mut self, party: Party, fault: FaultId) -> bool {
         let faults = self.parties.entry(party).or_default();
         faults.insert(fault);

@@ -246,7 +246,7 @@ impl<'a, V> View<'a, V> {
     }
 
     /// From which version on arrivals are to be followed up to `time`, and how the reader's runs stand there. Versions before it
-    /// have arrived. `known` says how they stand at `from`; without that, before it nothing was written.
+    /// have arrived. `known` states how they stand at `from`; without that, before it nothing was written.
     fn begin_of_runs(&self, from: u32, known: Option<Runs>, time: SimTime) -> (u32, Runs) {
         let (history, delay) = (self.history, &self.cursor.delay);
         let mut first = history.written_before(from, time.saturating_sub(delay.bound()));

@@ -1,7 +1,7 @@
 //! One ordered history, many cursors: what was written, and what each reader has read of it.
 //!
 //! A [`History`] is an append-only list of object versions under increasing revisions, indexed by key and by topic (a
-//! second index, for example the address that a version concerns). A [`Cursor`] says how far one reader has read: watched
+//! second index, for example the address that a version concerns). A [`Cursor`] states how far one reader has read: watched
 //! with a bounded delay per dispatch batch, listed, frozen while its link is cut. A [`View`] is a cursor with the history that
 //! it reads and is what questions are put to. What a reader makes of what it has seen is its own (`cilium::ipcache`, …). A
 //! reader that acts on every version as it arrives has an [`Inbox`] instead, which gives the same times.

@@ -140,7 +140,7 @@ fn operation() -> impl Strategy<Value = Operation> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
-    /// A cursor, through cuts and lists, says what a reader knows that copies every version as it arrives. Questions come in any
+    /// A cursor, through cuts and lists, states what a reader knows that copies every version as it arrives. Questions come in any
     /// order, and those that were asked before change no answer.
     #[test]
     fn a_cursor_equals_a_reader_that_copies_everything(

@@ -160,7 +160,7 @@ impl CertificateChannel {
         super::sidecar::send(pod, Channel::Certificate, self.serial, self.requests, connection, ctx);
     }
 
-    /// Istiod answered. Says whether the certificate is there now.
+    /// Istiod answered. Returns whether the certificate is there now.
     pub fn answered(&mut self, serial: u32, number: u32, answer: Answer, pod: PodId, ctx: &mut Ctx) -> bool {
         if serial != self.serial || number != self.requests || self.obtained || self.call.is_none() {
             return false;

@@ -2,7 +2,7 @@
 //!
 //! **Modeled**: a new connection, and so a new choice of Istiod, for every attempt; retries with full jitter that grow and
 //! are reset by a message; the end of a stream by its age, after which the proxy keeps what it has and connects again.
-//! **Left out**: what the configuration says, apart from the backends of Services.
+//! **Left out**: the content of the configuration, apart from the backends of Services.
 //! **Parameters**: `connect_timeout`, `envoy_backoff_*`, `connection_age*`. Source: `docs/model/istio.md#configuration-stream`.
 //! **Validated by**: `tests/world/measured_starts.rs`, `tests/world/istiod_connections.rs`.
 

@@ -1,4 +1,4 @@
-//! What sidecars and Istiods say to each other: the two channels, requests on them, and answers.
+//! What sidecars and Istiods send each other: the two channels, requests on them, and answers.
 
 use crate::cluster::ids::PodId;
 use crate::cluster::purpose::Ordinal;

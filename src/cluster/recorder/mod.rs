@@ -220,7 +220,7 @@ impl Recorder {
             .any(|(times, meta)| meta.kind == kind && meta.revision == 1 && times.reused_ip)
     }
 
-    /// The run ends: what unfinished channels have lost is known. `runs` says whether a pod still runs.
+    /// The run ends: what unfinished channels have lost is known. `runs` states whether a pod still runs.
     pub fn settle(&mut self, now: SimTime, runs: impl Fn(PodId) -> bool) {
         for (times, pod) in self.pods.iter_mut().zip(0..) {
             if runs(PodId(pod)) {

@@ -222,7 +222,7 @@ impl<'a> Replays<'a> {
         })
     }
 
-    /// The run with a change. A failed run says nothing.
+    /// The run with a change. A failed run shows nothing.
     fn outcome(&mut self, change: &Change) -> Option<&Outcome> {
         if !self.made.contains_key(change) {
             if self.replays >= REPLAYS_MAX || self.events >= EVENTS_MAX {

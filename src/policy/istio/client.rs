@@ -13,7 +13,7 @@ use super::scope;
 use super::truth::Truth;
 use super::{Endpoint, MeshPolicies};
 
-/// Label of a pod that says how it is to be called (Istio `pilot/pkg/model/service.go`, `TLSModeLabelName`).
+/// Label of a pod that states how it is to be called (Istio `pilot/pkg/model/service.go`, `TLSModeLabelName`).
 const TLS_MODE_LABEL: &str = "security.istio.io/tlsMode";
 
 /// How a client's proxy, or the client itself, opens a connection.

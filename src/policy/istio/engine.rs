@@ -30,7 +30,7 @@ pub(super) enum Test {
     Host(Condition<StringMatch>),
     Header(HeaderField, Condition<StringMatch>),
     ServerName(Condition<StringMatch>),
-    /// On what a token says. Without a token a positive list fails and a negative one holds.
+    /// On the content of a token. Without a token a positive list fails and a negative one holds.
     Token {
         is_positive: bool,
     },
@@ -237,7 +237,7 @@ impl Engine {
         }
     }
 
-    /// A test of a rule whose answer depends on what a question of the simulator does not say, in words.
+    /// A test of a rule whose answer depends on what a question of the simulator does not state, in words.
     pub(super) fn beyond_simulation(&self) -> Option<(&CompiledRule, &'static str)> {
         let words = |test: &Test| match test {
             Test::Source(_) | Test::Remote(_) | Test::Destination(_) => Some("a condition on addresses"),

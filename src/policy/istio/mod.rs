@@ -6,7 +6,7 @@
 //! those.
 //!
 //! From a written policy to a verdict: `translate` makes of every rule what Envoy (for HTTP and for TCP) and ztunnel make of
-//! it; `engine` holds those rules; `selection` says which of them a proxy has, once for all workloads with equal labels
+//! it; `engine` holds those rules; `selection` states which of them a proxy has, once for all workloads with equal labels
 //! ([`Server`]); what depends on the client's certificate is evaluated once for each principal ([`Client`]). A verdict is then
 //! an intersection of bit sets and the evaluation of the few rules that are left, in three values ([`Decision`]).
 

@@ -76,7 +76,7 @@ pub(super) struct Modes {
     root_namespace: String,
 }
 
-/// What a port takes. Unknown where two policies contradict each other and nothing says which one is older.
+/// What a port takes. Unknown where two policies contradict each other and nothing states which one is older.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Accepts {
     pub plain_text: Truth,
@@ -294,7 +294,7 @@ impl Modes {
         }
     }
 
-    /// Two policies of one scope of which nothing says which one is older, although they differ.
+    /// Two policies of one scope of which nothing states which one is older, although they differ.
     pub(super) fn ambiguous(&self) -> Option<&Arc<Origin>> {
         let same_scope = |a: &PeerAuthentication, b: &PeerAuthentication| {
             a.namespace == b.namespace

@@ -27,7 +27,7 @@ pub struct Server {
     proxy: Proxy,
     modes: PortModes,
     tokens: TokenRules,
-    /// Whether `X-Forwarded-For` says where a request comes from: at sidecars. Gateways take the address of the connection
+    /// Whether `X-Forwarded-For` states where a request comes from: at sidecars. Gateways take the address of the connection
     /// (Istio `pilot/pkg/networking/core/listener.go`, `useRemoteAddress`).
     trusts_forwarded: bool,
     /// For HTTP and TCP in Envoy; ztunnel has only the first.

@@ -167,7 +167,7 @@ impl NetworkPolicies {
     }
 
     /// May `from` open a connection to `port` of `to`, as the node of `to` decides it? The node's own host may always
-    /// reach its pods unless a deny rule says otherwise (Cilium option `allow-localhost`, which is `always` under
+    /// reach its pods unless a deny rule applies (Cilium option `allow-localhost`, which is `always` under
     /// Kubernetes; `pkg/policy/mapstate.go`).
     pub fn ingress(
         &self,

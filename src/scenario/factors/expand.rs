@@ -1,6 +1,6 @@
 //! The plan's list: each design at each of its points, checked, in the order of designs and then of points.
 //!
-//! Every point is checked before anything runs, with the levels in place of what the file says; a level that does not fit is
+//! Every point is checked before anything runs, with the levels in place of the values of the file; a level that does not fit is
 //! complained about at its place. Points share the manifests and whatever parameters are equal. What a point is belongs to
 //! `points`, how a design is checked to `world`.
 

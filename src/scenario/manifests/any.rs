@@ -346,7 +346,7 @@ impl Reader {
         let named = WRITTEN_BY_CLUSTER.into_iter().filter(|key| document.mentions(key));
         self.named.extend(named);
         let Ok(header) = document.parse::<Plain>() else {
-            // Without a name it is wrong; the strict reading says what is.
+            // Without a name it is wrong; the strict reading states what is.
             return self.object(kind, document);
         };
         let (name, place) = (&header.metadata.name.value, document.place(&header.metadata.name));
@@ -431,7 +431,7 @@ impl Reader {
         Ok(())
     }
 
-    /// Reads an object that matters by what its spec says. Whether it does.
+    /// Reads an object that matters by its spec. Whether it does.
     fn probe(&mut self, document: &Document<'_>, probe: Probe, kind: &str, name: &str) -> Result<bool, InputError> {
         let manifests = &mut self.manifests;
         match probe {

@@ -1,4 +1,4 @@
-//! Annotations that say which traffic of a pod meets its sidecar.
+//! Annotations that state which traffic of a pod meets its sidecar.
 //!
 //! Belongs here: reading `traffic.sidecar.istio.io/…`. Does not belong here: what follows for a call (`policy::istio`).
 

@@ -357,7 +357,7 @@ struct Firsts {
 }
 
 impl Firsts {
-    /// Adds a policy; returns the first one of which nothing says whether it is older.
+    /// Adds a policy; returns the first one of which nothing states whether it is older.
     fn join(&mut self, number: usize, dated: bool) -> Option<usize> {
         let rival = if dated { self.undated } else { self.any };
         self.any.get_or_insert(number);
@@ -369,7 +369,7 @@ impl Firsts {
 }
 
 /// Of two PeerAuthentications with one scope Istio takes the older; without `creationTimestamp` in both, a folder does not
-/// say which that is.
+/// state which that is.
 pub(super) fn peer_authentication_scopes(manifests: &Manifests, index: &Index<'_>) -> Result<(), InputError> {
     let policies = &manifests.peer_authentications;
     // The first policies of each scope: of a whole namespace, or of one workload.

@@ -75,7 +75,7 @@ impl Reader {
     }
 }
 
-/// Says of each namespace that no file declares that its labels are not known.
+/// Reports for each namespace that no file declares that its labels are not known.
 fn undeclared_namespaces(manifests: &mut Manifests, named: &[(String, Place)]) {
     let declared: BTreeSet<&str> = manifests
         .namespaces

@@ -106,7 +106,7 @@ pub(super) fn patches<T: AsRef<str>>(files: &[(PathBuf, T)]) -> BTreeMap<PathBuf
     patches
 }
 
-/// Says of an error about `${NAME}` where that text is from.
+/// Adds to an error about `${NAME}` where that text is from.
 pub(super) fn name_variables(error: &mut InputError) {
     if error.message.contains("${") {
         let hint = "`${…}` is filled in when the manifest is applied, e.g. by Flux; fill it in first, or leave the file out with --exclude";
@@ -114,7 +114,7 @@ pub(super) fn name_variables(error: &mut InputError) {
     }
 }
 
-/// A path without `.` and `..`, as far as it says where these lead.
+/// A path without `.` and `..`, as far as it states where these lead.
 pub(super) fn plain(path: &Path) -> PathBuf {
     let mut plain = PathBuf::new();
     for part in path.components() {

@@ -21,7 +21,7 @@ pub(super) enum Use {
     NotEvaluated(&'static str),
     /// A policy that something else than Kubernetes' NetworkPolicy, Cilium and Istio enforces; with the reason.
     Others(&'static str),
-    /// Matters by what its spec says.
+    /// Matters by its spec.
     Depends(Probe),
     /// Blocks of addresses that policies of Cilium name.
     Group,

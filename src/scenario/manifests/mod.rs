@@ -3,7 +3,7 @@
 //! Two purposes ([`Purpose`]): to be simulated, and to be asked who may talk to whom ([`read_folder`] with
 //! [`Purpose::Policy`]). For the latter, [`Manifests::endpoint_position`] finds the pods that a name means, [`Manifests::endpoints`]
 //! lists them, [`Manifests::skipped`] and [`Manifests::warnings`] say what was passed over, and after lenient reading
-//! [`Manifests::unknown`] and [`EndpointManifest::doubts`] say whose verdicts are unknown.
+//! [`Manifests::unknown`] and [`EndpointManifest::doubts`] state whose verdicts are unknown.
 //!
 //! Belongs here: the result types and the way from a folder to them. Every key that is interpreted is typed; every key
 //! that is unknown, or known but not evaluated although it would change an answer, is an error with its place. Does not
@@ -126,7 +126,7 @@ pub struct Skipped {
     pub kind: String,
     /// Name of the object; empty if it has none.
     pub name: String,
-    /// Why, where the kind does not say it; else empty.
+    /// Why, where the kind does not state it; else empty.
     pub reason: String,
     /// Whether it decides who may talk to whom where something enforces it.
     pub decides: bool,

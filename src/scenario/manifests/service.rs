@@ -225,7 +225,7 @@ pub(super) fn read_any(document: &Document<'_>) -> Result<(ServiceManifest, Vec<
     let service = ServiceManifest {
         name: object.metadata.name.value.clone(),
         namespace: object.metadata.namespace.unwrap_or_else(|| "default".to_owned()),
-        // A mere name has no pods behind it, whatever its selector says.
+        // A mere name has no pods behind it, whatever its selector is.
         selector: if is_name { Default::default() } else { labels(&selector) },
         ports,
         headless: spec.cluster_ip.as_deref() == Some("None"),
