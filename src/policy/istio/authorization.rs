@@ -23,7 +23,7 @@ pub enum Action {
     Deny,
     /// A matching request is logged; no influence on the verdict.
     Audit,
-    /// A matching request is refused if an outside server says so. What that server says is not known.
+    /// A matching request is refused if an external server says so. What that server says is not known.
     Custom,
 }
 

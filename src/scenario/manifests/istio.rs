@@ -301,12 +301,12 @@ fn action(document: &Document<'_>, spec: &AuthorizationSpec, pending: &mut Pendi
             let name = provider.as_ref().and_then(|provider| provider.value.name.as_deref());
             if name.is_none_or(str::is_empty) {
                 let error = document.error(text, "`action: CUSTOM` without `provider.name`");
-                return Err(error.with_hint("Istio refuses it; name the outside authorizer"));
+                return Err(error.with_hint("Istio refuses it; name the external authorizer"));
             }
             let error = PolicyError::NotModelled {
                 what: "action",
                 value: text.value.clone(),
-                hint: "an outside authorizer cannot be evaluated; express the rule with ALLOW or DENY",
+                hint: "an external authorizer cannot be evaluated; express the rule with ALLOW or DENY",
             };
             passed_over(pending, document.error(text, error.to_string()).with_hint(error.hint()))?;
         }
