@@ -80,7 +80,7 @@ fn parameters_are_selected_by_the_beginning_of_their_names() {
     }
     let (_, one, _) = here(&["params", "control", "kubernetes.node_monitor_grace_period"]);
     assert!(
-        one.contains("meaning") && one.contains("40s") && one.contains("given up"),
+        one.contains("meaning") && one.contains("40s") && one.contains("marked NotReady"),
         "{one}"
     );
     for (wrong, near) in [

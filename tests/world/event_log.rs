@@ -403,7 +403,7 @@ fn the_end_of_a_fault_repairs_nothing_that_another_one_cut() {
             "short cuts the kubelet of worker-1, the Cilium agent of worker-1 (replies_only)",
             "lasting cuts the kubelet of worker-2, the Cilium agent of worker-2 (replies_only)",
             "short ends for the kubelet of worker-1, the Cilium agent of worker-1",
-            "gives up worker-2: its lease was not renewed",
+            "marks worker-2 NotReady: its lease was not renewed",
         ]
     );
 }

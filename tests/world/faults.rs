@@ -282,16 +282,16 @@ fn one_fault_touches_many_nodes() {
     };
     let (first, second) = (many(0), many(1));
     assert_eq!((first.run.parties_cut, second.run.parties_cut), (4, 4));
-    let given_up = |outcome: &ToldRun| {
+    let not_ready = |outcome: &ToldRun| {
         let lines = outcome.lines.iter().map(|line| line.text.as_str());
-        let gives_up = lines.filter_map(|text| text.strip_prefix("gives up "));
-        gives_up
+        let marked = lines.filter_map(|text| text.strip_prefix("marks "));
+        marked
             .map(|text| text[.."worker-1".len()].to_owned())
             .collect::<Vec<_>>()
     };
     // When the first ends, the second still cuts worker-1; when the second ends, the first cuts both.
-    assert_eq!(given_up(&first), ["worker-1"]);
-    let mut both = given_up(&second);
+    assert_eq!(not_ready(&first), ["worker-1"]);
+    let mut both = not_ready(&second);
     both.sort();
     assert_eq!(both, ["worker-1", "worker-2"]);
 }

@@ -165,11 +165,14 @@ fn c_ends_the_delays_of_b() {
     let (mut ended, mut late_alone) = (0, 0);
     for replication in 0..RUNS {
         let (outcome, without) = (both.told(replication), alone.told(replication));
-        let given_up = outcome.run.node_given_up.expect("the node is given up");
+        let given_up = outcome.run.node_given_up.expect("the node is marked NotReady");
         // Pods, slice, service proxy: 3 s after the node; a connect that began just before that fails 20 s later.
         let last = given_up + s(3.0 + 20.0);
         for line in outcome.lines.iter().filter(|line| line.text.contains(silent)) {
-            assert!(line.time <= last, "{line:?}, the node was given up at {given_up:?}");
+            assert!(
+                line.time <= last,
+                "{line:?}, the node was marked NotReady at {given_up:?}"
+            );
             ended += 1;
         }
         late_alone += without

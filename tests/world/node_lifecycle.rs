@@ -35,7 +35,7 @@ fn delays(lab: &Lab) -> Vec<f64> {
     let delay = |replication| {
         let run = lab.one(replication).run;
         let cut = run.cut.expect("every run is cut");
-        between(cut, run.node_given_up.expect("every cut node is given up"))
+        between(cut, run.node_given_up.expect("every cut node is marked NotReady"))
     };
     (0..RUNS).map(delay).collect()
 }
@@ -53,7 +53,7 @@ fn within(delays: &[f64], low: f64, high: f64) {
 fn a_silent_node_is_marked_not_ready_after_30_to_45_seconds() {
     let delays = delays(&lonely_node(CutMode::Drop, &[]));
     within(&delays, 29.6, 45.01);
-    agrees("given up after a two-way drop", FROM_RENEWAL_S - RESIDUAL_S, |mean| {
+    agrees("NotReady after a two-way drop", FROM_RENEWAL_S - RESIDUAL_S, |mean| {
         z_of_mean(&delays, mean)
     });
 }
@@ -62,7 +62,7 @@ fn a_silent_node_is_marked_not_ready_after_30_to_45_seconds() {
 fn lost_answers_let_one_more_renewal_through_and_add_an_interval() {
     let delays = delays(&lonely_node(CutMode::RepliesOnly, &[]));
     within(&delays, 40.0, 55.41);
-    agrees("given up after lost answers", FROM_RENEWAL_S + RESIDUAL_S, |mean| {
+    agrees("NotReady after lost answers", FROM_RENEWAL_S + RESIDUAL_S, |mean| {
         z_of_mean(&delays, mean)
     });
     agrees("the same, as published", 47.6, |mean| z_of_mean(&delays, mean));
