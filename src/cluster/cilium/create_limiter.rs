@@ -65,7 +65,7 @@ impl CreateLimiter {
         }
     }
 
-    /// A creation is asked for: what becomes of it, or nothing if it waits for a place until [`CreateLimiter::give_up`].
+    /// A creation is asked for: what becomes of it, or nothing if it waits for a place until [`CreateLimiter::withdraw`].
     pub fn request(&mut self, pod: PodId, now: SimTime, params: &CiliumParams) -> Option<Turn> {
         self.scheduled += 1;
         if self.scheduled <= params.endpoint_create_skip_initial {
