@@ -6,6 +6,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::other_words;
 use super::yaml::Position;
 
 /// Stands for the file in complaints about values that come from the command line.
@@ -141,9 +142,13 @@ impl std::error::Error for InputError {}
 /// Most names that a hint lists.
 const KNOWN_MAX: usize = 40;
 
-/// "did you mean `x`?" for a near match, "known: a, b, c" without one, nothing without candidates.
+/// "write `x`" for a word that others use for the candidate, "did you mean `x`?" for a near match, "known: a, b, c" without
+/// one, nothing without candidates.
 pub fn candidates_hint<'c>(value: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<String> {
     let candidates: Vec<&str> = candidates.into_iter().collect();
+    if let Some(spelling) = other_words::spelling(value, &candidates) {
+        return Some(format!("write `{spelling}`"));
+    }
     match near_match(value, candidates.iter().copied()) {
         Some(near) => Some(format!("did you mean `{near}`?")),
         None if candidates.is_empty() => None,

@@ -23,6 +23,7 @@ pub mod manifests;
 pub mod margins;
 pub mod material;
 pub mod models;
+mod other_words;
 pub mod overrides;
 pub mod patch;
 pub mod point_name;
