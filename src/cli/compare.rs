@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 
 use super::error::CliError;
 use super::{exit_code, print};
-use crate::lab::compare::{Asked, CannotCompare, compare_between, compare_within};
+use crate::lab::compare::{Asked, Baseline, CannotCompare, compare_between, compare_within};
 use crate::lab::measures::{Known, known_measures};
 use crate::lab::question_check::{self, measure_hint};
 use crate::lab::{Finished, open_result};
@@ -35,9 +35,12 @@ pub struct CompareArgs {
     results: PathBuf,
     /// Another result folder of the same seed; its designs are subtracted from those of the first.
     other: Option<PathBuf>,
-    /// Compare with this design only; without it, all pairs.
+    /// Compare with this design. Without it, each design with its own control, or the designs that are named with each other.
     #[arg(long, value_name = "DESIGN")]
     baseline: Option<String>,
+    /// Compare each pair of designs; this is the default for an experiment without controls.
+    #[arg(long, conflicts_with = "baseline")]
+    pairs: bool,
     /// Compare only this design; may be repeated.
     #[arg(short = 'd', long = "design", value_name = "DESIGN")]
     designs: Vec<String>,
@@ -77,7 +80,11 @@ pub fn run(arguments: CompareArgs) -> Result<u8, CliError> {
         .collect::<Result<_, _>>()?;
     let asked = Asked {
         margins,
-        baseline: arguments.baseline,
+        baseline: match arguments.baseline {
+            Some(design) => Baseline::Design(design),
+            None if arguments.pairs || arguments.designs.len() > 1 => Baseline::Pairs,
+            None => Baseline::usual(&result.manifest.designs),
+        },
         designs: arguments.designs,
         measures: arguments.measures,
         startup: arguments.startup,

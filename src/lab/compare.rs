@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::common_numbers::differences_of;
 pub use super::comparison::{Comparison, excludes_zero};
+use super::controls::Controls;
 use super::differences::{How, MeasureDifference, comparable, difference, point};
 use super::lists::unique;
 use super::manifest::Manifest;
@@ -22,8 +23,6 @@ use crate::scenario::margins::Margin;
 use crate::scenario::point_name::{base_of, point_of};
 use crate::stats::{bonferroni, holm_adjusted};
 
-/// The design that the others are compared with, if there is one of this name.
-pub const CONTROL: &str = "control";
 /// What an architect weighs first: who gets in.
 pub const ACCESS: &str = "unauthorized_any";
 /// The usual measure of startup, if every design reaches it.
@@ -31,11 +30,39 @@ pub const STARTUP: &str = "startup_latency_p99";
 /// Stands for cost where the experiment names none.
 pub const REQUESTS: &str = "certificate_requests";
 
+/// What designs are compared with.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Baseline {
+    /// Each other.
+    #[default]
+    Pairs,
+    /// Each with its own control.
+    Controls,
+    /// All with this one.
+    Design(String),
+}
+
+impl Baseline {
+    /// Own controls where there are any, else all pairs.
+    pub fn usual(designs: &[PlannedDesign]) -> Self {
+        match Controls::of(designs).is_empty() {
+            true => Self::Pairs,
+            false => Self::Controls,
+        }
+    }
+
+    fn design(&self) -> Option<&String> {
+        match self {
+            Self::Design(name) => Some(name),
+            Self::Pairs | Self::Controls => None,
+        }
+    }
+}
+
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Asked {
-    /// The design that the others are compared with; without it all pairs.
-    pub baseline: Option<String>,
-    /// Only these designs and the baseline; empty for all.
+    pub baseline: Baseline,
+    /// Only these designs, besides what they are compared with; empty for all.
     pub designs: Vec<String>,
     /// Measures; empty for access, startup and, where no cost is named, certificate requests.
     pub measures: Vec<String>,
@@ -80,22 +107,14 @@ pub enum CannotCompare {
     NotPaired(Vec<String>),
 }
 
-impl Asked {
-    /// What is compared where nothing else is asked for: all designs with `control`, or all pairs without it.
-    pub fn usual(designs: &[PlannedDesign]) -> Self {
-        let control = designs.iter().any(|design| base_of(&design.name) == CONTROL);
-        Self {
-            baseline: control.then(|| CONTROL.to_owned()),
-            ..Self::default()
-        }
-    }
-}
-
 /// The usual comparisons of a result in the making, and why others cannot be made; nothing if there is no pair.
 pub(super) fn compare_usual(plan: &Plan, frame: &Frame, numbers: &[DesignNumbers]) -> (Vec<Comparison>, Vec<String>) {
     let sides = sides(&plan.designs, numbers, frame);
-    let asked = Asked::usual(&plan.designs);
-    let Ok(pairs) = pairs_within(&sides, &asked) else {
+    let asked = Asked {
+        baseline: Baseline::usual(&plan.designs),
+        ..Asked::default()
+    };
+    let Ok(pairs) = pairs_within(&plan.designs, &sides, &asked) else {
         return (Vec::new(), Vec::new());
     };
     let measures = measures_of(&plan.designs, &asked, &startup_of(&sides, &asked));
@@ -107,20 +126,25 @@ pub fn pareto_of(result: &Finished) -> Vec<Pareto> {
     let frame = Frame::of_manifest(&result.manifest);
     let sides = sides(&result.manifest.designs, &result.numbers, &frame);
     let startup = startup_of(&sides, &Asked::default());
-    pareto_sets(&sides, &startup, &result.manifest.questions.margins)
+    pareto_sets(
+        &result.manifest.designs,
+        &sides,
+        &startup,
+        &result.manifest.questions.margins,
+    )
 }
 
 pub fn compare_within(result: &Finished, asked: &Asked) -> Result<Compared, CannotCompare> {
     let manifest = &result.manifest;
     let frame = Frame::of_manifest(manifest);
     let sides = sides(&manifest.designs, &result.numbers, &frame);
-    let pairs = pairs_within(&sides, asked)?;
+    let pairs = pairs_within(&manifest.designs, &sides, asked)?;
     let startup = startup_of(&sides, asked);
     let measures = measures_of(&manifest.designs, asked, &startup);
     let paired = manifest.random_numbers == RandomNumbers::Common;
     let mut compared = Compared::new(manifest, paired, compare_pairs(&pairs, &measures, paired));
     let margins = asked.margins.iter().chain(&manifest.questions.margins).cloned();
-    compared.pareto = pareto_sets(&sides, &startup, &margins.collect::<Vec<_>>());
+    compared.pareto = pareto_sets(&manifest.designs, &sides, &startup, &margins.collect::<Vec<_>>());
     Ok(compared)
 }
 
@@ -142,12 +166,12 @@ pub fn compare_between(result: &Finished, other: &Finished, asked: &Asked) -> Re
     let labels: Vec<String> = first.iter().map(|side| format!("{} (first)", side.label)).collect();
     let other_labels: Vec<String> = second.iter().map(|side| format!("{} (second)", side.label)).collect();
     let wanted = |side: &Side<'_>| asked.designs.is_empty() || asked.designs.iter().any(|name| is_named(side, name));
-    for name in asked.designs.iter().chain(&asked.baseline) {
+    for name in asked.designs.iter().chain(asked.baseline.design()) {
         known(&first, name).or_else(|_| known(&second, name))?;
     }
     let mut pairs = Vec::new();
     for (a, label_a) in first.iter().zip(&labels).filter(|(side, _)| wanted(side)) {
-        let counterpart = |b: &Side<'_>| match &asked.baseline {
+        let counterpart = |b: &Side<'_>| match asked.baseline.design() {
             Some(baseline) => is_named(b, baseline) && (point_of(a.label) == point_of(b.label) || b.label == baseline),
             None => a.label == b.label || (first.len() == 1 && second.len() == 1),
         };
@@ -192,14 +216,26 @@ fn known(sides: &[Side<'_>], name: &str) -> Result<(), CannotCompare> {
     Err(CannotCompare::Design(name.to_owned(), names))
 }
 
-fn pairs_within<'n>(sides: &[Side<'n>], asked: &Asked) -> Result<Vec<(Side<'n>, Side<'n>)>, CannotCompare> {
-    for name in asked.designs.iter().chain(&asked.baseline) {
+fn pairs_within<'n>(
+    designs: &[PlannedDesign],
+    sides: &[Side<'n>],
+    asked: &Asked,
+) -> Result<Vec<(Side<'n>, Side<'n>)>, CannotCompare> {
+    for name in asked.designs.iter().chain(asked.baseline.design()) {
         known(sides, name)?;
     }
     let wanted = |side: &Side<'_>| asked.designs.is_empty() || asked.designs.iter().any(|name| is_named(side, name));
     let same_point = |a: &Side<'_>, b: &Side<'_>| point_of(a.label) == point_of(b.label);
     let mut pairs = Vec::new();
-    if let Some(baseline) = &asked.baseline {
+    if asked.baseline == Baseline::Controls {
+        let controls = Controls::of(designs);
+        let own = (0..sides.len()).filter(|place| wanted(&sides[*place]));
+        let mut own: Vec<(usize, usize)> = own
+            .filter_map(|place| Some((controls.control_of(place)?, place)))
+            .collect();
+        own.sort_unstable();
+        pairs.extend(own.into_iter().map(|(control, place)| (sides[place], sides[control])));
+    } else if let Some(baseline) = asked.baseline.design() {
         // A full name of a point stands against all points, a bare one against its own.
         let exact = |side: &Side<'_>| side.label == baseline && !point_of(side.label).is_empty();
         for b in sides.iter().filter(|side| is_named(side, baseline)) {

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::AtomicBool;
 
-use super::compare::{Asked, CannotCompare, Compared, compare_between, compare_within};
+use super::compare::{Asked, Baseline, CannotCompare, Compared, compare_between, compare_within};
 use super::pareto::{Pareto, Verdict};
 use super::testing::{Fake, plan};
 use super::{Finished, Options, Plan, Start, execute, expectations};
@@ -43,7 +43,7 @@ fn pairs(compared: &Compared) -> Vec<(&str, &str)> {
 
 fn asked(baseline: Option<&str>) -> Asked {
     Asked {
-        baseline: baseline.map(str::to_owned),
+        baseline: baseline.map_or(Baseline::Pairs, |name| Baseline::Design(name.to_owned())),
         measures: vec!["unauthorized_any".to_owned()],
         ..Asked::default()
     }
@@ -86,6 +86,36 @@ fn the_control_of_the_summary_is_that_of_the_same_point() {
     assert_eq!(against, [("a@n=1", "control@n=1"); 2]);
 }
 
+#[test]
+fn each_design_is_compared_with_its_own_control() {
+    let own = result(|plan| {
+        named(plan, ["old", "old-off", "new"]);
+        plan.designs[0].control = Some("old-off".to_owned());
+    });
+    let of_summary = own.summary.comparisons.iter();
+    let of_summary: Vec<_> = of_summary.map(|of| (of.a.as_str(), of.b.as_str())).collect();
+    assert!(of_summary.len() > 1, "{of_summary:?}");
+    assert!(of_summary.iter().all(|pair| *pair == ("old", "old-off")));
+    let usual = Baseline::usual(&own.manifest.designs);
+    let asked = |designs: &[&str]| Asked {
+        baseline: usual.clone(),
+        designs: designs.iter().map(|name| (*name).to_owned()).collect(),
+        ..asked(None)
+    };
+    let seen = compare_within(&own, &asked(&[])).unwrap();
+    assert_eq!(pairs(&seen), [("old", "old-off")]);
+    // A control is a yardstick and no choice.
+    assert_eq!(seen.pareto[0].left_out, ["old-off"]);
+    assert_eq!(compare_within(&own, &asked(&["new"])), Err(CannotCompare::NoPair));
+    let of_name = result(|plan| plan.designs[1].control = Some("cilium-only".to_owned()));
+    let summary = &of_name.summary.comparisons;
+    assert!(
+        summary
+            .iter()
+            .all(|of| (of.a.as_str(), of.b.as_str()) == ("both", "cilium-only"))
+    );
+}
+
 /// The set of the three designs at these costs, with a margin of unauthorized accesses.
 fn weighed(costs: [f64; 3], margin: &str, change: impl Fn(&mut Plan)) -> Pareto {
     let finished = result(|plan| {
@@ -95,6 +125,8 @@ fn weighed(costs: [f64; 3], margin: &str, change: impl Fn(&mut Plan)) -> Pareto 
                 unit: "replicas".to_owned(),
             });
         }
+        // One named `control` would be no choice.
+        plan.designs[2].name = "third".to_owned();
         plan.questions.margins = Margin::parse("unauthorized_any", margin).into_iter().collect();
         change(plan);
     });
@@ -122,21 +154,21 @@ fn a_design_is_dominated_only_if_it_is_shown_to_be_nowhere_better() {
         names(&["startup_latency_p90"]),
     );
     let alike = standing([3.0, 3.0, 3.0], "20%");
-    let by_control = || ("control".to_owned(), access.clone(), names(&["cost"]));
+    let by_third = || ("third".to_owned(), access.clone(), names(&["cost"]));
     let by_both = (
         "both".to_owned(),
         names(&["unauthorized_any"]),
         names(&["startup_latency_p90", "cost"]),
     );
-    assert_eq!(alike[0], (Verdict::Dominated, vec![by_both.clone(), by_control()]));
+    assert_eq!(alike[0], (Verdict::Dominated, vec![by_both.clone(), by_third()]));
     // Slower, as dear, and shown to be no safer by more than the margin.
     let within = names(&["unauthorized_any", "cost"]);
-    assert_eq!(alike[1], (Verdict::Dominated, vec![("control".into(), slow, within)]));
+    assert_eq!(alike[1], (Verdict::Dominated, vec![("third".into(), slow, within)]));
     assert_eq!(alike[2], (Verdict::Best, Vec::new()));
     // Sixty runs without an event in either design do not show that they differ by less than a point.
     let narrow = standing([3.0, 3.0, 3.0], "1%");
     assert_eq!(narrow[1], (Verdict::Undecided, Vec::new()));
-    assert_eq!(narrow[0], (Verdict::Dominated, vec![by_both, by_control()]));
+    assert_eq!(narrow[0], (Verdict::Dominated, vec![by_both, by_third()]));
     // What is cheaper than all others is not dominated, however bad it is.
     assert_eq!(standing([1.0, 3.0, 3.0], "20%")[0], (Verdict::Best, Vec::new()));
 }
@@ -144,7 +176,7 @@ fn a_design_is_dominated_only_if_it_is_shown_to_be_nowhere_better() {
 #[test]
 fn a_design_without_a_fault_is_no_choice() {
     let set = weighed([3.0, 3.0, 3.0], "20%", |plan| plan.designs[2].cuts_nothing = true);
-    assert_eq!(set.left_out, ["control"]);
+    assert_eq!(set.left_out, ["third"]);
     assert_eq!((set.designs.len(), set.family), (2, 2));
     let none = weighed([3.0, 3.0, 3.0], "20%", |plan| {
         plan.designs.iter_mut().for_each(|design| design.cuts_nothing = true);

@@ -190,6 +190,7 @@ pub fn plan(scenario: &Scenario, designs: &[&Design]) -> Plan {
                 .map(|placed| placed.expected.clone())
                 .collect(),
             margins: scenario.margins.iter().map(|placed| placed.margin.clone()).collect(),
+            published: scenario.published.clone(),
         },
         warnings: scenario.warnings.clone(),
     }
@@ -223,12 +224,22 @@ fn planned(designs: &[&Design]) -> Vec<PlannedDesign> {
                 .iter()
                 .all(|fault| fault.kind.whom().parties.is_empty()),
             cost: design.cost.clone(),
+            control: design.control.clone(),
+            versions: design.versions.clone(),
+            layers: layers(&design.world),
         });
         if earlier.is_none() {
             first = Some(design);
         }
     }
     found
+}
+
+/// The layers that enforce their policies, by the words of experiment files.
+fn layers(world: &WorldSpec) -> Vec<String> {
+    let layers = [(world.network_enforced, "network"), (world.mesh_enforced, "mesh")];
+    let enforced = layers.into_iter().filter(|(enforced, _)| *enforced);
+    enforced.map(|(_, layer)| layer.to_owned()).collect()
 }
 
 fn planned_parameter(parameter: &ResolvedParameter) -> PlannedParameter {

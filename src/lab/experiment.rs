@@ -12,7 +12,6 @@ use std::sync::atomic::AtomicBool;
 
 use rayon::prelude::*;
 
-use super::design_table;
 use super::digest::{TableDigest, result_digest};
 use super::error::LabError;
 use super::lock::FolderLock;
@@ -28,6 +27,7 @@ use super::summary::summarize;
 use super::tables;
 use super::wall_clock::Stopwatch;
 use super::warning::Warning;
+use super::{design_table, measure_table};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Start {
@@ -279,6 +279,7 @@ pub(super) fn conclude(
     );
     write_json(&dir.join(SUMMARY_JSON), &summary)?;
     design_table::write(dir, &plan.designs)?;
+    measure_table::write(dir, &manifest, &numbers)?;
     manifest.seal(dir)?;
     Ok(Finished {
         dir: dir.to_owned(),

@@ -17,7 +17,7 @@ use super::questions::Questions;
 use super::rows::{ColumnInfo, ROW_FORMAT, TABLES, columns_of_all};
 use super::shard::ShardRecord;
 use super::stopping::StoppingRecord;
-use super::store::{DESIGN_TABLE, MANIFEST, PLAN_JSON, RUN_INFO, SUMMARY_JSON};
+use super::store::{DESIGN_TABLE, MANIFEST, MEASURE_TABLE, PLAN_JSON, RUN_INFO, SUMMARY_JSON};
 use crate::cluster::spec::TieRule;
 
 /// Version of the file formats of a result folder.
@@ -87,7 +87,7 @@ pub struct Manifest {
     pub tables: Vec<Table>,
     /// What is worth knowing before the result is trusted.
     pub warnings: Vec<String>,
-    /// Digests of the other files that count, by name: estimates, table of designs, and a shard's plan.
+    /// Digests of the other files that count, by name: estimates, tables of designs and measures, and a shard's plan.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub files: IndexMap<String, String>,
     /// Digest over all of this but the seal itself; results of before there was one do not have it.
@@ -234,7 +234,9 @@ impl Manifest {
         if *seal != self.seal_of_this() {
             return Err(damaged(MANIFEST, "it is not as it was written"));
         }
-        for name in self.sealed_files() {
+        // Results of before there was a table of measures do not have it.
+        let is_old = |name: &str| name == MEASURE_TABLE && !self.files.contains_key(name);
+        for name in self.sealed_files().filter(|name| !is_old(name)) {
             if self.files.get(name) != Some(&digest(&dir.join(name))?) {
                 return Err(damaged(name, "it is not as it was written"));
             }
@@ -270,7 +272,7 @@ impl Manifest {
 
     fn sealed_files(&self) -> impl Iterator<Item = &'static str> + use<> {
         let plan = self.shard.as_ref().map(|_| PLAN_JSON);
-        [SUMMARY_JSON, DESIGN_TABLE].into_iter().chain(plan)
+        [SUMMARY_JSON, DESIGN_TABLE, MEASURE_TABLE].into_iter().chain(plan)
     }
 
     fn seal_of_this(&self) -> String {

@@ -2,16 +2,18 @@
 //!
 //! Nothing is added up. A design is dominated if another is shown to be better in one objective and, in every other one,
 //! shown to be better too or to be worse by no more than the margin, the difference that does not matter. That two designs
-//! were equal in all runs shows no more than the runs allow. A design without a fault is no choice and is left out, unless
-//! no design has one. All intervals behind one set hold together.
+//! were equal in all runs shows no more than the runs allow. A control and a design without a fault are no choices and are
+//! left out, unless there are no others. All intervals behind one set hold together.
 
 use rayon::prelude::*;
 use serde::Serialize;
 
 use super::compare::{ACCESS, Comparison, REQUESTS, Side, difference_of};
+use super::controls::Controls;
 use super::differences::{How, comparable};
 use super::lists::unique;
 use super::measures::{Presence, definition_of};
+use super::plan::PlannedDesign;
 use super::summary::CONFIDENCE;
 use crate::scenario::margins::Margin;
 use crate::scenario::point_name::point_of;
@@ -33,7 +35,7 @@ pub struct Pareto {
     pub family: usize,
     pub confidence_each: f64,
     pub designs: Vec<Standing>,
-    /// Designs that are no choice, because they have no fault.
+    /// Designs that are no choice: controls, and designs without a fault.
     pub left_out: Vec<String>,
 }
 
@@ -107,14 +109,21 @@ impl Shown {
 }
 
 /// The Pareto set of each point of the factors that has several designs to choose from.
-pub(super) fn pareto_sets(sides: &[Side<'_>], startup: &str, margins: &[Margin]) -> Vec<Pareto> {
+pub(super) fn pareto_sets(
+    designs: &[PlannedDesign],
+    sides: &[Side<'_>],
+    startup: &str,
+    margins: &[Margin],
+) -> Vec<Pareto> {
+    let controls = Controls::of(designs);
     let points = unique(sides.iter().map(|side| point_of(side.label)));
     let sets = points.into_iter().filter_map(|point| {
         let there = || sides.iter().filter(|side| point_of(side.label) == point);
-        let (unharmed, choices): (Vec<_>, Vec<_>) = there().partition(|side| side.context.design.cuts_nothing);
+        let is_no_choice = |side: &&Side<'_>| side.context.design.cuts_nothing || controls.contains(side.label);
+        let (no_choices, choices): (Vec<_>, Vec<_>) = there().partition(is_no_choice);
         match choices.is_empty() {
-            false => pareto_set(point, &choices, &unharmed, startup, margins),
-            true => pareto_set(point, &unharmed, &[], startup, margins),
+            false => pareto_set(point, &choices, &no_choices, startup, margins),
+            true => pareto_set(point, &no_choices, &[], startup, margins),
         }
     });
     sets.collect()

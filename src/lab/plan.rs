@@ -93,7 +93,7 @@ pub enum RandomNumbers {
 /// One design at one point of its factors: the unit that is run and stored.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct PlannedDesign {
-    /// Name, `DESIGN` or `DESIGN@factor=value,factor=value`; the one named `control` is what others are compared with.
+    /// Name, `DESIGN` or `DESIGN@factor=value,factor=value`.
     pub name: String,
     /// Name in the experiment, the same for all points; older results do not record it.
     #[serde(default)]
@@ -123,6 +123,15 @@ pub struct PlannedDesign {
     /// What it costs, if the experiment states it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<Cost>,
+    /// The design that it names as its control; without it the one named `control`, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub control: Option<String>,
+    /// Versions of Kubernetes, Cilium and Istio, by component; older results do not have them.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub versions: IndexMap<String, String>,
+    /// Layers that enforce their policies, `network` and `mesh`; older results do not have them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub layers: Vec<String>,
 }
 
 impl PlannedDesign {

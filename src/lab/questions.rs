@@ -1,11 +1,11 @@
 //! What an experiment asks of its rows beyond the measures that are always made: rates of traffic for the conditional
-//! estimators, expectations, and margins of differences that do not matter.
+//! estimators, expectations, margins of differences that do not matter, and what the result is set beside.
 //!
 //! Part of plan and manifest, so that a stored result can be asked again. It changes no row.
 
 use serde::{Deserialize, Serialize};
 
-use crate::scenario::asked::TrafficRate;
+use crate::scenario::asked::{Published, TrafficRate};
 use crate::scenario::expectations::Expected;
 use crate::scenario::margins::Margin;
 
@@ -21,4 +21,7 @@ pub struct Questions {
     /// Differences that do not matter, by measure.
     #[serde(default)]
     pub margins: Vec<Margin>,
+    /// What was published about what the experiment reproduces.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub published: Option<Published>,
 }

@@ -68,16 +68,9 @@ pub struct RowKey<'a> {
     pub replication: u64,
 }
 
-/// Columns of the table of `R`, `design` and `replication` first.
-pub fn columns_of<R: Record>() -> Vec<ColumnInfo> {
-    let info = |name: &str, kind, nullable, unit: &str, doc: &str| ColumnInfo {
-        name: name.to_owned(),
-        kind,
-        nullable,
-        unit: unit.to_owned(),
-        doc: doc.to_owned(),
-    };
-    let keys = [
+/// The columns by which tables are joined.
+pub fn key_columns() -> Vec<ColumnInfo> {
+    vec![
         info("design", Kind::Utf8, false, "", "Name of the design."),
         info(
             "replication",
@@ -86,11 +79,25 @@ pub fn columns_of<R: Record>() -> Vec<ColumnInfo> {
             "",
             "Number of the replication, from 0.",
         ),
-    ];
+    ]
+}
+
+fn info(name: &str, kind: Kind, nullable: bool, unit: &str, doc: &str) -> ColumnInfo {
+    ColumnInfo {
+        name: name.to_owned(),
+        kind,
+        nullable,
+        unit: unit.to_owned(),
+        doc: doc.to_owned(),
+    }
+}
+
+/// Columns of the table of `R`, those of [`key_columns`] first.
+pub fn columns_of<R: Record>() -> Vec<ColumnInfo> {
     let rest = R::COLUMNS
         .iter()
         .map(|column| info(column.name, column.kind, column.nullable, column.unit, column.doc));
-    keys.into_iter().chain(rest).collect()
+    key_columns().into_iter().chain(rest).collect()
 }
 
 /// Columns of all tables, in the order of [`TABLES`].

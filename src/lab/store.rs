@@ -41,6 +41,7 @@ pub const FINGERPRINTS: &str = "fingerprints.json";
 const PAGES: [&str; 4] = [SUMMARY_MD, REPORT_HTML, REPORT_MD, REPORT_TEX];
 const SEGMENTS: &str = "segments";
 pub const DESIGN_TABLE: &str = "designs.parquet";
+pub const MEASURE_TABLE: &str = "measures.parquet";
 
 /// A result folder and the plan that fills it.
 pub struct Store<'a> {
@@ -324,8 +325,16 @@ impl<'a> Store<'a> {
 /// Whether a file of this name is a part of a result that only this program has a reason to change.
 fn is_part(name: &str) -> bool {
     let table = name.strip_suffix(".parquet");
-    [MANIFEST, RUN_INFO, SUMMARY_JSON, REPORT_JSON, PLAN_JSON, DESIGN_TABLE].contains(&name)
-        || table.is_some_and(|table| TABLES.contains(&table))
+    let files = [
+        MANIFEST,
+        RUN_INFO,
+        SUMMARY_JSON,
+        REPORT_JSON,
+        PLAN_JSON,
+        DESIGN_TABLE,
+        MEASURE_TABLE,
+    ];
+    files.contains(&name) || table.is_some_and(|table| TABLES.contains(&table))
 }
 
 /// Whether a file of this name was being written when the program was ended.

@@ -25,7 +25,7 @@ pub struct Summary {
     pub version: String,
     /// Estimates per design, in the order of the plan.
     pub designs: Vec<DesignSummary>,
-    /// Designs against the one named `control`, or all pairs without it; their intervals hold together.
+    /// Each design against its control, or all pairs where there is no control; their intervals hold together.
     pub comparisons: Vec<Comparison>,
     /// What could not be compared, and why.
     #[serde(default)]

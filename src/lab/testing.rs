@@ -284,6 +284,9 @@ pub(crate) fn plan(replications: u64) -> Plan {
         exposure_pairs: None,
         cuts_nothing: false,
         cost: None,
+        control: None,
+        versions: indexmap::IndexMap::new(),
+        layers: Vec::new(),
     };
     Plan {
         experiment: "fake".to_owned(),

@@ -5,7 +5,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::compare::{ACCESS, CONTROL};
+use super::compare::ACCESS;
+use super::controls::Controls;
 use super::manifest::Manifest;
 use super::measures::{Known, ready_quantiles};
 use super::numbers::DesignNumbers;
@@ -15,7 +16,6 @@ use super::shard::ShardRecord;
 use super::stopping::{StoppingRecord, Verdict};
 use super::summary::{DesignSummary, Summary};
 use crate::kernel::RunFailure;
-use crate::scenario::point_name::base_of;
 
 /// Runs below which intervals are too rough for a decision.
 const RUNS_FEW: u64 = 100;
@@ -73,7 +73,7 @@ pub enum Warning {
         /// Design and measure, with the share of the pods and the mean over runs.
         cases: Vec<(String, String, f64, f64)>,
     },
-    /// Nothing bad was seen, in designs that are not the control.
+    /// Nothing bad was seen, in designs that are no control.
     ZeroEvents {
         designs: Vec<String>,
         runs: u64,
@@ -88,6 +88,7 @@ pub enum Warning {
 impl Warning {
     pub fn of(plan: &Plan, manifest: &Manifest, numbers: &[DesignNumbers], summary: &Summary) -> Vec<Self> {
         let mut warnings = Vec::new();
+        let controls = Controls::of(&plan.designs);
         let done = manifest.replications;
         if !manifest.complete {
             warnings.push(Self::Incomplete {
@@ -117,7 +118,7 @@ impl Warning {
                 .sound()
                 .filter(|run| run.record.cut.is_some() && run.record.parties_cut == 0)
                 .count() as u64;
-            let on_purpose = is_control(&estimated.name)
+            let on_purpose = controls.contains(&estimated.name)
                 || plan
                     .designs
                     .iter()
@@ -133,7 +134,7 @@ impl Warning {
         warnings.extend(beyond_horizon(plan, summary));
         warnings.extend(coverage(summary));
         warnings.extend(informative_size(summary));
-        warnings.extend(zero_events(summary));
+        warnings.extend(zero_events(summary, &controls));
         warnings.extend(script_stopped(numbers, summary));
         warnings
     }
@@ -204,15 +205,10 @@ fn informative_size(summary: &Summary) -> Option<Warning> {
     (!cases.is_empty()).then_some(Warning::InformativeSize { cases })
 }
 
-/// Whether a name is that of the control, at whichever point.
-fn is_control(name: &str) -> bool {
-    base_of(name) == CONTROL
-}
-
-fn zero_events(summary: &Summary) -> Option<Warning> {
+fn zero_events(summary: &Summary, controls: &Controls<'_>) -> Option<Warning> {
     let bound = |design: &DesignSummary| {
         let measure = design.measure(ACCESS).filter(|measure| measure.estimate == Some(0.0))?;
-        Some((design.name.clone(), measure.n, measure.upper?)).filter(|_| !is_control(&design.name))
+        Some((design.name.clone(), measure.n, measure.upper?)).filter(|_| !controls.contains(&design.name))
     };
     let found: Vec<_> = summary.designs.iter().filter_map(bound).collect();
     let runs = found.iter().map(|(_, runs, _)| *runs).min()?;

@@ -10,7 +10,8 @@ use super::design_names::by_design;
 use super::figures::text::duration;
 use super::short::{count, number, percent, percent_interval, percent_up};
 use super::text::many;
-use crate::lab::compare::{ACCESS, CONTROL};
+use crate::lab::compare::ACCESS;
+use crate::lab::controls::Controls;
 use crate::lab::measures::TESTED;
 use crate::lab::what_if::Remedies;
 use crate::lab::{DesignSummary, Manifest, Measure, Summary};
@@ -33,7 +34,7 @@ pub enum Mark {
     Held,
     /// Too few runs tested it.
     Undecided,
-    /// The control, which the others are compared with.
+    /// A control, which others are compared with.
     Control,
 }
 
@@ -78,7 +79,9 @@ pub struct Answer {
 impl Answer {
     /// The answer of a result; `remedies` are what replays of breached runs found, if any were made.
     pub fn of(manifest: &Manifest, summary: &Summary, remedies: &[Remedies]) -> Self {
-        let mut lines: Vec<DesignAnswer> = by_design(&summary.designs).iter().map(|group| line(group)).collect();
+        let controls = Controls::of(&manifest.designs);
+        let of_design = |points: &Vec<&DesignSummary>| line(points, controls.contains(&points[0].name));
+        let mut lines: Vec<DesignAnswer> = by_design(&summary.designs).iter().map(of_design).collect();
         // What decides comes first where not all designs have a line.
         if lines.len() > DESIGNS_MAX {
             lines.sort_by_key(|line| line.mark != Mark::Breached);
@@ -117,12 +120,12 @@ impl Answer {
     }
 }
 
-fn line(points: &[&DesignSummary]) -> DesignAnswer {
+fn line(points: &[&DesignSummary], is_control: bool) -> DesignAnswer {
     let name = base_of(&points[0].name);
     let marks: Vec<Mark> = points.iter().map(|point| mark(point)).collect();
     let any = |mark: Mark| marks.contains(&mark);
     let mark = match () {
-        () if name == CONTROL => Mark::Control,
+        () if is_control => Mark::Control,
         () if any(Mark::Breached) => Mark::Breached,
         () if any(Mark::Undecided) => Mark::Undecided,
         () => Mark::Held,
@@ -417,7 +420,7 @@ mod tests {
 
     #[test]
     fn a_design_that_stands_open_without_a_lucky_probe_is_breached() {
-        let line = line(&[&watched("cnp-only", 0, 40, 61.5, 57)]);
+        let line = line(&[&watched("cnp-only", 0, 40, 61.5, 57)], false);
         assert_eq!((line.mark, line.sign.as_str()), (Mark::Breached, "✗"));
         for part in [
             "0 of the 40 runs that tested it",
@@ -432,7 +435,7 @@ mod tests {
     #[test]
     fn a_bound_counts_the_runs_that_tested_it() {
         let few = design("as-published", vec![share_of(ACCESS, 0, 300), share_of(TESTED, 0, 5)]);
-        let text = line(&[&few]);
+        let text = line(&[&few], false);
         assert_eq!(text.mark, Mark::Undecided);
         assert!(
             text.text.contains("0 of the 5 runs that tested it (≤ 52.2%)"),
@@ -440,20 +443,20 @@ mod tests {
             text.text
         );
         let many = design("istio-only", vec![share_of(ACCESS, 0, 300), share_of(TESTED, 0, 120)]);
-        assert_eq!(line(&[&many]).mark, Mark::Held);
+        assert_eq!(line(&[&many], false).mark, Mark::Held);
         let never = design("never", vec![share_of(ACCESS, 0, 300), share_of(TESTED, 0, 0)]);
         assert_eq!(
-            (line(&[&never]).mark, line(&[&never]).text.as_str()),
+            (line(&[&never], false).mark, line(&[&never], false).text.as_str()),
             (Mark::Undecided, "no run tested it")
         );
     }
 
     #[test]
     fn a_control_gets_no_verdict_and_a_healthy_cluster_is_not_open() {
-        assert_eq!(line(&[&watched(CONTROL, 0, 300, 0.05, 0)]).mark, Mark::Control);
-        assert_eq!(line(&[&watched("healthy", 0, 300, 0.05, 0)]).mark, Mark::Held);
+        assert_eq!(line(&[&watched("off", 0, 300, 0.05, 0)], true).mark, Mark::Control);
+        assert_eq!(line(&[&watched("healthy", 0, 300, 0.05, 0)], false).mark, Mark::Held);
         assert_eq!(
-            line(&[&watched("short", 0, 3, 0.0, 0)]).mark,
+            line(&[&watched("short", 0, 3, 0.0, 0)], false).mark,
             Mark::Held,
             "300 runs were watched all the time"
         );
@@ -465,7 +468,7 @@ mod tests {
             watched("a@cut=10s", 0, 300, 0.0, 0),
             watched("a@cut=80s", 3, 300, 20.0, 9),
         ];
-        let both = line(&points.each_ref());
+        let both = line(&points.each_ref(), false);
         assert_eq!((both.mark, both.name.as_str()), (Mark::Breached, "a"));
         assert!(
             both.text.starts_with("open to the wrong client at 1 of 2 points"),

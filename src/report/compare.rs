@@ -223,7 +223,7 @@ fn pareto_head(set: &Pareto) -> String {
         [] => String::new(),
         names => {
             let names: Vec<String> = names.iter().map(|name| code(name)).collect();
-            format!(" Without a fault and so no choice: {}.", names.join(", "))
+            format!(" No choices (controls, or without a fault): {}.", names.join(", "))
         }
     };
     format!(

@@ -13,9 +13,8 @@ use crate::cluster::records::DelayCause;
 use crate::lab::cell::Word;
 use crate::lab::lists::unique;
 use crate::lab::{DesignSummary, Manifest, Measure, Summary};
+use crate::scenario::asked::Published;
 
-/// What was published about slow pods, \[s\].
-const PUBLISHED_S: f64 = 30.0;
 /// Shares below this are left to the list of all measures.
 const WORTH_NAMING: f64 = 0.01;
 
@@ -54,7 +53,13 @@ pub fn finding(manifest: &Manifest, summary: &Summary) -> Option<Finding> {
     let points = leading(manifest, summary, &places)
         .into_iter()
         .chain(unexplained(manifest, summary))
-        .chain(published(&designs))
+        .chain(
+            manifest
+                .questions
+                .published
+                .as_ref()
+                .and_then(|published| beside(published, &designs)),
+        )
         .chain(designs.iter().filter_map(|design| stuck(design)))
         .chain(slow.then(|| ending(&designs)).flatten())
         .chain([assumptions(manifest)]);
@@ -228,7 +233,7 @@ fn quoted_names(manifest: &Manifest, places: &[usize]) -> String {
 }
 
 /// What was published, beside the pods that come closest to it.
-fn published(designs: &[&DesignSummary]) -> Option<String> {
+fn beside(published: &Published, designs: &[&DesignSummary]) -> Option<String> {
     let mut closest: Option<(f64, String)> = None;
     for cause in causes() {
         let delayed = |design: &&&DesignSummary| estimate(design.measure(&share_of(cause))) >= WORTH_NAMING;
@@ -237,11 +242,11 @@ fn published(designs: &[&DesignSummary]) -> Option<String> {
             let Some((measure, seen)) = median.and_then(|found| Some((found, found.estimate?))) else {
                 continue;
             };
-            let distance = (seen - PUBLISHED_S).abs();
+            let distance = (seen - published.startup_s).abs();
             if closest.as_ref().is_none_or(|(least, _)| distance < *least) {
                 let ready = Short::of(Some(measure)).joined(" ");
                 let text = format!(
-                    "those delayed by {} in `{}`, half of which were ready within {ready}",
+                    "the pods delayed by {} in `{}`: half of them were ready within {ready}",
                     cause.words().by_with_letter(),
                     design.name
                 );
@@ -251,8 +256,10 @@ fn published(designs: &[&DesignSummary]) -> Option<String> {
     }
     let (_, closest) = closest?;
     Some(format!(
-        "The published account says that a few of the new pods took \"30 seconds or so\" to run (The New Stack, 10 August 2022). \
-         Closest to that come {closest}."
+        "Published: {} ({}). Closest to {} s are {closest}.",
+        published.text,
+        published.source,
+        number(published.startup_s)
     ))
 }
 

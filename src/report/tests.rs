@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicBool;
 
 use super::answer::Answer;
 use super::{compare, slow_pods, summary_md, table};
-use crate::lab::compare::{Asked, compare_within};
+use crate::lab::compare::{Asked, Baseline, compare_within};
 use crate::lab::designs::Simulator;
 use crate::lab::testing::{Fake, plan};
 use crate::lab::{Finished, Options, Start, execute};
@@ -147,7 +147,7 @@ fn comparisons_are_readable() {
     assert!(text.lines().all(|line| line.chars().count() <= table::WIDTH), "{text}");
     insta::assert_snapshot!(text);
     let against = Asked {
-        baseline: Some("control".to_owned()),
+        baseline: Baseline::Design("control".to_owned()),
         measures: vec!["delayed_share".to_owned(), "certificate_requests".to_owned()],
         ..Asked::default()
     };
@@ -233,4 +233,31 @@ fn slow_pods_without_a_mechanism_are_told_with_their_phase() {
         "{:?}",
         finding.points
     );
+}
+
+/// Text about a publication is in the reports of the experiment that names it, and in no other.
+#[test]
+fn a_publication_is_data_of_its_experiment() {
+    let points = |changes: &[&str]| {
+        let finished = small(&["a-token-review-1.21"], changes);
+        slow_pods::finding(&finished.manifest, &finished.summary)
+            .unwrap()
+            .points
+    };
+    let about = |points: Vec<String>| points.into_iter().find(|point| point.starts_with("Published"));
+    assert_eq!(about(points(&[])), None);
+    let published = "published={startup: 30s, text: it took \"30 seconds or so\", source: A paper}";
+    let told = about(points(&[published])).expect("the pods are set beside it");
+    let begin =
+        "Published: it took \"30 seconds or so\" (A paper). Closest to 30 s are the pods delayed by a TokenReview";
+    assert!(told.starts_with(begin), "{told}");
+    let naming: Vec<&str> = crate::scenario::built_in_names()
+        .filter(|name| {
+            Scenario::built_in(name, &Overrides::default())
+                .unwrap()
+                .published
+                .is_some()
+        })
+        .collect();
+    assert_eq!(naming, ["istiod-cut-off"]);
 }

@@ -1,5 +1,5 @@
-//! The questions of an experiment file that change no run: rates of traffic for computed accesses, and what a
-//! design costs.
+//! What an experiment file names without changing a run: rates of traffic for computed accesses, costs and controls of designs,
+//! and what was published about the subject.
 //!
 //! Expectations are in `expectations`. What is made of these values belongs to `lab`.
 
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::InputError;
 use super::schema::{Experiment, Text};
-use super::values::{complain, is_sound, rate};
+use super::values::{complain, is_sound, positive_duration, rate, unknown};
 
 /// The rate of traffic if exposure is watched and the experiment names no rate.
 const USUAL_RATE: &str = "1/s";
@@ -37,6 +37,72 @@ pub struct Cost {
     pub value: f64,
     /// Of what, one word.
     pub unit: String,
+}
+
+/// What was published about what an experiment reproduces.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Published {
+    /// How long the slow pods took to start \[s\].
+    pub startup_s: f64,
+    /// The statement in words.
+    pub text: String,
+    /// Where it was published.
+    pub source: String,
+}
+
+/// What was published, if the experiment names it.
+///
+/// # Errors
+/// If its time is none, or its text or source is empty.
+pub fn published(path: &Path, experiment: &Experiment) -> Result<Option<Published>, InputError> {
+    let Some(written) = &experiment.published else {
+        return Ok(None);
+    };
+    let line = |key: &str, text: &Text| {
+        let line = text.value.split_whitespace().collect::<Vec<_>>().join(" ");
+        match line.is_empty() {
+            false => Ok(line),
+            true => Err(complain(path, text, format!("`{key}` is empty"))
+                .with_hint("write what was published, and where, or leave out `published`")),
+        }
+    };
+    Ok(Some(Published {
+        startup_s: positive_duration(path, &written.startup)?.as_secs_f64(),
+        text: line("text", &written.text)?,
+        source: line("source", &written.source)?,
+    }))
+}
+
+/// Complains about a design whose control does not exist, is itself, or is compared with it in turn.
+pub fn check_controls(path: &Path, experiment: &Experiment) -> Result<(), InputError> {
+    let designs = &experiment.designs;
+    for design in designs {
+        let Some(control) = &design.control else { continue };
+        let name = &design.name.value;
+        let mut passed = vec![name.as_str()];
+        let mut next = Some(control);
+        while let Some(text) = next {
+            let Some(found) = designs.iter().find(|design| design.name.value == text.value) else {
+                let others = designs.iter().map(|design| design.name.value.as_str());
+                return Err(unknown(path, text, "design", others.filter(|other| other != name)));
+            };
+            if text.value == *name {
+                let message = match passed.as_slice() {
+                    [_] => format!("design `{name}` is its own control"),
+                    _ => format!("controls form a circle: {}, {name}", passed.join(", ")),
+                };
+                return Err(complain(path, control, message)
+                    .with_hint("name a design that is compared with no other, or leave out `control`"));
+            }
+            // A circle that this design only leads to is found where it begins.
+            next = found
+                .control
+                .as_ref()
+                .filter(|_| !passed.contains(&text.value.as_str()));
+            passed.push(&text.value);
+        }
+    }
+    Ok(())
 }
 
 /// The rates of traffic of an experiment; none without watched exposure.

@@ -102,6 +102,8 @@ pub struct Scenario {
     pub expectations: Vec<expectations::Placed>,
     /// Differences that do not matter, by measure.
     pub margins: Vec<margins::PlacedMargin>,
+    /// What was published about what it reproduces.
+    pub published: Option<asked::Published>,
     /// The file, as the user named it.
     pub path: PathBuf,
     /// What looks like a mistake but has a meaning.
@@ -185,6 +187,8 @@ fn checked(path: &Path, text: String, origin: Origin, overrides: &Overrides) -> 
     let head = Head::read(path, &written, &experiment).map_err(one)?;
     let traffic_rates = asked::traffic_rates(path, &experiment).map_err(one)?;
     asked::check_costs(path, &experiment).map_err(one)?;
+    asked::check_controls(path, &experiment).map_err(one)?;
+    let published = asked::published(path, &experiment).map_err(one)?;
     let expectations = expectations::read(path, &experiment.expectations)?;
     let margins = margins::read(path, &experiment.margins)?;
     let files = material::find(path, &experiment.manifests, origin).map_err(one)?;
@@ -232,6 +236,7 @@ fn checked(path: &Path, text: String, origin: Origin, overrides: &Overrides) -> 
         traffic_rates,
         expectations,
         margins,
+        published,
         path: path.to_owned(),
         input_digest: digest(&inputs, overrides),
         inputs,

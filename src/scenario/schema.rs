@@ -67,7 +67,7 @@ pub struct Experiment {
     /// Folder of manifests, relative to the file.
     #[schemars(extend("x-scope" = "experiment"))]
     pub manifests: Text,
-    /// Which layers enforce their policies: `network`, `mesh`.
+    /// Which layers enforce their policies: `network`, `mesh`; without it all that the design has.
     #[schemars(with = "Option<Vec<form::Layer>>")]
     pub policies_in_force: Option<Vec<Text>>,
     /// Values that the script and the faults name as `$name`, and that designs set.
@@ -94,6 +94,9 @@ pub struct Experiment {
     #[serde(default)]
     #[schemars(extend("x-scope" = "experiment"))]
     pub margins: Pairs<Text>,
+    /// What was published about what this experiment reproduces; its reports set their own results beside it.
+    #[schemars(extend("x-scope" = "experiment"))]
+    pub published: Option<Published>,
     /// Parameters that differ from the models, in all designs.
     #[serde(default)]
     #[schemars(with = "form::Parameters")]
@@ -112,6 +115,19 @@ pub struct Experiment {
     /// The designs that are compared.
     #[schemars(length(min = 1), extend("x-scope" = "file"))]
     pub designs: Vec<Design>,
+}
+
+/// What was published about the subject of an experiment.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Published {
+    /// How long the slow pods took to start.
+    #[schemars(with = "form::PositiveSpan")]
+    pub startup: Text,
+    /// The statement, after "published: ".
+    pub text: Text,
+    /// Where it was published, with its date.
+    pub source: Text,
 }
 
 /// What ends a run as failed.
@@ -144,6 +160,8 @@ pub struct Design {
     pub title: Option<String>,
     /// What it costs, a number and a unit, by whatever the experiment counts.
     pub cost: Option<Text>,
+    /// The design that it is compared with; without it the one named `control`, if there is one.
+    pub control: Option<Text>,
     /// What differs in the cluster.
     #[serde(default)]
     pub cluster: Cluster,

@@ -154,6 +154,10 @@ pub struct Design {
     pub title: String,
     /// What it costs, if the experiment states it.
     pub cost: Option<Cost>,
+    /// The design that it names as its control.
+    pub control: Option<String>,
+    /// Versions of its Kubernetes, Cilium and Istio, by component.
+    pub versions: IndexMap<String, String>,
     /// Its world.
     pub world: WorldSpec,
     /// Its parameters with their sources; points of one design share what is equal.
@@ -198,6 +202,8 @@ struct ClusterOf {
     cilium: ParameterSet,
     istio: Option<ParameterSet>,
     network: ParameterSet,
+    /// By component, as they are written.
+    versions: IndexMap<String, String>,
 }
 
 /// Checks one design.
@@ -271,6 +277,8 @@ pub fn design(shared: &Shared<'_>, merged: &Merged<'_>) -> Result<Design, Vec<In
             .clone()
             .unwrap_or_else(|| merged.design.name.value.clone()),
         cost: cost.transpose().map_err(|error| vec![error])?,
+        control: merged.design.control.as_ref().map(|control| control.value.clone()),
+        versions: cluster.versions,
         world,
         parameters: used().flat_map(ParameterSet::shown).cloned().map(Arc::new).collect(),
         notes: used().filter_map(|set| set.note.clone()).collect(),
@@ -345,6 +353,14 @@ fn cluster(shared: &Shared<'_>, merged: &Merged<'_>) -> Result<ClusterOf, InputE
             .map(|(_, version)| shared.models.choose("istio", file, version))
             .transpose()?,
         network: shared.models.network()?,
+        versions: [
+            ("kubernetes", Some(&kubernetes)),
+            ("cilium", Some(&cilium)),
+            ("istio", mesh.map(|(_, version)| version)),
+        ]
+        .into_iter()
+        .filter_map(|(component, version)| Some((component.to_owned(), version?.value.clone())))
+        .collect(),
     };
     let (mut of_leases, mut of_own_addresses) = (None, None);
     for (component, field, setting) in merged.parameters(sets.istio.is_some())? {

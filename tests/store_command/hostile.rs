@@ -162,7 +162,9 @@ fn nothing_edited_is_believed() {
             manifest.as_object_mut().unwrap().retain(|key, _| key != "seal")
         });
     });
-    damaged("designs.parquet", &|file| fs::write(file, "garbage").unwrap());
+    for table in ["designs.parquet", "measures.parquet"] {
+        damaged(table, &|file| fs::write(file, "garbage").unwrap());
+    }
     fine(&mut run(&dir, &REPLICATIONS));
 
     let shards: Vec<_> = (1..=2).map(|part| root.join(format!("part-{part}"))).collect();
@@ -231,6 +233,7 @@ fn no_reader_waits_for_a_pipe_in_a_result() {
         "summary.json",
         "runs.parquet",
         "designs.parquet",
+        "measures.parquet",
         ".lock",
     ] {
         let (file, kept) = (dir.join(name), root.path().join("kept"));

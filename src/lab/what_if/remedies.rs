@@ -12,8 +12,7 @@ use super::{Change, Effect, Happened, Reload, Simulator, switches};
 use crate::cluster::records::{AccessClass, ExposureRecord, Outcome};
 use crate::kernel::{SimDuration, SimTime};
 use crate::lab::Finished;
-use crate::lab::compare::CONTROL;
-use crate::scenario::point_name::base_of;
+use crate::lab::controls::Controls;
 use crate::scenario::{Design, Scenario};
 
 /// Runs of a design that are replayed.
@@ -64,13 +63,20 @@ pub fn remedies(finished: &Finished, scenario: &Scenario, reload: Reload<'_>) ->
     };
     let designs = finished.manifest.designs.iter().enumerate().filter_map(breached);
     let designs: Vec<(&Design, Vec<u64>)> = designs.take(DESIGNS_MAX).collect();
+    let controls = Controls::of(&finished.manifest.designs);
     let found = designs
         .par_iter()
-        .map(|(design, runs)| of_design(scenario, design, runs, reload));
+        .map(|(design, runs)| of_design(scenario, design, runs, &controls, reload));
     found.collect()
 }
 
-fn of_design(scenario: &Scenario, design: &Design, runs: &[u64], reload: Reload<'_>) -> Remedies {
+fn of_design(
+    scenario: &Scenario,
+    design: &Design,
+    runs: &[u64],
+    controls: &Controls<'_>,
+    reload: Reload<'_>,
+) -> Remedies {
     let simulator = Simulator::new(scenario.seed, &scenario.seed_group, [design]);
     let mut changed: BTreeMap<Change, Option<Simulator>> = BTreeMap::new();
     let mut found: Vec<Remedy> = Vec::new();
@@ -83,7 +89,7 @@ fn of_design(scenario: &Scenario, design: &Design, runs: &[u64], reload: Reload<
         replayed += 1;
         // A control is a yardstick: a cluster without the fault closes nothing.
         let switches = switches::switches(scenario, design, &original).into_iter();
-        for switch in switches.filter(|switch| base_of(&switch.change.design) != CONTROL) {
+        for switch in switches.filter(|switch| !controls.contains(&switch.change.design)) {
             if events > EVENTS_MAX {
                 break;
             }

@@ -107,7 +107,7 @@ pub fn access_classes(figure: &AccessFigure, theme: Theme) -> Figure {
         return without_data(NAME, &words.title, &words.subtitle, "no run was judged", theme);
     }
     let names: Vec<&str> = figure.rows.iter().map(|row| row.design.as_str()).collect();
-    let drawn = many::drawn(&names, None);
+    let drawn = many::drawn(&names, &[]);
     let rows = figure.rows.iter().filter(|row| drawn.contains(&row.design.as_str()));
     let rows: Vec<&AccessRow> = rows.collect();
     let mut canvas = Canvas::new(theme);

@@ -244,7 +244,7 @@ pub fn exposure_distribution(figure: &ExposureFigure, theme: Theme) -> Figure {
 fn of_many(figure: &ExposureFigure) -> ExposureFigure {
     let mut names = figure.designs();
     names.extend(figure.without.iter().map(|(design, ..)| design.as_str()));
-    let drawn = many::drawn(&names, None);
+    let drawn = many::drawn(&names, &[]);
     let mut shown = figure.clone();
     shown.series.retain(|series| drawn.contains(&series.design.as_str()));
     shown.without.retain(|(design, ..)| drawn.contains(&design.as_str()));

@@ -83,7 +83,7 @@ impl FactorCurvesFigure {
     pub fn vega(&self) -> Value {
         let levels: Vec<&str> = self.levels.iter().map(|level| level.text.as_str()).collect();
         let measures: Vec<&str> = self.panels.iter().map(|panel| panel.measure.as_str()).collect();
-        let [colour, dash] = lines("design", &self.lines(), None);
+        let [colour, dash] = lines("design", &self.lines(), &[]);
         let title = "estimate";
         let labels: Map<String, Value> = self
             .panels

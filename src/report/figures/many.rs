@@ -9,9 +9,9 @@ use crate::scenario::point_name::base_of;
 /// of all of them is ten times as high as a page, and nobody compares panels that do not stand in sight of each other.
 pub(super) const DESIGNS_MAX: usize = 12;
 
-/// The names of the designs that are drawn, in the order of `names`: all if they are few; else `always` (a control, if it is
+/// The names of the designs that are drawn, in the order of `names`: all if they are few; else `always` (controls, if they are
 /// among them), the first point of each base design, and then as many others as there is room for, the first ones first.
-pub(super) fn drawn<'a>(names: &[&'a str], always: Option<&str>) -> Vec<&'a str> {
+pub(super) fn drawn<'a>(names: &[&'a str], always: &[&str]) -> Vec<&'a str> {
     if names.len() <= DESIGNS_MAX {
         return names.to_vec();
     }
@@ -21,7 +21,7 @@ pub(super) fn drawn<'a>(names: &[&'a str], always: Option<&str>) -> Vec<&'a str>
     };
     let mut chosen: Vec<usize> = (0..names.len()).collect();
     // The sort is stable: of equals the first ones stay.
-    chosen.sort_by_key(|&index| match always == Some(names[index]) {
+    chosen.sort_by_key(|&index| match always.contains(&names[index]) {
         true => 0,
         false if is_first(index) => 1,
         false => 2,
@@ -54,7 +54,7 @@ mod tests {
     #[test]
     fn few_designs_are_all_drawn() {
         let names = ["a@n=1", "a@n=2", "b", "a@n=1"];
-        assert_eq!(drawn(&names, Some("b")), names);
+        assert_eq!(drawn(&names, &["b"]), names);
         assert_eq!(told("Bands.", 12, 12), "Bands.");
     }
 
@@ -69,12 +69,12 @@ mod tests {
         let expected: Vec<String> = (0..9).map(|level| format!("a@n={level}")).collect();
         let mut expected: Vec<&str> = expected.iter().map(String::as_str).collect();
         expected.extend(["b@n=0", "c@n=0", "last"]);
-        assert_eq!(drawn(&names, None), expected);
+        assert_eq!(drawn(&names, &[]), expected);
         let plain: Vec<String> = (0..20).map(|index| format!("design-{index}")).collect();
         let plain: Vec<&str> = plain.iter().map(String::as_str).collect();
         let mut expected = plain[..11].to_vec();
         expected.push("design-19");
-        assert_eq!(drawn(&plain, Some("design-19")), expected);
+        assert_eq!(drawn(&plain, &["design-19"]), expected);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The startup figures: which share of the pods was ready how long after it was created, and the same from the other
 //! end, which share was not ready yet, on a logarithmic axis that shows the tail.
 //!
-//! Up to three designs share one panel; more get a panel each with common axes and the control behind it, which stays
+//! Up to three designs share one panel; more get a panel each with common axes and its control behind it, which stays
 //! readable where six steps and their bands would cover each other. The table below is drawn by `startup_table.rs`.
 
 use super::axis::{Axis, short_tick_label, tick_label};
@@ -98,7 +98,7 @@ pub fn startup_figure(figure: &StartupFigure, side: Side, theme: Theme) -> Figur
 /// The same with the designs that are drawn, and captions that say how many are not.
 fn of_many(figure: &StartupFigure) -> StartupFigure {
     let names: Vec<&str> = figure.series.iter().map(|series| series.design.as_str()).collect();
-    let drawn = many::drawn(&names, figure.control.as_deref());
+    let drawn = many::drawn(&names, &figure.controls());
     let mut shown = figure.clone();
     shown.series.retain(|series| drawn.contains(&series.design.as_str()));
     for words in [&mut shown.words, &mut shown.complement] {
@@ -176,21 +176,18 @@ impl Axes {
     }
 }
 
-/// Look of each series; the control is grey and uses up none.
+/// Look of each series; controls are grey and use up none.
 pub(super) fn looks(figure: &StartupFigure, theme: Theme) -> Vec<SeriesLook> {
+    let controls = figure.controls();
     let mut used = 0;
     let mut look = |series: &StartupSeries| {
-        if is_control(figure, series) {
+        if controls.contains(&series.design.as_str()) {
             return theme.control();
         }
         used += 1;
         theme.series(used - 1)
     };
     figure.series.iter().map(&mut look).collect()
-}
-
-pub(super) fn is_control(figure: &StartupFigure, series: &StartupSeries) -> bool {
-    figure.control.as_deref() == Some(series.design.as_str())
 }
 
 /// All designs in one panel; returns its lower edge.
@@ -207,7 +204,8 @@ fn overlaid(canvas: &mut Canvas, figure: &StartupFigure, axes: &Axes, top: f64) 
     draw_axes(canvas, axes, &panel);
     let mut ordered: Vec<(&StartupSeries, SeriesLook)> =
         figure.series.iter().zip(looks(figure, canvas.theme)).collect();
-    ordered.sort_by_key(|(series, _)| !is_control(figure, series));
+    let controls = figure.controls();
+    ordered.sort_by_key(|(series, _)| !controls.contains(&series.design.as_str()));
     for (series, look) in &ordered {
         band(canvas, axes.side, &panel, series, *look);
     }
@@ -221,7 +219,6 @@ fn overlaid(canvas: &mut Canvas, figure: &StartupFigure, axes: &Axes, top: f64) 
 /// One panel per design, two or three in a row; returns the lower edge of the last row.
 fn small_multiples(canvas: &mut Canvas, figure: &StartupFigure, axes: &Axes, top: f64) -> f64 {
     let looks = looks(figure, canvas.theme);
-    let control = figure.series.iter().find(|series| is_control(figure, series));
     let count = figure.series.len();
     let (columns, height) = if count > TWO_COLUMNS_MAX {
         (3, 108.0)
@@ -250,7 +247,8 @@ fn small_multiples(canvas: &mut Canvas, figure: &StartupFigure, axes: &Axes, top
             bottom_labels: if index + columns >= count { TIME_LABELS } else { 0.0 },
         });
         draw_axes(canvas, axes, &panel);
-        if let Some(control) = control.filter(|control| control.design != series.design && control.n_pods > 0) {
+        let mut others = figure.series.iter().filter(|other| other.n_pods > 0);
+        if let Some(control) = others.find(|other| series.control.as_deref() == Some(other.design.as_str())) {
             curve(canvas, axes.side, &panel, control, canvas.theme.control(), 1.3);
         }
         band(canvas, axes.side, &panel, series, *look);

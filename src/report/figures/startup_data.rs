@@ -18,8 +18,6 @@ pub struct StartupFigure {
     pub horizon_s: f64,
     /// Confidence of the bands, between 0 and 1.
     pub confidence: f64,
-    /// The design that the others are drawn against (grey, behind them), if it is among `series`.
-    pub control: Option<String>,
     /// One entry per design, in the order of the experiment.
     pub series: Vec<StartupSeries>,
 }
@@ -27,6 +25,9 @@ pub struct StartupFigure {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct StartupSeries {
     pub design: String,
+    /// The design that it is drawn against (grey, behind it), if there is one.
+    #[serde(default)]
+    pub control: Option<String>,
     /// Share of all measured pods that were ready at most so many seconds after they were created: `(seconds, share)`
     /// in ascending order, a step at each entry, 0 before the first.
     pub points: Vec<(f64, f64)>,
@@ -54,6 +55,16 @@ impl StartupSeries {
 }
 
 impl StartupFigure {
+    /// The designs that others are drawn against.
+    pub(super) fn controls(&self) -> Vec<&str> {
+        let is_control = |design: &&str| self.series.iter().any(|of| of.control.as_deref() == Some(*design));
+        self.series
+            .iter()
+            .map(|series| series.design.as_str())
+            .filter(is_control)
+            .collect()
+    }
+
     pub fn words(&self, side: Side) -> &Words {
         match side {
             Side::Distribution => &self.words,
@@ -104,7 +115,7 @@ impl StartupFigure {
 
     pub fn vega(&self, side: Side) -> Value {
         let names: Vec<&str> = self.series.iter().map(|series| series.design.as_str()).collect();
-        let [colour, dash] = lines("design", &names, self.control.as_deref());
+        let [colour, dash] = lines("design", &names, &self.controls());
         let mut time = logarithmic("time_s", "time from the wish for the pod [s]");
         time["scale"] = json!({ "type": "log", "nice": false, "domainMax": self.horizon_s });
         let [last, horizon] = last_of("time_s", "design", self.horizon_s);

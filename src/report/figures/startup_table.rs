@@ -4,7 +4,7 @@
 
 use super::canvas::{Canvas, MARGIN, SMALL, WIDTH};
 use super::shapes::{fitted, line_sample, name};
-use super::startup::{OVERLAID_MAX, is_control, looks};
+use super::startup::{OVERLAID_MAX, looks};
 use super::style::{Anchor, Font, Style};
 use super::text::{duration, percent};
 use super::{StartupFigure, StartupSeries, Words, palette};
@@ -88,8 +88,10 @@ pub(super) fn table(canvas: &mut Canvas, figure: &StartupFigure, words: &Words, 
     }
     y += 5.0;
     canvas.line([MARGIN, y], [WIDTH - MARGIN, y], Style::stroke(palette::RULE, 1.0));
-    let control = figure.series.iter().find(|series| is_control(figure, series));
-    let control = control.filter(|_| figure.series.len() > OVERLAID_MAX);
-    let grey = control.map_or_else(String::new, |control| format!(" Grey line: {}.", control.design));
+    let grey = match figure.controls().as_slice() {
+        [control] if figure.series.len() > OVERLAID_MAX => format!(" Grey line: {control}."),
+        [_, _, ..] if figure.series.len() > OVERLAID_MAX => " Grey line: the design's control.".to_owned(),
+        _ => String::new(),
+    };
     canvas.caption(&format!("{}{grey}", words.caption), y + 8.0)
 }

@@ -55,12 +55,12 @@ pub fn nominal(field: &str, order: &[&str]) -> Value {
     json!({ "field": field, "type": "nominal", "title": Value::Null, "sort": order })
 }
 
-/// Colour and dash of lines by name, those of the drawing: where colours repeat the dashes differ. The control is grey.
-pub fn lines(field: &str, names: &[&str], control: Option<&str>) -> [Value; 2] {
+/// Colour and dash of lines by name, those of the drawing: where colours repeat the dashes differ. Controls are grey.
+pub fn lines(field: &str, names: &[&str], controls: &[&str]) -> [Value; 2] {
     let mut used = 0;
     let (mut colours, mut dashes) = (Vec::new(), Vec::new());
     for name in names {
-        let look = if control == Some(*name) {
+        let look = if controls.contains(name) {
             Theme::Light.control()
         } else {
             used += 1;

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::runs::Outlier;
 use super::{Commands, charts, over_points, runs, verdict};
 use crate::lab::compare::{STARTUP, excludes_zero, pareto_of};
+use crate::lab::controls::Controls;
 use crate::lab::lists::unique;
 use crate::lab::measures::{Frame, ready_quantiles};
 use crate::lab::pareto::{Pareto, Standing};
@@ -117,6 +118,9 @@ struct ExpectationRow {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct DesignRow {
     name: String,
+    /// Whether others are compared with it; then it is no option.
+    #[serde(default)]
+    is_control: bool,
     title: String,
     cells: Vec<Short>,
 }
@@ -169,10 +173,11 @@ pub fn content(
     let (heads, designs) = design_table(manifest, summary);
     let findings = [reuse::finding(summary), slow_pods::finding(manifest, summary)];
     let outliers = runs.iter().flat_map(|runs| runs.outliers.clone());
+    let controls = Controls::of(&manifest.designs);
     let charts = json!({
         "designs": manifest.designs.iter().map(|design| {
             let whole = command(&commands.explain, &design.name, 0, &[]);
-            json!({ "name": design.name, "replay": whole.strip_suffix('0').unwrap_or(&whole) })
+            json!({ "name": design.name, "control": controls.contains(&design.name), "replay": whole.strip_suffix('0').unwrap_or(&whole) })
         }).collect::<Vec<_>>(),
         "replay_end": command("", "", 0, &commands.changes).strip_prefix(&command("", "", 0, &[])).unwrap_or_default(),
         "startup": curves,
@@ -356,13 +361,14 @@ fn expectation(of: &Expectation) -> ExpectationRow {
 }
 
 fn design_table(manifest: &Manifest, summary: &Summary) -> (Vec<String>, Vec<DesignRow>) {
-    let keys = present(summary);
+    let (keys, controls) = (present(summary), Controls::of(&manifest.designs));
     let rows = summary
         .designs
         .iter()
         .zip(&manifest.designs)
         .map(|(design, planned)| DesignRow {
             name: design.name.clone(),
+            is_control: controls.contains(&design.name),
             title: planned.title.clone(),
             cells: keys.iter().map(|key| Short::of_design(design, &key.name)).collect(),
         });

@@ -15,7 +15,6 @@ mod tests;
 
 use super::figures::{Interval, Plot};
 use crate::lab::Finished;
-use crate::lab::compare::CONTROL;
 use crate::lab::lists::unique;
 use crate::stats::Estimate;
 

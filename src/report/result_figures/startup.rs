@@ -4,8 +4,9 @@
 
 use rayon::prelude::*;
 
-use super::{CONFIDENCE, CONTROL, subtitle};
+use super::{CONFIDENCE, subtitle};
 use crate::lab::Finished;
+use crate::lab::controls::Controls;
 use crate::lab::numbers::DesignNumbers;
 use crate::report::figures::text::{duration, percent};
 use crate::report::figures::{StartupFigure, StartupSeries, Words};
@@ -23,12 +24,18 @@ pub(super) fn startup(result: &Finished) -> Option<StartupFigure> {
     let manifest = &result.manifest;
     let pods = result.numbers.iter().flat_map(|design| &design.startup);
     let longest = pods.map(|seen| seen.time_ns).max()?;
-    let series: Vec<StartupSeries> = manifest
+    let mut series: Vec<StartupSeries> = manifest
         .designs
         .par_iter()
         .zip(&result.numbers)
         .map(|(design, numbers)| series(&design.name, numbers))
         .collect();
+    let controls = Controls::of(&manifest.designs);
+    for (place, of) in series.iter_mut().enumerate() {
+        of.control = controls
+            .control_of(place)
+            .map(|control| manifest.designs[control].name.clone());
+    }
     // The axis ends where the last pod was seen, and never behind the horizon, which may be shorter than 1 s.
     let horizon_s = (longest as f64 / 1e9).max(1.0).min(manifest.horizon_s);
     let words = |title: String, what: &str| Words {
@@ -36,7 +43,6 @@ pub(super) fn startup(result: &Finished) -> Option<StartupFigure> {
         subtitle: format!("{what}\n{}", subtitle(result)),
         caption: caption(&series, manifest.horizon_s),
     };
-    let control = manifest.designs.iter().any(|design| design.name == CONTROL);
     Some(StartupFigure {
         words: words(
             half_ready(&series, horizon_s),
@@ -48,7 +54,6 @@ pub(super) fn startup(result: &Finished) -> Option<StartupFigure> {
         ),
         horizon_s,
         confidence: CONFIDENCE,
-        control: control.then(|| CONTROL.to_owned()),
         series,
     })
 }
@@ -171,6 +176,7 @@ fn series(design: &str, numbers: &DesignNumbers) -> StartupSeries {
     let censored = pods.iter().filter(|seen| seen.outcome == Outcome::Censored);
     StartupSeries {
         design: design.to_owned(),
+        control: None,
         points: thinned(&curve),
         band,
         censored: binned(censored.map(|seen| seen.time_ns).collect()),

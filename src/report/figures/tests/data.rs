@@ -42,6 +42,7 @@ pub(super) fn curve(design: &str, knots: &[(f64, f64)], steps: u32) -> StartupSe
     let ready_after_s = [0.5, 0.9, 0.99].map(after);
     let never = (1.0 - last) * 0.25;
     StartupSeries {
+        control: None,
         design: design.to_owned(),
         points,
         band,
@@ -80,13 +81,15 @@ const STUCK: [(f64, f64); 7] = [
     (1790.0, 0.93),
 ];
 
-pub(super) fn startup(series: Vec<StartupSeries>) -> StartupFigure {
+pub(super) fn startup(mut series: Vec<StartupSeries>) -> StartupFigure {
+    for of in series.iter_mut().filter(|of| of.design != "control") {
+        of.control = Some("control".to_owned());
+    }
     StartupFigure {
         words: words("Half of the pods are ready after 3.5 s in control, after 5.1 s in istio-only"),
         complement: words("The slowest 1% of the pods take more than 6.9 s in control"),
         horizon_s: 1800.0,
         confidence: 0.95,
-        control: Some("control".to_owned()),
         series,
     }
 }

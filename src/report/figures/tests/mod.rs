@@ -174,7 +174,6 @@ fn startup_three_designs_share_a_panel() {
         check_plot(&format!("{name}-three"), &Plot::Startup(figure.clone()), name);
     }
     figure.series.truncate(1);
-    figure.control = None;
     check_plot("startup-one", &Plot::Startup(figure), BOTH[0]);
 }
 

@@ -20,8 +20,7 @@
     return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   }
   function colour(index) {
-    var name = data.designs[index].name;
-    if (name === "control" || name.indexOf("control@") === 0) return printing || !dark.matches ? "#6f6f6f" : "#a0a0a0";
+    if (data.designs[index].control) return printing || !dark.matches ? "#6f6f6f" : "#a0a0a0";
     var c = COLOURS[index % COLOURS.length];
     return dark.matches && !printing && c === "#0072b2" ? "#4aa3df" : c;
   }
