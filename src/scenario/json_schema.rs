@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 use super::models::COMPONENTS;
 use super::schema::{DistributionForm, Experiment, Mesh, Pairs, Setting};
 use super::yaml::Spanned;
-use super::{script, world};
+use super::{key_facts, script, world};
 use crate::cluster::params::{CiliumParams, IstioParams, Kind, KubernetesParams, NetworkParams};
 
 /// Numbers with units, as jiff's friendly format has them, in units that have one length.
@@ -28,8 +28,15 @@ pub const SCOPE: &str = "x-scope";
 /// Lists keys of a map of which the one that is set later takes the place of the others.
 pub const RIVALS: &str = "x-one-of";
 
-/// The schema of experiment files, JSON Schema 2020-12.
+/// The schema of experiment files, JSON Schema 2020-12, with unit, default and example of each key.
 pub fn experiment() -> Value {
+    let mut schema = form();
+    key_facts::add(&mut schema);
+    schema
+}
+
+/// The same without them: what may be under each key.
+pub fn form() -> Value {
     let generator = SchemaSettings::draft2020_12().for_deserialize().into_generator();
     let derived = generator.into_root_schema_for::<Experiment>().to_value();
     // What people look for comes first.

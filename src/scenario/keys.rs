@@ -16,7 +16,7 @@ use super::schema::Text;
 use super::values::complain;
 use super::yaml::Spanned;
 
-static EXPERIMENT: LazyLock<Value> = LazyLock::new(json_schema::experiment);
+static EXPERIMENT: LazyLock<Value> = LazyLock::new(json_schema::form);
 
 /// What may be under a key: a part of the JSON Schema.
 #[derive(Clone, Copy, Debug)]

@@ -17,6 +17,7 @@ pub mod factors;
 pub mod fault_form;
 pub mod faults;
 pub mod json_schema;
+mod key_facts;
 pub mod keys;
 pub mod layers;
 pub mod manifests;

@@ -33,7 +33,7 @@ pub struct StoppingForm {
     /// Intervals that shall be narrow enough, all of them.
     #[serde(default)]
     pub until: Vec<Spanned<TargetForm>>,
-    /// Most replications of each design.
+    /// Most replications of each design; required with `until`.
     pub at_most: Option<Text>,
     /// Wall time for making runs; the study ends at the last look that fits.
     pub time_budget: Option<Text>,

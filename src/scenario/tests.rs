@@ -366,7 +366,7 @@ fn bad_inputs_are_complained_about() {
         "controls-in-a-circle.yaml:31:26: controls form a circle: two, three, two\n  hint: name a design that is compared with no other",
         "cost-without-unit.yaml:31:11: `3` is not a valid cost\n  hint: write a number of at most 1e15 and what is counted",
         "duration-for-horizon.yaml:4:1: unknown key `duration`\n  hint: write `horizon`",
-        "published-without-unit.yaml:29:22: `30` is no span of time\n",
+        "published-without-unit.yaml:29:22: `30` is not a valid duration\n",
         "published-without-words.yaml:29:33: `text` is empty\n",
         "duplicate-key.yaml:5:1: key `horizon` occurs twice\n",
         "empty-manifest-folder.yaml:11:12: manifest folder `../../experiments/manifests` has no manifest\n",

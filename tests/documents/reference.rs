@@ -74,67 +74,100 @@ fn type_of(of: &Value, schema: &Value) -> String {
     }
 }
 
-fn example_of(of: &Value, schema: &Value) -> String {
-    let own = of["examples"].as_array().and_then(|all| all.first());
-    if let Some(example) = own {
-        return match example {
-            Value::String(text) => format!("`{text}`"),
-            other => format!("`{other}`"),
-        };
+/// A value as it is written in one line of a file.
+fn written(value: &Value) -> String {
+    match value {
+        Value::Null => "none".to_owned(),
+        Value::Array(all) => format!("[{}]", all.iter().map(written).collect::<Vec<_>>().join(", ")),
+        Value::Object(all) => {
+            let pairs: Vec<String> = all
+                .iter()
+                .map(|(key, value)| format!("{key}: {}", written(value)))
+                .collect();
+            format!("{{{}}}", pairs.join(", "))
+        }
+        // In quotes where it would be read as a number or ends a list.
+        Value::String(text) if text.parse::<f64>().is_ok() || text.contains([',', '#']) => format!("\"{text}\""),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
     }
-    let inner = of["anyOf"].as_array().into_iter().flatten().chain(of.get("items"));
-    let next = referred(of).map(|name| &schema["$defs"][name]);
-    let found = inner.chain(next).map(|one| example_of(one, schema));
-    found
-        .into_iter()
-        .find(|example| !example.is_empty())
-        .unwrap_or_default()
 }
 
-/// A table with a row per key of an object.
-fn keys(of: &Value, schema: &Value, page: &mut String) {
-    page.push_str("| key | type | default | example | meaning |\n|---|---|---|---|---|\n");
+/// The key of an object as rows of a table, and the objects that are written below it.
+fn rows(place: &str, of: &Value, schema: &Value, page: &mut String, below: &mut Vec<(String, Value)>) {
     let required = |key: &str| {
         of["required"]
             .as_array()
             .is_some_and(|all| all.iter().any(|one| one == key))
     };
+    let code = |value: &Value| match value {
+        Value::Null => "none".to_owned(),
+        value => format!("`{}`", written(value).replace('|', "\\|")),
+    };
     for (key, value) in of["properties"].as_object().into_iter().flatten() {
         let default = match value.get("default") {
-            Some(Value::String(text)) => format!("`{text}`"),
-            Some(other) if !other.is_null() => format!("`{other}`"),
-            _ if required(key) => "required".to_owned(),
-            _ => String::new(),
+            Some(default) => code(default),
+            // Of a choice one key is written.
+            None if schema["$defs"][place]["oneOf"].is_array() => String::new(),
+            None if required(key) => "required".to_owned(),
+            None if place == "Parameters" => "by version".to_owned(),
+            None => "required unless inherited".to_owned(),
         };
-        let meaning = value["description"].as_str().unwrap_or_default().replace('\n', " ");
-        let (kind, example) = (type_of(value, schema), example_of(value, schema));
-        let _ = writeln!(page, "| `{key}` | {kind} | {default} | {example} | {meaning} |");
+        let kind = match value["properties"].is_object() {
+            true => {
+                let name = format!("{place}.{key}");
+                let link = format!("[{name}](#{})", name.to_lowercase().replace('.', ""));
+                below.push((name, value.clone()));
+                link
+            }
+            false => type_of(value, schema),
+        };
+        let (unit, example) = (
+            value["x-unit"].as_str().unwrap_or_default(),
+            code(&value["examples"][0]),
+        );
+        let unit = if unit == "none" { "" } else { unit };
+        let meaning = value["description"].as_str().or(of["description"].as_str());
+        let meaning = meaning.unwrap_or_default().replace('\n', " ");
+        let _ = writeln!(
+            page,
+            "| `{key}` | {kind} | {unit} | {default} | {example} | {meaning} |"
+        );
+    }
+}
+
+/// The section of a map of keys, or of a choice of one key, and of the objects in it.
+fn section(name: &str, of: &Value, schema: &Value, page: &mut String) {
+    let described = of["description"].as_str().unwrap_or_default();
+    let head = if of["oneOf"].is_array() { "one of" } else { "key" };
+    let _ = write!(page, "\n## {name}\n\n");
+    if !described.is_empty() && name != "Top level" {
+        let _ = write!(page, "{described}\n\n");
+    }
+    let _ = writeln!(
+        page,
+        "| {head} | type | unit | default | example | meaning |\n|---|---|---|---|---|---|"
+    );
+    let mut below = Vec::new();
+    let place = if name == "Top level" { "" } else { name };
+    for one in of["oneOf"].as_array().into_iter().flatten().chain([of]) {
+        rows(place, one, schema, page, &mut below);
+    }
+    for (name, of) in below {
+        section(&name, &of, schema, page);
     }
 }
 
 fn reference() -> String {
     let schema = json_schema::experiment();
-    let mut page = "## Top level\n\n".to_owned();
-    keys(&schema, &schema, &mut page);
+    let mut page = String::new();
+    section("Top level", &schema, &schema, &mut page);
     for (name, of) in schema["$defs"].as_object().into_iter().flatten() {
-        let described = of["description"].as_str().unwrap_or_default();
-        if let Some(all) = of["oneOf"].as_array() {
-            let _ = writeln!(
-                page,
-                "\n## {name}\n\n{described}\n\n| one of | type | meaning |\n|---|---|---|"
-            );
-            for one in all {
-                for (key, value) in one["properties"].as_object().into_iter().flatten() {
-                    let meaning = one["description"].as_str().unwrap_or_default().replace('\n', " ");
-                    let _ = writeln!(page, "| `{key}` | {} | {meaning} |", type_of(value, &schema));
-                }
-            }
-        } else if of.get("properties").is_some() {
-            let _ = writeln!(page, "\n## {name}\n\n{described}\n");
-            keys(of, &schema, &mut page);
+        if of["oneOf"].is_array() || of["properties"].is_object() {
+            section(name, of, &schema, &mut page);
         }
     }
-    page
+    page.trim_start().to_owned()
 }
 
 #[test]
