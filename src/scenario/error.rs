@@ -139,17 +139,53 @@ impl fmt::Display for InputError {
 
 impl std::error::Error for InputError {}
 
+/// All values, or all errors.
+pub fn all<T>(results: impl Iterator<Item = Result<T, InputError>>) -> Result<Vec<T>, Vec<InputError>> {
+    let (mut values, mut errors) = (Vec::new(), Vec::new());
+    for result in results {
+        values.extend(keep_one(&mut errors, result));
+    }
+    if errors.is_empty() { Ok(values) } else { Err(errors) }
+}
+
+/// The value if there is one; the errors are added to the others.
+pub fn keep<T>(errors: &mut Vec<InputError>, result: Result<T, Vec<InputError>>) -> Option<T> {
+    result.map_err(|more| errors.extend(more)).ok()
+}
+
+/// The same of a single error.
+pub fn keep_one<T>(errors: &mut Vec<InputError>, result: Result<T, InputError>) -> Option<T> {
+    result.map_err(|error| errors.push(error)).ok()
+}
+
+/// Least length of a beginning that stands for a name.
+const BEGINNING_MIN: usize = 3;
+
+/// "did you mean `x`?" for a path, if the name of a file or folder beside it is near.
+pub fn near_path(path: &Path) -> Option<String> {
+    let name = path.file_name()?.to_str()?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let entries = std::fs::read_dir(folder.unwrap_or_else(|| Path::new("."))).ok()?;
+    let mut names: Vec<String> = entries
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .collect();
+    names.sort_unstable();
+    let near = near_match(name, names.iter().map(String::as_str).filter(|near| *near != name))?;
+    Some(format!("did you mean `{}`?", path.with_file_name(near).display()))
+}
+
 /// Most names that a hint lists.
 const KNOWN_MAX: usize = 40;
 
-/// "write `x`" for a word that others use for the candidate, "did you mean `x`?" for a near match, "known: a, b, c" without
-/// one, nothing without candidates.
+/// "write `x`" for a word that others use for the candidate, "did you mean `x`?" for a near match or for the first name that begins
+/// like this, "known: a, b, c" without one, nothing without candidates.
 pub fn candidates_hint<'c>(value: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<String> {
     let candidates: Vec<&str> = candidates.into_iter().collect();
     if let Some(spelling) = other_words::spelling(value, &candidates) {
         return Some(format!("write `{spelling}`"));
     }
-    match near_match(value, candidates.iter().copied()) {
+    let begins = |candidate: &&str| value.len() >= BEGINNING_MIN && candidate.starts_with(value);
+    match near_match(value, candidates.iter().copied()).or_else(|| candidates.iter().copied().find(begins)) {
         Some(near) => Some(format!("did you mean `{near}`?")),
         None if candidates.is_empty() => None,
         None if candidates.len() > KNOWN_MAX => {

@@ -3,7 +3,7 @@
 //! Belongs here: everything that can be wrong with a fault of any kind before it runs. Does not belong here: what a kind takes and
 //! does (`cluster/faults`), how it is read (`fault_form`), and when the script starts it (`script`).
 
-use super::error::InputError;
+use super::error::{InputError, all};
 use super::fault_form::{Fault, Setting};
 use super::layers::Merged;
 use super::schema::Text;
@@ -76,12 +76,10 @@ impl Targets {
 /// The faults of one design, in the order of the experiment.
 ///
 /// # Errors
-/// For the first thing that is wrong with one of them.
-pub fn faults(merged: &Merged<'_>, names: &Names, targets: &Targets) -> Result<Vec<FaultSpec>, InputError> {
+/// For every one that is wrong.
+pub fn faults(merged: &Merged<'_>, names: &Names, targets: &Targets) -> Result<Vec<FaultSpec>, Vec<InputError>> {
     let faults = merged.experiment.faults.0.iter();
-    faults
-        .map(|(name, written)| fault(merged, names, targets, name, written))
-        .collect()
+    all(faults.map(|(name, written)| fault(merged, names, targets, name, written)))
 }
 
 fn fault(

@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 use super::models::COMPONENTS;
 use super::schema::{DistributionForm, Experiment, Mesh, Pairs, Setting};
 use super::yaml::Spanned;
-use super::{key_facts, script, world};
+use super::{cluster_of_design, head, key_facts, script, world};
 use crate::cluster::params::{CiliumParams, IstioParams, Kind, KubernetesParams, NetworkParams};
 
 /// Numbers with units, as jiff's friendly format has them, in units that have one length.
@@ -165,11 +165,11 @@ macro_rules! words {
 
 words!(
     /// How pods reach pods of other nodes.
-    Routing, world::ROUTINGS
+    Routing, cluster_of_design::ROUTINGS
 );
 words!(
     /// How packets between nodes are encrypted.
-    Encryption, world::ENCRYPTIONS
+    Encryption, cluster_of_design::ENCRYPTIONS
 );
 words!(
     /// A layer that enforces its policies.
@@ -177,7 +177,7 @@ words!(
 );
 words!(
     /// An order of ties.
-    TieOrder, super::TIE_RULES
+    TieOrder, head::TIE_RULES
 );
 words!(
     /// When to look for a reused address.

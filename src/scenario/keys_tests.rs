@@ -105,7 +105,9 @@ fn every_key_can_be_set() {
             }
             (overrides, _) => overrides.unwrap_or_else(|error| panic!("{error}")),
         };
-        let layers = Layers::read(Path::new("f"), written, &overrides).expect("JSON is YAML");
+        let layers = Layers::read(Path::new("f"), written, &overrides)
+            .expect("JSON is YAML")
+            .0;
         let (before, after) = layers
             .experiment()
             .unwrap_or_else(|error| panic!("{key}: {error}\n{written}"));
@@ -121,7 +123,9 @@ fn every_key_can_be_set() {
 fn every_key_can_be_varied() {
     let overrides = Overrides::default();
     for (key, written, scope) in experiments() {
-        let layers = Layers::read(Path::new("f"), &written, &overrides).expect("JSON is YAML");
+        let layers = Layers::read(Path::new("f"), &written, &overrides)
+            .expect("JSON is YAML")
+            .0;
         let sets = match (target::read(Path::new("f"), &layers, &text(&key)), scope) {
             (Err(error), Some(_)) => {
                 assert!(

@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use super::error::InputError;
+use super::error::{InputError, all};
 use super::factors::Factor;
 use super::keys::{Form, Key};
 use super::models::split_name;
@@ -14,7 +14,7 @@ use super::overrides::Overrides;
 use super::patch::{lay, put};
 use super::schema::{self, Experiment, Istio, Mesh, Setting, Text};
 use super::values::{complain, unknown};
-use super::yaml::{self, Node, Position, Spanned, Tree, Value};
+use super::yaml::{self, Mended, Node, Position, Spanned, Tree, Value};
 
 /// Maps to which no layer may add a name, and what a name in them is.
 const NAMED: [(&str, &str); 2] = [("faults", "fault"), ("options", "option")];
@@ -31,21 +31,23 @@ pub struct Layers<'a> {
 }
 
 impl<'a> Layers<'a> {
-    /// Reads the file as a tree.
-    pub fn read(file: &'a Path, text: &'a str, overrides: &'a Overrides) -> Result<Self, InputError> {
-        let written = yaml::tree(file, text)?;
+    /// Reads the file as a tree, and what is wrong with its form.
+    pub fn read(file: &'a Path, text: &'a str, overrides: &'a Overrides) -> Result<(Self, Mended), InputError> {
+        let mut written = yaml::tree(file, text)?;
+        let mended = written.mend::<Experiment>();
         let mut common = written.clone();
         if let Value::Map(pairs) = &mut common.root.value {
             pairs.retain(|(key, _)| key.scalar() != Some("factors"));
             let designs = pairs.iter_mut().filter(|(key, _)| key.scalar() == Some("designs"));
             designs.for_each(|(_, designs)| designs.value = Value::List(Vec::new()));
         }
-        Ok(Self {
+        let layers = Self {
             file,
             written,
             common,
             overrides,
-        })
+        };
+        Ok((layers, mended))
     }
 
     /// The experiment as it is written, and with the changes from the command line.
@@ -217,18 +219,22 @@ impl<'a> Merged<'a> {
 
     /// All parameters that are set. Those of Istio are passed over in a design without Istio,
     /// except where the design itself sets them.
-    pub fn parameters(&self, with_istio: bool) -> Result<Vec<SetParameter<'a>>, InputError> {
-        let mut found = Vec::new();
-        for (name, setting) in &self.experiment.parameters.0 {
+    pub fn parameters(&self, with_istio: bool) -> Result<Vec<SetParameter<'a>>, Vec<InputError>> {
+        let parameters = self.experiment.parameters.0.iter();
+        let found = all(parameters.map(|(name, setting)| {
             let (component, field) = split_name(self.file, name)?;
             let mut own = self.design.parameters.0.iter().map(|(own, _)| own);
             if component != "istio" || with_istio {
-                found.push((component, field, setting));
-            } else if let Some(own) = own.find(|own| own.value == name.value) {
-                let message = format!("`{}` is set in a design without Istio", name.value);
-                return Err(complain(self.file, own, message).with_hint("give the design Istio, or leave it out"));
+                return Ok(Some((component, field, setting)));
             }
-        }
-        Ok(found)
+            match own.find(|own| own.value == name.value) {
+                None => Ok(None),
+                Some(own) => {
+                    let message = format!("`{}` is set in a design without Istio", name.value);
+                    Err(complain(self.file, own, message).with_hint("give the design Istio, or leave it out"))
+                }
+            }
+        }))?;
+        Ok(found.into_iter().flatten().collect())
     }
 }

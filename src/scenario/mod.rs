@@ -10,12 +10,14 @@
 pub mod allowed_values;
 pub mod asked;
 pub mod claim;
+mod cluster_of_design;
 pub mod embedded;
 pub mod error;
 pub mod expectations;
 pub mod factors;
 pub mod fault_form;
 pub mod faults;
+mod head;
 pub mod json_schema;
 mod key_facts;
 pub mod keys;
@@ -45,11 +47,12 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::cluster::spec::{RunLimits, TieRule};
-use crate::kernel::{SimDuration, SimTime};
-use error::InputError;
-use factors::expand::{Expanded, expand};
+use crate::cluster::spec::TieRule;
+use crate::kernel::SimTime;
+use error::{InputError, keep, keep_one, near_match, near_path};
+use factors::expand::{Expanded, expand, sorted};
 use factors::{Chance, Factors};
+use head::Head;
 use layers::Layers;
 use material::Origin;
 use models::Models;
@@ -57,11 +60,10 @@ pub use models::ResolvedParameter;
 use overrides::Overrides;
 use schema::{Experiment, Step};
 pub use stopping::Stopping;
-use values::{choice, complain, limit, positive_duration, seed};
+use values::complain;
 pub use world::Design;
 use world::{Names, Shared};
 
-const FORM: &str = "1";
 const REPLICATIONS_MAX: u32 = 10_000_000;
 
 /// An experiment that has been checked.
@@ -111,9 +113,6 @@ pub struct Scenario {
     pub warnings: Vec<String>,
 }
 
-/// The seed group of an experiment that names none, so that its random numbers do not depend on the name of its file.
-const SEED_GROUP: &str = "meshfault";
-
 /// A file that was read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct InputFile {
@@ -139,7 +138,7 @@ impl Scenario {
     /// # Errors
     /// Everything that is wrong, each thing once and in the order of its place.
     pub fn load(path: &Path, overrides: &Overrides) -> Result<Self, Vec<InputError>> {
-        let text = yaml::read_text(path).map_err(|error| vec![error.with_hint(built_in_hint())])?;
+        let text = yaml::read_text(path).map_err(|error| vec![error.with_hint(experiment_hint(path))])?;
         read(path, text, Origin::Disk, overrides)
     }
 
@@ -165,7 +164,17 @@ pub fn built_in_names() -> impl Iterator<Item = &'static str> {
         .filter(|name| !name.contains('/'))
 }
 
-fn built_in_hint() -> String {
+/// What to name instead of a file that cannot be read.
+fn experiment_hint(path: &Path) -> String {
+    let near = path
+        .file_stem()
+        .and_then(|stem| near_match(stem.to_str()?, built_in_names()));
+    let near = near
+        .map(|name| format!("did you mean `{name}`?"))
+        .or_else(|| near_path(path));
+    if let Some(near) = near.filter(|_| !path.exists()) {
+        return near;
+    }
     let names: Vec<&str> = built_in_names().collect();
     format!(
         "name an experiment file, or one of the built-in experiments {}",
@@ -180,20 +189,29 @@ fn read(path: &Path, text: String, origin: Origin, overrides: &Overrides) -> Res
 
 fn checked(path: &Path, text: String, origin: Origin, overrides: &Overrides) -> Result<Scenario, Vec<InputError>> {
     let one = |error: InputError| vec![error];
-    let layers = Layers::read(path, &text, overrides).map_err(one)?;
-    let (written, experiment) = layers.experiment().map_err(one)?;
+    let (layers, mended) = Layers::read(path, &text, overrides).map_err(one)?;
+    let mut wrong = mended.errors;
+    if !mended.whole {
+        return Err(sorted(wrong));
+    }
+    let Some((written, experiment)) = keep_one(&mut wrong, layers.experiment()) else {
+        return Err(sorted(wrong));
+    };
     let stem = path
         .file_stem()
         .map_or_else(|| "experiment".to_owned(), |stem| stem.to_string_lossy().into_owned());
-    let head = Head::read(path, &written, &experiment).map_err(one)?;
-    let traffic_rates = asked::traffic_rates(path, &experiment).map_err(one)?;
-    asked::check_costs(path, &experiment).map_err(one)?;
-    asked::check_controls(path, &experiment).map_err(one)?;
-    let published = asked::published(path, &experiment).map_err(one)?;
-    let expectations = expectations::read(path, &experiment.expectations)?;
-    let margins = margins::read(path, &experiment.margins)?;
-    let files = material::find(path, &experiment.manifests, origin).map_err(one)?;
-    let material = material::read(&files)?;
+    let head = Head::read(path, &written, &experiment, &mut wrong);
+    let traffic_rates = keep_one(&mut wrong, asked::traffic_rates(path, &experiment));
+    keep_one(&mut wrong, asked::check_costs(path, &experiment));
+    keep_one(&mut wrong, asked::check_controls(path, &experiment));
+    let published = keep_one(&mut wrong, asked::published(path, &experiment)).flatten();
+    let expectations = keep(&mut wrong, expectations::read(path, &experiment.expectations));
+    let margins = keep(&mut wrong, margins::read(path, &experiment.margins));
+    let files = keep_one(&mut wrong, material::find(path, &experiment.manifests, origin));
+    let material = files.and_then(|files| Some((keep(&mut wrong, material::read(&files))?, files)));
+    let Some((material, files)) = material else {
+        return Err(sorted(wrong));
+    };
     let models = Models::embedded().map_err(one)?;
     let shared = Shared {
         models: &models,
@@ -208,12 +226,19 @@ fn checked(path: &Path, text: String, origin: Origin, overrides: &Overrides) -> 
         seed: head.seed,
         seed_group: &head.seed_group,
     };
-    let factors = Factors::read(path, &experiment, &layers, chance).map_err(one)?;
+    // Without its factors, a design is what it is at none of their points.
+    let factors = keep(&mut wrong, Factors::read(path, &experiment, &layers, chance)).unwrap_or_default();
+    let expanded = keep(&mut wrong, expand(&shared, path, &experiment, &factors, &layers));
+    let (Some(expanded), Some(traffic_rates), Some(expectations), Some(margins), []) =
+        (expanded, traffic_rates, expectations, margins, wrong.as_slice())
+    else {
+        return Err(sorted(wrong));
+    };
     let Expanded {
         designs,
         excluded,
         warnings: odd,
-    } = expand(&shared, path, &experiment, &factors, &layers)?;
+    } = expanded;
     let mut warnings = material.warnings.clone();
     warnings.extend(odd);
     warnings.extend(unused(path, &experiment, &text, overrides, &designs));
@@ -256,86 +281,6 @@ fn outlived(path: &Path, horizon: SimTime, designs: &[Design]) -> Option<String>
             path.display(),
             life.as_secs_f64() / 3600.0
         )
-    })
-}
-
-/// The values at the top of an experiment file.
-struct Head {
-    horizon: SimTime,
-    limits: RunLimits,
-    tie_order: TieRule,
-    independent: bool,
-    replications: u32,
-    stopping: Option<Stopping>,
-    seed: u64,
-    seed_group: String,
-}
-
-const RANDOM_NUMBERS: [(&str, bool); 2] = [("common", false), ("independent", true)];
-
-const TIE_RULES: [(&str, TieRule); 2] = [
-    (TieRule::Ranked.word(), TieRule::Ranked),
-    (TieRule::Permuted.word(), TieRule::Permuted),
-];
-
-impl Head {
-    fn read(path: &Path, written: &Experiment, experiment: &Experiment) -> Result<Self, InputError> {
-        if experiment.meshfault.value != FORM {
-            let message = format!("form `{}` of experiment files is not known", experiment.meshfault.value);
-            return Err(complain(path, &experiment.meshfault, message).with_hint(format!("write `meshfault: {FORM}`")));
-        }
-        let (horizon, group) = (&experiment.horizon, experiment.seed_group.as_ref());
-        if experiment.designs.is_empty() {
-            return Err(InputError::in_file(path, "the experiment has no design")
-                .with_hint("write at least one under `designs`"));
-        }
-        for (index, design) in experiment.designs.iter().enumerate() {
-            let name = &design.name.value;
-            let plain = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
-            if name.is_empty() || !name.chars().all(plain) {
-                let message = format!("`{name}` is not a valid name for a design");
-                return Err(complain(path, &design.name, message).with_hint("letters, digits, `-`, `.` and `_`"));
-            }
-            if experiment.designs[..index]
-                .iter()
-                .any(|earlier| earlier.name.value == *name)
-            {
-                let message = format!("a second design is named `{name}`");
-                return Err(complain(path, &design.name, message).with_hint("every design needs a name of its own"));
-            }
-        }
-        let (replications, stopping) = stopping::replications(path, written, experiment)?;
-        let length = positive_duration(path, horizon)?;
-        if length > SimDuration::EXACT_MAX {
-            let message = format!("a horizon of `{}` is too long", horizon.value);
-            return Err(complain(path, horizon, message)
-                .with_hint("write at most `2251799s`, up to which results hold every nanosecond"));
-        }
-        Ok(Self {
-            horizon: SimTime::ZERO + length,
-            limits: limits(path, &experiment.limits)?,
-            tie_order: experiment.tie_order.as_ref().map_or(Ok(TieRule::default()), |text| {
-                choice(path, text, "order of ties", &TIE_RULES)
-            })?,
-            independent: experiment.random_numbers.as_ref().map_or(Ok(false), |text| {
-                choice(path, text, "kind of random numbers", &RANDOM_NUMBERS)
-            })?,
-            replications,
-            stopping,
-            seed: experiment.seed.as_ref().map_or(Ok(1), |text| seed(path, text))?,
-            seed_group: group.map_or(SEED_GROUP, |group| &group.value).to_owned(),
-        })
-    }
-}
-
-fn limits(path: &Path, written: &schema::Limits) -> Result<RunLimits, InputError> {
-    let value = |text: &Option<schema::Text>, usual| text.as_ref().map_or(Ok(usual), |text| limit(path, text));
-    let usual = RunLimits::default();
-    Ok(RunLimits {
-        events_max: value(&written.events_max, usual.events_max)?,
-        events_per_instant_max: value(&written.events_per_instant_max, usual.events_per_instant_max)?,
-        pending_max: value(&written.pending_max, usual.pending_max)?,
-        memory_max_mib: value(&written.memory_max_mib, usual.memory_max_mib)?,
     })
 }
 

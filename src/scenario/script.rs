@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::error::InputError;
+use super::error::{InputError, all};
 use super::faults::{Targets, number, point, span};
 use super::layers::Merged;
 use super::schema::{self, Text};
@@ -40,8 +40,8 @@ struct Reader<'r, 'a> {
 /// The script of one design.
 ///
 /// # Errors
-/// For the first step that is wrong.
-pub fn script(merged: &Merged<'_>, names: &Names, targets: &Targets) -> Result<Vec<Step>, InputError> {
+/// For every step that is wrong.
+pub fn script(merged: &Merged<'_>, names: &Names, targets: &Targets) -> Result<Vec<Step>, Vec<InputError>> {
     let mut reader = Reader {
         merged,
         names,
@@ -50,16 +50,16 @@ pub fn script(merged: &Merged<'_>, names: &Names, targets: &Targets) -> Result<V
         remembered: false,
         searched: false,
     };
-    merged.experiment.script.iter().map(|step| reader.step(step)).collect()
+    all(merged.experiment.script.iter().map(|step| reader.step(step)))
 }
 
 /// The churn of one design that starts by itself.
 ///
 /// # Errors
-/// For the first that is wrong.
-pub fn churn(merged: &Merged<'_>, targets: &Targets) -> Result<Vec<ChurnSpec>, InputError> {
+/// For every one that is wrong.
+pub fn churn(merged: &Merged<'_>, targets: &Targets) -> Result<Vec<ChurnSpec>, Vec<InputError>> {
     let written = merged.experiment.churn.iter();
-    written.map(|spec| churn_spec(merged, targets, &spec.value)).collect()
+    all(written.map(|spec| churn_spec(merged, targets, &spec.value)))
 }
 
 fn churn_spec(merged: &Merged<'_>, targets: &Targets, written: &schema::Churn) -> Result<ChurnSpec, InputError> {
@@ -96,9 +96,13 @@ impl Reader<'_, '_> {
         let merged = self.merged;
         Ok(match &step.value {
             schema::Step::Apply(workloads) => {
-                let workloads = self.names.workloads(merged, workloads)?;
-                self.applied.extend(&workloads);
-                Step::Apply { workloads }
+                let found = self.names.workloads(merged, workloads);
+                match &found {
+                    Ok(found) => self.applied.extend(found),
+                    // What was meant is not known: no later step is wrong because of it.
+                    Err(_) => self.applied.extend(0..self.names.count()),
+                }
+                Step::Apply { workloads: found? }
             }
             schema::Step::WaitReady(wait) => Step::WaitReady {
                 workloads: wait
@@ -145,11 +149,11 @@ impl Reader<'_, '_> {
 
     fn find_reuse(&mut self, step: &Spanned<schema::Step>, find: &schema::FindReuse) -> Result<Step, InputError> {
         let merged = self.merged;
+        self.searched = true;
         if !self.remembered {
             let message = "`find_reuse` looks for remembered addresses, but no step before it remembers any";
             return Err(complain(merged.file, step, message).with_hint("write `- remember_ips: WORKLOAD` before it"));
         }
-        self.searched = true;
         Ok(Step::FindReuse {
             workload: self.applied(&find.workload)?,
             look: choice(merged.file, merged.text(&find.look)?, "time of a look", &LOOKS)?,

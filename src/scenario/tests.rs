@@ -395,6 +395,35 @@ fn bad_inputs_are_complained_about() {
     }
 }
 
+/// Form, values and expressions of one file are complained about together, and nothing follows from another complaint.
+#[test]
+fn everything_that_is_wrong_with_a_file_is_reported_at_once() {
+    let path = root().join("tests/bad_inputs/values-of-every-kind.yaml");
+    let errors = Scenario::load(&path, &Overrides::default()).expect_err("the file is bad");
+    let seen: Vec<String> = errors
+        .iter()
+        .map(|error| format!("{} {}", error.line.unwrap_or(0), error.message))
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            "2 unknown key `titel`",
+            "4 `10` is no span of time",
+            "5 `-3` is negative",
+            "8 unknown key `nods`",
+            "9 unknown routing mode `vlan`",
+            "16 unknown workload `helloworl-v1`",
+            "18 unknown value `aply`",
+            "19 `5` is no span of time",
+            "20 unknown fault `cut-nod`",
+            "21 unknown option `$gop`",
+            "25 `startup_latency_p50 of one about 2s`: expected `<`, `<=`, `>` or `>=`, found `about`",
+            "27 unknown parameter `kubernetes.lease_renew_intervall`",
+            "32 constraint `node >= 4`: unknown factor `node`",
+        ]
+    );
+}
+
 #[test]
 fn every_complaint_names_a_place_and_has_a_hint_where_one_helps() {
     for path in bad_inputs() {

@@ -3,43 +3,29 @@
 //! Belongs here: the cluster, the parameters, the policies in force and the measures of a design. Does not belong here:
 //! faults (`faults`), steps (`script`), parameter sets (`models`) and the reading of manifests (`manifests`).
 
-use std::collections::BTreeSet;
-use std::path::Path;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
 
 use super::asked::{self, Cost};
-use super::error::InputError;
+use super::cluster_of_design::{NODES_MAX, built, cluster, with_istio};
+use super::error::{InputError, keep, keep_one};
 use super::faults::{Targets, faults};
 use super::layers::Merged;
 use super::material::Material;
 use super::models::{Models, ParameterSet, ResolvedParameter};
 use super::point_name::full_name;
-use super::schema::{Setting, Text};
+use super::schema::Text;
 use super::script::{churn, script};
 use super::values::{choice, complain, count, positive_duration, unknown};
-use super::yaml::Spanned;
 use crate::cluster::params::{CiliumParams, IstioParams, KubernetesParams, NetworkParams};
-use crate::cluster::spec::{Datapath, Encryption, IstioSpec, Measures, Routing, RunLimits, Step, TieRule, WorldSpec};
+use crate::cluster::spec::{IstioSpec, Measures, RunLimits, Step, TieRule, WorldSpec};
 use crate::kernel::{SimDuration, SimTime};
 use crate::policy::labels::Labels;
 
-/// Nodes of a cluster without `nodes`: one control plane and three workers.
-const NODES: u32 = 4;
-/// Length of a node's pod address prefix where none is given; the default of kube-controller-manager.
-const NODE_PREFIX_LENGTH: u8 = 24;
-/// Most nodes that a cluster can have: twice the tested limit of Kubernetes.
-const NODES_MAX: u32 = 10_000;
-/// Most identities of pods: Cilium numbers those of one cluster from 256 to 65,535
-/// (`cilium/cilium pkg/identity/cache/allocator.go`).
-const IDENTITIES_MAX: usize = 65_280;
 /// A delay that counts where no threshold is given.
 const DELAYED_THRESHOLD: SimDuration = SimDuration::from_secs(20);
 
-pub(super) const ROUTINGS: [(&str, Routing); 2] = [("native", Routing::Native), ("vxlan", Routing::Vxlan)];
-pub(super) const ENCRYPTIONS: [(&str, Encryption); 2] =
-    [("none", Encryption::None), ("wireguard", Encryption::WireGuard)];
 pub(super) const LAYERS: [(&str, bool); 2] = [("network", false), ("mesh", true)];
 
 /// Names that an experiment can use.
@@ -106,6 +92,11 @@ impl Names {
     /// The index of a Service.
     pub fn service(&self, merged: &Merged<'_>, name: &Text) -> Result<usize, InputError> {
         index(merged, name, "Service", &self.services)
+    }
+
+    /// The number of workloads.
+    pub fn count(&self) -> usize {
+        self.workloads.len()
     }
 
     /// The name of a workload.
@@ -193,46 +184,48 @@ impl Design {
     }
 }
 
-/// The cluster of a design, without faults and script.
-struct ClusterOf {
-    targets: Targets,
-    node_prefix_length: u8,
-    datapath: Datapath,
-    kubernetes: ParameterSet,
-    cilium: ParameterSet,
-    istio: Option<ParameterSet>,
-    network: ParameterSet,
-    /// By component, as they are written.
-    versions: IndexMap<String, String>,
-}
-
 /// Checks one design.
 pub fn design(shared: &Shared<'_>, merged: &Merged<'_>) -> Result<Design, Vec<InputError>> {
     let names = &shared.names;
-    let cluster = cluster(shared, merged).map_err(|error| vec![error])?;
-    let targets = &cluster.targets;
     let mut errors = Vec::new();
-    let in_force = keep(&mut errors, in_force(merged, targets.istiods.is_some()));
+    let cluster = keep(&mut errors, cluster(shared, merged));
+    // Where the cluster is wrong, the rest is read for one that has everything.
+    let any = Targets {
+        nodes: NODES_MAX,
+        control_plane_nodes: NODES_MAX / 2,
+        istiods: with_istio(merged).then_some(NODES_MAX),
+        horizon: shared.horizon,
+        accounts_max: u32::MAX,
+    };
+    let targets = cluster.as_ref().map_or(&any, |cluster| &cluster.targets);
+    let in_force = keep_one(&mut errors, in_force(merged, targets.istiods.is_some()));
     let faults = keep(&mut errors, faults(merged, names, targets));
     let script = keep(&mut errors, script(merged, names, targets));
     let churn = keep(&mut errors, churn(merged, targets));
-    let measures = keep(
+    let measures = keep_one(
         &mut errors,
         measures(merged, shared, script.as_deref().unwrap_or_default()),
     );
-    let (Some((network_enforced, mesh_enforced)), Some(faults), Some(script), Some(churn), Some(measures)) =
-        (in_force, faults, script, churn, measures)
+    let (
+        Some(cluster),
+        Some((network_enforced, mesh_enforced)),
+        Some(faults),
+        Some(script),
+        Some(churn),
+        Some(measures),
+    ) = (&cluster, in_force, faults, script, churn, measures)
     else {
         return Err(errors);
     };
     let sets = [
-        Some(&cluster.kubernetes),
-        Some(&cluster.cilium),
-        cluster.istio.as_ref(),
-        Some(&cluster.network),
+        Some(&cluster.sets.kubernetes),
+        Some(&cluster.sets.cilium),
+        cluster.sets.istio.as_ref(),
+        Some(&cluster.sets.network),
     ];
     let used = || sets.into_iter().flatten();
     let istio = cluster
+        .sets
         .istio
         .as_ref()
         .zip(targets.istiods)
@@ -247,10 +240,12 @@ pub fn design(shared: &Shared<'_>, merged: &Merged<'_>) -> Result<Design, Vec<In
         nodes: targets.nodes,
         control_plane_nodes: targets.control_plane_nodes,
         node_prefix_length: cluster.node_prefix_length,
-        kubernetes: built(KubernetesParams::build(|name, _| Ok(cluster.kubernetes.value(name)))),
-        cilium: built(CiliumParams::build(|name, _| Ok(cluster.cilium.value(name)))),
+        kubernetes: built(KubernetesParams::build(|name, _| {
+            Ok(cluster.sets.kubernetes.value(name))
+        })),
+        cilium: built(CiliumParams::build(|name, _| Ok(cluster.sets.cilium.value(name)))),
         datapath: cluster.datapath,
-        network: built(NetworkParams::build(|name, _| Ok(cluster.network.value(name)))),
+        network: built(NetworkParams::build(|name, _| Ok(cluster.sets.network.value(name)))),
         istio,
         workloads: Arc::clone(&shared.material.workloads),
         services: Arc::clone(&shared.material.services),
@@ -278,179 +273,12 @@ pub fn design(shared: &Shared<'_>, merged: &Merged<'_>) -> Result<Design, Vec<In
             .unwrap_or_else(|| merged.design.name.value.clone()),
         cost: cost.transpose().map_err(|error| vec![error])?,
         control: merged.design.control.as_ref().map(|control| control.value.clone()),
-        versions: cluster.versions,
+        versions: cluster.sets.versions,
         world,
         parameters: used().flat_map(ParameterSet::shown).cloned().map(Arc::new).collect(),
         notes: used().filter_map(|set| set.note.clone()).collect(),
         model_files: used().flat_map(|set| set.files.iter().copied()).collect(),
     })
-}
-
-fn cluster(shared: &Shared<'_>, merged: &Merged<'_>) -> Result<ClusterOf, InputError> {
-    let (file, written) = (merged.file, &merged.experiment.cluster);
-    let nodes_text = written.nodes.as_ref();
-    let nodes = nodes_text.map_or(Ok(NODES), |text| count(file, text, 2, NODES_MAX))?;
-    let control_text = written.control_plane_nodes.as_ref();
-    let control_plane_nodes = control_text.map_or(Ok(1), |text| count(file, text, 1, NODES_MAX))?;
-    if let (true, Some(at)) = (control_plane_nodes >= nodes, control_text.or(nodes_text)) {
-        let message = format!("{control_plane_nodes} control-plane nodes of {nodes} leave no node for pods");
-        return Err(complain(file, at, message).with_hint("`nodes` counts the control plane too"));
-    }
-    let prefix_text = written.node_prefix_length.as_ref();
-    let prefix = prefix_text.map(|text| count(file, text, 16, 28)).transpose()?;
-    let node_prefix_length = prefix
-        .and_then(|length| u8::try_from(length).ok())
-        .unwrap_or(NODE_PREFIX_LENGTH);
-    if let (true, Some(at)) = (
-        u64::from(nodes) << (32 - node_prefix_length) > 1 << 24,
-        prefix_text.or(nodes_text),
-    ) {
-        let message = format!(
-            "{nodes} nodes with prefixes of length {node_prefix_length} need more addresses than 10.0.0.0/8 has"
-        );
-        return Err(complain(file, at, message).with_hint("write fewer nodes, or a longer `node_prefix_length`"));
-    }
-    let routing = written.cilium.routing.as_ref();
-    let encryption = written.cilium.encryption.as_ref();
-    let datapath = Datapath {
-        routing: routing.map_or(Ok(Routing::Vxlan), |text| choice(file, text, "routing mode", &ROUTINGS))?,
-        encryption: encryption.map_or(Ok(Encryption::None), |text| {
-            choice(file, text, "encryption", &ENCRYPTIONS)
-        })?,
-    };
-    let version_of = |text: Option<&Text>, key: &str, example: &str| match text {
-        Some(text) => Ok(text.clone()),
-        None => Err(complain(
-            file,
-            &merged.design.name,
-            format!("design `{}` has no `{key}`", merged.design.name.value),
-        )
-        .with_hint(format!("write `{key}: \"{example}\"` under `cluster`"))),
-    };
-    let kubernetes = version_of(written.kubernetes.as_ref(), "kubernetes", "1.24")?;
-    let cilium = version_of(written.cilium.version.as_ref(), "cilium.version", "1.12.0")?;
-    let mesh = merged.istio()?;
-    let istiods = match mesh {
-        Some((mesh, _)) => {
-            let replicas = mesh.replicas.as_ref();
-            Some(replicas.map_or(Ok(1), |text| count(file, text, 1, NODES_MAX))?)
-        }
-        None => None,
-    };
-    let mut sets = ClusterOf {
-        targets: Targets {
-            nodes,
-            control_plane_nodes,
-            istiods,
-            horizon: shared.horizon,
-            accounts_max: accounts_max(merged, shared)?,
-        },
-        node_prefix_length,
-        datapath,
-        kubernetes: shared.models.choose("kubernetes", file, &kubernetes)?,
-        cilium: shared.models.choose("cilium", file, &cilium)?,
-        istio: mesh
-            .map(|(_, version)| shared.models.choose("istio", file, version))
-            .transpose()?,
-        network: shared.models.network()?,
-        versions: [
-            ("kubernetes", Some(&kubernetes)),
-            ("cilium", Some(&cilium)),
-            ("istio", mesh.map(|(_, version)| version)),
-        ]
-        .into_iter()
-        .filter_map(|(component, version)| Some((component.to_owned(), version?.value.clone())))
-        .collect(),
-    };
-    let (mut of_leases, mut of_own_addresses) = (None, None);
-    for (component, field, setting) in merged.parameters(sets.istio.is_some())? {
-        if component == "kubernetes" && OF_LEASES.contains(&field) {
-            // The one that was written last is complained about: designs follow the rest, the command line follows all.
-            let place = |of: &Spanned<Setting>| (of.referenced.line == 0, of.referenced.line, of.referenced.column);
-            of_leases = of_leases.into_iter().chain([setting]).max_by_key(|of| place(of));
-        }
-        if (component, field) == ("cilium", "node_addresses") {
-            of_own_addresses = Some(setting);
-        }
-        match component {
-            "kubernetes" => sets.kubernetes.override_with(file, field, setting)?,
-            "cilium" => sets.cilium.override_with(file, field, setting)?,
-            "network" => sets.network.override_with(file, field, setting)?,
-            _ => {
-                if let Some(istio) = &mut sets.istio {
-                    istio.override_with(file, field, setting)?;
-                }
-            }
-        }
-    }
-    if let Some(setting) = of_own_addresses {
-        check_own_addresses(file, setting, node_prefix_length, &sets.cilium)?;
-    }
-    if let Some(setting) = of_leases {
-        check_leases(file, setting, &sets.kubernetes)?;
-    }
-    Ok(sets)
-}
-
-/// How many identities manifests leave for the service accounts of churn.
-fn accounts_max(merged: &Merged<'_>, shared: &Shared<'_>) -> Result<u32, InputError> {
-    let workloads = &shared.material.workloads;
-    let mut taken = workloads.len();
-    if taken >= IDENTITIES_MAX {
-        let subjects: BTreeSet<_> = workloads.iter().map(|workload| &workload.subject).collect();
-        taken = subjects.len();
-    }
-    // One for Istiod, and one for an account that is not named.
-    let left = IDENTITIES_MAX.checked_sub(taken + 1).filter(|left| *left > 0);
-    left.and_then(|left| u32::try_from(left).ok()).ok_or_else(|| {
-        let message = format!("the manifests describe pods of {taken} identities");
-        let hint =
-            format!("Cilium numbers at most {IDENTITIES_MAX} identities of pods: merge labels or service accounts");
-        complain(merged.file, &merged.experiment.manifests, message).with_hint(hint)
-    })
-}
-
-/// The addresses that Cilium itself uses have to leave one for a pod.
-fn check_own_addresses(
-    file: &Path,
-    at: &Spanned<Setting>,
-    prefix_length: u8,
-    set: &ParameterSet,
-) -> Result<(), InputError> {
-    let used = built(CiliumParams::build(|name, _| Ok(set.value(name)))).node_addresses;
-    let size = (1_u32 << (32 - prefix_length)) - 2;
-    if used < size {
-        return Ok(());
-    }
-    let message =
-        format!("cilium.node_addresses is {used}, and a node has {size} addresses: none would be left for pods");
-    Err(complain(file, at, message).with_hint(format!("write at most {}", size - 1)))
-}
-
-/// Parameters that state how often a lease is renewed, and how long it may go unrenewed.
-const OF_LEASES: [&str; 3] = [
-    "node_monitor_grace_period",
-    "lease_renew_interval",
-    "lease_renew_jitter_ratio",
-];
-
-/// A lease must be renewed within the grace period: otherwise healthy nodes are marked NotReady between two renewals, again
-/// and again, which is not simulated.
-fn check_leases(file: &Path, at: &Spanned<Setting>, set: &ParameterSet) -> Result<(), InputError> {
-    let params = built(KubernetesParams::build(|name, _| Ok(set.value(name))));
-    let longest = params.lease_renew_interval.scale(1.0 + params.lease_renew_jitter_ratio);
-    if params.node_monitor_grace_period >= longest {
-        return Ok(());
-    }
-    let message = format!(
-        "the grace period of {} s is shorter than the time between two renewals of a lease, up to {} s: healthy nodes would be \
-         marked NotReady again and again",
-        params.node_monitor_grace_period.as_secs_f64(),
-        longest.as_secs_f64()
-    );
-    let hint =
-        "kubernetes.node_monitor_grace_period has to be at least lease_renew_interval * (1 + lease_renew_jitter_ratio)";
-    Err(complain(file, at, message).with_hint(hint))
 }
 
 /// Whether network and mesh enforce their policies; both where nothing is said and there is a mesh.
@@ -558,17 +386,4 @@ fn check_port(
     );
     let hint = "exposure has one port, which all its servers have to serve; write an experiment for each port";
     Err(complain(merged.file, at, message).with_hint(hint))
-}
-
-/// The value, or nothing after its error was put to the others.
-fn keep<T>(errors: &mut Vec<InputError>, result: Result<T, InputError>) -> Option<T> {
-    result.map_err(|error| errors.push(error)).ok()
-}
-
-/// The set that was built; its values were checked when they were read.
-fn built<T>(result: Result<T, std::convert::Infallible>) -> T {
-    match result {
-        Ok(set) => set,
-        Err(never) => match never {},
-    }
 }

@@ -7,6 +7,7 @@
 
 mod complaint;
 mod explain;
+mod mend;
 mod read;
 mod spanned;
 mod split;
@@ -23,6 +24,7 @@ use serde_saphyr::options::NonFiniteFloatPolicy;
 use serde_saphyr::{DuplicateKeyPolicy, Options};
 
 use super::error::{InputError, Place};
+pub use mend::Mended;
 use read::{Reading, Rules};
 use split::Splitter;
 use tree::Visit;

@@ -101,7 +101,8 @@ pub(in crate::scenario) fn expand(
     })
 }
 
-fn sorted(mut errors: Vec<InputError>) -> Vec<InputError> {
+/// The errors in the order of their places, each once.
+pub(in crate::scenario) fn sorted(mut errors: Vec<InputError>) -> Vec<InputError> {
     errors.sort_by(|a, b| (&a.file, a.line, a.column, &a.message).cmp(&(&b.file, b.line, b.column, &b.message)));
     errors.dedup();
     errors

@@ -20,12 +20,13 @@ mod tests;
 
 use std::path::Path;
 
-use super::error::InputError;
+use super::error::{InputError, all, keep, keep_one};
 use super::keys::Key;
 use super::layers::Layers;
 use super::schema::{Experiment, Text};
 use super::values::{complain, unknown};
 use expression::Constraint;
+use form::FactorForm;
 use levels::Levels;
 
 /// Most points of all designs together, after constraints.
@@ -88,54 +89,31 @@ impl Factors {
     /// Reads and checks the factors of an experiment.
     ///
     /// # Errors
-    /// For the first thing that is wrong.
+    /// For every factor or constraint that is wrong.
     pub fn read(
         file: &Path,
         experiment: &Experiment,
         layers: &Layers<'_>,
         chance: Chance<'_>,
-    ) -> Result<Self, InputError> {
-        let mut all: Vec<Factor> = Vec::new();
-        let mut sampled = Vec::new();
+    ) -> Result<Self, Vec<InputError>> {
+        let mut factors = Self::default();
+        let (mut sampled, mut wrong) = (Vec::new(), Vec::new());
         for (name, form) in &experiment.factors.0 {
-            check_name(file, name)?;
-            let sets = target::read(file, layers, &form.set)?;
-            let mut set = layers.overrides.changes.iter().map(|(key, _)| key);
-            if let Some(key) = set.find(|key| key.overlaps(&sets)) {
-                let message = format!("--set {}: the factor `{}` varies it", key.written, name.value);
-                let error = complain(file, &form.set, message);
-                return Err(error.with_hint("choose points with `--design DESIGN@factor=value,…`"));
-            }
-            if let Some(earlier) = all.iter().find(|earlier| earlier.sets.overlaps(&sets)) {
-                let message = format!(
-                    "`{}` is set by the factor `{}` already",
-                    form.set.value, earlier.name.value
-                );
-                return Err(complain(file, &form.set, message).with_hint("one factor sets one thing"));
-            }
-            let levels = match levels::read(file, name, form, &sets)? {
-                levels::Read::Levels(levels) => levels,
-                levels::Read::Sampled(range) => {
-                    sampled.push((all.len(), range));
-                    Vec::new()
-                }
+            let read = factor(file, layers, name, form, &factors.all);
+            let Some((factor, range)) = keep_one(&mut wrong, read) else {
+                continue;
             };
-            all.push(Factor {
-                name: name.clone(),
-                sets,
-                levels: Levels {
-                    texts: levels,
-                    sampled: false,
-                },
-            });
+            sampled.extend(range.map(|range| (factors.all.len(), range)));
+            factors.all.push(factor);
         }
-        let mut factors = Self { all, ..Self::default() };
-        factors.sample(file, experiment, sampled, chance)?;
-        for text in &experiment.constraints {
-            let constraint = Constraint::read(file, text, &factors.all)?;
-            factors.constraints.push(constraint);
+        // A sample and constraints mean all factors.
+        if wrong.is_empty() {
+            keep_one(&mut wrong, factors.sample(file, experiment, sampled, chance));
+            let constraints = experiment.constraints.iter();
+            let constraints = all(constraints.map(|text| Constraint::read(file, text, &factors.all)));
+            factors.constraints = keep(&mut wrong, constraints).unwrap_or_default();
         }
-        Ok(factors)
+        if wrong.is_empty() { Ok(factors) } else { Err(wrong) }
     }
 
     fn sample(
@@ -183,6 +161,41 @@ impl Factors {
         let known = self.all.iter().map(|factor| factor.name.value.as_str());
         found.ok_or_else(|| unknown(file, name, "factor", known))
     }
+}
+
+/// A factor, and its range if that is sampled.
+fn factor(
+    file: &Path,
+    layers: &Layers<'_>,
+    name: &Text,
+    form: &FactorForm,
+    earlier: &[Factor],
+) -> Result<(Factor, Option<levels::Range>), InputError> {
+    check_name(file, name)?;
+    let sets = target::read(file, layers, &form.set)?;
+    let mut set = layers.overrides.changes.iter().map(|(key, _)| key);
+    if let Some(key) = set.find(|key| key.overlaps(&sets)) {
+        let message = format!("--set {}: the factor `{}` varies it", key.written, name.value);
+        let error = complain(file, &form.set, message);
+        return Err(error.with_hint("choose points with `--design DESIGN@factor=value,…`"));
+    }
+    if let Some(earlier) = earlier.iter().find(|earlier| earlier.sets.overlaps(&sets)) {
+        let message = format!(
+            "`{}` is set by the factor `{}` already",
+            form.set.value, earlier.name.value
+        );
+        return Err(complain(file, &form.set, message).with_hint("one factor sets one thing"));
+    }
+    let (texts, range) = match levels::read(file, name, form, &sets)? {
+        levels::Read::Levels(levels) => (levels, None),
+        levels::Read::Sampled(range) => (Vec::new(), Some(range)),
+    };
+    let factor = Factor {
+        name: name.clone(),
+        sets,
+        levels: Levels { texts, sampled: false },
+    };
+    Ok((factor, range))
 }
 
 fn check_name(file: &Path, name: &Text) -> Result<(), InputError> {

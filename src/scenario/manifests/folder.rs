@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use regex::Regex;
 
-use crate::scenario::error::InputError;
+use crate::scenario::error::{InputError, near_path};
 use crate::scenario::yaml;
 
 /// Largest sum of the sizes of all files of a folder \[bytes\].
@@ -136,7 +136,11 @@ fn is_encrypted(file: &Path) -> bool {
 }
 
 fn unreadable(folder: &Path, error: &std::io::Error) -> InputError {
-    InputError::in_file(folder, format!("the folder cannot be read: {error}"))
+    let unreadable = InputError::in_file(folder, format!("the folder cannot be read: {error}"));
+    match near_path(folder).filter(|_| !folder.exists()) {
+        Some(near) => unreadable.with_hint(near),
+        None => unreadable,
+    }
 }
 
 struct Walk<'w> {
