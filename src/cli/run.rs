@@ -23,55 +23,55 @@ use crate::report::table;
 /// How a result is printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// A table for people.
+    /// A table.
     #[default]
     Text,
-    /// Events as JSON lines while it is made, for programs.
+    /// Events as JSON lines while the experiment runs.
     Json,
 }
 
 /// The arguments as they were typed.
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// The experiment: a file, or the name of a built-in one; without it, the built-in istiod-cut-off.
+    /// A file, a built-in experiment or a result folder. Default: istiod-cut-off.
     experiment: Option<PathBuf>,
-    /// Run only this design; may be repeated.
+    /// Run only this design; repeatable.
     #[arg(short = 'd', long = "design", value_name = "DESIGN")]
     designs: Vec<String>,
-    /// Replications of each design; without it, what the experiment says.
+    /// Replications of each design. Default: as in the experiment.
     #[arg(short = 'n', long, value_name = "N", allow_hyphen_values = true, value_parser = positive)]
     replications: Option<u64>,
-    /// Master seed; without it, what the experiment says.
+    /// Master seed. Default: as in the experiment.
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
-    /// Changes a value of the experiment, for example `cluster.nodes=400`; may be repeated.
+    /// Change a value of the experiment, for example `cluster.nodes=400`; repeatable.
     #[arg(short = 's', long = "set", value_name = "KEY=VALUE")]
     changes: Vec<String>,
-    /// Workers; without it, one per core. The result does not depend on it.
+    /// Number of workers. Default: one per core. It does not change the result.
     #[arg(short = 'j', long, value_name = "J", allow_hyphen_values = true, value_parser = workers)]
     jobs: Option<u64>,
-    /// The result folder; without it, out/EXPERIMENT-DIGEST.
+    /// The result folder. Default: out/EXPERIMENT-DIGEST.
     #[arg(short = 'o', long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Make only part I of N of the replications; `meshfault merge` puts the parts together.
+    /// Run only part I of N of the replications; `meshfault merge` merges the parts.
     #[arg(long, value_name = "I/N", allow_hyphen_values = true)]
     shard: Option<Shard>,
-    /// Go on with an unfinished result.
+    /// Continue an unfinished result.
     #[arg(long, conflicts_with = "fresh")]
     resume: bool,
-    /// Delete the result that lies in the folder, and run again.
+    /// Delete the result in the folder and run again.
     #[arg(long)]
     fresh: bool,
-    /// Only list what would be run, and estimate its time and size by a few runs that are thrown away.
+    /// List the runs and estimate time and size from a few pilot runs; store nothing.
     #[arg(long, conflicts_with_all = ["resume", "fresh"])]
     dry_run: bool,
-    /// Show no progress.
+    /// Hide progress.
     #[arg(short = 'q', long)]
     quiet: bool,
-    /// Write how the expectations came out into this file, as JUnit XML.
+    /// Write the outcomes of the expectations to this file, as JUnit XML.
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
-    /// How the result is printed.
+    /// The output format.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
@@ -104,7 +104,7 @@ impl RunArgs {
     }
 }
 
-/// Does what was asked and gives the exit code.
+/// Runs the command and gives the exit code.
 ///
 /// # Errors
 /// If the input is wrong or the file system refuses; then no new result folder is left behind.
@@ -209,18 +209,11 @@ pub fn run_loaded(
 
 fn shown(finished: &Finished, answer: &Answer) -> String {
     let mut text = table::render(&finished.manifest, &finished.summary, answer, terminal::look());
-    let found = if finished.found {
-        ", found complete and checked"
-    } else {
-        ""
-    };
     if let Some(stopping) = &finished.manifest.stopping {
         text.push_str(&format!("Stopped: {}.\n", stopping.reason));
     }
-    text.push_str(&format!(
-        "Result: {}{found}\n",
-        finished.dir.join(REPORT_HTML).display()
-    ));
+    let label = if finished.found { "Up to date" } else { "Result" };
+    text.push_str(&format!("{label}: {}\n", finished.dir.join(REPORT_HTML).display()));
     text
 }
 
@@ -332,7 +325,7 @@ mod tests {
         .unwrap();
         assert!(second.found && dir.path().join(REPORT_HTML).exists());
         assert_eq!((&first.summary, &first.manifest), (&second.summary, &second.manifest));
-        let of_new = shown(&first, &of_first).replace("report.html", "report.html, found complete and checked");
+        let of_new = shown(&first, &of_first).replace("\nResult: ", "\nUp to date: ");
         assert_eq!(of_new, shown(&second, &of_second));
     }
 

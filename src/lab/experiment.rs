@@ -93,9 +93,9 @@ pub fn execute(
         },
         &watch,
     );
-    bars.clear();
-    let made = made?;
     let running_s = watch.seconds();
+    bars.finish(made.as_ref().map_or(0, |made| made.runs), running_s);
+    let made = made?;
     let finished = pool.install(|| finish(&store, &made));
     let finished = finished.inspect_err(|_| tables::discard(dir))?;
     let info = RunInfo {

@@ -1,21 +1,17 @@
-//! How far an experiment is: what the laboratory reports while it works, and bars on a terminal that show it.
+//! How far an experiment is: events while the laboratory works, and a bar on a terminal that shows them.
 //!
 //! Events for programs are written by `cli`. Nothing here may reach rows, estimates or the manifest.
 
+use std::fmt;
 use std::io::{self, Write};
 use std::path::Path;
-use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use super::plan::Plan;
 use super::printable::spelled;
 use super::stopping::{Look, Verdict};
-
-/// More designs than this share one bar.
-const BARS_MAX: usize = 12;
 
 /// What happens while an experiment is run.
 #[derive(Clone, Copy, Debug)]
@@ -49,7 +45,7 @@ pub enum Event<'a> {
     Warning(&'a str),
 }
 
-/// Receives reports.
+/// Receives events.
 pub trait Listen: Sync {
     /// Something happened. Batches come from several threads, in any order.
     fn hear(&self, event: Event<'_>);
@@ -60,7 +56,7 @@ pub trait Listen: Sync {
     }
 }
 
-/// Drops all reports.
+/// Drops events.
 impl Listen for () {
     fn hear(&self, _: Event<'_>) {}
 }
@@ -97,89 +93,54 @@ impl Done {
     }
 }
 
-/// A bar per design on the error stream, with rate and time left; nothing if that is no terminal or `quiet`.
+/// A bar over all runs on the error stream, with rate and time left, and a line when they are done. If the error stream is no
+/// terminal there is no bar; if `quiet`, neither.
 ///
 /// Warnings are lines on the error stream, quiet or not.
 pub struct Bars {
-    multi: MultiProgress,
-    bars: Mutex<Vec<ProgressBar>>,
+    bar: ProgressBar,
+    quiet: bool,
 }
 
 impl Bars {
-    /// No bars yet; they come when the work begins.
+    /// No bar yet: it appears when the work begins.
     pub fn new(quiet: bool) -> Self {
         Self {
-            multi: MultiProgress::with_draw_target(target(quiet)),
-            bars: Mutex::default(),
+            bar: progress_bar(0, quiet),
+            quiet,
         }
     }
 
-    fn with_bars(&self, act: impl FnOnce(&mut Vec<ProgressBar>)) {
-        act(&mut self.bars.lock().unwrap_or_else(PoisonError::into_inner));
-    }
-
-    pub fn clear(&self) {
-        self.with_bars(|bars| bars.drain(..).for_each(|bar| bar.finish_and_clear()));
+    /// Runs were made, in this many seconds.
+    pub(super) fn finish(&self, runs: u64, seconds: f64) {
+        self.bar.finish_and_clear();
+        if !self.quiet {
+            complain(&format!("Finished {runs} runs in {seconds:.1} s"));
+        }
     }
 
     fn say(&self, line: &str) {
-        // A line that does not break the bars; without bars, an ordinary one.
-        if self.multi.is_hidden() || self.multi.println(spelled(line)).is_err() {
-            complain(&spelled(line));
-        }
+        // A line that does not break the bar; without a bar, an ordinary one.
+        self.bar.suspend(|| complain(&spelled(line)));
     }
 }
 
 impl Listen for Bars {
     fn hear(&self, event: Event<'_>) {
         match event {
-            Event::Waiting { dir } => self.say(&format!(
-                "{}: another process is working on this result; waiting for it",
-                dir.display()
-            )),
-            Event::Started { plan, .. } => self.with_bars(|bars| {
-                let names: Vec<&str> = plan.designs.iter().map(|design| design.name.as_str()).collect();
-                let names = if names.len() > BARS_MAX {
-                    vec!["all designs"]
-                } else {
-                    names
-                };
-                let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
-                let template = format!(
-                    "{{prefix:{width}}} {{bar:40}} {{human_pos}} of {{human_len}} runs, {{per_sec}}, {{eta}} left"
-                );
-                for name in names {
-                    let bar = self.multi.add(ProgressBar::new(0).with_prefix(name.to_owned()));
-                    if let Ok(style) = ProgressStyle::with_template(&template) {
-                        bar.set_style(style);
-                    }
-                    bars.push(bar);
-                }
-            }),
-            Event::Stage { end, there } => self.with_bars(|bars| {
-                if bars.len() == there.len() {
-                    for (bar, there) in bars.iter().zip(there) {
-                        bar.set_length(end);
-                        bar.set_position(*there);
-                        bar.reset_eta();
-                    }
-                } else if let [bar] = bars.as_slice() {
-                    bar.set_length(end * there.len() as u64);
-                    bar.set_position(there.iter().sum());
-                    bar.reset_eta();
-                }
-            }),
-            Event::Batch { .. } | Event::Look { .. } => {}
+            Event::Waiting { dir } => self.say(&format!("Waiting for another process that works on {}", dir.display())),
+            Event::Stage { end, there } => {
+                self.bar.set_length(end * there.len() as u64);
+                self.bar.set_position(there.iter().sum());
+                self.bar.reset_eta();
+            }
+            Event::Started { .. } | Event::Batch { .. } | Event::Look { .. } => {}
             Event::Warning(text) => self.say(&format!("warning: {text}")),
         }
     }
 
-    fn run_made(&self, design: usize) {
-        self.with_bars(|bars| {
-            if let Some(bar) = bars.get(design).or(bars.first()) {
-                bar.inc(1);
-            }
-        });
+    fn run_made(&self, _: usize) {
+        self.bar.inc(1);
     }
 }
 
@@ -188,20 +149,18 @@ pub fn complain(line: &str) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }
 
-/// A bar over `steps` on the error stream, with the time left; hidden if that is no terminal or `quiet`.
-pub fn progress_bar(steps: u64, quiet: bool) -> ProgressBar {
-    let style = ProgressStyle::with_template("{bar:40} {human_pos} of {human_len} runs, {eta} left");
-    let bar = ProgressBar::with_draw_target(Some(steps), target(quiet));
-    match style {
-        Ok(style) => bar.with_style(style),
+/// A bar over runs on the error stream, with rate and time left; hidden if that is no terminal or `quiet`.
+pub fn progress_bar(runs: u64, quiet: bool) -> ProgressBar {
+    let target = match quiet {
+        true => ProgressDrawTarget::hidden(),
+        false => ProgressDrawTarget::stderr(),
+    };
+    let bar = ProgressBar::with_draw_target(Some(runs), target);
+    let rate = |state: &ProgressState, out: &mut dyn fmt::Write| {
+        let _ = write!(out, "{:.0}/s", state.per_sec());
+    };
+    match ProgressStyle::with_template("Running [{bar:30}] {pos}/{len} runs, {rate}, {eta} left") {
+        Ok(style) => bar.with_style(style.progress_chars("=> ").with_key("rate", rate)),
         Err(_) => bar,
-    }
-}
-
-fn target(quiet: bool) -> ProgressDrawTarget {
-    if quiet {
-        ProgressDrawTarget::hidden()
-    } else {
-        ProgressDrawTarget::stderr()
     }
 }

@@ -295,5 +295,5 @@ fn sizes_beyond_sense_are_refused() {
     );
     assert!(message.contains("from 1 to 10000000"), "{message}");
     let output = run(root.path(), &["--jobs", "257"]).output().unwrap();
-    assert!(errors(&output).contains("more than 256 workers"), "{}", errors(&output));
+    assert!(errors(&output).contains("at most 256 workers"), "{}", errors(&output));
 }

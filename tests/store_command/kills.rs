@@ -122,12 +122,13 @@ fn the_same_shard_twice_at_once_is_made_once() {
     for output in &outputs {
         assert_eq!(output.status.code(), Some(0), "{}", errors(output));
     }
-    let found = said
-        .iter()
-        .filter(|text| text.contains("found complete and checked"))
-        .count();
+    let found = said.iter().filter(|text| text.contains("\nUp to date: ")).count();
     assert_eq!(found, 2, "one makes it, the others find it: {said:?}");
-    assert!(outputs.iter().any(|output| errors(output).contains("waiting for it")));
+    assert!(
+        outputs
+            .iter()
+            .any(|output| errors(output).contains("Waiting for another process"))
+    );
     assert_equal(&whole, &dir);
 }
 

@@ -57,8 +57,8 @@ fn merged_shards_are_the_undivided_run_for_any_number_of_workers() {
         assert!(a == b, "{name} differs");
     }
     // The undivided run finds the merged result, and a second merge finds it as well.
-    assert!(fine(&mut run(&merged, &REPLICATIONS)).contains("found complete and checked"));
-    assert!(fine(&mut merge(&order, &merged)).contains("found complete and checked"));
+    assert!(fine(&mut run(&merged, &REPLICATIONS)).contains("\nUp to date: "));
+    assert!(fine(&mut merge(&order, &merged)).contains("\nUp to date: "));
     // A merge that was killed is made again over what it left.
     let mut unfinished = json(&merged.join("manifest.json"));
     unfinished["complete"] = false.into();
