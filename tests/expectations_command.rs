@@ -211,7 +211,18 @@ fn stored_results_are_compared() {
         let output = meshfault(dir.path(), &[&["compare"], arguments].concat());
         (output.status.code(), text(&output.stdout), words(&text(&output.stderr)))
     };
-    let (code, said, _) = compare(&["one", "--measure", "unauthorized_any", "--baseline", "vxlan"]);
+    let ask = ["one", "--measure", "unauthorized_any", "--baseline", "vxlan"];
+    let (code, said, _) = compare(&ask);
+    assert_eq!(code, Some(0));
+    let row = said
+        .lines()
+        .find(|line| line.starts_with("unauthorized_any  vxlan-wireguard-1.12  vxlan "));
+    assert!(
+        row.is_some_and(|row| row.ends_with("worse") && row.contains(" points [")),
+        "{said}"
+    );
+    assert!(!said.contains("lets the wrong client in"), "{said}");
+    let (code, said, _) = compare(&[&ask[..], &["--sentences"]].concat());
     assert_eq!(code, Some(0));
     let said = words(&said);
     assert!(
@@ -237,12 +248,19 @@ fn stored_results_are_compared() {
 
     let (code, said, _) = compare(&["one", "two", "--measure", "startup_latency_p50"]);
     assert_eq!(code, Some(0));
-    assert!(said.contains("`vxlan (first)`") && said.contains("inputs:"), "{said}");
+    assert!(said.contains("vxlan (first)") && said.contains("inputs:"), "{said}");
 
     let (code, _, said) = compare(&["one", "other"]);
     assert_eq!(code, Some(2));
     assert!(said.contains("seed: 1 and 7"), "{said}");
-    let (code, said, _) = compare(&["one", "other", "--unpaired", "--measure", "unauthorized_any"]);
+    let (code, said, _) = compare(&[
+        "one",
+        "other",
+        "--unpaired",
+        "--measure",
+        "unauthorized_any",
+        "--sentences",
+    ]);
     assert_eq!(code, Some(0));
     assert!(said.contains("Newcombe") && said.contains("independent"), "{said}");
 

@@ -21,11 +21,11 @@ fn a_dry_run_lists_the_plan_and_leaves_nothing_behind() {
     let lines: Vec<&str> = shown.lines().collect();
     let head = lines.iter().position(|line| line.starts_with("number")).unwrap();
     assert_eq!(lines[head], "number  design             cut  prefix  runs");
-    assert_eq!(lines[head + 1], "     1  cilium-only        10s  24       500");
-    assert_eq!(lines[head + 18], "    18  istio-only         10s  25       500");
-    assert_eq!(lines[head + 48], "    48  cilium-istio-1.21  80s  27       500");
+    assert_eq!(lines[head + 2], "1       cilium-only        10s  24      500");
+    assert_eq!(lines[head + 19], "18      istio-only         10s  25      500");
+    assert_eq!(lines[head + 49], "48      cilium-istio-1.21  80s  27      500");
     assert!(shown.contains("\n24000 runs.\n"), "{shown}");
-    assert!(shown.contains("runs at 48 of 48 points"), "{shown}");
+    assert!(shown.contains("pilot runs at 48 of 48 points"), "{shown}");
 }
 
 #[test]

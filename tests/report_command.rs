@@ -127,7 +127,7 @@ fn figures_and_reports_are_made_again_to_the_byte() {
         std::fs::remove_file(made.join(format!("{table}.parquet"))).unwrap();
     }
     let told = done(program().arg("report").arg(&made).arg("--out").arg(&stored));
-    assert!(told.contains("the folder holds no rows"), "{told}");
+    assert!(told.contains("the folder has no rows"), "{told}");
     assert_same(&written, &made, &stored, "the stored data");
 
     let mut dark = program();

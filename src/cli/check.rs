@@ -19,13 +19,13 @@ use crate::scenario::error::InputError;
 /// The arguments as they were typed.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
-    /// Experiments: files, or names of built-in ones.
+    /// Files or built-in experiments.
     #[arg(required = true, value_name = "FILE")]
     experiments: Vec<PathBuf>,
-    /// Changes a value of the experiments, for example `cluster.nodes=400`; may be repeated.
-    #[arg(long = "set", value_name = "KEY=VALUE")]
+    /// Change a value of the experiments, for example `cluster.nodes=400`; repeatable.
+    #[arg(short = 's', long = "set", value_name = "KEY=VALUE")]
     changes: Vec<String>,
-    /// How the findings are printed.
+    /// The output format.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
@@ -56,12 +56,12 @@ struct Found {
     designs: Vec<String>,
     replications: u64,
     runs: u64,
-    /// Files that have a say: the experiment, its manifests, the parameter sets.
+    /// Files that decide the result: the experiment, its manifests, the parameter sets.
     inputs: usize,
     input_digest: String,
 }
 
-/// Does what the arguments say: 0 if all experiments are fine, else 2.
+/// Checks all experiments: 0 if all are fine, else 2.
 pub fn run(arguments: &CheckArgs) -> Result<u8, CliError> {
     let overrides = load::overrides(&arguments.changes)?;
     let mut all = Vec::new();

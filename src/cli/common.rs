@@ -1,4 +1,4 @@
-//! What several commands share: arguments that mean numbers and folders, an experiment ready to run, and the wish to stop.
+//! What several commands share: arguments that mean numbers and folders, an experiment ready to run, and the request to stop.
 
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
@@ -23,7 +23,7 @@ pub(super) static STOP: AtomicBool = AtomicBool::new(false);
 /// A file that may not grow further is an error to be told, not the end.
 pub(super) fn stop_on_signals() -> Result<(), CliError> {
     let begun = signals::watch(&STOP, || {
-        complain("stopping after the batches in flight; Ctrl-C again stops at once");
+        complain("stopping after the current batches; press Ctrl-C again to stop at once");
     });
     begun.map_err(CliError::Signal)
 }
@@ -39,7 +39,7 @@ pub(super) fn positive(text: &str) -> Result<u64, String> {
 pub(super) fn workers(text: &str) -> Result<u64, String> {
     positive(text).and_then(|jobs| match jobs <= JOBS_MAX as u64 {
         true => Ok(jobs),
-        false => Err(format!("more than {JOBS_MAX} workers only wait for each other")),
+        false => Err(format!("at most {JOBS_MAX} workers")),
     })
 }
 

@@ -1,30 +1,30 @@
 //! `meshfault compare`: designs of one result, or of two that share their random numbers, against each other.
 //!
-//! What is compared and how belongs to `lab::compare`, how it is told to `report::compare`. Nothing is run.
+//! What is compared and how belongs to `lab::compare`, the form to `report::compare`. Nothing is run.
 
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
 use super::error::CliError;
-use super::{exit_code, print};
+use super::{exit_code, load, print, terminal};
+use crate::lab::Finished;
 use crate::lab::compare::{Asked, Baseline, CannotCompare, compare_between, compare_within};
 use crate::lab::measures::{Known, known_measures};
 use crate::lab::question_check::{self, measure_hint};
-use crate::lab::{Finished, open_result};
 use crate::report;
 use crate::scenario::error::candidates_hint;
 use crate::scenario::margins::Margin;
 
-/// How comparisons are told.
+/// How comparisons are printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// For people.
+    /// Tables.
     #[default]
     Text,
-    /// For programs.
+    /// JSON.
     Json,
-    /// A page.
+    /// A page in Markdown.
     Md,
 }
 
@@ -33,42 +33,44 @@ pub enum Format {
 pub struct CompareArgs {
     /// The result folder that `meshfault run` wrote.
     results: PathBuf,
-    /// Another result folder of the same seed; its designs are subtracted from those of the first.
+    /// Another result folder with the same seed; its values are subtracted from those of the first.
     other: Option<PathBuf>,
-    /// Compare with this design. Without it, each design with its own control, or the designs that are named with each other.
+    /// Compare with this design. Default: each design with its own control, or the named designs with each other.
     #[arg(long, value_name = "DESIGN")]
     baseline: Option<String>,
     /// Compare each pair of designs; this is the default for an experiment without controls.
     #[arg(long, conflicts_with = "baseline")]
     pairs: bool,
-    /// Compare only this design; may be repeated.
+    /// Compare only this design; repeatable.
     #[arg(short = 'd', long = "design", value_name = "DESIGN")]
     designs: Vec<String>,
-    /// Compare this measure; may be repeated. Without it, access, startup and cost.
+    /// Compare this measure; repeatable. Default: access, startup and cost.
     #[arg(short = 'm', long = "measure", value_name = "MEASURE")]
     measures: Vec<String>,
-    /// The measure of startup; without it, startup_latency_p99, or the next lower one that every design reaches.
+    /// The measure of startup. Default: startup_latency_p99, or the next lower quantile that every design reaches.
     #[arg(long, value_name = "MEASURE")]
     startup: Option<String>,
-    /// How large a difference of a measure may be and still not matter when designs are weighed, such as
-    /// `unauthorized_any=0.5%`; may be repeated.
+    /// The largest difference of a measure that does not matter for the Pareto set, such as `unauthorized_any=0.5%`; repeatable.
     #[arg(long = "margin", value_name = "MEASURE=VALUE")]
     margins: Vec<String>,
-    /// Compare results that share no random numbers as independent ones.
+    /// Compare results that share no random numbers, as independent samples.
     #[arg(long)]
     unpaired: bool,
-    /// How the comparisons are told.
+    /// Write a sentence and all numbers for each comparison instead of a table.
+    #[arg(long)]
+    sentences: bool,
+    /// The output format.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
 
-/// Does what was asked and gives the exit code.
+/// Runs the command and gives the exit code.
 ///
 /// # Errors
 /// If a folder holds no sound result, a name is unknown, or two results share no random numbers.
 pub fn run(arguments: CompareArgs) -> Result<u8, CliError> {
-    let result = open_result(&arguments.results)?;
-    let other = arguments.other.as_deref().map(open_result).transpose()?;
+    let result = load::result(&arguments.results)?;
+    let other = arguments.other.as_deref().map(load::result).transpose()?;
     let known = known_measures(&result.manifest.questions.traffic_rates);
     for name in arguments.measures.iter().chain(&arguments.startup) {
         check_measure(name, &known)?;
@@ -96,7 +98,8 @@ pub fn run(arguments: CompareArgs) -> Result<u8, CliError> {
     };
     let compared = compared.map_err(|why| cannot(why, &result))?;
     print(&match arguments.format {
-        Format::Text => report::compare::text(&compared),
+        Format::Text if arguments.sentences => report::compare::sentences(&compared),
+        Format::Text => report::compare::tables(&compared, terminal::window()),
         Format::Json => report::compare::json(&compared),
         Format::Md => report::compare::markdown(&compared),
     })?;
@@ -111,9 +114,7 @@ fn margin(text: &str, known: &[Known]) -> Result<Margin, CliError> {
             "write `MEASURE=VALUE`, such as `unauthorized_any=0.5%` or `startup_latency_p90=2s`",
         )
     };
-    let (name, value) = text
-        .split_once('=')
-        .ok_or_else(|| wrong("there is no `=`".to_owned()))?;
+    let (name, value) = text.split_once('=').ok_or_else(|| wrong("`=` is missing".to_owned()))?;
     check_measure(name, known)?;
     let measure = known.iter().find(|known| known.name == name);
     let measure = measure.ok_or_else(|| wrong("there is no such measure".to_owned()))?;
@@ -145,16 +146,16 @@ fn cannot(why: CannotCompare, result: &Finished) -> CliError {
         },
         CannotCompare::NoPair => CliError::argument(
             "compare",
-            "there is no pair of designs to compare",
+            "no pair of designs to compare",
             "name two designs, a baseline that is not the only design, or a second result with designs of the same names",
         ),
         CannotCompare::NotPaired(differs) => CliError::argument(
             "compare",
             format!(
-                "the two results share no random numbers: they differ in {}",
+                "the two results share no random numbers; they differ in {}",
                 differs.join("; ")
             ),
-            "run both with one seed and one seed_group, or add --unpaired to compare them as independent",
+            "run both with the same seed and seed_group, or add --unpaired to compare them as independent samples",
         ),
     }
 }

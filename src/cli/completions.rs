@@ -23,7 +23,7 @@ pub struct CompletionsArgs {
 /// The arguments of `man` as they were typed.
 #[derive(Debug, Args)]
 pub struct ManArgs {
-    /// Write one page for the program and one for each command into this folder; without it, the program's page is printed.
+    /// Write a page for the program and one for each command to this folder. Default: print the program's page.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }

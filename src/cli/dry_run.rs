@@ -12,10 +12,12 @@ use super::common::{OUT_ROOT, prepare};
 use super::error::CliError;
 use super::load::LoadRequest;
 use super::run::Format;
-use super::{exit_code, print, tabular};
+use super::{exit_code, print, tabular, terminal};
 use crate::lab::pilot::{Estimate, estimate};
 use crate::lab::{LabError, result_dir};
+use crate::report::columns::{WIDE, fitted};
 use crate::report::sample_size;
+use crate::report::text::wrapped;
 
 #[derive(Debug, Serialize)]
 struct DryRun {
@@ -79,8 +81,8 @@ fn text(dry: &DryRun) -> String {
             names.push(name);
         }
     }
-    let head = ["number", "design"].into_iter().chain(names.iter().copied());
-    let mut rows: Vec<Vec<String>> = vec![head.chain(["runs"]).map(str::to_owned).collect()];
+    let head: Vec<&str> = [&["number", "design"], names.as_slice(), &["runs"]].concat();
+    let mut rows: Vec<Vec<String>> = Vec::new();
     for listed in &dry.designs {
         let levels = names.iter().map(|name| {
             let level = listed.factors.get(*name).map(String::as_str);
@@ -91,7 +93,9 @@ fn text(dry: &DryRun) -> String {
         row.push(listed.runs.to_string());
         rows.push(row);
     }
-    let mut text = format!("{}: {}\n\n{}", dry.experiment, dry.question, aligned(&rows));
+    let look = terminal::window().unwrap_or(WIDE);
+    let question = wrapped("", "", &format!("{}: {}", dry.experiment, dry.question), look.width);
+    let mut text = format!("{question}\n{}", fitted(&head, &rows, look));
     text.push('\n');
     text.push_str(&format!("{} runs", dry.runs));
     if dry.excluded > 0 {
@@ -109,8 +113,8 @@ fn text(dry: &DryRun) -> String {
         tables_bytes,
     } = &dry.estimate;
     text.push_str(&format!(
-        "By a pilot of {pilot_runs} runs at {pilot_points} of {} points: about {} on {jobs} workers, tables and figures not \
-         counted; about {} of tables, and as much again for segments until they are written.\n",
+        "Estimate from {pilot_runs} pilot runs at {pilot_points} of {} points: about {} on {jobs} workers, without tables and \
+         figures; about {} of tables, and the same again for temporary files.\n",
         dry.designs.len(),
         span(*running_s),
         size(*tables_bytes),
@@ -120,26 +124,6 @@ fn text(dry: &DryRun) -> String {
         text.push_str(&format!("{}\n", sample_size::before(least)));
     }
     text.push_str(&format!("Result folder: {}\n", dry.out));
-    text
-}
-
-/// Columns side by side; numbers, which are the first and the last one, to the right.
-fn aligned(rows: &[Vec<String>]) -> String {
-    let columns = rows.first().map_or(0, Vec::len);
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..columns).map(width).collect();
-    let mut text = String::new();
-    for row in rows {
-        let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, width))| {
-            let width = *width;
-            match column == 0 || column + 1 == columns {
-                true => format!("{cell:>width$}"),
-                false => format!("{cell:<width$}"),
-            }
-        });
-        text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
-        text.push('\n');
-    }
     text
 }
 
@@ -171,22 +155,5 @@ mod tests {
         assert_eq!(spans, ["a second", "8 s", "10 min", "2.5 h", "4.6 days"]);
         let sizes: Vec<String> = [12, 48_000, 2_500_000, 7_000_000_000].into_iter().map(size).collect();
         assert_eq!(sizes, ["1 kB", "48 kB", "2.5 MB", "7.0 GB"]);
-    }
-
-    #[test]
-    fn columns_are_aligned() {
-        let rows = [
-            ["number", "design", "runs"],
-            ["1", "a", "1000"],
-            ["12", "longer-name", "5"],
-        ];
-        let rows: Vec<Vec<String>> = rows
-            .iter()
-            .map(|row| row.iter().map(|cell| (*cell).to_owned()).collect())
-            .collect();
-        assert_eq!(
-            aligned(&rows),
-            "number  design       runs\n     1  a            1000\n    12  longer-name     5\n"
-        );
     }
 }

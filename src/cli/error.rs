@@ -11,6 +11,7 @@ use miette::{Diagnostic, LabeledSpan, SourceCode};
 use crate::lab::LabError;
 use crate::lab::plan::quoted;
 use crate::lab::printable::{cut, with_short_words};
+use crate::scenario::error::near_path;
 
 /// A finding about the input that can show itself with file, line and hint.
 pub type InputError = Box<dyn Diagnostic + Send + Sync + 'static>;
@@ -51,7 +52,7 @@ pub enum CliError {
     },
     #[error("{path}: holds no result", path = .path.display())]
     NoResult { path: PathBuf },
-    #[error("{path}: holds neither the rows of its result nor the data of its figures and reports", path = .path.display())]
+    #[error("{path}: has neither the rows of the result nor the data of its figures and reports", path = .path.display())]
     NoRows { path: PathBuf },
     #[error("the result was not reproduced: its digest is {found}, expected {wanted}")]
     NotReproduced {
@@ -96,11 +97,16 @@ impl Diagnostic for CliError {
                 hint.as_ref().map(|hint| Box::new(hint) as Box<dyn fmt::Display>)
             }
             Self::AbsentFigure { hint, .. } => Some(Box::new(hint)),
-            Self::NoResult { .. } => Some(Box::new("name a folder that `meshfault run` wrote")),
+            Self::NoResult { path } => {
+                let near = near_path(path).filter(|_| !path.exists());
+                Some(Box::new(near.unwrap_or_else(|| {
+                    "name a folder that `meshfault run` wrote".to_owned()
+                })))
+            }
             Self::NotReproduced { version, .. } => Some(Box::new(format!(
-                "it was made by version {version}; results repeat to the byte with the same version"
+                "version {version} wrote it; results repeat to the byte only in the same version"
             ))),
-            Self::NoRows { .. } => Some(Box::new("make the result again with `meshfault run`")),
+            Self::NoRows { .. } => Some(Box::new("run the experiment again with `meshfault run`")),
             Self::Input(input) => input.help(),
             Self::Lab(error) => error.hint().map(|hint| Box::new(hint) as Box<dyn fmt::Display>),
             Self::Write { .. } | Self::Figure(_) | Self::Output(_) | Self::Signal(_) => None,

@@ -71,8 +71,8 @@ impl JsonLines {
         match catch_unwind(AssertUnwindSafe(work)) {
             Ok(done) => done.inspect_err(|error| self.failed(error, exit_code::of(error))),
             Err(panic) => {
-                let message = "a defect of meshfault; the error stream says where";
-                let hint = "report it with the command and its files";
+                let message = "a defect of meshfault; the error stream shows where";
+                let hint = "please report it with the command and its files";
                 let code = exit_code::DEFECT;
                 self.line("failed", json!({"exit_code": code, "message": message, "hint": hint}));
                 resume_unwind(panic)

@@ -21,7 +21,9 @@ Examples:
 pub const POLICY: &str = "\
 Examples:
   meshfault policy --manifests k8s/
-  meshfault policy --manifests k8s/ --from web/client --to api/server --port 8080 --explain";
+  meshfault policy --manifests k8s/ --from web/client --to api/server --port 8080 --explain
+  meshfault policy --diff k8s/ k8s-ambient/          in CI: exit code 0 if no verdict changes, 1 if
+                                                     one does, 2 for wrong input";
 
 pub const VERIFY: &str = "\
 Examples:

@@ -4,11 +4,13 @@ use super::CliError;
 use crate::lab::LabError;
 
 pub const FINE: u8 = 0;
-/// Something that the experiment expects did not come true.
+/// An expectation of the experiment failed.
 pub const EXPECTATION_FAILED: u8 = 1;
+/// From `policy --diff`: a verdict differs.
+pub const VERDICTS_DIFFER: u8 = 1;
 /// Wrong use, bad input, or a file system that refused.
 pub const BAD_INPUT: u8 = 2;
-/// The runs do not suffice to say whether an expectation came true.
+/// The runs do not decide an expectation.
 pub const INCONCLUSIVE: u8 = 3;
 /// Some runs failed; the others are in the result. From `verify`: a run fails, does not repeat, or is another one in the
 /// other build, or two addresses share a random stream.

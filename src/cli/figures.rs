@@ -74,7 +74,7 @@ impl Stored {
     }
 }
 
-/// Draws the figures of a result from its numbers, and those of one run from a replay if somebody can replay it, writes them
+/// Draws the figures of a result from its numbers, and those of one run from a replay if it can be replayed, writes them
 /// side by side in the present pool, and gives their data.
 pub fn write(
     result: &Finished,
@@ -132,7 +132,7 @@ pub fn write_all(
     Ok(written::put(folder, &files?)?)
 }
 
-/// The figures of one run each, as far as somebody can replay it.
+/// The figures of one run each, as far as they can be replayed.
 fn of_one_run(result: &Finished, simulator: Option<&dyn Simulate>, commands: &Commands) -> Vec<Plot> {
     let timeline = one_run::run_to_tell(result).and_then(|run| {
         told(result, run, simulator, commands, |told| {
@@ -157,7 +157,7 @@ fn of_one_run(result: &Finished, simulator: Option<&dyn Simulate>, commands: &Co
     .collect()
 }
 
-/// What a figure is made of: a run, replayed; nothing if nobody can replay it.
+/// What a figure is made of: a run, replayed; nothing if it cannot be replayed.
 fn told<F>(
     result: &Finished,
     (design, place): one_run::Run,

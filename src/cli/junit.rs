@@ -37,7 +37,7 @@ fn render(summary: &Summary) -> String {
     )
 }
 
-/// A test case: its name; unless it is well, `failure` or `error`, its type and its message; what it says.
+/// A test case: its name; unless it is well, `failure` or `error`, its type and its message; what it prints.
 struct Case {
     name: String,
     bad: Option<(&'static str, &'static str, String)>,

@@ -1,4 +1,4 @@
-//! `meshfault list`: what there is: experiments, parameter sets, faults, steps, measures.
+//! `meshfault list`: experiments, parameter sets, faults, steps, distributions, measures.
 //!
 //! Each list is made from what the program itself reads; form belongs to `tabular`.
 
@@ -10,10 +10,14 @@ use super::common::prepare;
 use super::error::CliError;
 use super::load::{self, DEFAULT_EXPERIMENT, LoadRequest};
 use super::tabular::{self, Format};
-use super::{exit_code, print};
+use super::{exit_code, print, terminal};
 use crate::cluster::faults::KINDS;
 use crate::cluster::faults::place::Whom;
+use crate::lab::lists::unique;
 use crate::lab::measures::{Frame, known_of};
+use crate::report::columns;
+use crate::report::table::Look;
+use crate::report::text::wrapped;
 use crate::scenario::models::{COMPONENTS, Models};
 use crate::scenario::overrides::Overrides;
 use crate::scenario::{Scenario, built_in_names, json_schema};
@@ -26,7 +30,7 @@ pub enum Kind {
     Experiments,
     /// Parameter sets of `models/`.
     Models,
-    /// What a fault can cut, and how.
+    /// Kinds of faults with their keys and values.
     Faults,
     /// Steps of a script.
     Steps,
@@ -40,10 +44,10 @@ pub enum Kind {
 /// The arguments as they were typed.
 #[derive(Debug, Args)]
 pub struct ListArgs {
-    /// What is listed.
+    /// What to list.
     #[arg(value_enum, default_value_t)]
     kind: Kind,
-    /// How the list is printed.
+    /// The output format.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
@@ -53,29 +57,51 @@ pub struct ListArgs {
 struct List {
     head: &'static [&'static str],
     rows: Vec<Vec<String>>,
-    /// What is to be said to people below the table.
+    /// The columns that a terminal shows, by head and cells, if they differ.
+    on_terminal: Option<Columns>,
+    /// Shown below the table on a terminal.
     remark: String,
 }
+
+type Columns = (&'static [&'static str], fn(&[String]) -> Vec<String>);
 
 pub fn run(arguments: &ListArgs) -> Result<u8, CliError> {
     let list = match arguments.kind {
         Kind::Experiments => experiments()?,
         Kind::Models => models()?,
         Kind::Faults => faults(),
-        Kind::Steps => variants("Step", &["step", "keys", "what it does"], ""),
+        Kind::Steps => variants(
+            "Step",
+            &["step", "keys", "meaning"],
+            "`meshfault schema` describes every key.",
+        ),
         Kind::Distributions => variants(
             "DistributionForm",
-            &["distribution", "keys", "what it is"],
-            "A plain duration is a constant distribution.\n",
+            &["distribution", "keys", "meaning"],
+            "A plain duration is constant.",
         ),
         Kind::Measures => measures()?,
     };
     print(&match arguments.format {
-        Format::Text => tabular::table(list.head, list.rows) + &list.remark,
+        Format::Text => match terminal::window() {
+            Some(look) => shown(&list, look),
+            None => tabular::lines(list.head, &list.rows),
+        },
         Format::Csv => tabular::csv(list.head, list.rows),
         Format::Json => tabular::json(&objects(&list)),
     })?;
     Ok(exit_code::FINE)
+}
+
+fn shown(list: &List, look: Look) -> String {
+    let table = match list.on_terminal {
+        Some((head, cells)) => {
+            let rows: Vec<Vec<String>> = list.rows.iter().map(|row| cells(row)).collect();
+            columns::fitted(head, &rows, look)
+        }
+        None => columns::fitted(list.head, &list.rows, look),
+    };
+    format!("{table}\n{}", wrapped("", "", &list.remark, look.width))
 }
 
 fn objects(list: &List) -> impl Serialize + use<> {
@@ -92,20 +118,22 @@ fn experiments() -> Result<List, CliError> {
     let mut rows = Vec::new();
     for name in built_in_names() {
         let scenario = Scenario::built_in(name, &Overrides::default()).map_err(load::wrong)?;
-        let designs: Vec<&str> = scenario.designs.iter().map(|design| design.name.as_str()).collect();
+        let designs = unique(scenario.designs.iter().map(|design| design.design.clone()));
         rows.push(vec![
             name.to_owned(),
             scenario.title,
             scenario.question,
             designs.join(", "),
+            scenario.designs.len().to_string(),
         ]);
     }
     Ok(List {
-        head: &["experiment", "title", "question", "designs"],
+        head: &["experiment", "title", "question", "designs", "points"],
         rows,
+        on_terminal: None,
         remark: format!(
-            "`meshfault run EXPERIMENT` runs one of them; without a name, {DEFAULT_EXPERIMENT}. `meshfault new NAME \
-             --from EXPERIMENT` makes a copy to change.\n"
+            "`meshfault run EXPERIMENT` runs an experiment; the default is {DEFAULT_EXPERIMENT}. `meshfault new NAME \
+             --from EXPERIMENT` copies one. `points`: designs at all values of their factors."
         ),
     })
 }
@@ -143,8 +171,15 @@ fn models() -> Result<List, CliError> {
             "assumed",
         ],
         rows,
-        remark: "A design takes the set with the highest version that is not above its own. `meshfault params DESIGN` \
-                 shows the values.\n"
+        on_terminal: Some((
+            &["set", "source code", "documented", "measured", "assumed", "applies to"],
+            |row| {
+                let set = format!("{} {}", row[0], row[1]);
+                [&[set], &row[4..], &row[2..3]].concat()
+            },
+        )),
+        remark: "Columns count values by their confidence. A design uses the set with the highest version that is not above \
+                 its own. `meshfault params DESIGN` shows the values."
             .to_owned(),
     })
 }
@@ -180,8 +215,9 @@ fn faults() -> List {
     List {
         head: &["key", "value", "meaning"],
         rows,
+        on_terminal: None,
         remark: format!(
-            "A fault has one target of {}, and touches nobody with `parties: []`.\n",
+            "A fault has one target: {}. With `parties: []` it affects no component.",
             targets.join(", ")
         ),
     }
@@ -208,6 +244,7 @@ fn variants(definition: &str, head: &'static [&'static str], remark: &str) -> Li
     List {
         head,
         rows: variants.iter().filter_map(row).collect(),
+        on_terminal: None,
         remark: remark.to_owned(),
     }
 }
@@ -225,9 +262,10 @@ fn measures() -> Result<List, CliError> {
             .into_iter()
             .map(|measure| vec![measure.name, measure.unit.to_owned(), measure.estimand])
             .collect(),
+        on_terminal: None,
         remark: format!(
-            "Horizon and threshold are those of {DEFAULT_EXPERIMENT}. A design has the measures whose population it can \
-             have; unit 1 is a share.\n"
+            "Horizon and threshold are those of {DEFAULT_EXPERIMENT}. Unit 1: a share. A design has only the measures that \
+             apply to it."
         ),
     })
 }
@@ -266,11 +304,23 @@ mod tests {
             experiments().expect("the built-in experiments are right"),
             models().expect("the models are right"),
             faults(),
-            variants("Step", &["step", "keys", "what"], ""),
-            variants("DistributionForm", &["distribution", "keys", "what"], ""),
+            variants("Step", &["step", "keys", "meaning"], ""),
+            variants("DistributionForm", &["distribution", "keys", "meaning"], ""),
+            measures().expect("the default experiment is right"),
         ];
         for list in lists {
             assert!(list.rows.len() >= 4, "{list:?}");
+            let table = shown(
+                &list,
+                Look {
+                    width: 80,
+                    colour: false,
+                },
+            );
+            assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
+            let words = |text: &str| text.chars().filter(|c| !c.is_whitespace()).collect::<String>();
+            let last = list.rows.last().map(|row| words(&row[0])).unwrap_or_default();
+            assert!(words(&table).contains(&last), "{table}");
             for row in &list.rows {
                 assert_eq!(row.len(), list.head.len());
                 assert!(!row[0].is_empty() && !row[row.len() - 1].is_empty(), "{row:?}");

@@ -11,7 +11,7 @@ use miette::{Diagnostic, LabeledSpan, MietteError, MietteSpanContents, SourceCod
 use super::CliError;
 use super::error::brief;
 use crate::lab::designs::plan;
-use crate::lab::question_check;
+use crate::lab::{Finished, open_result, question_check};
 use crate::scenario::error::{InputError, candidates_hint};
 use crate::scenario::overrides::Overrides;
 use crate::scenario::yaml::read_text;
@@ -90,6 +90,16 @@ pub fn read(request: &LoadRequest, overrides: &Overrides) -> Result<Scenario, Ve
     Ok(scenario)
 }
 
+/// The result in a folder.
+pub fn result(folder: &Path) -> Result<Finished, CliError> {
+    match folder.exists() {
+        true => Ok(open_result(folder)?),
+        false => Err(CliError::NoResult {
+            path: folder.to_owned(),
+        }),
+    }
+}
+
 /// The designs that were asked for, in the order of the experiment; a bare name asks for all points of the design.
 pub fn designs<'s>(scenario: &'s Scenario, names: &[String]) -> Result<Vec<&'s Design>, CliError> {
     for name in names {
@@ -122,7 +132,7 @@ fn is_called(design: &Design, name: &str) -> bool {
     design.name == name || design.design == name
 }
 
-/// Most errors of one file that are shown: with tens of thousands nobody reads them, and showing each takes time in
+/// Most errors of one file that are shown: tens of thousands are no help, and showing each takes time in
 /// proportion to its file.
 const SHOWN_PER_FILE: usize = 100;
 
@@ -302,7 +312,7 @@ struct Several {
 
 impl fmt::Display for Several {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} things are wrong", self.count)
+        write!(f, "{} errors", self.count)
     }
 }
 

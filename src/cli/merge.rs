@@ -17,18 +17,18 @@ use crate::lab::{Simulate, merge};
 /// The arguments as they were typed.
 #[derive(Debug, Args)]
 pub struct MergeArgs {
-    /// Folders that `meshfault run --shard I/N` has written, in any order.
+    /// Folders that `meshfault run --shard I/N` wrote, in any order.
     #[arg(required = true, value_name = "SHARD")]
     shards: Vec<PathBuf>,
-    /// The folder of the result.
+    /// The result folder.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// How the result is printed.
+    /// The output format.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
 
-/// Does what was asked and gives the exit code.
+/// Runs the command and gives the exit code.
 ///
 /// # Errors
 /// If the shards do not make a whole, or the file system refuses; then no result is left behind.

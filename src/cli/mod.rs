@@ -13,6 +13,7 @@ mod examples;
 pub mod exit_code;
 pub mod explain;
 mod figures;
+mod groups;
 mod inputs;
 pub mod junit;
 pub mod list;
@@ -23,6 +24,8 @@ mod origin;
 mod pages;
 pub mod params;
 pub mod policy;
+mod policy_diff;
+mod policy_ends;
 mod policy_output;
 mod policy_queries;
 mod policy_table;
@@ -40,13 +43,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
 use crate::lab::manifest::BUILD;
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub use error::CliError;
 
 /// Simulate control-plane failures in Istio and Cilium, and measure who gets in and how long pods take to start.
 #[derive(Debug, Parser)]
-#[command(name = "meshfault", version = BUILD, arg_required_else_help = true)]
+#[command(name = "meshfault", version = BUILD, arg_required_else_help = true, max_term_width = 100)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -60,24 +63,24 @@ enum Command {
     Run(run::RunArgs),
     /// Merge shards into a single result.
     Merge(merge::MergeArgs),
-    /// Compare designs of one or two results, with simultaneous confidence intervals.
+    /// Compare designs of one or two results.
     #[command(after_help = examples::COMPARE)]
     Compare(compare::CompareArgs),
-    /// Write the figures and reports of a result again, in any format and theme.
+    /// Write the figures and reports of a result again.
     Report(report::ReportArgs),
     /// Replay a single run and explain it step by step.
     #[command(after_help = examples::EXPLAIN)]
     Explain(explain::ExplainArgs),
-    /// Evaluate who may talk to whom by a folder of manifests, and why.
+    /// Evaluate who may talk to whom, from a folder of manifests.
     #[command(after_help = examples::POLICY)]
     Policy(policy::PolicyArgs),
-    /// Check that runs are reproducible, across repeats, builds and event orderings.
+    /// Check that runs are reproducible, across repeats and builds.
     #[command(after_help = examples::VERIFY)]
     Verify(verify::VerifyArgs),
-    /// Show the parameters of a design with their sources, or where two designs differ.
+    /// Show the parameters of a design, or where two designs differ.
     #[command(after_help = examples::PARAMS)]
     Params(params::ParamsArgs),
-    /// List experiments, parameter sets, faults, steps, distributions or measures.
+    /// List experiments, faults, measures and other names.
     List(list::ListArgs),
     /// Check experiment files without running anything.
     Check(check::CheckArgs),
@@ -92,13 +95,15 @@ enum Command {
     Man(completions::ManArgs),
 }
 
-/// The program: reads the process's arguments, does what they say, and gives the exit code.
+/// The program: reads the process's arguments, runs the command, and gives the exit code.
 pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    let parsed = match Arguments::try_parse_from(&arguments) {
+    let matches = groups::grouped(Arguments::command()).try_get_matches_from(&arguments);
+    let parsed = match matches.and_then(|matches| Arguments::from_arg_matches(&matches)) {
         Ok(parsed) => parsed,
-        Err(error) => {
-            // Help and version come this way too. That nobody reads them is no error, as with everything that is printed.
+        Err(mut error) => {
+            groups::suggest(&mut error);
+            // Help and version come this way too. A closed stream is no error, as with everything that is printed.
             let shown = error.render();
             let with_colour = |colour: bool| match colour {
                 true => shown.ansi().to_string(),
@@ -138,7 +143,7 @@ pub fn main() -> ExitCode {
         Command::Completions(arguments) => completions::completions(&arguments, Arguments::command()),
         Command::Man(arguments) => completions::man(&arguments, Arguments::command()),
     };
-    // A panic is a defect of this program: the hook has told its place, and the exit code is one of the documented ones.
+    // A panic is a defect of this program: the hook has shown its place, and the exit code is one of the documented ones.
     match catch_unwind(AssertUnwindSafe(command)) {
         Ok(Ok(code)) => ExitCode::from(code),
         Ok(Err(error)) => {
@@ -153,7 +158,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Prints to the standard output. That nobody reads any more is no error.
+/// Prints to the standard output. A closed stream is no error.
 ///
 /// # Errors
 /// If the output refuses for another reason.

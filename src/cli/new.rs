@@ -32,9 +32,9 @@ const SCHEMA_LINE: &str = "# yaml-language-server: $schema=";
 /// The arguments as they were typed.
 #[derive(Debug, Args)]
 pub struct NewArgs {
-    /// The folder that is made; the experiment in it gets its name.
+    /// The folder to create; the experiment in it has the same name.
     name: PathBuf,
-    /// Copy this experiment with its manifests, a file or the name of a built-in one; without it, a commented starter.
+    /// Copy this experiment with its manifests: a file or a built-in one. Default: a commented starter.
     #[arg(long, value_name = "EXPERIMENT")]
     from: Option<PathBuf>,
 }
@@ -53,8 +53,8 @@ pub fn run(arguments: &NewArgs) -> Result<u8, CliError> {
     fs::create_dir(folder).map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => CliError::argument(
             "NAME",
-            format!("`{}` is there already", folder.display()),
-            "take another name; nothing is overwritten",
+            format!("`{}` exists already", folder.display()),
+            "choose another name; nothing is overwritten",
         ),
         _ => refused(folder)(error),
     })?;
@@ -91,8 +91,8 @@ fn name(folder: &Path) -> Result<&str, CliError> {
         .ok_or_else(|| {
             CliError::argument(
                 "NAME",
-                format!("`{}` is no name of an experiment", folder.display()),
-                "letters, digits, `-`, `.` and `_`",
+                format!("`{}` is not a valid name of an experiment", folder.display()),
+                "use letters, digits, `-`, `.` and `_`",
             )
         })
 }

@@ -27,7 +27,7 @@ struct RunCommand {
     run: RunArgs,
 }
 
-/// What `run` was asked for when it made the result in a folder; nothing if another command made it, or nobody knows.
+/// What `run` was asked for when it made the result in a folder; nothing if another command made it, or its record is gone.
 pub fn recorded(folder: &Path) -> Option<LoadRequest> {
     let info: RunInfo = read_json(&folder.join(RUN_INFO)).ok()?;
     let parsed = RunCommand::try_parse_from(&info.command_line).ok()?;
@@ -70,7 +70,7 @@ pub fn of_result(folder: &Path) -> Result<Option<(LoadRequest, Manifest)>, CliEr
     Ok(Some((load.with([replications]), manifest)))
 }
 
-/// Where nobody knows: the experiment of that name with as many runs and the same seed.
+/// Without a record: the experiment of that name with as many runs and the same seed.
 pub fn named(manifest: &Manifest) -> LoadRequest {
     let replications = format!("replications={}", manifest.replications_planned);
     LoadRequest::of(Path::new(&manifest.experiment))

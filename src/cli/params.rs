@@ -10,7 +10,9 @@ use serde::Serialize;
 use super::error::CliError;
 use super::load::{self, LoadRequest};
 use super::tabular::{self, Format};
-use super::{exit_code, print};
+use super::{exit_code, print, terminal};
+use crate::report::columns;
+use crate::report::table::Look;
 use crate::scenario::ResolvedParameter;
 use crate::scenario::error::candidates_hint;
 use crate::scenario::json_schema;
@@ -20,19 +22,19 @@ use crate::scenario::json_schema;
 pub struct ParamsArgs {
     /// The design.
     design: String,
-    /// Only parameters whose names begin like this, for example `cilium.` or `istio.csr_attempts`.
+    /// Only parameters whose names begin with this, for example `cilium.` or `istio.csr_attempts`.
     #[arg(value_name = "PREFIX")]
     prefixes: Vec<String>,
-    /// The experiment of the design: a file, or the name of a built-in one; without it, the built-in istiod-cut-off.
+    /// The experiment of the design: a file or a built-in one. Default: istiod-cut-off.
     #[arg(long, value_name = "EXPERIMENT")]
     experiment: Option<PathBuf>,
-    /// Show only what is different in this design; `EXPERIMENT:DESIGN` names one of another experiment.
+    /// Show only what differs in this design; `EXPERIMENT:DESIGN` is a design of another experiment.
     #[arg(long, value_name = "OTHER")]
     diff: Option<String>,
-    /// Changes a value of the experiment, for example `cluster.kubernetes=1.32`; may be repeated.
-    #[arg(long = "set", value_name = "KEY=VALUE")]
+    /// Change a value of the experiment, for example `cluster.kubernetes=1.32`; repeatable.
+    #[arg(short = 's', long = "set", value_name = "KEY=VALUE")]
     changes: Vec<String>,
-    /// How the parameters are printed.
+    /// The output format.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
@@ -207,29 +209,26 @@ fn show(found: &Parameters, format: Format) -> String {
         "note",
         "meaning",
     ];
-    match format {
-        Format::Json => tabular::json(found),
-        Format::Csv => tabular::csv(&head, found.parameters.iter().map(full)),
-        Format::Text => match found.parameters.as_slice() {
-            // One parameter is told in full; a table has no room for it.
-            [only] => head
-                .iter()
-                .zip(full(only))
-                .filter(|(_, cell)| !cell.is_empty())
-                .map(|(head, cell)| format!("{head:<11} {cell}\n"))
-                .collect(),
-            shown => table(found, shown),
-        },
+    let rows: Vec<Vec<String>> = found.parameters.iter().map(full).collect();
+    match (format, terminal::window(), rows.as_slice()) {
+        (Format::Json, ..) => tabular::json(found),
+        (Format::Csv, ..) => tabular::csv(&head, rows),
+        (Format::Text, None, _) => tabular::lines(&head, &rows),
+        // One parameter is shown with everything that is known of it.
+        (Format::Text, Some(look), [_]) => columns::blocks(&head, &rows, look),
+        (Format::Text, Some(look), _) => table(found, look),
     }
 }
 
-fn table(found: &Parameters, shown: &[Shown]) -> String {
+/// The parameters for a terminal.
+fn table(found: &Parameters, look: Look) -> String {
+    let shown = &found.parameters;
     let mut text = format!("{}, {}: {}\n", found.experiment, found.design, found.title);
     for note in &found.notes {
         text.push_str(&format!("{note}\n"));
     }
     if shown.is_empty() {
-        return text + "The design has none of these parameters: it has no Istio.\n";
+        return text + "The design has no Istio and none of its parameters.\n";
     }
     let rows = shown.iter().map(|shown| {
         let p = &shown.parameter;
@@ -240,7 +239,8 @@ fn table(found: &Parameters, shown: &[Shown]) -> String {
         let texts = [&p.name, &p.value, &p.unit, &confidence(p), &set, &p.source];
         texts.map(String::clone).to_vec()
     });
-    text + &tabular::table(&["parameter", "value", "unit", "confidence", "set", "source"], rows)
+    let head = ["parameter", "value", "unit", "confidence", "set", "source"];
+    format!("{text}\n{}", columns::fitted(&head, &rows.collect::<Vec<_>>(), look))
 }
 
 fn show_differences(found: &Differences, format: Format) -> String {
@@ -251,7 +251,7 @@ fn show_differences(found: &Differences, format: Format) -> String {
         let Difference { name, a, b } = difference;
         let mut row = vec![name.clone()];
         for side in [a, b] {
-            let none = || "not there".to_owned();
+            let none = || "none".to_owned();
             row.push(side.as_ref().map_or_else(none, |shown| shown.parameter.value.clone()));
         }
         for side in [a, b] {
@@ -261,17 +261,22 @@ fn show_differences(found: &Differences, format: Format) -> String {
         }
         row
     });
-    let sources = [format!("{}, why", found.a), format!("{}, why", found.b)];
+    let sources = [format!("{}, source", found.a), format!("{}, source", found.b)];
     let head = ["parameter", &found.a, &found.b, &sources[0], &sources[1]];
     match format {
         Format::Json => tabular::json(found),
         Format::Csv => tabular::csv(&head, rows),
-        Format::Text => match found.differences.len() {
-            0 => format!(
+        Format::Text => match terminal::window() {
+            Some(_) if found.differences.is_empty() => format!(
                 "{} and {} have the same {} parameters.\n",
                 found.a, found.b, found.equal
             ),
-            _ => format!("{}{} others are equal.\n", tabular::table(&head, rows), found.equal),
+            Some(_) => format!(
+                "{}\n{} parameters are equal.\n",
+                tabular::table(&head, rows),
+                found.equal
+            ),
+            None => tabular::table(&head, rows),
         },
     }
 }

@@ -1,21 +1,20 @@
-//! `meshfault policy`: the truth table of a folder of manifests, or answers to a file of questions.
+//! `meshfault policy`: the truth table of a folder of manifests, answers to a file of questions, or what differs between two folders.
 //!
 //! Reading belongs to `scenario::manifests`, evaluation to `policy`, how answers look to `policy_output`, files of questions
-//! to `policy_queries`.
+//! to `policy_queries`, two folders to `policy_diff`.
 
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
 use super::error::CliError;
+use super::policy_ends::find;
 use super::policy_queries::Query;
-use super::{exit_code, load, policy_output, policy_queries, policy_table, print, terminal};
-use crate::policy::cilium::{Entity, NamePattern};
+use super::{exit_code, load, policy_diff, policy_output, policy_queries, policy_table, print, terminal};
 use crate::policy::layers::{Answer, Ask, Layers};
 use crate::policy::network::{Cni, End, Enforcement, Options};
-use crate::policy::{Because, Decision, Http, Reserved, Verdict};
-use crate::scenario::error::{InputError, near_match};
+use crate::policy::{Because, Decision, Http, Verdict};
+use crate::scenario::error::InputError;
 use crate::scenario::manifests::{Excluded, Layer, Manifests, Purpose, ReadOptions, Side, read_folder};
 
 /// Trust domain of a mesh that names none (istio/api `mesh/v1alpha1/config.proto`, default).
@@ -24,10 +23,10 @@ const TRUST_DOMAIN: &str = "cluster.local";
 /// How answers are printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// A table for people.
+    /// A table on a terminal; elsewhere a line per row, with tabs between the cells.
     #[default]
     Table,
-    /// `{"cases": [...]}`.
+    /// `{"cases": [...]}`; with `--diff`, `{"changes": [...]}`.
     Json,
     /// Comma-separated values with a header.
     Csv,
@@ -36,10 +35,10 @@ pub enum Format {
 /// The network that enforces.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Network {
-    /// Cilium: blocks of addresses never mean pods of the cluster.
+    /// Cilium: IP blocks never match pods of the cluster.
     #[default]
     Cilium,
-    /// Any other: blocks of addresses mean pods too, where their addresses are known.
+    /// Any other: IP blocks also match pods whose IPs are known.
     Generic,
 }
 
@@ -59,30 +58,33 @@ pub enum Mode {
 #[derive(Debug, Args)]
 pub struct PolicyArgs {
     /// The folder, with its subfolders, or one file.
-    #[arg(long, value_name = "DIR")]
-    manifests: PathBuf,
+    #[arg(long, value_name = "DIR", required_unless_present = "diff")]
+    manifests: Option<PathBuf>,
+    /// Compare two folders and report every verdict that differs, with the objects that decide. Exit code 1 if one differs.
+    #[arg(long, value_names = ["BEFORE", "AFTER"], num_args = 2, conflicts_with = "manifests")]
+    diff: Option<Vec<PathBuf>>,
     /// A JSON array of questions: `{"id","from","to","port","protocol","method","path","headers"}`.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["from", "to", "port"])]
-    queries: Option<PathBuf>,
-    /// Pass over files and folders of this name or path within DIR; `*`, `**` and `?` stand for any; repeatable.
+    pub(super) queries: Option<PathBuf>,
+    /// Skip files and folders of this name or path within DIR; `*`, `**` and `?` are wildcards; repeatable.
     #[arg(long, value_name = "GLOB")]
     exclude: Vec<String>,
-    /// Only from this end: `namespace/name`, `ip:ADDRESS`, `entity:NAME` (an entity of Cilium such as `host`), `dns:NAME`.
+    /// Only this client: `namespace/name`, `ip:ADDRESS` or `entity:NAME` (an entity of Cilium such as `host`).
     #[arg(long, value_name = "A")]
     pub(super) from: Option<String>,
-    /// Only to this end.
+    /// Only this server: as the client, or `dns:NAME`.
     #[arg(long, value_name = "B")]
     pub(super) to: Option<String>,
-    /// Only this port of the pods; without it, every port that they declare or that a Service leads to.
+    /// Only this port of the pods. Default: every port that a pod declares or that a Service maps to.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(super) port: Option<u16>,
-    /// How answers are printed.
+    /// The output format.
     #[arg(long, value_enum, default_value_t)]
-    format: Format,
-    /// Say why, in a table too.
+    pub(super) format: Format,
+    /// Show the reasons in the table too.
     #[arg(long)]
     explain: bool,
-    /// What is not evaluated is a warning, and the verdicts that it may change are `unknown`.
+    /// Turn errors about what is not evaluated into warnings; the verdicts that it may change are `unknown`.
     #[arg(long)]
     lenient: bool,
     /// The network that enforces.
@@ -91,22 +93,22 @@ pub struct PolicyArgs {
     /// Cilium's enforcement mode.
     #[arg(long, value_enum, default_value_t)]
     enforcement: Mode,
-    /// Blocks of addresses mean nodes under Cilium too (its option `policy-cidr-match-mode: nodes`).
+    /// IP blocks also match nodes under Cilium (its option `policy-cidr-match-mode: nodes`).
     #[arg(long)]
     cidr_matches_nodes: bool,
 }
 
 pub(super) struct Case {
     pub query: Query,
-    pub network: &'static str,
-    /// What it says at the source, if that is a workload.
+    pub network: Part,
+    /// The network's verdict at the source, if that is a workload.
     pub egress: Option<Part>,
-    /// What it says at the destination, if that is a workload.
+    /// The network's verdict at the destination, if that is a workload.
     pub ingress: Option<Part>,
-    pub mesh: &'static str,
-    /// Whether the request gets through both layers.
-    pub together: &'static str,
-    /// Why, for all of them.
+    pub mesh: Part,
+    /// Whether the request passes both layers.
+    pub together: Part,
+    /// All reasons in one text.
     pub because: String,
 }
 
@@ -116,26 +118,83 @@ pub(super) struct Part {
     pub because: String,
 }
 
-pub fn run(arguments: &PolicyArgs) -> Result<u8, CliError> {
-    let options = ReadOptions {
-        purpose: Purpose::Policy,
-        lenient: arguments.lenient,
-    };
-    let excluded = Excluded::parse(&arguments.exclude);
-    let manifests = read_folder(&arguments.manifests, options, &excluded).map_err(load::wrong)?;
-    for warning in &manifests.warnings {
-        terminal::tell(&format!("warning: {warning}"));
+/// A folder of manifests with its policies.
+pub(super) struct Folder {
+    manifests: Manifests,
+    layers: Layers,
+    /// The DNS names that questions name.
+    names: Vec<String>,
+}
+
+impl Folder {
+    pub fn read(path: &Path, arguments: &PolicyArgs) -> Result<Self, CliError> {
+        let options = ReadOptions {
+            purpose: Purpose::Policy,
+            lenient: arguments.lenient,
+        };
+        let excluded = Excluded::parse(&arguments.exclude);
+        let manifests = read_folder(path, options, &excluded).map_err(load::wrong)?;
+        for warning in &manifests.warnings {
+            terminal::tell(&format!("warning: {warning}"));
+        }
+        Ok(Self {
+            layers: layers(&manifests, arguments),
+            manifests,
+            names: Vec::new(),
+        })
     }
-    let (layers, mut names) = (layers(&manifests, arguments), Vec::new());
-    let questions = match &arguments.queries {
-        Some(file) => from_file(&manifests, file, &mut names)?,
-        None => policy_table::all(&manifests, &layers, arguments, &mut names)?,
+
+    /// The questions of the file or of the truth table, and a note about workloads that have none.
+    pub fn questions(&mut self, arguments: &PolicyArgs) -> Result<(Vec<Question>, Option<String>), CliError> {
+        let Self {
+            manifests,
+            layers,
+            names,
+        } = self;
+        match &arguments.queries {
+            Some(file) => Ok((from_file(manifests, file, names)?, None)),
+            None => policy_table::all(manifests, layers, arguments, names),
+        }
+    }
+
+    /// A question about the ends of these names; none if the folder has no such end.
+    pub fn question(&mut self, query: &Query) -> Option<Question> {
+        let Self { manifests, names, .. } = self;
+        let mut end = |argument, text: &str| find(manifests, argument, text, names).ok();
+        Some((query.clone(), [end("from", &query.from)?, end("to", &query.to)?]))
+    }
+
+    pub fn answers(self, questions: Vec<Question>) -> (Manifests, Vec<Case>) {
+        let Self {
+            manifests,
+            layers,
+            names,
+        } = self;
+        let layers = layers.with_names(names);
+        let answers = questions
+            .into_iter()
+            .map(|(query, ends)| answer(&manifests, &layers, query, ends));
+        let answers = answers.collect();
+        (manifests, answers)
+    }
+}
+
+/// Lists on the error stream what no answer is based on.
+pub(super) fn tell_skipped(manifests: &Manifests) {
+    if !manifests.skipped.is_empty() {
+        terminal::tell(policy_output::skipped(&manifests.skipped).trim_end());
+    }
+}
+
+pub fn run(arguments: &PolicyArgs) -> Result<u8, CliError> {
+    let path = match (&arguments.diff, &arguments.manifests) {
+        (Some(folders), _) => return policy_diff::run(folders, arguments),
+        (None, path) => path.as_deref().unwrap_or_else(|| Path::new(".")),
     };
-    let layers = layers.with_names(names);
-    let cases: Vec<Case> = questions
-        .into_iter()
-        .map(|(query, ends)| answer(&manifests, &layers, query, ends))
-        .collect();
+    let mut folder = Folder::read(path, arguments)?;
+    let (questions, note) = folder.questions(arguments)?;
+    note.iter().for_each(|note| terminal::tell(note));
+    let (manifests, cases) = folder.answers(questions);
     let passed_over = policy_output::PassedOver::of(&manifests);
     print(&policy_output::render(
         &cases,
@@ -143,8 +202,8 @@ pub fn run(arguments: &PolicyArgs) -> Result<u8, CliError> {
         arguments.format,
         arguments.explain,
     ))?;
-    if !manifests.skipped.is_empty() && arguments.format == Format::Table {
-        terminal::tell(policy_output::skipped(&manifests.skipped).trim_end());
+    if arguments.format == Format::Table {
+        tell_skipped(&manifests);
     }
     Ok(exit_code::FINE)
 }
@@ -177,10 +236,10 @@ fn from_file(manifests: &Manifests, file: &Path, names: &mut Vec<String>) -> Res
             Ok(end) => Some(end),
             Err(error) => {
                 // The question is found by its index, since an array of JSON has no other names.
-                let told = InputError::in_file(file, format!("question {index}: {error}"));
+                let located = InputError::in_file(file, format!("question {index}: {error}"));
                 wrong.push(match error {
-                    CliError::Argument { hint, .. } => told.with_hint(hint),
-                    _ => told,
+                    CliError::Argument { hint, .. } => located.with_hint(hint),
+                    _ => located,
                 });
                 None
             }
@@ -193,66 +252,6 @@ fn from_file(manifests: &Manifests, file: &Path, names: &mut Vec<String>) -> Res
         return Ok(questions);
     }
     Err(load::wrong(wrong))
-}
-
-/// What a text means as an end of a connection. DNS names are added to `names`.
-pub(super) fn find(
-    manifests: &Manifests,
-    argument: &'static str,
-    text: &str,
-    names: &mut Vec<String>,
-) -> Result<End, CliError> {
-    let wrong = |reason: String| {
-        CliError::argument(
-            argument,
-            reason,
-            "`namespace/workload`, `namespace/pod`, `ip:ADDRESS`, `entity:NAME` or `dns:NAME`",
-        )
-    };
-    if let Some(address) = text.strip_prefix("ip:") {
-        let address: IpAddr = address
-            .parse()
-            .map_err(|_| wrong(format!("`{address}` is no IP address")))?;
-        if let Some(service) = manifests.services.iter().find(|s| s.cluster_ip == Some(address)) {
-            if (service.namespace.as_str(), service.name.as_str()) == ("default", "kubernetes") {
-                return Ok(End::Reserved(Reserved::KubeApiserver));
-            }
-            let reason = format!(
-                "`{address}` is the address of Service {}/{}",
-                service.namespace, service.name
-            );
-            let hint = "policies are about the pods behind a Service; ask about one of them, with the port of the pod";
-            return Err(CliError::argument(argument, reason, hint));
-        }
-        return Ok(End::Address(address));
-    }
-    if let Some(name) = text.strip_prefix("entity:") {
-        return entity(name).map_err(|reason| CliError::argument(argument, reason, "entities that can be asked about: health, host, ingress, init, kube-apiserver, remote-node, unmanaged, world"));
-    }
-    if let Some(name) = text.strip_prefix("dns:") {
-        if argument.contains("from") {
-            return Err(wrong(format!("`{text}` can only be called: a DNS name is no client")));
-        }
-        NamePattern::name(name).map_err(|_| wrong(format!("`{name}` is no DNS name")))?;
-        let known = names.iter().position(|known| known == name);
-        return Ok(End::Name(known.unwrap_or_else(|| {
-            names.push(name.to_owned());
-            names.len() - 1
-        })));
-    }
-    manifests.endpoint_position(text).map(End::Workload).map_err(wrong)
-}
-
-fn entity(name: &str) -> Result<End, String> {
-    let known = |r: &Reserved| r.name() == name && *r != Reserved::Unknown;
-    match Reserved::ALL.into_iter().find(known) {
-        Some(reserved) => Ok(End::Reserved(reserved)),
-        None if Entity::NAMES.contains(&name) => Err(format!("entity `{name}` is several things at once, or nothing")),
-        None => Err(match near_match(name, Entity::NAMES) {
-            Some(near) => format!("unknown entity `{name}`; did you mean `{near}`?"),
-            None => format!("unknown entity `{name}`"),
-        }),
-    }
 }
 
 fn answer(manifests: &Manifests, layers: &Layers, query: Query, [from, to]: [End; 2]) -> Case {
@@ -313,34 +312,45 @@ fn case(query: Query, answer: &Answer, doubts: &[Option<String>; 2], notes: Vec<
         because: network_doubt.clone().unwrap_or_else(|| reason(&verdict.because)),
     };
     let (egress, ingress) = (answer.egress.as_ref().map(part), answer.ingress.as_ref().map(part));
-    let network = word(answer.network.decision, network_doubt);
-    let mesh = answer
-        .mesh
-        .as_ref()
-        .map_or("n/a", |verdict| word(verdict.decision, mesh_doubt));
+    let network = part(&answer.network);
+    let mesh = match &answer.mesh {
+        Some(verdict) => Part {
+            verdict: word(verdict.decision, mesh_doubt),
+            because: mesh_doubt.clone().unwrap_or_else(|| reason(&verdict.because)),
+        },
+        None => Part {
+            verdict: "n/a",
+            because: "no proxy at the destination enforces policies".to_owned(),
+        },
+    };
     let mesh_doubt = mesh_doubt.as_ref().filter(|_| answer.mesh.is_some());
-    let together = match network_doubt.as_ref().or(mesh_doubt) {
-        None => word(answer.together.verdict.decision, &None),
-        Some(_) if network == "deny" || mesh == "deny" => "deny",
-        Some(_) => "unknown",
+    let seen = answer
+        .together
+        .disguise
+        .map(|disguise| format!("{}: ", disguise.words()));
+    let together = Part {
+        verdict: match network_doubt.as_ref().or(mesh_doubt) {
+            None => word(answer.together.verdict.decision, &None),
+            Some(_) if network.verdict == "deny" || mesh.verdict == "deny" => "deny",
+            Some(_) => "unknown",
+        },
+        because: format!(
+            "{}{}",
+            seen.as_deref().unwrap_or_default(),
+            reason(&answer.together.verdict.because)
+        ),
     };
-    let mut because = Vec::new();
-    for (name, part) in [("egress", &egress), ("ingress", &ingress)] {
-        because.extend(part.as_ref().map(|part| format!("{name}: {}", part.because)));
-    }
+    let directions = [("egress", &egress), ("ingress", &ingress)];
+    let mut because: Vec<String> = directions
+        .into_iter()
+        .filter_map(|(name, part)| Some(format!("{name}: {}", part.as_ref()?.because)))
+        .collect();
     if because.is_empty() {
-        because.push(format!("network: {}", reason(&answer.network.because)));
+        because.push(format!("network: {}", network.because));
     }
-    let mesh_reason = match &answer.mesh {
-        Some(verdict) => mesh_doubt.cloned().unwrap_or_else(|| reason(&verdict.because)),
-        None => "nothing at the destination enforces".to_owned(),
-    };
-    because.push(format!("mesh: {mesh_reason}"));
+    because.push(format!("mesh: {}", mesh.because));
     because.extend(notes);
-    if let Some(disguise) = answer.together.disguise {
-        let why = reason(&answer.together.verdict.because);
-        because.push(format!("together: {}: {why}", disguise.words()));
-    }
+    because.extend(seen.map(|_| format!("together: {}", together.because)));
     Case {
         query,
         network,

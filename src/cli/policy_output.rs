@@ -8,12 +8,10 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::policy::{Case, Format};
-use super::tabular::{self, CELL_MAX};
-use crate::lab::printable::cut;
+use super::policy_queries::Query;
+use super::tabular;
+use crate::report::text::many;
 use crate::scenario::manifests::{Manifests, Skipped};
-
-/// Width of a table that is not shown in a terminal, in characters.
-const WIDTH: u16 = 160;
 
 /// Objects of one kind, or files, of the folder that no answer is based on. Those that decide who may talk to whom stand
 /// alone.
@@ -63,7 +61,7 @@ impl PassedOver {
                         count: 1,
                         decides: one.decides,
                         why: match one.reason.as_str() {
-                            "" => "decides nothing about who may talk to whom".to_owned(),
+                            "" => "does not decide who may communicate".to_owned(),
                             reason => reason.to_owned(),
                         },
                     });
@@ -83,8 +81,7 @@ pub(super) fn render(cases: &[Case], passed_over: &[PassedOver], format: Format,
 }
 
 /// The request in words: `GET /hello`, or nothing.
-fn request(case: &Case) -> String {
-    let query = &case.query;
+pub(super) fn request(query: &Query) -> String {
     if query.is_http() {
         let method = query.method.as_deref().unwrap_or("GET");
         format!("{method} {}", query.path.as_deref().unwrap_or("/"))
@@ -93,33 +90,31 @@ fn request(case: &Case) -> String {
     }
 }
 
-fn transport(case: &Case) -> String {
-    crate::policy::Protocol::from(case.query.protocol).to_string()
+pub(super) fn transport(query: &Query) -> String {
+    crate::policy::Protocol::from(query.protocol).to_string()
 }
 
 fn table(cases: &[Case], explain: bool) -> String {
-    let mut table = tabular::blank(Some(WIDTH));
     let mut head = vec!["from", "to", "port", "request", "network policy", "Istio", "together"];
     if explain {
         head.push("because");
     }
-    table.set_header(head);
-    for case in cases {
+    let rows = cases.iter().map(|case| {
         let mut row = vec![
             case.query.from.clone(),
             case.query.to.clone(),
-            format!("{}/{}", case.query.port, transport(case)),
-            request(case),
-            case.network.to_owned(),
-            case.mesh.to_owned(),
-            case.together.to_owned(),
+            format!("{}/{}", case.query.port, transport(&case.query)),
+            request(&case.query),
+            case.network.verdict.to_owned(),
+            case.mesh.verdict.to_owned(),
+            case.together.verdict.to_owned(),
         ];
         if explain {
             row.push(case.because.clone());
         }
-        table.add_row(row.iter().map(|cell| cut(cell, CELL_MAX)));
-    }
-    format!("{table}\n")
+        row
+    });
+    tabular::table(&head, rows)
 }
 
 fn json_text(cases: &[Case], passed_over: &[PassedOver]) -> String {
@@ -127,14 +122,14 @@ fn json_text(cases: &[Case], passed_over: &[PassedOver]) -> String {
         .iter()
         .map(|case| {
             let mut value = json!(case.query);
-            value["network_policy"] = json!(case.network);
+            value["network_policy"] = json!(case.network.verdict);
             for (key, part) in [("egress", &case.egress), ("ingress", &case.ingress)] {
                 if let Some(part) = part {
                     value[key] = json!({ "verdict": part.verdict, "because": part.because });
                 }
             }
-            value["istio"] = json!(case.mesh);
-            value["together"] = json!(case.together);
+            value["istio"] = json!(case.mesh.verdict);
+            value["together"] = json!(case.together.verdict);
             value["because"] = json!(case.because);
             value
         })
@@ -156,12 +151,12 @@ fn csv(cases: &[Case]) -> String {
             query.from.clone(),
             query.to.clone(),
             query.port.to_string(),
-            transport(case),
+            transport(&case.query),
             query.method.clone().unwrap_or_default(),
             query.path.clone().unwrap_or_default(),
-            case.network.to_owned(),
-            case.mesh.to_owned(),
-            case.together.to_owned(),
+            case.network.verdict.to_owned(),
+            case.mesh.verdict.to_owned(),
+            case.together.verdict.to_owned(),
             case.because.clone(),
         ]
     });
@@ -170,7 +165,7 @@ fn csv(cases: &[Case]) -> String {
 
 /// What of the folder has no influence.
 pub(super) fn skipped(skipped: &[Skipped]) -> String {
-    let mut text = format!("{} objects or files were passed over:\n", skipped.len());
+    let mut text = format!("skipped: {}\n", many(skipped.len(), "object"));
     for one in skipped {
         let what = format!("{} {}", one.kind, one.name);
         let reason = if one.reason.is_empty() {

@@ -12,7 +12,7 @@ use super::load;
 use crate::policy::Protocol;
 use crate::scenario::yaml;
 
-#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Transport {
     #[default]
     #[serde(rename = "TCP", alias = "tcp")]
@@ -33,7 +33,7 @@ impl From<Transport> for Protocol {
     }
 }
 
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Query {
     /// What the answer is found by again; any JSON value.

@@ -4,27 +4,27 @@
 //! (`policy_output`).
 
 use super::error::CliError;
-use super::policy::{PolicyArgs, Question, find};
+use super::policy::{PolicyArgs, Question};
+use super::policy_ends::find;
 use super::policy_queries::Query;
-use super::terminal;
 use crate::policy::Protocol;
 use crate::policy::layers::Layers;
 use crate::policy::network::End;
 use crate::scenario::manifests::{EndpointManifest, Manifests};
 
-/// Most rows of a truth table; a larger one is asked for in parts.
+/// Most rows of a truth table.
 const ROWS_MAX: usize = 1_000_000;
 /// Most workloads that a note names.
 const NAMED_MAX: usize = 5;
 
 /// Every pair of workloads on every declared port, as far as the arguments ask for it. Where rules name requests, those are
-/// asked instead of the mere connection.
+/// asked instead of the mere connection. With a note about workloads without ports.
 pub(super) fn all(
     manifests: &Manifests,
     layers: &Layers,
     arguments: &PolicyArgs,
     names: &mut Vec<String>,
-) -> Result<Vec<Question>, CliError> {
+) -> Result<(Vec<Question>, Option<String>), CliError> {
     let mut chosen = |argument: &'static str, text: &Option<String>| -> Result<Vec<(String, End)>, CliError> {
         match text {
             Some(text) => Ok(vec![(text.clone(), find(manifests, argument, text, names)?)]),
@@ -79,26 +79,24 @@ pub(super) fn all(
                     return Err(CliError::argument(
                         "--manifests",
                         format!("the table would have more than {ROWS_MAX} rows"),
-                        "narrow it with --from, --to or --port, or ask with --queries",
+                        "narrow it with --from, --to or --port, or use --queries",
                     ));
                 }
                 questions.extend(asked.into_iter().map(|query| (query, [*client, server])));
             }
         }
     }
-    if !without_ports.is_empty() {
+    let note = (!without_ports.is_empty()).then(|| {
         let shown = without_ports.iter().take(NAMED_MAX).map(String::as_str);
         let more = if without_ports.len() > NAMED_MAX { ", …" } else { "" };
         let (n, shown) = (without_ports.len(), shown.collect::<Vec<_>>().join(", "));
-        terminal::tell(&format!(
-            "note: {n} without ports of their own or of a Service have no row ({shown}{more}); ask with --port"
-        ));
-    }
-    Ok(questions)
+        format!("note: {n} workloads have no port and no row ({shown}{more}); name a port with --port")
+    });
+    Ok((questions, note))
 }
 
 /// The shortest name that means this endpoint, or the longest if none does.
-fn name(manifests: &Manifests, endpoint: &EndpointManifest) -> String {
+pub(super) fn name(manifests: &Manifests, endpoint: &EndpointManifest) -> String {
     let (namespace, own) = (&endpoint.endpoint.subject.namespace, &endpoint.endpoint.name);
     let short = format!("{namespace}/{own}");
     if manifests.endpoint_position(&short).is_ok() {

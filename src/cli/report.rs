@@ -28,15 +28,15 @@ use crate::scenario::error::candidates_hint;
 /// What is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// Figures as drawings.
+    /// Figures as SVG.
     Svg,
-    /// Figures as pictures, with two pixels per unit.
+    /// Figures as PNG, at twice the size.
     Png,
-    /// The data of each figure, comma-separated.
+    /// The data of each figure as CSV.
     Csv,
     /// Vega-Lite specifications over those data, for notebooks.
     Vega,
-    /// The report as one file for a browser, which needs no network.
+    /// The report as one HTML file that works offline.
     Html,
     /// The report as a decision record in Markdown.
     Md,
@@ -79,12 +79,12 @@ impl Format {
 /// How figures look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Look {
-    /// Colours on white.
+    /// Colors on white.
     #[default]
     Light,
-    /// Colours on a dark ground.
+    /// Colors on a dark background.
     Dark,
-    /// Black and greys: line styles, markers and hatching instead of colours.
+    /// Black and gray: line styles, markers and hatching instead of colors.
     Print,
 }
 
@@ -103,17 +103,17 @@ impl Look {
 pub struct ReportArgs {
     /// The result folder.
     results: PathBuf,
-    /// Draw or show only this figure; may be repeated.
+    /// Only this figure; repeatable.
     #[arg(long = "figure", value_name = "NAME")]
     figures: Vec<String>,
-    /// Write only this form; may be repeated. Without it all.
+    /// Only this format; repeatable. Default: all.
     #[arg(long = "format", value_enum)]
     formats: Vec<Format>,
-    /// How the figures look.
+    /// The theme of the figures.
     #[arg(long, value_enum, default_value_t)]
     theme: Look,
-    /// Where everything goes; without it reports into the result folder and figures into its folder of figures, other themes than
-    /// light into a folder of their own there.
+    /// The folder for reports and figures. Default: reports in the result folder, figures in its `figures/`, or in `figures/THEME/`
+    /// for themes other than light.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
@@ -250,7 +250,7 @@ impl Source {
     const fn words(&self) -> &'static str {
         match self.finished {
             Some(_) => "the stored rows",
-            None => "the figures' stored data; the folder holds no rows",
+            None => "the stored data of the figures, because the folder has no rows",
         }
     }
 }

@@ -30,7 +30,7 @@ pub enum Document {
 /// The arguments as they were typed.
 #[derive(Debug, Args)]
 pub struct SchemaArgs {
-    /// Of which document.
+    /// The document that the schema describes.
     #[arg(value_enum, default_value_t)]
     document: Document,
 }

@@ -1,51 +1,45 @@
-//! Lists of equal things as a table for people or as comma-separated values.
+//! Lists of equal things: a table on a terminal, records elsewhere.
 //!
-//! Belongs here: form only. What the cells say belongs to the commands, and JSON to the types that they serialize.
+//! A record is one line and its cells are separated by tabs, so that nothing is cut and a further row changes no other. Belongs here:
+//! form only. What the cells mean belongs to the commands, the layout of a table to `report::columns`.
 
 use clap::ValueEnum;
-use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
 
-use super::terminal::WIDEST;
-use crate::lab::printable::{cut, in_json};
+use super::terminal;
+use crate::lab::printable::in_json;
+use crate::report::columns::fitted;
 use crate::report::figures::sheet::csv_field;
-
-/// Longest cell of a table, in characters: laying one out takes time in proportion to the square of its length.
-pub(super) const CELL_MAX: usize = 1000;
 
 /// How a list is printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// A table for people.
+    /// A table on a terminal; elsewhere a line per row, with tabs between the cells.
     #[default]
     Text,
-    /// For programs.
+    /// JSON.
     Json,
     /// Comma-separated values with a header.
     Csv,
 }
 
-/// A table without content: as wide as the terminal, or else as `elsewhere`.
-pub(super) fn blank(elsewhere: Option<u16>) -> Table {
-    let mut table = Table::new();
-    table
-        .load_style(presets::UTF8_HORIZONTAL_ONLY)
-        .set_content_arrangement(ContentArrangement::Dynamic);
-    if let Some(width) = table.width().map(|width| width.min(WIDEST as u16)).or(elsewhere) {
-        table.set_width(width);
+/// Cells below a head, for people on a terminal and as lines elsewhere.
+pub(super) fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    let rows: Vec<Vec<String>> = rows.into_iter().collect();
+    match terminal::window() {
+        Some(look) => fitted(head, &rows, look),
+        None => lines(head, &rows),
     }
-    table
 }
 
-/// Cells under a head. On a terminal, lines are broken to its width.
-pub(super) fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
-    let mut table = blank(None);
-    table.set_header(head);
+/// One row per line, with tabs between the cells.
+pub(super) fn lines(head: &[&str], rows: &[Vec<String>]) -> String {
+    let mut text = format!("{}\n", head.join("\t"));
     for row in rows {
-        table.add_row(row.iter().map(|cell| cut(cell, CELL_MAX)));
+        let cells: Vec<String> = row.iter().map(|cell| cell.replace(['\t', '\n', '\r'], " ")).collect();
+        text.push_str(&format!("{}\n", cells.join("\t")));
     }
-    let lines = table.lines().map(|line| format!("{}\n", line.trim_end()));
-    lines.collect()
+    text
 }
 
 /// The same cells by RFC 4180.
@@ -62,4 +56,15 @@ pub(super) fn csv(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) ->
 pub(super) fn json(value: &impl Serialize) -> String {
     let text = serde_json::to_string_pretty(value).expect("what is printed is plain data");
     format!("{}\n", in_json(&text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn elsewhere_a_row_is_a_line() {
+        let rows = [["a\tb", "", "two\nlines"].map(str::to_owned).to_vec()];
+        assert_eq!(lines(&["x", "y", "z"], &rows), "x\ty\tz\na b\t\ttwo lines\n");
+    }
 }

@@ -13,7 +13,7 @@ use crate::report::table::{Look, WIDTH};
 /// Narrowest table; a smaller window wraps its lines itself.
 const NARROWEST: usize = 40;
 /// Widest table; a wider window shows no more, and would be filled with blanks.
-pub(super) const WIDEST: usize = 400;
+const WIDEST: usize = 400;
 /// Most bytes of one error; what is more is counted.
 const ERROR_MAX: usize = 256 << 10;
 
@@ -22,7 +22,7 @@ pub(super) fn for_stdout(text: &str) -> Cow<'_, str> {
     harmless(text, look().colour)
 }
 
-/// Prints an error, a warning or a note. That nobody can read it is no error.
+/// Prints an error, a warning or a note. A closed stream is no error.
 pub(super) fn tell(text: &str) {
     let shown = cut(text, ERROR_MAX);
     let _ = writeln!(io::stderr(), "{}", harmless(&shown, io::stderr().is_terminal()));
@@ -62,17 +62,20 @@ fn colour(text: &str) -> Option<usize> {
     (known && rest_is_fine && codes[end..].starts_with('m')).then_some(2 + end + 1)
 }
 
-/// How tables look on the standard output: as wide as the window, else [`WIDTH`].
+/// How tables look on a terminal; none if the standard output is no terminal.
+pub(super) fn window() -> Option<Look> {
+    io::stdout().is_terminal().then(look)
+}
+
+/// How tables look on the standard output: as wide as the window or as `COLUMNS`, else [`WIDTH`].
 pub fn look() -> Look {
     let is_terminal = io::stdout().is_terminal();
-    let window = is_terminal.then(terminal_size::terminal_size).flatten();
+    let columns = env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let of_terminal = || terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
+    let window = columns.or_else(of_terminal).filter(|_| is_terminal);
     let no_color = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
-    of(
-        is_terminal,
-        window.map(|(width, _)| usize::from(width.0)),
-        no_color || dumb,
-    )
+    of(is_terminal, window, no_color || dumb)
 }
 
 fn of(is_terminal: bool, window: Option<usize>, plain: bool) -> Look {

@@ -1,5 +1,5 @@
 //! `meshfault verify`: makes runs twice and says whether they repeat, compares them with another build's, and says which
-//! answers depend on the order of ties.
+//! measures depend on tie order.
 //!
 //! What is compared belongs to `lab::verify`, how it is told to `report::verify`.
 
@@ -22,33 +22,33 @@ const REPLICATIONS: u64 = 20;
 /// The arguments as they were typed.
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
-    /// The experiment: a file, or the name of a built-in one; without it, the built-in istiod-cut-off.
+    /// A file or a built-in experiment. Default: istiod-cut-off.
     experiment: Option<PathBuf>,
-    /// Verify only this design; may be repeated.
+    /// Verify only this design; repeatable.
     #[arg(short = 'd', long = "design", value_name = "DESIGN")]
     designs: Vec<String>,
-    /// Replications of each design, from 0; without it, 20, or what the experiment says if that is less.
+    /// Replications of each design, from 0. Default: 20, or as in the experiment if that is less.
     #[arg(short = 'n', long, value_name = "N", allow_hyphen_values = true, value_parser = positive)]
     replications: Option<u64>,
-    /// Master seed; without it, what the experiment says.
+    /// Master seed. Default: as in the experiment.
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
-    /// Changes a value of the experiment, for example `tie_order=permuted`; may be repeated.
+    /// Change a value of the experiment, for example `tie_order=permuted`; repeatable.
     #[arg(short = 's', long = "set", value_name = "KEY=VALUE")]
     changes: Vec<String>,
-    /// Workers for the runs that are made twice; without it, one per core.
+    /// Number of workers for the repeated runs. Default: one per core.
     #[arg(short = 'j', long, value_name = "J", allow_hyphen_values = true, value_parser = workers)]
     jobs: Option<u64>,
-    /// Write the fingerprints of all runs into this folder, for another build's `--against`.
+    /// Write the fingerprints of all runs to this folder, for `--against` in another build.
     #[arg(short = 'o', long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Compare with the runs of another build: a folder that its `verify --out` or `run` wrote.
+    /// Compare with another build: a folder that its `verify --out` or `run` wrote.
     #[arg(long, value_name = "DIR")]
     against: Option<PathBuf>,
-    /// Show no progress.
+    /// Hide progress.
     #[arg(short = 'q', long)]
     quiet: bool,
-    /// How the report is told.
+    /// The output format.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }

@@ -1,23 +1,111 @@
-//! Comparisons for a terminal and for a page: how many claims are made together, a sentence and the numbers for each,
-//! and the Pareto sets.
+//! Comparisons for a terminal and for a page: how many claims are made together, a row or a sentence for each, and the
+//! Pareto sets.
 //!
 //! Pure functions of what `lab::compare` made. The sentences are written by `compare_words`.
 
 use std::fmt::Write;
 
+use super::columns::{WIDE, fitted};
 use super::compare_words::sentence;
 use super::short::{NOTHING, Short, count, down, number, percent, up};
 use super::summary_md::markdown as markdown_table;
-use super::table::WIDTH;
+use super::table::{Look, WIDTH};
 use super::text;
 use crate::lab::Comparison;
 use crate::lab::compare::Compared;
 use crate::lab::pareto::{Dominator, Pareto, Standing, Verdict};
 use crate::lab::summary::CONFIDENCE;
 
-pub fn text(compared: &Compared) -> String {
+/// Tables. Without a window, each comparison is one line that also names its measure.
+pub fn tables(compared: &Compared, window: Option<Look>) -> String {
     let mut out = String::new();
-    for paragraph in head(compared) {
+    let (look, prose) = window.map_or((WIDE, WIDTH), |look| (look, look.width));
+    let say = |out: &mut String, line: &str| out.push_str(&text::wrapped("", "  ", line, prose));
+    for paragraph in head(compared, false) {
+        say(&mut out, &paragraph);
+    }
+    let columns = ["measure", "A", "B", "A has", "B has", "A − B [interval]", "A is"];
+    match window {
+        None => {
+            let rows: Vec<Vec<String>> = compared.comparisons.iter().map(row).collect();
+            let _ = write!(out, "\n{}", fitted(&columns, &rows, look));
+        }
+        Some(_) => {
+            for group in compared
+                .comparisons
+                .chunk_by(|left, right| left.measure == right.measure)
+            {
+                out.push('\n');
+                say(&mut out, &title(&group[0]));
+                let rows: Vec<Vec<String>> = group.iter().map(|of| row(of).split_off(1)).collect();
+                out.push_str(&fitted(&columns[1..], &rows, look));
+            }
+        }
+    }
+    for set in &compared.pareto {
+        out.push('\n');
+        say(
+            &mut out,
+            &format!("Pareto set{}: designs that no other design dominates.", at(set)),
+        );
+        let objectives = set.objectives.iter().map(|of| of.name.as_str());
+        let columns: Vec<&str> = [&["design", "in the set"], objectives.collect::<Vec<_>>().as_slice()].concat();
+        let rows: Vec<Vec<String>> = set.designs.iter().map(|standing| standing_row(set, standing)).collect();
+        out.push_str(&fitted(&columns, &rows, look));
+    }
+    for why in &compared.left_out {
+        out.push('\n');
+        say(&mut out, &format!("left out: {why}"));
+    }
+    out
+}
+
+/// One comparison in cells, the measure first.
+fn row(of: &Comparison) -> Vec<String> {
+    let has = |value| Short::from_parts(value, None, None, &of.unit).number;
+    let names = [&of.measure, &of.a, &of.b].map(String::clone);
+    let verdict = verdict(of).to_owned();
+    [
+        &names[..],
+        &[has(of.of_a), has(of.of_b), difference(of).joined(" "), verdict],
+    ]
+    .concat()
+}
+
+/// What the interval shows of `a` against `b`, in a word.
+fn verdict(of: &Comparison) -> &'static str {
+    let larger = match (of.lower, of.upper) {
+        (None, None) => return "unknown",
+        (Some(lower), _) if lower > 0.0 => true,
+        (_, Some(upper)) if upper < 0.0 => false,
+        (Some(0.0), Some(0.0)) => return "equal",
+        _ => return "undecided",
+    };
+    match of.smaller_is_better {
+        None if larger => "larger",
+        None => "smaller",
+        Some(smaller) if smaller == larger => "worse",
+        Some(_) => "better",
+    }
+}
+
+/// A design of a Pareto set in cells: its name, whether it is in the set, and its values.
+fn standing_row(set: &Pareto, standing: &Standing) -> Vec<String> {
+    let by: Vec<&str> = standing.dominated_by.iter().map(|by| by.design.as_str()).collect();
+    let place = match standing.verdict {
+        Verdict::Best => "yes".to_owned(),
+        Verdict::Undecided => "undecided".to_owned(),
+        Verdict::Dominated => format!("no: {} is better", by.join(", ")),
+    };
+    let values = set.objectives.iter().zip(&standing.values);
+    let values = values.map(|(of, value)| Short::from_parts(*value, None, None, &of.unit).number);
+    [standing.design.clone(), place].into_iter().chain(values).collect()
+}
+
+/// A sentence and all numbers for each comparison.
+pub fn sentences(compared: &Compared) -> String {
+    let mut out = String::new();
+    for paragraph in head(compared, true) {
         out.push_str(&wrapped(&paragraph));
     }
     for group in compared
@@ -45,7 +133,7 @@ pub fn text(compared: &Compared) -> String {
 
 pub fn markdown(compared: &Compared) -> String {
     let mut out = format!("# Comparison of designs: {}\n\n", compared.experiment);
-    for paragraph in head(compared).iter().skip(1) {
+    for paragraph in head(compared, true).iter().skip(1) {
         let _ = writeln!(out, "{paragraph}\n");
     }
     for group in compared
@@ -122,23 +210,28 @@ pub fn json(compared: &Compared) -> String {
     text
 }
 
-fn head(compared: &Compared) -> Vec<String> {
+/// What is compared; with what `details` are, if those are shown.
+fn head(compared: &Compared, details: bool) -> Vec<String> {
     let runs = count(compared.replications);
     let mut lines = vec![format!(
         "{}: designs compared, {runs} replications",
         compared.experiment
     )];
     lines.push(if compared.paired {
-        "Differences are taken between equal replications, which use the same shared_events (common random numbers); the \
-         variance reduction is how many times more runs independent designs would need."
-            .to_owned()
+        let of_details = match details {
+            true => " The variance reduction is how many times more runs independent designs would need.",
+            false => "",
+        };
+        format!(
+            "Differences are paired: run k uses the same random events in every design (common random numbers).{of_details}"
+        )
     } else {
-        "They share no random numbers: designs are compared as independent, with wider intervals.".to_owned()
+        "The designs share no random numbers and are compared as independent, with wider intervals.".to_owned()
     });
-    lines.push(together(compared.family, compared.confidence_each, true));
+    lines.push(together(compared.family, compared.confidence_each, details));
     if !compared.differs.is_empty() {
         lines.push(format!(
-            "The two results differ besides in: {}.",
+            "The two results also differ in: {}.",
             compared.differs.join("; ")
         ));
     }
@@ -223,12 +316,12 @@ fn pareto_head(set: &Pareto) -> String {
         [] => String::new(),
         names => {
             let names: Vec<String> = names.iter().map(|name| code(name)).collect();
-            format!(" No choices (controls, or without a fault): {}.", names.join(", "))
+            format!(" Left out (controls, or without a fault): {}.", names.join(", "))
         }
     };
     format!(
         "Pareto set{} over {}, smaller being better. A design is dominated if another is shown to be better in one of them and, \
-         in every other, better or worse by no more than the margin; {} intervals that hold together ({} % each).{left_out}",
+         in every other, better or worse by no more than the margin; {} intervals that hold together ({}% each).{left_out}",
         at(set),
         weighed.collect::<Vec<_>>().join(", "),
         set.family,
@@ -274,7 +367,7 @@ fn standing_line(set: &Pareto, standing: &Standing) -> String {
     let values = values.map(|(of, value)| format!("{} {}", of.name, value.map_or("–".to_owned(), number)));
     let verdict = dominated(standing).unwrap_or_else(|| match standing.verdict {
         Verdict::Best => "in the set: against every other design it is better in something".to_owned(),
-        Verdict::Undecided | Verdict::Dominated => "in the set as far as these runs say".to_owned(),
+        Verdict::Undecided | Verdict::Dominated => "in the set as far as these runs show".to_owned(),
     });
     format!(
         "{}: {verdict} ({})",

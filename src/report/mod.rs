@@ -1,10 +1,11 @@
 //! What people see of a result. Pure functions of the manifest and the estimates; nothing here runs or estimates.
 //!
-//! `table` is the terminal, `summary_md` the page, `slow_pods` and `reuse` are findings of many measures, `short` is how numbers
+//! `table` is the terminal, `columns` the layout of lists there, `summary_md` the page, `slow_pods` and `reuse` are findings of many measures, `short` is how numbers
 //! are written, `text` lists and words; `compare` tells comparisons, `expectations` what came true; `explain` tells one run, `timeline_of_run` draws it; `verify` says whether runs repeat;
 //! `page` puts all of it into one file.
 
 pub(crate) mod answer;
+pub(crate) mod columns;
 pub(crate) mod compare;
 pub(crate) mod compare_words;
 pub(crate) mod design_names;

@@ -143,9 +143,26 @@ fn an_empty_result_is_shown_without_invented_numbers() {
 fn comparisons_are_readable() {
     let finished = finished();
     let compared = compare_within(&finished, &Asked::default()).unwrap();
-    let text = compare::text(&compared);
+    let text = compare::sentences(&compared);
     assert!(text.lines().all(|line| line.chars().count() <= table::WIDTH), "{text}");
     insta::assert_snapshot!(text);
+    let look = table::Look {
+        width: 80,
+        colour: false,
+    };
+    let text = compare::tables(&compared, Some(look));
+    assert!(text.lines().all(|line| line.chars().count() <= look.width), "{text}");
+    insta::assert_snapshot!(text);
+    // Without a window, a comparison is a line with its measure.
+    let text = compare::tables(&compared, None);
+    for of in &compared.comparisons {
+        let of_pair = |line: &&str| {
+            [&of.measure, &of.a, &of.b]
+                .iter()
+                .all(|name| line.contains(name.as_str()))
+        };
+        assert_eq!(text.lines().filter(of_pair).count(), 1, "{text}");
+    }
     let against = Asked {
         baseline: Baseline::Design("control".to_owned()),
         measures: vec!["delayed_share".to_owned(), "certificate_requests".to_owned()],

@@ -273,7 +273,7 @@ pub fn design(shared: &Shared<'_>, merged: &Merged<'_>) -> Result<Design, Vec<In
             .unwrap_or_else(|| merged.design.name.value.clone()),
         cost: cost.transpose().map_err(|error| vec![error])?,
         control: merged.design.control.as_ref().map(|control| control.value.clone()),
-        versions: cluster.sets.versions,
+        versions: cluster.sets.versions.clone(),
         world,
         parameters: used().flat_map(ParameterSet::shown).cloned().map(Arc::new).collect(),
         notes: used().filter_map(|set| set.note.clone()).collect(),

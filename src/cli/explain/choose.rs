@@ -71,9 +71,9 @@ pub fn choose(wanted: &Wanted, request: &LoadRequest, results: Option<&Path>) ->
         None => default_folder(&asked)?,
     };
     if !folder.join(MANIFEST).is_file() {
-        let message = format!("no result lies in {}", folder.display());
+        let message = format!("{} has no result", folder.display());
         let error = InputError::in_file(Path::new(option_of(wanted)), message);
-        let hint = "make one with `meshfault run`, or name the folder of one";
+        let hint = "run the experiment with `meshfault run`, or name a result folder";
         return Err(load::wrong(vec![error.with_hint(hint)]));
     }
     let found = open_result(&folder)?;
@@ -93,8 +93,8 @@ pub fn choose(wanted: &Wanted, request: &LoadRequest, results: Option<&Path>) ->
         };
         let where_ = design.map_or(String::new(), |design| format!(" in the design {design}"));
         let runs = found.manifest.replications;
-        let message = format!("there is none: no run of {}{where_} has `{name}`", folder.display());
-        let hint = format!("the result holds {runs} runs of each design; ask for another name, or for another design");
+        let message = format!("no run of {}{where_} has `{name}`", folder.display());
+        let hint = format!("the result has {runs} runs of each design; try another name or another design");
         let error = InputError::in_file(Path::new(option_of(wanted)), message).with_hint(hint);
         return Err(load::wrong(vec![error]));
     };
@@ -203,12 +203,12 @@ fn experiment_of(found: &Finished, asked: &LoadRequest, named: bool) -> Result<L
         }
     }
     let message = format!(
-        "the experiment of {} was not found: no file or built-in experiment `{}` has its inputs",
+        "the experiment of {} was not found: no file and no built-in experiment `{}` has the same inputs",
         found.dir.display(),
         manifest.experiment
     );
     let hint = format!(
-        "name it as it was run: `meshfault explain EXPERIMENT --results {}` with the same --seed and --set, in version {}",
+        "name it as you ran it: `meshfault explain EXPERIMENT --results {}` with the same --seed and --set, in version {}",
         found.dir.display(),
         manifest.version
     );

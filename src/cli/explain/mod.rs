@@ -29,20 +29,20 @@ const PNG_SCALE: f64 = 2.0;
 /// How commands print: for people or for programs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// For people.
+    /// Plain text.
     #[default]
     Text,
-    /// For programs.
+    /// JSON.
     Json,
 }
 
 /// How a story is told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum StoryFormat {
-    /// For people.
+    /// Plain text.
     #[default]
     Text,
-    /// For programs; docs/explain.md describes it.
+    /// JSON; docs/explain.md describes it.
     Json,
     /// A Mermaid sequence diagram.
     Mermaid,
@@ -51,43 +51,43 @@ pub enum StoryFormat {
 /// The arguments as they were typed.
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
-    /// The experiment: a file, or the name of a built-in one; without it, the built-in istiod-cut-off. With --first or
-    /// --worst also the folder of a result.
+    /// A file or a built-in experiment. With --first or --worst also the folder of a result.
+    /// Default: istiod-cut-off.
     #[arg(value_name = "EXPERIMENT|RESULTS")]
     experiment: Option<PathBuf>,
-    /// The design, `DESIGN` or `DESIGN@factor=value,…`; without it, the first of the experiment. With --first or --worst: only runs of this design.
+    /// The design, `DESIGN` or `DESIGN@factor=value,…`. Default: the first of the experiment. With --first or --worst: only runs of this design.
     #[arg(short = 'd', long, value_name = "DESIGN")]
     design: Option<String>,
-    /// The number of the run, from 0; it may lie beyond those of a result.
+    /// The number of the run, from 0; it may be outside of a result.
     #[arg(short = 'r', long, value_name = "R", allow_hyphen_values = true, required_unless_present_any = ["first", "worst"])]
     replication: Option<u64>,
-    /// Takes the first run of a result in which this happened: unauthorized, network_bypassed, mesh_bypassed,
+    /// The first run of a result in which this happened: unauthorized, network_bypassed, mesh_bypassed,
     /// wrongly_denied, unreachable, demonstrated, never_ready, failed.
     #[arg(long, value_name = "WHAT", conflicts_with_all = ["replication", "worst"])]
     first: Option<String>,
-    /// Takes the worst run of a result by this measure: startup_latency, exposure, unauthorized_exposure,
+    /// The worst run of a result by this measure: startup_latency, exposure, unauthorized_exposure,
     /// network_bypassed_exposure, mesh_bypassed_exposure, certificate_requests, stale_entries.
     #[arg(long, value_name = "MEASURE", conflicts_with = "replication")]
     worst: Option<String>,
-    /// The result for --first and --worst; without it, the folder where `run` puts it.
+    /// The result for --first and --worst. Default: the newest result of the experiment in out/.
     #[arg(long, value_name = "DIR", conflicts_with = "replication")]
     results: Option<PathBuf>,
     /// Skip the counterfactual replays (dozens of extra runs).
     #[arg(long)]
     no_counterfactuals: bool,
-    /// Master seed; without it, what the experiment says.
+    /// Master seed. Default: as in the experiment.
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
-    /// Changes a value of the experiment, for example `cluster.nodes=400`; may be repeated.
+    /// Change a value of the experiment, for example `cluster.nodes=400`; repeatable.
     #[arg(short = 's', long = "set", value_name = "KEY=VALUE")]
     changes: Vec<String>,
-    /// Adds what each component told, line by line.
+    /// Add the log of each component, line by line.
     #[arg(long)]
     events: bool,
-    /// Draws the run as swim lanes into this file, which ends in .svg or .png.
+    /// Draw the timeline of the run in this file, .svg or .png.
     #[arg(long, value_name = "FILE")]
     timeline: Option<PathBuf>,
-    /// How the story is told.
+    /// The output format.
     #[arg(long, value_enum, default_value_t)]
     format: StoryFormat,
     #[command(flatten)]

@@ -15,19 +15,19 @@ use crate::scenario::error::InputError;
 /// The options as they were typed.
 #[derive(Debug, Args)]
 pub struct TraceArgs {
-    /// Writes the run as a trace in Chrome's format, which ui.perfetto.dev opens.
+    /// Write the run as a trace in Chrome's format, for ui.perfetto.dev.
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
-    /// Only this component, node or pod, and what it exchanges with others; may be repeated.
+    /// Only this component, node or pod, and its exchanges with others; repeatable.
     #[arg(long, value_name = "COMPONENT", requires = "trace")]
     trace_only: Vec<String>,
-    /// Leaves out of the trace what was over before this time of the run, in seconds.
+    /// Leave out what ended before this time of the run, in seconds.
     #[arg(long, value_name = "SECONDS", requires = "trace", value_parser = seconds)]
     trace_from: Option<f64>,
-    /// Leaves out of the trace what began after this time of the run, in seconds.
+    /// Leave out what began after this time of the run, in seconds.
     #[arg(long, value_name = "SECONDS", requires = "trace", value_parser = seconds)]
     trace_to: Option<f64>,
-    /// Most events in the trace; the latest are left out, with a message.
+    /// Most events in the trace; later ones are left out, with a message.
     #[arg(long, value_name = "N", requires = "trace", value_parser = super::super::common::positive, default_value_t = EVENTS_DEFAULT)]
     trace_max: u64,
 }
@@ -43,7 +43,7 @@ pub struct TraceRequest {
 fn seconds(text: &str) -> Result<f64, String> {
     match text.strip_suffix('s').unwrap_or(text).trim().parse::<f64>() {
         Ok(seconds) if seconds.is_finite() && seconds >= 0.0 => Ok(seconds),
-        _ => Err("no time in seconds, such as 63.4".to_owned()),
+        _ => Err("not a time in seconds, such as 63.4".to_owned()),
     }
 }
 
@@ -59,7 +59,7 @@ impl TraceArgs {
         if from.zip(to).is_some_and(|(from, to)| from > to) {
             return Err(CliError::argument(
                 "--trace-from",
-                "lies after --trace-to",
+                "is after --trace-to",
                 "both are seconds since the start of the run",
             ));
         }
@@ -79,7 +79,7 @@ impl TraceRequest {
     /// Writes the trace and says on the standard error what it left out.
     pub fn write(&self, told: &Told) -> Result<(), CliError> {
         let trace = chrome(told, &self.filter).map_err(|unknown| {
-            let message = format!("no component, node or pod of this run is called `{}`", unknown.name);
+            let message = format!("this run has no component, node or pod `{}`", unknown.name);
             let error = InputError::in_file(Path::new("--trace-only"), message);
             let known = unknown.known.iter().map(String::as_str);
             load::wrong(vec![error.with_candidates(&unknown.name, known)])
