@@ -184,7 +184,7 @@ fn figures_and_reports_are_made_again_to_the_byte() {
     std::fs::remove_file(made.join("figures/figures.json")).unwrap();
     let told = refused(program().arg("report").arg(&made));
     assert!(
-        told.contains("neither the rows of its result nor the data of its figures and reports"),
+        told.contains("neither the rows of the result nor the data of its figures and reports"),
         "{told}"
     );
 }
