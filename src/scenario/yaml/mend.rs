@@ -36,10 +36,12 @@ impl Tree<'_> {
                 line: error.line.unwrap_or(0),
                 column: error.column.unwrap_or(0),
             };
-            let near = error
-                .hint
-                .as_deref()
-                .and_then(|hint| hint.strip_prefix("did you mean `")?.strip_suffix("`?"));
+            let near = error.hint.as_deref().and_then(|hint| {
+                let meant = |hint: &'_ str| Some(hint.strip_prefix("did you mean `")?.strip_suffix("`?")?.to_owned());
+                let other_word = |hint: &'_ str| Some(hint.strip_prefix("write `")?.strip_suffix('`')?.to_owned());
+                meant(hint).or_else(|| other_word(hint).filter(|_| error.message.starts_with("unknown key")))
+            });
+            let near = near.as_deref();
             let missing = error
                 .message
                 .strip_prefix("key `")
