@@ -40,7 +40,7 @@ pub fn write(
     let _lock = FolderLock::take(&finished.dir, &STOP, || ())?;
     let of = |manifest: &Manifest| (manifest.plan_digest.clone(), manifest.result_digest.clone());
     if Manifest::read(&finished.dir)?.as_ref().map(of) != Some(of(&finished.manifest)) {
-        return Ok(Answer::of(&finished.manifest, &finished.summary, &[]));
+        return Ok(Answer::of(&finished.manifest, &finished.summary, &[], &commands.run));
     }
     let pool = workers(jobs)?;
     let (plots, mut put) = pool.install(|| figures::write(finished, simulator, commands))?;

@@ -1,5 +1,5 @@
-//! The answer in at most twelve lines: what each design did with the wrong client, what closes a breach, what it costs, what it
-//! rests on, and what was not tested.
+//! The answer in at most twelve lines: what each design did with the wrong and the right client, what closes a breach, what it
+//! costs, what it rests on, what was not tested, and how to repeat it.
 //!
 //! Every page and the terminal open with it. It adds nothing to the estimates: each line quotes measures with their intervals.
 //! A control is the yardstick and gets no verdict.
@@ -7,18 +7,17 @@
 use serde::{Deserialize, Serialize};
 
 use super::design_names::by_design;
-use super::figures::text::duration;
-use super::short::{count, number, percent, percent_interval, percent_up};
+use super::short::{count, number, percent, percent_interval, percent_up, seconds};
 use super::text::many;
 use crate::lab::compare::ACCESS;
 use crate::lab::controls::Controls;
 use crate::lab::measures::TESTED;
-use crate::lab::what_if::Remedies;
+use crate::lab::what_if::{Remedies, Remedy};
 use crate::lab::{DesignSummary, Manifest, Measure, Summary};
 use crate::scenario::point_name::base_of;
 
 /// Lines about designs; further designs are counted in the last of them.
-const DESIGNS_MAX: usize = 7;
+const DESIGNS_MAX: usize = 6;
 /// A design holds if the share of runs in which it could still fail is at most this, by the upper end of the interval.
 const HELD_MAX: f64 = 0.05;
 /// Designs and remedies that one note names.
@@ -60,7 +59,7 @@ pub struct DesignAnswer {
     pub text: String,
 }
 
-/// A line under the designs: a heading of a few words, and what it says.
+/// A line under the designs: a heading of a few words, and its text. Commands are between backticks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Note {
     pub head: String,
@@ -77,11 +76,18 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The answer of a result; `remedies` are what replays of breached runs found, if any were made.
-    pub fn of(manifest: &Manifest, summary: &Summary, remedies: &[Remedies]) -> Self {
+    /// The answer of a result; `remedies` are what replays of breached runs found, if any were made, and `again` is the command
+    /// that makes the result again.
+    pub fn of(manifest: &Manifest, summary: &Summary, remedies: &[Remedies], again: &str) -> Self {
         let controls = Controls::of(&manifest.designs);
         let of_design = |points: &Vec<&DesignSummary>| line(points, controls.contains(&points[0].name));
         let mut lines: Vec<DesignAnswer> = by_design(&summary.designs).iter().map(of_design).collect();
+        let any = |mark: Mark| lines.iter().any(|line| line.mark == mark);
+        let unclosed = match () {
+            () if any(Mark::Breached) => "not searched, because the inputs of the experiment are not here",
+            () if any(Mark::Held) && !any(Mark::Undecided) => "nothing to close: no design admitted the wrong client",
+            () => "nothing seen to close, but too few runs tested it",
+        };
         // What decides comes first where not all designs have a line.
         if lines.len() > DESIGNS_MAX {
             lines.sort_by_key(|line| line.mark != Mark::Breached);
@@ -101,10 +107,14 @@ impl Answer {
             count => format!("{count} more designs: {}", counted.join(", ")),
         };
         let notes = [
-            ("What closes it", closes(remedies)),
-            ("What it costs", costs(summary)),
-            ("Rests on", assumed(manifest)),
+            (
+                "What closes it",
+                Some(closes(remedies).unwrap_or_else(|| unclosed.to_owned())),
+            ),
+            ("What it costs", Some(costs(summary))),
+            ("Rests on", Some(assumed(manifest))),
             ("Not tested", untested(summary)),
+            ("Repeat it", Some(format!("`{again}`"))),
         ];
         let note = |(head, text): (&str, Option<String>)| {
             Some(Note {
@@ -146,13 +156,16 @@ fn estimate(design: &DesignSummary, measure: &str) -> Option<f64> {
     design.measure(measure)?.estimate
 }
 
-/// How often a thing happened, of how many runs; nothing if no run could tell.
+/// How often a thing happened, of how many runs; nothing if no run tested it.
 fn happened<'d>(design: &'d DesignSummary, measure: &str) -> Option<(u64, &'d Measure)> {
     let measure = design.measure(measure).filter(|measure| measure.n > 0)?;
     Some((libm::round(measure.estimate? * measure.n as f64) as u64, measure))
 }
 
-/// Measures of the share of runs that stood open for longer than a healthy cluster takes to spread a change.
+/// The share of runs in which a client was refused that policy allows.
+const KEPT_OUT: &str = "wrongly_denied_any";
+
+/// Measures of the share of runs that were open for longer than a healthy cluster takes to spread a change.
 const OPEN: [&str; 2] = [
     "unauthorized_exposure_service_above_10s",
     "unauthorized_exposure_pod_ip_above_10s",
@@ -191,8 +204,10 @@ fn words(design: &DesignSummary) -> String {
             parts.push(format!("{how} in {}", share(of)));
         }
     }
-    if let Some((1.., of)) = happened(design, "wrongly_denied_any") {
-        parts.push(format!("right client refused in {}", share(of)));
+    match happened(design, KEPT_OUT) {
+        Some((0, _)) => parts.push("right client never refused".to_owned()),
+        Some((_, of)) => parts.push(format!("right client refused in {}", share(of))),
+        None => {}
     }
     parts.join("; ")
 }
@@ -227,7 +242,7 @@ fn open(design: &DesignSummary) -> Option<String> {
             _ => "never open".to_owned(),
         });
     }
-    let mut text = format!("open {} per run, {} by pod IP", duration(service), duration(pod_ip));
+    let mut text = format!("open {} per run, {} by pod IP", seconds(service), seconds(pod_ip));
     if happened(design, ACCESS).is_none_or(|(events, _)| events == 0) {
         let hit = design
             .measures
@@ -282,8 +297,17 @@ fn over_points(points: &[&DesignSummary], marks: &[Mark]) -> String {
         text.push_str(&format!("; admitted in up to {} of runs", percent(most)));
     }
     if let Some(open) = open.filter(|open| *open > 0.0) {
-        text.push_str(&format!("; open up to {} per run through the Service", duration(open)));
+        text.push_str(&format!("; open up to {} per run through the Service", seconds(open)));
     }
+    let refused = points
+        .iter()
+        .filter_map(|point| estimate(point, KEPT_OUT))
+        .reduce(f64::max);
+    text.push_str(&match refused {
+        Some(0.0) => "; right client never refused".to_owned(),
+        Some(most) => format!("; right client refused in up to {} of runs", percent(most)),
+        None => String::new(),
+    });
     let undecided = marks.iter().filter(|mark| **mark == Mark::Undecided).count();
     if undecided > 0 {
         text.push_str(&format!("; too few runs tested it at {undecided}"));
@@ -294,64 +318,75 @@ fn over_points(points: &[&DesignSummary], marks: &[Mark]) -> String {
 /// What replays of breached runs found, per design the changes that refused the client most often.
 fn closes(remedies: &[Remedies]) -> Option<String> {
     let of_design = |of: &Remedies| {
-        let helpful = of.remedies.iter().filter(|remedy| remedy.refused > 0);
-        let told: Vec<String> = helpful
+        let helpful: Vec<&Remedy> = of
+            .remedies
+            .iter()
+            .filter(|remedy| remedy.refused > 0)
             .take(NAMED_MAX)
-            .map(|remedy| format!("{} ({} of {})", remedy.name, remedy.refused, remedy.tried))
             .collect();
-        match told.is_empty() {
+        let alike = helpful.chunk_by(|a, b| (a.refused, a.tried) == (b.refused, b.tried));
+        let named = alike.map(|group| {
+            let names: Vec<&str> = group.iter().map(|remedy| remedy.name.as_str()).collect();
+            format!("{} ({} of {})", names.join(", "), group[0].refused, group[0].tried)
+        });
+        let named: Vec<String> = named.collect();
+        match named.is_empty() {
             true => format!("{}: no single change", of.design),
-            false => format!("{}: {}", of.design, told.join(", ")),
+            false => format!("{}: {}", of.design, named.join(", ")),
         }
     };
-    let told: Vec<String> = remedies.iter().take(2).map(of_design).collect();
-    let runs = remedies.iter().map(|of| of.runs).max()?;
-    Some(format!(
-        "{}; of {runs} breached runs replayed with one change",
-        told.join("; ")
-    ))
+    let named: Vec<String> = remedies.iter().take(2).map(of_design).collect();
+    (!named.is_empty()).then(|| {
+        format!(
+            "{}; counts are replays of breached runs with one change",
+            named.join("; ")
+        )
+    })
 }
 
-/// Startup and certificate requests, per design.
-fn costs(summary: &Summary) -> Option<String> {
+/// Startup and certificate requests, per design; what all designs share is written once.
+fn costs(summary: &Summary) -> String {
     let groups = by_design(&summary.designs);
     let ends = |group: &[&DesignSummary], measure: &str| {
         let values = || group.iter().filter_map(|point| estimate(point, measure));
         values().reduce(f64::min).zip(values().reduce(f64::max))
     };
-    let told = |measure: &str, unit: &str| {
-        let one = |group: &Vec<&DesignSummary>| {
-            let (least, most) = ends(group, measure)?;
-            let (least, most) = (number(least), number(most));
-            let range = if least == most {
-                least
-            } else {
-                format!("{least}–{most}")
-            };
-            Some(format!("{} {range}{unit}", base_of(&group[0].name)))
-        };
-        let all: Vec<String> = groups.iter().filter_map(one).take(DESIGNS_MAX).collect();
-        (!all.is_empty()).then(|| all.join(", "))
+    let written = |(least, most): (f64, f64), unit: &str| match (number(least), number(most)) {
+        (least, most) if least == most => format!("{least}{unit}"),
+        (least, most) => format!("{least}–{most}{unit}"),
     };
-    let startup = told("startup_latency_p50", " s").map(|told| format!("median startup: {told}"));
-    let requests = groups.iter().filter_map(|group| ends(group, "certificate_requests"));
-    let requests = requests.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
-    let requests =
-        requests.map(|(least, most)| format!("certificate requests per run {}–{}", number(least), number(most)));
+    let of = |measure: &str, unit: &str| {
+        let one = |group: &Vec<&DesignSummary>| {
+            Some((base_of(&group[0].name).to_owned(), written(ends(group, measure)?, unit)))
+        };
+        let all: Vec<(String, String)> = groups.iter().filter_map(one).collect();
+        let (_, first) = all.first()?;
+        if all.len() > 1 && all.iter().all(|(_, value)| value == first) {
+            return Some(format!("{first} in every design"));
+        }
+        let named = all
+            .iter()
+            .take(DESIGNS_MAX)
+            .map(|(name, value)| format!("{name} {value}"));
+        Some(named.collect::<Vec<_>>().join(", "))
+    };
+    let startup = of("startup_latency_p50", " s").map(|each| format!("median startup: {each}"));
+    let requests = of("certificate_requests", "").map(|each| format!("certificate requests per run: {each}"));
     let all: Vec<String> = startup.into_iter().chain(requests).collect();
-    (!all.is_empty()).then(|| all.join("; "))
+    match all.is_empty() {
+        true => "not measured: no startup, no certificate requests".to_owned(),
+        false => all.join("; "),
+    }
 }
 
-/// How many values nobody has measured or read.
-fn assumed(manifest: &Manifest) -> Option<String> {
+/// How many values are assumptions.
+fn assumed(manifest: &Manifest) -> String {
     let rows = super::parameters::rows(manifest);
     let assumed = rows.iter().filter(|row| row.assumed).count();
-    (assumed > 0).then(|| {
-        format!(
-            "{assumed} of {} parameter values are assumed (see Parameters); intervals cover chance between runs only",
-            rows.len()
-        )
-    })
+    format!(
+        "{assumed} of {} parameter values are assumed (see Parameters); intervals cover chance between runs only",
+        rows.len()
+    )
 }
 
 /// Designs most of whose runs never put the policy to the test.
@@ -361,9 +396,9 @@ fn untested(summary: &Summary) -> Option<String> {
         let tested = design.measure(TESTED)?.n;
         (2 * tested < runs).then(|| format!("{} {} of {} runs", design.name, count(runs - tested), count(runs)))
     };
-    let told: Vec<String> = summary.designs.iter().filter_map(of).collect();
-    let more = told.len().saturating_sub(NAMED_MAX);
-    let mut named = told.into_iter().take(NAMED_MAX).collect::<Vec<_>>().join(", ");
+    let few: Vec<String> = summary.designs.iter().filter_map(of).collect();
+    let more = few.len().saturating_sub(NAMED_MAX);
+    let mut named = few.into_iter().take(NAMED_MAX).collect::<Vec<_>>().join(", ");
     if more > 0 {
         named.push_str(&format!(" and {more} more"));
     }
@@ -424,7 +459,7 @@ mod tests {
         assert_eq!((line.mark, line.sign.as_str()), (Mark::Breached, "✗"));
         for part in [
             "0 of the 40 runs that tested it",
-            "open 62 s per run, 4.1 min by pod IP",
+            "open 61.5 s per run, 246 s by pod IP",
             "at 1/s",
             "19%",
         ] {
@@ -484,10 +519,15 @@ mod tests {
             not_compared: Vec::new(),
             expectations: Vec::new(),
         };
-        let answer = Answer::of(&Manifest::of(&crate::lab::testing::plan(1)), &summary, &[]);
+        let answer = Answer::of(
+            &Manifest::of(&crate::lab::testing::plan(1)),
+            &summary,
+            &[],
+            "meshfault run fake",
+        );
         assert_eq!(
             (answer.designs.len(), answer.more.as_str()),
-            (DESIGNS_MAX, "5 more designs: 5 ✓")
+            (DESIGNS_MAX, "6 more designs: 6 ✓")
         );
         assert_eq!(answer.designs[0].name, "d11", "what decides comes first");
     }

@@ -1,7 +1,7 @@
 //! One comparison as a plain sentence that never claims more than its interval.
 //!
 //! Bounds are rounded away from the claim, a missing bound is no bound, and an interval that holds zero shows nothing but
-//! how large a difference may still be. Where sentences stand belongs to `compare`.
+//! how large a difference may still be. Where sentences are belongs to `compare`.
 
 use super::short::{count, down, number, up};
 use crate::lab::Comparison;
@@ -16,7 +16,7 @@ struct Phrase {
     /// Behind the number, if `a` has less.
     less: String,
     than: String,
-    /// Numbers are multiplied by this: shares are told in percentage points.
+    /// Numbers are multiplied by this: shares are in percentage points.
     scale: f64,
 }
 

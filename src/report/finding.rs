@@ -10,8 +10,11 @@ pub struct Finding {
     pub lead: String,
     pub heads: Vec<String>,
     pub rows: Vec<FindingRow>,
-    /// What follows, a sentence or two each; names of designs stand between backticks.
+    /// What follows, a sentence or two each; names of designs are between backticks.
     pub points: Vec<String>,
+    /// What the letters in it mean.
+    #[serde(default)]
+    pub legend: Vec<(String, String)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

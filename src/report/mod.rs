@@ -1,7 +1,7 @@
 //! What people see of a result. Pure functions of the manifest and the estimates; nothing here runs or estimates.
 //!
 //! `table` is the terminal, `columns` the layout of lists there, `summary_md` the page, `slow_pods` and `reuse` are findings of many measures, `short` is how numbers
-//! are written, `text` lists and words; `compare` tells comparisons, `expectations` what came true; `explain` tells one run, `timeline_of_run` draws it; `verify` says whether runs repeat;
+//! are written, `text` lists and words; `compare` has comparisons, `expectations` their outcomes; `explain` explains one run, `timeline_of_run` draws it; `verify` reports whether runs repeat;
 //! `page` puts all of it into one file.
 
 pub(crate) mod answer;
@@ -29,6 +29,8 @@ pub(crate) mod timeline_of_run;
 pub(crate) mod trace;
 pub mod verify;
 
+#[cfg(test)]
+mod pages_tests;
 #[cfg(test)]
 mod tests;
 

@@ -15,7 +15,7 @@ pub struct ParameterRow {
     pub source: String,
     /// Confidence: source code, documented, measured or assumed.
     pub confidence: String,
-    /// Whether nobody has measured or read the value.
+    /// Whether the value is an assumption.
     pub assumed: bool,
     /// Whether the experiment overrides the parameter set.
     pub overridden: bool,

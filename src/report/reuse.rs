@@ -1,6 +1,6 @@
 //! How often an address was reused, and why not more often.
 //!
-//! It says nothing that the measures do not say. Why slow pods were slow belongs to `slow_pods`.
+//! It adds nothing to the measures. Why slow pods were slow belongs to `slow_pods`.
 
 use super::finding::{Finding, FindingRow};
 use super::short::Short;
@@ -27,19 +27,18 @@ pub fn finding(summary: &Summary) -> Option<Finding> {
     let rows: Vec<FindingRow> = summary.designs.iter().filter(looked).map(row).collect();
     (!rows.is_empty()).then(|| Finding {
         heading: "How often an address was reused".to_owned(),
-        lead: "A new pod takes its address as soon as its sandbox is there; an old one keeps its own until its processes have been \
-               killed and its sandbox was stopped. Where a new generation grows while the old one shrinks, only new pods that \
-               come after that can meet a freed address, so the first batch reuses one more seldom than if all old addresses \
-               had been free before. After a restart all remembered addresses have long been free, and the new pods come in \
-               several waves. What the script's first look sees of it depends on when it looks. Shares of runs, of restarts \
-               in the second column."
+        lead: "A new pod gets its IP when its sandbox is created. An old pod keeps its IP until its sandbox is stopped. In a rolling \
+               update, new pods start while old ones still hold their IPs, so the first batch reuses an IP less often. \
+               After a restart, all recorded IPs are free. The first look of the script depends on when it looks. \
+               Shares of runs; second column: shares of restarts."
             .to_owned(),
         heads: COLUMNS.iter().map(|(head, _)| (*head).to_owned()).collect(),
         rows,
         points: vec![
-            "Where the endpoint was withdrawn first, the probe found the Service without an endpoint, because the cut node had \
-             been marked NotReady before, or it was never sent."
+            "Endpoint withdrawn first: the probe found no endpoint behind the Service, because the isolated node was already \
+             marked NotReady, or no probe was sent."
                 .to_owned(),
         ],
+        legend: Vec::new(),
     })
 }

@@ -1,6 +1,6 @@
-//! How many runs it takes for an interval of a given width, told from the result at hand.
+//! How many runs it takes for an interval of a given width, estimated from the result at hand.
 //!
-//! The width of an interval falls with the root of the number of runs, so one result says how many it takes. A share that
+//! The width of an interval falls with the root of the number of runs, so one result shows how many it takes. A share that
 //! was 0 or 1 in all runs has a bound that falls with their number itself. These are estimates: a tail that has not been
 //! seen yet needs more.
 
@@ -8,9 +8,9 @@ use super::short::{NOTHING, count, number};
 use super::table::present;
 use crate::lab::{DesignSummary, Measure, Summary};
 
-/// Half-width that is asked of shares: one percentage point.
+/// Half-width for shares: one percentage point.
 const POINT: f64 = 0.01;
-/// Half-width that is asked of other measures, in units of the estimate.
+/// Half-width for other measures, in units of the estimate.
 const RELATIVE: f64 = 0.05;
 
 /// Runs of each design for the key measures: a row per design, heads first; nothing without measures.
@@ -45,7 +45,7 @@ fn is_share(measure: &Measure) -> bool {
     measure.unit == "1"
 }
 
-/// Runs for the width that is asked of a measure, if `runs` gave this interval.
+/// Runs for the width of a measure, if `runs` gave this interval.
 fn needed(measure: &Measure, runs: u64) -> Option<f64> {
     let (estimate, lower, upper) = (measure.estimate?, measure.lower, measure.upper?);
     let lower = lower.unwrap_or(estimate);
@@ -63,7 +63,7 @@ fn needed(measure: &Measure, runs: u64) -> Option<f64> {
     Some(runs as f64 * if bound_only { ratio } else { ratio * ratio })
 }
 
-/// Up to two digits that count, so that nobody takes it for exact.
+/// Up to two digits that count, so that it is not taken for exact.
 fn rounded(runs: f64) -> u64 {
     let step = libm::pow(10.0, (libm::floor(libm::log10(runs.max(1.0))) - 1.0).max(0.0));
     (libm::ceil(runs / step - 1e-9) * step) as u64
@@ -80,8 +80,8 @@ pub fn before(runs: u64) -> String {
     let never = crate::stats::zero_event_upper(runs, 0.95).unwrap_or(1.0);
     let more = rounded(runs as f64 * (arm / POINT) * (arm / POINT));
     format!(
-        "{} replications know a share of runs to ± {} points or better, and what never happens to at most {}% of runs; ± 1 point \
-         takes up to {}.",
+        "{} replications give a share of runs to ± {} points or better, and bound what never happens to at most {}% of runs; ± 1 point \
+         needs up to {}.",
         count(runs),
         number(100.0 * arm),
         number(100.0 * never),

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::lab::{DesignSummary, Measure};
 
-/// What stands for a measure without any number.
+/// The sign for a measure without any number.
 pub const NOTHING: &str = "–";
 
 /// An estimate in two parts: the number, and its interval or bound.
@@ -32,7 +32,7 @@ impl Short {
     }
 
     /// The short form of a measure of a design. A quantile of a wait that exists at no horizon, because more pods than that
-    /// were deleted first, says so, where a bound on the time would mislead.
+    /// were deleted first, is marked so, where a bound on the time would mislead.
     pub fn of_design(design: &DesignSummary, name: &str) -> Self {
         match design.never_reached(name) {
             Some(deleted) => Self {
@@ -110,6 +110,16 @@ pub fn percent(share: f64) -> String {
     format!("{}%", written(100.0 * share, libm::round, 100.0))
 }
 
+/// A lower bound of a share in per cent.
+pub fn percent_down(share: f64) -> String {
+    format!("{}%", written(100.0 * share, libm::floor, 100.0))
+}
+
+/// A time: `8.28 s`, `1146 s`. Seconds everywhere, so that a number looks the same in a table, a figure and a sentence.
+pub fn seconds(value: f64) -> String {
+    format!("{} s", number(value))
+}
+
 /// An upper bound of a share in per cent.
 pub fn percent_up(share: f64) -> String {
     format!("{}%", written(100.0 * share, libm::ceil, 100.0))
@@ -125,11 +135,11 @@ pub fn percent_interval(lower: f64, upper: f64) -> String {
 /// Numbers with fewer zeros than this after the point are written out.
 const SMALLEST: i32 = -4;
 
-/// A number with three digits that count, or two below 1, rounded as told.
+/// A number with three digits that count, or two below 1, rounded as given.
 fn written(value: f64, how: fn(f64) -> f64, whole: f64) -> String {
     let size = value.abs();
     if size == 0.0 || !size.is_finite() {
-        return if size == 0.0 { "0".to_owned() } else { value.to_string() };
+        return if size == 0.0 { "0" } else { "?" }.to_owned();
     }
     let magnitude = libm::floor(libm::log10(size)) as i32;
     if magnitude < SMALLEST {

@@ -1,8 +1,7 @@
 //! Which mechanism explains the slow pods, in which design, under which assumptions.
 //!
-//! It says nothing that the measures do not say. The mechanisms are those of `ARCHITECTURE.md`: A a TokenReview that
-//! hangs, B a connection that the other node's WireGuard peers swallow, C the withdrawal of the bad Istiod's endpoint,
-//! which ends delays, D an injection webhook that is not reached, E the kubelet's limit of API requests, which needs no failure.
+//! It adds nothing to the measures. The letters of the mechanisms are those of `lab::words`; C is the withdrawal of the
+//! isolated Istiod's endpoint, which ends delays.
 
 use super::design_names::design_names;
 use super::finding::{Finding, FindingRow};
@@ -66,14 +65,15 @@ pub fn finding(manifest: &Manifest, summary: &Summary) -> Option<Finding> {
     Some(Finding {
         heading: "What explains the slow pods".to_owned(),
         lead: format!(
-            "A pod counts as slow if connections to the control plane, limits and refusals cost it at least {} s. Shares of the measured pods; by \
-             mechanism those that it delayed most, and when half of these were ready. `Took as long`: those that were not ready \
-             before that time, whatever the reason.",
+            "A pod is slow if it waits at least {} s for the control plane: for connections, limits and refusals. Shares of the measured \
+             pods; by mechanism, the pods that it delayed most, and when half of these were ready. `Took as long`: pods that needed \
+             that time for any reason.",
             number(manifest.delayed_threshold_s)
         ),
         heads: columns.iter().map(Column::head).collect(),
         points: points.collect(),
         rows: designs.iter().map(row).collect(),
+        legend: legend(&columns),
     })
 }
 
@@ -158,7 +158,7 @@ impl Column {
     }
 }
 
-/// Which mechanism leads in which design, and what it rests on.
+/// Which mechanism leads in which design, and under which assumption.
 fn leading(manifest: &Manifest, summary: &Summary, places: &[usize]) -> Vec<String> {
     let share = |design: &DesignSummary, cause: DelayCause| estimate(design.measure(&share_of(cause)));
     let leader = |at: usize| {
@@ -172,7 +172,7 @@ fn leading(manifest: &Manifest, summary: &Summary, places: &[usize]) -> Vec<Stri
             (!led.is_empty()).then(|| {
                 let (names, words) = (quoted_names(manifest, &led), cause.words());
                 format!(
-                    "In {names} the slow pods are explained first of all by {}; it rests on {}.",
+                    "In {names} the main cause of slow pods is {}. Assumption: {}.",
                     words.by_with_letter(),
                     words.assumption
                 )
@@ -180,9 +180,27 @@ fn leading(manifest: &Manifest, summary: &Summary, places: &[usize]) -> Vec<Stri
         })
         .collect();
     if sentences.is_empty() {
-        return vec!["No mechanism delayed more than one pod in a hundred by that much.".to_owned()];
+        return vec!["No mechanism delayed more than 1% of the pods by that much.".to_owned()];
     }
     sentences
+}
+
+/// The meanings of the letters that occur in the columns.
+fn legend(columns: &[Column]) -> Vec<(String, String)> {
+    let entry = |column: &Column| match column {
+        Column::Share(cause) => {
+            let words = cause.words();
+            (!words.letter.is_empty()).then(|| (words.letter.to_owned(), words.by.to_owned()))
+        }
+        Column::MarkedNotReady => Some((
+            "C".to_owned(),
+            "the withdrawal of an isolated node's endpoints, which ends delays".to_owned(),
+        )),
+        _ => None,
+    };
+    let mut all: Vec<(String, String)> = columns.iter().filter_map(entry).collect();
+    all.sort();
+    all
 }
 
 /// Pods that took long without a known mechanism, with their longest phase: one sentence per phase.
@@ -209,8 +227,7 @@ pub fn unexplained(manifest: &Manifest, summary: &Summary) -> Vec<String> {
             range(percent(least), percent(most))
         };
         Some(format!(
-            "In {} {} of the measured pods took at least {} s; {} did so with no known mechanism, and the longest phase of \
-             these starts is mostly `{phase}`.",
+            "In {} {} of the measured pods took at least {} s; {} without a known mechanism, mostly in the phase `{phase}`.",
             quoted_names(manifest, &places),
             between(LONG),
             number(manifest.delayed_threshold_s),
@@ -266,22 +283,20 @@ fn beside(published: &Published, designs: &[&DesignSummary]) -> Option<String> {
 /// Certificate requests that stay with one Istiod until their connection ends.
 fn stuck(design: &DesignSummary) -> Option<String> {
     let share = design.measure("certificate_stuck_share")?;
-    let minutes = |name: &str| {
-        design
-            .measure(name)
-            .and_then(|measure| measure.estimate)
-            .map(|s| number(s / 60.0))
-    };
-    let ends = minutes("certificate_unstuck_min").zip(minutes("certificate_unstuck_max"));
+    let seconds = |name: &str| design.measure(name).and_then(|measure| measure.estimate).map(number);
+    let ends = seconds("certificate_unstuck_min").zip(seconds("certificate_unstuck_max"));
     let ends = ends.map_or_else(
-        || "none of them got its certificate before the horizon".to_owned(),
+        || "none of them got its certificate before the end of the run".to_owned(),
         |(shortest, longest)| {
-            format!("those that got it waited {shortest} to {longest} min, until the connection ended by its age")
+            format!(
+                "those that got it waited {} s, until the maximum age of the connection",
+                range(shortest, longest)
+            )
         },
     );
     Some(format!(
-        "In `{}` {} of the measured pods stayed stuck with one Istiod for their certificate: {ends}; {} were still waiting at \
-         the horizon.",
+        "In `{}` {} of the measured pods kept their connection to one Istiod without getting a certificate: {ends}; {} were still \
+         waiting at the end of the run.",
         design.name,
         interval_percent(Some(share)),
         percent(estimate(design.measure("never_ready_share")))
@@ -292,8 +307,8 @@ fn stuck(design: &DesignSummary) -> Option<String> {
 fn ending(designs: &[&DesignSummary]) -> Option<String> {
     let given_up = |design: &&DesignSummary| design.measure(GIVEN_UP).is_some_and(|delay| delay.n > 0);
     designs.iter().any(given_up).then(|| {
-        "These delays (C) end when the cut-off node is marked NotReady: its endpoints leave the Service, and new connections go \
-         elsewhere."
+        "These delays end when the isolated node is marked NotReady (C): its endpoints leave the Service, and new connections go to \
+         other Istiods."
             .to_owned()
     })
 }
@@ -302,9 +317,9 @@ fn assumptions(manifest: &Manifest) -> String {
     let all = manifest.designs.iter().flat_map(|design| &design.parameters);
     let assumed = unique(all.filter(|p| p.is_assumed()).map(|p| p.name.as_str()));
     match assumed.len() {
-        0 => "Every parameter behind these figures is documented, measured or read from source code.".to_owned(),
-        1 => "One parameter behind these figures is assumed and marked so below.".to_owned(),
-        count => format!("{count} parameters behind these figures are assumed and marked so below."),
+        0 => "Every parameter behind these numbers is documented, measured or from source code.".to_owned(),
+        1 => "One parameter behind these numbers is assumed and marked below.".to_owned(),
+        count => format!("{count} parameters behind these numbers are assumed and marked below."),
     }
 }
 

@@ -49,7 +49,7 @@ pub fn render(manifest: &Manifest, summary: &Summary, answer: &Answer) -> String
     }
     page.push_str(
         "## Not modeled\n\nIntervals cover the randomness of the runs, not what the model leaves out. \
-         `LIMITATIONS.md` says what that is, and how far each component has been validated.\n",
+         `LIMITATIONS.md` lists that, and how far each component has been validated.\n",
     );
     legible(&page).into_owned()
 }
@@ -144,8 +144,8 @@ fn runs_for_a_width(summary: &Summary) -> String {
         return String::new();
     }
     format!(
-        "Replications of each design that would give an interval of this half-width, told from the intervals above: one \
-         percentage point of a share, 5 % of any other estimate. A tail that no run has met yet needs more.\n\n{}",
+        "Replications of each design that would give an interval of this half-width, estimated from the intervals above: one \
+         percentage point of a share, 5% of any other estimate. A tail that no run has met yet needs more.\n\n{}",
         markdown(&rows)
     )
 }
@@ -224,11 +224,24 @@ fn found(finding: Finding) -> String {
         rows.push(cells);
     }
     format!(
-        "{}\n\n{}\n{}",
+        "{}\n\n{}\n{}{}",
         prose(&finding.lead),
         markdown(&rows),
-        list(&finding.points)
+        list(&finding.points),
+        letters(&finding.legend)
     )
+}
+
+/// The meanings of letters; empty without any.
+fn letters(legend: &[(String, String)]) -> String {
+    let entries: Vec<String> = legend
+        .iter()
+        .map(|(letter, meaning)| format!("{letter} = {meaning}"))
+        .collect();
+    match entries.is_empty() {
+        true => String::new(),
+        false => format!("- Letters: {}.\n", entries.join("; ")),
+    }
 }
 
 pub(super) fn markdown(rows: &[Vec<String>]) -> String {

@@ -1,13 +1,12 @@
 //! The table that a terminal shows: one row per design, the measures that answer the question, as wide as the window.
 //!
-//! Measures without a number in any design are left out. The whole list stands in `summary.md`. What the window is like is
-//! found out by the command.
+//! Measures without a number in any design are left out; `summary.md` has all. The command finds out the size of the window.
 
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table, presets};
 
 use super::answer::{Answer, Mark};
 use super::short::{Short, count};
-use super::text::wrapped;
+use super::text::{many, wrapped};
 use super::{expectations, slow_pods};
 use crate::lab::compare::ACCESS;
 use crate::lab::measures::{Known, columns};
@@ -33,10 +32,10 @@ impl Default for Look {
     }
 }
 
-/// Where the last key measure, who was kept out, stands if that occurs: beside who got in, so that it gives way to no other.
+/// The place of the last key measure, who was kept out, if that occurs: beside who got in, so that it gives way to no other.
 const BESIDE: usize = 2;
 
-/// What an architect wants to see first and has a number in some design; the later ones give way if there is no room.
+/// What an architect looks at first and has a number in some design; the later ones give way if there is no room.
 pub fn present(summary: &Summary) -> Vec<&'static Known> {
     let mut keys = columns();
     let any = |key: &Known, holds: fn(&Measure) -> bool| {
@@ -61,14 +60,14 @@ pub fn render(manifest: &Manifest, summary: &Summary, answer: &Answer, look: Loo
         ..
     } = manifest;
     let runs = count(manifest.replications);
-    let designs = manifest.designs.len();
+    let designs = many(manifest.designs.len(), "design");
     let digest = manifest
         .result_digest
         .as_deref()
         .and_then(|digest| digest.get(..12))
         .unwrap_or("none");
     let mut text = format!(
-        "{title}\n{experiment}, meshfault {version}: {runs} replications of {designs} designs, seed {seed}, result {digest}\n\n"
+        "{title}\n{experiment}, meshfault {version}: {runs} replications of {designs}, seed {seed}, result {digest}\n\n"
     );
     text.push_str(&answered(answer, look));
     text.push('\n');
@@ -121,12 +120,17 @@ fn answered(answer: &Answer, look: Look) -> String {
     }
     text.push('\n');
     for note in &answer.notes {
-        text.push_str(&wrapped(&format!("{}: ", note.head), "  ", &note.text, look.width));
+        text.push_str(&wrapped(
+            &format!("{}: ", note.head),
+            "  ",
+            &note.text.replace('`', ""),
+            look.width,
+        ));
     }
     text
 }
 
-/// The table alone. Intervals stand beside their estimates if there is room, else below them. In a window that is narrower
+/// The table alone. Intervals are beside their estimates if there is room, else below them. In a window that is narrower
 /// than [`WIDTH`] the last columns go into a further table below; what does not fit into [`WIDTH`] either is left out.
 pub fn table(summary: &Summary, look: Look) -> String {
     let mut keys = present(summary);
@@ -150,7 +154,7 @@ pub fn table(summary: &Summary, look: Look) -> String {
     }
 }
 
-/// What has to stand between estimates and intervals for the columns to fit into a width; nothing if nothing does.
+/// What has to be between estimates and intervals for the columns to fit into a width; nothing if nothing does.
 fn fitting(summary: &Summary, keys: &[&Known], width: usize) -> Option<&'static str> {
     let look = Look { width, colour: false };
     [" ", "\n"].into_iter().find(|separator| {

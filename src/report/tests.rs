@@ -1,4 +1,4 @@
-//! Snapshots of what people see.
+//! Snapshots of what readers see.
 
 use std::sync::atomic::AtomicBool;
 
@@ -11,7 +11,7 @@ use crate::lab::{Finished, Options, Start, execute};
 use crate::scenario::Scenario;
 use crate::scenario::overrides::Overrides;
 
-fn finished() -> Finished {
+pub(super) fn finished() -> Finished {
     let dir = tempfile::tempdir().unwrap();
     let options = Options {
         dir: dir.path().to_owned(),
@@ -24,7 +24,12 @@ fn finished() -> Finished {
 }
 
 fn answer(finished: &Finished) -> Answer {
-    Answer::of(&finished.manifest, &finished.summary, &[])
+    Answer::of(
+        &finished.manifest,
+        &finished.summary,
+        &[],
+        "meshfault run fake --replications 60",
+    )
 }
 
 #[test]
@@ -194,9 +199,9 @@ fn small(designs: &[&str], changes: &[&str]) -> Finished {
     execute(&plan, &simulator, &options, &AtomicBool::new(false), &()).unwrap()
 }
 
-/// Containers that take 30 s delay nobody in the sense of `delayed`; terminal and finding say so with their phase.
+/// Containers that take 30 s count as not delayed; terminal and finding name their phase.
 #[test]
-fn slow_pods_without_a_mechanism_are_told_with_their_phase() {
+fn slow_pods_without_a_mechanism_have_their_phase() {
     let told = |designs: &[&str], changes: &[&str]| {
         let finished = small(designs, changes);
         let terminal = table::render(
@@ -225,8 +230,7 @@ fn slow_pods_without_a_mechanism_are_told_with_their_phase() {
     };
     let (terminal, finding, shares) = told(&["control"], &["parameters.kubernetes.container_start_latency=30s"]);
     assert_eq!(shares, [Some(0.0), Some(1.0), Some(1.0), Some(1.0)]);
-    let sentence = "100% of the measured pods took at least 10 s; 100% did so with no known mechanism, and the longest phase of \
-                    these starts is mostly";
+    let sentence = "100% of the measured pods took at least 10 s; 100% without a known mechanism, mostly in the phase";
     assert!(terminal.contains(&format!("{sentence} containers.")), "{terminal}");
     assert!(
         finding
@@ -238,13 +242,13 @@ fn slow_pods_without_a_mechanism_are_told_with_their_phase() {
     );
     assert!(finding.heads.contains(&"unexplained".to_owned()), "{:?}", finding.heads);
 
-    // A TokenReview explains its pods, so the same words are not said of them.
+    // A TokenReview explains its pods, so they are not unexplained.
     let (terminal, finding, shares) = told(&["a-token-review-1.21"], &[]);
     assert!(
         shares[0] > Some(0.1) && shares[1] >= shares[0] && shares[2] == Some(0.0),
         "{shares:?}"
     );
-    assert!(!terminal.contains("no known mechanism") && !finding.heads.contains(&"unexplained".to_owned()));
+    assert!(!terminal.contains("without a known mechanism") && !finding.heads.contains(&"unexplained".to_owned()));
     assert!(
         finding.points[0].contains("a TokenReview that hung or failed (A)"),
         "{:?}",

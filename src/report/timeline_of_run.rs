@@ -1,21 +1,27 @@
 //! The timeline of one run: from its story to the plain data of a figure.
 //!
-//! Lanes from top to bottom: who truly holds the address, what the API server says, what the cut node and a healthy one
-//! believe, the node and the endpoint, exposure, the request. How lanes are drawn belongs to `figures`.
+//! Lanes from top to bottom: who truly holds the address, what the API server has, what the isolated node and a healthy one
+//! believe, the node and the endpoint, then per pair of client and server its exposure and its requests. How lanes are drawn belongs to `figures`.
 
 use super::explain::Told;
 use super::figures::{Lane, Mark, MarkKind, Span, SpanKind, TimelineFigure};
+use super::short::seconds;
 use crate::cluster::party::NamedParty;
 use crate::cluster::records::{ExposureRecord, Via};
 use crate::kernel::SimTime;
 use crate::lab::cell::Word;
+use crate::lab::lists::unique;
 use crate::lab::words::Tone;
-use crate::story::dossier::{AddressStory, CommandKind, Dossier, Entry, Held, Holder, PodStory, ServiceStory, Viewer};
+use crate::story::dossier::{
+    AddressStory, CommandKind, Dossier, Entry, Held, Holder, PodStory, RequestStory, ServiceStory, Viewer,
+};
 
 const BEFORE_S: f64 = 10.0;
 const AFTER_S: f64 = 15.0;
 /// How many slow pods get a lane where no address was reused.
 const PODS_MAX: usize = 6;
+/// How many pairs of client and server get a lane.
+const PAIRS_MAX: usize = 6;
 
 pub fn figure(told: &Told) -> TimelineFigure {
     let outcome = told.outcome;
@@ -24,7 +30,7 @@ pub fn figure(told: &Told) -> TimelineFigure {
         .as_ref()
         .is_some_and(|dossier| !dossier.addresses.is_empty());
     let title = match reused {
-        true => format!("One run of {}: who believed what, and when", told.design),
+        true => format!("One run of {}: what each component believed, and when", told.design),
         false => format!("One run of {}: what happened, and when", told.design),
     };
     let mut figure = TimelineFigure {
@@ -42,10 +48,8 @@ pub fn figure(told: &Told) -> TimelineFigure {
     if let Some(service) = &dossier.service {
         figure.lanes.push(endpoint_lane(service));
     }
-    if let Some(address) = dossier.addresses.first() {
-        figure.lanes.extend(exposure_lane(&address.exposures));
-    }
-    figure.lanes.extend(request_lane(dossier));
+    figure.lanes.extend(exposure_lanes(dossier));
+    figure.lanes.extend(request_lanes(dossier));
     if dossier.addresses.is_empty() {
         figure.lanes.extend(dossier.slow.iter().take(PODS_MAX).map(pod_lane));
     }
@@ -54,6 +58,8 @@ pub fn figure(told: &Told) -> TimelineFigure {
     let last = figure.events.iter().map(|(time, _)| *time).fold(cut, f64::max);
     let marks = figure.lanes.iter().flat_map(|lane| &lane.marks).map(|mark| mark.at_s);
     let last = marks.fold(last, f64::max);
+    let worst = dossier.exposed.iter().map(|exposed| exposed.window.start.as_secs_f64());
+    let last = worst.fold(last, f64::max);
     let pods = dossier
         .slow
         .iter()
@@ -89,10 +95,10 @@ fn lane(label: impl Into<String>, spans: Vec<Span>) -> Lane {
 fn of_address(figure: &mut TimelineFigure, dossier: &Dossier, address: &AddressStory) {
     figure
         .lanes
-        .push(lane(format!("{} truly belongs to", address.ip), truth(address)));
+        .push(lane(format!("{} belongs to", address.ip), truth(address)));
     figure
         .lanes
-        .push(lane("API server says", belief_spans(&address.api, &address.holders)));
+        .push(lane("in the API server", belief_spans(&address.api, &address.holders)));
     for belief in &address.beliefs {
         let cut = if belief.cut { " (cut off)" } else { "" };
         let healthy = if belief.cut || dossier.faults.iter().all(|fault| fault.parties.is_empty()) {
@@ -112,12 +118,12 @@ fn truth(address: &AddressStory) -> Vec<Span> {
     let mut free_since: Option<SimTime> = Some(SimTime::ZERO);
     for held in &address.holders {
         if let Some(free) = free_since.filter(|free| *free < held.from) {
-            spans.push(span(free, Some(held.from), "nobody", SpanKind::Absent));
+            spans.push(span(free, Some(held.from), "no pod", SpanKind::Absent));
         }
         spans.push(span(held.from, held.to, held.what.pod.clone(), SpanKind::Truth));
         free_since = held.to;
     }
-    spans.extend(free_since.map(|free| span(free, None, "nobody", SpanKind::Absent)));
+    spans.extend(free_since.map(|free| span(free, None, "no pod", SpanKind::Absent)));
     spans
 }
 
@@ -206,52 +212,84 @@ fn endpoint_lane(service: &ServiceStory) -> Lane {
     lane(viewer, spans.collect())
 }
 
-fn exposure_lane(windows: &[ExposureRecord]) -> Option<Lane> {
-    if windows.is_empty() {
-        return None;
+/// A lane per pair of client and server: the exposures of the probed address, and the longest one of the run, which comes
+/// first and is always drawn.
+fn exposure_lanes(dossier: &Dossier) -> Vec<Lane> {
+    let longest = dossier.exposed.iter().map(|exposed| &exposed.window);
+    let probed = dossier
+        .addresses
+        .first()
+        .into_iter()
+        .flat_map(|address| &address.exposures);
+    let mut windows: Vec<&ExposureRecord> = Vec::new();
+    for window in longest.chain(probed) {
+        if !windows.contains(&window) {
+            windows.push(window);
+        }
     }
-    let spans = windows.iter().map(|window| {
-        let via = match window.via {
-            Via::Service => "via the Service",
-            Via::PodIp => "via the pod's address",
-        };
-        let what = window.class.words().exposed.map_or("a layer open", |words| words.open);
-        span(window.start, window.end, format!("{what} {via}"), SpanKind::Stale)
-    });
-    Some(lane("exposure", spans.collect()))
+    let pairs = unique(windows.iter().map(|window| (&window.client, &window.server)));
+    let of_pair = |(client, server): &(&String, &String)| {
+        let own = windows
+            .iter()
+            .filter(|window| (&window.client, &window.server) == (*client, *server));
+        let spans = own.map(|window| {
+            let via = match window.via {
+                Via::Service => "through the Service",
+                Via::PodIp => "by pod IP",
+            };
+            let what = window.class.words().exposed.map_or("a layer open", |words| words.open);
+            let length = match window.end {
+                Some(end) => seconds(end.since(window.start).as_secs_f64()),
+                None => "to the end of the run".to_owned(),
+            };
+            span(
+                window.start,
+                window.end,
+                format!("{what} {via}, {length}"),
+                SpanKind::Stale,
+            )
+        });
+        lane(format!("{server} open to {client}"), spans.collect())
+    };
+    pairs.iter().take(PAIRS_MAX).map(of_pair).collect()
 }
 
-fn request_lane(dossier: &Dossier) -> Option<Lane> {
-    let after: Vec<_> = dossier
-        .requests
-        .iter()
-        .filter(|request| request.record.after_cut)
-        .collect();
-    let last = after.last()?;
-    let marks = after.iter().map(|request| {
-        let record = &request.record;
-        let label = record.class.word();
-        let kind = match record.class.words().tone {
+/// A lane per pair of client and server with the outcomes of its requests after the fault.
+fn request_lanes(dossier: &Dossier) -> Vec<Lane> {
+    let after = || dossier.requests.iter().filter(|request| request.record.after_cut);
+    let pair = |request: &RequestStory| (request.record.client.clone(), request.record.server.clone());
+    // The last pair is the one that the run is about.
+    let mut pairs: Vec<(String, String)> = unique(after().map(pair));
+    let pairs = pairs.split_off(pairs.len().saturating_sub(PAIRS_MAX));
+    let of_pair = |of: &(String, String)| Lane {
+        label: format!("{} calls {}", of.0, of.1),
+        spans: Vec::new(),
+        marks: joined(
+            after()
+                .filter(|request| pair(request) == *of)
+                .map(request_mark)
+                .collect(),
+        ),
+    };
+    pairs.iter().map(of_pair).collect()
+}
+
+fn request_mark(request: &RequestStory) -> Mark {
+    let record = &request.record;
+    let cause = record.cause.replace('_', " ");
+    Mark {
+        at_s: (record.time + record.latency).as_secs_f64(),
+        label: match request.choice {
+            Some(_) => format!("{}: {cause}", record.class.word()),
+            None => cause,
+        },
+        kind: match record.class.words().tone {
             Tone::Good => MarkKind::Good,
             Tone::Bad => MarkKind::Bad,
             Tone::Warning => MarkKind::Warning,
             Tone::Info => MarkKind::Info,
-        };
-        let cause = match request.choice {
-            Some(_) => format!("{label}: {}", record.cause.replace('_', " ")),
-            None => record.cause.replace('_', " "),
-        };
-        Mark {
-            at_s: (record.time + record.latency).as_secs_f64(),
-            label: cause,
-            kind,
-        }
-    });
-    Some(Lane {
-        label: format!("{} calls {}", last.record.client, last.record.server),
-        spans: Vec::new(),
-        marks: joined(marks.collect()),
-    })
+        },
+    }
 }
 
 /// Equal marks that follow one another become one, with their number.
@@ -295,7 +333,7 @@ fn events(told: &Told, dossier: &Dossier) -> Vec<(f64, String)> {
     let mut events: Vec<(SimTime, String)> = Vec::new();
     let run = &told.outcome.run;
     if let Some(cut) = run.cut {
-        let text = if run.parties_cut > 0 { "cut" } else { "nothing is cut" };
+        let text = if run.parties_cut > 0 { "cut" } else { "no fault" };
         events.push((cut, text.to_owned()));
     }
     let after = |time: &SimTime| run.cut.is_some_and(|cut| *time >= cut);

@@ -106,7 +106,7 @@ fn difference(text: &mut String, difference: &Difference) {
         }
         What::Event(event) => event_difference(text, event),
     }
-    line!(text, "          told by `{}`\n", difference.replay);
+    line!(text, "          explained by `{}`\n", difference.replay);
 }
 
 fn event_difference(text: &mut String, found: &EventDifference) {
@@ -191,7 +191,7 @@ fn failures(text: &mut String, report: &Report) {
         first.replication,
         first.failure
     );
-    line!(text, "          told by `{}`", first.replay);
+    line!(text, "          explained by `{}`", first.replay);
 }
 
 fn other_build(text: &mut String, against: &Against) {
@@ -271,7 +271,7 @@ fn other_run(text: &mut String, run: &RunDifference, with_events: bool) {
     }
 }
 
-/// What no run of so many says about all: the exact upper bound of a share, by which rare reorderings are not excluded.
+/// What no event in so many runs shows about all: the exact upper bound of a share, by which rare reorderings are not excluded.
 fn at_most(runs: u64) -> String {
     if runs == 0 {
         return String::new();
@@ -317,7 +317,7 @@ fn other_ties(text: &mut String, ties: &Ties) {
             let verdict = match (answer.moves(), answer.not_beyond()) {
                 (true, _) => "MOVES".to_owned(),
                 (false, Some(bound)) => format!("does not move beyond ±{bound:.4} {unit}").trim_end().to_owned(),
-                (false, None) => "too few runs to say".to_owned(),
+                (false, None) => "too few runs to decide".to_owned(),
             };
             line!(
                 text,

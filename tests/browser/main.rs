@@ -1,7 +1,8 @@
 //! The report in a browser: what a reader hovers, switches, clicks and replays works, without a network and without an error.
 //!
 //! Needs Chromium, named by `MESHFAULT_CHROMIUM`; without it the tests are skipped with a line, and fail where `CI` is set. The
-//! browser is driven by its DevTools protocol (`driver`); `MESHFAULT_SCREENSHOTS` names a folder for pictures at two widths.
+//! browser is driven by its DevTools protocol (`driver`). Pictures at two widths in two themes are in the folder that
+//! `MESHFAULT_SCREENSHOTS` names, else in `target/tmp/screenshots`.
 
 mod driver;
 
@@ -15,7 +16,7 @@ use serde_json::{Value, json};
 const HOSTILE: &str =
     "</script><script>document.title='broken'</script><img src=x onerror=\"document.title='broken'\">";
 
-/// Chromium, if it is named; CI has to.
+/// Chromium, if the environment names it; CI has to.
 fn chromium() -> Option<PathBuf> {
     let named = std::env::var_os("MESHFAULT_CHROMIUM").map(PathBuf::from);
     if named.is_none() {
@@ -41,10 +42,10 @@ fn meshfault(arguments: &[&str]) -> String {
 }
 
 /// A small result and its report.
-fn report(dir: &Path, change: impl Fn(&mut Value)) -> PathBuf {
+fn report(dir: &Path, experiment: &str, change: impl Fn(&mut Value)) -> PathBuf {
     let folder = dir.join("result");
     let out = folder.to_str().unwrap();
-    meshfault(&["run", "ip-reuse", "--replications", "40", "--quiet", "--out", out]);
+    meshfault(&["run", experiment, "--replications", "40", "--quiet", "--out", out]);
     let manifest = folder.join("manifest.json");
     let mut value: Value = serde_json::from_slice(&std::fs::read(&manifest).unwrap()).unwrap();
     change(&mut value);
@@ -71,7 +72,7 @@ fn assert_quiet(browser: &Browser, page: &Path) {
 fn a_reader_hovers_switches_zooms_and_replays() {
     let Some(chromium) = chromium() else { return };
     let dir = tempfile::tempdir().unwrap();
-    let page = report(dir.path(), |_| ());
+    let page = report(dir.path(), "ip-reuse", |_| ());
     let mut browser = Browser::start(&chromium, &dir.path().join("profile"));
     browser.resize(1280, 900);
     browser.open(&page);
@@ -170,14 +171,13 @@ fn a_reader_hovers_switches_zooms_and_replays() {
     let clicked = browser.run("document.getElementById('replay').textContent");
     assert_eq!(clicked.as_str().unwrap(), by_button);
     assert_quiet(&browser, &page);
-    pictures(&mut browser, "report");
 }
 
 #[test]
 fn names_stay_text() {
     let Some(chromium) = chromium() else { return };
     let dir = tempfile::tempdir().unwrap();
-    let page = report(dir.path(), |manifest| {
+    let page = report(dir.path(), "ip-reuse", |manifest| {
         manifest["title"] = json!(HOSTILE);
         manifest["question"] = json!(HOSTILE);
         manifest["warnings"] = json!([format!("workload `{HOSTILE}`")]);
@@ -199,7 +199,7 @@ fn names_stay_text() {
 fn a_narrow_window_shows_everything() {
     let Some(chromium) = chromium() else { return };
     let dir = tempfile::tempdir().unwrap();
-    let page = report(dir.path(), |_| ());
+    let page = report(dir.path(), "ip-reuse", |_| ());
     let mut browser = Browser::start(&chromium, &dir.path().join("profile"));
     browser.resize(400, 800);
     browser.open(&page);
@@ -217,15 +217,143 @@ fn a_narrow_window_shows_everything() {
     assert_quiet(&browser, &page);
 }
 
-/// Screenshots, on request.
-fn pictures(browser: &mut Browser, name: &str) {
-    let Some(folder) = std::env::var_os("MESHFAULT_SCREENSHOTS").map(PathBuf::from) else {
-        return;
+/// What a reader cannot see or read at the present size and theme: a list of sentences.
+const UNREADABLE: &str = include_str!("unreadable.js");
+
+fn unreadable(browser: &mut Browser) -> Vec<String> {
+    browser.run("document.querySelectorAll('details').forEach(part => { part.open = true; })");
+    browser.wait_ms(100);
+    let found = browser.run(UNREADABLE);
+    found
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|text| text.as_str().unwrap().to_owned())
+        .collect()
+}
+
+/// Colors of the first figure: of its ground and of its first text.
+fn colors(browser: &mut Browser) -> Value {
+    browser.run(
+        "(() => { const figure = document.querySelector('figure svg'); \
+         return ['rect', 'text'].map(name => getComputedStyle(figure.querySelector(name)).fill); })()",
+    )
+}
+
+#[test]
+fn the_page_is_readable_at_two_widths_in_every_theme() {
+    let Some(chromium) = chromium() else { return };
+    let pictures = std::env::var_os("MESHFAULT_SCREENSHOTS").map_or_else(
+        || Path::new(env!("CARGO_TARGET_TMPDIR")).join("screenshots"),
+        PathBuf::from,
+    );
+    std::fs::create_dir_all(&pictures).unwrap();
+    for experiment in ["ip-reuse", "istiod-cut-off"] {
+        let dir = tempfile::tempdir().unwrap();
+        let page = report(dir.path(), experiment, |_| ());
+        let mut browser = Browser::start(&chromium, &dir.path().join("profile"));
+        let mut seen = Vec::new();
+        for theme in ["light", "dark"] {
+            let feature = json!({ "name": "prefers-color-scheme", "value": theme });
+            browser.call("Emulation.setEmulatedMedia", json!({ "features": [feature] }));
+            for width in [1440, 480] {
+                browser.resize(width, 900);
+                browser.open(&page);
+                let picture = browser.picture();
+                std::fs::write(pictures.join(format!("{experiment}-{theme}-{width}.png")), picture).unwrap();
+                assert_eq!(
+                    unreadable(&mut browser),
+                    Vec::<String>::new(),
+                    "{experiment}, {theme}, {width} px"
+                );
+            }
+            seen.push(colors(&mut browser));
+        }
+        browser.call("Emulation.setEmulatedMedia", json!({ "media": "print" }));
+        seen.push(colors(&mut browser));
+        assert!(
+            seen[0][0] != seen[1][0] && seen[0][1] != seen[1][1] && seen[2][1] == json!("rgb(0, 0, 0)"),
+            "figures follow the theme: {seen:?}"
+        );
+        assert_quiet(&browser, &page);
+    }
+}
+
+#[test]
+fn the_first_screen_answers_and_the_appendix_begins_within_five() {
+    let Some(chromium) = chromium() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let page = report(dir.path(), "istiod-cut-off", |_| ());
+    let mut browser = Browser::start(&chromium, &dir.path().join("profile"));
+    browser.resize(1440, 900);
+    browser.open(&page);
+    let lines = "[...document.querySelectorAll('.answer .designs li, .answer dl div')]";
+    let heads = browser.run("[...document.querySelectorAll('.answer dt')].map(head => head.textContent)");
+    assert_eq!(
+        heads,
+        json!(["What closes it", "What it costs", "Rests on", "Not tested", "Repeat it"])
+    );
+    let count = browser.run(&format!("{lines}.length")).as_u64().unwrap();
+    assert!((6..=12).contains(&count), "{count} lines");
+    let lowest = browser.run(&format!(
+        "Math.max(...{lines}.map(line => line.getBoundingClientRect().bottom + scrollY))"
+    ));
+    assert!(lowest.as_f64().unwrap() <= 900.0, "the answer ends at {lowest} px");
+    let appendix = browser.run("document.getElementById('appendix').getBoundingClientRect().top + scrollY");
+    assert!(
+        appendix.as_f64().unwrap() <= 5.0 * 900.0,
+        "the appendix begins at {appendix} px"
+    );
+    assert_eq!(
+        browser.run("document.getElementById('all-parameters').open"),
+        json!(false)
+    );
+    // The axis of startup begins and ends with its data.
+    let range = browser.run("document.querySelector('#startup-chart .plot').dataset.range");
+    let data = browser.run("(() => { const x = JSON.parse(document.getElementById('data').textContent).startup.x; return x[0] + '..' + x[x.length - 1]; })()");
+    assert_eq!(range, data);
+    // Letters that a table uses are explained below it.
+    let letters = browser.run("[...document.querySelectorAll('.finding th')].map(head => head.textContent.match(/^([A-E]): /)?.[1]).filter(Boolean)");
+    let explained = browser.run("[...document.querySelectorAll('.letters dt')].map(head => head.textContent)");
+    let (letters, explained) = (letters.as_array().unwrap(), explained.as_array().unwrap());
+    assert!(
+        !letters.is_empty() && letters.iter().all(|letter| explained.contains(letter)),
+        "{letters:?} {explained:?}"
+    );
+}
+
+/// The check of the page finds what it looks for.
+#[test]
+fn what_is_unreadable_is_found() {
+    let Some(chromium) = chromium() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let page = dir.path().join("page.html");
+    let figure =
+        "<figure><svg width=\"200\" height=\"50\"><text x=\"0\" y=\"20\" font-size=\"12\">text</text></svg></figure>";
+    let mut browser = Browser::start(&chromium, &dir.path().join("profile"));
+    browser.resize(480, 900);
+    let mut found = |body: &str| {
+        let html = format!("<!DOCTYPE html><html data-ready=\"1\"><body><p>text</p>{body}</body></html>");
+        std::fs::write(&page, html).unwrap();
+        browser.open(&page);
+        unreadable(&mut browser)
     };
-    std::fs::create_dir_all(&folder).unwrap();
-    for width in [1280, 420] {
-        browser.resize(width, 900);
-        browser.wait_ms(300);
-        std::fs::write(folder.join(format!("{name}-{width}.png")), browser.picture()).unwrap();
+    assert_eq!(found(figure), Vec::<String>::new());
+    for (body, word) in [
+        (figure.replace("\"12\"", "\"9\""), "small"),
+        (figure.replace("x=\"0\"", "x=\"190\""), "outside its figure"),
+        ("<div style=\"width: 900px\">wide</div>".to_owned(), "page is"),
+        (
+            "<div style=\"width: 40px; overflow: hidden; white-space: nowrap\">much too long</div>".to_owned(),
+            "clipped",
+        ),
+        (
+            "<div class=\"scroll\" style=\"width: 40px; overflow: auto; white-space: nowrap\">much too long</div>"
+                .to_owned(),
+            "hint",
+        ),
+    ] {
+        let found = found(&body);
+        assert!(found.len() == 1 && found[0].contains(word), "{word}: {found:?}");
     }
 }

@@ -19,7 +19,7 @@ use crate::cluster::records::{AccessClass, AccessRecord, ExitCause, ExposureReco
 use crate::kernel::{SimDuration, SimTime};
 use crate::scenario::{Design, Scenario};
 
-pub use remedies::{Remedies, remedies};
+pub use remedies::{Remedies, Remedy, remedies};
 pub use repair::{Repair, RepairBound};
 pub use switches::Switch;
 

@@ -53,7 +53,7 @@ struct EventLine<'a> {
     text: &'a str,
 }
 
-/// The story as indented JSON. `again` gives the command that repeats a replay, `chosen` says why this run.
+/// The story as indented JSON. `again` gives the command that repeats a replay, `chosen` is why this run was chosen.
 pub fn render(
     told: &Told,
     causes: &[Cause],

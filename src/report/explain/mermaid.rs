@@ -176,7 +176,7 @@ fn sent(diagram: &mut Diagram, request: &RequestStory) {
 
 fn start(diagram: &mut Diagram, pod: &PodStory) {
     let record = &pod.record;
-    diagram.note(record.desired, 4, &[&record.pod], "wished for by its ReplicaSet");
+    diagram.note(record.desired, 4, &[&record.pod], "created by its ReplicaSet");
     for (time, istiod) in &pod.refusals {
         let istiod = istiod.as_deref().unwrap_or("no Istiod");
         diagram.message(*time, 4, "API server", "--x", istiod, "injection webhook: no answer");
@@ -306,7 +306,7 @@ mod tests {
     #[test]
     fn long_texts_are_broken_between_words() {
         let mut diagram = Diagram::default();
-        let text = "its TokenReview dialled the API server in vain, 28 times, until 12 s (13 min 37 s)";
+        let text = "its TokenReview could not reach the API server, 28 times, until 12 s (13 min 37 s)";
         diagram.note(SimTime::ZERO, 0, &["a", "b"], text);
         let text = diagram.finish("t");
         let note = text.lines().last().unwrap().split_once(": ").unwrap().1;

@@ -5,15 +5,15 @@
 //! was so, *meant* is what the policies intend. One file per section; [`page`] wraps lines.
 
 pub mod chain;
-mod course;
-mod ending;
 pub mod json;
 pub mod mermaid;
-mod people;
+mod outcome;
 mod request;
 mod reuse;
+mod sentences;
 mod slow;
 mod slow_words;
+mod timeline;
 mod why;
 
 #[cfg(test)]
@@ -28,9 +28,9 @@ use crate::report::text::many;
 use crate::story::ToldRun;
 use crate::story::dossier::{Dossier, PodStory, RequestStory, Setting};
 use chain::{Chain, Focus, Subject, chains};
-pub(in crate::report) use course::command_words;
 use page::Page;
 use serde::Serialize;
+pub(in crate::report) use timeline::command_words;
 
 #[derive(Clone, Copy, Debug)]
 pub struct Told<'a> {
@@ -106,7 +106,7 @@ pub fn happened(subject: &Subject) -> Happened {
     }
 }
 
-/// The story of a run with these causes; `chosen` says why this run is told.
+/// The story of a run with these causes; `chosen` is why this run was chosen.
 pub fn render_with(told: &Told, causes: &[Cause], chosen: Option<&str>) -> String {
     let mut page = Page::default();
     page.title(&told.run());
@@ -123,23 +123,23 @@ pub fn render_with(told: &Told, causes: &[Cause], chosen: Option<&str>) -> Strin
         ));
     }
     let Some(dossier) = outcome.dossier.as_deref() else {
-        page.paragraph("Nobody asked for the story of this run, so there is none.");
+        page.paragraph("The story of this run was not recorded.");
         return page.finish();
     };
-    page.paragraph(&people::headline(dossier, outcome));
+    page.paragraph(&sentences::headline(dossier, outcome));
     why::sections(&mut page, causes, told.design);
     page.section("The run");
     page.paragraph(&setting(told.title, &dossier.setting));
     page.blank();
-    course::lines(&mut page, dossier, outcome);
+    timeline::lines(&mut page, dossier, outcome);
     page.section("What was cut");
-    course::cuts(&mut page, dossier, outcome);
+    timeline::cuts(&mut page, dossier, outcome);
     page.section("Which address went from whom to whom");
     reuse::section(&mut page, dossier);
     page.section("The request");
     request::section(&mut page, dossier, outcome);
     page.section("What ended it");
-    ending::section(&mut page, dossier, outcome);
+    outcome::section(&mut page, dossier, outcome);
     page.section("Slow pods");
     slow::section(&mut page, dossier);
     page.section("To see it again");
@@ -172,15 +172,13 @@ fn setting(title: &str, setting: &Setting) -> String {
     };
     let mut text = format!("{title}. {} with {datapath}.", many(setting.nodes as usize, "node"));
     text.push_str(if setting.identity_in_packet {
-        " Packets between nodes carry the sender's identity as the sender's own node knows it."
+        " Packets between nodes carry the identity that the sender's own node has for the sender."
     } else {
         " Packets between nodes do not carry the sender's identity: the receiving node looks the source address up in its \
           own ipcache."
     });
     if setting.wireguard_checks_addresses {
-        text.push_str(
-            " WireGuard's peers there, which say from which node an address may come, are fed from the same ipcache.",
-        );
+        text.push_str(" WireGuard's peers, which list the node of each address, come from the same ipcache.");
     }
     if let Some(mesh) = &setting.mesh {
         text.push_str(&format!(

@@ -1,4 +1,4 @@
-//! Lines of the story: wrapped paragraphs, points, times and spans as people read them. It knows nothing of runs.
+//! Lines of the story: wrapped paragraphs, points, times and spans as readers expect them. Runs are not its business.
 
 use crate::kernel::{SimDuration, SimTime};
 use crate::report::text::wrapped;

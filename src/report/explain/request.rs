@@ -1,8 +1,8 @@
 //! The request: what was meant, what the server's node believed and why nothing corrected it, what each layer decided.
 
-use super::course::{fate_words, syns_words};
 use super::page::{Page, at, span};
-use super::people::entry_words;
+use super::sentences::entry_words;
+use super::timeline::{fate_words, syns_words};
 use super::{after_cut, decisive};
 use crate::cluster::access::NO_READY_CLIENT;
 use crate::cluster::records::{AccessClass, Outcome};
@@ -17,7 +17,7 @@ pub(super) fn section(page: &mut Page, dossier: &Dossier, outcome: &Outcome) {
     let Some(request) = decisive(dossier) else {
         match (&outcome.run.script_stopped, outcome.run.cut) {
             (Some(reason), _) => {
-                page.paragraph(&format!("After the cut none was sent: the script gave up ({reason})."))
+                page.paragraph(&format!("After the cut none was sent: the script stopped ({reason})."))
             }
             (None, Some(_)) if dossier.remembered > 0 => {
                 page.paragraph("After the cut none was sent: the run ended before a pod was found to send it from.");
@@ -128,7 +128,7 @@ fn told(page: &mut Page, request: &RequestStory, dossier: &Dossier) {
         _ => record.client.clone(),
     };
     page.paragraph(&format!(
-        "{client} sent {} to {} at {}. It truly is {}.",
+        "{client} sent {} to {} at {}. Its true identity is {}.",
         request.request,
         record.server,
         at(record.time),
@@ -149,8 +149,8 @@ fn told(page: &mut Page, request: &RequestStory, dossier: &Dossier) {
     );
     let in_force = match (dossier.setting.network_enforced, dossier.setting.mesh_enforced) {
         (true, true) | (false, false) => "",
-        (true, false) => " Only the network's are in force in this design.",
-        (false, true) => " Only the mesh's are in force in this design.",
+        (true, false) => " This design enforces only the network's.",
+        (false, true) => " This design enforces only the mesh's.",
     };
     point(page, "Meant", &format!("{}.{in_force}", capital(&meant.join("; "))));
     let Some(choice) = &request.choice else {
@@ -162,12 +162,9 @@ fn told(page: &mut Page, request: &RequestStory, dossier: &Dossier) {
         );
         return;
     };
-    point(page, "Back end", &choice_words(choice));
+    point(page, "Backend", &choice_words(choice));
     if let Some(holder) = request.holder.as_ref().filter(|holder| **holder != choice.pod) {
-        let words = format!(
-            "{} held {} by then. The request is judged by the policies about it.",
-            holder, choice.ip
-        );
+        let words = format!("{} held {} by then; the policies about it decide.", holder, choice.ip);
         point(page, "Reached", &words);
     }
     point(page, "Sent", &format!("{}.", syns_words(request)));
@@ -198,7 +195,7 @@ fn told(page: &mut Page, request: &RequestStory, dossier: &Dossier) {
                 mesh.verdict.because
             )
         }
-        (None, true) => "Was not asked: the packet did not get that far.".to_owned(),
+        (None, true) => "Did not decide: the packet did not get that far.".to_owned(),
         (None, false) => "Enforces nothing in this design.".to_owned(),
     };
     point(page, "Mesh", &mesh);
@@ -209,7 +206,7 @@ fn told(page: &mut Page, request: &RequestStory, dossier: &Dossier) {
         if matches!(record.cause.as_str(), "answered" | "mesh_policy" | "connection_refused") {
             "The client had its answer"
         } else {
-            "The client gave up"
+            "The client timed out"
         },
         span(record.latency),
         record.cause.replace('_', " ")
@@ -222,8 +219,8 @@ fn point(page: &mut Page, label: &str, text: &str) {
 }
 
 fn meant_words(whose: &str, verdict: &VerdictStory) -> String {
-    let word = if verdict.allowed { "let it in" } else { "refuse it" };
-    format!("{whose} policies mean to {word}: {}", verdict.because)
+    let word = if verdict.allowed { "allow it" } else { "refuse it" };
+    format!("{whose} policies {word}: {}", verdict.because)
 }
 
 fn choice_words(choice: &Choice) -> String {
@@ -232,7 +229,7 @@ fn choice_words(choice: &Choice) -> String {
         Viewer::Proxy { istiod, .. } => {
             let from = istiod
                 .as_ref()
-                .map_or(String::new(), |istiod| format!(" from what {istiod} had told it"));
+                .map_or(String::new(), |istiod| format!(" with the configuration of {istiod}"));
             format!("The client's own proxy chose{from}")
         }
     };
@@ -277,11 +274,11 @@ pub(super) fn belief_words(belief: &Belief) -> String {
             .map_or("nothing".to_owned(), |head| format!("revision {}", head.number)),
     );
     match &belief.api {
-        Some(api) => text.push_str(&format!(" and named {} (revision {}).", entry_words(api), api.revision)),
-        None => text.push_str(" and named nobody."),
+        Some(api) => text.push_str(&format!(" and had {} (revision {}).", entry_words(api), api.revision)),
+        None => text.push_str(" and had no entry."),
     }
     if let Some(holder) = &belief.holder {
-        text.push_str(&format!(" Truly it belonged to {holder}."));
+        text.push_str(&format!(" The address belonged to {holder}."));
     }
     text
 }
@@ -293,7 +290,7 @@ pub(super) fn correction_words(belief: &Belief) -> String {
         Correction::Frozen { since, fault } => {
             let by = fault.as_ref().map_or(String::new(), |fault| format!(" by {fault}"));
             format!(
-                "Not at all: the agent had been cut off{by} since {}, {} before, and heard of no later write.",
+                "Not at all: the agent had been cut off{by} since {}, {} before, and read no later write.",
                 at(*since),
                 span(belief.at.since(*since))
             )
@@ -312,7 +309,7 @@ pub(super) fn correction_words(belief: &Belief) -> String {
             });
             format!("Not yet: the write of {} was on its way and was {until}.", at(*written))
         }
-        Correction::NoHolder => "Nobody held the address at that moment.".to_owned(),
+        Correction::NoHolder => "No pod had the address at that moment.".to_owned(),
     }
 }
 
@@ -337,13 +334,15 @@ fn network_words(passage: &PassageStory) -> String {
     let identity = format!("{} ({})", passage.taken_for.number, passage.taken_for.meaning);
     let node = &passage.belief.node;
     let taken = match passage.basis {
-        Basis::SameNode => format!("Client and server share {node}, which knows its own pods: identity {identity}."),
+        Basis::SameNode => format!(
+            "Client and server are both on {node}, which has the identities of its own pods: identity {identity}."
+        ),
         Basis::Packet => {
             let stale = match (&passage.belief.correction, &passage.belief.entry) {
                 (Correction::True, _) | (_, None) => "",
-                _ => " What its ipcache says did not matter.",
+                _ => " Its ipcache did not matter.",
             };
-            format!("The packet itself named identity {identity}, so {node} took the sender for that.{stale}")
+            format!("The packet carried identity {identity}, so {node} took the sender for that.{stale}")
         }
         Basis::Ipcache => format!("{node} took the sender for identity {identity}, from its ipcache."),
     };
@@ -356,7 +355,7 @@ fn network_words(passage: &PassageStory) -> String {
             };
             format!("{taken} {word}: {}.", verdict.because)
         }
-        None if passage.peer_check == PeerCheck::NotListed => "Ingress policy was not asked.".to_owned(),
+        None if passage.peer_check == PeerCheck::NotListed => "Ingress policy did not decide.".to_owned(),
         None => "Enforces nothing in this design.".to_owned(),
     }
 }

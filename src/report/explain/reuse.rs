@@ -1,21 +1,21 @@
 //! Which address went from whom to whom, and what the API server and the nodes had about it when.
 
 use super::page::{Page, at, span};
-use super::people::entry_words;
+use super::sentences::entry_words;
 use crate::report::text::many;
 use crate::story::dossier::{AddressStory, Dossier, Entry, Held};
 
-/// How many entries of a history are told; earlier ones are left out.
+/// How many entries of a history are listed; earlier ones are left out.
 const TOLD_MAX: usize = 8;
 
 pub(super) fn section(page: &mut Page, dossier: &Dossier) {
     if dossier.remembered == 0 {
-        page.paragraph("The script remembered no addresses, so it followed none.");
+        page.paragraph("The script recorded no IPs.");
         return;
     }
     if dossier.addresses.is_empty() {
         page.paragraph(&format!(
-            "None of the {} remembered addresses was given to another pod before the end of the run.",
+            "None of the {} recorded IPs was assigned to another pod before the end of the run.",
             dossier.remembered
         ));
         return;
@@ -27,10 +27,10 @@ pub(super) fn section(page: &mut Page, dossier: &Dossier) {
     }
     if !others.is_empty() {
         page.blank();
-        let remembered = if probed.is_empty() { "" } else { "other " };
+        let other = if probed.is_empty() { "" } else { "other " };
         page.paragraph(&format!(
-            "{} went to another pod, too:",
-            many(others.len(), &format!("{remembered}remembered address")).replace("addresss", "addresses")
+            "{} went to another pod:",
+            many(others.len(), &format!("{other}recorded IP"))
         ));
         for address in others {
             page.labelled(&format!("  {:<14} ", address.ip.to_string()), &chain(address));
@@ -39,10 +39,7 @@ pub(super) fn section(page: &mut Page, dossier: &Dossier) {
 }
 
 fn in_full(page: &mut Page, address: &AddressStory) {
-    page.paragraph(&format!(
-        "{}, from which the script probed, truly belonged to",
-        address.ip
-    ));
+    page.paragraph(&format!("{}, from which the script probed, belonged to", address.ip));
     for (number, held) in address.holders.iter().enumerate() {
         let until = held.to.map_or("the end of the run".to_owned(), at);
         let gap = number
@@ -61,7 +58,7 @@ fn in_full(page: &mut Page, address: &AddressStory) {
             ),
         );
     }
-    page.paragraph("The API server's CiliumEndpoints named as its owner");
+    page.paragraph("Owner by the API server's CiliumEndpoints");
     entries(page, &address.api);
     for belief in &address.beliefs {
         let cut = if belief.cut { " (cut off)" } else { "" };
@@ -76,10 +73,7 @@ fn entries(page: &mut Page, history: &[Held<Option<Entry>>]) {
         .filter(|held| held.what.is_some() || held.from.as_nanos() > 0)
         .collect();
     if told.is_empty() {
-        page.labelled(
-            "  - ",
-            "nothing in the whole run: packets from there would have been taken for the world",
-        );
+        page.labelled("  - ", "no entry in the whole run: packets from there count as world");
         return;
     }
     if told.len() > TOLD_MAX {
@@ -94,7 +88,7 @@ fn entries(page: &mut Page, history: &[Held<Option<Entry>>]) {
                 entry.revision,
                 at(entry.written)
             ),
-            None => format!("from {} nobody (no entry)", at(held.from)),
+            None => format!("from {} no entry", at(held.from)),
         };
         page.labelled("  - ", &text);
     }

@@ -19,16 +19,15 @@ pub(super) fn section(page: &mut Page, dossier: &Dossier) {
     let total = many(dossier.measured_pods as usize, "measured pod");
     if dossier.slow.is_empty() {
         page.paragraph(&format!(
-            "None of {total}: each was ready (or deleted) within {threshold} of the wish for it, and lost less than that to \
+            "None of {total}: each was ready or deleted within {threshold} of its creation, and lost less than that to \
              connections, limits and refusals."
         ));
         return;
     }
     page.paragraph(&format!(
-        "{} of {total} took {threshold} or more, or lost as much to the causes below. Numbers are the Istiods that a leg \
-         met one after another, in parentheses where that failed; the leg marked * came last. Lost is what the costliest cause \
-         took on the way to Ready, with what the others took in parentheses. Times count from the moment at which the \
-         pod's ReplicaSet wished for it.",
+        "{} of {total} took {threshold} or more, or lost as much to the causes below. The last two columns list the Istiods that \
+         a channel connected to, in parentheses where that failed; the channel marked * came last. Lost is the time of the costliest \
+         cause before Ready, with that of the others in parentheses. Times count from the creation of the pod.",
         dossier.slow.len()
     ));
     table(page, &dossier.slow);
@@ -173,7 +172,7 @@ fn in_full(page: &mut Page, pod: &PodStory) {
     page.labelled(
         "  ",
         &format!(
-            "Example: {}{place}, wished for at {}, {}. Its time: {}.",
+            "Example: {}{place}, created at {}, {}. Its time: {}.",
             record.pod,
             at(record.desired),
             outcome(pod),
@@ -184,7 +183,7 @@ fn in_full(page: &mut Page, pod: &PodStory) {
         let called: Vec<String> = pod
             .refusals
             .iter()
-            .map(|(time, istiod)| format!("{} at {}", istiod.as_deref().unwrap_or("nobody"), at(*time)))
+            .map(|(time, istiod)| format!("{} at {}", istiod.as_deref().unwrap_or("no Istiod"), at(*time)))
             .collect();
         page.labelled(
             "  ",
@@ -248,7 +247,7 @@ fn connection_words(connection: &ConnectionStory) -> String {
     }
     parts.extend(asked_words(connection));
     if let Some(aged) = connection.aged {
-        parts.push(format!("closed for its age at {}", at(aged)));
+        parts.push(format!("closed at its maximum age at {}", at(aged)));
     }
     let waits = wait_words(connection);
     if !waits.is_empty() {

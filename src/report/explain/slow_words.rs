@@ -1,8 +1,8 @@
 //! Words of the section on slow pods: mechanisms, phases, what happened on a connection.
 
-use super::course::fate_words;
 use super::page::{at, span};
 use super::request::correction_words;
+use super::timeline::fate_words;
 use crate::cluster::istio::messages::Answer;
 use crate::cluster::observed::{ReviewFailure, Wait};
 use crate::cluster::phases::PHASES;
@@ -32,10 +32,10 @@ pub(super) fn mechanism(
                 }
             };
             format!(
-                "A TokenReview that hung (A) delayed {number}. The Istiod still stood behind its Service and accepted the \
-                 connection, but could not ask the API server about the token. A review in flight when the link was cut, or \
+                "A TokenReview that hung (A) delayed {number}. The Istiod was still an endpoint of its Service and accepted the \
+                 connection, but could not check the token with the API server. A review in flight when the link was cut, or \
                  sent before the dead connection was noticed, failed when that was noticed; each later one failed after {} \
-                 of dialling, and {again}.",
+                 of dialing, and {again}.",
                 span(dial)
             )
         }
@@ -44,7 +44,7 @@ pub(super) fn mechanism(
             format!(
                 "A black hole (B) delayed {number}. The Istiod's node did not list the pod's address for the pod's node \
                  among its WireGuard peers, since its agent had not read the new CiliumEndpoint, and dropped every SYN \
-                 silently; the connect gave up after {}, and the next one chose an Istiod anew.",
+                 silently; the connect timed out after {}, and the next one chose an Istiod anew.",
                 span(connect)
             )
         }
@@ -67,7 +67,7 @@ pub(super) fn mechanism(
              client, so that those of a batch wait for one another. It needs no failure."
         ),
         (None, None) => format!(
-            "{} took that long without having lost it to connections on the critical leg alone.",
+            "{} took that long without having lost it to connections of the critical channel alone.",
             number[..1].to_uppercase() + &number[1..]
         ),
     };
@@ -140,7 +140,7 @@ pub(super) fn syns_of(connection: &ConnectionStory) -> Vec<String> {
     parts
 }
 
-/// Requests on a connection; equal failures are told once.
+/// Requests on a connection; equal failures are listed once.
 pub(super) fn asked_words(connection: &ConnectionStory) -> Vec<String> {
     let mut parts: Vec<String> = Vec::new();
     let failed: Vec<&Asked> = connection.asked.iter().filter(|asked| asked.review.is_some()).collect();
@@ -172,7 +172,7 @@ fn one_asked(asked: &Asked) -> String {
                 at(until)
             ),
             ReviewFailure::DialTimeout => format!(
-                "asked at {}; its TokenReview dialled the API server in vain for {spent}, until {}",
+                "asked at {}; its TokenReview could not reach the API server for {spent}, until {}",
                 at(asked.sent),
                 at(until)
             ),

@@ -92,7 +92,7 @@ fn a_demonstration_is_told() {
         &[
             "ip-reuse, design vxlan-wireguard-1.12, replication 1, seed 1",
             "called helloworld-v1 at 122.720 s, 43.45 s after the cut",
-            "the script remembers 15 addresses of sleep-v1",
+            "the script records 15 IPs of sleep-v1",
             "107.722 s +28.450 s the rollout is complete",
             "109.463 s +30.191 s sleep-v2-3-5 gets 10.244.1.228",
             "122.728 s +43.456 s its call ends: answered (unauthorized)",
@@ -100,11 +100,11 @@ fn a_demonstration_is_told() {
             "30 entries in the cut node's ipcache",
             "sleep-v1-1-0 on worker-1 from 35.888 s to 85.775 s",
             "from 110.139 s sleep-v2-3-5, identity 259 (default/sleep-v2), on worker-1 (revision 320",
-            "from 84.710 s nobody (no entry)",
+            "from 84.710 s no entry",
             "sleep-v1 to helloworld-v2 denied (network ingress policy)",
             "helloworld-v1-1-0 at 10.244.2.159 on worker-2",
             "1 SYN at 122.720 s: delivered",
-            "revision 402 and named sleep-v2-3-5",
+            "revision 402 and had sleep-v2-3-5",
             "an allow rule matches (CiliumNetworkPolicy default/v1, rule 0)",
             "lost its last endpoint in the API at 123.716 s, 44.44 s after the cut",
             "13 min 10 s later",
@@ -129,8 +129,8 @@ fn a_bypass_of_the_network_with_slow_pods_of_both_mechanisms_is_told() {
             "sleep-v1-1-9 had lost it at 101.866 s, 1.10 s before",
             "Lost: TokenReview 31.63 s, kubelet's API limit 2.91 s",
             "admission 1.08 s, scheduling 36 ms, sandbox 3.43 s, network plugin 375 ms, containers 2.08 s, certificate 31.86 s",
-            "attempt 1 for the certificate landed on istiod-0 (worker-2), one of 3 endpoints",
-            "attempt 2 for the certificate landed on istiod-2 (worker-1)",
+            "attempt 1 for the certificate went to istiod-0 (worker-2), one of 3 endpoints",
+            "attempt 2 for the certificate went to istiod-2 (worker-1)",
             "back-off of Envoy's secret stream 432 ms",
             "102.966 s +7.439 s sleep-v2-1-6 gets 10.244.1.16",
             "its call ends: mesh policy (network_bypassed)",
@@ -138,8 +138,8 @@ fn a_bypass_of_the_network_with_slow_pods_of_both_mechanisms_is_told() {
             "the API connection of istiod-0: it stayed ready",
             "28 entries in the cut node's ipcache",
             "10.244.1.171 sleep-v1-1-3 (until 102.151 s), then sleep-v2-1-12",
-            "chose from what istiod-2 had told it",
-            "revision 198 and named sleep-v2-1-6",
+            "chose with the configuration of istiod-2",
+            "revision 198 and had sleep-v2-1-6",
             "meshfault explain istiod-cut-off --design cilium-istio-1.21 --replication 18",
         ],
     );
@@ -202,6 +202,31 @@ fn the_timeline_shows_belief_and_truth_of_the_probed_address() {
     insta::assert_snapshot!(labels.join("\n"));
     assert!(figure.end_s > figure.start_s && figure.events.len() >= 5);
     assert_eq!(timeline(&figure).name, "timeline");
+}
+
+#[test]
+fn the_longest_exposure_of_a_run_is_drawn() {
+    let drawn = |told: &Told| {
+        let window = &told.outcome.dossier.as_ref().unwrap().exposed.as_ref().unwrap().window;
+        let figure = timeline_of_run::figure(told);
+        let label = format!("{} open to {}", window.server, window.client);
+        let lane = figure.lanes.iter().find(|lane| lane.label == label).expect(&label);
+        let start = window.start.as_secs_f64();
+        assert!(
+            lane.spans.iter().any(|span| span.start_s == start) && figure.end_s > start,
+            "{lane:?}"
+        );
+    };
+    with_told("ip-reuse", "native-routing", 0, |told| {
+        drawn(told);
+        // Also where it is that of no address which the script recorded.
+        let mut outcome = told.outcome.clone();
+        outcome.dossier.as_mut().unwrap().addresses.clear();
+        drawn(&Told {
+            outcome: &outcome,
+            ..*told
+        });
+    });
 }
 
 /// A run of an experiment with changes.

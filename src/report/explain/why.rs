@@ -31,8 +31,8 @@ fn chain(page: &mut Page, chain: &Chain) {
 
 fn what_if(page: &mut Page, subject: &Subject, answers: &WhatIf, design: &str) {
     page.paragraph(&format!(
-        "Found by {} of this run, by the same seed and with one thing changed: the command at the end of this page, with \
-         what stands under each answer. Each answer holds for this run; how often it holds is a question for an experiment.",
+        "Found by {} of this run with the same seed and one change. To repeat one, add the line under the answer to the command \
+         at the end of this page. Each answer holds for this run only.",
         many(answers.replays as usize, "replay")
     ));
     if answers.bounded {
@@ -60,9 +60,9 @@ fn what_if(page: &mut Page, subject: &Subject, answers: &WhatIf, design: &str) {
         &not,
         design,
     );
-    let not_reached = "These show nothing about who is let in, as no request got as far as a layer that decides:";
+    let not_reached = "These show nothing about access, because no request got as far as a layer that decides:";
     group(page, not_reached, subject, &of(Effect::NotReached), design);
-    let unknown = "These say nothing, as the pod was not there or not for long enough:";
+    let unknown = "These show nothing, because the pod did not exist or not for long enough:";
     group(page, unknown, subject, &of(Effect::Unknown), design);
     if help.is_empty() && !not.is_empty() {
         page.paragraph("No single switch that was tried prevents it in this run.");

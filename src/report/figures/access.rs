@@ -8,28 +8,26 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::axis::LinearScale;
-use super::canvas::{Canvas, MARGIN, NORMAL, SMALL, WIDTH};
+use super::canvas::{Canvas, MARGIN, NORMAL, SMALL, TINY, WIDTH};
 use super::many;
 use super::shapes;
 use super::sheet::{Sheet, sheet_row};
 use super::style::{Anchor, Font, Style};
-use super::text::{percent, wrapped};
+use super::text::wrapped;
 use super::theme::Theme;
 use super::vega::{nominal, share, specification, until};
 use super::{Figure, Words, palette, without_data};
 use crate::lab::lists::unique;
-use crate::report::short::count;
+use crate::report::short::{count, percent, percent_down, percent_up};
 
 const NAME: &str = "access_classes";
 /// Room for the names of the designs.
-const GUTTER: f64 = 134.0;
+const GUTTER: f64 = 128.0;
 const ROW: f64 = 54.0;
 /// Most columns side by side; more classes go into a further block.
 const COLUMNS_MAX: usize = 7;
 /// Between the edge of a column and its axis.
 const INSET: f64 = 9.0;
-/// Font size of the interval below each whisker.
-const TINY: f64 = 10.5;
 
 /// In which share of runs each class of access happened, per design.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -199,7 +197,7 @@ fn title_font(classes: &[&str], limit: f64) -> Font {
     let fonts = [
         Font::bold(SMALL, palette::INK),
         Font::regular(SMALL, palette::INK),
-        Font::regular(11.0, palette::INK),
+        Font::regular(TINY, palette::INK),
     ];
     fonts
         .into_iter()
@@ -210,10 +208,10 @@ fn title_font(classes: &[&str], limit: f64) -> Font {
 /// Name of the design and number of its runs.
 fn row_head(canvas: &mut Canvas, row: &AccessRow, top: f64) {
     let limit = GUTTER - 8.0;
-    let (large, small) = (Font::bold(NORMAL, palette::INK), Font::bold(10.0, palette::INK));
-    let (size, _) = shapes::fitted(&row.design, limit, 2, large);
-    // Two lines of a readable size, else three small ones.
-    let (font, lines) = if size >= 11.0 { (large, 2) } else { (small, 3) };
+    let (large, small) = (Font::bold(NORMAL, palette::INK), Font::bold(TINY, palette::INK));
+    // Two large lines, else three small ones.
+    let fits = shapes::fitted(&row.design, limit, 2, large).0.size > TINY;
+    let (font, lines) = if fits { (large, 2) } else { (small, 3) };
     let height = shapes::name(canvas, &row.design, [MARGIN, top + 21.0], limit, lines, font);
     let runs = if row.n_runs == 1 {
         "1 run".to_owned()
@@ -286,17 +284,10 @@ fn whisker(canvas: &mut Canvas, [lower, upper]: [f64; 2], y: f64, none: bool, co
 
 /// `0.2–1.9` (per cent), or `≤ 0.38%` if nothing was seen.
 fn interval(share: &ClassShare) -> String {
-    if share.estimate <= 0.0 {
-        return format!("≤ {}", percent(share.upper)).replace("≤ <", "<");
+    let (lower, upper) = (percent_down(share.lower), percent_up(share.upper));
+    match share.estimate {
+        estimate if estimate <= 0.0 => format!("≤ {upper}"),
+        estimate if estimate >= 1.0 => format!("≥ {lower}"),
+        _ => format!("{}–{}", lower.trim_end_matches('%'), upper.trim_end_matches('%')),
     }
-    let bare = |value: f64| {
-        percent(value)
-            .trim_end_matches('%')
-            .trim_start_matches(['<', '>', ' '])
-            .to_owned()
-    };
-    if share.estimate >= 1.0 {
-        return format!("≥ {}", percent(share.lower)).replace("≥ >", ">");
-    }
-    format!("{}–{}", bare(share.lower), bare(share.upper))
 }

@@ -1,4 +1,4 @@
-//! Scales and ticks: where a value stands on an axis and which ticks get a label.
+//! Scales and ticks: where a value is on an axis and which ticks get a label.
 //!
 //! Pure arithmetic; drawing is done by the figures. Logarithms come from `libm`, so that the bytes of a figure do not
 //! depend on the platform.
@@ -53,7 +53,7 @@ impl Axis {
         self
     }
 
-    /// Where `value` stands between the ends of the axis, 0 to 1; at an end if it lies outside.
+    /// Where `value` is between the ends of the axis, 0 to 1; at an end if it lies outside.
     pub fn share(&self, value: f64) -> f64 {
         let value = value.clamp(self.from, self.to);
         if self.logarithmic {
@@ -66,9 +66,9 @@ impl Axis {
     /// Round times within the axis, the most important first. Ten minutes come before five: where there is room for one of
     /// them, an axis that ends before half an hour is better labelled near its end.
     pub fn round_times(&self) -> Vec<f64> {
-        const BY_IMPORTANCE: [f64; 22] = [
+        const BY_IMPORTANCE: [f64; 25] = [
             1.0, 10.0, 30.0, 60.0, 1800.0, 600.0, 300.0, 2.0, 5.0, 120.0, 20.0, 3600.0, 0.1, 86_400.0, 21_600.0,
-            7200.0, 0.5, 0.2, 0.01, 43_200.0, 604_800.0, 172_800.0,
+            7200.0, 0.5, 0.2, 0.01, 43_200.0, 604_800.0, 172_800.0, 3.0, 15.0, 7.0,
         ];
         BY_IMPORTANCE
             .into_iter()

@@ -1,6 +1,6 @@
 //! The document of a figure: shapes and texts drawn by plotters, in the order in which they come, and tooltips around them.
 //!
-//! It knows nothing of axes, designs or runs. Markup of shapes and texts is written by the library ([`Canvas::plot`]);
+//! Axes, designs and runs are not its business. Markup of shapes and texts is written by the library ([`Canvas::plot`]);
 //! added here is what its SVG backend has no word for: groups that carry a `<title>` (tooltips) or a dash pattern, and a
 //! head that shows the library's pixels as units of which [`WIDTH`] span the figure. At 16 cm width 12 units are a font of
 //! 7.6 pt.
@@ -21,7 +21,8 @@ pub const HEIGHT_MAX: f64 = 100_000.0;
 /// Distance between content and the edges of the figure.
 pub const MARGIN: f64 = 14.0;
 pub const SMALL: f64 = 12.0;
-pub const CAPTION: f64 = 11.0;
+/// The smallest text: at least 11 px where a page shows the figure at its least width.
+pub const TINY: f64 = 11.6;
 pub const NORMAL: f64 = 13.0;
 pub const LARGE: f64 = 17.0;
 
@@ -172,8 +173,8 @@ impl Canvas {
         if text.trim().is_empty() {
             return top + MARGIN;
         }
-        let font = Font::regular(CAPTION, palette::GREY);
-        self.paragraph(text, [MARGIN, top + CAPTION], WIDTH - 2.0 * MARGIN, 9, font) - CAPTION + MARGIN
+        let font = Font::regular(TINY, palette::GREY);
+        self.paragraph(text, [MARGIN, top + TINY], WIDTH - 2.0 * MARGIN, 9, font) - TINY + MARGIN
     }
 
     pub fn figure(self, name: &str, height: f64, title: &str) -> Figure {

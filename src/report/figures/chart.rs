@@ -19,7 +19,7 @@ const TICK: f64 = 4.0;
 /// Down from where the library centres a label to where its digits look centred.
 const LOWERED: f64 = 1.0;
 
-/// Where a chart stands in its figure: the edges of its plotting area, and the room for labels outside it.
+/// The place of a chart in its figure: the edges of its plotting area, and the room for labels outside it.
 #[derive(Clone, Copy, Debug)]
 pub struct Frame {
     pub left: f64,

@@ -1,4 +1,4 @@
-//! The exposure figure: in which share of runs a breach stood open for longer than so many seconds, per design.
+//! The exposure figure: the share of runs with more exposure than so many seconds, per design.
 //!
 //! One panel per design with any exposure; its lines are kinds of breach (colour) and ways to the server (line style). The
 //! table below states how many runs had none at all. What counts as exposure is decided by the judge.
@@ -14,11 +14,10 @@ use super::panel::{Panel, Tick};
 use super::shapes::{fitted, line_sample, name};
 use super::sheet::{Sheet, sheet_row};
 use super::style::{Anchor, Font, Style};
-use super::text::{duration, percent};
 use super::theme::{Marker, SeriesLook, Theme};
 use super::vega::{logarithmic, nominal, share, specification, until};
 use super::{Figure, Interval, Words, palette, without_data};
-use crate::report::short::count;
+use crate::report::short::{count, percent, percent_interval, percent_up, seconds};
 
 const NAME: &str = "exposure_distribution";
 const LEFT: f64 = 62.0;
@@ -200,7 +199,7 @@ fn look(series: &ExposureSeries, theme: Theme) -> SeriesLook {
 fn kind_in_words(series: &ExposureSeries) -> String {
     let class = series.class.replace('_', " ");
     match series.via.as_str() {
-        "pod_ip" => format!("{class}, by the pod's address"),
+        "pod_ip" => format!("{class}, by pod IP"),
         _ => format!("{class}, through the Service"),
     }
 }
@@ -373,15 +372,15 @@ fn table(canvas: &mut Canvas, figure: &ExposureFigure, top: f64) -> f64 {
             );
             let none = percent(series.none.estimate);
             let interval = match (series.none.lower, series.none.upper) {
-                (Some(lower), Some(upper)) => format!(" [{}, {}]", bare(lower), bare(upper)),
+                (Some(lower), Some(upper)) => format!(" {}", percent_interval(lower, upper)),
                 _ => String::new(),
             };
             let cells = [
                 count(series.n_runs),
                 format!("{none}{interval}"),
-                duration(series.mean_s.estimate),
-                duration(series.median_of_any_s),
-                duration(series.most_s),
+                seconds(series.mean_s.estimate),
+                seconds(series.median_of_any_s),
+                seconds(series.most_s),
             ];
             for (cell, x) in cells.iter().zip(COLUMNS) {
                 canvas.text(cell, [x, y + 11.0], right(palette::INK));
@@ -399,15 +398,10 @@ fn table(canvas: &mut Canvas, figure: &ExposureFigure, top: f64) -> f64 {
             Font::bold(SMALL, palette::INK),
         );
         canvas.text(&count(*runs), [COLUMNS[0], y + 15.0], right(palette::INK));
-        let text = format!("no exposure in any run (at most {} of runs)", percent(*upper));
+        let text = format!("no exposure in any run (at most {} of runs)", percent_up(*upper));
         canvas.text(&text, [WIDTH - MARGIN, y + 15.0], right(palette::GREY));
         y += 22.0;
     }
     canvas.line([MARGIN, y], [WIDTH - MARGIN, y], rule);
     y + 8.0
-}
-
-/// A share in per cent without its sign.
-fn bare(share: f64) -> String {
-    percent(share).trim_end_matches('%').to_owned()
 }

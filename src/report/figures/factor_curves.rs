@@ -1,24 +1,24 @@
 //! Curves over a factor: an estimate with its interval at each level, a line per design, a panel per measure.
 //!
-//! Levels that are numbers of one unit stand on a numeric axis, others side by side. Which measures and which levels are
+//! Levels that are numbers of one unit are on a numeric axis, others side by side. Which measures and which levels are
 //! shown is decided by `result_figures`.
 
 use super::axis::{Axis, LinearScale};
-use super::canvas::{Canvas, MARGIN, NORMAL, WIDTH};
+use super::canvas::{Canvas, MARGIN, NORMAL, TINY, WIDTH};
 use super::chart::Frame;
 pub use super::factor_data::{FactorCurvesFigure, FactorLine, FactorPanel, FactorPoint, Level};
 use super::panel::{Panel, Tick, decades, round_ticks};
 use super::shapes::{fitted, line_sample, marker, name};
 use super::style::{Font, Style};
-use super::text::{duration, percent};
 use super::theme::{SeriesLook, Theme};
 use super::{Figure, palette, without_data};
+use crate::report::short::{number, percent, seconds};
 
 pub(super) const NAME: &str = "factor_curves";
 const LEFT: f64 = 70.0;
 const RIGHT: f64 = 26.0;
 const HEIGHT: f64 = 176.0;
-/// Most lines of a figure; the others stand in the table alone.
+/// Most lines of a figure; the others are in the table alone.
 const LINES_MAX: usize = 12;
 /// A numeric axis whose last level is more than so many times the first is logarithmic.
 const LOGARITHMIC_FROM: f64 = 20.0;
@@ -79,10 +79,7 @@ pub fn factor_curves(figure: &FactorCurvesFigure, theme: Theme) -> Figure {
     let y = legend(&mut canvas, drawn, y);
     let mut caption = words.caption.clone();
     if names.len() > drawn.len() {
-        caption.push_str(&format!(
-            " {} more lines stand in {NAME}.csv.",
-            names.len() - drawn.len()
-        ));
+        caption.push_str(&format!(" {} more lines are in {NAME}.csv.", names.len() - drawn.len()));
     }
     let end = canvas.caption(&caption, y);
     canvas.figure(NAME, end, &words.title)
@@ -90,10 +87,9 @@ pub fn factor_curves(figure: &FactorCurvesFigure, theme: Theme) -> Figure {
 
 pub(super) fn value_label(value: f64, unit: &str) -> String {
     match unit {
-        "1" => percent(value).replace(".0%", "%").replace(".00%", "%"),
-        "s" if value == 0.0 => "0 s".to_owned(),
-        "s" => duration(value),
-        _ => crate::report::short::number(value),
+        "1" => percent(value),
+        "s" => seconds(value),
+        _ => number(value),
     }
 }
 
@@ -114,7 +110,7 @@ fn value_axis(panel: &FactorPanel) -> (Axis, Vec<Tick>) {
         let mut ticks: Vec<Tick> = axis
             .round_times()
             .into_iter()
-            .map(|time| (time, duration(time)))
+            .map(|time| (time, seconds(time)))
             .collect();
         if ticks.len() > 6 {
             ticks = decades(low * 0.8, high * 1.25, label);
@@ -238,7 +234,7 @@ fn draw_line(canvas: &mut Canvas, panel: &Panel, levels: &LevelAxis, line: &Fact
 /// A sample and a name for each line, in two columns; returns the lower edge.
 fn legend(canvas: &mut Canvas, names: &[&str], top: f64) -> f64 {
     let width = (WIDTH - 2.0 * MARGIN) / 2.0;
-    let font = Font::regular(11.0, palette::INK);
+    let font = Font::regular(TINY, palette::INK);
     let two_lines = names.iter().any(|line| fitted(line, width - 46.0, 2, font).1 > 1);
     let step = if two_lines { 31.0 } else { 20.0 };
     for (index, line) in names.iter().enumerate() {

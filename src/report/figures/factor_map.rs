@@ -7,7 +7,7 @@ use plotters::style::RGBColor;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::canvas::{Canvas, MARGIN, NORMAL, SMALL, WIDTH};
+use super::canvas::{Canvas, MARGIN, NORMAL, SMALL, TINY, WIDTH};
 use super::factor_curves::value_label;
 use super::shapes::name;
 use super::sheet::{Sheet, sheet_row};
@@ -255,8 +255,8 @@ fn draw_cell(
         canvas.rect([x, y], [width, CELL], 0.0, frame);
         let value = label(estimate);
         let middle = Font::bold(SMALL, ink).anchored(Anchor::Middle);
-        let small = Font::regular(9.5, ink).anchored(Anchor::Middle);
-        let sizes = [SMALL, 11.0, 10.0, 9.0].map(|size| Font { size, ..middle });
+        let small = Font::regular(TINY, ink).anchored(Anchor::Middle);
+        let sizes = [SMALL, TINY].map(|size| Font { size, ..middle });
         let Some(font) = sizes.into_iter().find(|font| font.width(&value) <= width - 3.0) else {
             return;
         };

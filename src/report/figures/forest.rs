@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::axis::Axis;
-use super::canvas::{Canvas, MARGIN, NORMAL, SMALL, WIDTH};
+use super::canvas::{Canvas, MARGIN, NORMAL, SMALL, TINY, WIDTH};
 use super::chart::Frame;
 use super::panel::{Panel, round_ticks};
 use super::shapes::{fitted, marker, name, whisker};
@@ -16,12 +16,13 @@ use super::theme::{Marker, Theme};
 use super::vega::{nominal, number, specification, until};
 use super::{Figure, Words, palette, without_data};
 use crate::lab::lists::unique;
+use crate::report::short::{down, up};
 
 const NAME: &str = "differences";
 const GUTTER: f64 = 176.0;
 const VALUES: f64 = 168.0;
 const ROW: f64 = 25.0;
-/// Most differences that are drawn, in whole measures and at least one; all stand in the table.
+/// Most differences that are drawn, in whole measures and at least one; all are in the table.
 const ROWS_MAX: usize = 40;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -187,7 +188,7 @@ fn draw_group(canvas: &mut Canvas, group: &ForestGroup, top: f64) -> f64 {
             None => format!("{} − {}", row.a, row.b),
         })
         .collect();
-    let small = Font::regular(11.0, palette::INK);
+    let small = Font::regular(TINY, palette::INK);
     let lines = labels.iter().map(|label| fitted(label, GUTTER - 12.0, 3, small).1);
     let lines = lines.max().unwrap_or(1);
     let tall = ROW.max(lines as f64 * 13.5 + 4.0);
@@ -276,10 +277,14 @@ fn range(group: &ForestGroup, scale: f64) -> (f64, f64) {
 }
 
 fn signed(value: f64) -> String {
-    let plain = crate::report::short::number(value);
-    match value {
-        value if value > 0.0 => format!("+{plain}"),
-        _ => plain.replace('-', "−"),
+    with_sign(crate::report::short::number(value))
+}
+
+fn with_sign(plain: String) -> String {
+    match plain.as_str() {
+        "0" => plain,
+        text if text.starts_with('-') => plain.replacen('-', "−", 1),
+        _ => format!("+{plain}"),
     }
 }
 
@@ -288,10 +293,13 @@ fn in_words(row: &ForestRow, scale: f64) -> String {
     let Some(difference) = row.difference else {
         return "not estimable".to_owned();
     };
-    let bound = |value: Option<f64>| value.map_or("?".to_owned(), |value| signed(value * scale));
+    // Rounded away from the claim, as in every table.
+    let bound = |value: Option<f64>, rounded: fn(f64) -> String| {
+        value.map_or("?".to_owned(), |value| with_sign(rounded(value * scale)))
+    };
     let interval = match (row.lower, row.upper) {
         (None, None) => String::new(),
-        (lower, upper) => format!(" [{}, {}]", bound(lower), bound(upper)),
+        (lower, upper) => format!(" [{}, {}]", bound(lower, down), bound(upper, up)),
     };
     format!("{}{interval}", signed(difference * scale))
 }

@@ -5,7 +5,7 @@
 use plotters::style::RGBColor;
 
 use super::axis::LinearScale;
-use super::canvas::{Canvas, MARGIN, SMALL};
+use super::canvas::{Canvas, MARGIN, SMALL, TINY};
 use super::lanes::{Place, SYMBOL, place_marks, place_spans};
 use super::style::{Font, Style};
 use super::text::{truncated, wrapped};
@@ -13,7 +13,7 @@ use super::{Lane, Mark, MarkKind, Span, SpanKind, TimelineFigure, palette};
 
 pub(super) const GUTTER: f64 = 138.0;
 /// Font size within lanes.
-pub(super) const INSIDE: f64 = 11.5;
+pub(super) const INSIDE: f64 = TINY;
 /// Height of a row of spans, its gap included.
 const SPAN_ROW: f64 = 26.0;
 const MARK_ROW: f64 = 18.0;

@@ -1,9 +1,9 @@
-//! Where things stand in a timeline: rows of spans and marks within a lane, and levels of event labels, so that no text
+//! Places in a timeline: rows of spans and marks within a lane, and levels of event labels, so that no text
 //! covers another.
 //!
 //! Pure geometry in units of the figure; what is drawn there is the business of [`super::timeline`].
 
-/// Where a span or a mark stands, and its text.
+/// The place of a span or a mark, and its text.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Place {
     /// Row in its strip, from the top.
@@ -13,11 +13,11 @@ pub struct Place {
     pub text: Option<(f64, f64)>,
 }
 
-/// Gap between a text and whatever stands beside it.
+/// Gap between a text and whatever is beside it.
 pub const GAP: f64 = 5.0;
 /// Half the size of a mark's symbol.
 pub const SYMBOL: f64 = 5.0;
-/// Narrowest span in which a shortened text still says something.
+/// Narrowest span in which a shortened text is still of use.
 const SHORTENED_MIN: f64 = 56.0;
 const MARK_ROWS_MAX: usize = 6;
 

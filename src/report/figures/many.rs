@@ -1,4 +1,4 @@
-//! Which designs of a great many are drawn, and what a figure says of the others.
+//! Which designs of a great many are drawn, and how a figure counts the others.
 //!
 //! Only pictures choose: tables and specifications have every design. How designs are drawn belongs to the figures.
 
@@ -6,7 +6,7 @@ use crate::report::short::count;
 use crate::scenario::point_name::base_of;
 
 /// Most designs that a figure with a panel or a row per design draws. An experiment with factors has 48 and more: a picture
-/// of all of them is ten times as high as a page, and nobody compares panels that do not stand in sight of each other.
+/// of all of them is ten times as high as a page, and no reader compares panels that are not in sight of each other.
 pub(super) const DESIGNS_MAX: usize = 12;
 
 /// The names of the designs that are drawn, in the order of `names`: all if they are few; else `always` (controls, if they are
@@ -31,7 +31,7 @@ pub(super) fn drawn<'a>(names: &[&'a str], always: &[&str]) -> Vec<&'a str> {
     chosen.into_iter().map(|index| names[index]).collect()
 }
 
-/// A caption that says besides how many of `all` designs are not among the `drawn`; it says so first, for the end of a long
+/// A caption that also has how many of `all` designs are not among the `drawn`, and has it first, for the end of a long
 /// caption is cut.
 pub(super) fn told(caption: &str, all: usize, drawn: usize) -> String {
     match all.saturating_sub(drawn) {

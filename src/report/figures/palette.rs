@@ -7,7 +7,7 @@ use plotters::style::RGBColor;
 use crate::cluster::records::AccessClass;
 use crate::lab::cell::Word;
 
-/// The ground that everything stands on.
+/// The ground of everything.
 pub const WHITE: RGBColor = plotters::style::WHITE;
 
 /// Text and axes.

@@ -73,7 +73,7 @@ impl Panel {
         canvas.plot(|area| chart(area, &frame, x, y, &labels).map(drop));
     }
 
-    /// The corners of a step function that starts at `start`: each value holds from its place on. Steps that nobody could
+    /// The corners of a step function that starts at `start`: each value holds from its place on. Steps that no reader could
     /// see are drawn together with the next; the last value holds to the end of the axis.
     pub fn steps(&self, start: f64, values: impl Iterator<Item = (f64, f64)>) -> Vec<[f64; 2]> {
         self.stairs(start, values, INVISIBLE)

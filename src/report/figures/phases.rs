@@ -8,21 +8,20 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::axis::Axis;
-use super::canvas::{Canvas, MARGIN, NORMAL, SMALL, WIDTH};
+use super::canvas::{Canvas, MARGIN, NORMAL, SMALL, TINY, WIDTH};
 use super::chart::Frame;
 use super::panel::{Panel, round_ticks};
 use super::shapes::{Hatch, fitted, hatched, name, whisker};
 use super::sheet::{Sheet, sheet_row};
 use super::style::{Anchor, Font, Style};
-use super::text::{duration, percent};
 use super::theme::Theme;
 use super::vega::{nominal, number, specification, until};
 use super::{Figure, Interval, Words, palette, without_data};
-use crate::report::short::count;
+use crate::report::short::{count, percent, seconds as written};
 
 const NAME: &str = "startup_phases";
-const GUTTER: f64 = 140.0;
-const SECONDS: f64 = 268.0;
+const GUTTER: f64 = 152.0;
+const SECONDS: f64 = 256.0;
 /// Between the two bars: the mean in words.
 const BETWEEN: f64 = 62.0;
 /// Height of a row, and of one whose name needs two lines.
@@ -31,7 +30,6 @@ const ROW_OF_TWO: f64 = 56.0;
 /// Narrower pieces of a bar have no outline, which would hide them.
 const OUTLINED_FROM: f64 = 2.5;
 const BAR: f64 = 20.0;
-const TINY: f64 = 10.5;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PhasesFigure {
@@ -117,7 +115,7 @@ const COLOURS: [&str; 8] = [
     "#222222", "#8a8a8a", "#f0e442", "#cc79a7", "#009e73", "#d55e00", "#0072b2", "#56b4e9",
 ];
 
-/// Colour of the `index`-th phase, and what stands for it where there is no colour.
+/// Colour of the `index`-th phase, and its hatching where there is no colour.
 fn paint(index: usize) -> (RGBColor, Hatch) {
     const PAINT: [(RGBColor, Hatch); 8] = [
         (palette::INK, Hatch::Black),
@@ -203,7 +201,7 @@ fn panel([left, right]: [f64; 2], [top, bottom]: [f64; 2], x: Axis) -> Panel {
 
 /// A sample and a name for each phase; returns the lower edge.
 fn legend(canvas: &mut Canvas, figure: &PhasesFigure, top: f64) -> f64 {
-    let font = Font::regular(11.0, palette::INK);
+    let font = Font::regular(TINY, palette::INK);
     let (mut x, mut y) = (MARGIN, top);
     for (index, phase) in figure.phases.iter().enumerate() {
         let width = 16.0 + 4.0 + font.width(phase);
@@ -240,7 +238,7 @@ fn draw_row(canvas: &mut Canvas, figure: &PhasesFigure, row: &PhasesRow, [second
     let small = Font::regular(TINY, palette::GREY);
     let pods = format!("{} pods", count(row.n_ready));
     let both = format!("{pods}, {} runs", count(row.n_runs));
-    // The subtitle says how many runs there are; a number that is cut says nothing.
+    // The subtitle has the number of runs; a number that is cut is of no use.
     let ready = if small.width(&both) <= GUTTER - 10.0 {
         both
     } else {
@@ -287,7 +285,7 @@ fn draw_row(canvas: &mut Canvas, figure: &PhasesFigure, row: &PhasesRow, [second
         whisker(canvas, bounds, edges, middle + BAR / 2.0 + 5.5, palette::INK);
     }
     let font = Font::bold(SMALL, palette::INK).anchored(Anchor::End);
-    canvas.text(&duration(total), [shares.frame.left - 7.0, middle + 4.0], font);
+    canvas.text(&written(total), [shares.frame.left - 7.0, middle + 4.0], font);
 }
 
 /// A text on the bar of shares where it finds room: the share of the phase.

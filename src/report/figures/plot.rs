@@ -40,15 +40,12 @@ pub const FIGURES: [(&str, &str); 11] = [
     ("startup_complement", "the tail of the same: who is not ready yet"),
     ("startup_phases", "of what startup consists"),
     ("access_classes", "what became of requests from a reused address"),
-    ("exposure_distribution", "how long breaches stood open per run"),
+    ("exposure_distribution", "exposure per run"),
     ("differences", "designs against each other, by equal runs"),
     ("factor_curves", "estimates over the levels of a factor"),
     ("factor_map", "an estimate over two factors"),
     ("timeline", "one run: who believed what, and when"),
-    (
-        "certificate_requests",
-        "one run: which Istiod was asked for certificates when",
-    ),
+    ("certificate_requests", "one run: certificate requests by Istiod"),
     (
         "stale_entries",
         "one run: how many entries of each node were stale when",

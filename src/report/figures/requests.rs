@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::axis::{Axis, LinearScale};
-use super::canvas::{Canvas, MARGIN, SMALL, WIDTH};
+use super::canvas::{Canvas, MARGIN, SMALL, TINY, WIDTH};
 use super::chart::Frame;
 use super::panel::{Panel, Tick, round_ticks};
 use super::shapes::{line_sample, name};
@@ -136,7 +136,7 @@ pub(super) fn events(canvas: &mut Canvas, panel: &Panel, events: &[(f64, String)
             canvas.line([x, panel.frame.top], [x, bottom], line);
         });
         let text = (number + 1).to_string();
-        let font = Font::regular(10.0, palette::GREY).anchored(Anchor::Middle);
+        let font = Font::regular(TINY, palette::GREY).anchored(Anchor::Middle);
         let half = font.width(&text) / 2.0;
         if let Some(level) = taken.iter().position(|taken| x - half > taken + 2.0) {
             canvas.text(&text, [x, panel.frame.top - 4.0 - 11.0 * level as f64], font);
@@ -156,7 +156,7 @@ pub fn certificate_requests(figure: &RequestsFigure, theme: Theme) -> Figure {
     let (from, to) = (figure.start_s, figure.end_s);
     let any = figure.istiods.iter().any(|istiod| !istiod.requests.is_empty());
     if !(any && from.is_finite() && to.is_finite() && to > from) {
-        let reason = "no certificate was asked for in this run";
+        let reason = "no certificate was requested in this run";
         return without_data(NAME, &words.title, &words.subtitle, reason, theme);
     }
     let mut canvas = Canvas::new(theme);

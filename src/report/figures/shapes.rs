@@ -1,18 +1,18 @@
 //! Shapes that mean something in several figures: markers of points, hatching of areas, whiskers of intervals, samples of
 //! lines in legends, names of designs in their rows.
 //!
-//! What the shapes stand for is decided by the figures; how a theme looks by [`super::theme`].
+//! What the shapes mean is decided by the figures; how a theme looks by [`super::theme`].
 
 use plotters::style::RGBColor;
 
-use super::canvas::Canvas;
+use super::canvas::{Canvas, TINY};
 use super::palette;
 use super::style::{Font, Style};
-use super::text::wrapped;
+use super::text::{Weight, wrapped};
 use super::theme::{Marker, SeriesLook};
 
 /// Smallest font in which a name is written before it is shortened.
-const NAME_MIN: f64 = 9.5;
+const NAME_MIN: f64 = TINY;
 
 /// A marker around a point, `size` in radius.
 pub fn marker(canvas: &mut Canvas, [x, y]: [f64; 2], shape: Marker, size: f64, colour: RGBColor) {
@@ -143,25 +143,28 @@ fn diagonals([w, h]: [f64; 2], gap: f64) -> Vec<[[f64; 2]; 2]> {
 /// A name: as large as its font, smaller if it does not fit into so many lines of a width otherwise, at last shortened with
 /// the whole name as tooltip. `middle` is the middle of the text; returns its height.
 pub fn name(canvas: &mut Canvas, text: &str, [x, middle]: [f64; 2], limit: f64, lines: usize, font: Font) -> f64 {
-    let (size, shown) = fitted(text, limit, lines, font);
-    let step = size * 1.22;
-    let first = middle - (shown - 1) as f64 * step / 2.0 + size * 0.36;
-    canvas.paragraph_spaced(text, [x, first], limit, lines, Font { size, ..font }, step);
+    let (font, shown) = fitted(text, limit, lines, font);
+    let step = font.size * 1.22;
+    let first = middle - (shown - 1) as f64 * step / 2.0 + font.size * 0.36;
+    canvas.paragraph_spaced(text, [x, first], limit, lines, font, step);
     shown as f64 * step
 }
 
-/// Font size and number of lines in which a name fits.
-pub fn fitted(text: &str, limit: f64, lines: usize, font: Font) -> (f64, usize) {
-    let mut size = font.size;
+/// Font and number of lines in which a name fits: a smaller one, then one that is not bold.
+pub fn fitted(text: &str, limit: f64, lines: usize, mut font: Font) -> (Font, usize) {
     loop {
-        let shown = wrapped(text, size, font.weight, limit, lines);
+        let shown = wrapped(text, font.size, font.weight, limit, lines);
         let whole = shown
             .last()
             .is_none_or(|line| !line.ends_with('…') || text.ends_with('…'));
-        if whole || size <= NAME_MIN {
-            return (size, shown.len());
+        match font {
+            _ if whole => return (font, shown.len()),
+            Font { size, .. } if size > NAME_MIN => font.size = (size - 0.5).max(NAME_MIN),
+            Font {
+                weight: Weight::Bold, ..
+            } => font.weight = Weight::Regular,
+            _ => return (font, shown.len()),
         }
-        size -= 0.5;
     }
 }
 
@@ -187,9 +190,10 @@ mod tests {
         let name = "cilium-1.14.5-istio-1.21.2-wireguard-vxl";
         assert_eq!(name.len(), 40);
         let font = Font::bold(13.0, palette::INK);
-        let (size, lines) = fitted(name, 126.0, 3, font);
-        assert!(size >= NAME_MIN && lines <= 3, "{size} {lines}");
-        assert!(!wrapped(name, size, font.weight, 126.0, 3).concat().contains('…'));
-        assert_eq!(fitted("control", 126.0, 3, font), (13.0, 1));
+        let (fit, lines) = fitted(name, 126.0, 3, font);
+        assert!(fit.size >= NAME_MIN && lines <= 3, "{fit:?} {lines}");
+        assert!(!wrapped(name, fit.size, fit.weight, 126.0, 3).concat().contains('…'));
+        let (fit, lines) = fitted("control", 126.0, 3, font);
+        assert_eq!((fit.size, lines), (13.0, 1));
     }
 }

@@ -1,6 +1,6 @@
 //! The data of a figure as a table: comma-separated values for spreadsheets and notebooks.
 //!
-//! Names of columns end in their unit; shares are between 0 and 1. What stands in the tables belongs to the figures.
+//! Names of columns end in their unit; shares are between 0 and 1. What is in the tables belongs to the figures.
 
 use serde_json::{Map, Value};
 
@@ -105,7 +105,7 @@ fn written(cell: &Cell) -> String {
     }
 }
 
-/// A text as a field by RFC 4180. Spreadsheets run what begins like a formula, so it stands behind an apostrophe, unless it
+/// A text as a field by RFC 4180. Spreadsheets run what begins like a formula, so it gets an apostrophe, unless it
 /// is a number.
 pub fn csv_field(text: &str) -> String {
     let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']) && text.parse::<f64>().is_err();

@@ -1,4 +1,4 @@
-//! Stale entries of one run: how many addresses each node takes for something else than the API server says, over time.
+//! Stale entries of one run: how many entries of each node differ from the API server, over time.
 //!
 //! Which run is drawn and where its counts come from belongs to `result_figures`.
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::axis::Axis;
-use super::canvas::{Canvas, MARGIN, SMALL, WIDTH};
+use super::canvas::{Canvas, MARGIN, SMALL, TINY, WIDTH};
 use super::chart::Frame;
 use super::panel::{Panel, Tick, round_ticks};
 use super::requests::{EVENTS_HEAD, events, time_axis, time_name};
@@ -161,7 +161,7 @@ pub fn stale_entries(figure: &StaleFigure, theme: Theme) -> Figure {
             font,
         );
         let state = if node.cut { "cut off" } else { "never cut off" };
-        let small = Font::regular(10.0, palette::GREY);
+        let small = Font::regular(TINY, palette::GREY);
         canvas.text(
             &format!("{state}, most {}", within(node)),
             [MARGIN, middle + 12.0],

@@ -87,7 +87,7 @@ pub fn startup_figure(figure: &StartupFigure, side: Side, theme: Theme) -> Figur
     let middle = (LEFT + WIDTH - RIGHT) / 2.0;
     let font = Font::regular(SMALL, palette::INK).anchored(Anchor::Middle);
     canvas.text(
-        "time from the wish for the pod until it is ready (logarithmic)",
+        "time from the creation of the pod until it is ready (logarithmic)",
         [middle, bottom + 36.0],
         font,
     );
@@ -118,14 +118,14 @@ struct Axes {
 }
 
 impl Axes {
-    /// Time from 1 s, or the round value below the fastest pod, to the horizon; shares down to the least that is left.
+    /// Time from the round value below the fastest pod to the last one that was seen; shares down to the least that is left.
     fn of(figure: &StartupFigure, side: Side) -> Self {
         let points = figure.series.iter().flat_map(|series| &series.points);
         let fastest = points
             .filter(|point| usable(point) && point.1 > 0.0)
             .map(|point| point.0)
             .fold(f64::INFINITY, f64::min);
-        let from = [1.0, 0.5, 0.2, 0.1]
+        let from = [60.0, 20.0, 10.0, 5.0, 2.0, 1.0, 0.5, 0.2, 0.1]
             .into_iter()
             .find(|from| *from < fastest)
             .unwrap_or(0.05);
@@ -139,7 +139,7 @@ impl Axes {
         let floor = powers.into_iter().find(|power| *power <= least).unwrap_or(1e-5);
         Axes {
             side,
-            time: Axis::logarithmic(from, figure.horizon_s.max(from * 10.0)),
+            time: Axis::logarithmic(from, figure.horizon_s.max(from * 2.0)),
             share: match side {
                 Side::Distribution => Axis::linear(0.0, 1.0),
                 Side::Complement => Axis::logarithmic(floor, 1.0),

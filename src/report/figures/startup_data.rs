@@ -14,7 +14,7 @@ use super::vega::{UNBROKEN, last_of, lines, logarithmic, share, specification, u
 pub struct StartupFigure {
     pub words: Words,
     pub complement: Words,
-    /// When a run ends, counted from the wish for its first measured pod \[s\]; the end of the axis.
+    /// When a run ends, counted from the creation of its first measured pod \[s\]; the end of the axis.
     pub horizon_s: f64,
     /// Confidence of the bands, between 0 and 1.
     pub confidence: f64,
@@ -116,7 +116,7 @@ impl StartupFigure {
     pub fn vega(&self, side: Side) -> Value {
         let names: Vec<&str> = self.series.iter().map(|series| series.design.as_str()).collect();
         let [colour, dash] = lines("design", &names, &self.controls());
-        let mut time = logarithmic("time_s", "time from the wish for the pod [s]");
+        let mut time = logarithmic("time_s", "time from the creation of the pod [s]");
         time["scale"] = json!({ "type": "log", "nice": false, "domainMax": self.horizon_s });
         let [last, horizon] = last_of("time_s", "design", self.horizon_s);
         let held = "datum.time_s == datum.last && datum.last < datum.until";

@@ -2,27 +2,26 @@
 //!
 //! Its figures are those of the drawn curves; estimates with their intervals are in the summary of a result.
 
-use super::canvas::{Canvas, MARGIN, SMALL, WIDTH};
+use super::canvas::{Canvas, MARGIN, SMALL, TINY, WIDTH};
 use super::shapes::{fitted, line_sample, name};
 use super::startup::{OVERLAID_MAX, looks};
 use super::style::{Anchor, Font, Style};
-use super::text::{duration, percent};
 use super::{StartupFigure, StartupSeries, Words, palette};
-use crate::report::short::count;
+use crate::report::short::{count, percent, seconds};
 
-/// When a share of the pods is ready, in words. If it never is although nobody is waiting any more, too many pods were
+/// When a share of the pods is ready, in words. If it never is although no pod waits any more, too many pods were
 /// deleted first, and a bound on the time would mislead.
 fn reached(series: &StartupSeries, after_s: Option<f64>, horizon_s: f64) -> String {
     match after_s {
-        Some(seconds) => duration(seconds),
-        None if series.never_share == 0.0 => "never".to_owned(),
-        None => format!("> {}", duration(horizon_s)),
+        Some(after_s) => seconds(after_s),
+        None if series.never_share == 0.0 => "not reached".to_owned(),
+        None => format!("> {}", seconds(horizon_s)),
     }
 }
 
 /// The table below the panels, which is the legend as well; returns the height of the whole figure.
 pub(super) fn table(canvas: &mut Canvas, figure: &StartupFigure, words: &Words, top: f64) -> f64 {
-    const COLUMNS: [f64; 8] = [244.0, 284.0, 362.0, 438.0, 512.0, 576.0, 640.0, WIDTH - MARGIN];
+    const COLUMNS: [f64; 8] = [236.0, 270.0, 342.0, 428.0, 514.0, 578.0, 643.0, WIDTH - MARGIN];
     /// Least room between the number of pods and that of runs.
     const APART: f64 = 10.0;
     let right = |colour| Font::regular(SMALL, colour).anchored(Anchor::End);
@@ -33,7 +32,7 @@ pub(super) fn table(canvas: &mut Canvas, figure: &StartupFigure, words: &Words, 
         ["90% ready", "after"],
         ["99% ready", "after"],
         ["ready", "at all"],
-        ["deleted", "before"],
+        ["replaced", "first"],
         ["still", "waiting"],
     ];
     let widest = |of: fn(&StartupSeries) -> u64, least: f64| {
@@ -61,7 +60,7 @@ pub(super) fn table(canvas: &mut Canvas, figure: &StartupFigure, words: &Words, 
         .any(|series| fitted(&series.design, name_limit, 2, font).1 > 1);
     let step = if two_lines { 30.0 } else { 20.0 };
     if two_lines {
-        font.size = 11.0;
+        font.size = TINY;
     }
     let mut y = top + 23.0;
     canvas.line([MARGIN, y], [WIDTH - MARGIN, y], Style::stroke(palette::RULE, 1.0));

@@ -97,7 +97,7 @@ impl Style {
     }
 }
 
-/// Which part of a text stands at its `x`.
+/// Which part of a text is at its `x`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Anchor {
     Start,
@@ -110,7 +110,7 @@ pub struct Font {
     pub size: f64,
     pub weight: Weight,
     pub colour: RGBColor,
-    /// Where the text stands relative to its point.
+    /// Where the text is relative to its point.
     pub anchor: Anchor,
 }
 

@@ -158,49 +158,6 @@ pub fn escaped(text: &str) -> String {
     result
 }
 
-/// A share between 0 and 1 as per cent with about two significant digits near 0 and near 1, so that `0` and `100` are
-/// printed only for exactly none and all.
-pub fn percent(share: f64) -> String {
-    if !share.is_finite() {
-        return "?".to_owned();
-    }
-    let share = share.clamp(0.0, 1.0);
-    let value = share * 100.0;
-    let distance = value.min(100.0 - value);
-    if distance == 0.0 {
-        format!("{value:.0}%")
-    } else if distance < 0.005 {
-        (if share < 0.5 { "< 0.01%" } else { "> 99.99%" }).to_owned()
-    } else if distance < 0.95 {
-        format!("{value:.2}%")
-    } else {
-        format!("{value:.1}%")
-    }
-}
-
-/// A level of confidence: `95%`, `99.9%`.
-pub fn level(confidence: f64) -> String {
-    percent(confidence).replace(".0%", "%")
-}
-
-/// A duration in seconds as a person writes it: `0.4 s`, `4.2 s`, `31 s`, `2 min`, `12.5 min`, `1.5 h`.
-pub fn duration(seconds: f64) -> String {
-    let trimmed = |value: f64, unit: &str| {
-        let text = if value < 9.95 {
-            format!("{value:.1}")
-        } else {
-            format!("{value:.0}")
-        };
-        format!("{} {unit}", text.strip_suffix(".0").unwrap_or(&text))
-    };
-    match seconds {
-        s if !s.is_finite() => "?".to_owned(),
-        s if s < 119.5 => trimmed(s, "s"),
-        s if s < 7170.0 => trimmed(s / 60.0, "min"),
-        s => trimmed(s / 3600.0, "h"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -247,16 +204,5 @@ mod tests {
             escaped("a<b> & \"c\"\n\u{1}"),
             "a&lt;b&gt; &amp; &quot;c&quot; \u{fffd}"
         );
-    }
-
-    #[test]
-    fn numbers_read_well() {
-        let shares = [0.0, 0.000_01, 0.0038, 0.125, 0.9962, 0.999_999, 1.0, f64::NAN].map(percent);
-        assert_eq!(
-            shares,
-            ["0%", "< 0.01%", "0.38%", "12.5%", "99.62%", "> 99.99%", "100%", "?"]
-        );
-        let durations = [0.4, 4.0, 31.4, 120.0, 750.0, 7200.0, 5400.0].map(duration);
-        assert_eq!(durations, ["0.4 s", "4 s", "31 s", "2 min", "12 min", "2 h", "90 min"]);
     }
 }

@@ -1,8 +1,8 @@
 //! Looks of a figure: light for screens, dark for dark screens, print for paper without colour.
 //!
-//! Figures are drawn in the colours of [`super::palette`], which are roles; a theme says what each role looks like on its
+//! Figures are drawn in the colours of [`super::palette`], which are roles; a theme defines what each role looks like on its
 //! ground ([`Theme::repaint`]). What colour alone would tell apart (designs, phases) has a line style, a marker and a
-//! hatching besides, which are given here, so that the print theme needs no colour at all.
+//! hatching as well, which are given here, so that the print theme needs no colour at all.
 
 use plotters::style::RGBColor;
 

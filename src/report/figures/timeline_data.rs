@@ -9,11 +9,11 @@ use super::Words;
 use super::sheet::{Sheet, sheet_row};
 use super::vega::{nominal, number, specification};
 
-/// One run told as swim lanes: who was right, who was wrong, and when.
+/// One run as swim lanes: which views were right or wrong, and when.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TimelineFigure {
     pub title: String,
-    /// Experiment, design, replication, seed, and the command that tells the same as text.
+    /// Experiment, design, replication, seed, and the command that gives the same as text.
     pub subtitle: String,
     pub start_s: f64,
     pub end_s: f64,

@@ -1,6 +1,6 @@
 //! The data of the chart of startup: every curve and its band at the same times, few enough for a page.
 //!
-//! The curves are those of the drawn figure; between two times of the page a step may stand up to one time early or late.
+//! The curves are those of the drawn figure; between two times of the page a step may be up to one time early or late.
 
 use serde::Serialize;
 

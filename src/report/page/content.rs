@@ -1,4 +1,4 @@
-//! What stands in a report, whatever its format: plain data for the templates, in the order in which it is read.
+//! What is in a report, whatever its format: plain data for the templates, in the order in which it is read.
 //!
 //! It is stored beside the report, so that a report can be written again where the rows are not kept. Drawings are no part of it.
 
@@ -33,13 +33,13 @@ use crate::report::{compare, reuse, slow_pods};
 
 /// Sentences of one kind in the verdict; the tables have them all.
 const SENTENCES_MAX: usize = 12;
-/// What every reader must know, from the document that says it for all.
+/// What every reader needs, from the document that says it for all.
 const LIMITATIONS: &str = include_str!("../../../LIMITATIONS.md");
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Content {
     pub result_digest: String,
-    /// What stands first: a line per design, then what closes it, costs and is left open.
+    /// What comes first: a line per design, then what closes it, costs and is left open.
     #[serde(default)]
     pub answer: Answer,
     /// What replays of breached runs found.
@@ -144,7 +144,7 @@ struct OutlierRow {
     command: String,
 }
 
-/// What a report says of a result. `startup` are the curves of the drawn figure, if a pod was measured.
+/// The content of the report of a result. `startup` are the curves of the drawn figure, if a pod was measured.
 pub fn content(
     finished: &Finished,
     startup: Option<&StartupFigure>,
@@ -164,7 +164,7 @@ pub fn content(
     let (access, ready) = alone(finished, quantile);
     let mut between: Vec<&Comparison> = compared.iter().collect();
     if between.len() > SENTENCES_MAX {
-        // What is clear comes first where not all are told.
+        // What is clear comes first where not all are shown.
         between.sort_by_key(|of| !excludes_zero(of.lower, of.upper));
     }
     let between = between.into_iter().map(sentence).collect();
@@ -193,7 +193,7 @@ pub fn content(
         |outlier| replay(&outlier.design, outlier.replication),
     );
     Content {
-        answer: Answer::of(manifest, summary, remedies),
+        answer: Answer::of(manifest, summary, remedies, &commands.run),
         remedies: remedies.to_vec(),
         title: one_line(&manifest.title),
         question: one_line(&manifest.question),
@@ -253,7 +253,7 @@ pub fn content(
     }
 }
 
-/// What each design did by itself: who gets in, and when pods are ready. With factors a design is told over all its points.
+/// What each design did by itself: who gets in, and when pods are ready. With factors a design is described over all its points.
 fn alone(result: &Finished, quantile: &str) -> (Vec<String>, Vec<String>) {
     let summary = &result.summary;
     let groups = by_design(&summary.designs);

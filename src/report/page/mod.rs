@@ -1,8 +1,8 @@
 //! The report of a result in one file: `report.html` for reading, `report.md` as a decision record, `report.tex` as a table
 //! for papers.
 //!
-//! Pure functions of the result and its figures; the same input gives the same bytes. `content` says what stands in all
-//! of them, `verdict` in which sentences, `charts` and `runs` are the data behind the interactive charts, `templates` fills
+//! Pure functions of the result and its figures; the same input gives the same bytes. `content` is what all of them
+//! have, `verdict` its sentences, `charts` and `runs` are the data behind the interactive charts, `templates` fills
 //! the templates and escapes every value by the rules of the format. Which figures there are belongs to `result_figures`,
 //! where files go to `cli`.
 

@@ -1,6 +1,6 @@
 //! What designs did over the points of their factors, in a sentence per design: from where to where an estimate goes.
 //!
-//! Designs without factors are told by `verdict`, one by one.
+//! Designs without factors are in `verdict`, one by one.
 
 use crate::lab::compare::ACCESS;
 use crate::lab::measures::part_of_pods;
@@ -11,7 +11,7 @@ use crate::report::short::{Short, count, percent, percent_interval, percent_up};
 use crate::report::text::range;
 use crate::scenario::point_name::{base_of, point_of};
 
-/// What is known about a measure over points besides the estimates at each.
+/// What is known about a measure over points beyond the estimates at each.
 pub(super) struct Known<'k> {
     pub(super) over: &'k dyn Fn(&[&DesignSummary], &str) -> Option<OverPoints>,
     /// The measure at a point with an interval that holds at so many points at once.

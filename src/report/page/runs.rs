@@ -11,7 +11,7 @@ use crate::cluster::records::{AccessClass, Via};
 use crate::lab::cell::Word;
 use crate::lab::numbers::{DesignNumbers, RunNumbers};
 use crate::lab::{Finished, Manifest};
-use crate::stats::Outcome;
+use crate::stats::{Observation, Outcome, cumulative_incidence, incidence_quantile};
 
 /// Points of the regular sample, over all designs.
 const SAMPLE: usize = 4_000;
@@ -37,7 +37,7 @@ fn flag_words() -> Vec<String> {
     let classes = FLAGS.iter().flatten().map(|class| class.word().replace('_', " "));
     let mut words = vec!["failed".to_owned()];
     words.extend(classes);
-    words.push("some pod never ready".to_owned());
+    words.push("some pod still waiting at the end".to_owned());
     words
 }
 
@@ -53,15 +53,15 @@ const NUMBERS: [Number; 5] = [
         unit: "s",
     },
     Number {
-        label: "median wait of its pods",
+        label: "median startup of its pods",
         unit: "s",
     },
     Number {
-        label: "unauthorized exposure (pod address)",
+        label: "unauthorized exposure (pod IP)",
         unit: "s",
     },
     Number {
-        label: "exposure past one layer (pod address)",
+        label: "exposure past one layer (pod IP)",
         unit: "s",
     },
     Number {
@@ -108,7 +108,7 @@ pub(super) fn runs(finished: &Finished) -> Option<Runs> {
     let all: Vec<Vec<OneRun>> = finished.numbers.iter().map(of_design).collect();
     let most = all.iter().map(Vec::len).max().filter(|most| *most > 0)?;
     // A number that is 0 everywhere has no chart.
-    let told: Vec<usize> = (0..NUMBERS.len())
+    let shown: Vec<usize> = (0..NUMBERS.len())
         .filter(|number| {
             all.iter()
                 .flatten()
@@ -117,17 +117,17 @@ pub(super) fn runs(finished: &Finished) -> Option<Runs> {
         .collect();
     let designs = all.len().max(1);
     let stride = most.div_ceil((SAMPLE / designs).max(20));
-    let largest = (OUTLIERS / (designs * told.len().max(1))).clamp(5, 50);
+    let largest = (OUTLIERS / (designs * shown.len().max(1))).clamp(5, 50);
     let first = finished.manifest.first_replication();
     let series = all.iter().map(|runs| {
         let mut kept: BTreeSet<usize> = (0..runs.len()).step_by(stride).collect();
-        for number in &told {
+        for number in &shown {
             kept.extend(ranked(runs, *number).into_iter().take(largest));
         }
         kept.extend(failed(runs).take(FAILED_MAX));
         Series {
             replications: kept.iter().map(|run| first + *run as u64).collect(),
-            values: told
+            values: shown
                 .iter()
                 .map(|number| {
                     kept.iter()
@@ -139,20 +139,20 @@ pub(super) fn runs(finished: &Finished) -> Option<Runs> {
         }
     });
     let series: Vec<Series> = series.collect();
-    let shown: usize = series.iter().map(|series| series.replications.len()).sum();
+    let points: usize = series.iter().map(|series| series.replications.len()).sum();
     let thinned = if stride == 1 {
-        format!("All {shown} runs are shown.")
+        format!("All {points} runs are shown.")
     } else {
         format!(
-            "{shown} of {} runs are shown: of each design the {largest} largest by each number, up to {FAILED_MAX} failed ones, and \
+            "{points} of {} runs are shown: of each design the {largest} largest by each number, up to {FAILED_MAX} failed ones, and \
              of the rest one replication in {stride}, the same ones in all designs. Estimates and figures use all runs.",
             all.iter().map(Vec::len).sum::<usize>()
         )
     };
     Some(Runs {
-        measures: told.iter().map(|number| NUMBERS[*number]).collect(),
+        measures: shown.iter().map(|number| NUMBERS[*number]).collect(),
         flags: flag_words(),
-        outliers: table(&finished.manifest, &all, &told),
+        outliers: table(&finished.manifest, &all, &shown),
         series,
         thinned,
     })
@@ -174,7 +174,7 @@ fn failed(runs: &[OneRun]) -> impl Iterator<Item = usize> + '_ {
 }
 
 /// The rows of the table: of each number the largest runs of all designs, and the first failed runs.
-fn table(manifest: &Manifest, all: &[Vec<OneRun>], told: &[usize]) -> Vec<Outlier> {
+fn table(manifest: &Manifest, all: &[Vec<OneRun>], numbers: &[usize]) -> Vec<Outlier> {
     let row = |design: usize, run: usize, measure: &str, value: String| Outlier {
         measure: measure.to_owned(),
         design: manifest.designs[design].name.clone(),
@@ -184,7 +184,7 @@ fn table(manifest: &Manifest, all: &[Vec<OneRun>], told: &[usize]) -> Vec<Outlie
         seen: words(all[design][run].flags).join(", "),
     };
     let mut rows = Vec::new();
-    for number in told {
+    for number in numbers {
         let mut largest: Vec<(usize, usize, f64)> = Vec::new();
         for (design, runs) in all.iter().enumerate() {
             let best = ranked(runs, *number).into_iter().take(TABLE);
@@ -227,32 +227,27 @@ fn words(flags: u32) -> Vec<String> {
 }
 
 fn of_design(numbers: &DesignNumbers) -> Vec<OneRun> {
-    let mut waits: Vec<Vec<u64>> = vec![Vec::new(); numbers.runs.len()];
+    let mut pods: Vec<Vec<Observation>> = vec![Vec::new(); numbers.runs.len()];
     for seen in &numbers.startup {
-        // A pod that was deleted first waited for nothing that would have come.
-        if seen.outcome != Outcome::Competing
-            && let Some(of_run) = waits.get_mut(seen.run as usize)
-        {
-            of_run.push(seen.time_ns);
+        if let Some(of_run) = pods.get_mut(seen.run as usize) {
+            of_run.push(*seen);
         }
     }
-    numbers
-        .runs
-        .iter()
-        .zip(waits)
-        .map(|(run, waits)| one_run(run, waits))
-        .collect()
+    let runs = numbers.runs.iter().zip(pods);
+    runs.map(|(run, pods)| one_run(run, &pods)).collect()
 }
 
-fn one_run(run: &RunNumbers, mut waits: Vec<u64>) -> OneRun {
+fn one_run(run: &RunNumbers, pods: &[Observation]) -> OneRun {
     if run.failed {
         return OneRun {
             values: [None; NUMBERS.len()],
             flags: 1,
         };
     }
-    waits.sort_unstable();
     let seconds = |nanos: u64| nanos as f64 / 1e9;
+    // A replaced pod waited for nothing that was still to come. The median counts it, as the median of a design does.
+    let waits = pods.iter().filter(|pod| pod.outcome != Outcome::Competing);
+    let half = incidence_quantile(&cumulative_incidence(pods), 0.5);
     let exposed = |classes: &[AccessClass]| {
         let of = run
             .exposure
@@ -267,8 +262,8 @@ fn one_run(run: &RunNumbers, mut waits: Vec<u64>) -> OneRun {
     flags |= u32::from(run.pods.never_ready > 0) << (FLAGS.len() - 1);
     OneRun {
         values: [
-            waits.last().map(|wait| seconds(*wait)),
-            (!waits.is_empty()).then(|| seconds(waits[(waits.len() - 1) / 2])),
+            waits.map(|pod| pod.time_ns).max().map(seconds),
+            half.map(seconds),
             Some(exposed(&[AccessClass::Unauthorized])),
             Some(exposed(&[AccessClass::NetworkBypassed, AccessClass::MeshBypassed])),
             Some(run.record.certificate_requests as f64),

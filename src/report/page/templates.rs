@@ -23,7 +23,7 @@ const SCRIPT: &str = include_str!("assets/page.js");
 const PLOT_STYLE: &str = include_str!("../../../assets/uplot/uPlot.min.css");
 const PLOT_SCRIPT: &str = include_str!("../../../assets/uplot/uPlot.iife.min.js");
 
-/// Figures that can stand beside the answer, the most telling first.
+/// Figures that can be beside the answer, the most telling first.
 const LEADING: [&str; 4] = ["factor_map", "factor_curves", "access_classes", "exposure_distribution"];
 
 pub(super) fn fill(content: &Content, figures: &[PageFigure], format: PageFormat) -> String {
@@ -112,7 +112,7 @@ fn hash(text: &str) -> String {
     format!("sha256-{}", STANDARD.encode(Sha256::digest(text.as_bytes())))
 }
 
-/// JSON that can stand in a script element: nothing in it can end the element or open a comment.
+/// JSON for a script element: nothing in it can end the element or open a comment.
 fn embedded(value: &serde_json::Value) -> String {
     let text = serde_json::to_string(value).expect("charts are plain data");
     let mut safe = String::with_capacity(text.len());
@@ -206,7 +206,7 @@ fn code(state: &State<'_, '_>, text: String) -> Value {
 }
 
 fn markdown_code(text: &str) -> String {
-    // A span is fenced by more backticks than stand in it; a bar would end the cell of a table.
+    // A span is fenced by more backticks than are in it; a bar would end the cell of a table.
     let line = text
         .split_whitespace()
         .collect::<Vec<_>>()
@@ -255,7 +255,7 @@ fn link(path: String) -> Value {
     Value::from_safe_string(target)
 }
 
-/// A sentence in which names stand between backticks.
+/// A sentence with names between backticks.
 fn prose(state: &State<'_, '_>, text: String) -> Value {
     let escape = escape_of(state).unwrap_or(html);
     Value::from_safe_string(prose_with(&text, escape, |part| code_of(state, part)))

@@ -164,6 +164,25 @@ fn many_runs_are_thinned_and_the_largest_kept() {
     }
 }
 
+/// The median startup of a run is that of its pods by the estimator of the designs: of one run both are one number.
+#[test]
+fn the_median_of_a_run_is_that_of_the_table() {
+    let finished = finished(1);
+    let runs = serde_json::to_value(super::runs::runs(&finished).unwrap()).unwrap();
+    let measures = runs["measures"].as_array().unwrap();
+    let at = measures
+        .iter()
+        .position(|of| of["label"] == "median startup of its pods")
+        .unwrap();
+    for (design, of) in finished.summary.designs.iter().zip(runs["series"].as_array().unwrap()) {
+        let median = design.measure("startup_latency_p50").unwrap().estimate;
+        let of_run = of["values"][at][0].as_f64();
+        let written = |value: Option<f64>| value.map(crate::report::short::seconds);
+        assert_eq!(written(of_run), written(median), "{}", design.name);
+        assert!(of_run.is_some(), "{}", design.name);
+    }
+}
+
 #[test]
 fn nothing_is_a_mark_after_escaping() {
     assert_eq!(

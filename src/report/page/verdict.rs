@@ -1,16 +1,16 @@
-//! The verdict in sentences: what each design did by itself, and what came of what was expected.
+//! The verdict in sentences: what each design did by itself, and how the expectations came out.
 //!
-//! A sentence never says more than its interval: bounds are rounded away from the claim, and what never happened gets the
+//! A sentence never claims more than its interval: bounds are rounded away from the claim, and what never happened gets the
 //! bound that the number of runs allows. Sentences about two designs are written by `compare_words`.
 
 use crate::lab::compare::ACCESS;
 use crate::lab::measures::{TESTED, part_of_pods};
 use crate::lab::{DesignSummary, Expectation, Verdict};
 use crate::report::expectations::{seen, title};
-use crate::report::short::{count, down, percent_up, up};
+use crate::report::short::{count, down, number, percent, percent_up, up};
 use crate::report::text::many;
 
-/// How often a design lets the wrong client in; nothing if it was never asked.
+/// How often a design admits the wrong client; nothing if no run measured it.
 pub(super) fn access(design: &DesignSummary) -> Option<String> {
     let measure = design.measure(ACCESS).filter(|measure| measure.n > 0)?;
     let (name, n) = (&design.name, count(measure.n));
@@ -27,17 +27,17 @@ pub(super) fn access(design: &DesignSummary) -> Option<String> {
             None => format!("In `{name}` none of {n} runs tested whether the wrong client is admitted."),
         },
         (events, Some(lower), _) if events == measure.n => format!(
-            "`{name}` admitted the wrong client in every one of {n} runs; the interval says at least {}% of runs.",
+            "`{name}` admitted the wrong client in all {n} runs (95% interval: at least {}% of runs).",
             down(lower)
         ),
         (events, Some(lower), Some(upper)) => format!(
-            "`{name}` admitted the wrong client in {} of {n} runs; the interval says {} to {}% of runs.",
+            "`{name}` admitted the wrong client in {} of {n} runs (95% interval: {} to {}% of runs).",
             count(events),
             down(lower),
             up(upper)
         ),
         (events, _, _) => format!(
-            "`{name}` admitted the wrong client in {} of {n} runs; there is no interval.",
+            "`{name}` admitted the wrong client in {} of {n} runs (no interval).",
             count(events)
         ),
     })
@@ -69,7 +69,7 @@ fn happened(design: &DesignSummary, measure: &str, subject: &str, tail: &str) ->
     let (lower, upper) = (measure.lower.unwrap_or(0.0), measure.upper.unwrap_or(1.0));
     (events > 0).then(|| {
         format!(
-            "{subject} in {} of {} runs{tail}; the interval says {} to {}% of runs.",
+            "{subject} in {} of {} runs{tail} (95% interval: {} to {}% of runs).",
             count(events),
             count(measure.n),
             down(100.0 * lower),
@@ -80,37 +80,27 @@ fn happened(design: &DesignSummary, measure: &str, subject: &str, tail: &str) ->
 
 /// When the pods of a design are ready, by a quantile such as `startup_latency_p99`.
 pub(super) fn startup(design: &DesignSummary, quantile: &str) -> Option<String> {
-    let part = part_of_pods(quantile)?;
+    let part = part_of_pods(quantile)?.to_lowercase();
     let measure = design.measure(quantile).filter(|measure| measure.n > 0)?;
     let name = &design.name;
-    let subject = format!("{part} of the measured pods of `{name}` are ready");
+    if let Some(replaced) = design.never_reached(quantile) {
+        let replaced = percent(replaced);
+        return Some(format!(
+            "`{name}` does not reach {part} of the measured pods: {replaced} are replaced before they are ready."
+        ));
+    }
+    let subject = format!("`{name}`: {part} of the measured pods are ready");
     Some(match (measure.estimate, measure.lower, measure.upper) {
-        (Some(_), Some(lower), Some(upper)) => {
-            format!("{subject} within {} to {} s (95% interval).", down(lower), up(upper))
-        }
-        (_, Some(lower), None) => {
-            format!(
-                "{subject} after {} s at the earliest; no upper bound is known.",
-                down(lower)
-            )
-        }
-        (_, None, Some(upper)) => {
-            format!(
-                "{subject} after {} s at the latest; no lower bound is known.",
-                up(upper)
-            )
-        }
-        _ => {
-            let deleted = design
-                .measure("deleted_before_ready_share")
-                .and_then(|share| share.estimate);
-            let why = match deleted.filter(|share| *share > 0.0) {
-                Some(share) => format!(": {}% were deleted before", down(100.0 * share)),
-                None => String::new(),
-            };
-            let part = part.replace("Half", "half");
-            format!("When {part} of the measured pods of `{name}` are ready cannot be said{why}.")
-        }
+        (Some(estimate), Some(lower), Some(upper)) => format!(
+            "{subject} within {} s (95% interval: {} to {} s).",
+            number(estimate),
+            down(lower),
+            up(upper)
+        ),
+        (_, Some(lower), None) => format!("{subject} after more than {} s; there is no upper bound.", down(lower)),
+        (_, None, Some(upper)) => format!("{subject} within {} s; there is no lower bound.", up(upper)),
+        (Some(estimate), None, None) => format!("{subject} within {} s (no interval).", number(estimate)),
+        (None, _, _) => format!("{subject} at a time that these runs do not bound."),
     })
 }
 
@@ -126,7 +116,7 @@ pub(super) fn expectations_together(all: &[Expectation]) -> String {
     }
     let number = |verdict: Verdict| all.iter().filter(|of| of.outcome == verdict).count();
     format!(
-        "Of {} expectations {} passed, {} failed and {} stayed undecided; each is held against its own interval, not corrected \
+        "Of {} expectations {} passed, {} failed and {} are inconclusive; each is compared with its own interval, not corrected \
          for their number.",
         all.len(),
         number(Verdict::Pass),

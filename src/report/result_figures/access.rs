@@ -1,16 +1,16 @@
-//! What became of requests from a reused address, per design.
+//! The outcomes of requests from a reused address, per design.
 
 use super::{CONFIDENCE, methods, subtitle, with_equals};
 use crate::cluster::records::AccessClass;
 use crate::lab::Finished;
 use crate::lab::cell::Word;
 use crate::lab::numbers::RunNumbers;
-use crate::report::figures::text::percent;
 use crate::report::figures::{AccessFigure, AccessRow, ClassShare, Words};
+use crate::report::short::percent;
 use crate::stats::share_of_runs;
 
 const AS_MEANT: AccessClass = AccessClass::Allowed;
-/// What stands for runs in which nobody asked.
+/// The word for runs without a request.
 const NO_REQUEST: &str = "no request";
 
 /// In which share of runs which class happened; nothing if there was no request in any.
@@ -61,7 +61,7 @@ pub(super) fn access(result: &Finished) -> Option<AccessFigure> {
     })
 }
 
-/// Who was let in most often, by all layers or else by one.
+/// Which designs admitted the wrong client most often, by all layers or else by one.
 fn title(rows: &[AccessRow]) -> String {
     // The designs with the largest share, as it is written, so that none is named alone that others equal.
     let most = |class: &str| {
@@ -76,16 +76,16 @@ fn title(rows: &[AccessRow]) -> String {
         Some((written, with_equals(&designs)))
     };
     if let Some((share, designs)) = most("unauthorized") {
-        return format!("{designs} let a client on a reused address in, against all policy, in {share} of the runs");
+        return format!("{designs} admitted a client on a reused IP against policy in {share} of the runs");
     }
     match (most("network_bypassed"), most("mesh_bypassed")) {
         (Some((share, designs)), _) => format!(
-            "No run let the wrong client in; the network of {designs} did in {share} of them, and the mesh refused"
+            "No run admitted the wrong client; the network of {designs} did in {share} of them, and the mesh refused it"
         ),
         (None, Some((share, designs))) => format!(
-            "No run let the wrong client in; the mesh of {designs} did in {share} of them, and the network refused"
+            "No run admitted the wrong client; the mesh of {designs} did in {share} of them, and the network refused it"
         ),
-        (None, None) => "No client on a reused address got past a layer that was to stop it".to_owned(),
+        (None, None) => "No client on a reused IP passed a layer whose policy refuses it".to_owned(),
     }
 }
 

@@ -9,14 +9,14 @@ use crate::lab::cell::Word;
 use crate::lab::numbers::{DesignNumbers, ExposureKind};
 use crate::lab::summary::DesignSummary;
 use crate::report::figures::exposure::{ExposureFigure, ExposureSeries};
-use crate::report::figures::text::duration;
 use crate::report::figures::{Interval, Words};
+use crate::report::short::seconds;
 use crate::stats::{share_of_runs, zero_event_upper};
 
 /// Most steps of a curve that are kept: more than an axis of 720 units can show.
 const STEPS_MAX: usize = 600;
 
-/// How long breaches stood open per run; nothing if none ever did.
+/// Exposure per run; nothing if there was none.
 pub(super) fn exposure(result: &Finished) -> Option<ExposureFigure> {
     let mut series = Vec::new();
     let mut without = Vec::new();
@@ -129,7 +129,7 @@ fn title(series: &[ExposureSeries]) -> Option<String> {
     };
     let (class, who, worst) =
         AccessClass::exposures().find_map(|(class, words)| Some((class, words.design, most(class.word())?)))?;
-    let mean = duration(worst.mean_s.estimate);
+    let mean = seconds(worst.mean_s.estimate);
     Some(match class {
         AccessClass::Unauthorized => format!("{} {who}: {mean} of exposure per run on average", worst.design),
         _ => format!(

@@ -10,14 +10,14 @@ use crate::lab::summary::{DesignSummary, Measure};
 use crate::report::figures::Words;
 use crate::report::figures::factor_curves::{FactorCurvesFigure, FactorLine, FactorPanel, FactorPoint, Level};
 use crate::report::figures::factor_map::{FactorMap, FactorMapFigure, MapCell};
-use crate::report::figures::text::level as confidence_level;
+use crate::report::short::percent;
 use crate::report::text::capital;
 use crate::scenario::point_name::base_of;
 
 const PANELS_MAX: usize = 3;
 const MAPS_MAX: usize = 6;
 
-/// Where a design of the result stands among the factors.
+/// The place of a design of the result among the factors.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct GridPoint {
     /// Name of the design in the experiment.
@@ -50,7 +50,7 @@ impl GridPoint {
     }
 }
 
-/// Designs of a result that stand at a point of its factors.
+/// Designs of a result at a point of its factors.
 struct Grid<'a> {
     points: Vec<(GridPoint, &'a DesignSummary)>,
     /// Factors with at least two levels, those with most first, and their levels.
@@ -148,7 +148,7 @@ pub(super) fn curves(result: &Finished) -> Option<FactorCurvesFigure> {
     let others: Vec<&str> = grid.factors.iter().skip(1).map(|(name, _)| name.as_str()).collect();
     let others = match others.is_empty() {
         true => String::new(),
-        false => format!(" Lines differ in {} besides.", others.join(", ")),
+        false => format!(" Lines also differ in {}.", others.join(", ")),
     };
     Some(FactorCurvesFigure {
         words: Words {
@@ -157,7 +157,7 @@ pub(super) fn curves(result: &Finished) -> Option<FactorCurvesFigure> {
             caption: format!(
                 "Whiskers: {} intervals, each for itself, of the summary; points of one level stand a little apart. An arrow: \
                  beyond the end of the runs, at least this much.{others}",
-                confidence_level(CONFIDENCE)
+                percent(CONFIDENCE)
             ),
         },
         factor: factor.clone(),
@@ -216,7 +216,7 @@ pub(super) fn map(result: &Finished) -> Option<FactorMapFigure> {
         return None;
     };
     let measure = grid.telling().next()?;
-    // Further factors stand at their first level.
+    // Further factors are at their first level.
     let shown = |point: &GridPoint| {
         let first = |(factor, levels): &(String, Vec<Level>)| {
             point
@@ -259,7 +259,7 @@ pub(super) fn map(result: &Finished) -> Option<FactorMapFigure> {
     maps.first()?;
     let mut caption = format!(
         "Small figures: {} confidence intervals ({}).",
-        confidence_level(CONFIDENCE),
+        percent(CONFIDENCE),
         methods(used.into_iter())
     );
     if !rest.is_empty() {

@@ -4,10 +4,9 @@ use super::{methods, subtitle};
 use crate::lab::compare::excludes_zero;
 use crate::lab::measures::label;
 use crate::lab::{Comparison, Finished};
-use crate::report::compare::together;
+use crate::report::compare::{number_of_nines, together};
 use crate::report::figures::Words;
 use crate::report::figures::forest::{ForestFigure, ForestGroup, ForestRow};
-use crate::report::figures::text::level;
 
 /// The differences; nothing if no difference could be estimated.
 pub(super) fn differences(result: &Finished) -> Option<ForestFigure> {
@@ -25,7 +24,7 @@ pub(super) fn differences(result: &Finished) -> Option<ForestFigure> {
             }),
         }
     }
-    // A measure of which nothing could be compared says nothing.
+    // A measure of which nothing could be compared is left out.
     groups.retain(|group| group.rows.iter().any(|row| row.difference.is_some()));
     let rows = || groups.iter().flat_map(|group| &group.rows);
     let estimated = rows().filter(|row| row.difference.is_some()).count();
@@ -35,10 +34,10 @@ pub(super) fn differences(result: &Finished) -> Option<ForestFigure> {
     }
     let confidence = rows().map(|row| row.confidence).fold(f64::NAN, f64::min);
     let title = match (apart, estimated) {
-        (0, _) => "No difference between designs can be told from zero".to_owned(),
-        (1, estimated) => format!("The interval of 1 of {estimated} differences between designs excludes zero"),
+        (0, _) => "No difference between designs is statistically significant".to_owned(),
+        (1, estimated) => format!("1 of {estimated} differences between designs is statistically significant"),
         (apart, estimated) => {
-            format!("The intervals of {apart} of {estimated} differences between designs exclude zero")
+            format!("{apart} of {estimated} differences between designs are statistically significant")
         }
     };
     let used = methods(rows().map(|row| row.method.split(", common random").next().unwrap_or_default()));
@@ -46,8 +45,8 @@ pub(super) fn differences(result: &Finished) -> Option<ForestFigure> {
         words: Words {
             title,
             subtitle: format!(
-                "differences of designs, run by run with common random numbers, with {} intervals\n{}",
-                level(confidence),
+                "differences of designs, run by run with common random numbers, with {}% intervals\n{}",
+                number_of_nines(100.0 * confidence),
                 subtitle(result)
             ),
             caption: format!(

@@ -43,7 +43,7 @@ pub fn absent_because(name: &str) -> &'static str {
     match name {
         "startup_distribution" | "startup_complement" => "no pod was measured",
         "startup_phases" => "no measured pod became ready",
-        "access_classes" => "no client on a remembered address asked for anything after the cut",
+        "access_classes" => "no client on a recorded IP sent a request after the cut",
         "exposure_distribution" => "no run of any design was exposed",
         "differences" => "no two designs could be compared",
         "factor_curves" => "the experiment varies no factor",

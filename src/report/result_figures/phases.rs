@@ -6,8 +6,8 @@ use crate::kernel::SimDuration;
 use crate::lab::Finished;
 use crate::lab::numbers::{DesignNumbers, PhaseSums};
 use crate::report::figures::phases::{PhasesFigure, PhasesRow};
-use crate::report::figures::text::{duration, percent};
 use crate::report::figures::{Interval, Words};
+use crate::report::short::{percent, seconds};
 use crate::stats::mean_per_unit;
 
 /// The phases of startup; nothing if no measured pod became ready.
@@ -28,10 +28,7 @@ pub(super) fn phases(result: &Finished) -> Option<PhasesFigure> {
         .collect();
     let left_out = match left_out.is_empty() {
         true => "Every measured pod became ready.".to_owned(),
-        false => format!(
-            "Pods that never became ready are in no bar, although they waited longest: {}.",
-            some_of(&left_out)
-        ),
+        false => format!("Pods that did not become ready are in no bar: {}.", some_of(&left_out)),
     };
     Some(PhasesFigure {
         words: Words {
@@ -41,9 +38,9 @@ pub(super) fn phases(result: &Finished) -> Option<PhasesFigure> {
                 subtitle(result)
             ),
             caption: format!(
-                "Phases are a partition of the time from wish to Ready; of certificate and configuration the one that came last \
-                 counts. Whiskers below the bars: 95 % intervals of the mean (ratio of sums over runs); those of the \
-                 phases stand in the CSV file. {left_out}"
+                "Phases divide the time from creation to Ready; of certificate and configuration the one that came last \
+                 counts. Whiskers below the bars: 95% intervals of the mean (ratio of sums over runs); those of the \
+                 phases are in the CSV file. {left_out}"
             ),
         },
         confidence: CONFIDENCE,
@@ -58,7 +55,7 @@ fn some_of(parts: &[String]) -> String {
     let shown = parts.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
     match parts.len().saturating_sub(SHOWN) {
         0 => shown,
-        more => format!("{shown}, and some of {more} more designs, whose counts stand in the CSV file"),
+        more => format!("{shown}, and some of {more} more designs, whose counts are in the CSV file"),
     }
 }
 
@@ -69,11 +66,11 @@ fn row(design: &str, numbers: &DesignNumbers) -> PhasesRow {
             .map(|run| (of(&run.phases).as_nanos(), u64::from(run.phases.ready)))
             .collect();
         let nanos = interval(&mean_per_unit(&runs, CONFIDENCE));
-        let seconds = |nanos: f64| nanos / 1e9;
+        let in_seconds = |nanos: f64| nanos / 1e9;
         Interval {
-            estimate: seconds(nanos.estimate),
-            lower: nanos.lower.map(seconds),
-            upper: nanos.upper.map(seconds),
+            estimate: in_seconds(nanos.estimate),
+            lower: nanos.lower.map(in_seconds),
+            upper: nanos.upper.map(in_seconds),
         }
     };
     PhasesRow {
@@ -96,8 +93,8 @@ fn title(rows: &[PhasesRow]) -> Option<String> {
             best
         }
     })?;
-    let took = duration(slowest.total_s.estimate);
-    let equal: Vec<&PhasesRow> = ready().filter(|row| duration(row.total_s.estimate) == took).collect();
+    let took = seconds(slowest.total_s.estimate);
+    let equal: Vec<&PhasesRow> = ready().filter(|row| seconds(row.total_s.estimate) == took).collect();
     // The longest phase is named if it is the same in all of them.
     let longest = |row: &PhasesRow| {
         let means = row.means_s.iter().map(|mean| mean.estimate).enumerate();

@@ -8,8 +8,8 @@ use super::{CONFIDENCE, subtitle};
 use crate::lab::Finished;
 use crate::lab::controls::Controls;
 use crate::lab::numbers::DesignNumbers;
-use crate::report::figures::text::{duration, percent};
 use crate::report::figures::{StartupFigure, StartupSeries, Words};
+use crate::report::short::{percent, seconds as written};
 use crate::stats::{
     CurvePoint, IncidenceAnalysis, IncidenceOptions, Outcome, cumulative_incidence, incidence_quantile,
 };
@@ -46,11 +46,11 @@ pub(super) fn startup(result: &Finished) -> Option<StartupFigure> {
     Some(StartupFigure {
         words: words(
             half_ready(&series, horizon_s),
-            "share of measured pods that are ready within the time since their ReplicaSet wished for them",
+            "share of measured pods that are ready within a time from their creation",
         ),
         complement: words(
             tail(&series, horizon_s),
-            "share of measured pods that are not ready within the time since their ReplicaSet wished for them",
+            "share of measured pods that are not ready within a time from their creation",
         ),
         horizon_s,
         confidence: CONFIDENCE,
@@ -63,9 +63,9 @@ fn caption(series: &[StartupSeries], horizon_s: f64) -> String {
     if series.iter().any(|series| !series.band.is_empty()) {
         caption.push_str(" Bands: 95% pointwise, intervals of the share over whole runs.");
     }
-    caption.push_str(" Pods deleted before they were ready count as never ready.");
+    caption.push_str(" Pods that were replaced before they were ready count in the denominator.");
     if series.iter().any(|series| !series.censored.is_empty()) {
-        let end = duration(horizon_s);
+        let end = written(horizon_s);
         caption.push_str(&format!(
             " Upright marks: pods last seen waiting there, at the end of a run of {end} (censored)."
         ));
@@ -83,16 +83,16 @@ fn half_ready(series: &[StartupSeries], horizon_s: f64) -> String {
     match (fastest, slowest, never) {
         (Some((time, design)), _, Some(never)) => format!(
             "Half of the measured pods are ready after {} in {}, and never within {} in {}",
-            duration(time),
+            written(time),
             design.design,
-            duration(horizon_s),
+            written(horizon_s),
             never.design
         ),
-        (Some((fast, first)), Some((slow, last)), None) if duration(fast) != duration(slow) => format!(
+        (Some((fast, first)), Some((slow, last)), None) if written(fast) != written(slow) => format!(
             "Half of the measured pods are ready after {} in {}, after {} in {}",
-            duration(fast),
+            written(fast),
             first.design,
-            duration(slow),
+            written(slow),
             last.design
         ),
         (Some((time, _)), _, None) => {
@@ -101,11 +101,11 @@ fn half_ready(series: &[StartupSeries], horizon_s: f64) -> String {
             } else {
                 ""
             };
-            format!("Half of the measured pods are ready after {}{every}", duration(time))
+            format!("Half of the measured pods are ready after {}{every}", written(time))
         }
         _ => format!(
             "Less than half of the measured pods are ready within {}",
-            duration(horizon_s)
+            written(horizon_s)
         ),
     }
 }
@@ -119,10 +119,10 @@ fn tail(series: &[StartupSeries], horizon_s: f64) -> String {
     if let Some(worst) = worst.filter(|worst| lost(worst) >= 0.01) {
         let (share, design) = (percent(lost(worst)), &worst.design);
         return match (worst.deleted_share > 0.0, worst.never_share > 0.0) {
-            (true, false) => format!("{share} of the measured pods of {design} are deleted before they are ready"),
+            (true, false) => format!("{share} of the measured pods of {design} are replaced before they are ready"),
             (false, _) => format!("{share} of the measured pods of {design} are still waiting when the run ends"),
             (true, true) => format!(
-                "{share} of the measured pods of {design} are never ready: {} deleted before, {} still waiting",
+                "{share} of the measured pods of {design} do not become ready: {} are replaced first, {} still wait at the end",
                 percent(worst.deleted_share),
                 percent(worst.never_share)
             ),
@@ -136,15 +136,15 @@ fn tail(series: &[StartupSeries], horizon_s: f64) -> String {
     let fastest = known().min_by(|a, b| a.0.total_cmp(&b.0));
     let slowest = known().max_by(|a, b| a.0.total_cmp(&b.0));
     match (fastest, slowest) {
-        (Some((fast, first)), Some((slow, last))) if duration(fast) != duration(slow) => format!(
+        (Some((fast, first)), Some((slow, last))) if written(fast) != written(slow) => format!(
             "The slowest 1% of the pods take more than {} in {}, more than {} in {}",
-            duration(fast),
+            written(fast),
             first.design,
-            duration(slow),
+            written(slow),
             last.design
         ),
-        (Some((time, _)), _) => format!("The slowest 1% of the pods take more than {}", duration(time)),
-        _ => format!("More than 1% of the pods are not ready within {}", duration(horizon_s)),
+        (Some((time, _)), _) => format!("The slowest 1% of the pods take more than {}", written(time)),
+        _ => format!("More than 1% of the pods are not ready within {}", written(horizon_s)),
     }
 }
 

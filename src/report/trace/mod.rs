@@ -14,7 +14,7 @@ use crate::report::explain::Told;
 use crate::story::timeline::{Timeline, Track};
 use items::{Item, items, tracks_of};
 
-/// Most events of a trace unless somebody says otherwise; the viewer takes some hundred thousand with ease.
+/// Most events of a trace by default; the viewer takes some hundred thousand with ease.
 pub const EVENTS_DEFAULT: u64 = 200_000;
 
 /// What is left out of a trace.
@@ -42,7 +42,7 @@ impl Default for Filter {
 pub struct Trace {
     pub json: String,
     pub events: u64,
-    /// What was left out that nobody asked to leave out.
+    /// What was left out without being asked for.
     pub left_out: Option<String>,
 }
 

@@ -60,7 +60,7 @@ pub fn of_exposure(dossier: &Dossier, exposed: &ExposedStory) -> Chain {
     behind(dossier, &exposed.belief, &exposed.client_identity, &mut links);
     Chain {
         summary: format!(
-            "Nobody was let in who should not have been, but from {} on {} stood open to {} for {length} ({}).",
+            "No wrong client got in, but from {} on {} was open to {} for {length} ({}).",
             at(window.start),
             window.server,
             window.client,
@@ -165,18 +165,18 @@ fn identity(passage: &PassageStory, actual: &Identity) -> Option<Link> {
     let truly = if passage.taken_for.number == actual.number {
         String::new()
     } else {
-        format!("; truly it is {}", identity_words(actual))
+        format!("; the sender is {}", identity_words(actual))
     };
     let text = match (passage.peer_check, passage.basis) {
         (PeerCheck::NotListed, _) => format!(
-            "{}'s WireGuard peers are fed from its ipcache and did not list {} for the node from which the packets came",
+            "{}'s WireGuard peers come from its ipcache and did not list {} for the node from which the packets came",
             belief.node, belief.ip
         ),
         (_, Basis::SameNode) => format!(
-            "both pods are on {}, which knows its own pods: {taken}{truly}",
+            "both pods are on {}, which has the identities of its own pods: {taken}{truly}",
             belief.node
         ),
-        (_, Basis::Packet) => format!("the packet itself named {taken}{truly}"),
+        (_, Basis::Packet) => format!("the packet carried {taken}{truly}"),
         (_, Basis::Ipcache) => format!(
             "the packet carried no identity, so {} looked {} up in its own ipcache and took the sender for {taken}{truly}",
             belief.node, belief.ip
@@ -270,13 +270,13 @@ fn believed(belief: &Belief, actual: &Identity) -> Link {
     };
     match &belief.api {
         Some(api) => text.push_str(&format!(
-            "; the API server named {}, {}, by revision {} of {}",
+            "; the API server had {}, {}, by revision {} of {}",
             api.owner,
             identity_words(&api.identity),
             api.revision,
             at(api.written)
         )),
-        None => text.push_str("; the API server named nobody"),
+        None => text.push_str("; the API server had no entry"),
     }
     if let Some(gap) = &gap {
         text.push_str(&format!(

@@ -1,6 +1,6 @@
 //! Why something happened, link by link from the end back to the fault: plain data, for text, JSON and diagrams.
 //!
-//! A chain belongs to one subject: an access that went wrong, an exposure that nobody used, or a slow pod. Each link is the
+//! A chain belongs to one subject: an access that went wrong, an exposure without an attempt, or a slow pod. Each link is the
 //! cause of the one before it. What would have prevented it belongs to `lab::what_if`, how it reads to `why`.
 
 mod breach;
@@ -26,7 +26,7 @@ pub enum Subject {
     Access {
         access: AccessRecord,
     },
-    /// A span in which an attempt would have been let in; nobody tried.
+    /// A span in which an attempt would have been admitted; none was made.
     Exposure {
         window: ExposureRecord,
     },
@@ -48,7 +48,7 @@ pub struct Chain {
 #[serde(rename_all = "snake_case")]
 pub enum LinkKind {
     Verdict,
-    /// As whom the enforcing node took the sender, and whence.
+    /// For which identity the enforcing node took the sender, and from which source.
     Identity,
     /// What that node believed, beside what the API server had.
     Belief,
@@ -64,7 +64,7 @@ pub enum LinkKind {
     Start,
     /// The API server refused to create the pod.
     Refused,
-    /// A connection of a sidecar: where it landed and what it cost.
+    /// A connection of a sidecar: where it went and what it cost.
     Attempt,
     /// Why connections failed there, or what made the start wait.
     Mechanism,
@@ -113,7 +113,7 @@ pub struct Link {
     pub ids: Ids,
 }
 
-/// Names and numbers of a link; only those that it speaks of.
+/// Names and numbers of a link; only those that it is about.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Ids {
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,4 +1,4 @@
-//! From a slow start back to the fault: which leg came last, which attempt landed where and what it cost, why it failed there.
+//! From a slow start back to the fault: which channel came last, where each attempt went and what it cost, why it failed there.
 
 use super::{Chain, Ids, Link, LinkKind, Subject, breach, fault};
 use crate::cluster::observed::{KubeletCalls, ReviewFailure};
@@ -11,10 +11,10 @@ use crate::report::explain::slow_words::{phases, wait_words};
 use crate::report::text::many;
 use crate::story::dossier::{ChannelName, ChannelStory, ConnectionStory, Correction, Dossier, PodStory, SynFate};
 
-/// How many attempts are told one by one; of more, the first ones and the last.
+/// How many attempts are listed one by one; of more, the first ones and the last.
 const ATTEMPTS_MAX: usize = 8;
 
-/// The leg that made a pod wait, with its name.
+/// The channel that made a pod wait, with its name.
 pub fn critical_channel(pod: &PodStory) -> Option<(&'static str, &ChannelStory)> {
     match pod.critical? {
         ChannelName::Certificate => Some(("certificate", &pod.certificate)),
@@ -64,10 +64,10 @@ pub fn of_start(dossier: &Dossier, pod: &PodStory) -> Chain {
     }));
     let spent = span(record.exit.since(record.desired));
     let outcome = match record.exit_cause {
-        ExitCause::Ready => format!("was ready {spent} after its ReplicaSet wished for it"),
+        ExitCause::Ready => format!("was ready {spent} after its creation"),
         ExitCause::Deleted => format!("was deleted after {spent}, before it was ready"),
         ExitCause::Censored => {
-            format!("was not ready at the end of the run, {spent} after its ReplicaSet wished for it")
+            format!("was not ready at the end of the run, {spent} after its creation")
         }
     };
     Chain {
@@ -138,7 +138,7 @@ fn refusals(pod: &PodStory) -> Option<Link> {
     })
 }
 
-/// One connection: where it landed, what happened, and what passed until the next one.
+/// One connection: where it went, what happened, and what passed until the next one.
 fn attempt(
     name: &str,
     channel: &ChannelStory,
@@ -159,7 +159,7 @@ fn attempt(
     let waits = if waits.is_empty() { waits } else { format!("; {waits}") };
     let landed = match &connection.istiod {
         Some((istiod, node)) => format!(
-            "landed on {istiod} ({node}), one of {}",
+            "went to {istiod} ({node}), one of {}",
             many(connection.candidates as usize, "endpoint")
         ),
         None => "found no Istiod behind the Service".to_owned(),
@@ -192,7 +192,7 @@ pub(in crate::report::explain) fn what_happened(connection: &ConnectionStory, do
     if let Some((_, until, how)) = failed.last() {
         let how = match how {
             ReviewFailure::DeadConnection => "its TokenReview depended on a dead connection",
-            ReviewFailure::DialTimeout => "its TokenReview dialled the API server in vain",
+            ReviewFailure::DialTimeout => "its TokenReview could not reach the API server",
             ReviewFailure::Rejected => "its TokenReview was rejected",
             ReviewFailure::PodGone => "the pod was gone",
         };
@@ -212,20 +212,20 @@ pub(in crate::report::explain) fn what_happened(connection: &ConnectionStory, do
         Some(timed_out) => {
             let why = match connection.syns.last().map(|syn| syn.fate) {
                 Some(SynFate::WireGuardPeer) => "dropped by WireGuard there",
-                Some(SynFate::NoPod) => "lost, since nobody held the address",
+                Some(SynFate::NoPod) => "lost, because no pod had the address",
                 Some(SynFate::EgressPolicy | SynFate::IngressPolicy) => "dropped by a policy",
                 _ => "lost",
             };
             format!("{} {why}, no answer until {}", many(lost, "SYN"), at(timed_out))
         }
         None if connection.istiod.is_none() => "nothing could be dialled".to_owned(),
-        None if connection.aged.is_some() => "closed for its age".to_owned(),
+        None if connection.aged.is_some() => "closed at its maximum age".to_owned(),
         None if lost > 0 => format!("{} dropped, then connected", many(lost, "SYN")),
         None => "not answered".to_owned(),
     }
 }
 
-/// Why attempts failed where they landed, each reason once.
+/// Why attempts failed where they went, each reason once.
 fn mechanisms(dossier: &Dossier, channel: &ChannelStory, links: &mut Vec<Link>) {
     let black_hole = channel
         .connections
@@ -242,7 +242,7 @@ fn mechanisms(dossier: &Dossier, channel: &ChannelStory, links: &mut Vec<Link>) 
             until: None,
             place: belief.node.clone(),
             text: format!(
-                "a black hole: {}'s WireGuard peers are fed from its ipcache, and {entry}, so every SYN from there vanished",
+                "a black hole: {}'s WireGuard peers come from its ipcache, and {entry}, so it dropped every SYN from there",
                 belief.node
             ),
             ids: Ids {
@@ -271,8 +271,8 @@ fn mechanisms(dossier: &Dossier, channel: &ChannelStory, links: &mut Vec<Link>) 
             until: Some(until),
             place: format!("{istiod} on {node}"),
             text: format!(
-                "a TokenReview that hangs: {istiod} stayed an endpoint and accepted connections, but could not ask the API \
-                 server about the pod's token"
+                "a TokenReview that hangs: {istiod} stayed an endpoint and accepted connections, but could not check the \
+                 pod's token with the API server"
             ),
             ids: Ids {
                 istiod: Some(istiod.clone()),
@@ -312,14 +312,14 @@ fn webhook_fault(dossier: &Dossier, pod: &PodStory) -> Vec<Link> {
             time: pod.record.desired,
             until: Some(pod.record.exit),
             place: pod.record.node.clone().unwrap_or_default(),
-            text: "Cilium's limiter of endpoint creations made it wait for its turn".to_owned(),
+            text: "Cilium's limiter of endpoint creations delayed it".to_owned(),
             ids: Ids::default(),
         }];
     }
     Vec::new()
 }
 
-/// Losses below this are not told: every start waits a little.
+/// Losses below this are left out: every start waits a little.
 const WORTH_TELLING: SimDuration = SimDuration::from_secs(1);
 
 /// What waited for the limit of the kubelet's API client; that it needs no fault, if this cost most.

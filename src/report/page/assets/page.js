@@ -24,14 +24,26 @@
     var c = COLOURS[index % COLOURS.length];
     return dark.matches && !printing && c === "#0072b2" ? "#4aa3df" : c;
   }
+  // Three digits that count, two below 1; what is less than the whole is never written as the whole. As in every table.
+  function written(value, whole, how) {
+    var size = Math.abs(value);
+    if (size === 0) return "0";
+    var magnitude = Math.floor(Math.log10(size));
+    if (magnitude < -4) return how(value / Math.pow(10, magnitude) * 10) / 10 + "e" + magnitude;
+    var digits = magnitude >= 0 ? 2 - magnitude : 1 - magnitude;
+    if (size < whole) digits = Math.max(digits, 1 - Math.floor(Math.log10(whole - size)));
+    digits = Math.min(12, Math.max(0, digits));
+    var steps = value * Math.pow(10, digits), near = Math.round(steps);
+    var kept = Math.abs(steps - near) < 1e-9 * Math.abs(steps) ? near : how(steps);
+    return String(Number((kept / Math.pow(10, digits)).toFixed(digits)));
+  }
   function number(value, unit) {
     if (value === null || value === undefined) return "–";
-    var size = Math.abs(value);
-    var text = size === 0 ? "0" : size >= 100 ? value.toFixed(0) : String(Number(value.toPrecision(3)));
+    var text = written(value, 1, Math.round);
     return unit ? text + " " + unit : text;
   }
-  function percent(share) {
-    return share === null || share === undefined ? "–" : Number((100 * share).toPrecision(3)) + " %";
+  function percent(share, how) {
+    return share === null || share === undefined ? "–" : written(100 * share, 100, how || Math.round) + "%";
   }
   function axis(label, extra) {
     var all = { stroke: style("--ink"), grid: { stroke: style("--rule"), width: 1 }, ticks: { stroke: style("--rule"), width: 1 }, label: label,
@@ -46,10 +58,20 @@
       return splits.map(function (value) {
         if (value === null || value <= 0) return "";
         var lead = Math.round(value / Math.pow(10, Math.floor(Math.log10(value) + 1e-9)));
-        var wanted = decades > 2.2 ? lead === 1 : lead === 1 || lead === 2 || lead === 5;
-        return wanted ? write(value) : "";
+        return lead === 1 || (decades <= 2.2 && (lead === 2 || lead === 5)) ? write(value) : "";
       });
     };
+  }
+
+  // Round places of a log axis that ends where its data end.
+  function logPlaces(u, axis, low, high) {
+    var leads = high / low < 4 ? [1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9] : high / low < 200 ? [1, 2, 5] : [1], places = [];
+    for (var decade = Math.floor(Math.log10(low)); decade <= Math.log10(high); decade++)
+      leads.forEach(function (lead) {
+        var place = Number((lead * Math.pow(10, decade)).toPrecision(2));
+        if (place >= low && place <= high) places.push(place);
+      });
+    return places;
   }
 
   // What both charts share: the frame, design switches, buttons, tooltip, keys and redrawing.
@@ -121,7 +143,7 @@
     var made = this.build(this);
     var options = made.options;
     options.width = Math.max(260, this.plot.clientWidth - 2);
-    options.height = Math.max(300, Math.min(420, Math.round(options.width * 0.5)));
+    options.height = Math.max(280, Math.min(330, Math.round(options.width * 0.5)));
     options.legend = { show: false };
     options.scales.x.time = false;
     if (this.range) options.scales.x.range = [this.range[0], this.range[1]];
@@ -185,7 +207,7 @@
         if (!chart.shown[index] || of.y[idx] === null) return;
         var at = function (v) { return v === null ? null : complement ? 1 - v : v; };
         var low = at(complement ? of.upper[idx] : of.lower[idx]), high = at(complement ? of.lower[idx] : of.upper[idx]);
-        rows.push([data.designs[index].name, percent(at(of.y[idx])) + (low === null ? "" : " [" + percent(low) + ", " + percent(high) + "]")]);
+        rows.push([data.designs[index].name, percent(at(of.y[idx])) + (low === null ? "" : " [" + percent(low, Math.floor) + ", " + percent(high, Math.ceil) + "]")]);
       });
       var title = (complement ? "not ready after " : "ready within ") + number(curves.x[idx], "s");
       chart.tell(title, rows, chart.u.valToPos(curves.x[idx], "x"), 20);
@@ -196,15 +218,16 @@
       chart.tellAt(Math.max(0, Math.min(curves.x.length - 1, from + by)));
       chart.say(chart.now.title + ": " + chart.now.rows.map(function (row) { return row.join(" "); }).join("; "));
     };
-    var scales = { x: { distr: chart.logX ? 3 : 1 }, y: chart.logY ? { distr: 3, range: function () { return [floor * 0.8, 1]; } } : { range: function (u, min, max) { return [0, Math.min(1.02, (max || 1) * 1.05)]; } } };
-    var xAxis = axis("time since the wish for the pod [s]", chart.logX ? { values: logValues(String) } : {});
-    var yAxis = axis(complement ? "pods not ready" : "pods ready", { size: 62,
+    var times = [curves.x[0], curves.x[curves.x.length - 1]];
+    var scales = { x: { distr: chart.logX ? 3 : 1, range: times }, y: chart.logY ? { distr: 3, range: function () { return [floor * 0.8, 1]; } } : { range: function (u, min, max) { return [0, Math.min(1.02, (max || 1) * 1.05)]; } } };
+    var xAxis = axis("time since the creation of the pod [s]", chart.logX ? { splits: logPlaces, values: function (u, splits) { return splits.map(String); } } : {});
+    var yAxis = axis(complement ? "pods not ready" : "pods ready", { size: 70,
       values: chart.logY ? logValues(percent) : function (u, splits) { return splits.map(percent); } });
     return { data: table, hover: function (u) { if (u.cursor.left >= 0) chart.tellAt(u.cursor.idx); else chart.tip.hidden = true; },
       options: { scales: scales, axes: [xAxis, yAxis], series: series, bands: bands } };
   }
 
-  // Runs: one point per run and design; the nearest point under the pointer is told, a click shows how to replay it.
+  // Runs: one point per run and design; the nearest point under the pointer has a tooltip, a click shows how to replay it.
   var measure = 0;
   function flags(bits) {
     return data.runs.flags.filter(function (_, bit) { return bits & (1 << bit); }).join(", ");
@@ -268,7 +291,7 @@
     var facts = data.runs.measures.map(function (m, index) { return m.label + " " + number(s.values[index][k], m.unit); });
     var seen = flags(s.flags[k]);
     make("p", facts.join("; ") + (seen ? "; seen: " + seen : "") + ".", box);
-    make("p", "This command replays and tells it:", box);
+    make("p", "This command replays and explains the run:", box);
     var command = data.designs[design].replay + replication + data.replay_end;
     make("code", command, make("pre", null, box)).id = "replay";
     var copy = make("button", "Copy the command", box);
@@ -301,7 +324,23 @@
   }
   var only = document.getElementById("only-assumed");
   if (only) only.addEventListener("change", function () { document.getElementById("parameters-table").classList.toggle("only-assumed", only.checked); });
-  function redraw() { charts.forEach(function (chart) { chart.draw(); }); }
+  // What is wider or higher than its frame has a hint above it.
+  function hints() {
+    document.querySelectorAll(".scroll").forEach(function (frame) {
+      var wide = frame.scrollWidth > frame.clientWidth + 1, high = frame.scrollHeight > frame.clientHeight + 1;
+      var hint = frame.previousElementSibling;
+      if (!hint || !hint.classList.contains("more")) {
+        if (!wide && !high) return;
+        hint = document.createElement("p");
+        hint.className = "more";
+        frame.before(hint);
+      }
+      hint.hidden = !wide && !high;
+      hint.textContent = "Scroll " + (wide && high ? "sideways and down for the rest" : wide ? "sideways for the rest →" : "down for the rest ↓");
+    });
+  }
+  document.querySelectorAll("details").forEach(function (d) { d.addEventListener("toggle", hints); });
+  function redraw() { charts.forEach(function (chart) { chart.draw(); }); hints(); }
   var waiting = 0;
   addEventListener("resize", function () { clearTimeout(waiting); waiting = setTimeout(redraw, 100); });
   dark.addEventListener("change", redraw);
@@ -315,5 +354,6 @@
     document.querySelectorAll("details").forEach(function (d) { d.open = d.dataset.was === "1"; });
     redraw();
   });
+  hints();
   document.documentElement.dataset.ready = "1";
 })();

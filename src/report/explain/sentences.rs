@@ -34,7 +34,7 @@ pub(super) fn headline(dossier: &Dossier, outcome: &Outcome) -> String {
             text.push_str("this design cuts nothing; the moment at which others are cut is still called the cut.");
         }
         Some(_) => {
-            // Faults that do the same are told together.
+            // Faults that do the same are one phrase.
             let mut done: Vec<(&str, Vec<String>)> = Vec::new();
             for fault in dossier
                 .faults
@@ -59,7 +59,7 @@ pub(super) fn headline(dossier: &Dossier, outcome: &Outcome) -> String {
         None if dossier.remembered > 0 => match &outcome.run.script_stopped {
             Some(reason) => text.push_str(&format!(" The script ended before its probe step: {reason}.")),
             None if outcome.run.cut.is_some() => {
-                text.push_str(" The script ended before its probe step before the end of the run.");
+                text.push_str(" The run ended before the probe step of the script.");
             }
             None => {}
         },

@@ -1,4 +1,4 @@
-//! The course of a run, line by line, and what was cut.
+//! The timeline of a run, line by line, and what was cut.
 
 use super::after_cut;
 use super::page::{Page, at, span};
@@ -8,9 +8,9 @@ use crate::lab::cell::Word;
 use crate::report::text::{capital, list, many};
 use crate::story::dossier::{CommandKind, Dossier, RequestStory, SynFate};
 
-/// The course of the run: time, time since the cut, what happened.
+/// The timeline of the run: time, time since the cut, what happened.
 pub(super) fn lines(page: &mut Page, dossier: &Dossier, outcome: &Outcome) {
-    // What happens at one moment is told in the order of cause and effect.
+    // What happens at one moment is in the order of cause and effect.
     let mut rows: Vec<(SimTime, u8, String)> = Vec::new();
     for fault in &dossier.faults {
         let parties = match fault.parties.len() {
@@ -101,18 +101,18 @@ fn request_rows(dossier: &Dossier) -> Vec<(SimTime, u8, String)> {
 pub(in crate::report) fn command_words(command: &CommandKind) -> String {
     match command {
         CommandKind::Remembered { workload, addresses } => {
-            format!("the script remembers {addresses} addresses of {workload}")
+            format!("the script records {addresses} IPs of {workload}")
         }
         CommandKind::Scaled { workload, replicas } => format!("the script scales {workload} to {replicas}"),
         CommandKind::Restarted { workload } => format!("the script restarts {workload}"),
         CommandKind::RolloutComplete => "the rollout is complete".to_owned(),
         CommandKind::RolloutOverdue => "the rollout has exceeded its deadline; the script goes on".to_owned(),
-        CommandKind::FoundNone => "the script finds no pod on a remembered address".to_owned(),
+        CommandKind::FoundNone => "the script finds no pod on a recorded IP".to_owned(),
         CommandKind::Found { pod, ip } => {
             let ip = ip.map_or(String::new(), |ip| format!(", {ip}"));
-            format!("the script finds {pod} on a remembered address{ip}")
+            format!("the script finds {pod} on a recorded IP{ip}")
         }
-        CommandKind::Ended => "the script is through".to_owned(),
+        CommandKind::Ended => "the script has ended".to_owned(),
     }
 }
 
@@ -125,7 +125,7 @@ pub(super) fn cuts(page: &mut Page, dossier: &Dossier, outcome: &Outcome) {
         let when = at(fault.time);
         if fault.parties.is_empty() {
             page.paragraph(&format!(
-                "{} began at {when} and touched nothing. All of what follows is the ordinary delay of a healthy cluster.",
+                "{} began at {when} and touched nothing. All that follows is the ordinary delay of a healthy cluster.",
                 fault.fault
             ));
             continue;
@@ -172,7 +172,7 @@ pub(super) fn syns_words(request: &RequestStory) -> String {
 pub(super) const fn fate_words(fate: SynFate) -> &'static str {
     match fate {
         SynFate::Delivered => "delivered",
-        SynFate::NoPod => "lost, since nobody held the address",
+        SynFate::NoPod => "lost, because no pod had the address",
         SynFate::EgressPolicy => "dropped by egress policy at the client's node",
         SynFate::WireGuardPeer => "dropped by the receiving node's WireGuard",
         SynFate::IngressPolicy => "dropped by ingress policy at the server's node",

@@ -1,4 +1,4 @@
-//! What ended it: the node given up, the endpoint withdrawn, the client told; and how long windows stood open.
+//! What ended it: the node marked NotReady, the endpoint withdrawn; and how long exposures lasted.
 
 use super::page::{Page, at, span};
 use super::request::joined;
@@ -10,13 +10,13 @@ use crate::story::dossier::{Dossier, ServiceStory, Viewer};
 
 pub(super) fn section(page: &mut Page, dossier: &Dossier, outcome: &Outcome) {
     let Some(cut) = outcome.run.cut else {
-        page.paragraph("Nothing began.");
+        page.paragraph("No fault began.");
         return;
     };
     let after = |time: SimTime| format!("{}, {} after the cut", at(time), span(time.since(cut)));
     match dossier.given_up.first() {
         Some(up) => page.paragraph(&format!(
-            "The node lifecycle controller gave {} up at {}; its pods' Ready went to false, and with it their endpoints.",
+            "The node lifecycle controller marked {} NotReady at {}; its pods became not Ready and lost their endpoints.",
             up.node,
             after(up.at)
         )),
@@ -44,7 +44,7 @@ fn withdrawal(page: &mut Page, service: &ServiceStory, outcome: &Outcome, cut: S
         Viewer::Proxy { pod, istiod } => {
             let from = istiod
                 .as_ref()
-                .map_or(String::new(), |istiod| format!(", told by {istiod},"));
+                .map_or(String::new(), |istiod| format!(", configured by {istiod},"));
             format!("the proxy of {pod}{from}")
         }
     };
@@ -68,7 +68,7 @@ fn withdrawal(page: &mut Page, service: &ServiceStory, outcome: &Outcome, cut: S
             let read_words = if knew {
                 "read it at"
             } else {
-                "came up later and knew none from the start, at"
+                "started later and had no endpoint from the start, at"
             };
             page.paragraph(&format!(
                 "{} lost its last endpoint in the API at {}, {} after the cut; {viewer} {read_words} {}.{probed}",
@@ -101,15 +101,12 @@ fn windows(page: &mut Page, dossier: &Dossier, outcome: &Outcome, cut: SimTime) 
         .filter(|window| window.end.is_none_or(|end| end >= cut))
         .collect();
     if windows.is_empty() {
-        page.paragraph(
-            "At no time after the cut would an attempt have been let in, by any layer, that its policy refuses.",
-        );
+        page.paragraph("After the cut, no layer would have admitted an attempt that its policy refuses.");
         return;
     }
     page.blank();
     page.paragraph(
-        "Exposure, that is when an attempt would have been let in by a layer whose policy refuses it, whether one was made \
-         or not:",
+        "Exposure: when a layer would have admitted an attempt that its policy refuses, whether or not one was made:",
     );
     let mut closed: Vec<&ExposureRecord> = Vec::new();
     for window in windows {
@@ -135,7 +132,7 @@ fn windows(page: &mut Page, dossier: &Dossier, outcome: &Outcome, cut: SimTime) 
         page.labelled(
             "  - ",
             &format!(
-                "from other reused addresses: through the Service {}, by the pod's address {}",
+                "from other reused addresses: through the Service {}, by pod IP {}",
                 total(Via::Service),
                 total(Via::PodIp)
             ),
@@ -146,7 +143,7 @@ fn windows(page: &mut Page, dossier: &Dossier, outcome: &Outcome, cut: SimTime) 
 fn window_line(page: &mut Page, window: &ExposureRecord, horizon: SimTime) {
     let via = match window.via {
         Via::Service => "through the Service",
-        Via::PodIp => "by the server pod's address",
+        Via::PodIp => "by pod IP",
     };
     let end = match window.end {
         Some(end) => format!(
