@@ -296,7 +296,7 @@ fn other_ties(text: &mut String, ties: &Ties) {
         );
         line!(
             text,
-            "          Events of different classes at one instant keep the order of the classes in both; whether an answer hangs \
+            "          Events of different classes at one instant keep the order of the classes in both; whether an answer depends \
              on that is not tested."
         );
         return;
