@@ -154,7 +154,7 @@ fn notify(ctx: &mut Ctx, change: Change) {
         (subscription.hears)(&change, ctx.shared, &mut notifications);
         for message in notifications.drain(..) {
             let shared = &mut *ctx.shared;
-            if message.over.is_some_and(|party| !shared.links.is_up(party)) {
+            if message.over.is_some_and(|party| !shared.links.hears(party)) {
                 continue;
             }
             let Notification {

@@ -151,11 +151,7 @@ impl Ctx<'_> {
         match self.shared.links.cut_of(party) {
             None => true,
             Some(cut) if cut.mode == CutMode::RepliesOnly && write.needs_no_answer_before() => {
-                let params = &self.blueprint().spec.cilium;
-                let key = self.blueprint().party_key(party).child(cut.since.as_nanos());
-                let age = self.draw(Purpose::ClientFrameAge, key, &params.api_last_frame_age);
-                let silence = params.api_read_idle_timeout + params.api_ping_timeout;
-                self.now() < cut.since + silence.saturating_sub(age)
+                self.now() < self.closes(party, cut)
             }
             Some(_) => false,
         }

@@ -1,49 +1,259 @@
-//! What a cut does in the world: links change, readers freeze and list again, and the affected parties are notified.
+//! What a cut does in the world: links change, readers freeze, and the affected parties are notified; and when a repair
+//! reaches a party, which then has answers and lists what it has missed.
 //!
-//! What a party makes of the silence belongs to the party; which faults cut a link, and how hard, to `links`.
+//! What a party makes of the silence belongs to the party, which faults cut a link, and how hard, to `links`, and how a connection
+//! lives through a cut to `api_connection`.
 
+use super::api_connection::{Client, Dial, Dials, Heartbeats, Resumption, Silence};
 use super::context::Ctx;
-use super::event::Source;
+use super::event::{Event, FaultEvent, Source};
 use super::faults::cut::{CutMode, Cuts};
 use super::ids::FaultId;
-use super::links::Change;
+use super::links::{Change, Cut, Way};
+use super::node_lifecycle::renewals_around;
+use super::observed::Fact;
 use super::party::Party;
+use super::purpose::Purpose;
+use crate::kernel::{Distribution, EventClass, SimDuration, SimTime};
 
 impl Cuts for Ctx<'_> {
     fn cut(&mut self, party: Party, mode: CutMode, fault: FaultId) {
         let now = self.now();
-        let change = self.shared.links.cut(party, mode, now, fault);
-        self.link_changes(party, change);
+        let (change, resumes) = self.shared.links.cut(party, mode, now, fault);
+        for timer in resumes {
+            self.kernel.cancel(timer);
+        }
+        if change != Change::None {
+            self.shared.freeze_readers(party, now);
+        }
+        self.lease_changes(party, change);
     }
 
     fn restore(&mut self, party: Party, fault: FaultId) {
         let change = self.shared.links.restore(party, fault);
-        self.link_changes(party, change);
+        self.lease_changes(party, change);
+        if change != Change::Repaired {
+            return;
+        }
+        // The API server calls a webhook over a connection for each call under way: the next call dials.
+        let dials_anew = matches!(party, Party::Webhook(_));
+        if dials_anew || self.blueprint().spec.network.repair_reaches_at_once {
+            self.resumes(party, Way::Watches);
+            self.resumes(party, Way::Answers);
+            return;
+        }
+        let Resumption { answers, reads, .. } = self.resumption(party);
+        let timers = [
+            (answers, FaultEvent::Answers(party)),
+            (reads, FaultEvent::Watches(party)),
+        ]
+        .map(|(at, event)| {
+            self.at(
+                Source::Fault,
+                EventClass::Physics,
+                at.max(self.now()),
+                Event::Fault(event),
+            )
+        });
+        self.shared.links.will_resume(party, timers);
+        if let Party::Istiod(istiod) = party {
+            self.istiod_repaired(istiod);
+        }
     }
 }
 
 impl Ctx<'_> {
-    fn link_changes(&mut self, party: Party, change: Change) {
+    /// A lease is judged anew in another mode; others make no difference between ways to be cut off.
+    fn lease_changes(&mut self, party: Party, change: Change) {
+        if let (Change::Cut | Change::Mode, Party::Kubelet(node)) = (change, party) {
+            self.lease_is_cut(node);
+        }
+    }
+
+    /// A repair reaches a party.
+    pub(super) fn resumes(&mut self, party: Party, way: Way) {
         let now = self.now();
-        match change {
-            Change::Cut => self.shared.freeze_readers(party, now),
-            Change::Repaired => self.shared.restore_readers(party, now),
-            Change::None | Change::Mode => {}
+        let at_once = self.blueprint().spec.network.repair_reaches_at_once;
+        let since = self.shared.links.resume(party, way);
+        if way == Way::Watches {
+            self.shared.restore_readers(party, now);
         }
-        match (change, party) {
-            // A lease is judged anew in another mode; others make no difference between ways to be cut off.
-            (Change::Cut | Change::Mode, Party::Kubelet(node)) => self.lease_is_cut(node),
-            (Change::Repaired, Party::Kubelet(node)) => {
-                self.lease_is_repaired(node);
-                self.kubelet_repaired(node);
-            }
-            (Change::Repaired, Party::Agent(node)) => {
-                self.reads_again(Source::Fault, node);
-                self.agent_repaired(node);
-            }
-            (Change::Repaired, Party::ServiceProxy(node)) => self.reads_again(Source::Fault, node),
-            (Change::Repaired, Party::Istiod(istiod)) => self.istiod_repaired(istiod),
-            (Change::None | Change::Cut | Change::Mode | Change::Repaired, _) => {}
+        if !at_once && !matches!(party, Party::Webhook(_)) {
+            let answers = way == Way::Answers;
+            self.observe(Fact::Resumes { party, answers, since });
         }
+        match (party, way) {
+            (Party::Kubelet(node), _) => {
+                if way == Way::Answers {
+                    self.lease_is_repaired(node);
+                }
+                if self.shared.links.is_up(party) && self.shared.links.hears(party) {
+                    self.kubelet_repaired(node);
+                }
+            }
+            (Party::Agent(node) | Party::ServiceProxy(node), Way::Watches) => self.reads_again(Source::Fault, node),
+            (Party::Agent(node), Way::Answers) => self.agent_repaired(node),
+            (Party::Istiod(istiod), Way::Watches) => self.istiod_repaired(istiod),
+            (Party::Istiod(istiod), Way::Answers) if !at_once => self.istiod_answered(istiod),
+            _ => {}
+        }
+    }
+
+    /// Whether a request that a cut-off party sends at a time connects at once, since its link works again and it has closed its
+    /// old connection. What else waits for a connection is then served by the same.
+    pub fn connects(&mut self, party: Party, at: SimTime) -> bool {
+        let Some(cut) = self.shared.links.cut_of(party) else {
+            return true;
+        };
+        let at_once = self.blueprint().spec.network.repair_reaches_at_once;
+        if at_once || !self.shared.links.passes(party) || at < self.closes(party, cut) {
+            return false;
+        }
+        self.resumes(party, Way::Answers);
+        true
+    }
+
+    /// When a party closes a connection that was cut, if it hears nothing before.
+    #[must_use]
+    pub fn closes(&self, party: Party, cut: Cut) -> SimTime {
+        if cut.mode == CutMode::Reject {
+            return cut.since;
+        }
+        let client = self.client(party);
+        let silent = cut.since + (client.read_idle + client.ping_timeout).saturating_sub(self.frame_age(party, cut));
+        match (party, client.heartbeats) {
+            // At the second heartbeat that fails a kubelet closes all its connections.
+            (Party::Kubelet(node), Some(heartbeats)) => {
+                silent.min(renewals_around(node, cut.since, self).1 + heartbeats.timeout * 2)
+            }
+            _ => silent,
+        }
+    }
+
+    fn frame_age(&self, party: Party, cut: Cut) -> SimDuration {
+        let key = self.blueprint().party_key(party).child(cut.since.as_nanos());
+        let purpose = match party {
+            Party::Istiod(_) => Purpose::LastFrameAge,
+            _ => Purpose::ClientFrameAge,
+        };
+        self.draw(purpose, key, &self.last_frame_age(party))
+    }
+
+    fn last_frame_age(&self, party: Party) -> Distribution {
+        let spec = &self.blueprint().spec;
+        match party {
+            Party::Kubelet(_) => spec.kubernetes.kubelet_last_frame_age,
+            Party::ServiceProxy(_) => spec.kubernetes.service_proxy_last_frame_age,
+            Party::Agent(_) => spec.cilium.api_last_frame_age,
+            Party::Istiod(_) | Party::Webhook(_) => self.blueprint().istio().params.api_last_frame_age,
+        }
+    }
+
+    /// The rules of a party's client.
+    #[must_use]
+    pub fn client(&self, party: Party) -> Client {
+        let spec = &self.blueprint().spec;
+        let (node, agent) = (&spec.kubernetes, &spec.cilium);
+        let no_locks = (0, Distribution::Constant(SimDuration::ZERO));
+        let of_node = |watches, heartbeats| Client {
+            read_idle: node.api_read_idle_timeout,
+            ping_timeout: node.api_ping_timeout,
+            dial_timeout: node.api_dial_timeout,
+            backoff_initial: node.api_backoff_initial,
+            backoff_max: node.api_backoff_max,
+            watches,
+            locks: no_locks,
+            heartbeats,
+        };
+        match party {
+            Party::Kubelet(_) => {
+                let heartbeats = Heartbeats {
+                    timeout: node.heartbeat_timeout,
+                    backoff_initial: node.heartbeat_backoff_initial,
+                    backoff_max: node.heartbeat_backoff_max,
+                };
+                of_node(node.kubelet_watches, Some(heartbeats))
+            }
+            Party::ServiceProxy(_) => of_node(node.service_proxy_watches, None),
+            Party::Agent(_) => Client {
+                read_idle: agent.api_read_idle_timeout,
+                ping_timeout: agent.api_ping_timeout,
+                dial_timeout: agent.api_dial_timeout,
+                backoff_initial: agent.api_backoff_initial,
+                backoff_max: agent.api_backoff_max,
+                watches: agent.api_watches,
+                locks: no_locks,
+                heartbeats: None,
+            },
+            Party::Istiod(_) | Party::Webhook(_) => {
+                let istio = &self.blueprint().istio().params;
+                Client {
+                    read_idle: istio.api_read_idle_timeout,
+                    ping_timeout: istio.api_ping_timeout,
+                    dial_timeout: istio.api_dial_timeout,
+                    backoff_initial: istio.api_backoff_initial,
+                    backoff_max: istio.api_backoff_max,
+                    watches: istio.api_watches,
+                    locks: (istio.api_locks, istio.api_lock_interval),
+                    heartbeats: None,
+                }
+            }
+        }
+    }
+
+    /// When the repair of a party's link reaches it: nothing cuts the link any more.
+    fn resumption(&self, party: Party) -> Resumption {
+        let now = self.now();
+        let cut = self
+            .shared
+            .links
+            .cut_of(party)
+            .expect("a link that is repaired was cut");
+        let client = self.client(party);
+        let network = &self.blueprint().spec.network;
+        let key = self.blueprint().party_key(party).child(cut.since.as_nanos());
+        let closes = self.closes(party, cut);
+        let requests = self.shared.links.requests(party);
+        // Its program sends at the rate at which it was heard; at the latest its ping is lost.
+        let by_itself = cut.since + self.draw(Purpose::NextFrame, key, &self.last_frame_age(party));
+        let ping = cut.since + client.read_idle.saturating_sub(self.frame_age(party, cut));
+        let mut client_sent = by_itself.min(ping);
+        if let Party::Kubelet(node) = party {
+            client_sent = client_sent.min(renewals_around(node, cut.since, self).1);
+        }
+        let silence = Silence {
+            repaired: now,
+            closes,
+            client_sent: requests.iter().copied().fold(client_sent, SimTime::min),
+            server_sent: self.shared.first_missed(party, cut.since),
+        };
+        if now < closes
+            && let Some(resumption) = silence.survives(network)
+        {
+            return resumption;
+        }
+        let lasts = match (cut.mode, party) {
+            (CutMode::Drop | CutMode::RepliesOnly, _) => client.dial_timeout,
+            (CutMode::Reject, Party::Istiod(_)) => self.blueprint().istio().params.reject_latency.bound(),
+            (CutMode::Reject, _) => network.one_way_latency.bound() * 2,
+        };
+        let watch = |number: u32| {
+            let backoffs = self.stream(Purpose::Redial, key.child(u64::from(number)));
+            Dials::of_watch(closes, lasts, &client, backoffs).after_wait()
+        };
+        let lock = |number: u32| {
+            let waits = self.stream(Purpose::LockInterval, key.child(u64::from(number)));
+            Dials::of_lock(closes, lasts, &client, waits).after_wait()
+        };
+        let heartbeats = client.heartbeats.map(|heartbeats| {
+            let backoffs = self.stream(Purpose::HeartbeatBackoff, key);
+            Dials::of_heartbeats(closes, heartbeats.timeout.min(lasts), &heartbeats, backoffs)
+        });
+        let pending = requests.iter().filter(|&&at| at >= closes).map(|&begins| Dial {
+            begins,
+            ends: begins + lasts,
+        });
+        let others = (1..client.watches).map(watch).chain((0..client.locks.0).map(lock));
+        silence.redials(watch(0), others.chain(heartbeats), pending, network)
     }
 }

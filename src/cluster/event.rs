@@ -15,6 +15,7 @@ use super::history::VersionIndex;
 use super::ids::{FaultId, IstiodId, KindId, NodeId, PodId, ReplicaSetId, ServiceId, TrueIdentity};
 use super::istio::messages::{Answer, Caller, Channel, Request};
 use super::objects::{Backends, EndpointObject};
+use super::party::Party;
 use crate::kernel::{EntityKey, SimTime, SourceRank};
 
 /// What an event is about, as up to two numbers.
@@ -79,6 +80,13 @@ parts! {
     KindId: |kind, blueprint| blueprint.kind(*kind).key.get();
     ServiceId: |service, blueprint| blueprint.service_key(*service).get();
     FaultId: |fault, blueprint| EntityKey::root(&blueprint.spec.faults[fault.index()].name).get();
+}
+
+impl Part for Party {
+    #[inline]
+    fn part(&self, blueprint: &Blueprint, parts: &mut Parts) {
+        blueprint.party_key(*self).get().part(blueprint, parts);
+    }
 }
 
 impl Part for EndpointObject {
@@ -305,8 +313,10 @@ events! {
         4 Request(request: Request) as request.parts(false),
         /// A TokenReview ends, well or not.
         5 Reviewed(request: Request, passed: bool) as request.parts(*passed),
-        /// Its link to the API server was repaired.
+        /// Its link to the API server was repaired, or its watches are current again.
         6 Repaired,
+        /// The repair has reached its connection: what waits for an answer gets one.
+        7 Answered,
     }
 
     /// Something a sidecar handles.
@@ -424,6 +434,10 @@ events! {
         0 End(fault: FaultId),
         /// It starts.
         1 Start(fault: FaultId),
+        /// A repair reaches a party: its requests are answered.
+        2 Answers(party: Party),
+        /// A repair reaches a party: its watches are current.
+        3 Watches(party: Party),
     }
 }
 

@@ -7,6 +7,7 @@ use super::event::{Event, FaultEvent, Source};
 use super::faults::FaultSpec;
 use super::faults::place::{Where, Whom};
 use super::ids::{FaultId, IstiodId, KindId, NodeId, PodId};
+use super::links::Way;
 use super::observed::Fact;
 use super::party::{Home, Party};
 use crate::kernel::{EventClass, SimDuration, Timer};
@@ -108,6 +109,8 @@ impl Faults {
         let (fault, starts) = match event {
             FaultEvent::Start(fault) => (fault, true),
             FaultEvent::End(fault) => (fault, false),
+            FaultEvent::Answers(party) => return ctx.resumes(party, Way::Answers),
+            FaultEvent::Watches(party) => return ctx.resumes(party, Way::Watches),
         };
         if starts == self.active.contains_key(&fault) {
             return;

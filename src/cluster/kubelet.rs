@@ -68,9 +68,7 @@ impl Kubelets {
     /// Handles an event on a node.
     pub fn handle(&mut self, node: NodeId, event: KubeletEvent, ctx: &mut Ctx) {
         match event {
-            KubeletEvent::Assigned(_) | KubeletEvent::Deleted(_) | KubeletEvent::SetUp(_)
-                if !ctx.shared.links.is_up(Party::Kubelet(node)) =>
-            {
+            KubeletEvent::Assigned(_) | KubeletEvent::Deleted(_) | KubeletEvent::SetUp(_) if !connected(node, ctx) => {
                 self.missed.keep(Party::Kubelet(node), event);
             }
             KubeletEvent::Assigned(pod) => self.assigned(node, pod, ctx),
@@ -432,6 +430,12 @@ impl Ctx<'_> {
             Event::Kubelet(node, KubeletEvent::Repaired),
         );
     }
+}
+
+/// Whether a kubelet has answers and hears of changes.
+fn connected(node: NodeId, ctx: &Ctx) -> bool {
+    let (links, party) = (&ctx.shared.links, Party::Kubelet(node));
+    links.is_up(party) && links.hears(party)
 }
 
 /// Pods that are bound to its node, are to go, or were marked not ready while it can hear of that: it reports what it has again.

@@ -1,15 +1,17 @@
-//! Links between the API server and the parties that talk to it, and what a cut does to them.
+//! Links between the API server and the parties that talk to it: which are cut, and whether a repair has reached the party.
 //!
-//! A link says only whether packets pass, in which direction, and since when. What a party makes of the silence (timeouts,
-//! relists, lost leases) belongs to the party. Several faults may cut one link: it is whole when the last of them has ended.
+//! Several faults may cut one link: packets pass when the last of them has ended. The party has answers, and hears of changes,
+//! when its connection has felt that (`api_connection` says when). What it makes of the silence belongs to the party.
 
 use std::collections::BTreeMap;
+
+use smallvec::SmallVec;
 
 use super::blueprint::Blueprint;
 use super::faults::cut::CutMode;
 use super::ids::{FaultId, NodeId};
 use super::party::{Home, NamedParty, Party};
-use crate::kernel::{EntityKey, SimTime};
+use crate::kernel::{EntityKey, SimTime, Timer};
 
 impl Blueprint {
     /// The key of a party's connection for random streams.
@@ -38,9 +40,9 @@ impl Blueprint {
 /// A cut of one link, as its party meets it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cut {
-    /// How: the strongest mode of all faults that cut it now.
+    /// How: the strongest mode of all faults that cut it, now or last.
     pub mode: CutMode,
-    /// Since when the link has not been whole, whichever faults cut it meanwhile.
+    /// Since when the party has had no answer, whichever faults cut the link meanwhile.
     pub since: SimTime,
 }
 
@@ -49,61 +51,88 @@ pub struct Cut {
 pub enum Change {
     /// Nothing: another fault cuts it as hard as before.
     None,
-    /// A whole link is cut.
+    /// A party that had answers has none.
     Cut,
-    /// The link is still cut, in another mode.
+    /// The party still has no answers, and the link is cut in another mode, or again before the last repair reached it.
     Mode,
-    /// The last fault that cut it has ended.
+    /// The last fault that cut it has ended: packets pass.
     Repaired,
+}
+
+/// What passes over a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Way {
+    /// Requests of the party, and their answers.
+    Answers,
+    /// What the API server sends to the party's watches.
+    Watches,
 }
 
 #[derive(Clone, Debug)]
 struct Cuts {
     since: SimTime,
-    /// The faults that cut the link, each with its mode.
+    /// The faults that cut the link, each with its mode; none once it is repaired.
     causes: BTreeMap<FaultId, CutMode>,
+    mode: CutMode,
+    answers: bool,
+    watches: bool,
+    /// When the repair reaches the party, if it is under way: answers, then watches.
+    resumes: SmallVec<[Timer; 2]>,
+    /// When requests left since then.
+    requests: Vec<SimTime>,
 }
 
 impl Cuts {
     /// Packets that vanish on the way meet no reset behind it, and a reset that comes back is no silence: `drop` before
     /// `reject` before `replies_only`.
-    fn mode(&self) -> CutMode {
-        let strength = |mode: &&CutMode| match mode {
+    fn strongest(&self) -> Option<CutMode> {
+        let strength = |mode: &CutMode| match mode {
             CutMode::RepliesOnly => 0,
             CutMode::Reject => 1,
             CutMode::Drop => 2,
         };
-        let strongest = self.causes.values().max_by_key(strength);
-        *strongest.expect("a cut has a cause")
+        self.causes.values().copied().max_by_key(strength)
     }
 }
 
-/// The links that are cut; all others are up.
-#[derive(Clone, Debug, Default)]
+/// The links that are cut, or whose party has not felt their repair yet; all others are up.
+#[derive(Debug, Default)]
 pub struct Links {
     cuts: BTreeMap<Party, Cuts>,
     first_cut_agent: Option<NodeId>,
 }
 
 impl Links {
-    /// The cut of a party's link, if it is cut.
+    /// The cut of a party's link, as long as the party has no answers.
     #[must_use]
     pub fn cut_of(&self, party: Party) -> Option<Cut> {
         // Nearly always nothing is cut, and nearly every event asks.
         if self.cuts.is_empty() {
             return None;
         }
-        let cuts = self.cuts.get(&party)?;
+        let cuts = self.cuts.get(&party).filter(|cuts| !cuts.answers)?;
         Some(Cut {
-            mode: cuts.mode(),
+            mode: cuts.mode,
             since: cuts.since,
         })
     }
 
-    /// Whether answers, watches and new connections work.
+    /// Whether requests of the party are answered.
     #[must_use]
     pub fn is_up(&self, party: Party) -> bool {
-        self.cuts.is_empty() || !self.cuts.contains_key(&party)
+        self.cuts.is_empty() || self.cuts.get(&party).is_none_or(|cuts| cuts.answers)
+    }
+
+    /// Whether the party's watches hear of changes.
+    #[must_use]
+    pub fn hears(&self, party: Party) -> bool {
+        self.cuts.is_empty() || self.cuts.get(&party).is_none_or(|cuts| cuts.watches)
+    }
+
+    /// Whether packets pass, which the party may not have felt yet.
+    #[must_use]
+    pub fn passes(&self, party: Party) -> bool {
+        self.cuts.get(&party).is_none_or(|cuts| cuts.causes.is_empty())
     }
 
     /// Whether no link is cut.
@@ -112,39 +141,87 @@ impl Links {
         self.cuts.is_empty()
     }
 
-    /// A fault cuts a link.
-    pub fn cut(&mut self, party: Party, mode: CutMode, now: SimTime, fault: FaultId) -> Change {
+    /// A fault cuts a link. A repair that has not reached the party yet does not reach it: its events come back, to be cancelled.
+    pub fn cut(&mut self, party: Party, mode: CutMode, now: SimTime, fault: FaultId) -> (Change, SmallVec<[Timer; 2]>) {
         let before = self.cut_of(party);
         let cuts = self.cuts.entry(party).or_insert_with(|| Cuts {
             since: now,
             causes: BTreeMap::new(),
+            mode,
+            answers: true,
+            watches: true,
+            resumes: SmallVec::new(),
+            requests: Vec::new(),
         });
+        let again = cuts.causes.is_empty();
         cuts.causes.insert(fault, mode);
+        if cuts.answers {
+            cuts.since = now;
+            cuts.requests.clear();
+        }
+        (cuts.answers, cuts.watches) = (false, false);
+        cuts.mode = cuts.strongest().unwrap_or(mode);
+        let resumes = std::mem::take(&mut cuts.resumes);
         if let (Party::Agent(node), None) = (party, self.first_cut_agent) {
             self.first_cut_agent = Some(node);
         }
-        self.change(party, before)
+        let change = match before {
+            None => Change::Cut,
+            Some(before) if again || Some(before.mode) != self.cut_of(party).map(|cut| cut.mode) => Change::Mode,
+            Some(_) => Change::None,
+        };
+        (change, resumes)
     }
 
     /// A fault ends for a link, which stays cut if another one cuts it.
     pub fn restore(&mut self, party: Party, fault: FaultId) -> Change {
-        let before = self.cut_of(party);
-        if let Some(cuts) = self.cuts.get_mut(&party) {
-            cuts.causes.remove(&fault);
-            if cuts.causes.is_empty() {
-                self.cuts.remove(&party);
+        let Some(cuts) = self.cuts.get_mut(&party) else {
+            return Change::None;
+        };
+        if cuts.causes.remove(&fault).is_none() {
+            return Change::None;
+        }
+        match cuts.strongest() {
+            None => Change::Repaired,
+            Some(mode) if mode == cuts.mode => Change::None,
+            Some(mode) => {
+                cuts.mode = mode;
+                Change::Mode
             }
         }
-        self.change(party, before)
     }
 
-    fn change(&self, party: Party, before: Option<Cut>) -> Change {
-        match (before, self.cut_of(party)) {
-            (None, Some(_)) => Change::Cut,
-            (Some(_), None) => Change::Repaired,
-            (Some(before), Some(after)) if before.mode != after.mode => Change::Mode,
-            _ => Change::None,
+    /// The events by which a repair reaches the party.
+    pub fn will_resume(&mut self, party: Party, at: [Timer; 2]) {
+        let cuts = self.cuts.get_mut(&party).expect("what resumes was cut");
+        cuts.resumes.extend(at);
+    }
+
+    /// A request of a party that has no answers leaves at a time.
+    pub fn ask(&mut self, party: Party, at: SimTime) {
+        if let Some(cuts) = self.cuts.get_mut(&party) {
+            cuts.requests.push(at);
         }
+    }
+
+    /// When requests left since the party has had no answers.
+    #[must_use]
+    pub fn requests(&self, party: Party) -> &[SimTime] {
+        self.cuts.get(&party).map_or(&[], |cuts| &cuts.requests)
+    }
+
+    /// A repair reaches the party, which had no answers since the time that comes back.
+    pub fn resume(&mut self, party: Party, way: Way) -> SimTime {
+        let cuts = self.cuts.get_mut(&party).expect("what resumes was cut");
+        let since = cuts.since;
+        match way {
+            Way::Answers => cuts.answers = true,
+            Way::Watches => cuts.watches = true,
+        }
+        if cuts.answers && cuts.watches {
+            self.cuts.remove(&party);
+        }
+        since
     }
 
     /// The node whose agent was cut off before all others, if any was.
@@ -168,9 +245,10 @@ mod tests {
     #[test]
     fn a_link_is_whole_when_the_last_fault_that_cuts_it_has_ended() {
         let mut links = Links::default();
-        assert_eq!(links.cut(AGENT, CutMode::RepliesOnly, at(1), FaultId(0)), Change::Cut);
-        assert_eq!(links.cut(AGENT, CutMode::Drop, at(2), FaultId(1)), Change::Mode);
-        assert_eq!(links.cut(AGENT, CutMode::Reject, at(3), FaultId(2)), Change::None);
+        let cut = |links: &mut Links, mode, s, fault| links.cut(AGENT, mode, at(s), FaultId(fault)).0;
+        assert_eq!(cut(&mut links, CutMode::RepliesOnly, 1, 0), Change::Cut);
+        assert_eq!(cut(&mut links, CutMode::Drop, 2, 1), Change::Mode);
+        assert_eq!(cut(&mut links, CutMode::Reject, 3, 2), Change::None);
         let cut = links.cut_of(AGENT).unwrap();
         assert_eq!((cut.mode, cut.since), (CutMode::Drop, at(1)));
         assert_eq!(links.restore(AGENT, FaultId(1)), Change::Mode);
@@ -181,9 +259,26 @@ mod tests {
             Change::None,
             "an end before its start does nothing"
         );
-        assert!(!links.is_up(AGENT));
+        assert!(!links.passes(AGENT));
         assert_eq!(links.restore(AGENT, FaultId(2)), Change::Repaired);
-        assert!(links.is_up(AGENT));
+        assert!(links.passes(AGENT) && !links.is_up(AGENT) && !links.hears(AGENT));
+        links.resume(AGENT, Way::Answers);
+        assert!(links.is_up(AGENT) && !links.hears(AGENT) && !links.all_up());
+        links.resume(AGENT, Way::Watches);
+        assert!(links.hears(AGENT) && links.all_up());
+    }
+
+    #[test]
+    fn a_cut_before_a_repair_is_felt_continues_the_silence() {
+        let mut links = Links::default();
+        links.cut(AGENT, CutMode::Drop, at(1), FaultId(0));
+        links.restore(AGENT, FaultId(0));
+        assert_eq!(links.cut(AGENT, CutMode::Drop, at(5), FaultId(0)).0, Change::Mode);
+        assert_eq!(links.cut_of(AGENT).unwrap().since, at(1));
+        links.restore(AGENT, FaultId(0));
+        links.resume(AGENT, Way::Answers);
+        assert_eq!(links.cut(AGENT, CutMode::Reject, at(9), FaultId(0)).0, Change::Cut);
+        assert_eq!(links.cut_of(AGENT).unwrap().since, at(9));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! What is so lives in `physics`, what a component believes is read through a `Cursor`, and only `judge` compares the two.
 
 pub mod access;
+mod api_connection;
 pub mod api_server;
 pub mod blueprint;
 pub mod churn;

@@ -139,10 +139,15 @@ impl NodeLifecycle {
             ctx.kernel.cancel(timer);
         }
         if marked_not_ready {
-            // The kubelet's back-off ends within one renewal interval.
-            let interval = ctx.blueprint().spec.kubernetes.lease_renew_interval;
+            // It is a heartbeat that got through. If repairs are felt at once, the kubelet's back-off ends within one interval.
+            let spec = &ctx.blueprint().spec;
+            let (at_once, interval) = (
+                spec.network.repair_reaches_at_once,
+                spec.kubernetes.lease_renew_interval,
+            );
             let key = self.state(node).turn(Ordinal::RETURN, ctx);
-            let wait = ctx.stream(Purpose::LeaseRecovery, key).up_to(interval);
+            let backoff = ctx.stream(Purpose::LeaseRecovery, key).up_to(interval);
+            let wait = if at_once { backoff } else { SimDuration::ZERO };
             let timer = ctx.after(
                 Source::NodeLifecycle,
                 EventClass::Timer,
@@ -239,7 +244,7 @@ fn silent(node: NodeId, what: &str, ctx: &Ctx) {
 }
 
 /// The latest renewal at or before a time, and the one after it, as a healthy kubelet makes them.
-fn renewals_around(node: NodeId, time: SimTime, ctx: &Ctx) -> (SimTime, SimTime) {
+pub(super) fn renewals_around(node: NodeId, time: SimTime, ctx: &Ctx) -> (SimTime, SimTime) {
     let params = &ctx.blueprint().spec.kubernetes;
     let mut renewals = ctx.stream(Purpose::LeaseRenewal, ctx.blueprint().node_key(node));
     // The first renewal lies uniformly within the first interval; each next one an interval with jitter later.

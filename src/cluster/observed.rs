@@ -40,6 +40,15 @@ pub enum Fact {
         /// For whom.
         parties: Vec<Party>,
     },
+    /// A repair reached a party.
+    Resumes {
+        /// Whom.
+        party: Party,
+        /// Whether requests are answered; otherwise watches are current.
+        answers: bool,
+        /// Since when it had no answers.
+        since: SimTime,
+    },
     /// Something about a pod, from its being desired to its end.
     Pod(PodId, PodFact),
     /// The Deployment controller gave a ReplicaSet a size.
@@ -269,6 +278,8 @@ pub enum ChannelFact {
     Sent,
     /// The review of the request that was sent last fails: from when, until when, and how.
     ReviewFails(SimTime, SimTime, ReviewFailure),
+    /// The review that was said to fail was answered after all, since the link was repaired; it was sent at this time.
+    ReviewWaited(SimTime),
     /// This Istiod could not authenticate the pod: its TokenReview failed, or, if it is gone, was refused.
     Unauthenticated(IstiodId, bool),
     /// Istiod answered.
@@ -285,6 +296,7 @@ impl ChannelFact {
     pub const fn failing_review(&self, time: SimTime) -> Option<(SimTime, SimTime, ReviewFailure)> {
         match *self {
             Self::ReviewFails(from, until, how) => Some((from, until, how)),
+            Self::ReviewWaited(from) => Some((from, time, ReviewFailure::Late)),
             Self::Unauthenticated(_, true) => Some((time, time, ReviewFailure::PodGone)),
             _ => None,
         }
@@ -301,6 +313,8 @@ pub enum ReviewFailure {
     DialTimeout,
     /// Its packets were rejected.
     Rejected,
+    /// It did not fail, but was answered only when a repair had reached the connection.
+    Late,
     /// The pod was gone, so its token was refused.
     PodGone,
 }

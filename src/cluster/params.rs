@@ -105,6 +105,30 @@ parameters! {
         watch_batch_period: SimDuration,
         /// A command of a person's or script's client, before its request is sent (duration).
         client_command_latency: Distribution,
+        /// A client of the API server on a node pings when it has heard nothing for this long (duration).
+        api_read_idle_timeout: SimDuration,
+        /// And closes the connection when the ping is not answered within this (duration).
+        api_ping_timeout: SimDuration,
+        /// Time limit of a TCP connect to the API server (duration).
+        api_dial_timeout: SimDuration,
+        /// First back-off of a watch that cannot be opened; it doubles, each up to twice as long (duration).
+        api_backoff_initial: SimDuration,
+        /// Longest such back-off before it is stretched (duration).
+        api_backoff_max: SimDuration,
+        /// Age of the last frame on a kubelet's connection when it is cut (duration).
+        kubelet_last_frame_age: Distribution,
+        /// Age of the last frame on a service proxy's connection when it is cut (duration).
+        service_proxy_last_frame_age: Distribution,
+        /// Time limit of a kubelet's heartbeat; at the second failure it closes its connections (duration).
+        heartbeat_timeout: SimDuration,
+        /// First wait of a kubelet after a heartbeat that failed; it doubles, each up to twice as long (duration).
+        heartbeat_backoff_initial: SimDuration,
+        /// Longest such wait before it is stretched (duration).
+        heartbeat_backoff_max: SimDuration,
+        /// Watches of a kubelet, each of which dials on its own (watches).
+        kubelet_watches: u32,
+        /// Watches of a service proxy (watches).
+        service_proxy_watches: u32,
         /// Kubelet renews its node lease this often (duration).
         lease_renew_interval: SimDuration,
         /// The interval is stretched by up to this share, uniformly (ratio).
@@ -227,6 +251,14 @@ parameters! {
         api_ping_timeout: SimDuration,
         /// Age of the last frame on that connection when it is cut (duration).
         api_last_frame_age: Distribution,
+        /// Time limit of a TCP connect to the API server (duration).
+        api_dial_timeout: SimDuration,
+        /// First back-off of a watch that cannot be opened; it doubles, each up to twice as long (duration).
+        api_backoff_initial: SimDuration,
+        /// Longest such back-off before it is stretched (duration).
+        api_backoff_max: SimDuration,
+        /// Watches of an agent, each of which dials on its own (watches).
+        api_watches: u32,
         /// From the identity being known to the CiliumEndpoint being written (duration).
         endpoint_publish_latency: Distribution,
         /// Queries per second of an agent's client of the API server (1/s).
@@ -309,6 +341,12 @@ parameters! {
         api_ping_timeout: SimDuration,
         /// Age of the last frame on that connection when it is cut (duration).
         api_last_frame_age: Distribution,
+        /// Watches of an Istiod, each of which dials on its own (watches).
+        api_watches: u32,
+        /// Leader election locks that an Istiod reads or renews (locks).
+        api_locks: u32,
+        /// Between two requests for one lock (duration).
+        api_lock_interval: Distribution,
         /// Answer of a connection that is rejected and not dropped (duration).
         reject_latency: Distribution,
         /// A TokenReview on a healthy API server, both ways (duration).
@@ -357,6 +395,12 @@ parameters! {
         syn_retransmit_initial: SimDuration,
         /// Retransmissions of a SYN before the connect fails (packets).
         syn_retransmits: u32,
+        /// First retransmission of a segment that is not acknowledged; the wait doubles each time (duration).
+        retransmit_initial: SimDuration,
+        /// Longest wait between two retransmissions (duration).
+        retransmit_max: SimDuration,
+        /// A repair is felt at once: readers list again at that instant, and what is in flight still fails by its time limit (switch).
+        repair_reaches_at_once: bool,
         /// Time to serve one HTTP request (duration).
         request_latency: Distribution,
     }

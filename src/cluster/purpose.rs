@@ -91,6 +91,14 @@ purposes! {
     EndpointBuild = "cilium.endpoint.build",
     /// Creating an identity.
     IdentityCreate = "cilium.identity.create",
+    /// From a cut to the client's next frame that its program sends by itself.
+    NextFrame = "client.api.next_frame",
+    /// Back-off of a kubelet's heartbeat that failed.
+    HeartbeatBackoff = "kubelet.heartbeat.backoff",
+    /// From a client's request for a leader election lock that failed to the next one.
+    LockInterval = "client.api.lock",
+    /// Back-off of a client's watch that cannot be opened.
+    Redial = "client.api.redial",
     /// Age of the last frame on an agent's connection to the API server.
     ClientFrameAge = "client.api.last_frame",
     /// Publishing an endpoint.

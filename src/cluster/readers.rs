@@ -9,7 +9,7 @@ use super::blueprint::Blueprint;
 use super::context::Shared;
 use super::history::{Cursor, Delay, Pace, View};
 use super::ids::{BelievedIdentity, IstiodId, NodeId, PodId, ServiceId, TrueIdentity};
-use super::objects::{Backends, EndpointObject, IdentityObject};
+use super::objects::{Backends, EndpointObject, IdentityObject, PodObject};
 use super::party::Party;
 use super::purpose::Purpose;
 use crate::kernel::{EntityKey, SimDuration, SimTime};
@@ -60,6 +60,36 @@ macro_rules! readers {
                     let ($api, $spec) = (&self.api, &self.blueprint.spec);
                     self.readers.$cursors[node.index()].freeze($history, &self.run_key, now);
                 })+
+            }
+
+            /// When the API server first sent something over a party's link that was lost since a time, if it did.
+            pub fn first_missed(&self, party: Party, since: SimTime) -> Option<SimTime> {
+                let mut first: Option<SimTime> = None;
+                let mut missed = |written: SimTime| {
+                    let sent = written.max(since);
+                    first = Some(first.map_or(sent, |earliest| earliest.min(sent)));
+                };
+                $(if let Party::$party(node) = party {
+                    let view = self.$view(node);
+                    let version = view.history.get(view.seen_at(SimTime::NEVER));
+                    version.into_iter().for_each(|version| missed(version.time));
+                })+
+                match party {
+                    Party::Istiod(_) => {
+                        let slices = &self.api.slices;
+                        let version = slices.get(slices.written_by(since));
+                        version.into_iter().for_each(|version| missed(version.time));
+                    }
+                    Party::Kubelet(node) => {
+                        let pods = &self.api.pods;
+                        let later = (pods.written_by(since)..).map_while(|index| pods.get(index));
+                        let here = |pod: &PodObject| pod.node == Some(node);
+                        let version = later.into_iter().find(|version| version.value.as_ref().is_some_and(here));
+                        version.into_iter().for_each(|version| missed(version.time));
+                    }
+                    _ => {}
+                }
+                first
             }
 
             /// What reads over a party's link lists again and goes on watching.

@@ -45,6 +45,15 @@ fn words(past: &Past, fact: &Fact) -> Option<(&'static str, String)> {
             let text = format!("{} ends for {}", past.fault(*fault).name, past.parties(parties));
             ("fault", text)
         }
+        Fact::Resumes { party, answers, .. } => {
+            let whom = past.parties(std::slice::from_ref(party));
+            let what = if *answers {
+                "requests are answered"
+            } else {
+                "watches are current"
+            };
+            ("connection", format!("{whom}: {what} again"))
+        }
         Fact::Pod(pod, fact) => of_pod(past, &name(*pod), fact)?,
         Fact::SetResized(set, size) => ("deployment controller", format!("sets replica set {} to {size}", set.0)),
         Fact::EndpointWritten(endpoint, exists) => {

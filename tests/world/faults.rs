@@ -23,8 +23,10 @@ use crate::support::{Bench, at, cut, cut_node, cuts, pause, s};
 
 /// All that was cut is repaired by then.
 const REPAIRED_S: f64 = 300.0;
-/// Nodes are heard again a renewal of their lease after that.
-const RETURNED_S: f64 = REPAIRED_S + 12.0;
+/// Nodes are heard again a heartbeat after that, whose longest back-off is 7 s, or two.
+const RETURNED_S: f64 = REPAIRED_S + 20.0;
+/// The repair has reached all, even if a watch was in its longest back-off of 60 s.
+const RESUMED_S: f64 = REPAIRED_S + 62.0;
 /// Everything has settled.
 const SETTLED_S: f64 = 880.0;
 const HORIZON_S: f64 = 900.0;
@@ -127,7 +129,8 @@ fn alter(world: &mut WorldSpec, lot: &mut Stream) {
 struct Invariants {
     revision: u32,
     nodes: BTreeMap<NodeId, bool>,
-    repaired: bool,
+    returned: bool,
+    resumed: bool,
     settled: bool,
 }
 
@@ -143,9 +146,12 @@ impl Watch for Invariants {
             );
             self.nodes.insert(*node, *ready);
         }
-        if !self.repaired && now > RETURNED_S {
-            self.repaired = true;
+        if !self.resumed && now > RESUMED_S {
+            self.resumed = true;
             assert!(shared.links.all_up(), "links are cut at {now}: {:?}", shared.links);
+        }
+        if !self.returned && now > RETURNED_S {
+            self.returned = true;
             assert!(shared.touched.is_empty(), "faults act at {now}: {:?}", shared.touched);
             for (node, ready) in &self.nodes {
                 assert!(ready, "{node:?} is not Ready again at {now}");

@@ -20,6 +20,7 @@ mod node_lifecycle;
 mod node_reads;
 mod parameters;
 mod published_results;
+mod repairs;
 mod scale;
 mod support;
 mod verify;

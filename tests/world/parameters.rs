@@ -43,6 +43,10 @@ fn worlds() -> Vec<World> {
             &[],
             istiod_starts_while_it_is_cut,
         ),
+        (built_in("one-istiod-of-three"), "drop-redraw", &[], |world| {
+            world.faults[0].when.duration = Some(s(80.0));
+            world.horizon = at(300.0);
+        }),
         (built_in("mechanisms"), "b-black-hole-1.14", &[], |_| ()),
         (built_in("mechanisms"), "d-webhook", &[], |world| {
             webhook_is_cut(world, CutMode::Drop)
@@ -57,6 +61,15 @@ fn worlds() -> Vec<World> {
             a_new_account_comes_while_the_connection_stands,
         ),
         (case_path("replies-only-identity"), "drop", &[], |_| ()),
+        (built_in("ip-reuse"), "vxlan", &[], |world| {
+            node_is_repaired(world, CutMode::Drop, 20.0)
+        }),
+        (built_in("ip-reuse"), "vxlan", &[], |world| {
+            node_is_repaired(world, CutMode::Drop, 100.0)
+        }),
+        (built_in("ip-reuse"), "vxlan", &[], |world| {
+            node_is_repaired(world, CutMode::Reject, 100.0)
+        }),
     ]
 }
 
@@ -65,6 +78,12 @@ fn istiod_starts_while_it_is_cut(world: &mut WorldSpec) {
     world.faults[0].when.starts_at = Some(at(0.5));
     // The script waits for Istiod before its first step.
     world.script = vec![pause(1.0)];
+}
+
+fn node_is_repaired(world: &mut WorldSpec, mode: CutMode, seconds: f64) {
+    cut(world, 0).mode = mode;
+    world.faults[0].when.duration = Some(s(seconds));
+    world.horizon = at(400.0);
 }
 
 fn a_new_account_comes_while_the_connection_stands(world: &mut WorldSpec) {

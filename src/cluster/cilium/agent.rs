@@ -226,6 +226,8 @@ impl Agents {
         let key = Ordinal::IDENTITY_CREATION.of(ctx.shared.key(pod));
         let write = Write::CreateIdentity(pod, node, identity);
         if !ctx.write_after(Source::Agent(node), Some(Party::Agent(node)), key, latency, write) {
+            let now = ctx.now();
+            ctx.shared.links.ask(Party::Agent(node), now);
             self.block(node, pod, ctx);
         }
     }
@@ -350,6 +352,8 @@ impl Agents {
             &mut agent.latest_write,
             write,
         ) {
+            let now = ctx.now();
+            ctx.shared.links.ask(Party::Agent(node), now);
             self.unpublished.keep(Party::Agent(node), (endpoint, exists));
         }
     }

@@ -6,8 +6,9 @@
 //! at the cut; the party itself notices by its own timeouts.
 //! A fault cuts the parties that it names and no others: a node whose `service_proxy` is not named keeps reading Services,
 //! although its packets come from the same host network.
-//! **Left out**: loss of part of the packets, delay, cuts between pods; the back-off of clients after the repair: they list
-//! again at once (in reality up to 60 s later, `docs/model/kubernetes.md#losing-the-api-server`).
+//! When its end reaches a party is the matter of the party's connection (`api_connection`,
+//! `docs/model/kubernetes.md#losing-the-api-server`).
+//! **Left out**: loss of part of the packets, delay, cuts between pods.
 //! **Parameters**: target, parties, mode, start, duration. **Validated by**: `tests/world/faults.rs`, `tests/world/mechanisms.rs`.
 
 use serde::Serialize;

@@ -5,13 +5,14 @@
 //! connection is detected everything in flight fails when it is, afterwards each review dials on its own and fails after
 //! the dial timeout, or at once if packets are rejected; readiness that never looks at the API server again; snapshots
 //! of backends after a debounce; the rate limit of new streams; the maximum age of connections; an Istiod that starts
-//! while its link is cut, which dials again and again and begins its work after the repair.
-//! **Left out**: CPU, generation order, leader work, other authenticators, restarts; a review in flight does not profit
-//! from a repair of the link.
+//! while its link is cut, which dials again and again and begins its work after the repair; reviews that are answered when a
+//! repair has reached the connection.
+//! **Left out**: CPU, generation order, leader work, other authenticators, restarts.
 //! **Parameters**: `api_*`, `token_review_latency`, `sign_latency`, `first_push_latency`, `debounce_*`, `stream_*`.
 //! **Validated by**: the closed forms of `docs/model/istio.md#one-bad-istiod-of-several` in
 //! `tests/world/istiod_connections.rs`; `tests/world/istiod_repairs.rs`.
 
+use crate::cluster::api_connection::Dials;
 use crate::cluster::context::Ctx;
 use crate::cluster::event::{Event, IstiodEvent, Source};
 use crate::cluster::faults::cut::CutMode;
@@ -32,6 +33,17 @@ pub struct Istiods {
     istiods: Vec<Option<Istiod>>,
     /// Those that cannot begin, as their link is cut.
     waiting: Missed<Waiting>,
+    /// Reviews on connections that were cut.
+    held: Vec<Held>,
+}
+
+/// A review that fails, unless a repair reaches its connection before.
+#[derive(Debug)]
+struct Held {
+    istiod: IstiodId,
+    request: Request,
+    sent: SimTime,
+    fails: Timer,
 }
 
 /// An Istiod that dials the API server since its link was found cut.
@@ -64,7 +76,7 @@ impl Istiods {
             IstiodEvent::Serving(pod) => self.serving(id, pod, ctx),
             IstiodEvent::SliceSeen(service, index) => {
                 // A cut-off Istiod hears nothing.
-                if ctx.shared.links.is_up(Party::Istiod(id)) {
+                if ctx.shared.links.hears(Party::Istiod(id)) {
                     self.changed(id, service, index, ctx);
                 }
             }
@@ -72,10 +84,23 @@ impl Istiods {
             IstiodEvent::Request(request) => self.request(id, request, ctx),
             IstiodEvent::Reviewed(request, passed) => self.reviewed(id, request, passed, ctx),
             IstiodEvent::Repaired => {
-                self.list(id, ctx);
+                if ctx.shared.links.hears(Party::Istiod(id)) {
+                    self.list(id, ctx);
+                }
                 for waiting in self.waiting.hand_out(Party::Istiod(id)) {
-                    let connected = connects(id, waiting, ctx);
+                    let connected = first_connection(id, waiting, ctx);
                     self.start(id, waiting.pod, connected.since(ctx.now()), ctx);
+                }
+            }
+            IstiodEvent::Answered => {
+                let now = ctx.now();
+                for Held {
+                    request, sent, fails, ..
+                } in self.held.extract_if(.., |held| held.istiod == id).collect::<Vec<_>>()
+                {
+                    ctx.kernel.cancel(fails);
+                    observe(request, ChannelFact::ReviewWaited(sent), ctx);
+                    self.review(id, request, sent.max(now), ctx);
                 }
             }
         }
@@ -93,7 +118,8 @@ impl Istiods {
 
     /// Whether its link is cut, so that it waits for the repair.
     fn waits(&mut self, id: IstiodId, pod: PodId, ctx: &mut Ctx) -> bool {
-        let Some(cut) = ctx.shared.links.cut_of(Party::Istiod(id)) else {
+        let cut = ctx.shared.links.cut_of(Party::Istiod(id));
+        let Some(cut) = cut.filter(|_| !ctx.shared.links.passes(Party::Istiod(id))) else {
             return false;
         };
         ctx.observe(Fact::IstiodWaits(id));
@@ -198,33 +224,45 @@ impl Istiods {
     }
 
     /// Sends a TokenReview at `start`.
-    fn review(&self, id: IstiodId, request: Request, start: SimTime, ctx: &mut Ctx) {
-        let (end, passed) = match ctx.shared.links.cut_of(Party::Istiod(id)) {
-            None => {
-                let key = request.channel.review().of(ctx.shared.key(request.pod));
-                let key = key.child(u64::from(request.number));
-                let distribution = ctx.blueprint().istio().params.token_review_latency;
-                (start + ctx.draw(Purpose::TokenReview, key, &distribution), true)
-            }
-            Some(cut) => {
-                let (end, why) = failure(id, cut, start, ctx);
-                observe(request, ChannelFact::ReviewFails(start, end, why), ctx);
-                (end, false)
-            }
-        };
-        schedule_review(id, request, end, passed, ctx);
+    fn review(&mut self, id: IstiodId, request: Request, start: SimTime, ctx: &mut Ctx) {
+        if !ctx.connects(Party::Istiod(id), start) {
+            self.hold(id, request, start, ctx);
+            return;
+        }
+        let key = request.channel.review().of(ctx.shared.key(request.pod));
+        let key = key.child(u64::from(request.number));
+        let distribution = ctx.blueprint().istio().params.token_review_latency;
+        let end = start + ctx.draw(Purpose::TokenReview, key, &distribution);
+        schedule_review(id, request, end, true, ctx);
+    }
+
+    /// A review that is sent at `sent` gets no answer: it fails, unless a repair reaches its connection before.
+    fn hold(&mut self, id: IstiodId, request: Request, sent: SimTime, ctx: &mut Ctx) {
+        let party = Party::Istiod(id);
+        let cut = ctx.shared.links.cut_of(party).expect("a link without answers is cut");
+        let (end, why) = failure(id, cut, sent, ctx);
+        let end = end.max(ctx.now());
+        observe(request, ChannelFact::ReviewFails(sent, end, why), ctx);
+        ctx.shared.links.ask(party, sent);
+        let fails = schedule_review(id, request, end, false, ctx);
+        if let Some(fails) = fails.filter(|_| !ctx.blueprint().spec.network.repair_reaches_at_once) {
+            self.held.push(Held {
+                istiod: id,
+                request,
+                sent,
+                fails,
+            });
+        }
     }
 
     fn reviewed(&mut self, id: IstiodId, request: Request, passed: bool, ctx: &mut Ctx) {
         let cut = ctx.shared.links.cut_of(Party::Istiod(id));
         if let (true, Some(cut)) = (passed, cut) {
             // The link was cut while the review was under way.
-            let (end, why) = failure(id, cut, cut.since, ctx);
-            let end = end.max(ctx.now());
-            observe(request, ChannelFact::ReviewFails(cut.since, end, why), ctx);
-            schedule_review(id, request, end, false, ctx);
+            self.hold(id, request, cut.since, ctx);
             return;
         }
+        self.held.retain(|held| held.istiod != id || held.request != request);
         // A token is bound to its pod: once the pod is gone it is refused (`docs/model/kubernetes.md#service-account-tokens`).
         let authenticated = passed && ctx.shared.api.pod(request.pod).is_some();
         if !authenticated {
@@ -253,72 +291,44 @@ fn observe(request: Request, fact: ChannelFact, ctx: &mut Ctx) {
 /// When and how a review that is sent at `start` over a cut link fails.
 fn failure(id: IstiodId, cut: Cut, start: SimTime, ctx: &Ctx) -> (SimTime, ReviewFailure) {
     let params = &ctx.blueprint().istio().params;
-    let key = id.key().child(cut.since.as_nanos());
-    match cut.mode {
-        CutMode::Reject => {
-            let end = start + ctx.draw(Purpose::ReviewRejected, key, &params.reject_latency);
-            (end, ReviewFailure::Rejected)
-        }
-        CutMode::Drop | CutMode::RepliesOnly => {
-            // The open connection is tested after its last frame grew old, then closed; later requests dial.
-            let age = ctx.draw(Purpose::LastFrameAge, key, &params.api_last_frame_age);
-            let detected = cut.since + (params.api_read_idle_timeout + params.api_ping_timeout).saturating_sub(age);
-            if start < detected {
-                (detected, ReviewFailure::DeadConnection)
-            } else {
-                (start + params.api_dial_timeout, ReviewFailure::DialTimeout)
-            }
-        }
+    if cut.mode == CutMode::Reject {
+        let key = id.key().child(cut.since.as_nanos());
+        let end = start + ctx.draw(Purpose::ReviewRejected, key, &params.reject_latency);
+        return (end, ReviewFailure::Rejected);
+    }
+    let closes = ctx.closes(Party::Istiod(id), cut);
+    if start < closes {
+        (closes, ReviewFailure::DeadConnection)
+    } else {
+        (start + params.api_dial_timeout, ReviewFailure::DialTimeout)
     }
 }
 
 /// When an Istiod that dialled all the time has its first connection, now that the link works: at the next SYN of a dial
 /// that is under way, or with its next dial.
-fn connects(id: IstiodId, waiting: Waiting, ctx: &Ctx) -> SimTime {
-    let now = ctx.now();
-    let params = &ctx.blueprint().istio().params;
-    let network = &ctx.blueprint().spec.network;
-    let key = id.key().child(waiting.since.as_nanos());
-    let mut backoffs = ctx.stream(Purpose::IstiodRedial, key);
-    let mut dialled = waiting.since;
-    for tries in 0..10_000_u32 {
-        let mut syn = dialled;
-        for sent in 0..=network.syn_retransmits.min(20) {
-            if syn >= now || waiting.mode == CutMode::Reject {
-                break;
-            }
-            syn += network.syn_retransmit_initial * (1 << sent);
-        }
-        let timed_out = match waiting.mode {
-            CutMode::Reject => dialled + params.reject_latency.bound(),
-            CutMode::Drop | CutMode::RepliesOnly => dialled + params.api_dial_timeout,
-        };
-        if syn >= now && syn <= timed_out {
-            return syn;
-        }
-        // From one wait to twice as long.
-        let least = params
-            .api_backoff_initial
-            .scale(libm::exp2(f64::from(tries.min(40))))
-            .min(params.api_backoff_max);
-        dialled = timed_out + least + backoffs.up_to(least);
-    }
-    dialled
+fn first_connection(id: IstiodId, waiting: Waiting, ctx: &Ctx) -> SimTime {
+    let client = ctx.client(Party::Istiod(id));
+    let lasts = match waiting.mode {
+        CutMode::Reject => ctx.blueprint().istio().params.reject_latency.bound(),
+        CutMode::Drop | CutMode::RepliesOnly => client.dial_timeout,
+    };
+    let backoffs = ctx.stream(Purpose::IstiodRedial, id.key().child(waiting.since.as_nanos()));
+    let mut dials = Dials::of_watch(waiting.since, lasts, &client, backoffs);
+    let (now, network) = (ctx.now(), &ctx.blueprint().spec.network);
+    let connected = dials.find_map(|dial| dial.connects(now, network));
+    connected.expect("dials do not end")
 }
 
-fn schedule_review(id: IstiodId, request: Request, end: SimTime, passed: bool, ctx: &mut Ctx) {
+/// A review ends; nothing if the connection of its request is cut for its age before.
+fn schedule_review(id: IstiodId, request: Request, end: SimTime, passed: bool, ctx: &mut Ctx) -> Option<Timer> {
     if end > request.closes_at {
         // The connection is cut for its age before the review ends.
         let wait = request.closes_at.since(ctx.now());
         answer(id, request, Answer::Unavailable, wait, ctx);
-    } else {
-        ctx.at(
-            Source::Istiod(id),
-            EventClass::Timer,
-            end,
-            Event::Istiod(id, IstiodEvent::Reviewed(request, passed)),
-        );
+        return None;
     }
+    let event = Event::Istiod(id, IstiodEvent::Reviewed(request, passed));
+    Some(ctx.at(Source::Istiod(id), EventClass::Timer, end, event))
 }
 
 fn answer(id: IstiodId, request: Request, answer: Answer, wait: SimDuration, ctx: &mut Ctx) {
@@ -355,13 +365,22 @@ impl Ctx<'_> {
         );
     }
 
-    /// The link of an Istiod works again.
+    /// The link of an Istiod works again, or its watches are current again.
     pub fn istiod_repaired(&mut self, istiod: IstiodId) {
+        self.tell_istiod(istiod, IstiodEvent::Repaired);
+    }
+
+    /// A repair has reached the connection of an Istiod.
+    pub fn istiod_answered(&mut self, istiod: IstiodId) {
+        self.tell_istiod(istiod, IstiodEvent::Answered);
+    }
+
+    fn tell_istiod(&mut self, istiod: IstiodId, event: IstiodEvent) {
         self.after(
             Source::Fault,
             EventClass::Timer,
             SimDuration::ZERO,
-            Event::Istiod(istiod, IstiodEvent::Repaired),
+            Event::Istiod(istiod, event),
         );
     }
 }

@@ -78,7 +78,7 @@ pub enum Caller {
 }
 
 /// A request of a sidecar.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Request {
     /// Whose.
     pub pod: PodId,

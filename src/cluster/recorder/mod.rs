@@ -102,6 +102,7 @@ impl Recorder {
             | Fact::Evicted(_)
             | Fact::Returned(_)
             | Fact::IstiodWaits(_)
+            | Fact::Resumes { .. }
             | Fact::Follows { .. }
             | Fact::Access(..)
             | Fact::Sent(_) => {}

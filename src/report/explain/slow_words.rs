@@ -182,6 +182,11 @@ fn one_asked(asked: &Asked) -> String {
                     at(asked.sent)
                 )
             }
+            ReviewFailure::Late => format!(
+                "asked at {}; its TokenReview waited {spent} until the repair reached the connection at {}",
+                at(asked.sent),
+                at(until)
+            ),
             ReviewFailure::PodGone => format!("asked at {}; the pod was gone", at(asked.sent)),
         }
     });

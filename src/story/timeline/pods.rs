@@ -95,17 +95,26 @@ fn one(making: &mut Making, state: &mut ChannelState, time: SimTime, fact: &Chan
                 span(making, track, from, time, SpanKind::Connection, what);
             }
         }
-        ChannelFact::ReviewFails(..) | ChannelFact::Unauthenticated(..) => {
+        ChannelFact::ReviewFails(..) | ChannelFact::ReviewWaited(_) | ChannelFact::Unauthenticated(..) => {
             if let (Some(istiod), Some((from, until, how))) = (state.istiod, fact.failing_review(time)) {
                 let pod = making.past.shared.pod_name(state.pod);
                 let how = match how {
                     ReviewFailure::DeadConnection => "depends on a dead connection",
                     ReviewFailure::DialTimeout => "dials the API server in vain",
                     ReviewFailure::Rejected => "is rejected",
+                    ReviewFailure::Late => "waits for the repair",
                     ReviewFailure::PodGone => "finds the pod gone",
                 };
                 let track = making.istiod(istiod);
                 let until = until.min(making.past.end);
+                if matches!(fact, ChannelFact::ReviewWaited(_)) {
+                    // It was said to fail later.
+                    let spans = &mut making.timeline.spans;
+                    let said = |span: &Span| span.track == track && span.kind == SpanKind::Review && span.from == from;
+                    if let Some(place) = spans.iter().rposition(said) {
+                        spans.remove(place);
+                    }
+                }
                 span(
                     making,
                     track,

@@ -194,6 +194,7 @@ pub(in crate::report::explain) fn what_happened(connection: &ConnectionStory, do
             ReviewFailure::DeadConnection => "its TokenReview depended on a dead connection",
             ReviewFailure::DialTimeout => "its TokenReview could not reach the API server",
             ReviewFailure::Rejected => "its TokenReview was rejected",
+            ReviewFailure::Late => "its TokenReview was answered late",
             ReviewFailure::PodGone => "the pod was gone",
         };
         let times = if failed.len() > 1 {
