@@ -53,6 +53,27 @@ pub struct Dial {
     pub begins: SimTime,
     /// When it fails if none is answered.
     pub ends: SimTime,
+    /// The API server that it is sent to.
+    pub server: u32,
+}
+
+/// Which API server a new connection goes to: each with equal chance, as a service proxy chooses.
+#[derive(Debug)]
+pub struct Choice {
+    /// All API servers.
+    pub servers: u32,
+    /// Draws one per connection.
+    pub draws: Stream,
+}
+
+impl Choice {
+    /// The server of the next connection.
+    pub fn next(&mut self) -> u32 {
+        match self.servers {
+            1 => 0,
+            servers => self.draws.below(u64::from(servers)) as u32,
+        }
+    }
 }
 
 impl Dial {
@@ -75,6 +96,7 @@ pub struct Dials {
     next: SimTime,
     lasts: SimDuration,
     waits: Waits,
+    choice: Choice,
 }
 
 /// How long a client waits from a dial that failed to the next one.
@@ -89,34 +111,49 @@ enum Waits {
 impl Dials {
     /// Of a watch that dials at once; `lasts` is how long a dial takes to fail.
     #[must_use]
-    pub const fn of_watch(from: SimTime, lasts: SimDuration, client: &Client, backoffs: Stream) -> Self {
+    pub const fn of_watch(
+        from: SimTime,
+        lasts: SimDuration,
+        client: &Client,
+        backoffs: Stream,
+        choice: Choice,
+    ) -> Self {
         let waits = Waits::Backoff(client.backoff_initial, client.backoff_max, backoffs);
         Self {
             next: from,
             lasts,
             waits,
+            choice,
         }
     }
 
     /// Of heartbeats.
     #[must_use]
-    pub const fn of_heartbeats(from: SimTime, lasts: SimDuration, heartbeats: &Heartbeats, backoffs: Stream) -> Self {
+    pub const fn of_heartbeats(
+        from: SimTime,
+        lasts: SimDuration,
+        heartbeats: &Heartbeats,
+        backoffs: Stream,
+        choice: Choice,
+    ) -> Self {
         let waits = Waits::Backoff(heartbeats.backoff_initial, heartbeats.backoff_max, backoffs);
         Self {
             next: from,
             lasts,
             waits,
+            choice,
         }
     }
 
     /// Of a lock that is asked for again and again.
     #[must_use]
-    pub const fn of_lock(from: SimTime, lasts: SimDuration, client: &Client, waits: Stream) -> Self {
+    pub const fn of_lock(from: SimTime, lasts: SimDuration, client: &Client, waits: Stream, choice: Choice) -> Self {
         let waits = Waits::Interval(client.locks.1, waits);
         Self {
             next: from,
             lasts,
             waits,
+            choice,
         }
     }
 
@@ -147,7 +184,8 @@ impl Iterator for Dials {
         let begins = self.next;
         let ends = begins + self.lasts;
         self.next = ends + self.wait();
-        Some(Dial { begins, ends })
+        let server = self.choice.next();
+        Some(Dial { begins, ends, server })
     }
 }
 
@@ -175,6 +213,15 @@ pub struct Silence {
     pub server_sent: Option<SimTime>,
 }
 
+/// The API servers that no connection reaches, and the network on the way.
+#[derive(Clone, Copy, Debug)]
+pub struct Reach<'a> {
+    /// The servers.
+    pub down: &'a [u32],
+    /// The network.
+    pub network: &'a NetworkParams,
+}
+
 /// What becomes of a client after a repair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Resumption {
@@ -182,8 +229,8 @@ pub struct Resumption {
     pub answers: SimTime,
     /// From when on its watches are current.
     pub reads: SimTime,
-    /// Whether it keeps its connection.
-    pub kept: bool,
+    /// The API server of its new connection; nothing if it keeps the one that it has.
+    pub server: Option<u32>,
 }
 
 impl Silence {
@@ -197,7 +244,7 @@ impl Silence {
         (reads.unwrap_or(asked) < self.closes).then_some(Resumption {
             answers: reads.map_or(asked, |reads| reads.max(asked)),
             reads: reads.unwrap_or(self.repaired),
-            kept: true,
+            server: None,
         })
     }
 
@@ -209,28 +256,35 @@ impl Silence {
         mut watch: Dials,
         others: impl Iterator<Item = Dials>,
         pending: impl Iterator<Item = Dial>,
-        network: &NetworkParams,
+        reach: Reach<'_>,
     ) -> Resumption {
         let from = self.repaired.max(self.closes);
-        let connects = |dial: &Dial| dial.connects(from, network);
+        let connects = |dial: &Dial| {
+            let at = dial
+                .connects(from, reach.network)
+                .filter(|_| !reach.down.contains(&dial.server))?;
+            Some((at, dial.server))
+        };
         let mut own = Vec::new();
         let alone = loop {
             let dial = watch.next().expect("dials do not end");
             own.push(dial);
-            if let Some(at) = connects(&dial) {
-                break at;
+            if let Some(connected) = connects(&dial) {
+                break connected;
             }
         };
         let others = others.filter_map(|mut dials| dials.find_map(|dial| connects(&dial)));
         let pending = pending.filter_map(|dial| connects(&dial));
-        let answers = others.chain(pending).fold(alone, SimTime::min);
+        let (answers, server) = others
+            .chain(pending)
+            .fold(alone, |first, other| if other.0 < first.0 { other } else { first });
         // A dial under way is served by whichever connection stands first; a watch that sleeps lists when it wakes.
         let awake = own.iter().find(|dial| dial.ends >= answers);
-        let reads = awake.map_or(alone, |dial| dial.begins.max(answers));
+        let reads = awake.map_or(alone.0, |dial| dial.begins.max(answers));
         Resumption {
             answers,
             reads,
-            kept: false,
+            server: Some(server),
         }
     }
 }
@@ -280,7 +334,11 @@ mod tests {
     fn dials(replication: u64, watch: u64, from: f64) -> Dials {
         let key = RunKey::derive(1, "test", replication);
         let backoffs = key.stream(Purpose::Redial, EntityKey::root("client").child(watch));
-        Dials::of_watch(s(from), CLIENT.dial_timeout, &CLIENT, backoffs).after_wait()
+        let choice = Choice {
+            servers: 3,
+            draws: key.stream(Purpose::ApiServerChoice, EntityKey::root("client").child(watch)),
+        };
+        Dials::of_watch(s(from), CLIENT.dial_timeout, &CLIENT, backoffs, choice).after_wait()
     }
 
     #[test]
@@ -309,6 +367,7 @@ mod tests {
         let dial = Dial {
             begins: s(100.0),
             ends: s(130.0),
+            server: 0,
         };
         for (repaired, at) in [
             (90.0, Some(100.0)),
@@ -328,12 +387,17 @@ mod tests {
         for replication in 0..runs {
             let silence = silence(80.0);
             let others = (1..12).map(|watch| dials(replication, watch, 44.1));
-            let served = silence.redials(dials(replication, 0, 44.1), others, std::iter::empty(), &network());
+            let network = network();
+            let reach = Reach {
+                down: &[],
+                network: &network,
+            };
+            let served = silence.redials(dials(replication, 0, 44.1), others, std::iter::empty(), reach);
             let alone = silence.redials(
                 dials(replication, 0, 44.1),
                 std::iter::empty(),
                 std::iter::empty(),
-                &network(),
+                reach,
             );
             assert!(served.answers <= alone.answers && served.reads <= alone.reads && served.answers >= s(80.0));
             assert_eq!(alone.answers, alone.reads);
@@ -346,8 +410,47 @@ mod tests {
     #[test]
     fn a_connection_closed_after_the_repair_is_made_anew_at_once() {
         let silence = silence(35.0);
-        let again = silence.redials(dials(1, 0, 44.1), std::iter::empty(), std::iter::empty(), &network());
+        let network = network();
+        let reach = Reach {
+            down: &[],
+            network: &network,
+        };
+        let again = silence.redials(dials(1, 0, 44.1), std::iter::empty(), std::iter::empty(), reach);
         let after = again.reads.since(s(44.1)).as_secs_f64();
         assert!((0.8..1.6).contains(&after), "{after}");
+    }
+
+    #[test]
+    fn dials_to_a_server_that_is_down_are_lost() {
+        let network = network();
+        let (mut many, mut alone) = (0, 0);
+        let runs = 300;
+        for replication in 0..runs {
+            let silence = Silence {
+                repaired: s(0.0),
+                ..silence(0.0)
+            };
+            let reach = Reach {
+                down: &[1],
+                network: &network,
+            };
+            let others = (1..12).map(|watch| dials(replication, watch, 44.1));
+            let served = silence.redials(dials(replication, 0, 44.1), others, std::iter::empty(), reach);
+            assert_ne!(served.server, Some(1));
+            many += u32::from(served.answers > s(47.0));
+            let few = silence.redials(
+                dials(replication, 0, 44.1),
+                std::iter::empty(),
+                std::iter::empty(),
+                reach,
+            );
+            alone += u32::from(few.answers > s(47.0));
+        }
+        // A third of the first dials goes to the server that is down, but never all of twelve.
+        let share = f64::from(alone) / runs as f64;
+        assert!(
+            many == 0 && (share - 1.0 / 3.0).abs() < 4.0 * libm::sqrt(2.0 / 9.0 / runs as f64),
+            "{many} {share}"
+        );
     }
 }

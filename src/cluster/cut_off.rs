@@ -4,7 +4,7 @@
 //! What a party makes of the silence belongs to the party, which faults cut a link, and how hard, to `links`, and how a connection
 //! lives through a cut to `api_connection`.
 
-use super::api_connection::{Client, Dial, Dials, Heartbeats, Resumption, Silence};
+use super::api_connection::{Choice, Client, Dial, Dials, Heartbeats, Reach, Resumption, Silence};
 use super::context::Ctx;
 use super::event::{Event, FaultEvent, Source};
 use super::faults::cut::{CutMode, Cuts};
@@ -14,25 +14,25 @@ use super::node_lifecycle::renewals_around;
 use super::observed::Fact;
 use super::party::Party;
 use super::purpose::Purpose;
-use crate::kernel::{Distribution, EventClass, SimDuration, SimTime};
+use crate::kernel::{Distribution, EntityKey, EventClass, SimDuration, SimTime, Timer};
 
 impl Cuts for Ctx<'_> {
     fn cut(&mut self, party: Party, mode: CutMode, fault: FaultId) {
         let now = self.now();
         let (change, resumes) = self.shared.links.cut(party, mode, now, fault);
-        for timer in resumes {
-            self.kernel.cancel(timer);
-        }
+        self.cancel(resumes);
         if change != Change::None {
             self.shared.freeze_readers(party, now);
         }
         self.lease_changes(party, change);
+        self.connects_elsewhere(party);
     }
 
     fn restore(&mut self, party: Party, fault: FaultId) {
         let change = self.shared.links.restore(party, fault);
         self.lease_changes(party, change);
         if change != Change::Repaired {
+            self.connects_elsewhere(party);
             return;
         }
         // The API server calls a webhook over a connection for each call under way: the next call dials.
@@ -42,20 +42,7 @@ impl Cuts for Ctx<'_> {
             self.resumes(party, Way::Answers);
             return;
         }
-        let Resumption { answers, reads, .. } = self.resumption(party);
-        let timers = [
-            (answers, FaultEvent::Answers(party)),
-            (reads, FaultEvent::Watches(party)),
-        ]
-        .map(|(at, event)| {
-            self.at(
-                Source::Fault,
-                EventClass::Physics,
-                at.max(self.now()),
-                Event::Fault(event),
-            )
-        });
-        self.shared.links.will_resume(party, timers);
+        self.will_resume(party, true);
         if let Party::Istiod(istiod) = party {
             self.istiod_repaired(istiod);
         }
@@ -70,9 +57,84 @@ impl Ctx<'_> {
         }
     }
 
-    /// A repair reaches a party.
+    fn cancel(&mut self, timers: impl IntoIterator<Item = Timer>) {
+        for timer in timers {
+            self.kernel.cancel(timer);
+        }
+    }
+
+    /// The API server to which a party is connected, or was last.
+    #[must_use]
+    pub fn api_server_of(&self, party: Party) -> u32 {
+        let first = || self.choice(party, self.blueprint().party_key(party)).next();
+        self.shared.links.server_of(party).unwrap_or_else(first)
+    }
+
+    /// The API servers to which the connections of a party go that have this key.
+    fn choice(&self, party: Party, key: EntityKey) -> Choice {
+        // A webhook is called by an API server, and calls none.
+        let alone = matches!(party, Party::Webhook(_));
+        Choice {
+            servers: if alone { 1 } else { self.blueprint().spec.api_servers },
+            draws: self.stream(Purpose::ApiServerChoice, key),
+        }
+    }
+
+    /// If only its API server is away, a party closes its connection and connects to another one.
+    fn connects_elsewhere(&mut self, party: Party) {
+        if self
+            .shared
+            .links
+            .cut_by_servers(party)
+            .is_some_and(|faults| !faults.is_empty())
+        {
+            self.will_resume(party, false);
+        }
+    }
+
+    /// An API server can be reached again: that may be what parties with a whole link wait for.
+    pub(super) fn api_server_returns(&mut self) {
+        for party in self.shared.links.without_server() {
+            self.will_resume(party, true);
+        }
+    }
+
+    /// Schedules when a party has answers and hears of changes: its link is repaired, or another API server serves it.
+    fn will_resume(&mut self, party: Party, repaired: bool) {
+        let earlier = self.shared.links.will_not_resume(party);
+        self.cancel(earlier);
+        if self.shared.links.servers_down().len() >= self.blueprint().spec.api_servers as usize {
+            return;
+        }
+        let resumption = self.resumption(party, repaired);
+        let (answers, reads) = (resumption.answers, resumption.reads);
+        let timers = [
+            (answers, FaultEvent::Answers(party)),
+            (reads, FaultEvent::Watches(party)),
+        ]
+        .map(|(at, event)| {
+            self.at(
+                Source::Fault,
+                EventClass::Physics,
+                at.max(self.now()),
+                Event::Fault(event),
+            )
+        });
+        self.shared.links.will_resume(party, timers, resumption.server);
+    }
+
+    /// A repair reaches a party, or another API server serves it.
     pub(super) fn resumes(&mut self, party: Party, way: Way) {
         let now = self.now();
+        if self.shared.links.next_server_is_down(party) {
+            // The one that it was connecting to went away meanwhile.
+            let repaired = self.shared.links.passes(party);
+            self.will_resume(party, repaired);
+            return;
+        }
+        for fault in self.shared.links.cut_by_servers(party).unwrap_or_default() {
+            self.shared.touched.leave(party, fault);
+        }
         let at_once = self.blueprint().spec.network.repair_reaches_at_once;
         let since = self.shared.links.resume(party, way);
         if way == Way::Watches {
@@ -201,8 +263,8 @@ impl Ctx<'_> {
         }
     }
 
-    /// When the repair of a party's link reaches it: nothing cuts the link any more.
-    fn resumption(&self, party: Party) -> Resumption {
+    /// When the repair of a party's link reaches it, or when another API server serves it.
+    fn resumption(&self, party: Party, repaired: bool) -> Resumption {
         let now = self.now();
         let cut = self
             .shared
@@ -227,7 +289,10 @@ impl Ctx<'_> {
             client_sent: requests.iter().copied().fold(client_sent, SimTime::min),
             server_sent: self.shared.first_missed(party, cut.since),
         };
-        if now < closes
+        let down = self.shared.links.servers_down();
+        let reach = Reach { down: &down, network };
+        if repaired
+            && now < closes
             && let Some(resumption) = silence.survives(network)
         {
             return resumption;
@@ -238,22 +303,32 @@ impl Ctx<'_> {
             (CutMode::Reject, _) => network.one_way_latency.bound() * 2,
         };
         let watch = |number: u32| {
-            let backoffs = self.stream(Purpose::Redial, key.child(u64::from(number)));
-            Dials::of_watch(closes, lasts, &client, backoffs).after_wait()
+            let key = key.child(u64::from(number));
+            let backoffs = self.stream(Purpose::Redial, key);
+            let dials = Dials::of_watch(closes, lasts, &client, backoffs, self.choice(party, key.named("watch")));
+            // A watch that ends by a reset is opened again at once; one on a connection that was closed as dead is listed anew.
+            match cut.mode {
+                CutMode::Reject => dials,
+                CutMode::Drop | CutMode::RepliesOnly => dials.after_wait(),
+            }
         };
         let lock = |number: u32| {
-            let waits = self.stream(Purpose::LockInterval, key.child(u64::from(number)));
-            Dials::of_lock(closes, lasts, &client, waits).after_wait()
+            let key = key.child(u64::from(number));
+            let waits = self.stream(Purpose::LockInterval, key);
+            Dials::of_lock(closes, lasts, &client, waits, self.choice(party, key.named("lock"))).after_wait()
         };
         let heartbeats = client.heartbeats.map(|heartbeats| {
             let backoffs = self.stream(Purpose::HeartbeatBackoff, key);
-            Dials::of_heartbeats(closes, heartbeats.timeout.min(lasts), &heartbeats, backoffs)
+            let choice = self.choice(party, key.named("heartbeat"));
+            Dials::of_heartbeats(closes, heartbeats.timeout.min(lasts), &heartbeats, backoffs, choice)
         });
+        let mut choice = self.choice(party, key.named("request"));
         let pending = requests.iter().filter(|&&at| at >= closes).map(|&begins| Dial {
             begins,
             ends: begins + lasts,
+            server: choice.next(),
         });
         let others = (1..client.watches).map(watch).chain((0..client.locks.0).map(lock));
-        silence.redials(watch(0), others.chain(heartbeats), pending, network)
+        silence.redials(watch(0), others.chain(heartbeats), pending, reach)
     }
 }

@@ -27,8 +27,12 @@ pub type FaultHandler = fn(FaultId, &FaultSpec, bool, &mut Ctx) -> Effect;
 /// Starts or ends a fault as it should be; the other handlers are those of tests.
 pub fn act(fault: FaultId, spec: &FaultSpec, starts: bool, ctx: &mut Ctx) -> Effect {
     let parties = if starts {
+        if let Where::ApiServers(servers) = &spec.kind.whom().place {
+            ctx.shared.links.lose_servers(fault, servers);
+        }
         parties(spec.kind.whom(), fault, ctx)
     } else {
+        ctx.shared.links.regain_servers(fault);
         ctx.shared.touched.end(fault)
     };
     let mut touched = 0;
@@ -40,6 +44,9 @@ pub fn act(fault: FaultId, spec: &FaultSpec, starts: bool, ctx: &mut Ctx) -> Eff
             spec.kind.end(fault, party, ctx);
         }
     }
+    if !starts && matches!(spec.kind.whom().place, Where::ApiServers(_)) {
+        ctx.api_server_returns();
+    }
     Effect { parties, touched }
 }
 
@@ -48,6 +55,7 @@ fn parties(whom: &Whom, fault: FaultId, ctx: &mut Ctx) -> Vec<Party> {
     let at = |home: Home| whom.parties.iter().filter_map(move |kind| kind.at(home));
     let nodes = match &whom.place {
         Where::Istiods(istiods) => return istiods.iter().flat_map(|istiod| at(Home::Istiod(*istiod))).collect(),
+        Where::ApiServers(servers) => return clients_of(servers, whom, ctx),
         Where::Nodes(nodes) => nodes.clone(),
         Where::NodeOf(workload) => nodes_of(*workload, ctx).take(1).collect(),
         Where::NodesOf(workloads) => {
@@ -65,6 +73,24 @@ fn parties(whom: &Whom, fault: FaultId, ctx: &mut Ctx) -> Vec<Party> {
         }
     }
     parties
+}
+
+/// The parties that are connected to these API servers.
+fn clients_of(servers: &[u32], whom: &Whom, ctx: &Ctx) -> Vec<Party> {
+    let nodes = (0..ctx.blueprint().spec.nodes).map(|node| Home::Node(NodeId(node)));
+    let istiods = ctx
+        .blueprint()
+        .istiod
+        .into_iter()
+        .flat_map(|kind| ctx.shared.api.pods_of(kind));
+    let homes = nodes.chain(istiods.map(|&pod| Home::Istiod(ctx.istiod_in(pod))));
+    let mut clients: Vec<Party> = homes
+        .flat_map(|home| whom.parties.iter().filter_map(move |kind| kind.at(home)))
+        .filter(|&party| servers.contains(&ctx.api_server_of(party)))
+        .collect();
+    clients.sort();
+    clients.dedup();
+    clients
 }
 
 /// The nodes of a workload's pods, in the order of the pods.

@@ -80,6 +80,8 @@ struct Cuts {
     resumes: SmallVec<[Timer; 2]>,
     /// When requests left since then.
     requests: Vec<SimTime>,
+    /// The API server to which it then has connected anew.
+    next_server: Option<u32>,
 }
 
 impl Cuts {
@@ -100,9 +102,71 @@ impl Cuts {
 pub struct Links {
     cuts: BTreeMap<Party, Cuts>,
     first_cut_agent: Option<NodeId>,
+    /// The API servers that faults make unreachable, by fault.
+    servers_down: BTreeMap<FaultId, Vec<u32>>,
+    /// The API servers of parties that had to connect anew; all others have their first one.
+    servers: BTreeMap<Party, u32>,
 }
 
 impl Links {
+    /// A fault makes API servers unreachable, for new connections too.
+    pub fn lose_servers(&mut self, fault: FaultId, servers: &[u32]) {
+        self.servers_down.insert(fault, servers.to_vec());
+    }
+
+    /// A fault that made API servers unreachable ends; nothing if it was none of these.
+    pub fn regain_servers(&mut self, fault: FaultId) {
+        self.servers_down.remove(&fault);
+    }
+
+    /// The API servers that no connection reaches.
+    #[must_use]
+    pub fn servers_down(&self) -> Vec<u32> {
+        let mut down: Vec<u32> = self.servers_down.values().flatten().copied().collect();
+        down.sort_unstable();
+        down.dedup();
+        down
+    }
+
+    /// The API server that a party connected to anew, if it did.
+    #[must_use]
+    pub fn server_of(&self, party: Party) -> Option<u32> {
+        self.servers.get(&party).copied()
+    }
+
+    /// Whether a party without answers is connecting to an API server that is down now.
+    #[must_use]
+    pub fn next_server_is_down(&self, party: Party) -> bool {
+        let next = self
+            .cuts
+            .get(&party)
+            .filter(|cuts| !cuts.answers)
+            .and_then(|cuts| cuts.next_server);
+        next.is_some_and(|server| self.servers_down().contains(&server))
+    }
+
+    /// Parties whose links are whole, but for which no repair is under way.
+    #[must_use]
+    pub fn without_server(&self) -> Vec<Party> {
+        let waits = |cuts: &Cuts| cuts.causes.is_empty() && !cuts.answers && cuts.resumes.is_empty();
+        self.cuts
+            .iter()
+            .filter(|(_, cuts)| waits(cuts))
+            .map(|(party, _)| *party)
+            .collect()
+    }
+
+    /// The faults that cut a party's link, if all of them make API servers unreachable: another server would serve it.
+    #[must_use]
+    pub fn cut_by_servers(&self, party: Party) -> Option<Vec<FaultId>> {
+        let faults = self.cuts.get(&party)?.causes.keys();
+        let of_servers = |fault: &&FaultId| self.servers_down.contains_key(fault);
+        faults
+            .clone()
+            .all(|fault| of_servers(&fault))
+            .then(|| faults.copied().collect())
+    }
+
     /// The cut of a party's link, as long as the party has no answers.
     #[must_use]
     pub fn cut_of(&self, party: Party) -> Option<Cut> {
@@ -152,6 +216,7 @@ impl Links {
             watches: true,
             resumes: SmallVec::new(),
             requests: Vec::new(),
+            next_server: None,
         });
         let again = cuts.causes.is_empty();
         cuts.causes.insert(fault, mode);
@@ -192,9 +257,18 @@ impl Links {
     }
 
     /// The events by which a repair reaches the party.
-    pub fn will_resume(&mut self, party: Party, at: [Timer; 2]) {
+    pub fn will_resume(&mut self, party: Party, at: [Timer; 2], server: Option<u32>) {
         let cuts = self.cuts.get_mut(&party).expect("what resumes was cut");
         cuts.resumes.extend(at);
+        cuts.next_server = server;
+    }
+
+    /// What was to come of a repair, or of another API server, is not to come.
+    pub fn will_not_resume(&mut self, party: Party) -> SmallVec<[Timer; 2]> {
+        self.cuts
+            .get_mut(&party)
+            .map(|cuts| std::mem::take(&mut cuts.resumes))
+            .unwrap_or_default()
     }
 
     /// A request of a party that has no answers leaves at a time.
@@ -215,7 +289,14 @@ impl Links {
         let cuts = self.cuts.get_mut(&party).expect("what resumes was cut");
         let since = cuts.since;
         match way {
-            Way::Answers => cuts.answers = true,
+            Way::Answers => {
+                cuts.answers = true;
+                // It no longer depends on a server that is down.
+                cuts.causes.clear();
+                if let Some(server) = cuts.next_server {
+                    self.servers.insert(party, server);
+                }
+            }
             Way::Watches => cuts.watches = true,
         }
         if cuts.answers && cuts.watches {

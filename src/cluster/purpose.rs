@@ -95,6 +95,8 @@ purposes! {
     NextFrame = "client.api.next_frame",
     /// Back-off of a kubelet's heartbeat that failed.
     HeartbeatBackoff = "kubelet.heartbeat.backoff",
+    /// The API server of a client's connection.
+    ApiServerChoice = "client.api.server",
     /// From a client's request for a leader election lock that failed to the next one.
     LockInterval = "client.api.lock",
     /// Back-off of a client's watch that cannot be opened.

@@ -28,6 +28,8 @@ pub struct WorldSpec {
     pub nodes: u32,
     /// How many of them are control-plane nodes, on which no workload is placed.
     pub control_plane_nodes: u32,
+    /// API servers over one store; a client is connected to one of them.
+    pub api_servers: u32,
     /// Length of a node's pod address prefix, 24 for 254 usable addresses.
     pub node_prefix_length: u8,
     /// Parameters of Kubernetes.

@@ -25,6 +25,8 @@ const NODES: u32 = 4;
 const NODE_PREFIX_LENGTH: u8 = 24;
 /// Most nodes that a cluster can have: twice the tested limit of Kubernetes.
 pub const NODES_MAX: u32 = 10_000;
+/// Most API servers.
+pub const API_SERVERS_MAX: u32 = 100;
 /// Most identities of pods: Cilium numbers those of one cluster from 256 to 65,535
 /// (`cilium/cilium pkg/identity/cache/allocator.go`).
 const IDENTITIES_MAX: usize = 65_280;
@@ -53,6 +55,7 @@ pub struct Sets {
 struct Sizes {
     nodes: u32,
     control_plane_nodes: u32,
+    api_servers: u32,
     node_prefix_length: u8,
     istiods: Option<u32>,
 }
@@ -84,6 +87,7 @@ pub fn cluster(shared: &Shared<'_>, merged: &Merged<'_>) -> Result<ClusterOf, Ve
         targets: Targets {
             nodes: sizes.nodes,
             control_plane_nodes: sizes.control_plane_nodes,
+            api_servers: sizes.api_servers,
             istiods: sizes.istiods,
             horizon: shared.horizon,
             accounts_max,
@@ -104,6 +108,8 @@ fn sizes(merged: &Merged<'_>) -> Result<Sizes, InputError> {
         let message = format!("{control_plane_nodes} control-plane nodes of {nodes} leave no node for pods");
         return Err(complain(file, at, message).with_hint("`nodes` counts the control plane too"));
     }
+    let servers = written.api_servers.as_ref();
+    let api_servers = servers.map_or(Ok(1), |text| count(file, text, 1, API_SERVERS_MAX))?;
     let prefix_text = written.node_prefix_length.as_ref();
     let prefix = prefix_text.map(|text| count(file, text, 16, 28)).transpose()?;
     let node_prefix_length = prefix
@@ -123,6 +129,7 @@ fn sizes(merged: &Merged<'_>) -> Result<Sizes, InputError> {
     Ok(Sizes {
         nodes,
         control_plane_nodes,
+        api_servers,
         node_prefix_length,
         istiods: istiods.transpose()?,
     })

@@ -178,8 +178,8 @@ fn of_kind(form: &'static Form, generator: &mut SchemaGenerator) -> Value {
     for key in form.keys() {
         let value = match key.takes {
             Takes::Workload | Takes::Node | Takes::Labels => generator.subschema_for::<Scalar>(),
-            Takes::Istiod if key.list => generator.subschema_for::<Scalar>(),
-            Takes::Istiod => generator.subschema_for::<OrOption<Whole>>(),
+            Takes::Istiod | Takes::ApiServer if key.list => generator.subschema_for::<Scalar>(),
+            Takes::Istiod | Takes::ApiServer => generator.subschema_for::<OrOption<Whole>>(),
             Takes::Word(_, words) => {
                 let words: Vec<&str> = words().iter().map(|(word, _)| *word).collect();
                 json_schema!({"anyOf": [{"enum": words}, option()]})

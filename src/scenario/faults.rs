@@ -25,6 +25,8 @@ pub struct Targets {
     pub nodes: u32,
     /// How many of them are control-plane nodes.
     pub control_plane_nodes: u32,
+    /// API servers.
+    pub api_servers: u32,
     /// Istiods; none without Istio.
     pub istiods: Option<u32>,
     /// The end of every run.
@@ -49,6 +51,21 @@ impl Targets {
                 many => error.with_hint(format!("known: {}, … {}", shown.join(", "), self.node_name(many - 1))),
             }
         })
+    }
+
+    fn api_server(&self, merged: &Merged<'_>, text: &Text) -> Result<Vec<Value>, InputError> {
+        let servers = self.api_servers;
+        if text.value == ALL {
+            return Ok((0..servers).map(Value::ApiServer).collect());
+        }
+        match text.value.parse() {
+            Ok(ordinal) if ordinal < servers => Ok(vec![Value::ApiServer(ordinal)]),
+            _ => Err(
+                complain(merged.file, text, format!("there is no API server `{}`", text.value)).with_hint(format!(
+                    "`cluster.api_servers` is {servers}, and they are counted from 0"
+                )),
+            ),
+        }
     }
 
     fn istiod(&self, merged: &Merged<'_>, form: &Form, text: &Text) -> Result<Vec<Value>, InputError> {
@@ -195,6 +212,7 @@ fn value(
             .workload(merged, text)
             .map(|workload| vec![Value::Workload(workload)]),
         Takes::Istiod => targets.istiod(merged, form, text),
+        Takes::ApiServer => targets.api_server(merged, text),
         Takes::Labels => {
             let with = names.workloads_with(merged, text)?;
             Ok(with.into_iter().map(Value::Workload).collect())

@@ -195,6 +195,9 @@ pub struct Cluster {
     /// How many of them are control-plane nodes.
     #[schemars(with = "Option<form::Count>")]
     pub control_plane_nodes: Option<Text>,
+    /// API servers; each client is connected to one of them, drawn at random.
+    #[schemars(with = "Option<form::Count>")]
+    pub api_servers: Option<Text>,
     /// Length of a node's pod address prefix.
     #[schemars(with = "Option<form::Count>")]
     pub node_prefix_length: Option<Text>,

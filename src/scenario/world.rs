@@ -8,7 +8,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use super::asked::{self, Cost};
-use super::cluster_of_design::{NODES_MAX, built, cluster, with_istio};
+use super::cluster_of_design::{API_SERVERS_MAX, NODES_MAX, built, cluster, with_istio};
 use super::error::{InputError, keep, keep_one};
 use super::faults::{Targets, faults};
 use super::layers::Merged;
@@ -193,6 +193,7 @@ pub fn design(shared: &Shared<'_>, merged: &Merged<'_>) -> Result<Design, Vec<In
     let any = Targets {
         nodes: NODES_MAX,
         control_plane_nodes: NODES_MAX / 2,
+        api_servers: API_SERVERS_MAX,
         istiods: with_istio(merged).then_some(NODES_MAX),
         horizon: shared.horizon,
         accounts_max: u32::MAX,
@@ -239,6 +240,7 @@ pub fn design(shared: &Shared<'_>, merged: &Merged<'_>) -> Result<Design, Vec<In
         tie_order: shared.tie_order,
         nodes: targets.nodes,
         control_plane_nodes: targets.control_plane_nodes,
+        api_servers: targets.api_servers,
         node_prefix_length: cluster.node_prefix_length,
         kubernetes: built(KubernetesParams::build(|name, _| {
             Ok(cluster.sets.kubernetes.value(name))

@@ -5,6 +5,7 @@
 
 mod additions;
 mod addresses;
+mod api_servers;
 mod cases;
 mod datapath_table;
 mod determinism;

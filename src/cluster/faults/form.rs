@@ -58,6 +58,8 @@ pub enum Takes {
     Workload,
     /// An Istiod by its ordinal; in a list also `all`.
     Istiod,
+    /// An API server by its ordinal; in a list also `all`.
+    ApiServer,
     /// Labels of pods, `app=sleep,version=v1`: the workloads that have them.
     Labels,
     /// One of these words, each with its meaning; and what such a word is.
@@ -70,7 +72,7 @@ impl Takes {
     pub fn words(self) -> Vec<(&'static str, &'static str)> {
         match self {
             Self::Word(_, words) => words(),
-            Self::Node | Self::Workload | Self::Istiod | Self::Labels => Vec::new(),
+            Self::Node | Self::Workload | Self::Istiod | Self::ApiServer | Self::Labels => Vec::new(),
         }
     }
 }
@@ -84,6 +86,8 @@ pub enum Value {
     Workload(usize),
     /// An Istiod.
     Istiod(IstiodId),
+    /// An API server.
+    ApiServer(u32),
     /// The word of this number in the list of the key.
     Word(usize),
 }

@@ -15,6 +15,8 @@ pub enum Where {
     NodesOf(Vec<usize>),
     /// At these Istiods.
     Istiods(Vec<IstiodId>),
+    /// At these API servers: their clients, and connections to them.
+    ApiServers(Vec<u32>),
 }
 
 /// Whom a fault touches.
@@ -53,6 +55,12 @@ impl Whom {
         ),
         target("nodes", true, Takes::Node, "Nodes by name, or `all`."),
         target("istiods", true, Takes::Istiod, "Istiods by their ordinals, or `all`."),
+        target(
+            "api_servers",
+            true,
+            Takes::ApiServer,
+            "API servers by their ordinals, or `all`: the clients that are connected to them when the fault starts, and every new connection to them.",
+        ),
     ];
 
     /// The key of the parties, with what it means for a kind of fault.
@@ -77,18 +85,21 @@ impl Whom {
     pub fn read(written: &Written<'_>) -> Result<Self, Complaint> {
         let targets = written.values.iter().filter(|(key, _)| key.role == Role::Target);
         let values = targets.flat_map(|(_, values)| values).map(|(_, value)| *value);
-        let (mut nodes, mut workloads, mut istiods) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut nodes, mut workloads) = (Vec::new(), Vec::new());
+        let (mut istiods, mut servers) = (Vec::new(), Vec::new());
         for value in values {
             match value {
                 Value::Node(node) => nodes.push(node),
                 Value::Workload(workload) => workloads.push(workload),
                 Value::Istiod(istiod) => istiods.push(istiod),
+                Value::ApiServer(server) => servers.push(server),
                 Value::Word(_) => {}
             }
         }
         let place = match written.of("node_of") {
             [(_, Value::Workload(workload))] => Where::NodeOf(*workload),
             _ if !istiods.is_empty() => Where::Istiods(once(istiods)),
+            _ if !servers.is_empty() => Where::ApiServers(once(servers)),
             _ if !workloads.is_empty() => Where::NodesOf(once(workloads)),
             _ => Where::Nodes(once(nodes)),
         };
@@ -111,6 +122,13 @@ impl Whom {
                 false if matches!(place, Where::Istiods(_)) => {
                     let message = "does not belong to an Istiod".to_owned();
                     return Err(wrong(message, "an Istiod has the parties istiod and webhook"));
+                }
+                _ if matches!((&place, kind), (Where::ApiServers(_), PartyKind::Webhook)) => {
+                    let message = "is no client of an API server".to_owned();
+                    return Err(wrong(
+                        message,
+                        "the clients are kubelet, cilium_agent, service_proxy and istiod",
+                    ));
                 }
                 _ => parties.push(kind),
             }

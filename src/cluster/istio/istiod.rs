@@ -12,7 +12,7 @@
 //! **Validated by**: the closed forms of `docs/model/istio.md#one-bad-istiod-of-several` in
 //! `tests/world/istiod_connections.rs`; `tests/world/istiod_repairs.rs`.
 
-use crate::cluster::api_connection::Dials;
+use crate::cluster::api_connection::{Choice, Dials};
 use crate::cluster::context::Ctx;
 use crate::cluster::event::{Event, IstiodEvent, Source};
 use crate::cluster::faults::cut::CutMode;
@@ -313,7 +313,11 @@ fn first_connection(id: IstiodId, waiting: Waiting, ctx: &Ctx) -> SimTime {
         CutMode::Drop | CutMode::RepliesOnly => client.dial_timeout,
     };
     let backoffs = ctx.stream(Purpose::IstiodRedial, id.key().child(waiting.since.as_nanos()));
-    let mut dials = Dials::of_watch(waiting.since, lasts, &client, backoffs);
+    let choice = Choice {
+        servers: 1,
+        draws: ctx.stream(Purpose::ApiServerChoice, id.key().named("first")),
+    };
+    let mut dials = Dials::of_watch(waiting.since, lasts, &client, backoffs, choice);
     let (now, network) = (ctx.now(), &ctx.blueprint().spec.network);
     let connected = dials.find_map(|dial| dial.connects(now, network));
     connected.expect("dials do not end")

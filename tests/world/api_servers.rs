@@ -1,0 +1,84 @@
+//! Clients of several API servers, of which one is lost, against real ones: twelve Istiods as clients of three servers, a Service that
+//! changes a second after the loss (`tests/fixtures/lab/api-servers.csv`).
+
+use meshfault::cluster::faults::cut::CutMode;
+use meshfault::cluster::faults::place::Where;
+use meshfault::cluster::party::PartyKind;
+use meshfault::cluster::spec::WorldSpec;
+
+use crate::repairs::{Readers, twelve_istiods};
+use crate::support::{at, cuts, ks_distance, quantile};
+
+const RUNS: u64 = 30;
+
+/// Seconds from the loss of the first of `servers` API servers until each of its clients was current, and the share of clients that it had.
+fn current_after(mode: CutMode, servers: u32) -> (Vec<f64>, f64) {
+    let servers = format!("cluster.api_servers={servers}");
+    let alter = |world: &mut WorldSpec| {
+        world.faults = vec![cuts("lost", Where::ApiServers(vec![0]), &[PartyKind::Istiod], mode)];
+        world.horizon = at(300.0);
+    };
+    let mut after = Vec::new();
+    let mut parties = 0;
+    for readers in twelve_istiods(&[servers.as_str()], RUNS, alter) {
+        let Readers {
+            cut,
+            listed,
+            parties: touched,
+            ..
+        } = readers;
+        let cut = cut.expect("the script starts the fault");
+        after.extend(listed.values().map(|listed| listed.since(cut).as_secs_f64()));
+        parties += touched;
+    }
+    (after, f64::from(parties) / (12.0 * RUNS as f64))
+}
+
+fn measured(mode: &str) -> Vec<f64> {
+    let rows = include_str!("../fixtures/lab/api-servers.csv").lines().skip(1);
+    let rows = rows.map(|line| line.split(',').collect::<Vec<&str>>());
+    // Clients of the lost server; those of others knew at once.
+    let rows = rows.filter(|fields| fields[1] == mode && fields[4] == "1");
+    rows.map(|fields| fields[5].parse().expect("a number")).collect()
+}
+
+#[test]
+fn clients_of_a_lost_server_are_current_when_measured() {
+    for (mode, rows, clients) in [(CutMode::Drop, "drop", 18), (CutMode::Reject, "kill", 9)] {
+        let seen = measured(rows);
+        assert_eq!(seen.len(), clients);
+        let (mut here, share) = current_after(mode, 3);
+        // What was read before the Service changed at 1 s is of no use.
+        here.iter_mut().for_each(|time| *time = time.max(1.0));
+        let (least, p50, most) = (
+            quantile(&mut here, 0.0),
+            quantile(&mut here, 0.5),
+            quantile(&mut here, 1.0),
+        );
+        let (mut sorted, distance) = (seen.clone(), ks_distance(&here, &seen));
+        let seen_p50 = quantile(&mut sorted, 0.5);
+        eprintln!(
+            "{rows}: {least:.1}, {p50:.1}, {most:.1} s, measured {sorted:.1?}; distance {distance:.3}; share {share:.2}"
+        );
+        // The measured times contain a debounce and the look that saw the Service, some 0.3 s.
+        assert!((p50 - seen_p50).abs() < 1.0, "{rows}: {p50}, measured {seen_p50}");
+        assert!(
+            seen.iter().all(|time| (least..=most + 0.5).contains(time)),
+            "{rows}: {seen:?}"
+        );
+        let error = (2.0 / 9.0 / (12.0 * RUNS as f64)).sqrt();
+        assert!(
+            (share - 1.0 / 3.0).abs() < 4.0 * error,
+            "{share} of the clients are on one of three servers"
+        );
+        // Nothing pays a second timeout.
+        assert!(most < 48.0, "{most}");
+    }
+}
+
+/// Without another server they wait for the one that is lost.
+#[test]
+fn clients_of_the_only_server_wait_for_it() {
+    let (here, share) = current_after(CutMode::Drop, 1);
+    assert!(here.is_empty() && (share - 1.0).abs() < 1e-9, "{share}, {here:?}");
+}
