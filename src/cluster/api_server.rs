@@ -1,9 +1,10 @@
 //! The API server with its histories: every write gets its place in one order here, and watchers are notified.
 //!
-//! **Modeled**: one API server; a global revision; histories of pods, CiliumEndpoints, CiliumIdentities and
+//! **Modeled**: what all API servers have in common: the store with its global revision; histories of pods, CiliumEndpoints, CiliumIdentities and
 //! EndpointSlices; dispatch to controllers, scheduler, kubelets and Istiods by each reader's own first-in first-out watch;
 //! the garbage collector, which removes the CiliumEndpoint of a pod that is gone.
-//! **Left out**: several servers, request limits and priorities, etcd, admission other than the injection webhook,
+//! Which server a client is connected to, and what its loss costs, is decided by `cut_off` and `api_connection`.
+//! **Left out**: watch caches that lag, request limits and priorities, etcd, admission other than the injection webhook,
 //! conflicts of concurrent writes (each object here has one writer at a time).
 //! **Parameters**: `api_write_latency`, `watch_latency`, `watch_batch_period`, `garbage_collection_latency`.
 //! **Validated by**: `tests/world/event_log.rs`, `tests/world/addresses.rs`.

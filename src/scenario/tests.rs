@@ -101,6 +101,7 @@ fn one_fault_can_have_many_targets() {
     let istiods = |numbers: &[u32]| Where::Istiods(numbers.iter().map(|number| IstiodId(*number)).collect());
     assert_eq!(place("istiods=[2, 0, 2]"), istiods(&[0, 2]));
     assert_eq!(place("istiods=all"), istiods(&[0, 1, 2]));
+    assert_eq!(place("api_servers=all"), Where::ApiServers(vec![0]));
     assert_eq!(place("nodes=[worker-2, worker-1]"), nodes(&[1, 2]));
     assert_eq!(place("nodes=all"), nodes(&[0, 1, 2, 3]));
     assert_eq!(place("node=worker-1"), nodes(&[1]));
