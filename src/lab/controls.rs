@@ -22,12 +22,11 @@ pub struct Controls<'d> {
 impl<'d> Controls<'d> {
     pub fn of(designs: &'d [PlannedDesign]) -> Self {
         let names = designs.iter().map(|design| design.name.as_str());
-        let bases: BTreeSet<&str> = names.clone().map(base_of).collect();
         let named = designs.iter().filter_map(|design| design.control.as_deref());
         Self {
             designs,
-            by_name: names.enumerate().map(|(at, name)| (name, at)).collect(),
-            controls: named.chain([CONTROL]).filter(|name| bases.contains(name)).collect(),
+            by_name: names.clone().enumerate().map(|(at, name)| (name, at)).collect(),
+            controls: controls(names, named),
         }
     }
 
@@ -52,6 +51,12 @@ impl<'d> Controls<'d> {
         };
         found.copied().filter(|found| *found != place)
     }
+}
+
+/// The controls among designs of these names, of which some name others as their controls.
+pub fn controls<'d>(names: impl Iterator<Item = &'d str>, named: impl Iterator<Item = &'d str>) -> BTreeSet<&'d str> {
+    let bases: BTreeSet<&str> = names.map(base_of).collect();
+    named.chain([CONTROL]).filter(|name| bases.contains(name)).collect()
 }
 
 #[cfg(test)]

@@ -109,7 +109,7 @@ pub(super) fn reuse(_: Context<'_>) -> Vec<Definition<'_>> {
              from a reused address reached a live server after the cut",
             |run| run.reused_probe_reached.then_some(run.reused_probe_admitted),
         )
-        .head(3, "admitted if\nIP reused")
+        .head(3, "network admits\nif IP reused")
         .said(Said::Often(
             "admits the wrong client at the network, where its address is reused,",
         )),

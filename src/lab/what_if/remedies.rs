@@ -12,7 +12,6 @@ use super::{Change, Effect, Happened, Reload, Simulator, switches};
 use crate::cluster::records::{AccessClass, ExposureRecord, Outcome};
 use crate::kernel::{SimDuration, SimTime};
 use crate::lab::Finished;
-use crate::lab::controls::Controls;
 use crate::scenario::{Design, Scenario};
 
 /// Runs of a design that are replayed.
@@ -63,20 +62,13 @@ pub fn remedies(finished: &Finished, scenario: &Scenario, reload: Reload<'_>) ->
     };
     let designs = finished.manifest.designs.iter().enumerate().filter_map(breached);
     let designs: Vec<(&Design, Vec<u64>)> = designs.take(DESIGNS_MAX).collect();
-    let controls = Controls::of(&finished.manifest.designs);
     let found = designs
         .par_iter()
-        .map(|(design, runs)| of_design(scenario, design, runs, &controls, reload));
+        .map(|(design, runs)| of_design(scenario, design, runs, reload));
     found.collect()
 }
 
-fn of_design(
-    scenario: &Scenario,
-    design: &Design,
-    runs: &[u64],
-    controls: &Controls<'_>,
-    reload: Reload<'_>,
-) -> Remedies {
+fn of_design(scenario: &Scenario, design: &Design, runs: &[u64], reload: Reload<'_>) -> Remedies {
     let simulator = Simulator::new(scenario.seed, &scenario.seed_group, [design]);
     let mut changed: BTreeMap<Change, Option<Simulator>> = BTreeMap::new();
     let mut found: Vec<Remedy> = Vec::new();
@@ -87,9 +79,7 @@ fn of_design(
             continue;
         };
         replayed += 1;
-        // A control is a yardstick: a cluster without the fault closes nothing.
-        let switches = switches::switches(scenario, design, &original).into_iter();
-        for switch in switches.filter(|switch| !controls.contains(&switch.change.design)) {
+        for switch in switches::switches(scenario, design, &original) {
             if events > EVENTS_MAX {
                 break;
             }

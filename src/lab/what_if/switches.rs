@@ -9,6 +9,8 @@ use crate::cluster::party::PartyKind;
 use crate::cluster::records::{DelayCause, Outcome};
 use crate::cluster::spec::{Encryption, Routing, WorldSpec};
 use crate::kernel::SimDuration;
+use crate::lab::controls::controls;
+use crate::scenario::point_name::base_of;
 use crate::scenario::{Design, Scenario};
 
 /// Most other designs of the experiment that are tried.
@@ -49,7 +51,12 @@ pub(super) fn switches(scenario: &Scenario, design: &Design, original: &Outcome)
     kubernetes(world, original, &mut add);
     mesh(world, &mut add);
     found.extend(kubelet(design, original));
-    let others = scenario.designs.iter().filter(|other| other.name != design.name);
+    let designs = &scenario.designs;
+    let named = designs.iter().filter_map(|other| other.control.as_deref());
+    // A control is a yardstick: a cluster without the fault closes nothing.
+    let controls = controls(designs.iter().map(|other| other.name.as_str()), named);
+    let is_option = |other: &&Design| other.name != design.name && !controls.contains(base_of(&other.name));
+    let others = designs.iter().filter(is_option);
     found.extend(others.take(DESIGNS_MAX).map(|other| Switch {
         name: format!("design {}", other.name),
         words: format!("the design had been {}: {}", other.name, other.title),

@@ -70,7 +70,13 @@ fn switches_say_what_their_replays_showed() {
         found.unwrap_or_else(|| panic!("{name} was not tried")).seen.effect == Effect::Prevented
     };
     assert!(prevented("identity in the tunnel") && prevented("Cilium 1.15") && prevented("no encryption"));
-    assert!(prevented("design control"));
+    // A cluster without the fault is no remedy.
+    assert!(
+        answer
+            .answers
+            .iter()
+            .all(|answer| answer.switch.name != "design control")
+    );
     for answer in &answer.answers {
         let run = again("ip-reuse", &answer.switch.change.design, 1, &answer.switch.change.set);
         let breached = run
