@@ -8,7 +8,7 @@
 //! **Left out**: congestion windows (a long queue took up to 7 s longer in one run of four that was measured), keep-alives of
 //! TCP, several connections of one client, loss of a part of the packets.
 //! **Parameters**: `api_*`, `heartbeat_timeout`, `syn_*`, `retransmit_*`.
-//! **Validated by**: the tests below and `tests/world/repairs.rs`, against `tests/fixtures/lab/`.
+//! **Validated by**: the tests below and `tests/world/repairs.rs`, against the rows in the folder validation.
 
 use crate::kernel::{Distribution, SimDuration, SimTime, Stream};
 

@@ -6,7 +6,7 @@
 
 use super::api_connection::{Choice, Client, Dial, Dials, Heartbeats, Reach, Resumption, Silence};
 use super::context::Ctx;
-use super::event::{Event, FaultEvent, Source};
+use super::event::Source;
 use super::faults::cut::{CutMode, Cuts};
 use super::ids::FaultId;
 use super::links::{Change, Cut, Way};
@@ -14,7 +14,7 @@ use super::node_lifecycle::renewals_around;
 use super::observed::Fact;
 use super::party::Party;
 use super::purpose::Purpose;
-use crate::kernel::{Distribution, EntityKey, EventClass, SimDuration, SimTime, Timer};
+use crate::kernel::{Distribution, EntityKey, SimDuration, SimTime, Timer};
 
 impl Cuts for Ctx<'_> {
     fn cut(&mut self, party: Party, mode: CutMode, fault: FaultId) {
@@ -107,19 +107,7 @@ impl Ctx<'_> {
             return;
         }
         let resumption = self.resumption(party, repaired);
-        let (answers, reads) = (resumption.answers, resumption.reads);
-        let timers = [
-            (answers, FaultEvent::Answers(party)),
-            (reads, FaultEvent::Watches(party)),
-        ]
-        .map(|(at, event)| {
-            self.at(
-                Source::Fault,
-                EventClass::Physics,
-                at.max(self.now()),
-                Event::Fault(event),
-            )
-        });
+        let timers = self.schedule_resumption(party, resumption.answers, resumption.reads);
         self.shared.links.will_resume(party, timers, resumption.server);
     }
 

@@ -10,7 +10,7 @@ use super::ids::{FaultId, IstiodId, KindId, NodeId, PodId};
 use super::links::Way;
 use super::observed::Fact;
 use super::party::{Home, Party};
-use crate::kernel::{EventClass, SimDuration, Timer};
+use crate::kernel::{EventClass, SimDuration, SimTime, Timer};
 
 /// What the start or the end of a fault did.
 #[derive(Debug, Default)]
@@ -177,6 +177,16 @@ impl Ctx<'_> {
                 self.at(Source::Fault, EventClass::Fault, at, event);
             }
         }
+    }
+
+    /// A party that was cut off will have answers, and will hear of changes, at these times.
+    pub fn schedule_resumption(&mut self, party: Party, answers: SimTime, watches: SimTime) -> [Timer; 2] {
+        let now = self.now();
+        [
+            (answers, FaultEvent::Answers(party)),
+            (watches, FaultEvent::Watches(party)),
+        ]
+        .map(|(at, event)| self.at(Source::Fault, EventClass::Physics, at.max(now), Event::Fault(event)))
     }
 
     /// A step of the script starts or ends a fault.

@@ -207,10 +207,12 @@ impl<'a> Store<'a> {
     /// # Errors
     /// Names the first foreign entry.
     pub fn refuse_foreign(&self) -> Result<(), LabError> {
+        // Entries first: another process may write its manifest meanwhile, and what it names then is its own.
+        let entries = self.entries("")?;
         let is_result = self.is_result();
         let written = Written::of(&self.dir);
         let mut found = None;
-        for name in self.entries("")? {
+        for name in entries {
             let is_folder = self.path(&name).is_dir();
             let ours = match name.as_str() {
                 LOCK | WRITTEN => !is_folder,

@@ -56,6 +56,7 @@ const RIVALS: [&[&str]; 5] = [
         "nodes_with",
         "nodes",
         "istiods",
+        "api_servers",
     ],
     &["values", "from"],
     &[

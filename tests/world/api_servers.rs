@@ -1,5 +1,5 @@
 //! Clients of several API servers, of which one is lost, against real ones: twelve Istiods as clients of three servers, a Service that
-//! changes a second after the loss (`tests/fixtures/lab/api-servers.csv`).
+//! changes a second after the loss (`validation/api-servers.csv`).
 
 use meshfault::cluster::faults::cut::CutMode;
 use meshfault::cluster::faults::place::Where;
@@ -12,7 +12,7 @@ use crate::support::{at, cuts, ks_distance, quantile};
 const RUNS: u64 = 30;
 
 /// Seconds from the loss of the first of `servers` API servers until each of its clients was current, and the share of clients that it had.
-fn current_after(mode: CutMode, servers: u32) -> (Vec<f64>, f64) {
+pub fn current_after(mode: CutMode, servers: u32) -> (Vec<f64>, f64) {
     let servers = format!("cluster.api_servers={servers}");
     let alter = |world: &mut WorldSpec| {
         world.faults = vec![cuts("lost", Where::ApiServers(vec![0]), &[PartyKind::Istiod], mode)];
@@ -34,8 +34,8 @@ fn current_after(mode: CutMode, servers: u32) -> (Vec<f64>, f64) {
     (after, f64::from(parties) / (12.0 * RUNS as f64))
 }
 
-fn measured(mode: &str) -> Vec<f64> {
-    let rows = include_str!("../fixtures/lab/api-servers.csv").lines().skip(1);
+pub fn measured(mode: &str) -> Vec<f64> {
+    let rows = include_str!("../../validation/api-servers.csv").lines().skip(1);
     let rows = rows.map(|line| line.split(',').collect::<Vec<&str>>());
     // Clients of the lost server; those of others knew at once.
     let rows = rows.filter(|fields| fields[1] == mode && fields[4] == "1");

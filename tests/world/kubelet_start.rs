@@ -1,4 +1,4 @@
-//! How long pods start on a healthy node, against starts that were measured on real components (`tests/fixtures/lab/kubelet-start.csv`):
+//! How long pods start on a healthy node, against starts that were measured on real components (`validation/kubelet-start.csv`):
 //! Kubernetes 1.23.13, one kubelet of two cores, 15 pods at once; only the kubelet's limit of API requests differs between the
 //! settings of a pair. `fresh` pods start on an idle node, those of an `exchange` while 15 others go.
 //!
@@ -46,13 +46,13 @@ const MACHINE: [&str; 24] = [
 
 /// A batch of pods that starts on one node.
 #[derive(Clone, Copy, Debug)]
-struct Batch {
-    meshed: bool,
-    exchange: bool,
+pub struct Batch {
+    pub meshed: bool,
+    pub exchange: bool,
     pods: u32,
 }
 
-const SETTINGS: [Batch; 4] = [
+pub const SETTINGS: [Batch; 4] = [
     Batch {
         meshed: false,
         exchange: false,
@@ -120,18 +120,18 @@ fn seconds(lab: &Lab, known: impl Fn(&PodRecord) -> Option<meshfault::kernel::Si
     (0..RUNS).map(of_run).collect()
 }
 
-const SLOW: [&str; 2] = [
+pub const SLOW: [&str; 2] = [
     "parameters.kubernetes.kubelet_client_qps=5",
     "parameters.kubernetes.kubelet_client_burst=10",
 ];
-const FAST: [&str; 2] = [
+pub const FAST: [&str; 2] = [
     "parameters.kubernetes.kubelet_client_qps=50",
     "parameters.kubernetes.kubelet_client_burst=100",
 ];
 
 /// A row of the measurement: seconds from the pod's creation to its address known, and to Ready.
 fn rows(batch: Batch, qps: &str) -> (Vec<f64>, Vec<f64>) {
-    let text = include_str!("../fixtures/lab/kubelet-start.csv");
+    let text = include_str!("../../validation/kubelet-start.csv");
     let kinds = [
         qps,
         if batch.meshed { "meshed" } else { "plain" },
@@ -152,15 +152,15 @@ fn distance(left: &[f64], right: &[f64]) -> f64 {
 }
 
 /// What was measured and what is simulated of one setting.
-struct Compared {
-    measured: Vec<f64>,
-    simulated: Vec<f64>,
+pub struct Compared {
+    pub measured: Vec<f64>,
+    pub simulated: Vec<f64>,
     address: (f64, f64),
     /// Least and largest median of a run.
     medians: (f64, f64),
 }
 
-fn compare(batch: Batch, limit: &[&str], qps: &str) -> Compared {
+pub fn compare(batch: Batch, limit: &[&str], qps: &str) -> Compared {
     let lab = lab(batch, limit);
     let runs = seconds(&lab, |pod| pod.ready);
     let mut address = seconds(&lab, |pod| pod.address).concat();

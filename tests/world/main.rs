@@ -24,5 +24,6 @@ mod published_results;
 mod repairs;
 mod scale;
 mod support;
+mod validation;
 mod verify;
 mod webhook;

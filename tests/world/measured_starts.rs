@@ -1,4 +1,4 @@
-//! Starts of sidecars against real ones: three Istiods, one of them in trouble, 20 agents (`tests/fixtures/lab/istio-start.csv`).
+//! Starts of sidecars against real ones: three Istiods, one of them in trouble, 20 agents (`validation/istio-start.csv`).
 //!
 //! Compared is what a certificate and readiness take beyond the median of healthy agents. Delays below 3 s count as none:
 //! they are noise of the machine that was measured. What had not come when the run ended counts as later than anything
@@ -33,20 +33,20 @@ const NOISE_S: f64 = 3.0;
 
 /// Seconds from an agent's start to its certificate and to its proxy being live; infinite if the run ended before.
 #[derive(Clone, Copy, Debug)]
-struct Start {
+pub struct Start {
     start_s: f64,
     certificate_s: f64,
     ready_s: f64,
 }
 
 type Get = fn(&Start) -> f64;
-const BOTH: [(&str, Get); 2] = [
+pub const BOTH: [(&str, Get); 2] = [
     ("certificate", |start| start.certificate_s),
     ("ready", |start| start.ready_s),
 ];
 
 /// What was measured of a release with a fault that ended so many seconds after its beginning, or did not end.
-fn lab_healed(text: &str, istio: &str, fault: &str, heal_s: Option<f64>) -> Vec<Start> {
+pub fn lab_healed(text: &str, istio: &str, fault: &str, heal_s: Option<f64>) -> Vec<Start> {
     let seconds = |field: &str| field.parse().unwrap_or(f64::INFINITY);
     text.lines()
         .skip(1)
@@ -65,7 +65,7 @@ fn lab(text: &str, istio: &str, fault: &str) -> Vec<Start> {
     lab_healed(text, istio, fault, None)
 }
 
-const STARTS: &str = include_str!("../fixtures/lab/istio-start.csv");
+pub const STARTS: &str = include_str!("../../validation/istio-start.csv");
 
 /// Watches the sidecars of a run.
 #[derive(Default)]
@@ -107,7 +107,7 @@ fn simulated(istio: &str, fault: &str, changes: &[&str], horizon_s: f64, runs: u
 }
 
 /// As [`simulated`], with the world altered further.
-fn simulated_with(
+pub fn simulated_with(
     istio: &str,
     fault: &str,
     changes: &[&str],
@@ -189,7 +189,7 @@ fn simulated_with(
 }
 
 /// What agents took beyond the median of healthy ones.
-fn delays(starts: &[Start], healthy: &[Start], get: Get) -> Vec<f64> {
+pub fn delays(starts: &[Start], healthy: &[Start], get: Get) -> Vec<f64> {
     let mut usual: Vec<f64> = healthy.iter().map(get).collect();
     let median = quantile(&mut usual, 0.5);
     let delay = |start: &Start| {
@@ -347,7 +347,7 @@ fn a_black_hole_is_met_again_as_often_as_measured() {
 /// With 1.14 a request that met the cut Istiod stays with it until the connection has reached its age.
 #[test]
 fn a_sticky_connection_ends_when_measured() {
-    let text = include_str!("../fixtures/lab/istio-age.csv");
+    let text = include_str!("../../validation/istio-age.csv");
     let late = |starts: &[Start]| -> Vec<f64> {
         let certificates = starts.iter().map(|start| start.certificate_s);
         certificates.filter(|certificate| *certificate > 60.0).collect()

@@ -1,5 +1,5 @@
 //! When a repair reaches a client of the API server, against real ones: twelve Istiods cut off at once, a Service that changes
-//! a second later, each link repaired after the same time (`tests/fixtures/lab/reader.csv`).
+//! a second later, each link repaired after the same time (`validation/reader.csv`).
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -94,7 +94,7 @@ pub fn twelve_istiods(changes: &[&str], runs: u64, further: impl Fn(&mut WorldSp
 }
 
 /// Seconds from the cut to each Istiod being current, a change lost 1 s after it.
-fn current_after(mode: CutMode, cut_s: f64, changes: &[&str]) -> Vec<f64> {
+pub fn current_after(mode: CutMode, cut_s: f64, changes: &[&str]) -> Vec<f64> {
     let alter = |world: &mut WorldSpec| {
         let place = Where::Istiods((0..ISTIODS).map(IstiodId).collect());
         world.faults = vec![cuts("cut", place, &[PartyKind::Istiod], mode)];
@@ -111,9 +111,9 @@ fn current_after(mode: CutMode, cut_s: f64, changes: &[&str]) -> Vec<f64> {
 }
 
 /// Cut and time until current, in seconds, of each row.
-fn measured() -> BTreeMap<u32, Vec<f64>> {
+pub fn measured() -> BTreeMap<u32, Vec<f64>> {
     let mut rows: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
-    for line in include_str!("../fixtures/lab/reader.csv").lines().skip(1) {
+    for line in include_str!("../../validation/reader.csv").lines().skip(1) {
         let fields: Vec<&str> = line.split(',').collect();
         let cut_s: f64 = fields[2].parse().expect("a number");
         rows.entry(cut_s as u32)

@@ -1,4 +1,4 @@
-//! The injection webhook against batches that were measured on a real API server (`tests/fixtures/lab/webhook.csv`).
+//! The injection webhook against batches that were measured on a real API server (`validation/webhook.csv`).
 //!
 //! Three backends, one of them cut. An API server keeps the connections of the calls that overlapped last, and takes the
 //! one that was used last: with one connection per backend drawn alike, a third of the batches waits for the time limit as
@@ -20,7 +20,7 @@ const P_MIN: f64 = 0.01;
 
 /// How a batch of pods fared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Batch {
+pub enum Batch {
     /// All pods were late.
     Whole,
     /// From a later slow-start batch on.
@@ -29,7 +29,7 @@ enum Batch {
     Not,
 }
 
-const KINDS: [Batch; 3] = [Batch::Whole, Batch::Later, Batch::Not];
+pub const KINDS: [Batch; 3] = [Batch::Whole, Batch::Later, Batch::Not];
 
 /// A batch by the times at which its pods were created.
 fn kind(created_s: &[f64]) -> Batch {
@@ -42,8 +42,8 @@ fn kind(created_s: &[f64]) -> Batch {
 }
 
 /// The measured batches with a handler of so many milliseconds.
-fn lab_batches(handler_ms: u32) -> Vec<Vec<f64>> {
-    let text = include_str!("../fixtures/lab/webhook.csv");
+pub fn lab_batches(handler_ms: u32) -> Vec<Vec<f64>> {
+    let text = include_str!("../../validation/webhook.csv");
     let mut batches: Vec<(String, Vec<f64>)> = Vec::new();
     for line in text.lines().skip(1) {
         let fields: Vec<&str> = line.split(',').collect();
@@ -97,12 +97,12 @@ fn admission_s(pod: &PodRecord) -> f64 {
         .as_secs_f64()
 }
 
-fn simulated(webhook: &str, mode: CutMode) -> Vec<Vec<f64>> {
+pub fn simulated(webhook: &str, mode: CutMode) -> Vec<Vec<f64>> {
     let lab = protocol(webhook, mode, &[]);
     (0..RUNS).map(|replication| admissions(&lab.one(replication))).collect()
 }
 
-fn share(batches: &[Vec<f64>], of: Batch) -> f64 {
+pub fn share(batches: &[Vec<f64>], of: Batch) -> f64 {
     let hits = batches.iter().filter(|created| kind(created) == of).count();
     hits as f64 / batches.len() as f64
 }

@@ -90,8 +90,7 @@ fn repair(page: &mut Page, subject: &Subject, repair: &Repair, design: &str) {
                 "  - ",
                 &format!(
                     "Had {} healed by {}, {} after it began, {what} would not have happened: {}. Healed at {}, it happens. \
-                     Found by halving, to a tenth of a second; between the moments that were tried nothing is claimed. (In the \
-                     model a repaired reader lists again at once; a real one may take up to a minute.)",
+                     Found by halving, to a tenth of a second; between the moments that were tried nothing is claimed.",
                     repair.fault,
                     at(*repaired),
                     span(repaired.since(repair.began)),
