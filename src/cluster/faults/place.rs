@@ -53,13 +53,13 @@ impl Whom {
             Takes::Labels,
             "Every node that hosts a pod with these labels when the fault starts: `app=sleep`, `app=sleep,version=v1`.",
         ),
-        target("nodes", true, Takes::Node, "Nodes by name, or `all`."),
-        target("istiods", true, Takes::Istiod, "Istiods by their ordinals, or `all`."),
+        target("nodes", true, Takes::Node, "Nodes by name, or `[all]`."),
+        target("istiods", true, Takes::Istiod, "Istiods by their ordinals, or `[all]`."),
         target(
             "api_servers",
             true,
             Takes::ApiServer,
-            "API servers by their ordinals, or `all`: the clients that are connected to them when the fault starts, and every new connection to them.",
+            "API servers by their ordinals, or `[all]`: the clients that are connected to them when the fault starts, and every new connection to them.",
         ),
     ];
 
