@@ -183,7 +183,8 @@ impl Iterator for Dials {
     fn next(&mut self) -> Option<Dial> {
         let begins = self.next;
         let ends = begins + self.lasts;
-        self.next = ends + self.wait();
+        // No client dials more often than this, whatever its parameters.
+        self.next = (ends + self.wait()).max(begins + SimDuration::from_millis(1));
         let server = self.choice.next();
         Some(Dial { begins, ends, server })
     }

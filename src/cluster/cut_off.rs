@@ -57,8 +57,8 @@ impl Ctx<'_> {
         }
     }
 
-    fn cancel(&mut self, timers: impl IntoIterator<Item = Timer>) {
-        for timer in timers {
+    fn cancel(&mut self, timers: impl IntoIterator<Item = Option<Timer>>) {
+        for timer in timers.into_iter().flatten() {
             self.kernel.cancel(timer);
         }
     }
@@ -92,10 +92,11 @@ impl Ctx<'_> {
         }
     }
 
-    /// An API server can be reached again: that may be what parties with a whole link wait for.
+    /// An API server can be reached again: that may be what parties wait for.
     pub(super) fn api_server_returns(&mut self) {
         for party in self.shared.links.without_server() {
-            self.will_resume(party, true);
+            let repaired = self.shared.links.passes(party);
+            self.will_resume(party, repaired);
         }
     }
 
@@ -114,6 +115,8 @@ impl Ctx<'_> {
     /// A repair reaches a party, or another API server serves it.
     pub(super) fn resumes(&mut self, party: Party, way: Way) {
         let now = self.now();
+        let early = self.shared.links.resumes_now(party, way);
+        self.cancel([early]);
         if self.shared.links.next_server_is_down(party) {
             // The one that it was connecting to went away meanwhile.
             let repaired = self.shared.links.passes(party);
@@ -157,10 +160,16 @@ impl Ctx<'_> {
         let Some(cut) = self.shared.links.cut_of(party) else {
             return true;
         };
-        let at_once = self.blueprint().spec.network.repair_reaches_at_once;
-        if at_once || !self.shared.links.passes(party) || at < self.closes(party, cut) {
+        let links = &self.shared.links;
+        if !links.passes(party) || !links.redials(party) || at < self.closes(party, cut) {
             return false;
         }
+        let key = self.blueprint().party_key(party).child(at.as_nanos());
+        let server = self.choice(party, key.named("dial")).next();
+        if self.shared.links.servers_down().contains(&server) {
+            return false;
+        }
+        self.shared.links.reaches(party, server);
         self.resumes(party, Way::Answers);
         true
     }

@@ -5,8 +5,6 @@
 
 use std::collections::BTreeMap;
 
-use smallvec::SmallVec;
-
 use super::blueprint::Blueprint;
 use super::faults::cut::CutMode;
 use super::ids::{FaultId, NodeId};
@@ -76,8 +74,10 @@ struct Cuts {
     mode: CutMode,
     answers: bool,
     watches: bool,
-    /// When the repair reaches the party, if it is under way: answers, then watches.
-    resumes: SmallVec<[Timer; 2]>,
+    /// The events by which the party resumes, if that is under way: answers, then watches.
+    resumes: [Option<Timer>; 2],
+    /// Whether it connects anew for that; otherwise it keeps its connection.
+    redials: bool,
     /// When requests left since then.
     requests: Vec<SimTime>,
     /// The API server to which it then has connected anew.
@@ -145,15 +145,13 @@ impl Links {
         next.is_some_and(|server| self.servers_down().contains(&server))
     }
 
-    /// Parties whose links are whole, but for which no repair is under way.
+    /// Parties that would have answers if an API server could be reached: nothing else cuts them, and nothing is under way for them.
     #[must_use]
     pub fn without_server(&self) -> Vec<Party> {
-        let waits = |cuts: &Cuts| cuts.causes.is_empty() && !cuts.answers && cuts.resumes.is_empty();
-        self.cuts
-            .iter()
-            .filter(|(_, cuts)| waits(cuts))
-            .map(|(party, _)| *party)
-            .collect()
+        let by_servers = |cuts: &Cuts| cuts.causes.keys().all(|fault| self.servers_down.contains_key(fault));
+        let waits = |cuts: &Cuts| !cuts.answers && cuts.resumes == [None; 2] && by_servers(cuts);
+        let waiting = self.cuts.iter().filter(|(_, cuts)| waits(cuts));
+        waiting.map(|(party, _)| *party).collect()
     }
 
     /// The faults that cut a party's link, if all of them make API servers unreachable: another server would serve it.
@@ -206,7 +204,7 @@ impl Links {
     }
 
     /// A fault cuts a link. A repair that has not reached the party yet does not reach it: its events come back, to be cancelled.
-    pub fn cut(&mut self, party: Party, mode: CutMode, now: SimTime, fault: FaultId) -> (Change, SmallVec<[Timer; 2]>) {
+    pub fn cut(&mut self, party: Party, mode: CutMode, now: SimTime, fault: FaultId) -> (Change, [Option<Timer>; 2]) {
         let before = self.cut_of(party);
         let cuts = self.cuts.entry(party).or_insert_with(|| Cuts {
             since: now,
@@ -214,7 +212,8 @@ impl Links {
             mode,
             answers: true,
             watches: true,
-            resumes: SmallVec::new(),
+            resumes: [None; 2],
+            redials: false,
             requests: Vec::new(),
             next_server: None,
         });
@@ -256,19 +255,42 @@ impl Links {
         }
     }
 
-    /// The events by which a repair reaches the party.
+    /// The events by which a party resumes, and the API server to which it connects for that, if it does not keep its connection.
     pub fn will_resume(&mut self, party: Party, at: [Timer; 2], server: Option<u32>) {
         let cuts = self.cuts.get_mut(&party).expect("what resumes was cut");
-        cuts.resumes.extend(at);
-        cuts.next_server = server;
+        cuts.resumes = at.map(Some);
+        (cuts.next_server, cuts.redials) = (server, server.is_some());
     }
 
-    /// What was to come of a repair, or of another API server, is not to come.
-    pub fn will_not_resume(&mut self, party: Party) -> SmallVec<[Timer; 2]> {
-        self.cuts
-            .get_mut(&party)
-            .map(|cuts| std::mem::take(&mut cuts.resumes))
-            .unwrap_or_default()
+    /// What was to come of a repair, or of another API server, is not to come: its events, to be cancelled.
+    pub fn will_not_resume(&mut self, party: Party) -> [Option<Timer>; 2] {
+        let cuts = self.cuts.get_mut(&party);
+        cuts.map(|cuts| std::mem::take(&mut cuts.resumes)).unwrap_or_default()
+    }
+
+    /// The event by which a party was to resume one way, to be cancelled because it does so now.
+    pub fn resumes_now(&mut self, party: Party, way: Way) -> Option<Timer> {
+        self.cuts.get_mut(&party)?.resumes[way as usize].take()
+    }
+
+    /// Whether a party without answers connects anew: what it asks then is served by whichever API server it reaches.
+    #[must_use]
+    pub fn redials(&self, party: Party) -> bool {
+        self.cuts.get(&party).is_some_and(|cuts| cuts.redials && !cuts.answers)
+    }
+
+    /// Whether a party without answers keeps its connection, on which they are under way.
+    #[must_use]
+    pub fn keeps(&self, party: Party) -> bool {
+        let under_way = |cuts: &Cuts| !cuts.answers && !cuts.redials && cuts.resumes[Way::Answers as usize].is_some();
+        self.cuts.get(&party).is_some_and(under_way)
+    }
+
+    /// A party has reached an API server.
+    pub fn reaches(&mut self, party: Party, server: u32) {
+        if let Some(cuts) = self.cuts.get_mut(&party) {
+            cuts.next_server = Some(server);
+        }
     }
 
     /// A request of a party that has no answers leaves at a time.

@@ -310,10 +310,9 @@ impl fmt::Display for Warning {
             ),
             Self::DeletedFirst { cases } => write!(
                 f,
-                "More pods were deleted before they were ready than these quantiles leave over, so they exist at no horizon: {}. \
-                 Compare a lower quantile, or the pods that nothing deletes.",
+                "These quantiles do not exist, because more pods were replaced before they were ready: {}. Compare a lower quantile.",
                 listed(cases, |(design, measure, deleted)| format!(
-                    "{measure} of {design}, {} deleted",
+                    "{measure} of {design}, {} replaced",
                     percent(*deleted)
                 ))
             ),
@@ -334,9 +333,8 @@ impl fmt::Display for Warning {
             ),
             Self::InformativeSize { cases } => write!(
                 f,
-                "How many pods a run measured depends on what happened in it, so a share of the pods and the mean over runs of \
-                 each run's own share are two numbers: {}. Choose one of them; `measures.startup.first_batch` measures the \
-                 same pods in every run.",
+                "Shares of all pods differ from shares per run, because runs measured different numbers of pods: {}. \
+                 `measures.startup.first_batch` measures the same pods in every run.",
                 listed(cases, |(design, measure, pods, runs)| format!(
                     "{measure} of {design}, {} of the pods, {} by run",
                     percent(*pods),

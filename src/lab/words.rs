@@ -129,8 +129,8 @@ impl DelayCause {
         TokenReview "token_review" "A" "TokenReview" "TokenReview" "a TokenReview that hung or failed"
             "the cut Istiod staying an endpoint of its Service and accepting connections while it cannot check a token at the API server";
         BlackHole "black_hole" "B" "black hole" "WireGuard peer"
-            "a connection black-holed by the other node's WireGuard peers"
-            "the cut node's agent knowing fresh addresses, and so WireGuard peers, only from the API server";
+            "a connection dropped by the cut node, whose WireGuard peers lack the new pod's IP"
+            "the agent learning new IPs, and WireGuard's allowed IPs, only from the API server";
         Connection "connection" "" "connection" "other connection" "a connection that failed for another reason"
             "the Service keeping an endpoint that no longer answers";
         Webhook "webhook" "D" "webhook" "webhook" "an injection webhook that was not reached"

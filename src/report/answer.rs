@@ -35,6 +35,8 @@ pub enum Mark {
     Undecided,
     /// A control, which others are compared with.
     Control,
+    /// The experiment neither sends requests that policy decides about nor watches exposure: it is about startup.
+    NotAsked,
 }
 
 impl Mark {
@@ -44,7 +46,7 @@ impl Mark {
             Self::Breached => "✗",
             Self::Held => "✓",
             Self::Undecided => "?",
-            Self::Control => "·",
+            Self::Control | Self::NotAsked => "·",
         }
     }
 }
@@ -80,7 +82,11 @@ impl Answer {
     /// that makes the result again.
     pub fn of(manifest: &Manifest, summary: &Summary, remedies: &[Remedies], again: &str) -> Self {
         let controls = Controls::of(&manifest.designs);
-        let of_design = |points: &Vec<&DesignSummary>| line(points, controls.contains(&points[0].name));
+        let asked = summary.designs.iter().any(asks_for_access);
+        let of_design = |points: &Vec<&DesignSummary>| match asked {
+            true => line(points, controls.contains(&points[0].name)),
+            false => startup_line(points, controls.contains(&points[0].name)),
+        };
         let mut lines: Vec<DesignAnswer> = by_design(&summary.designs).iter().map(of_design).collect();
         let any = |mark: Mark| lines.iter().any(|line| line.mark == mark);
         let unclosed = match () {
@@ -94,7 +100,13 @@ impl Answer {
         }
         let left_out = lines.split_off(lines.len().min(DESIGNS_MAX));
         let of_mark = |mark: Mark| left_out.iter().filter(|line| line.mark == mark).count();
-        let marks = [Mark::Breached, Mark::Held, Mark::Undecided, Mark::Control];
+        let marks = [
+            Mark::Breached,
+            Mark::Held,
+            Mark::Undecided,
+            Mark::Control,
+            Mark::NotAsked,
+        ];
         let counted = marks
             .map(|mark| (mark, of_mark(mark)))
             .into_iter()
@@ -109,11 +121,11 @@ impl Answer {
         let notes = [
             (
                 "What closes it",
-                Some(closes(remedies).unwrap_or_else(|| unclosed.to_owned())),
+                asked.then(|| closes(remedies).unwrap_or_else(|| unclosed.to_owned())),
             ),
-            ("What it costs", Some(costs(summary))),
+            ("What it costs", Some(costs(summary, asked))),
             ("Rests on", Some(assumed(manifest))),
-            ("Not tested", untested(summary)),
+            ("Not tested", untested(summary).filter(|_| asked)),
             ("Repeat it", Some(format!("`{again}`"))),
         ];
         let note = |(head, text): (&str, Option<String>)| {
@@ -149,6 +161,39 @@ fn line(points: &[&DesignSummary], is_control: bool) -> DesignAnswer {
         sign: mark.sign().to_owned(),
         name: name.to_owned(),
         text,
+    }
+}
+
+/// Whether runs of a design put a policy to the test, or its exposure was watched.
+fn asks_for_access(design: &DesignSummary) -> bool {
+    happened(design, TESTED).is_some() || larger(design, OPEN, |measure| measure.upper).is_some()
+}
+
+/// The line of a design of an experiment about startup alone.
+fn startup_line(points: &[&DesignSummary], is_control: bool) -> DesignAnswer {
+    let range = |measure: &str, written: fn(f64) -> String| {
+        let values = || points.iter().filter_map(|point| estimate(point, measure));
+        let (least, most) = (values().reduce(f64::min)?, values().reduce(f64::max)?);
+        let (least, most) = (written(least), written(most));
+        Some(if least == most {
+            least
+        } else {
+            format!("{least} to {most}")
+        })
+    };
+    let median = range("startup_latency_p50", seconds).map(|median| format!("median startup {median}"));
+    let shares = [("delayed_share", "delayed"), ("never_ready_share", "never ready")];
+    let shares = shares.map(|(measure, what)| Some(format!("{} of the pods {what}", range(measure, percent)?)));
+    let parts: Vec<String> = [median].into_iter().chain(shares).flatten().collect();
+    let mark = if is_control { Mark::Control } else { Mark::NotAsked };
+    DesignAnswer {
+        mark,
+        sign: mark.sign().to_owned(),
+        name: base_of(&points[0].name).to_owned(),
+        text: match parts.is_empty() {
+            true => "nothing was measured".to_owned(),
+            false => parts.join("; "),
+        },
     }
 }
 
@@ -344,8 +389,8 @@ fn closes(remedies: &[Remedies]) -> Option<String> {
     })
 }
 
-/// Startup and certificate requests, per design; what all designs share is written once.
-fn costs(summary: &Summary) -> String {
+/// Startup, unless each design has a line about it, and certificate requests, per design; what all designs share is written once.
+fn costs(summary: &Summary, with_startup: bool) -> String {
     let groups = by_design(&summary.designs);
     let ends = |group: &[&DesignSummary], measure: &str| {
         let values = || group.iter().filter_map(|point| estimate(point, measure));
@@ -372,8 +417,10 @@ fn costs(summary: &Summary) -> String {
     };
     let startup = of("startup_latency_p50", " s").map(|each| format!("median startup: {each}"));
     let requests = of("certificate_requests", "").map(|each| format!("certificate requests per run: {each}"));
+    let startup = startup.filter(|_| with_startup);
     let all: Vec<String> = startup.into_iter().chain(requests).collect();
     match all.is_empty() {
+        true if !with_startup => "certificate requests were not measured".to_owned(),
         true => "not measured: no startup, no certificate requests".to_owned(),
         false => all.join("; "),
     }
@@ -406,129 +453,4 @@ fn untested(summary: &Summary) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use indexmap::IndexMap;
-
-    use super::*;
-    use crate::stats::share_of_runs;
-
-    /// A share of runs under its name.
-    fn share_of(name: &str, events: u64, runs: u64) -> (String, Measure) {
-        (
-            name.to_owned(),
-            Measure::new("share", "1", share_of_runs(events, runs, 0.95)),
-        )
-    }
-
-    /// A mean without an interval.
-    fn mean_of(name: &str, value: f64) -> (String, Measure) {
-        let mut measure = Measure::extreme("mean", "s", Some(value), 300);
-        measure.confidence = Some(0.95);
-        (name.to_owned(), measure)
-    }
-
-    fn design(name: &str, measures: Vec<(String, Measure)>) -> DesignSummary {
-        let measures: IndexMap<String, Measure> = measures.into_iter().collect();
-        DesignSummary {
-            name: name.to_owned(),
-            replications: 300,
-            failed: 0,
-            measures,
-        }
-    }
-
-    /// A design whose exposure is watched: this many seconds per run, in this many runs above ten seconds.
-    fn watched(name: &str, admitted: u64, tested: u64, open_s: f64, open_runs: u64) -> DesignSummary {
-        design(
-            name,
-            vec![
-                share_of(ACCESS, admitted, 300),
-                share_of(TESTED, admitted, tested),
-                mean_of("unauthorized_exposure_service", open_s),
-                mean_of("unauthorized_exposure_pod_ip", 4.0 * open_s),
-                share_of(OPEN[0], open_runs, 300),
-                share_of(OPEN[1], open_runs, 300),
-                share_of("unauthorized_any_at_1_per_s_service", 57, 300),
-            ],
-        )
-    }
-
-    #[test]
-    fn a_design_that_stands_open_without_a_lucky_probe_is_breached() {
-        let line = line(&[&watched("cnp-only", 0, 40, 61.5, 57)], false);
-        assert_eq!((line.mark, line.sign.as_str()), (Mark::Breached, "✗"));
-        for part in [
-            "0 of the 40 runs that tested it",
-            "open 61.5 s per run, 246 s by pod IP",
-            "at 1/s",
-            "19%",
-        ] {
-            assert!(line.text.contains(part), "{part}: {}", line.text);
-        }
-    }
-
-    #[test]
-    fn a_bound_counts_the_runs_that_tested_it() {
-        let few = design("as-published", vec![share_of(ACCESS, 0, 300), share_of(TESTED, 0, 5)]);
-        let text = line(&[&few], false);
-        assert_eq!(text.mark, Mark::Undecided);
-        assert!(
-            text.text.contains("0 of the 5 runs that tested it (≤ 52.2%)"),
-            "{}",
-            text.text
-        );
-        let many = design("istio-only", vec![share_of(ACCESS, 0, 300), share_of(TESTED, 0, 120)]);
-        assert_eq!(line(&[&many], false).mark, Mark::Held);
-        let never = design("never", vec![share_of(ACCESS, 0, 300), share_of(TESTED, 0, 0)]);
-        assert_eq!(
-            (line(&[&never], false).mark, line(&[&never], false).text.as_str()),
-            (Mark::Undecided, "no run tested it")
-        );
-    }
-
-    #[test]
-    fn a_control_gets_no_verdict_and_a_healthy_cluster_is_not_open() {
-        assert_eq!(line(&[&watched("off", 0, 300, 0.05, 0)], true).mark, Mark::Control);
-        assert_eq!(line(&[&watched("healthy", 0, 300, 0.05, 0)], false).mark, Mark::Held);
-        assert_eq!(
-            line(&[&watched("short", 0, 3, 0.0, 0)], false).mark,
-            Mark::Held,
-            "300 runs were watched all the time"
-        );
-    }
-
-    #[test]
-    fn points_share_a_line_and_many_designs_are_counted() {
-        let points = [
-            watched("a@cut=10s", 0, 300, 0.0, 0),
-            watched("a@cut=80s", 3, 300, 20.0, 9),
-        ];
-        let both = line(&points.each_ref(), false);
-        assert_eq!((both.mark, both.name.as_str()), (Mark::Breached, "a"));
-        assert!(
-            both.text.starts_with("open to the wrong client at 1 of 2 points"),
-            "{}",
-            both.text
-        );
-        let designs = (0..12).map(|at| watched(&format!("d{at}"), u64::from(at == 11), 300, 0.0, 0));
-        let summary = Summary {
-            experiment: String::new(),
-            version: String::new(),
-            designs: designs.collect(),
-            comparisons: Vec::new(),
-            not_compared: Vec::new(),
-            expectations: Vec::new(),
-        };
-        let answer = Answer::of(
-            &Manifest::of(&crate::lab::testing::plan(1)),
-            &summary,
-            &[],
-            "meshfault run fake",
-        );
-        assert_eq!(
-            (answer.designs.len(), answer.more.as_str()),
-            (DESIGNS_MAX, "6 more designs: 6 ✓")
-        );
-        assert_eq!(answer.designs[0].name, "d11", "what decides comes first");
-    }
-}
+mod tests;

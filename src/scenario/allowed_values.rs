@@ -51,7 +51,10 @@ fn too_short(field: &str, span: SimDuration) -> Option<String> {
             "_period",
             "_estimate",
             "connection_age",
-            "_retransmit_initial",
+            "retransmit_initial",
+            "retransmit_max",
+            "heartbeat_timeout",
+            "dial_timeout",
         ]
         .iter()
         .any(|end| field.ends_with(end));

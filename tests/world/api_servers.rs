@@ -4,7 +4,7 @@
 use meshfault::cluster::faults::cut::CutMode;
 use meshfault::cluster::faults::place::Where;
 use meshfault::cluster::party::PartyKind;
-use meshfault::cluster::spec::WorldSpec;
+use meshfault::cluster::spec::{Step, WorldSpec};
 
 use crate::repairs::{Readers, twelve_istiods};
 use crate::support::{at, cuts, ks_distance, quantile};
@@ -81,4 +81,51 @@ fn clients_of_a_lost_server_are_current_when_measured() {
 fn clients_of_the_only_server_wait_for_it() {
     let (here, share) = current_after(CutMode::Drop, 1);
     assert!(here.is_empty() && (share - 1.0).abs() < 1e-9, "{share}, {here:?}");
+}
+
+/// When faults began and ended, and the last time at which each of twelve Istiods had answers and heard of changes again.
+fn overlapping(faults: &[(&[u32], Option<f64>)], changes: &[&str]) -> (usize, Vec<f64>) {
+    let mut all = vec!["cluster.api_servers=3"];
+    all.extend(changes);
+    let alter = |world: &mut WorldSpec| {
+        world.faults.clear();
+        for (number, (servers, for_s)) in faults.iter().enumerate() {
+            let mut fault = cuts(
+                &format!("lost-{number}"),
+                Where::ApiServers(servers.to_vec()),
+                &[PartyKind::Istiod],
+                CutMode::Drop,
+            );
+            fault.when.duration = for_s.map(meshfault::kernel::SimDuration::from_secs_f64);
+            world.faults.push(fault);
+            // The first is started in the midst of the script, the others behind its end.
+            world
+                .script
+                .extend((number > 0).then_some(Step::StartFault { fault: number }));
+        }
+        world.horizon = at(600.0);
+    };
+    let (mut without, mut after) = (0, Vec::new());
+    for readers in twelve_istiods(&all, 10, alter) {
+        let cut = readers.first_cut.expect("the script starts the fault");
+        for (answers, watches) in readers.resumed.values() {
+            without += usize::from(answers.is_none() || watches.is_none());
+            after.extend(answers.max(watches).map(|time| time.since(cut).as_secs_f64()));
+        }
+    }
+    (without, after)
+}
+
+#[test]
+fn servers_that_return_serve_those_who_lost_another() {
+    // Server 0 never returns; the other two are away for a minute from 2 s after it on.
+    let (without, after) = overlapping(&[(&[0], None), (&[1, 2], Some(60.0))], &[]);
+    assert_eq!(without, 0);
+    assert!(after.iter().all(|time| (37.0..130.0).contains(time)), "{after:?}");
+    // The other way round.
+    let (without, _) = overlapping(&[(&[1, 2], None), (&[0], Some(60.0))], &[]);
+    assert_eq!(without, 0);
+    let at_once = ["parameters.network.repair_reaches_at_once=true"];
+    let (without, _) = overlapping(&[(&[0], Some(5.0))], &at_once);
+    assert_eq!(without, 0);
 }

@@ -48,15 +48,24 @@ fn seconds(lot: &mut Stream, from: u64, to: u64) -> f64 {
     from as f64 + lot.uniform() * (to - from) as f64
 }
 
-fn fault(lot: &mut Stream, number: usize, nodes: u32, meshed: bool) -> FaultSpec {
-    let target = match lot.below(if meshed { 4 } else { 3 }) {
+fn fault(lot: &mut Stream, number: usize, nodes: u32, servers: u32, meshed: bool) -> FaultSpec {
+    let target = match lot.below(if meshed { 5 } else { 4 }) {
         0 => Where::NodeOf(lot.below(2) as usize),
+        3 => {
+            let first = lot.below(u64::from(servers)) as u32;
+            Where::ApiServers(if lot.below(3) == 0 {
+                (0..servers).collect()
+            } else {
+                vec![first]
+            })
+        }
         // Few nodes, so that faults meet.
         1 | 2 => Where::Nodes(vec![NodeId(1 + lot.below(u64::from((nodes - 1).min(2))) as u32)]),
         _ => Where::Istiods(vec![IstiodId(lot.below(2) as u32)]),
     };
     let fits = |party: &PartyKind| match party {
-        PartyKind::Istiod | PartyKind::Webhook => meshed,
+        PartyKind::Webhook => meshed && !matches!(target, Where::ApiServers(_)),
+        PartyKind::Istiod => meshed,
         _ => !matches!(target, Where::Istiods(_)),
     };
     let mut parties: Vec<PartyKind> = PARTIES.into_iter().filter(fits).collect();
@@ -74,9 +83,10 @@ fn alter(world: &mut WorldSpec, lot: &mut Stream) {
     let meshed = world.istio.is_some();
     world.horizon = at(HORIZON_S);
     world.nodes = 2 + lot.below(4) as u32;
+    world.api_servers = 1 + lot.below(3) as u32;
     let faults = 1 + lot.below(4) as usize;
     world.faults = (0..faults)
-        .map(|number| fault(lot, number, world.nodes, meshed))
+        .map(|number| fault(lot, number, world.nodes, world.api_servers, meshed))
         .collect();
     let workloads = world.workloads.len();
     world.script = vec![Step::Apply {

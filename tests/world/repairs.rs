@@ -9,7 +9,7 @@ use meshfault::cluster::event::{Event, FaultEvent, IstiodEvent, Write};
 use meshfault::cluster::faults::cut::CutMode;
 use meshfault::cluster::faults::place::Where;
 use meshfault::cluster::ids::IstiodId;
-use meshfault::cluster::party::PartyKind;
+use meshfault::cluster::party::{Party, PartyKind};
 use meshfault::cluster::spec::{Step, WorldSpec};
 use meshfault::cluster::world::Watch;
 use meshfault::kernel::{DrawLog, Moment, SimTime};
@@ -26,12 +26,34 @@ pub struct Readers {
     pub changed: Option<SimTime>,
     pub listed: BTreeMap<IstiodId, SimTime>,
     pub parties: u32,
+    pub first_cut: Option<SimTime>,
+    /// Of each Istiod that a fault touched: when it had answers, and when its watches were current, last.
+    pub resumed: BTreeMap<IstiodId, (Option<SimTime>, Option<SimTime>)>,
 }
 
 impl Watch for Readers {
-    fn event(&mut self, moment: &Moment, event: &Event, _: &Shared) -> ControlFlow<()> {
+    fn event(&mut self, moment: &Moment, event: &Event, shared: &Shared) -> ControlFlow<()> {
+        // Before the event, the world is as the one before left it.
+        if self.first_cut.is_some() {
+            for istiod in (0..ISTIODS).map(IstiodId) {
+                let (party, links) = (Party::Istiod(istiod), &shared.links);
+                if links.is_up(party) && links.hears(party) && !self.resumed.contains_key(&istiod) {
+                    continue;
+                }
+                let (answers, watches) = self.resumed.entry(istiod).or_default();
+                let keep = |since: &mut Option<SimTime>, works: bool| match works {
+                    true => _ = since.get_or_insert(moment.time),
+                    false => *since = None,
+                };
+                keep(answers, links.is_up(party));
+                keep(watches, links.hears(party));
+            }
+        }
         match event {
-            Event::Fault(FaultEvent::Start(_)) => self.cut = Some(moment.time),
+            Event::Fault(FaultEvent::Start(_)) => {
+                self.cut = Some(moment.time);
+                self.first_cut.get_or_insert(moment.time);
+            }
             Event::Commit(Write::WriteSlice(..)) if self.cut.is_some() => {
                 self.changed.get_or_insert(moment.time);
             }
@@ -85,7 +107,7 @@ pub fn twelve_istiods(changes: &[&str], runs: u64, further: impl Fn(&mut WorldSp
         let outcome = simulator.watched(0, replication, DrawLog::default(), &mut readers);
         assert_eq!(outcome.run.failure, None);
         readers.parties = outcome.run.parties_cut;
-        let (cut, changed) = (readers.cut.expect("the script starts the fault"), readers.changed);
+        let (cut, changed) = (readers.first_cut.expect("the script starts the fault"), readers.changed);
         let changed = changed.expect("the script changes a Service").since(cut).as_secs_f64();
         assert!((0.97..1.1).contains(&changed), "{changed}");
         readers

@@ -262,6 +262,19 @@ impl Istiods {
             self.hold(id, request, cut.since, ctx);
             return;
         }
+        if !passed && ctx.shared.links.keeps(Party::Istiod(id)) {
+            // The client has heard something before it would have closed the connection: the answer is under way.
+            let end = ctx.now() + ctx.blueprint().istio().params.api_dial_timeout;
+            let fails = schedule_review(id, request, end, false, ctx);
+            let mut held = self
+                .held
+                .iter_mut()
+                .filter(|held| held.istiod == id && held.request == request);
+            if let (Some(held), Some(fails)) = (held.next(), fails) {
+                held.fails = fails;
+            }
+            return;
+        }
         self.held.retain(|held| held.istiod != id || held.request != request);
         // A token is bound to its pod: once the pod is gone it is refused (`docs/model/kubernetes.md#service-account-tokens`).
         let authenticated = passed && ctx.shared.api.pod(request.pod).is_some();

@@ -90,7 +90,8 @@ fn repair(page: &mut Page, subject: &Subject, repair: &Repair, design: &str) {
                 "  - ",
                 &format!(
                     "Had {} healed by {}, {} after it began, {what} would not have happened: {}. Healed at {}, it happens. \
-                     Found by halving, to a tenth of a second; between the moments that were tried nothing is claimed.",
+                     Found by halving, to a tenth of a second, which assumes that no later repair helps where an earlier \
+                     one does not.",
                     repair.fault,
                     at(*repaired),
                     span(repaired.since(repair.began)),
