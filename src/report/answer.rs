@@ -18,6 +18,8 @@ use crate::scenario::point_name::base_of;
 
 /// Lines about designs; further designs are counted in the last of them.
 const DESIGNS_MAX: usize = 6;
+/// The same where the lines are about startup, since fewer notes follow.
+const STARTUP_MAX: usize = 9;
 /// A design holds if the share of runs in which it could still fail is at most this, by the upper end of the interval.
 const HELD_MAX: f64 = 0.05;
 /// Designs and remedies that one note names.
@@ -95,10 +97,11 @@ impl Answer {
             () => "nothing seen to close, but too few runs tested it",
         };
         // What decides comes first where not all designs have a line.
-        if lines.len() > DESIGNS_MAX {
+        let most = if asked { DESIGNS_MAX } else { STARTUP_MAX };
+        if lines.len() > most {
             lines.sort_by_key(|line| line.mark != Mark::Breached);
         }
-        let left_out = lines.split_off(lines.len().min(DESIGNS_MAX));
+        let left_out = lines.split_off(lines.len().min(most));
         let of_mark = |mark: Mark| left_out.iter().filter(|line| line.mark == mark).count();
         let marks = [
             Mark::Breached,
@@ -116,7 +119,8 @@ impl Answer {
             .collect();
         let more = match left_out.len() {
             0 => String::new(),
-            count => format!("{count} more designs: {}", counted.join(", ")),
+            count if asked => format!("{count} more designs: {}", counted.join(", ")),
+            count => format!("{} in the table below", many(count, "more design")),
         };
         let notes = [
             (
