@@ -101,7 +101,7 @@ pub fn write(
         result_digest: result.manifest.result_digest.clone(),
         plots,
     };
-    // On one line: nobody reads it, and indentation would double it.
+    // On one line: it is not for reading, and indentation would double it.
     let mut text = serde_json::to_string(&stored).expect("figures are plain data");
     text.push('\n');
     write_whole(&folder.join(FIGURES_JSON), text.as_bytes())?;

@@ -195,7 +195,7 @@ impl Source {
         let of_result = |content: &Content| Some(&content.result_digest) == manifest.result_digest.as_ref();
         let rows = table_path(results, "runs").exists();
         let content = match pages::stored(results) {
-            // Where the rows are, a damaged file or one of another version is made anew and stops nobody.
+            // Where the rows are, a damaged file or one of another version is made again.
             Err(_) if rows => None,
             stored => stored?.filter(of_result),
         };

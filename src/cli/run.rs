@@ -142,7 +142,7 @@ fn run_and_show(arguments: &RunArgs, command_line: Vec<String>) -> Result<u8, Cl
     let names = loaded.plan.designs.iter().map(|design| design.name.clone());
     let events = JsonLines::new(arguments.format == Format::Json, names.collect());
     let (finished, answer) = run_loaded(&loaded, arguments, command_line, &STOP, &events)?;
-    // Everything is stored: whoever asks the program to end now, for example while nobody reads its pipe, ends it at once.
+    // Everything is stored: whoever asks the program to end now, for example while nothing reads its pipe, ends it at once.
     STOP.store(true, Ordering::SeqCst);
     if let Some(path) = &arguments.junit {
         junit::write(path, &finished.summary)?;

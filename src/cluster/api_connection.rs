@@ -7,7 +7,7 @@
 //! stands serves all requests that wait, and a watch that sleeps in its back-off lists when that ends.
 //! **Left out**: congestion windows (a long queue took up to 7 s longer in one run of four that was measured), keep-alives of
 //! TCP, several connections of one client, loss of a part of the packets.
-//! **Parameters**: `api_*`, `heartbeat_timeout`, `syn_*`, `retransmit_*`.
+//! **Parameters**: `api_*`, `heartbeat_*`, `kubelet_watches`, `service_proxy_watches`, `syn_*`, `retransmit_*`.
 //! **Validated by**: the tests below and `tests/world/repairs.rs`, against the rows in the folder validation.
 
 use crate::kernel::{Distribution, SimDuration, SimTime, Stream};
@@ -109,6 +109,15 @@ enum Waits {
 }
 
 impl Dials {
+    const fn from(begins: SimTime, lasts: SimDuration, waits: Waits, choice: Choice) -> Self {
+        Self {
+            next: begins,
+            lasts,
+            waits,
+            choice,
+        }
+    }
+
     /// Of a watch that dials at once; `lasts` is how long a dial takes to fail.
     #[must_use]
     pub const fn of_watch(
@@ -119,12 +128,7 @@ impl Dials {
         choice: Choice,
     ) -> Self {
         let waits = Waits::Backoff(client.backoff_initial, client.backoff_max, backoffs);
-        Self {
-            next: from,
-            lasts,
-            waits,
-            choice,
-        }
+        Self::from(from, lasts, waits, choice)
     }
 
     /// Of heartbeats.
@@ -137,24 +141,14 @@ impl Dials {
         choice: Choice,
     ) -> Self {
         let waits = Waits::Backoff(heartbeats.backoff_initial, heartbeats.backoff_max, backoffs);
-        Self {
-            next: from,
-            lasts,
-            waits,
-            choice,
-        }
+        Self::from(from, lasts, waits, choice)
     }
 
     /// Of a lock that is asked for again and again.
     #[must_use]
     pub const fn of_lock(from: SimTime, lasts: SimDuration, client: &Client, waits: Stream, choice: Choice) -> Self {
         let waits = Waits::Interval(client.locks.1, waits);
-        Self {
-            next: from,
-            lasts,
-            waits,
-            choice,
-        }
+        Self::from(from, lasts, waits, choice)
     }
 
     /// As they are after the first wait: what was open has failed.
