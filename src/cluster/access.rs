@@ -187,7 +187,7 @@ impl Accesses {
                     .is_some_and(|server| ctx.shared.physics.pod(server).running);
                 access.network = attempt.network;
                 access.cause = match loss {
-                    Loss::NoPod => "no_answer",
+                    Loss::NoPod | Loss::Cut { .. } => "no_answer",
                     Loss::EgressPolicy { .. } => "network_egress_policy",
                     Loss::WireGuardPeer { .. } => "wireguard_peer",
                     Loss::IngressPolicy { .. } => "network_ingress_policy",

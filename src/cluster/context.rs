@@ -11,6 +11,7 @@ use super::blueprint::{Blueprint, Kind, SharedBlueprint};
 use super::event::{Event, Source, Write};
 use super::faults::cut::CutMode;
 use super::faults::touched::Touched;
+use super::faults::triggers::Triggers;
 use super::history::History;
 use super::ids::{IstiodId, KindId, PodId, ReplicaSetId};
 use super::links::Links;
@@ -36,6 +37,8 @@ pub struct Shared {
     pub links: Links,
     /// Whom faults touch.
     pub touched: Touched,
+    /// What starts or ends faults because it happens.
+    pub triggers: Triggers,
     /// What is so.
     pub physics: Physics,
     /// What the run leaves behind.
@@ -211,6 +214,8 @@ impl Ctx<'_> {
         let now = self.now();
         let shared = &mut *self.shared;
         shared.recorder.observe(&fact, now, &shared.pods, &shared.blueprint);
+        self.triggers(&fact);
+        let shared = &mut *self.shared;
         if let Some(log) = &mut shared.log {
             log.observe(now, fact);
         }

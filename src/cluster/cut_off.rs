@@ -25,6 +25,9 @@ impl Cuts for Ctx<'_> {
             self.shared.freeze_readers(party, now);
         }
         self.lease_changes(party, change);
+        if let (Change::Cut | Change::Mode, Party::IstiodClients(istiod)) = (change, party) {
+            self.clients_reach_istiod(istiod, false);
+        }
         self.connects_elsewhere(party);
     }
 
@@ -35,8 +38,9 @@ impl Cuts for Ctx<'_> {
             self.connects_elsewhere(party);
             return;
         }
-        // The API server calls a webhook over a connection for each call under way: the next call dials.
-        let dials_anew = matches!(party, Party::Webhook(_));
+        // The API server calls a webhook over a connection for each call under way: the next call dials. Sidecars have
+        // connections of their own.
+        let dials_anew = !party.kind().is_client();
         if dials_anew || self.blueprint().spec.network.repair_reaches_at_once {
             self.resumes(party, Way::Watches);
             self.resumes(party, Way::Answers);
@@ -73,7 +77,7 @@ impl Ctx<'_> {
     /// The API servers to which the connections of a party go that have this key.
     fn choice(&self, party: Party, key: EntityKey) -> Choice {
         // A webhook is called by an API server, and calls none.
-        let alone = matches!(party, Party::Webhook(_));
+        let alone = !party.kind().is_client();
         Choice {
             servers: if alone { 1 } else { self.blueprint().spec.api_servers },
             draws: self.stream(Purpose::ApiServerChoice, key),
@@ -133,7 +137,7 @@ impl Ctx<'_> {
         if way == Way::Watches {
             self.shared.restore_readers(party, now);
         }
-        if !at_once && !matches!(party, Party::Webhook(_)) {
+        if !at_once && party.kind().is_client() {
             let answers = way == Way::Answers;
             self.observe(Fact::Resumes { party, answers, since });
         }
@@ -150,6 +154,7 @@ impl Ctx<'_> {
             (Party::Agent(node), Way::Answers) => self.agent_repaired(node),
             (Party::Istiod(istiod), Way::Watches) => self.istiod_repaired(istiod),
             (Party::Istiod(istiod), Way::Answers) if !at_once => self.istiod_answered(istiod),
+            (Party::IstiodClients(istiod), Way::Answers) => self.clients_reach_istiod(istiod, true),
             _ => {}
         }
     }
@@ -206,7 +211,9 @@ impl Ctx<'_> {
             Party::Kubelet(_) => spec.kubernetes.kubelet_last_frame_age,
             Party::ServiceProxy(_) => spec.kubernetes.service_proxy_last_frame_age,
             Party::Agent(_) => spec.cilium.api_last_frame_age,
-            Party::Istiod(_) | Party::Webhook(_) => self.blueprint().istio().params.api_last_frame_age,
+            Party::Istiod(_) | Party::Webhook(_) | Party::IstiodClients(_) => {
+                self.blueprint().istio().params.api_last_frame_age
+            }
         }
     }
 
@@ -246,7 +253,7 @@ impl Ctx<'_> {
                 locks: no_locks,
                 heartbeats: None,
             },
-            Party::Istiod(_) | Party::Webhook(_) => {
+            Party::Istiod(_) | Party::Webhook(_) | Party::IstiodClients(_) => {
                 let istio = &self.blueprint().istio().params;
                 Client {
                     read_idle: istio.api_read_idle_timeout,

@@ -317,6 +317,12 @@ events! {
         6 Repaired,
         /// The repair has reached its connection: what waits for an answer gets one.
         7 Answered,
+        /// Its clients reach it again, or do no more.
+        8 Clients(reach: bool),
+        /// An answer to a request does not reach its client; never scheduled, a call.
+        9 Undelivered(request: Request, answer: Answer) as request.parts(*answer == Answer::Ok),
+        /// The client of a request that is stuck gives its connection up.
+        10 GivenUp(request: Request) as request.parts(false),
     }
 
     /// Something a sidecar handles.
@@ -348,6 +354,12 @@ events! {
         11 StreamAged(serial: u32) as (0, u64::from(*serial)),
         /// Envoy has warmed up.
         12 Live,
+        /// Nothing passes between the proxy and its Istiod any more.
+        13 StreamSilent,
+        /// The proxy gives up a stream on which nothing passes.
+        14 StreamGivenUp(serial: u32) as (0, u64::from(*serial)),
+        /// It passes again.
+        15 StreamHeard,
     }
 
     /// Something the script handles.

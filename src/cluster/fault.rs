@@ -6,11 +6,13 @@ use super::context::Ctx;
 use super::event::{Event, FaultEvent, Source};
 use super::faults::FaultSpec;
 use super::faults::place::{Where, Whom};
+use super::faults::when::{self, Repeats};
 use super::ids::{FaultId, IstiodId, KindId, NodeId, PodId};
 use super::links::Way;
-use super::observed::Fact;
+use super::observed::{Fact, PodFact, ScriptFact};
 use super::party::{Home, Party};
-use crate::kernel::{EventClass, SimDuration, SimTime, Timer};
+use super::purpose::Purpose;
+use crate::kernel::{Distribution, EntityKey, EventClass, SimDuration, SimTime, Timer};
 
 /// What the start or the end of a fault did.
 #[derive(Debug, Default)]
@@ -26,11 +28,9 @@ pub type FaultHandler = fn(FaultId, &FaultSpec, bool, &mut Ctx) -> Effect;
 
 /// Starts or ends a fault as it should be; the other handlers are those of tests.
 pub fn act(fault: FaultId, spec: &FaultSpec, starts: bool, ctx: &mut Ctx) -> Effect {
+    let of_servers = spec.kind.cuts_off() && matches!(spec.kind.whom().place, Where::ApiServers(_));
     let parties = if starts {
-        if let Where::ApiServers(servers) = &spec.kind.whom().place {
-            ctx.shared.links.lose_servers(fault, servers);
-        }
-        parties(spec.kind.whom(), fault, ctx)
+        parties(spec, of_servers, fault, ctx)
     } else {
         ctx.shared.links.regain_servers(fault);
         ctx.shared.touched.end(fault)
@@ -44,18 +44,37 @@ pub fn act(fault: FaultId, spec: &FaultSpec, starts: bool, ctx: &mut Ctx) -> Eff
             spec.kind.end(fault, party, ctx);
         }
     }
-    if !starts && matches!(spec.kind.whom().place, Where::ApiServers(_)) {
+    if !starts && of_servers {
         ctx.api_server_returns();
     }
     Effect { parties, touched }
 }
 
 /// The parties at the target now. For those of Istiods that come to the node later, the fault waits.
-fn parties(whom: &Whom, fault: FaultId, ctx: &mut Ctx) -> Vec<Party> {
+fn parties(spec: &FaultSpec, of_servers: bool, fault: FaultId, ctx: &mut Ctx) -> Vec<Party> {
+    let whom = spec.kind.whom();
+    let draw = Draw {
+        fault: EntityKey::root(&spec.name).child(u64::from(ctx.shared.triggers.starts(fault))),
+        whom,
+    };
     let at = |home: Home| whom.parties.iter().filter_map(move |kind| kind.at(home));
     let nodes = match &whom.place {
-        Where::Istiods(istiods) => return istiods.iter().flat_map(|istiod| at(Home::Istiod(*istiod))).collect(),
-        Where::ApiServers(servers) => return clients_of(servers, whom, ctx),
+        Where::Istiods(istiods) => {
+            let istiods = draw.pick(istiods.clone(), |istiod| istiod.key(), ctx);
+            return istiods
+                .into_iter()
+                .flat_map(|istiod| at(Home::Istiod(istiod)))
+                .collect();
+        }
+        Where::ApiServers(servers) => {
+            let key = |server: &u32| EntityKey::root("api server").child(u64::from(*server));
+            let servers = draw.pick(servers.clone(), key, ctx);
+            if of_servers {
+                ctx.shared.links.lose_servers(fault, &servers);
+            }
+            let of_them = servers.iter().flat_map(|server| at(Home::ApiServer(*server)));
+            return of_them.chain(clients_of(&servers, whom, ctx)).collect();
+        }
         Where::Nodes(nodes) => nodes.clone(),
         Where::NodeOf(workload) => nodes_of(*workload, ctx).take(1).collect(),
         Where::NodesOf(workloads) => {
@@ -64,7 +83,7 @@ fn parties(whom: &Whom, fault: FaultId, ctx: &mut Ctx) -> Vec<Party> {
         }
     };
     let mut parties = Vec::new();
-    for node in nodes {
+    for node in draw.pick(nodes, |node| ctx.blueprint().node_key(*node), ctx) {
         parties.extend(at(Home::Node(node)));
         let istiods = istiods_on(node, ctx);
         for &kind in whom.parties.iter().filter(|kind| kind.is_of_istiod()) {
@@ -73,6 +92,28 @@ fn parties(whom: &Whom, fault: FaultId, ctx: &mut Ctx) -> Vec<Party> {
         }
     }
     parties
+}
+
+/// Draws some of the places of a fault.
+struct Draw<'a> {
+    fault: EntityKey,
+    whom: &'a Whom,
+}
+
+impl Draw<'_> {
+    /// Those that it takes, in their order; each has its own lot, so another place changes nobody else's.
+    fn pick<T: Ord>(&self, mut all: Vec<T>, key: impl Fn(&T) -> EntityKey, ctx: &Ctx) -> Vec<T> {
+        let Some(amount) = self.whom.pick else { return all };
+        let keep = amount.of(all.len());
+        let lot = |place: &T| {
+            ctx.stream(Purpose::FaultPick, self.fault.child(key(place).get()))
+                .bits()
+        };
+        all.sort_by_cached_key(|place| lot(place));
+        all.truncate(keep);
+        all.sort();
+        all
+    }
 }
 
 /// The parties that are connected to these API servers.
@@ -84,8 +125,9 @@ fn clients_of(servers: &[u32], whom: &Whom, ctx: &Ctx) -> Vec<Party> {
         .into_iter()
         .flat_map(|kind| ctx.shared.api.pods_of(kind));
     let homes = nodes.chain(istiods.map(|&pod| Home::Istiod(ctx.istiod_in(pod))));
+    let kinds = || whom.parties.iter().filter(|kind| kind.is_client());
     let mut clients: Vec<Party> = homes
-        .flat_map(|home| whom.parties.iter().filter_map(move |kind| kind.at(home)))
+        .flat_map(|home| kinds().filter_map(move |kind| kind.at(home)))
         .filter(|&party| servers.contains(&ctx.api_server_of(party)))
         .collect();
     clients.sort();
@@ -147,22 +189,107 @@ impl Faults {
         if !starts {
             ctx.observe(Fact::FaultEnds { fault, parties });
             // Ended by the script before its time: its own end must not end a later start.
-            if let Some(timer) = self.active.remove(&fault).flatten() {
+            let own_end = self.active.remove(&fault).flatten();
+            for timer in own_end.into_iter().chain(ctx.shared.triggers.ended(fault)) {
                 ctx.kernel.cancel(timer);
             }
+            if let Some(repeats) = &spec.when.repeats {
+                ctx.schedule_failure(fault, repeats, SimDuration::ZERO);
+            }
+            ctx.happened(when::Event::FaultEnds(fault));
             return;
         }
+        ctx.shared.triggers.started(fault);
         ctx.observe(Fact::FaultBegins {
             fault,
             parties,
             touched,
             later: false,
         });
-        let end = spec.when.duration.map(|duration| {
+        let repair = spec
+            .when
+            .repeats
+            .as_ref()
+            .map(|repeats| ctx.time_to(fault, &repeats.to_repair, "repair"));
+        let end = spec.when.duration.or(repair).map(|duration| {
             let event = Event::Fault(FaultEvent::End(fault));
             ctx.after(Source::Fault, EventClass::Fault, duration, event)
         });
         self.active.insert(fault, end);
+        ctx.happened(when::Event::FaultStarts(fault));
+    }
+}
+
+impl Ctx<'_> {
+    /// A fact was observed: it may start or end faults.
+    pub(super) fn triggers(&mut self, fact: &Fact) {
+        if !self.shared.triggers.is_empty()
+            && let Some(event) = self.event_of(fact)
+        {
+            self.happened(event);
+        }
+    }
+
+    /// What a fact is for faults.
+    fn event_of(&mut self, fact: &Fact) -> Option<when::Event> {
+        let kind_of = |pod: PodId| self.shared.pods[pod.index()].kind;
+        let rolling = &mut self.shared.triggers.rolling;
+        Some(match *fact {
+            Fact::Pod(pod, PodFact::Created) => when::Event::PodCreated(kind_of(pod)),
+            Fact::Pod(pod, PodFact::Updated(old, new)) if new.ready && !old.ready => {
+                when::Event::PodReady(kind_of(pod))
+            }
+            Fact::Pod(pod, PodFact::Removed) => when::Event::PodGone(kind_of(pod)),
+            Fact::MarkedNotReady(node) => when::Event::NodeNotReady(node),
+            Fact::Returned(node) => when::Event::NodeReady(node),
+            Fact::Script(ScriptFact::Restarted(kind)) => {
+                *rolling = Some(kind);
+                when::Event::RolloutBegins(kind)
+            }
+            Fact::Script(ScriptFact::RolloutComplete | ScriptFact::RolloutOverdue) => {
+                when::Event::RolloutComplete(rolling.take()?)
+            }
+            _ => return None,
+        })
+    }
+
+    /// Something has happened that may start or end faults.
+    fn happened(&mut self, event: when::Event) {
+        for (fault, starts, wait) in self.shared.triggers.see(event) {
+            let what = if starts {
+                FaultEvent::Start(fault)
+            } else {
+                FaultEvent::End(fault)
+            };
+            let timer = self.after(Source::Fault, EventClass::Fault, wait, Event::Fault(what));
+            if !starts {
+                self.shared.triggers.ends(fault, timer);
+            }
+        }
+    }
+
+    fn time_to(&self, fault: FaultId, distribution: &Distribution, what: &str) -> SimDuration {
+        let key = EntityKey::root(&self.blueprint().spec.faults[fault.index()].name);
+        let key = key.child(u64::from(self.shared.triggers.starts(fault))).named(what);
+        self.draw(Purpose::FaultLaw, key, distribution)
+    }
+
+    /// A fault that repeats starts next, unless it has started as often as it is to.
+    fn schedule_failure(&mut self, fault: FaultId, repeats: &Repeats, from: SimDuration) {
+        if repeats
+            .times
+            .is_none_or(|times| self.shared.triggers.starts(fault) < times)
+        {
+            let wait = from + self.time_to(fault, &repeats.to_failure, "failure");
+            // One nanosecond at least: times of zero is no endless loop at one instant.
+            let wait = wait.max(SimDuration::from_nanos(1));
+            self.after(
+                Source::Fault,
+                EventClass::Fault,
+                wait,
+                Event::Fault(FaultEvent::Start(fault)),
+            );
+        }
     }
 }
 
@@ -172,7 +299,13 @@ impl Ctx<'_> {
     pub fn schedule_faults(&mut self) {
         let blueprint = self.shared.blueprint.clone();
         for (number, fault) in (0..).zip(&blueprint.spec.faults) {
-            if let Some(at) = fault.when.starts_at {
+            if let Some(repeats) = &fault.when.repeats {
+                let from = fault
+                    .when
+                    .starts_at
+                    .map_or(SimDuration::ZERO, |at| at.since(SimTime::ZERO));
+                self.schedule_failure(FaultId(number), repeats, from);
+            } else if let Some(at) = fault.when.starts_at {
                 let event = Event::Fault(FaultEvent::Start(FaultId(number)));
                 self.at(Source::Fault, EventClass::Fault, at, event);
             }

@@ -21,6 +21,7 @@ impl Blueprint {
             Party::ServiceProxy(node) => self.node_key(node).named("service proxy"),
             Party::Istiod(istiod) => istiod.key(),
             Party::Webhook(istiod) => istiod.key().named("webhook"),
+            Party::IstiodClients(istiod) => istiod.key().named("clients"),
         }
     }
 
@@ -30,6 +31,7 @@ impl Blueprint {
         let of = match party.home() {
             Home::Node(node) => self.node_name(node),
             Home::Istiod(istiod) => istiod.to_string(),
+            Home::ApiServer(server) => format!("api-server-{server}"),
         };
         NamedParty { kind: party.kind(), of }
     }

@@ -321,6 +321,10 @@ parameters! {
         connection_age_jitter_ratio: f64,
         /// Grace after that age before requests in flight are cut (duration).
         connection_age_grace: SimDuration,
+        /// A certificate request on a connection on which nothing passes fails after this (duration).
+        certificate_channel_dead_after: SimDuration,
+        /// A configuration stream on which nothing passes ends after this (duration).
+        configuration_channel_dead_after: SimDuration,
         /// Requests per second of one Istiod to the API server (1/s).
         api_client_qps: f64,
         /// Burst of the same (requests).

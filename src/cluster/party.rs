@@ -1,4 +1,4 @@
-//! Parties: who talks to the API server, or is called by it, and can be touched by a fault. All words for them are in one table.
+//! Parties: who talks to the API server or to an Istiod, or is called by it, and can be touched by a fault. All words for them are in one table.
 //!
 //! What a fault does to a party belongs to `faults`, what the party makes of it to the party's own file.
 
@@ -15,6 +15,8 @@ pub enum Home {
     Node(NodeId),
     /// In this Istiod.
     Istiod(IstiodId),
+    /// In this API server.
+    ApiServer(u32),
 }
 
 /// What a kind of party is called.
@@ -77,6 +79,12 @@ macro_rules! parties {
                 self.at(Home::Istiod(IstiodId(0))).is_some()
             }
 
+            /// Whether it is a client of the API server, and so of one of several.
+            #[must_use]
+            pub const fn is_client(self) -> bool {
+                !matches!(self, Self::Webhook | Self::IstiodClients)
+            }
+
             /// What it is called.
             #[must_use]
             pub const fn words(self) -> PartyWords {
@@ -109,6 +117,9 @@ parties! {
     Webhook(IstiodId) in Istiod, "webhook" "webhook of",
         ("the path from the API server to ", ""),
         "calls of the API server to the injection webhook of that Istiod";
+    IstiodClients(IstiodId) in Istiod, "istiod_clients" "clients of",
+        ("the path from sidecars to ", ""),
+        "connections of sidecars to that Istiod: certificate requests and configuration streams";
 }
 
 /// A party by names: what stands in a story.

@@ -57,6 +57,10 @@ purposes! {
     NodeMonitorPhase = "node_lifecycle.phase",
     /// Time until a cut-off node's lease is renewed after the cut ends.
     LeaseRecovery = "kubelet.lease.recovery",
+    /// From a fault's repair to its next failure, and from a failure to its repair.
+    FaultLaw = "fault.law",
+    /// Which of the places of a fault it takes.
+    FaultPick = "fault.pick",
     /// Latency of a controller's sync.
     ControllerSync = "controller.sync",
     /// A pod's unique identifier, where it decides a ranking.

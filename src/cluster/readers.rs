@@ -192,4 +192,22 @@ impl Shared {
         cursor.freeze(&self.snapshots[istiod.index()], &self.run_key, now);
         true
     }
+
+    /// The stream of a pod's proxy, which was silent for a time, goes on.
+    pub fn follow_again(&mut self, pod: PodId, now: SimTime) {
+        if let Some(Some((istiod, cursor))) = self.readers.proxies.get_mut(pod.index()) {
+            cursor.restore(&self.snapshots[istiod.index()], now);
+        }
+    }
+
+    /// The pods whose proxies follow an Istiod, or followed it last.
+    #[must_use]
+    pub fn followers(&self, istiod: IstiodId) -> Vec<PodId> {
+        let proxies = (0..).zip(&self.readers.proxies);
+        let follow = |proxy: &Option<(IstiodId, Cursor)>| proxy.as_ref().is_some_and(|(of, _)| *of == istiod);
+        proxies
+            .filter(|(_, proxy)| follow(proxy))
+            .map(|(pod, _)| PodId(pod))
+            .collect()
+    }
 }

@@ -18,6 +18,7 @@ use super::endpoint_slice::{self, EndpointSlices};
 use super::event::{Event, components};
 use super::fault::{FaultHandler, Faults};
 use super::faults::touched::Touched;
+use super::faults::triggers::Triggers;
 use super::history::History;
 use super::ids::{KindId, NodeId, ServiceId};
 use super::istio::injection::Admission;
@@ -238,6 +239,7 @@ impl World {
                 api: ApiServer::new(blueprint, SUBSCRIPTIONS),
                 links: Links::default(),
                 touched: Touched::default(),
+                triggers: Triggers::new(&blueprint.spec.faults),
                 physics: Physics::default(),
                 recorder: Recorder::new(probed),
                 watchlist: Watchlist::default(),

@@ -29,6 +29,7 @@ pub const FILES: &[(&str, &str)] = files![
     "models/cilium/1.15.yaml",
     "models/cilium/1.17.yaml",
     "models/istio/1.14.yaml",
+    "models/istio/1.17.yaml",
     "models/istio/1.21.yaml",
     "models/istio/1.27.yaml",
     "models/kubernetes/1.24.yaml",

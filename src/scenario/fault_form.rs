@@ -11,23 +11,38 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
 use serde_json::{Map, Value, json};
 
-use super::json_schema::{OrOption, PositiveSpan, RIVALS, Scalar, Span, Whole, option};
-use super::schema::Text;
+use super::json_schema::{
+    Amount, Count, Distribution, EventWord, OrOption, PositiveSpan, RIVALS, Scalar, Share, Span, Whole, option,
+};
+use super::schema::{Setting as SettingValue, Text};
+use super::yaml::Spanned;
 use crate::cluster::faults::form::{Form, Key, Role, Takes};
 use crate::cluster::faults::{KINDS, KindForm};
 
-/// When a fault starts by itself, and what that key means.
-const AT: (&str, &str) = (
+/// A key that says when a fault acts, and what it means.
+type When = (&'static str, &'static str);
+const AT: When = (
     "at",
-    "Starts by itself at this time of the run; without it a step starts it.",
+    "Starts by itself at this time of the run; without a key that states when, a step starts it.",
 );
-/// When a fault ends by itself, and what that key means.
-const FOR: (&str, &str) = ("for", "Ends by itself after this span.");
+const AFTER: When = ("after", "Starts by itself when something has happened.");
+const FOR: When = ("for", "Ends by itself after this span.");
+const UNTIL: When = ("until", "Ends by itself when something has happened.");
+const WHILE: When = (
+    "while",
+    "Acts whenever a condition holds: starts when it begins to hold, and ends when it does no more.",
+);
+const REPEATS: When = (
+    "repeats",
+    "Starts and ends again and again by distributions of the times to failures and repairs, from the start of the run, or from `at` on.",
+);
+/// All keys that say when a fault acts.
+const WHEN: [When; 6] = [AT, AFTER, FOR, UNTIL, WHILE, REPEATS];
 
 /// The keys of a fault.
 static KEYS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
     let kinds = KINDS.iter().map(|kind| kind.form.name);
-    kinds.chain([AT.0, FOR.0]).collect()
+    kinds.chain(WHEN.map(|(key, _)| key)).collect()
 });
 /// The keys of each kind of fault, in the order of the kinds.
 static KEYS_OF_KINDS: LazyLock<Vec<Vec<&'static str>>> = LazyLock::new(|| {
@@ -42,8 +57,64 @@ pub struct Fault {
     pub kinds: Vec<(usize, Vec<Setting>)>,
     /// Starts by itself at this time.
     pub at: Option<Text>,
+    /// Starts by itself when something has happened.
+    pub after: Option<Trigger>,
     /// Ends by itself after this span.
     pub duration: Option<Text>,
+    /// Ends by itself when something has happened.
+    pub until: Option<Trigger>,
+    /// Acts while a condition holds.
+    pub holds: Option<Condition>,
+    /// Starts and ends again and again.
+    pub repeats: Option<Repeats>,
+}
+
+/// Something that happens in a run, or its k-th occurrence.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Trigger {
+    /// What happens.
+    #[schemars(with = "OrOption<EventWord>")]
+    pub event: Text,
+    /// To which workload, node or fault it happens.
+    #[schemars(with = "Option<Scalar>")]
+    pub of: Option<Text>,
+    /// Which occurrence counts; the default is 1, the first.
+    #[schemars(with = "Option<OrOption<Count>>")]
+    pub count: Option<Text>,
+    /// How long after it; the default is 0s.
+    #[schemars(with = "Option<OrOption<Span>>")]
+    pub wait: Option<Text>,
+}
+
+/// A condition; one of these.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Condition {
+    /// Another fault acts.
+    #[schemars(with = "Option<Scalar>")]
+    pub fault: Option<Text>,
+    /// The API server has this node as NotReady.
+    #[schemars(with = "Option<Scalar>")]
+    pub node_not_ready: Option<Text>,
+    /// A rollout of this workload that the script waits for is under way.
+    #[schemars(with = "Option<Scalar>")]
+    pub rollout_of: Option<Text>,
+}
+
+/// How it fails and is repaired again and again.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Repeats {
+    /// Distribution of the time from the beginning, or from a repair, to the next failure.
+    #[schemars(with = "Distribution")]
+    pub to_failure: Spanned<SettingValue>,
+    /// Distribution of the time from a failure to its repair.
+    #[schemars(with = "Distribution")]
+    pub to_repair: Spanned<SettingValue>,
+    /// At most so many failures; without it, as many as there are.
+    #[schemars(with = "Option<OrOption<Count>>")]
+    pub times: Option<Text>,
 }
 
 /// A key of a kind of fault with what is written under it.
@@ -129,7 +200,11 @@ impl<'de> Deserialize<'de> for Fault {
                 while let Some(number) = map.next_key_seed(KeyOf(&KEYS))? {
                     match KEYS[number] {
                         key if key == AT.0 => fault.at = map.next_value()?,
+                        key if key == AFTER.0 => fault.after = map.next_value()?,
                         key if key == FOR.0 => fault.duration = map.next_value()?,
+                        key if key == UNTIL.0 => fault.until = map.next_value()?,
+                        key if key == WHILE.0 => fault.holds = map.next_value()?,
+                        key if key == REPEATS.0 => fault.repeats = map.next_value()?,
                         _ => fault.kinds.push((number, map.next_value_seed(SettingsOf(number))?)),
                     }
                 }
@@ -152,10 +227,17 @@ impl JsonSchema for Fault {
             let form = kind.form;
             properties.insert(form.name.to_owned(), of_kind(form, generator));
         }
-        let start = generator.subschema_for::<Option<OrOption<Span>>>();
-        properties.insert(AT.0.to_owned(), described(start, AT.1));
-        let end = generator.subschema_for::<Option<OrOption<PositiveSpan>>>();
-        properties.insert(FOR.0.to_owned(), described(end, FOR.1));
+        let forms = [
+            generator.subschema_for::<Option<OrOption<Span>>>(),
+            generator.subschema_for::<Option<Trigger>>(),
+            generator.subschema_for::<Option<OrOption<PositiveSpan>>>(),
+            generator.subschema_for::<Option<Trigger>>(),
+            generator.subschema_for::<Option<Condition>>(),
+            generator.subschema_for::<Option<Repeats>>(),
+        ];
+        for ((key, meaning), form) in WHEN.into_iter().zip(forms) {
+            properties.insert(key.to_owned(), described(form, meaning));
+        }
         let kinds: Vec<&str> = KINDS.iter().map(|kind| kind.form.name).collect();
         json_schema!({
             "description": "A fault, or what differs in it.",
@@ -180,10 +262,13 @@ fn of_kind(form: &'static Form, generator: &mut SchemaGenerator) -> Value {
             Takes::Workload | Takes::Node | Takes::Labels => generator.subschema_for::<Scalar>(),
             Takes::Istiod | Takes::ApiServer if key.list => generator.subschema_for::<Scalar>(),
             Takes::Istiod | Takes::ApiServer => generator.subschema_for::<OrOption<Whole>>(),
-            Takes::Word(_, words) => {
-                let words: Vec<&str> = words().iter().map(|(word, _)| *word).collect();
+            Takes::Word(..) | Takes::Party(_) => {
+                let words: Vec<&str> = key.takes.words().iter().map(|(word, _)| *word).collect();
                 json_schema!({"anyOf": [{"enum": words}, option()]})
             }
+            Takes::Span => generator.subschema_for::<OrOption<PositiveSpan>>(),
+            Takes::Number(..) => generator.subschema_for::<OrOption<Share>>(),
+            Takes::Amount => generator.subschema_for::<OrOption<Amount>>(),
         };
         let value = match key.list {
             true => json_schema!({"type": ["array", "null"], "items": value}),

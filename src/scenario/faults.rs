@@ -4,15 +4,18 @@
 //! does (`cluster/faults`), how it is read (`fault_form`), and when the script starts it (`script`).
 
 use super::error::{InputError, all};
-use super::fault_form::{Fault, Setting};
+use super::fault_form::{Condition, Fault, Repeats, Setting, Trigger};
 use super::layers::Merged;
 use super::schema::Text;
-use super::values::{complain, count, duration, positive_duration, unknown};
+use super::values::{
+    amount, choice, complain, count, distribution, duration, number_within, positive_duration, unknown,
+};
 use super::world::Names;
 use crate::cluster::blueprint::node_name;
 use crate::cluster::faults::form::{Form, Key, Role, Takes, Value, Written};
+use crate::cluster::faults::when::{self, EVENTS, Event, Occurrence, Takes as Of};
 use crate::cluster::faults::{FaultSpec, KINDS, When};
-use crate::cluster::ids::{IstiodId, NodeId};
+use crate::cluster::ids::{FaultId, IstiodId, KindId, NodeId};
 use crate::kernel::{SimDuration, SimTime};
 
 /// In a list of nodes or Istiods: all of them.
@@ -41,9 +44,9 @@ impl Targets {
         node_name(index, self.control_plane_nodes)
     }
 
-    fn node(&self, merged: &Merged<'_>, text: &Text) -> Result<Value, InputError> {
+    fn node(&self, merged: &Merged<'_>, text: &Text) -> Result<NodeId, InputError> {
         let found = (0..self.nodes).find(|index| self.node_name(*index) == text.value);
-        found.map(|node| Value::Node(NodeId(node))).ok_or_else(|| {
+        found.map(NodeId).ok_or_else(|| {
             let error = complain(merged.file, text, format!("unknown node `{}`", text.value));
             let shown: Vec<String> = (0..self.nodes.min(12)).map(|index| self.node_name(index)).collect();
             match self.nodes {
@@ -137,12 +140,154 @@ fn fault(
             Err(error) => error,
         }
     })?;
-    let starts_at = fault.at.as_ref().map(|at| point(merged, targets, at)).transpose()?;
-    let duration = fault.duration.as_ref().map(|text| span(merged, text)).transpose()?;
     Ok(FaultSpec {
         name: name.value.clone(),
-        when: When { starts_at, duration },
+        when: when(merged, names, targets, name, fault)?,
         kind,
+    })
+}
+
+/// When a fault acts. There is one reason for its start, and one for its end.
+fn when(merged: &Merged<'_>, names: &Names, targets: &Targets, name: &Text, fault: &Fault) -> Result<When, InputError> {
+    let starts_at = fault.at.as_ref().map(|at| point(merged, targets, at)).transpose()?;
+    let duration = fault.duration.as_ref().map(|text| span(merged, text)).transpose()?;
+    let trigger = |trigger: &Option<Trigger>| {
+        let found = trigger
+            .as_ref()
+            .map(|trigger| occurrence(merged, names, targets, trigger));
+        found.transpose()
+    };
+    let (after, until) = (trigger(&fault.after)?, trigger(&fault.until)?);
+    let holds = fault
+        .holds
+        .as_ref()
+        .map(|holds| condition(merged, names, targets, name, holds));
+    let repeats = fault.repeats.as_ref().map(|repeats| repeats_of(merged, repeats));
+    let (holds, repeats) = (holds.transpose()?, repeats.transpose()?);
+    let rivals = |keys: &[(&str, bool)]| {
+        let written: Vec<&str> = keys
+            .iter()
+            .filter(|(_, written)| *written)
+            .map(|(key, _)| *key)
+            .collect();
+        match written.as_slice() {
+            [one, other, ..] => {
+                let message = format!("fault `{}` has both `{one}` and `{other}`", name.value);
+                let hint = format!(
+                    "write one of {}",
+                    keys.iter().map(|(key, _)| *key).collect::<Vec<_>>().join(", ")
+                );
+                Err(complain(merged.file, name, message).with_hint(hint))
+            }
+            _ => Ok(()),
+        }
+    };
+    let at = ("at", starts_at.is_some());
+    let (after_key, while_key, repeats_key) = (
+        ("after", after.is_some()),
+        ("while", holds.is_some()),
+        ("repeats", repeats.is_some()),
+    );
+    let (for_key, until_key) = (("for", duration.is_some()), ("until", until.is_some()));
+    rivals(&[at, after_key, while_key])?;
+    rivals(&[repeats_key, after_key, while_key])?;
+    rivals(&[for_key, until_key, while_key, repeats_key])?;
+    Ok(When {
+        starts_at,
+        after,
+        duration,
+        until,
+        holds,
+        repeats,
+    })
+}
+
+fn event(
+    merged: &Merged<'_>,
+    names: &Names,
+    targets: &Targets,
+    event: &Text,
+    of: Option<&Text>,
+) -> Result<Event, InputError> {
+    let words: Vec<_> = EVENTS.iter().map(|event| (event.word, event)).collect();
+    let form = choice(merged.file, merged.text(event)?, "event", &words)?;
+    let of = of.map(|of| merged.text(of)).transpose()?;
+    let Some(of) = of else {
+        let message = format!("`{}` does not say of which {}", form.word, form.of.word());
+        let hint = format!("write `of: {}`", form.of.example());
+        return Err(complain(merged.file, event, message).with_hint(hint));
+    };
+    Ok(match form.of {
+        Of::Workload(make) => make(KindId(names.workload(merged, of)? as u32)),
+        Of::Node(make) => make(targets.node(merged, of)?),
+        Of::Fault(make) => make(fault_named(merged, of)?),
+    })
+}
+
+fn fault_named(merged: &Merged<'_>, text: &Text) -> Result<FaultId, InputError> {
+    let faults = &merged.experiment.faults.0;
+    let found = faults.iter().position(|(name, _)| name.value == text.value);
+    let known = faults.iter().map(|(name, _)| name.value.as_str());
+    let found = found.map(|number| FaultId(number as u32));
+    found.ok_or_else(|| unknown(merged.file, text, "fault", known))
+}
+
+fn occurrence(
+    merged: &Merged<'_>,
+    names: &Names,
+    targets: &Targets,
+    trigger: &Trigger,
+) -> Result<Occurrence, InputError> {
+    let wait = trigger
+        .wait
+        .as_ref()
+        .map(|wait| duration(merged.file, merged.text(wait)?));
+    let count = trigger.count.as_ref().map(|count| number(merged, count, 1));
+    Ok(Occurrence {
+        event: event(merged, names, targets, &trigger.event, trigger.of.as_ref())?,
+        count: count.transpose()?.unwrap_or(1),
+        wait: wait.transpose()?.unwrap_or(SimDuration::ZERO),
+    })
+}
+
+fn condition(
+    merged: &Merged<'_>,
+    names: &Names,
+    targets: &Targets,
+    name: &Text,
+    written: &Condition,
+) -> Result<when::Condition, InputError> {
+    let node = |node: &Text| targets.node(merged, merged.text(node)?).map(when::Condition::NotReady);
+    let fault = |fault: &Text| {
+        let fault = merged.text(fault)?;
+        if fault.value == name.value {
+            let message = format!("fault `{}` would act while it acts itself", name.value);
+            return Err(complain(merged.file, fault, message).with_hint("name another fault"));
+        }
+        fault_named(merged, fault).map(when::Condition::Fault)
+    };
+    let rollout = |workload: &Text| {
+        let workload = names.workload(merged, merged.text(workload)?)?;
+        Ok(when::Condition::Rollout(KindId(workload as u32)))
+    };
+    match (&written.fault, &written.node_not_ready, &written.rollout_of) {
+        (Some(of), None, None) => fault(of),
+        (None, Some(of), None) => node(of),
+        (None, None, Some(of)) => rollout(of),
+        _ => {
+            let message = format!("`while` of fault `{}` has to be one condition", name.value);
+            let hint = "write one of `{fault: NAME}`, `{node_not_ready: NODE}`, `{rollout_of: WORKLOAD}`";
+            Err(complain(merged.file, name, message).with_hint(hint))
+        }
+    }
+}
+
+fn repeats_of(merged: &Merged<'_>, written: &Repeats) -> Result<when::Repeats, InputError> {
+    let times = written.times.as_ref().map(|times| number(merged, times, 1));
+    Ok(when::Repeats {
+        to_failure: distribution(merged.file, &written.to_failure)?,
+        to_repair: distribution(merged.file, &written.to_repair)?,
+        times: times.transpose()?,
     })
 }
 
@@ -187,6 +332,7 @@ fn keys(merged: &Merged<'_>, name: &Text, form: &'static Form, settings: &[Setti
             let words: Vec<&str> = key.takes.words().iter().map(|(word, _)| *word).collect();
             let hint = match key.list {
                 true => format!("a list of {}; `[]` {} none", words.join(", "), form.does),
+                false if words.is_empty() => format!("write `{}: {}`", key.name, key.takes.example()),
                 false => format!("one of {}", words.join(", ")),
             };
             wrong(format!("fault `{fault}` has no `{}`", key.name), hint)
@@ -207,7 +353,7 @@ fn value(
         Takes::Node if key.list && text.value == ALL => {
             Ok((0..targets.nodes).map(|node| Value::Node(NodeId(node))).collect())
         }
-        Takes::Node => targets.node(merged, text).map(|node| vec![node]),
+        Takes::Node => targets.node(merged, text).map(|node| vec![Value::Node(node)]),
         Takes::Workload => names
             .workload(merged, text)
             .map(|workload| vec![Value::Workload(workload)]),
@@ -217,14 +363,21 @@ fn value(
             let with = names.workloads_with(merged, text)?;
             Ok(with.into_iter().map(Value::Workload).collect())
         }
-        Takes::Word(what, words) => {
-            let words = words();
-            let found = words.iter().position(|(word, _)| *word == text.value);
-            let known = words.iter().map(|(word, _)| *word);
-            found
-                .map(|number| vec![Value::Word(number)])
-                .ok_or_else(|| unknown(merged.file, text, what, known))
+        Takes::Party(kinds) => {
+            let words: Vec<_> = kinds.iter().map(|kind| (kind.words().word, *kind)).collect();
+            choice(merged.file, text, "party of a fault", &words).map(|kind| vec![Value::Party(kind)])
         }
+        Takes::Word(what, words) => {
+            let words: Vec<_> = words()
+                .iter()
+                .enumerate()
+                .map(|(number, (word, _))| (*word, number))
+                .collect();
+            choice(merged.file, text, what, &words).map(|number| vec![Value::Word(number)])
+        }
+        Takes::Span => positive_duration(merged.file, text).map(|span| vec![Value::Span(span)]),
+        Takes::Number(min, max) => number_within(merged.file, text, min, max).map(|number| vec![Value::Number(number)]),
+        Takes::Amount => amount(merged.file, text).map(|amount| vec![Value::Amount(amount)]),
     }
 }
 

@@ -17,6 +17,7 @@ use super::models::COMPONENTS;
 use super::schema::{DistributionForm, Experiment, Mesh, Pairs, Setting};
 use super::yaml::Spanned;
 use super::{cluster_of_design, head, key_facts, script, world};
+use crate::cluster::faults::when::EVENTS;
 use crate::cluster::params::{CiliumParams, IstioParams, Kind, KubernetesParams, NetworkParams};
 
 /// Numbers with units, as jiff's friendly format has them, in units that have one length.
@@ -132,6 +133,20 @@ form!(
     ]})
 );
 form!(
+    /// A number, or a share in per cent.
+    Share, |_generator| json_schema!({"anyOf": [
+        {"type": "number", "minimum": 0},
+        {"type": "string", "pattern": r"^\s*[0-9.eE+-]+\s*%?\s*$", "examples": ["30%"]}
+    ]})
+);
+form!(
+    /// A number of things, or a share of them in per cent.
+    Amount, |_generator| json_schema!({"anyOf": [
+        {"type": "integer", "minimum": 1},
+        {"type": "string", "pattern": r"^\s*[0-9.]*[1-9][0-9.]*\s*%?\s*$", "examples": ["2", "30%"]}
+    ]})
+);
+form!(
     /// A behavior that is on or off.
     Switch, |_generator| json_schema!({"enum": [true, false, "true", "false"]})
 );
@@ -174,6 +189,13 @@ words!(
 words!(
     /// A layer that enforces its policies.
     Layer, world::LAYERS
+);
+form!(
+    /// Something that happens in a run.
+    EventWord, |_generator| {
+        let words: Vec<&str> = EVENTS.iter().map(|event| event.word).collect();
+        json_schema!({"enum": words})
+    }
 );
 words!(
     /// An order of ties.

@@ -11,6 +11,8 @@ use serde_json::{Value, json};
 
 use super::json_schema::parameters;
 use super::{embedded, yaml};
+use crate::cluster::faults::KINDS;
+use crate::cluster::faults::form::Form;
 
 /// Under this word of JSON Schema a key says what its number counts, or `none`.
 const UNIT: &str = "x-unit";
@@ -18,13 +20,39 @@ const UNIT: &str = "x-unit";
 /// By place and key `[unit, default, example]`.
 static FACTS: LazyLock<Value> = LazyLock::new(|| parsed(include_str!("key_facts.yaml")).unwrap_or_default());
 
+/// The place of keys that several kinds of faults have.
+const OF_ALL_FAULTS: &str = "Fault.*";
+
+/// The places of the kinds of faults, each with its form.
+static KINDS_OF_FAULTS: LazyLock<Vec<(String, &'static Form)>> = LazyLock::new(|| {
+    let places = KINDS
+        .iter()
+        .map(|kind| (format!("Fault.{}", kind.form.name), kind.form));
+    places.collect()
+});
+
 /// The keys with facts: place, key, and unit, default and example.
 fn facts() -> impl Iterator<Item = (&'static str, &'static str, &'static Value)> {
     let places = FACTS.as_object().into_iter().flatten();
     places.flat_map(|(place, keys)| {
         let keys = keys.as_object().into_iter().flatten();
-        keys.map(move |(key, fact)| (place.as_str(), key.as_str(), fact))
+        keys.flat_map(move |(key, fact)| {
+            places_of(place, key)
+                .into_iter()
+                .map(move |place| (place, key.as_str(), fact))
+        })
     })
+}
+
+/// Where a key is: of a kind of fault that has it, if it is of several.
+fn places_of(place: &'static str, key: &str) -> Vec<&'static str> {
+    if place != OF_ALL_FAULTS {
+        return vec![place];
+    }
+    let with = KINDS_OF_FAULTS
+        .iter()
+        .filter(|(_, form)| form.keys().any(|of| of.name == key));
+    with.map(|(place, _)| place.as_str()).collect()
 }
 
 fn parsed(text: &str) -> Option<Value> {

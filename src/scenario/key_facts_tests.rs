@@ -12,7 +12,7 @@ use crate::scenario::overrides::Overrides;
 use crate::scenario::{Scenario, json_schema};
 
 /// Where each place is in the file of examples, and the keys at the top that do not go with its examples.
-const POINTERS: [(&str, &str, &[&str]); 29] = [
+const POINTERS: [(&str, &str, &[&str]); 32] = [
     ("", "", &[]),
     ("StoppingForm", "/stopping", &["replications"]),
     ("TargetForm", "/stopping/until/0", &["replications"]),
@@ -24,6 +24,9 @@ const POINTERS: [(&str, &str, &[&str]); 29] = [
     ("Mesh", "/cluster/istio", &[]),
     ("Fault", "/faults/cut-node", &["script", "measures"]),
     ("Fault.cut", "/faults/cut-node/cut", &[]),
+    ("Trigger", "/faults/cut-node/until", &["script", "measures"]),
+    ("Condition", "/faults/cut-node/while", &["script", "measures"]),
+    ("Repeats", "/faults/cut-node/repeats", &["script", "measures"]),
     ("Step", "/script", &[]),
     ("WaitReady", "/script/1/wait_ready", &[]),
     ("Scale", "/script/6/scale", &[]),
@@ -45,7 +48,11 @@ const POINTERS: [(&str, &str, &[&str]); 29] = [
 ];
 
 /// Keys of which a file has one.
-const RIVALS: [&[&str]; 5] = [
+const RIVALS: [&[&str]; 9] = [
+    &["at", "after", "while"],
+    &["repeats", "after", "while"],
+    &["for", "until", "while", "repeats"],
+    &["fault", "node_not_ready", "rollout_of"],
     &["replications", "stopping"],
     &["half_width", "relative"],
     &[
@@ -124,6 +131,13 @@ fn file_with(place: &str, keys: Value, chosen: &str) -> Value {
     });
     for key in without {
         file.as_object_mut().expect("a map").remove(*key);
+    }
+    if place.starts_with("Fault.") {
+        file["faults"]["cut-node"] = json!({});
+    }
+    if place == "Condition" {
+        let other = json!({"cut": {"node": "worker-1", "parties": ["kubelet"], "mode": "drop"}, "at": "1m"});
+        file["faults"]["other-fault"] = other;
     }
     if place.starts_with("DistributionForm.") {
         file["churn"][0]["lifetime"] = json!({});

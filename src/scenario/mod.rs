@@ -297,7 +297,7 @@ fn unused(path: &Path, experiment: &Experiment, text: &str, overrides: &Override
     };
     let by_time = |name: &str| {
         let mut faults = designs.iter().flat_map(|design| &design.world.faults);
-        faults.any(|fault| fault.name == name && fault.when.starts_at.is_some())
+        faults.any(|fault| fault.name == name && fault.when.starts_by_itself())
     };
     let faults = experiment
         .faults

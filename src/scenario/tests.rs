@@ -381,7 +381,7 @@ fn bad_inputs_are_complained_about() {
         "selector-matches-nothing/pods.yaml:28:19: `selector` of Service default/sleep-v1 matches nothing: `app: slep`\n",
         "several-designs-several-errors.yaml:17:54: `istiod` is cut in design `two`, which has no Istio\n",
         "several-designs-several-errors.yaml:34:33: unknown routing mode `vlan`\n  hint: did you mean `vxlan`?",
-        "parties-of-istiods.yaml:17:37: `kubelet` does not belong to an Istiod\n  hint: an Istiod has the parties istiod and webhook",
+        "parties-of-istiods.yaml:17:37: `kubelet` does not belong to an Istiod\n  hint: an Istiod has the parties istiod, webhook and istiod_clients",
         "target-among-many-unknown.yaml:17:29: unknown node `worker-9`\n  hint: known: control-plane, worker-1",
         "target-of-labels-of-nobody.yaml:17:23: no workload has pods with the labels `app=slep`\n",
         "target-of-no-labels.yaml:17:23: no labels are `app`\n  hint: write `app=sleep`",

@@ -11,6 +11,7 @@ use jiff::fmt::friendly::SpanParser;
 use super::error::{InputError, Place};
 use super::schema::{DistributionForm, Setting, Text};
 use super::yaml::Spanned;
+use crate::cluster::faults::form::Amount;
 use crate::cluster::params::{Kind, Value};
 use crate::kernel::{Distribution, Quantiles, SimDuration};
 
@@ -92,6 +93,43 @@ pub fn count(file: &Path, text: &Text, min: u32, max: u32) -> Result<u32, InputE
             Err(complain(file, text, message).with_hint(hint))
         }
     }
+}
+
+/// A number within bounds.
+///
+/// # Errors
+/// If the text is no number, or one outside.
+pub fn number_within(file: &Path, text: &Text, min: f64, max: f64) -> Result<f64, InputError> {
+    let written = text.value.trim();
+    let share = written
+        .strip_suffix('%')
+        .map(|percent| percent.trim().parse::<f64>().map(|share| share / 100.0));
+    let number = share.unwrap_or_else(|| written.parse());
+    number
+        .ok()
+        .filter(|number| (min..=max).contains(number))
+        .ok_or_else(|| {
+            let message = format!("`{written}` is not a number from {min} to {max}");
+            complain(file, text, message).with_hint(format!("write a number from {min} to {max}"))
+        })
+}
+
+/// A number of things, `2`, or a share of them, `30%`.
+///
+/// # Errors
+/// If the text is neither, or stands for nothing.
+pub fn amount(file: &Path, text: &Text) -> Result<Amount, InputError> {
+    let written = text.value.trim();
+    let amount = match written.strip_suffix('%') {
+        Some(_) => number_within(file, text, 0.0, 1.0).ok().map(Amount::Share),
+        None => written.parse().ok().map(Amount::Count),
+    };
+    let some = |amount: &Amount| !matches!(amount, Amount::Count(0) | Amount::Share(0.0));
+    amount.filter(some).ok_or_else(|| {
+        let message = format!("`{written}` is neither a number of things nor a share of them");
+        complain(file, text, message)
+            .with_hint("write a whole number of at least 1, such as `2`, or a share, such as `30%`")
+    })
 }
 
 /// A limit: a whole number of at least 1, in 64 bits.

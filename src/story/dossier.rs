@@ -425,6 +425,8 @@ pub enum SynFate {
     Delivered,
     /// No pod holds the address, or its programs are not in place.
     NoPod,
+    /// Nothing passes between clients and the server.
+    Cut,
     /// Lost to egress policy at the sender's node.
     EgressPolicy,
     /// Lost because the receiving node's WireGuard peers do not list the source address.

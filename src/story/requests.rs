@@ -191,6 +191,7 @@ pub(super) fn syn(time: SimTime, passage: Passage) -> SynStory {
     let fate = match passage {
         Passage::Delivered(_) => SynFate::Delivered,
         Passage::Lost(Loss::NoPod) => SynFate::NoPod,
+        Passage::Lost(Loss::Cut { .. }) => SynFate::Cut,
         Passage::Lost(Loss::EgressPolicy { .. }) => SynFate::EgressPolicy,
         Passage::Lost(Loss::WireGuardPeer { .. }) => SynFate::WireGuardPeer,
         Passage::Lost(Loss::IngressPolicy { .. }) => SynFate::IngressPolicy,

@@ -31,13 +31,6 @@ const RESUMED_S: f64 = REPAIRED_S + 62.0;
 const SETTLED_S: f64 = 880.0;
 const HORIZON_S: f64 = 900.0;
 
-const PARTIES: [PartyKind; 5] = [
-    PartyKind::Kubelet,
-    PartyKind::Agent,
-    PartyKind::ServiceProxy,
-    PartyKind::Istiod,
-    PartyKind::Webhook,
-];
 const MODES: [CutMode; 3] = [CutMode::Drop, CutMode::Reject, CutMode::RepliesOnly];
 
 fn pick<T: Copy>(lot: &mut Stream, from: &[T]) -> T {
@@ -66,13 +59,15 @@ fn fault(lot: &mut Stream, number: usize, nodes: u32, servers: u32, meshed: bool
     let fits = |party: &PartyKind| match party {
         PartyKind::Webhook => meshed && !matches!(target, Where::ApiServers(_)),
         PartyKind::Istiod => meshed,
+        PartyKind::IstiodClients => meshed && !matches!(target, Where::ApiServers(_)),
         _ => !matches!(target, Where::Istiods(_)),
     };
-    let mut parties: Vec<PartyKind> = PARTIES.into_iter().filter(fits).collect();
+    let mut parties: Vec<PartyKind> = PartyKind::ALL.iter().copied().filter(fits).collect();
     parties.retain(|_| lot.below(3) > 0);
     let when = When {
         starts_at: (lot.below(2) == 0).then(|| at(seconds(lot, 10, 250))),
         duration: (lot.below(2) == 0).then(|| s(seconds(lot, 1, 120))),
+        ..When::default()
     };
     let fault = cuts(&format!("f{number}"), target, &parties, pick(lot, &MODES));
     FaultSpec { when, ..fault }

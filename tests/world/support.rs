@@ -215,7 +215,11 @@ pub fn cuts(name: &str, place: Where, parties: &[PartyKind], mode: CutMode) -> F
         name: name.to_owned(),
         when: When::default(),
         kind: FaultKind::Cut(Cut {
-            whom: Whom { place, parties },
+            whom: Whom {
+                place,
+                pick: None,
+                parties,
+            },
             mode,
         }),
     }

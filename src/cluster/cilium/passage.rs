@@ -16,6 +16,11 @@ pub enum Passage {
 pub enum Loss {
     /// No pod holds the address, or its programs are not in place.
     NoPod,
+    /// Nothing passes between clients and this server.
+    Cut {
+        /// The server.
+        at: PodId,
+    },
     /// Egress policy at the client's node.
     EgressPolicy {
         /// As whom the destination was taken.
@@ -39,14 +44,14 @@ impl Loss {
     /// Whether the network refused it; otherwise there was no packet to refuse.
     #[must_use]
     pub const fn is_refusal(self) -> bool {
-        !matches!(self, Self::NoPod)
+        !matches!(self, Self::NoPod | Self::Cut { .. })
     }
 
     /// The pod at whose node the packet was lost, if it got that far.
     #[must_use]
     pub const fn reached(self) -> Option<PodId> {
         match self {
-            Self::NoPod | Self::EgressPolicy { .. } => None,
+            Self::NoPod | Self::Cut { .. } | Self::EgressPolicy { .. } => None,
             Self::WireGuardPeer { at } | Self::IngressPolicy { at, .. } => Some(at),
         }
     }

@@ -1,4 +1,5 @@
-//! A cut: connections between the API server and chosen parties on nodes, or of Istiods, do not work.
+//! A cut: connections of chosen parties on nodes, or of Istiods, do not work: those to the API server, of the API server to a
+//! webhook, or of sidecars to an Istiod.
 //!
 //! **Modeled**: three modes (packets vanish, packets are rejected, only the API server's packets vanish) and each party
 //! separately; several faults on one party, which is whole again when the last has ended, the strongest mode being in force
@@ -8,7 +9,7 @@
 //! although its packets come from the same host network.
 //! When its end reaches a party is the matter of the party's connection (`api_connection`,
 //! `docs/model/kubernetes.md#losing-the-api-server`).
-//! **Left out**: loss of part of the packets, delay, cuts between pods.
+//! **Left out**: loss of part of the packets, delay, cuts between other pods.
 //! **Parameters**: target, parties, mode, start, duration. **Validated by**: `tests/world/faults.rs`, `tests/world/mechanisms.rs`.
 
 use serde::Serialize;
@@ -20,9 +21,9 @@ use crate::cluster::ids::FaultId;
 use crate::cluster::party::{NamedParty, Party, PartyKind};
 
 /// Connections that do not work.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Cut {
-    /// Whose connections to the API server are cut.
+    /// Whose connections are cut.
     pub whom: Whom,
     /// How they are cut.
     pub mode: CutMode,
@@ -74,7 +75,7 @@ impl Cut {
         keys: &[
             Whom::KEYS,
             &[
-                Whom::parties("Whose connections to the API server are cut there."),
+                Whom::parties("Whose connections are cut there.", PartyKind::ALL),
                 Key {
                     name: "mode",
                     meaning: "`drop`, `reject` or `replies_only`.",
@@ -160,6 +161,7 @@ impl Fault for Cut {
                 "it stayed ready and went on accepting sidecars, but could check no token and heard of no new endpoint"
             }
             PartyKind::Webhook => "the API server could not call it to inject sidecars",
+            PartyKind::IstiodClients => "no sidecar reached it, and proxies that followed it kept what they had",
         }
     }
 

@@ -2,6 +2,8 @@
 //! Schema of it; what a kind makes of the values is in its own file.
 
 use crate::cluster::ids::{IstiodId, NodeId};
+use crate::cluster::party::PartyKind;
+use crate::kernel::SimDuration;
 
 /// The form of a kind of fault.
 #[derive(Debug)]
@@ -47,6 +49,8 @@ pub enum Role {
     Target,
     /// Each fault has it.
     Required,
+    /// A fault may have it.
+    Optional,
 }
 
 /// What a key takes.
@@ -62,8 +66,16 @@ pub enum Takes {
     ApiServer,
     /// Labels of pods, `app=sleep,version=v1`: the workloads that have them.
     Labels,
+    /// Parties of these kinds.
+    Party(&'static [PartyKind]),
     /// One of these words, each with its meaning; and what such a word is.
     Word(&'static str, fn() -> Vec<(&'static str, &'static str)>),
+    /// A span of time above zero.
+    Span,
+    /// A number within these bounds.
+    Number(f64, f64),
+    /// A number of things, at least 1, or a share of them in per cent.
+    Amount,
 }
 
 impl Takes {
@@ -72,13 +84,50 @@ impl Takes {
     pub fn words(self) -> Vec<(&'static str, &'static str)> {
         match self {
             Self::Word(_, words) => words(),
-            Self::Node | Self::Workload | Self::Istiod | Self::ApiServer | Self::Labels => Vec::new(),
+            Self::Party(kinds) => {
+                let words = kinds.iter().map(|kind| kind.words());
+                words.map(|words| (words.word, words.meaning)).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl Takes {
+    /// A value that it takes, for keys without words.
+    #[must_use]
+    pub const fn example(self) -> &'static str {
+        match self {
+            Self::Span => "10s",
+            Self::Number(..) => "0.5",
+            Self::Amount => "30%",
+            _ => "NAME",
+        }
+    }
+}
+
+/// A number of things, or a share of them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Amount {
+    /// So many.
+    Count(u32),
+    /// This share of them, rounded up, from 0 to 1.
+    Share(f64),
+}
+
+impl Amount {
+    /// How many that are of `all`.
+    #[must_use]
+    pub fn of(self, all: usize) -> usize {
+        match self {
+            Self::Count(count) => all.min(count as usize),
+            Self::Share(share) => all.min(libm::ceil(share * all as f64) as usize),
         }
     }
 }
 
 /// A checked value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Value {
     /// A node.
     Node(NodeId),
@@ -88,8 +137,16 @@ pub enum Value {
     Istiod(IstiodId),
     /// An API server.
     ApiServer(u32),
+    /// A kind of party.
+    Party(PartyKind),
     /// The word of this number in the list of the key.
     Word(usize),
+    /// A span of time.
+    Span(SimDuration),
+    /// A number.
+    Number(f64),
+    /// A number of things, or a share of them.
+    Amount(Amount),
 }
 
 /// A checked value, with its place among the values of its key as they are written.
@@ -122,6 +179,24 @@ impl Written<'_> {
         match self.of(key) {
             [(_, Value::Word(word)), ..] => *word,
             _ => 0,
+        }
+    }
+
+    /// The span that a key has.
+    #[must_use]
+    pub fn span(&self, key: &str) -> Option<SimDuration> {
+        match self.of(key) {
+            [(_, Value::Span(span)), ..] => Some(*span),
+            _ => None,
+        }
+    }
+
+    /// The number that a key has.
+    #[must_use]
+    pub fn number(&self, key: &str) -> Option<f64> {
+        match self.of(key) {
+            [(_, Value::Number(number)), ..] => Some(*number),
+            _ => None,
         }
     }
 }

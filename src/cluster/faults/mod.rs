@@ -10,14 +10,16 @@ pub mod fault;
 pub mod form;
 pub mod place;
 pub mod touched;
+pub mod triggers;
+pub mod when;
 
 use std::ops::Deref;
 
 use super::ids::FaultId;
 use super::party::Party;
-use crate::kernel::{SimDuration, SimTime};
 use fault::Fault;
 use form::{Complaint, Form, Written};
+pub use when::When;
 
 /// A fault.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,15 +30,6 @@ pub struct FaultSpec {
     pub when: When,
     /// What it does, where and to whom.
     pub kind: FaultKind,
-}
-
-/// When a fault acts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct When {
-    /// Starts by itself at this time; otherwise by a step of the script.
-    pub starts_at: Option<SimTime>,
-    /// Ends by itself after this span; otherwise by a step or never.
-    pub duration: Option<SimDuration>,
 }
 
 /// A kind of fault as experiment files have it.

@@ -1,6 +1,6 @@
 //! Whom a fault touches: where it acts, by kind and selector, and which parties there.
 
-use super::form::{Complaint, Key, Role, Takes, Value, Written};
+use super::form::{Amount, Complaint, Key, Role, Takes, Value, Written};
 use crate::cluster::ids::{IstiodId, NodeId};
 use crate::cluster::party::PartyKind;
 
@@ -20,15 +20,18 @@ pub enum Where {
 }
 
 /// Whom a fault touches.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Whom {
     /// Where.
     pub place: Where,
+    /// Only so many of the nodes, Istiods or API servers there, drawn anew at each start; all if absent.
+    pub pick: Option<Amount>,
     /// Which of the parties there, each once and in order. Empty in a control design.
     pub parties: Vec<PartyKind>,
 }
 
 const PARTIES: &str = "parties";
+const PICK: &str = "pick";
 
 impl Whom {
     /// The keys that say it.
@@ -61,18 +64,22 @@ impl Whom {
             Takes::ApiServer,
             "API servers by their ordinals, or `[all]`: the clients that are connected to them when the fault starts, and every new connection to them.",
         ),
+        Key {
+            name: PICK,
+            meaning: "Only so many of the nodes, Istiods or API servers of the target, `2` or `30%`, drawn at random each time that the fault starts.",
+            takes: Takes::Amount,
+            list: false,
+            role: Role::Optional,
+        },
     ];
 
-    /// The key of the parties, with what it means for a kind of fault.
+    /// The key of the parties, with what it means for a kind of fault, and those on which that kind can act.
     #[must_use]
-    pub const fn parties(meaning: &'static str) -> Key {
+    pub const fn parties(meaning: &'static str, kinds: &'static [PartyKind]) -> Key {
         Key {
             name: PARTIES,
             meaning,
-            takes: Takes::Word("party of a fault", || {
-                let words = PartyKind::ALL.iter().map(|kind| kind.words());
-                words.map(|words| (words.word, words.meaning)).collect()
-            }),
+            takes: Takes::Party(kinds),
             list: true,
             role: Role::Required,
         }
@@ -93,7 +100,7 @@ impl Whom {
                 Value::Workload(workload) => workloads.push(workload),
                 Value::Istiod(istiod) => istiods.push(istiod),
                 Value::ApiServer(server) => servers.push(server),
-                Value::Word(_) => {}
+                _ => {}
             }
         }
         let place = match written.of("node_of") {
@@ -105,8 +112,7 @@ impl Whom {
         };
         let mut parties = Vec::new();
         for (number, value) in written.of(PARTIES) {
-            let Value::Word(word) = value else { continue };
-            let kind = PartyKind::ALL[*word];
+            let Value::Party(kind) = *value else { continue };
             let wrong = |message, hint| Complaint {
                 key: PARTIES,
                 place: *number,
@@ -121,9 +127,12 @@ impl Whom {
                 }
                 false if matches!(place, Where::Istiods(_)) => {
                     let message = "does not belong to an Istiod".to_owned();
-                    return Err(wrong(message, "an Istiod has the parties istiod and webhook"));
+                    return Err(wrong(
+                        message,
+                        "an Istiod has the parties istiod, webhook and istiod_clients",
+                    ));
                 }
-                _ if matches!((&place, kind), (Where::ApiServers(_), PartyKind::Webhook)) => {
+                _ if matches!(place, Where::ApiServers(_)) && !kind.is_client() => {
                     let message = "is no client of an API server".to_owned();
                     return Err(wrong(
                         message,
@@ -133,8 +142,12 @@ impl Whom {
                 _ => parties.push(kind),
             }
         }
+        let pick = match written.of(PICK) {
+            [(_, Value::Amount(amount)), ..] => Some(*amount),
+            _ => None,
+        };
         let parties = once(parties);
-        Ok(Self { place, parties })
+        Ok(Self { place, pick, parties })
     }
 }
 

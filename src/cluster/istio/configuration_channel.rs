@@ -21,7 +21,7 @@ enum State {
     Waiting,
     Connecting(Dial),
     Asking(Connection),
-    Open,
+    Open(Connection),
 }
 
 /// The state of the channel.
@@ -95,7 +95,7 @@ impl ConfigurationChannel {
         }
         observe(pod, ChannelFact::Answered(answer), ctx);
         self.failures = 0;
-        self.state = State::Open;
+        self.state = State::Open(connection);
         let wait = connection.closes_at.since(ctx.now());
         ctx.after(
             Source::Sidecar(pod),
@@ -106,10 +106,19 @@ impl ConfigurationChannel {
         Some(connection)
     }
 
-    /// Whether the open stream of this number has reached its age.
+    /// The connection of the open stream of this number, if it is still that one.
     #[must_use]
-    pub fn is_open(&self, serial: u32) -> bool {
-        serial == self.serial && matches!(self.state, State::Open)
+    pub fn open_stream(&self, serial: u32) -> Option<Connection> {
+        match self.state {
+            State::Open(connection) if serial == self.serial => Some(connection),
+            _ => None,
+        }
+    }
+
+    /// The number of the latest stream.
+    #[must_use]
+    pub const fn serial(&self) -> u32 {
+        self.serial
     }
 
     fn failed(&mut self, how: ChannelFact, pod: PodId, ctx: &mut Ctx) {

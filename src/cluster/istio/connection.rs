@@ -1,7 +1,8 @@
 //! Connections of a sidecar to an Istiod: the choice of the replica, the SYN and its retransmissions, the replica reached, losses.
 //!
 //! **Modeled**: a new backend for each connection, chosen by the client node's service proxy; each SYN judged by the
-//! datapath at the moment it is sent; the time limit of the connect; a maximum age of the connection.
+//! datapath at the moment it is sent; a cut between sidecars and an Istiod; the time limit of the connect; a maximum age of the
+//! connection.
 //! **Left out**: TLS handshakes, name resolution, loss of packets other than by cuts and policy.
 //! **Parameters**: `connect_timeout`, `syn_retransmit_initial`, `connection_age*`. What a channel does next belongs to
 //! `certificate_channel` and `configuration_channel`.
@@ -12,10 +13,12 @@ use crate::cluster::cilium::datapath::forward;
 use crate::cluster::cilium::passage::{Loss, Passage};
 use crate::cluster::context::Ctx;
 use crate::cluster::event::{Event, SidecarEvent, Source};
+use crate::cluster::faults::cut::CutMode;
 use crate::cluster::ids::{IstiodId, PodId};
 use crate::cluster::istio::messages::Channel;
 use crate::cluster::objects::Backend;
 use crate::cluster::observed::{ChannelFact, Fact};
+use crate::cluster::party::Party;
 use crate::cluster::purpose::Purpose;
 use crate::cluster::records::DelayCause;
 use crate::kernel::{EntityKey, EventClass, SimDuration, SimTime};
@@ -90,9 +93,18 @@ impl Dial {
         let now = ctx.now();
         let source = Source::Sidecar(pod);
         let passage = forward(ctx.shared, pod, self.backend.ip, ISTIOD_PORT, now);
+        let cut = ctx.shared.links.cut_of(Party::IstiodClients(self.istiod));
+        let reset = cut.is_some_and(|cut| cut.mode == CutMode::Reject);
+        let passage = match passage {
+            // A SYN whose answer is lost is sent again like one that is lost itself.
+            Passage::Delivered(at) if at == self.backend.pod && cut.is_some() && !reset => {
+                Passage::Lost(Loss::Cut { at })
+            }
+            passage => passage,
+        };
         ctx.observe(Fact::Channel(pod, channel, ChannelFact::Syn(passage)));
         match passage {
-            Passage::Delivered(to) if to == self.backend.pod && ctx.shared.physics.pod(to).running => {
+            Passage::Delivered(to) if to == self.backend.pod && ctx.shared.physics.pod(to).running && !reset => {
                 let distribution = ctx.blueprint().spec.network.one_way_latency;
                 let one_way = ctx.draw(Purpose::OneWay, dial_key(pod, channel, serial, ctx), &distribution);
                 ctx.after(

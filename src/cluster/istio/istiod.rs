@@ -6,13 +6,14 @@
 //! the dial timeout, or at once if packets are rejected; readiness that never looks at the API server again; snapshots
 //! of backends after a debounce; the rate limit of new streams; the maximum age of connections; an Istiod that starts
 //! while its link is cut, which dials again and again and begins its work after the repair; reviews that are answered when a
-//! repair has reached the connection.
+//! repair has reached the connection; requests and answers that are stuck because nothing passes between sidecars and the Istiod.
 //! **Left out**: CPU, generation order, leader work, other authenticators, restarts.
-//! **Parameters**: `api_*`, `token_review_latency`, `sign_latency`, `first_push_latency`, `debounce_*`, `stream_*`.
+//! **Parameters**: `api_*`, `token_review_latency`, `sign_latency`, `first_push_latency`, `debounce_*`, `stream_*`,
+//! `*_channel_dead_after`.
 //! **Validated by**: the closed forms of `docs/model/istio.md#one-bad-istiod-of-several` in
 //! `tests/world/istiod_connections.rs`; `tests/world/istiod_repairs.rs`.
 
-use crate::cluster::api_connection::{Choice, Dials};
+use crate::cluster::api_connection::{Choice, Dials, passes};
 use crate::cluster::context::Ctx;
 use crate::cluster::event::{Event, IstiodEvent, Source};
 use crate::cluster::faults::cut::CutMode;
@@ -35,6 +36,18 @@ pub struct Istiods {
     waiting: Missed<Waiting>,
     /// Reviews on connections that were cut.
     held: Vec<Held>,
+    /// Requests and answers on connections of sidecars on which nothing passes.
+    stuck: Vec<Stuck>,
+}
+
+/// A request that does not reach its Istiod, or whose answer does not come back.
+#[derive(Debug)]
+struct Stuck {
+    istiod: IstiodId,
+    request: Request,
+    answer: Option<Answer>,
+    sent: SimTime,
+    given_up: Timer,
 }
 
 /// A review that fails, unless a repair reaches its connection before.
@@ -81,7 +94,21 @@ impl Istiods {
                 }
             }
             IstiodEvent::Debounced => self.snapshot(id, ctx),
-            IstiodEvent::Request(request) => self.request(id, request, ctx),
+            IstiodEvent::Request(request) => {
+                let cut = ctx.shared.links.cut_of(Party::IstiodClients(id));
+                if cut.is_some_and(|cut| cut.mode != CutMode::RepliesOnly) {
+                    self.stick(id, request, None, ctx);
+                } else {
+                    self.request(id, request, ctx);
+                }
+            }
+            IstiodEvent::Undelivered(request, answer) => self.stick(id, request, Some(answer), ctx),
+            IstiodEvent::GivenUp(request) => {
+                self.stuck
+                    .retain(|stuck| stuck.istiod != id || stuck.request != request);
+                ctx.connection_fails(request);
+            }
+            IstiodEvent::Clients(reach) => self.clients(id, reach, ctx),
             IstiodEvent::Reviewed(request, passed) => self.reviewed(id, request, passed, ctx),
             IstiodEvent::Repaired => {
                 if ctx.shared.links.hears(Party::Istiod(id)) {
@@ -101,6 +128,60 @@ impl Istiods {
                     ctx.kernel.cancel(fails);
                     observe(request, ChannelFact::ReviewWaited(sent), ctx);
                     self.review(id, request, sent.max(now), ctx);
+                }
+            }
+        }
+    }
+
+    /// Nothing passes between a sidecar and its Istiod: what was sent is sent again until it passes, or the sidecar gives up.
+    fn stick(&mut self, id: IstiodId, request: Request, answer: Option<Answer>, ctx: &mut Ctx) {
+        let cut = ctx.shared.links.cut_of(Party::IstiodClients(id));
+        let reset = cut.is_some_and(|cut| cut.mode == CutMode::Reject);
+        let wait = if reset {
+            SimDuration::ZERO
+        } else {
+            dead_after(request, ctx)
+        };
+        let event = Event::Istiod(id, IstiodEvent::GivenUp(request));
+        self.stuck.push(Stuck {
+            istiod: id,
+            request,
+            answer,
+            sent: ctx.now(),
+            given_up: ctx.after(Source::Istiod(id), EventClass::Timer, wait, event),
+        });
+    }
+
+    /// Its clients reach it again: what is stuck passes at its next retransmission, unless it is given up before. Or they do no
+    /// more: a request whose answer is under way waits for it in vain.
+    fn clients(&mut self, id: IstiodId, reach: bool, ctx: &mut Ctx) {
+        if ctx.shared.links.is_up(Party::IstiodClients(id)) != reach {
+            return; // It changed again at the same instant.
+        }
+        ctx.streams_change(id, reach);
+        if !reach {
+            return;
+        }
+        let now = ctx.now();
+        for stuck in self
+            .stuck
+            .extract_if(.., |stuck| stuck.istiod == id)
+            .collect::<Vec<_>>()
+        {
+            let at = passes(stuck.sent, now, &ctx.blueprint().spec.network);
+            ctx.kernel.cancel(stuck.given_up);
+            let wait = at.since(now);
+            let dead = stuck.sent + dead_after(stuck.request, ctx);
+            if at >= dead {
+                let event = Event::Istiod(id, IstiodEvent::GivenUp(stuck.request));
+                ctx.at(Source::Istiod(id), EventClass::Timer, dead, event);
+                continue;
+            }
+            match stuck.answer {
+                Some(answer) => answer_after(id, stuck.request, answer, wait, ctx),
+                None => {
+                    let event = Event::Istiod(id, IstiodEvent::Request(stuck.request));
+                    ctx.at(Source::Sidecar(stuck.request.pod), EventClass::Physics, at, event);
                 }
             }
         }
@@ -297,6 +378,15 @@ impl Istiods {
     }
 }
 
+/// How long a sidecar waits on a connection on which nothing passes.
+fn dead_after(request: Request, ctx: &Ctx) -> SimDuration {
+    let params = &ctx.blueprint().istio().params;
+    match request.channel {
+        Channel::Certificate => params.certificate_channel_dead_after,
+        Channel::Configuration => params.configuration_channel_dead_after,
+    }
+}
+
 fn observe(request: Request, fact: ChannelFact, ctx: &mut Ctx) {
     ctx.observe(Fact::Channel(request.pod, request.channel, fact));
 }
@@ -349,6 +439,14 @@ fn schedule_review(id: IstiodId, request: Request, end: SimTime, passed: bool, c
 }
 
 fn answer(id: IstiodId, request: Request, answer: Answer, wait: SimDuration, ctx: &mut Ctx) {
+    if ctx.shared.links.is_up(Party::IstiodClients(id)) {
+        answer_after(id, request, answer, wait, ctx);
+    } else {
+        ctx.call(Event::Istiod(id, IstiodEvent::Undelivered(request, answer)));
+    }
+}
+
+fn answer_after(id: IstiodId, request: Request, answer: Answer, wait: SimDuration, ctx: &mut Ctx) {
     let distribution = ctx.blueprint().spec.network.one_way_latency;
     let key = request.channel.answer().of(ctx.shared.key(request.pod));
     let one_way = ctx.draw(Purpose::OneWay, key.child(u64::from(request.number)), &distribution);
@@ -385,6 +483,11 @@ impl Ctx<'_> {
     /// The link of an Istiod works again, or its watches are current again.
     pub fn istiod_repaired(&mut self, istiod: IstiodId) {
         self.tell_istiod(istiod, IstiodEvent::Repaired);
+    }
+
+    /// The clients of an Istiod reach it again, or do no more.
+    pub fn clients_reach_istiod(&mut self, istiod: IstiodId, reach: bool) {
+        self.tell_istiod(istiod, IstiodEvent::Clients(reach));
     }
 
     /// A repair has reached the connection of an Istiod.

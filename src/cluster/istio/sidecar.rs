@@ -2,9 +2,11 @@
 //!
 //! **Modeled**: two independent channels, certificate and configuration, that start together; Envoy asking for the
 //! certificate once it has its configuration; the proxy being live when both are there and Envoy has warmed up; what the
-//! proxy knows about backends, from its own Istiod; readiness by the kubelet's probe.
+//! proxy knows about backends, from its own Istiod; a stream on which nothing passes, given up after a time; readiness by the
+//! kubelet's probe.
 //! **Left out**: native sidecars, `holdApplicationUntilProxyStarts`, restarts by a startup probe, ambient mode.
-//! **Parameters**: `agent_start_latency`, `key_generation_latency`, `envoy_warm_up_latency`, `probe_*`.
+//! **Parameters**: `agent_start_latency`, `key_generation_latency`, `envoy_warm_up_latency`, `probe_*`,
+//! `configuration_channel_dead_after`.
 //! **Validated by**: `tests/world/measured_starts.rs`.
 
 use super::certificate_channel::CertificateChannel;
@@ -13,8 +15,11 @@ use super::connection::Connection;
 use super::messages::{Answer, Caller, Channel, Request};
 use crate::cluster::context::Ctx;
 use crate::cluster::event::{Event, SidecarEvent, Source};
+use crate::cluster::faults::cut::CutMode;
 use crate::cluster::ids::{IstiodId, NodeId, PodId};
+use crate::cluster::links::Cut;
 use crate::cluster::observed::{ChannelFact, Fact, PodFact};
+use crate::cluster::party::Party;
 use crate::cluster::purpose::{Ordinal, Purpose};
 use crate::kernel::{EventClass, SimDuration};
 
@@ -113,9 +118,41 @@ impl Sidecars {
             }
             SidecarEvent::StreamRetries => sidecar.stream.open(pod, ctx),
             SidecarEvent::StreamAged(serial) => {
-                if sidecar.stream.is_open(serial) {
+                if sidecar.stream.open_stream(serial).is_some() {
                     detach(pod, ctx);
                     sidecar.stream.retry(pod, ctx);
+                }
+            }
+            SidecarEvent::StreamSilent => {
+                let serial = sidecar.stream.serial();
+                if let Some((_, cut)) = sidecar.silent_stream(serial, ctx) {
+                    ctx.shared.unfollow(pod, ctx.kernel.now());
+                    let gives_up = ctx.blueprint().istio().params.configuration_channel_dead_after;
+                    let wait = if cut.mode == CutMode::Reject {
+                        SimDuration::ZERO
+                    } else {
+                        gives_up
+                    };
+                    let event = Event::Sidecar(pod, SidecarEvent::StreamGivenUp(serial));
+                    ctx.after(Source::Sidecar(pod), EventClass::Timer, wait, event);
+                }
+            }
+            SidecarEvent::StreamGivenUp(serial) => {
+                let gives_up = ctx.blueprint().istio().params.configuration_channel_dead_after;
+                let over = |cut: Cut| cut.mode == CutMode::Reject || cut.since + gives_up <= ctx.now();
+                if sidecar.silent_stream(serial, ctx).is_some_and(|(_, cut)| over(cut)) {
+                    observe_cursor(pod, ctx);
+                    sidecar.stream.retry(pod, ctx);
+                }
+            }
+            SidecarEvent::StreamHeard => {
+                let stream = sidecar.stream.open_stream(sidecar.stream.serial());
+                if stream.is_some_and(|open| ctx.shared.links.is_up(Party::IstiodClients(open.istiod))) {
+                    ctx.shared.follow_again(pod, ctx.kernel.now());
+                    observe_cursor(pod, ctx);
+                    if ctx.shared.kind(pod).exposure_client {
+                        ctx.judge_looks_at(Source::Sidecar(pod), pod);
+                    }
                 }
             }
             SidecarEvent::Live => {
@@ -133,6 +170,12 @@ impl Sidecars {
 }
 
 impl Sidecar {
+    /// The open stream of this number, if nothing passes on it.
+    fn silent_stream(&self, serial: u32, ctx: &Ctx) -> Option<(Connection, Cut)> {
+        let open = self.stream.open_stream(serial)?;
+        Some((open, ctx.shared.links.cut_of(Party::IstiodClients(open.istiod))?))
+    }
+
     /// The stream brought its first configuration: from now on the proxy follows this Istiod.
     fn attach(&mut self, connection: Connection, pod: PodId, ctx: &mut Ctx) {
         self.attachments += 1;
@@ -188,6 +231,37 @@ fn observe_cursor(pod: PodId, ctx: &mut Ctx) {
 
 /// Verbs with which other components notify a sidecar.
 impl Ctx<'_> {
+    /// Nothing passes any more between an Istiod and the proxies that follow it, or it passes again.
+    pub fn streams_change(&mut self, istiod: IstiodId, reach: bool) {
+        for pod in self.shared.followers(istiod) {
+            let event = if reach {
+                SidecarEvent::StreamHeard
+            } else {
+                SidecarEvent::StreamSilent
+            };
+            let event = Event::Sidecar(pod, event);
+            self.after(Source::Istiod(istiod), EventClass::Physics, SimDuration::ZERO, event);
+        }
+    }
+
+    /// A sidecar gives up the connection on which it waits for an answer.
+    pub fn connection_fails(&mut self, request: Request) {
+        let Request {
+            pod,
+            channel,
+            serial,
+            number,
+            ..
+        } = request;
+        let event = SidecarEvent::Answer(channel, serial, number, Answer::Unavailable);
+        self.after(
+            Source::Sidecar(pod),
+            EventClass::Physics,
+            SimDuration::ZERO,
+            Event::Sidecar(pod, event),
+        );
+    }
+
     /// The kubelet of a node starts a pod's sidecar.
     pub fn start_sidecar(&mut self, node: NodeId, pod: PodId) {
         self.after(

@@ -172,6 +172,7 @@ pub(super) fn syns_words(request: &RequestStory) -> String {
 pub(super) const fn fate_words(fate: SynFate) -> &'static str {
     match fate {
         SynFate::Delivered => "delivered",
+        SynFate::Cut => "lost, because nothing passed on the way",
         SynFate::NoPod => "lost, because no pod had the address",
         SynFate::EgressPolicy => "dropped by egress policy at the client's node",
         SynFate::WireGuardPeer => "dropped by the receiving node's WireGuard",

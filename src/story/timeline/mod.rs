@@ -206,7 +206,7 @@ impl<'a> Making<'a> {
             Party::Kubelet(node) => self.track(Some(node), "kubelet"),
             Party::Agent(node) => self.track(Some(node), "Cilium agent"),
             Party::ServiceProxy(node) => self.track(Some(node), "service proxy"),
-            Party::Istiod(istiod) | Party::Webhook(istiod) => self.istiod(istiod),
+            Party::Istiod(istiod) | Party::Webhook(istiod) | Party::IstiodClients(istiod) => self.istiod(istiod),
         }
     }
 

@@ -24,7 +24,7 @@ pub(super) fn readers(making: &mut Making, told: &[RequestStory]) {
     });
     let nodes_of = |(_, _, party): (SimTime, FaultId, Party)| match party.home() {
         Home::Node(node) => Some(node),
-        Home::Istiod(_) => None,
+        Home::Istiod(_) | Home::ApiServer(_) => None,
     };
     let mut chosen: Vec<NodeId> = past.cut_off().filter_map(nodes_of).collect();
     let of_requests = |node: &NodeId| {
