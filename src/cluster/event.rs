@@ -321,8 +321,6 @@ events! {
         8 Clients(reach: bool),
         /// An answer to a request does not reach its client; never scheduled, a call.
         9 Undelivered(request: Request, answer: Answer) as request.parts(*answer == Answer::Ok),
-        /// The client of a request that is stuck gives its connection up.
-        10 GivenUp(request: Request) as request.parts(false),
     }
 
     /// Something a sidecar handles.
@@ -354,12 +352,12 @@ events! {
         11 StreamAged(serial: u32) as (0, u64::from(*serial)),
         /// Envoy has warmed up.
         12 Live,
-        /// Nothing passes between the proxy and its Istiod any more.
-        13 StreamSilent,
-        /// The proxy gives up a stream on which nothing passes.
-        14 StreamGivenUp(serial: u32) as (0, u64::from(*serial)),
+        /// Nothing passes any more between it and an Istiod.
+        13 Silent(istiod: IstiodId),
+        /// It gives up a connection on which nothing has passed for long.
+        14 GivesUp(channel: Channel, serial: u32),
         /// It passes again.
-        15 StreamHeard,
+        15 Heard(istiod: IstiodId),
     }
 
     /// Something the script handles.

@@ -199,15 +199,4 @@ impl Shared {
             cursor.restore(&self.snapshots[istiod.index()], now);
         }
     }
-
-    /// The pods whose proxies follow an Istiod, or followed it last.
-    #[must_use]
-    pub fn followers(&self, istiod: IstiodId) -> Vec<PodId> {
-        let proxies = (0..).zip(&self.readers.proxies);
-        let follow = |proxy: &Option<(IstiodId, Cursor)>| proxy.as_ref().is_some_and(|(of, _)| *of == istiod);
-        proxies
-            .filter(|(_, proxy)| follow(proxy))
-            .map(|(pod, _)| PodId(pod))
-            .collect()
-    }
 }

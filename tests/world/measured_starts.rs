@@ -3,27 +3,20 @@
 //! Compared is what a certificate and readiness take beyond the median of healthy agents. Delays below 3 s count as none:
 //! they are noise of the machine that was measured. What had not come when the run ended counts as later than anything
 //! else, here as there. Of faults that end after 10 or 40 s the late starts are compared alone, too: what a repair reaches.
-//!
-//! `istiod-drop`, an unreachable Istiod, is here the Cilium agent's cut on that Istiod's node, which nothing else
-//! runs on: its WireGuard peers list none of the new pods, so all their packets vanish.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use meshfault::cluster::blueprint::Role;
-use meshfault::cluster::context::{Ctx, Shared};
+use meshfault::cluster::context::Shared;
 use meshfault::cluster::event::{Event, SidecarEvent};
-use meshfault::cluster::fault::{Effect, FaultHandler, act};
-use meshfault::cluster::faults::FaultSpec;
-use meshfault::cluster::faults::cut::CutMode;
-use meshfault::cluster::ids::FaultId;
+use meshfault::cluster::fault::act;
 use meshfault::cluster::istio::messages::{Answer, Channel};
 use meshfault::cluster::party::PartyKind;
 use meshfault::cluster::spec::{Encryption, Step, WorldSpec};
 use meshfault::cluster::world::Watch;
 use meshfault::kernel::{DrawLog, Moment, SimTime};
 
-use crate::support::{Bench, at, binomial_p, cut, cuts, ks_distance, on_node, pause, quantile, s, workload};
+use crate::support::{Bench, at, binomial_p, cut, ks_distance, pause, quantile, s, workload};
 
 const AGENTS: u32 = 20;
 /// By when the fault has begun.
@@ -37,6 +30,13 @@ pub struct Start {
     start_s: f64,
     certificate_s: f64,
     ready_s: f64,
+}
+
+impl Start {
+    /// Seconds from the fault to the agent's start.
+    pub const fn starts_s(&self) -> f64 {
+        self.start_s
+    }
 }
 
 type Get = fn(&Start) -> f64;
@@ -90,19 +90,8 @@ impl Watch for Agents {
     }
 }
 
-/// Cuts the Cilium agent of the node on which the first Istiod runs.
-fn no_client_reaches_the_first_istiod(fault: FaultId, spec: &FaultSpec, starts: bool, ctx: &mut Ctx) -> Effect {
-    let istiod = ctx.blueprint().kinds.iter().position(|kind| kind.role == Role::Istiod);
-    let kind = meshfault::cluster::ids::KindId(istiod.expect("the design has Istiod") as u32);
-    let api = &ctx.shared.api;
-    let node = api.pods_of(kind).first().and_then(|&pod| api.pod(pod)?.node);
-    let node = on_node(node.expect("Istiod is placed").0);
-    let spec = cuts(&spec.name, node, &[PartyKind::Agent], CutMode::Drop);
-    act(fault, &spec, starts, ctx)
-}
-
 /// One agent a second from 1 s after the fault on, each on a node of its own; `horizon_s` after the fault.
-fn simulated(istio: &str, fault: &str, changes: &[&str], horizon_s: f64, runs: u64) -> Vec<Start> {
+pub fn simulated(istio: &str, fault: &str, changes: &[&str], horizon_s: f64, runs: u64) -> Vec<Start> {
     simulated_with(istio, fault, changes, horizon_s, runs, |_| {})
 }
 
@@ -140,8 +129,10 @@ pub fn simulated_with(
     let alter = |world: &mut WorldSpec| {
         let sleep = workload(world, "sleep");
         world.datapath.encryption = Encryption::WireGuard;
-        if fault == "none" {
-            cut(world, 0).whom.parties.clear();
+        match fault {
+            "none" => cut(world, 0).whom.parties.clear(),
+            "istiod-drop" => cut(world, 0).whom.parties = vec![PartyKind::IstiodClients],
+            _ => {}
         }
         // A command takes 2 ms, and a pod's containers start about 0.35 s after it.
         world.script = vec![pause(60.0), Step::StartFault { fault: 0 }, pause(0.65)];
@@ -155,15 +146,10 @@ pub fn simulated_with(
         world.horizon = at(FAULT_S + horizon_s);
         further(world);
     };
-    let handler: FaultHandler = if fault == "istiod-drop" {
-        no_client_reaches_the_first_istiod
-    } else {
-        act
-    };
     let simulator = Bench::of("one-istiod-of-three", &all)
         .only("drop-redraw")
         .edit(alter)
-        .simulator(handler);
+        .simulator(act);
     let mut starts = Vec::new();
     for replication in 0..runs {
         let mut agents = Agents::default();

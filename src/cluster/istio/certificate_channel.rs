@@ -160,6 +160,23 @@ impl CertificateChannel {
         super::sidecar::send(pod, Channel::Certificate, self.serial, self.requests, connection, ctx);
     }
 
+    /// The connection of this number, if a request waits for its answer on it; of the latest one without a number.
+    #[must_use]
+    pub fn waits_on(&self, serial: Option<u32>) -> Option<(u32, Connection)> {
+        let waits = self.call.is_some_and(|call| !call.waiting_for_channel);
+        match self.grpc {
+            Grpc::Ready(connection) if waits && serial.is_none_or(|serial| serial == self.serial) => {
+                Some((self.serial, connection))
+            }
+            _ => None,
+        }
+    }
+
+    /// The request that waits for its answer gets none: the connection is given up.
+    pub fn gives_up(&mut self, serial: u32, pod: PodId, ctx: &mut Ctx) {
+        self.answered(serial, self.requests, Answer::Unavailable, pod, ctx);
+    }
+
     /// Istiod answered. Returns whether the certificate is there now.
     pub fn answered(&mut self, serial: u32, number: u32, answer: Answer, pod: PodId, ctx: &mut Ctx) -> bool {
         if serial != self.serial || number != self.requests || self.obtained || self.call.is_none() {

@@ -115,10 +115,21 @@ impl ConfigurationChannel {
         }
     }
 
-    /// The number of the latest stream.
+    /// The latest connection, if it stands.
     #[must_use]
-    pub const fn serial(&self) -> u32 {
-        self.serial
+    pub fn connection(&self) -> Option<(u32, Connection)> {
+        match self.state {
+            State::Open(connection) | State::Asking(connection) => Some((self.serial, connection)),
+            State::Waiting | State::Connecting(_) => None,
+        }
+    }
+
+    /// Nothing has passed on the connection of this number for long: it is given up.
+    pub fn gives_up(&mut self, serial: u32, pod: PodId, ctx: &mut Ctx) {
+        match self.state {
+            State::Asking(_) => drop(self.answered(serial, self.requests, Answer::Unavailable, pod, ctx)),
+            _ => self.retry(pod, ctx),
+        }
     }
 
     fn failed(&mut self, how: ChannelFact, pod: PodId, ctx: &mut Ctx) {

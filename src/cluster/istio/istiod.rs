@@ -8,8 +8,7 @@
 //! while its link is cut, which dials again and again and begins its work after the repair; reviews that are answered when a
 //! repair has reached the connection; requests and answers that are stuck because nothing passes between sidecars and the Istiod.
 //! **Left out**: CPU, generation order, leader work, other authenticators, restarts.
-//! **Parameters**: `api_*`, `token_review_latency`, `sign_latency`, `first_push_latency`, `debounce_*`, `stream_*`,
-//! `*_channel_dead_after`.
+//! **Parameters**: `api_*`, `token_review_latency`, `sign_latency`, `first_push_latency`, `debounce_*`, `stream_*`.
 //! **Validated by**: the closed forms of `docs/model/istio.md#one-bad-istiod-of-several` in
 //! `tests/world/istiod_connections.rs`; `tests/world/istiod_repairs.rs`.
 
@@ -47,7 +46,6 @@ struct Stuck {
     request: Request,
     answer: Option<Answer>,
     sent: SimTime,
-    given_up: Timer,
 }
 
 /// A review that fails, unless a repair reaches its connection before.
@@ -103,11 +101,6 @@ impl Istiods {
                 }
             }
             IstiodEvent::Undelivered(request, answer) => self.stick(id, request, Some(answer), ctx),
-            IstiodEvent::GivenUp(request) => {
-                self.stuck
-                    .retain(|stuck| stuck.istiod != id || stuck.request != request);
-                ctx.connection_fails(request);
-            }
             IstiodEvent::Clients(reach) => self.clients(id, reach, ctx),
             IstiodEvent::Reviewed(request, passed) => self.reviewed(id, request, passed, ctx),
             IstiodEvent::Repaired => {
@@ -133,32 +126,27 @@ impl Istiods {
         }
     }
 
-    /// Nothing passes between a sidecar and its Istiod: what was sent is sent again until it passes, or the sidecar gives up.
-    fn stick(&mut self, id: IstiodId, request: Request, answer: Option<Answer>, ctx: &mut Ctx) {
+    /// Nothing passes between a sidecar and its Istiod: what was sent is sent again until it passes.
+    /// Where packets are rejected the connection has ended.
+    fn stick(&mut self, id: IstiodId, request: Request, answer: Option<Answer>, ctx: &Ctx) {
         let cut = ctx.shared.links.cut_of(Party::IstiodClients(id));
-        let reset = cut.is_some_and(|cut| cut.mode == CutMode::Reject);
-        let wait = if reset {
-            SimDuration::ZERO
-        } else {
-            dead_after(request, ctx)
-        };
-        let event = Event::Istiod(id, IstiodEvent::GivenUp(request));
+        if cut.is_some_and(|cut| cut.mode == CutMode::Reject) {
+            return;
+        }
         self.stuck.push(Stuck {
             istiod: id,
             request,
             answer,
             sent: ctx.now(),
-            given_up: ctx.after(Source::Istiod(id), EventClass::Timer, wait, event),
         });
     }
 
-    /// Its clients reach it again: what is stuck passes at its next retransmission, unless it is given up before. Or they do no
-    /// more: a request whose answer is under way waits for it in vain.
+    /// Its clients reach it again, so that what is stuck passes at its next retransmission, or do no more.
     fn clients(&mut self, id: IstiodId, reach: bool, ctx: &mut Ctx) {
         if ctx.shared.links.is_up(Party::IstiodClients(id)) != reach {
             return; // It changed again at the same instant.
         }
-        ctx.streams_change(id, reach);
+        ctx.sidecars_hear(id, reach);
         if !reach {
             return;
         }
@@ -169,16 +157,11 @@ impl Istiods {
             .collect::<Vec<_>>()
         {
             let at = passes(stuck.sent, now, &ctx.blueprint().spec.network);
-            ctx.kernel.cancel(stuck.given_up);
-            let wait = at.since(now);
-            let dead = stuck.sent + dead_after(stuck.request, ctx);
-            if at >= dead {
-                let event = Event::Istiod(id, IstiodEvent::GivenUp(stuck.request));
-                ctx.at(Source::Istiod(id), EventClass::Timer, dead, event);
-                continue;
+            if at >= stuck.sent + stuck.request.channel.dead_after(&ctx.blueprint().istio().params) {
+                continue; // Its sidecar gives up before.
             }
             match stuck.answer {
-                Some(answer) => answer_after(id, stuck.request, answer, wait, ctx),
+                Some(answer) => answer_after(id, stuck.request, answer, at.since(now), ctx),
                 None => {
                     let event = Event::Istiod(id, IstiodEvent::Request(stuck.request));
                     ctx.at(Source::Sidecar(stuck.request.pod), EventClass::Physics, at, event);
@@ -375,15 +358,6 @@ impl Istiods {
             &distribution,
         );
         answer(id, request, Answer::Ok, latency, ctx);
-    }
-}
-
-/// How long a sidecar waits on a connection on which nothing passes.
-fn dead_after(request: Request, ctx: &Ctx) -> SimDuration {
-    let params = &ctx.blueprint().istio().params;
-    match request.channel {
-        Channel::Certificate => params.certificate_channel_dead_after,
-        Channel::Configuration => params.configuration_channel_dead_after,
     }
 }
 

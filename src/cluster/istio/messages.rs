@@ -1,9 +1,10 @@
 //! What sidecars and Istiods send each other: the two channels, requests on them, and answers.
 
 use crate::cluster::ids::PodId;
+use crate::cluster::params::IstioParams;
 use crate::cluster::purpose::Ordinal;
 use crate::cluster::records::DelayCause;
-use crate::kernel::SimTime;
+use crate::kernel::{SimDuration, SimTime};
 
 /// One of the two connections of a sidecar to the control plane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +54,15 @@ impl Channel {
         match self {
             Self::Certificate => Ordinal::CERTIFICATE_ANSWER,
             Self::Configuration => Ordinal::CONFIGURATION_ANSWER,
+        }
+    }
+
+    /// How long its sidecar waits while nothing passes on it.
+    #[must_use]
+    pub const fn dead_after(self, params: &IstioParams) -> SimDuration {
+        match self {
+            Self::Certificate => params.certificate_channel_dead_after,
+            Self::Configuration => params.configuration_channel_dead_after,
         }
     }
 

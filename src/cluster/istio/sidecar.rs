@@ -6,7 +6,7 @@
 //! kubelet's probe.
 //! **Left out**: native sidecars, `holdApplicationUntilProxyStarts`, restarts by a startup probe, ambient mode.
 //! **Parameters**: `agent_start_latency`, `key_generation_latency`, `envoy_warm_up_latency`, `probe_*`,
-//! `configuration_channel_dead_after`.
+//! `*_channel_dead_after`.
 //! **Validated by**: `tests/world/measured_starts.rs`.
 
 use super::certificate_channel::CertificateChannel;
@@ -52,6 +52,30 @@ pub fn send(pod: PodId, channel: Channel, serial: u32, number: u32, connection: 
     };
     ctx.observe(Fact::Channel(pod, channel, ChannelFact::Sent));
     ctx.ask_istiod(connection.istiod, request, one_way);
+    wait_in_vain(pod, channel, serial, connection.istiod, ctx);
+}
+
+/// If nothing passes between a sidecar and its Istiod, it gives the connection up after a time, or at once where packets are rejected.
+fn wait_in_vain(pod: PodId, channel: Channel, serial: u32, istiod: IstiodId, ctx: &mut Ctx) {
+    if let Some(cut) = ctx.shared.links.cut_of(Party::IstiodClients(istiod)) {
+        let reset = cut.mode == CutMode::Reject;
+        let wait = if reset {
+            SimDuration::ZERO
+        } else {
+            channel.dead_after(&ctx.blueprint().istio().params)
+        };
+        let event = Event::Sidecar(pod, SidecarEvent::GivesUp(channel, serial));
+        ctx.after(Source::Sidecar(pod), EventClass::Timer, wait, event);
+    }
+}
+
+/// Whether nothing has passed between sidecars and an Istiod for as long as a channel bears it.
+fn is_silent(istiod: IstiodId, channel: Channel, ctx: &Ctx) -> bool {
+    let cut = ctx.shared.links.cut_of(Party::IstiodClients(istiod));
+    let over = |cut: Cut| {
+        cut.mode == CutMode::Reject || cut.since + channel.dead_after(&ctx.blueprint().istio().params) <= ctx.now()
+    };
+    cut.is_some_and(over)
 }
 
 impl Sidecars {
@@ -123,31 +147,39 @@ impl Sidecars {
                     sidecar.stream.retry(pod, ctx);
                 }
             }
-            SidecarEvent::StreamSilent => {
-                let serial = sidecar.stream.serial();
-                if let Some((_, cut)) = sidecar.silent_stream(serial, ctx) {
-                    ctx.shared.unfollow(pod, ctx.kernel.now());
-                    let gives_up = ctx.blueprint().istio().params.configuration_channel_dead_after;
-                    let wait = if cut.mode == CutMode::Reject {
-                        SimDuration::ZERO
-                    } else {
-                        gives_up
-                    };
-                    let event = Event::Sidecar(pod, SidecarEvent::StreamGivenUp(serial));
-                    ctx.after(Source::Sidecar(pod), EventClass::Timer, wait, event);
+            SidecarEvent::Silent(istiod) => {
+                if let Some((serial, connection)) = sidecar.stream.connection()
+                    && connection.istiod == istiod
+                {
+                    if sidecar.stream.open_stream(serial).is_some() {
+                        ctx.shared.unfollow(pod, ctx.kernel.now());
+                        observe_cursor(pod, ctx);
+                    }
+                    wait_in_vain(pod, Channel::Configuration, serial, istiod, ctx);
+                }
+                if let Some((serial, connection)) = sidecar.certificate.waits_on(None)
+                    && connection.istiod == istiod
+                {
+                    wait_in_vain(pod, Channel::Certificate, serial, istiod, ctx);
                 }
             }
-            SidecarEvent::StreamGivenUp(serial) => {
-                let gives_up = ctx.blueprint().istio().params.configuration_channel_dead_after;
-                let over = |cut: Cut| cut.mode == CutMode::Reject || cut.since + gives_up <= ctx.now();
-                if sidecar.silent_stream(serial, ctx).is_some_and(|(_, cut)| over(cut)) {
-                    observe_cursor(pod, ctx);
-                    sidecar.stream.retry(pod, ctx);
+            SidecarEvent::GivesUp(channel, serial) => {
+                let connection = match channel {
+                    Channel::Certificate => sidecar.certificate.waits_on(Some(serial)),
+                    Channel::Configuration => sidecar.stream.connection().filter(|(latest, _)| *latest == serial),
+                };
+                let silent = |(_, connection): &(u32, Connection)| is_silent(connection.istiod, channel, ctx);
+                if connection.is_some_and(|connection| silent(&connection)) {
+                    match channel {
+                        Channel::Certificate => sidecar.certificate.gives_up(serial, pod, ctx),
+                        Channel::Configuration => sidecar.stream.gives_up(serial, pod, ctx),
+                    }
                 }
             }
-            SidecarEvent::StreamHeard => {
-                let stream = sidecar.stream.open_stream(sidecar.stream.serial());
-                if stream.is_some_and(|open| ctx.shared.links.is_up(Party::IstiodClients(open.istiod))) {
+            SidecarEvent::Heard(istiod) => {
+                let open = sidecar.stream.connection();
+                let open = open.and_then(|(serial, _)| sidecar.stream.open_stream(serial));
+                if open.is_some_and(|open| open.istiod == istiod) {
                     ctx.shared.follow_again(pod, ctx.kernel.now());
                     observe_cursor(pod, ctx);
                     if ctx.shared.kind(pod).exposure_client {
@@ -170,12 +202,6 @@ impl Sidecars {
 }
 
 impl Sidecar {
-    /// The open stream of this number, if nothing passes on it.
-    fn silent_stream(&self, serial: u32, ctx: &Ctx) -> Option<(Connection, Cut)> {
-        let open = self.stream.open_stream(serial)?;
-        Some((open, ctx.shared.links.cut_of(Party::IstiodClients(open.istiod))?))
-    }
-
     /// The stream brought its first configuration: from now on the proxy follows this Istiod.
     fn attach(&mut self, connection: Connection, pod: PodId, ctx: &mut Ctx) {
         self.attachments += 1;
@@ -231,35 +257,19 @@ fn observe_cursor(pod: PodId, ctx: &mut Ctx) {
 
 /// Verbs with which other components notify a sidecar.
 impl Ctx<'_> {
-    /// Nothing passes any more between an Istiod and the proxies that follow it, or it passes again.
-    pub fn streams_change(&mut self, istiod: IstiodId, reach: bool) {
-        for pod in self.shared.followers(istiod) {
-            let event = if reach {
-                SidecarEvent::StreamHeard
-            } else {
-                SidecarEvent::StreamSilent
-            };
-            let event = Event::Sidecar(pod, event);
-            self.after(Source::Istiod(istiod), EventClass::Physics, SimDuration::ZERO, event);
+    /// Nothing passes any more between an Istiod and sidecars, or it passes again.
+    pub fn sidecars_hear(&mut self, istiod: IstiodId, hear: bool) {
+        for pod in (0..self.shared.pods.len() as u32).map(PodId) {
+            if self.shared.kind(pod).has_sidecar() && self.shared.physics.pod(pod).running {
+                let event = if hear {
+                    SidecarEvent::Heard(istiod)
+                } else {
+                    SidecarEvent::Silent(istiod)
+                };
+                let event = Event::Sidecar(pod, event);
+                self.after(Source::Istiod(istiod), EventClass::Physics, SimDuration::ZERO, event);
+            }
         }
-    }
-
-    /// A sidecar gives up the connection on which it waits for an answer.
-    pub fn connection_fails(&mut self, request: Request) {
-        let Request {
-            pod,
-            channel,
-            serial,
-            number,
-            ..
-        } = request;
-        let event = SidecarEvent::Answer(channel, serial, number, Answer::Unavailable);
-        self.after(
-            Source::Sidecar(pod),
-            EventClass::Physics,
-            SimDuration::ZERO,
-            Event::Sidecar(pod, event),
-        );
     }
 
     /// The kubelet of a node starts a pod's sidecar.
