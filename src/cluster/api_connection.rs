@@ -10,6 +10,8 @@
 //! **Parameters**: `api_*`, `heartbeat_*`, `kubelet_watches`, `service_proxy_watches`, `syn_*`, `retransmit_*`.
 //! **Validated by**: the tests below and `tests/world/repairs.rs`, against the rows in the folder validation.
 
+use smallvec::SmallVec;
+
 use crate::kernel::{Distribution, SimDuration, SimTime, Stream};
 
 use super::params::NetworkParams;
@@ -57,21 +59,27 @@ pub struct Dial {
     pub server: u32,
 }
 
-/// Which API server a new connection goes to: each with equal chance, as a service proxy chooses.
+/// Which API server a new connection goes to: each with equal chance, as a service proxy or a load balancer chooses.
 #[derive(Debug)]
 pub struct Choice {
     /// All API servers.
     pub servers: u32,
+    /// Those that get no new connection from a time on.
+    pub withdrawn: Vec<(u32, SimTime)>,
     /// Draws one per connection.
     pub draws: Stream,
 }
 
 impl Choice {
-    /// The server of the next connection.
-    pub fn next(&mut self) -> u32 {
-        match self.servers {
-            1 => 0,
-            servers => self.draws.below(u64::from(servers)) as u32,
+    /// The server of the next connection, which is dialled at a time.
+    pub fn next(&mut self, at: SimTime) -> u32 {
+        let is_out = |server: u32| self.withdrawn.iter().any(|(out, from)| *out == server && *from <= at);
+        let offered: SmallVec<[u32; 8]> = (0..self.servers).filter(|server| !is_out(*server)).collect();
+        match (offered.len(), self.servers) {
+            (_, 1) => 0,
+            (0, servers) => self.draws.below(u64::from(servers)) as u32,
+            (1, _) => offered[0],
+            (some, _) => offered[self.draws.below(some as u64) as usize],
         }
     }
 }
@@ -179,7 +187,7 @@ impl Iterator for Dials {
         let ends = begins + self.lasts;
         // No client dials more often than this, whatever its parameters.
         self.next = (ends + self.wait()).max(begins + SimDuration::from_millis(1));
-        let server = self.choice.next();
+        let server = self.choice.next(begins);
         Some(Dial { begins, ends, server })
     }
 }
@@ -331,6 +339,7 @@ mod tests {
         let backoffs = key.stream(Purpose::Redial, EntityKey::root("client").child(watch));
         let choice = Choice {
             servers: 3,
+            withdrawn: Vec::new(),
             draws: key.stream(Purpose::ApiServerChoice, EntityKey::root("client").child(watch)),
         };
         Dials::of_watch(s(from), CLIENT.dial_timeout, &CLIENT, backoffs, choice).after_wait()
@@ -413,6 +422,29 @@ mod tests {
         let again = silence.redials(dials(1, 0, 44.1), std::iter::empty(), std::iter::empty(), reach);
         let after = again.reads.since(s(44.1)).as_secs_f64();
         assert!((0.8..1.6).contains(&after), "{after}");
+    }
+
+    #[test]
+    fn a_server_that_is_withdrawn_gets_no_new_connection() {
+        let key = RunKey::derive(1, "test", 0);
+        let mut choice = Choice {
+            servers: 3,
+            withdrawn: vec![(1, s(10.0)), (2, s(20.0))],
+            draws: key.stream(Purpose::ApiServerChoice, EntityKey::root("client")),
+        };
+        let mut seen = |at: f64| {
+            let mut seen: Vec<u32> = (0..200).map(|_| choice.next(s(at))).collect();
+            seen.sort_unstable();
+            seen.dedup();
+            seen
+        };
+        assert_eq!(seen(9.9), [0, 1, 2]);
+        assert_eq!(seen(10.0), [0, 2]);
+        assert_eq!(seen(20.0), [0]);
+        choice.withdrawn.push((0, s(0.0)));
+        // If all are withdrawn each may be dialled.
+        let all: Vec<u32> = (0..200).map(|_| choice.next(s(20.0))).collect();
+        assert!((0..3).all(|server| all.contains(&server)));
     }
 
     #[test]

@@ -70,7 +70,10 @@ impl Ctx<'_> {
     /// The API server to which a party is connected, or was last.
     #[must_use]
     pub fn api_server_of(&self, party: Party) -> u32 {
-        let first = || self.choice(party, self.blueprint().party_key(party)).next();
+        let first = || {
+            self.choice(party, self.blueprint().party_key(party))
+                .next(SimTime::ZERO)
+        };
         self.shared.links.server_of(party).unwrap_or_else(first)
     }
 
@@ -80,8 +83,35 @@ impl Ctx<'_> {
         let alone = !party.kind().is_client();
         Choice {
             servers: if alone { 1 } else { self.blueprint().spec.api_servers },
+            withdrawn: self.servers_withdrawn(),
             draws: self.stream(Purpose::ApiServerChoice, key),
         }
+    }
+
+    /// The API servers that get no new connection, each from when on. A load balancer withdraws those whose checks fail, the
+    /// `kubernetes` Service those whose lease ends: one that only its clients cannot reach renews its lease and stays.
+    fn servers_withdrawn(&self) -> Vec<(u32, SimTime)> {
+        let spec = &self.blueprint().spec.kubernetes;
+        let withdrawn = |(server, mode, since): (u32, CutMode, SimTime)| {
+            let key = EntityKey::root("api server")
+                .child(u64::from(server))
+                .child(since.as_nanos());
+            let mut draws = self.stream(Purpose::ServerWithdrawal, key);
+            let after = match (spec.api_load_balancer, mode) {
+                (true, _) => {
+                    let interval = spec.load_balancer_check_interval;
+                    draws.up_to(interval) + interval * u64::from(spec.load_balancer_check_failures.saturating_sub(1))
+                }
+                (false, CutMode::Reject) => {
+                    let interval = spec.endpoint_lease_interval;
+                    let age = draws.up_to(interval);
+                    spec.endpoint_lease_ttl.saturating_sub(age) + draws.up_to(interval)
+                }
+                (false, CutMode::Drop | CutMode::RepliesOnly) => return None,
+            };
+            Some((server, since + after))
+        };
+        self.shared.links.losses_of_servers().filter_map(withdrawn).collect()
     }
 
     /// If only its API server is away, a party closes its connection and connects to another one.
@@ -170,7 +200,7 @@ impl Ctx<'_> {
             return false;
         }
         let key = self.blueprint().party_key(party).child(at.as_nanos());
-        let server = self.choice(party, key.named("dial")).next();
+        let server = self.choice(party, key.named("dial")).next(at);
         if self.shared.links.servers_down().contains(&server) {
             return false;
         }
@@ -332,7 +362,7 @@ impl Ctx<'_> {
         let pending = requests.iter().filter(|&&at| at >= closes).map(|&begins| Dial {
             begins,
             ends: begins + lasts,
-            server: choice.next(),
+            server: choice.next(begins),
         });
         let others = (1..client.watches).map(watch).chain((0..client.locks.0).map(lock));
         silence.redials(watch(0), others.chain(heartbeats), pending, reach)

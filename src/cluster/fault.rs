@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::context::Ctx;
 use super::event::{Event, FaultEvent, Source};
 use super::faults::FaultSpec;
+use super::faults::cut::CutMode;
 use super::faults::place::{Where, Whom};
 use super::faults::when::{self, Repeats};
 use super::ids::{FaultId, IstiodId, KindId, NodeId, PodId};
@@ -28,7 +29,10 @@ pub type FaultHandler = fn(FaultId, &FaultSpec, bool, &mut Ctx) -> Effect;
 
 /// Starts or ends a fault as it should be; the other handlers are those of tests.
 pub fn act(fault: FaultId, spec: &FaultSpec, starts: bool, ctx: &mut Ctx) -> Effect {
-    let of_servers = spec.kind.cuts_off() && matches!(spec.kind.whom().place, Where::ApiServers(_));
+    let of_servers = match spec.kind.whom().place {
+        Where::ApiServers(_) => spec.kind.loses_servers(),
+        _ => None,
+    };
     let parties = if starts {
         parties(spec, of_servers, fault, ctx)
     } else {
@@ -44,14 +48,14 @@ pub fn act(fault: FaultId, spec: &FaultSpec, starts: bool, ctx: &mut Ctx) -> Eff
             spec.kind.end(fault, party, ctx);
         }
     }
-    if !starts && of_servers {
+    if !starts && of_servers.is_some() {
         ctx.api_server_returns();
     }
     Effect { parties, touched }
 }
 
 /// The parties at the target now. For those of Istiods that come to the node later, the fault waits.
-fn parties(spec: &FaultSpec, of_servers: bool, fault: FaultId, ctx: &mut Ctx) -> Vec<Party> {
+fn parties(spec: &FaultSpec, of_servers: Option<CutMode>, fault: FaultId, ctx: &mut Ctx) -> Vec<Party> {
     let whom = spec.kind.whom();
     let draw = Draw {
         fault: EntityKey::root(&spec.name).child(u64::from(ctx.shared.triggers.starts(fault))),
@@ -69,8 +73,9 @@ fn parties(spec: &FaultSpec, of_servers: bool, fault: FaultId, ctx: &mut Ctx) ->
         Where::ApiServers(servers) => {
             let key = |server: &u32| EntityKey::root("api server").child(u64::from(*server));
             let servers = draw.pick(servers.clone(), key, ctx);
-            if of_servers {
-                ctx.shared.links.lose_servers(fault, &servers);
+            if let Some(mode) = of_servers {
+                let now = ctx.now();
+                ctx.shared.links.lose_servers(fault, &servers, mode, now);
             }
             let of_them = servers.iter().flat_map(|server| at(Home::ApiServer(*server)));
             return of_them.chain(clients_of(&servers, whom, ctx)).collect();

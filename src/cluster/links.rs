@@ -104,16 +104,22 @@ impl Cuts {
 pub struct Links {
     cuts: BTreeMap<Party, Cuts>,
     first_cut_agent: Option<NodeId>,
-    /// The API servers that faults make unreachable, by fault.
-    servers_down: BTreeMap<FaultId, Vec<u32>>,
+    /// The API servers that faults make unreachable, by fault, with how and since when.
+    servers_down: BTreeMap<FaultId, (Vec<u32>, CutMode, SimTime)>,
     /// The API servers of parties that had to connect anew; all others have their first one.
     servers: BTreeMap<Party, u32>,
 }
 
 impl Links {
     /// A fault makes API servers unreachable, for new connections too.
-    pub fn lose_servers(&mut self, fault: FaultId, servers: &[u32]) {
-        self.servers_down.insert(fault, servers.to_vec());
+    pub fn lose_servers(&mut self, fault: FaultId, servers: &[u32], mode: CutMode, now: SimTime) {
+        self.servers_down.insert(fault, (servers.to_vec(), mode, now));
+    }
+
+    /// The API servers that no connection reaches, with how and since when, by fault.
+    pub fn losses_of_servers(&self) -> impl Iterator<Item = (u32, CutMode, SimTime)> {
+        let losses = self.servers_down.values();
+        losses.flat_map(|(servers, mode, since)| servers.iter().map(|server| (*server, *mode, *since)))
     }
 
     /// A fault that made API servers unreachable ends; nothing if it was none of these.
@@ -124,7 +130,7 @@ impl Links {
     /// The API servers that no connection reaches.
     #[must_use]
     pub fn servers_down(&self) -> Vec<u32> {
-        let mut down: Vec<u32> = self.servers_down.values().flatten().copied().collect();
+        let mut down: Vec<u32> = self.losses_of_servers().map(|(server, ..)| server).collect();
         down.sort_unstable();
         down.dedup();
         down

@@ -115,6 +115,16 @@ parameters! {
         api_backoff_initial: SimDuration,
         /// Longest such back-off before it is stretched (duration).
         api_backoff_max: SimDuration,
+        /// New connections to the API servers go through a load balancer; otherwise through the `kubernetes` Service (switch).
+        api_load_balancer: bool,
+        /// The load balancer checks each API server this often (duration).
+        load_balancer_check_interval: SimDuration,
+        /// Failed checks in a row after which it sends no new connection to an API server (checks).
+        load_balancer_check_failures: u32,
+        /// An API server renews its lease on a place in the `kubernetes` Service this often, and clears others away (duration).
+        endpoint_lease_interval: SimDuration,
+        /// Without a renewal that lease ends after this (duration).
+        endpoint_lease_ttl: SimDuration,
         /// Age of the last frame on a kubelet's connection when it is cut (duration).
         kubelet_last_frame_age: Distribution,
         /// Age of the last frame on a service proxy's connection when it is cut (duration).

@@ -57,6 +57,8 @@ purposes! {
     NodeMonitorPhase = "node_lifecycle.phase",
     /// Time until a cut-off node's lease is renewed after the cut ends.
     LeaseRecovery = "kubelet.lease.recovery",
+    /// When an API server that cannot be reached is withdrawn from those that get new connections.
+    ServerWithdrawal = "api.server.withdrawal",
     /// From a fault's repair to its next failure, and from a failure to its repair.
     FaultLaw = "fault.law",
     /// Which of the places of a fault it takes.

@@ -129,3 +129,39 @@ fn servers_that_return_serve_those_who_lost_another() {
     let (without, _) = overlapping(&[(&[0], Some(5.0))], &at_once);
     assert_eq!(without, 0);
 }
+
+/// Behind a load balancer a server that cannot be reached gets no new connection once its checks have failed; the `kubernetes`
+/// Service keeps it as long as it renews its lease.
+#[test]
+fn a_load_balancer_withdraws_a_server_that_cannot_be_reached() {
+    // One watch and no lock: a dial that meets the lost server costs its whole time limit.
+    let late = |balanced: bool| {
+        let balanced = format!("parameters.kubernetes.api_load_balancer={balanced}");
+        let all = [balanced.as_str(), "parameters.istio.api_watches=1", "cluster.api_servers=3"];
+        let alter = |world: &mut WorldSpec| {
+            world.faults = vec![cuts(
+                "lost",
+                Where::ApiServers(vec![0]),
+                &[PartyKind::Istiod],
+                CutMode::Drop,
+            )];
+            world.istio.as_mut().expect("the design has Istio").params.api_locks = 0;
+            world.horizon = at(400.0);
+        };
+        let (mut late, mut clients) = (0, 0);
+        for readers in twelve_istiods(&all, 3 * RUNS, alter) {
+            let cut = readers.cut.expect("the script starts the fault");
+            let resumed = readers.resumed.values().filter_map(|(answers, _)| *answers);
+            let after: Vec<f64> = resumed.map(|time| time.since(cut).as_secs_f64()).collect();
+            clients += after.len();
+            late += after.iter().filter(|after| **after > 60.0).count();
+        }
+        (late, clients)
+    };
+    let (late_balanced, clients) = late(true);
+    assert!(late_balanced == 0 && clients > 250, "{late_balanced} of {clients}");
+    let (late, clients) = late(false);
+    let z = crate::support::z_of_share(late, clients, 1.0 / 3.0);
+    eprintln!("{late} of {clients} paid a second time limit, z {z:.2}");
+    assert!(z.abs() < 4.0, "{late} of {clients}");
+}

@@ -31,8 +31,12 @@ fn clients_cut(mode: CutMode, from_s: f64, for_s: Option<f64>) -> FaultSpec {
 #[test]
 fn a_dial_that_met_the_cut_connects_at_its_next_syn() {
     let healed = |world: &mut WorldSpec| world.faults[0].when.duration = Some(s(10.0));
-    let healthy = simulated("1.21.0", "none", &[], 150.0, 3);
-    let starts = simulated_with("1.21.0", "istiod-drop", &[], 150.0, 120, healed);
+    let steady = [
+        "parameters.istio.key_generation_latency=100ms",
+        "parameters.istio.envoy_warm_up_latency=500ms",
+    ];
+    let healthy = simulated("1.21.0", "none", &steady, 150.0, 3);
+    let starts = simulated_with("1.21.0", "istiod-drop", &steady, 150.0, 120, healed);
     for (what, get) in BOTH {
         let usual = healthy.iter().map(get).sum::<f64>() / healthy.len() as f64;
         let (mut late, mut asked) = (0, 0);

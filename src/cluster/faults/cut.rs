@@ -119,6 +119,10 @@ impl Fault for Cut {
         true
     }
 
+    fn loses_servers(&self) -> Option<CutMode> {
+        Some(self.mode)
+    }
+
     fn words(&self) -> Words {
         let (word, how, sentence) = match self.mode {
             CutMode::Drop => (

@@ -1,6 +1,7 @@
 //! What every kind of fault declares, for readers of experiment files, for stories of runs and for replays of what would have prevented
 //! something. What a kind does belongs to its own file, which kinds there are to the table in `mod.rs`.
 
+use super::cut::CutMode;
 use super::place::Whom;
 use crate::cluster::party::{NamedParty, PartyKind};
 
@@ -12,6 +13,11 @@ pub trait Fault {
     /// Whether a party that it touches gets nothing from the API server.
     fn cuts_off(&self) -> bool {
         false
+    }
+
+    /// How connections to API servers at its target do not work, if none reaches them.
+    fn loses_servers(&self) -> Option<CutMode> {
+        None
     }
 
     /// What it is called.

@@ -392,6 +392,7 @@ fn first_connection(id: IstiodId, waiting: Waiting, ctx: &Ctx) -> SimTime {
     let backoffs = ctx.stream(Purpose::IstiodRedial, id.key().child(waiting.since.as_nanos()));
     let choice = Choice {
         servers: 1,
+        withdrawn: Vec::new(),
         draws: ctx.stream(Purpose::ApiServerChoice, id.key().named("first")),
     };
     let mut dials = Dials::of_watch(waiting.since, lasts, &client, backoffs, choice);
