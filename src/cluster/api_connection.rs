@@ -317,6 +317,10 @@ mod tests {
             retransmit_initial: SimDuration::from_millis(210),
             retransmit_max: SimDuration::from_secs(120),
             repair_reaches_at_once: false,
+            dns_latency: Distribution::Constant(SimDuration::ZERO),
+            dns_timeout: SimDuration::from_secs(5),
+            dns_attempts: 2,
+            dns_names_per_dial: 1,
             request_latency: Distribution::Constant(SimDuration::ZERO),
         }
     }

@@ -89,6 +89,8 @@ pub enum Role {
     Workload,
     /// Istiod.
     Istiod,
+    /// CoreDNS.
+    Dns,
     /// A pod of the background churn.
     Churn,
 }
@@ -98,7 +100,7 @@ pub enum Role {
 pub struct Blueprint {
     /// The description it was made from.
     pub spec: WorldSpec,
-    /// Kinds of pods: workloads in the order of the description, then Istiod, then churn.
+    /// Kinds of pods: workloads in the order of the description, then Istiod, then CoreDNS, then churn.
     pub kinds: Vec<Kind>,
     /// Subjects by true identity.
     pub subjects: Vec<Subject>,
@@ -108,9 +110,11 @@ pub struct Blueprint {
     pub istiod: Option<KindId>,
     /// The Service of Istiod, if there is one.
     pub istiod_service: Option<ServiceId>,
+    /// The kind of CoreDNS, with its Service, if there is one.
+    pub dns: Option<(KindId, ServiceId)>,
     /// First kind of churn.
     pub first_churn_kind: usize,
-    /// Number of Services, Istiod's included.
+    /// Number of Services, those of Istiod and CoreDNS included.
     pub services: usize,
     service_keys: Vec<EntityKey>,
     network: Arc<NetworkVerdicts>,
@@ -214,6 +218,11 @@ impl Blueprint {
             kinds.push(plain("istiod".to_owned(), identity, Role::Istiod, istio.replicas));
             KindId(kinds.len() as u32 - 1)
         });
+        let dns = (spec.coredns > 0).then(|| {
+            let identity = intern(subject(&spec, "kube-system", "coredns", &[("k8s-app", "kube-dns")]));
+            kinds.push(plain("coredns".to_owned(), identity, Role::Dns, spec.coredns));
+            KindId(kinds.len() as u32 - 1)
+        });
         let first_churn_kind = kinds.len();
         let churn_accounts = spec
             .churn
@@ -242,6 +251,11 @@ impl Blueprint {
             let service = ServiceId(spec.services.len() as u32);
             kinds[kind.index()].services.push(service);
             service
+        });
+        let dns = dns.map(|kind| {
+            let service = ServiceId((spec.services.len() + usize::from(istiod_service.is_some())) as u32);
+            kinds[kind.index()].services.push(service);
+            (kind, service)
         });
         let mut conflicts: Vec<BTreeSet<usize>> = vec![BTreeSet::new(); kinds.len()];
         for (a, workload) in spec.workloads.iter().enumerate() {
@@ -286,12 +300,14 @@ impl Blueprint {
             })
             .collect();
         service_keys.extend(istiod_service.map(|_| EntityKey::root("service of istiod")));
+        service_keys.extend(dns.map(|_| EntityKey::root("service of coredns")));
         Self {
             kinds,
             subjects,
             addresses,
             istiod,
             istiod_service,
+            dns,
             first_churn_kind,
             services: service_keys.len(),
             service_keys,

@@ -266,6 +266,10 @@ pub enum ChannelFact {
     Dialled(IstiodId, Backend, u32),
     /// The node's service proxy knew no Istiod.
     NoEndpoint,
+    /// A query for Istiod's name was sent, and got an answer or not.
+    Asked(bool),
+    /// No replica of CoreDNS answered.
+    NotResolved,
     /// A SYN was sent and judged.
     Syn(Passage),
     /// The connection stood; with what its SYNs that were lost cost.

@@ -415,6 +415,14 @@ parameters! {
         retransmit_max: SimDuration,
         /// A repair is felt at once: readers list again at that instant, and what is in flight still fails by its time limit (switch).
         repair_reaches_at_once: bool,
+        /// Time in which CoreDNS answers a query (duration).
+        dns_latency: Distribution,
+        /// A query without an answer times out after this (duration).
+        dns_timeout: SimDuration,
+        /// Queries for one name before the dial fails, each to a replica of its own (queries).
+        dns_attempts: u32,
+        /// Names that are asked for until Istiod's is found: those of the search list come first (names).
+        dns_names_per_dial: u32,
         /// Time to serve one HTTP request (duration).
         request_latency: Distribution,
     }

@@ -57,6 +57,10 @@ purposes! {
     NodeMonitorPhase = "node_lifecycle.phase",
     /// Time until a cut-off node's lease is renewed after the cut ends.
     LeaseRecovery = "kubelet.lease.recovery",
+    /// Which replica of CoreDNS is asked.
+    DnsReplica = "dns.replica",
+    /// How long its answer takes.
+    DnsAnswer = "dns.answer",
     /// When an API server that cannot be reached is withdrawn from those that get new connections.
     ServerWithdrawal = "api.server.withdrawal",
     /// From a fault's repair to its next failure, and from a failure to its repair.

@@ -95,15 +95,20 @@ impl Script {
     pub fn handle(&mut self, event: ScriptEvent, ctx: &mut Ctx) {
         match event {
             ScriptEvent::Begin => {
-                // Istiod is there before the script, as in the published setup.
-                if let Some(kind) = ctx.blueprint().istiod {
+                // Istiod and CoreDNS are there before the script, as in the published setup.
+                let blueprint = ctx.blueprint();
+                let kinds = blueprint.istiod.into_iter().chain(blueprint.dns.map(|(kind, _)| kind));
+                let kinds: Vec<KindId> = kinds.collect();
+                for &kind in &kinds {
                     let replicas = ctx.blueprint().kind(kind).replicas;
                     self.desired[kind.index()] = replicas;
                     let key = ctx.blueprint().kind(kind).key.named("command").child(0);
                     ctx.write(Source::Script, None, key, Write::ScaleDeployment(kind, replicas));
-                    self.wait(Waiting::Prelude, vec![kind], None, ctx);
-                } else {
+                }
+                if kinds.is_empty() {
                     self.next(SimDuration::ZERO, ctx);
+                } else {
+                    self.wait(Waiting::Prelude, kinds, None, ctx);
                 }
             }
             ScriptEvent::Next => self.run_step(ctx),

@@ -30,6 +30,8 @@ pub struct WorldSpec {
     pub control_plane_nodes: u32,
     /// API servers over one store; a client is connected to one of them.
     pub api_servers: u32,
+    /// Replicas of CoreDNS; with 0 names resolve by themselves.
+    pub coredns: u32,
     /// Length of a node's pod address prefix, 24 for 254 usable addresses.
     pub node_prefix_length: u8,
     /// Parameters of Kubernetes.

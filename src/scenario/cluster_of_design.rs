@@ -56,6 +56,7 @@ struct Sizes {
     nodes: u32,
     control_plane_nodes: u32,
     api_servers: u32,
+    coredns: u32,
     node_prefix_length: u8,
     istiods: Option<u32>,
 }
@@ -89,6 +90,7 @@ pub fn cluster(shared: &Shared<'_>, merged: &Merged<'_>) -> Result<ClusterOf, Ve
             control_plane_nodes: sizes.control_plane_nodes,
             api_servers: sizes.api_servers,
             istiods: sizes.istiods,
+            coredns: sizes.coredns,
             horizon: shared.horizon,
             accounts_max,
         },
@@ -110,6 +112,8 @@ fn sizes(merged: &Merged<'_>) -> Result<Sizes, InputError> {
     }
     let servers = written.api_servers.as_ref();
     let api_servers = servers.map_or(Ok(1), |text| count(file, text, 1, API_SERVERS_MAX))?;
+    let replicas = written.coredns.as_ref();
+    let coredns = replicas.map_or(Ok(0), |text| count(file, text, 0, NODES_MAX))?;
     let prefix_text = written.node_prefix_length.as_ref();
     let prefix = prefix_text.map(|text| count(file, text, 16, 28)).transpose()?;
     let node_prefix_length = prefix
@@ -130,6 +134,7 @@ fn sizes(merged: &Merged<'_>) -> Result<Sizes, InputError> {
         nodes,
         control_plane_nodes,
         api_servers,
+        coredns,
         node_prefix_length,
         istiods: istiods.transpose()?,
     })

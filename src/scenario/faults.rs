@@ -32,6 +32,8 @@ pub struct Targets {
     pub api_servers: u32,
     /// Istiods; none without Istio.
     pub istiods: Option<u32>,
+    /// Replicas of CoreDNS.
+    pub coredns: u32,
     /// The end of every run.
     pub horizon: SimTime,
     /// Most service accounts of churn: each takes an identity, and manifests have taken some.
@@ -54,6 +56,16 @@ impl Targets {
                 many => error.with_hint(format!("known: {}, … {}", shown.join(", "), self.node_name(many - 1))),
             }
         })
+    }
+
+    /// A workload of the manifests, or `istiod` or `coredns`, which come behind them.
+    fn workload(&self, merged: &Merged<'_>, names: &Names, text: &Text) -> Result<usize, InputError> {
+        let with_istiod = self.istiods.is_some();
+        match names.workload(merged, text) {
+            Err(_) if with_istiod && text.value == "istiod" => Ok(names.count()),
+            Err(_) if self.coredns > 0 && text.value == "coredns" => Ok(names.count() + usize::from(with_istiod)),
+            found => found,
+        }
     }
 
     fn api_server(&self, merged: &Merged<'_>, text: &Text) -> Result<Vec<Value>, InputError> {
@@ -218,7 +230,7 @@ fn event(
         return Err(complain(merged.file, event, message).with_hint(hint));
     };
     Ok(match form.of {
-        Of::Workload(make) => make(KindId(names.workload(merged, of)? as u32)),
+        Of::Workload(make) => make(KindId(targets.workload(merged, names, of)? as u32)),
         Of::Node(make) => make(targets.node(merged, of)?),
         Of::Fault(make) => make(fault_named(merged, of)?),
     })
@@ -354,8 +366,8 @@ fn value(
             Ok((0..targets.nodes).map(|node| Value::Node(NodeId(node))).collect())
         }
         Takes::Node => targets.node(merged, text).map(|node| vec![Value::Node(node)]),
-        Takes::Workload => names
-            .workload(merged, text)
+        Takes::Workload => targets
+            .workload(merged, names, text)
             .map(|workload| vec![Value::Workload(workload)]),
         Takes::Istiod => targets.istiod(merged, form, text),
         Takes::ApiServer => targets.api_server(merged, text),

@@ -198,6 +198,9 @@ pub struct Cluster {
     /// API servers; each client is connected to one of them, drawn at random.
     #[schemars(with = "Option<form::Count>")]
     pub api_servers: Option<Text>,
+    /// Replicas of CoreDNS; with 0, the default, names cost nothing.
+    #[schemars(with = "Option<form::Whole>")]
+    pub coredns: Option<Text>,
     /// Length of a node's pod address prefix.
     #[schemars(with = "Option<form::Count>")]
     pub node_prefix_length: Option<Text>,

@@ -195,6 +195,7 @@ pub fn design(shared: &Shared<'_>, merged: &Merged<'_>) -> Result<Design, Vec<In
         control_plane_nodes: NODES_MAX / 2,
         api_servers: API_SERVERS_MAX,
         istiods: with_istio(merged).then_some(NODES_MAX),
+        coredns: 0,
         horizon: shared.horizon,
         accounts_max: u32::MAX,
     };
@@ -241,6 +242,7 @@ pub fn design(shared: &Shared<'_>, merged: &Merged<'_>) -> Result<Design, Vec<In
         nodes: targets.nodes,
         control_plane_nodes: targets.control_plane_nodes,
         api_servers: targets.api_servers,
+        coredns: targets.coredns,
         node_prefix_length: cluster.node_prefix_length,
         kubernetes: built(KubernetesParams::build(|name, _| {
             Ok(cluster.sets.kubernetes.value(name))

@@ -131,6 +131,7 @@ fn channel(past: &Past, pod: PodId, which: Channel, end: SimTime) -> ChannelStor
         };
         match fact {
             ChannelFact::Attempt | ChannelFact::Dialled(..) | ChannelFact::NoEndpoint | ChannelFact::Refused => {}
+            ChannelFact::Asked(_) | ChannelFact::NotResolved => {}
             ChannelFact::Syn(passage) => {
                 let syn = syn(time, *passage);
                 connection.syns.push(syn);

@@ -137,7 +137,11 @@ fn a_load_balancer_withdraws_a_server_that_cannot_be_reached() {
     // One watch and no lock: a dial that meets the lost server costs its whole time limit.
     let late = |balanced: bool| {
         let balanced = format!("parameters.kubernetes.api_load_balancer={balanced}");
-        let all = [balanced.as_str(), "parameters.istio.api_watches=1", "cluster.api_servers=3"];
+        let all = [
+            balanced.as_str(),
+            "parameters.istio.api_watches=1",
+            "cluster.api_servers=3",
+        ];
         let alter = |world: &mut WorldSpec| {
             world.faults = vec![cuts(
                 "lost",

@@ -9,6 +9,7 @@ mod api_servers;
 mod cases;
 mod datapath_table;
 mod determinism;
+mod dns;
 mod event_log;
 mod fault_times;
 mod faults;

@@ -60,6 +60,18 @@ pub fn forward(shared: &Shared, from: PodId, ip: Ipv4Addr, port: u16, time: SimT
     Passage::Delivered(to)
 }
 
+/// Whether a packet between two pods gets there, whatever policies say.
+#[must_use]
+pub fn reaches(shared: &Shared, from: PodId, to: PodId, time: SimTime) -> bool {
+    let (from, to) = (shared.physics.pod(from).place, shared.physics.pod(to).place);
+    let Some(((from_node, from_ip), (to_node, _))) = from.zip(to) else {
+        return false;
+    };
+    to_node == from_node
+        || !shared.blueprint.wireguard_checks_pod_addresses()
+        || is_listed(shared, to_node, from_ip, from_node, time)
+}
+
 /// The pod that held the address when the packet was sent to it, whether it got there or not.
 #[must_use]
 pub fn meant_for(passage: Passage, shared: &Shared, ip: Ipv4Addr) -> Option<PodId> {

@@ -113,9 +113,8 @@ impl CertificateChannel {
     fn dial(&mut self, pod: PodId, ctx: &mut Ctx) {
         self.serial += 1;
         match Dial::begin(pod, Channel::Certificate, self.serial, ctx) {
-            Some((dial, Syn::Answered | Syn::Lost)) => self.grpc = Grpc::Connecting(dial),
-            Some((_, Syn::Refused)) => self.connect_failed(ChannelFact::Refused, pod, ctx),
-            None => self.connect_failed(ChannelFact::NoEndpoint, pod, ctx),
+            (dial, Syn::Answered | Syn::UnderWay) => self.grpc = Grpc::Connecting(dial),
+            (_, Syn::Failed(how)) => self.connect_failed(how, pod, ctx),
         }
     }
 
@@ -125,16 +124,16 @@ impl CertificateChannel {
             return;
         }
         if let Grpc::Connecting(dial) = &mut self.grpc
-            && dial.send(pod, Channel::Certificate, serial, ctx) == Syn::Refused
+            && let Syn::Failed(how) = dial.next(pod, Channel::Certificate, serial, ctx)
         {
-            self.connect_failed(ChannelFact::Refused, pod, ctx);
+            self.connect_failed(how, pod, ctx);
         }
     }
 
     /// The connect ran out of time.
     pub fn connect_timeout(&mut self, serial: u32, pod: PodId, ctx: &mut Ctx) {
         if let (true, Grpc::Connecting(dial)) = (serial == self.serial, self.grpc) {
-            self.connect_failed(ChannelFact::TimedOut(dial.istiod, dial.cause()), pod, ctx);
+            self.connect_failed(dial.timed_out(), pod, ctx);
         }
     }
 

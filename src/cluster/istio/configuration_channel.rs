@@ -39,9 +39,8 @@ impl ConfigurationChannel {
         self.serial += 1;
         observe(pod, ChannelFact::Attempt, ctx);
         match Dial::begin(pod, Channel::Configuration, self.serial, ctx) {
-            Some((dial, Syn::Answered | Syn::Lost)) => self.state = State::Connecting(dial),
-            Some((_, Syn::Refused)) => self.failed(ChannelFact::Refused, pod, ctx),
-            None => self.failed(ChannelFact::NoEndpoint, pod, ctx),
+            (dial, Syn::Answered | Syn::UnderWay) => self.state = State::Connecting(dial),
+            (_, Syn::Failed(how)) => self.failed(how, pod, ctx),
         }
     }
 
@@ -51,16 +50,16 @@ impl ConfigurationChannel {
             return;
         }
         if let State::Connecting(dial) = &mut self.state
-            && dial.send(pod, Channel::Configuration, serial, ctx) == Syn::Refused
+            && let Syn::Failed(how) = dial.next(pod, Channel::Configuration, serial, ctx)
         {
-            self.failed(ChannelFact::Refused, pod, ctx);
+            self.failed(how, pod, ctx);
         }
     }
 
     /// The connect ran out of time.
     pub fn connect_timeout(&mut self, serial: u32, pod: PodId, ctx: &mut Ctx) {
         if let (true, State::Connecting(dial)) = (serial == self.serial, self.state) {
-            self.failed(ChannelFact::TimedOut(dial.istiod, dial.cause()), pod, ctx);
+            self.failed(dial.timed_out(), pod, ctx);
         }
     }
 

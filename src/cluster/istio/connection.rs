@@ -1,15 +1,16 @@
 //! Connections of a sidecar to an Istiod: the choice of the replica, the SYN and its retransmissions, the replica reached, losses.
 //!
-//! **Modeled**: a new backend for each connection, chosen by the client node's service proxy; each SYN judged by the
+//! **Modeled**: queries to CoreDNS before it, if the design has CoreDNS, each to a replica chosen anew, with their time limit; a new
+//! backend for each connection, chosen by the client node's service proxy; each SYN judged by the
 //! datapath at the moment it is sent; a cut between sidecars and an Istiod; the time limit of the connect; a maximum age of the
 //! connection.
-//! **Left out**: TLS handshakes, name resolution, loss of packets other than by cuts and policy.
-//! **Parameters**: `connect_timeout`, `syn_retransmit_initial`, `connection_age*`. What a channel does next belongs to
+//! **Left out**: TLS handshakes, policies on queries, loss of packets other than by cuts and policy.
+//! **Parameters**: `connect_timeout`, `syn_retransmit_initial`, `connection_age*`, `dns_*`. What a channel does next belongs to
 //! `certificate_channel` and `configuration_channel`.
 //! **Validated by**: `tests/world/istiod_connections.rs`, `tests/world/mechanisms.rs`.
 
 use crate::cluster::blueprint::ISTIOD_PORT;
-use crate::cluster::cilium::datapath::forward;
+use crate::cluster::cilium::datapath::{forward, reaches};
 use crate::cluster::cilium::passage::{Loss, Passage};
 use crate::cluster::context::Ctx;
 use crate::cluster::event::{Event, SidecarEvent, Source};
@@ -23,16 +24,31 @@ use crate::cluster::purpose::Purpose;
 use crate::cluster::records::DelayCause;
 use crate::kernel::{EntityKey, EventClass, SimDuration, SimTime};
 
-/// A connect under way.
+/// A connect under way: its name is resolved, then its SYN is sent.
 #[derive(Clone, Copy, Debug)]
 pub struct Dial {
-    /// The Istiod it was sent to.
-    pub istiod: IstiodId,
-    backend: Backend,
+    /// The Istiod to which it is sent, with the backend that it is; nothing as long as its name is not resolved.
+    target: Option<(IstiodId, Backend)>,
     /// When it began.
-    pub started: SimTime,
+    started: SimTime,
     syns: u32,
     last_loss: Option<Loss>,
+    names: Names,
+}
+
+/// What is left of resolving a name.
+#[derive(Clone, Copy, Debug, Default)]
+struct Names {
+    /// Names that are still to be asked for, the present one included.
+    left: u32,
+    /// Queries for the present one so far.
+    asked: u32,
+    /// All queries so far.
+    queries: u32,
+    /// Whether the next event is an answer; otherwise nothing came within the time limit.
+    answers: bool,
+    /// Queries without an answer.
+    lost: u32,
 }
 
 /// An established connection.
@@ -46,26 +62,108 @@ pub struct Connection {
     pub closes_at: SimTime,
 }
 
-/// What a SYN led to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a step of a dial led to.
+#[derive(Clone, Copy, Debug)]
 pub enum Syn {
-    /// It was answered: the connection stands after a round trip.
+    /// The SYN was answered: the connection stands after a round trip.
     Answered,
-    /// No process listens.
-    Refused,
-    /// It vanished; the next event is scheduled.
-    Lost,
+    /// The dial has failed, in this way.
+    Failed(ChannelFact),
+    /// The SYN vanished, or the name is being resolved; the next event is scheduled.
+    UnderWay,
 }
 
 impl Dial {
-    /// Chooses an Istiod and sends the first SYN; nothing if the service proxy knows no Istiod.
-    pub fn begin(pod: PodId, channel: Channel, serial: u32, ctx: &mut Ctx) -> Option<(Self, Syn)> {
-        let (node, _) = ctx.shared.physics.pod(pod).place?;
-        let service = ctx.blueprint().istiod_service?;
-        let backends = ctx
-            .shared
-            .backends_at(node, service, ctx.now())
-            .filter(|backends| !backends.is_empty())?;
+    /// Resolves Istiod's name if names cost anything, then chooses an Istiod and sends the first SYN.
+    pub fn begin(pod: PodId, channel: Channel, serial: u32, ctx: &mut Ctx) -> (Self, Syn) {
+        let names = match ctx.blueprint().dns {
+            Some(_) => ctx.blueprint().spec.network.dns_names_per_dial,
+            None => 0,
+        };
+        let mut dial = Self {
+            target: None,
+            started: ctx.now(),
+            syns: 0,
+            last_loss: None,
+            names: Names {
+                left: names,
+                ..Names::default()
+            },
+        };
+        let syn = if names > 0 {
+            dial.ask(pod, channel, serial, ctx)
+        } else {
+            dial.choose(pod, channel, serial, ctx)
+        };
+        (dial, syn)
+    }
+
+    /// Goes on: with the next query, or with a SYN.
+    pub fn next(&mut self, pod: PodId, channel: Channel, serial: u32, ctx: &mut Ctx) -> Syn {
+        if self.target.is_some() {
+            return self.send(pod, channel, serial, ctx);
+        }
+        let names = &mut self.names;
+        if names.answers {
+            (names.left, names.asked) = (names.left - 1, 0);
+        } else if names.asked >= ctx.blueprint().spec.network.dns_attempts {
+            return Syn::Failed(ChannelFact::NotResolved);
+        }
+        match self.names.left {
+            0 => self.choose(pod, channel, serial, ctx),
+            _ => self.ask(pod, channel, serial, ctx),
+        }
+    }
+
+    /// Sends a query to a replica of CoreDNS. Policies are not asked: who denies them denies everything.
+    fn ask(&mut self, pod: PodId, channel: Channel, serial: u32, ctx: &mut Ctx) -> Syn {
+        let now = ctx.now();
+        let names = &mut self.names;
+        names.asked += 1;
+        names.queries += 1;
+        let key = dial_key(pod, channel, serial, ctx).child(u64::from(names.queries));
+        let answerer = replica(pod, key, ctx).filter(|&to| reaches(ctx.shared, pod, to, now));
+        let network = &ctx.blueprint().spec.network;
+        let wait = match answerer {
+            Some(_) => {
+                let one_way = ctx.draw(Purpose::OneWay, key, &network.one_way_latency);
+                one_way * 2 + ctx.draw(Purpose::DnsAnswer, key, &network.dns_latency)
+            }
+            None => network.dns_timeout,
+        };
+        self.names.answers = answerer.is_some();
+        self.names.lost += u32::from(answerer.is_none());
+        ctx.observe(Fact::Channel(pod, channel, ChannelFact::Asked(answerer.is_some())));
+        self.schedule(pod, channel, serial, now + wait, ctx);
+        Syn::UnderWay
+    }
+
+    /// The next step is due at a time, unless the time limit of the connect comes before.
+    fn schedule(&self, pod: PodId, channel: Channel, serial: u32, at: SimTime, ctx: &mut Ctx) {
+        let deadline = self.started + ctx.blueprint().istio().params.connect_timeout;
+        let (class, at, event) = if at < deadline {
+            (EventClass::Physics, at, SidecarEvent::Syn(channel, serial))
+        } else {
+            (
+                EventClass::Timer,
+                deadline,
+                SidecarEvent::ConnectTimeout(channel, serial),
+            )
+        };
+        ctx.at(Source::Sidecar(pod), class, at, Event::Sidecar(pod, event));
+    }
+
+    /// Chooses an Istiod, as the node's service proxy does, and sends the first SYN.
+    fn choose(&mut self, pod: PodId, channel: Channel, serial: u32, ctx: &mut Ctx) -> Syn {
+        let service = ctx.blueprint().istiod_service;
+        let place = ctx.shared.physics.pod(pod).place;
+        let backends = place.zip(service).and_then(|((node, _), service)| {
+            let backends = ctx.shared.backends_at(node, service, ctx.now())?;
+            (!backends.is_empty()).then_some(backends)
+        });
+        let Some(backends) = backends else {
+            return Syn::Failed(ChannelFact::NoEndpoint);
+        };
         let choice = ctx
             .stream(Purpose::BackendChoice, dial_key(pod, channel, serial, ctx))
             .below(backends.len() as u64) as usize;
@@ -77,34 +175,26 @@ impl Dial {
             channel,
             ChannelFact::Dialled(istiod, backend, candidates),
         ));
-        let mut dial = Self {
-            istiod,
-            backend,
-            started: ctx.now(),
-            syns: 0,
-            last_loss: None,
-        };
-        let syn = dial.send(pod, channel, serial, ctx);
-        Some((dial, syn))
+        self.target = Some((istiod, backend));
+        self.send(pod, channel, serial, ctx)
     }
 
     /// Sends a SYN and schedules what follows it.
-    pub fn send(&mut self, pod: PodId, channel: Channel, serial: u32, ctx: &mut Ctx) -> Syn {
+    fn send(&mut self, pod: PodId, channel: Channel, serial: u32, ctx: &mut Ctx) -> Syn {
+        let (istiod, backend) = self.target.expect("its name is resolved");
         let now = ctx.now();
         let source = Source::Sidecar(pod);
-        let passage = forward(ctx.shared, pod, self.backend.ip, ISTIOD_PORT, now);
-        let cut = ctx.shared.links.cut_of(Party::IstiodClients(self.istiod));
+        let passage = forward(ctx.shared, pod, backend.ip, ISTIOD_PORT, now);
+        let cut = ctx.shared.links.cut_of(Party::IstiodClients(istiod));
         let reset = cut.is_some_and(|cut| cut.mode == CutMode::Reject);
         let passage = match passage {
             // A SYN whose answer is lost is sent again like one that is lost itself.
-            Passage::Delivered(at) if at == self.backend.pod && cut.is_some() && !reset => {
-                Passage::Lost(Loss::Cut { at })
-            }
+            Passage::Delivered(at) if at == backend.pod && cut.is_some() && !reset => Passage::Lost(Loss::Cut { at }),
             passage => passage,
         };
         ctx.observe(Fact::Channel(pod, channel, ChannelFact::Syn(passage)));
         match passage {
-            Passage::Delivered(to) if to == self.backend.pod && ctx.shared.physics.pod(to).running && !reset => {
+            Passage::Delivered(to) if to == backend.pod && ctx.shared.physics.pod(to).running && !reset => {
                 let distribution = ctx.blueprint().spec.network.one_way_latency;
                 let one_way = ctx.draw(Purpose::OneWay, dial_key(pod, channel, serial, ctx), &distribution);
                 ctx.after(
@@ -115,7 +205,7 @@ impl Dial {
                 );
                 Syn::Answered
             }
-            Passage::Delivered(_) => Syn::Refused,
+            Passage::Delivered(_) => Syn::Failed(ChannelFact::Refused),
             Passage::Lost(loss) => {
                 self.last_loss = Some(loss);
                 let deadline = self.started + ctx.blueprint().istio().params.connect_timeout;
@@ -123,35 +213,29 @@ impl Dial {
                 // SYNs leave at 0, 1, 3, 7, 15 … times the first wait.
                 let next = now + network.syn_retransmit_initial * (1 << self.syns.min(20));
                 self.syns += 1;
-                if next < deadline && self.syns <= network.syn_retransmits {
-                    ctx.at(
-                        source,
-                        EventClass::Physics,
-                        next,
-                        Event::Sidecar(pod, SidecarEvent::Syn(channel, serial)),
-                    );
-                } else {
-                    ctx.at(
-                        source,
-                        EventClass::Timer,
-                        deadline,
-                        Event::Sidecar(pod, SidecarEvent::ConnectTimeout(channel, serial)),
-                    );
-                }
-                Syn::Lost
+                let more = self.syns <= network.syn_retransmits;
+                self.schedule(pod, channel, serial, if more { next } else { deadline }, ctx);
+                Syn::UnderWay
             }
         }
     }
 
-    /// What the SYNs cost that were lost before it was answered.
+    /// What the queries and the SYNs cost that were lost before it was answered.
     #[must_use]
     pub fn lost(&self, now: SimTime) -> Option<(DelayCause, SimDuration)> {
-        (self.syns > 0).then(|| (self.cause(), now.since(self.started)))
+        (self.syns + self.names.lost > 0).then(|| (self.cause(), now.since(self.started)))
     }
 
-    /// What it counts as if it fails.
+    /// How it fails when its time is over.
     #[must_use]
-    pub const fn cause(&self) -> DelayCause {
+    pub const fn timed_out(&self) -> ChannelFact {
+        match self.target {
+            Some((istiod, _)) => ChannelFact::TimedOut(istiod, self.cause()),
+            None => ChannelFact::NotResolved,
+        }
+    }
+
+    const fn cause(&self) -> DelayCause {
         match self.last_loss {
             Some(Loss::WireGuardPeer { .. }) => DelayCause::BlackHole,
             _ => DelayCause::Connection,
@@ -166,8 +250,9 @@ impl Dial {
             .stream(Purpose::ConnectionAge, dial_key(pod, channel, serial, ctx))
             .around(params.connection_age, params.connection_age_jitter_ratio);
         let aged_at = ctx.now() + age;
+        let (istiod, _) = self.target.expect("it was dialled");
         Connection {
-            istiod: self.istiod,
+            istiod,
             aged_at,
             closes_at: aged_at + params.connection_age_grace,
         }
@@ -178,4 +263,17 @@ impl Dial {
 #[must_use]
 pub fn dial_key(pod: PodId, channel: Channel, serial: u32, ctx: &Ctx) -> EntityKey {
     channel.dial().of(ctx.shared.key(pod)).child(u64::from(serial))
+}
+
+/// The replica of CoreDNS that the node's service proxy chooses for a query, if it knows one.
+fn replica(pod: PodId, key: EntityKey, ctx: &Ctx) -> Option<PodId> {
+    let (node, _) = ctx.shared.physics.pod(pod).place?;
+    let (_, service) = ctx.blueprint().dns?;
+    let replicas = ctx.shared.backends_at(node, service, ctx.now())?;
+    let choice = ctx
+        .stream(Purpose::DnsReplica, key)
+        .below((replicas.len() as u64).max(1));
+    let replica = replicas.get(choice as usize)?;
+    let holder = ctx.shared.physics.holder(replica.ip)?;
+    (holder == replica.pod && ctx.shared.physics.pod(holder).running).then_some(holder)
 }

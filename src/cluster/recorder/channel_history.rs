@@ -27,7 +27,9 @@ impl ChannelHistory {
             ChannelFact::Dialled(istiod, ..) => self.connections.push((istiod, false)),
             ChannelFact::Connected(Some((cause, span))) => self.lose(cause, span),
             ChannelFact::ReviewWaited(from) => self.lose(Answer::Unauthenticated.cause(), now.since(from)),
-            ChannelFact::NoEndpoint | ChannelFact::Refused => self.fail(DelayCause::Connection),
+            ChannelFact::NoEndpoint | ChannelFact::NotResolved | ChannelFact::Refused => {
+                self.fail(DelayCause::Connection)
+            }
             ChannelFact::TimedOut(_, cause) => self.fail(cause),
             ChannelFact::Answered(answer) if answer != Answer::Ok => self.fail(answer.cause()),
             _ => {}

@@ -148,8 +148,13 @@ fn one(making: &mut Making, state: &mut ChannelState, time: SimTime, fact: &Chan
             time,
             format!("{channel}: the service proxy has no endpoint of Istiod"),
         ),
+        ChannelFact::Asked(false) => {
+            making.decision(track, time, format!("{channel}: a query to CoreDNS gets no answer"))
+        }
+        ChannelFact::NotResolved => making.decision(track, time, format!("{channel}: Istiod's name is not resolved")),
         ChannelFact::Aged => making.decision(track, time, format!("{channel}: closed for its age")),
         ChannelFact::Attempt
+        | ChannelFact::Asked(true)
         | ChannelFact::Refused
         | ChannelFact::Syn(_)
         | ChannelFact::Sent
