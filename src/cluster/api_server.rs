@@ -22,7 +22,7 @@ use super::objects::{Backends, EndpointObject, IdentityObject, PodObject};
 use super::observed::{Fact, PodFact};
 use super::purpose::Purpose;
 use super::subscription::{Change, Notification, Subscription};
-use crate::kernel::{EventClass, SourceRank};
+use crate::kernel::{EventClass, SimDuration, SourceRank};
 
 /// The API server's state.
 #[derive(Debug)]
@@ -180,6 +180,17 @@ pub struct Commits;
 impl Commits {
     /// Lets a write take effect and tells its readers.
     pub fn handle(&mut self, write: Write, ctx: &mut Ctx) {
+        let of_script = matches!(write, Write::ScaleDeployment(..) | Write::RestartDeployment(_));
+        if of_script && ctx.without_api_servers() {
+            // Whoever types the command tries again, and goes on meanwhile.
+            ctx.after(
+                Source::Script,
+                EventClass::Commit,
+                SimDuration::from_secs(1),
+                Event::Commit(write),
+            );
+            return;
+        }
         commit(ctx, write);
     }
 }

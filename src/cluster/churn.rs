@@ -11,7 +11,7 @@ use super::ids::KindId;
 use super::objects::PodMeta;
 use super::purpose::{Ordinal, Purpose};
 use super::spec::{ChurnSpec, Step};
-use crate::kernel::{EntityKey, EventClass, SimTime};
+use crate::kernel::{EntityKey, EventClass, SimDuration, SimTime};
 
 /// All processes of churn.
 #[derive(Debug, Default)]
@@ -89,6 +89,11 @@ impl Churn {
     }
 
     fn create(&mut self, number: u32, ctx: &mut Ctx) {
+        if ctx.without_api_servers() {
+            let again = Event::Churn(ChurnEvent::Create(number));
+            ctx.after(Source::Churn, EventClass::Script, SimDuration::from_secs(1), again);
+            return;
+        }
         let process = &mut self.processes[number as usize];
         let ordinal = process.created;
         process.created += 1;

@@ -8,6 +8,7 @@ use std::net::Ipv4Addr;
 
 use super::api_server::ApiServer;
 use super::blueprint::{Blueprint, Kind, SharedBlueprint};
+use super::controllers::Controllers;
 use super::event::{Event, Source, Write};
 use super::faults::cut::CutMode;
 use super::faults::touched::Touched;
@@ -39,6 +40,8 @@ pub struct Shared {
     pub touched: Touched,
     /// What starts or ends faults because it happens.
     pub triggers: Triggers,
+    /// Which controllers lead.
+    pub controllers: Controllers,
     /// What is so.
     pub physics: Physics,
     /// What the run leaves behind.

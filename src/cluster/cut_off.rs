@@ -25,8 +25,10 @@ impl Cuts for Ctx<'_> {
             self.shared.freeze_readers(party, now);
         }
         self.lease_changes(party, change);
-        if let (Change::Cut | Change::Mode, Party::IstiodClients(istiod)) = (change, party) {
-            self.clients_reach_istiod(istiod, false);
+        match (change, party) {
+            (Change::Cut | Change::Mode, Party::IstiodClients(istiod)) => self.clients_reach_istiod(istiod, false),
+            (Change::Cut, Party::Controllers(_)) => self.controllers_change(),
+            _ => {}
         }
         self.connects_elsewhere(party);
     }
@@ -116,19 +118,16 @@ impl Ctx<'_> {
 
     /// If only its API server is away, a party closes its connection and connects to another one.
     fn connects_elsewhere(&mut self, party: Party) {
-        if self
-            .shared
-            .links
-            .cut_by_servers(party)
-            .is_some_and(|faults| !faults.is_empty())
-        {
+        let by_servers = || self.shared.links.cut_by_servers(party);
+        if party.kind().is_client() && by_servers().is_some_and(|faults| !faults.is_empty()) {
             self.will_resume(party, false);
         }
     }
 
     /// An API server can be reached again: that may be what parties wait for.
     pub(super) fn api_server_returns(&mut self) {
-        for party in self.shared.links.without_server() {
+        let clients = self.shared.links.without_server().into_iter();
+        for party in clients.filter(|party| party.kind().is_client()) {
             let repaired = self.shared.links.passes(party);
             self.will_resume(party, repaired);
         }
@@ -184,6 +183,7 @@ impl Ctx<'_> {
             (Party::Agent(node), Way::Answers) => self.agent_repaired(node),
             (Party::Istiod(istiod), Way::Watches) => self.istiod_repaired(istiod),
             (Party::Istiod(istiod), Way::Answers) if !at_once => self.istiod_answered(istiod),
+            (Party::Controllers(_), Way::Answers) => self.controllers_change(),
             (Party::IstiodClients(istiod), Way::Answers) => self.clients_reach_istiod(istiod, true),
             _ => {}
         }
@@ -238,7 +238,7 @@ impl Ctx<'_> {
     fn last_frame_age(&self, party: Party) -> Distribution {
         let spec = &self.blueprint().spec;
         match party {
-            Party::Kubelet(_) => spec.kubernetes.kubelet_last_frame_age,
+            Party::Kubelet(_) | Party::Controllers(_) => spec.kubernetes.kubelet_last_frame_age,
             Party::ServiceProxy(_) => spec.kubernetes.service_proxy_last_frame_age,
             Party::Agent(_) => spec.cilium.api_last_frame_age,
             Party::Istiod(_) | Party::Webhook(_) | Party::IstiodClients(_) => {
@@ -272,7 +272,7 @@ impl Ctx<'_> {
                 };
                 of_node(node.kubelet_watches, Some(heartbeats))
             }
-            Party::ServiceProxy(_) => of_node(node.service_proxy_watches, None),
+            Party::ServiceProxy(_) | Party::Controllers(_) => of_node(node.service_proxy_watches, None),
             Party::Agent(_) => Client {
                 read_idle: agent.api_read_idle_timeout,
                 ping_timeout: agent.api_ping_timeout,

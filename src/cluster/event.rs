@@ -448,6 +448,8 @@ events! {
         2 Answers(party: Party),
         /// A repair reaches a party: its watches are current.
         3 Watches(party: Party),
+        /// Other controllers take over.
+        4 TakeOver,
     }
 }
 
@@ -535,6 +537,21 @@ macro_rules! define {
 }
 
 components!(define);
+
+impl Event {
+    /// Whether it is for a controller or the scheduler, which do nothing while none of them leads.
+    #[must_use]
+    pub const fn is_of_controllers(&self) -> bool {
+        matches!(
+            self,
+            Self::Deployment(_)
+                | Self::ReplicaSet(_)
+                | Self::Scheduler(_)
+                | Self::NodeLifecycle(_)
+                | Self::EndpointSlice(_)
+        )
+    }
+}
 
 impl Write {
     /// Whether its sender sends nothing before it that has to be answered. A kubelet reads a pod before it writes its status

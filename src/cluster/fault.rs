@@ -184,6 +184,7 @@ impl Faults {
             FaultEvent::End(fault) => (fault, false),
             FaultEvent::Answers(party) => return ctx.resumes(party, Way::Answers),
             FaultEvent::Watches(party) => return ctx.resumes(party, Way::Watches),
+            FaultEvent::TakeOver => return ctx.controllers_take_over(),
         };
         if starts == self.active.contains_key(&fault) {
             return;

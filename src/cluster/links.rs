@@ -22,6 +22,7 @@ impl Blueprint {
             Party::Istiod(istiod) => istiod.key(),
             Party::Webhook(istiod) => istiod.key().named("webhook"),
             Party::IstiodClients(istiod) => istiod.key().named("clients"),
+            Party::Controllers(server) => EntityKey::root("controllers").child(u64::from(server)),
         }
     }
 

@@ -11,6 +11,7 @@ pub mod blueprint;
 pub mod churn;
 pub mod cilium;
 pub mod context;
+pub mod controllers;
 mod cut_off;
 pub mod deployment;
 pub mod endpoint_slice;

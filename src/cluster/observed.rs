@@ -65,6 +65,10 @@ pub enum Fact {
     Evicted(NodeId),
     /// A node that was marked NotReady is ready again.
     Returned(NodeId),
+    /// The controllers that led, beside this API server, are cut off.
+    LeaderLost(u32),
+    /// Those beside this one lead from now on.
+    LeaderTakesOver(u32),
     /// An Istiod cannot begin its work without the API server.
     IstiodWaits(IstiodId),
     /// From now on a proxy reads the endpoints of this Istiod in this way.

@@ -125,6 +125,14 @@ parameters! {
         endpoint_lease_interval: SimDuration,
         /// Without a renewal that lease ends after this (duration).
         endpoint_lease_ttl: SimDuration,
+        /// Controllers that want to lead take over when the lease of those that lead is older than this (duration).
+        leader_lease_duration: SimDuration,
+        /// Those that lead end when they cannot renew their lease for this long (duration).
+        leader_renew_deadline: SimDuration,
+        /// Controllers renew their lease, or try to get it, this often (duration).
+        leader_retry_period: SimDuration,
+        /// From leading to acting: the controllers' caches are filled (duration).
+        leader_start_latency: Distribution,
         /// Age of the last frame on a kubelet's connection when it is cut (duration).
         kubelet_last_frame_age: Distribution,
         /// Age of the last frame on a service proxy's connection when it is cut (duration).

@@ -79,10 +79,16 @@ macro_rules! parties {
                 self.at(Home::Istiod(IstiodId(0))).is_some()
             }
 
-            /// Whether it is a client of the API server, and so of one of several.
+            /// Whether it is in an API server.
+            #[must_use]
+            pub const fn is_of_api_server(self) -> bool {
+                self.at(Home::ApiServer(0)).is_some()
+            }
+
+            /// Whether it is a client of the API servers that connects to any of them.
             #[must_use]
             pub const fn is_client(self) -> bool {
-                !matches!(self, Self::Webhook | Self::IstiodClients)
+                !matches!(self, Self::Webhook | Self::IstiodClients | Self::Controllers)
             }
 
             /// What it is called.
@@ -120,6 +126,9 @@ parties! {
     IstiodClients(IstiodId) in Istiod, "istiod_clients" "clients of",
         ("the path from sidecars to ", ""),
         "connections of sidecars to that Istiod: certificate requests and configuration streams";
+    Controllers(u32) in ApiServer, "controllers" "controllers beside",
+        ("the link between ", " and the API server"),
+        "controllers and scheduler, if those that lead run beside that API server";
 }
 
 /// A party by names: what stands in a story.

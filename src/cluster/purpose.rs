@@ -57,6 +57,10 @@ purposes! {
     NodeMonitorPhase = "node_lifecycle.phase",
     /// Time until a cut-off node's lease is renewed after the cut ends.
     LeaseRecovery = "kubelet.lease.recovery",
+    /// Which controllers lead.
+    Leader = "controllers.leader",
+    /// When others take over.
+    TakeOver = "controllers.take_over",
     /// Which replica of CoreDNS is asked.
     DnsReplica = "dns.replica",
     /// How long its answer takes.

@@ -13,6 +13,7 @@ use super::churn::Churn;
 use super::cilium::agent::Agents;
 use super::cilium::ipcache;
 use super::context::{Ctx, Shared};
+use super::controllers::Controllers;
 use super::deployment::{self, Deployments};
 use super::endpoint_slice::{self, EndpointSlices};
 use super::event::{Event, components};
@@ -67,6 +68,10 @@ macro_rules! define_world {
 
         impl World {
             fn dispatch(&mut self, event: Event, kernel: &mut Kernel<Event>) {
+                if self.shared.controllers.are_halted() && event.is_of_controllers() {
+                    self.shared.controllers.hold(event);
+                    return;
+                }
                 let ctx = &mut Ctx {
                     kernel,
                     shared: &mut self.shared,
@@ -235,6 +240,7 @@ impl World {
             judge: Judge::default(),
             shared: Shared {
                 blueprint: blueprint.clone(),
+                controllers: Controllers::new(&run_key, blueprint.spec.api_servers),
                 run_key,
                 api: ApiServer::new(blueprint, SUBSCRIPTIONS),
                 links: Links::default(),

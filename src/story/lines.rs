@@ -86,6 +86,11 @@ fn words(past: &Past, fact: &Fact) -> Option<(&'static str, String)> {
             let text = format!("sees {} renew its lease again", past.node_name(*node));
             ("node lifecycle controller", text)
         }
+        Fact::LeaderLost(server) => (
+            "controllers",
+            format!("those beside api-server-{server}, which lead, are cut off"),
+        ),
+        Fact::LeaderTakesOver(server) => ("controllers", format!("those beside api-server-{server} take over")),
         Fact::IstiodWaits(istiod) => ("istiod", format!("{istiod} cannot begin without the API server")),
         Fact::Channel(pod, channel, ChannelFact::TimedOut(istiod, _)) => {
             let text = format!("{}: {} gets no answer from {istiod}", name(*pod), channel.name());

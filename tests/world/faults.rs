@@ -25,8 +25,8 @@ use crate::support::{Bench, at, cut, cut_node, cuts, pause, s};
 const REPAIRED_S: f64 = 300.0;
 /// Nodes are heard again a heartbeat after that, whose longest back-off is 7 s, or two.
 const RETURNED_S: f64 = REPAIRED_S + 20.0;
-/// The repair has reached all, even if a watch was in its longest back-off of 60 s.
-const RESUMED_S: f64 = REPAIRED_S + 62.0;
+/// The repair has reached all, even if a dial had lost its last SYN, which takes 15 s to fail, before the longest back-off of 60 s.
+const RESUMED_S: f64 = REPAIRED_S + 77.0;
 /// Everything has settled.
 const SETTLED_S: f64 = 880.0;
 const HORIZON_S: f64 = 900.0;
@@ -60,6 +60,7 @@ fn fault(lot: &mut Stream, number: usize, nodes: u32, servers: u32, meshed: bool
         PartyKind::Webhook => meshed && !matches!(target, Where::ApiServers(_)),
         PartyKind::Istiod => meshed,
         PartyKind::IstiodClients => meshed && !matches!(target, Where::ApiServers(_)),
+        PartyKind::Controllers => matches!(target, Where::ApiServers(_)),
         _ => !matches!(target, Where::Istiods(_)),
     };
     let mut parties: Vec<PartyKind> = PartyKind::ALL.iter().copied().filter(fits).collect();

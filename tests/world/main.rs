@@ -7,6 +7,7 @@ mod additions;
 mod addresses;
 mod api_servers;
 mod cases;
+mod controllers;
 mod datapath_table;
 mod determinism;
 mod dns;

@@ -165,6 +165,7 @@ impl Fault for Cut {
                 "it stayed ready and went on accepting sidecars, but could check no token and heard of no new endpoint"
             }
             PartyKind::Webhook => "the API server could not call it to inject sidecars",
+            PartyKind::Controllers => "no controller changed anything until another one led, or this one did again",
             PartyKind::IstiodClients => "no sidecar reached it, and proxies that followed it kept what they had",
         }
     }

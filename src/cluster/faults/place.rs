@@ -132,12 +132,16 @@ impl Whom {
                         "an Istiod has the parties istiod, webhook and istiod_clients",
                     ));
                 }
-                _ if matches!(place, Where::ApiServers(_)) && !kind.is_client() => {
+                _ if matches!(place, Where::ApiServers(_)) && !kind.is_client() && !kind.is_of_api_server() => {
                     let message = "is no client of an API server".to_owned();
                     return Err(wrong(
                         message,
-                        "the clients are kubelet, cilium_agent, service_proxy and istiod",
+                        "the clients are kubelet, cilium_agent, service_proxy, istiod and controllers",
                     ));
+                }
+                _ if kind.is_of_api_server() && !matches!(place, Where::ApiServers(_)) => {
+                    let message = "runs beside an API server".to_owned();
+                    return Err(wrong(message, "name the target by `api_servers`"));
                 }
                 _ => parties.push(kind),
             }

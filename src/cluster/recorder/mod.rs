@@ -101,6 +101,8 @@ impl Recorder {
             | Fact::SliceWritten(..)
             | Fact::Evicted(_)
             | Fact::Returned(_)
+            | Fact::LeaderLost(_)
+            | Fact::LeaderTakesOver(_)
             | Fact::IstiodWaits(_)
             | Fact::Resumes { .. }
             | Fact::Follows { .. }

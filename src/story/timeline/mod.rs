@@ -207,6 +207,7 @@ impl<'a> Making<'a> {
             Party::Agent(node) => self.track(Some(node), "Cilium agent"),
             Party::ServiceProxy(node) => self.track(Some(node), "service proxy"),
             Party::Istiod(istiod) | Party::Webhook(istiod) | Party::IstiodClients(istiod) => self.istiod(istiod),
+            Party::Controllers(_) => self.track(None, "controllers"),
         }
     }
 

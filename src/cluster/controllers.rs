@@ -1,0 +1,162 @@
+//! Which controllers and which scheduler lead, and what becomes of their work while none does.
+//!
+//! **Modeled**: each API server has controllers and a scheduler beside it, which talk to it alone; those beside one of them lead. If
+//! they are cut off they end at their renewal deadline. Others take over when the lease has run out, at their next try, and
+//! fill their caches first. Until then nothing that controllers or the scheduler would do is done; what they would have heard they list.
+//! The node lifecycle controller judges all nodes anew then, with a grace period that begins with its start.
+//! **Left out**: separate leaders of controllers and scheduler, a leader whose clock is wrong, the garbage collector.
+//! **Parameters**: `leader_*`. **Validated by**: `tests/world/controllers.rs`.
+
+use super::context::Ctx;
+use super::event::{Event, FaultEvent, NodeLifecycleEvent, Source};
+use super::links::Links;
+use super::observed::Fact;
+use super::party::Party;
+use super::purpose::Purpose;
+use crate::kernel::{EntityKey, EventClass, RunKey, SimDuration, SimTime, Timer};
+
+/// Who leads.
+#[derive(Debug)]
+pub struct Controllers {
+    leader: u32,
+    /// Since when those that lead have been cut off.
+    halted: Option<SimTime>,
+    take_over: Option<Timer>,
+    take_overs: u32,
+    /// What they will hear of when they go on.
+    held: Vec<Event>,
+}
+
+impl Controllers {
+    /// Those beside one of so many API servers lead.
+    #[must_use]
+    pub fn new(run_key: &RunKey, servers: u32) -> Self {
+        let leader = match servers {
+            1 => 0,
+            servers => run_key.stream(Purpose::Leader, key()).below(u64::from(servers)) as u32,
+        };
+        Self {
+            leader,
+            halted: None,
+            take_over: None,
+            take_overs: 0,
+            held: Vec::new(),
+        }
+    }
+
+    /// Whether nobody leads.
+    #[must_use]
+    pub const fn are_halted(&self) -> bool {
+        self.halted.is_some()
+    }
+
+    /// An event of controllers that are halted.
+    pub fn hold(&mut self, event: Event) {
+        self.held.push(event);
+    }
+
+    fn is_cut(server: u32, links: &Links) -> bool {
+        !links.is_up(Party::Controllers(server))
+    }
+}
+
+fn key() -> EntityKey {
+    EntityKey::root("controllers")
+}
+
+impl Ctx<'_> {
+    /// Whether no API server can be reached by new connections.
+    #[must_use]
+    pub fn without_api_servers(&self) -> bool {
+        self.shared.links.servers_down().len() >= self.blueprint().spec.api_servers as usize
+    }
+
+    /// The link of controllers to their API server was cut or repaired.
+    pub(super) fn controllers_change(&mut self) {
+        let now = self.now();
+        let deadline = self.blueprint().spec.kubernetes.leader_renew_deadline;
+        let controllers = &mut self.shared.controllers;
+        let leads = !Controllers::is_cut(controllers.leader, &self.shared.links);
+        match controllers.halted {
+            None if leads => return,
+            None => {
+                controllers.halted = Some(now);
+                let leader = controllers.leader;
+                self.observe(Fact::LeaderLost(leader));
+            }
+            // Back before they had to end.
+            Some(since) if leads && now < since + deadline => {
+                if let Some(timer) = self.shared.controllers.take_over.take() {
+                    self.kernel.cancel(timer);
+                }
+                self.controllers_go_on();
+                return;
+            }
+            Some(_) => {}
+        }
+        self.schedule_take_over();
+    }
+
+    fn schedule_take_over(&mut self) {
+        let servers = self.blueprint().spec.api_servers;
+        let somebody = (0..servers).any(|server| !Controllers::is_cut(server, &self.shared.links));
+        let controllers = &self.shared.controllers;
+        let (Some(since), true, None) = (controllers.halted, somebody, controllers.take_over) else {
+            return;
+        };
+        let params = &self.blueprint().spec.kubernetes;
+        let (lease, retry) = (params.leader_lease_duration, params.leader_retry_period);
+        let mut draws = self.stream(Purpose::TakeOver, key().child(u64::from(controllers.take_overs)));
+        let runs_out = (since + lease.saturating_sub(draws.up_to(retry))).max(self.now());
+        // They act when their caches are filled.
+        let start = draws.duration(&params.leader_start_latency);
+        let at = runs_out + draws.up_to(retry.scale(2.2)) + start;
+        let timer = self.at(Source::Fault, EventClass::Timer, at, Event::Fault(FaultEvent::TakeOver));
+        let controllers = &mut self.shared.controllers;
+        controllers.take_over = Some(timer);
+        controllers.take_overs += 1;
+    }
+
+    /// The lease has run out: one of the others leads, if it is not cut off meanwhile.
+    pub(super) fn controllers_take_over(&mut self) {
+        self.shared.controllers.take_over = None;
+        let servers = 0..self.blueprint().spec.api_servers;
+        let able: Vec<u32> = servers
+            .filter(|server| !Controllers::is_cut(*server, &self.shared.links))
+            .collect();
+        let turn = u64::from(self.shared.controllers.take_overs);
+        let Some(&leader) = able.get(match able.len() {
+            0 => return,
+            some => self.stream(Purpose::Leader, key().child(turn)).below(some as u64) as usize,
+        }) else {
+            return;
+        };
+        self.shared.controllers.leader = leader;
+        self.observe(Fact::LeaderTakesOver(leader));
+        self.controllers_go_on();
+    }
+
+    /// What was held is handled now.
+    fn controllers_go_on(&mut self) {
+        let controllers = &mut self.shared.controllers;
+        controllers.halted = None;
+        let held = std::mem::take(&mut controllers.held);
+        // What the silence of a node leads to is judged anew.
+        let judged = |event: &Event| match event {
+            Event::NodeLifecycle(NodeLifecycleEvent::MarkNotReady(node) | NodeLifecycleEvent::Evict(node)) => {
+                Some(*node)
+            }
+            _ => None,
+        };
+        let mut silent: Vec<_> = held.iter().filter_map(judged).collect();
+        silent.sort_unstable();
+        silent.dedup();
+        let heard = held.into_iter().filter(|event| judged(event).is_none());
+        let anew = silent
+            .into_iter()
+            .map(|node| Event::NodeLifecycle(NodeLifecycleEvent::Cut(node)));
+        for event in heard.chain(anew).collect::<Vec<_>>() {
+            self.after(Source::Fault, EventClass::Deliver, SimDuration::ZERO, event);
+        }
+    }
+}
