@@ -159,7 +159,7 @@ impl Ctx<'_> {
         for fault in self.shared.links.cut_by_servers(party).unwrap_or_default() {
             self.shared.touched.leave(party, fault);
             let parties = vec![party];
-            self.observe(Fact::FaultEnds { fault, parties });
+            self.observe(Fact::Left { fault, parties });
         }
         let at_once = self.blueprint().spec.network.repair_reaches_at_once;
         let since = self.shared.links.resume(party, way);

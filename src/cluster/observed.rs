@@ -40,6 +40,13 @@ pub enum Fact {
         /// For whom.
         parties: Vec<Party>,
     },
+    /// Parties left the reach of a fault that still acts: they have connected to another API server.
+    Left {
+        /// Which.
+        fault: FaultId,
+        /// Who.
+        parties: Vec<Party>,
+    },
     /// A repair reached a party.
     Resumes {
         /// Whom.

@@ -69,6 +69,23 @@ macro_rules! records {
                 "reused_in_first_batch" [""] "Whether any pod of the first batch got a remembered address, seen or not.";
             rollouts: u32 => "rollouts" ["rollouts"] "Restarts that the script waited for.";
             rollout_hits: u32 => "rollout_hits" ["rollouts"] "How many of them gave a pod on a remembered address.";
+            deploys: u32 => "deploys" ["deploys"]
+                "Restarts, and applies or scales with a wait, that were under way when the first fault began or later.";
+            deploys_in_time: u32 =>
+                "deploys_in_time" ["deploys"] "How many of them were complete by their deadline and before the run ended.";
+            longest_deploy: Option<SimDuration> =>
+                "longest_deploy_s" ["s"] "How long the longest of them took or was waited for; null for none.";
+            creations_refused: u32 => "creations_refused" ["requests"] "Creations of pods that admission refused.";
+            creations_repeated: u32 =>
+                "creations_repeated" ["requests"] "Creations that were sent again after a refusal, and answered.";
+            repaired: Option<SimTime> =>
+                "repaired_s" ["s"] "When the last fault ended; null if none did, or if one still acts.";
+            readers_current: Option<SimTime> =>
+                "readers_current_s" ["s"] "From when on after that the watches of all parties were current; null if never.";
+            nodes_ready: Option<SimTime> =>
+                "nodes_ready_s" ["s"] "From when on after that no node was NotReady; null if never.";
+            pods_ready: Option<SimTime> =>
+                "pods_ready_s" ["s"] "From when on after that all pods desired before it were Ready or deleted; null if never.";
             found: Option<SimTime> => "found_s" ["s"] "When a pod on a remembered address was found.";
             probed: Option<SimTime> => "probed_s" ["s"] "When the probe from that pod was first sent.";
             demonstrated: bool => "demonstrated" [""] "Whether a probe from a reused address reached a live server.";
@@ -214,7 +231,15 @@ impl RunRecord {
     #[must_use]
     pub fn fits(&self, horizon: SimTime) -> bool {
         let cut = self.cut.unwrap_or(SimTime::ZERO);
+        let after_repair = |time: Option<SimTime>| {
+            time.is_none_or(|time| self.repaired.is_some_and(|repaired| repaired <= time) && time <= horizon)
+        };
         self.rollout_hits <= self.rollouts
+            && self.deploys_in_time <= self.deploys
+            && self.repaired.is_none_or(|repaired| repaired <= horizon)
+            && [self.readers_current, self.nodes_ready, self.pods_ready]
+                .into_iter()
+                .all(after_repair)
             && cut <= horizon
             && self
                 .node_given_up

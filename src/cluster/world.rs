@@ -279,7 +279,7 @@ impl World {
         let shared = &mut self.shared;
         shared
             .recorder
-            .settle(kernel.now(), |pod| shared.physics.pod(pod).running);
+            .settle(kernel.now(), end, |pod| shared.physics.pod(pod).running);
         let blueprint = shared.blueprint.clone();
         let cut_node = shared.links.first_cut_agent();
         let stale = cut_node.map_or(0, |node| stale_entries(shared, node, end));

@@ -34,7 +34,7 @@ fn the_summary_has_the_published_shape() {
             measures.len(),
         ));
     }
-    assert_eq!(shape, [("cilium-only", 0, 54), ("both", 1, 62), ("control", 0, 57)]);
+    assert_eq!(shape, [("cilium-only", 0, 64), ("both", 1, 72), ("control", 0, 67)]);
     assert_eq!(summary["comparisons"].as_array().unwrap().len(), 5);
     for (design, measure, wanted) in [
         (
@@ -133,7 +133,7 @@ fn the_summary_has_the_published_shape() {
         .collect();
     assert_eq!(
         tables,
-        [("runs", 24), ("pods", 34), ("accesses", 19), ("exposures", 11)]
+        [("runs", 33), ("pods", 34), ("accesses", 19), ("exposures", 11)]
     );
     assert_eq!(
         keys(&manifest["tables"][0]["columns"][0]),
@@ -148,10 +148,10 @@ fn the_summary_has_the_published_shape() {
     // The bytes of plan and rows: these move only with the format of rows, the made-up runs or the plan.
     assert_eq!(
         manifest["plan_digest"],
-        "1bfe39f441054b858205a8f6c2f7f3ccc8fbb057db82cfef3b303bcbf81ecd0f"
+        "03f405a49162b2d082cfb275684dbc17f59b36cfe9c8c13726bcf3e07bd04726"
     );
     assert_eq!(
         manifest["result_digest"],
-        "6b0d237f66d41acef9fae7e3915c67190668c95c92cfaf3f63bb6b913e1289a3"
+        "e27dc9d51017c7ee8e2888805c8d0efdc2721ae79ccddb6a8a4c7cf5debece34"
     );
 }

@@ -97,6 +97,15 @@ impl Fake {
             found_at_first_look: maybe.uniform().lt(&0.8).then(|| stream.uniform() < 0.59),
             reused_in_first_batch: Some(stream.uniform() < 0.6),
             rollouts: stream.below(3) as u32,
+            deploys: 2,
+            deploys_in_time: 1 + (replication % 2) as u32,
+            longest_deploy: (!replication.is_multiple_of(3)).then(|| SimDuration::from_secs(20 + replication % 7)),
+            creations_refused: (replication % 4) as u32,
+            creations_repeated: (replication % 3) as u32,
+            repaired: replication.is_multiple_of(2).then(|| cut + SimDuration::from_secs(30)),
+            readers_current: replication.is_multiple_of(2).then(|| cut + SimDuration::from_secs(31)),
+            nodes_ready: replication.is_multiple_of(4).then(|| cut + SimDuration::from_secs(35)),
+            pods_ready: replication.is_multiple_of(2).then(|| cut + SimDuration::from_secs(32)),
             probed: maybe
                 .uniform()
                 .lt(&0.7)

@@ -41,7 +41,7 @@ fn words(past: &Past, fact: &Fact) -> Option<(&'static str, String)> {
             let text = format!("{} {} {whom}{comes} ({})", fault.name, words.does, words.word);
             ("fault", text)
         }
-        Fact::FaultEnds { fault, parties } => {
+        Fact::FaultEnds { fault, parties } | Fact::Left { fault, parties } => {
             let text = format!("{} ends for {}", past.fault(*fault).name, past.parties(parties));
             ("fault", text)
         }

@@ -90,7 +90,7 @@ fn faults(past: &Past) -> Vec<FaultStory> {
     let faults = past.story.facts().filter_map(|(time, fact)| {
         let (fault, parties, begins) = match fact {
             Fact::FaultBegins { fault, parties, .. } => (fault, parties, true),
-            Fact::FaultEnds { fault, parties } => (fault, parties, false),
+            Fact::FaultEnds { fault, parties } | Fact::Left { fault, parties } => (fault, parties, false),
             _ => return None,
         };
         let blueprint = &past.shared.blueprint;

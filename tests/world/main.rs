@@ -25,6 +25,7 @@ mod node_lifecycle;
 mod node_reads;
 mod parameters;
 mod published_results;
+mod recovery;
 mod repairs;
 mod scale;
 mod support;

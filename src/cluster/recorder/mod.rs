@@ -4,7 +4,9 @@
 //! is in `records`, how the times of a pod become its record in `pod_times`.
 
 mod channel_history;
+mod deploys;
 mod pod_times;
+mod recovery;
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
@@ -17,7 +19,9 @@ use super::observed::{AccessEnd, AccessFact, ChannelFact, Fact, PodFact, ScriptF
 use super::records::{AccessRecord, DelayCause, ExposureRecord, PodRecord, RunRecord, Via};
 use super::spec::{ProbeFrom, Step};
 use crate::kernel::{SimDuration, SimTime};
+use deploys::Deploys;
 use pod_times::PodTimes;
+use recovery::Recovery;
 
 /// Collects a run's records.
 #[derive(Debug, Default)]
@@ -33,6 +37,8 @@ pub struct Recorder {
     /// When the step began from which pods are measured.
     measured_since: Option<SimTime>,
     probed_service: Option<ServiceId>,
+    deploys: Deploys,
+    recovery: Recovery,
 }
 
 impl Recorder {
@@ -52,18 +58,37 @@ impl Recorder {
             Fact::Pod(pod, fact) => self.pod(*pod, fact, now),
             Fact::Channel(pod, channel, fact) => self.channel(*pod, *channel, fact, now),
             Fact::Script(fact) => self.script(fact, now, blueprint),
-            Fact::FaultBegins { touched, .. } => {
+            Fact::FaultBegins {
+                fault,
+                parties,
+                touched,
+                ..
+            } => {
                 self.run.parties_cut += touched;
-                self.run.cut.get_or_insert(now);
+                self.fault_begins(now);
+                let cuts_off = blueprint.spec.faults[fault.index()].kind.cuts_off();
+                self.recovery.fault_begins(*fault, if cuts_off { parties } else { &[] });
+            }
+            Fact::FaultEnds { fault, parties } => {
+                let at_once = blueprint.spec.network.repair_reaches_at_once;
+                self.recovery
+                    .fault_ends(*fault, if at_once { parties } else { &[] }, &self.pods, now);
+            }
+            Fact::Resumes { party, answers, .. } => {
+                if !answers {
+                    self.recovery.reads(*party, now);
+                }
             }
             Fact::SliceWritten(service, 0) => {
                 if self.run.cut.is_some() && self.probed_service == Some(*service) {
                     self.run.endpoint_withdrawn.get_or_insert(now);
                 }
             }
-            Fact::MarkedNotReady(_) => {
+            Fact::MarkedNotReady(node) => {
                 self.run.node_given_up.get_or_insert(now);
+                self.recovery.not_ready(*node);
             }
+            Fact::Returned(node) => self.recovery.ready(*node, now),
             Fact::Access(_, AccessFact::Began { step, .. }) => {
                 let step = &blueprint.spec.script[*step as usize];
                 if matches!(step, Step::Probe(probe) if probe.from == ProbeFrom::Found) {
@@ -94,17 +119,15 @@ impl Recorder {
                 record.end = Some(now);
                 record.end_cause = (*cause).to_owned();
             }
-            Fact::FaultEnds { .. }
-            | Fact::SetResized(..)
+            Fact::SetResized(..)
             | Fact::EndpointWritten(..)
             | Fact::BackEndsFound(..)
             | Fact::SliceWritten(..)
             | Fact::Evicted(_)
-            | Fact::Returned(_)
             | Fact::LeaderLost(_)
             | Fact::LeaderTakesOver(_)
+            | Fact::Left { .. }
             | Fact::IstiodWaits(_)
-            | Fact::Resumes { .. }
             | Fact::Follows { .. }
             | Fact::Access(..)
             | Fact::Sent(_) => {}
@@ -119,9 +142,27 @@ impl Recorder {
             return;
         }
         let times = &mut self.pods[pod.index()];
+        match fact {
+            PodFact::CreationRefused { .. } => {
+                self.run.creations_refused += 1;
+                self.run.creations_repeated += u32::from(times.refusals > 0);
+            }
+            PodFact::Created => self.run.creations_repeated += u32::from(times.refusals > 0),
+            PodFact::Taken(_, ip) => times.reused_ip = self.remembered.contains(ip),
+            _ => {}
+        }
+        let waited = times.waits;
         times.observe(fact, now);
-        if let PodFact::Taken(_, ip) = fact {
-            times.reused_ip = self.remembered.contains(ip);
+        if times.waits != waited {
+            self.recovery.pod_changed(pod, times.waits, now);
+        }
+    }
+
+    /// The first fault begins: deploys before it do not count.
+    fn fault_begins(&mut self, now: SimTime) {
+        if self.run.cut.is_none() {
+            self.run.cut = Some(now);
+            self.deploys.begin_anew(&mut self.run);
         }
     }
 
@@ -134,18 +175,20 @@ impl Recorder {
     }
 
     fn script(&mut self, fact: &ScriptFact, now: SimTime, blueprint: &Blueprint) {
+        self.deploys.observe(fact, &blueprint.spec.script, now, &mut self.run);
+        if let ScriptFact::Step(number) = fact
+            && matches!(blueprint.spec.script[*number], Step::StartFault { .. })
+        {
+            self.fault_begins(now);
+        }
         let run = &mut self.run;
         match fact {
             ScriptFact::Step(number) => {
                 if *number == blueprint.spec.measures.startup_since_step {
                     self.measured_since.get_or_insert(now);
                 }
-                match blueprint.spec.script[*number] {
-                    Step::StartFault { .. } => {
-                        run.cut.get_or_insert(now);
-                    }
-                    Step::FindReuse { .. } => run.reused_in_first_batch = Some(false),
-                    _ => {}
+                if let Step::FindReuse { .. } = blueprint.spec.script[*number] {
+                    run.reused_in_first_batch = Some(false);
                 }
             }
             ScriptFact::Remembered(_, addresses) => {
@@ -223,8 +266,10 @@ impl Recorder {
             .any(|(times, meta)| meta.kind == kind && meta.revision == 1 && times.reused_ip)
     }
 
-    /// The run ends: what unfinished channels have lost is known. `runs` states whether a pod still runs.
-    pub fn settle(&mut self, now: SimTime, runs: impl Fn(PodId) -> bool) {
+    /// The run ends, `now` being its last event: what unfinished channels have lost is known, and what has recovered. `runs` states whether a pod still runs.
+    pub fn settle(&mut self, now: SimTime, end: SimTime, runs: impl Fn(PodId) -> bool) {
+        self.deploys.settle(end, &mut self.run);
+        self.recovery.settle(&mut self.run);
         for (times, pod) in self.pods.iter_mut().zip(0..) {
             if runs(PodId(pod)) {
                 times.settle(now);

@@ -26,8 +26,12 @@ pub(super) struct PodTimes {
     running: Option<SimTime>,
     ready: Option<SimTime>,
     removed: Option<SimTime>,
-    /// Its creation was refused at least once.
+    /// Its ReplicaSet was refused a creation.
     refused: bool,
+    /// How often its own creation was refused.
+    pub(super) refusals: u32,
+    /// It is desired and not Ready.
+    pub(super) waits: bool,
     proxy_live: bool,
     node: Option<NodeId>,
     ip: Option<Ipv4Addr>,
@@ -42,6 +46,7 @@ impl PodTimes {
     pub(super) fn desired(now: SimTime) -> Self {
         let mut times = Self {
             desired: now,
+            waits: true,
             ..Self::default()
         };
         times.marks.set(Mark::Desired, Some(now));
@@ -59,7 +64,9 @@ impl PodTimes {
                 }
             }
             PodFact::WaitsForWebhook => self.refused = true,
+            PodFact::CreationRefused { .. } => self.refusals += 1,
             PodFact::Updated(old, new) => {
+                self.waits = !new.ready && !new.deleting;
                 if old.node.is_none() && new.node.is_some() {
                     self.marks.set(Mark::Bound, Some(now));
                     self.node = new.node;
@@ -77,6 +84,7 @@ impl PodTimes {
                 }
             }
             PodFact::Removed | PodFact::Dropped => {
+                self.waits = false;
                 self.removed.get_or_insert(now);
             }
             PodFact::NetworkCalled(_) => self.marks.set(Mark::NetworkCalled, Some(now)),
@@ -89,7 +97,6 @@ impl PodTimes {
             }
             PodFact::KubeletLimit { lost, .. } => add(&mut self.delays, DelayCause::KubeletApi, lost),
             PodFact::Desired
-            | PodFact::CreationRefused { .. }
             | PodFact::NoNode
             | PodFact::Bound(_)
             | PodFact::NoAddress

@@ -8,6 +8,7 @@
 mod access;
 pub mod definition;
 mod exposure;
+mod recovery;
 mod startup;
 #[cfg(test)]
 mod tests;
@@ -60,6 +61,9 @@ pub const fn measure_sets() -> &'static [MeasureSet] {
         exposure::conditional,
         exposure::exposure_window,
         access::first_unauthorized,
+        recovery::deploys,
+        recovery::creations,
+        recovery::recovery,
     ]
 }
 

@@ -253,7 +253,7 @@ impl<'a> Making<'a> {
                     from: time,
                     to: None,
                 })),
-                Fact::FaultEnds { fault, parties } => {
+                Fact::FaultEnds { fault, parties } | Fact::Left { fault, parties } => {
                     for span in spans
                         .iter_mut()
                         .filter(|span| span.to.is_none() && span.fault == *fault)

@@ -1,0 +1,87 @@
+//! Deploys of the script: how many were complete in time, and how long the longest took.
+//!
+//! A deploy is what `kubectl rollout status` waits for after a command: a restart, or applies and scales of workloads with the
+//! `wait_ready` that follows. It begins with its first command and is complete when the wait for it ends well: as many active pods
+//! as asked for, all of the new revision and available. Pods that are terminating are not active, wherever they are
+//! (`kubernetes/kubernetes staging/src/k8s.io/kubectl/pkg/polymorphichelpers/rollout_status.go`,
+//! `pkg/controller/replicaset/replica_set.go`). Its deadline is that of the step, or the Deployment's own if it makes no progress.
+//! The wait itself belongs to `script`.
+
+use std::collections::BTreeMap;
+
+use super::super::observed::ScriptFact;
+use super::super::records::RunRecord;
+use super::super::spec::Step;
+use crate::kernel::SimTime;
+
+/// What is under way.
+#[derive(Debug, Default)]
+pub(super) struct Deploys {
+    /// Workloads that were applied or scaled, and not waited for since: when first.
+    commanded: BTreeMap<usize, SimTime>,
+    /// When the deploy began that the script waits for.
+    under_way: Option<SimTime>,
+}
+
+impl Deploys {
+    /// Only what is under way counts.
+    pub(super) fn begin_anew(&self, run: &mut RunRecord) {
+        run.deploys = u32::from(self.under_way.is_some());
+        (run.deploys_in_time, run.longest_deploy) = (0, None);
+    }
+
+    /// Takes in what the script did or saw.
+    pub(super) fn observe(&mut self, fact: &ScriptFact, script: &[Step], now: SimTime, run: &mut RunRecord) {
+        match fact {
+            ScriptFact::Step(number) => {
+                self.end(true, now, run);
+                self.step(&script[*number], now, run);
+            }
+            ScriptFact::Restarted(_) => self.begin(now, run),
+            ScriptFact::RolloutComplete | ScriptFact::Ended => self.end(true, now, run),
+            ScriptFact::RolloutOverdue | ScriptFact::NotReady(_) => self.end(false, now, run),
+            _ => {}
+        }
+    }
+
+    fn step(&mut self, step: &Step, now: SimTime, run: &mut RunRecord) {
+        match step {
+            Step::Apply { workloads } => {
+                for workload in workloads {
+                    self.commanded.entry(*workload).or_insert(now);
+                }
+            }
+            Step::Scale { workload, replicas } => {
+                if *replicas > 0 {
+                    self.commanded.entry(*workload).or_insert(now);
+                } else {
+                    self.commanded.remove(workload);
+                }
+            }
+            Step::WaitReady { workloads, .. } => {
+                let began = workloads.iter().filter_map(|workload| self.commanded.remove(workload));
+                if let Some(began) = began.min() {
+                    self.begin(began, run);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn begin(&mut self, at: SimTime, run: &mut RunRecord) {
+        run.deploys += 1;
+        self.under_way = Some(at);
+    }
+
+    fn end(&mut self, in_time: bool, now: SimTime, run: &mut RunRecord) {
+        if let Some(began) = self.under_way.take() {
+            run.deploys_in_time += u32::from(in_time);
+            run.longest_deploy = run.longest_deploy.max(Some(now.since(began)));
+        }
+    }
+
+    /// The run ends.
+    pub(super) fn settle(&mut self, now: SimTime, run: &mut RunRecord) {
+        self.end(false, now, run);
+    }
+}
