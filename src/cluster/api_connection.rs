@@ -386,6 +386,14 @@ mod tests {
         ] {
             assert_eq!(dial.connects(s(repaired), &network()), at.map(s), "{repaired}");
         }
+        // Waits that no clock can hold are as good as endless.
+        let endless = NetworkParams {
+            syn_retransmit_initial: SimDuration::from_nanos(u64::MAX / 2),
+            syn_retransmits: u32::MAX,
+            ..network()
+        };
+        assert_eq!(dial.connects(s(90.0), &endless), Some(s(100.0)));
+        assert_eq!(dial.connects(s(100.5), &endless), None);
     }
 
     #[test]

@@ -40,12 +40,16 @@ impl Cuts for Ctx<'_> {
             self.connects_elsewhere(party);
             return;
         }
-        // The API server calls a webhook over a connection for each call under way: the next call dials. Sidecars have
-        // connections of their own.
+        // The API server calls a webhook over a connection for each call under way: the next call dials, or takes an idle one.
+        // Sidecars have connections of their own.
         let dials_anew = !party.kind().is_client();
-        if dials_anew || self.blueprint().spec.network.repair_reaches_at_once {
+        let at_once = self.blueprint().spec.network.repair_reaches_at_once;
+        if dials_anew || at_once {
             self.resumes(party, Way::Watches);
             self.resumes(party, Way::Answers);
+            if let (Party::Webhook(istiod), false) = (party, at_once) {
+                self.webhook_repaired(istiod);
+            }
             return;
         }
         self.will_resume(party, true);

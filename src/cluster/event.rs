@@ -436,6 +436,10 @@ events! {
         3 Answered(call: u64),
         /// The call has used up its time, or the connection that it holds was reset.
         4 Failed(call: u64),
+        /// The way to an Istiod's webhook is repaired.
+        5 Repaired(istiod: IstiodId),
+        /// The request of a call, which was lost, is sent again.
+        6 SentAgain(call: u64),
     }
 
     /// A fault starts or ends.

@@ -220,7 +220,7 @@ fn a_refused_connection_costs_milliseconds_and_a_silent_one_its_time_limit() {
 /// One Istiod whose webhook is cut for 3 s when the pods are asked for, and nothing in the pool.
 #[test]
 fn a_webhook_that_is_refused_for_a_while_is_asked_again_after_the_controllers_back_off() {
-    let admitted = |mode: CutMode| {
+    let admitted = |mode: CutMode, changes: &[&str]| {
         let alter = |world: &mut WorldSpec| {
             let sleep = workload(world, "sleep-v2");
             world.istio.as_mut().expect("the experiment has Istio").replicas = 1;
@@ -235,18 +235,99 @@ fn a_webhook_that_is_refused_for_a_while_is_asked_again_after_the_controllers_ba
             world.measures.startup_since_step = 1;
             world.horizon = at(200.0);
         };
-        let lab = Bench::of("mechanisms", &[]).only("d-webhook").edit(alter).ready();
+        let lab = Bench::of("mechanisms", changes).only("d-webhook").edit(alter).ready();
         let all = (0..60).flat_map(|replication| admissions(&lab.one(replication)));
         all.collect::<Vec<f64>>()
     };
-    let (mut refused, mut silent) = (admitted(CutMode::Reject), admitted(CutMode::Drop));
-    let quantiles = |values: &mut [f64]| (quantile(values, 0.0), quantile(values, 0.5), quantile(values, 1.0));
-    let (refused, silent) = (quantiles(&mut refused), quantiles(&mut silent));
-    eprintln!("refused for 3 s: {refused:?}; silent for 3 s: {silent:?}");
+    let quantiles = |mut values: Vec<f64>| {
+        let at = [0.0, 0.5, 1.0].map(|share| quantile(&mut values, share));
+        (at[0], at[1], at[2])
+    };
+    let at_once = ["parameters.network.repair_reaches_at_once=true"];
+    let refused = quantiles(admitted(CutMode::Reject, &[]));
+    let silent = quantiles(admitted(CutMode::Drop, &[]));
+    let lost = quantiles(admitted(CutMode::Drop, &at_once));
+    eprintln!("refused for 3 s: {refused:?}; silent for 3 s: {silent:?}; if what is lost stays lost: {lost:?}");
     // Tries after 5, 15, 35 ms and so on: the first one beyond 3 s comes 5.1 s after the first of all.
     assert!(
         refused.0 > 2.5 && (3.0..6.0).contains(&refused.1) && refused.2 < 8.0,
         "{refused:?}"
     );
-    assert!(silent.0 >= 10.0 && silent.2 < 12.0, "{silent:?}");
+    // The dial's SYNs leave after 1 and 3 s: the second of them passes, and all pods are served by what it opens.
+    assert!(silent.0 >= 3.0 && silent.2 < 3.6, "{silent:?}");
+    assert!(lost.0 >= 10.0 && lost.2 < 12.0, "{lost:?}");
+}
+
+/// One Istiod whose webhook is cut for `for_s`, and a batch that is asked for 1 s after the cut: seconds that each pod waits.
+fn admitted_after_repair(for_s: f64, changes: &[&str]) -> Vec<f64> {
+    let alter = |world: &mut WorldSpec| {
+        let sleep = workload(world, "sleep-v2");
+        world.istio.as_mut().expect("the experiment has Istio").replicas = 1;
+        cut(world, 0).whom.place = at_first_istiod();
+        world.faults[0].when.duration = Some(s(for_s));
+        let scale = |replicas| Step::Scale {
+            workload: sleep,
+            replicas,
+        };
+        // A call a few seconds before the cut leaves an idle connection.
+        world.script = vec![pause(60.0), scale(1), pause(20.0), scale(0), pause(5.0)];
+        world
+            .script
+            .extend([Step::StartFault { fault: 0 }, pause(1.0), scale(5)]);
+        world.measures.startup_since_step = world.script.len() - 1;
+        world.horizon = at(200.0);
+    };
+    let mut all = vec![
+        "parameters.kubernetes.client_command_latency=1ms",
+        "parameters.kubernetes.api_write_latency=1ms",
+        "parameters.kubernetes.controller_sync_latency=1ms",
+        "parameters.kubernetes.watch_latency=1ms",
+        "parameters.istio.webhook_latency=1ms",
+    ];
+    all.extend(changes);
+    let lab = Bench::of("mechanisms", &all).only("d-webhook").edit(alter).ready();
+    (0..20)
+        .flat_map(|replication| admissions(&lab.one(replication)))
+        .collect()
+}
+
+/// A request on an idle connection that was used is sent again after 0.21 s x (2^k - 1), and a dial's SYN after 1, 3 and 7 s: the
+/// first that leaves after the repair is answered, if that is within the call's 10 s.
+#[test]
+fn a_repair_reaches_a_call_at_its_next_retransmission_or_its_time_is_over() {
+    let series = |k: i32| 0.21 * (libm::pow(2.0, f64::from(k)) - 1.0);
+    // A cold pool: idle connections are closed after a second.
+    let cold = ["parameters.istio.webhook_idle_timeout=1s"];
+    for (repaired_s, request_s, syn_s) in [
+        (0.05, series(1), 1.0),
+        (0.5, series(2), 1.0),
+        (1.2, series(3), 3.0),
+        (2.0, series(4), 3.0),
+        (5.0, series(5), 7.0),
+        (6.8, 10.0, 7.0),
+        (8.0, 10.0, 10.0),
+    ] {
+        for (pool, changes, expected) in [("warm", &[][..], request_s), ("cold", &cold[..], syn_s)] {
+            // The call leaves some ten milliseconds after the command, which is 1 s after the cut.
+            let waits = admitted_after_repair(1.02 + repaired_s, changes);
+            assert_eq!(waits.len(), 100);
+            let off = waits.iter().map(|wait| wait - expected);
+            let (least, most) = off.fold((f64::INFINITY, f64::NEG_INFINITY), |(least, most), off| {
+                (least.min(off), most.max(off))
+            });
+            eprintln!(
+                "repaired {repaired_s} s after the call, {pool}: {expected:.2} s, off by {least:.3} to {most:.3} s"
+            );
+            assert!(
+                least > -0.05 && most < 0.15,
+                "{pool}, {repaired_s} s: {least} to {most}"
+            );
+            // Half a second would be noticed.
+            assert!(least < 0.1);
+        }
+    }
+    // The rule before: what met the cut is lost.
+    let at_once = ["parameters.network.repair_reaches_at_once=true"];
+    let lost = admitted_after_repair(1.52, &at_once);
+    assert!(lost.iter().all(|wait| (9.9..10.2).contains(wait)), "{lost:?}");
 }

@@ -5,13 +5,15 @@
 //! plane's node chooses, and whichever comes first: that dial, or a connection that another call gives back; a time limit
 //! per call, after which its connection is closed; refused connections, known at once; refusal of the creation
 //! (`failurePolicy: Fail`). Calls reach the webhook after the request's own way through the API server, so they overlap
-//! the more, the slower the webhook answers.
+//! the more, the slower the webhook answers. A repair reaches what is in flight as TCP sends it again: a request or an answer
+//! at its next retransmission, a dial at its next SYN, if that comes within the call's time limit.
 //! **Left out**: the validation webhook, several API servers, other webhooks, TLS handshakes, keep-alives of idle
-//! connections; a repair of the link does not reach a call that has met the cut.
-//! **Parameters**: `webhook_*`, `reject_latency`, `api_write_latency`.
+//! connections.
+//! **Parameters**: `webhook_*`, `reject_latency`, `api_write_latency`, `retransmit_*`, `syn_*`, `repair_reaches_at_once`.
 //! **Validated by**: `tests/world/webhook.rs` (measured batches), `tests/world/mechanisms.rs`.
 //! Source: `docs/model/istio.md#injection-webhook`.
 
+use crate::cluster::api_connection::{Dial, passes};
 use crate::cluster::context::Ctx;
 use crate::cluster::event::{AdmissionEvent, Event, Source, Write};
 use crate::cluster::faults::cut::CutMode;
@@ -47,7 +49,40 @@ struct Call {
     /// The connection that it holds; without one it waits.
     holds: Option<Connection>,
     dials: Option<Connection>,
+    /// What of it met a cut, and when it was first sent.
+    lost: Option<(Lost, SimTime)>,
+    /// When that is sent again, or its dial connects.
+    again: Option<Timer>,
     time_limit: Option<Timer>,
+}
+
+/// What of a call was lost on the way.
+#[derive(Clone, Copy, Debug)]
+enum Lost {
+    Syn,
+    Request,
+    Answer,
+}
+
+impl Call {
+    /// Something of it was lost now; what was lost before is only sent again, in its series.
+    fn loses(&mut self, what: Lost, now: SimTime) {
+        let first = match self.lost {
+            Some((Lost::Request, first)) if matches!(what, Lost::Request) => first,
+            Some((Lost::Answer, first)) if matches!(what, Lost::Answer) => first,
+            _ => now,
+        };
+        self.lost = Some((what, first));
+    }
+
+    /// The Istiod that it cannot reach, if it waits for one.
+    fn waits_for(&self) -> Option<IstiodId> {
+        let connection = match self.lost?.0 {
+            Lost::Syn => self.dials,
+            Lost::Request | Lost::Answer => self.holds,
+        };
+        connection.map(|connection| connection.istiod)
+    }
 }
 
 impl Admission {
@@ -75,6 +110,39 @@ impl Admission {
             }
             AdmissionEvent::Answered(number) => self.answered(number, ctx),
             AdmissionEvent::Failed(number) => self.failed(number, ctx),
+            AdmissionEvent::Repaired(istiod) => self.repaired(istiod, ctx),
+            AdmissionEvent::SentAgain(number) => self.send(number, ctx),
+        }
+    }
+
+    /// What was lost on the way to an Istiod passes when it is sent again.
+    fn repaired(&mut self, istiod: IstiodId, ctx: &mut Ctx) {
+        let now = ctx.now();
+        if ctx.shared.links.cut_of(Party::Webhook(istiod)).is_some() {
+            return; // It was cut again at the same instant.
+        }
+        let blueprint = ctx.shared.blueprint.clone();
+        let (network, limit) = (&blueprint.spec.network, blueprint.istio().params.webhook_timeout);
+        for call in self.calls.iter_mut().filter(|call| call.waits_for() == Some(istiod)) {
+            let Some((lost, first)) = call.lost else { continue };
+            let (begins, ends) = (first, call.begun + limit);
+            let number = call.number;
+            let next = match lost {
+                Lost::Syn => {
+                    let server = 0;
+                    let syn = Dial { begins, ends, server }.connects(now, network);
+                    syn.map(|at| (at, AdmissionEvent::Connected(number)))
+                }
+                Lost::Request => Some((passes(first, now, network), AdmissionEvent::SentAgain(number))),
+                Lost::Answer => Some((passes(first, now, network), AdmissionEvent::Answered(number))),
+            };
+            if let Some(timer) = call.again.take() {
+                ctx.kernel.cancel(timer);
+            }
+            call.again = next.filter(|(at, _)| *at < ends).map(|(at, event)| {
+                let event = Event::Admission(event);
+                ctx.at(Source::ApiServer, EventClass::Physics, at, event)
+            });
         }
     }
 
@@ -93,6 +161,8 @@ impl Admission {
             begun: ctx.now(),
             holds,
             dials: None,
+            lost: None,
+            again: None,
             time_limit: None,
         });
         if holds.is_some() {
@@ -140,7 +210,10 @@ impl Admission {
         call.dials = Some(connection);
         match ctx.shared.links.cut_of(Party::Webhook(connection.istiod)) {
             // Its SYNs vanish.
-            Some(cut) if cut.mode != CutMode::Reject => limit(call, ctx),
+            Some(cut) if cut.mode != CutMode::Reject => {
+                call.loses(Lost::Syn, ctx.now());
+                limit(call, ctx);
+            }
             None if ctx.shared.physics.pod(pod).running => {
                 let distribution = ctx.blueprint().spec.network.one_way_latency;
                 let way = ctx.draw(Purpose::OneWay, key, &distribution);
@@ -172,7 +245,10 @@ impl Admission {
             }
             Some(cut) if cut.mode == CutMode::Reject => refused(key, AdmissionEvent::Failed(number), ctx),
             // The request vanishes. With `replies_only`, too: what the API server sends is what is lost.
-            Some(_) => limit(call, ctx),
+            Some(_) => {
+                call.loses(Lost::Request, ctx.now());
+                limit(call, ctx);
+            }
         }
     }
 
@@ -183,6 +259,7 @@ impl Admission {
             None if ctx.shared.physics.pod(connection.pod).running => {}
             // The link was cut, or the process ended, while the webhook was at work.
             Some(cut) if cut.mode != CutMode::Reject => {
+                call.loses(Lost::Answer, ctx.now());
                 limit(call, ctx);
                 return;
             }
@@ -206,7 +283,7 @@ impl Admission {
     fn end(&mut self, number: u64, ctx: &mut Ctx) -> Call {
         let index = self.calls.iter().position(|call| call.number == number);
         let mut call = self.calls.remove(index.expect("a call ends once"));
-        if let Some(timer) = call.time_limit.take() {
+        for timer in [call.time_limit.take(), call.again.take()].into_iter().flatten() {
             ctx.kernel.cancel(timer);
         }
         call
@@ -270,6 +347,12 @@ fn creation_key(pod: PodId, what: Ordinal, ctx: &Ctx) -> EntityKey {
 
 /// Verbs with which other components notify the API server's admission.
 impl Ctx<'_> {
+    /// The way to an Istiod's webhook is repaired.
+    pub fn webhook_repaired(&mut self, istiod: IstiodId) {
+        let event = Event::Admission(AdmissionEvent::Repaired(istiod));
+        self.after(Source::Fault, EventClass::Physics, SimDuration::ZERO, event);
+    }
+
     /// A request to create a pod leaves its sender.
     pub fn create_pod(&mut self, pod: PodId, owner: Option<ReplicaSetId>) {
         let creations = &mut self.shared.api.creations;
