@@ -7,20 +7,27 @@ use meshfault::cluster::party::PartyKind;
 use meshfault::cluster::spec::{Step, WorldSpec};
 
 use crate::repairs::{Readers, twelve_istiods};
-use crate::support::{at, cuts, ks_distance, quantile};
+use crate::support::{Z_MAX, at, cuts, ks_distance, quantile, z_of_mean, z_of_share};
 
 const RUNS: u64 = 30;
 
 /// Seconds from the loss of the first of `servers` API servers until each of its clients was current, and the share of clients that it had.
 pub fn current_after(mode: CutMode, servers: u32) -> (Vec<f64>, f64) {
+    current_after_with(mode, servers, &[], RUNS)
+}
+
+/// The same of clients with other rules.
+fn current_after_with(mode: CutMode, servers: u32, changes: &[&str], runs: u64) -> (Vec<f64>, f64) {
     let servers = format!("cluster.api_servers={servers}");
+    let mut all = vec![servers.as_str()];
+    all.extend(changes);
     let alter = |world: &mut WorldSpec| {
         world.faults = vec![cuts("lost", Where::ApiServers(vec![0]), &[PartyKind::Istiod], mode)];
         world.horizon = at(300.0);
     };
     let mut after = Vec::new();
     let mut parties = 0;
-    for readers in twelve_istiods(&[servers.as_str()], RUNS, alter) {
+    for readers in twelve_istiods(&all, runs, alter) {
         let Readers {
             cut,
             listed,
@@ -31,7 +38,7 @@ pub fn current_after(mode: CutMode, servers: u32) -> (Vec<f64>, f64) {
         after.extend(listed.values().map(|listed| listed.since(cut).as_secs_f64()));
         parties += touched;
     }
-    (after, f64::from(parties) / (12.0 * RUNS as f64))
+    (after, f64::from(parties) / (12.0 * runs as f64))
 }
 
 pub fn measured(mode: &str) -> Vec<f64> {
@@ -74,6 +81,48 @@ fn clients_of_a_lost_server_are_current_when_measured() {
         // Nothing pays a second timeout.
         assert!(most < 48.0, "{most}");
     }
+}
+
+/// A client with one watch whose connection was last heard from at the cut, and whose backoffs are short.
+const ONE_WATCH: [&str; 5] = [
+    "parameters.istio.api_watches=1",
+    "parameters.istio.api_lock_interval=1h",
+    "parameters.istio.api_last_frame_age=0s",
+    "parameters.istio.api_backoff_initial=1ms",
+    "parameters.istio.api_backoff_max=1ms",
+];
+
+/// One of three API servers is black-holed: a client is blind until its ping has closed the connection, 45 s, and for each dial to the
+/// same server 30 s more. A third of the dials goes there, so that a client with one watch is blind 45 s + 30 s x G, G being the
+/// number of failures before a success of probability 2/3: 60 s on average. One with a dozen watches dials a dozen times at once.
+#[test]
+fn a_client_with_one_watch_draws_a_server_for_each_dial_and_one_with_many_pays_once() {
+    let (blind, _) = current_after_with(CutMode::Drop, 3, &ONE_WATCH, 150);
+    let draws: Vec<f64> = blind.iter().map(|time| (time - 45.0) / 30.0).collect();
+    assert!(
+        draws.iter().all(|draw| (draw - draw.round()).abs() < 0.01),
+        "{draws:.3?}"
+    );
+    let failed = |times: f64| draws.iter().filter(|draw| draw.round() == times).count();
+    let z = [0.0, 1.0, 2.0].map(|times| z_of_share(failed(times), draws.len(), 2.0 / 3.0 / libm::pow(3.0, times)));
+    let mean = z_of_mean(&blind, 60.0);
+    // One of two servers would be 75 s; a second timeout that nobody pays 45 s; 10% more are noticed, too.
+    let wrong = [75.0, 45.0, 66.0, 54.0].map(|mean| z_of_mean(&blind, mean));
+    eprintln!(
+        "{} clients with one watch: z of the mean {mean:.2}, of shares {z:.2?}; wrong means {wrong:.1?}",
+        blind.len()
+    );
+    assert!(
+        mean.abs() <= Z_MAX && z.iter().all(|z| z.abs() <= Z_MAX),
+        "{mean} {z:?}"
+    );
+    assert!(wrong.iter().all(|z| z.abs() > Z_MAX), "{wrong:?}");
+
+    let many = [ONE_WATCH.as_slice(), &["parameters.istio.api_watches=12"]].concat();
+    let (blind, _) = current_after_with(CutMode::Drop, 3, &many, 30);
+    let once = blind.iter().filter(|time| (45.0..45.1).contains(*time)).count();
+    eprintln!("{once} of {} clients with twelve watches pay once", blind.len());
+    assert_eq!(once, blind.len());
 }
 
 /// Without another server they wait for the one that is lost.

@@ -24,6 +24,7 @@ mod metamorphic;
 mod node_lifecycle;
 mod node_reads;
 mod parameters;
+mod public_cases;
 mod published_results;
 mod recovery;
 mod repairs;

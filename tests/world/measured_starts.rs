@@ -37,6 +37,16 @@ impl Start {
     pub const fn starts_s(&self) -> f64 {
         self.start_s
     }
+
+    /// Seconds from the fault to the certificate.
+    pub fn certificate_after_fault_s(&self) -> f64 {
+        self.start_s + self.certificate_s
+    }
+
+    /// Whether the certificate came later than noise of the machine explains, a healthy agent taking so many seconds.
+    pub fn is_late(&self, healthy_s: f64) -> bool {
+        self.certificate_s - healthy_s >= NOISE_S
+    }
 }
 
 type Get = fn(&Start) -> f64;
