@@ -130,8 +130,15 @@ fn what_cannot_be_chosen_is_said() {
             && error.contains("meshfault run"),
         "{error}"
     );
-    let (code, _, error) = meshfault(dir.path(), &["explain", "ip-reuse"]);
-    assert!(code == 2 && error.contains("--replication"), "{error}");
+    // A misspelled design is told first, with and without a choice of runs.
+    for which in [&["--first", "unauthorized"][..], &[]] {
+        let arguments = [&["explain", "ip-reuse", "--design", "vxlam"], which].concat();
+        let (code, _, error) = meshfault(dir.path(), &arguments);
+        assert!(
+            code == 2 && error.contains("no design `vxlam`") && error.contains("`vxlan`"),
+            "{error}"
+        );
+    }
     let (code, _, error) = meshfault(
         dir.path(),
         &["explain", "ip-reuse", "--first", "failed", "--replication", "3"],
@@ -231,4 +238,54 @@ fn a_run_is_a_diagram_and_a_trace() {
     );
     let (code, _, error) = trace(&["--trace-from", "9", "--trace-to", "3"]);
     assert!(code == 2 && error.contains("--trace-from"), "{error}");
+}
+
+#[test]
+fn without_a_number_the_run_is_one_in_which_something_happened() {
+    let dir = tempfile::tempdir().unwrap();
+    let quick = ["--no-counterfactuals", "--format", "json"];
+    let told = |arguments: &[&str]| {
+        let (code, out, error) = meshfault(dir.path(), &[&["explain"], arguments, &quick[..]].concat());
+        assert_eq!(code, 0, "{error}");
+        json(&out)
+    };
+    // The first run of the design with a breach, as the rows of a result have it.
+    let breach = told(&["ip-reuse", "--design", "native-routing"]);
+    let chosen = breach["chosen"].as_str().unwrap();
+    assert!(chosen.contains("the first with an unauthorized access"), "{chosen}");
+    assert_eq!(
+        breach["causes"][0]["chain"]["subject"]["access"]["class"],
+        "unauthorized"
+    );
+    // Without one, the run with the slowest pod: none of the first fifty has a slower one.
+    let slow = told(&["one-istiod-of-three", "--design", "drop-redraw"]);
+    let chosen = slow["chosen"].as_str().unwrap();
+    assert!(
+        chosen.contains("the one of the first 50 runs with the slowest pod, "),
+        "{chosen}"
+    );
+    let run = [
+        "run",
+        "one-istiod-of-three",
+        "--design",
+        "drop-redraw",
+        "--replications=50",
+        "--quiet",
+    ];
+    assert_eq!(meshfault(dir.path(), &run).0, 0);
+    let folder = std::fs::read_dir(dir.path().join("out"))
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap();
+    let folder = format!("out/{}", folder.file_name().display());
+    let worst = told(&["--worst", "startup_latency", &folder]);
+    assert_eq!(slow["replication"], worst["replication"]);
+    // A number is taken as it is, and needs no reason.
+    let named = told(&["ip-reuse", "--design", "native-routing", "-r", "0"]);
+    assert!(
+        named.get("chosen").is_none_or(serde_json::Value::is_null),
+        "{}",
+        named["chosen"]
+    );
 }

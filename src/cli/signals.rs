@@ -1,9 +1,16 @@
 //! Signals: those that ask the program to end, and the one about files that may not grow further.
 //!
-//! Terminals, schedulers and containers ask in different ways, Ctrl-C, SIGHUP and SIGTERM, and mean the same.
+//! Terminals, schedulers and containers ask in different ways, Ctrl-C, SIGHUP and SIGTERM, and mean the same. A run that takes longer
+//! than a moment then is given up, so that the program ends with what it has.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use crate::kernel::interrupt::end_runs;
+
+/// How long runs may go on after the request to end.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Sets `stop` at the first request to end, after which `tell` is called; the second ends the program at once.
 #[cfg(unix)]
@@ -23,6 +30,12 @@ pub fn watch(stop: &'static AtomicBool, tell: impl Fn() + Send + 'static) -> io:
                 signal_hook::low_level::exit(super::exit_code::INTERRUPTED.into());
             }
             tell();
+            // Without a thread runs are made to their end.
+            let wait = std::thread::Builder::new().name("patience".to_owned());
+            let _ = wait.spawn(|| {
+                std::thread::sleep(PATIENCE);
+                end_runs();
+            });
         }
     };
     std::thread::Builder::new().name("signals".to_owned()).spawn(watch)?;

@@ -6,6 +6,7 @@ mod chacha;
 pub mod distribution;
 pub mod draw_log;
 pub mod fingerprint;
+pub mod interrupt;
 pub mod ladder;
 pub mod limits;
 mod normal;

@@ -5,6 +5,7 @@
 //! every event passes an [`Observer`]; without one nothing is paid for it. What events mean belongs to the model.
 
 use super::fingerprint::Fingerprint;
+use super::interrupt::runs_shall_end;
 use super::limits::{Limits, RunFailure};
 use super::observer::{Moment, NoObserver, Observer};
 use super::order::{EventClass, EventKey, SourceRank, TieOrder};
@@ -213,6 +214,9 @@ impl<E> Kernel<E> {
             return Some(format!("more than {pending_max} pending events"));
         }
         if self.handled.is_multiple_of(MEMORY_LOOK_EVENTS) {
+            if runs_shall_end() {
+                return Some("the program was asked to end".to_owned());
+            }
             // Key, place and slot of a pending event take about 40 bytes in addition to the event itself.
             let schedule = self.queue.len() as u64 * (size_of::<E>() as u64 + 40);
             if model.memory_bytes().saturating_add(schedule) > memory_max_bytes {

@@ -17,6 +17,7 @@ use super::rows::RowKey;
 use super::segment::BatchRows;
 use super::store::{BatchId, Store};
 use crate::cluster::records::{Outcome, RunRecord};
+use crate::kernel::interrupt::{Interruptible, runs_shall_end};
 use crate::kernel::{RunFailure, SimTime};
 
 /// The component that failed runs name if they panicked outside of the simulated world.
@@ -53,14 +54,16 @@ pub(super) struct Work<'a> {
 }
 
 impl Work<'_> {
-    /// Makes the batches in `missing` and stores each; ends early once `stop` is set.
+    /// Makes the batches in `missing` and stores each; ends early once `stop` is set. Batches whose runs are ended then because
+    /// they take long are left out.
     ///
     /// Returns the number of batches made, the first of the list.
     ///
     /// # Errors
     /// If a batch cannot be stored; batches in flight are finished first.
     pub(super) fn make_batches(&self, missing: &[BatchId]) -> Result<usize, LabError> {
-        let next = AtomicUsize::new(0);
+        let _interruptible = Interruptible::begin();
+        let (next, left) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let cancelled = AtomicBool::new(false);
         let failure = Mutex::new(None);
         self.pool.broadcast(|_| {
@@ -68,28 +71,36 @@ impl Work<'_> {
                 let Some(id) = missing.get(next.fetch_add(1, Ordering::SeqCst)) else {
                     break;
                 };
-                if let Err(error) = self.make_batch(*id) {
-                    cancelled.store(true, Ordering::SeqCst);
-                    failure
-                        .lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .get_or_insert(error);
+                match self.make_batch(*id) {
+                    Ok(true) => {}
+                    Ok(false) => _ = left.fetch_add(1, Ordering::SeqCst),
+                    Err(error) => {
+                        cancelled.store(true, Ordering::SeqCst);
+                        failure
+                            .lock()
+                            .unwrap_or_else(PoisonError::into_inner)
+                            .get_or_insert(error);
+                    }
                 }
             }
         });
         match failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
             Some(error) => Err(error),
-            None => Ok(next.into_inner().min(missing.len())),
+            None => Ok(next.into_inner().min(missing.len()) - left.into_inner()),
         }
     }
 
-    fn make_batch(&self, id: BatchId) -> Result<(), LabError> {
+    /// Makes and stores a batch; gives whether it was made.
+    fn make_batch(&self, id: BatchId) -> Result<bool, LabError> {
         let mut rows = BatchRows::default();
         let design = &self.store.plan().designs[id.design].name;
         let range = self.store.replications(id);
         let made = range.end - range.start;
         for replication in range {
             let outcome = make_run(self.simulator, id.design, replication);
+            if runs_shall_end() {
+                return Ok(false);
+            }
             rows.push(RowKey { design, replication }, &outcome);
             self.listener.run_made(id.design);
         }
@@ -98,7 +109,7 @@ impl Work<'_> {
             design: id.design,
             done: self.done.add(id.design, made),
         });
-        Ok(())
+        Ok(true)
     }
 }
 

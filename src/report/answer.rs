@@ -31,9 +31,9 @@ const NAMED_MAX: usize = 4;
 pub enum Mark {
     /// The wrong client got in, or could have got in for a while.
     Breached,
-    /// It never could, in enough runs that tested it.
+    /// It never could, in enough runs, and some run tested it.
     Held,
-    /// Too few runs tested it.
+    /// Too few runs tested it, or none.
     Undecided,
     /// A control, which others are compared with.
     Control,
@@ -232,8 +232,14 @@ fn mark(design: &DesignSummary) -> Mark {
     if admitted || open {
         return Mark::Breached;
     }
-    let tested = happened(design, TESTED).and_then(|(_, measure)| measure.upper);
-    let bounds = tested.into_iter().chain(larger(design, OPEN, |measure| measure.upper));
+    // That nothing was ever open is no pass where nobody knocked.
+    let Some((_, tested)) = happened(design, TESTED) else {
+        return Mark::Undecided;
+    };
+    let bounds = tested
+        .upper
+        .into_iter()
+        .chain(larger(design, OPEN, |measure| measure.upper));
     match bounds.reduce(f64::min).is_some_and(|bound| bound <= HELD_MAX) {
         true => Mark::Held,
         false => Mark::Undecided,
@@ -266,7 +272,7 @@ fn access(design: &DesignSummary) -> String {
         return format!("wrong client admitted in {}", share(of));
     }
     match happened(design, TESTED) {
-        None => "no run tested it".to_owned(),
+        None => "not tested".to_owned(),
         Some((_, of)) => {
             let upper = of
                 .upper

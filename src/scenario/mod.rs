@@ -138,6 +138,11 @@ impl Scenario {
     /// # Errors
     /// Everything that is wrong, each thing once and in the order of its place.
     pub fn load(path: &Path, overrides: &Overrides) -> Result<Self, Vec<InputError>> {
+        if path.is_dir() {
+            return Err(vec![
+                InputError::in_file(path, "is a folder").with_hint(folder_hint(path)),
+            ]);
+        }
         let text = yaml::read_text(path).map_err(|error| vec![error.with_hint(experiment_hint(path))])?;
         read(path, text, Origin::Disk, overrides)
     }
@@ -162,6 +167,30 @@ pub fn built_in_names() -> impl Iterator<Item = &'static str> {
         .iter()
         .filter_map(|(name, _)| name.strip_prefix("experiments/")?.strip_suffix(".yaml"))
         .filter(|name| !name.contains('/'))
+}
+
+/// What to name instead of a folder: the experiments in it.
+fn folder_hint(folder: &Path) -> String {
+    let is_experiment = |file: &PathBuf| {
+        let named = file
+            .extension()
+            .is_some_and(|ending| ending == "yaml" || ending == "yml");
+        named
+            && file.is_file()
+            && yaml::read_text(file).is_ok_and(|text| text.lines().any(|line| line.starts_with("meshfault:")))
+    };
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut inside: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(is_experiment).collect();
+    inside.sort();
+    match inside.as_slice() {
+        [] => "name an experiment file; none is in this folder".to_owned(),
+        [only] => format!("name the experiment in it: `{}`", only.display()),
+        [first, ..] => format!(
+            "name one of the {} experiments in it, such as `{}`",
+            inside.len(),
+            first.display()
+        ),
+    }
 }
 
 /// What to name instead of a file that cannot be read.

@@ -487,3 +487,29 @@ proptest! {
         let _ = read(path, damaged.join("\n"), Origin::Embedded, &Overrides::default());
     }
 }
+
+#[test]
+fn a_folder_is_no_experiment_and_the_experiments_in_it_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let complaint = || {
+        let errors = Scenario::load(dir.path(), &Overrides::default()).unwrap_err();
+        (text(&errors), errors[0].hint.clone().unwrap_or_default())
+    };
+    let (message, hint) = complaint();
+    assert!(message.contains("is a folder"), "{message}");
+    assert_eq!(hint, "name an experiment file; none is in this folder");
+    let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
+    write("shop.yaml", "# A comment.\nmeshfault: 1\n");
+    write("pods.yaml", "kind: Pod\n");
+    let (_, hint) = complaint();
+    assert!(
+        hint.starts_with("name the experiment in it: `") && hint.ends_with("shop.yaml`"),
+        "{hint}"
+    );
+    write("another.yml", "meshfault: 1\n");
+    let (_, hint) = complaint();
+    assert!(
+        hint.starts_with("name one of the 2 experiments in it, such as `") && hint.ends_with("another.yml`"),
+        "{hint}"
+    );
+}

@@ -162,3 +162,32 @@ fn events_tell_a_program_what_happens() {
     assert!(failed["message"].as_str().unwrap().contains("no-such-file.yaml"));
     assert_eq!(output.status.code(), Some(2));
 }
+
+/// A run of some hours of work: fifty pods a second for a day on 400 nodes.
+#[cfg(unix)]
+#[test]
+fn a_request_to_end_waits_for_no_run_that_takes_long() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = root.path().join("out");
+    let mut command = run(&dir, &["--replications", "40", "--jobs", "2"]);
+    command.args(["--set", "churn=[{rate: 50/s, for: 24h, lifetime: 5m}]"]);
+    command.args(["--set", "cluster.nodes=400", "--set", "horizon=24h"]);
+    let mut child = command.spawn().unwrap();
+    sleep(Duration::from_secs(4));
+    assert_eq!(child.try_wait().unwrap(), None, "it hangs");
+    let pid = child.id().to_string();
+    let asked = std::process::Command::new("kill")
+        .args(["-TERM", &pid])
+        .status()
+        .unwrap();
+    assert!(asked.success());
+    let ended = (0..60).find_map(|_| {
+        sleep(Duration::from_millis(100));
+        child.try_wait().unwrap()
+    });
+    if ended.is_none() {
+        child.kill().unwrap();
+    }
+    assert_eq!(ended.expect("it ends within seconds").code(), Some(130));
+    assert_eq!(json(&dir.join("manifest.json"))["complete"], false);
+}

@@ -66,6 +66,10 @@ pub fn choose(wanted: &Wanted, request: &LoadRequest, results: Option<&Path>) ->
         .filter(|path| path.join(MANIFEST).is_file());
     let experiment = request.experiment.clone().filter(|_| named.is_none());
     let asked = LoadRequest::new(experiment.as_deref(), &[], &request.changes);
+    if named.is_none() && results.is_none() {
+        // A misspelled design is told before a missing result.
+        load::designs(&load::scenario(&asked)?, &request.designs)?;
+    }
     let folder = match results.or(named) {
         Some(folder) => folder.to_owned(),
         None => default_folder(&asked)?,

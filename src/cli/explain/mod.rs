@@ -4,6 +4,7 @@
 //! result or not; `choose` takes one out of a result. What the story says belongs to `report`.
 
 mod choose;
+mod informative;
 mod trace;
 
 use std::path::{Path, PathBuf};
@@ -20,6 +21,7 @@ use crate::report::explain::chain::Focus;
 use crate::report::explain::{self, Cause, Told, json, mermaid};
 use crate::report::figures::{png, timeline};
 use crate::report::timeline_of_run;
+use crate::scenario::{Design, Scenario};
 use crate::story::Line;
 use clap::{Args, ValueEnum};
 
@@ -58,8 +60,9 @@ pub struct ExplainArgs {
     /// The design, `DESIGN` or `DESIGN@factor=value,…`. Default: the first of the experiment. With --first or --worst: only runs of this design.
     #[arg(short = 'd', long, value_name = "DESIGN")]
     design: Option<String>,
-    /// The number of the run, from 0; it may be outside of a result.
-    #[arg(short = 'r', long, value_name = "R", allow_hyphen_values = true, required_unless_present_any = ["first", "worst"])]
+    /// The number of the run, from 0; it may be outside of a result. Default: the first in which the wrong client got in or could
+    /// have, else the one with the slowest pod, of the first 50.
+    #[arg(short = 'r', long, value_name = "R", allow_hyphen_values = true)]
     replication: Option<u64>,
     /// The first run of a result in which this happened: unauthorized, network_bypassed, mesh_bypassed,
     /// wrongly_denied, unreachable, demonstrated, never_ready, failed.
@@ -135,11 +138,18 @@ fn run_of(arguments: &ExplainArgs) -> Result<Run, CliError> {
         (Some(first), _) => choose::Wanted::First(first.clone()),
         (None, Some(worst)) => choose::Wanted::Worst(worst.clone()),
         (None, None) => {
+            let (replication, chosen) = match arguments.replication {
+                Some(replication) => (replication, None),
+                None => {
+                    let (replication, why) = informative::choose(&load)?;
+                    (replication, Some(why))
+                }
+            };
             return Ok(Run {
                 load,
-                replication: arguments.replication.unwrap_or_default(),
+                replication,
                 focus: Focus::All,
-                chosen: None,
+                chosen,
             });
         }
     };
@@ -157,6 +167,20 @@ fn run_of(arguments: &ExplainArgs) -> Result<Run, CliError> {
     })
 }
 
+/// The design that is meant, or the first one.
+fn one_design<'s>(scenario: &'s Scenario, names: &[String]) -> Result<&'s Design, CliError> {
+    let designs = load::designs(scenario, names)?;
+    let design = designs[0];
+    if !names.is_empty() && designs.len() > 1 {
+        return Err(CliError::SeveralPoints {
+            name: design.design.clone(),
+            points: designs.len(),
+            first: design.name.clone(),
+        });
+    }
+    Ok(design)
+}
+
 pub fn run(arguments: ExplainArgs) -> Result<u8, CliError> {
     let timeline = arguments.timeline.as_deref();
     let timeline = timeline
@@ -165,15 +189,7 @@ pub fn run(arguments: ExplainArgs) -> Result<u8, CliError> {
     let trace = arguments.trace.check()?;
     let run = run_of(&arguments)?;
     let scenario = load::scenario(&run.load)?;
-    let designs = load::designs(&scenario, &run.load.designs)?;
-    let design = designs[0];
-    if !run.load.designs.is_empty() && designs.len() > 1 {
-        return Err(CliError::SeveralPoints {
-            name: design.design.clone(),
-            points: designs.len(),
-            first: design.name.clone(),
-        });
-    }
+    let design = one_design(&scenario, &run.load.designs)?;
     let simulator = Simulator::new(scenario.seed, &scenario.seed_group, [design]);
     let outcome = simulator.told(0, run.replication);
     let begin = begin(run.load.experiment.as_deref());

@@ -19,7 +19,7 @@ use crate::cluster::records::{AccessClass, AccessRecord, ExitCause, ExposureReco
 use crate::kernel::{SimDuration, SimTime};
 use crate::scenario::{Design, Scenario};
 
-pub use remedies::{Remedies, Remedy, remedies};
+pub use remedies::{OPEN_AT_LEAST, Remedies, Remedy, remedies};
 pub use repair::{Repair, RepairBound};
 pub use switches::Switch;
 
@@ -69,7 +69,10 @@ impl Happened {
                 };
                 let again = outcome.pods.iter().find(|other| other.pod == pod.pod);
                 match again {
-                    Some(again) if again.exit_cause != ExitCause::Deleted => !is_slow(again, limit),
+                    // One that was deleted late had been slow already.
+                    Some(again) if again.exit_cause != ExitCause::Deleted || again.took(limit) => {
+                        !is_slow(again, limit)
+                    }
                     // A pod that was not there, or not for long enough, shows nothing.
                     _ => return Effect::Unknown,
                 }

@@ -68,10 +68,12 @@ pub fn remedies(finished: &Finished, scenario: &Scenario, reload: Reload<'_>) ->
     found.collect()
 }
 
-fn of_design(scenario: &Scenario, design: &Design, runs: &[u64], reload: Reload<'_>) -> Remedies {
+pub(super) fn of_design(scenario: &Scenario, design: &Design, runs: &[u64], reload: Reload<'_>) -> Remedies {
     let simulator = Simulator::new(scenario.seed, &scenario.seed_group, [design]);
     let mut changed: BTreeMap<Change, Option<Simulator>> = BTreeMap::new();
     let mut found: Vec<Remedy> = Vec::new();
+    // What the replays with each of them were.
+    let mut made: Vec<Vec<(u64, Vec<AccessClass>)>> = Vec::new();
     let (mut events, mut replayed) = (0, 0);
     for &run in runs {
         let original = simulator.run(0, run);
@@ -104,8 +106,11 @@ fn of_design(scenario: &Scenario, design: &Design, runs: &[u64], reload: Reload<
                         not_reached: 0,
                         tried: 0,
                     });
+                    made.push(Vec::new());
                     found.len() - 1
                 });
+            let classes = outcome.accesses.iter().map(|access| access.class).collect();
+            made[at].push((outcome.run.fingerprint, classes));
             let remedy = &mut found[at];
             remedy.tried += 1;
             match happened.effect(&outcome, design.world.measures.delayed_threshold) {
@@ -115,6 +120,13 @@ fn of_design(scenario: &Scenario, design: &Design, runs: &[u64], reload: Reload<
             }
         }
     }
+    // A switch and a design, or two designs, that make the same runs are one cure under two names.
+    let is_new = |at: usize| !made[..at].contains(&made[at]);
+    let mut found: Vec<Remedy> = (0..)
+        .zip(found)
+        .filter(|(at, _)| is_new(*at))
+        .map(|(_, of)| of)
+        .collect();
     found.sort_by_key(|remedy| std::cmp::Reverse(remedy.refused));
     Remedies {
         design: design.name.clone(),

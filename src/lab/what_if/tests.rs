@@ -1,7 +1,8 @@
 //! Replays with one thing changed, on the built-in experiments.
 
 use super::{Effect, Happened, RepairBound, Replays, WhatIf};
-use crate::cluster::records::{AccessClass, Outcome};
+use crate::cluster::records::{AccessClass, ExitCause, Outcome, PodRecord};
+use crate::kernel::{SimDuration, SimTime};
 use crate::lab::designs::Simulator;
 use crate::scenario::Scenario;
 use crate::scenario::overrides::Overrides;
@@ -101,4 +102,48 @@ fn nothing_prevents_what_no_cut_caused_by_repairing_one() {
         Happened::SlowStart(Box::new(outcome.pods[0].clone()))
     });
     assert!(answer.repairs.is_empty());
+}
+
+/// What a run says about a start that took 120 s, if the pod was deleted, not being ready, so many seconds after it was desired.
+#[test]
+fn a_pod_that_is_deleted_late_was_slow_and_one_that_is_deleted_soon_shows_nothing() {
+    let s = SimDuration::from_secs;
+    let pod = |exit_cause, after: u64| PodRecord {
+        pod: "client-1-0".to_owned(),
+        exit_cause,
+        exit: SimTime::ZERO + s(after),
+        ..PodRecord::default()
+    };
+    let happened = Happened::SlowStart(Box::new(pod(ExitCause::Ready, 120)));
+    let effect = |exit_cause, after| {
+        let outcome = Outcome {
+            pods: vec![pod(exit_cause, after)],
+            ..Outcome::default()
+        };
+        happened.effect(&outcome, s(20))
+    };
+    assert_eq!(effect(ExitCause::Deleted, 5), Effect::Unknown);
+    assert_eq!(effect(ExitCause::Deleted, 300), Effect::Happens);
+    assert_eq!(effect(ExitCause::Ready, 5), Effect::Prevented);
+    assert_eq!(happened.effect(&Outcome::default(), s(20)), Effect::Unknown);
+}
+
+#[test]
+fn a_switch_and_a_design_that_make_the_same_runs_are_one_remedy() {
+    let scenario = load("ip-reuse", &[]).unwrap();
+    let native = scenario
+        .designs
+        .iter()
+        .find(|design| design.name == "native-routing")
+        .unwrap();
+    let reload = |changes: &[String]| load("ip-reuse", changes);
+    let runs: Vec<u64> = (0..4).collect();
+    let found = super::remedies::of_design(&scenario, native, &runs, &reload);
+    let names: Vec<&str> = found.remedies.iter().map(|remedy| remedy.name.as_str()).collect();
+    // `vxlan` is what the switch makes of this design.
+    assert!(
+        names.contains(&"VXLAN") && !names.contains(&"design vxlan"),
+        "{names:?}"
+    );
+    assert!(names.contains(&"design vxlan-wireguard-1.12"), "{names:?}");
 }

@@ -75,7 +75,7 @@ fn a_bound_counts_the_runs_that_tested_it() {
     let never = design("never", vec![share_of(ACCESS, 0, 300), share_of(TESTED, 0, 0)]);
     assert_eq!(
         (line(&[&never], false).mark, line(&[&never], false).text.as_str()),
-        (Mark::Undecided, "no run tested it")
+        (Mark::Undecided, "not tested")
     );
 }
 
@@ -87,6 +87,14 @@ fn a_control_gets_no_verdict_and_a_healthy_cluster_is_not_open() {
         line(&[&watched("short", 0, 3, 0.0, 0)], false).mark,
         Mark::Held,
         "300 runs were watched all the time"
+    );
+    // Watched all the time and never open, but no request of the wrong client was decided about.
+    let untested = line(&[&watched("untested", 0, 0, 0.0, 0)], false);
+    assert_eq!((untested.mark, untested.sign.as_str()), (Mark::Undecided, "?"));
+    assert!(
+        untested.text.starts_with("not tested; never open (≤ "),
+        "{}",
+        untested.text
     );
 }
 
