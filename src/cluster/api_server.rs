@@ -4,7 +4,8 @@
 //! EndpointSlices; dispatch to controllers, scheduler, kubelets and Istiods by each reader's own first-in first-out watch;
 //! the garbage collector, which removes the CiliumEndpoint of a pod that is gone.
 //! Which server a client is connected to, and what its loss costs, is decided by `cut_off` and `api_connection`.
-//! **Left out**: watch caches that lag, request limits and priorities, etcd, admission other than the injection webhook,
+//! Request limits and priorities are in `api_load`, quorum in `etcd`.
+//! **Left out**: watch caches that lag, admission other than the injection webhook,
 //! conflicts of concurrent writes (each object here has one writer at a time).
 //! **Parameters**: `api_write_latency`, `watch_latency`, `watch_batch_period`, `garbage_collection_latency`.
 //! **Validated by**: `tests/world/event_log.rs`, `tests/world/addresses.rs`.
@@ -13,6 +14,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use super::api_load::Asked;
 use super::blueprint::Blueprint;
 use super::context::Ctx;
 use super::event::{Event, Source, Write};
@@ -20,6 +22,7 @@ use super::history::{Delay, History, Inbox};
 use super::ids::{BelievedIdentity, KindId, NodeId, PodId, ReplicaSetId, ServiceId, TrueIdentity};
 use super::objects::{Backends, EndpointObject, IdentityObject, PodObject};
 use super::observed::{Fact, PodFact};
+use super::party::Party;
 use super::purpose::Purpose;
 use super::subscription::{Change, Notification, Subscription};
 use crate::kernel::{EventClass, SimDuration, SourceRank};
@@ -191,10 +194,24 @@ impl Commits {
             );
             return;
         }
-        commit(ctx, write);
+        let write = match write {
+            Write::Served(write) => *write,
+            Write::Unwritten(pod, owner) => return ctx.creation_fails(pod, owner),
+            // The script's client belongs to an administrator, who is exempt.
+            Write::ScaleDeployment(..) | Write::RestartDeployment(_) => write,
+            write if ctx.models_load() => return ctx.ask_api_server(Asked::Write(write)),
+            write => write,
+        };
+        if let Some(write) = ctx.unless_quorum_is_lost(write) {
+            commit(ctx, write);
+        }
     }
 }
 
+/// Lets a write take effect.
+///
+/// # Panics
+/// If it only stands for another write.
 fn commit(ctx: &mut Ctx, write: Write) {
     match write {
         Write::ScaleDeployment(kind, replicas) => notify(ctx, Change::DeploymentScaled(kind, replicas)),
@@ -235,6 +252,31 @@ fn commit(ctx: &mut Ctx, write: Write) {
             ctx.shared.api.next_revision();
             notify(ctx, Change::NodeReady(node, ready));
         }
+        Write::Served(_) | Write::Unwritten(..) => unreachable!("{write:?} is no write of its own"),
+    }
+}
+
+/// Verbs with which other components notify the API server.
+impl Ctx<'_> {
+    /// The API server to which a write goes; controllers and scheduler have the first.
+    #[must_use]
+    pub fn server_of_write(&self, write: &Write) -> u32 {
+        let node_of = |pod: PodId| self.shared.api.pod(pod).and_then(|object| object.node);
+        let party = match write {
+            Write::PublishEndpoint(endpoint) | Write::RemoveEndpoint(endpoint) => Some(Party::Agent(endpoint.node)),
+            Write::CreateIdentity(_, node, _) => Some(Party::Agent(*node)),
+            Write::ReportAddress(pod, _)
+            | Write::ReportRunning(pod, _)
+            | Write::ReportReady(pod, _)
+            | Write::RemovePod(pod) => node_of(*pod).map(Party::Kubelet),
+            _ => None,
+        };
+        party.map_or(0, |party| self.api_server_of(party))
+    }
+
+    /// A write has its seat, or needs none: it takes effect as soon as the component at work is done.
+    pub fn write_served(&mut self, write: Write) {
+        self.call(Event::Commit(Write::Served(Box::new(write))));
     }
 }
 

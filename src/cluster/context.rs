@@ -9,6 +9,7 @@ use std::net::Ipv4Addr;
 use super::api_server::ApiServer;
 use super::blueprint::{Blueprint, Kind, SharedBlueprint};
 use super::controllers::Controllers;
+use super::etcd::Etcd;
 use super::event::{Event, Source, Write};
 use super::faults::cut::CutMode;
 use super::faults::touched::Touched;
@@ -36,6 +37,8 @@ pub struct Shared {
     pub api: ApiServer,
     /// Links to it.
     pub links: Links,
+    /// Whether the API servers can write.
+    pub etcd: Etcd,
     /// Whom faults touch.
     pub touched: Touched,
     /// What starts or ends faults because it happens.

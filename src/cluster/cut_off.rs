@@ -5,6 +5,7 @@
 //! lives through a cut to `api_connection`.
 
 use super::api_connection::{Choice, Client, Dial, Dials, Heartbeats, Reach, Resumption, Silence};
+use super::api_load::Asked;
 use super::context::Ctx;
 use super::event::Source;
 use super::faults::cut::{CutMode, Cuts};
@@ -149,6 +150,14 @@ impl Ctx<'_> {
         self.shared.links.will_resume(party, timers, resumption.server);
     }
 
+    /// The watches of a party are opened again: with what they list they are current.
+    pub(super) fn lists(&mut self, party: Party) {
+        match self.shared.links.resuming(party, Way::Watches) {
+            Some(timer) if self.models_load() => self.ask_api_server(Asked::List(party, timer)),
+            _ => self.resumes(party, Way::Watches),
+        }
+    }
+
     /// A repair reaches a party, or another API server serves it.
     pub(super) fn resumes(&mut self, party: Party, way: Way) {
         let now = self.now();
@@ -245,6 +254,7 @@ impl Ctx<'_> {
             Party::Kubelet(_) | Party::Controllers(_) => spec.kubernetes.kubelet_last_frame_age,
             Party::ServiceProxy(_) => spec.kubernetes.service_proxy_last_frame_age,
             Party::Agent(_) => spec.cilium.api_last_frame_age,
+            Party::ApiServer(_) => Distribution::Constant(SimDuration::ZERO),
             Party::Istiod(_) | Party::Webhook(_) | Party::IstiodClients(_) => {
                 self.blueprint().istio().params.api_last_frame_age
             }
@@ -277,6 +287,8 @@ impl Ctx<'_> {
                 of_node(node.kubelet_watches, Some(heartbeats))
             }
             Party::ServiceProxy(_) | Party::Controllers(_) => of_node(node.service_proxy_watches, None),
+            // It has no connection of its own.
+            Party::ApiServer(_) => of_node(0, None),
             Party::Agent(_) => Client {
                 read_idle: agent.api_read_idle_timeout,
                 ping_timeout: agent.api_ping_timeout,

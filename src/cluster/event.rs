@@ -10,13 +10,15 @@
 
 use std::net::Ipv4Addr;
 
+use super::api_load::Asked;
+use super::api_load::flow::Flow;
 use super::blueprint::Blueprint;
 use super::history::VersionIndex;
 use super::ids::{FaultId, IstiodId, KindId, NodeId, PodId, ReplicaSetId, ServiceId, TrueIdentity};
 use super::istio::messages::{Answer, Caller, Channel, Request};
 use super::objects::{Backends, EndpointObject};
 use super::party::Party;
-use crate::kernel::{EntityKey, SimTime, SourceRank};
+use crate::kernel::{EntityKey, SimTime, SourceRank, Timer};
 
 /// What an event is about, as up to two numbers.
 #[derive(Default)]
@@ -167,6 +169,10 @@ events! {
         13 WriteSlice(service: ServiceId, backends: Backends),
         /// The node lifecycle controller, or the kubelet, sets the node's Ready condition.
         14 SetNodeReady(node: NodeId, ready: bool),
+        /// A write that had to wait for a seat, or for etcd, no longer waits; never scheduled, a call.
+        15 Served(; write: Box<Write>),
+        /// A pod could not be created, because etcd had no quorum.
+        16 Unwritten(pod: PodId, owner: Option<ReplicaSetId>),
     }
 
     /// Something the Deployment controller handles.
@@ -267,6 +273,12 @@ events! {
         14 InitSeen(pod: PodId),
         /// The API server has answered a call of the worker that syncs statuses.
         15 ApiAnswered,
+        /// That call had a seat; never scheduled, a call.
+        16 StatusServed,
+        /// The token requests of a pod are sent.
+        17 AskTokens(pod: PodId),
+        /// They had a seat; never scheduled, a call.
+        18 TokensServed(pod: PodId),
     }
 
     /// Something a Cilium agent handles.
@@ -321,6 +333,8 @@ events! {
         8 Clients(reach: bool),
         /// An answer to a request does not reach its client; never scheduled, a call.
         9 Undelivered(request: Request, answer: Answer) as request.parts(*answer == Answer::Ok),
+        /// A TokenReview that asked for a seat at this time had one, or was refused; never scheduled, a call.
+        10 ReviewServed(; request: Request, since: SimTime, served: bool),
     }
 
     /// Something a sidecar handles.
@@ -440,6 +454,24 @@ events! {
         5 Repaired(istiod: IstiodId),
         /// The request of a call, which was lost, is sent again.
         6 SentAgain(call: u64),
+        /// A request to create a pod has its seat; never scheduled, a call.
+        7 Served(pod: PodId, owner: Option<ReplicaSetId>),
+    }
+
+    /// Something that happens to requests at API servers whose load is modeled.
+    LoadEvent {
+        /// A component sends one; never scheduled, a call.
+        0 Asks(; asked: Box<Asked>),
+        /// A request that was refused is sent again.
+        1 Again(request: u64),
+        /// The webhook of a creation has answered, or failed; never scheduled, a call.
+        2 Created(pod: PodId),
+        /// A waiting request may be served or refused.
+        3 Look(server: u32),
+        /// A fault lets requests come to a server; never scheduled, a call.
+        4 Floods(server: u32, fault: FaultId; flow: Box<Flow>),
+        /// They no longer come; never scheduled, a call.
+        5 Subsides(server: u32, fault: FaultId),
     }
 
     /// A fault starts or ends.
@@ -454,6 +486,8 @@ events! {
         3 Watches(party: Party),
         /// Other controllers take over.
         4 TakeOver,
+        /// A party that is to be current again has listed; never scheduled, a call.
+        5 Listed(party: Party; timer: Timer),
     }
 }
 
@@ -478,6 +512,7 @@ macro_rules! components {
             13 Access[number: u32](AccessEvent) "client" by Access = 10, accesses: Accesses;
             14 Judge(JudgeEvent) "judge" by Judge = 9, judge: Judge;
             15 Admission(AdmissionEvent) "admission", admission: Admission;
+            16 Load(LoadEvent) "api load", loads: ApiLoads;
         }
     };
 }
@@ -568,7 +603,7 @@ impl Write {
 
     /// What a write is called, and the pod that it is about.
     #[must_use]
-    pub const fn words(&self) -> (&'static str, Option<PodId>) {
+    pub fn words(&self) -> (&'static str, Option<PodId>) {
         match self {
             Self::ScaleDeployment(..) => ("scale the Deployment", None),
             Self::RestartDeployment(_) => ("restart the Deployment", None),
@@ -586,6 +621,8 @@ impl Write {
             Self::WriteSlice(..) => ("write the EndpointSlice", None),
             Self::SetNodeReady(_, true) => ("mark the node ready", None),
             Self::SetNodeReady(_, false) => ("mark the node not ready", None),
+            Self::Served(write) => write.words(),
+            Self::Unwritten(pod, _) => ("create the pod", Some(*pod)),
         }
     }
 }

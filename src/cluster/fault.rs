@@ -183,8 +183,14 @@ impl Faults {
             FaultEvent::Start(fault) => (fault, true),
             FaultEvent::End(fault) => (fault, false),
             FaultEvent::Answers(party) => return ctx.resumes(party, Way::Answers),
-            FaultEvent::Watches(party) => return ctx.resumes(party, Way::Watches),
             FaultEvent::TakeOver => return ctx.controllers_take_over(),
+            FaultEvent::Watches(party) => return ctx.lists(party),
+            FaultEvent::Listed(party, timer) => {
+                if ctx.shared.links.resuming(party, Way::Watches) == Some(timer) {
+                    ctx.resumes(party, Way::Watches);
+                }
+                return;
+            }
         };
         if starts == self.active.contains_key(&fault) {
             return;
@@ -326,6 +332,11 @@ impl Ctx<'_> {
             (watches, FaultEvent::Watches(party)),
         ]
         .map(|(at, event)| self.at(Source::Fault, EventClass::Physics, at.max(now), Event::Fault(event)))
+    }
+
+    /// A party has listed what it reads: it is current again, unless its link was cut meanwhile.
+    pub fn list_served(&mut self, party: Party, timer: Timer) {
+        self.call(Event::Fault(FaultEvent::Listed(party, timer)));
     }
 
     /// A step of the script starts or ends a fault.

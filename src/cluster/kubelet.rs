@@ -9,6 +9,7 @@
 //! **Parameters**: `pod_setup_latency`, `sandbox_*`, `container_start_latency`, `node_cores`, `pleg_period`, …
 //! **Validated by**: `tests/world/event_log.rs`, `tests/world/kubelet_start.rs`.
 
+use super::api_load::Asked;
 use super::context::Ctx;
 use super::event::{Event, KubeletEvent, Source};
 use super::ids::{IstiodId, NodeId, PodId};
@@ -114,7 +115,12 @@ impl Kubelets {
                     self.clients.report(node, pod, Status::Ready, ctx);
                 }
             }
-            KubeletEvent::ApiAnswered => self.clients.answered(node, ctx),
+            KubeletEvent::ApiAnswered if ctx.models_load() && connected(node, ctx) => {
+                ctx.ask_api_server(Asked::Status(node));
+            }
+            KubeletEvent::ApiAnswered | KubeletEvent::StatusServed => self.clients.answered(node, ctx),
+            KubeletEvent::AskTokens(pod) => ctx.ask_api_server(Asked::Tokens(node, pod)),
+            KubeletEvent::TokensServed(pod) => self.sandbox(node, pod, ctx),
             KubeletEvent::Stopped(pod) => self.stopped(node, pod, ctx),
             KubeletEvent::SandboxGone(pod) => self.sandbox_gone(node, pod, ctx),
             KubeletEvent::Repaired => {
@@ -181,6 +187,11 @@ impl Kubelets {
                 lost: wait,
             };
             ctx.observe_pod(pod, limit);
+        }
+        if ctx.models_load() {
+            let event = Event::Kubelet(node, KubeletEvent::AskTokens(pod));
+            ctx.after(Source::Kubelet(node), EventClass::Timer, wait, event);
+            return;
         }
         self.sandbox_after(node, pod, wait, ctx);
     }
@@ -379,6 +390,16 @@ impl Kubelets {
 
 /// Verbs with which other components notify a kubelet.
 impl Ctx<'_> {
+    /// The call under way of a kubelet's worker had its seat.
+    pub fn status_served(&mut self, node: NodeId) {
+        self.call(Event::Kubelet(node, KubeletEvent::StatusServed));
+    }
+
+    /// The token requests of a pod had their seat.
+    pub fn tokens_served(&mut self, node: NodeId, pod: PodId) {
+        self.call(Event::Kubelet(node, KubeletEvent::TokensServed(pod)));
+    }
+
     /// The network plugin has connected a pod.
     pub fn network_ready(&mut self, node: NodeId, pod: PodId) {
         self.after(

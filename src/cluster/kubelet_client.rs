@@ -252,7 +252,7 @@ impl Client {
         self.current = Some((sync, call, calls));
         let (sent, answered) = (ctx.now() + wait, ctx.now() + wait + latency);
         let source = Source::Kubelet(node);
-        if let Some(write) = what(sync, call, ctx) {
+        if let Some(write) = what(sync, call, ctx).filter(|_| !ctx.models_load()) {
             if let Write::ReportReady(..) = write {
                 self.account(sync, answered, calls, ctx);
             }
@@ -267,6 +267,14 @@ impl Client {
         let Some((sync, call, calls)) = self.current else {
             return;
         };
+        if ctx.models_load()
+            && let Some(write) = what(sync, call, ctx)
+        {
+            if let Write::ReportReady(..) = write {
+                self.account(sync, ctx.now(), calls, ctx);
+            }
+            ctx.write_served(write);
+        }
         if !ctx.shared.links.is_up(Party::Kubelet(node)) {
             self.next(node, ctx);
             return;

@@ -23,6 +23,7 @@ impl Blueprint {
             Party::Webhook(istiod) => istiod.key().named("webhook"),
             Party::IstiodClients(istiod) => istiod.key().named("clients"),
             Party::Controllers(server) => EntityKey::root("controllers").child(u64::from(server)),
+            Party::ApiServer(server) => EntityKey::root("api server").child(u64::from(server)),
         }
     }
 
@@ -280,6 +281,12 @@ impl Links {
     /// The event by which a party was to resume one way, to be cancelled because it does so now.
     pub fn resumes_now(&mut self, party: Party, way: Way) -> Option<Timer> {
         self.cuts.get_mut(&party)?.resumes[way as usize].take()
+    }
+
+    /// The event by which a party resumes one way, if that is under way.
+    #[must_use]
+    pub fn resuming(&self, party: Party, way: Way) -> Option<Timer> {
+        self.cuts.get(&party)?.resumes[way as usize]
     }
 
     /// Whether a party without answers connects anew: what it asks then is served by whichever API server it reaches.

@@ -6,6 +6,7 @@
 
 pub mod access;
 mod api_connection;
+pub mod api_load;
 pub mod api_server;
 pub mod blueprint;
 pub mod churn;
@@ -15,6 +16,7 @@ pub mod controllers;
 mod cut_off;
 pub mod deployment;
 pub mod endpoint_slice;
+pub mod etcd;
 pub mod event;
 pub mod fault;
 pub mod faults;

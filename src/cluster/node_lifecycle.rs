@@ -15,7 +15,6 @@ use super::event::{Event, NodeLifecycleEvent, Source, Write};
 use super::faults::cut::CutMode;
 use super::ids::NodeId;
 use super::observed::Fact;
-use super::party::Party;
 use super::purpose::{Ordinal, Purpose};
 use crate::kernel::{EntityKey, EventClass, SimDuration, SimTime, Timer};
 
@@ -91,7 +90,7 @@ impl NodeLifecycle {
     }
 
     fn cut(&mut self, node: NodeId, ctx: &mut Ctx) {
-        let Some(cut) = ctx.shared.links.cut_of(Party::Kubelet(node)) else {
+        let Some(cut) = ctx.lease_cut(node) else {
             return; // It was repaired at the same instant.
         };
         let now = ctx.now();
@@ -126,7 +125,7 @@ impl NodeLifecycle {
     }
 
     fn repaired(&mut self, node: NodeId, ctx: &mut Ctx) {
-        if !ctx.shared.links.is_up(Party::Kubelet(node)) {
+        if ctx.lease_cut(node).is_some() {
             return; // It was cut again at the same instant.
         }
         let now = ctx.now();
@@ -237,7 +236,7 @@ impl Watched {
 /// If the link is whole.
 fn silent(node: NodeId, what: &str, ctx: &Ctx) {
     assert!(
-        !ctx.shared.links.is_up(Party::Kubelet(node)),
+        ctx.lease_cut(node).is_some(),
         "the node lifecycle controller {what} {node:?} at {}, whose link is whole",
         ctx.now()
     );

@@ -295,6 +295,8 @@ pub enum ChannelFact {
     ReviewFails(SimTime, SimTime, ReviewFailure),
     /// The review that was said to fail was answered after all, since the link was repaired; it was sent at this time.
     ReviewWaited(SimTime),
+    /// The review waited at an API server for a seat or for processors; it came there at this time.
+    ReviewQueued(SimTime),
     /// This Istiod could not authenticate the pod: its TokenReview failed, or, if it is gone, was refused.
     Unauthenticated(IstiodId, bool),
     /// Istiod answered.
@@ -312,6 +314,7 @@ impl ChannelFact {
         match *self {
             Self::ReviewFails(from, until, how) => Some((from, until, how)),
             Self::ReviewWaited(from) => Some((from, time, ReviewFailure::Late)),
+            Self::ReviewQueued(from) => Some((from, time, ReviewFailure::Queued)),
             Self::Unauthenticated(_, true) => Some((time, time, ReviewFailure::PodGone)),
             _ => None,
         }
@@ -330,8 +333,12 @@ pub enum ReviewFailure {
     Rejected,
     /// It did not fail, but was answered only when a repair had reached the connection.
     Late,
+    /// It did not fail, but waited at an API server under load.
+    Queued,
     /// The pod was gone, so its token was refused.
     PodGone,
+    /// The API server refused it, as it refused all its repetitions: too many requests.
+    TooManyRequests,
 }
 
 /// Why a channel waits before it goes on.

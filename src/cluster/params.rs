@@ -99,6 +99,62 @@ parameters! {
     KubernetesParams {
         /// From a client's request to the write being ordered by the API server (duration).
         api_write_latency: Distribution,
+        /// API servers have seats and processors even in a design without load (switch).
+        api_load_model: bool,
+        /// Requests that an API server serves at the same time, over all priority levels (seats).
+        api_seats: u32,
+        /// Shares of the level `system` in the seats (shares).
+        api_shares_system: u32,
+        /// Shares of the level `node-high` (shares).
+        api_shares_node_high: u32,
+        /// Shares of the level `workload-high` (shares).
+        api_shares_workload_high: u32,
+        /// Shares of the level `workload-low` (shares).
+        api_shares_workload_low: u32,
+        /// Shares of the level `global-default` (shares).
+        api_shares_global_default: u32,
+        /// Shares of the levels to which no request here belongs (shares).
+        api_shares_other: u32,
+        /// Part of its seats that the level `system` lends (ratio).
+        api_lendable_system: f64,
+        /// Part of its seats that the level `node-high` lends (ratio).
+        api_lendable_node_high: f64,
+        /// Part of its seats that the level `workload-high` lends (ratio).
+        api_lendable_workload_high: f64,
+        /// Part of its seats that the level `workload-low` lends (ratio).
+        api_lendable_workload_low: f64,
+        /// Part of its seats that the level `global-default` lends (ratio).
+        api_lendable_global_default: f64,
+        /// Levels decide this often how many seats they lend (duration).
+        api_lending_period: SimDuration,
+        /// Queues of a level for workloads (queues).
+        api_queues: u32,
+        /// Queues of a level for nodes (queues).
+        api_queues_of_nodes: u32,
+        /// Queues of a level among which the requests of one user are spread (queues).
+        api_hand_size: u32,
+        /// Most requests in a queue (requests).
+        api_queue_length: u32,
+        /// A request that has waited this long for its seats is refused (duration).
+        api_queue_wait: SimDuration,
+        /// What fair queuing expects a request to take before it has run (duration).
+        api_expected_service_time: SimDuration,
+        /// Longest time after which a refused client is told to try again; the first is 1 s (duration).
+        api_retry_after_max: SimDuration,
+        /// How often a client tries a refused request again (requests).
+        api_client_retries: u32,
+        /// Objects of a list per seat (objects).
+        api_objects_per_seat: u32,
+        /// Most seats of a list (seats).
+        api_list_seats_max: u32,
+        /// Processors of an API server (cores).
+        api_server_cores: u32,
+        /// Processor time of a request (duration).
+        api_request_work: SimDuration,
+        /// Processor time of a list per object (duration).
+        api_list_work_per_object: SimDuration,
+        /// A request that finds no quorum of etcd fails after this (duration).
+        etcd_request_timeout: SimDuration,
         /// From a write to a controller, scheduler, kubelet, service proxy or Istiod reading it by its watch (duration).
         watch_latency: Distribution,
         /// Writes within this span reach one reader together: one delay per reader and span (duration).

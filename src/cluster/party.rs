@@ -61,9 +61,6 @@ macro_rules! parties {
         }
 
         impl PartyKind {
-            /// All kinds, in the order in which a fault touches them.
-            pub const ALL: &[Self] = &[$(Self::$kind,)+];
-
             /// The party of this kind there, if there is one.
             #[must_use]
             pub const fn at(self, home: Home) -> Option<Party> {
@@ -88,7 +85,10 @@ macro_rules! parties {
             /// Whether it is a client of the API servers that connects to any of them.
             #[must_use]
             pub const fn is_client(self) -> bool {
-                !matches!(self, Self::Webhook | Self::IstiodClients | Self::Controllers)
+                !matches!(
+                    self,
+                    Self::Webhook | Self::IstiodClients | Self::Controllers | Self::ApiServer
+                )
             }
 
             /// What it is called.
@@ -129,6 +129,9 @@ parties! {
     Controllers(u32) in ApiServer, "controllers" "controllers beside",
         ("the link between ", " and the API server"),
         "controllers and scheduler, if those that lead run beside that API server";
+    ApiServer(u32) in ApiServer, "api_server" "process of",
+        ("the connections of ", ""),
+        "the process of the API server named; its target is `api_servers`";
 }
 
 /// A party by names: what stands in a story.

@@ -113,6 +113,10 @@ purposes! {
     ApiServerChoice = "client.api.server",
     /// From a client's request for a leader election lock that failed to the next one.
     LockInterval = "client.api.lock",
+    /// When requests of a flow come to an API server.
+    LoadArrival = "api.load.arrival",
+    /// Who sends them.
+    LoadUser = "api.load.user",
     /// Back-off of a client's watch that cannot be opened.
     Redial = "client.api.redial",
     /// Age of the last frame on an agent's connection to the API server.

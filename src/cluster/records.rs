@@ -93,6 +93,13 @@ macro_rules! records {
             stale_entries: u32 =>
                 "stale_entries" ["entries"] "Entries at the horizon in the cut node's ipcache that differ from the API server's.";
             pods: u64 => "pods" ["pods"] "Pods that existed at some time.";
+            api_requests: Option<u64> =>
+                "api_requests" ["requests"] "Requests that came to the API servers; null where their load is not modeled.";
+            api_refused: Option<u64> =>
+                "api_refused" ["requests"] "Requests that the API servers refused with status 429; null where their load is not modeled.";
+            longest_review: Option<SimDuration> =>
+                "longest_review_s" ["s"]
+                "Longest wait of a TokenReview for a seat and processors; null where the load is not modeled.";
         }
         $make! {
             /// One pod's start.

@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::faults::FaultSpec;
+use super::api_load::flow::Background;
+use super::faults::{FaultKind, FaultSpec};
 use super::params::{CiliumParams, IstioParams, KubernetesParams, NetworkParams};
 use crate::kernel::{Distribution, SimDuration, SimTime};
 use crate::policy::labels::Labels;
@@ -32,6 +33,8 @@ pub struct WorldSpec {
     pub api_servers: u32,
     /// Replicas of CoreDNS; with 0 names resolve by themselves.
     pub coredns: u32,
+    /// Requests to them of clients that are not modeled.
+    pub load: Vec<Background>,
     /// Length of a node's pod address prefix, 24 for 254 usable addresses.
     pub node_prefix_length: u8,
     /// Parameters of Kubernetes.
@@ -71,6 +74,14 @@ pub struct WorldSpec {
 }
 
 impl WorldSpec {
+    /// Whether the load of the API servers is modeled: without any load, and without a fault that makes some, it would change
+    /// little, and cost time.
+    #[must_use]
+    pub fn models_load(&self) -> bool {
+        let overloads = |fault: &FaultSpec| matches!(fault.kind, FaultKind::Overload(_));
+        self.kubernetes.api_load_model || !self.load.is_empty() || self.faults.iter().any(overloads)
+    }
+
     /// Most pairs of client and server that are watched for exposure at the same time, by the sizes that the script gives
     /// them and the surge of its rollouts; 0 if no pair is watched.
     #[must_use]

@@ -7,6 +7,7 @@ use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::access::Accesses;
+use super::api_load::ApiLoads;
 use super::api_server::{ApiServer, Commits};
 use super::blueprint::SharedBlueprint;
 use super::churn::Churn;
@@ -16,6 +17,7 @@ use super::context::{Ctx, Shared};
 use super::controllers::Controllers;
 use super::deployment::{self, Deployments};
 use super::endpoint_slice::{self, EndpointSlices};
+use super::etcd::Etcd;
 use super::event::{Event, components};
 use super::fault::{FaultHandler, Faults};
 use super::faults::touched::Touched;
@@ -238,12 +240,14 @@ impl World {
             churn: Churn::default(),
             accesses: Accesses::default(),
             judge: Judge::default(),
+            loads: ApiLoads::new(blueprint, &run_key),
             shared: Shared {
                 blueprint: blueprint.clone(),
                 controllers: Controllers::new(&run_key, blueprint.spec.api_servers),
                 run_key,
                 api: ApiServer::new(blueprint, SUBSCRIPTIONS),
                 links: Links::default(),
+                etcd: Etcd::default(),
                 touched: Touched::default(),
                 triggers: Triggers::new(&blueprint.spec.faults),
                 physics: Physics::default(),
@@ -297,6 +301,12 @@ impl World {
         record.fingerprint = kernel.fingerprint().get();
         record.stale_entries = stale;
         record.pods = shared.pods.len() as u64;
+        let counts = self.loads.finish(end);
+        if !counts.is_empty() {
+            record.api_requests = Some(counts.iter().map(|of| of.requests).sum());
+            record.api_refused = Some(counts.iter().map(|of| of.refused).sum());
+            record.longest_review = Some(self.loads.longest_review());
+        }
         let outcome = Outcome {
             run: record,
             pods: shared.recorder.pod_records(&shared.pods, &blueprint, end),

@@ -133,7 +133,7 @@ fn the_summary_has_the_published_shape() {
         .collect();
     assert_eq!(
         tables,
-        [("runs", 33), ("pods", 34), ("accesses", 19), ("exposures", 11)]
+        [("runs", 36), ("pods", 34), ("accesses", 19), ("exposures", 11)]
     );
     assert_eq!(
         keys(&manifest["tables"][0]["columns"][0]),

@@ -15,9 +15,17 @@ use crate::cluster::params::Value;
 use crate::kernel::SimDuration;
 
 /// Counts that may be zero; every other count has to be at least 1.
-const MAY_BE_ZERO: [&str; 3] = ["endpoint_create_skip_initial", "node_addresses", "syn_retransmits"];
+const MAY_BE_ZERO: [&str; 5] = [
+    "api_client_retries",
+    "api_shares_other",
+    "endpoint_create_skip_initial",
+    "node_addresses",
+    "syn_retransmits",
+];
 /// Most of anything that is counted, where the real component has no limit of its own.
 const COUNT_MAX: u64 = 1_000_000;
+/// Most queues of a priority level; the API itself allows 10 million.
+const QUEUES_MAX: u64 = 10_000;
 /// Most retransmissions of a SYN: `tcp_syn_retries` of Linux is at most 127.
 const SYN_RETRANSMITS_MAX: u64 = 127;
 /// Shortest time between two of what repeats by itself. Shorter ones are no behavior of a real component, and whoever
@@ -77,6 +85,7 @@ fn outside<T: PartialOrd + std::fmt::Display>(range: &RangeInclusive<T>, number:
 fn counts(field: &str) -> RangeInclusive<u64> {
     let least = u64::from(!MAY_BE_ZERO.contains(&field));
     match field {
+        "api_queues" | "api_queues_of_nodes" => least..=QUEUES_MAX,
         "syn_retransmits" => least..=SYN_RETRANSMITS_MAX,
         _ => least..=COUNT_MAX,
     }
@@ -91,7 +100,7 @@ fn numbers(field: &str) -> RangeInclusive<f64> {
         1.0..=1e6
     } else if ends("_qps") || ends("_rate") {
         1e-6..=1e9
-    } else if ends("_delayed_adjustment") {
+    } else if ends("_delayed_adjustment") || field.starts_with("api_lendable_") {
         0.0..=1.0
     } else {
         // Shares of replicas.

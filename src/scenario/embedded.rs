@@ -10,6 +10,7 @@ macro_rules! files {
 
 /// Name relative to the project, and text, in the order of the names.
 pub const FILES: &[(&str, &str)] = files![
+    "experiments/api-overload.yaml",
     "experiments/api-server-outage.yaml",
     "experiments/heal-and-churn.yaml",
     "experiments/ip-reuse.yaml",

@@ -12,7 +12,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
 use serde_json::{Map, Value, json};
 
 use super::json_schema::{
-    Amount, Count, Distribution, EventWord, OrOption, PositiveSpan, RIVALS, Scalar, Share, Span, Whole, option,
+    Amount, Count, Distribution, EventWord, OrOption, PositiveSpan, RIVALS, Rate, Scalar, Share, Span, Whole, option,
 };
 use super::schema::{Setting as SettingValue, Text};
 use super::yaml::Spanned;
@@ -268,6 +268,7 @@ fn of_kind(form: &'static Form, generator: &mut SchemaGenerator) -> Value {
             }
             Takes::Span => generator.subschema_for::<OrOption<PositiveSpan>>(),
             Takes::Number(..) => generator.subschema_for::<OrOption<Share>>(),
+            Takes::Rate => generator.subschema_for::<OrOption<Rate>>(),
             Takes::Amount => generator.subschema_for::<OrOption<Amount>>(),
         };
         let value = match key.list {

@@ -8,7 +8,7 @@ use super::fault_form::{Condition, Fault, Repeats, Setting, Trigger};
 use super::layers::Merged;
 use super::schema::Text;
 use super::values::{
-    amount, choice, complain, count, distribution, duration, number_within, positive_duration, unknown,
+    amount, choice, complain, count, distribution, duration, number_within, positive_duration, rate, unknown,
 };
 use super::world::Names;
 use crate::cluster::blueprint::node_name;
@@ -389,6 +389,7 @@ fn value(
         }
         Takes::Span => positive_duration(merged.file, text).map(|span| vec![Value::Span(span)]),
         Takes::Number(min, max) => number_within(merged.file, text, min, max).map(|number| vec![Value::Number(number)]),
+        Takes::Rate => rate(merged.file, text).map(|rate| vec![Value::Number(rate)]),
         Takes::Amount => amount(merged.file, text).map(|amount| vec![Value::Amount(amount)]),
     }
 }

@@ -187,6 +187,14 @@ words!(
     Encryption, cluster_of_design::ENCRYPTIONS
 );
 words!(
+    /// A priority level of the API servers.
+    ApiLevel, crate::cluster::api_load::flow::Level::ALL
+);
+words!(
+    /// What a request to an API server does.
+    ApiVerb, crate::cluster::api_load::flow::Verb::ALL
+);
+words!(
     /// A layer that enforces its policies.
     Layer, world::LAYERS
 );

@@ -12,7 +12,7 @@ use crate::scenario::overrides::Overrides;
 use crate::scenario::{Scenario, json_schema};
 
 /// Where each place is in the file of examples, and the keys at the top that do not go with its examples.
-const POINTERS: [(&str, &str, &[&str]); 32] = [
+const POINTERS: [(&str, &str, &[&str]); 35] = [
     ("", "", &[]),
     ("StoppingForm", "/stopping", &["replications"]),
     ("TargetForm", "/stopping/until/0", &["replications"]),
@@ -20,10 +20,13 @@ const POINTERS: [(&str, &str, &[&str]); 32] = [
     ("Published", "/published", &[]),
     ("Design", "/designs/0", &[]),
     ("Cluster", "/cluster", &[]),
+    ("Load", "/cluster/load/0", &[]),
     ("Cilium", "/cluster/cilium", &[]),
     ("Mesh", "/cluster/istio", &[]),
     ("Fault", "/faults/cut-node", &["script", "measures"]),
     ("Fault.cut", "/faults/cut-node/cut", &[]),
+    ("Fault.overload", "/faults/cut-node/overload", &[]),
+    ("Fault.etcd_quorum", "/faults/cut-node/etcd_quorum", &[]),
     ("Trigger", "/faults/cut-node/until", &["script", "measures"]),
     ("Condition", "/faults/cut-node/while", &["script", "measures"]),
     ("Repeats", "/faults/cut-node/repeats", &["script", "measures"]),
@@ -48,7 +51,8 @@ const POINTERS: [(&str, &str, &[&str]); 32] = [
 ];
 
 /// Keys of which a file has one.
-const RIVALS: [&[&str]; 9] = [
+const RIVALS: [&[&str]; 10] = [
+    &["cut", "overload", "etcd_quorum"],
     &["at", "after", "while"],
     &["repeats", "after", "while"],
     &["for", "until", "while", "repeats"],
@@ -139,6 +143,9 @@ fn file_with(place: &str, keys: Value, chosen: &str) -> Value {
         let other = json!({"cut": {"node": "worker-1", "parties": ["kubelet"], "mode": "drop"}, "at": "1m"});
         file["faults"]["other-fault"] = other;
     }
+    if place == "Load" {
+        file["cluster"]["load"] = json!([{}]);
+    }
     if place.starts_with("DistributionForm.") {
         file["churn"][0]["lifetime"] = json!({});
     }
@@ -153,6 +160,13 @@ fn file_with(place: &str, keys: Value, chosen: &str) -> Value {
         }
         Ok(index) => file.pointer_mut(around).expect(pointer)[index] = keys,
         Err(_) => file.pointer_mut(around).expect(pointer)[own] = keys,
+    }
+    if file["faults"]["cut-node"]["cut"].is_null() {
+        // The control design of the examples cuts nobody.
+        let designs = file["designs"].as_array_mut().into_iter().flatten();
+        designs.filter_map(Value::as_object_mut).for_each(|design| {
+            design.remove("faults");
+        });
     }
     file
 }
@@ -305,7 +319,7 @@ fn every_key_has_unit_default_and_example_and_the_schema_takes_them() {
                     takes_default(default, &takes);
                 }
                 None => assert!(
-                    is_required || by_version || at.starts_with("Fault.cut"),
+                    is_required || by_version || at.starts_with("Fault."),
                     "{at} has no default"
                 ),
             }

@@ -22,6 +22,7 @@ pub mod json_schema;
 mod key_facts;
 pub mod keys;
 pub mod layers;
+mod load;
 pub mod manifests;
 pub mod margins;
 pub mod material;

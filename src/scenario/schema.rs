@@ -201,6 +201,9 @@ pub struct Cluster {
     /// Replicas of CoreDNS; with 0, the default, names cost nothing.
     #[schemars(with = "Option<form::Whole>")]
     pub coredns: Option<Text>,
+    /// Requests to them of clients that are not modeled.
+    #[serde(default)]
+    pub load: Vec<Spanned<Load>>,
     /// Length of a node's pod address prefix.
     #[schemars(with = "Option<form::Count>")]
     pub node_prefix_length: Option<Text>,
@@ -209,6 +212,40 @@ pub struct Cluster {
     pub cilium: Cilium,
     /// Istio, or `none`.
     pub istio: Option<Spanned<Istio>>,
+}
+
+/// Requests of one sort to the API servers, which come at random times.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Load {
+    /// Its name, which chooses its random numbers.
+    #[schemars(with = "form::Name")]
+    pub name: Text,
+    /// Priority level of the requests: `system`, `node-high`, `workload-high`, `workload-low` or `global-default`.
+    #[schemars(with = "form::OrOption<form::ApiLevel>")]
+    pub level: Text,
+    /// `get`, `list`, `create`, `update`, `patch` or `delete`.
+    #[schemars(with = "form::OrOption<form::ApiVerb>")]
+    pub verb: Text,
+    /// Requests per time to all API servers together, `80/s`.
+    #[schemars(with = "form::OrOption<form::Rate>")]
+    pub rate: Text,
+    /// Objects of a list; the default is 1.
+    #[schemars(with = "Option<form::OrOption<form::Count>>")]
+    pub objects: Option<Text>,
+    /// Users that send them, each with queues of its own; the default is 1.
+    #[schemars(with = "Option<form::OrOption<form::Count>>")]
+    pub users: Option<Text>,
+    /// Processor time of one request; the default follows from its objects.
+    #[schemars(with = "Option<form::OrOption<form::PositiveSpan>>")]
+    pub work: Option<Text>,
+    /// When they begin; the default is the start of the run.
+    #[schemars(with = "Option<form::OrOption<form::Span>>")]
+    pub from: Option<Text>,
+    /// For how long they come; the default is to the end of the run.
+    #[serde(rename = "for")]
+    #[schemars(with = "Option<form::OrOption<form::PositiveSpan>>")]
+    pub duration: Option<Text>,
 }
 
 /// Cilium, or what differs in it.

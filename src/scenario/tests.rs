@@ -50,7 +50,11 @@ fn designs_of_the_built_in_experiments() {
     for name in built_in_names() {
         let scenario = built_in(name, &[]);
         assert_eq!(scenario.warnings, Vec::<String>::new());
-        let replications = if name == "heal-and-churn" { 400 } else { 1000 };
+        let replications = match name {
+            "api-overload" => 200,
+            "heal-and-churn" => 400,
+            _ => 1000,
+        };
         assert_eq!(
             (scenario.seed, scenario.seed_group.as_str(), scenario.replications),
             (1, name, replications)
@@ -228,7 +232,9 @@ fn an_unknown_built_in_experiment_has_a_near_match() {
 fn faults_and_steps_are_resolved_to_indexes() {
     let scenario = built_in("istiod-cut-off", &[]);
     let world = &scenario.designs[4].world;
-    let FaultKind::Cut(cut) = &world.faults[0].kind;
+    let FaultKind::Cut(cut) = &world.faults[0].kind else {
+        panic!("it is a cut");
+    };
     assert_eq!(
         cut.whom.parties,
         [PartyKind::Kubelet, PartyKind::Agent, PartyKind::ServiceProxy]

@@ -12,6 +12,7 @@ use super::cluster_of_design::{API_SERVERS_MAX, NODES_MAX, built, cluster, with_
 use super::error::{InputError, keep, keep_one};
 use super::faults::{Targets, faults};
 use super::layers::Merged;
+use super::load::load;
 use super::material::Material;
 use super::models::{Models, ParameterSet, ResolvedParameter};
 use super::point_name::full_name;
@@ -204,6 +205,7 @@ pub fn design(shared: &Shared<'_>, merged: &Merged<'_>) -> Result<Design, Vec<In
     let faults = keep(&mut errors, faults(merged, names, targets));
     let script = keep(&mut errors, script(merged, names, targets));
     let churn = keep(&mut errors, churn(merged, targets));
+    let load = keep(&mut errors, load(merged, targets));
     let measures = keep_one(
         &mut errors,
         measures(merged, shared, script.as_deref().unwrap_or_default()),
@@ -214,8 +216,9 @@ pub fn design(shared: &Shared<'_>, merged: &Merged<'_>) -> Result<Design, Vec<In
         Some(faults),
         Some(script),
         Some(churn),
+        Some(load),
         Some(measures),
-    ) = (&cluster, in_force, faults, script, churn, measures)
+    ) = (&cluster, in_force, faults, script, churn, load, measures)
     else {
         return Err(errors);
     };
@@ -243,6 +246,7 @@ pub fn design(shared: &Shared<'_>, merged: &Merged<'_>) -> Result<Design, Vec<In
         control_plane_nodes: targets.control_plane_nodes,
         api_servers: targets.api_servers,
         coredns: targets.coredns,
+        load,
         node_prefix_length: cluster.node_prefix_length,
         kubernetes: built(KubernetesParams::build(|name, _| {
             Ok(cluster.sets.kubernetes.value(name))

@@ -146,7 +146,10 @@ fn channel(past: &Past, pod: PodId, which: Channel, end: SimTime) -> ChannelStor
                 review: None,
                 answered: None,
             }),
-            ChannelFact::ReviewFails(..) | ChannelFact::ReviewWaited(_) | ChannelFact::Unauthenticated(..) => {
+            ChannelFact::ReviewFails(..)
+            | ChannelFact::ReviewWaited(_)
+            | ChannelFact::ReviewQueued(_)
+            | ChannelFact::Unauthenticated(..) => {
                 let review = fact.failing_review(time);
                 if let (Some(asked), Some((from, until, how))) = (connection.asked.last_mut(), review) {
                     // What would still hang after the start was over, or after the run, has not been seen.

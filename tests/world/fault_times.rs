@@ -193,7 +193,9 @@ fn places_are_drawn_with_equal_chance() {
                 CutMode::Drop,
             )
         };
-        let meshfault::cluster::faults::FaultKind::Cut(cut) = &mut fault.kind;
+        let meshfault::cluster::faults::FaultKind::Cut(cut) = &mut fault.kind else {
+            panic!("it is a cut");
+        };
         cut.whom.pick = Some(Amount::Share(0.3));
         world.faults.push(fault);
         world.horizon = at(300.0);

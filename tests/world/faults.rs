@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 use meshfault::cluster::context::Shared;
 use meshfault::cluster::event::{Event, Write};
 use meshfault::cluster::fault::act;
-use meshfault::cluster::faults::cut::CutMode;
+use meshfault::cluster::faults::cut::{Cut, CutMode};
 use meshfault::cluster::faults::place::Where;
 use meshfault::cluster::faults::{FaultSpec, When};
 use meshfault::cluster::ids::{IstiodId, KindId, NodeId};
@@ -63,7 +63,7 @@ fn fault(lot: &mut Stream, number: usize, nodes: u32, servers: u32, meshed: bool
         PartyKind::Controllers => matches!(target, Where::ApiServers(_)),
         _ => !matches!(target, Where::Istiods(_)),
     };
-    let mut parties: Vec<PartyKind> = PartyKind::ALL.iter().copied().filter(fits).collect();
+    let mut parties: Vec<PartyKind> = Cut::PARTIES.iter().copied().filter(fits).collect();
     parties.retain(|_| lot.below(3) > 0);
     let when = When {
         starts_at: (lot.below(2) == 0).then(|| at(seconds(lot, 10, 250))),

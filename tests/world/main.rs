@@ -5,12 +5,14 @@
 
 mod additions;
 mod addresses;
+mod api_load;
 mod api_servers;
 mod cases;
 mod controllers;
 mod datapath_table;
 mod determinism;
 mod dns;
+mod etcd_quorum;
 mod event_log;
 mod fault_times;
 mod faults;

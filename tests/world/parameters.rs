@@ -5,8 +5,15 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use meshfault::cluster::api_load::flow::Level;
+use meshfault::cluster::faults::FaultKind;
 use meshfault::cluster::faults::cut::CutMode;
+use meshfault::cluster::faults::etcd_quorum::EtcdQuorum;
+use meshfault::cluster::faults::place::Whom;
+use meshfault::cluster::faults::when::{Event, Occurrence};
+use meshfault::cluster::ids::KindId;
 use meshfault::cluster::params::{CiliumParams, IstioParams, Kind, KubernetesParams, NetworkParams};
+use meshfault::cluster::party::PartyKind;
 use meshfault::cluster::records::{PodRecord, RunRecord};
 use meshfault::cluster::spec::{Step, WorldSpec};
 
@@ -35,6 +42,25 @@ fn worlds() -> Vec<World> {
     vec![
         (built_in("istiod-cut-off"), "cilium-istio-1.14", &[], |_| ()),
         (built_in("istiod-cut-off"), "cilium-istio-1.21", &SCARCE, |_| ()),
+        (built_in("api-overload"), "account-per-agent", &[], |world| {
+            lists_flood(world, Level::WorkloadLow)
+        }),
+        (built_in("api-overload"), "account-per-agent", &[], |world| {
+            lists_flood(world, Level::System)
+        }),
+        (
+            built_in("api-overload"),
+            "account-per-agent-1.32",
+            &PROCESSORS,
+            |world| lists_flood(world, Level::WorkloadLow),
+        ),
+        (
+            built_in("api-overload"),
+            "account-per-agent-1.32",
+            &PROCESSORS,
+            |world| lists_flood(world, Level::WorkloadHigh),
+        ),
+        (built_in("api-overload"), "control", &[], etcd_is_lost),
         (built_in("one-istiod-of-three"), "drop-sticky", &[], |_| ()),
         (built_in("one-istiod-of-three"), "reject-redraw", &[], |_| ()),
         (
@@ -71,6 +97,43 @@ fn worlds() -> Vec<World> {
             node_is_repaired(world, CutMode::Reject, 100.0)
         }),
     ]
+}
+
+/// Seats are what is scarce.
+const PROCESSORS: [&str; 1] = ["parameters.kubernetes.api_server_cores=1000"];
+
+fn lists_flood(world: &mut WorldSpec, level: Level) {
+    let FaultKind::Overload(overload) = &mut world.faults[0].kind else {
+        panic!("the experiment has an overload");
+    };
+    overload.flow.level = level;
+    overload.flow.rate_per_s = 300.0;
+    if level == Level::System {
+        // Lists whose seats depend on their objects, and their work not.
+        (overload.flow.objects, overload.flow.work) = (500, Some(s(1.0)));
+    }
+    world.horizon = at(110.0);
+}
+
+/// After the second pod was asked for.
+fn etcd_is_lost(world: &mut WorldSpec) {
+    let FaultKind::Overload(overload) = &world.faults[0].kind else {
+        panic!("the experiment has an overload");
+    };
+    let whom = Whom {
+        parties: vec![PartyKind::ApiServer],
+        ..overload.whom.clone()
+    };
+    world.faults[0].kind = FaultKind::EtcdQuorum(EtcdQuorum { whom });
+    world.faults[0].when.after = Some(Occurrence {
+        event: Event::PodCreated(KindId(workload(world, "sleep") as u32)),
+        count: 2,
+        wait: s(0.0),
+    });
+    let starts = |step: &Step| matches!(step, Step::StartFault { .. });
+    world.script.retain(|step| !starts(step));
+    world.measures.startup_since_step = 0;
+    world.horizon = at(200.0);
 }
 
 fn istiod_starts_while_it_is_cut(world: &mut WorldSpec) {

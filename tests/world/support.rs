@@ -204,8 +204,10 @@ pub fn workload(world: &WorldSpec, name: &str) -> usize {
 
 /// The cut that a fault is.
 pub fn cut(world: &mut WorldSpec, fault: usize) -> &mut Cut {
-    let FaultKind::Cut(cut) = &mut world.faults[fault].kind;
-    cut
+    match &mut world.faults[fault].kind {
+        FaultKind::Cut(cut) => cut,
+        other => panic!("{other:?} is no cut"),
+    }
 }
 
 /// A cut of parties at a place, from a step of the script on.

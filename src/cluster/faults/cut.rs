@@ -66,6 +66,16 @@ pub trait Cuts {
 }
 
 impl Cut {
+    /// Whose connections it can cut.
+    pub const PARTIES: &[PartyKind] = &[
+        PartyKind::Kubelet,
+        PartyKind::Agent,
+        PartyKind::ServiceProxy,
+        PartyKind::Istiod,
+        PartyKind::Webhook,
+        PartyKind::IstiodClients,
+    ];
+
     /// How it is written.
     pub const FORM: Form = Form {
         name: "cut",
@@ -75,7 +85,7 @@ impl Cut {
         keys: &[
             Whom::KEYS,
             &[
-                Whom::parties("Whose connections are cut there.", PartyKind::ALL),
+                Whom::parties("Whose connections are cut there.", Self::PARTIES),
                 Key {
                     name: "mode",
                     meaning: "`drop`, `reject` or `replies_only`.",
@@ -167,6 +177,7 @@ impl Fault for Cut {
             PartyKind::Webhook => "the API server could not call it to inject sidecars",
             PartyKind::Controllers => "no controller changed anything until another one led, or this one did again",
             PartyKind::IstiodClients => "no sidecar reached it, and proxies that followed it kept what they had",
+            PartyKind::ApiServer => "nobody reached it",
         }
     }
 

@@ -74,6 +74,8 @@ pub enum Takes {
     Span,
     /// A number within these bounds.
     Number(f64, f64),
+    /// A positive number per time, `20/s`.
+    Rate,
     /// A number of things, at least 1, or a share of them in per cent.
     Amount,
 }
@@ -100,6 +102,7 @@ impl Takes {
         match self {
             Self::Span => "10s",
             Self::Number(..) => "0.5",
+            Self::Rate => "20/s",
             Self::Amount => "30%",
             _ => "NAME",
         }

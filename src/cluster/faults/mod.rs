@@ -6,8 +6,10 @@
 //! implements that trait for the context. Who is touched when, and by which faults, belongs to `cluster/fault.rs`.
 
 pub mod cut;
+pub mod etcd_quorum;
 pub mod fault;
 pub mod form;
+pub mod overload;
 pub mod place;
 pub mod touched;
 pub mod triggers;
@@ -81,4 +83,8 @@ macro_rules! faults {
 faults! {
     /// Connections to the API server are cut.
     Cut(cut::Cut) by cut::Cuts;
+    /// Requests come to API servers.
+    Overload(overload::Overload) by overload::Overloads;
+    /// API servers can write nothing.
+    EtcdQuorum(etcd_quorum::EtcdQuorum) by etcd_quorum::Quorum;
 }

@@ -33,6 +33,14 @@ pub struct Whom {
 const PARTIES: &str = "parties";
 const PICK: &str = "pick";
 
+const PICKS: Key = Key {
+    name: PICK,
+    meaning: "Only so many of the nodes, Istiods or API servers of the target, `2` or `30%`, drawn at random each time that the fault starts.",
+    takes: Takes::Amount,
+    list: false,
+    role: Role::Optional,
+};
+
 impl Whom {
     /// The keys that say it.
     pub const KEYS: &'static [Key] = &[
@@ -64,13 +72,18 @@ impl Whom {
             Takes::ApiServer,
             "API servers by their ordinals, or `[all]`: the clients that are connected to them when the fault starts, and every new connection to them.",
         ),
-        Key {
-            name: PICK,
-            meaning: "Only so many of the nodes, Istiods or API servers of the target, `2` or `30%`, drawn at random each time that the fault starts.",
-            takes: Takes::Amount,
-            list: false,
-            role: Role::Optional,
-        },
+        PICKS,
+    ];
+
+    /// The keys of a fault that acts at API servers alone.
+    pub const AT_API_SERVERS: &'static [Key] = &[
+        target(
+            "api_servers",
+            true,
+            Takes::ApiServer,
+            "API servers by their ordinals, or `[all]`.",
+        ),
+        PICKS,
     ];
 
     /// The key of the parties, with what it means for a kind of fault, and those on which that kind can act.

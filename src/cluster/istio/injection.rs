@@ -14,6 +14,7 @@
 //! Source: `docs/model/istio.md#injection-webhook`.
 
 use crate::cluster::api_connection::{Dial, passes};
+use crate::cluster::api_load::Asked;
 use crate::cluster::context::Ctx;
 use crate::cluster::event::{AdmissionEvent, Event, Source, Write};
 use crate::cluster::faults::cut::CutMode;
@@ -89,7 +90,8 @@ impl Admission {
     /// Handles an event.
     pub fn handle(&mut self, event: AdmissionEvent, ctx: &mut Ctx) {
         match event {
-            AdmissionEvent::Ask(pod, owner) => self.ask(pod, owner, ctx),
+            AdmissionEvent::Ask(pod, owner) if ctx.models_load() => ctx.ask_api_server(Asked::Creation(pod, owner)),
+            AdmissionEvent::Ask(pod, owner) | AdmissionEvent::Served(pod, owner) => self.ask(pod, owner, ctx),
             AdmissionEvent::Connected(number) => {
                 if let Some(call) = self.call(number)
                     && let Some(connection) = call.dials.take()
@@ -270,12 +272,12 @@ impl Admission {
         }
         let call = self.end(number, ctx);
         let write = Write::CreatePod(call.pod, call.owner);
-        ctx.after(
-            Source::ApiServer,
-            EventClass::Commit,
-            SimDuration::ZERO,
-            Event::Commit(write),
-        );
+        if ctx.models_load() {
+            ctx.write_served(write); // It has had its seat since it came.
+        } else {
+            let event = Event::Commit(write);
+            ctx.after(Source::ApiServer, EventClass::Commit, SimDuration::ZERO, event);
+        }
         self.give_back(connection, ctx);
     }
 
@@ -286,6 +288,7 @@ impl Admission {
         for timer in [call.time_limit.take(), call.again.take()].into_iter().flatten() {
             ctx.kernel.cancel(timer);
         }
+        ctx.creation_ends(call.pod);
         call
     }
 
@@ -351,6 +354,11 @@ impl Ctx<'_> {
     pub fn webhook_repaired(&mut self, istiod: IstiodId) {
         let event = Event::Admission(AdmissionEvent::Repaired(istiod));
         self.after(Source::Fault, EventClass::Physics, SimDuration::ZERO, event);
+    }
+
+    /// A request to create a pod has its seat.
+    pub fn creation_served(&mut self, pod: PodId, owner: Option<ReplicaSetId>) {
+        self.call(Event::Admission(AdmissionEvent::Served(pod, owner)));
     }
 
     /// A request to create a pod leaves its sender.

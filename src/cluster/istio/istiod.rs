@@ -13,6 +13,7 @@
 //! `tests/world/istiod_connections.rs`; `tests/world/istiod_repairs.rs`.
 
 use crate::cluster::api_connection::{Choice, Dials, passes};
+use crate::cluster::api_load::Asked;
 use crate::cluster::context::Ctx;
 use crate::cluster::event::{Event, IstiodEvent, Source};
 use crate::cluster::faults::cut::CutMode;
@@ -103,6 +104,15 @@ impl Istiods {
             IstiodEvent::Undelivered(request, answer) => self.stick(id, request, Some(answer), ctx),
             IstiodEvent::Clients(reach) => self.clients(id, reach, ctx),
             IstiodEvent::Reviewed(request, passed) => self.reviewed(id, request, passed, ctx),
+            IstiodEvent::ReviewServed(request, since, served) => {
+                if served && since < ctx.now() {
+                    observe(request, ChannelFact::ReviewQueued(since), ctx);
+                } else if !served {
+                    let why = ReviewFailure::TooManyRequests;
+                    observe(request, ChannelFact::ReviewFails(since, ctx.now(), why), ctx);
+                }
+                self.answered(id, request, served, ctx);
+            }
             IstiodEvent::Repaired => {
                 if ctx.shared.links.hears(Party::Istiod(id)) {
                     self.list(id, ctx);
@@ -340,6 +350,19 @@ impl Istiods {
             return;
         }
         self.held.retain(|held| held.istiod != id || held.request != request);
+        if passed && ctx.models_load() {
+            ctx.ask_api_server(Asked::Review(id, request));
+            return;
+        }
+        self.answered(id, request, passed, ctx);
+    }
+
+    /// A TokenReview has come back.
+    fn answered(&self, id: IstiodId, request: Request, passed: bool, ctx: &mut Ctx) {
+        if ctx.now() > request.closes_at {
+            answer(id, request, Answer::Unavailable, SimDuration::ZERO, ctx);
+            return;
+        }
         // A token is bound to its pod: once the pod is gone it is refused (`docs/model/kubernetes.md#service-account-tokens`).
         let authenticated = passed && ctx.shared.api.pod(request.pod).is_some();
         if !authenticated {
@@ -453,6 +476,11 @@ impl Ctx<'_> {
             one_way,
             Event::Istiod(istiod, IstiodEvent::Request(request)),
         );
+    }
+
+    /// A TokenReview that asked for a seat at a time had one, or was refused too often.
+    pub fn review_served(&mut self, istiod: IstiodId, request: Request, since: SimTime, served: bool) {
+        self.call(Event::Istiod(istiod, IstiodEvent::ReviewServed(request, since, served)));
     }
 
     /// The link of an Istiod works again, or its watches are current again.

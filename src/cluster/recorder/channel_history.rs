@@ -26,7 +26,9 @@ impl ChannelHistory {
             ChannelFact::Attempt => self.attempt(now),
             ChannelFact::Dialled(istiod, ..) => self.connections.push((istiod, false)),
             ChannelFact::Connected(Some((cause, span))) => self.lose(cause, span),
-            ChannelFact::ReviewWaited(from) => self.lose(Answer::Unauthenticated.cause(), now.since(from)),
+            ChannelFact::ReviewWaited(from) | ChannelFact::ReviewQueued(from) => {
+                self.lose(Answer::Unauthenticated.cause(), now.since(from));
+            }
             ChannelFact::NoEndpoint | ChannelFact::NotResolved | ChannelFact::Refused => {
                 self.fail(DelayCause::Connection)
             }

@@ -165,6 +165,36 @@ pub(super) fn control_plane(context: Context<'_>) -> Vec<Definition<'_>> {
     vec![requests.with(presence), stale]
 }
 
+pub(super) fn api_load(context: Context<'_>) -> Vec<Definition<'_>> {
+    let modeled = context.numbers.runs.iter().any(|run| run.record.api_requests.is_some());
+    let presence = match modeled {
+        true => Presence::Shown,
+        false => Presence::Absent("the load of the API servers is not modeled, see `cluster.load`"),
+    };
+    let requests = Definition::mean(
+        "api_requests",
+        "mean number of requests at the API servers per run, each time that they came",
+        "requests",
+        |run| run.record.api_requests.map(|requests| requests as f64),
+    );
+    let refused = Definition::mean(
+        "api_refused",
+        "mean number of requests per run that an API server refused with status 429",
+        "requests",
+        |run| run.record.api_refused.map(|refused| refused as f64),
+    )
+    .label("refused API requests per run")
+    .said(Said::Makes("refused API requests per run"));
+    let longest = Definition::mean(
+        "longest_token_review",
+        "mean over runs of the longest wait of a TokenReview for a seat and processors",
+        "s",
+        |run| run.record.longest_review.map(|wait| wait.as_secs_f64()),
+    );
+    let measures = [requests.better(Better::Neither), refused, longest];
+    measures.into_iter().map(|of| of.with(presence)).collect()
+}
+
 pub(super) fn first_unauthorized(context: Context<'_>) -> Vec<Definition<'_>> {
     let indexed = context.numbers.runs.iter().enumerate();
     let firsts: Vec<Observation> = indexed

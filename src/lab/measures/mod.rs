@@ -56,6 +56,7 @@ pub const fn measure_sets() -> &'static [MeasureSet] {
         startup::connections,
         startup::stuck_certificates,
         access::control_plane,
+        access::api_load,
         exposure::exposure,
         exposure::tail,
         exposure::conditional,

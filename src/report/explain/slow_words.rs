@@ -187,6 +187,16 @@ fn one_asked(asked: &Asked) -> String {
                 at(asked.sent),
                 at(until)
             ),
+            ReviewFailure::Queued => format!(
+                "asked at {}; its TokenReview waited {spent} at the API server under load, until {}",
+                at(asked.sent),
+                at(until)
+            ),
+            ReviewFailure::TooManyRequests => format!(
+                "asked at {}; its TokenReview and its repetitions were refused with too many requests for {spent}, until {}",
+                at(asked.sent),
+                at(until)
+            ),
             ReviewFailure::PodGone => format!("asked at {}; the pod was gone", at(asked.sent)),
         }
     });

@@ -208,6 +208,7 @@ impl<'a> Making<'a> {
             Party::ServiceProxy(node) => self.track(Some(node), "service proxy"),
             Party::Istiod(istiod) | Party::Webhook(istiod) | Party::IstiodClients(istiod) => self.istiod(istiod),
             Party::Controllers(_) => self.track(None, "controllers"),
+            Party::ApiServer(_) => self.source(Source::ApiServer),
         }
     }
 

@@ -95,7 +95,10 @@ fn one(making: &mut Making, state: &mut ChannelState, time: SimTime, fact: &Chan
                 span(making, track, from, time, SpanKind::Connection, what);
             }
         }
-        ChannelFact::ReviewFails(..) | ChannelFact::ReviewWaited(_) | ChannelFact::Unauthenticated(..) => {
+        ChannelFact::ReviewFails(..)
+        | ChannelFact::ReviewWaited(_)
+        | ChannelFact::ReviewQueued(_)
+        | ChannelFact::Unauthenticated(..) => {
             if let (Some(istiod), Some((from, until, how))) = (state.istiod, fact.failing_review(time)) {
                 let pod = making.past.shared.pod_name(state.pod);
                 let how = match how {
@@ -103,6 +106,8 @@ fn one(making: &mut Making, state: &mut ChannelState, time: SimTime, fact: &Chan
                     ReviewFailure::DialTimeout => "dials the API server in vain",
                     ReviewFailure::Rejected => "is rejected",
                     ReviewFailure::Late => "waits for the repair",
+                    ReviewFailure::Queued => "waits at the API server under load",
+                    ReviewFailure::TooManyRequests => "is refused with too many requests",
                     ReviewFailure::PodGone => "finds the pod gone",
                 };
                 let track = making.istiod(istiod);

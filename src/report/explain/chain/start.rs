@@ -195,6 +195,8 @@ pub(in crate::report::explain) fn what_happened(connection: &ConnectionStory, do
             ReviewFailure::DialTimeout => "its TokenReview could not reach the API server",
             ReviewFailure::Rejected => "its TokenReview was rejected",
             ReviewFailure::Late => "its TokenReview was answered late",
+            ReviewFailure::Queued => "its TokenReview waited at the API server under load",
+            ReviewFailure::TooManyRequests => "its TokenReview was refused with too many requests",
             ReviewFailure::PodGone => "the pod was gone",
         };
         let times = if failed.len() > 1 {
