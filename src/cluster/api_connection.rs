@@ -2,7 +2,7 @@
 //! requests are answered and its watches are current again.
 //!
 //! **Modeled**: segments that were lost are sent again after waits that double, from the first unacknowledged one of each
-//! direction on; a client that hears nothing pings and closes the connection, a kubelet closes it at its second failed
+//! direction on; a client that hears nothing pings and closes the connection, a kubelet up to 1.23 at its second failed
 //! heartbeat; every watch then dials on its own, with SYNs that are sent again, a time limit and a back-off; one connection that
 //! stands serves all requests that wait, and a watch that sleeps in its back-off lists when that ends.
 //! **Left out**: congestion windows (a long queue took up to 7 s longer in one run of four that was measured), keep-alives of
@@ -42,6 +42,8 @@ pub struct Client {
 pub struct Heartbeats {
     /// Time limit of one.
     pub timeout: SimDuration,
+    /// Whether the kubelet closes all its connections at the second failure.
+    pub failures_close_connections: bool,
     /// First wait after a failure; it doubles, and each lasts up to twice as long.
     pub backoff_initial: SimDuration,
     /// Longest such wait before it is stretched.

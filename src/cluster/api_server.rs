@@ -271,7 +271,7 @@ impl Ctx<'_> {
             | Write::RemovePod(pod) => node_of(*pod).map(Party::Kubelet),
             _ => None,
         };
-        party.map_or(0, |party| self.api_server_of(party))
+        party.map_or(self.shared.controllers.leader(), |party| self.api_server_of(party))
     }
 
     /// A write has its seat, or needs none: it takes effect as soon as the component at work is done.

@@ -346,6 +346,22 @@ impl Blueprint {
         node_name(node.0, self.spec.control_plane_nodes)
     }
 
+    /// The zone of a node, counted from 0: the nodes of each role are spread over the zones in turn.
+    #[must_use]
+    pub const fn zone_of(&self, node: NodeId) -> u32 {
+        zone_of(node.0, self.spec.control_plane_nodes, self.spec.zones)
+    }
+
+    /// How many nodes each zone has, the control plane included.
+    #[must_use]
+    pub fn zone_sizes(&self) -> Vec<u32> {
+        let mut sizes = vec![0; self.spec.zones as usize];
+        for node in 0..self.spec.nodes {
+            sizes[self.zone_of(NodeId(node)) as usize] += 1;
+        }
+        sizes
+    }
+
     /// The key of a node for random streams: its role and its number in that role, as its name has them, so that a node
     /// more shifts no other one.
     #[must_use]
@@ -513,6 +529,22 @@ pub fn node_name(index: u32, control_plane_nodes: u32) -> String {
         (true, _) => format!("control-plane-{}", index + 1),
         (false, _) => format!("worker-{}", index + 1 - control_plane_nodes),
     }
+}
+
+/// The zone of the node with this index, counted from 0: the nodes of each role are spread over the zones in turn.
+#[must_use]
+pub const fn zone_of(index: u32, control_plane_nodes: u32, zones: u32) -> u32 {
+    let number = match index.checked_sub(control_plane_nodes) {
+        Some(number) => number,
+        None => index,
+    };
+    number % zones
+}
+
+/// Name of the zone with this index.
+#[must_use]
+pub fn zone_name(index: u32) -> String {
+    format!("zone-{}", index + 1)
 }
 
 /// What a pod is that no manifest describes. Its namespace has the labels that the manifests give it.

@@ -21,6 +21,7 @@ use super::objects::{Backends, PodMeta, SetMeta};
 use super::observed::{Fact, Log, Message, PodFact};
 use super::party::Party;
 use super::physics::Physics;
+use super::power::NodesDown;
 use super::purpose::Purpose;
 use super::readers::Readers;
 use super::recorder::Recorder;
@@ -39,6 +40,8 @@ pub struct Shared {
     pub links: Links,
     /// Whether the API servers can write.
     pub etcd: Etcd,
+    /// Nodes without power.
+    pub nodes_down: NodesDown,
     /// Whom faults touch.
     pub touched: Touched,
     /// What starts or ends faults because it happens.

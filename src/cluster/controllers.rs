@@ -8,7 +8,7 @@
 //! **Parameters**: `leader_*`. **Validated by**: `tests/world/controllers.rs`.
 
 use super::context::Ctx;
-use super::event::{Event, FaultEvent, NodeLifecycleEvent, Source};
+use super::event::{Event, Source};
 use super::links::Links;
 use super::observed::Fact;
 use super::party::Party;
@@ -42,6 +42,12 @@ impl Controllers {
             take_overs: 0,
             held: Vec::new(),
         }
+    }
+
+    /// The API server beside which those run that lead.
+    #[must_use]
+    pub const fn leader(&self) -> u32 {
+        self.leader
     }
 
     /// Whether nobody leads.
@@ -111,7 +117,7 @@ impl Ctx<'_> {
         // They act when their caches are filled.
         let start = draws.duration(&params.leader_start_latency);
         let at = runs_out + draws.up_to(retry.scale(2.2)) + start;
-        let timer = self.at(Source::Fault, EventClass::Timer, at, Event::Fault(FaultEvent::TakeOver));
+        let timer = self.schedule_taking_over(at);
         let controllers = &mut self.shared.controllers;
         controllers.take_over = Some(timer);
         controllers.take_overs += 1;
@@ -133,6 +139,7 @@ impl Ctx<'_> {
         };
         self.shared.controllers.leader = leader;
         self.observe(Fact::LeaderTakesOver(leader));
+        self.node_lifecycle_begins();
         self.controllers_go_on();
     }
 
@@ -142,21 +149,12 @@ impl Ctx<'_> {
         controllers.halted = None;
         let held = std::mem::take(&mut controllers.held);
         // What the silence of a node leads to is judged anew.
-        let judged = |event: &Event| match event {
-            Event::NodeLifecycle(NodeLifecycleEvent::MarkNotReady(node) | NodeLifecycleEvent::Evict(node)) => {
-                Some(*node)
-            }
-            _ => None,
-        };
-        let mut silent: Vec<_> = held.iter().filter_map(judged).collect();
+        let mut silent: Vec<_> = held.iter().filter_map(Event::due_to_silence_of).collect();
         silent.sort_unstable();
         silent.dedup();
-        let heard = held.into_iter().filter(|event| judged(event).is_none());
-        let anew = silent
-            .into_iter()
-            .map(|node| Event::NodeLifecycle(NodeLifecycleEvent::Cut(node)));
-        for event in heard.chain(anew).collect::<Vec<_>>() {
+        for event in held.into_iter().filter(|event| event.due_to_silence_of().is_none()) {
             self.after(Source::Fault, EventClass::Deliver, SimDuration::ZERO, event);
         }
+        silent.into_iter().for_each(|node| self.lease_is_cut(node));
     }
 }

@@ -68,6 +68,18 @@ impl Ctx<'_> {
         }
     }
 
+    /// The process of a party that was dead starts: it waits for no retransmission.
+    pub(super) fn connects_afresh(&mut self, party: Party, fault: FaultId) {
+        let change = self.shared.links.restore(party, fault);
+        self.lease_changes(party, change);
+        if change == Change::Repaired {
+            self.resumes(party, Way::Watches);
+            self.resumes(party, Way::Answers);
+        } else {
+            self.connects_elsewhere(party);
+        }
+    }
+
     fn cancel(&mut self, timers: impl IntoIterator<Item = Option<Timer>>) {
         for timer in timers.into_iter().flatten() {
             self.kernel.cancel(timer);
@@ -231,8 +243,7 @@ impl Ctx<'_> {
         let client = self.client(party);
         let silent = cut.since + (client.read_idle + client.ping_timeout).saturating_sub(self.frame_age(party, cut));
         match (party, client.heartbeats) {
-            // At the second heartbeat that fails a kubelet closes all its connections.
-            (Party::Kubelet(node), Some(heartbeats)) => {
+            (Party::Kubelet(node), Some(heartbeats)) if heartbeats.failures_close_connections => {
                 silent.min(renewals_around(node, cut.since, self).1 + heartbeats.timeout * 2)
             }
             _ => silent,
@@ -251,7 +262,7 @@ impl Ctx<'_> {
     fn last_frame_age(&self, party: Party) -> Distribution {
         let spec = &self.blueprint().spec;
         match party {
-            Party::Kubelet(_) | Party::Controllers(_) => spec.kubernetes.kubelet_last_frame_age,
+            Party::Kubelet(_) | Party::Controllers(_) | Party::Node(_) => spec.kubernetes.kubelet_last_frame_age,
             Party::ServiceProxy(_) => spec.kubernetes.service_proxy_last_frame_age,
             Party::Agent(_) => spec.cilium.api_last_frame_age,
             Party::ApiServer(_) => Distribution::Constant(SimDuration::ZERO),
@@ -281,12 +292,15 @@ impl Ctx<'_> {
             Party::Kubelet(_) => {
                 let heartbeats = Heartbeats {
                     timeout: node.heartbeat_timeout,
+                    failures_close_connections: node.heartbeat_failures_close_connections,
                     backoff_initial: node.heartbeat_backoff_initial,
                     backoff_max: node.heartbeat_backoff_max,
                 };
                 of_node(node.kubelet_watches, Some(heartbeats))
             }
-            Party::ServiceProxy(_) | Party::Controllers(_) => of_node(node.service_proxy_watches, None),
+            Party::ServiceProxy(_) | Party::Controllers(_) | Party::Node(_) => {
+                of_node(node.service_proxy_watches, None)
+            }
             // It has no connection of its own.
             Party::ApiServer(_) => of_node(0, None),
             Party::Agent(_) => Client {

@@ -229,6 +229,10 @@ events! {
         3 Evict(node: NodeId),
         /// A node that was marked NotReady renews its lease again.
         4 Return(node: NodeId),
+        /// A pass sees that nodes are ready again, so that zones are in another state.
+        5 Pass,
+        /// It takes over from another one.
+        6 Begins,
     }
 
     /// Something the EndpointSlice controller handles.
@@ -279,6 +283,8 @@ events! {
         17 AskTokens(pod: PodId),
         /// They had a seat; never scheduled, a call.
         18 TokensServed(pod: PodId),
+        /// It starts after a boot of its node.
+        19 Booted,
     }
 
     /// Something a Cilium agent handles.
@@ -309,6 +315,8 @@ events! {
         11 Unanswered(pod: PodId),
         /// The network plugin has waited long enough.
         12 TimedOut(pod: PodId),
+        /// It starts after a boot of its node.
+        13 Booted,
     }
 
     /// Something an Istiod handles.
@@ -335,6 +343,8 @@ events! {
         9 Undelivered(request: Request, answer: Answer) as request.parts(*answer == Answer::Ok),
         /// A TokenReview that asked for a seat at this time had one, or was refused; never scheduled, a call.
         10 ReviewServed(; request: Request, since: SimTime, served: bool),
+        /// Its process dies with its node; never scheduled, a call.
+        11 Dies,
     }
 
     /// Something a sidecar handles.
@@ -488,6 +498,8 @@ events! {
         4 TakeOver,
         /// A party that is to be current again has listed; never scheduled, a call.
         5 Listed(party: Party; timer: Timer),
+        /// A node that had no power has booted.
+        6 Boots(node: NodeId),
     }
 }
 
@@ -578,6 +590,17 @@ macro_rules! define {
 components!(define);
 
 impl Event {
+    /// The node whose silence leads to it, if it does.
+    #[must_use]
+    pub const fn due_to_silence_of(&self) -> Option<NodeId> {
+        match self {
+            Self::NodeLifecycle(NodeLifecycleEvent::MarkNotReady(node) | NodeLifecycleEvent::Evict(node)) => {
+                Some(*node)
+            }
+            _ => None,
+        }
+    }
+
     /// Whether it is for a controller or the scheduler, which do nothing while none of them leads.
     #[must_use]
     pub const fn is_of_controllers(&self) -> bool {

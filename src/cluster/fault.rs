@@ -147,7 +147,8 @@ fn nodes_of(workload: usize, ctx: &Ctx) -> impl Iterator<Item = NodeId> {
     pods.filter_map(|&pod| api.pod(pod)?.node)
 }
 
-fn istiods_on(node: NodeId, ctx: &Ctx) -> Vec<IstiodId> {
+/// The Istiods on a node, as the API server has it.
+pub(super) fn istiods_on(node: NodeId, ctx: &Ctx) -> Vec<IstiodId> {
     let Some(kind) = ctx.blueprint().istiod else {
         return Vec::new();
     };
@@ -184,6 +185,7 @@ impl Faults {
             FaultEvent::End(fault) => (fault, false),
             FaultEvent::Answers(party) => return ctx.resumes(party, Way::Answers),
             FaultEvent::TakeOver => return ctx.controllers_take_over(),
+            FaultEvent::Boots(node) => return ctx.boots(node),
             FaultEvent::Watches(party) => return ctx.lists(party),
             FaultEvent::Listed(party, timer) => {
                 if ctx.shared.links.resuming(party, Way::Watches) == Some(timer) {
@@ -252,7 +254,7 @@ impl Ctx<'_> {
                 when::Event::PodReady(kind_of(pod))
             }
             Fact::Pod(pod, PodFact::Removed) => when::Event::PodGone(kind_of(pod)),
-            Fact::MarkedNotReady(node) => when::Event::NodeNotReady(node),
+            Fact::MarkedNotReady(node, _) => when::Event::NodeNotReady(node),
             Fact::Returned(node) => when::Event::NodeReady(node),
             Fact::Script(ScriptFact::Restarted(kind)) => {
                 *rolling = Some(kind);
@@ -337,6 +339,17 @@ impl Ctx<'_> {
     /// A party has listed what it reads: it is current again, unless its link was cut meanwhile.
     pub fn list_served(&mut self, party: Party, timer: Timer) {
         self.call(Event::Fault(FaultEvent::Listed(party, timer)));
+    }
+
+    /// A node that has its power again will have booted after a span.
+    pub fn schedule_boot(&mut self, node: NodeId, wait: SimDuration) -> Timer {
+        let event = Event::Fault(FaultEvent::Boots(node));
+        self.after(Source::Fault, EventClass::Physics, wait, event)
+    }
+
+    /// Other controllers take over at a time.
+    pub fn schedule_taking_over(&mut self, at: SimTime) -> Timer {
+        self.at(Source::Fault, EventClass::Timer, at, Event::Fault(FaultEvent::TakeOver))
     }
 
     /// A step of the script starts or ends a fault.

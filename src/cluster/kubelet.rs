@@ -5,20 +5,21 @@
 //! the node's cores; statuses by the periodic look at containers, synced by `kubelet_client`; readiness of a sidecar by its
 //! probe's ticks; termination with the kill window; release of the address when the sandbox stops, before the object
 //! goes, or after it with grace 0 (`docs/model/kubernetes.md#pod-termination`); loss of statuses and of watches while the link is cut.
-//! **Left out**: image pulls (images are present), liveness, restarts, volumes other than a latency and their tokens.
+//! After a boot sandboxes and containers are made anew.
+//! **Left out**: image pulls (images are present), liveness, restarts of containers, volumes other than a latency and their tokens.
 //! **Parameters**: `pod_setup_latency`, `sandbox_*`, `container_start_latency`, `node_cores`, `pleg_period`, …
 //! **Validated by**: `tests/world/event_log.rs`, `tests/world/kubelet_start.rs`.
 
 use super::api_load::Asked;
 use super::context::Ctx;
-use super::event::{Event, KubeletEvent, Source};
+use super::event::{Event, KubeletEvent, Source, Write};
 use super::ids::{IstiodId, NodeId, PodId};
 use super::kubelet_client::{KubeletClients, Status};
 use super::node_cores::NodeCores;
 use super::objects::PodObject;
 use super::observed::{KubeletCalls, PodFact};
 use super::party::Party;
-use super::purpose::Purpose;
+use super::purpose::{Ordinal, Purpose};
 use super::subscription::{Change, Missed, Notification, Subscription};
 use crate::cluster::blueprint::Role;
 use crate::kernel::{EventClass, SimDuration, SimTime};
@@ -69,6 +70,7 @@ impl Kubelets {
     /// Handles an event on a node.
     pub fn handle(&mut self, node: NodeId, event: KubeletEvent, ctx: &mut Ctx) {
         match event {
+            _ if ctx.shared.nodes_down.has(node) => {}
             KubeletEvent::Assigned(_) | KubeletEvent::Deleted(_) | KubeletEvent::SetUp(_) if !connected(node, ctx) => {
                 self.missed.keep(Party::Kubelet(node), event);
             }
@@ -109,7 +111,7 @@ impl Kubelets {
             }
             KubeletEvent::ReportReady(pod) => {
                 let worker = self.worker(pod);
-                worker.probed = true;
+                worker.probed |= worker.stage == Stage::Up;
                 // Until the look has seen the container, its probe is not noted.
                 if worker.stage == Stage::Up && worker.seen_running {
                     self.clients.report(node, pod, Status::Ready, ctx);
@@ -121,7 +123,10 @@ impl Kubelets {
             KubeletEvent::ApiAnswered | KubeletEvent::StatusServed => self.clients.answered(node, ctx),
             KubeletEvent::AskTokens(pod) => ctx.ask_api_server(Asked::Tokens(node, pod)),
             KubeletEvent::TokensServed(pod) => self.sandbox(node, pod, ctx),
-            KubeletEvent::Stopped(pod) => self.stopped(node, pod, ctx),
+            // What was asked to stop before a loss of power is no more.
+            KubeletEvent::Stopped(pod) if self.worker(pod).stage == Stage::Stopping => self.stopped(node, pod, ctx),
+            KubeletEvent::Stopped(_) => {}
+            KubeletEvent::Booted => self.booted(node, ctx),
             KubeletEvent::SandboxGone(pod) => self.sandbox_gone(node, pod, ctx),
             KubeletEvent::Repaired => {
                 // It lists its pods again and reports what it has.
@@ -148,6 +153,39 @@ impl Kubelets {
                     }
                 }
                 self.clients.repaired(node, ctx);
+            }
+        }
+    }
+
+    /// Of pods that still exist the sandbox is made anew, of others nothing is left.
+    fn booted(&mut self, node: NodeId, ctx: &mut Ctx) {
+        self.missed.hand_out(Party::Kubelet(node));
+        self.clients.forget(node);
+        for pod in (0..ctx.shared.pods.len() as u32).map(PodId) {
+            let object = ctx.shared.api.pod(pod).copied();
+            let placed = ctx.shared.physics.pod(pod).place.is_some_and(|(at, _)| at == node);
+            if placed {
+                ctx.cni_del_called(node, pod);
+            } else if object.is_none_or(|object| object.node != Some(node)) {
+                continue;
+            }
+            let tries = self.worker(pod).tries;
+            *self.worker(pod) = Worker {
+                tries,
+                ..Worker::default()
+            };
+            match object {
+                Some(PodObject {
+                    deleting: false, ready, ..
+                }) => {
+                    if ready {
+                        let key = Ordinal::BOOT.of(ctx.shared.key(pod)).child(u64::from(tries));
+                        let write = Write::MarkNotReady(pod);
+                        ctx.write(Source::Kubelet(node), Some(Party::Kubelet(node)), key, write);
+                    }
+                    self.assigned(node, pod, ctx);
+                }
+                _ => self.deleted(node, pod, ctx),
             }
         }
     }
@@ -440,6 +478,12 @@ impl Ctx<'_> {
             SimDuration::ZERO,
             Event::Kubelet(node, KubeletEvent::ReportReady(pod)),
         );
+    }
+
+    /// The kubelet of a node starts after a boot.
+    pub fn kubelet_boots(&mut self, node: NodeId) {
+        let event = Event::Kubelet(node, KubeletEvent::Booted);
+        self.after(Source::Fault, EventClass::Timer, SimDuration::ZERO, event);
     }
 
     /// The link of a node's kubelet works again.

@@ -150,6 +150,13 @@ impl KubeletClients {
         self.client(node, ctx).answered(node, ctx);
     }
 
+    /// The kubelet's process is another one.
+    pub fn forget(&mut self, node: NodeId) {
+        if let Some(client) = self.clients.get_mut(node.index()) {
+            *client = None;
+        }
+    }
+
     /// The link was repaired: all that was not reported is synced.
     pub fn repaired(&mut self, node: NodeId, ctx: &mut Ctx) {
         let client = self.client(node, ctx);

@@ -17,6 +17,7 @@ impl Blueprint {
     pub fn party_key(&self, party: Party) -> EntityKey {
         match party {
             Party::Kubelet(node) => self.node_key(node).named("kubelet"),
+            Party::Node(node) => self.node_key(node),
             Party::Agent(node) => self.node_key(node).named("cilium agent"),
             Party::ServiceProxy(node) => self.node_key(node).named("service proxy"),
             Party::Istiod(istiod) => istiod.key(),

@@ -2,26 +2,35 @@
 //!
 //! **Modeled**: lease renewals with jitter from a phase of their own; the controller's passes; its stamp of its own time
 //! when it sees a renewed lease; the grace period; Ready set to Unknown with the taint, then each pod's Ready to false by
-//! one write after another; deletion of the pods after their toleration; return of the node.
-//! **Left out**: zones and eviction rates, node status other than the lease, several controller managers.
+//! one write after another; the taint that evicts, when its zone sets it (`zone_taints`); deletion of the pods after they have
+//! tolerated it; return of the node.
+//! **Left out**: node status other than the lease, several controller managers; nodes are marked at the instant of a pass, and
+//! the writes of one node do not wait for those of another, nor for the rate limit of the controller's client.
 //! **Parameters**: `lease_renew_*`, `node_monitor_*`, `unreachable_toleration`.
 //! **Validated by**: `tests/world/node_lifecycle.rs`, against `docs/model/kubernetes.md#leases-and-notready`.
 //!
 //! Renewals of a healthy node are computed from its phase, not simulated: they could change nothing. When the link of a
 //! kubelet changes, what its leases did meanwhile is worked out: an end of a cut cancels what the silence would have led to.
 
+use super::blueprint::Blueprint;
 use super::context::Ctx;
 use super::event::{Event, NodeLifecycleEvent, Source, Write};
 use super::faults::cut::CutMode;
-use super::ids::NodeId;
+use super::ids::{KindId, NodeId, PodId};
 use super::observed::Fact;
 use super::purpose::{Ordinal, Purpose};
+use super::zone_taints::ZoneTaints;
 use crate::kernel::{EntityKey, EventClass, SimDuration, SimTime, Timer};
 
 /// The controller's state: only of nodes whose link was ever cut.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct NodeLifecycle {
     watched: Vec<Watched>,
+    taints: ZoneTaints,
+    /// Since when it has seen leases itself: a controller that takes over counts no silence before.
+    began: SimTime,
+    /// Whether a pass is scheduled that will find zones in another state.
+    pass_due: bool,
 }
 
 #[derive(Debug)]
@@ -31,6 +40,10 @@ struct Watched {
     times_marked_not_ready: u32,
     /// The one thing that its silence, or its return, leads to next.
     pending: Option<Timer>,
+    /// Whether `pending` is its return.
+    returns: bool,
+    /// When it gets the taint that evicts, or got it.
+    taint: Option<SimTime>,
     /// When its pods are deleted, if it stays silent; nothing once they are.
     evict_at: Option<SimTime>,
     /// The latest renewal that took effect, as of the latest change of its link.
@@ -42,6 +55,17 @@ struct Watched {
 }
 
 impl NodeLifecycle {
+    /// Of a cluster in which all nodes are ready.
+    #[must_use]
+    pub fn new(blueprint: &Blueprint) -> Self {
+        Self {
+            watched: Vec::new(),
+            began: SimTime::ZERO,
+            taints: ZoneTaints::new(&blueprint.zone_sizes(), &blueprint.spec.kubernetes),
+            pass_due: false,
+        }
+    }
+
     fn state(&mut self, node: NodeId) -> &mut Watched {
         let position = self
             .watched
@@ -53,6 +77,8 @@ impl NodeLifecycle {
                     marked_not_ready: false,
                     times_marked_not_ready: 0,
                     pending: None,
+                    returns: false,
+                    taint: None,
                     evict_at: None,
                     heard: SimTime::ZERO,
                     unanswered: None,
@@ -66,6 +92,12 @@ impl NodeLifecycle {
     /// Handles an event.
     pub fn handle(&mut self, event: NodeLifecycleEvent, ctx: &mut Ctx) {
         match event {
+            NodeLifecycleEvent::Begins => {
+                self.began = ctx.now();
+                let waits = |watched: &&Watched| watched.pending.is_some() && !watched.marked_not_ready;
+                let judged: Vec<NodeId> = self.watched.iter().filter(waits).map(|watched| watched.node).collect();
+                judged.into_iter().for_each(|node| self.cut(node, ctx));
+            }
             NodeLifecycleEvent::Cut(node) => self.cut(node, ctx),
             NodeLifecycleEvent::Repaired(node) => self.repaired(node, ctx),
             NodeLifecycleEvent::MarkNotReady(node) => self.mark_not_ready(node, ctx),
@@ -81,10 +113,25 @@ impl NodeLifecycle {
                 let state = self.state(node);
                 state.marked_not_ready = false;
                 state.pending = None;
+                state.returns = false;
+                state.taint = None;
+                state.evict_at = None;
                 state.heard = now;
                 ctx.observe(Fact::Returned(node));
                 let key = self.state(node).turn(Ordinal::RETURN, ctx);
                 ctx.write(Source::NodeLifecycle, None, key, Write::SetNodeReady(node, true));
+                let params = &ctx.blueprint().spec.kubernetes;
+                if self.taints.returns(node, now, params) && !self.pass_due {
+                    self.pass_due = true;
+                    let pass = Event::NodeLifecycle(NodeLifecycleEvent::Pass);
+                    ctx.at(Source::NodeLifecycle, EventClass::Timer, next_pass(now, ctx), pass);
+                }
+                self.plan_evictions(ctx);
+            }
+            NodeLifecycleEvent::Pass => {
+                self.pass_due = false;
+                self.taints.pass(ctx.now(), &ctx.blueprint().spec.kubernetes);
+                self.plan_evictions(ctx);
             }
         }
     }
@@ -93,13 +140,14 @@ impl NodeLifecycle {
         let Some(cut) = ctx.lease_cut(node) else {
             return; // It was repaired at the same instant.
         };
-        let now = ctx.now();
+        let (now, began) = (ctx.now(), self.began);
         let state = self.state(node);
         if let Some(timer) = state.pending.take() {
             ctx.kernel.cancel(timer);
         }
         let (last, next) = renewals_around(node, cut.since, ctx);
         let state = self.state(node);
+        state.returns = false;
         if last > state.whole_since {
             state.heard = state.heard.max(last);
         }
@@ -110,7 +158,7 @@ impl NodeLifecycle {
             let evict_at = state.evict_at.map(|at| at.max(now));
             evict_at.map(|at| (NodeLifecycleEvent::Evict(node), at))
         } else {
-            let last = state.unanswered.unwrap_or(state.heard);
+            let last = state.unanswered.unwrap_or(state.heard).max(began);
             Some((NodeLifecycleEvent::MarkNotReady(node), marked_not_ready_at(last, ctx)))
         };
         let pending = due.map(|(event, at)| {
@@ -153,7 +201,9 @@ impl NodeLifecycle {
                 wait,
                 Event::NodeLifecycle(NodeLifecycleEvent::Return(node)),
             );
-            self.state(node).pending = Some(timer);
+            let state = self.state(node);
+            state.pending = Some(timer);
+            state.returns = true;
         }
     }
 
@@ -161,7 +211,8 @@ impl NodeLifecycle {
         silent(node, "marks NotReady", ctx);
         let state = self.state(node);
         state.marked_not_ready = true;
-        ctx.observe(Fact::MarkedNotReady(node));
+        let runs = !ctx.shared.nodes_down.has(node);
+        ctx.observe(Fact::MarkedNotReady(node, runs));
         let state = self.state(node);
         state.times_marked_not_ready += 1;
         let key = state.turn(Ordinal::MARKED_NOT_READY, ctx);
@@ -182,34 +233,53 @@ impl NodeLifecycle {
                 Event::Commit(Write::MarkNotReady(pod)),
             );
         }
-        let params = &ctx.blueprint().spec.kubernetes;
-        // The taint that evicts is queued by the next pass.
-        let evict_at = ctx.now() + params.node_monitor_period + params.unreachable_toleration;
-        let timer = ctx.at(
-            Source::NodeLifecycle,
-            EventClass::Timer,
-            evict_at,
-            Event::NodeLifecycle(NodeLifecycleEvent::Evict(node)),
-        );
-        let state = self.state(node);
-        state.evict_at = Some(evict_at);
-        state.pending = Some(timer);
+        let (zone, params) = (ctx.blueprint().zone_of(node), &ctx.blueprint().spec.kubernetes);
+        // The nodes of one pass stand in no order.
+        let place = ctx.stream(Purpose::NodeMonitorOrder, key).bits();
+        self.taints.marks(node, zone, place, ctx.now(), params);
+        self.plan_evictions(ctx);
+    }
+
+    /// Where the time of a taint has changed, that of the eviction follows it.
+    fn plan_evictions(&mut self, ctx: &mut Ctx) {
+        let toleration = ctx.blueprint().spec.kubernetes.unreachable_toleration;
+        for node in self.taints.nodes().collect::<Vec<_>>() {
+            let taint = self.taints.taint_of(node);
+            let state = self.state(node);
+            if state.taint == taint {
+                continue;
+            }
+            state.taint = taint;
+            state.evict_at = taint.map(|taint| taint + toleration);
+            if state.returns {
+                continue;
+            }
+            let (earlier, evict_at) = (state.pending.take(), state.evict_at);
+            if let Some(timer) = earlier {
+                ctx.kernel.cancel(timer);
+            }
+            let evict = Event::NodeLifecycle(NodeLifecycleEvent::Evict(node));
+            self.state(node).pending = evict_at.map(|at| ctx.at(Source::NodeLifecycle, EventClass::Timer, at, evict));
+        }
     }
 }
 
-fn pods_on(node: NodeId, ctx: &Ctx) -> Vec<super::ids::PodId> {
+fn pods_on(node: NodeId, ctx: &Ctx) -> Vec<PodId> {
     let api = &ctx.shared.api;
     let kinds = ctx.blueprint().kinds.len() as u32;
     (0..kinds)
-        .flat_map(|kind| api.pods_of(super::ids::KindId(kind)))
+        .flat_map(|kind| api.pods_of(KindId(kind)))
         .copied()
         .filter(|&pod| api.pod(pod).is_some_and(|object| object.node == Some(node)))
         .collect()
 }
 
 fn evict(node: NodeId, ctx: &mut Ctx) {
-    ctx.observe(Fact::Evicted(node));
-    for pod in pods_on(node, ctx) {
+    let pods = pods_on(node, ctx);
+    let stay = |pod: &&PodId| ctx.shared.api.pod(**pod).is_some_and(|object| !object.deleting);
+    let evicted = pods.iter().filter(stay).count() as u32;
+    ctx.observe(Fact::Evicted(node, evicted));
+    for pod in pods {
         let key = Ordinal::DELETION.of(ctx.shared.key(pod));
         ctx.write(Source::NodeLifecycle, None, key, Write::DeletePod(pod));
     }
@@ -260,23 +330,22 @@ pub(super) fn renewals_around(node: NodeId, time: SimTime, ctx: &Ctx) -> (SimTim
 
 /// When the controller marks a node NotReady whose latest renewal was at `last`.
 fn marked_not_ready_at(last: SimTime, ctx: &Ctx) -> SimTime {
+    let grace = ctx.blueprint().spec.kubernetes.node_monitor_grace_period;
+    // The first pass at which more than the grace period has gone since the stamp.
+    next_pass(next_pass(last, ctx) + grace + SimDuration::from_nanos(1), ctx).max(ctx.now())
+}
+
+/// The controller's first pass at or after a time.
+fn next_pass(time: SimTime, ctx: &Ctx) -> SimTime {
     let params = &ctx.blueprint().spec.kubernetes;
     let phase = ctx
         .stream(Purpose::NodeMonitorPhase, EntityKey::root("node lifecycle controller"))
         .up_to(params.node_monitor_period);
-    let seen = pass_at_or_after(
-        last,
-        phase,
-        params.node_monitor_period + params.node_monitor_pass_duration,
-    );
-    // The first pass at which more than the grace period has gone since the stamp.
-    let over = seen + params.node_monitor_grace_period + SimDuration::from_nanos(1);
     pass_at_or_after(
-        over,
+        time,
         phase,
         params.node_monitor_period + params.node_monitor_pass_duration,
     )
-    .max(ctx.now())
 }
 
 /// The first pass at or after a time: passes are at the phase plus multiples of the period.
@@ -295,6 +364,11 @@ impl Ctx<'_> {
     /// The link of a node's kubelet works again.
     pub fn lease_is_repaired(&mut self, node: NodeId) {
         self.notify_node_lifecycle(NodeLifecycleEvent::Repaired(node));
+    }
+
+    /// Another controller takes over.
+    pub fn node_lifecycle_begins(&mut self) {
+        self.notify_node_lifecycle(NodeLifecycleEvent::Begins);
     }
 
     fn notify_node_lifecycle(&mut self, event: NodeLifecycleEvent) {

@@ -66,10 +66,12 @@ pub enum Fact {
     BackEndsFound(ServiceId, u32),
     /// The API server stored an EndpointSlice with so many backends.
     SliceWritten(ServiceId, u32),
-    /// The node lifecycle controller gave a node up.
-    MarkedNotReady(NodeId),
-    /// It deletes the pods of a node that was marked NotReady.
-    Evicted(NodeId),
+    /// The node lifecycle controller gave a node up, which runs or not.
+    MarkedNotReady(NodeId, bool),
+    /// A node that had no power has booted.
+    Booted(NodeId),
+    /// It deletes the pods of a node that was marked NotReady: so many that were to stay.
+    Evicted(NodeId, u32),
     /// A node that was marked NotReady is ready again.
     Returned(NodeId),
     /// The controllers that led, beside this API server, are cut off.

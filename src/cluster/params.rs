@@ -193,8 +193,10 @@ parameters! {
         kubelet_last_frame_age: Distribution,
         /// Age of the last frame on a service proxy's connection when it is cut (duration).
         service_proxy_last_frame_age: Distribution,
-        /// Time limit of a kubelet's heartbeat; at the second failure it closes its connections (duration).
+        /// Time limit of a kubelet's heartbeat (duration).
         heartbeat_timeout: SimDuration,
+        /// At the second heartbeat in a row that fails a kubelet closes all its connections (switch).
+        heartbeat_failures_close_connections: bool,
         /// First wait of a kubelet after a heartbeat that failed; it doubles, each up to twice as long (duration).
         heartbeat_backoff_initial: SimDuration,
         /// Longest such wait before it is stretched (duration).
@@ -213,8 +215,20 @@ parameters! {
         node_monitor_pass_duration: SimDuration,
         /// A node without a renewed lease for longer than this is marked NotReady (duration).
         node_monitor_grace_period: SimDuration,
+        /// Nodes of one zone that get the taint that evicts, per second (1/s).
+        node_eviction_rate: f64,
+        /// The same in a large zone that is partly disrupted; in a small one there are none then (1/s).
+        node_eviction_rate_secondary: f64,
+        /// A zone with more nodes than this is large (nodes).
+        large_zone_threshold: u32,
+        /// A zone is partly disrupted from this share of NotReady nodes on (ratio).
+        unhealthy_zone_threshold: f64,
+        /// And if it has more NotReady nodes than this (nodes).
+        unhealthy_zone_nodes_min: u32,
         /// Pods tolerate an unreachable node for this long before they are deleted (duration).
         unreachable_toleration: SimDuration,
+        /// From the return of a node's power to its kubelet and its agent being up (duration).
+        node_boot_latency: Distribution,
         /// Queries per second that one controller's client may make (1/s).
         controller_client_qps: f64,
         /// Burst of the same (requests).

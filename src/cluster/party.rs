@@ -87,7 +87,7 @@ macro_rules! parties {
             pub const fn is_client(self) -> bool {
                 !matches!(
                     self,
-                    Self::Webhook | Self::IstiodClients | Self::Controllers | Self::ApiServer
+                    Self::Webhook | Self::IstiodClients | Self::Controllers | Self::ApiServer | Self::Node
                 )
             }
 
@@ -132,6 +132,9 @@ parties! {
     ApiServer(u32) in ApiServer, "api_server" "process of",
         ("the connections of ", ""),
         "the process of the API server named; its target is `api_servers`";
+    Node(NodeId) in Node, "node" "node",
+        ("the network of ", ""),
+        "the node with all that runs on it";
 }
 
 /// A party by names: what stands in a story.

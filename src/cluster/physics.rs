@@ -87,6 +87,12 @@ impl Physics {
         state.proxy_live = false;
     }
 
+    /// The pod's node has no power: nothing of it is left but its address.
+    pub fn loses_power(&mut self, pod: PodId) {
+        self.stops_running(pod);
+        self.pods[pod.index()].connected = false;
+    }
+
     /// The pod's proxy serves traffic.
     pub fn set_proxy_live(&mut self, pod: PodId) {
         self.pods[pod.index()].proxy_live = true;

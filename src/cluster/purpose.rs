@@ -55,6 +55,10 @@ purposes! {
     LeaseRenewal = "kubelet.lease",
     /// Phase of the node lifecycle controller's passes.
     NodeMonitorPhase = "node_lifecycle.phase",
+    /// From the return of a node's power to its processes.
+    NodeBoot = "node.boot",
+    /// Order in which one of its passes looks at nodes.
+    NodeMonitorOrder = "node_lifecycle.order",
     /// Time until a cut-off node's lease is renewed after the cut ends.
     LeaseRecovery = "kubelet.lease.recovery",
     /// Which controllers lead.
@@ -236,6 +240,8 @@ ordinals! {
     BINDING = 102;
     /// Of a pod: the write that marks it not ready.
     MARKING = 103;
+    /// Of a pod: the write that it is not ready after a boot of its node.
+    BOOT = 106;
     /// Of a pod: the write that creates it.
     CREATION = 104;
     /// Of a pod: the webhook's dial before it is created.

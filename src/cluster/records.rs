@@ -60,6 +60,11 @@ macro_rules! records {
             parties_cut: u32 => "parties_cut" ["parties"] "How many parties the faults touched.";
             node_given_up: Option<SimTime> =>
                 "node_given_up_s" ["s"] "When the node lifecycle controller marked the cut node NotReady.";
+            nodes_marked_not_ready: u32 =>
+                "nodes_marked_not_ready" ["times"] "How often the node lifecycle controller marked a node NotReady.";
+            nodes_falsely_not_ready: u32 =>
+                "nodes_falsely_not_ready" ["times"] "How often of these the node ran: only its connection to the API server was lost.";
+            pods_evicted: u32 => "pods_evicted" ["pods"] "Pods that were deleted because their node was NotReady.";
             endpoint_withdrawn: Option<SimTime> =>
                 "endpoint_withdrawn_s" ["s"] "When the probed Service lost its last endpoint in the API after the cut.";
             remembered: u32 => "remembered" ["addresses"] "Addresses remembered by the script.";

@@ -1,11 +1,13 @@
 //! The scheduler: binds pods to nodes.
 //!
 //! **Modeled**: one cycle after another; filters by taint, pods per node and required anti-affinity per hostname, both
-//! ways; the node with the fewest pods wins, equal ones by lot; unschedulable pods wait and are tried again when a pod
+//! ways; the node with the fewest pods wins, equal ones by lot; of several zones those come first that have the fewest pods of
+//! the workload, pods on their way out not counted; unschedulable pods wait and are tried again when a pod
 //! goes or a node returns, with a back-off.
-//! **Left out**: resources, other affinities, priorities and pre-emption, topology spread, several profiles.
+//! **Left out**: resources, other affinities, priorities and pre-emption, several profiles; topology spread by scores that other
+//! scores can outweigh (here the zone decides first), or by constraints of the manifests.
 //! **Parameters**: `scheduling_latency`, `scheduling_backoff_*`, `pods_per_node_max`.
-//! **Validated by**: `tests/world/published_results.rs` (placement).
+//! **Validated by**: `tests/world/published_results.rs` (placement), `tests/world/zones.rs`.
 
 use std::collections::VecDeque;
 
@@ -169,13 +171,32 @@ impl Scheduler {
                     .iter()
                     .all(|other| self.kinds[node * self.kind_count + other.index()] == 0)
         };
-        let fewest = (0..self.pods.len())
-            .filter(|&node| feasible(node))
-            .map(|node| self.pods[node])
-            .min()?;
-        let best = || (0..self.pods.len()).filter(|&node| self.pods[node] == fewest && feasible(node));
+        let in_zone = self.pods_by_zone(kind, ctx);
+        let load = |node: usize| {
+            let zone = ctx.blueprint().zone_of(NodeId(node as u32));
+            (in_zone.get(zone as usize), self.pods[node])
+        };
+        let fewest = (0..self.pods.len()).filter(|&node| feasible(node)).map(load).min()?;
+        let best = || (0..self.pods.len()).filter(|&node| load(node) == fewest && feasible(node));
         let lot = ctx.stream(Purpose::SchedulerTie, key).below(best().count() as u64);
         best().nth(lot as usize).map(|node| NodeId(node as u32))
+    }
+
+    /// Pods of a kind in each zone that are not on their way out; nothing if there is one zone.
+    fn pods_by_zone(&self, kind: KindId, ctx: &Ctx) -> Vec<u32> {
+        let zones = ctx.blueprint().spec.zones;
+        if zones == 1 {
+            return Vec::new();
+        }
+        let mut pods = vec![0; zones as usize];
+        let api = &ctx.shared.api;
+        let stays = |pod: &&PodId| api.pod(**pod).is_some_and(|object| !object.deleting);
+        for pod in api.pods_of(kind).iter().filter(stays) {
+            if let Some(node) = self.placed.get(pod.index()).copied().flatten() {
+                pods[ctx.blueprint().zone_of(node) as usize] += 1;
+            }
+        }
+        pods
     }
 
     fn unpark(&mut self, ctx: &mut Ctx) {

@@ -29,6 +29,8 @@ pub struct WorldSpec {
     pub nodes: u32,
     /// How many of them are control-plane nodes, on which no workload is placed.
     pub control_plane_nodes: u32,
+    /// Zones, over which the nodes of each role are spread in turn.
+    pub zones: u32,
     /// API servers over one store; a client is connected to one of them.
     pub api_servers: u32,
     /// Replicas of CoreDNS; with 0 names resolve by themselves.

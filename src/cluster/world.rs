@@ -33,6 +33,7 @@ use super::links::Links;
 use super::node_lifecycle::NodeLifecycle;
 use super::observed::Log;
 use super::physics::Physics;
+use super::power::NodesDown;
 use super::readers::Readers;
 use super::recorder::Recorder;
 use super::records::{Outcome, RunRecord};
@@ -230,7 +231,7 @@ impl World {
             ),
             admission: Admission::default(),
             scheduler: Scheduler::new(spec.nodes, spec.control_plane_nodes, kinds),
-            node_lifecycle: NodeLifecycle::default(),
+            node_lifecycle: NodeLifecycle::new(blueprint),
             endpoint_slices: EndpointSlices::new(blueprint.services),
             kubelets: Kubelets::default(),
             agents: Agents::new(blueprint, &run_key),
@@ -248,6 +249,7 @@ impl World {
                 api: ApiServer::new(blueprint, SUBSCRIPTIONS),
                 links: Links::default(),
                 etcd: Etcd::default(),
+                nodes_down: NodesDown::default(),
                 touched: Touched::default(),
                 triggers: Triggers::new(&blueprint.spec.faults),
                 physics: Physics::default(),

@@ -34,7 +34,7 @@ fn the_summary_has_the_published_shape() {
             measures.len(),
         ));
     }
-    assert_eq!(shape, [("cilium-only", 0, 64), ("both", 1, 72), ("control", 0, 67)]);
+    assert_eq!(shape, [("cilium-only", 0, 68), ("both", 1, 76), ("control", 0, 71)]);
     assert_eq!(summary["comparisons"].as_array().unwrap().len(), 5);
     for (design, measure, wanted) in [
         (
@@ -133,7 +133,7 @@ fn the_summary_has_the_published_shape() {
         .collect();
     assert_eq!(
         tables,
-        [("runs", 36), ("pods", 34), ("accesses", 19), ("exposures", 11)]
+        [("runs", 39), ("pods", 34), ("accesses", 19), ("exposures", 11)]
     );
     assert_eq!(
         keys(&manifest["tables"][0]["columns"][0]),

@@ -55,6 +55,7 @@ pub struct Sets {
 struct Sizes {
     nodes: u32,
     control_plane_nodes: u32,
+    zones: u32,
     api_servers: u32,
     coredns: u32,
     node_prefix_length: u8,
@@ -88,6 +89,7 @@ pub fn cluster(shared: &Shared<'_>, merged: &Merged<'_>) -> Result<ClusterOf, Ve
         targets: Targets {
             nodes: sizes.nodes,
             control_plane_nodes: sizes.control_plane_nodes,
+            zones: sizes.zones,
             api_servers: sizes.api_servers,
             istiods: sizes.istiods,
             coredns: sizes.coredns,
@@ -109,6 +111,14 @@ fn sizes(merged: &Merged<'_>) -> Result<Sizes, InputError> {
     if let (true, Some(at)) = (control_plane_nodes >= nodes, control_text.or(nodes_text)) {
         let message = format!("{control_plane_nodes} control-plane nodes of {nodes} leave no node for pods");
         return Err(complain(file, at, message).with_hint("`nodes` counts the control plane too"));
+    }
+    let zones_text = written.zones.as_ref();
+    let zones = zones_text.map_or(Ok(1), |text| count(file, text, 1, NODES_MAX))?;
+    let most = control_plane_nodes.max(nodes - control_plane_nodes);
+    if let (true, Some(at)) = (zones > most, zones_text) {
+        let message = format!("{zones} zones are too many for {nodes} nodes: one would have none");
+        let hint = "write at most as many zones as there are control-plane nodes, or other nodes";
+        return Err(complain(file, at, message).with_hint(hint));
     }
     let servers = written.api_servers.as_ref();
     let api_servers = servers.map_or(Ok(1), |text| count(file, text, 1, API_SERVERS_MAX))?;
@@ -133,6 +143,7 @@ fn sizes(merged: &Merged<'_>) -> Result<Sizes, InputError> {
     Ok(Sizes {
         nodes,
         control_plane_nodes,
+        zones,
         api_servers,
         coredns,
         node_prefix_length,

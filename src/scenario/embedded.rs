@@ -12,6 +12,7 @@ macro_rules! files {
 pub const FILES: &[(&str, &str)] = files![
     "experiments/api-overload.yaml",
     "experiments/api-server-outage.yaml",
+    "experiments/grace-period.yaml",
     "experiments/heal-and-churn.yaml",
     "experiments/ip-reuse.yaml",
     "experiments/istiod-cut-off.yaml",
@@ -26,6 +27,8 @@ pub const FILES: &[(&str, &str)] = files![
     "experiments/manifests/sleep-helloworld/50-istio-policies.yaml",
     "experiments/mechanisms.yaml",
     "experiments/one-istiod-of-three.yaml",
+    "experiments/one-node-against-all.yaml",
+    "experiments/zone-loss.yaml",
     "models/cilium/1.12.yaml",
     "models/cilium/1.14.yaml",
     "models/cilium/1.15.yaml",

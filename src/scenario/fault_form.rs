@@ -259,7 +259,7 @@ fn of_kind(form: &'static Form, generator: &mut SchemaGenerator) -> Value {
     let mut properties = Map::new();
     for key in form.keys() {
         let value = match key.takes {
-            Takes::Workload | Takes::Node | Takes::Labels => generator.subschema_for::<Scalar>(),
+            Takes::Workload | Takes::Node | Takes::Zone | Takes::Labels => generator.subschema_for::<Scalar>(),
             Takes::Istiod | Takes::ApiServer if key.list => generator.subschema_for::<Scalar>(),
             Takes::Istiod | Takes::ApiServer => generator.subschema_for::<OrOption<Whole>>(),
             Takes::Word(..) | Takes::Party(_) => {

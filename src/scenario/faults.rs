@@ -11,7 +11,7 @@ use super::values::{
     amount, choice, complain, count, distribution, duration, number_within, positive_duration, rate, unknown,
 };
 use super::world::Names;
-use crate::cluster::blueprint::node_name;
+use crate::cluster::blueprint::{node_name, zone_name, zone_of};
 use crate::cluster::faults::form::{Form, Key, Role, Takes, Value, Written};
 use crate::cluster::faults::when::{self, EVENTS, Event, Occurrence, Takes as Of};
 use crate::cluster::faults::{FaultSpec, KINDS, When};
@@ -28,6 +28,8 @@ pub struct Targets {
     pub nodes: u32,
     /// How many of them are control-plane nodes.
     pub control_plane_nodes: u32,
+    /// Zones.
+    pub zones: u32,
     /// API servers.
     pub api_servers: u32,
     /// Istiods; none without Istio.
@@ -66,6 +68,20 @@ impl Targets {
             Err(_) if self.coredns > 0 && text.value == "coredns" => Ok(names.count() + usize::from(with_istiod)),
             found => found,
         }
+    }
+
+    /// The nodes of a zone.
+    fn zone(&self, merged: &Merged<'_>, text: &Text) -> Result<Vec<Value>, InputError> {
+        let Some(zone) = (0..self.zones).find(|zone| zone_name(*zone) == text.value) else {
+            let message = format!("there is no zone `{}`", text.value);
+            let hint = format!(
+                "`cluster.zones` is {}, and they are called zone-1, zone-2, …",
+                self.zones
+            );
+            return Err(complain(merged.file, text, message).with_hint(hint));
+        };
+        let nodes = (0..self.nodes).filter(|node| zone_of(*node, self.control_plane_nodes, self.zones) == zone);
+        Ok(nodes.map(|node| Value::Node(NodeId(node))).collect())
     }
 
     fn api_server(&self, merged: &Merged<'_>, text: &Text) -> Result<Vec<Value>, InputError> {
@@ -366,6 +382,7 @@ fn value(
             Ok((0..targets.nodes).map(|node| Value::Node(NodeId(node))).collect())
         }
         Takes::Node => targets.node(merged, text).map(|node| vec![Value::Node(node)]),
+        Takes::Zone => targets.zone(merged, text),
         Takes::Workload => targets
             .workload(merged, names, text)
             .map(|workload| vec![Value::Workload(workload)]),

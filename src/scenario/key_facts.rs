@@ -44,14 +44,15 @@ fn facts() -> impl Iterator<Item = (&'static str, &'static str, &'static Value)>
     })
 }
 
-/// Where a key is: of a kind of fault that has it, if it is of several.
+/// Where a key is: of the kinds of faults that have it, if it is of several, but for those that have facts of their own about it.
 fn places_of(place: &'static str, key: &str) -> Vec<&'static str> {
     if place != OF_ALL_FAULTS {
         return vec![place];
     }
     let with = KINDS_OF_FAULTS
         .iter()
-        .filter(|(_, form)| form.keys().any(|of| of.name == key));
+        .filter(|(_, form)| form.keys().any(|of| of.name == key))
+        .filter(|(place, _)| FACTS[place.as_str()].get(key).is_none());
     with.map(|(place, _)| place.as_str()).collect()
 }
 

@@ -12,7 +12,7 @@ use crate::scenario::overrides::Overrides;
 use crate::scenario::{Scenario, json_schema};
 
 /// Where each place is in the file of examples, and the keys at the top that do not go with its examples.
-const POINTERS: [(&str, &str, &[&str]); 35] = [
+const POINTERS: [(&str, &str, &[&str]); 36] = [
     ("", "", &[]),
     ("StoppingForm", "/stopping", &["replications"]),
     ("TargetForm", "/stopping/until/0", &["replications"]),
@@ -27,6 +27,7 @@ const POINTERS: [(&str, &str, &[&str]); 35] = [
     ("Fault.cut", "/faults/cut-node/cut", &[]),
     ("Fault.overload", "/faults/cut-node/overload", &[]),
     ("Fault.etcd_quorum", "/faults/cut-node/etcd_quorum", &[]),
+    ("Fault.node_down", "/faults/cut-node/node_down", &[]),
     ("Trigger", "/faults/cut-node/until", &["script", "measures"]),
     ("Condition", "/faults/cut-node/while", &["script", "measures"]),
     ("Repeats", "/faults/cut-node/repeats", &["script", "measures"]),
@@ -52,7 +53,7 @@ const POINTERS: [(&str, &str, &[&str]); 35] = [
 
 /// Keys of which a file has one.
 const RIVALS: [&[&str]; 10] = [
-    &["cut", "overload", "etcd_quorum"],
+    &["cut", "overload", "etcd_quorum", "node_down"],
     &["at", "after", "while"],
     &["repeats", "after", "while"],
     &["for", "until", "while", "repeats"],
@@ -66,6 +67,7 @@ const RIVALS: [&[&str]; 10] = [
         "nodes_of",
         "nodes_with",
         "nodes",
+        "zones",
         "istiods",
         "api_servers",
     ],
@@ -138,6 +140,13 @@ fn file_with(place: &str, keys: Value, chosen: &str) -> Value {
     }
     if place.starts_with("Fault.") {
         file["faults"]["cut-node"] = json!({});
+    }
+    // The example of a design changes the cut.
+    if place == "Fault.node_down" || keys.get("node_down").is_some() {
+        let designs = file["designs"].as_array_mut().into_iter().flatten();
+        designs
+            .filter_map(Value::as_object_mut)
+            .for_each(|design| drop(design.remove("faults")));
     }
     if place == "Condition" {
         let other = json!({"cut": {"node": "worker-1", "parties": ["kubelet"], "mode": "drop"}, "at": "1m"});

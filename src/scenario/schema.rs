@@ -195,6 +195,9 @@ pub struct Cluster {
     /// How many of them are control-plane nodes.
     #[schemars(with = "Option<form::Count>")]
     pub control_plane_nodes: Option<Text>,
+    /// Zones; the control-plane nodes, and the workers, are spread over them in turn.
+    #[schemars(with = "Option<form::Count>")]
+    pub zones: Option<Text>,
     /// API servers; each client is connected to one of them, drawn at random.
     #[schemars(with = "Option<form::Count>")]
     pub api_servers: Option<Text>,

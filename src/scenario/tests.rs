@@ -51,7 +51,8 @@ fn designs_of_the_built_in_experiments() {
         let scenario = built_in(name, &[]);
         assert_eq!(scenario.warnings, Vec::<String>::new());
         let replications = match name {
-            "api-overload" => 200,
+            "api-overload" | "grace-period" | "one-node-against-all" | "zone-loss" => 200,
+            "api-server-outage" => 300,
             "heal-and-churn" => 400,
             _ => 1000,
         };
@@ -394,7 +395,7 @@ fn bad_inputs_are_complained_about() {
         "target-that-names-nothing.yaml:16:3: fault `cut-node` cuts nothing\n  hint: name one under `nodes`",
         "unknown-key-of-a-cut.yaml:17:47: unknown key `mod`\n  hint: did you mean `mode`?",
         "too-few-nodes.yaml:9:24: 4 control-plane nodes of 4 leave no node for pods\n",
-        "two-targets.yaml:16:3: fault `cut-node` has several targets\n  hint: write one of node_of, node, istiod, nodes_of, nodes_with, nodes, istiods",
+        "two-targets.yaml:16:3: fault `cut-node` has several targets\n  hint: write one of node_of, node, istiod, nodes_of, nodes_with, nodes, zones, istiods",
         "unknown-fault.yaml:22:18: unknown fault `cut-nod`\n  hint: did you mean `cut-node`?",
         "unknown-version.yaml:9:21: no parameter set applies to cilium `1.9.0`\n  hint: parameter sets exist for cilium 1.12",
     ] {

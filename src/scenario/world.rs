@@ -194,6 +194,7 @@ pub fn design(shared: &Shared<'_>, merged: &Merged<'_>) -> Result<Design, Vec<In
     let any = Targets {
         nodes: NODES_MAX,
         control_plane_nodes: NODES_MAX / 2,
+        zones: NODES_MAX,
         api_servers: API_SERVERS_MAX,
         istiods: with_istio(merged).then_some(NODES_MAX),
         coredns: 0,
@@ -244,6 +245,7 @@ pub fn design(shared: &Shared<'_>, merged: &Merged<'_>) -> Result<Design, Vec<In
         tie_order: shared.tie_order,
         nodes: targets.nodes,
         control_plane_nodes: targets.control_plane_nodes,
+        zones: targets.zones,
         api_servers: targets.api_servers,
         coredns: targets.coredns,
         load,

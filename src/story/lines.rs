@@ -74,11 +74,11 @@ fn words(past: &Past, fact: &Fact) -> Option<(&'static str, String)> {
             let text = format!("stores the EndpointSlice of {service}, {ready} ready");
             ("api server", text)
         }
-        Fact::MarkedNotReady(node) => {
+        Fact::MarkedNotReady(node, _) => {
             let text = format!("marks {} NotReady: its lease was not renewed", past.node_name(*node));
             ("node lifecycle controller", text)
         }
-        Fact::Evicted(node) => {
+        Fact::Evicted(node, _) => {
             let text = format!("evicts the pods of {}", past.node_name(*node));
             ("node lifecycle controller", text)
         }
@@ -91,6 +91,10 @@ fn words(past: &Past, fact: &Fact) -> Option<(&'static str, String)> {
             format!("those beside api-server-{server}, which lead, are cut off"),
         ),
         Fact::LeaderTakesOver(server) => ("controllers", format!("those beside api-server-{server} take over")),
+        Fact::Booted(node) => (
+            "kubelet",
+            format!("starts on {}, which has booted", past.node_name(*node)),
+        ),
         Fact::IstiodWaits(istiod) => ("istiod", format!("{istiod} cannot begin without the API server")),
         Fact::Channel(pod, channel, ChannelFact::TimedOut(istiod, _)) => {
             let text = format!("{}: {} gets no answer from {istiod}", name(*pod), channel.name());

@@ -111,7 +111,7 @@ fn given_up(past: &Past) -> Vec<MarkedNotReady> {
     let mut nodes: Vec<MarkedNotReady> = Vec::new();
     for (time, fact) in past.story.facts() {
         match fact {
-            Fact::MarkedNotReady(node) => nodes.push(MarkedNotReady {
+            Fact::MarkedNotReady(node, _) => nodes.push(MarkedNotReady {
                 node: past.node_name(*node),
                 at: time,
                 returned: None,

@@ -93,7 +93,7 @@ fn who_leads_goes_on_if_it_is_back_in_time() {
 }
 
 #[test]
-fn without_an_api_server_nothing_is_changed() {
+fn without_an_api_server_nothing_is_changed_and_no_node_marked() {
     let all = [
         PartyKind::Kubelet,
         PartyKind::Agent,
@@ -102,7 +102,11 @@ fn without_an_api_server_nothing_is_changed() {
     ];
     let lab = lab(1, &cut_off(&[0], &all, Some(300.0)));
     for replication in 0..10 {
-        let after = acts_after(&lab.one(replication));
+        let told = lab.told(replication);
+        let dossier = told.dossier.as_ref().expect("there is a story");
+        // Nobody looked meanwhile, and whoever takes over counts no silence before.
+        assert_eq!(dossier.given_up, [], "{replication}");
+        let after = acts_after(&told);
         assert!((300.0..330.0).contains(&after), "{after}");
     }
 }

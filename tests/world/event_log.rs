@@ -348,15 +348,15 @@ fn after_a_repair_the_node_catches_up() {
         [
             "0ms fault: cut-node ends for the kubelet of worker-1, the Cilium agent of worker-1, the service proxy of worker-1",
             // The kubelet lists its pods: it starts the one that it missed and ends the one that should be gone.
-            "85ms connection: the kubelet of worker-1: requests are answered again",
-            "85ms connection: the kubelet of worker-1: watches are current again",
-            "85ms node lifecycle controller: sees worker-1 renew its lease again",
-            "335ms kubelet: calls the network plugin of worker-1 for sleep-v1-1-2",
-            "335ms cilium agent: gives 10.244.1.224 on worker-1 to sleep-v1-1-2",
-            "385ms cilium agent: frees 10.244.1.138 of helloworld-v2-1-1",
-            "425ms api server: removes helloworld-v2-1-1",
+            "339ms connection: the kubelet of worker-1: requests are answered again",
+            "339ms connection: the kubelet of worker-1: watches are current again",
+            "339ms node lifecycle controller: sees worker-1 renew its lease again",
+            "589ms kubelet: calls the network plugin of worker-1 for sleep-v1-1-2",
+            "589ms cilium agent: gives 10.244.1.224 on worker-1 to sleep-v1-1-2",
+            "639ms cilium agent: frees 10.244.1.138 of helloworld-v2-1-1",
+            "679ms api server: removes helloworld-v2-1-1",
             // The garbage collector comes before the agent, which cannot reach the API server yet.
-            "925ms api server: removes the CiliumEndpoint of helloworld-v2-1-1, 10.244.1.138",
+            "1179ms api server: removes the CiliumEndpoint of helloworld-v2-1-1, 10.244.1.138",
             "1781ms connection: the Cilium agent of worker-1: requests are answered again",
             "1791ms api server: stores the CiliumEndpoint of sleep-v1-1-2, 10.244.1.224",
             "2621ms connection: the Cilium agent of worker-1: watches are current again",

@@ -184,7 +184,7 @@ fn places_are_drawn_with_equal_chance() {
             }),
             ..When::default()
         };
-        let mut fault = FaultSpec {
+        let fault = FaultSpec {
             when,
             ..cuts(
                 "some",
@@ -193,11 +193,9 @@ fn places_are_drawn_with_equal_chance() {
                 CutMode::Drop,
             )
         };
-        let meshfault::cluster::faults::FaultKind::Cut(cut) = &mut fault.kind else {
-            panic!("it is a cut");
-        };
-        cut.whom.pick = Some(Amount::Share(0.3));
         world.faults.push(fault);
+        let last = world.faults.len() - 1;
+        cut(world, last).whom.pick = Some(Amount::Share(0.3));
         world.horizon = at(300.0);
     };
     let lab = Bench::of("one-istiod-of-three", &[])

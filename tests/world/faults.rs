@@ -19,12 +19,14 @@ use meshfault::cluster::world::Watch;
 use meshfault::kernel::{Distribution, DrawLog, EntityKey, Moment, RunKey, Stream};
 use meshfault::story::ToldRun;
 
-use crate::support::{Bench, at, cut, cut_node, cuts, pause, s};
+use crate::support::{Bench, at, cut, cut_node, cuts, pause, s, takes_down};
 
 /// All that was cut is repaired by then.
 const REPAIRED_S: f64 = 300.0;
+/// A node that had no power has booted.
+const BOOT_S: f64 = 20.0;
 /// Nodes are heard again a heartbeat after that, whose longest back-off is 7 s, or two.
-const RETURNED_S: f64 = REPAIRED_S + 20.0;
+const RETURNED_S: f64 = REPAIRED_S + BOOT_S + 20.0;
 /// The repair has reached all, even if a dial had lost its last SYN, which takes 15 s to fail, before the longest back-off of 60 s.
 const RESUMED_S: f64 = REPAIRED_S + 77.0;
 /// Everything has settled.
@@ -59,6 +61,7 @@ fn fault(lot: &mut Stream, number: usize, nodes: u32, servers: u32, meshed: bool
     let fits = |party: &PartyKind| match party {
         PartyKind::Webhook => meshed && !matches!(target, Where::ApiServers(_)),
         PartyKind::Istiod => meshed,
+        PartyKind::Node => false,
         PartyKind::IstiodClients => meshed && !matches!(target, Where::ApiServers(_)),
         PartyKind::Controllers => matches!(target, Where::ApiServers(_)),
         _ => !matches!(target, Where::Istiods(_)),
@@ -70,7 +73,11 @@ fn fault(lot: &mut Stream, number: usize, nodes: u32, servers: u32, meshed: bool
         duration: (lot.below(2) == 0).then(|| s(seconds(lot, 1, 120))),
         ..When::default()
     };
-    let fault = cuts(&format!("f{number}"), target, &parties, pick(lot, &MODES));
+    let of_nodes = matches!(target, Where::Nodes(_) | Where::NodeOf(_));
+    let fault = match of_nodes && lot.below(3) == 0 {
+        true => takes_down(&format!("f{number}"), target),
+        false => cuts(&format!("f{number}"), target, &parties, pick(lot, &MODES)),
+    };
     FaultSpec { when, ..fault }
 }
 
@@ -80,6 +87,7 @@ fn alter(world: &mut WorldSpec, lot: &mut Stream) {
     world.horizon = at(HORIZON_S);
     world.nodes = 2 + lot.below(4) as u32;
     world.api_servers = 1 + lot.below(3) as u32;
+    world.kubernetes.node_boot_latency = Distribution::Constant(s(BOOT_S));
     let faults = 1 + lot.below(4) as usize;
     world.faults = (0..faults)
         .map(|number| fault(lot, number, world.nodes, world.api_servers, meshed))

@@ -9,9 +9,9 @@ use meshfault::cluster::api_load::flow::Level;
 use meshfault::cluster::faults::FaultKind;
 use meshfault::cluster::faults::cut::CutMode;
 use meshfault::cluster::faults::etcd_quorum::EtcdQuorum;
-use meshfault::cluster::faults::place::Whom;
+use meshfault::cluster::faults::place::{Where, Whom};
 use meshfault::cluster::faults::when::{Event, Occurrence};
-use meshfault::cluster::ids::KindId;
+use meshfault::cluster::ids::{KindId, NodeId};
 use meshfault::cluster::params::{CiliumParams, IstioParams, Kind, KubernetesParams, NetworkParams};
 use meshfault::cluster::party::PartyKind;
 use meshfault::cluster::records::{PodRecord, RunRecord};
@@ -96,6 +96,12 @@ fn worlds() -> Vec<World> {
         (built_in("ip-reuse"), "vxlan", &[], |world| {
             node_is_repaired(world, CutMode::Reject, 100.0)
         }),
+        (built_in("ip-reuse"), "vxlan", &MANY_NODES, |world| {
+            nodes_are_silent(world, 3)
+        }),
+        (built_in("ip-reuse"), "vxlan", &MANY_NODES, |world| {
+            nodes_are_silent(world, 40)
+        }),
     ]
 }
 
@@ -134,6 +140,21 @@ fn etcd_is_lost(world: &mut WorldSpec) {
     world.script.retain(|step| !starts(step));
     world.measures.startup_since_step = 0;
     world.horizon = at(200.0);
+}
+
+const MANY_NODES: [&str; 1] = ["cluster.nodes=60"];
+
+fn nodes_are_silent(world: &mut WorldSpec, nodes: u32) {
+    cut(world, 0).whom.place = Where::Nodes((1..=nodes).map(NodeId).collect());
+    let scale = Step::Scale {
+        workload: workload(world, "sleep-v2"),
+        replicas: 120,
+    };
+    world.script = vec![scale, pause(60.0), Step::StartFault { fault: 0 }];
+    world.measures.startup_since_step = 0;
+    world.measures.exposure_clients = Vec::new();
+    world.measures.exposure_servers = Vec::new();
+    world.horizon = at(900.0);
 }
 
 fn istiod_starts_while_it_is_cut(world: &mut WorldSpec) {

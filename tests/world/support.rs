@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use meshfault::cluster::fault::FaultHandler;
 use meshfault::cluster::faults::cut::{Cut, CutMode};
+use meshfault::cluster::faults::node_down::NodeDown;
 use meshfault::cluster::faults::place::{Where, Whom};
 use meshfault::cluster::faults::{FaultKind, FaultSpec, When};
 use meshfault::cluster::ids::{IstiodId, NodeId};
@@ -224,6 +225,20 @@ pub fn cuts(name: &str, place: Where, parties: &[PartyKind], mode: CutMode) -> F
             },
             mode,
         }),
+    }
+}
+
+/// A loss of power at a place, from a step of the script on.
+pub fn takes_down(name: &str, place: Where) -> FaultSpec {
+    let whom = Whom {
+        place,
+        pick: None,
+        parties: vec![PartyKind::Node],
+    };
+    FaultSpec {
+        name: name.to_owned(),
+        when: When::default(),
+        kind: FaultKind::NodeDown(NodeDown { whom }),
     }
 }
 

@@ -318,7 +318,7 @@ fn server_of(asked: &Asked, ctx: &Ctx) -> u32 {
 /// The level of a request, and its user.
 fn sender(asked: &Asked, blueprint: &Blueprint) -> (Level, u64) {
     let of_party = |party: Party| match party {
-        Party::Kubelet(node) => (Level::System, blueprint.node_key(node).named("kubelet")),
+        Party::Kubelet(node) | Party::Node(node) => (Level::System, blueprint.node_key(node).named("kubelet")),
         Party::ServiceProxy(_) => (Level::WorkloadHigh, EntityKey::root("kube-proxy")),
         Party::Agent(_) => (Level::WorkloadHigh, EntityKey::root("cilium")),
         Party::Controllers(_) => (Level::WorkloadHigh, EntityKey::root("kube-controller-manager")),

@@ -95,6 +95,14 @@ impl Agents {
     /// Handles an event on a node.
     pub fn handle(&mut self, node: NodeId, event: AgentEvent, ctx: &mut Ctx) {
         match event {
+            _ if ctx.shared.nodes_down.has(node) => {}
+            AgentEvent::Booted => {
+                let params = &ctx.shared.blueprint.spec.cilium;
+                self.agents[node.index()].limiter = CreateLimiter::new(params);
+                for call in &mut self.calls {
+                    call.blocked.take_if(|(at, _)| *at == node);
+                }
+            }
             AgentEvent::Add(pod) => self.add(node, pod, ctx),
             AgentEvent::Admitted(pod) => self.start(node, pod, ctx),
             AgentEvent::Refused(pod) => {
@@ -402,6 +410,11 @@ impl Ctx<'_> {
             AgentEvent::Unanswered(pod)
         };
         self.notify_agent(Source::ApiServer, EventClass::Deliver, node, event);
+    }
+
+    /// The agent of a node starts after a boot.
+    pub fn agent_boots(&mut self, node: NodeId) {
+        self.notify_agent(Source::Fault, EventClass::Timer, node, AgentEvent::Booted);
     }
 
     /// The link of a node's agent works again.

@@ -58,6 +58,8 @@ pub enum Role {
 pub enum Takes {
     /// A node by name; in a list also `all`.
     Node,
+    /// A zone by name: its nodes.
+    Zone,
     /// A workload by name.
     Workload,
     /// An Istiod by its ordinal; in a list also `all`.
@@ -174,6 +176,12 @@ impl Written<'_> {
     pub fn of(&self, key: &str) -> &[Placed] {
         let found = self.values.iter().find(|(known, _)| known.name == key);
         found.map_or(&[], |(_, values)| values)
+    }
+
+    /// Whether a key is written, perhaps without a value.
+    #[must_use]
+    pub fn has(&self, key: &str) -> bool {
+        self.values.iter().any(|(known, _)| known.name == key)
     }
 
     /// The number of the word that a key has.

@@ -9,6 +9,7 @@ pub mod cut;
 pub mod etcd_quorum;
 pub mod fault;
 pub mod form;
+pub mod node_down;
 pub mod overload;
 pub mod place;
 pub mod touched;
@@ -87,4 +88,6 @@ faults! {
     Overload(overload::Overload) by overload::Overloads;
     /// API servers can write nothing.
     EtcdQuorum(etcd_quorum::EtcdQuorum) by etcd_quorum::Quorum;
+    /// Nodes have no power.
+    NodeDown(node_down::NodeDown) by node_down::Powers;
 }

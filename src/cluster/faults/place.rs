@@ -30,10 +30,43 @@ pub struct Whom {
     pub parties: Vec<PartyKind>,
 }
 
-const PARTIES: &str = "parties";
 const PICK: &str = "pick";
 
-const PICKS: Key = Key {
+const NODE_OF: Key = target(
+    "node_of",
+    false,
+    Takes::Workload,
+    "The node that hosts the first pod of this workload when the fault starts.",
+);
+const NODE: Key = target("node", false, Takes::Node, "A node by name.");
+const ISTIOD: Key = target("istiod", false, Takes::Istiod, "An Istiod by its ordinal.");
+const NODES_OF: Key = target(
+    "nodes_of",
+    true,
+    Takes::Workload,
+    "Every node that hosts a pod of one of these workloads when the fault starts.",
+);
+const NODES_WITH: Key = target(
+    "nodes_with",
+    false,
+    Takes::Labels,
+    "Every node that hosts a pod with these labels when the fault starts: `app=sleep`, `app=sleep,version=v1`.",
+);
+const NODES: Key = target("nodes", true, Takes::Node, "Nodes by name, or `[all]`.");
+const ZONES: Key = target(
+    "zones",
+    true,
+    Takes::Zone,
+    "All nodes of these zones: `zone-1`, `zone-2`, … as many as `cluster.zones` has.",
+);
+const ISTIODS: Key = target("istiods", true, Takes::Istiod, "Istiods by their ordinals, or `[all]`.");
+const API_SERVERS: Key = target(
+    "api_servers",
+    true,
+    Takes::ApiServer,
+    "API servers by their ordinals, or `[all]`: the clients that are connected to them when the fault starts, and every new connection to them.",
+);
+const SOME: Key = Key {
     name: PICK,
     meaning: "Only so many of the nodes, Istiods or API servers of the target, `2` or `30%`, drawn at random each time that the fault starts.",
     takes: Takes::Amount,
@@ -42,37 +75,21 @@ const PICKS: Key = Key {
 };
 
 impl Whom {
+    /// The key of the parties.
+    pub const PARTIES: &'static str = "parties";
+
     /// The keys that say it.
     pub const KEYS: &'static [Key] = &[
-        target(
-            "node_of",
-            false,
-            Takes::Workload,
-            "The node that hosts the first pod of this workload when the fault starts.",
-        ),
-        target("node", false, Takes::Node, "A node by name."),
-        target("istiod", false, Takes::Istiod, "An Istiod by its ordinal."),
-        target(
-            "nodes_of",
-            true,
-            Takes::Workload,
-            "Every node that hosts a pod of one of these workloads when the fault starts.",
-        ),
-        target(
-            "nodes_with",
-            false,
-            Takes::Labels,
-            "Every node that hosts a pod with these labels when the fault starts: `app=sleep`, `app=sleep,version=v1`.",
-        ),
-        target("nodes", true, Takes::Node, "Nodes by name, or `[all]`."),
-        target("istiods", true, Takes::Istiod, "Istiods by their ordinals, or `[all]`."),
-        target(
-            "api_servers",
-            true,
-            Takes::ApiServer,
-            "API servers by their ordinals, or `[all]`: the clients that are connected to them when the fault starts, and every new connection to them.",
-        ),
-        PICKS,
+        NODE_OF,
+        NODE,
+        ISTIOD,
+        NODES_OF,
+        NODES_WITH,
+        NODES,
+        ZONES,
+        ISTIODS,
+        API_SERVERS,
+        SOME,
     ];
 
     /// The keys of a fault that acts at API servers alone.
@@ -83,18 +100,30 @@ impl Whom {
             Takes::ApiServer,
             "API servers by their ordinals, or `[all]`.",
         ),
-        PICKS,
+        SOME,
     ];
+
+    /// Those of them that name nodes.
+    pub const NODE_KEYS: &'static [Key] = &[NODE_OF, NODE, NODES_OF, NODES_WITH, NODES, ZONES, SOME];
 
     /// The key of the parties, with what it means for a kind of fault, and those on which that kind can act.
     #[must_use]
     pub const fn parties(meaning: &'static str, kinds: &'static [PartyKind]) -> Key {
         Key {
-            name: PARTIES,
+            role: Role::Required,
+            ..Self::only(meaning, kinds)
+        }
+    }
+
+    /// The same for a kind of fault that acts on all of these unless it is written.
+    #[must_use]
+    pub const fn only(meaning: &'static str, kinds: &'static [PartyKind]) -> Key {
+        Key {
+            name: Self::PARTIES,
             meaning,
             takes: Takes::Party(kinds),
             list: true,
-            role: Role::Required,
+            role: Role::Optional,
         }
     }
 
@@ -124,10 +153,10 @@ impl Whom {
             _ => Where::Nodes(once(nodes)),
         };
         let mut parties = Vec::new();
-        for (number, value) in written.of(PARTIES) {
+        for (number, value) in written.of(Self::PARTIES) {
             let Value::Party(kind) = *value else { continue };
             let wrong = |message, hint| Complaint {
-                key: PARTIES,
+                key: Self::PARTIES,
                 place: *number,
                 message,
                 hint,

@@ -67,6 +67,15 @@ impl Default for CertificateChannel {
 }
 
 impl CertificateChannel {
+    /// That of the same pod after a boot of its node: its connections and requests have other numbers.
+    pub fn restarted(&self) -> Self {
+        Self {
+            serial: self.serial + 1,
+            requests: self.requests + 1,
+            ..Self::default()
+        }
+    }
+
     /// A caller asks for the certificate: it waits if another call is under way, else it starts one.
     pub fn caller_asks(&mut self, caller: Caller, pod: PodId, ctx: &mut Ctx) {
         if self.obtained {

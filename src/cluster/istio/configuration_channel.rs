@@ -34,6 +34,15 @@ pub struct ConfigurationChannel {
 }
 
 impl ConfigurationChannel {
+    /// That of the same pod after a boot of its node: its connections and requests have other numbers.
+    pub fn restarted(&self) -> Self {
+        Self {
+            serial: self.serial + 1,
+            requests: self.requests + 1,
+            ..Self::default()
+        }
+    }
+
     /// Opens a stream.
     pub fn open(&mut self, pod: PodId, ctx: &mut Ctx) {
         self.serial += 1;

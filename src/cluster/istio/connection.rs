@@ -56,6 +56,8 @@ struct Names {
 pub struct Connection {
     /// The Istiod at its other end.
     pub istiod: IstiodId,
+    /// Since when it stands.
+    pub since: SimTime,
     /// When that Istiod asks for a new connection.
     pub aged_at: SimTime,
     /// When it cuts what is still in flight.
@@ -253,6 +255,7 @@ impl Dial {
         let (istiod, _) = self.target.expect("it was dialled");
         Connection {
             istiod,
+            since: ctx.now(),
             aged_at,
             closes_at: aged_at + params.connection_age_grace,
         }

@@ -103,6 +103,7 @@ impl Istiods {
             }
             IstiodEvent::Undelivered(request, answer) => self.stick(id, request, Some(answer), ctx),
             IstiodEvent::Clients(reach) => self.clients(id, reach, ctx),
+            IstiodEvent::Reviewed(..) if ctx.shared.nodes_down.has_istiod(id) => {}
             IstiodEvent::Reviewed(request, passed) => self.reviewed(id, request, passed, ctx),
             IstiodEvent::ReviewServed(request, since, served) => {
                 if served && since < ctx.now() {
@@ -112,6 +113,16 @@ impl Istiods {
                     observe(request, ChannelFact::ReviewFails(since, ctx.now(), why), ctx);
                 }
                 self.answered(id, request, served, ctx);
+            }
+            IstiodEvent::Dies => {
+                if let Some(istiod) = self.istiods.get_mut(id.index()) {
+                    *istiod = None;
+                }
+                self.waiting.hand_out(Party::Istiod(id));
+                self.stuck.retain(|stuck| stuck.istiod != id);
+                for held in self.held.extract_if(.., |held| held.istiod == id) {
+                    ctx.kernel.cancel(held.fails);
+                }
             }
             IstiodEvent::Repaired => {
                 if ctx.shared.links.hears(Party::Istiod(id)) {
@@ -137,10 +148,11 @@ impl Istiods {
     }
 
     /// Nothing passes between a sidecar and its Istiod: what was sent is sent again until it passes.
-    /// Where packets are rejected the connection has ended.
+    /// Where packets are rejected, or the Istiod is dead, the connection has ended.
     fn stick(&mut self, id: IstiodId, request: Request, answer: Option<Answer>, ctx: &Ctx) {
         let cut = ctx.shared.links.cut_of(Party::IstiodClients(id));
-        if cut.is_some_and(|cut| cut.mode == CutMode::Reject) {
+        let ended = cut.is_some_and(|cut| cut.mode == CutMode::Reject) || ctx.shared.nodes_down.has_istiod(id);
+        if ended {
             return;
         }
         self.stuck.push(Stuck {
@@ -486,6 +498,11 @@ impl Ctx<'_> {
     /// The link of an Istiod works again, or its watches are current again.
     pub fn istiod_repaired(&mut self, istiod: IstiodId) {
         self.tell_istiod(istiod, IstiodEvent::Repaired);
+    }
+
+    /// The process of an Istiod dies with its node.
+    pub fn istiod_dies(&mut self, istiod: IstiodId) {
+        self.call(Event::Istiod(istiod, IstiodEvent::Dies));
     }
 
     /// The clients of an Istiod reach it again, or do no more.

@@ -17,11 +17,10 @@ use crate::cluster::context::Ctx;
 use crate::cluster::event::{Event, SidecarEvent, Source};
 use crate::cluster::faults::cut::CutMode;
 use crate::cluster::ids::{IstiodId, NodeId, PodId};
-use crate::cluster::links::Cut;
 use crate::cluster::observed::{ChannelFact, Fact, PodFact};
 use crate::cluster::party::Party;
 use crate::cluster::purpose::{Ordinal, Purpose};
-use crate::kernel::{EventClass, SimDuration};
+use crate::kernel::{EventClass, SimDuration, SimTime};
 
 /// All sidecars.
 #[derive(Debug, Default)]
@@ -51,14 +50,27 @@ pub fn send(pod: PodId, channel: Channel, serial: u32, number: u32, connection: 
         closes_at: connection.closes_at,
     };
     ctx.observe(Fact::Channel(pod, channel, ChannelFact::Sent));
-    ctx.ask_istiod(connection.istiod, request, one_way);
-    wait_in_vain(pod, channel, serial, connection.istiod, ctx);
+    if !ctx.shared.nodes_down.ended(connection.istiod, connection.since) {
+        ctx.ask_istiod(connection.istiod, request, one_way);
+    }
+    wait_in_vain(pod, channel, serial, connection, ctx);
+}
+
+/// Since when nothing has passed on a connection, and whether its packets are rejected.
+fn silence(connection: Connection, ctx: &Ctx) -> Option<(SimTime, bool)> {
+    let died = ctx
+        .shared
+        .nodes_down
+        .died(connection.istiod)
+        .filter(|died| *died >= connection.since);
+    let cut = ctx.shared.links.cut_of(Party::IstiodClients(connection.istiod));
+    died.map(|died| (died, false))
+        .or_else(|| cut.map(|cut| (cut.since, cut.mode == CutMode::Reject)))
 }
 
 /// If nothing passes between a sidecar and its Istiod, it gives the connection up after a time, or at once where packets are rejected.
-fn wait_in_vain(pod: PodId, channel: Channel, serial: u32, istiod: IstiodId, ctx: &mut Ctx) {
-    if let Some(cut) = ctx.shared.links.cut_of(Party::IstiodClients(istiod)) {
-        let reset = cut.mode == CutMode::Reject;
+fn wait_in_vain(pod: PodId, channel: Channel, serial: u32, connection: Connection, ctx: &mut Ctx) {
+    if let Some((_, reset)) = silence(connection, ctx) {
         let wait = if reset {
             SimDuration::ZERO
         } else {
@@ -69,13 +81,10 @@ fn wait_in_vain(pod: PodId, channel: Channel, serial: u32, istiod: IstiodId, ctx
     }
 }
 
-/// Whether nothing has passed between sidecars and an Istiod for as long as a channel bears it.
-fn is_silent(istiod: IstiodId, channel: Channel, ctx: &Ctx) -> bool {
-    let cut = ctx.shared.links.cut_of(Party::IstiodClients(istiod));
-    let over = |cut: Cut| {
-        cut.mode == CutMode::Reject || cut.since + channel.dead_after(&ctx.blueprint().istio().params) <= ctx.now()
-    };
-    cut.is_some_and(over)
+/// Whether nothing has passed on a connection for as long as its channel bears it.
+fn is_silent(connection: Connection, channel: Channel, ctx: &Ctx) -> bool {
+    let dead_after = channel.dead_after(&ctx.blueprint().istio().params);
+    silence(connection, ctx).is_some_and(|(since, reset)| reset || since + dead_after <= ctx.now())
 }
 
 impl Sidecars {
@@ -85,7 +94,9 @@ impl Sidecars {
             if self.sidecars.len() <= pod.index() {
                 self.sidecars.resize_with(pod.index() + 1, || None);
             }
-            self.sidecars[pod.index()] = Some(Box::default());
+            let earlier = self.sidecars[pod.index()].take();
+            self.sidecars[pod.index()] =
+                Some(earlier.map_or_else(Box::default, |earlier| Box::new(earlier.restarted())));
             let distribution = ctx.blueprint().istio().params.agent_start_latency;
             let latency = ctx.draw(Purpose::AgentStart, ctx.shared.key(pod), &distribution);
             ctx.after(
@@ -155,12 +166,12 @@ impl Sidecars {
                         ctx.shared.unfollow(pod, ctx.kernel.now());
                         observe_cursor(pod, ctx);
                     }
-                    wait_in_vain(pod, Channel::Configuration, serial, istiod, ctx);
+                    wait_in_vain(pod, Channel::Configuration, serial, connection, ctx);
                 }
                 if let Some((serial, connection)) = sidecar.certificate.waits_on(None)
                     && connection.istiod == istiod
                 {
-                    wait_in_vain(pod, Channel::Certificate, serial, istiod, ctx);
+                    wait_in_vain(pod, Channel::Certificate, serial, connection, ctx);
                 }
             }
             SidecarEvent::GivesUp(channel, serial) => {
@@ -168,7 +179,7 @@ impl Sidecars {
                     Channel::Certificate => sidecar.certificate.waits_on(Some(serial)),
                     Channel::Configuration => sidecar.stream.connection().filter(|(latest, _)| *latest == serial),
                 };
-                let silent = |(_, connection): &(u32, Connection)| is_silent(connection.istiod, channel, ctx);
+                let silent = |(_, connection): &(u32, Connection)| is_silent(*connection, channel, ctx);
                 if connection.is_some_and(|connection| silent(&connection)) {
                     match channel {
                         Channel::Certificate => sidecar.certificate.gives_up(serial, pod, ctx),
@@ -179,7 +190,8 @@ impl Sidecars {
             SidecarEvent::Heard(istiod) => {
                 let open = sidecar.stream.connection();
                 let open = open.and_then(|(serial, _)| sidecar.stream.open_stream(serial));
-                if open.is_some_and(|open| open.istiod == istiod) {
+                let ended = |open: &Connection| ctx.shared.nodes_down.ended(istiod, open.since);
+                if open.is_some_and(|open| open.istiod == istiod && !ended(&open)) {
                     ctx.shared.follow_again(pod, ctx.kernel.now());
                     observe_cursor(pod, ctx);
                     if ctx.shared.kind(pod).exposure_client {
@@ -202,6 +214,16 @@ impl Sidecars {
 }
 
 impl Sidecar {
+    /// The sidecar of the same pod after a boot of its node: what the earlier one waits for is not its own.
+    fn restarted(&self) -> Self {
+        Self {
+            certificate: self.certificate.restarted(),
+            stream: self.stream.restarted(),
+            attachments: self.attachments,
+            ..Self::default()
+        }
+    }
+
     /// The stream brought its first configuration: from now on the proxy follows this Istiod.
     fn attach(&mut self, connection: Connection, pod: PodId, ctx: &mut Ctx) {
         self.attachments += 1;

@@ -84,11 +84,14 @@ impl Recorder {
                     self.run.endpoint_withdrawn.get_or_insert(now);
                 }
             }
-            Fact::MarkedNotReady(node) => {
+            Fact::MarkedNotReady(node, runs) => {
                 self.run.node_given_up.get_or_insert(now);
                 self.recovery.not_ready(*node);
+                self.run.nodes_marked_not_ready += 1;
+                self.run.nodes_falsely_not_ready += u32::from(*runs);
             }
             Fact::Returned(node) => self.recovery.ready(*node, now),
+            Fact::Evicted(_, pods) => self.run.pods_evicted += pods,
             Fact::Access(_, AccessFact::Began { step, .. }) => {
                 let step = &blueprint.spec.script[*step as usize];
                 if matches!(step, Step::Probe(probe) if probe.from == ProbeFrom::Found) {
@@ -123,10 +126,10 @@ impl Recorder {
             | Fact::EndpointWritten(..)
             | Fact::BackEndsFound(..)
             | Fact::SliceWritten(..)
-            | Fact::Evicted(_)
             | Fact::LeaderLost(_)
             | Fact::LeaderTakesOver(_)
             | Fact::Left { .. }
+            | Fact::Booted(_)
             | Fact::IstiodWaits(_)
             | Fact::Follows { .. }
             | Fact::Access(..)

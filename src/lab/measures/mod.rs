@@ -8,6 +8,7 @@
 mod access;
 pub mod definition;
 mod exposure;
+mod nodes;
 mod recovery;
 mod startup;
 #[cfg(test)]
@@ -49,6 +50,7 @@ pub const fn measure_sets() -> &'static [MeasureSet] {
         access::access_classes,
         access::reuse,
         access::node_given_up,
+        nodes::nodes,
         startup::startup_latency,
         startup::running_latency,
         startup::delayed_startup,

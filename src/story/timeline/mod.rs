@@ -205,6 +205,7 @@ impl<'a> Making<'a> {
         match party {
             Party::Kubelet(node) => self.track(Some(node), "kubelet"),
             Party::Agent(node) => self.track(Some(node), "Cilium agent"),
+            Party::Node(node) => self.track(Some(node), "node"),
             Party::ServiceProxy(node) => self.track(Some(node), "service proxy"),
             Party::Istiod(istiod) | Party::Webhook(istiod) | Party::IstiodClients(istiod) => self.istiod(istiod),
             Party::Controllers(_) => self.track(None, "controllers"),
