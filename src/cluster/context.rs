@@ -22,6 +22,7 @@ use super::observed::{Fact, Log, Message, PodFact};
 use super::party::Party;
 use super::physics::Physics;
 use super::power::NodesDown;
+use super::processes::Processes;
 use super::purpose::Purpose;
 use super::readers::Readers;
 use super::recorder::Recorder;
@@ -44,6 +45,8 @@ pub struct Shared {
     pub nodes_down: NodesDown,
     /// Whom faults touch.
     pub touched: Touched,
+    /// Processes that faults touch.
+    pub processes: Processes,
     /// What starts or ends faults because it happens.
     pub triggers: Triggers,
     /// Which controllers lead.
@@ -189,6 +192,7 @@ impl Ctx<'_> {
         }
         let distribution = self.blueprint().spec.kubernetes.api_write_latency;
         let latency = self.draw(Purpose::ApiWrite, entity, &distribution);
+        let latency = self.slowed_by_server(party, latency);
         let sent = self.now() + wait;
         self.message(source, Source::ApiServer, sent, sent + latency, || write.words());
         self.after(source, EventClass::Commit, wait + latency, Event::Commit(write));
@@ -211,7 +215,8 @@ impl Ctx<'_> {
         }
         let distribution = self.blueprint().spec.kubernetes.api_write_latency;
         let sent = self.now() + wait;
-        *latest = (sent + self.draw(Purpose::ApiWrite, entity, &distribution)).max(*latest);
+        let latency = self.draw(Purpose::ApiWrite, entity, &distribution);
+        *latest = (sent + self.slowed_by_server(party, latency)).max(*latest);
         self.message(source, Source::ApiServer, sent, *latest, || write.words());
         self.at(source, EventClass::Commit, *latest, Event::Commit(write));
         true

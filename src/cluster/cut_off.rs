@@ -35,10 +35,7 @@ impl Cuts for Ctx<'_> {
     }
 
     fn restore(&mut self, party: Party, fault: FaultId) {
-        let change = self.shared.links.restore(party, fault);
-        self.lease_changes(party, change);
-        if change != Change::Repaired {
-            self.connects_elsewhere(party);
+        if self.repairs(party, fault) != Change::Repaired {
             return;
         }
         // The API server calls a webhook over a connection for each call under way: the next call dials, or takes an idle one.
@@ -61,6 +58,16 @@ impl Cuts for Ctx<'_> {
 }
 
 impl Ctx<'_> {
+    /// A fault ends for the link of a party: what that changes at the link.
+    pub(super) fn repairs(&mut self, party: Party, fault: FaultId) -> Change {
+        let change = self.shared.links.restore(party, fault);
+        self.lease_changes(party, change);
+        if change != Change::Repaired {
+            self.connects_elsewhere(party);
+        }
+        change
+    }
+
     /// A lease is judged anew in another mode; others make no difference between ways to be cut off.
     fn lease_changes(&mut self, party: Party, change: Change) {
         if let (Change::Cut | Change::Mode, Party::Kubelet(node)) = (change, party) {
@@ -121,12 +128,12 @@ impl Ctx<'_> {
                     let interval = spec.load_balancer_check_interval;
                     draws.up_to(interval) + interval * u64::from(spec.load_balancer_check_failures.saturating_sub(1))
                 }
-                (false, CutMode::Reject) => {
+                (false, mode) if mode == CutMode::Reject || !self.shared.processes.runs(Party::ApiServer(server)) => {
                     let interval = spec.endpoint_lease_interval;
                     let age = draws.up_to(interval);
                     spec.endpoint_lease_ttl.saturating_sub(age) + draws.up_to(interval)
                 }
-                (false, CutMode::Drop | CutMode::RepliesOnly) => return None,
+                (false, _) => return None,
             };
             Some((server, since + after))
         };
@@ -157,7 +164,14 @@ impl Ctx<'_> {
         if self.shared.links.servers_down().len() >= self.blueprint().spec.api_servers as usize {
             return;
         }
-        let resumption = self.resumption(party, repaired);
+        let mut resumption = self.resumption(party, repaired);
+        if let Party::Agent(node) = party
+            && let Some(killed) = self.agent_killed_at(node)
+        {
+            let back = self.agent_returns_at(node, killed);
+            resumption.answers = resumption.answers.max(back);
+            resumption.reads = resumption.reads.max(back);
+        }
         let timers = self.schedule_resumption(party, resumption.answers, resumption.reads);
         self.shared.links.will_resume(party, timers, resumption.server);
     }
@@ -182,9 +196,10 @@ impl Ctx<'_> {
             return;
         }
         for fault in self.shared.links.cut_by_servers(party).unwrap_or_default() {
-            self.shared.touched.leave(party, fault);
-            let parties = vec![party];
-            self.observe(Fact::Left { fault, parties });
+            if self.shared.touched.leave(party, fault) {
+                let parties = vec![party];
+                self.observe(Fact::Left { fault, parties });
+            }
         }
         let at_once = self.blueprint().spec.network.repair_reaches_at_once;
         let since = self.shared.links.resume(party, way);
@@ -266,7 +281,7 @@ impl Ctx<'_> {
             Party::ServiceProxy(_) => spec.kubernetes.service_proxy_last_frame_age,
             Party::Agent(_) => spec.cilium.api_last_frame_age,
             Party::ApiServer(_) => Distribution::Constant(SimDuration::ZERO),
-            Party::Istiod(_) | Party::Webhook(_) | Party::IstiodClients(_) => {
+            Party::Istiod(_) | Party::Webhook(_) | Party::IstiodClients(_) | Party::IstiodProcess(_) => {
                 self.blueprint().istio().params.api_last_frame_age
             }
         }
@@ -313,7 +328,7 @@ impl Ctx<'_> {
                 locks: no_locks,
                 heartbeats: None,
             },
-            Party::Istiod(_) | Party::Webhook(_) | Party::IstiodClients(_) => {
+            Party::Istiod(_) | Party::Webhook(_) | Party::IstiodClients(_) | Party::IstiodProcess(_) => {
                 let istio = &self.blueprint().istio().params;
                 Client {
                     read_idle: istio.api_read_idle_timeout,

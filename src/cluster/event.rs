@@ -285,6 +285,10 @@ events! {
         18 TokensServed(pod: PodId),
         /// It starts after a boot of its node.
         19 Booted,
+        /// The readiness probe of an Istiod ends otherwise than the one before, well or not.
+        20 Probed(pod: PodId, passed: bool),
+        /// The container of an Istiod that has ended is started again.
+        21 StartAgain(pod: PodId),
     }
 
     /// Something a Cilium agent handles.
@@ -317,6 +321,8 @@ events! {
         12 TimedOut(pod: PodId),
         /// It starts after a boot of its node.
         13 Booted,
+        /// The network plugin does not reach the agent in time.
+        14 NotReached(pod: PodId),
     }
 
     /// Something an Istiod handles.
@@ -345,6 +351,10 @@ events! {
         10 ReviewServed(; request: Request, since: SimTime, served: bool),
         /// Its process dies with its node; never scheduled, a call.
         11 Dies,
+        /// Its process, which was frozen, goes on.
+        12 Thaws,
+        /// Its process ends; never scheduled, a call.
+        13 Ends,
     }
 
     /// Something a sidecar handles.
@@ -500,6 +510,10 @@ events! {
         5 Listed(party: Party; timer: Timer),
         /// A node that had no power has booted.
         6 Boots(node: NodeId),
+        /// The supervisor of a process starts it again.
+        7 ProcessStarts(party: Party),
+        /// A process that was started again serves.
+        8 ProcessServes(party: Party),
     }
 }
 

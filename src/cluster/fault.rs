@@ -11,7 +11,7 @@ use super::faults::when::{self, Repeats};
 use super::ids::{FaultId, IstiodId, KindId, NodeId, PodId};
 use super::links::Way;
 use super::observed::{Fact, PodFact, ScriptFact};
-use super::party::{Home, Party};
+use super::party::{Home, Party, PartyKind};
 use super::purpose::Purpose;
 use crate::kernel::{Distribution, EntityKey, EventClass, SimDuration, SimTime, Timer};
 
@@ -36,7 +36,9 @@ pub fn act(fault: FaultId, spec: &FaultSpec, starts: bool, ctx: &mut Ctx) -> Eff
     let parties = if starts {
         parties(spec, of_servers, fault, ctx)
     } else {
-        ctx.shared.links.regain_servers(fault);
+        if !spec.kind.outlasts() {
+            ctx.shared.links.regain_servers(fault);
+        }
         ctx.shared.touched.end(fault)
     };
     let mut touched = 0;
@@ -48,7 +50,7 @@ pub fn act(fault: FaultId, spec: &FaultSpec, starts: bool, ctx: &mut Ctx) -> Eff
             spec.kind.end(fault, party, ctx);
         }
     }
-    if !starts && of_servers.is_some() {
+    if !starts && of_servers.is_some() && !spec.kind.outlasts() {
         ctx.api_server_returns();
     }
     Effect { parties, touched }
@@ -78,7 +80,11 @@ fn parties(spec: &FaultSpec, of_servers: Option<CutMode>, fault: FaultId, ctx: &
                 ctx.shared.links.lose_servers(fault, &servers, mode, now);
             }
             let of_them = servers.iter().flat_map(|server| at(Home::ApiServer(*server)));
-            return of_them.chain(clients_of(&servers, whom, ctx)).collect();
+            let mut parties: Vec<Party> = of_them.collect();
+            if of_servers.is_some() || !whom.parties.contains(&PartyKind::ApiServer) {
+                parties.extend(clients_of(&servers, whom, ctx));
+            }
+            return parties;
         }
         Where::Nodes(nodes) => nodes.clone(),
         Where::NodeOf(workload) => nodes_of(*workload, ctx).take(1).collect(),
@@ -130,7 +136,13 @@ fn clients_of(servers: &[u32], whom: &Whom, ctx: &Ctx) -> Vec<Party> {
         .into_iter()
         .flat_map(|kind| ctx.shared.api.pods_of(kind));
     let homes = nodes.chain(istiods.map(|&pod| Home::Istiod(ctx.istiod_in(pod))));
-    let kinds = || whom.parties.iter().filter(|kind| kind.is_client());
+    // The process of an API server has all its clients with it.
+    let named = if whom.parties.contains(&PartyKind::ApiServer) {
+        PartyKind::CLIENTS
+    } else {
+        whom.parties.as_slice()
+    };
+    let kinds = || named.iter().filter(|kind| kind.is_client());
     let mut clients: Vec<Party> = homes
         .flat_map(|home| kinds().filter_map(move |kind| kind.at(home)))
         .filter(|&party| servers.contains(&ctx.api_server_of(party)))
@@ -186,6 +198,8 @@ impl Faults {
             FaultEvent::Answers(party) => return ctx.resumes(party, Way::Answers),
             FaultEvent::TakeOver => return ctx.controllers_take_over(),
             FaultEvent::Boots(node) => return ctx.boots(node),
+            FaultEvent::ProcessStarts(party) => return ctx.process_starts(party),
+            FaultEvent::ProcessServes(party) => return ctx.process_serves(party),
             FaultEvent::Watches(party) => return ctx.lists(party),
             FaultEvent::Listed(party, timer) => {
                 if ctx.shared.links.resuming(party, Way::Watches) == Some(timer) {
@@ -225,7 +239,8 @@ impl Faults {
             .repeats
             .as_ref()
             .map(|repeats| ctx.time_to(fault, &repeats.to_repair, "repair"));
-        let end = spec.when.duration.or(repair).map(|duration| {
+        let at_once = spec.kind.is_over_at_once().then_some(SimDuration::ZERO);
+        let end = spec.when.duration.or(repair).or(at_once).map(|duration| {
             let event = Event::Fault(FaultEvent::End(fault));
             ctx.after(Source::Fault, EventClass::Fault, duration, event)
         });

@@ -4,9 +4,10 @@
 //! init container, whose end the periodic look has to see; containers one after another; sandboxes and containers sharing
 //! the node's cores; statuses by the periodic look at containers, synced by `kubelet_client`; readiness of a sidecar by its
 //! probe's ticks; termination with the kill window; release of the address when the sandbox stops, before the object
-//! goes, or after it with grace 0 (`docs/model/kubernetes.md#pod-termination`); loss of statuses and of watches while the link is cut.
-//! After a boot sandboxes and containers are made anew.
-//! **Left out**: image pulls (images are present), liveness, restarts of containers, volumes other than a latency and their tokens.
+//! goes, or after it with grace 0 (`docs/model/kubernetes.md#pod-termination`); loss of statuses and of watches while the link is cut;
+//! a kubelet that is frozen or has ended, which does nothing while containers go on, and takes up what it has missed; an Istiod's
+//! container that is started again, and its readiness probe while it is frozen. After a boot sandboxes and containers are made anew.
+//! **Left out**: image pulls (images are present), liveness of containers, readiness after a restart of the kubelet, volumes other than a latency and their tokens.
 //! **Parameters**: `pod_setup_latency`, `sandbox_*`, `container_start_latency`, `node_cores`, `pleg_period`, …
 //! **Validated by**: `tests/world/event_log.rs`, `tests/world/kubelet_start.rs`.
 
@@ -22,7 +23,7 @@ use super::party::Party;
 use super::purpose::{Ordinal, Purpose};
 use super::subscription::{Change, Missed, Notification, Subscription};
 use crate::cluster::blueprint::Role;
-use crate::kernel::{EventClass, SimDuration, SimTime};
+use crate::kernel::{EventClass, SimDuration, SimTime, Timer};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Stage {
@@ -47,6 +48,8 @@ struct Worker {
     seen_running: bool,
     /// Its probe has succeeded.
     probed: bool,
+    /// It was ready and is no more: its container has ended, or its probe fails.
+    unready: bool,
 }
 
 /// All kubelets; each pod's worker belongs to the kubelet of its node.
@@ -69,8 +72,12 @@ impl Kubelets {
 
     /// Handles an event on a node.
     pub fn handle(&mut self, node: NodeId, event: KubeletEvent, ctx: &mut Ctx) {
+        let runs = ctx.shared.processes.runs(Party::Kubelet(node));
         match event {
             _ if ctx.shared.nodes_down.has(node) => {}
+            // It lists when it goes on.
+            KubeletEvent::Repaired if !runs => {}
+            _ if !runs && !goes_on_alone(&event) => self.missed.keep(Party::Kubelet(node), event),
             KubeletEvent::Assigned(_) | KubeletEvent::Deleted(_) | KubeletEvent::SetUp(_) if !connected(node, ctx) => {
                 self.missed.keep(Party::Kubelet(node), event);
             }
@@ -109,8 +116,13 @@ impl Kubelets {
                     self.start_containers(node, pod, ctx);
                 }
             }
+            KubeletEvent::Probed(pod, passed) => self.probed(node, pod, passed, ctx),
+            KubeletEvent::StartAgain(pod) => self.start_again(node, pod, ctx),
             KubeletEvent::ReportReady(pod) => {
                 let worker = self.worker(pod);
+                if worker.unready {
+                    return; // It has said so itself.
+                }
                 worker.probed |= worker.stage == Stage::Up;
                 // Until the look has seen the container, its probe is not noted.
                 if worker.stage == Stage::Up && worker.seen_running {
@@ -148,7 +160,8 @@ impl Kubelets {
                         .pod(pod)
                         .place
                         .is_some_and(|(place, _)| place == node);
-                    if here && self.workers[pod.index()].stage == Stage::Up && self.is_ready(pod, ctx) {
+                    let worker = self.workers[pod.index()];
+                    if here && worker.stage == Stage::Up && !worker.unready && self.is_ready(pod, ctx) {
                         self.clients.report(node, pod, Status::Ready, ctx);
                     }
                 }
@@ -204,6 +217,7 @@ impl Kubelets {
         self.clients.report(node, pod, Status::Creating, ctx);
         let distribution = ctx.blueprint().spec.kubernetes.pod_setup_latency;
         let setup = ctx.draw(Purpose::PodSetup, ctx.shared.key(pod), &distribution);
+        let setup = ctx.slowed(Party::Kubelet(node), setup);
         ctx.after(
             Source::Kubelet(node),
             EventClass::Timer,
@@ -258,7 +272,7 @@ impl Kubelets {
 
     /// Occupies one of the node's cores for a span; the event comes when it ends.
     fn job(&mut self, node: NodeId, span: SimDuration, event: KubeletEvent, ctx: &mut Ctx) {
-        let end = self.on_a_core(node, span, ctx);
+        let end = self.on_a_core(node, ctx.slowed(Party::Kubelet(node), span), ctx);
         let event = Event::Kubelet(node, event);
         ctx.at(Source::Kubelet(node), EventClass::Physics, end, event);
     }
@@ -285,7 +299,7 @@ impl Kubelets {
         let ended = self.on_a_core(node, latency, ctx);
         let started = SimTime::ZERO + ended.since(SimTime::ZERO + latency);
         // The pod's worker goes on when a look has seen the end; one look that sees start and end makes one status.
-        let (look, last) = (self.next_look(node, started, ctx), self.next_look(node, ended, ctx));
+        let (look, last) = (next_look(node, started, ctx), next_look(node, ended, ctx));
         for (look, event) in [
             (look, KubeletEvent::ReportAddress(pod)),
             (last, KubeletEvent::InitSeen(pod)),
@@ -315,7 +329,7 @@ impl Kubelets {
         worker.stage = Stage::Up;
         ctx.shared.physics.starts_running(pod, now);
         ctx.observe_pod(pod, PodFact::ContainersUp);
-        let look = self.next_look(node, now, ctx);
+        let look = next_look(node, now, ctx);
         ctx.at(
             Source::Kubelet(node),
             EventClass::Timer,
@@ -328,7 +342,44 @@ impl Kubelets {
             ctx.start_sidecar(node, pod);
         }
         if role == Role::Istiod {
-            ctx.start_istiod(node, pod);
+            ctx.start_istiod(node, pod, SimDuration::ZERO);
+        }
+    }
+
+    /// A readiness probe of a container that was ready fails, or one that failed passes.
+    fn probed(&mut self, node: NodeId, pod: PodId, passed: bool, ctx: &mut Ctx) {
+        let worker = self.worker(pod);
+        if worker.stage != Stage::Up || worker.stop || worker.probed == passed && worker.unready != passed {
+            return;
+        }
+        (worker.probed, worker.unready) = (passed, !passed);
+        let status = if passed { Status::Ready } else { Status::NotReady };
+        if worker.seen_running {
+            self.clients.report(node, pod, status, ctx);
+        }
+    }
+
+    /// Starts the container of an Istiod again.
+    fn start_again(&mut self, node: NodeId, pod: PodId, ctx: &mut Ctx) {
+        let worker = self.worker(pod);
+        if worker.stage != Stage::Up || worker.stop {
+            return;
+        }
+        let istiod = ctx.istiod_in(pod);
+        let distribution = ctx.blueprint().spec.kubernetes.container_start_latency;
+        let starts = ctx
+            .shared
+            .processes
+            .starts(Party::IstiodProcess(istiod))
+            .unwrap_or_default();
+        let key = ctx.shared.key(pod).child(u64::from(starts) + 1);
+        let latency = ctx.draw(Purpose::ContainerStart, key, &distribution);
+        match ctx.istiod_container_starts(istiod, pod) {
+            Some(wait) => {
+                let event = Event::Kubelet(node, KubeletEvent::StartAgain(pod));
+                ctx.after(Source::Kubelet(node), EventClass::Timer, wait, event);
+            }
+            None => ctx.start_istiod(node, pod, latency),
         }
     }
 
@@ -350,19 +401,6 @@ impl Kubelets {
         let ready = probed || !kind.has_sidecar() && kind.role != Role::Istiod;
         let status = if ready { Status::Ready } else { Status::Running };
         self.clients.report(node, pod, status, ctx);
-    }
-
-    /// The next periodic look at containers.
-    fn next_look(&self, node: NodeId, now: SimTime, ctx: &Ctx) -> SimTime {
-        let period = ctx.blueprint().spec.kubernetes.pleg_period;
-        let phase = ctx
-            .stream(Purpose::PlegPhase, ctx.blueprint().node_key(node))
-            .up_to(period);
-        let looks = now
-            .since(SimTime::ZERO + phase)
-            .as_nanos()
-            .div_ceil(period.as_nanos().max(1));
-        SimTime::ZERO + phase + period * looks
     }
 
     fn deleted(&mut self, node: NodeId, pod: PodId, ctx: &mut Ctx) {
@@ -472,11 +510,15 @@ impl Ctx<'_> {
 
     /// An Istiod serves: its pod is ready at once.
     pub fn istiod_ready(&mut self, istiod: IstiodId, node: NodeId, pod: PodId) {
+        let event = match self.shared.processes.starts(Party::IstiodProcess(istiod)) {
+            None => KubeletEvent::ReportReady(pod),
+            Some(_) => KubeletEvent::Probed(pod, true),
+        };
         self.after(
             Source::Istiod(istiod),
             EventClass::Timer,
             SimDuration::ZERO,
-            Event::Kubelet(node, KubeletEvent::ReportReady(pod)),
+            Event::Kubelet(node, event),
         );
     }
 
@@ -484,6 +526,31 @@ impl Ctx<'_> {
     pub fn kubelet_boots(&mut self, node: NodeId) {
         let event = Event::Kubelet(node, KubeletEvent::Booted);
         self.after(Source::Fault, EventClass::Timer, SimDuration::ZERO, event);
+    }
+
+    /// The next readiness probe of an Istiod's pod.
+    #[must_use]
+    pub(super) fn next_readiness_probe(&self, pod: PodId, period: SimDuration) -> SimTime {
+        let since = self.shared.physics.pod(pod).running_since;
+        let ticks = self.now().since(since).as_nanos().div_ceil(period.as_nanos().max(1));
+        since + period * ticks
+    }
+
+    /// A readiness probe ends otherwise than the one before.
+    pub(super) fn probe_ends(&mut self, node: NodeId, pod: PodId, at: SimTime, passed: bool) -> Timer {
+        let event = Event::Kubelet(node, KubeletEvent::Probed(pod, passed));
+        self.at(Source::Kubelet(node), EventClass::Timer, at, event)
+    }
+
+    /// The container of an Istiod ends: its kubelet sees that at its next look, reports it, and starts it again after a wait.
+    pub(super) fn container_ends(&mut self, pod: PodId, wait: SimDuration) {
+        let Some((node, _)) = self.shared.physics.pod(pod).place else {
+            return;
+        };
+        let look = next_look(node, self.now(), self);
+        self.probe_ends(node, pod, look, false);
+        let event = Event::Kubelet(node, KubeletEvent::StartAgain(pod));
+        self.at(Source::Kubelet(node), EventClass::Timer, look + wait, event);
     }
 
     /// The link of a node's kubelet works again.
@@ -495,6 +562,27 @@ impl Ctx<'_> {
             Event::Kubelet(node, KubeletEvent::Repaired),
         );
     }
+}
+
+/// Whether something goes on at a node without its kubelet: what the container runtime is at work on, and processes that end.
+const fn goes_on_alone(event: &KubeletEvent) -> bool {
+    matches!(
+        event,
+        KubeletEvent::SandboxReady(_) | KubeletEvent::ContainersUp(_) | KubeletEvent::Stopped(_)
+    )
+}
+
+/// The next periodic look at containers.
+fn next_look(node: NodeId, now: SimTime, ctx: &Ctx) -> SimTime {
+    let period = ctx.blueprint().spec.kubernetes.pleg_period;
+    let phase = ctx
+        .stream(Purpose::PlegPhase, ctx.blueprint().node_key(node))
+        .up_to(period);
+    let looks = now
+        .since(SimTime::ZERO + phase)
+        .as_nanos()
+        .div_ceil(period.as_nanos().max(1));
+    SimTime::ZERO + phase + period * looks
 }
 
 /// Whether a kubelet has answers and hears of changes.

@@ -33,6 +33,8 @@ pub enum Status {
     Running,
     /// It is ready.
     Ready,
+    /// It is no longer ready.
+    NotReady,
     /// It is being stopped: the same status once more.
     Terminating,
     /// Its containers have ended.
@@ -253,7 +255,8 @@ impl Client {
         let latency = if tokens == 0 {
             SimDuration::ZERO
         } else {
-            ctx.draw(Purpose::ApiWrite, key, &distribution)
+            let latency = ctx.draw(Purpose::ApiWrite, key, &distribution);
+            ctx.slowed_by_server(Some(Party::Kubelet(node)), latency)
         };
         let calls = calls + latency;
         self.current = Some((sync, call, calls));
@@ -355,6 +358,7 @@ fn what(sync: Sync, call: Call, ctx: &Ctx) -> Option<Write> {
         (Call::Patch, Status::Address) => Some(Write::ReportAddress(sync.pod, ip?)),
         (Call::Patch, Status::Running) => Some(Write::ReportRunning(sync.pod, ip?)),
         (Call::Patch, Status::Ready) => Some(Write::ReportReady(sync.pod, ip?)),
+        (Call::Patch, Status::NotReady) => Some(Write::MarkNotReady(sync.pod)),
         (Call::Patch, _) | (Call::Get, _) => None,
     }
 }

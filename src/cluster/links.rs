@@ -3,7 +3,7 @@
 //! Several faults may cut one link: packets pass when the last of them has ended. The party has answers, and hears of changes,
 //! when its connection has felt that (`api_connection` says when). What it makes of the silence belongs to the party.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::blueprint::Blueprint;
 use super::faults::cut::CutMode;
@@ -24,6 +24,7 @@ impl Blueprint {
             Party::Webhook(istiod) => istiod.key().named("webhook"),
             Party::IstiodClients(istiod) => istiod.key().named("clients"),
             Party::Controllers(server) => EntityKey::root("controllers").child(u64::from(server)),
+            Party::IstiodProcess(istiod) => istiod.key().named("process"),
             Party::ApiServer(server) => EntityKey::root("api server").child(u64::from(server)),
         }
     }
@@ -116,13 +117,38 @@ pub struct Links {
 impl Links {
     /// A fault makes API servers unreachable, for new connections too.
     pub fn lose_servers(&mut self, fault: FaultId, servers: &[u32], mode: CutMode, now: SimTime) {
-        self.servers_down.insert(fault, (servers.to_vec(), mode, now));
+        let (down, ..) = self.servers_down.entry(fault).or_insert((Vec::new(), mode, now));
+        down.extend(servers);
     }
 
     /// The API servers that no connection reaches, with how and since when, by fault.
     pub fn losses_of_servers(&self) -> impl Iterator<Item = (u32, CutMode, SimTime)> {
         let losses = self.servers_down.values();
         losses.flat_map(|(servers, mode, since)| servers.iter().map(|server| (*server, *mode, *since)))
+    }
+
+    /// An API server can be reached again for what a fault did to it.
+    pub fn regain_server(&mut self, fault: FaultId, server: u32) {
+        if let Some((servers, ..)) = self.servers_down.get_mut(&fault) {
+            servers.retain(|down| *down != server);
+            if servers.is_empty() {
+                self.servers_down.remove(&fault);
+            }
+        }
+    }
+
+    /// The parties whose links a fault cuts.
+    #[must_use]
+    pub fn cut_by(&self, fault: FaultId) -> Vec<Party> {
+        let cut = self.cuts.iter().filter(|(_, cuts)| cuts.causes.contains_key(&fault));
+        cut.map(|(party, _)| *party).collect()
+    }
+
+    /// Whether something else than these faults cuts a party's link.
+    #[must_use]
+    pub fn cut_besides(&self, party: Party, faults: &BTreeSet<FaultId>) -> bool {
+        let besides = |cuts: &Cuts| cuts.causes.keys().any(|fault| !faults.contains(fault));
+        self.cuts.get(&party).is_some_and(besides)
     }
 
     /// A fault that made API servers unreachable ends; nothing if it was none of these.

@@ -78,6 +78,8 @@ pub enum Fact {
     LeaderLost(u32),
     /// Those beside this one lead from now on.
     LeaderTakesOver(u32),
+    /// Something about a process that a fault touches.
+    Process(Party, ProcessFact),
     /// An Istiod cannot begin its work without the API server.
     IstiodWaits(IstiodId),
     /// From now on a proxy reads the endpoints of this Istiod in this way.
@@ -114,6 +116,29 @@ pub enum Fact {
     WindowClosed(usize, &'static str),
     /// A component sent something to another.
     Sent(Message),
+}
+
+/// What happened to a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProcessFact {
+    /// It ended.
+    Ends,
+    /// It was started again and ended at once.
+    StartsAndEnds,
+    /// It is up again.
+    IsUp,
+}
+
+impl ProcessFact {
+    /// What it does, after its name.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Ends => "ends",
+            Self::StartsAndEnds => "starts and ends again",
+            Self::IsUp => "is up again",
+        }
+    }
 }
 
 /// What happened to a pod.
@@ -158,6 +183,8 @@ pub enum PodFact {
     NoIdentity,
     /// The network plugin has waited for its identity long enough.
     IdentityTimedOut,
+    /// The network plugin did not reach the agent in time.
+    AgentNotReached,
     /// The call of the network plugin failed, perhaps by the limiter; its sandbox is made again after this wait.
     NetworkFailed(SimDuration, bool),
     /// It is connected.

@@ -279,6 +279,20 @@ parameters! {
         status_sync_newest: bool,
         /// Sandboxes and containers that a node starts or stops at the same time; others wait (cores).
         node_cores: u32,
+        /// First back-off of a kubelet before it starts a container that has ended twice; it doubles (duration).
+        container_backoff_initial: SimDuration,
+        /// Longest such back-off (duration).
+        container_backoff_max: SimDuration,
+        /// After this time of running the back-off is forgotten (duration).
+        container_backoff_reset: SimDuration,
+        /// systemd starts a kubelet that has ended after this (duration).
+        kubelet_restart_wait: SimDuration,
+        /// From a kubelet's start to its lists being complete (duration).
+        kubelet_start_latency: Distribution,
+        /// From a service proxy's start to its lists being complete (duration).
+        service_proxy_start_latency: Distribution,
+        /// From an API server's start to its serving (duration).
+        api_server_start_latency: Distribution,
         /// Grace period of the pods that no manifest describes: Istiod's and churn's (duration).
         termination_grace_period_default: SimDuration,
         /// Shortest time between asking a process to stop and killing it (duration).
@@ -333,6 +347,20 @@ parameters! {
         identity_watch_latency: Distribution,
         /// The network plugin's call to the agent times out after this (duration).
         endpoint_call_timeout: SimDuration,
+        /// The network plugin's call fails when it has not reached the agent within this (duration).
+        plugin_connect_timeout: SimDuration,
+        /// From an agent's start, once it reaches the API server, to its serving the network plugin with all caches (duration).
+        agent_start_latency: Distribution,
+        /// An agent that starts tries to reach the API server this often (duration).
+        agent_connect_interval: SimDuration,
+        /// And ends when that has been in vain for this long (duration).
+        agent_connect_limit: SimDuration,
+        /// The agent's liveness probe fails while it does not reach the API server (switch).
+        agent_liveness_needs_api: bool,
+        /// Period of that probe (duration).
+        agent_liveness_period: SimDuration,
+        /// Failures in a row after which the agent is ended (failures).
+        agent_liveness_threshold: u32,
         /// The agent tests a silent connection to the API server after this (duration).
         api_read_idle_timeout: SimDuration,
         /// And closes it when the test is not answered within this (duration).
@@ -455,6 +483,12 @@ parameters! {
         debounce_max: SimDuration,
         /// From Istiod's container starting to its being ready (duration).
         istiod_start_latency: Distribution,
+        /// Period of Istiod's readiness probe (duration).
+        readiness_probe_period: SimDuration,
+        /// A readiness probe of Istiod that is not answered within this has failed (duration).
+        readiness_probe_timeout: SimDuration,
+        /// Failures in a row after which Istiod's pod is not ready (failures).
+        readiness_probe_threshold: u32,
         /// The init container that redirects traffic (duration).
         init_container_latency: Distribution,
         /// From the proxy's container starting to its first requests (duration).

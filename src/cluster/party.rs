@@ -1,4 +1,5 @@
-//! Parties: who talks to the API server or to an Istiod, or is called by it, and can be touched by a fault. All words for them are in one table.
+//! Parties: who talks to the API server or to an Istiod, or is called by it, and processes: what can be touched by a fault. All words
+//! for them are in one table.
 //!
 //! What a fault does to a party belongs to `faults`, what the party makes of it to the party's own file.
 
@@ -85,11 +86,11 @@ macro_rules! parties {
             /// Whether it is a client of the API servers that connects to any of them.
             #[must_use]
             pub const fn is_client(self) -> bool {
-                !matches!(
-                    self,
-                    Self::Webhook | Self::IstiodClients | Self::Controllers | Self::ApiServer | Self::Node
-                )
+                matches!(self, Self::Kubelet | Self::Agent | Self::ServiceProxy | Self::Istiod)
             }
+
+            /// The clients of the API server.
+            pub const CLIENTS: &[Self] = &[Self::Kubelet, Self::Agent, Self::ServiceProxy, Self::Istiod];
 
             /// What it is called.
             #[must_use]
@@ -126,6 +127,9 @@ parties! {
     IstiodClients(IstiodId) in Istiod, "istiod_clients" "clients of",
         ("the path from sidecars to ", ""),
         "connections of sidecars to that Istiod: certificate requests and configuration streams";
+    IstiodProcess(IstiodId) in Istiod, "istiod" "process of",
+        ("the connections of ", ""),
+        "the process of the Istiod on the node, or of the Istiod named";
     Controllers(u32) in ApiServer, "controllers" "controllers beside",
         ("the link between ", " and the API server"),
         "controllers and scheduler, if those that lead run beside that API server";

@@ -73,6 +73,12 @@ purposes! {
     ServerWithdrawal = "api.server.withdrawal",
     /// From a fault's repair to its next failure, and from a failure to its repair.
     FaultLaw = "fault.law",
+    /// The start of a process that has ended.
+    ProcessStart = "process.start",
+    /// Looks of a kubelet's pod worker at a container in its back-off.
+    CrashRetry = "kubelet.container.retry",
+    /// Phase of a liveness probe.
+    ProbePhase = "kubelet.probe",
     /// Which of the places of a fault it takes.
     FaultPick = "fault.pick",
     /// Latency of a controller's sync.

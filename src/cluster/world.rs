@@ -34,6 +34,7 @@ use super::node_lifecycle::NodeLifecycle;
 use super::observed::Log;
 use super::physics::Physics;
 use super::power::NodesDown;
+use super::processes::Processes;
 use super::readers::Readers;
 use super::recorder::Recorder;
 use super::records::{Outcome, RunRecord};
@@ -251,6 +252,7 @@ impl World {
                 etcd: Etcd::default(),
                 nodes_down: NodesDown::default(),
                 touched: Touched::default(),
+                processes: Processes::default(),
                 triggers: Triggers::new(&blueprint.spec.faults),
                 physics: Physics::default(),
                 recorder: Recorder::new(probed),

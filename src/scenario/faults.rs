@@ -332,6 +332,8 @@ fn keys(merged: &Merged<'_>, name: &Text, form: &'static Form, settings: &[Setti
         .iter()
         .filter(|setting| setting.key.role == Role::Target)
         .collect();
+    let parties = form.keys().find(|key| matches!(key.takes, Takes::Party(_)));
+    let whose = parties.map_or("parties", |key| key.name);
     match targets.as_slice() {
         _ if possible.is_empty() => {}
         [] => {
@@ -342,7 +344,7 @@ fn keys(merged: &Merged<'_>, name: &Text, form: &'static Form, settings: &[Setti
             return wrong(format!("fault `{fault}` {} nothing", form.does), hint);
         }
         [one] if one.values.is_empty() => {
-            let hint = format!("name one under `{}`, or write `parties: []`", one.key.name);
+            let hint = format!("name one under `{}`, or write `{whose}: []`", one.key.name);
             return wrong(format!("fault `{fault}` {} nothing", form.does), hint);
         }
         [_] => {}
@@ -394,7 +396,11 @@ fn value(
         }
         Takes::Party(kinds) => {
             let words: Vec<_> = kinds.iter().map(|kind| (kind.words().word, *kind)).collect();
-            choice(merged.file, text, "party of a fault", &words).map(|kind| vec![Value::Party(kind)])
+            let what = match key.name {
+                "parties" => "party of a fault".to_owned(),
+                _ => format!("process that a fault {}", form.does),
+            };
+            choice(merged.file, text, &what, &words).map(|kind| vec![Value::Party(kind)])
         }
         Takes::Word(what, words) => {
             let words: Vec<_> = words()

@@ -6,13 +6,14 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::{UNIT, key_mut};
+use crate::cluster::faults::KINDS;
 use crate::lab::question_check;
 use crate::scenario::error::InputError;
 use crate::scenario::overrides::Overrides;
 use crate::scenario::{Scenario, json_schema};
 
 /// Where each place is in the file of examples, and the keys at the top that do not go with its examples.
-const POINTERS: [(&str, &str, &[&str]); 36] = [
+const POINTERS: [(&str, &str, &[&str]); 40] = [
     ("", "", &[]),
     ("StoppingForm", "/stopping", &["replications"]),
     ("TargetForm", "/stopping/until/0", &["replications"]),
@@ -28,6 +29,10 @@ const POINTERS: [(&str, &str, &[&str]); 36] = [
     ("Fault.overload", "/faults/cut-node/overload", &[]),
     ("Fault.etcd_quorum", "/faults/cut-node/etcd_quorum", &[]),
     ("Fault.node_down", "/faults/cut-node/node_down", &[]),
+    ("Fault.hang", "/faults/cut-node/hang", &[]),
+    ("Fault.crash", "/faults/cut-node/crash", &[]),
+    ("Fault.restart", "/faults/cut-node/restart", &[]),
+    ("Fault.slow", "/faults/cut-node/slow", &[]),
     ("Trigger", "/faults/cut-node/until", &["script", "measures"]),
     ("Condition", "/faults/cut-node/while", &["script", "measures"]),
     ("Repeats", "/faults/cut-node/repeats", &["script", "measures"]),
@@ -53,7 +58,16 @@ const POINTERS: [(&str, &str, &[&str]); 36] = [
 
 /// Keys of which a file has one.
 const RIVALS: [&[&str]; 10] = [
-    &["cut", "overload", "etcd_quorum", "node_down"],
+    &[
+        "cut",
+        "overload",
+        "etcd_quorum",
+        "node_down",
+        "hang",
+        "crash",
+        "restart",
+        "slow",
+    ],
     &["at", "after", "while"],
     &["repeats", "after", "while"],
     &["for", "until", "while", "repeats"],
@@ -90,8 +104,11 @@ fn facts(place: &str) -> impl Iterator<Item = (&'static str, Value)> + use<'_> {
 
 /// The examples of a place together, with `chosen` instead of the keys that rule it out.
 fn together(place: &str, chosen: &str) -> Value {
+    let kinds: Vec<&str> = KINDS.iter().map(|kind| kind.form.name).collect();
     let is_ruled_out = |key: &str, taken: &serde_json::Map<String, Value>| {
-        let mut groups = RIVALS.iter().filter(|group| group.contains(&key));
+        // A fault is of one kind.
+        let rivals = RIVALS.iter().copied().chain([kinds.as_slice()]);
+        let mut groups = rivals.filter(|group| group.contains(&key));
         groups.any(|group| {
             group
                 .iter()
@@ -105,6 +122,11 @@ fn together(place: &str, chosen: &str) -> Value {
         if key == chosen || !(is_ruled_out(key, &taken) || is_other) {
             taken.insert(key.to_owned(), example);
         }
+    }
+    if taken.contains_key("api_servers")
+        && let Some(processes) = taken.get_mut("processes")
+    {
+        *processes = json!(["api_server"]);
     }
     Value::Object(taken)
 }
@@ -137,6 +159,12 @@ fn file_with(place: &str, keys: Value, chosen: &str) -> Value {
     });
     for key in without {
         file.as_object_mut().expect("a map").remove(*key);
+    }
+    if place.starts_with("Fault") {
+        // A design that changes the cut goes with no other kind.
+        for design in file["designs"].as_array_mut().expect("a list") {
+            design.as_object_mut().expect("a map").remove("faults");
+        }
     }
     if place.starts_with("Fault.") {
         file["faults"]["cut-node"] = json!({});
@@ -199,7 +227,11 @@ fn examples_are_read_and_checked_without_a_complaint() {
     for (place, ..) in POINTERS.into_iter().filter(|(place, ..)| *place != "Step") {
         let first = facts(place).next().map(|(key, _)| key);
         // Keys that do not rule each other out are tried together, with the first of them.
-        let is_tried = |key: &str| Some(key) == first || RIVALS.iter().any(|group| group.contains(&key));
+        let is_tried = |key: &str| {
+            Some(key) == first
+                || RIVALS.iter().any(|group| group.contains(&key))
+                || KINDS.iter().any(|kind| kind.form.name == key)
+        };
         for (key, _) in facts(place).filter(|(key, _)| is_tried(key)) {
             let file = file_with(place, together(place, key), key);
             all.extend(

@@ -366,6 +366,11 @@ fn bad_inputs_are_complained_about() {
         .collect();
     insta::assert_snapshot!(places.join("\n"));
     for message in [
+        "api-server-of-a-node.yaml:17:41: `api_server` is not at that target\n  hint: the target `api_servers` goes with the process api_server",
+        "kubelet-of-an-api-server.yaml:17:45: `kubelet` is not at that target\n  hint: the target `api_servers` goes with the process api_server",
+        "process-of-an-istiod.yaml:17:35: `kubelet` does not belong to an Istiod\n  hint: an Istiod has the process istiod",
+        "slow-by-less-than-one.yaml:17:58: ",
+        "slow-service-proxy.yaml:17:40: unknown process that a fault slows `service_proxy`\n  hint: known: kubelet, cilium_agent, istiod, api_server",
         "alias-bomb.yaml:6:45: aliases (`*name`) repeat too much\n  hint: write the values out",
         "churn-with-from-in-a-step.yaml:23:55: churn of the script starts with its step\n  hint: leave `from` out",
         "constraint-on-unknown-factor.yaml:32:15: constraint `node >= 4`: unknown factor `node`\n  hint: did you mean `nodes`?",

@@ -95,6 +95,10 @@ fn words(past: &Past, fact: &Fact) -> Option<(&'static str, String)> {
             "kubelet",
             format!("starts on {}, which has booted", past.node_name(*node)),
         ),
+        Fact::Process(party, fact) => {
+            let party = past.parties(std::slice::from_ref(party));
+            ("process", format!("{party} {}", fact.words()))
+        }
         Fact::IstiodWaits(istiod) => ("istiod", format!("{istiod} cannot begin without the API server")),
         Fact::Channel(pod, channel, ChannelFact::TimedOut(istiod, _)) => {
             let text = format!("{}: {} gets no answer from {istiod}", name(*pod), channel.name());
@@ -174,6 +178,7 @@ fn of_pod(past: &Past, pod: &str, fact: &PodFact) -> Option<(&'static str, Strin
             ("cilium agent", text)
         }
         PodFact::NoIdentity => ("cilium agent", format!("cannot create the identity of {pod}")),
+        PodFact::AgentNotReached => ("network plugin", format!("does not reach the agent for {pod} in time")),
         PodFact::IdentityTimedOut => ("cilium agent", format!("has no identity for {pod} in time")),
         PodFact::NetworkFailed(wait, _) => {
             let text = format!("makes the sandbox of {pod} again in {wait}: the network plugin failed");

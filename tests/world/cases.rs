@@ -84,10 +84,11 @@ fn a_new_identity_cannot_be_had_where_answers_are_lost() {
     }
 }
 
-/// The network plugin waits 90 s for it, and is called again after the sandbox's retry.
+/// The network plugin waits 90 s for it, and is called again after the sandbox's retry, as long as the agent lives.
 #[test]
 fn a_failed_identity_takes_its_time() {
-    let lab = Bench::case("replies-only-identity", &[]).only("drop").ready();
+    let lives = ["parameters.cilium.agent_liveness_needs_api=false"];
+    let lab = Bench::case("replies-only-identity", &lives).only("drop").ready();
     let outcome = lab.told(0);
     let called = outcome
         .lines

@@ -322,9 +322,7 @@ fn sender(asked: &Asked, blueprint: &Blueprint) -> (Level, u64) {
         Party::ServiceProxy(_) => (Level::WorkloadHigh, EntityKey::root("kube-proxy")),
         Party::Agent(_) => (Level::WorkloadHigh, EntityKey::root("cilium")),
         Party::Controllers(_) => (Level::WorkloadHigh, EntityKey::root("kube-controller-manager")),
-        Party::Istiod(_) | Party::Webhook(_) | Party::IstiodClients(_) | Party::ApiServer(_) => {
-            (Level::WorkloadLow, EntityKey::root("istiod"))
-        }
+        _ => (Level::WorkloadLow, EntityKey::root("istiod")),
     };
     let (level, key) = match asked {
         Asked::Status(node) | Asked::Tokens(node, _) => of_party(Party::Kubelet(*node)),

@@ -4,9 +4,12 @@
 //! then the programs; the CiliumEndpoint published on its own way while the pod already goes on; release of the address
 //! at once when the sandbox goes; a cut link: an unknown identity cannot be had, so that the network plugin's call waits until
 //! it times out, and nothing is published or removed; where only answers are lost, what needs no answer before it still takes
-//! effect as long as the connection stands (an identity is created, an endpoint removed).
-//! **Left out**: several numbers for one label set, garbage collection of identities, endpoints without labels (`init`), restarts and
-//! the agent being killed without the API server (up to 1.16 after about five minutes; verdicts stay as they were).
+//! effect as long as the connection stands (an identity is created, an endpoint removed); an agent that is frozen or has ended:
+//! new calls of the network plugin fail when they have not reached it in time, calls under way fail at their time limit or with it,
+//! and what it has to publish, remove and release waits; the datapath keeps its maps, and endpoints survive. Up to 1.16 an agent that
+//! does not reach the API server is ended by its liveness probe after about five minutes, and cannot start before the link is whole.
+//! **Left out**: several numbers for one label set, garbage collection of identities, endpoints without labels (`init`); releases of
+//! an agent that its liveness probe has ended, which fail in reality until it is back.
 //! One client of the API server with its limit serves endpoints and identities.
 //! **Parameters**: `endpoint_*`, `agent_*`, `identity_create_latency`, `api_*`. **Validated by**: `tests/world/event_log.rs`, `tests/world/node_reads.rs`.
 
@@ -32,6 +35,8 @@ pub struct Agents {
     calls: Vec<Call>,
     /// What could not be published or removed while links were cut.
     unpublished: Missed<(EndpointObject, bool)>,
+    /// What waits for agents that are frozen or have ended, each with the end of a caller's patience.
+    waiting: Vec<(NodeId, AgentEvent, Option<Timer>)>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -81,6 +86,7 @@ impl Agents {
         Self {
             agents,
             calls: Vec::new(),
+            waiting: Vec::new(),
             unpublished: Missed::default(),
         }
     }
@@ -94,6 +100,9 @@ impl Agents {
 
     /// Handles an event on a node.
     pub fn handle(&mut self, node: NodeId, event: AgentEvent, ctx: &mut Ctx) {
+        if self.waits(node, &event, ctx) {
+            return;
+        }
         match event {
             _ if ctx.shared.nodes_down.has(node) => {}
             AgentEvent::Booted => {
@@ -116,7 +125,13 @@ impl Agents {
             }
             AgentEvent::Identified(pod) => self.identified(node, pod, ctx),
             AgentEvent::Unanswered(pod) => self.block(node, pod, ctx),
+            AgentEvent::NotReached(pod) => {
+                self.forget(node, pod);
+                ctx.observe_pod(pod, PodFact::AgentNotReached);
+                ctx.network_failed(node, pod, false);
+            }
             AgentEvent::TimedOut(pod) => {
+                self.forget(node, pod);
                 self.call(pod).blocked = None;
                 ctx.observe_pod(pod, PodFact::IdentityTimedOut);
                 self.abandon(node, pod, ctx);
@@ -131,6 +146,11 @@ impl Agents {
             }
             AgentEvent::Delete(pod) => self.delete(node, pod, ctx),
             AgentEvent::Repaired => {
+                let here = self.waiting.extract_if(.., |(at, ..)| *at == node);
+                for (_, event, timer) in here.collect::<Vec<_>>() {
+                    timer.into_iter().for_each(|timer| ctx.kernel.cancel(timer));
+                    self.handle(node, event, ctx);
+                }
                 for (endpoint, exists) in self.unpublished.hand_out(Party::Agent(node)) {
                     self.write(node, endpoint, exists, ctx);
                 }
@@ -144,6 +164,54 @@ impl Agents {
                 }
             }
         }
+    }
+
+    /// Whether something waits, or fails, because the agent is frozen or has ended.
+    fn waits(&mut self, node: NodeId, event: &AgentEvent, ctx: &mut Ctx) -> bool {
+        let party = Party::Agent(node);
+        let killed = matches!(event, AgentEvent::Add(_)) && ctx.agent_killed_at(node).is_some();
+        if !killed && ctx.shared.processes.runs(party) {
+            return false;
+        }
+        let params = &ctx.blueprint().spec.cilium;
+        let limit = match *event {
+            AgentEvent::Add(pod) => Some((ctx.now() + params.plugin_connect_timeout, AgentEvent::NotReached(pod))),
+            AgentEvent::Admitted(pod)
+            | AgentEvent::Identified(pod)
+            | AgentEvent::Unanswered(pod)
+            | AgentEvent::Built(pod) => {
+                if ctx.shared.processes.is_down(party) {
+                    self.abandon(node, pod, ctx);
+                    return true;
+                }
+                let end = self.call(pod).called + params.endpoint_call_timeout;
+                Some((end.max(ctx.now()), AgentEvent::TimedOut(pod)))
+            }
+            AgentEvent::Publish(_) | AgentEvent::Create(_) | AgentEvent::SyncAgain(_) | AgentEvent::Delete(_) => None,
+            // It lists when it goes on.
+            AgentEvent::Repaired => return true,
+            AgentEvent::Booted
+            | AgentEvent::Refused(_)
+            | AgentEvent::Withdraw(..)
+            | AgentEvent::TimedOut(_)
+            | AgentEvent::NotReached(_) => {
+                return false;
+            }
+        };
+        let timer =
+            limit.map(|(at, event)| ctx.at(Source::Agent(node), EventClass::Timer, at, Event::Agent(node, event)));
+        self.waiting.push((node, event.clone(), timer));
+        true
+    }
+
+    /// A call of the network plugin for a pod has failed: nothing of it waits any more.
+    fn forget(&mut self, node: NodeId, pod: PodId) {
+        self.waiting.retain(|(at, event, _)| {
+            *at != node
+                || !matches!(event,
+                    AgentEvent::Add(of) | AgentEvent::Admitted(of) | AgentEvent::Identified(of) | AgentEvent::Unanswered(of)
+                    | AgentEvent::Built(of) if *of == pod)
+        });
     }
 
     /// Takes tokens of the agent's client and returns how long to wait for them.
@@ -230,7 +298,7 @@ impl Agents {
         // The API server answers when the identity is there; then the agent goes on.
         let distribution = ctx.blueprint().spec.cilium.identity_create_latency;
         let latency = ctx.draw(Purpose::IdentityCreate, ctx.shared.key(pod), &distribution);
-        let latency = latency + self.take(node, 1, ctx);
+        let latency = ctx.slowed(Party::Agent(node), latency) + self.take(node, 1, ctx);
         let key = Ordinal::IDENTITY_CREATION.of(ctx.shared.key(pod));
         let write = Write::CreateIdentity(pod, node, identity);
         if !ctx.write_after(Source::Agent(node), Some(Party::Agent(node)), key, latency, write) {
@@ -280,8 +348,9 @@ impl Agents {
         let params = &ctx.blueprint().spec.cilium;
         let (publish, build) = (params.endpoint_publish_latency, params.endpoint_build_latency);
         let key = ctx.shared.key(pod);
-        let publish = ctx.draw(Purpose::EndpointPublish, key, &publish);
-        let build = ctx.draw(Purpose::EndpointBuild, key, &build);
+        let party = Party::Agent(node);
+        let publish = ctx.slowed(party, ctx.draw(Purpose::EndpointPublish, key, &publish));
+        let build = ctx.slowed(party, ctx.draw(Purpose::EndpointBuild, key, &build));
         ctx.after(
             Source::Agent(node),
             EventClass::Timer,

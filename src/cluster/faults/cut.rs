@@ -178,7 +178,7 @@ impl Fault for Cut {
             PartyKind::Controllers => "no controller changed anything until another one led, or this one did again",
             PartyKind::Node => "nothing passed",
             PartyKind::IstiodClients => "no sidecar reached it, and proxies that followed it kept what they had",
-            PartyKind::ApiServer => "nobody reached it",
+            PartyKind::IstiodProcess | PartyKind::ApiServer => "nobody reached it",
         }
     }
 

@@ -20,6 +20,16 @@ pub trait Fault {
         None
     }
 
+    /// Whether what it did lasts beyond its end, until the processes that it ended have started again.
+    fn outlasts(&self) -> bool {
+        false
+    }
+
+    /// Whether it ends as soon as it has started, unless it is said how long it lasts.
+    fn is_over_at_once(&self) -> bool {
+        false
+    }
+
     /// What it is called.
     fn words(&self) -> Words;
 

@@ -5,13 +5,18 @@
 //! not reach into the world: its file declares by a trait of its own what it needs from the world, and the affected component
 //! implements that trait for the context. Who is touched when, and by which faults, belongs to `cluster/fault.rs`.
 
+pub mod crash;
 pub mod cut;
 pub mod etcd_quorum;
 pub mod fault;
 pub mod form;
+pub mod hang;
 pub mod node_down;
 pub mod overload;
 pub mod place;
+pub mod process;
+pub mod restart;
+pub mod slow;
 pub mod touched;
 pub mod triggers;
 pub mod when;
@@ -90,4 +95,12 @@ faults! {
     EtcdQuorum(etcd_quorum::EtcdQuorum) by etcd_quorum::Quorum;
     /// Nodes have no power.
     NodeDown(node_down::NodeDown) by node_down::Powers;
+    /// Processes are frozen.
+    Hang(hang::Hang) by process::Processes;
+    /// Processes end, and again after each start.
+    Crash(crash::Crash) by process::Processes;
+    /// Processes are restarted once.
+    Restart(restart::Restart) by process::Processes;
+    /// Processes are slow.
+    Slow(slow::Slow) by process::Processes;
 }

@@ -30,6 +30,7 @@ pub struct Whom {
     pub parties: Vec<PartyKind>,
 }
 
+const PROCESSES: &str = "processes";
 const PICK: &str = "pick";
 
 const NODE_OF: Key = target(
@@ -127,6 +128,15 @@ impl Whom {
         }
     }
 
+    /// The key of the processes, as [`Whom::parties`].
+    #[must_use]
+    pub const fn processes(meaning: &'static str, kinds: &'static [PartyKind]) -> Key {
+        Key {
+            name: PROCESSES,
+            ..Self::parties(meaning, kinds)
+        }
+    }
+
     /// Reads it.
     ///
     /// # Errors
@@ -153,10 +163,12 @@ impl Whom {
             _ => Where::Nodes(once(nodes)),
         };
         let mut parties = Vec::new();
-        for (number, value) in written.of(Self::PARTIES) {
+        let of_processes = written.form.keys().any(|key| key.name == PROCESSES);
+        let key = if of_processes { PROCESSES } else { Self::PARTIES };
+        for (number, value) in written.of(key) {
             let Value::Party(kind) = *value else { continue };
             let wrong = |message, hint| Complaint {
-                key: Self::PARTIES,
+                key,
                 place: *number,
                 message,
                 hint,
@@ -165,7 +177,23 @@ impl Whom {
                 true if written.istiods.is_none() => {
                     let (done, design) = (written.form.done, written.design);
                     let message = format!("is {done} in design `{design}`, which has no Istio");
-                    return Err(wrong(message, "give the design Istio, or write other `parties` in it"));
+                    let hint = if of_processes {
+                        "give the design Istio, or write other `processes` in it"
+                    } else {
+                        "give the design Istio, or write other `parties` in it"
+                    };
+                    return Err(wrong(message, hint));
+                }
+                _ if of_processes && (kind == PartyKind::ApiServer) != matches!(place, Where::ApiServers(_)) => {
+                    let message = "is not at that target".to_owned();
+                    return Err(wrong(
+                        message,
+                        "the target `api_servers` goes with the process api_server, and with no other",
+                    ));
+                }
+                false if of_processes && matches!(place, Where::Istiods(_)) => {
+                    let message = "does not belong to an Istiod".to_owned();
+                    return Err(wrong(message, "an Istiod has the process istiod"));
                 }
                 false if matches!(place, Where::Istiods(_)) => {
                     let message = "does not belong to an Istiod".to_owned();
@@ -174,7 +202,11 @@ impl Whom {
                         "an Istiod has the parties istiod, webhook and istiod_clients",
                     ));
                 }
-                _ if matches!(place, Where::ApiServers(_)) && !kind.is_client() && !kind.is_of_api_server() => {
+                _ if !of_processes
+                    && matches!(place, Where::ApiServers(_))
+                    && !kind.is_client()
+                    && !kind.is_of_api_server() =>
+                {
                     let message = "is no client of an API server".to_owned();
                     return Err(wrong(
                         message,

@@ -39,14 +39,16 @@ impl Touched {
         here.map(|(fault, _, kind)| (*fault, *kind)).collect()
     }
 
-    /// A fault no longer touches a party.
-    pub fn leave(&mut self, party: Party, fault: FaultId) {
-        if let Some(faults) = self.parties.get_mut(&party) {
-            faults.remove(&fault);
-            if faults.is_empty() {
-                self.parties.remove(&party);
-            }
+    /// A fault no longer touches a party; whether it did.
+    pub fn leave(&mut self, party: Party, fault: FaultId) -> bool {
+        let Some(faults) = self.parties.get_mut(&party) else {
+            return false;
+        };
+        let touched = faults.remove(&fault);
+        if faults.is_empty() {
+            self.parties.remove(&party);
         }
+        touched
     }
 
     /// A fault ends; gives the parties that it touched, even if they have moved meanwhile.

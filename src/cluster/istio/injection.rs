@@ -375,6 +375,7 @@ impl Ctx<'_> {
         }
         let distribution = self.blueprint().spec.kubernetes.api_write_latency;
         let latency = self.draw(Purpose::ApiWrite, key, &distribution);
+        let latency = self.slowed_by_server(None, latency);
         schedule(EventClass::Physics, latency, AdmissionEvent::Ask(pod, owner), self);
     }
 }

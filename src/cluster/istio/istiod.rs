@@ -6,11 +6,13 @@
 //! the dial timeout, or at once if packets are rejected; readiness that never looks at the API server again; snapshots
 //! of backends after a debounce; the rate limit of new streams; the maximum age of connections; an Istiod that starts
 //! while its link is cut, which dials again and again and begins its work after the repair; reviews that are answered when a
-//! repair has reached the connection; requests and answers that are stuck because nothing passes between sidecars and the Istiod.
-//! **Left out**: CPU, generation order, leader work, other authenticators, restarts.
+//! repair has reached the connection; a process that is frozen, whose work waits, or that ends and starts anew; requests and answers that are stuck because nothing passes between sidecars and the Istiod.
+//! **Left out**: CPU, generation order, leader work, other authenticators, draining before an orderly end.
 //! **Parameters**: `api_*`, `token_review_latency`, `sign_latency`, `first_push_latency`, `debounce_*`, `stream_*`.
 //! **Validated by**: the closed forms of `docs/model/istio.md#one-bad-istiod-of-several` in
 //! `tests/world/istiod_connections.rs`; `tests/world/istiod_repairs.rs`.
+
+use std::collections::BTreeMap;
 
 use crate::cluster::api_connection::{Choice, Dials, passes};
 use crate::cluster::api_load::Asked;
@@ -38,6 +40,10 @@ pub struct Istiods {
     held: Vec<Held>,
     /// Requests and answers on connections of sidecars on which nothing passes.
     stuck: Vec<Stuck>,
+    /// What frozen ones have to do.
+    frozen: Missed<IstiodEvent>,
+    /// Those that start.
+    starting: BTreeMap<IstiodId, Timer>,
 }
 
 /// A request that does not reach its Istiod, or whose answer does not come back.
@@ -83,7 +89,15 @@ impl Istiods {
 
     /// Handles an event of one Istiod.
     pub fn handle(&mut self, id: IstiodId, event: IstiodEvent, ctx: &mut Ctx) {
+        let process = Party::IstiodProcess(id);
+        if !ctx.shared.processes.runs(process) && !matches!(event, IstiodEvent::Clients(_) | IstiodEvent::Ends) {
+            if !ctx.shared.processes.is_down(process) {
+                self.frozen.keep(process, event);
+            }
+            return;
+        }
         match event {
+            IstiodEvent::Start(_) if ctx.istiod_meets_its_fault(id) => {}
             IstiodEvent::Start(pod) => self.start(id, pod, SimDuration::ZERO, ctx),
             IstiodEvent::Serving(pod) => self.serving(id, pod, ctx),
             IstiodEvent::SliceSeen(service, index) => {
@@ -102,6 +116,8 @@ impl Istiods {
                 }
             }
             IstiodEvent::Undelivered(request, answer) => self.stick(id, request, Some(answer), ctx),
+            IstiodEvent::Thaws => self.thaws(id, ctx),
+            IstiodEvent::Ends => self.ends(id, ctx),
             IstiodEvent::Clients(reach) => self.clients(id, reach, ctx),
             IstiodEvent::Reviewed(..) if ctx.shared.nodes_down.has_istiod(id) => {}
             IstiodEvent::Reviewed(request, passed) => self.reviewed(id, request, passed, ctx),
@@ -145,6 +161,44 @@ impl Istiods {
                 }
             }
         }
+    }
+
+    /// It does what has waited. A review that ended meanwhile is answered by now.
+    fn thaws(&mut self, id: IstiodId, ctx: &mut Ctx) {
+        for event in self.frozen.hand_out(Party::IstiodProcess(id)) {
+            match event {
+                IstiodEvent::Reviewed(request, _) if self.istiod(id).is_some() => {
+                    self.held.retain(|held| held.istiod != id || held.request != request);
+                    self.review(id, request, ctx.now(), ctx);
+                }
+                event => self.handle(id, event, ctx),
+            }
+        }
+        if self.istiod(id).is_some()
+            && let Some(pod) = ctx.istiod_pod(id)
+            && let Some((node, _)) = ctx.shared.physics.pod(pod).place
+        {
+            let period = ctx.blueprint().istio().params.readiness_probe_period;
+            let at = ctx.next_readiness_probe(pod, period);
+            ctx.probe_ends(node, pod, at, true);
+        }
+    }
+
+    /// Its process ends, and with it all that was under way.
+    fn ends(&mut self, id: IstiodId, ctx: &mut Ctx) {
+        if let Some(istiod) = self.istiods.get_mut(id.index()).and_then(Option::take) {
+            istiod.debounce.into_iter().for_each(|timer| ctx.kernel.cancel(timer));
+        }
+        self.starting
+            .remove(&id)
+            .into_iter()
+            .for_each(|timer| ctx.kernel.cancel(timer));
+        self.held
+            .extract_if(.., |held| held.istiod == id)
+            .for_each(|held| ctx.kernel.cancel(held.fails));
+        self.stuck.retain(|stuck| stuck.istiod != id);
+        self.waiting.hand_out(Party::Istiod(id));
+        self.frozen.hand_out(Party::IstiodProcess(id));
     }
 
     /// Nothing passes between a sidecar and its Istiod: what was sent is sent again until it passes.
@@ -196,9 +250,19 @@ impl Istiods {
     fn start(&mut self, id: IstiodId, pod: PodId, wait: SimDuration, ctx: &mut Ctx) {
         if !self.waits(id, pod, ctx) {
             let distribution = ctx.blueprint().istio().params.istiod_start_latency;
-            let latency = ctx.draw(Purpose::IstiodStart, ctx.shared.key(pod), &distribution);
+            let starts = ctx
+                .shared
+                .processes
+                .starts(Party::IstiodProcess(id))
+                .unwrap_or_default();
+            let key = match starts {
+                0 => ctx.shared.key(pod),
+                starts => ctx.shared.key(pod).child(u64::from(starts)),
+            };
+            let latency = ctx.draw(Purpose::IstiodStart, key, &distribution);
             let event = Event::Istiod(id, IstiodEvent::Serving(pod));
-            ctx.after(Source::Istiod(id), EventClass::Physics, wait + latency, event);
+            let timer = ctx.after(Source::Istiod(id), EventClass::Physics, wait + latency, event);
+            self.starting.insert(id, timer);
         }
     }
 
@@ -215,6 +279,7 @@ impl Istiods {
     }
 
     fn serving(&mut self, id: IstiodId, pod: PodId, ctx: &mut Ctx) {
+        self.starting.remove(&id);
         let Some((node, _)) = ctx.shared.physics.pod(pod).place else {
             return;
         };
@@ -318,7 +383,9 @@ impl Istiods {
         let key = request.channel.review().of(ctx.shared.key(request.pod));
         let key = key.child(u64::from(request.number));
         let distribution = ctx.blueprint().istio().params.token_review_latency;
-        let end = start + ctx.draw(Purpose::TokenReview, key, &distribution);
+        let latency = ctx.draw(Purpose::TokenReview, key, &distribution);
+        let latency = ctx.slowed(Party::IstiodProcess(id), latency);
+        let end = start + ctx.slowed_by_server(Some(Party::Istiod(id)), latency);
         schedule_review(id, request, end, true, ctx);
     }
 
@@ -342,6 +409,9 @@ impl Istiods {
     }
 
     fn reviewed(&mut self, id: IstiodId, request: Request, passed: bool, ctx: &mut Ctx) {
+        if self.istiod(id).is_none() {
+            return; // Its process has ended meanwhile.
+        }
         let cut = ctx.shared.links.cut_of(Party::Istiod(id));
         if let (true, Some(cut)) = (passed, cut) {
             // The link was cut while the review was under way.
@@ -392,6 +462,7 @@ impl Istiods {
             ctx.shared.key(request.pod).child(u64::from(request.number)),
             &distribution,
         );
+        let latency = ctx.slowed(Party::IstiodProcess(id), latency);
         answer(id, request, Answer::Ok, latency, ctx);
     }
 }
@@ -465,13 +536,13 @@ fn answer_after(id: IstiodId, request: Request, answer: Answer, wait: SimDuratio
 
 /// Verbs with which other components notify an Istiod.
 impl Ctx<'_> {
-    /// The kubelet of a node starts an Istiod's container.
-    pub fn start_istiod(&mut self, node: NodeId, pod: PodId) {
+    /// The kubelet of a node starts an Istiod's container, which takes a while.
+    pub fn start_istiod(&mut self, node: NodeId, pod: PodId, wait: SimDuration) {
         let istiod = self.istiod_in(pod);
         self.after(
             Source::Kubelet(node),
             EventClass::Physics,
-            SimDuration::ZERO,
+            wait,
             Event::Istiod(istiod, IstiodEvent::Start(pod)),
         );
     }
@@ -508,6 +579,16 @@ impl Ctx<'_> {
     /// The clients of an Istiod reach it again, or do no more.
     pub fn clients_reach_istiod(&mut self, istiod: IstiodId, reach: bool) {
         self.tell_istiod(istiod, IstiodEvent::Clients(reach));
+    }
+
+    /// The process of an Istiod, which was frozen, goes on.
+    pub fn istiod_thaws(&mut self, istiod: IstiodId) {
+        self.tell_istiod(istiod, IstiodEvent::Thaws);
+    }
+
+    /// The process of an Istiod ends.
+    pub fn istiod_ends(&mut self, istiod: IstiodId) {
+        self.call(Event::Istiod(istiod, IstiodEvent::Ends));
     }
 
     /// A repair has reached the connection of an Istiod.

@@ -131,6 +131,7 @@ impl Recorder {
             | Fact::Left { .. }
             | Fact::Booted(_)
             | Fact::IstiodWaits(_)
+            | Fact::Process(..)
             | Fact::Follows { .. }
             | Fact::Access(..)
             | Fact::Sent(_) => {}

@@ -103,6 +103,7 @@ impl PodTimes {
             | PodFact::Freed(_)
             | PodFact::NoIdentity
             | PodFact::IdentityTimedOut
+            | PodFact::AgentNotReached
             | PodFact::NetworkFailed(..)
             | PodFact::Stopped => {}
         }

@@ -207,9 +207,12 @@ impl<'a> Making<'a> {
             Party::Agent(node) => self.track(Some(node), "Cilium agent"),
             Party::Node(node) => self.track(Some(node), "node"),
             Party::ServiceProxy(node) => self.track(Some(node), "service proxy"),
-            Party::Istiod(istiod) | Party::Webhook(istiod) | Party::IstiodClients(istiod) => self.istiod(istiod),
+            Party::Istiod(istiod)
+            | Party::Webhook(istiod)
+            | Party::IstiodClients(istiod)
+            | Party::IstiodProcess(istiod) => self.istiod(istiod),
             Party::Controllers(_) => self.track(None, "controllers"),
-            Party::ApiServer(_) => self.source(Source::ApiServer),
+            Party::ApiServer(_) => self.track(None, API_SERVER),
         }
     }
 

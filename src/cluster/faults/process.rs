@@ -1,0 +1,117 @@
+//! What the kinds of faults of processes share: whose process it is, and what they ask of the world.
+//!
+//! What a process makes of it belongs to `cluster/processes.rs` and to its own component; how a kind begins and ends is in its file.
+
+use super::cut::CutMode;
+use super::fault::Effect;
+use super::form::Key;
+use super::place::{Where, Whom};
+use crate::cluster::ids::FaultId;
+use crate::cluster::party::{NamedParty, Party, PartyKind};
+
+/// The processes that can be frozen, and that can end.
+const ALL: &[PartyKind] = &[
+    PartyKind::Kubelet,
+    PartyKind::Agent,
+    PartyKind::ServiceProxy,
+    PartyKind::IstiodProcess,
+    PartyKind::ApiServer,
+];
+
+/// The processes of which it is known what they do by themselves, and how long that takes.
+const TIMED: &[PartyKind] = &[
+    PartyKind::Kubelet,
+    PartyKind::Agent,
+    PartyKind::IstiodProcess,
+    PartyKind::ApiServer,
+];
+
+/// The key of the processes that a kind stops.
+#[must_use]
+pub const fn processes(meaning: &'static str) -> Key {
+    Whom::processes(meaning, ALL)
+}
+
+/// The key of the processes that a kind slows.
+#[must_use]
+pub const fn timed_processes(meaning: &'static str) -> Key {
+    Whom::processes(meaning, TIMED)
+}
+
+/// What faults of processes ask of the world.
+pub trait Processes {
+    /// A process is frozen.
+    fn freeze(&mut self, party: Party, fault: FaultId);
+
+    /// It goes on, unless another fault freezes it.
+    fn thaw(&mut self, party: Party, fault: FaultId);
+
+    /// A process ends at once, and again after each start.
+    fn crash(&mut self, party: Party, fault: FaultId);
+
+    /// It stays up once it has started again.
+    fn stays_up(&mut self, party: Party, fault: FaultId);
+
+    /// A process ends in an orderly way and is started at once.
+    fn restart(&mut self, party: Party, fault: FaultId);
+
+    /// What a process does by itself takes so many times as long.
+    fn slow(&mut self, party: Party, factor: f64, fault: FaultId);
+
+    /// It takes as long as without this fault.
+    fn full_speed(&mut self, party: Party, fault: FaultId);
+
+    /// A client loses its API server.
+    fn loses_server(&mut self, party: Party, mode: CutMode, fault: FaultId);
+
+    /// The API server of a client is back.
+    fn regains_server(&mut self, party: Party, fault: FaultId);
+}
+
+impl Whom {
+    /// Whether a party is touched because it is a client of an API server whose process is.
+    #[must_use]
+    pub fn has_client(&self, party: PartyKind) -> bool {
+        matches!(self.place, Where::ApiServers(_)) && party.is_client()
+    }
+}
+
+/// What a client of an API server, or a party whose process gives no answers, does no more, in a sentence after a colon.
+pub(super) fn without_process(whom: &Whom, party: PartyKind) -> &'static str {
+    match party {
+        _ if whom.has_client(party) => "it had no answers until it had connected again",
+        PartyKind::Kubelet => {
+            "no pod of its node started or stopped, its lease was not renewed, and containers went on without it"
+        }
+        PartyKind::Agent => {
+            "the datapath went on with the maps that it had, and calls of the network plugin waited or failed"
+        }
+        PartyKind::ServiceProxy => "its rules stayed as they were",
+        PartyKind::Istiod | PartyKind::Webhook | PartyKind::IstiodClients | PartyKind::IstiodProcess => {
+            "it signed no certificate, sent no configuration and injected no sidecar"
+        }
+        PartyKind::Node => "nothing ran on it",
+        PartyKind::Controllers => "no controller changed anything until another one led, or this one did again",
+        PartyKind::ApiServer => "its clients had no answers until they had connected again",
+    }
+}
+
+/// The effect of a fault of a process on a party, in a causal chain.
+pub(super) fn effect(
+    whom: &Whom,
+    party: &NamedParty,
+    word: &'static str,
+    what: impl Fn(&NamedParty) -> String,
+    how: &'static str,
+) -> Effect {
+    if whom.has_client(party.kind) {
+        let what = format!("{} was lost", party.link());
+        return Effect {
+            word: "server lost",
+            what,
+            how,
+        };
+    }
+    let what = what(party);
+    Effect { word, what, how }
+}
