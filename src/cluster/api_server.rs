@@ -4,7 +4,7 @@
 //! EndpointSlices; dispatch to controllers, scheduler, kubelets and Istiods by each reader's own first-in first-out watch;
 //! the garbage collector, which removes the CiliumEndpoint of a pod that is gone.
 //! Which server a client is connected to, and what its loss costs, is decided by `cut_off` and `api_connection`.
-//! Request limits and priorities are in `api_load`, quorum in `etcd`.
+//! Request limits and priorities are in `api_load`, etcd without quorum in `quorum`.
 //! **Left out**: watch caches that lag, admission other than the injection webhook,
 //! conflicts of concurrent writes (each object here has one writer at a time).
 //! **Parameters**: `api_write_latency`, `watch_latency`, `watch_batch_period`, `garbage_collection_latency`.
@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::api_load::Asked;
+use super::api_requests::Asked;
 use super::blueprint::Blueprint;
 use super::context::Ctx;
 use super::event::{Event, Source, Write};
@@ -258,7 +258,7 @@ fn commit(ctx: &mut Ctx, write: Write) {
 
 /// Verbs with which other components notify the API server.
 impl Ctx<'_> {
-    /// The API server to which a write goes; controllers and scheduler have the first.
+    /// The API server to which a write goes; controllers and scheduler have the one beside them.
     #[must_use]
     pub fn server_of_write(&self, write: &Write) -> u32 {
         let node_of = |pod: PodId| self.shared.api.pod(pod).and_then(|object| object.node);

@@ -5,7 +5,7 @@
 //! lives through a cut to `api_connection`.
 
 use super::api_connection::{Choice, Client, Dial, Dials, Heartbeats, Reach, Resumption, Silence};
-use super::api_load::Asked;
+use super::api_requests::Asked;
 use super::context::Ctx;
 use super::event::Source;
 use super::faults::cut::{CutMode, Cuts};

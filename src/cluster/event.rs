@@ -10,8 +10,8 @@
 
 use std::net::Ipv4Addr;
 
-use super::api_load::Asked;
-use super::api_load::flow::Flow;
+use super::api_flow::Flow;
+use super::api_requests::Asked;
 use super::blueprint::Blueprint;
 use super::history::VersionIndex;
 use super::ids::{FaultId, IstiodId, KindId, NodeId, PodId, ReplicaSetId, ServiceId, TrueIdentity};

@@ -11,7 +11,7 @@
 //! **Parameters**: `pod_setup_latency`, `sandbox_*`, `container_start_latency`, `node_cores`, `pleg_period`, …
 //! **Validated by**: `tests/world/event_log.rs`, `tests/world/kubelet_start.rs`.
 
-use super::api_load::Asked;
+use super::api_requests::Asked;
 use super::context::Ctx;
 use super::event::{Event, KubeletEvent, Source, Write};
 use super::ids::{IstiodId, NodeId, PodId};

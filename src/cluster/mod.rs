@@ -6,7 +6,9 @@
 
 pub mod access;
 mod api_connection;
+pub mod api_flow;
 pub mod api_load;
+pub mod api_requests;
 pub mod api_server;
 pub mod blueprint;
 pub mod churn;
@@ -40,6 +42,7 @@ pub mod physics;
 pub mod power;
 pub mod processes;
 pub mod purpose;
+mod quorum;
 pub mod readers;
 pub mod recorder;
 pub mod records;

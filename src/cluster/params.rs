@@ -139,7 +139,7 @@ parameters! {
         api_queue_wait: SimDuration,
         /// What fair queuing expects a request to take before it has run (duration).
         api_expected_service_time: SimDuration,
-        /// Longest time after which a refused client is told to try again; the first is 1 s (duration).
+        /// Longest time for which a refused client stays away; the first is 1 s (duration).
         api_retry_after_max: SimDuration,
         /// How often a client tries a refused request again (requests).
         api_client_retries: u32,

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::api_load::flow::Background;
+use super::api_flow::Background;
 use super::faults::{FaultKind, FaultSpec};
 use super::params::{CiliumParams, IstioParams, KubernetesParams, NetworkParams};
 use crate::kernel::{Distribution, SimDuration, SimTime};

@@ -188,11 +188,11 @@ words!(
 );
 words!(
     /// A priority level of the API servers.
-    ApiLevel, crate::cluster::api_load::flow::Level::ALL
+    ApiLevel, crate::cluster::api_flow::Level::ALL
 );
 words!(
     /// What a request to an API server does.
-    ApiVerb, crate::cluster::api_load::flow::Verb::ALL
+    ApiVerb, crate::cluster::api_flow::Verb::ALL
 );
 words!(
     /// A layer that enforces its policies.

@@ -5,7 +5,7 @@ use super::faults::{Targets, number, point, span};
 use super::layers::Merged;
 use super::schema;
 use super::values::{choice, complain, rate};
-use crate::cluster::api_load::flow::{Background, Flow, Level, Verb};
+use crate::cluster::api_flow::{Background, Flow, Level, Verb};
 use crate::kernel::SimTime;
 
 /// Most requests per second of one flow: beyond that a run would do little else.

@@ -1,6 +1,6 @@
 //! API servers under load: closed forms of one server's queues, and what a flood does to the rest of the cluster.
 
-use meshfault::cluster::api_load::flow::{Flow, Level, Verb};
+use meshfault::cluster::api_flow::{Flow, Level, Verb};
 use meshfault::cluster::api_load::queues::Work;
 use meshfault::cluster::api_load::server::{Arrivals, Decision, Server};
 use meshfault::cluster::faults::overload::Overload;

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use meshfault::cluster::api_load::flow::Level;
+use meshfault::cluster::api_flow::Level;
 use meshfault::cluster::faults::FaultKind;
 use meshfault::cluster::faults::cut::CutMode;
 use meshfault::cluster::faults::etcd_quorum::EtcdQuorum;

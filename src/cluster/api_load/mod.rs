@@ -15,7 +15,6 @@
 //! `api_server_cores`, `api_request_work`, `api_client_retries`, `api_retry_after_max`. **Validated by**: the tests of this folder and
 //! `tests/world/api_load.rs`. Source: `docs/model/kubernetes.md#load-of-the-api-servers`.
 
-pub mod flow;
 pub mod queues;
 mod retry_after;
 pub mod server;
@@ -23,36 +22,19 @@ mod shares;
 
 use std::collections::BTreeMap;
 
+use super::api_flow::{Flow, Level, Verb};
+use super::api_requests::Asked;
 use super::blueprint::Blueprint;
 use super::context::Ctx;
 use super::event::{Event, LoadEvent, Source, Write};
 use super::faults::overload::Overloads;
-use super::ids::{FaultId, IstiodId, NodeId, PodId, ReplicaSetId};
-use super::istio::messages::Request;
+use super::ids::{FaultId, PodId};
 use super::observed::PodFact;
 use super::party::Party;
 use super::purpose::Purpose;
 use crate::kernel::{EntityKey, EventClass, RunKey, SimDuration, SimTime, Timer};
-use flow::{Flow, Level, Verb};
 use queues::Work;
 use server::{Arrivals, Counts, Decision, Server};
-
-/// A request of a component, with what follows when it was served.
-#[derive(Clone, Debug)]
-pub enum Asked {
-    /// A write takes effect.
-    Write(Write),
-    /// The call of a kubelet's worker is answered.
-    Status(NodeId),
-    /// A kubelet has the tokens of a pod.
-    Tokens(NodeId, PodId),
-    /// A TokenReview is answered.
-    Review(IstiodId, Request),
-    /// The injection webhook is called for a pod that is to be created.
-    Creation(PodId, Option<ReplicaSetId>),
-    /// A party has listed what it reads; with the event by which it was to be current again.
-    List(Party, Timer),
-}
 
 #[derive(Debug)]
 struct Ticket {
@@ -346,9 +328,9 @@ fn objects(party: Party, ctx: &Ctx) -> u32 {
     let services = ctx.blueprint().services;
     let objects = match party {
         Party::Kubelet(_) => ctx.blueprint().spec.kubernetes.pods_per_node_max as usize,
-        Party::Agent(_) => pods,
+        Party::Agent(_) | Party::Controllers(_) => pods,
         Party::ServiceProxy(_) => services,
-        _ => pods + services,
+        Party::Istiod(_) | Party::Webhook(_) | Party::IstiodClients(_) | Party::ApiServer(_) => pods + services,
     };
     u32::try_from(objects).unwrap_or(u32::MAX)
 }

@@ -4,10 +4,10 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
-use super::flow::{Flow, Level as LevelName, Verb};
 use super::queues::{Level, Queuing, Request, Sender, Work};
 use super::retry_after::RetryAfter;
 use super::shares::levels;
+use crate::cluster::api_flow::{Flow, Level as LevelName, Verb};
 use crate::cluster::params::KubernetesParams;
 use crate::kernel::{EntityKey, SimDuration, SimTime, Stream};
 

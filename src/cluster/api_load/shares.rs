@@ -1,7 +1,7 @@
 //! How the seats of an API server are divided over its priority levels.
 
-use super::flow::Level;
 use super::queues::Queuing;
+use crate::cluster::api_flow::Level;
 use crate::cluster::params::KubernetesParams;
 
 /// How each level queues.

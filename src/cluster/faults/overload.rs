@@ -8,7 +8,7 @@
 use super::fault::{Effect, Fault, Switch, Words};
 use super::form::{Amount, Complaint, Form, Key, Role, Takes, Value, Written};
 use super::place::Whom;
-use crate::cluster::api_load::flow::{Flow, Level, Verb};
+use crate::cluster::api_flow::{Flow, Level, Verb};
 use crate::cluster::ids::FaultId;
 use crate::cluster::party::{NamedParty, Party, PartyKind};
 

@@ -14,7 +14,7 @@
 //! Source: `docs/model/istio.md#injection-webhook`.
 
 use crate::cluster::api_connection::{Dial, passes};
-use crate::cluster::api_load::Asked;
+use crate::cluster::api_requests::Asked;
 use crate::cluster::context::Ctx;
 use crate::cluster::event::{AdmissionEvent, Event, Source, Write};
 use crate::cluster::faults::cut::CutMode;

@@ -15,7 +15,7 @@
 use std::collections::BTreeMap;
 
 use crate::cluster::api_connection::{Choice, Dials, passes};
-use crate::cluster::api_load::Asked;
+use crate::cluster::api_requests::Asked;
 use crate::cluster::context::Ctx;
 use crate::cluster::event::{Event, IstiodEvent, Source};
 use crate::cluster::faults::cut::CutMode;
