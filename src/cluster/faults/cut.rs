@@ -176,9 +176,8 @@ impl Fault for Cut {
             }
             PartyKind::Webhook => "the API server could not call it to inject sidecars",
             PartyKind::Controllers => "no controller changed anything until another one led, or this one did again",
-            PartyKind::Node => "nothing passed",
             PartyKind::IstiodClients => "no sidecar reached it, and proxies that followed it kept what they had",
-            PartyKind::IstiodProcess | PartyKind::ApiServer => "nobody reached it",
+            PartyKind::ApiServer => "no client reached it",
         }
     }
 
