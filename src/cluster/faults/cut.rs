@@ -74,6 +74,7 @@ impl Cut {
         PartyKind::Istiod,
         PartyKind::Webhook,
         PartyKind::IstiodClients,
+        PartyKind::Controllers,
     ];
 
     /// How it is written.
