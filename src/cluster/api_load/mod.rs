@@ -330,7 +330,12 @@ fn objects(party: Party, ctx: &Ctx) -> u32 {
         Party::Kubelet(_) => ctx.blueprint().spec.kubernetes.pods_per_node_max as usize,
         Party::Agent(_) | Party::Controllers(_) => pods,
         Party::ServiceProxy(_) => services,
-        Party::Istiod(_) | Party::Webhook(_) | Party::IstiodClients(_) | Party::ApiServer(_) => pods + services,
+        Party::Istiod(_)
+        | Party::Webhook(_)
+        | Party::IstiodClients(_)
+        | Party::ApiServer(_)
+        | Party::IstiodProcess(_)
+        | Party::Node(_) => pods + services,
     };
     u32::try_from(objects).unwrap_or(u32::MAX)
 }

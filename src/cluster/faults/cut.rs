@@ -177,8 +177,9 @@ impl Fault for Cut {
             }
             PartyKind::Webhook => "the API server could not call it to inject sidecars",
             PartyKind::Controllers => "no controller changed anything until another one led, or this one did again",
+            PartyKind::Node => "nothing passed",
             PartyKind::IstiodClients => "no sidecar reached it, and proxies that followed it kept what they had",
-            PartyKind::ApiServer => "no client reached it",
+            PartyKind::IstiodProcess | PartyKind::ApiServer => "no client reached it",
         }
     }
 
