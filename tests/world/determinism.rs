@@ -9,7 +9,7 @@ use meshfault::cluster::spec::{Measures, ServiceSpec, WorldSpec};
 use meshfault::policy::{LabelSelector, Labels};
 use meshfault::scenario::built_in_names;
 
-use crate::support::{Bench, at, cut, cuts, on_node, s};
+use crate::support::{Bench, at, cuts, on_node, s};
 
 /// Everything of two runs but their stories.
 fn assert_same(left: &Outcome, right: &Outcome, what: &str) {
@@ -126,12 +126,9 @@ fn a_fault_that_never_starts_changes_nothing() {
 #[test]
 fn a_fault_without_targets_changes_no_pod() {
     let void = |world: &mut WorldSpec| {
-        let mut fault = world.faults[0].clone();
-        // A name of its own: the end of a fault restores what a fault of that name has cut.
-        fault.name = "void".to_owned();
+        let mut fault = cuts("void", on_node(1), &[], CutMode::Drop);
         fault.when.starts_at = Some(at(20.0));
         world.faults.push(fault);
-        cut(world, 1).whom.parties.clear();
     };
     for experiment in built_in_names() {
         let (lab, void) = (

@@ -56,7 +56,17 @@ impl PodTimes {
     /// Takes in what happened to the pod.
     #[inline]
     pub(super) fn observe(&mut self, fact: &PodFact, now: SimTime) {
+        // What comes after it was ready is another start, after a boot of its node.
+        let again = self.ready.is_some();
         match *fact {
+            PodFact::NetworkCalled(_)
+            | PodFact::NetworkReady
+            | PodFact::ContainersUp
+            | PodFact::EndpointAdmitted(_)
+            | PodFact::EndpointRefused(_)
+            | PodFact::NetworkFailed(..)
+            | PodFact::KubeletLimit { .. }
+                if again => {}
             PodFact::Created => {
                 self.marks.set(Mark::Created, Some(now));
                 if self.refused {
@@ -87,7 +97,10 @@ impl PodTimes {
                 self.waits = false;
                 self.removed.get_or_insert(now);
             }
-            PodFact::NetworkCalled(_) => self.marks.set(Mark::NetworkCalled, Some(now)),
+            PodFact::NetworkCalled(_) => {
+                self.marks.set(Mark::NetworkCalled, Some(now));
+                (self.certificate, self.configuration, self.proxy_live) = (None, None, false);
+            }
             PodFact::Taken(_, ip) => self.ip = Some(ip),
             PodFact::NetworkReady => self.marks.set(Mark::NetworkReady, Some(now)),
             PodFact::ContainersUp => self.marks.set(Mark::ContainersUp, Some(now)),
