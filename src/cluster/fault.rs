@@ -367,6 +367,16 @@ impl Ctx<'_> {
         self.at(Source::Fault, EventClass::Timer, at, Event::Fault(FaultEvent::TakeOver))
     }
 
+    /// A process that has ended is started after a wait, or serves then.
+    pub(super) fn process_after(&mut self, party: Party, wait: SimDuration, serves: bool) {
+        let event = if serves {
+            FaultEvent::ProcessServes(party)
+        } else {
+            FaultEvent::ProcessStarts(party)
+        };
+        self.after(Source::Fault, EventClass::Physics, wait, Event::Fault(event));
+    }
+
     /// A step of the script starts or ends a fault.
     pub fn turn_fault(&mut self, fault: FaultId, starts: bool) {
         let event = if starts {

@@ -342,7 +342,11 @@ impl Kubelets {
             ctx.start_sidecar(node, pod);
         }
         if role == Role::Istiod {
-            ctx.start_istiod(node, pod, SimDuration::ZERO);
+            if ctx.shared.processes.is_down(Party::IstiodProcess(ctx.istiod_in(pod))) {
+                self.start_again(node, pod, ctx);
+            } else {
+                ctx.start_istiod(node, pod, SimDuration::ZERO);
+            }
         }
     }
 

@@ -160,6 +160,13 @@ impl NamedParty {
         }
     }
 
+    /// Whether it is this party, or the process to which that belongs.
+    #[must_use]
+    pub fn includes(&self, party: &Self) -> bool {
+        let belongs = self.kind == PartyKind::IstiodProcess && party.kind.is_of_istiod();
+        self.of == party.of && (self.kind == party.kind || belongs)
+    }
+
     /// Its name without an article.
     #[must_use]
     pub fn short(&self) -> String {

@@ -147,6 +147,7 @@ impl Ctx<'_> {
         for party in links_of(node, &down.istiods) {
             self.connects_afresh(party, down.first);
         }
+        self.starts_what_waits(node);
     }
 }
 

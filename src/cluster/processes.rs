@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::context::Ctx;
 use super::faults::cut::{CutMode, Cuts};
 use super::faults::process;
-use super::ids::{FaultId, IstiodId, PodId};
+use super::ids::{FaultId, IstiodId, NodeId, PodId};
 use super::links::{Change, Way};
 use super::party::Party;
 use crate::kernel::{SimDuration, SimTime, Timer};
@@ -192,26 +192,28 @@ impl Ctx<'_> {
         }
     }
 
+    /// The processes of a node start that could not, since its kubelet was away or it had no power.
+    pub(super) fn starts_what_waits(&mut self, node: NodeId) {
+        for waiting in [Party::Kubelet(node), Party::Agent(node), Party::ServiceProxy(node)] {
+            let process = self.shared.processes.0.get_mut(&waiting);
+            if process.is_some_and(|process| std::mem::take(&mut process.parked)) {
+                self.starts_after(waiting, SimDuration::ZERO);
+            }
+        }
+    }
+
     /// A process goes on after a pause: it takes up what has waited.
     pub(super) fn is_awake(&mut self, party: Party) {
+        // If its connection is whole, it has heard of that by now.
+        let whole = self.shared.links.is_up(party);
         match party {
-            // If its connection is whole, it has heard of that by now.
             Party::Kubelet(node) => {
-                if !self.shared.links.is_up(party) {
+                if !whole {
                     self.kubelet_repaired(node);
                 }
-                for waiting in [Party::Agent(node), Party::ServiceProxy(node)] {
-                    let process = self.shared.processes.0.get_mut(&waiting);
-                    if process.is_some_and(|process| std::mem::take(&mut process.parked)) {
-                        self.starts_after(waiting, SimDuration::ZERO);
-                    }
-                }
+                self.starts_what_waits(node);
             }
-            Party::Agent(node) => {
-                if !self.shared.links.is_up(party) {
-                    self.agent_repaired(node);
-                }
-            }
+            Party::Agent(node) if !whole => self.agent_repaired(node),
             Party::IstiodProcess(istiod) => self.istiod_thaws(istiod),
             _ => {}
         }

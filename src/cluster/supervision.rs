@@ -12,14 +12,13 @@
 use std::collections::BTreeSet;
 
 use super::context::Ctx;
-use super::event::{Event, FaultEvent, Source};
 use super::faults::cut::{CutMode, Cuts};
 use super::ids::{FaultId, IstiodId, NodeId, PodId};
 use super::observed::{Fact, ProcessFact};
 use super::party::Party;
 use super::processes::link;
 use super::purpose::{Ordinal, Purpose};
-use crate::kernel::{Distribution, EventClass, SimDuration, SimTime};
+use crate::kernel::{Distribution, SimDuration, SimTime};
 
 impl Ctx<'_> {
     /// A process ends, if it runs.
@@ -103,12 +102,7 @@ impl Ctx<'_> {
                 look + self.draw(Purpose::ContainerStart, key, &params.container_start_latency)
             }
         };
-        self.tries_after(party, wait + by_kubelet);
-    }
-
-    fn tries_after(&mut self, party: Party, wait: SimDuration) {
-        let event = Event::Fault(FaultEvent::ProcessStarts(party));
-        self.after(Source::Fault, EventClass::Physics, wait, event);
+        self.process_after(party, wait + by_kubelet, false);
     }
 
     /// The supervisor of a process starts it.
@@ -116,11 +110,15 @@ impl Ctx<'_> {
         if !self.shared.processes.is_down(party) {
             return;
         }
-        let needs = match party {
-            Party::Agent(node) | Party::ServiceProxy(node) => Some(Party::Kubelet(node)),
-            _ => None,
+        let (nodes_down, processes) = (&self.shared.nodes_down, &self.shared.processes);
+        let waits = match party {
+            Party::Kubelet(node) => nodes_down.has(node),
+            Party::Agent(node) | Party::ServiceProxy(node) => {
+                nodes_down.has(node) || !processes.runs(Party::Kubelet(node))
+            }
+            _ => false,
         };
-        if needs.is_some_and(|kubelet| !self.shared.processes.runs(kubelet)) {
+        if waits {
             self.shared.processes.of(party).parked = true;
             return;
         }
@@ -150,7 +148,7 @@ impl Ctx<'_> {
                 let wait = self.supervisor_waits(party);
                 self.starts_after(party, wait + interval);
             } else {
-                self.tries_after(party, interval);
+                self.process_after(party, interval, false);
             }
             return;
         }
@@ -159,8 +157,7 @@ impl Ctx<'_> {
         process.starts += 1;
         let starts = process.starts;
         let latency = self.start_latency(party, starts, &start);
-        let event = Event::Fault(FaultEvent::ProcessServes(party));
-        self.after(Source::Fault, EventClass::Physics, latency, event);
+        self.process_after(party, latency, true);
     }
 
     fn start_latency(&self, party: Party, starts: u32, distribution: &Distribution) -> SimDuration {

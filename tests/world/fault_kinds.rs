@@ -22,6 +22,8 @@ struct Example {
     of_istio: Option<&'static str>,
 }
 
+const DOWN: &str = "on a node without power";
+
 /// What a kind is tried with.
 fn example(kind: &str) -> Example {
     match kind {
@@ -55,6 +57,21 @@ fn example(kind: &str) -> Example {
                 ("{api_servers: [0], processes: [api_server], factor: 3}", 1),
             ],
             of_istio: Some("{node: worker-1, processes: [istiod], factor: 3}"),
+        },
+        "overload" => Example {
+            settings: &[(
+                "{api_servers: [0], parties: [api_server], level: workload-low, verb: list, rate: 5/s}",
+                1,
+            )],
+            of_istio: None,
+        },
+        "etcd_quorum" => Example {
+            settings: &[("{api_servers: [0], parties: [api_server]}", 1)],
+            of_istio: None,
+        },
+        "node_down" => Example {
+            settings: &[("{node: worker-1}", 1)],
+            of_istio: None,
         },
         other => panic!("the kind `{other}` has no example here"),
     }
@@ -106,12 +123,13 @@ fn every_kind_bears_being_started_twice_overlapped_and_ended_early() {
         ("overlapping", vec![start("a"), start("b"), end("a"), end("b")]),
         ("nested", vec![start("a"), start("b"), end("b"), end("a")]),
         ("ended early", vec![end("a"), start("a"), end("a"), end("a")]),
+        (DOWN, vec![start("down"), start("a"), end("a"), end("down")]),
     ];
     for kind in KINDS {
         let name = kind.form.name;
         for (number, (settings, parties)) in example(name).settings.iter().enumerate() {
             for (order, steps) in &orders {
-                let mut faults = String::new();
+                let mut faults = "  down: {node_down: {node: worker-1}}\n".to_owned();
                 for fault in ["a", "b"] {
                     writeln!(faults, "  {fault}: {{{name}: {settings}}}").expect("a text can be written to");
                 }
@@ -125,7 +143,8 @@ fn every_kind_bears_being_started_twice_overlapped_and_ended_early() {
                 // What another fault touches is not counted anew; one that is over at once touches it anew.
                 let touched = outcome.run.parties_cut;
                 let again = touched > *parties && name == "restart" && order != &"once";
-                assert!(touched == *parties || again, "{what}: {touched} of {parties} parties");
+                let counted = *order == DOWN || touched == *parties;
+                assert!(counted || again, "{what}: {touched} of {parties} parties");
                 let told = bench.ready().told(0);
                 let begins = told
                     .lines
@@ -159,7 +178,11 @@ fn every_kind_tells_when_it_has_no_party() {
             assert_eq!(*message, words);
         }
         // No target at all.
-        let settings = example.settings[0].0.replace("node: worker-1, ", "");
+        let settings = example.settings[0]
+            .0
+            .replace("node: worker-1", "")
+            .replace("api_servers: [0]", "");
+        let settings = settings.replace("{, ", "{");
         let found = complaint(&written(
             &format!("{name}-nothing"),
             &format!("  a: {{{name}: {settings}, at: 1m}}\n"),
@@ -179,11 +202,13 @@ fn a_fault_without_parties_touches_nobody() {
     for kind in KINDS {
         let name = kind.form.name;
         let settings = example(name).settings[0].0;
-        let Some((before, rest)) = settings.split_once('[') else {
-            continue;
-        };
+        let lists = ["parties: ", "processes: "];
+        let list = lists
+            .iter()
+            .find_map(|list| settings.split_once(list).map(|around| (list, around)));
+        let Some((list, (before, rest))) = list else { continue };
         let (_, after) = rest.split_once(']').expect("a list ends");
-        let fault = format!("  a: {{{name}: {before}[]{after}, at: 1m}}\n");
+        let fault = format!("  a: {{{name}: {before}{list}[]{after}, at: 1m}}\n");
         let outcome = Bench::load(&written(&format!("{name}-nobody"), &fault, "", true), &[])
             .ready()
             .one(0);

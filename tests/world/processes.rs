@@ -21,7 +21,7 @@ use meshfault::cluster::world::Watch;
 use meshfault::kernel::{DrawLog, Moment, SimTime};
 
 use crate::measured_starts::{BOTH, Start, simulated, simulated_with};
-use crate::repairs::twelve_istiods;
+use crate::repairs::Readers;
 use crate::support::{Bench, at, at_first_istiod, between, cuts, ks_distance, measured, pause, quantile, s, workload};
 
 /// A fault of processes at a place, for a time if one is given.
@@ -336,12 +336,22 @@ fn an_api_server_that_is_restarted_is_missed_by_its_clients_only() {
         let servers = format!("cluster.api_servers={servers}");
         let alter = |world: &mut WorldSpec| {
             world.faults = vec![fault(kind, Where::ApiServers(vec![0]), &[PartyKind::ApiServer], for_s)];
+            world.script = vec![pause(60.0), Step::StartFault { fault: 0 }];
+            world.measures.startup_since_step = 0;
+            world.measures.exposure_clients = Vec::new();
+            world.measures.exposure_servers = Vec::new();
             world.horizon = at(600.0);
         };
+        let changes = ["cluster.nodes=14", "cluster.istio.replicas=12", servers.as_str()];
+        let bench = Bench::of("istiod-cut-off", &changes).only("istio-only").edit(alter);
+        let simulator = bench.simulator(act);
         let (mut without, mut after, mut parties) = (0, Vec::new(), 0);
-        for readers in twelve_istiods(&[servers.as_str()], 12, alter) {
+        for replication in 0..12 {
+            let mut readers = Readers::default();
+            let outcome = simulator.watched(0, replication, DrawLog::default(), &mut readers);
+            assert_eq!(outcome.run.failure, None);
             let begins = readers.first_cut.expect("the script starts the fault");
-            parties += readers.parties;
+            parties += outcome.run.parties_cut;
             for (answers, watches) in readers.resumed.values() {
                 without += usize::from(answers.is_none() || watches.is_none());
                 after.extend(answers.max(watches).map(|time| between(begins, time)));

@@ -168,6 +168,9 @@ impl Agents {
 
     /// Whether something waits, or fails, because the agent is frozen or has ended.
     fn waits(&mut self, node: NodeId, event: &AgentEvent, ctx: &mut Ctx) -> bool {
+        if ctx.shared.nodes_down.has(node) {
+            return false;
+        }
         let party = Party::Agent(node);
         let killed = matches!(event, AgentEvent::Add(_)) && ctx.agent_killed_at(node).is_some();
         if !killed && ctx.shared.processes.runs(party) {

@@ -90,7 +90,9 @@ impl Istiods {
     /// Handles an event of one Istiod.
     pub fn handle(&mut self, id: IstiodId, event: IstiodEvent, ctx: &mut Ctx) {
         let process = Party::IstiodProcess(id);
-        if !ctx.shared.processes.runs(process) && !matches!(event, IstiodEvent::Clients(_) | IstiodEvent::Ends) {
+        if !ctx.shared.processes.runs(process)
+            && !matches!(event, IstiodEvent::Clients(_) | IstiodEvent::Ends | IstiodEvent::Dies)
+        {
             if !ctx.shared.processes.is_down(process) {
                 self.frozen.keep(process, event);
             }

@@ -9,10 +9,9 @@ use crate::story::dossier::{Dossier, FaultStory};
 
 /// The fault that had cut a party off at a time: the latest that had begun and not ended.
 pub(super) fn on<'d>(dossier: &'d Dossier, party: &NamedParty, time: SimTime) -> Option<&'d FaultStory> {
-    let mut began = dossier
-        .faults
-        .iter()
-        .filter(|fault| fault.begins && fault.time <= time && fault.kind.cuts_off() && fault.parties.contains(party));
+    let mut began = dossier.faults.iter().filter(|fault| {
+        fault.begins && fault.time <= time && fault.kind.cuts_off() && fault.parties.iter().any(|of| of.includes(party))
+    });
     began.rfind(|fault| end_of(dossier, fault).is_none_or(|end| end > time))
 }
 
