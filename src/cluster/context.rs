@@ -22,7 +22,7 @@ use super::observed::{Fact, Log, Message, PodFact};
 use super::party::Party;
 use super::physics::Physics;
 use super::power::NodesDown;
-use super::processes::Processes;
+use super::process_states::Processes;
 use super::purpose::Purpose;
 use super::readers::Readers;
 use super::recorder::Recorder;

@@ -40,6 +40,7 @@ pub mod party;
 pub mod phases;
 pub mod physics;
 pub mod power;
+pub mod process_states;
 pub mod processes;
 pub mod purpose;
 mod quorum;

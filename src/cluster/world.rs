@@ -34,7 +34,7 @@ use super::node_lifecycle::NodeLifecycle;
 use super::observed::Log;
 use super::physics::Physics;
 use super::power::NodesDown;
-use super::processes::Processes;
+use super::process_states::Processes;
 use super::readers::Readers;
 use super::recorder::Recorder;
 use super::records::{Outcome, RunRecord};
