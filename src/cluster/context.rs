@@ -8,7 +8,6 @@ use std::net::Ipv4Addr;
 
 use super::api_server::ApiServer;
 use super::blueprint::{Blueprint, Kind, SharedBlueprint};
-use super::controllers::Controllers;
 use super::etcd::Etcd;
 use super::event::{Event, Source, Write};
 use super::faults::cut::CutMode;
@@ -16,6 +15,7 @@ use super::faults::touched::Touched;
 use super::faults::triggers::Triggers;
 use super::history::History;
 use super::ids::{IstiodId, KindId, PodId, ReplicaSetId};
+use super::leaders::Controllers;
 use super::links::Links;
 use super::objects::{Backends, PodMeta, SetMeta};
 use super::observed::{Fact, Log, Message, PodFact};

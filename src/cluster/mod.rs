@@ -30,6 +30,7 @@ pub mod istio;
 pub mod judge;
 pub mod kubelet;
 pub mod kubelet_client;
+pub mod leaders;
 pub mod links;
 pub mod node_cores;
 pub mod node_lifecycle;

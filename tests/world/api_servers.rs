@@ -125,13 +125,6 @@ fn a_client_with_one_watch_draws_a_server_for_each_dial_and_one_with_many_pays_o
     assert_eq!(once, blind.len());
 }
 
-/// Without another server they wait for the one that is lost.
-#[test]
-fn clients_of_the_only_server_wait_for_it() {
-    let (here, share) = current_after(CutMode::Drop, 1);
-    assert!(here.is_empty() && (share - 1.0).abs() < 1e-9, "{share}, {here:?}");
-}
-
 /// When faults began and ended, and the last time at which each of twelve Istiods had answers and heard of changes again.
 fn overlapping(faults: &[(&[u32], Option<f64>)], changes: &[&str]) -> (usize, Vec<f64>) {
     let mut all = vec!["cluster.api_servers=3"];
@@ -171,6 +164,9 @@ fn servers_that_return_serve_those_who_lost_another() {
     let (without, after) = overlapping(&[(&[0], None), (&[1, 2], Some(60.0))], &[]);
     assert_eq!(without, 0);
     assert!(after.iter().all(|time| (37.0..130.0).contains(time)), "{after:?}");
+    // Without another server they wait for one that is lost.
+    let (without, after) = overlapping(&[(&[0, 1, 2], None)], &[]);
+    assert_eq!((without, after.len()), (120, 0));
     // The other way round.
     let (without, _) = overlapping(&[(&[1, 2], None), (&[0], Some(60.0))], &[]);
     assert_eq!(without, 0);

@@ -39,7 +39,7 @@ fn worlds() -> Vec<World> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments");
         folder.join(format!("{name}.yaml"))
     };
-    vec![
+    let mut worlds: Vec<World> = vec![
         (built_in("istiod-cut-off"), "cilium-istio-1.14", &[], |_| ()),
         (built_in("istiod-cut-off"), "cilium-istio-1.21", &SCARCE, |_| ()),
         (built_in("api-overload"), "account-per-agent", &[], |world| {
@@ -102,8 +102,26 @@ fn worlds() -> Vec<World> {
         (built_in("ip-reuse"), "vxlan", &MANY_NODES, |world| {
             nodes_are_silent(world, 40)
         }),
-    ]
+    ];
+    worlds.extend(OF_MANY_FAULTS.map(|design| -> World { (case_path("many-faults"), design, &[], |_| ()) }));
+    worlds
 }
+
+/// Designs with a fault of each kind.
+const OF_MANY_FAULTS: [&str; 12] = [
+    "unreachable",
+    "balanced",
+    "killed",
+    "no-controllers",
+    "node-processes",
+    "agents-cut",
+    "istiods-loop",
+    "servers-restart",
+    "istiods-frozen",
+    "clients-cut",
+    "nodes-down",
+    "names",
+];
 
 /// Seats are what is scarce.
 const PROCESSORS: [&str; 1] = ["parameters.kubernetes.api_server_cores=1000"];

@@ -77,12 +77,23 @@ fn server_lost(mode: CutMode, servers: u32, for_s: f64, kubernetes: &str) -> Ben
 }
 
 /// Of several API servers one is black-holed (kubernetes/kubernetes#56584): its clients notice within 45 s and are served by another
-/// one, so that no node is NotReady, in any release; if it is the only one, all are.
+/// one. From 1.32 on hardly a node is NotReady (one whose next dial meets the same server); at 1.24 a kubelet waits for its ping, 45 s at most, longer than the grace of 40 s. If it is the
+/// only server, all nodes are.
 #[test]
 fn clients_of_a_black_holed_api_server_notice_by_themselves() {
+    let mut some = 0;
     for kubernetes in ["1.24", "1.32"] {
         for (outcome, not_ready) in watched(&server_lost(CutMode::Drop, 3, 300.0, kubernetes), 15) {
-            assert_eq!(not_ready, 0, "{kubernetes}");
+            // Of 21 nodes a third is on the lost server, and not all of those were silent for long enough.
+            assert!(
+                if kubernetes == "1.32" {
+                    not_ready <= 3
+                } else {
+                    not_ready <= 14
+                },
+                "{kubernetes}: {not_ready}"
+            );
+            some += not_ready;
             let lost = outcome.run.parties_cut;
             assert!((8..=40).contains(&lost), "{lost} of 66 clients");
         }
@@ -91,6 +102,7 @@ fn clients_of_a_black_holed_api_server_notice_by_themselves() {
             assert_eq!(outcome.run.parties_cut, 66);
         }
     }
+    assert!(some > 30, "{some} of {} nodes were NotReady at 1.24", 15 * 21);
 }
 
 /// An API server is killed under many clients and comes back: connections end at once, other servers take the clients, and they stay
@@ -168,12 +180,13 @@ fn a_kubelet_on_a_dead_connection_is_not_ready_if_its_ping_takes_longer_than_the
     eprintln!("NotReady at 1.24: {share:.3}, expected {expected:.3}: z {here:.2}; 7% off: {low:.1}, {high:.1}");
     assert!(here.abs() <= Z_MAX && low.abs() > Z_MAX && high.abs() > Z_MAX);
     let few = |runs: Vec<(usize, usize)>| runs.iter().map(|(hits, _)| hits).sum::<usize>();
+    let closes = ["parameters.kubernetes.heartbeat_failures_close_connections=true"];
     let (new, usual) = (
         few(dead_connections("1.32", &patient)),
-        few(dead_connections("1.24", &[])),
+        few(dead_connections("1.24", &closes)),
     );
     eprintln!(
-        "at 1.32: {new} of {}; with heartbeats of 10 s: {usual}",
+        "at 1.32: {new} of {}; if failed heartbeats close connections: {usual}",
         old.len() * NODES
     );
     assert!(new < old.len() * NODES / 100, "{new}");
