@@ -189,7 +189,7 @@ fn faults() -> List {
     let mut rows = Vec::new();
     let of_all = schema["$defs"]["Fault"]["properties"].as_object();
     for (key, value) in of_all.into_iter().flatten() {
-        rows.push(vec![key.clone(), String::new(), said(value)]);
+        rows.push(vec![key.clone(), flow(&value["examples"][0]), said(value)]);
     }
     for form in KINDS.iter().map(|kind| kind.form) {
         for key in form.keys() {
@@ -217,9 +217,24 @@ fn faults() -> List {
         rows,
         on_terminal: None,
         remark: format!(
-            "A fault has one target: {}. With `parties: []` it affects no component.",
+            "A fault has one target: {}. With `parties: []`, or `processes: []`, it affects no component. Beside a kind stands an example.",
             targets.join(", ")
         ),
+    }
+}
+
+/// An example as it stands in a line of an experiment file.
+fn flow(value: &Value) -> String {
+    let all = |parts: Vec<String>| parts.join(", ");
+    match value {
+        Value::Object(map) => {
+            let parts = map.iter().map(|(key, value)| format!("{key}: {}", flow(value)));
+            format!("{{{}}}", all(parts.collect()))
+        }
+        Value::Array(list) => format!("[{}]", all(list.iter().map(flow).collect())),
+        Value::String(text) => text.clone(),
+        Value::Null => String::new(),
+        other => other.to_string(),
     }
 }
 

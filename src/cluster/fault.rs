@@ -30,7 +30,8 @@ pub type FaultHandler = fn(FaultId, &FaultSpec, bool, &mut Ctx) -> Effect;
 /// Starts or ends a fault as it should be; the other handlers are those of tests.
 pub fn act(fault: FaultId, spec: &FaultSpec, starts: bool, ctx: &mut Ctx) -> Effect {
     let of_servers = match spec.kind.whom().place {
-        Where::ApiServers(_) => spec.kind.loses_servers(),
+        // Without parties it touches nothing.
+        Where::ApiServers(_) if !spec.kind.whom().parties.is_empty() => spec.kind.loses_servers(),
         _ => None,
     };
     let parties = if starts {

@@ -152,6 +152,6 @@ fn the_summary_has_the_published_shape() {
     );
     assert_eq!(
         manifest["result_digest"],
-        "e27dc9d51017c7ee8e2888805c8d0efdc2721ae79ccddb6a8a4c7cf5debece34"
+        "7c432e7ad819c6f27410c270b23449bb5ec617c8230d0bd1fc1774eeb1a1ac2a"
     );
 }

@@ -117,7 +117,7 @@ fn the_page_is_readable() {
         "| `unauthorized_exposure_pod_ip` | 107 s [49.5, 203] | 0 s | 0 s |",
         "| `exposure_window_p90` | > 840 s (n 22) |",
         "| `network.one_way_latency` | 40s |",
-        "- Result digest: e27dc9d51017c7ee8e2888805c8d0efdc2721ae79ccddb6a8a4c7cf5debece34",
+        "- Result digest: 7c432e7ad819c6f27410c270b23449bb5ec617c8230d0bd1fc1774eeb1a1ac2a",
     ] {
         assert!(page.contains(part), "`{part}` is missing:\n{page}");
     }

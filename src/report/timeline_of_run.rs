@@ -20,6 +20,10 @@ const BEFORE_S: f64 = 10.0;
 const AFTER_S: f64 = 15.0;
 /// How many slow pods get a lane where no address was reused.
 const PODS_MAX: usize = 6;
+/// How many faults get a lane.
+const FAULTS_MAX: usize = 6;
+/// How many events are written above the lanes, the first ones.
+const EVENTS_MAX: usize = 16;
 /// How many pairs of client and server get a lane.
 const PAIRS_MAX: usize = 6;
 
@@ -44,7 +48,7 @@ pub fn figure(told: &Told) -> TimelineFigure {
     if let Some(address) = dossier.addresses.first() {
         of_address(&mut figure, dossier, address);
     }
-    node_lanes(&mut figure, dossier);
+    fault_lanes(&mut figure, dossier);
     if let Some(service) = &dossier.service {
         figure.lanes.push(endpoint_lane(service));
     }
@@ -163,36 +167,43 @@ fn belief_spans(history: &[Held<Option<Entry>>], holders: &[Held<Holder>]) -> Ve
 }
 
 /// One lane per party that was cut, by what it is.
-fn node_lanes(figure: &mut TimelineFigure, dossier: &Dossier) {
-    for fault in dossier.faults.iter().filter(|fault| fault.begins) {
-        let end = dossier
-            .faults
-            .iter()
-            .find(|other| !other.begins && other.fault == fault.fault)
-            .map(|other| other.time);
-        if fault.parties.is_empty() {
-            continue;
+/// A lane per fault, with a span each time that it acted.
+fn fault_lanes(figure: &mut TimelineFigure, dossier: &Dossier) {
+    let names = unique(dossier.faults.iter().map(|fault| fault.fault.as_str()));
+    let touched = |name: &&str| {
+        let mut of_it = dossier.faults.iter().filter(|fault| fault.fault == **name);
+        of_it.any(|fault| fault.begins && !fault.parties.is_empty())
+    };
+    for name in names.into_iter().filter(touched).take(FAULTS_MAX) {
+        let (mut spans, mut acts, mut label) = (Vec::new(), None, name.to_owned());
+        let mut since = SimTime::ZERO;
+        for fault in dossier.faults.iter().filter(|fault| fault.fault == name) {
+            match acts.take() {
+                None if fault.begins => {
+                    if fault.kind.cuts_off() {
+                        label = "link to the API server".to_owned();
+                    }
+                    let idle = if spans.is_empty() { "connected" } else { "" };
+                    spans.push(span(since, Some(fault.time), idle, SpanKind::Neutral));
+                    let short: Vec<String> = fault.parties.iter().map(NamedParty::short).collect();
+                    acts = Some((fault.time, format!("{}: {}", fault.kind.words().did, short.join(", "))));
+                }
+                Some((from, what)) if !fault.begins => {
+                    spans.push(span(from, Some(fault.time), what, SpanKind::Broken));
+                    since = fault.time;
+                }
+                // Parties that come to where it acts already.
+                still => acts = still,
+            }
         }
-        let short: Vec<String> = fault.parties.iter().map(NamedParty::short).collect();
-        let spans = vec![
-            span(SimTime::ZERO, Some(fault.time), "connected", SpanKind::Neutral),
-            span(
-                fault.time,
-                end,
-                format!("{}: {}", fault.kind.words().did, short.join(", ")),
-                SpanKind::Broken,
-            ),
-        ];
-        let marks = dossier.given_up.iter().map(|up| Mark {
+        spans.extend(acts.map(|(from, what)| span(from, None, what, SpanKind::Broken)));
+        let marks = dossier.given_up.iter().take(EVENTS_MAX).map(|up| Mark {
             at_s: up.at.as_secs_f64(),
             label: format!("{} NotReady", up.node),
             kind: MarkKind::Warning,
         });
-        figure.lanes.push(Lane {
-            label: "link to the API server".to_owned(),
-            spans,
-            marks: marks.collect(),
-        });
+        let marks = marks.collect();
+        figure.lanes.push(Lane { label, spans, marks });
     }
 }
 
@@ -366,6 +377,7 @@ fn events(told: &Told, dossier: &Dossier) -> Vec<(f64, String)> {
     events.sort_by_key(|(time, _)| *time);
     events
         .into_iter()
+        .take(EVENTS_MAX)
         .map(|(time, text)| (time.as_secs_f64(), text))
         .collect()
 }

@@ -73,9 +73,14 @@ fn designs_of_the_built_in_experiments() {
                 WorldStep::Probe(probe) => probe.retry_until_up,
                 _ => None,
             });
+            let place = format!("{:?}", fault.kind.whom().place)
+                .replace("NodeId", "")
+                .replace("IstiodId", "");
+            let look = find.map(|look| format!(", look {look:?}, retry {retry:?}"));
+            let look = look.unwrap_or_default();
             writeln!(
                 table,
-                "{name} {}: {:?} {:?}, Istio {:?}, network {}, mesh {}, {:?} {:?} {:?}, look {find:?}, retry {retry:?}",
+                "{name} {}: {:?} {:?}, Istio {:?}, network {}, mesh {}, {place} {:?} {:?}{look}",
                 design.name,
                 world.datapath.routing,
                 world.datapath.encryption,
@@ -85,7 +90,6 @@ fn designs_of_the_built_in_experiments() {
                     .map(|istio| (istio.replicas, istio.params.csr_redial_on_error)),
                 world.network_enforced,
                 world.mesh_enforced,
-                fault.kind.whom().place,
                 fault.kind.whom().parties,
                 fault.kind.words().word,
             )

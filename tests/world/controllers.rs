@@ -77,6 +77,16 @@ fn others_take_over_when_the_lease_has_run_out() {
     );
 }
 
+/// A fault without parties takes no API server away, not even from the commands of the script.
+#[test]
+fn without_parties_all_api_servers_can_be_reached() {
+    let lab = lab(3, &cut_off(&[0, 1, 2], &[], None));
+    for replication in 0..5 {
+        let after = acts_after(&lab.one(replication));
+        assert!((1.0..2.0).contains(&after), "{after}");
+    }
+}
+
 #[test]
 fn who_leads_goes_on_if_it_is_back_in_time() {
     let lab = lab(1, &cut_off(&[0], &[PartyKind::Controllers], Some(9.0)));

@@ -108,7 +108,7 @@ fn worlds() -> Vec<World> {
 }
 
 /// Designs with a fault of each kind.
-const OF_MANY_FAULTS: [&str; 12] = [
+const OF_MANY_FAULTS: [&str; 13] = [
     "unreachable",
     "balanced",
     "killed",
@@ -116,6 +116,7 @@ const OF_MANY_FAULTS: [&str; 12] = [
     "node-processes",
     "agents-cut",
     "istiods-loop",
+    "istiods-crash-again",
     "servers-restart",
     "istiods-frozen",
     "clients-cut",

@@ -58,7 +58,7 @@ const ZONES: Key = target(
     "zones",
     true,
     Takes::Zone,
-    "All nodes of these zones: `zone-1`, `zone-2`, … as many as `cluster.zones` has.",
+    "All nodes of these zones: `zone-1`, `zone-2` and so on, as many as `cluster.zones` has.",
 );
 const ISTIODS: Key = target("istiods", true, Takes::Istiod, "Istiods by their ordinals, or `[all]`.");
 const API_SERVERS: Key = target(

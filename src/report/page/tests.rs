@@ -137,7 +137,7 @@ fn the_decision_record_is_readable() {
         "  - `network.one_way_latency` = 40s (all)",
         "    meshfault run fake --replications 60\n",
         "    meshfault explain fake --design '</script><script>alert(1)</script>' --replication 42 --seed 7 --set cluster.nodes=4\n",
-        "- Result digest: `87de4ac159f8f0b617b987b34aacf2b452e7670ba3ace20fec4b31228e33ce46`",
+        "- Result digest: `e2c4c5d0a5472082f61decdd17b185c5f70c31b7fd2b1715dc51a1a9ccb01308`",
     ] {
         assert!(page.contains(part), "`{part}` is missing:\n{page}");
     }
