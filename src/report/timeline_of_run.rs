@@ -174,13 +174,14 @@ fn fault_lanes(figure: &mut TimelineFigure, dossier: &Dossier) {
         let mut of_it = dossier.faults.iter().filter(|fault| fault.fault == **name);
         of_it.any(|fault| fault.begins && !fault.parties.is_empty())
     };
-    for name in names.into_iter().filter(touched).take(FAULTS_MAX) {
-        let (mut spans, mut acts, mut label) = (Vec::new(), None, name.to_owned());
+    let names: Vec<&str> = names.into_iter().filter(touched).collect();
+    for (number, name) in names.iter().take(FAULTS_MAX).enumerate() {
+        let (mut spans, mut acts, mut label) = (Vec::new(), None, (*name).to_owned());
         let mut since = SimTime::ZERO;
-        for fault in dossier.faults.iter().filter(|fault| fault.fault == name) {
+        for fault in dossier.faults.iter().filter(|fault| fault.fault == *name) {
             match acts.take() {
                 None if fault.begins => {
-                    if fault.kind.cuts_off() {
+                    if names.len() == 1 && fault.kind.cuts_off() {
                         label = "link to the API server".to_owned();
                     }
                     let idle = if spans.is_empty() { "connected" } else { "" };
@@ -197,7 +198,8 @@ fn fault_lanes(figure: &mut TimelineFigure, dossier: &Dossier) {
             }
         }
         spans.extend(acts.map(|(from, what)| span(from, None, what, SpanKind::Broken)));
-        let marks = dossier.given_up.iter().take(EVENTS_MAX).map(|up| Mark {
+        let given_up = dossier.given_up.iter().filter(|_| number == 0);
+        let marks = given_up.take(EVENTS_MAX).map(|up| Mark {
             at_s: up.at.as_secs_f64(),
             label: format!("{} NotReady", up.node),
             kind: MarkKind::Warning,
