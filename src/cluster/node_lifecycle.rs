@@ -100,9 +100,14 @@ impl NodeLifecycle {
             }
             NodeLifecycleEvent::Cut(node) => self.cut(node, ctx),
             NodeLifecycleEvent::Repaired(node) => self.repaired(node, ctx),
+            // It is heard again, and the controller learns of that at this instant: nothing comes of its silence.
+            NodeLifecycleEvent::MarkNotReady(node) | NodeLifecycleEvent::Evict(node)
+                if ctx.lease_cut(node).is_none() =>
+            {
+                self.state(node).pending = None;
+            }
             NodeLifecycleEvent::MarkNotReady(node) => self.mark_not_ready(node, ctx),
             NodeLifecycleEvent::Evict(node) => {
-                silent(node, "evicts the pods of", ctx);
                 let state = self.state(node);
                 state.pending = None;
                 state.evict_at = None;
@@ -208,7 +213,6 @@ impl NodeLifecycle {
     }
 
     fn mark_not_ready(&mut self, node: NodeId, ctx: &mut Ctx) {
-        silent(node, "marks NotReady", ctx);
         let state = self.state(node);
         state.marked_not_ready = true;
         let runs = !ctx.shared.nodes_down.has(node);
@@ -298,18 +302,6 @@ impl Watched {
             self.heard = renewal;
         }
     }
-}
-
-/// Nothing that only silence leads to happens to a node that can be heard.
-///
-/// # Panics
-/// If the link is whole.
-fn silent(node: NodeId, what: &str, ctx: &Ctx) {
-    assert!(
-        ctx.lease_cut(node).is_some(),
-        "the node lifecycle controller {what} {node:?} at {}, whose link is whole",
-        ctx.now()
-    );
 }
 
 /// The latest renewal at or before a time, and the one after it, as a healthy kubelet makes them.

@@ -164,3 +164,20 @@ fn two_losses_end_with_the_last() {
     let first = measured(&outcome).filter_map(|pod| pod.address).min();
     assert!(first.is_some_and(|first| first > at(LOST_S + 60.0)), "{first:?}");
 }
+
+/// Several nodes are silent for too long in one pass. The first that is marked NotReady ends the loss: the others are heard again at
+/// that instant, and nothing comes of their silence.
+#[test]
+fn a_loss_that_ends_when_it_is_seen_marks_no_node_that_is_heard() {
+    let lab = Bench::case("fault-ends-when-seen", &[]).ready();
+    for replication in 0..20 {
+        let told = lab.told(replication);
+        let dossier = told.dossier.as_ref().expect("there is a story");
+        let end = dossier.faults.iter().find(|fault| !fault.begins).expect("it ends").time;
+        assert!(
+            dossier.given_up.iter().all(|up| up.at <= end),
+            "{replication}: {:?}",
+            dossier.given_up
+        );
+    }
+}
