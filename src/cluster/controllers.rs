@@ -49,9 +49,9 @@ impl Ctx<'_> {
 
     fn schedule_take_over(&mut self) {
         let servers = self.blueprint().spec.api_servers;
-        let somebody = (0..servers).any(|server| !Controllers::is_cut(server, &self.shared.links));
+        let one_can = (0..servers).any(|server| !Controllers::is_cut(server, &self.shared.links));
         let controllers = &self.shared.controllers;
-        let (Some(since), true, None) = (controllers.halted, somebody, controllers.take_over) else {
+        let (Some(since), true, None) = (controllers.halted, one_can, controllers.take_over) else {
             return;
         };
         let params = &self.blueprint().spec.kubernetes;

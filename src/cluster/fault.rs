@@ -113,7 +113,7 @@ struct Draw<'a> {
 }
 
 impl Draw<'_> {
-    /// Those that it takes, in their order; each has its own lot, so another place changes nobody else's.
+    /// Those that it takes, in their order; each has its own lot, so another place changes no one else's.
     fn pick<T: Ord>(&self, mut all: Vec<T>, key: impl Fn(&T) -> EntityKey, ctx: &Ctx) -> Vec<T> {
         let Some(amount) = self.whom.pick else { return all };
         let keep = amount.of(all.len());
@@ -311,8 +311,8 @@ impl Ctx<'_> {
             .is_none_or(|times| self.shared.triggers.starts(fault) < times)
         {
             let wait = from + self.time_to(fault, &repeats.to_failure, "failure");
-            // One nanosecond at least: times of zero is no endless loop at one instant.
-            let wait = wait.max(SimDuration::from_nanos(1));
+            // Times of zero must not fill a run with starts and ends.
+            let wait = wait.max(SimDuration::from_millis(1));
             self.after(
                 Source::Fault,
                 EventClass::Fault,

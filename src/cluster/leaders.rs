@@ -41,7 +41,7 @@ impl Controllers {
         self.leader
     }
 
-    /// Whether nobody leads.
+    /// Whether none of them leads.
     #[must_use]
     pub const fn are_halted(&self) -> bool {
         self.halted.is_some()
