@@ -146,6 +146,7 @@ mod tests {
         let summary = Summary {
             experiment: "x</testsuite>".to_owned(),
             version: "0".to_owned(),
+            headline: Vec::new(),
             designs: Vec::new(),
             comparisons: Vec::new(),
             not_compared: Vec::new(),

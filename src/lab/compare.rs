@@ -4,19 +4,22 @@
 //! Works from numbers of runs, fresh or stored. One measure of one pair is in `differences`, what dominates what in `pareto`,
 //! words in `report`. Designs at different points of the factors are compared only on request.
 
+use std::collections::BTreeSet;
+
 use rayon::prelude::*;
 use serde::Serialize;
 
 use super::common_numbers::differences_of;
 pub use super::comparison::{Comparison, excludes_zero};
 use super::controls::Controls;
-use super::differences::{How, MeasureDifference, comparable, difference, point};
+use super::differences::{How, Incomparable, MeasureDifference, comparable, difference, point};
 use super::lists::unique;
 use super::manifest::Manifest;
 use super::measures::{Better, Context, Frame, Known, ready_quantiles};
 use super::numbers::DesignNumbers;
 use super::pareto::{Pareto, pareto_sets};
 use super::plan::{Plan, PlannedDesign, RandomNumbers};
+use super::questions::Questions;
 use super::result::Finished;
 use super::summary::CONFIDENCE;
 use crate::scenario::margins::Margin;
@@ -64,7 +67,7 @@ pub struct Asked {
     pub baseline: Baseline,
     /// Only these designs, besides what they are compared with; empty for all.
     pub designs: Vec<String>,
-    /// Measures; empty for access, startup and, where no cost is named, certificate requests.
+    /// Measures; empty for those of the experiment's headline, else access, startup and, where no cost is named, certificate requests.
     pub measures: Vec<String>,
     pub startup: Option<String>,
     /// Differences that do not matter, before those of the experiment.
@@ -117,7 +120,8 @@ pub(super) fn compare_usual(plan: &Plan, frame: &Frame, numbers: &[DesignNumbers
     let Ok(pairs) = pairs_within(&plan.designs, &sides, &asked) else {
         return (Vec::new(), Vec::new());
     };
-    let measures = measures_of(&plan.designs, &asked, &startup_of(&sides, &asked));
+    let startup = startup_of(&sides, &asked);
+    let measures = measures_of(&plan.designs, &asked, &startup, &plan.questions);
     compare_pairs(&pairs, &measures, plan.random_numbers == RandomNumbers::Common)
 }
 
@@ -140,7 +144,7 @@ pub fn compare_within(result: &Finished, asked: &Asked) -> Result<Compared, Cann
     let sides = sides(&manifest.designs, &result.numbers, &frame);
     let pairs = pairs_within(&manifest.designs, &sides, asked)?;
     let startup = startup_of(&sides, asked);
-    let measures = measures_of(&manifest.designs, asked, &startup);
+    let measures = measures_of(&manifest.designs, asked, &startup, &manifest.questions);
     let paired = manifest.random_numbers == RandomNumbers::Common;
     let mut compared = Compared::new(manifest, paired, compare_pairs(&pairs, &measures, paired));
     let margins = asked.margins.iter().chain(&manifest.questions.margins).cloned();
@@ -183,7 +187,8 @@ pub fn compare_between(result: &Finished, other: &Finished, asked: &Asked) -> Re
         return Err(CannotCompare::NoPair);
     }
     let both: Vec<Side<'_>> = first.iter().chain(&second).copied().collect();
-    let measures = measures_of(&result.manifest.designs, asked, &startup_of(&both, asked));
+    let startup = startup_of(&both, asked);
+    let measures = measures_of(&result.manifest.designs, asked, &startup, &result.manifest.questions);
     let paired = breaking.is_empty();
     let made = compare_pairs(&pairs, &measures, paired);
     let mut compared = Compared::new(&result.manifest, paired, made);
@@ -268,9 +273,10 @@ fn startup_of(sides: &[Side<'_>], asked: &Asked) -> String {
     found.unwrap_or(STARTUP).to_owned()
 }
 
-fn measures_of(designs: &[PlannedDesign], asked: &Asked, startup: &str) -> Vec<String> {
-    if !asked.measures.is_empty() {
-        return unique(asked.measures.iter().cloned());
+fn measures_of(designs: &[PlannedDesign], asked: &Asked, startup: &str, questions: &Questions) -> Vec<String> {
+    let named = [&asked.measures, &questions.headline];
+    if let Some(named) = named.into_iter().find(|named| !named.is_empty()) {
+        return unique(named.iter().cloned());
     }
     let costs = designs.iter().all(|design| design.cost.is_some());
     let usual = [ACCESS, startup].into_iter().chain((!costs).then_some(REQUESTS));
@@ -330,15 +336,30 @@ fn compare_pairs(pairs: &[(Side<'_>, Side<'_>)], measures: &[String], paired: bo
 type Work<'w, 'n> = (&'w String, &'w (Side<'n>, Side<'n>));
 
 fn possible<'w, 'n>(work: &[Work<'w, 'n>], how: &How) -> (Vec<Work<'w, 'n>>, Vec<String>) {
-    let (mut possible, mut left_out) = (Vec::new(), Vec::new());
+    let mut possible = Vec::new();
+    // Each reason once, with all the designs that it holds for.
+    let mut reasons: Vec<(&str, Incomparable, Vec<String>)> = Vec::new();
     for (measure, pair) in work {
-        match comparable(measure, pair.0.context, pair.1.context, how) {
-            Ok(()) => possible.push((*measure, *pair)),
-            Err(why) if !left_out.contains(&why) => left_out.push(why),
-            Err(_) => {}
+        let (a, b) = (pair.0.context, pair.1.context);
+        if comparable(measure, a, b, how).is_ok() {
+            possible.push((*measure, *pair));
+            continue;
+        }
+        for why in [a, b].iter().filter_map(|side| comparable(measure, *side, *side, how).err()) {
+            let design = why.design().map(str::to_owned);
+            match reasons.iter_mut().find(|(of, known, _)| of == measure && known.is_like(&why)) {
+                Some((.., designs)) => designs.extend(design.filter(|name| !designs.contains(name))),
+                None => reasons.push((measure, why, design.into_iter().collect())),
+            }
         }
     }
-    (possible, left_out)
+    let labels = work.iter().flat_map(|(_, (a, b))| [&a.context.design.name, &b.context.design.name]);
+    let all = labels.collect::<BTreeSet<_>>().len();
+    let words = |(measure, why, designs): (&str, Incomparable, Vec<String>)| {
+        let designs: Vec<&str> = designs.iter().map(String::as_str).collect();
+        why.words(measure, &designs, all)
+    };
+    (possible, reasons.into_iter().map(words).collect())
 }
 
 pub(super) fn difference_of(measure: &str, a: &Side<'_>, b: &Side<'_>, how: &How) -> Result<Comparison, String> {

@@ -184,6 +184,7 @@ pub fn plan(scenario: &Scenario, designs: &[&Design]) -> Plan {
         changes: scenario.changes.clone(),
         questions: Questions {
             traffic_rates: scenario.traffic_rates.clone(),
+            headline: scenario.headline.iter().map(|name| name.value.clone()).collect(),
             expectations: scenario
                 .expectations
                 .iter()

@@ -44,7 +44,10 @@ pub struct MeasureDifference {
 /// # Errors
 /// In words, why it cannot be: one of them lacks the measure, or it has no interval.
 pub fn difference(measure: &str, a: Context<'_>, b: Context<'_>, how: &How) -> Result<MeasureDifference, String> {
-    comparable(measure, a, b, how)?;
+    comparable(measure, a, b, how).map_err(|why| {
+        let designs: Vec<&str> = why.design().into_iter().collect();
+        why.words(measure, &designs, usize::MAX)
+    })?;
     let lacking = || format!("`{measure}` is not a measure");
     let left = definition_of(measure, a).ok_or_else(lacking)?;
     let right = definition_of(measure, b).ok_or_else(lacking)?;
@@ -75,21 +78,73 @@ pub fn difference(measure: &str, a: Context<'_>, b: Context<'_>, how: &How) -> R
     })
 }
 
+/// Designs that a reason names.
+const NAMED_MAX: usize = 3;
+
+/// Why a measure cannot be compared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Incomparable {
+    /// It has no interval.
+    Extreme,
+    /// This design does not have it.
+    Unknown(String),
+    /// This design cannot have it, for this reason.
+    Absent(String, &'static str),
+    /// No run of this design has a value of it.
+    Empty(String),
+}
+
+impl Incomparable {
+    /// The design to which it is due.
+    pub fn design(&self) -> Option<&str> {
+        match self {
+            Self::Extreme => None,
+            Self::Unknown(name) | Self::Absent(name, _) | Self::Empty(name) => Some(name),
+        }
+    }
+
+    /// Whether another one is the same of another design.
+    pub fn is_like(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Absent(_, why), Self::Absent(_, other)) => why == other,
+            _ => std::mem::discriminant(self) == std::mem::discriminant(other),
+        }
+    }
+
+    /// In words, of a measure and of all these designs of an experiment with so many; none if it is due to no design.
+    pub fn words(&self, measure: &str, designs: &[&str], all: usize) -> String {
+        let quoted: Vec<String> = designs.iter().map(|name| format!("`{name}`")).collect();
+        let (of, have) = match quoted.as_slice() {
+            [only] => (only.clone(), "has"),
+            some if some.len() == all => ("any design".to_owned(), "has"),
+            [rest @ .., last] if rest.len() < NAMED_MAX => (format!("{} and {last}", rest.join(", ")), "have"),
+            some => (format!("{} designs, {} among them,", some.len(), some.first().map_or("", String::as_str)), "have"),
+        };
+        match self {
+            Self::Extreme => format!("`{measure}` is an observed extreme and has no interval"),
+            Self::Empty(_) => format!("no run of {of} has a value of `{measure}`"),
+            Self::Unknown(_) if designs.len() == all => format!("no design has a measure `{measure}`"),
+            Self::Absent(_, why) if designs.len() == all => format!("no design has `{measure}`: {why}"),
+            Self::Unknown(_) => format!("{of} {have} no measure `{measure}`"),
+            Self::Absent(_, why) => format!("{of} {have} no `{measure}`: {why}"),
+        }
+    }
+}
+
 /// Whether a measure of two designs can be compared.
-pub fn comparable(measure: &str, a: Context<'_>, b: Context<'_>, how: &How) -> Result<(), String> {
+///
+/// # Errors
+/// Why it cannot be.
+pub fn comparable(measure: &str, a: Context<'_>, b: Context<'_>, how: &How) -> Result<(), Incomparable> {
     for context in [a, b] {
-        let name = &context.design.name;
+        let name = || context.design.name.clone();
         let Some(definition) = definition_of(measure, context) else {
-            return Err(format!("`{name}` has no measure `{measure}`"));
+            return Err(Incomparable::Unknown(name()));
         };
         match (definition.presence, definition.value) {
-            (_, Value::Extreme(_)) => return Err(format!("`{measure}` is an observed extreme and has no interval")),
-            (Presence::Absent(why), _) if !how.absent_counts => {
-                return Err(format!("`{name}` has no `{measure}`: {why}"));
-            }
-            (_, value) if !has_data(&value, context.numbers) => {
-                return Err(format!("no run of `{name}` has a value of `{measure}`"));
-            }
+            (_, Value::Extreme(_)) => return Err(Incomparable::Extreme),
+            (Presence::Absent(why), _) if !how.absent_counts => return Err(Incomparable::Absent(name(), why)),
+            (_, value) if !has_data(&value, context.numbers) => return Err(Incomparable::Empty(name())),
             _ => {}
         }
     }

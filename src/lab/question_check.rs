@@ -1,4 +1,4 @@
-//! Whether expectations and margins can be decided at all: their measures, units and designs, before anything runs.
+//! Whether expectations and margins can be decided at all, and the headline be made: their measures, units and designs, before anything runs.
 //!
 //! The form of a claim is checked where it is read (`scenario::claim`); how claims came out is in `expectations`, what a
 //! margin decides in `pareto`.
@@ -33,7 +33,11 @@ pub fn check(scenario: &Scenario) -> Result<(), Vec<InputError>> {
         .stopping_until
         .iter()
         .map(|form| check_width(&form.value, scenario, &known));
-    let errors: Vec<InputError> = claims.chain(margins).chain(widths).filter_map(Result::err).collect();
+    let headline = scenario
+        .headline
+        .iter()
+        .map(|name| with_interval("measure with an interval", name, scenario, &known).map(|_| ()));
+    let errors: Vec<InputError> = claims.chain(margins).chain(widths).chain(headline).filter_map(Result::err).collect();
     if errors.is_empty() { Ok(()) } else { Err(errors) }
 }
 

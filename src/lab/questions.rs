@@ -15,6 +15,9 @@ pub struct Questions {
     /// Rates of traffic from each watched client to each watched server; empty if exposure is not watched.
     #[serde(default)]
     pub traffic_rates: Vec<TrafficRate>,
+    /// The measures that answer the question, most telling first; empty for those of access and startup.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub headline: Vec<String>,
     /// What is expected of the result.
     #[serde(default)]
     pub expectations: Vec<Expected>,

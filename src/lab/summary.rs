@@ -23,6 +23,9 @@ pub struct Summary {
     pub experiment: String,
     /// Version of the program.
     pub version: String,
+    /// The measures that answer the question, most telling first; empty for those of access and startup.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub headline: Vec<String>,
     /// Estimates per design, in the order of the plan.
     pub designs: Vec<DesignSummary>,
     /// Each design against its control, or all pairs where there is no control; their intervals hold together.
@@ -168,6 +171,7 @@ pub fn summarize(plan: &Plan, numbers: &[DesignNumbers]) -> Summary {
     Summary {
         experiment: plan.experiment.clone(),
         version: plan.version.clone(),
+        headline: plan.questions.headline.clone(),
         comparisons,
         not_compared,
         expectations: evaluate(plan, numbers, &designs),

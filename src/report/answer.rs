@@ -7,11 +7,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::design_names::by_design;
-use super::short::{count, number, percent, percent_interval, percent_up, seconds};
-use super::text::many;
+use super::short::{NOTHING, count, number, percent, percent_interval, percent_up, seconds};
+use super::text::{many, range as from_to};
 use crate::lab::compare::ACCESS;
 use crate::lab::controls::Controls;
-use crate::lab::measures::TESTED;
+use crate::lab::measures::{TESTED, known, label};
 use crate::lab::what_if::{Remedies, Remedy};
 use crate::lab::{DesignSummary, Manifest, Measure, Summary};
 use crate::scenario::point_name::base_of;
@@ -22,6 +22,8 @@ const DESIGNS_MAX: usize = 6;
 const STARTUP_MAX: usize = 9;
 /// A design holds if the share of runs in which it could still fail is at most this, by the upper end of the interval.
 const HELD_MAX: f64 = 0.05;
+/// Measures of a headline that a line quotes.
+const HEADLINE_MAX: usize = 4;
 /// Designs and remedies that one note names.
 const NAMED_MAX: usize = 4;
 
@@ -87,7 +89,7 @@ impl Answer {
         let asked = summary.designs.iter().any(asks_for_access);
         let of_design = |points: &Vec<&DesignSummary>| match asked {
             true => line(points, controls.contains(&points[0].name)),
-            false => startup_line(points, controls.contains(&points[0].name)),
+            false => startup_line(points, &summary.headline, controls.contains(&points[0].name)),
         };
         let mut lines: Vec<DesignAnswer> = by_design(&summary.designs).iter().map(of_design).collect();
         let any = |mark: Mark| lines.iter().any(|line| line.mark == mark);
@@ -173,22 +175,29 @@ fn asks_for_access(design: &DesignSummary) -> bool {
     happened(design, TESTED).is_some() || larger(design, OPEN, |measure| measure.upper).is_some()
 }
 
-/// The line of a design of an experiment about startup alone.
-fn startup_line(points: &[&DesignSummary], is_control: bool) -> DesignAnswer {
+/// The line of a design of an experiment that does not ask who gets in: its headline, or else how pods start.
+fn startup_line(points: &[&DesignSummary], headline: &[String], is_control: bool) -> DesignAnswer {
     let range = |measure: &str, written: fn(f64) -> String| {
         let values = || points.iter().filter_map(|point| estimate(point, measure));
         let (least, most) = (values().reduce(f64::min)?, values().reduce(f64::max)?);
-        let (least, most) = (written(least), written(most));
-        Some(if least == most {
-            least
-        } else {
-            format!("{least} to {most}")
-        })
+        Some(from_to(written(least), written(most)))
+    };
+    let of_headline = |name: &String| {
+        let written = match known(name)?.unit {
+            "s" => seconds,
+            "1" => percent,
+            _ => number,
+        };
+        Some(format!("{} {}", label(name), range(name, written).unwrap_or_else(|| NOTHING.to_owned())))
     };
     let median = range("startup_latency_p50", seconds).map(|median| format!("median startup {median}"));
     let shares = [("delayed_share", "delayed"), ("never_ready_share", "never ready")];
     let shares = shares.map(|(measure, what)| Some(format!("{} of the pods {what}", range(measure, percent)?)));
-    let parts: Vec<String> = [median].into_iter().chain(shares).flatten().collect();
+    let startup = || [median].into_iter().chain(shares).flatten().collect();
+    let parts: Vec<String> = match headline {
+        [] => startup(),
+        _ => headline.iter().take(HEADLINE_MAX).filter_map(of_headline).collect(),
+    };
     let mark = if is_control { Mark::Control } else { Mark::NotAsked };
     DesignAnswer {
         mark,

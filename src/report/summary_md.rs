@@ -10,7 +10,7 @@ use super::finding::Finding;
 use super::page::templates::markdown_prose as prose;
 use super::run_facts::{facts, notes};
 use super::short::{NOTHING, Short, count};
-use super::table::present;
+use super::table::{column_head, present};
 use super::text::one_line;
 use super::{compare, expectations, parameters, reuse, sample_size, slow_pods};
 use crate::lab::printable::legible;
@@ -72,7 +72,7 @@ fn answered(answer: &Answer) -> String {
 fn result(manifest: &Manifest, summary: &Summary) -> String {
     let keys = present(summary);
     let mut rows = vec![vec!["design".to_owned(), "what it is".to_owned()]];
-    rows[0].extend(keys.iter().map(|key| key.head().replace('\n', " ")));
+    rows[0].extend(keys.iter().map(|key| column_head(key).replace('\n', " ")));
     for (design, planned) in summary.designs.iter().zip(&manifest.designs) {
         let mut row = vec![format!("`{}`", design.name), prose(&planned.title)];
         row.extend(keys.iter().map(|key| Short::of_design(design, &key.name).joined(" ")));

@@ -9,7 +9,7 @@ use super::short::{Short, count};
 use super::text::{many, wrapped};
 use super::{expectations, slow_pods};
 use crate::lab::compare::ACCESS;
-use crate::lab::measures::{Known, columns};
+use crate::lab::measures::{Known, columns, headline};
 use crate::lab::{Manifest, Measure, Summary};
 
 /// Widest line where there is no window.
@@ -35,7 +35,17 @@ impl Default for Look {
 /// The place of the last key measure, who was kept out, if that occurs: beside who got in, so that it gives way to no other.
 const BESIDE: usize = 2;
 
-/// What an architect looks at first and has a number in some design; the later ones give way if there is no room.
+/// Width of the head of a column that has no words of its own.
+const HEAD_WIDTH: usize = 18;
+
+/// The head of a measure's column, in lines.
+pub fn column_head(key: &Known) -> String {
+    let label = || wrapped("", "", &key.label(), HEAD_WIDTH).trim_end().to_owned();
+    key.words.head.map_or_else(label, |(_, head)| head.to_owned())
+}
+
+/// The headline of the experiment, then what an architect looks at first, as far as it has a number in some design; the later
+/// ones give way if there is no room.
 pub fn present(summary: &Summary) -> Vec<&'static Known> {
     let mut keys = columns();
     let any = |key: &Known, holds: fn(&Measure) -> bool| {
@@ -46,6 +56,8 @@ pub fn present(summary: &Summary) -> Vec<&'static Known> {
     if let Some(kept_out) = keys.pop_if(occurs) {
         keys.insert(BESIDE, kept_out);
     }
+    keys.retain(|key| !summary.headline.contains(&key.name));
+    keys.splice(0..0, headline(&summary.headline));
     keys.retain(|key| any(key, |measure| measure.estimate.is_some() || measure.lower.is_some()));
     keys
 }
@@ -180,7 +192,7 @@ fn draw(summary: &Summary, keys: &[&Known], separator: Option<&str>, look: Look)
     let any_failed = summary.designs.iter().any(|design| design.failed > 0);
     let mut head = vec!["design".to_owned()];
     head.extend(any_failed.then(|| "failed\n(runs)".to_owned()));
-    head.extend(keys.iter().map(|key| key.head().to_owned()));
+    head.extend(keys.iter().map(|key| column_head(key)));
     let bold = |text: String| Cell::new(text).add_attribute(Attribute::Bold);
     table.set_header(head.into_iter().map(bold).collect::<Vec<Cell>>());
     for design in &summary.designs {

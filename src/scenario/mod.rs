@@ -102,6 +102,8 @@ pub struct Scenario {
     pub input_digest: String,
     /// Rates of traffic for which unauthorized accesses are computed; none without watched exposure.
     pub traffic_rates: Vec<asked::TrafficRate>,
+    /// The measures that answer the question.
+    pub headline: Vec<schema::Text>,
     /// What is expected of the result.
     pub expectations: Vec<expectations::Placed>,
     /// Differences that do not matter, by measure.
@@ -290,6 +292,7 @@ fn checked(path: &Path, text: String, origin: Origin, overrides: &Overrides) -> 
         designs,
         excluded,
         traffic_rates,
+        headline: experiment.measures.headline.unwrap_or_default(),
         expectations,
         margins,
         published,

@@ -419,6 +419,9 @@ pub struct Measures {
     pub exposure: Option<Exposure>,
     /// Rates of traffic for which unauthorized accesses are computed from the exposure; the default is 1/s.
     pub traffic_rates: Option<Vec<Text>>,
+    /// The measures that answer the question, by the names of `list measures`: they come first in the answer, the table of designs,
+    /// figures over factors and comparisons. Without them these are about access and startup.
+    pub headline: Option<Vec<Text>>,
     /// A pod that lost at least this much to connections to the control plane, limits and refusals counts as delayed; the default is 20s.
     #[schemars(with = "Option<form::PositiveSpan>")]
     pub delayed_threshold: Option<Text>,

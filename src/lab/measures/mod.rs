@@ -87,11 +87,6 @@ impl Known {
         let name = || self.name.replace('_', " ");
         self.words.label.map_or_else(name, str::to_owned)
     }
-
-    /// The head of its column in the table of designs, in lines.
-    pub fn head(&self) -> &'static str {
-        self.words.head.map_or("", |(_, head)| head)
-    }
 }
 
 pub fn known_of(frame: &Frame) -> Vec<Known> {
@@ -150,6 +145,11 @@ fn placed<T: Ord>(place: impl Fn(&Known) -> Option<T>) -> Vec<&'static Known> {
 
 pub fn columns() -> Vec<&'static Known> {
     placed(|known| known.words.head.map(|(place, _)| place))
+}
+
+/// The measures of a headline, in its order.
+pub fn headline(names: &[String]) -> impl Iterator<Item = &'static Known> {
+    names.iter().filter_map(|name| known(name))
 }
 
 /// The panels of figures over factors, the most telling first.

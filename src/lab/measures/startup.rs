@@ -184,7 +184,8 @@ fn long_starts(context: Context<'_>) -> Vec<Definition<'_>> {
                  those deleted or still waiting after that long count as well"
             ),
             |run| (run.pods.took_long, run.pods.all),
-        ),
+        )
+        .label("pods that took long"),
         Definition::ratio("unexplained_share", unexplained.as_str(), |run| {
             (run.pods.unexplained.iter().sum(), run.pods.all)
         }),

@@ -115,6 +115,7 @@ fn points_share_a_line_and_many_designs_are_counted() {
     let summary = Summary {
         experiment: String::new(),
         version: String::new(),
+        headline: Vec::new(),
         designs: designs.collect(),
         comparisons: Vec::new(),
         not_compared: Vec::new(),
@@ -146,7 +147,7 @@ fn an_experiment_about_startup_answers_about_startup() {
     };
     let drops = design("drop", measures(35.26, 163));
     assert!(!asks_for_access(&drops) && asks_for_access(&watched("a", 0, 300, 0.0, 0)));
-    let answer = startup_line(&[&drops], false);
+    let answer = startup_line(&[&drops], &[], false);
     assert_eq!((answer.mark, answer.sign.as_str()), (Mark::NotAsked, "·"));
     assert_eq!(
         answer.text,
@@ -154,9 +155,14 @@ fn an_experiment_about_startup_answers_about_startup() {
     );
     let points = [&drops, &design("drop@cut=10s", measures(8.0, 0))];
     assert!(
-        startup_line(&points, false)
+        startup_line(&points, &[], false)
             .text
             .starts_with("median startup 8 s to 35.3 s; 0% to 54.3% of the pods delayed")
     );
-    assert_eq!(startup_line(&[&drops], true).mark, Mark::Control);
+    assert_eq!(startup_line(&[&drops], &[], true).mark, Mark::Control);
+    let headline = ["delayed_share", "pods_evicted"].map(str::to_owned);
+    assert_eq!(
+        startup_line(&points, &headline, false).text,
+        "pods that the control plane delayed 0% to 54.3%; pods evicted per run –"
+    );
 }

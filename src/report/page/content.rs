@@ -27,7 +27,7 @@ use crate::report::finding::Finding;
 use crate::report::parameters::{self, ParameterRow};
 use crate::report::run_facts::{Note, facts, notes};
 use crate::report::short::{NOTHING, Short, count};
-use crate::report::table::present;
+use crate::report::table::{column_head, present};
 use crate::report::text::one_line;
 use crate::report::{compare, reuse, slow_pods};
 
@@ -306,7 +306,7 @@ fn key_methods(summary: &Summary) -> Vec<(String, String)> {
         )
     };
     let keys = present(summary).into_iter();
-    keys.map(|key| (key.head().replace('\n', " "), methods(&key.name).join(", ")))
+    keys.map(|key| (column_head(key).replace('\n', " "), methods(&key.name).join(", ")))
         .collect()
 }
 
@@ -372,7 +372,7 @@ fn design_table(manifest: &Manifest, summary: &Summary) -> (Vec<String>, Vec<Des
             title: planned.title.clone(),
             cells: keys.iter().map(|key| Short::of_design(design, &key.name)).collect(),
         });
-    (keys.iter().map(|key| key.head().to_owned()).collect(), rows.collect())
+    (keys.iter().map(|key| column_head(key)).collect(), rows.collect())
 }
 
 /// The points of the first section of the document on limits.

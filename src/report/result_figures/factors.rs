@@ -4,7 +4,7 @@
 
 use super::{CONFIDENCE, methods, subtitle};
 use crate::lab::Finished;
-use crate::lab::measures::{Known, panels};
+use crate::lab::measures::{Known, headline, panels};
 use crate::lab::plan::PlannedDesign;
 use crate::lab::summary::{DesignSummary, Measure};
 use crate::report::figures::Words;
@@ -55,6 +55,8 @@ struct Grid<'a> {
     points: Vec<(GridPoint, &'a DesignSummary)>,
     /// Factors with at least two levels, those with most first, and their levels.
     factors: Vec<(String, Vec<Level>)>,
+    /// The measures that may have a panel, the most telling first.
+    measures: Vec<&'static Known>,
 }
 
 impl<'a> Grid<'a> {
@@ -80,12 +82,18 @@ impl<'a> Grid<'a> {
         factors.retain(|(_, levels)| levels.len() > 1);
         factors.iter_mut().for_each(|(_, levels)| measure_levels(levels));
         factors.sort_by_key(|(_, levels)| std::cmp::Reverse(levels.len()));
-        Grid { points, factors }
+        let own: Vec<&Known> = headline(&result.summary.headline).collect();
+        let measures = if own.is_empty() { panels() } else { own };
+        Grid {
+            points,
+            factors,
+            measures,
+        }
     }
 
     /// Measures that differ between points.
     fn telling(&self) -> impl Iterator<Item = &'static Known> + '_ {
-        panels().into_iter().filter(|measure| {
+        self.measures.iter().copied().filter(|measure| {
             let known = self
                 .points
                 .iter()

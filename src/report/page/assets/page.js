@@ -220,7 +220,7 @@
     };
     var times = [curves.x[0], curves.x[curves.x.length - 1]];
     var scales = { x: { distr: chart.logX ? 3 : 1, range: times }, y: chart.logY ? { distr: 3, range: function () { return [floor * 0.8, 1]; } } : { range: function (u, min, max) { return [0, Math.min(1.02, (max || 1) * 1.05)]; } } };
-    var xAxis = axis("time since the creation of the pod [s]", chart.logX ? { splits: logPlaces, values: function (u, splits) { return splits.map(String); } } : {});
+    var xAxis = axis("time since the creation of the pod [s]", chart.logX ? { splits: logPlaces, values: function (u, splits) { return splits.map(function (v) { return v === null ? "" : String(v); }); } } : {});
     var yAxis = axis(complement ? "pods not ready" : "pods ready", { size: 70,
       values: chart.logY ? logValues(percent) : function (u, splits) { return splits.map(percent); } });
     return { data: table, hover: function (u) { if (u.cursor.left >= 0) chart.tellAt(u.cursor.idx); else chart.tip.hidden = true; },
