@@ -156,7 +156,9 @@ macro_rules! records {
                 "delay_istiod_limiter_s" ["s"] "Lost on the critical path: an Istiod refused for its own limits; null for none."
                     as (delay IstiodLimiter),
                 "delay_kubelet_api_s" ["s"] "Lost on the critical path: the kubelet's limit of API requests (E); null for none."
-                    as (delay KubeletApi);
+                    as (delay KubeletApi),
+                "delay_node_s" ["s"] "Lost on the critical path: kubelet or Cilium agent down or without an API server (F); null for none."
+                    as (delay Node);
             delayed_by: Option<DelayCause> =>
                 "delayed_by" [""] "The cause that cost most, if the pod counts as delayed.";
         }
@@ -236,6 +238,8 @@ pub enum DelayCause {
     IstiodLimiter,
     /// E: the kubelet's limit of API requests: waits for tokens, and for its turn among the statuses of the node's pods.
     KubeletApi,
+    /// F: the node could start no pod: its kubelet or Cilium agent did not work or had no API server, or it had no power.
+    Node,
 }
 
 impl RunRecord {

@@ -392,6 +392,6 @@ pub struct Measures {
     pub exposure_servers: Vec<usize>,
     /// Port of those servers.
     pub exposure_port: u16,
-    /// A pod that lost at least this much to connections to the control plane, limits and refusals counts as delayed.
+    /// A pod that lost at least this much to connections to the control plane, limits, refusals and nodes that started no pods counts as delayed.
     pub delayed_threshold: SimDuration,
 }

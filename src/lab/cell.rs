@@ -205,7 +205,8 @@ words!(DelayCause {
     Webhook,
     EndpointLimiter,
     IstiodLimiter,
-    KubeletApi
+    KubeletApi,
+    Node
 });
 
 #[cfg(test)]

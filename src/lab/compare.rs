@@ -345,15 +345,23 @@ fn possible<'w, 'n>(work: &[Work<'w, 'n>], how: &How) -> (Vec<Work<'w, 'n>>, Vec
             possible.push((*measure, *pair));
             continue;
         }
-        for why in [a, b].iter().filter_map(|side| comparable(measure, *side, *side, how).err()) {
+        for why in [a, b]
+            .iter()
+            .filter_map(|side| comparable(measure, *side, *side, how).err())
+        {
             let design = why.design().map(str::to_owned);
-            match reasons.iter_mut().find(|(of, known, _)| of == measure && known.is_like(&why)) {
+            match reasons
+                .iter_mut()
+                .find(|(of, known, _)| of == measure && known.is_like(&why))
+            {
                 Some((.., designs)) => designs.extend(design.filter(|name| !designs.contains(name))),
                 None => reasons.push((measure, why, design.into_iter().collect())),
             }
         }
     }
-    let labels = work.iter().flat_map(|(_, (a, b))| [&a.context.design.name, &b.context.design.name]);
+    let labels = work
+        .iter()
+        .flat_map(|(_, (a, b))| [&a.context.design.name, &b.context.design.name]);
     let all = labels.collect::<BTreeSet<_>>().len();
     let words = |(measure, why, designs): (&str, Incomparable, Vec<String>)| {
         let designs: Vec<&str> = designs.iter().map(String::as_str).collect();

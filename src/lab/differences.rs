@@ -118,7 +118,14 @@ impl Incomparable {
             [only] => (only.clone(), "has"),
             some if some.len() == all => ("any design".to_owned(), "has"),
             [rest @ .., last] if rest.len() < NAMED_MAX => (format!("{} and {last}", rest.join(", ")), "have"),
-            some => (format!("{} designs, {} among them,", some.len(), some.first().map_or("", String::as_str)), "have"),
+            some => (
+                format!(
+                    "{} designs, {} among them,",
+                    some.len(),
+                    some.first().map_or("", String::as_str)
+                ),
+                "have",
+            ),
         };
         match self {
             Self::Extreme => format!("`{measure}` is an observed extreme and has no interval"),

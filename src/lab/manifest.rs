@@ -76,7 +76,7 @@ pub struct Manifest {
     pub result_digest: Option<String>,
     /// End of every run \[s\].
     pub horizon_s: f64,
-    /// A pod that lost at least this much to connections to the control plane, limits and refusals counts as delayed \[s\].
+    /// A pod that lost at least this much to connections to the control plane, limits, refusals and nodes that started no pods counts as delayed \[s\].
     pub delayed_threshold_s: f64,
     /// What is asked of the rows beyond the usual measures.
     #[serde(default)]

@@ -64,7 +64,7 @@ pub struct Plan {
     pub shard: Option<Shard>,
     /// The designs, in the order in which they are shown.
     pub designs: Vec<PlannedDesign>,
-    /// A pod that lost at least this much to connections to the control plane, limits and refusals counts as delayed \[s\].
+    /// A pod that lost at least this much to connections to the control plane, limits, refusals and nodes that started no pods counts as delayed \[s\].
     pub delayed_threshold_s: f64,
     pub horizon_s: f64,
     /// How events of different sources at one instant are ordered.

@@ -37,7 +37,12 @@ pub fn check(scenario: &Scenario) -> Result<(), Vec<InputError>> {
         .headline
         .iter()
         .map(|name| with_interval("measure with an interval", name, scenario, &known).map(|_| ()));
-    let errors: Vec<InputError> = claims.chain(margins).chain(widths).chain(headline).filter_map(Result::err).collect();
+    let errors: Vec<InputError> = claims
+        .chain(margins)
+        .chain(widths)
+        .chain(headline)
+        .filter_map(Result::err)
+        .collect();
     if errors.is_empty() { Ok(()) } else { Err(errors) }
 }
 

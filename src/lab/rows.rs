@@ -17,7 +17,7 @@ use crate::cluster::records::{
 use crate::kernel::{RunFailure, SimDuration, SimTime};
 
 /// Version of the row format; part of every digest.
-pub const ROW_FORMAT: &str = "meshfault-rows-v3";
+pub const ROW_FORMAT: &str = "meshfault-rows-v4";
 
 /// What a column is, for files and for people.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]

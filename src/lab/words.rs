@@ -141,5 +141,7 @@ impl DelayCause {
             "Istiod's limits standing at their defaults";
         KubeletApi "kubelet_api" "E" "kubelet's API limit" "kubelet's API limit" "the kubelet's limit of API requests"
             "so many pods starting on one node at once, and the kubelet's limit standing at its default; it needs no failure";
+        Node "node" "F" "node" "node" "a node whose kubelet or Cilium agent did not work or had no API server"
+            "the scheduler binding pods to the node until it is marked NotReady";
     }
 }

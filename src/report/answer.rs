@@ -188,7 +188,11 @@ fn startup_line(points: &[&DesignSummary], headline: &[String], is_control: bool
             "1" => percent,
             _ => number,
         };
-        Some(format!("{} {}", label(name), range(name, written).unwrap_or_else(|| NOTHING.to_owned())))
+        Some(format!(
+            "{} {}",
+            label(name),
+            range(name, written).unwrap_or_else(|| NOTHING.to_owned())
+        ))
     };
     let median = range("startup_latency_p50", seconds).map(|median| format!("median startup {median}"));
     let shares = [("delayed_share", "delayed"), ("never_ready_share", "never ready")];

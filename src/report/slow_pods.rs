@@ -65,7 +65,7 @@ pub fn finding(manifest: &Manifest, summary: &Summary) -> Option<Finding> {
     Some(Finding {
         heading: "What explains the slow pods".to_owned(),
         lead: format!(
-            "A pod is slow if it waits at least {} s for the control plane: for connections, limits and refusals. Shares of the measured \
+            "A pod is slow if it waits at least {} s for the control plane: for connections, limits, refusals and nodes that started no pods. Shares of the measured \
              pods; by mechanism, the pods that it delayed most, and when half of these were ready. `Took as long`: pods that needed \
              that time for any reason.",
             number(manifest.delayed_threshold_s)

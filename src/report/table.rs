@@ -93,7 +93,7 @@ pub fn render(manifest: &Manifest, summary: &Summary, answer: &Answer, look: Loo
     let threshold = manifest.delayed_threshold_s;
     add(
         "",
-        &format!("Delayed: waited {threshold} s or more for the control plane."),
+        &format!("Delayed: waited {threshold} s or more for the control plane, or on a node that started no pods."),
     );
     let slow = slow_pods::unexplained(manifest, summary).into_iter();
     let lines = slow

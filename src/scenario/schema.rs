@@ -422,7 +422,7 @@ pub struct Measures {
     /// The measures that answer the question, by the names of `list measures`: they come first in the answer, the table of designs,
     /// figures over factors and comparisons. Without them these are about access and startup.
     pub headline: Option<Vec<Text>>,
-    /// A pod that lost at least this much to connections to the control plane, limits and refusals counts as delayed; the default is 20s.
+    /// A pod that lost at least this much to connections to the control plane, limits, refusals and nodes that started no pods counts as delayed; the default is 20s.
     #[schemars(with = "Option<form::PositiveSpan>")]
     pub delayed_threshold: Option<Text>,
 }

@@ -1,10 +1,12 @@
 //! What runs leave behind about deploys, refused creations and recovery, on worlds where it is known.
 
+use std::collections::BTreeSet;
+
 use meshfault::cluster::faults::cut::CutMode;
-use meshfault::cluster::records::RunRecord;
+use meshfault::cluster::records::{DelayCause, PodRecord, RunRecord};
 use meshfault::cluster::spec::{Step, WorldSpec};
 
-use crate::support::{Bench, at, at_first_istiod, cut, pause, s, workload};
+use crate::support::{Bench, at, at_first_istiod, between, cut, measured, pause, s, workload};
 
 const RUNS: u64 = 20;
 
@@ -143,4 +145,32 @@ fn refused_creations_are_counted_and_so_are_those_sent_again() {
     for run in of(None) {
         assert_eq!((run.creations_refused, run.creations_repeated), (0, 0));
     }
+}
+
+/// Pods that are bound while no node reaches the API start when it is back: the wait is put down to their nodes. One of ten nodes is
+/// cut off until the horizon: nothing of what starts elsewhere is.
+#[test]
+fn what_a_node_without_the_api_costs_is_put_down_to_it() {
+    let lost = |pod: &PodRecord| {
+        let of_nodes = pod.delays.iter().filter(|(cause, _)| *cause == DelayCause::Node);
+        of_nodes.map(|(_, lost)| lost.as_secs_f64()).sum::<f64>()
+    };
+    let lab = Bench::of("one-node-against-all", &[]).ready();
+    let (mut late, mut elsewhere) = (0, 0);
+    for replication in 0..RUNS {
+        for pod in measured(&lab.run("all-nodes@length=2m", replication)).filter(|pod| pod.took(s(60.0))) {
+            let took = between(pod.desired, pod.exit);
+            assert!(lost(pod) <= took && lost(pod) > 0.8 * took - 10.0, "{took} {pod:?}");
+            assert_eq!(pod.delayed_by, Some(DelayCause::Node), "{pod:?}");
+            late += 1;
+        }
+        let outcome = lab.run("one-node@length=8m", replication);
+        let by_node: BTreeSet<_> = measured(&outcome)
+            .filter(|pod| lost(pod) > 0.0)
+            .map(|pod| &pod.node)
+            .collect();
+        assert!(by_node.len() <= 1, "{by_node:?}");
+        elsewhere += measured(&outcome).filter(|pod| lost(pod) == 0.0).count();
+    }
+    assert!(late > 100 && elsewhere > 100, "{late} {elsewhere}");
 }

@@ -7,21 +7,25 @@ mod channel_history;
 mod deploys;
 mod pod_times;
 mod recovery;
+mod silences;
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use super::blueprint::{Blueprint, Kind};
+use super::faults::FaultKind;
 use super::ids::{KindId, PodId, ServiceId};
 use super::istio::messages::Channel;
 use super::objects::PodMeta;
 use super::observed::{AccessEnd, AccessFact, ChannelFact, Fact, PodFact, ScriptFact};
+use super::party::Party;
 use super::records::{AccessRecord, DelayCause, ExposureRecord, PodRecord, RunRecord, Via};
 use super::spec::{ProbeFrom, Step};
 use crate::kernel::{SimDuration, SimTime};
 use deploys::Deploys;
 use pod_times::PodTimes;
 use recovery::Recovery;
+use silences::Silences;
 
 /// Collects a run's records.
 #[derive(Debug, Default)]
@@ -39,6 +43,7 @@ pub struct Recorder {
     probed_service: Option<ServiceId>,
     deploys: Deploys,
     recovery: Recovery,
+    silences: Silences,
 }
 
 impl Recorder {
@@ -66,19 +71,26 @@ impl Recorder {
             } => {
                 self.run.parties_cut += touched;
                 self.fault_begins(now);
-                let cuts_off = blueprint.spec.faults[fault.index()].kind.cuts_off();
+                let kind = &blueprint.spec.faults[fault.index()].kind;
+                let cuts_off = kind.cuts_off();
                 self.recovery.fault_begins(*fault, if cuts_off { parties } else { &[] });
+                if cuts_off || matches!(kind, FaultKind::NodeDown(_)) {
+                    parties.iter().for_each(|party| self.silences.begins(*party, now));
+                }
             }
             Fact::FaultEnds { fault, parties } => {
                 let at_once = blueprint.spec.network.repair_reaches_at_once;
-                self.recovery
-                    .fault_ends(*fault, if at_once { parties } else { &[] }, &self.pods, now);
+                let back = if at_once { parties.as_slice() } else { &[] };
+                self.recovery.fault_ends(*fault, back, &self.pods, now);
+                back.iter().for_each(|party| self.silences.ends(*party, now));
             }
             Fact::Resumes { party, answers, .. } => {
                 if !answers {
                     self.recovery.reads(*party, now);
+                    self.silences.ends(*party, now);
                 }
             }
+            Fact::Booted(node) => self.silences.ends(Party::Node(*node), now),
             Fact::SliceWritten(service, 0) => {
                 if self.run.cut.is_some() && self.probed_service == Some(*service) {
                     self.run.endpoint_withdrawn.get_or_insert(now);
@@ -129,7 +141,6 @@ impl Recorder {
             | Fact::LeaderLost(_)
             | Fact::LeaderTakesOver(_)
             | Fact::Left { .. }
-            | Fact::Booted(_)
             | Fact::IstiodWaits(_)
             | Fact::Process(..)
             | Fact::Follows { .. }
@@ -286,7 +297,7 @@ impl Recorder {
     pub fn pod_records(&self, metas: &[PodMeta], blueprint: &Blueprint, end: SimTime) -> Vec<PodRecord> {
         let records = self.pods.iter().zip(metas).map(|(times, meta)| {
             let kind = blueprint.kind(meta.kind);
-            let mut record = times.record(kind, blueprint, end);
+            let mut record = times.record(kind, blueprint, &self.silences, end);
             record.pod = blueprint.pod_name(meta);
             record.measured = self.is_measured(times, *meta, kind, blueprint);
             record

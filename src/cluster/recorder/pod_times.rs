@@ -12,6 +12,7 @@ use super::super::phases::{Mark, Marks, Phases};
 use super::super::records::{DelayCause, ExitCause, PodRecord};
 use super::add;
 use super::channel_history::ChannelHistory;
+use super::silences::Silences;
 use crate::kernel::{SimDuration, SimTime};
 
 /// Times and facts of one pod.
@@ -152,8 +153,26 @@ impl PodTimes {
         }
     }
 
+    /// For how long its node could not connect it, or not report that it was ready, apart from waits that have causes of their own.
+    fn silent(&self, silences: &Silences, marks: &Marks, exit: SimTime) -> SimDuration {
+        let (Some(node), Some(bound)) = (self.node, marks.get(Mark::Bound)) else {
+            return SimDuration::ZERO;
+        };
+        let spans = [
+            (Some(bound), marks.get(Mark::NetworkReady)),
+            (marks.get(Mark::Up), marks.get(Mark::Ready)),
+        ];
+        let lost = spans.into_iter().filter_map(|(from, to)| {
+            let (from, to) = (from?, to.unwrap_or(exit).min(exit));
+            (from < to).then(|| silences.within(node, from, to))
+        });
+        let of_others = self.delays.iter().fold(SimDuration::ZERO, |sum, (_, lost)| sum + *lost);
+        lost.fold(SimDuration::ZERO, |sum, lost| sum + lost)
+            .saturating_sub(of_others)
+    }
+
     /// The pod's record at the end of the run, but for its name and whether it is measured.
-    pub(super) fn record(&self, kind: &Kind, blueprint: &Blueprint, end: SimTime) -> PodRecord {
+    pub(super) fn record(&self, kind: &Kind, blueprint: &Blueprint, silences: &Silences, end: SimTime) -> PodRecord {
         // A report that was under way when the pod was deleted does not make it ready.
         let ready = self
             .ready
@@ -173,6 +192,7 @@ impl PodTimes {
         marks.set(Mark::Certificate, if certificate_last { channels } else { first });
         marks.set(Mark::Up, if sidecar { channels } else { containers_up });
         marks.set(Mark::Ready, ready);
+        let silent = self.silent(silences, &marks, exit);
         let mut record = PodRecord {
             workload: if kind.role == Role::Churn {
                 "churn".to_owned()
@@ -203,6 +223,9 @@ impl PodTimes {
             for &(cause, lost) in &critical.lost {
                 add(&mut record.delays, cause, lost);
             }
+        }
+        if silent.as_nanos() > 0 {
+            add(&mut record.delays, DelayCause::Node, silent);
         }
         // A pod that no webhook admitted has waited for one all the time.
         if self.refused && self.marks.get(Mark::Created).is_none() {

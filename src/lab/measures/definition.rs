@@ -19,7 +19,7 @@ use crate::stats::{
 pub struct Frame {
     pub horizon_s: f64,
     pub horizon_ns: u64,
-    /// A pod that lost at least this much to connections to the control plane, limits and refusals counts as delayed \[s\].
+    /// A pod that lost at least this much to connections to the control plane, limits, refusals and nodes that started no pods counts as delayed \[s\].
     pub delayed_threshold_s: f64,
     pub confidence: f64,
     /// Rates of traffic for which unauthorized accesses are computed from exposure.

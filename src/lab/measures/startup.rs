@@ -174,7 +174,7 @@ fn long_starts(context: Context<'_>) -> Vec<Definition<'_>> {
     let threshold = context.frame.delayed_threshold_s;
     let unexplained = format!(
         "share of measured pods that took at least {threshold} s without having lost half of what is beyond that to \
-         connections to the control plane, limits and refusals"
+         connections to the control plane, limits, refusals and nodes that started no pods"
     );
     let mut measures = vec![
         Definition::ratio(

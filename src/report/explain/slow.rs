@@ -20,7 +20,7 @@ pub(super) fn section(page: &mut Page, dossier: &Dossier) {
     if dossier.slow.is_empty() {
         page.paragraph(&format!(
             "None of {total}: each was ready or deleted within {threshold} of its creation, and lost less than that to \
-             connections, limits and refusals."
+             connections, limits, refusals and nodes that started no pods."
         ));
         return;
     }

@@ -66,6 +66,10 @@ pub(super) fn mechanism(
             "The kubelet's limit of API requests (E) delayed {number}: tokens and statuses of all pods of a node share its \
              client, so that those of a batch wait for one another. It needs no failure."
         ),
+        (Some(DelayCause::Node), _) => format!(
+            "A node that could start no pod (F) delayed {number}: they were bound to it while its kubelet or Cilium agent did not work or \
+             had no API server."
+        ),
         (None, None) => format!(
             "{} took that long without having lost it to connections of the critical channel alone.",
             number[..1].to_uppercase() + &number[1..]
@@ -85,7 +89,7 @@ fn unexplained(phase: &str, pods: &[&PodStory], dossier: &Dossier) -> String {
         (least, most) => format!("{least} to {most}"),
     };
     format!(
-        "Unexplained: no known mechanism explains why {} took {} or more, as connections, limits and refusals cost less than \
+        "Unexplained: no known mechanism explains why {} took {} or more, as connections, limits, refusals and nodes that started no pods cost less than \
          half of what is beyond that. The longest phase was {phase} ({range}).",
         many(pods.len(), "pod"),
         span(dossier.setting.delayed_threshold)

@@ -137,7 +137,7 @@ fn the_decision_record_is_readable() {
         "  - `network.one_way_latency` = 40s (all)",
         "    meshfault run fake --replications 60\n",
         "    meshfault explain fake --design '</script><script>alert(1)</script>' --replication 42 --seed 7 --set cluster.nodes=4\n",
-        "- Result digest: `e2c4c5d0a5472082f61decdd17b185c5f70c31b7fd2b1715dc51a1a9ccb01308`",
+        "- Result digest: `d607cc0e64773c7e204f0a915eecb6dfaece3000723ccb10c4a2e4687a96b613`",
     ] {
         assert!(page.contains(part), "`{part}` is missing:\n{page}");
     }
