@@ -155,7 +155,8 @@ impl Accesses {
             method: &access.method,
             path: &access.path,
         };
-        let attempt = Attempt::at(ctx.shared, access.client, backend.ip, asked, ctx.now());
+        let service = Some(access.service);
+        let attempt = Attempt::at(ctx.shared, access.client, service, backend.ip, asked, ctx.now());
         let passage = attempt.passage;
         ctx.observe(Fact::Access(number, AccessFact::Syn(passage)));
         access.server = meant_for(passage, ctx.shared, backend.ip);
@@ -169,7 +170,11 @@ impl Accesses {
                 access.reached = true;
                 (access.network, access.mesh) = (attempt.network, attempt.mesh);
                 access.admitted = attempt.is_admitted();
-                access.cause = if access.admitted { "answered" } else { "mesh_policy" };
+                access.cause = match access.admitted {
+                    true => "answered",
+                    false if attempt.is_expected => "mesh_policy",
+                    false => "server_identity",
+                };
                 let spec = &ctx.blueprint().spec.network;
                 let (one_way, serve) = (spec.one_way_latency, spec.request_latency);
                 let round_trips = ctx.draw(Purpose::OneWay, access.key, &one_way) * 4;
@@ -227,12 +232,14 @@ impl Accesses {
             .map_or((LayerDecision::Allow, LayerDecision::Allow), |kind| {
                 intent(shared, shared.kind(access.client).identity, kind, asked)
             });
+        let is_behind = |kind: KindId| shared.blueprint.kind(kind).services.contains(&access.service);
         let decisions = Decisions {
             network_intended,
             network: access.network,
             mesh_intended,
             mesh: access.mesh,
             admitted: access.admitted,
+            wrong_server: server_kind.is_some_and(|kind| !is_behind(kind)),
         };
         let class = decisions.class();
         let end = AccessEnd {

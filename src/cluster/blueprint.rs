@@ -55,8 +55,8 @@ pub struct Kind {
     pub measured: bool,
     /// Whether its addresses are watched for exposure as a client.
     pub exposure_client: bool,
-    /// Whether exposure is judged at its pods.
-    pub exposure_server: bool,
+    /// Ports of its pods at which exposure is judged; none if it is not.
+    pub exposure_ports: Vec<u16>,
 }
 
 impl Kind {
@@ -187,7 +187,7 @@ impl Blueprint {
                 role: Role::Workload,
                 measured: spec.measures.startup_workloads.contains(&index),
                 exposure_client: spec.measures.exposure_clients.contains(&index),
-                exposure_server: spec.measures.exposure_servers.contains(&index),
+                exposure_ports: spec.measures.exposure_ports(index),
             })
             .collect();
         let plain = |name: String, identity, role, replicas| Kind {
@@ -206,7 +206,7 @@ impl Blueprint {
             role,
             measured: false,
             exposure_client: false,
-            exposure_server: false,
+            exposure_ports: Vec::new(),
         };
         let istiod = spec.istio.as_ref().map(|istio| {
             let identity = intern(subject(
@@ -277,7 +277,8 @@ impl Blueprint {
             kind.conflicts = conflicts.into_iter().map(|other| KindId(other as u32)).collect();
         }
         let mut ports: Vec<u16> = spec.services.iter().map(|service| service.target_port).collect();
-        ports.extend([ISTIOD_PORT, spec.measures.exposure_port]);
+        ports.extend(spec.measures.exposure_servers.iter().map(|(_, port)| *port));
+        ports.push(ISTIOD_PORT);
         ports.sort_unstable();
         ports.dedup();
         let known = other.filter(|other| {

@@ -19,6 +19,8 @@ pub struct Decisions {
     pub mesh: Option<LayerDecision>,
     /// Whether the request was answered by the server.
     pub admitted: bool,
+    /// Whether that is a pod of another workload than those behind the Service that was called.
+    pub wrong_server: bool,
 }
 
 impl Decisions {
@@ -29,6 +31,7 @@ impl Decisions {
         let refused = self.network == Some(Deny) || self.mesh == Some(Deny);
         let meant = self.network_intended == Allow && self.mesh_intended == Allow;
         match (self.admitted, refused, meant) {
+            (true, _, true) if self.wrong_server => AccessClass::WrongServer,
             (true, _, true) => AccessClass::Allowed,
             (true, _, false) => AccessClass::Unauthorized,
             (false, false, _) => AccessClass::Unreachable,
@@ -71,8 +74,29 @@ mod tests {
             mesh_intended,
             mesh,
             admitted,
+            wrong_server: false,
         }
         .class()
+    }
+
+    #[test]
+    fn an_answer_of_another_workload_is_no_success_and_a_breach_stays_one() {
+        let answered = |network_intended| Decisions {
+            network_intended,
+            network: Some(Allow),
+            mesh_intended: Allow,
+            mesh: None,
+            admitted: true,
+            wrong_server: true,
+        };
+        assert_eq!(answered(Allow).class(), AccessClass::WrongServer);
+        assert_eq!(answered(Deny).class(), AccessClass::Unauthorized);
+        let refused = Decisions {
+            mesh: Some(Deny),
+            admitted: false,
+            ..answered(Allow)
+        };
+        assert_eq!(refused.class(), AccessClass::WronglyDenied);
     }
 
     #[test]

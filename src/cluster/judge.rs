@@ -1,7 +1,8 @@
 //! The judge: the only reader of truth. It compares what happened, or would happen, with what was intended.
 //!
 //! Two duties: the class of an access, and exposure windows, which need no traffic: spans of time during which an attempt
-//! would be let in by a layer that should have refused it. Windows are opened only for the clients and servers that the
+//! would be let in by a layer that should have refused it, or refused although policy admits it. Windows are opened only for the
+//! clients and servers that the
 //! experiment names. A pair of them is looked at when both are connected, and again whenever something that the answer hangs
 //! on has changed: the server's node has read a write about the client's address, the client's node one about the server's,
 //! the client's chooser of backends one about a Service, either node an identity, or a reader was cut off no longer.
@@ -30,6 +31,7 @@ struct Pair {
     server: PodId,
     server_ip: Ipv4Addr,
     server_node: NodeId,
+    port: u16,
     via: Via,
     /// The class of the open window, and its number.
     window: Option<(AccessClass, usize)>,
@@ -120,11 +122,11 @@ impl Judge {
     /// A pod was connected, or its proxy came up or reads from another Istiod: does that open or close a window?
     fn connected(&mut self, pod: PodId, ctx: &mut Ctx) {
         if ctx.shared.kind(pod).exposure_client {
-            for server in pods_with(ctx.shared, |kind| kind.exposure_server) {
+            for server in pods_with(ctx.shared, |kind| !kind.exposure_ports.is_empty()) {
                 self.meet(pod, server, ctx);
             }
         }
-        if ctx.shared.kind(pod).exposure_server {
+        if !ctx.shared.kind(pod).exposure_ports.is_empty() {
             for client in pods_with(ctx.shared, |kind| kind.exposure_client) {
                 self.meet(client, pod, ctx);
             }
@@ -138,6 +140,9 @@ impl Judge {
         ) else {
             return;
         };
+        if client == server {
+            return;
+        }
         let known = self.live_pairs(|pair| (pair.client, pair.server) == (client, server));
         for &number in &known {
             self.look(number, ctx);
@@ -145,11 +150,16 @@ impl Judge {
         if !known.is_empty() {
             return;
         }
-        let services = exposed_services(ctx.shared);
+        let ports = ctx.shared.kind(server).exposure_ports.clone();
+        let services = ports.iter().flat_map(|port| services_at(ctx.shared, *port));
+        let services: Vec<ServiceId> = services.collect();
         let watchlist = &mut ctx.shared.watchlist;
         watchlist.addresses.extend([client_ip, server_ip]);
         watchlist.services.extend(services);
-        for via in [Via::PodIp, Via::Service] {
+        let ways = ports
+            .into_iter()
+            .flat_map(|port| [(port, Via::PodIp), (port, Via::Service)]);
+        for (port, via) in ways {
             let number = self.pairs.len();
             self.pairs.push(Pair {
                 client,
@@ -158,6 +168,7 @@ impl Judge {
                 server,
                 server_ip,
                 server_node,
+                port,
                 via,
                 window: None,
             });
@@ -175,26 +186,23 @@ impl Judge {
             client_ip,
             server,
             server_node,
+            port,
             via,
             window,
             ..
         } = self.pairs[number];
-        let class = would_be(ctx, client, server, via);
+        let class = would_be(ctx, client, server, port, via);
         if window.map(|(class, _)| class) == class {
             return;
         }
         let cause = match via {
-            Via::Service if !reaches_by_service(ctx, client, server) => "endpoint_withdrawn",
+            Via::Service if services_to(ctx, client, server, port).next().is_none() => "endpoint_withdrawn",
             Via::Service | Via::PodIp => "entry_corrected",
         };
         self.close(number, cause, ctx);
-        let exposed = class.filter(|class| {
-            matches!(
-                class,
-                AccessClass::Unauthorized | AccessClass::NetworkBypassed | AccessClass::MeshBypassed
-            )
-        });
-        let Some(class) = exposed else { return };
+        let Some(class) = class.filter(|class| class.is_judged_over_time()) else {
+            return;
+        };
         self.pairs[number].window = Some((class, self.windows));
         self.windows += 1;
         ctx.observe(Fact::WindowOpened {
@@ -202,6 +210,7 @@ impl Judge {
             client_ip,
             server,
             node: server_node,
+            port,
             via,
             class,
         });
@@ -222,7 +231,7 @@ impl Judge {
         }
         if pair.via == Via::Service {
             let reader = shared.service_proxy_of(pair.client_node);
-            for service in exposed_services(shared) {
+            for service in services_at(shared, pair.port) {
                 crossings.extend(reader.under_way(reader.history.of_key(service.0), now));
             }
             if let Some((_, reader)) = shared.proxy_of(pair.client) {
@@ -241,10 +250,9 @@ impl Judge {
     }
 }
 
-/// Services behind which the port of the exposure is.
-fn exposed_services(shared: &Shared) -> impl Iterator<Item = ServiceId> + use<> {
+/// Services that lead to this port of their pods.
+fn services_at(shared: &Shared, port: u16) -> impl Iterator<Item = ServiceId> + use<> {
     let blueprint = shared.blueprint.clone();
-    let port = blueprint.spec.measures.exposure_port;
     let services = (0..blueprint.spec.services.len() as u32).map(ServiceId);
     services.filter(move |&service| blueprint.target_port(service) == port)
 }
@@ -265,47 +273,49 @@ fn pods_with(shared: &Shared, role: impl Fn(&super::blueprint::Kind) -> bool) ->
 }
 
 /// The class that an attempt would have now; nothing if it could not be made.
-fn would_be(ctx: &Ctx, client: PodId, server: PodId, via: Via) -> Option<AccessClass> {
+fn would_be(ctx: &Ctx, client: PodId, server: PodId, port: u16, via: Via) -> Option<AccessClass> {
     let shared = &*ctx.shared;
-    if via == Via::Service && !reaches_by_service(ctx, client, server) {
-        return None;
-    }
     let (_, server_ip) = shared.physics.pod(server).place?;
     let (method, path) = shared
         .blueprint
         .last_probe()
         .map_or(("GET", "/"), |probe| (&probe.method, &probe.path));
-    let asked = Asked {
-        port: shared.blueprint.spec.measures.exposure_port,
-        method,
-        path,
+    let asked = Asked { port, method, path };
+    let attempt = |service| Attempt::at(shared, client, service, server_ip, asked, ctx.now());
+    let attempt = match via {
+        Via::PodIp => attempt(None),
+        // Of several Services the client may call the one as whose server it accepts this one.
+        Via::Service => {
+            let mut attempts = services_to(ctx, client, server, port).map(|service| attempt(Some(service)));
+            let first = attempts.next()?;
+            match first.is_expected {
+                true => first,
+                false => attempts.find(|attempt| attempt.is_expected).unwrap_or(first),
+            }
+        }
     };
-    let attempt = Attempt::at(shared, client, server_ip, asked, ctx.now());
     if attempt.passage == Passage::Lost(Loss::NoPod) {
         return None;
     }
     let kind = shared.pods[server.index()].kind;
     let (network_intended, mesh_intended) = intent(shared, shared.kind(client).identity, kind, asked);
-    Some(
-        Decisions {
-            network_intended,
-            network: attempt.network,
-            mesh_intended,
-            mesh: attempt.mesh,
-            admitted: attempt.is_admitted(),
-        }
-        .class(),
-    )
+    let decisions = Decisions {
+        network_intended,
+        network: attempt.network,
+        mesh_intended,
+        mesh: attempt.mesh,
+        admitted: attempt.is_admitted(),
+        wrong_server: false,
+    };
+    Some(decisions.class())
 }
 
-/// Whether some Service leads the client to the address of the server, whoever was meant by it.
-fn reaches_by_service(ctx: &Ctx, client: PodId, server: PodId) -> bool {
-    let Some((_, ip)) = ctx.shared.physics.pod(server).place else {
-        return false;
-    };
-    exposed_services(ctx.shared).any(|service| {
-        let backends = mesh::backends(ctx.shared, client, service, ctx.now());
-        backends.is_some_and(|backends| backends.iter().any(|backend| backend.ip == ip))
+/// The Services that lead the client to the address of the server, whoever was meant by them.
+fn services_to<'c>(ctx: &'c Ctx, client: PodId, server: PodId, port: u16) -> impl Iterator<Item = ServiceId> + use<'c> {
+    let ip = ctx.shared.physics.pod(server).place.map(|(_, ip)| ip);
+    services_at(ctx.shared, port).filter(move |service| {
+        let backends = mesh::backends(ctx.shared, client, *service, ctx.now());
+        backends.is_some_and(|backends| backends.iter().any(|backend| Some(backend.ip) == ip))
     })
 }
 

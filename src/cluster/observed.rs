@@ -107,6 +107,8 @@ pub enum Fact {
         server: PodId,
         /// The node that enforces.
         node: NodeId,
+        /// Port of the server.
+        port: u16,
         /// How the client finds the server.
         via: Via,
         /// The class that an attempt would have.

@@ -188,12 +188,15 @@ macro_rules! records {
             latency: SimDuration => "latency_s" ["s"] "From the client's start to its answer or its timeout.";
         }
         $make! {
-            /// A span of time during which an attempt would have been let in that should not have been.
+            /// A span of time during which an attempt would have been let in that should not have been, or refused that should have been let in.
             #[derive(Clone, Debug, PartialEq, Serialize)]
             ExposureRecord "exposures"
             ip: Ipv4Addr => "ip" [""] "The address in question.";
             client: String => "client" [""] "The pod that holds it.";
-            server: String => "server" [""] "The server pod that would have let it in.";
+            client_workload: String => "client_workload" [""] "The client's workload.";
+            server: String => "server" [""] "The server pod that would have been asked.";
+            server_workload: String => "server_workload" [""] "The server's workload.";
+            port: u16 => "port" [""] "Port of the server pod.";
             node: String => "node" [""] "The node that enforces.";
             via: Via => "via" [""] "Through the Service, or by the pod's address.";
             class: AccessClass => "class" [""] "The class that an attempt would have had.";
@@ -357,12 +360,26 @@ pub enum AccessClass {
     MeshBypassed,
     /// Meant, but some layer refused.
     WronglyDenied,
+    /// Admitted, by a pod of another workload than those behind the Service.
+    WrongServer,
     /// No answer before any verdict.
     #[default]
     Unreachable,
 }
 
 impl AccessClass {
+    /// Whether the time is measured in which an attempt would be so: a layer would let it in against its policy, or keep it out.
+    #[must_use]
+    pub const fn is_judged_over_time(self) -> bool {
+        self.is_breach() || matches!(self, Self::WronglyDenied)
+    }
+
+    /// Whether a layer admitted what its policy refuses.
+    #[must_use]
+    pub const fn is_breach(self) -> bool {
+        matches!(self, Self::Unauthorized | Self::NetworkBypassed | Self::MeshBypassed)
+    }
+
     /// Whether some policy refuses the request.
     #[must_use]
     pub const fn refused_by_policy(self) -> bool {
@@ -405,7 +422,10 @@ impl Default for ExposureRecord {
         Self {
             ip: Ipv4Addr::UNSPECIFIED,
             client: String::new(),
+            client_workload: String::new(),
             server: String::new(),
+            server_workload: String::new(),
+            port: 0,
             node: String::new(),
             via: Via::default(),
             class: AccessClass::default(),

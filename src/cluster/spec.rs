@@ -88,13 +88,11 @@ impl WorldSpec {
     /// them and the surge of its rollouts; 0 if no pair is watched.
     #[must_use]
     pub fn exposure_pairs(&self) -> u32 {
-        let pods = |of: &[usize]| {
-            of.iter()
-                .fold(0_u32, |sum, &workload| sum.saturating_add(self.most_pods(workload)))
-        };
+        let pods = |sum: u32, workload: &usize| sum.saturating_add(self.most_pods(*workload));
+        let servers = self.measures.exposure_servers.iter().map(|(workload, _)| workload);
         let (clients, servers) = (
-            pods(&self.measures.exposure_clients),
-            pods(&self.measures.exposure_servers),
+            self.measures.exposure_clients.iter().fold(0, pods),
+            servers.fold(0, pods),
         );
         clients.saturating_mul(servers)
     }
@@ -388,10 +386,23 @@ pub struct Measures {
     pub startup_first_batch: bool,
     /// Clients whose addresses are watched for exposure.
     pub exposure_clients: Vec<usize>,
-    /// Servers at which exposure is judged.
-    pub exposure_servers: Vec<usize>,
-    /// Port of those servers.
-    pub exposure_port: u16,
+    /// Servers at which exposure is judged, each with a port of its pods.
+    pub exposure_servers: Vec<(usize, u16)>,
     /// A pod that lost at least this much to connections to the control plane, limits, refusals and nodes that started no pods counts as delayed.
     pub delayed_threshold: SimDuration,
+}
+
+impl Measures {
+    /// How many edges are watched for exposure: from a workload to a port of another.
+    #[must_use]
+    pub fn exposure_edges(&self) -> u32 {
+        (self.exposure_clients.len() * self.exposure_servers.len()) as u32
+    }
+
+    /// The ports of a workload's pods at which exposure is judged.
+    #[must_use]
+    pub fn exposure_ports(&self, workload: usize) -> Vec<u16> {
+        let of = self.exposure_servers.iter().filter(|(server, _)| *server == workload);
+        of.map(|(_, port)| *port).collect()
+    }
 }

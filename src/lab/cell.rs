@@ -143,6 +143,7 @@ macro_rules! cell_value {
 
 cell_value!(String, Utf8, text => Cow::Borrowed(text), text => Some(text.into_owned()));
 cell_value!(bool, Bool, value => *value, value => Some(value));
+cell_value!(u16, I64, value => i64::from(*value), value => u16::try_from(value).ok());
 cell_value!(u32, I64, value => i64::from(*value), value => u32::try_from(value).ok());
 // Counts beyond 2^63 do not happen: a run handles at most some 10^9 events.
 cell_value!(u64, I64, value => i64::try_from(*value).unwrap_or(i64::MAX), value => u64::try_from(value).ok());
@@ -196,6 +197,7 @@ words!(AccessClass {
     NetworkBypassed,
     MeshBypassed,
     WronglyDenied,
+    WrongServer,
     Unreachable
 });
 words!(DelayCause {

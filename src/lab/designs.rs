@@ -219,6 +219,7 @@ fn planned(designs: &[&Design]) -> Vec<PlannedDesign> {
             network_enforced: design.world.network_enforced,
             control_plane_replicas: Some(design.world.istio.as_ref().map_or(0, |istio| istio.replicas)),
             exposure_pairs: Some(design.world.exposure_pairs()),
+            exposure_edges: Some(design.world.measures.exposure_edges()),
             cuts_nothing: design
                 .world
                 .faults

@@ -12,6 +12,7 @@ pub(crate) mod design_table;
 pub mod designs;
 pub mod differences;
 pub mod digest;
+pub mod edges;
 pub mod error;
 pub(crate) mod expectations;
 pub mod experiment;

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::cell::Word;
+use super::edges::{Edge, OfEdges};
 use crate::cluster::phases::PHASES;
 use crate::cluster::records::{
     AccessClass, AccessRecord, DelayCause, ExitCause, ExposureRecord, PodRecord, RunRecord, Via,
@@ -15,6 +16,7 @@ use crate::kernel::{RunFailure, SimDuration, SimTime};
 use crate::stats::{Observation, Outcome};
 
 pub const CAUSES: usize = DelayCause::WORDS.len();
+const CLASSES: usize = AccessClass::WORDS.len();
 
 /// Exposure of one class by one way, summed over the windows of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -71,8 +73,8 @@ pub struct RunNumbers {
     pub record: RunRecord,
     /// Whether it failed; then nothing else counts.
     pub failed: bool,
-    /// Classes of its accesses, a bit each.
-    classes: u8,
+    /// Its accesses, by class.
+    accesses: [u32; CLASSES],
     /// Whether a layer decided about one of them or a server answered it, so that policy was put to the test.
     tested: bool,
     /// Whether one of those came after the cut.
@@ -133,8 +135,20 @@ impl RunNumbers {
         self.first_unauthorized.filter(|_| self.tested_after_cut)
     }
 
+    /// Its accesses of a class.
+    #[must_use]
+    pub const fn count(&self, class: AccessClass) -> u32 {
+        self.accesses[class as usize]
+    }
+
+    /// All its accesses.
+    #[must_use]
+    pub fn all_accesses(&self) -> u32 {
+        self.accesses.iter().sum()
+    }
+
     pub fn has(&self, class: AccessClass) -> bool {
-        self.classes & bit(class) != 0
+        self.count(class) > 0
     }
 
     /// Whether a client on a reused address asked for anything after the cut.
@@ -148,7 +162,7 @@ impl RunNumbers {
     }
 
     pub fn access(&mut self, access: &AccessRecord) {
-        self.classes |= bit(access.class);
+        self.accesses[access.class as usize] += 1;
         let tested = access.is_tested();
         self.tested |= tested;
         if tested && access.after_cut && access.class.refused_by_policy() {
@@ -184,7 +198,7 @@ impl RunNumbers {
                 via: window.via,
             })
             .or_default() += length;
-        if window.via == Via::PodIp {
+        if window.via == Via::PodIp && window.class.is_breach() {
             self.windows.push((length, window.end.is_some()));
         }
     }
@@ -206,6 +220,8 @@ pub struct DesignNumbers {
     pub delayed: [Vec<Observation>; CAUSES],
     /// Certificate phases of stuck pods that got theirs in the end: how many, shortest and longest.
     pub unstuck: Option<(u64, SimDuration, SimDuration)>,
+    /// Exposure by edge.
+    pub edges: OfEdges,
     /// Reasons for which scripts stopped early, with counts.
     pub script_stops: BTreeMap<String, u64>,
     /// The first run that failed, and how.
@@ -238,6 +254,9 @@ impl DesignNumbers {
     pub fn exposure(&mut self, replication: u64, window: &ExposureRecord, horizon: SimTime) {
         if let Some(run) = self.sound_run(replication) {
             run.exposure(window, horizon);
+            let length = window.end.unwrap_or(horizon).since(window.start);
+            let of_edge = self.edges.entry(Edge::of(window)).or_default();
+            *of_edge.entry(replication as u32).or_default() += length;
         }
     }
 

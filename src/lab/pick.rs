@@ -141,7 +141,7 @@ pub fn worst(dir: &Path, by: &str, design: Option<&str>, horizon: SimTime) -> Re
         _ => {
             let class = by.strip_suffix("_exposure").and_then(AccessClass::of_word);
             read_rows(dir, horizon, |key, window: ExposureRecord| {
-                if of_design(&key) && class.is_none_or(|class| class == window.class) {
+                if of_design(&key) && class.map_or(window.class.is_breach(), |class| class == window.class) {
                     let span = window.end.unwrap_or(horizon).since(window.start);
                     best.sum(&key, span.as_nanos());
                 }

@@ -117,6 +117,9 @@ pub struct PlannedDesign {
     /// Most pairs of client and server that are watched for exposure at the same time; 0 if none is. Older results do not record it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exposure_pairs: Option<u32>,
+    /// Edges that are watched for exposure: from a workload to a port of another; 0 if none is. Older results do not record it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exposure_edges: Option<u32>,
     /// Whether its faults are aimed at nothing on purpose (`parties: []`), as in a control. Older results do not record it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub cuts_nothing: bool,

@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::compare::{Comparison, compare_usual};
+use super::edges::{EdgeSummary, edges};
 use super::expectations::{Expectation, evaluate};
 use super::measures::{Context, Frame, MeasureSet, estimate, measure_sets};
 use super::numbers::DesignNumbers;
@@ -48,6 +49,9 @@ pub struct DesignSummary {
     pub failed: u64,
     /// Measures by name.
     pub measures: IndexMap<String, Measure>,
+    /// Exposure by edge, if more than one edge was watched.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub edges: Vec<EdgeSummary>,
 }
 
 impl DesignSummary {
@@ -162,6 +166,10 @@ pub fn summarize(plan: &Plan, numbers: &[DesignNumbers]) -> Summary {
         replications: numbers.runs.len() as u64,
         failed: numbers.failed(),
         measures: IndexMap::new(),
+        edges: match design.exposure_edges {
+            Some(2..) => edges(numbers),
+            _ => Vec::new(),
+        },
     };
     let mut designs: Vec<DesignSummary> = plan.designs.iter().zip(numbers).map(blank).collect();
     for (design, measures) in estimated {

@@ -68,7 +68,9 @@ impl AccessClass {
         MeshBypassed "mesh_bypassed" "the mesh let it through against its own policy, and the network refused it"
             "the bypass" Warning
             ("admitted by the mesh alone" "a layer open" "would have been stopped by the network alone");
-        WronglyDenied "wrongly_denied" "it was meant to be let in, and a layer refused it" "the refusal" Warning;
+        WronglyDenied "wrongly_denied" "it was meant to be let in, and a layer refused it" "the refusal" Warning
+            ("wrongly denied" "closed" "keeps a client out that its policies admit");
+        WrongServer "wrong_server" "a pod of another workload than the one called answered it" "the answer of another workload" Warning;
         Unreachable "unreachable" "it got no answer, and no layer had refused it" "the failure" Info;
     }
 

@@ -129,7 +129,7 @@ impl Answer {
                 "What closes it",
                 asked.then(|| closes(remedies).unwrap_or_else(|| unclosed.to_owned())),
             ),
-            ("What it costs", Some(costs(summary, asked))),
+            ("What it costs", costs(summary, asked)),
             ("Rests on", Some(assumed(manifest))),
             ("Not tested", untested(summary).filter(|_| asked)),
             ("Repeat it", Some(format!("`{again}`"))),
@@ -188,11 +188,10 @@ fn startup_line(points: &[&DesignSummary], headline: &[String], is_control: bool
             "1" => percent,
             _ => number,
         };
-        Some(format!(
-            "{} {}",
-            label(name),
-            range(name, written).unwrap_or_else(|| NOTHING.to_owned())
-        ))
+        let label = label(name);
+        let colon = if label.ends_with(" after") { "" } else { ":" };
+        let value = range(name, written).unwrap_or_else(|| NOTHING.to_owned());
+        Some(format!("{label}{colon} {value}"))
     };
     let median = range("startup_latency_p50", seconds).map(|median| format!("median startup {median}"));
     let shares = [("delayed_share", "delayed"), ("never_ready_share", "never ready")];
@@ -413,7 +412,7 @@ fn closes(remedies: &[Remedies]) -> Option<String> {
 }
 
 /// Startup, unless each design has a line about it, and certificate requests, per design; what all designs share is written once.
-fn costs(summary: &Summary, with_startup: bool) -> String {
+fn costs(summary: &Summary, with_startup: bool) -> Option<String> {
     let groups = by_design(&summary.designs);
     let ends = |group: &[&DesignSummary], measure: &str| {
         let values = || group.iter().filter_map(|point| estimate(point, measure));
@@ -443,9 +442,8 @@ fn costs(summary: &Summary, with_startup: bool) -> String {
     let startup = startup.filter(|_| with_startup);
     let all: Vec<String> = startup.into_iter().chain(requests).collect();
     match all.is_empty() {
-        true if !with_startup => "certificate requests were not measured".to_owned(),
-        true => "not measured: no startup, no certificate requests".to_owned(),
-        false => all.join("; "),
+        true => with_startup.then(|| "not measured: no startup, no certificate requests".to_owned()),
+        false => Some(all.join("; ")),
     }
 }
 

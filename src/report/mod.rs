@@ -1,6 +1,6 @@
 //! What people see of a result. Pure functions of the manifest and the estimates; nothing here runs or estimates.
 //!
-//! `table` is the terminal, `columns` the layout of lists there, `summary_md` the page, `slow_pods` and `reuse` are findings of many measures, `short` is how numbers
+//! `table` is the terminal, `columns` the layout of lists there, `summary_md` the page, `slow_pods`, `edges` and `reuse` are findings of many measures, `short` is how numbers
 //! are written, `text` lists and words; `compare` has comparisons, `expectations` their outcomes; `explain` explains one run, `timeline_of_run` draws it; `verify` reports whether runs repeat;
 //! `page` puts all of it into one file.
 
@@ -9,6 +9,7 @@ pub(crate) mod columns;
 pub(crate) mod compare;
 pub(crate) mod compare_words;
 pub(crate) mod design_names;
+pub(crate) mod edges;
 pub(crate) mod estimands;
 pub(crate) mod expectations;
 pub(crate) mod explain;

@@ -12,7 +12,7 @@ use super::run_facts::{facts, notes};
 use super::short::{NOTHING, Short, count};
 use super::table::{column_head, present};
 use super::text::one_line;
-use super::{compare, expectations, parameters, reuse, sample_size, slow_pods};
+use super::{compare, edges, expectations, parameters, reuse, sample_size, slow_pods};
 use crate::lab::printable::legible;
 use crate::lab::{DesignSummary, Manifest, RandomNumbers, Summary};
 
@@ -21,7 +21,11 @@ pub fn render(manifest: &Manifest, summary: &Summary, answer: &Answer) -> String
     if !manifest.complete {
         page.push_str("**This experiment was interrupted; the result is valid but smaller than planned.**\n\n");
     }
-    let findings = [reuse::finding(summary), slow_pods::finding(manifest, summary)];
+    let findings = [
+        edges::finding(manifest, summary),
+        reuse::finding(summary),
+        slow_pods::finding(manifest, summary),
+    ];
     let findings = findings.into_iter().flatten();
     let section = |(head, body): (&str, String)| (head.to_owned(), body);
     let first = [

@@ -14,7 +14,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
 use super::models::COMPONENTS;
-use super::schema::{DistributionForm, Experiment, Mesh, Pairs, Setting};
+use super::schema::{DistributionForm, Experiment, Mesh, Pairs, Setting, Watched};
 use super::yaml::Spanned;
 use super::{cluster_of_design, head, key_facts, script, world};
 use crate::cluster::faults::when::EVENTS;
@@ -307,6 +307,19 @@ impl JsonSchema for super::schema::Istio {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         json_schema!({"anyOf": [{"const": "none", "description": "No mesh."}, generator.subschema_for::<Mesh>()]})
+    }
+}
+
+impl JsonSchema for super::schema::Exposure {
+    fn schema_name() -> Cow<'static, str> {
+        "Exposure".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({"anyOf": [
+            {"const": "all", "description": "All workloads as clients, and all workloads behind a Service as servers, at its ports."},
+            generator.subschema_for::<Watched>()
+        ]})
     }
 }
 

@@ -415,8 +415,8 @@ pub struct Churn {
 pub struct Measures {
     /// Startup of pods.
     pub startup: Option<Startup>,
-    /// Exposure of servers.
-    pub exposure: Option<Exposure>,
+    /// Exposure of servers: who is watched, or `all` for all workloads and all servers of Services.
+    pub exposure: Option<Spanned<Exposure>>,
     /// Rates of traffic for which unauthorized accesses are computed from the exposure; the default is 1/s.
     pub traffic_rates: Option<Vec<Text>>,
     /// The measures that answer the question, by the names of `list measures`: they come first in the answer, the table of designs,
@@ -440,17 +440,26 @@ pub struct Startup {
     pub first_batch: Option<Text>,
 }
 
-/// Exposure of servers.
+/// Exposure of servers, watched between all workloads or between some.
+#[derive(Clone, Debug)]
+pub enum Exposure {
+    /// A word in place of a map; only `all` is allowed.
+    Word(String),
+    /// Some workloads.
+    Watched(Watched),
+}
+
+/// Workloads between which exposure is watched.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Exposure {
+pub struct Watched {
     /// Workloads whose addresses are watched.
     pub clients: Vec<Text>,
     /// Workloads at which an access is judged.
     pub servers: Vec<Text>,
-    /// Port of the servers.
-    #[schemars(with = "form::Count")]
-    pub port: Text,
+    /// Port of the servers; without it all ports to which their Services lead.
+    #[schemars(with = "Option<form::Count>")]
+    pub port: Option<Text>,
 }
 
 /// A value of a parameter: one scalar, or a distribution.
@@ -616,6 +625,12 @@ scalar_or_map!(
     "a value or a distribution such as {uniform: {min: 1s, max: 2s}}",
     Setting::Scalar,
     Setting::Distribution
+);
+scalar_or_map!(
+    Exposure,
+    "`all` or a map with clients and servers",
+    Exposure::Word,
+    Exposure::Watched
 );
 scalar_or_map!(
     Istio,

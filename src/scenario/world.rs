@@ -3,6 +3,7 @@
 //! Belongs here: the cluster, the parameters, the policies in force and the measures of a design. Does not belong here:
 //! faults (`faults`), steps (`script`), parameter sets (`models`) and the reading of manifests (`manifests`).
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -16,9 +17,10 @@ use super::load::load;
 use super::material::Material;
 use super::models::{Models, ParameterSet, ResolvedParameter};
 use super::point_name::full_name;
-use super::schema::Text;
+use super::schema::{Exposure, Text};
 use super::script::{churn, script};
 use super::values::{choice, complain, count, positive_duration, unknown};
+use super::yaml::Spanned;
 use crate::cluster::params::{CiliumParams, IstioParams, KubernetesParams, NetworkParams};
 use crate::cluster::spec::{IstioSpec, Measures, RunLimits, Step, TieRule, WorldSpec};
 use crate::kernel::{SimDuration, SimTime};
@@ -350,22 +352,74 @@ fn measures(merged: &Merged<'_>, shared: &Shared<'_>, script: &[Step]) -> Result
         }
     }
     if let Some(exposure) = &written.exposure {
-        measures.exposure_clients = names.workloads(merged, &exposure.clients)?;
-        measures.exposure_servers = names.workloads(merged, &exposure.servers)?;
-        let port = count(merged.file, &exposure.port, 1, u32::from(u16::MAX))?;
-        measures.exposure_port = u16::try_from(port).unwrap_or(u16::MAX);
-        for (&server, name) in measures.exposure_servers.iter().zip(&exposure.servers) {
-            check_port(
-                merged,
-                shared.material,
-                server,
-                name,
-                measures.exposure_port,
-                &exposure.port,
-            )?;
-        }
+        (measures.exposure_clients, measures.exposure_servers) = watched(merged, shared, exposure)?;
     }
     Ok(measures)
+}
+
+/// A workload that can be called, with one of its ports.
+type Server = (usize, u16);
+
+/// The clients and servers between which exposure is watched.
+fn watched(
+    merged: &Merged<'_>,
+    shared: &Shared<'_>,
+    exposure: &Spanned<Exposure>,
+) -> Result<(Vec<usize>, Vec<Server>), InputError> {
+    let (names, material) = (&shared.names, shared.material);
+    let wrong = |message: &str| complain(merged.file, exposure, message.to_owned());
+    let of = |server: usize| {
+        service_ports(material, server)
+            .into_iter()
+            .map(move |port| (server, port))
+    };
+    let watched = match &exposure.value {
+        Exposure::Word(word) if word == "all" => {
+            let servers: Vec<Server> = (0..names.count()).flat_map(of).collect();
+            if servers.is_empty() {
+                return Err(wrong("exposure of `all`, but no workload is behind a Service")
+                    .with_hint("write clients, servers and a port"));
+            }
+            return Ok(((0..names.count()).collect(), servers));
+        }
+        Exposure::Word(word) => {
+            return Err(wrong(&format!("`{word}` is no exposure"))
+                .with_hint("write `all`, or a map such as {clients: [sleep], servers: [helloworld], port: 5000}"));
+        }
+        Exposure::Watched(watched) => watched,
+    };
+    let clients = names.workloads(merged, &watched.clients)?;
+    let mut servers = Vec::new();
+    for name in &watched.servers {
+        let server = names.workload(merged, name)?;
+        match &watched.port {
+            Some(text) => {
+                let port = count(merged.file, text, 1, u32::from(u16::MAX))?;
+                let port = u16::try_from(port).unwrap_or(u16::MAX);
+                check_port(merged, material, server, name, port, text)?;
+                servers.push((server, port));
+            }
+            None => {
+                servers.extend(of(server));
+                if !servers.iter().any(|(known, _)| *known == server) {
+                    let message = format!("no Service leads to `{}`, and no port is given", name.value);
+                    return Err(complain(merged.file, name, message).with_hint("write `port` beside `servers`"));
+                }
+            }
+        }
+    }
+    Ok((clients, servers))
+}
+
+/// The ports of a workload's pods to which Services lead, each once.
+fn service_ports(material: &Material, workload: usize) -> Vec<u16> {
+    let subject = &material.workloads[workload].subject;
+    let own = material
+        .services
+        .iter()
+        .filter(|service| service.namespace == subject.namespace && service.selector.matches(&subject.labels));
+    let ports: BTreeSet<u16> = own.map(|service| service.target_port).collect();
+    ports.into_iter().collect()
 }
 
 /// Whether the Services of a server lead to the port at which exposure is judged. One without a Service may have any.
@@ -377,14 +431,7 @@ fn check_port(
     port: u16,
     at: &Text,
 ) -> Result<(), InputError> {
-    let subject = &material.workloads[server].subject;
-    let own = material
-        .services
-        .iter()
-        .filter(|service| service.namespace == subject.namespace && service.selector.matches(&subject.labels));
-    let mut ports: Vec<u16> = own.map(|service| service.target_port).collect();
-    ports.sort_unstable();
-    ports.dedup();
+    let ports = service_ports(material, server);
     if ports.is_empty() || ports.contains(&port) {
         return Ok(());
     }

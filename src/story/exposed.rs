@@ -25,7 +25,7 @@ pub(super) fn longest(past: &Past, outcome: &Outcome) -> Option<ExposedStory> {
         let window = &outcome.exposures[*index];
         window.end.unwrap_or(past.end).since(window.start)
     };
-    let indexes = 0..outcome.exposures.len();
+    let indexes = (0..outcome.exposures.len()).filter(|index| outcome.exposures[*index].class.is_breach());
     let longest = indexes.max_by_key(|index| (length(index), std::cmp::Reverse(*index)))?;
     let window = &outcome.exposures[longest];
     let blueprint = &past.shared.blueprint;

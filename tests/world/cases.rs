@@ -2,9 +2,11 @@
 //!
 //! Each has a power check: what the old answer was, and that the check refuses it.
 
+use std::sync::Arc;
+
 use meshfault::cluster::records::{AccessClass, ExitCause, Outcome, Via};
 
-use crate::support::{Bench, between, measured};
+use crate::support::{Bench, between, measured, workload};
 
 /// A worker of a pod has one life: no address is released twice, and no pod is bound twice.
 #[test]
@@ -35,8 +37,8 @@ fn a_rollout_ends_although_evicted_pods_are_still_terminating() {
 #[test]
 fn a_request_is_judged_by_who_holds_the_address_now() {
     for (case, class) in [
-        ("old-closed", AccessClass::Allowed),
-        ("new-open", AccessClass::Allowed),
+        ("old-closed", AccessClass::WrongServer),
+        ("new-open", AccessClass::WrongServer),
         ("new-closed", AccessClass::Denied),
     ] {
         let lab = Bench::case(case, &[]).ready();
@@ -61,6 +63,33 @@ fn a_request_is_judged_by_who_holds_the_address_now() {
         // 542 of 800 requests are answered by a pod of `new`, whatever policy says: the check is not empty.
         let share = f64::from(reached_new) / f64::from(accesses);
         assert!((share - 0.6775).abs() < 0.1, "{case}: {reached_new} of {accesses}");
+    }
+}
+
+/// A client of the mesh accepts only servers with the service account of the Service that it called.
+#[test]
+fn the_mesh_does_not_accept_another_workload_on_an_old_address() {
+    let seen = |shared: bool| {
+        let lab = Bench::case("reused-in-mesh", &[]).edit(|world| {
+            let (old, new) = (workload(world, "old"), workload(world, "new"));
+            if shared {
+                let account = world.workloads[old].subject.service_account.clone();
+                Arc::make_mut(&mut world.workloads)[new].subject.service_account = account;
+            }
+        });
+        let lab = lab.ready();
+        let accesses = (0..20).flat_map(|replication| lab.one(replication).accesses);
+        let reached = accesses.filter(|access| access.reached_workload.as_deref() == Some("new"));
+        let seen: Vec<(AccessClass, String)> = reached.map(|access| (access.class, access.cause)).collect();
+        assert!(seen.len() > 20, "{} reached another workload", seen.len());
+        seen
+    };
+    for (shared, class, cause) in [
+        (false, AccessClass::Unreachable, "server_identity"),
+        (true, AccessClass::WrongServer, "answered"),
+    ] {
+        let seen = seen(shared);
+        assert!(seen.iter().all(|of| *of == (class, cause.to_owned())), "{seen:?}");
     }
 }
 
@@ -152,9 +181,8 @@ fn exposure_by_a_stale_destination_ends_when_the_clients_node_reads_better() {
 #[test]
 fn a_window_through_the_service_opens_when_the_client_reads_of_it() {
     let lab = Bench::case("new-open", &[]).edit(|world| {
-        world.measures.exposure_clients = vec![crate::support::workload(world, "caller")];
-        world.measures.exposure_servers = vec![crate::support::workload(world, "new")];
-        world.measures.exposure_port = 8080;
+        world.measures.exposure_clients = vec![workload(world, "caller")];
+        world.measures.exposure_servers = vec![(workload(world, "new"), 8080)];
         world.network_policies = Bench::case("new-closed", &[]).policies();
         world.network_enforced = false;
     });

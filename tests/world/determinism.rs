@@ -78,7 +78,7 @@ fn asking_is_free() {
         |world| world.measures.exposure_clients.clear(),
         |world| {
             world.measures.exposure_clients = (0..world.workloads.len()).collect();
-            world.measures.exposure_servers = (0..world.workloads.len()).collect();
+            world.measures.exposure_servers = (0..world.workloads.len()).map(|server| (server, 8080)).collect();
         },
         |world| {
             world.measures.startup_workloads = (0..world.workloads.len()).collect();

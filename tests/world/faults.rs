@@ -134,8 +134,7 @@ fn alter(world: &mut WorldSpec, lot: &mut Stream) {
         });
     }
     world.measures.exposure_clients = vec![workloads - 1];
-    world.measures.exposure_servers = vec![0];
-    world.measures.exposure_port = 8080;
+    world.measures.exposure_servers = vec![(0, 8080)];
 }
 
 /// Looks at the invariants that no single component sees.

@@ -2,13 +2,15 @@
 //!
 //! **Modeled**: a client with a sidecar takes the backends that its Istiod pushed, another one those of its node's service
 //! proxy; a server's sidecar applies the policies of the mesh to the principal of the client's certificate. That names the
-//! client's true identity, because Istiod has checked its token: no cache of addresses can change it.
+//! client's true identity, because Istiod has checked its token: no cache of addresses can change it. A client with a
+//! sidecar that calls a Service of the mesh accepts only servers whose certificate names a service account of that Service
+//! (`docs/model/istio.md#authorization`).
 //! **Left out**: ambient mode, waypoints in runs, lag of policies at a proxy.
 //! **Validated by**: `tests/world/published_results.rs`.
 
 use std::net::Ipv4Addr;
 
-use crate::cluster::blueprint::Proxy;
+use crate::cluster::blueprint::{Kind, Proxy};
 use crate::cluster::cilium::datapath::forward;
 use crate::cluster::cilium::passage::Passage;
 use crate::cluster::context::Shared;
@@ -48,29 +50,61 @@ pub struct Attempt {
     pub network: Option<LayerDecision>,
     /// What the mesh said, if the packet got there and the mesh enforces policy there.
     pub mesh: Option<LayerDecision>,
+    /// Whether the client accepts who answers, if the packet got there.
+    pub is_expected: bool,
 }
 
 impl Attempt {
-    /// A client's attempt at an address.
+    /// A client's attempt at an address, which it has from a Service or knows otherwise.
     #[must_use]
-    pub fn at(shared: &Shared, client: PodId, ip: Ipv4Addr, asked: Asked<'_>, time: SimTime) -> Self {
+    pub fn at(
+        shared: &Shared,
+        client: PodId,
+        service: Option<ServiceId>,
+        ip: Ipv4Addr,
+        asked: Asked<'_>,
+        time: SimTime,
+    ) -> Self {
         let passage = forward(shared, client, ip, asked.port, time);
         let network = match passage {
             Passage::Delivered(_) => shared.blueprint.spec.network_enforced.then_some(LayerDecision::Allow),
             Passage::Lost(loss) => loss.is_refusal().then_some(LayerDecision::Deny),
         };
-        let mesh = match passage {
-            Passage::Delivered(server) => verdict(shared, client, server, asked),
-            Passage::Lost(_) => None,
+        let (is_expected, mesh) = match passage {
+            Passage::Delivered(server) if is_expected(shared, client, service, server) => {
+                (true, verdict(shared, client, server, asked))
+            }
+            Passage::Delivered(_) => (false, None),
+            Passage::Lost(_) => (true, None),
         };
-        Self { passage, network, mesh }
+        Self {
+            passage,
+            network,
+            mesh,
+            is_expected,
+        }
     }
 
-    /// Whether no layer refused it.
+    /// Whether no layer refused it, and the client neither.
     #[must_use]
     pub fn is_admitted(&self) -> bool {
-        self.network != Some(LayerDecision::Deny) && self.mesh != Some(LayerDecision::Deny)
+        self.is_expected && self.network != Some(LayerDecision::Deny) && self.mesh != Some(LayerDecision::Deny)
     }
+}
+
+/// Whether a client accepts a server that it found by a Service: the proxy of a client checks that the certificate of a server of
+/// the mesh names one of the service accounts of the Service.
+fn is_expected(shared: &Shared, client: PodId, service: Option<ServiceId>, server: PodId) -> bool {
+    let Some(service) = service.filter(|_| shared.kind(client).is_meshed()) else {
+        return true;
+    };
+    let (blueprint, server) = (&shared.blueprint, shared.kind(server));
+    let behind = || blueprint.kinds.iter().filter(|kind| kind.services.contains(&service));
+    if !behind().any(Kind::is_meshed) {
+        return true;
+    }
+    let account = |kind: &Kind| blueprint.principal(kind.identity);
+    server.is_meshed() && behind().any(|kind| account(kind) == account(server))
 }
 
 /// What the mesh says to a request at a server, if the design has it enforced there.

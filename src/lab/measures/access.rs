@@ -57,6 +57,12 @@ pub(super) fn access_classes(_: Context<'_>) -> Vec<Definition<'_>> {
             .label("runs with an access that was wrongly denied")
             .head(LAST, "wrongly denied\n(runs)")
             .said(Said::Often("refuses a client that its policies admit")),
+        any(
+            AccessClass::WrongServer,
+            "that a pod of another workload than the one called answered",
+        )
+        .label("runs with an access that another workload answered")
+        .said(Said::Often("lets another workload answer")),
         Definition::share(
             "demonstrated_any",
             format!("share of runs whose probe from a reused address reached a live server, {TESTED}"),
@@ -64,6 +70,30 @@ pub(super) fn access_classes(_: Context<'_>) -> Vec<Definition<'_>> {
         )
         .panel(12)
         .said(Said::Often("lets a probe from a reused address reach a live server")),
+    ]
+}
+
+/// How often what was asked came to nothing, or to the wrong pod.
+pub(super) fn access_shares(context: Context<'_>) -> Vec<Definition<'_>> {
+    let share = |class: AccessClass, words: &str| {
+        let any = context.numbers.sound().any(|run| run.has(class));
+        let name = format!("{}_share", class.word());
+        let estimand = format!("share of accesses {words}, of all accesses of all runs");
+        Definition::ratio(name, estimand, move |run| (run.count(class), run.all_accesses())).with(if any {
+            Presence::Shown
+        } else {
+            Presence::Quiet
+        })
+    };
+    vec![
+        share(AccessClass::WronglyDenied, "that policy meant and some layer refused")
+            .label("accesses that were wrongly denied"),
+        share(AccessClass::Unreachable, "without an answer that no layer refused").label("accesses without an answer"),
+        share(
+            AccessClass::WrongServer,
+            "that a pod of another workload than the one called answered",
+        )
+        .label("accesses that another workload answered"),
     ]
 }
 

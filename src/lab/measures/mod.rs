@@ -48,6 +48,7 @@ pub fn estimate(set: MeasureSet, context: Context<'_>) -> Vec<(String, Measure)>
 pub const fn measure_sets() -> &'static [MeasureSet] {
     &[
         access::access_classes,
+        access::access_shares,
         access::reuse,
         access::node_given_up,
         nodes::nodes,

@@ -115,9 +115,11 @@ pub(super) fn recovery(context: Context<'_>) -> Vec<Definition<'_>> {
             .head(9, "recovered:\nhalf of runs")
             .panel(14),
         measure("recovery", "watches, nodes and pods in order", all, 0.9),
-        measure("recovery_readers", readers, |run| run.readers_current, 0.5),
-        measure("recovery_nodes", nodes, |run| run.nodes_ready, 0.5),
-        measure("recovery_pods", pods, |run| run.pods_ready, 0.5),
+        measure("recovery_readers", readers, |run| run.readers_current, 0.5)
+            .label("half of the runs have current watches after"),
+        measure("recovery_nodes", nodes, |run| run.nodes_ready, 0.5)
+            .label("half of the runs have all nodes Ready after"),
+        measure("recovery_pods", pods, |run| run.pods_ready, 0.5).label("half of the runs have all pods Ready after"),
     ]
 }
 

@@ -86,11 +86,12 @@ fn computed_accesses_agree_with_drawn_traffic_and_vary_less() {
                 client: "client".to_owned(),
                 server: "server".to_owned(),
                 node: "node".to_owned(),
+                port: 80,
                 via: Via::PodIp,
                 class: AccessClass::Unauthorized,
                 start: time(window.0),
                 end: Some(time(window.1)),
-                end_cause: String::new(),
+                ..ExposureRecord::default()
             };
             numbers.sound_run(replication).unwrap().exposure(&record, horizon);
             hits += drawn_hits(window, per_s, &mut traffic);

@@ -27,6 +27,7 @@ fn design(name: &str, measures: Vec<(String, Measure)>) -> DesignSummary {
         replications: 300,
         failed: 0,
         measures,
+        edges: Vec::new(),
     }
 }
 
@@ -163,6 +164,6 @@ fn an_experiment_about_startup_answers_about_startup() {
     let headline = ["delayed_share", "pods_evicted"].map(str::to_owned);
     assert_eq!(
         startup_line(&points, &headline, false).text,
-        "pods that the control plane delayed 0% to 54.3%; pods evicted per run –"
+        "pods that the control plane delayed: 0% to 54.3%; pods evicted per run: –"
     );
 }

@@ -46,6 +46,7 @@ pub fn access_class(class: &str) -> RGBColor {
         Some(AccessClass::MeshBypassed) => PURPLE,
         Some(AccessClass::Denied | AccessClass::Allowed) => GREEN,
         Some(AccessClass::WronglyDenied) => BLUE,
+        Some(AccessClass::WrongServer) => INK,
         Some(AccessClass::Unreachable) => SKY,
         None => CONTROL,
     }

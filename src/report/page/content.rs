@@ -29,7 +29,7 @@ use crate::report::run_facts::{Note, facts, notes};
 use crate::report::short::{NOTHING, Short, count};
 use crate::report::table::{column_head, present};
 use crate::report::text::one_line;
-use crate::report::{compare, reuse, slow_pods};
+use crate::report::{compare, edges, reuse, slow_pods};
 
 /// Sentences of one kind in the verdict; the tables have them all.
 const SENTENCES_MAX: usize = 12;
@@ -171,7 +171,11 @@ pub fn content(
     let replay = |design: &str, replication: u64| command(&commands.explain, design, replication, &commands.changes);
     let parameters = parameters::rows(manifest);
     let (heads, designs) = design_table(manifest, summary);
-    let findings = [reuse::finding(summary), slow_pods::finding(manifest, summary)];
+    let findings = [
+        edges::finding(manifest, summary),
+        reuse::finding(summary),
+        slow_pods::finding(manifest, summary),
+    ];
     let outliers = runs.iter().flat_map(|runs| runs.outliers.clone());
     let controls = Controls::of(&manifest.designs);
     let charts = json!({

@@ -199,6 +199,7 @@ mod tests {
             name: (*name).to_owned(),
             replications: 400,
             failed: 0,
+            edges: Vec::new(),
             measures: measures.iter().map(measure).collect(),
         };
         all.iter().map(design).collect()

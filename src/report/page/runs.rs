@@ -23,12 +23,13 @@ const FAILED_MAX: usize = 50;
 const TABLE: usize = 5;
 
 /// What is marked on a run, a bit each: that it failed, accesses of a class, that some pod was never ready.
-const FLAGS: [Option<AccessClass>; 7] = [
+const FLAGS: [Option<AccessClass>; 8] = [
     None,
     Some(AccessClass::Unauthorized),
     Some(AccessClass::NetworkBypassed),
     Some(AccessClass::MeshBypassed),
     Some(AccessClass::WronglyDenied),
+    Some(AccessClass::WrongServer),
     Some(AccessClass::Unreachable),
     None,
 ];

@@ -137,7 +137,7 @@ fn the_decision_record_is_readable() {
         "  - `network.one_way_latency` = 40s (all)",
         "    meshfault run fake --replications 60\n",
         "    meshfault explain fake --design '</script><script>alert(1)</script>' --replication 42 --seed 7 --set cluster.nodes=4\n",
-        "- Result digest: `d607cc0e64773c7e204f0a915eecb6dfaece3000723ccb10c4a2e4687a96b613`",
+        "- Result digest: `72831cb7dd8961b1fc4518d1a9492067fa792422344c4c0f9f371b9c437c8fcd`",
     ] {
         assert!(page.contains(part), "`{part}` is missing:\n{page}");
     }

@@ -42,7 +42,7 @@ pub(super) fn exposure(result: &Finished) -> Option<ExposureFigure> {
         words: Words {
             title,
             subtitle: format!(
-                "share of runs in which an attempt would have got past a layer for longer, summed over clients and servers\n{}",
+                "share of runs in which an attempt would have got past a layer, or been kept out, for longer, summed over clients and servers\n{}",
                 subtitle(result)
             ),
             caption: "Complement of the distribution over runs, one number per run; the curves begin at the share of runs with \
@@ -131,7 +131,9 @@ fn title(series: &[ExposureSeries]) -> Option<String> {
         AccessClass::exposures().find_map(|(class, words)| Some((class, words.design, most(class.word())?)))?;
     let mean = seconds(worst.mean_s.estimate);
     Some(match class {
-        AccessClass::Unauthorized => format!("{} {who}: {mean} of exposure per run on average", worst.design),
+        AccessClass::Unauthorized | AccessClass::WronglyDenied => {
+            format!("{} {who}: {mean} of exposure per run on average", worst.design)
+        }
         _ => format!(
             "In {}, the wrong client {who}: {mean} of exposure per run on average",
             worst.design

@@ -135,7 +135,9 @@ fn verdict(request: &RequestStory) -> Link {
         words.push(format!("the mesh {word}: {}", mesh.verdict.because));
     }
     let (should, intents) = match record.class {
-        AccessClass::WronglyDenied => ("be let in", [&request.network_intent, &request.mesh_intent]),
+        AccessClass::WronglyDenied | AccessClass::WrongServer => {
+            ("be let in", [&request.network_intent, &request.mesh_intent])
+        }
         AccessClass::MeshBypassed => ("be refused by the mesh", [&request.mesh_intent, &None]),
         _ => ("be refused", [&request.network_intent, &request.mesh_intent]),
     };

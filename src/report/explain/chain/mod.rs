@@ -217,6 +217,7 @@ fn wrong(dossier: &Dossier) -> Option<&RequestStory> {
         .or_else(|| of(AccessClass::NetworkBypassed))
         .or_else(|| of(AccessClass::MeshBypassed))
         .or_else(|| of(AccessClass::WronglyDenied))
+        .or_else(|| of(AccessClass::WrongServer))
 }
 
 /// A slow pod by name, also if it was not slow but the slowest; without a name the one that took longest, those that were never ready first; of equals the first.
