@@ -12,6 +12,7 @@ mod controllers;
 mod datapath_table;
 mod determinism;
 mod dns;
+mod edges;
 mod etcd_quorum;
 mod event_log;
 mod fault_kinds;
