@@ -62,40 +62,54 @@ pub(super) fn exposure(context: Context<'_>) -> Vec<Definition<'_>> {
     measures
 }
 
-/// What the names of the probabilities under traffic begin with.
-const ANY_AT: &str = "unauthorized_any_at_";
+/// Classes whose accesses under traffic are computed: what the names of their probabilities begin with, the access in words, and what
+/// is said of a design that has more of them.
+const UNDER_TRAFFIC: [(AccessClass, &str, &str, &str); 2] = [
+    (
+        AccessClass::Unauthorized,
+        "unauthorized_any_at_",
+        "an unauthorized access",
+        "would let the wrong client in, by its exposure,",
+    ),
+    (
+        AccessClass::WronglyDenied,
+        "wrongly_denied_any_at_",
+        "a wrongly denied access",
+        "would keep the right client out, by its exposure,",
+    ),
+];
 
 pub(super) fn conditional(context: Context<'_>) -> Vec<Definition<'_>> {
     let mut measures = Vec::new();
     let (presence, most) = (watched(context), most_s(context));
-    for rate in &context.frame.traffic_rates {
+    let rates = &context.frame.traffic_rates;
+    let classes = UNDER_TRAFFIC
+        .into_iter()
+        .flat_map(|class| rates.iter().map(move |rate| (class, rate)));
+    for ((class, any_at, access, more), rate) in classes {
         let (text, word, per_s) = (&rate.text, rate.word(), rate.per_s);
         for (via, how) in WAYS {
             let traffic = format!("if every client tried every server {how} by Poisson traffic of {text} throughout");
             let any = Value::Mean {
-                of: Box::new(move |run: &RunNumbers| {
-                    let seconds = exposed_s(run, AccessClass::Unauthorized, via);
-                    Some(-libm::expm1(-per_s * seconds))
-                }),
+                of: Box::new(move |run: &RunNumbers| Some(-libm::expm1(-per_s * exposed_s(run, class, via)))),
                 most: Some(1.0),
             };
             let mut any = Definition::new(
-                format!("{ANY_AT}{word}_{}", via.word()),
+                format!("{any_at}{word}_{}", via.word()),
                 format!(
-                    "probability that a run has an unauthorized access {traffic}; computed from the run's exposure, \
-                     without drawing the traffic"
+                    "probability that a run has {access} {traffic}; computed from the run's exposure, without drawing \
+                     the traffic"
                 ),
                 "1",
                 any,
             );
-            any.words.family = Some(ANY_AT);
-            let said = Said::Often("would let the wrong client in, by its exposure,");
-            measures.push(any.with(presence).said(said));
+            any.words.family = Some(any_at);
+            measures.push(any.with(presence).said(Said::Often(more)));
             let count = Definition::mean(
-                format!("unauthorized_count_at_{word}_{}", via.word()),
-                format!("expected number of unauthorized accesses per run {traffic}; computed likewise"),
+                format!("{}_count_at_{word}_{}", class.word(), via.word()),
+                format!("expected number of accesses per run, each {access}, {traffic}; computed likewise"),
                 "accesses",
-                move |run| Some(per_s * exposed_s(run, AccessClass::Unauthorized, via)),
+                move |run| Some(per_s * exposed_s(run, class, via)),
             );
             measures.push(count.at_most(most.map(|most| per_s * most)).with(presence));
         }
