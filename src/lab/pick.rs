@@ -13,11 +13,12 @@ use crate::cluster::records::{AccessClass, AccessRecord, ExitCause, ExposureReco
 use crate::kernel::{SimDuration, SimTime};
 
 /// What happened in the run that is looked for, by its name on the command line.
-pub const FIRST: [&str; 8] = [
+pub const FIRST: [&str; 9] = [
     "unauthorized",
     "network_bypassed",
     "mesh_bypassed",
     "wrongly_denied",
+    "wrong_server",
     "unreachable",
     "demonstrated",
     "never_ready",

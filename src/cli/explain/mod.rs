@@ -65,7 +65,7 @@ pub struct ExplainArgs {
     #[arg(short = 'r', long, value_name = "R", allow_hyphen_values = true)]
     replication: Option<u64>,
     /// The first run of a result in which this happened: unauthorized, network_bypassed, mesh_bypassed,
-    /// wrongly_denied, unreachable, demonstrated, never_ready, failed.
+    /// wrongly_denied, wrong_server, unreachable, demonstrated, never_ready, failed.
     #[arg(long, value_name = "WHAT", conflicts_with_all = ["replication", "worst"])]
     first: Option<String>,
     /// The worst run of a result by this measure: startup_latency, exposure, unauthorized_exposure,
