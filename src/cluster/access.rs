@@ -2,15 +2,17 @@
 //!
 //! **Modeled**: the choice by the node's service proxy, or by the client's own proxy from its Istiod's configuration; the SYN
 //! with its retransmissions, each judged by the datapath when it is sent; the mesh's verdict at the server; the client's
-//! time limit. What is recorded is judged by `judge`, by the pod that held the address.
+//! time limit; where the path meets a fault, each packet by itself, with retransmissions of request and answer. What is recorded is judged by `judge`, by the pod that held the address.
 //! **Left out**: name resolution, TLS, Envoy's retries to other hosts, reuse of connections.
 //! **Validated by**: `tests/world/published_results.rs`, `tests/world/cases.rs`.
 
+use super::api_connection::retransmission;
 use super::blueprint::Blueprint;
 use super::cilium::datapath::meant_for;
 use super::cilium::passage::{Loss, Passage};
 use super::context::Ctx;
 use super::event::{AccessEvent, Event, Source};
+use super::faults::cut::CutMode;
 use super::ids::{KindId, PodId, ServiceId};
 use super::intent::{Decisions, intent};
 use super::istio::mesh::{self, Asked, Attempt};
@@ -19,7 +21,7 @@ use super::observed::{AccessEnd, AccessFact, Fact};
 use super::purpose::Purpose;
 use super::records::{AccessClass, LayerDecision};
 use super::spec::{ProbeSpec, Step};
-use crate::kernel::{EntityKey, EventClass, SimTime};
+use crate::kernel::{EntityKey, EventClass, SimDuration, SimTime};
 
 /// Requests, in the order in which they were sent.
 #[derive(Debug, Default)]
@@ -50,6 +52,19 @@ struct Access {
 }
 
 impl Accesses {
+    /// What the latest packet of the request would meet now.
+    fn attempt(&self, number: u32, ctx: &Ctx) -> Option<Attempt> {
+        let access = &self.accesses[number as usize];
+        let asked = Asked {
+            port: ctx.blueprint().target_port(access.service),
+            method: &access.method,
+            path: &access.path,
+        };
+        let ip = access.backend?.ip;
+        let service = Some(access.service);
+        Some(Attempt::at(ctx.shared, access.client, service, ip, asked, ctx.now()))
+    }
+
     /// Sends the request of a step of the script, whose draws `key` addresses. The script hears of its end.
     fn send(&mut self, number: u32, client: PodId, step: u32, key: EntityKey, ctx: &mut Ctx) {
         let blueprint = ctx.shared.blueprint.clone();
@@ -123,7 +138,11 @@ impl Accesses {
         match event {
             AccessEvent::Send(client, step, key) => return self.send(number, client, step, key, ctx),
             AccessEvent::Unsent(kind, step) => return unsent(kind, step, ctx),
-            AccessEvent::Syn | AccessEvent::Answered | AccessEvent::TimedOut => {}
+            AccessEvent::Syn
+            | AccessEvent::Requests(_)
+            | AccessEvent::Replies(_)
+            | AccessEvent::Answered
+            | AccessEvent::TimedOut => {}
         }
         if self.accesses[number as usize].done {
             return;
@@ -131,6 +150,8 @@ impl Accesses {
         match event {
             AccessEvent::Send(..) | AccessEvent::Unsent(..) => {}
             AccessEvent::Syn => self.syn(number, ctx),
+            AccessEvent::Requests(tries) => self.requests(number, tries, ctx),
+            AccessEvent::Replies(tries) => self.replies(number, tries, ctx),
             AccessEvent::Answered => {
                 let cause = self.accesses[number as usize].cause;
                 self.finish(number, cause, ctx);
@@ -148,15 +169,17 @@ impl Accesses {
     }
 
     fn syn(&mut self, number: u32, ctx: &mut Ctx) {
+        let Some(mut attempt) = self.attempt(number, ctx) else {
+            return;
+        };
         let access = &mut self.accesses[number as usize];
         let Some(backend) = access.backend else { return };
-        let asked = Asked {
-            port: ctx.blueprint().target_port(access.service),
-            method: &access.method,
-            path: &access.path,
-        };
-        let service = Some(access.service);
-        let attempt = Attempt::at(ctx.shared, access.client, service, backend.ip, asked, ctx.now());
+        let packet = access.key.named("syn").child(u64::from(access.syns));
+        if let Passage::Delivered(at) = attempt.passage
+            && ctx.shared.loses_either(access.client, at, packet)
+        {
+            attempt = Attempt::lost(Loss::Path { at });
+        }
         let passage = attempt.passage;
         ctx.observe(Fact::Access(number, AccessFact::Syn(passage)));
         access.server = meant_for(passage, ctx.shared, backend.ip);
@@ -167,24 +190,18 @@ impl Accesses {
                     self.finish(number, "connection_refused", ctx);
                     return;
                 }
-                access.reached = true;
-                (access.network, access.mesh) = (attempt.network, attempt.mesh);
-                access.admitted = attempt.is_admitted();
-                access.cause = match access.admitted {
-                    true => "answered",
-                    false if attempt.is_expected => "mesh_policy",
-                    false => "server_identity",
-                };
-                let spec = &ctx.blueprint().spec.network;
-                let (one_way, serve) = (spec.one_way_latency, spec.request_latency);
-                let round_trips = ctx.draw(Purpose::OneWay, access.key, &one_way) * 4;
-                let latency = round_trips + ctx.draw(Purpose::Request, access.key, &serve);
-                ctx.after(
-                    Source::Access,
-                    EventClass::Physics,
-                    latency,
-                    Event::Access(number, AccessEvent::Answered),
-                );
+                if !ctx.shared.path_is_whole(access.client, server) {
+                    let added = ctx.shared.delayed_both(access.client, server, packet);
+                    let wait = self.one_way(number, ctx) * 2 + added;
+                    goes_on(number, wait, AccessEvent::Requests(0), ctx);
+                    return;
+                }
+                self.arrives(number, attempt);
+                let wait = self.one_way(number, ctx) * 4 + self.serves(number, ctx);
+                goes_on(number, wait, AccessEvent::Answered, ctx);
+            }
+            Passage::Lost(Loss::Path { at }) if rejects(access.client, at, ctx) => {
+                self.finish(number, "connection_refused", ctx);
             }
             Passage::Lost(loss) => {
                 access.reached |= loss
@@ -192,7 +209,7 @@ impl Accesses {
                     .is_some_and(|server| ctx.shared.physics.pod(server).running);
                 access.network = attempt.network;
                 access.cause = match loss {
-                    Loss::NoPod | Loss::Cut { .. } => "no_answer",
+                    Loss::NoPod | Loss::Cut { .. } | Loss::Path { .. } => "no_answer",
                     Loss::EgressPolicy { .. } => "network_egress_policy",
                     Loss::WireGuardPeer { .. } => "wireguard_peer",
                     Loss::IngressPolicy { .. } => "network_ingress_policy",
@@ -201,15 +218,69 @@ impl Accesses {
                 let wait = network.syn_retransmit_initial * (1 << access.syns.min(20));
                 access.syns += 1;
                 if access.syns <= network.syn_retransmits && ctx.now() + wait < access.deadline {
-                    ctx.after(
-                        Source::Access,
-                        EventClass::Physics,
-                        wait,
-                        Event::Access(number, AccessEvent::Syn),
-                    );
+                    goes_on(number, wait, AccessEvent::Syn, ctx);
                 }
             }
         }
+    }
+
+    /// The request is sent on its connection, over a path that met a fault when the connection was made.
+    fn requests(&mut self, number: u32, tries: u32, ctx: &mut Ctx) {
+        let Some(attempt) = self.attempt(number, ctx) else {
+            return;
+        };
+        let access = &self.accesses[number as usize];
+        let (client, packet) = (access.client, access.key.named("request").child(u64::from(tries)));
+        match attempt.passage {
+            Passage::Delivered(server) if !ctx.shared.loses(client, server, packet) => {
+                let way = self.one_way(number, ctx) + ctx.shared.delayed(client, server, packet);
+                let wait = way + self.serves(number, ctx);
+                self.arrives(number, attempt);
+                goes_on(number, wait, AccessEvent::Replies(0), ctx);
+            }
+            Passage::Lost(Loss::Path { at }) if rejects(client, at, ctx) => {
+                self.finish(number, "connection_refused", ctx);
+            }
+            _ => sent_again(number, tries, AccessEvent::Requests(tries + 1), ctx),
+        }
+    }
+
+    /// The server sends its answer.
+    fn replies(&mut self, number: u32, tries: u32, ctx: &mut Ctx) {
+        let access = &self.accesses[number as usize];
+        let (client, Some(server)) = (access.client, access.server) else {
+            return;
+        };
+        let packet = access.key.named("reply").child(u64::from(tries));
+        if ctx.shared.path_cut(client, server).is_some() || ctx.shared.loses(server, client, packet) {
+            sent_again(number, tries, AccessEvent::Replies(tries + 1), ctx);
+            return;
+        }
+        let way = self.one_way(number, ctx) + ctx.shared.delayed(server, client, packet);
+        goes_on(number, way, AccessEvent::Answered, ctx);
+    }
+
+    /// The request reaches its server, which decides about it.
+    fn arrives(&mut self, number: u32, attempt: Attempt) {
+        let access = &mut self.accesses[number as usize];
+        access.reached = true;
+        (access.network, access.mesh) = (attempt.network, attempt.mesh);
+        access.admitted = attempt.is_admitted();
+        access.cause = match access.admitted {
+            true => "answered",
+            false if attempt.is_expected => "mesh_policy",
+            false => "server_identity",
+        };
+    }
+
+    fn one_way(&self, number: u32, ctx: &Ctx) -> SimDuration {
+        let distribution = &ctx.blueprint().spec.network.one_way_latency;
+        ctx.draw(Purpose::OneWay, self.accesses[number as usize].key, distribution)
+    }
+
+    fn serves(&self, number: u32, ctx: &Ctx) -> SimDuration {
+        let distribution = &ctx.blueprint().spec.network.request_latency;
+        ctx.draw(Purpose::Request, self.accesses[number as usize].key, distribution)
     }
 
     fn finish(&mut self, number: u32, cause: &'static str, ctx: &mut Ctx) {
@@ -259,6 +330,22 @@ impl Accesses {
         let not_up = class == AccessClass::Unreachable && matches!(cause, "client_not_running" | "client_proxy_not_up");
         ctx.probe_done(not_up);
     }
+}
+
+fn goes_on(number: u32, wait: SimDuration, event: AccessEvent, ctx: &mut Ctx) {
+    ctx.after(Source::Access, EventClass::Physics, wait, Event::Access(number, event));
+}
+
+/// A segment was lost: TCP sends it again.
+fn sent_again(number: u32, tries: u32, again: AccessEvent, ctx: &mut Ctx) {
+    let wait = retransmission(tries, &ctx.blueprint().spec.network);
+    goes_on(number, wait, again, ctx);
+}
+
+/// Whether a client's packets to a server are answered by a reset.
+fn rejects(client: PodId, server: PodId, ctx: &Ctx) -> bool {
+    let cut = ctx.shared.path_cut(client, server);
+    cut.is_some_and(|cut| cut.mode == CutMode::Reject)
 }
 
 /// A request that cannot be sent because no pod of its workload is ready. The script hears of its end.

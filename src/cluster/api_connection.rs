@@ -194,6 +194,12 @@ impl Iterator for Dials {
     }
 }
 
+/// How long a segment that was sent again so often waits for its next retransmission.
+#[must_use]
+pub fn retransmission(tries: u32, network: &NetworkParams) -> SimDuration {
+    (network.retransmit_initial * (1 << tries.min(20))).min(network.retransmit_max)
+}
+
 /// When a segment that was first sent at `first` passes, if packets pass from `repaired` on.
 #[must_use]
 pub fn passes(first: SimTime, repaired: SimTime, network: &NetworkParams) -> SimTime {

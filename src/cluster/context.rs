@@ -20,6 +20,7 @@ use super::links::Links;
 use super::objects::{Backends, PodMeta, SetMeta};
 use super::observed::{Fact, Log, Message, PodFact};
 use super::party::Party;
+use super::paths::Paths;
 use super::physics::Physics;
 use super::power::NodesDown;
 use super::process_states::Processes;
@@ -39,6 +40,8 @@ pub struct Shared {
     pub api: ApiServer,
     /// Links to it.
     pub links: Links,
+    /// Paths between nodes.
+    pub paths: Paths,
     /// Whether the API servers can write.
     pub etcd: Etcd,
     /// Nodes without power.
@@ -88,6 +91,15 @@ impl Shared {
     #[must_use]
     pub fn pod_name(&self, pod: PodId) -> String {
         self.blueprint.pod_name(&self.pods[pod.index()])
+    }
+
+    /// The pod of an Istiod.
+    #[must_use]
+    pub fn istiod_pod(&self, istiod: IstiodId) -> Option<PodId> {
+        let kind = self.blueprint.istiod?;
+        let of = |meta: &PodMeta| meta.kind == kind && meta.ordinal == istiod.0;
+        let place = self.pods.iter().position(of)?;
+        Some(PodId(place as u32))
     }
 
     /// Adds an empty ReplicaSet.

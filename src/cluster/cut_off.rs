@@ -277,7 +277,9 @@ impl Ctx<'_> {
     fn last_frame_age(&self, party: Party) -> Distribution {
         let spec = &self.blueprint().spec;
         match party {
-            Party::Kubelet(_) | Party::Controllers(_) | Party::Node(_) => spec.kubernetes.kubelet_last_frame_age,
+            Party::Kubelet(_) | Party::Controllers(_) | Party::Node(_) | Party::Network(_) => {
+                spec.kubernetes.kubelet_last_frame_age
+            }
             Party::ServiceProxy(_) => spec.kubernetes.service_proxy_last_frame_age,
             Party::Agent(_) => spec.cilium.api_last_frame_age,
             Party::ApiServer(_) => Distribution::Constant(SimDuration::ZERO),
@@ -313,7 +315,7 @@ impl Ctx<'_> {
                 };
                 of_node(node.kubelet_watches, Some(heartbeats))
             }
-            Party::ServiceProxy(_) | Party::Controllers(_) | Party::Node(_) => {
+            Party::ServiceProxy(_) | Party::Controllers(_) | Party::Node(_) | Party::Network(_) => {
                 of_node(node.service_proxy_watches, None)
             }
             // It has no connection of its own.

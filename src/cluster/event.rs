@@ -355,6 +355,11 @@ events! {
         12 Thaws,
         /// Its process ends; never scheduled, a call.
         13 Ends,
+        /// Packets between it and sidecars of a node, or its own, pass no more, or again.
+        14 Path(node: NodeId),
+        /// It sends an answer over a path that meets a fault, or sends it again.
+        15 Sends(request: Request, answer: Answer, tries: u32)
+            as (u64::from(request.pod.0) | u64::from(*tries) << 32, request.parts(*answer == Answer::Ok).1),
     }
 
     /// Something a sidecar handles.
@@ -392,6 +397,9 @@ events! {
         14 GivesUp(channel: Channel, serial: u32),
         /// It passes again.
         15 Heard(istiod: IstiodId),
+        /// A request that was lost on the way to an Istiod is sent again.
+        16 SendsAgain(istiod: IstiodId, request: Request, tries: u32)
+            as (u64::from(istiod.0) | u64::from(*tries) << 32, request.parts(false).1),
     }
 
     /// Something the script handles.
@@ -436,6 +444,10 @@ events! {
         3 Send(client: PodId, step: u32; key: EntityKey),
         /// No pod of a kind is ready to send the request of a step; never scheduled, a call.
         4 Unsent(kind: KindId, step: u32),
+        /// The request is sent over a path that meets a fault, or sent again.
+        5 Requests(tries: u32),
+        /// Its answer is.
+        6 Replies(tries: u32),
     }
 
     /// Something the judge looks at.
@@ -452,7 +464,7 @@ events! {
         4 Released(pod: PodId, ip: Ipv4Addr),
         /// A pair is looked at again.
         5 Recheck(pair: u32),
-        /// A reader of a node that was cut off reads again.
+        /// A reader of a node that was cut off reads again, or packets of the node pass no more, or again.
         6 ReadsAgain(node: NodeId),
         /// An identity was created.
         7 IdentityWritten(index: VersionIndex) as (0, index.get() as u64),

@@ -5,7 +5,8 @@
 //! clients and servers that the
 //! experiment names. A pair of them is looked at when both are connected, and again whenever something that the answer hangs
 //! on has changed: the server's node has read a write about the client's address, the client's node one about the server's,
-//! the client's chooser of backends one about a Service, either node an identity, or a reader was cut off no longer.
+//! the client's chooser of backends one about a Service, either node an identity, or a reader was cut off no longer, or the path
+//! between the two was cut or works again. Nothing is let in where nothing passes.
 //! An access is judged by the pod that holds the address at that moment, whoever was meant.
 //! What happened on the wire belongs to `access` and `cilium::datapath`.
 
@@ -196,6 +197,7 @@ impl Judge {
             return;
         }
         let cause = match via {
+            _ if ctx.shared.path_cut(client, server).is_some() => "path_cut",
             Via::Service if services_to(ctx, client, server, port).next().is_none() => "endpoint_withdrawn",
             Via::Service | Via::PodIp => "entry_corrected",
         };
@@ -294,7 +296,7 @@ fn would_be(ctx: &Ctx, client: PodId, server: PodId, port: u16, via: Via) -> Opt
             }
         }
     };
-    if attempt.passage == Passage::Lost(Loss::NoPod) {
+    if let Passage::Lost(Loss::NoPod | Loss::Path { .. }) = attempt.passage {
         return None;
     }
     let kind = shared.pods[server.index()].kind;
@@ -362,7 +364,7 @@ impl Ctx<'_> {
         }
     }
 
-    /// A reader of a node whose cursor was cut off reads again.
+    /// A reader of a node whose cursor was cut off reads again, or packets of the node pass no more, or again.
     pub fn reads_again(&mut self, by: Source, node: NodeId) {
         if !self.shared.watchlist.addresses.is_empty() {
             self.notify_judge(by, JudgeEvent::ReadsAgain(node));

@@ -18,6 +18,7 @@ impl Blueprint {
         match party {
             Party::Kubelet(node) => self.node_key(node).named("kubelet"),
             Party::Node(node) => self.node_key(node),
+            Party::Network(node) => self.node_key(node).named("network"),
             Party::Agent(node) => self.node_key(node).named("cilium agent"),
             Party::ServiceProxy(node) => self.node_key(node).named("service proxy"),
             Party::Istiod(istiod) => istiod.key(),
@@ -91,15 +92,8 @@ struct Cuts {
 }
 
 impl Cuts {
-    /// Packets that vanish on the way meet no reset behind it, and a reset that comes back is no silence: `drop` before
-    /// `reject` before `replies_only`.
     fn strongest(&self) -> Option<CutMode> {
-        let strength = |mode: &CutMode| match mode {
-            CutMode::RepliesOnly => 0,
-            CutMode::Reject => 1,
-            CutMode::Drop => 2,
-        };
-        self.causes.values().copied().max_by_key(strength)
+        self.causes.values().copied().min()
     }
 }
 

@@ -38,6 +38,8 @@ pub mod objects;
 pub mod observed;
 pub mod params;
 pub mod party;
+mod path_faults;
+pub mod paths;
 pub mod phases;
 pub mod physics;
 pub mod power;

@@ -139,6 +139,9 @@ parties! {
     Node(NodeId) in Node, "node" "node",
         ("the network of ", ""),
         "the node with all that runs on it";
+    Network(NodeId) in Node, "network" "network of",
+        ("", ""),
+        "packets between pods of the node and pods of other nodes";
 }
 
 /// A party by names: what stands in a story.

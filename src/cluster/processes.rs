@@ -10,7 +10,7 @@
 use super::context::Ctx;
 use super::faults::cut::{CutMode, Cuts};
 use super::faults::process;
-use super::ids::{FaultId, IstiodId, NodeId, PodId};
+use super::ids::{FaultId, IstiodId, NodeId};
 use super::links::{Change, Way};
 use super::party::Party;
 use crate::kernel::SimDuration;
@@ -149,18 +149,10 @@ impl Ctx<'_> {
         }
     }
 
-    /// The pod of an Istiod.
-    #[must_use]
-    pub fn istiod_pod(&self, istiod: IstiodId) -> Option<PodId> {
-        let kind = self.blueprint().istiod?;
-        let of = |meta: &super::objects::PodMeta| meta.kind == kind && meta.ordinal == istiod.0;
-        let place = self.shared.pods.iter().position(of)?;
-        Some(PodId(place as u32))
-    }
-
     /// The readiness probe of a frozen Istiod fails from its next tick on.
     fn probes_fail(&mut self, istiod: IstiodId) {
         let Some(pod) = self
+            .shared
             .istiod_pod(istiod)
             .filter(|&pod| self.shared.physics.pod(pod).running)
         else {

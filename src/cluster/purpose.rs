@@ -179,6 +179,10 @@ purposes! {
     ConnectionAge = "istiod.connection_age",
     /// Envoy's warm-up.
     EnvoyWarmUp = "istio.envoy.warm_up",
+    /// Whether a packet is lost.
+    PacketLoss = "network.loss",
+    /// What a fault adds to the way of a packet.
+    PacketDelay = "network.delay",
     /// One way through the network.
     OneWay = "network.one_way",
     /// Serving a request.

@@ -26,6 +26,7 @@ impl Ctx<'_> {
         if let Party::IstiodProcess(istiod) = party
             && !self.shared.processes.is_down(party)
             && !self
+                .shared
                 .istiod_pod(istiod)
                 .is_some_and(|pod| self.shared.physics.pod(pod).running)
         {
@@ -56,7 +57,7 @@ impl Ctx<'_> {
         };
         match party {
             Party::IstiodProcess(istiod) => {
-                if let Some(pod) = self.istiod_pod(istiod) {
+                if let Some(pod) = self.shared.istiod_pod(istiod) {
                     self.shared.physics.stops_running(pod);
                     self.istiod_ends(istiod);
                     self.container_ends(pod, wait);

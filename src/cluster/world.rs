@@ -32,6 +32,7 @@ use super::leaders::Controllers;
 use super::links::Links;
 use super::node_lifecycle::NodeLifecycle;
 use super::observed::Log;
+use super::paths::Paths;
 use super::physics::Physics;
 use super::power::NodesDown;
 use super::process_states::Processes;
@@ -249,6 +250,7 @@ impl World {
                 run_key,
                 api: ApiServer::new(blueprint, SUBSCRIPTIONS),
                 links: Links::default(),
+                paths: Paths::default(),
                 etcd: Etcd::default(),
                 nodes_down: NodesDown::default(),
                 touched: Touched::default(),

@@ -6,7 +6,7 @@
 use super::explain::Told;
 use super::figures::{Lane, Mark, MarkKind, Span, SpanKind, TimelineFigure};
 use super::short::seconds;
-use crate::cluster::party::NamedParty;
+use crate::cluster::party::{NamedParty, PartyKind};
 use crate::cluster::records::{ExposureRecord, Via};
 use crate::kernel::SimTime;
 use crate::lab::cell::Word;
@@ -181,7 +181,8 @@ fn fault_lanes(figure: &mut TimelineFigure, dossier: &Dossier) {
         for fault in dossier.faults.iter().filter(|fault| fault.fault == *name) {
             match acts.take() {
                 None if fault.begins => {
-                    if names.len() == 1 && fault.kind.cuts_off() {
+                    let of_network = |party: &NamedParty| party.kind == PartyKind::Network;
+                    if names.len() == 1 && fault.kind.cuts_off() && !fault.parties.iter().any(of_network) {
                         label = "link to the API server".to_owned();
                     }
                     let idle = if spans.is_empty() { "connected" } else { "" };

@@ -124,6 +124,8 @@ pub struct Setting {
     pub key: &'static Key,
     /// Its value, or the entries of its list.
     pub values: Vec<Text>,
+    /// Its distribution, if it takes one.
+    pub distribution: Option<Spanned<SettingValue>>,
 }
 
 /// Reads a key, which is one of these.
@@ -173,12 +175,19 @@ impl<'de> Visitor<'de> for SettingsOf {
         let mut settings = Vec::new();
         while let Some(number) = map.next_key_seed(KeyOf(keys))? {
             let Some(key) = form.keys().nth(number) else { continue };
-            let values = if key.list {
-                map.next_value::<Option<Vec<Text>>>()?
-            } else {
-                map.next_value::<Option<Text>>()?.map(|text| vec![text])
+            let (values, distribution) = match key.takes {
+                Takes::Distribution => (None, map.next_value::<Option<_>>()?),
+                _ if key.list => (map.next_value::<Option<Vec<Text>>>()?, None),
+                _ => (map.next_value::<Option<Text>>()?.map(|text| vec![text]), None),
             };
-            settings.extend(values.map(|values| Setting { key, values }));
+            if values.is_some() || distribution.is_some() {
+                let values = values.unwrap_or_default();
+                settings.push(Setting {
+                    key,
+                    values,
+                    distribution,
+                });
+            }
         }
         Ok(settings)
     }
@@ -267,6 +276,7 @@ fn of_kind(form: &'static Form, generator: &mut SchemaGenerator) -> Value {
                 json_schema!({"anyOf": [{"enum": words}, option()]})
             }
             Takes::Span => generator.subschema_for::<OrOption<PositiveSpan>>(),
+            Takes::Distribution => generator.subschema_for::<Distribution>(),
             Takes::Number(..) => generator.subschema_for::<OrOption<Share>>(),
             Takes::Rate => generator.subschema_for::<OrOption<Rate>>(),
             Takes::Amount => generator.subschema_for::<OrOption<Amount>>(),

@@ -156,6 +156,9 @@ fn fault(
             let found = value(merged, names, targets, kind.form, setting.key, merged.text(text)?)?;
             values.extend(found.into_iter().map(|value| (place, value)));
         }
+        let spread = setting.distribution.as_ref();
+        let spread = spread.map(|setting| distribution(merged.file, setting)).transpose()?;
+        values.extend(spread.map(|spread| (0, Value::Distribution(spread))));
         written.values.push((setting.key, values));
     }
     let kind = (kind.read)(&written).map_err(|complaint| {
@@ -400,7 +403,12 @@ fn value(
                 "parties" => "party of a fault".to_owned(),
                 _ => format!("process that a fault {}", form.does),
             };
-            choice(merged.file, text, &what, &words).map(|kind| vec![Value::Party(kind)])
+            let found = choice(merged.file, text, &what, &words).map(|kind| vec![Value::Party(kind)]);
+            // Where there is no choice, the meaning of the key says why.
+            found.map_err(|error| match kinds.len() {
+                1 => error.with_hint(key.meaning),
+                _ => error,
+            })
         }
         Takes::Word(what, words) => {
             let words: Vec<_> = words()
@@ -410,6 +418,8 @@ fn value(
                 .collect();
             choice(merged.file, text, what, &words).map(|number| vec![Value::Word(number)])
         }
+        // It is read with the setting.
+        Takes::Distribution => Ok(Vec::new()),
         Takes::Span => positive_duration(merged.file, text).map(|span| vec![Value::Span(span)]),
         Takes::Number(min, max) => number_within(merged.file, text, min, max).map(|number| vec![Value::Number(number)]),
         Takes::Rate => rate(merged.file, text).map(|rate| vec![Value::Number(rate)]),

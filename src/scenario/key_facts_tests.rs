@@ -13,7 +13,7 @@ use crate::scenario::overrides::Overrides;
 use crate::scenario::{Scenario, json_schema};
 
 /// Where each place is in the file of examples, and the keys at the top that do not go with its examples.
-const POINTERS: [(&str, &str, &[&str]); 40] = [
+const POINTERS: [(&str, &str, &[&str]); 43] = [
     ("", "", &[]),
     ("StoppingForm", "/stopping", &["replications"]),
     ("TargetForm", "/stopping/until/0", &["replications"]),
@@ -26,6 +26,9 @@ const POINTERS: [(&str, &str, &[&str]); 40] = [
     ("Mesh", "/cluster/istio", &[]),
     ("Fault", "/faults/cut-node", &["script", "measures"]),
     ("Fault.cut", "/faults/cut-node/cut", &[]),
+    ("Fault.partition", "/faults/cut-node/partition", &[]),
+    ("Fault.loss", "/faults/cut-node/loss", &[]),
+    ("Fault.delay", "/faults/cut-node/delay", &[]),
     ("Fault.overload", "/faults/cut-node/overload", &[]),
     ("Fault.etcd_quorum", "/faults/cut-node/etcd_quorum", &[]),
     ("Fault.node_down", "/faults/cut-node/node_down", &[]),
@@ -60,6 +63,9 @@ const POINTERS: [(&str, &str, &[&str]); 40] = [
 const RIVALS: [&[&str]; 10] = [
     &[
         "cut",
+        "partition",
+        "loss",
+        "delay",
         "overload",
         "etcd_quorum",
         "node_down",

@@ -433,6 +433,8 @@ pub enum SynFate {
     WireGuardPeer,
     /// Lost to ingress policy at the receiving node.
     IngressPolicy,
+    /// A fault between the two nodes lost it or its answer.
+    Path,
 }
 
 /// Whence the enforcing node takes the source's identity.

@@ -192,6 +192,7 @@ pub(super) fn syn(time: SimTime, passage: Passage) -> SynStory {
         Passage::Delivered(_) => SynFate::Delivered,
         Passage::Lost(Loss::NoPod) => SynFate::NoPod,
         Passage::Lost(Loss::Cut { .. }) => SynFate::Cut,
+        Passage::Lost(Loss::Path { .. }) => SynFate::Path,
         Passage::Lost(Loss::EgressPolicy { .. }) => SynFate::EgressPolicy,
         Passage::Lost(Loss::WireGuardPeer { .. }) => SynFate::WireGuardPeer,
         Passage::Lost(Loss::IngressPolicy { .. }) => SynFate::IngressPolicy,

@@ -58,6 +58,40 @@ fn example(kind: &str) -> Example {
             ],
             of_istio: Some("{node: worker-1, processes: [istiod], factor: 3}"),
         },
+        "partition" => Example {
+            settings: &[
+                ("{node: worker-1, parties: [network], mode: drop}", 1),
+                (
+                    "{nodes: [worker-1, worker-2], to_nodes: [worker-3], direction: outbound, mode: reject}",
+                    2,
+                ),
+                (
+                    "{zones: [zone-1], parties: [network, kubelet, cilium_agent, service_proxy], mode: drop, direction: inbound}",
+                    16,
+                ),
+            ],
+            of_istio: Some("{node: worker-1, parties: [istiod], mode: drop}"),
+        },
+        "loss" => Example {
+            settings: &[
+                ("{node: worker-1, parties: [network], share: 30%}", 1),
+                (
+                    "{node_of: istiod, to_zones: [zone-1], direction: inbound, share: 0.9}",
+                    1,
+                ),
+            ],
+            of_istio: None,
+        },
+        "delay" => Example {
+            settings: &[
+                ("{node: worker-1, parties: [network], latency: 50ms}", 1),
+                (
+                    "{nodes: [all], to_nodes: [all], latency: {exponential: {mean: 100ms, max: 3s}}}",
+                    4,
+                ),
+            ],
+            of_istio: None,
+        },
         "overload" => Example {
             settings: &[(
                 "{api_servers: [0], parties: [api_server], level: workload-low, verb: list, rate: 5/s}",
@@ -78,7 +112,7 @@ fn example(kind: &str) -> Example {
 }
 
 /// A small meshed world with these faults and this script, written to a file of this name.
-fn written(name: &str, faults: &str, steps: &str, istio: bool) -> PathBuf {
+pub fn written(name: &str, faults: &str, steps: &str, istio: bool) -> PathBuf {
     let case = std::fs::read_to_string(case_path("random-mesh")).expect("the case is there");
     let mut folder = case_path("random-mesh");
     folder.pop();
@@ -108,7 +142,8 @@ struct Left {
 
 impl Watch for Left {
     fn event(&mut self, _: &Moment, _: &Event, shared: &Shared) -> ControlFlow<()> {
-        (self.touched, self.cut) = (!shared.touched.is_empty(), !shared.links.all_up());
+        self.touched = !shared.touched.is_empty();
+        self.cut = !shared.links.all_up() || !shared.paths.is_empty();
         ControlFlow::Continue(())
     }
 }

@@ -9,8 +9,12 @@ use meshfault::cluster::context::Shared;
 use meshfault::cluster::event::{Event, Write};
 use meshfault::cluster::fault::act;
 use meshfault::cluster::faults::cut::{Cut, CutMode};
-use meshfault::cluster::faults::place::Where;
-use meshfault::cluster::faults::{FaultSpec, When};
+use meshfault::cluster::faults::delay::Delay;
+use meshfault::cluster::faults::loss::Loss;
+use meshfault::cluster::faults::partition::Partition;
+use meshfault::cluster::faults::path::{Between, Direction};
+use meshfault::cluster::faults::place::{Where, Whom};
+use meshfault::cluster::faults::{FaultKind, FaultSpec, When};
 use meshfault::cluster::ids::{IstiodId, KindId, NodeId};
 use meshfault::cluster::party::PartyKind;
 use meshfault::cluster::purpose::Purpose;
@@ -61,7 +65,7 @@ fn fault(lot: &mut Stream, number: usize, nodes: u32, servers: u32, meshed: bool
     let fits = |party: &PartyKind| match party {
         PartyKind::Webhook => meshed && !matches!(target, Where::ApiServers(_)),
         PartyKind::Istiod => meshed,
-        PartyKind::Node => false,
+        PartyKind::Node | PartyKind::Network => false,
         PartyKind::IstiodClients => meshed && !matches!(target, Where::ApiServers(_)),
         PartyKind::Controllers => matches!(target, Where::ApiServers(_)),
         _ => !matches!(target, Where::Istiods(_)),
@@ -74,11 +78,37 @@ fn fault(lot: &mut Stream, number: usize, nodes: u32, servers: u32, meshed: bool
         ..When::default()
     };
     let of_nodes = matches!(target, Where::Nodes(_) | Where::NodeOf(_));
-    let fault = match of_nodes && lot.below(3) == 0 {
-        true => takes_down(&format!("f{number}"), target),
-        false => cuts(&format!("f{number}"), target, &parties, pick(lot, &MODES)),
+    let name = format!("f{number}");
+    let fault = match of_nodes.then(|| lot.below(6)) {
+        Some(0 | 1) => takes_down(&name, target),
+        Some(2) => impairs(&name, target, lot),
+        _ => cuts(&name, target, &parties, pick(lot, &MODES)),
     };
     FaultSpec { when, ..fault }
+}
+
+/// A fault of the paths of a node.
+fn impairs(name: &str, place: Where, lot: &mut Stream) -> FaultSpec {
+    let whom = Whom {
+        place,
+        pick: None,
+        parties: vec![PartyKind::Network],
+    };
+    let others = (lot.below(2) == 0).then(|| vec![NodeId(1), NodeId(2)]);
+    let direction = pick(lot, &[Direction::Both, Direction::Inbound, Direction::Outbound]);
+    let between = Between { others, direction };
+    let (share, latency) = (lot.uniform() * 0.9, Distribution::Constant(s(seconds(lot, 0, 5))));
+    let rejects = lot.below(2) == 0;
+    let kind = match lot.below(3) {
+        0 => FaultKind::Partition(Partition { whom, between, rejects }),
+        1 => FaultKind::Loss(Loss { whom, between, share }),
+        _ => FaultKind::Delay(Delay { whom, between, latency }),
+    };
+    FaultSpec {
+        name: name.to_owned(),
+        when: When::default(),
+        kind,
+    }
 }
 
 /// A small world with faults that meet one another, all of them ended at 300 s.
@@ -166,6 +196,11 @@ impl Watch for Invariants {
         if !self.returned && now > RETURNED_S {
             self.returned = true;
             assert!(shared.touched.is_empty(), "faults act at {now}: {:?}", shared.touched);
+            assert!(
+                shared.paths.is_empty(),
+                "paths are touched at {now}: {:?}",
+                shared.paths
+            );
             for (node, ready) in &self.nodes {
                 assert!(ready, "{node:?} is not Ready again at {now}");
             }

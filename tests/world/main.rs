@@ -30,6 +30,7 @@ mod node_lifecycle;
 mod node_processes;
 mod node_reads;
 mod parameters;
+mod paths;
 mod processes;
 mod public_cases;
 mod published_results;

@@ -108,7 +108,7 @@ fn worlds() -> Vec<World> {
 }
 
 /// Designs with a fault of each kind.
-const OF_MANY_FAULTS: [&str; 13] = [
+const OF_MANY_FAULTS: [&str; 16] = [
     "unreachable",
     "balanced",
     "killed",
@@ -122,6 +122,9 @@ const OF_MANY_FAULTS: [&str; 13] = [
     "clients-cut",
     "nodes-down",
     "names",
+    "partitioned",
+    "lossy",
+    "slow-paths",
 ];
 
 /// Seats are what is scarce.

@@ -335,7 +335,8 @@ fn objects(party: Party, ctx: &Ctx) -> u32 {
         | Party::IstiodClients(_)
         | Party::ApiServer(_)
         | Party::IstiodProcess(_)
-        | Party::Node(_) => pods + services,
+        | Party::Node(_)
+        | Party::Network(_) => pods + services,
     };
     u32::try_from(objects).unwrap_or(u32::MAX)
 }

@@ -4,8 +4,9 @@
 //! source address against the peers' allowed IPs, which are fed from the receiving node's ipcache; ingress policy at the
 //! server's node on the source identity, which is the sender's own label on the same node, else what the packet carries,
 //! else what the receiving node's ipcache holds, else the world (`docs/model/cilium.md#identity-of-a-packet`).
+//! Nothing passes where a fault cuts the path between two nodes in either direction, since the answer has to come back.
 //! **Left out**: established connections (every packet is judged there too), WireGuard's choice of a peer at the sender, host traffic, Services in the datapath, IPsec,
-//! the path of answers.
+//! policies on answers.
 //! **Parameters**: routing, encryption, `wireguard_encapsulates`. **Validated by**: `tests/world/datapath_table.rs`.
 
 use std::net::Ipv4Addr;
@@ -14,6 +15,7 @@ use super::ipcache;
 use super::passage::{Loss, Passage};
 use crate::cluster::blueprint::NetworkPeer;
 use crate::cluster::context::Shared;
+use crate::cluster::faults::cut::CutMode;
 use crate::cluster::ids::{BelievedIdentity, NodeId, PodId};
 use crate::kernel::SimTime;
 
@@ -45,6 +47,10 @@ pub fn forward(shared: &Shared, from: PodId, ip: Ipv4Addr, port: u16, time: SimT
     let Some((to_node, _)) = shared.physics.pod(to).place else {
         return Passage::Lost(Loss::NoPod);
     };
+    let cut = shared.paths.cut(from_node, to_node);
+    if cut.is_some_and(|cut| cut.mode != CutMode::RepliesOnly) {
+        return Passage::Lost(Loss::Path { at: to });
+    }
     if to_node != from_node
         && blueprint.wireguard_checks_pod_addresses()
         && !is_listed(shared, to_node, from_ip, from_node, time)
@@ -57,6 +63,9 @@ pub fn forward(shared: &Shared, from: PodId, ip: Ipv4Addr, port: u16, time: SimT
             return Passage::Lost(Loss::IngressPolicy { at: to, believed });
         }
     }
+    if cut.is_some() {
+        return Passage::Lost(Loss::Path { at: to });
+    }
     Passage::Delivered(to)
 }
 
@@ -67,9 +76,12 @@ pub fn reaches(shared: &Shared, from: PodId, to: PodId, time: SimTime) -> bool {
     let Some(((from_node, from_ip), (to_node, _))) = from.zip(to) else {
         return false;
     };
-    to_node == from_node
-        || !shared.blueprint.wireguard_checks_pod_addresses()
-        || is_listed(shared, to_node, from_ip, from_node, time)
+    let listed = || {
+        to_node == from_node
+            || !shared.blueprint.wireguard_checks_pod_addresses()
+            || is_listed(shared, to_node, from_ip, from_node, time)
+    };
+    shared.paths.cut(from_node, to_node).is_none() && listed()
 }
 
 /// The pod that held the address when the packet was sent to it, whether it got there or not.

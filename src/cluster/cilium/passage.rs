@@ -21,6 +21,11 @@ pub enum Loss {
         /// The server.
         at: PodId,
     },
+    /// A fault between the two nodes lost it on the way to this pod, or its answer on the way back.
+    Path {
+        /// The pod behind the address.
+        at: PodId,
+    },
     /// Egress policy at the client's node.
     EgressPolicy {
         /// As whom the destination was taken.
@@ -44,14 +49,14 @@ impl Loss {
     /// Whether the network refused it; otherwise there was no packet to refuse.
     #[must_use]
     pub const fn is_refusal(self) -> bool {
-        !matches!(self, Self::NoPod | Self::Cut { .. })
+        !matches!(self, Self::NoPod | Self::Cut { .. } | Self::Path { .. })
     }
 
     /// The pod at whose node the packet was lost, if it got that far.
     #[must_use]
     pub const fn reached(self) -> Option<PodId> {
         match self {
-            Self::NoPod | Self::Cut { .. } | Self::EgressPolicy { .. } => None,
+            Self::NoPod | Self::Cut { .. } | Self::Path { .. } | Self::EgressPolicy { .. } => None,
             Self::WireGuardPeer { at } | Self::IngressPolicy { at, .. } => Some(at),
         }
     }

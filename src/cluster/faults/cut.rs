@@ -9,7 +9,7 @@
 //! although its packets come from the same host network.
 //! When its end reaches a party is the matter of the party's connection (`api_connection`,
 //! `docs/model/kubernetes.md#losing-the-api-server`).
-//! **Left out**: loss of part of the packets, delay, cuts between other pods.
+//! **Left out**: loss of part of the packets, delay and cuts between other pods, which are kinds of their own.
 //! **Parameters**: target, parties, mode, start, duration. **Validated by**: `tests/world/faults.rs`, `tests/world/mechanisms.rs`.
 
 use serde::Serialize;
@@ -29,8 +29,9 @@ pub struct Cut {
     pub mode: CutMode,
 }
 
-/// How a connection is cut.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+/// How a connection is cut, the strongest mode first: packets that vanish on the way meet no reset behind it, and a reset that comes
+/// back is no silence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CutMode {
     /// Packets vanish in both directions.
@@ -177,7 +178,7 @@ impl Fault for Cut {
             }
             PartyKind::Webhook => "the API server could not call it to inject sidecars",
             PartyKind::Controllers => "no controller changed anything until another one led, or this one did again",
-            PartyKind::Node => "nothing passed",
+            PartyKind::Node | PartyKind::Network => "nothing passed",
             PartyKind::IstiodClients => "no sidecar reached it, and proxies that followed it kept what they had",
             PartyKind::IstiodProcess | PartyKind::ApiServer => "no client reached it",
         }

@@ -3,7 +3,7 @@
 
 use crate::cluster::ids::{IstiodId, NodeId};
 use crate::cluster::party::PartyKind;
-use crate::kernel::SimDuration;
+use crate::kernel::{Distribution, SimDuration};
 
 /// The form of a kind of fault.
 #[derive(Debug)]
@@ -74,6 +74,8 @@ pub enum Takes {
     Word(&'static str, fn() -> Vec<(&'static str, &'static str)>),
     /// A span of time above zero.
     Span,
+    /// A distribution of a span of time.
+    Distribution,
     /// A number within these bounds.
     Number(f64, f64),
     /// A positive number per time, `20/s`.
@@ -103,6 +105,7 @@ impl Takes {
     pub const fn example(self) -> &'static str {
         match self {
             Self::Span => "10s",
+            Self::Distribution => "50ms",
             Self::Number(..) => "0.5",
             Self::Rate => "20/s",
             Self::Amount => "30%",
@@ -148,6 +151,8 @@ pub enum Value {
     Word(usize),
     /// A span of time.
     Span(SimDuration),
+    /// A distribution of a span of time.
+    Distribution(Distribution),
     /// A number.
     Number(f64),
     /// A number of things, or a share of them.
@@ -198,6 +203,15 @@ impl Written<'_> {
     pub fn span(&self, key: &str) -> Option<SimDuration> {
         match self.of(key) {
             [(_, Value::Span(span)), ..] => Some(*span),
+            _ => None,
+        }
+    }
+
+    /// The distribution that a key has.
+    #[must_use]
+    pub fn distribution(&self, key: &str) -> Option<Distribution> {
+        match self.of(key) {
+            [(_, Value::Distribution(distribution)), ..] => Some(*distribution),
             _ => None,
         }
     }

@@ -7,12 +7,16 @@
 
 pub mod crash;
 pub mod cut;
+pub mod delay;
 pub mod etcd_quorum;
 pub mod fault;
 pub mod form;
 pub mod hang;
+pub mod loss;
 pub mod node_down;
 pub mod overload;
+pub mod partition;
+pub mod path;
 pub mod place;
 pub mod process;
 pub mod restart;
@@ -50,7 +54,7 @@ pub struct KindForm {
 }
 
 macro_rules! faults {
-    ($($(#[$doc:meta])* $variant:ident($kind:path) by $verbs:path;)+) => {
+    ($($(#[$doc:meta])* $variant:ident($kind:path) by $($verbs:path),+;)+) => {
         /// What a fault does, where and to whom.
         #[derive(Clone, Debug, PartialEq)]
         pub enum FaultKind {
@@ -65,12 +69,12 @@ macro_rules! faults {
 
         impl FaultKind {
             /// It starts to act on a party.
-            pub fn begin<W: $($verbs +)+ ?Sized>(&self, fault: FaultId, party: Party, world: &mut W) {
+            pub fn begin<W: $($($verbs +)+)+ ?Sized>(&self, fault: FaultId, party: Party, world: &mut W) {
                 match self { $(Self::$variant(kind) => kind.begin(fault, party, world),)+ }
             }
 
             /// It no longer acts on a party.
-            pub fn end<W: $($verbs +)+ ?Sized>(&self, fault: FaultId, party: Party, world: &mut W) {
+            pub fn end<W: $($($verbs +)+)+ ?Sized>(&self, fault: FaultId, party: Party, world: &mut W) {
                 match self { $(Self::$variant(kind) => kind.end(fault, party, world),)+ }
             }
         }
@@ -89,6 +93,12 @@ macro_rules! faults {
 faults! {
     /// Connections to the API server are cut.
     Cut(cut::Cut) by cut::Cuts;
+    /// Paths between nodes are cut.
+    Partition(partition::Partition) by path::Paths, cut::Cuts;
+    /// Paths between nodes lose packets.
+    Loss(loss::Loss) by path::Paths;
+    /// Paths between nodes are slow.
+    Delay(delay::Delay) by path::Paths;
     /// Requests come to API servers.
     Overload(overload::Overload) by overload::Overloads;
     /// API servers can write nothing.

@@ -90,7 +90,7 @@ pub(super) fn without_process(whom: &Whom, party: PartyKind) -> &'static str {
         PartyKind::Istiod | PartyKind::Webhook | PartyKind::IstiodClients | PartyKind::IstiodProcess => {
             "it signed no certificate, sent no configuration and injected no sidecar"
         }
-        PartyKind::Node => "nothing ran on it",
+        PartyKind::Node | PartyKind::Network => "nothing ran on it",
         PartyKind::Controllers => "no controller changed anything until another one led, or this one did again",
         PartyKind::ApiServer => "its clients had no answers until they had connected again",
     }

@@ -91,6 +91,7 @@ impl Fault for Slow {
             PartyKind::ApiServer => "requests that it served took longer",
             PartyKind::ServiceProxy
             | PartyKind::Node
+            | PartyKind::Network
             | PartyKind::Controllers
             | PartyKind::Istiod
             | PartyKind::Webhook

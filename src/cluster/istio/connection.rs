@@ -2,9 +2,9 @@
 //!
 //! **Modeled**: queries to CoreDNS before it, if the design has CoreDNS, each to a replica chosen anew, with their time limit; a new
 //! backend for each connection, chosen by the client node's service proxy; each SYN judged by the
-//! datapath at the moment it is sent; a cut between sidecars and an Istiod; the time limit of the connect; a maximum age of the
+//! datapath at the moment it is sent; cuts between sidecars and an Istiod, and loss and delay of packets; the time limit of the connect; a maximum age of the
 //! connection.
-//! **Left out**: TLS handshakes, policies on queries, loss of packets other than by cuts and policy.
+//! **Left out**: TLS handshakes, policies on queries, rejected queries, which wait like lost ones.
 //! **Parameters**: `connect_timeout`, `syn_retransmit_initial`, `connection_age*`, `dns_*`. What a channel does next belongs to
 //! `certificate_channel` and `configuration_channel`.
 //! **Validated by**: `tests/world/istiod_connections.rs`, `tests/world/mechanisms.rs`.
@@ -19,7 +19,6 @@ use crate::cluster::ids::{IstiodId, PodId};
 use crate::cluster::istio::messages::Channel;
 use crate::cluster::objects::Backend;
 use crate::cluster::observed::{ChannelFact, Fact};
-use crate::cluster::party::Party;
 use crate::cluster::purpose::Purpose;
 use crate::cluster::records::DelayCause;
 use crate::kernel::{EntityKey, EventClass, SimDuration, SimTime};
@@ -124,18 +123,20 @@ impl Dial {
         names.asked += 1;
         names.queries += 1;
         let key = dial_key(pod, channel, serial, ctx).child(u64::from(names.queries));
-        let answerer = replica(pod, key, ctx).filter(|&to| reaches(ctx.shared, pod, to, now));
+        let answerer = replica(pod, key, ctx)
+            .filter(|&to| reaches(ctx.shared, pod, to, now) && !ctx.shared.loses_either(pod, to, key));
         let network = &ctx.blueprint().spec.network;
-        let wait = match answerer {
-            Some(_) => {
-                let one_way = ctx.draw(Purpose::OneWay, key, &network.one_way_latency);
-                one_way * 2 + ctx.draw(Purpose::DnsAnswer, key, &network.dns_latency)
-            }
-            None => network.dns_timeout,
-        };
-        self.names.answers = answerer.is_some();
-        self.names.lost += u32::from(answerer.is_none());
-        ctx.observe(Fact::Channel(pod, channel, ChannelFact::Asked(answerer.is_some())));
+        let answer = answerer.and_then(|to| {
+            let one_way = ctx.draw(Purpose::OneWay, key, &network.one_way_latency);
+            let wait = one_way * 2 + ctx.draw(Purpose::DnsAnswer, key, &network.dns_latency);
+            let added = ctx.shared.delayed_both(pod, to, key);
+            let in_time = added == SimDuration::ZERO || wait + added < network.dns_timeout;
+            in_time.then_some(wait + added)
+        });
+        let wait = answer.unwrap_or(network.dns_timeout);
+        self.names.answers = answer.is_some();
+        self.names.lost += u32::from(answer.is_none());
+        ctx.observe(Fact::Channel(pod, channel, ChannelFact::Asked(answer.is_some())));
         self.schedule(pod, channel, serial, now + wait, ctx);
         Syn::UnderWay
     }
@@ -187,26 +188,36 @@ impl Dial {
         let now = ctx.now();
         let source = Source::Sidecar(pod);
         let passage = forward(ctx.shared, pod, backend.ip, ISTIOD_PORT, now);
-        let cut = ctx.shared.links.cut_of(Party::IstiodClients(istiod));
+        let cut = ctx.shared.client_cut(pod, istiod);
         let reset = cut.is_some_and(|cut| cut.mode == CutMode::Reject);
+        let dial = dial_key(pod, channel, serial, ctx);
+        let packet = dial.named("syn").child(u64::from(self.syns));
         let passage = match passage {
             // A SYN whose answer is lost is sent again like one that is lost itself.
             Passage::Delivered(at) if at == backend.pod && cut.is_some() && !reset => Passage::Lost(Loss::Cut { at }),
+            Passage::Delivered(at) if ctx.shared.loses_either(pod, at, packet) => Passage::Lost(Loss::Path { at }),
             passage => passage,
         };
         ctx.observe(Fact::Channel(pod, channel, ChannelFact::Syn(passage)));
         match passage {
             Passage::Delivered(to) if to == backend.pod && ctx.shared.physics.pod(to).running && !reset => {
                 let distribution = ctx.blueprint().spec.network.one_way_latency;
-                let one_way = ctx.draw(Purpose::OneWay, dial_key(pod, channel, serial, ctx), &distribution);
+                let one_way = ctx.draw(Purpose::OneWay, dial, &distribution);
+                let added = ctx.shared.delayed_both(pod, to, packet);
+                let deadline = self.started + ctx.blueprint().istio().params.connect_timeout;
+                if added > SimDuration::ZERO && now + one_way * 2 + added >= deadline {
+                    self.schedule(pod, channel, serial, deadline, ctx);
+                    return Syn::UnderWay;
+                }
                 ctx.after(
                     source,
                     EventClass::Physics,
-                    one_way * 2,
+                    one_way * 2 + added,
                     Event::Sidecar(pod, SidecarEvent::Connected(channel, serial)),
                 );
                 Syn::Answered
             }
+            Passage::Lost(Loss::Path { .. }) if reset => Syn::Failed(ChannelFact::Refused),
             Passage::Delivered(_) => Syn::Failed(ChannelFact::Refused),
             Passage::Lost(loss) => {
                 self.last_loss = Some(loss);

@@ -14,7 +14,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::cluster::api_connection::{Choice, Dials, passes};
+use crate::cluster::api_connection::{Choice, Dials, passes, retransmission};
 use crate::cluster::api_requests::Asked;
 use crate::cluster::context::Ctx;
 use crate::cluster::event::{Event, IstiodEvent, Source};
@@ -28,7 +28,7 @@ use crate::cluster::party::Party;
 use crate::cluster::purpose::Purpose;
 use crate::cluster::subscription::{Change, Missed, Notification, Subscription};
 use crate::cluster::token_bucket::TokenBucket;
-use crate::kernel::{EventClass, SimDuration, SimTime, Timer};
+use crate::kernel::{Distribution, EntityKey, EventClass, SimDuration, SimTime, Timer};
 
 /// All Istiods.
 #[derive(Debug, Default)]
@@ -91,7 +91,10 @@ impl Istiods {
     pub fn handle(&mut self, id: IstiodId, event: IstiodEvent, ctx: &mut Ctx) {
         let process = Party::IstiodProcess(id);
         if !ctx.shared.processes.runs(process)
-            && !matches!(event, IstiodEvent::Clients(_) | IstiodEvent::Ends | IstiodEvent::Dies)
+            && !matches!(
+                event,
+                IstiodEvent::Clients(_) | IstiodEvent::Path(_) | IstiodEvent::Ends | IstiodEvent::Dies
+            )
         {
             if !ctx.shared.processes.is_down(process) {
                 self.frozen.keep(process, event);
@@ -110,7 +113,7 @@ impl Istiods {
             }
             IstiodEvent::Debounced => self.snapshot(id, ctx),
             IstiodEvent::Request(request) => {
-                let cut = ctx.shared.links.cut_of(Party::IstiodClients(id));
+                let cut = ctx.shared.client_cut(request.pod, id);
                 if cut.is_some_and(|cut| cut.mode != CutMode::RepliesOnly) {
                     self.stick(id, request, None, ctx);
                 } else {
@@ -120,7 +123,14 @@ impl Istiods {
             IstiodEvent::Undelivered(request, answer) => self.stick(id, request, Some(answer), ctx),
             IstiodEvent::Thaws => self.thaws(id, ctx),
             IstiodEvent::Ends => self.ends(id, ctx),
-            IstiodEvent::Clients(reach) => self.clients(id, reach, ctx),
+            IstiodEvent::Clients(reach) => {
+                // It may have changed again at the same instant.
+                if ctx.shared.links.is_up(Party::IstiodClients(id)) == reach {
+                    self.clients(id, None, ctx);
+                }
+            }
+            IstiodEvent::Path(node) => self.clients(id, Some(node), ctx),
+            IstiodEvent::Sends(request, answer, tries) => transmit(id, request, answer, tries, ctx),
             IstiodEvent::Reviewed(..) if ctx.shared.nodes_down.has_istiod(id) => {}
             IstiodEvent::Reviewed(request, passed) => self.reviewed(id, request, passed, ctx),
             IstiodEvent::ReviewServed(request, since, served) => {
@@ -177,7 +187,7 @@ impl Istiods {
             }
         }
         if self.istiod(id).is_some()
-            && let Some(pod) = ctx.istiod_pod(id)
+            && let Some(pod) = ctx.shared.istiod_pod(id)
             && let Some((node, _)) = ctx.shared.physics.pod(pod).place
         {
             let period = ctx.blueprint().istio().params.readiness_probe_period;
@@ -206,7 +216,7 @@ impl Istiods {
     /// Nothing passes between a sidecar and its Istiod: what was sent is sent again until it passes.
     /// Where packets are rejected, or the Istiod is dead, the connection has ended.
     fn stick(&mut self, id: IstiodId, request: Request, answer: Option<Answer>, ctx: &Ctx) {
-        let cut = ctx.shared.links.cut_of(Party::IstiodClients(id));
+        let cut = ctx.shared.client_cut(request.pod, id);
         let ended = cut.is_some_and(|cut| cut.mode == CutMode::Reject) || ctx.shared.nodes_down.has_istiod(id);
         if ended {
             return;
@@ -219,21 +229,13 @@ impl Istiods {
         });
     }
 
-    /// Its clients reach it again, so that what is stuck passes at its next retransmission, or do no more.
-    fn clients(&mut self, id: IstiodId, reach: bool, ctx: &mut Ctx) {
-        if ctx.shared.links.is_up(Party::IstiodClients(id)) != reach {
-            return; // It changed again at the same instant.
-        }
-        ctx.sidecars_hear(id, reach);
-        if !reach {
-            return;
-        }
+    /// Its clients reach it again, so that what is stuck passes at its next retransmission, or do no more: all, or those of a node.
+    fn clients(&mut self, id: IstiodId, near: Option<NodeId>, ctx: &mut Ctx) {
+        ctx.sidecars_hear(id, near);
         let now = ctx.now();
-        for stuck in self
-            .stuck
-            .extract_if(.., |stuck| stuck.istiod == id)
-            .collect::<Vec<_>>()
-        {
+        let passes_again =
+            |stuck: &mut Stuck| stuck.istiod == id && ctx.shared.client_cut(stuck.request.pod, id).is_none();
+        for stuck in self.stuck.extract_if(.., passes_again).collect::<Vec<_>>() {
             let at = passes(stuck.sent, now, &ctx.blueprint().spec.network);
             if at >= stuck.sent + stuck.request.channel.dead_after(&ctx.blueprint().istio().params) {
                 continue; // Its sidecar gives up before.
@@ -522,7 +524,7 @@ fn schedule_review(id: IstiodId, request: Request, end: SimTime, passed: bool, c
 }
 
 fn answer(id: IstiodId, request: Request, answer: Answer, wait: SimDuration, ctx: &mut Ctx) {
-    if ctx.shared.links.is_up(Party::IstiodClients(id)) {
+    if ctx.shared.client_cut(request.pod, id).is_none() {
         answer_after(id, request, answer, wait, ctx);
     } else {
         ctx.call(Event::Istiod(id, IstiodEvent::Undelivered(request, answer)));
@@ -530,10 +532,43 @@ fn answer(id: IstiodId, request: Request, answer: Answer, wait: SimDuration, ctx
 }
 
 fn answer_after(id: IstiodId, request: Request, answer: Answer, wait: SimDuration, ctx: &mut Ctx) {
-    let distribution = ctx.blueprint().spec.network.one_way_latency;
-    let key = request.channel.answer().of(ctx.shared.key(request.pod));
-    let one_way = ctx.draw(Purpose::OneWay, key.child(u64::from(request.number)), &distribution);
+    if ctx.shared.istiod_behind_faults(request.pod, id).is_some() {
+        let event = Event::Istiod(id, IstiodEvent::Sends(request, answer, 0));
+        ctx.after(Source::Istiod(id), EventClass::Physics, wait, event);
+        return;
+    }
+    let one_way = ctx.draw(Purpose::OneWay, answer_key(request, ctx), &one_way_latency(ctx));
     ctx.answer_sidecar(id, request, answer, wait, one_way);
+}
+
+/// Sends an answer now, or sends it again until it is not lost.
+fn transmit(id: IstiodId, request: Request, answer: Answer, tries: u32, ctx: &mut Ctx) {
+    let key = answer_key(request, ctx);
+    let packet = key.named("packet").child(u64::from(tries));
+    let mut one_way = ctx.draw(Purpose::OneWay, key, &one_way_latency(ctx));
+    if ctx.shared.client_cut(request.pod, id).is_some() {
+        ctx.call(Event::Istiod(id, IstiodEvent::Undelivered(request, answer)));
+        return;
+    }
+    if let Some(server) = ctx.shared.istiod_behind_faults(request.pod, id) {
+        if ctx.shared.loses(server, request.pod, packet) {
+            let wait = retransmission(tries, &ctx.blueprint().spec.network);
+            let event = Event::Istiod(id, IstiodEvent::Sends(request, answer, tries + 1));
+            ctx.after(Source::Istiod(id), EventClass::Physics, wait, event);
+            return;
+        }
+        one_way += ctx.shared.delayed(server, request.pod, packet);
+    }
+    ctx.answer_sidecar(id, request, answer, SimDuration::ZERO, one_way);
+}
+
+fn answer_key(request: Request, ctx: &Ctx) -> EntityKey {
+    let key = request.channel.answer().of(ctx.shared.key(request.pod));
+    key.child(u64::from(request.number))
+}
+
+fn one_way_latency(ctx: &Ctx) -> Distribution {
+    ctx.blueprint().spec.network.one_way_latency
 }
 
 /// Verbs with which other components notify an Istiod.
@@ -581,6 +616,11 @@ impl Ctx<'_> {
     /// The clients of an Istiod reach it again, or do no more.
     pub fn clients_reach_istiod(&mut self, istiod: IstiodId, reach: bool) {
         self.tell_istiod(istiod, IstiodEvent::Clients(reach));
+    }
+
+    /// Packets of a node pass no more, or again: what does that change between an Istiod and sidecars?
+    pub fn path_to_istiod_changes(&mut self, istiod: IstiodId, node: NodeId) {
+        self.tell_istiod(istiod, IstiodEvent::Path(node));
     }
 
     /// The process of an Istiod, which was frozen, goes on.

@@ -12,7 +12,7 @@ use std::net::Ipv4Addr;
 
 use crate::cluster::blueprint::{Kind, Proxy};
 use crate::cluster::cilium::datapath::forward;
-use crate::cluster::cilium::passage::Passage;
+use crate::cluster::cilium::passage::{Loss, Passage};
 use crate::cluster::context::Shared;
 use crate::cluster::ids::{PodId, ServiceId};
 use crate::cluster::objects::Backends;
@@ -82,6 +82,17 @@ impl Attempt {
             network,
             mesh,
             is_expected,
+        }
+    }
+
+    /// An attempt whose first packet was lost on the way, where no layer decides.
+    #[must_use]
+    pub const fn lost(loss: Loss) -> Self {
+        Self {
+            passage: Passage::Lost(loss),
+            network: None,
+            mesh: None,
+            is_expected: true,
         }
     }
 

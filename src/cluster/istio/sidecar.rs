@@ -13,12 +13,12 @@ use super::certificate_channel::CertificateChannel;
 use super::configuration_channel::ConfigurationChannel;
 use super::connection::Connection;
 use super::messages::{Answer, Caller, Channel, Request};
+use crate::cluster::api_connection::retransmission;
 use crate::cluster::context::Ctx;
 use crate::cluster::event::{Event, SidecarEvent, Source};
 use crate::cluster::faults::cut::CutMode;
 use crate::cluster::ids::{IstiodId, NodeId, PodId};
 use crate::cluster::observed::{ChannelFact, Fact, PodFact};
-use crate::cluster::party::Party;
 use crate::cluster::purpose::{Ordinal, Purpose};
 use crate::kernel::{EventClass, SimDuration, SimTime};
 
@@ -39,9 +39,6 @@ struct Sidecar {
 
 /// Sends a request over an established connection.
 pub fn send(pod: PodId, channel: Channel, serial: u32, number: u32, connection: Connection, ctx: &mut Ctx) {
-    let distribution = ctx.blueprint().spec.network.one_way_latency;
-    let key = channel.request().of(ctx.shared.key(pod)).child(u64::from(number));
-    let one_way = ctx.draw(Purpose::OneWay, key, &distribution);
     let request = Request {
         pod,
         channel,
@@ -51,26 +48,46 @@ pub fn send(pod: PodId, channel: Channel, serial: u32, number: u32, connection: 
     };
     ctx.observe(Fact::Channel(pod, channel, ChannelFact::Sent));
     if !ctx.shared.nodes_down.ended(connection.istiod, connection.since) {
-        ctx.ask_istiod(connection.istiod, request, one_way);
+        transmit(connection.istiod, request, 0, ctx);
     }
     wait_in_vain(pod, channel, serial, connection, ctx);
 }
 
+/// Sends a request, or sends it again until it is not lost.
+fn transmit(istiod: IstiodId, request: Request, tries: u32, ctx: &mut Ctx) {
+    let pod = request.pod;
+    let distribution = ctx.blueprint().spec.network.one_way_latency;
+    let key = request.channel.request().of(ctx.shared.key(pod));
+    let key = key.child(u64::from(request.number));
+    let mut one_way = ctx.draw(Purpose::OneWay, key, &distribution);
+    if let Some(server) = ctx.shared.istiod_behind_faults(pod, istiod) {
+        let packet = key.named("packet").child(u64::from(tries));
+        if ctx.shared.loses(pod, server, packet) {
+            let wait = retransmission(tries, &ctx.blueprint().spec.network);
+            let event = Event::Sidecar(pod, SidecarEvent::SendsAgain(istiod, request, tries + 1));
+            ctx.after(Source::Sidecar(pod), EventClass::Physics, wait, event);
+            return;
+        }
+        one_way += ctx.shared.delayed(pod, server, packet);
+    }
+    ctx.ask_istiod(istiod, request, one_way);
+}
+
 /// Since when nothing has passed on a connection, and whether its packets are rejected.
-fn silence(connection: Connection, ctx: &Ctx) -> Option<(SimTime, bool)> {
+fn silence(pod: PodId, connection: Connection, ctx: &Ctx) -> Option<(SimTime, bool)> {
     let died = ctx
         .shared
         .nodes_down
         .died(connection.istiod)
         .filter(|died| *died >= connection.since);
-    let cut = ctx.shared.links.cut_of(Party::IstiodClients(connection.istiod));
+    let cut = ctx.shared.client_cut(pod, connection.istiod);
     died.map(|died| (died, false))
         .or_else(|| cut.map(|cut| (cut.since, cut.mode == CutMode::Reject)))
 }
 
 /// If nothing passes between a sidecar and its Istiod, it gives the connection up after a time, or at once where packets are rejected.
 fn wait_in_vain(pod: PodId, channel: Channel, serial: u32, connection: Connection, ctx: &mut Ctx) {
-    if let Some((_, reset)) = silence(connection, ctx) {
+    if let Some((_, reset)) = silence(pod, connection, ctx) {
         let wait = if reset {
             SimDuration::ZERO
         } else {
@@ -82,9 +99,9 @@ fn wait_in_vain(pod: PodId, channel: Channel, serial: u32, connection: Connectio
 }
 
 /// Whether nothing has passed on a connection for as long as its channel bears it.
-fn is_silent(connection: Connection, channel: Channel, ctx: &Ctx) -> bool {
+fn is_silent(pod: PodId, connection: Connection, channel: Channel, ctx: &Ctx) -> bool {
     let dead_after = channel.dead_after(&ctx.blueprint().istio().params);
-    silence(connection, ctx).is_some_and(|(since, reset)| reset || since + dead_after <= ctx.now())
+    silence(pod, connection, ctx).is_some_and(|(since, reset)| reset || since + dead_after <= ctx.now())
 }
 
 impl Sidecars {
@@ -179,7 +196,7 @@ impl Sidecars {
                     Channel::Certificate => sidecar.certificate.waits_on(Some(serial)),
                     Channel::Configuration => sidecar.stream.connection().filter(|(latest, _)| *latest == serial),
                 };
-                let silent = |(_, connection): &(u32, Connection)| is_silent(*connection, channel, ctx);
+                let silent = |(_, connection): &(u32, Connection)| is_silent(pod, *connection, channel, ctx);
                 if connection.is_some_and(|connection| silent(&connection)) {
                     match channel {
                         Channel::Certificate => sidecar.certificate.gives_up(serial, pod, ctx),
@@ -197,6 +214,16 @@ impl Sidecars {
                     if ctx.shared.kind(pod).exposure_client {
                         ctx.judge_looks_at(Source::Sidecar(pod), pod);
                     }
+                }
+            }
+            SidecarEvent::SendsAgain(istiod, request, tries) => {
+                let latest = match request.channel {
+                    Channel::Certificate => sidecar.certificate.waits_on(Some(request.serial)),
+                    Channel::Configuration => sidecar.stream.connection(),
+                };
+                // The connection may have ended meanwhile.
+                if latest.is_some_and(|(serial, _)| serial == request.serial) {
+                    transmit(istiod, request, tries, ctx);
                 }
             }
             SidecarEvent::Live => {
@@ -279,14 +306,19 @@ fn observe_cursor(pod: PodId, ctx: &mut Ctx) {
 
 /// Verbs with which other components notify a sidecar.
 impl Ctx<'_> {
-    /// Nothing passes any more between an Istiod and sidecars, or it passes again.
-    pub fn sidecars_hear(&mut self, istiod: IstiodId, hear: bool) {
+    /// Nothing passes any more between an Istiod and sidecars, or it passes again: those of all nodes, or those of one node or
+    /// all if it is the Istiod's own.
+    pub fn sidecars_hear(&mut self, istiod: IstiodId, near: Option<NodeId>) {
+        let node = |pod: PodId| self.shared.physics.pod(pod).place.map(|(node, _)| node);
+        let at_istiod = self.shared.istiod_pod(istiod).and_then(node);
+        let near = near.filter(|_| near != at_istiod);
         for pod in (0..self.shared.pods.len() as u32).map(PodId) {
-            if self.shared.kind(pod).has_sidecar() && self.shared.physics.pod(pod).running {
-                let event = if hear {
-                    SidecarEvent::Heard(istiod)
-                } else {
-                    SidecarEvent::Silent(istiod)
+            let state = self.shared.physics.pod(pod);
+            let is_near = near.is_none_or(|near| state.place.is_some_and(|(node, _)| node == near));
+            if is_near && self.shared.kind(pod).has_sidecar() && state.running {
+                let event = match self.shared.client_cut(pod, istiod) {
+                    None => SidecarEvent::Heard(istiod),
+                    Some(_) => SidecarEvent::Silent(istiod),
                 };
                 let event = Event::Sidecar(pod, event);
                 self.after(Source::Istiod(istiod), EventClass::Physics, SimDuration::ZERO, event);

@@ -1,5 +1,7 @@
 //! Snapshots of stories, and that asking for one changes nothing.
 
+use std::path::Path;
+
 use super::{Focus, Told, causes, page, render_with};
 use crate::cluster::records::LayerDecision;
 use crate::lab::designs::Simulator;
@@ -15,7 +17,13 @@ fn render(told: &Told) -> String {
 }
 
 fn run(experiment: &str, design: &str, replication: u64, story: bool) -> (Scenario, usize, ToldRun) {
-    let scenario = Scenario::built_in(experiment, &Overrides::parse::<&str>(&[]).unwrap()).unwrap();
+    let unchanged = Overrides::default();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(experiment);
+    let scenario = match file.is_file() {
+        true => Scenario::load(&file, &unchanged),
+        false => Scenario::built_in(experiment, &unchanged),
+    };
+    let scenario = scenario.unwrap();
     let number = scenario.designs.iter().position(|known| known.name == design).unwrap();
     let simulator = Simulator::new(scenario.seed, &scenario.seed_group, &scenario.designs);
     let outcome = match story {
@@ -363,4 +371,26 @@ fn a_start_that_waits_for_the_kubelet_leads_to_its_limit_and_no_fault() {
         .what_if(&outcome, &Happened::SlowStart(Box::new(slowest.record.clone())))
         .answers;
     assert!(answers.iter().all(|answer| !answer.switch.name.starts_with("limits")));
+}
+
+#[test]
+fn a_slow_start_is_explained_by_the_fault_of_its_path() {
+    let story = |design: &str| text("tests/fixtures/cases/many-faults.yaml", design, 0);
+    assert_says(
+        &story("partitioned"),
+        &[
+            "In short: a fault partitioned the network of worker-1 and the network of worker-2.",
+            "5 SYNs lost on the path between the nodes, no answer until",
+            "was cut from 60.000 s to 130.000 s: packets vanished.",
+            "the fault split began at 60.000 s and partitioned the network of worker-1 and the network of worker-2.",
+        ],
+    );
+    assert_says(
+        &story("lossy"),
+        &[
+            "In short: a fault lost packets of the network of worker-1",
+            "lost 30% of the packets from 60.000 s to 180.000 s: each was sent again after waits that double.",
+            "the fault lossy began at 60.000 s and lost packets of the network of worker-1",
+        ],
+    );
 }

@@ -173,6 +173,7 @@ pub(super) const fn fate_words(fate: SynFate) -> &'static str {
     match fate {
         SynFate::Delivered => "delivered",
         SynFate::Cut => "lost, because nothing passed on the way",
+        SynFate::Path => "lost on the path between the two nodes",
         SynFate::NoPod => "lost, because no pod had the address",
         SynFate::EgressPolicy => "dropped by egress policy at the client's node",
         SynFate::WireGuardPeer => "dropped by the receiving node's WireGuard",

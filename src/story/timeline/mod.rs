@@ -206,6 +206,7 @@ impl<'a> Making<'a> {
             Party::Kubelet(node) => self.track(Some(node), "kubelet"),
             Party::Agent(node) => self.track(Some(node), "Cilium agent"),
             Party::Node(node) => self.track(Some(node), "node"),
+            Party::Network(node) => self.track(Some(node), "network"),
             Party::ServiceProxy(node) => self.track(Some(node), "service proxy"),
             Party::Istiod(istiod)
             | Party::Webhook(istiod)

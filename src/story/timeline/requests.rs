@@ -91,6 +91,10 @@ fn syn(making: &mut Making, request: &RequestStory, choice: &Choice, syn: SynSto
             format!("egress policy drops the SYN of {}", request.record.client),
         ),
         SynFate::NoPod => (at_server, format!("no pod holds {}", choice.ip)),
+        SynFate::Path => (
+            at_client,
+            format!("the path between the nodes loses it on the way to {}", choice.ip),
+        ),
         SynFate::Cut => (at_client, format!("nothing passes on the way to {}", choice.ip)),
     };
     let network = making.track(node, NETWORK);

@@ -1,16 +1,17 @@
 //! The last links of every chain: what a fault did to a party since when, and the fault.
 
 use super::{Ids, Link, LinkKind};
-use crate::cluster::party::NamedParty;
+use crate::cluster::party::{NamedParty, PartyKind};
 use crate::kernel::SimTime;
 use crate::report::explain::page::at;
 use crate::report::text::list;
 use crate::story::dossier::{Dossier, FaultStory};
 
-/// The fault that had cut a party off at a time: the latest that had begun and not ended.
+/// The fault that had cut a party off, or acted on its network, at a time: the latest that had begun and not ended.
 pub(super) fn on<'d>(dossier: &'d Dossier, party: &NamedParty, time: SimTime) -> Option<&'d FaultStory> {
     let mut began = dossier.faults.iter().filter(|fault| {
-        fault.begins && fault.time <= time && fault.kind.cuts_off() && fault.parties.iter().any(|of| of.includes(party))
+        let acts = fault.kind.cuts_off() || party.kind == PartyKind::Network;
+        fault.begins && fault.time <= time && acts && fault.parties.iter().any(|of| of.includes(party))
     });
     began.rfind(|fault| end_of(dossier, fault).is_none_or(|end| end > time))
 }

@@ -41,6 +41,7 @@ pub fn of_start(dossier: &Dossier, pod: &PodStory) -> Chain {
             }
         }
         mechanisms(dossier, channel, &mut links);
+        links.extend(path_fault(dossier, channel, record.node.as_deref(), &links));
     }
     if !links.iter().any(|link| matches!(link.kind, LinkKind::Fault)) {
         links.extend(webhook_fault(dossier, pod));
@@ -217,6 +218,7 @@ pub(in crate::report::explain) fn what_happened(connection: &ConnectionStory, do
                 Some(SynFate::WireGuardPeer) => "dropped by WireGuard there",
                 Some(SynFate::NoPod) => "lost, because no pod had the address",
                 Some(SynFate::EgressPolicy | SynFate::IngressPolicy) => "dropped by a policy",
+                Some(SynFate::Path) => "lost on the path between the nodes",
                 _ => "lost",
             };
             format!("{} {why}, no answer until {}", many(lost, "SYN"), at(timed_out))
@@ -295,6 +297,27 @@ fn mechanisms(dossier: &Dossier, channel: &ChannelStory, links: &mut Vec<Link>) 
         let fault = links.remove(place);
         links.push(fault);
     }
+}
+
+/// The fault of the path on which SYNs were lost, unless a fault is known already.
+fn path_fault(dossier: &Dossier, channel: &ChannelStory, node: Option<&str>, known: &[Link]) -> Vec<Link> {
+    if known.iter().any(|link| link.kind == LinkKind::Fault) {
+        return Vec::new();
+    }
+    let lost = channel.connections.iter().find_map(|connection| {
+        let syn = connection.syns.iter().find(|syn| syn.fate == SynFate::Path)?;
+        Some((connection.istiod.as_ref()?.1.as_str(), syn.time))
+    });
+    let Some((at_istiod, time)) = lost else {
+        return Vec::new();
+    };
+    let ends = [node, Some(at_istiod)].into_iter().flatten();
+    let mut acting = ends.filter_map(|end| {
+        let network = NamedParty::new(PartyKind::Network, end);
+        let began = fault::on(dossier, &network, time)?;
+        Some(fault::links(dossier, &network, began))
+    });
+    acting.next().unwrap_or_default()
 }
 
 /// The fault at the webhook that refused the pod's creation.
