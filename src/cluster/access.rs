@@ -1,9 +1,10 @@
 //! One request of the script's client: from the choice of a backend to the answer.
 //!
 //! **Modeled**: the choice by the node's service proxy, or by the client's own proxy from its Istiod's configuration; the SYN
-//! with its retransmissions, each judged by the datapath when it is sent; the mesh's verdict at the server; the client's
-//! time limit; where the path meets a fault, each packet by itself, with retransmissions of request and answer. What is recorded is judged by `judge`, by the pod that held the address.
-//! **Left out**: name resolution, TLS, Envoy's retries to other hosts, reuse of connections.
+//! with its retransmissions, each judged by the datapath when it is sent; the certificates and the mesh's verdict; the client's
+//! time limit; where the path meets a fault, each packet by itself, with retransmissions of request and answer. What is recorded
+//! is judged by `judge`, by the pod that held the address.
+//! **Left out**: name resolution, Envoy's retries to other hosts, reuse of connections.
 //! **Validated by**: `tests/world/published_results.rs`, `tests/world/cases.rs`.
 
 use super::api_connection::retransmission;
@@ -15,6 +16,7 @@ use super::event::{AccessEvent, Event, Source};
 use super::faults::cut::CutMode;
 use super::ids::{KindId, PodId, ServiceId};
 use super::intent::{Decisions, intent};
+use super::istio::certificates::Invalid;
 use super::istio::mesh::{self, Asked, Attempt};
 use super::objects::Backend;
 use super::observed::{AccessEnd, AccessFact, Fact};
@@ -196,8 +198,8 @@ impl Accesses {
                     goes_on(number, wait, AccessEvent::Requests(0), ctx);
                     return;
                 }
-                self.arrives(number, attempt);
-                let wait = self.one_way(number, ctx) * 4 + self.serves(number, ctx);
+                self.arrives(number, attempt, ctx);
+                let wait = self.one_way(number, ctx) * 4 + self.serves(number, attempt, ctx);
                 goes_on(number, wait, AccessEvent::Answered, ctx);
             }
             Passage::Lost(Loss::Path { at }) if rejects(access.client, at, ctx) => {
@@ -234,8 +236,8 @@ impl Accesses {
         match attempt.passage {
             Passage::Delivered(server) if !ctx.shared.loses(client, server, packet) => {
                 let way = self.one_way(number, ctx) + ctx.shared.delayed(client, server, packet);
-                let wait = way + self.serves(number, ctx);
-                self.arrives(number, attempt);
+                let wait = way + self.serves(number, attempt, ctx);
+                self.arrives(number, attempt, ctx);
                 goes_on(number, wait, AccessEvent::Replies(0), ctx);
             }
             Passage::Lost(Loss::Path { at }) if rejects(client, at, ctx) => {
@@ -261,16 +263,20 @@ impl Accesses {
     }
 
     /// The request reaches its server, which decides about it.
-    fn arrives(&mut self, number: u32, attempt: Attempt) {
+    fn arrives(&mut self, number: u32, attempt: Attempt, ctx: &mut Ctx) {
         let access = &mut self.accesses[number as usize];
         access.reached = true;
         (access.network, access.mesh) = (attempt.network, attempt.mesh);
         access.admitted = attempt.is_admitted();
-        access.cause = match access.admitted {
-            true => "answered",
-            false if attempt.is_expected => "mesh_policy",
-            false => "server_identity",
+        access.cause = match attempt.refusal {
+            Some(refusal) => refusal.why.cause(),
+            None if access.admitted => "answered",
+            None if attempt.is_expected => "mesh_policy",
+            None => "server_identity",
         };
+        if let Some(refusal) = attempt.refusal {
+            ctx.observe(Fact::Access(number, AccessFact::Refused(refusal)));
+        }
     }
 
     fn one_way(&self, number: u32, ctx: &Ctx) -> SimDuration {
@@ -278,7 +284,11 @@ impl Accesses {
         ctx.draw(Purpose::OneWay, self.accesses[number as usize].key, distribution)
     }
 
-    fn serves(&self, number: u32, ctx: &Ctx) -> SimDuration {
+    /// How long the server takes; a handshake that fails serves nothing.
+    fn serves(&self, number: u32, attempt: Attempt, ctx: &Ctx) -> SimDuration {
+        if attempt.refusal.is_some() {
+            return SimDuration::ZERO;
+        }
         let distribution = &ctx.blueprint().spec.network.request_latency;
         ctx.draw(Purpose::Request, self.accesses[number as usize].key, distribution)
     }
@@ -385,6 +395,13 @@ fn probe_of(blueprint: &Blueprint, step: u32) -> &ProbeSpec {
         Step::Probe(probe) => probe,
         other => unreachable!("{other:?} sends no request"),
     }
+}
+
+/// Whether a request with this cause was decided by a proxy, so that its client heard of it.
+#[must_use]
+pub fn has_answer(cause: &str) -> bool {
+    let refused = [Invalid::NotYetValid, Invalid::Expired].map(Invalid::cause);
+    matches!(cause, "answered" | "mesh_policy") || refused.contains(&cause)
 }
 
 /// Cause of a request that no pod could send.

@@ -8,6 +8,7 @@ use std::net::Ipv4Addr;
 
 use super::api_server::ApiServer;
 use super::blueprint::{Blueprint, Kind, SharedBlueprint};
+use super::clocks::Clocks;
 use super::etcd::Etcd;
 use super::event::{Event, Source, Write};
 use super::faults::cut::CutMode;
@@ -15,6 +16,8 @@ use super::faults::touched::Touched;
 use super::faults::triggers::Triggers;
 use super::history::History;
 use super::ids::{IstiodId, KindId, PodId, ReplicaSetId};
+use super::istio::certificates::Certificates;
+use super::istio::webhook_answers::WebhookAnswers;
 use super::leaders::Controllers;
 use super::links::Links;
 use super::objects::{Backends, PodMeta, SetMeta};
@@ -50,6 +53,12 @@ pub struct Shared {
     pub touched: Touched,
     /// Processes that faults touch.
     pub processes: Processes,
+    /// Clocks that faults set off.
+    pub clocks: Clocks,
+    /// Injection webhooks that faults disturb.
+    pub webhooks: WebhookAnswers,
+    /// The certificates of sidecars.
+    pub certificates: Certificates,
     /// What starts or ends faults because it happens.
     pub triggers: Triggers,
     /// Which controllers lead.

@@ -400,6 +400,8 @@ events! {
         /// A request that was lost on the way to an Istiod is sent again.
         16 SendsAgain(istiod: IstiodId, request: Request, tries: u32)
             as (u64::from(istiod.0) | u64::from(*tries) << 32, request.parts(false).1),
+        /// It renews the certificate of this number.
+        17 Renews(number: u32),
     }
 
     /// Something the script handles.
@@ -526,6 +528,8 @@ events! {
         7 ProcessStarts(party: Party),
         /// A process that was started again serves.
         8 ProcessServes(party: Party),
+        /// The memory of a process is full that was started so often.
+        9 MemoryFull(party: Party, starts: u32),
     }
 }
 

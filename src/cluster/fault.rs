@@ -201,6 +201,7 @@ impl Faults {
             FaultEvent::Boots(node) => return ctx.boots(node),
             FaultEvent::ProcessStarts(party) => return ctx.process_starts(party),
             FaultEvent::ProcessServes(party) => return ctx.process_serves(party),
+            FaultEvent::MemoryFull(party, starts) => return ctx.memory_is_full(party, starts),
             FaultEvent::Watches(party) => return ctx.lists(party),
             FaultEvent::Listed(party, timer) => {
                 if ctx.shared.links.resuming(party, Way::Watches) == Some(timer) {
@@ -376,6 +377,12 @@ impl Ctx<'_> {
             FaultEvent::ProcessStarts(party)
         };
         self.after(Source::Fault, EventClass::Physics, wait, Event::Fault(event));
+    }
+
+    /// The memory of a process that was started so often is full after a wait.
+    pub(super) fn memory_full_after(&mut self, party: Party, wait: SimDuration, starts: u32) {
+        let event = Event::Fault(FaultEvent::MemoryFull(party, starts));
+        self.after(Source::Fault, EventClass::Physics, wait, event);
     }
 
     /// A step of the script starts or ends a fault.

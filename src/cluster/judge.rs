@@ -19,6 +19,7 @@ use super::history::VersionIndex;
 use super::ids::{IstiodId, KindId, NodeId, PodId, ServiceId};
 use super::intent::{Decisions, intent};
 use super::istio::mesh::{self, Asked, Attempt};
+use super::istio::renewal::handshake_changes;
 use super::observed::Fact;
 use super::records::{AccessClass, Via};
 use crate::kernel::{EventClass, SimDuration, SimTime};
@@ -193,6 +194,8 @@ impl Judge {
             ..
         } = self.pairs[number];
         let class = would_be(ctx, client, server, port, via);
+        // Certificates become valid and expire as time goes by.
+        recheck_at(number, handshake_changes(ctx, client, server), ctx);
         if window.map(|(class, _)| class) == class {
             return;
         }

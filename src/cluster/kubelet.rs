@@ -230,6 +230,7 @@ impl Kubelets {
     fn set_up(&mut self, node: NodeId, pod: PodId, ctx: &mut Ctx) {
         let tokens = 1 + u32::from(ctx.shared.kind(pod).has_sidecar());
         let wait = self.clients.request_tokens(node, tokens, ctx);
+        ctx.token_is_issued(node, pod, wait);
         if wait.as_nanos() > 0 {
             let from = ctx.now();
             let limit = PodFact::KubeletLimit {

@@ -13,6 +13,7 @@ pub mod api_server;
 pub mod blueprint;
 pub mod churn;
 pub mod cilium;
+pub mod clocks;
 pub mod context;
 pub mod controllers;
 mod cut_off;

@@ -11,6 +11,7 @@ use super::cilium::passage::Passage;
 use super::event::Source;
 use super::history::Cursor;
 use super::ids::{FaultId, IstiodId, KindId, NodeId, PodId, ReplicaSetId, ServiceId};
+use super::istio::certificates::Refusal;
 use super::istio::messages::{Answer, Channel};
 use super::objects::{Backend, EndpointObject, PodObject};
 use super::party::Party;
@@ -125,6 +126,8 @@ pub enum Fact {
 pub enum ProcessFact {
     /// It ended.
     Ends,
+    /// The kernel killed it for lack of memory.
+    IsKilled,
     /// It was started again and ended at once.
     StartsAndEnds,
     /// It is up again.
@@ -137,6 +140,7 @@ impl ProcessFact {
     pub const fn words(self) -> &'static str {
         match self {
             Self::Ends => "ends",
+            Self::IsKilled => "is killed (OOMKilled)",
             Self::StartsAndEnds => "starts and ends again",
             Self::IsUp => "is up again",
         }
@@ -270,6 +274,8 @@ pub enum AccessFact {
     },
     /// A SYN was sent and judged.
     Syn(Passage),
+    /// One of the two proxies refused the other's certificate.
+    Refused(Refusal),
 }
 
 /// How a request ended.
@@ -328,8 +334,8 @@ pub enum ChannelFact {
     ReviewWaited(SimTime),
     /// The review waited at an API server for a seat or for processors; it came there at this time.
     ReviewQueued(SimTime),
-    /// This Istiod could not authenticate the pod: its TokenReview failed, or, if it is gone, was refused.
-    Unauthenticated(IstiodId, bool),
+    /// This Istiod could not authenticate the pod: its TokenReview failed, or its token was refused for this.
+    Unauthenticated(IstiodId, Option<ReviewFailure>),
     /// Istiod answered.
     Answered(Answer),
     /// The connection was closed for its age.
@@ -346,7 +352,7 @@ impl ChannelFact {
             Self::ReviewFails(from, until, how) => Some((from, until, how)),
             Self::ReviewWaited(from) => Some((from, time, ReviewFailure::Late)),
             Self::ReviewQueued(from) => Some((from, time, ReviewFailure::Queued)),
-            Self::Unauthenticated(_, true) => Some((time, time, ReviewFailure::PodGone)),
+            Self::Unauthenticated(_, Some(why)) => Some((time, time, why)),
             _ => None,
         }
     }
@@ -368,6 +374,10 @@ pub enum ReviewFailure {
     Queued,
     /// The pod was gone, so its token was refused.
     PodGone,
+    /// The token was dated later than the clock of the API server allows.
+    TokenNotYetValid,
+    /// The token had expired by the clock of the API server.
+    TokenExpired,
     /// The API server refused it, as it refused all its repetitions: too many requests.
     TooManyRequests,
 }

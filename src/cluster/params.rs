@@ -293,6 +293,8 @@ parameters! {
         service_proxy_start_latency: Distribution,
         /// From an API server's start to its serving (duration).
         api_server_start_latency: Distribution,
+        /// A token is refused when its dates are off by more than this by the clock of the API server (duration).
+        token_clock_leeway: SimDuration,
         /// Grace period of the pods that no manifest describes: Istiod's and churn's (duration).
         termination_grace_period_default: SimDuration,
         /// Shortest time between asking a process to stop and killing it (duration).
@@ -415,8 +417,16 @@ parameters! {
         csr_attempt_backoff: SimDuration,
         /// Spread of those waits, ± (ratio).
         csr_attempt_jitter_ratio: f64,
-        /// Life of a certificate, which is renewed after half of it; neither is simulated (duration).
+        /// Life of a certificate (duration).
         certificate_lifetime: SimDuration,
+        /// A certificate is valid from so long before its signature, by the clock of its Istiod (duration).
+        certificate_back_dating: SimDuration,
+        /// A certificate is renewed when this share of its life is left, by the clock of its node (ratio).
+        certificate_renewal_ratio: f64,
+        /// Spread of that share, ± (ratio).
+        certificate_renewal_jitter_ratio: f64,
+        /// Life of the service account token that a sidecar shows to Istiod (duration).
+        token_lifetime: SimDuration,
         /// An attempt to connect times out after this (duration).
         connect_timeout: SimDuration,
         /// First wait of a channel after a failed connect (duration).

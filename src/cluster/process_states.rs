@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::ids::FaultId;
 use super::party::Party;
-use crate::kernel::{SimTime, Timer};
+use crate::kernel::{Distribution, SimTime, Timer};
 
 #[derive(Debug, Default)]
 pub(super) struct Process {
@@ -24,6 +24,8 @@ pub(super) struct Process {
     pub(super) tries: u32,
     /// Its kubelet was away when it was to start.
     pub(super) parked: bool,
+    /// Faults by which its memory fills, each in a time of this distribution.
+    pub(super) filled_by: BTreeMap<FaultId, Distribution>,
     pub(super) slowed_by: BTreeMap<FaultId, f64>,
     /// When its readiness probe has failed often enough.
     pub(super) unready: Option<Timer>,
@@ -51,6 +53,12 @@ impl Processes {
     #[must_use]
     pub fn crashes(&self, party: Party) -> bool {
         self.0.get(&party).is_some_and(|process| !process.crashed_by.is_empty())
+    }
+
+    /// Whether a fault fills the memory of a process.
+    #[must_use]
+    pub(super) fn is_filled(&self, party: Party) -> bool {
+        self.0.get(&party).is_some_and(|process| !process.filled_by.is_empty())
     }
 
     /// How often a process was started again; nothing if no fault ever touched it.

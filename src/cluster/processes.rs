@@ -13,7 +13,7 @@ use super::faults::process;
 use super::ids::{FaultId, IstiodId, NodeId};
 use super::links::{Change, Way};
 use super::party::Party;
-use crate::kernel::SimDuration;
+use crate::kernel::{Distribution, SimDuration};
 
 impl process::Processes for Ctx<'_> {
     fn freeze(&mut self, party: Party, fault: FaultId) {
@@ -44,6 +44,15 @@ impl process::Processes for Ctx<'_> {
     fn crash(&mut self, party: Party, fault: FaultId) {
         self.shared.processes.of(party).crashed_by.insert(fault);
         self.process_ends(party, fault, false);
+    }
+
+    fn kill(&mut self, party: Party, fills_in: Distribution, fault: FaultId) {
+        self.shared.processes.of(party).filled_by.insert(fault, fills_in);
+        self.process_ends(party, fault, false);
+    }
+
+    fn has_memory(&mut self, party: Party, fault: FaultId) {
+        self.shared.processes.of(party).filled_by.remove(&fault);
     }
 
     fn stays_up(&mut self, party: Party, fault: FaultId) {

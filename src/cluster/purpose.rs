@@ -75,6 +75,8 @@ purposes! {
     FaultLaw = "fault.law",
     /// The start of a process that has ended.
     ProcessStart = "process.start",
+    /// From the start of a process to its memory being full.
+    MemoryFills = "process.memory",
     /// Looks of a kubelet's pod worker at a container in its back-off.
     CrashRetry = "kubelet.container.retry",
     /// Phase of a liveness probe.
@@ -183,6 +185,8 @@ purposes! {
     PacketLoss = "network.loss",
     /// What a fault adds to the way of a packet.
     PacketDelay = "network.delay",
+    /// Jitter of the renewal of a certificate.
+    CertificateRenewal = "istio.agent.renewal",
     /// One way through the network.
     OneWay = "network.one_way",
     /// Serving a request.

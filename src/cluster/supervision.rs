@@ -18,7 +18,7 @@ use super::observed::{Fact, ProcessFact};
 use super::party::Party;
 use super::processes::link;
 use super::purpose::{Ordinal, Purpose};
-use crate::kernel::{Distribution, SimDuration, SimTime};
+use crate::kernel::{Distribution, EntityKey, SimDuration, SimTime};
 
 impl Ctx<'_> {
     /// A process ends, if it runs.
@@ -49,7 +49,12 @@ impl Ctx<'_> {
         if now.since(process.started) >= reset {
             process.ends = 0;
         }
-        self.observe(Fact::Process(party, ProcessFact::Ends));
+        let how = if self.shared.processes.of(party).filled_by.is_empty() {
+            ProcessFact::Ends
+        } else {
+            ProcessFact::IsKilled
+        };
+        self.observe(Fact::Process(party, how));
         let wait = if orderly {
             SimDuration::ZERO
         } else {
@@ -206,7 +211,35 @@ impl Ctx<'_> {
         process.started = now;
         let faults = std::mem::take(&mut process.down_by);
         self.observe(Fact::Process(party, ProcessFact::IsUp));
+        self.memory_fills(party);
         faults
+    }
+
+    /// The memory of a process that starts is full after a time, if a fault fills it.
+    fn memory_fills(&mut self, party: Party) {
+        let process = self.shared.processes.of(party);
+        let (starts, faults) = (process.starts, process.filled_by.clone());
+        let times = faults.into_iter().map(|(fault, fills_in)| {
+            let key = EntityKey::root(&self.blueprint().spec.faults[fault.index()].name);
+            let key = key
+                .child(self.blueprint().party_key(party).get())
+                .child(u64::from(starts));
+            self.draw(Purpose::MemoryFills, key, &fills_in)
+        });
+        // A memory that is full at once must not fill a run with starts and ends.
+        if let Some(wait) = times.min() {
+            self.memory_full_after(party, wait.max(SimDuration::from_millis(1)), starts);
+        }
+    }
+
+    /// The memory of a process is full that was started so often: the kernel kills it, if it is the same one and still runs.
+    pub(super) fn memory_is_full(&mut self, party: Party, starts: u32) {
+        let process = self.shared.processes.of(party);
+        if let (Some(&fault), false) = (process.filled_by.keys().next(), process.down)
+            && process.starts == starts
+        {
+            self.process_ends(party, fault, false);
+        }
     }
 
     /// The kubelet starts the container of an Istiod again. Returns how long it waits before the next start if it ends at once.
@@ -231,6 +264,8 @@ impl Ctx<'_> {
         let crashes = self.shared.processes.crashes(party) && !self.shared.processes.is_down(party);
         if crashes {
             self.ends_now(party, false);
+        } else if self.shared.processes.is_filled(party) {
+            self.memory_fills(party);
         }
         crashes
     }

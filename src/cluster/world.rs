@@ -13,6 +13,7 @@ use super::blueprint::SharedBlueprint;
 use super::churn::Churn;
 use super::cilium::agent::Agents;
 use super::cilium::ipcache;
+use super::clocks::Clocks;
 use super::context::{Ctx, Shared};
 use super::deployment::{self, Deployments};
 use super::endpoint_slice::{self, EndpointSlices};
@@ -23,9 +24,11 @@ use super::faults::touched::Touched;
 use super::faults::triggers::Triggers;
 use super::history::History;
 use super::ids::{KindId, NodeId, ServiceId};
+use super::istio::certificates::Certificates;
 use super::istio::injection::Admission;
 use super::istio::istiod::{self, Istiods};
 use super::istio::sidecar::Sidecars;
+use super::istio::webhook_answers::WebhookAnswers;
 use super::judge::Judge;
 use super::kubelet::{self, Kubelets};
 use super::leaders::Controllers;
@@ -255,6 +258,9 @@ impl World {
                 nodes_down: NodesDown::default(),
                 touched: Touched::default(),
                 processes: Processes::default(),
+                clocks: Clocks::default(),
+                webhooks: WebhookAnswers::default(),
+                certificates: Certificates::default(),
                 triggers: Triggers::new(&blueprint.spec.faults),
                 physics: Physics::default(),
                 recorder: Recorder::new(probed),

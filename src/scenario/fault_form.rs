@@ -12,7 +12,8 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
 use serde_json::{Map, Value, json};
 
 use super::json_schema::{
-    Amount, Count, Distribution, EventWord, OrOption, PositiveSpan, RIVALS, Rate, Scalar, Share, Span, Whole, option,
+    Amount, Count, Distribution, EventWord, Offset, OrOption, PositiveSpan, RIVALS, Rate, Scalar, Share, Span, Whole,
+    option,
 };
 use super::schema::{Setting as SettingValue, Text};
 use super::yaml::Spanned;
@@ -124,8 +125,23 @@ pub struct Setting {
     pub key: &'static Key,
     /// Its value, or the entries of its list.
     pub values: Vec<Text>,
-    /// Its distribution, if it takes one.
+    /// Its value, if it is a distribution.
     pub distribution: Option<Spanned<SettingValue>>,
+}
+
+impl Setting {
+    /// A key that takes a distribution, or one span.
+    fn of(key: &'static Key, written: Spanned<SettingValue>) -> Self {
+        let (values, distribution) = match written.value {
+            SettingValue::Scalar(span) => (vec![Spanned::new(span, written.referenced, written.defined)], None),
+            SettingValue::Distribution(_) => (Vec::new(), Some(written)),
+        };
+        Self {
+            key,
+            values,
+            distribution,
+        }
+    }
 }
 
 /// Reads a key, which is one of these.
@@ -175,19 +191,21 @@ impl<'de> Visitor<'de> for SettingsOf {
         let mut settings = Vec::new();
         while let Some(number) = map.next_key_seed(KeyOf(keys))? {
             let Some(key) = form.keys().nth(number) else { continue };
-            let (values, distribution) = match key.takes {
-                Takes::Distribution => (None, map.next_value::<Option<_>>()?),
-                _ if key.list => (map.next_value::<Option<Vec<Text>>>()?, None),
-                _ => (map.next_value::<Option<Text>>()?.map(|text| vec![text]), None),
-            };
-            if values.is_some() || distribution.is_some() {
-                let values = values.unwrap_or_default();
-                settings.push(Setting {
-                    key,
-                    values,
-                    distribution,
-                });
+            if let Takes::Distribution = key.takes {
+                let written = map.next_value::<Option<Spanned<SettingValue>>>()?;
+                settings.extend(written.map(|written| Setting::of(key, written)));
+                continue;
             }
+            let values = if key.list {
+                map.next_value::<Option<Vec<Text>>>()?
+            } else {
+                map.next_value::<Option<Text>>()?.map(|text| vec![text])
+            };
+            settings.extend(values.map(|values| Setting {
+                key,
+                values,
+                distribution: None,
+            }));
         }
         Ok(settings)
     }
@@ -277,6 +295,7 @@ fn of_kind(form: &'static Form, generator: &mut SchemaGenerator) -> Value {
             }
             Takes::Span => generator.subschema_for::<OrOption<PositiveSpan>>(),
             Takes::Distribution => generator.subschema_for::<Distribution>(),
+            Takes::Offset => generator.subschema_for::<OrOption<Offset>>(),
             Takes::Number(..) => generator.subschema_for::<OrOption<Share>>(),
             Takes::Rate => generator.subschema_for::<OrOption<Rate>>(),
             Takes::Amount => generator.subschema_for::<OrOption<Amount>>(),

@@ -8,7 +8,7 @@ use super::fault_form::{Condition, Fault, Repeats, Setting, Trigger};
 use super::layers::Merged;
 use super::schema::Text;
 use super::values::{
-    amount, choice, complain, count, distribution, duration, number_within, positive_duration, rate, unknown,
+    amount, choice, complain, count, distribution, duration, number_within, offset, positive_duration, rate, unknown,
 };
 use super::world::Names;
 use crate::cluster::blueprint::{node_name, zone_name, zone_of};
@@ -16,7 +16,7 @@ use crate::cluster::faults::form::{Form, Key, Role, Takes, Value, Written};
 use crate::cluster::faults::when::{self, EVENTS, Event, Occurrence, Takes as Of};
 use crate::cluster::faults::{FaultSpec, KINDS, When};
 use crate::cluster::ids::{FaultId, IstiodId, KindId, NodeId};
-use crate::kernel::{SimDuration, SimTime};
+use crate::kernel::{Distribution, SimDuration, SimTime};
 
 /// In a list of nodes or Istiods: all of them.
 const ALL: &str = "all";
@@ -156,9 +156,11 @@ fn fault(
             let found = value(merged, names, targets, kind.form, setting.key, merged.text(text)?)?;
             values.extend(found.into_iter().map(|value| (place, value)));
         }
-        let spread = setting.distribution.as_ref();
-        let spread = spread.map(|setting| distribution(merged.file, setting)).transpose()?;
-        values.extend(spread.map(|spread| (0, Value::Distribution(spread))));
+        let distribution = setting
+            .distribution
+            .as_ref()
+            .map(|written| distribution(merged.file, written));
+        values.extend(distribution.transpose()?.map(|time| (0, Value::Distribution(time))));
         written.values.push((setting.key, values));
     }
     let kind = (kind.read)(&written).map_err(|complaint| {
@@ -419,8 +421,12 @@ fn value(
             choice(merged.file, text, what, &words).map(|number| vec![Value::Word(number)])
         }
         // It is read with the setting.
-        Takes::Distribution => Ok(Vec::new()),
         Takes::Span => positive_duration(merged.file, text).map(|span| vec![Value::Span(span)]),
+        Takes::Distribution => {
+            let span = duration(merged.file, text)?;
+            Ok(vec![Value::Distribution(Distribution::Constant(span))])
+        }
+        Takes::Offset => offset(merged.file, text).map(|by| vec![Value::Offset(by)]),
         Takes::Number(min, max) => number_within(merged.file, text, min, max).map(|number| vec![Value::Number(number)]),
         Takes::Rate => rate(merged.file, text).map(|rate| vec![Value::Number(rate)]),
         Takes::Amount => amount(merged.file, text).map(|amount| vec![Value::Amount(amount)]),

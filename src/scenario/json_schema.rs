@@ -99,6 +99,15 @@ form!(
     })
 );
 form!(
+    /// A span of time above zero, perhaps with a sign.
+    Offset, |_generator| json_schema!({
+        "description": "A span of time above zero, with its unit; with a minus sign it is behind: `10m`, `-5m`.",
+        "type": "string",
+        "pattern": format!("^(?=.*[1-9])-?{}", &SPAN[1..]),
+        "examples": ["10m", "-5m"]
+    })
+);
+form!(
     /// A span of time, or `never`.
     SpanOrNever, |generator| json_schema!({"anyOf": [generator.subschema_for::<PositiveSpan>(), {"const": "never"}]})
 );

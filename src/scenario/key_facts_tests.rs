@@ -13,7 +13,7 @@ use crate::scenario::overrides::Overrides;
 use crate::scenario::{Scenario, json_schema};
 
 /// Where each place is in the file of examples, and the keys at the top that do not go with its examples.
-const POINTERS: [(&str, &str, &[&str]); 43] = [
+const POINTERS: [(&str, &str, &[&str]); 46] = [
     ("", "", &[]),
     ("StoppingForm", "/stopping", &["replications"]),
     ("TargetForm", "/stopping/until/0", &["replications"]),
@@ -35,7 +35,10 @@ const POINTERS: [(&str, &str, &[&str]); 43] = [
     ("Fault.hang", "/faults/cut-node/hang", &[]),
     ("Fault.crash", "/faults/cut-node/crash", &[]),
     ("Fault.restart", "/faults/cut-node/restart", &[]),
+    ("Fault.out_of_memory", "/faults/cut-node/out_of_memory", &[]),
     ("Fault.slow", "/faults/cut-node/slow", &[]),
+    ("Fault.webhook", "/faults/cut-node/webhook", &[]),
+    ("Fault.clock_skew", "/faults/cut-node/clock_skew", &[]),
     ("Trigger", "/faults/cut-node/until", &["script", "measures"]),
     ("Condition", "/faults/cut-node/while", &["script", "measures"]),
     ("Repeats", "/faults/cut-node/repeats", &["script", "measures"]),

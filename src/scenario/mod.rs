@@ -49,7 +49,6 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::cluster::spec::TieRule;
-use crate::kernel::SimTime;
 use error::{InputError, keep, keep_one, near_match, near_path};
 use factors::expand::{Expanded, expand, sorted};
 use factors::{Chance, Factors};
@@ -274,7 +273,6 @@ fn checked(path: &Path, text: String, origin: Origin, overrides: &Overrides) -> 
     let mut warnings = material.warnings.clone();
     warnings.extend(odd);
     warnings.extend(unused(path, &experiment, &text, overrides, &designs));
-    warnings.extend(outlived(path, head.horizon, &designs));
     drop(layers);
     let inputs = inputs(path, text, files, &designs);
     Ok(Scenario {
@@ -300,20 +298,6 @@ fn checked(path: &Path, text: String, origin: Origin, overrides: &Overrides) -> 
         input_digest: digest(&inputs, overrides),
         inputs,
         warnings,
-    })
-}
-
-/// What the simulated world leaves out although it would happen before the horizon: the end of certificates.
-fn outlived(path: &Path, horizon: SimTime, designs: &[Design]) -> Option<String> {
-    let lives = designs.iter().filter_map(|design| design.world.istio.as_ref());
-    let life = lives.map(|istio| istio.params.certificate_lifetime).min()?;
-    (horizon > SimTime::ZERO + life).then(|| {
-        format!(
-            "{}: certificates live {} h and are renewed after half of that, neither of which is simulated, and the horizon lies \
-             beyond it: what expires in a long outage is missing",
-            path.display(),
-            life.as_secs_f64() / 3600.0
-        )
     })
 }
 

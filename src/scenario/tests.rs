@@ -13,7 +13,7 @@ use crate::cluster::faults::place::Where;
 use crate::cluster::ids::{IstiodId, NodeId};
 use crate::cluster::party::PartyKind;
 use crate::cluster::spec::Step as WorldStep;
-use crate::kernel::{Distribution, SimDuration};
+use crate::kernel::{Distribution, SimDuration, SimTime};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -33,15 +33,6 @@ fn built_in(name: &str, changes: &[&str]) -> Scenario {
 fn text(errors: &[InputError]) -> String {
     let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
     lines.join("\n")
-}
-
-/// Certificates live 24 h and do not expire here yet.
-#[test]
-fn a_horizon_beyond_the_life_of_a_certificate_is_warned_of_once() {
-    let warnings = |horizon: &str| built_in("istiod-cut-off", &[horizon]).warnings;
-    let of_certificates = |warning: &String| warning.contains("certificates live 24 h");
-    assert_eq!(warnings("horizon=24h").iter().filter(|w| of_certificates(w)).count(), 0);
-    assert_eq!(warnings("horizon=25h").iter().filter(|w| of_certificates(w)).count(), 1);
 }
 
 #[test]

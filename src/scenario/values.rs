@@ -11,6 +11,7 @@ use jiff::fmt::friendly::SpanParser;
 use super::error::{InputError, Place};
 use super::schema::{DistributionForm, Setting, Text};
 use super::yaml::Spanned;
+use crate::cluster::clocks::Offset;
 use crate::cluster::faults::form::Amount;
 use crate::cluster::params::{Kind, Value};
 use crate::kernel::{Distribution, Quantiles, SimDuration};
@@ -54,6 +55,19 @@ pub fn duration(file: &Path, text: &Text) -> Result<SimDuration, InputError> {
     let nanos = u64::try_from(span.as_nanos()).ok().map(SimDuration::from_nanos);
     nanos.filter(|span| *span <= SPAN_MAX).ok_or_else(|| {
         complain(file, text, format!("`{}` is too long", text.value)).with_hint("write at most `100000h`")
+    })
+}
+
+/// By how much a clock is off: a span that is not zero, behind with a minus sign.
+pub fn offset(file: &Path, text: &Text) -> Result<Offset, InputError> {
+    let written = text.value.trim();
+    let span = written.strip_prefix('-').unwrap_or(written);
+    let span = Spanned::new(span.to_owned(), text.referenced, text.defined);
+    let span = positive_duration(file, &span)?;
+    Ok(if written.starts_with('-') {
+        Offset::behind(span)
+    } else {
+        Offset::ahead(span)
     })
 }
 

@@ -492,4 +492,7 @@ pub struct MeshVerdict {
     pub principal: Option<String>,
     /// The verdict.
     pub verdict: VerdictStory,
+    /// If it is about a certificate that is not valid: whose clocks it depends on.
+    #[serde(skip)]
+    pub clocks: Vec<NamedParty>,
 }

@@ -1,7 +1,7 @@
 //! A run line by line: when it happened, which component reports it, what it was. All words of the lines stand here.
 
 use super::cache_views::Past;
-use crate::cluster::observed::{AccessEnd, ChannelFact, Fact, KubeletCalls, PodFact, ScriptFact};
+use crate::cluster::observed::{AccessEnd, ChannelFact, Fact, KubeletCalls, PodFact, ReviewFailure, ScriptFact};
 use crate::kernel::SimTime;
 
 /// What happened, in words.
@@ -104,11 +104,12 @@ fn words(past: &Past, fact: &Fact) -> Option<(&'static str, String)> {
             let text = format!("{}: {} gets no answer from {istiod}", name(*pod), channel.name());
             ("sidecar", text)
         }
-        Fact::Channel(pod, channel, ChannelFact::Unauthenticated(istiod, gone)) => {
-            let why = if *gone {
-                "the pod is gone"
-            } else {
-                "the API server does not answer its TokenReview"
+        Fact::Channel(pod, channel, ChannelFact::Unauthenticated(istiod, refused)) => {
+            let why = match refused {
+                Some(ReviewFailure::TokenNotYetValid) => "its token is not yet valid by the clock of the API server",
+                Some(ReviewFailure::TokenExpired) => "its token has expired by the clock of the API server",
+                Some(_) => "the pod is gone",
+                None => "the API server does not answer its TokenReview",
             };
             let (pod, channel) = (name(*pod), channel.name());
             (

@@ -9,8 +9,10 @@ use crate::cluster::cilium::datapath::source_identity;
 use crate::cluster::cilium::ipcache;
 use crate::cluster::cilium::passage::{Loss, Passage};
 use crate::cluster::ids::{IstiodId, PodId, ServiceId};
-use crate::cluster::objects::Backend;
+use crate::cluster::istio::certificates::Refusal;
+use crate::cluster::objects::{Backend, PodMeta};
 use crate::cluster::observed::{AccessFact, Fact};
+use crate::cluster::party::{NamedParty, Party};
 use crate::cluster::records::{AccessRecord, LayerDecision};
 use crate::cluster::spec::ProbeSpec;
 use crate::kernel::SimTime;
@@ -24,6 +26,7 @@ struct Noted<'a> {
     began: SimTime,
     chosen: Option<(Option<IstiodId>, u32, Backend)>,
     syns: Vec<(SimTime, Passage)>,
+    refusal: Option<Refusal>,
     record: Option<u32>,
 }
 
@@ -51,6 +54,7 @@ pub(super) fn requests(past: &Past, records: &[AccessRecord]) -> Vec<RequestStor
                 began: time,
                 chosen: None,
                 syns: Vec::new(),
+                refusal: None,
                 record: None,
             }),
             AccessFact::Chosen {
@@ -59,6 +63,7 @@ pub(super) fn requests(past: &Past, records: &[AccessRecord]) -> Vec<RequestStor
                 backend,
             } => noted[*number as usize].chosen = Some((*istiod, *candidates, *backend)),
             AccessFact::Syn(passage) => noted[*number as usize].syns.push((time, *passage)),
+            AccessFact::Refused(refusal) => noted[*number as usize].refusal = Some(*refusal),
         }
     }
     noted.sort_by_key(|noted| noted.record);
@@ -142,10 +147,43 @@ fn request(past: &Past, noted: &Noted, record: &AccessRecord) -> RequestStory {
                 blueprint.mesh_verdict(principal, server.identity, port, &noted.probe.method, &noted.probe.path);
             MeshVerdict {
                 principal: principal.map(|identity| blueprint.principal(identity)),
-                verdict: verdict(&answer),
+                verdict: noted
+                    .refusal
+                    .map_or_else(|| verdict(&answer), |refusal| refused(past, refusal)),
+                clocks: noted
+                    .refusal
+                    .map_or_else(Vec::new, |refusal| clocks(past, refusal, record.time)),
             }
         }),
     }
+}
+
+/// A handshake that one side refused, as a verdict.
+fn refused(past: &Past, refusal: Refusal) -> VerdictStory {
+    VerdictStory {
+        allowed: false,
+        because: format!(
+            "the certificate of {}, signed by {}, was {} by the clock of {}",
+            past.shared.pod_name(refusal.of),
+            refusal.signer,
+            refusal.why.words(),
+            past.shared.pod_name(refusal.by)
+        ),
+    }
+}
+
+/// Whose clocks a refusal depends on: that of the node that refused, then those by which the certificate was dated.
+fn clocks(past: &Past, refusal: Refusal, time: SimTime) -> Vec<NamedParty> {
+    let node = |pod| past.place(pod, time).map(|(node, _)| Party::Node(node));
+    let meta = |meta: &PodMeta| Some(meta.kind) == past.shared.blueprint.istiod && meta.ordinal == refusal.signer.0;
+    let istiod = past.shared.pods.iter().position(meta);
+    let parties = [
+        node(refusal.by),
+        Some(Party::IstiodProcess(refusal.signer)),
+        istiod.and_then(|istiod| node(PodId(istiod as u32))),
+    ];
+    let parties = parties.into_iter().flatten();
+    parties.map(|party| past.shared.blueprint.named(party)).collect()
 }
 
 /// What became of the last SYN at the server's node; nothing if it did not get there.

@@ -107,6 +107,37 @@ fn example(kind: &str) -> Example {
             settings: &[("{node: worker-1}", 1)],
             of_istio: None,
         },
+        "out_of_memory" => Example {
+            settings: &[
+                (
+                    "{node: worker-1, processes: [kubelet, cilium_agent, service_proxy], fills_in: 30s}",
+                    3,
+                ),
+                (
+                    "{istiods: [0], processes: [istiod], fills_in: {exponential: {mean: 5s, max: 1m}}}",
+                    1,
+                ),
+            ],
+            of_istio: Some("{node: worker-1, processes: [istiod], fills_in: 30s}"),
+        },
+        "webhook" => Example {
+            settings: &[
+                ("{istiods: [0], parties: [webhook], answer: refuse}", 1),
+                ("{istiods: [0, 1], answer: slow, delay: 5s}", 2),
+                ("{istiods: [all], answer: silent}", 2),
+                ("{istiod: 0, answer: error}", 1),
+                ("{istiod: 0, answer: bad_certificate}", 1),
+            ],
+            of_istio: None,
+        },
+        "clock_skew" => Example {
+            settings: &[
+                ("{node: worker-1, parties: [node], by: -10m}", 1),
+                ("{istiods: [all], by: 10m}", 2),
+                ("{api_servers: [0], by: 2h}", 1),
+            ],
+            of_istio: Some("{node: worker-1, parties: [istiod], by: 5m}"),
+        },
         other => panic!("the kind `{other}` has no example here"),
     }
 }
@@ -216,7 +247,8 @@ fn every_kind_tells_when_it_has_no_party() {
         let settings = example.settings[0]
             .0
             .replace("node: worker-1", "")
-            .replace("api_servers: [0]", "");
+            .replace("api_servers: [0]", "")
+            .replace("istiods: [0]", "");
         let settings = settings.replace("{, ", "{");
         let found = complaint(&written(
             &format!("{name}-nothing"),

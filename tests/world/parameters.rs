@@ -103,12 +103,15 @@ fn worlds() -> Vec<World> {
             nodes_are_silent(world, 40)
         }),
     ];
+    worlds.extend(
+        ["server-behind", "short-lived"].map(|design| -> World { (case_path("clock-skew"), design, &[], |_| ()) }),
+    );
     worlds.extend(OF_MANY_FAULTS.map(|design| -> World { (case_path("many-faults"), design, &[], |_| ()) }));
     worlds
 }
 
 /// Designs with a fault of each kind.
-const OF_MANY_FAULTS: [&str; 16] = [
+const OF_MANY_FAULTS: [&str; 19] = [
     "unreachable",
     "balanced",
     "killed",
@@ -125,6 +128,9 @@ const OF_MANY_FAULTS: [&str; 16] = [
     "partitioned",
     "lossy",
     "slow-paths",
+    "istiods-out-of-memory",
+    "webhooks",
+    "tokens",
 ];
 
 /// Seats are what is scarce.
@@ -237,6 +243,9 @@ fn values() -> BTreeMap<String, String> {
 fn others(kind: Kind, value: &str) -> Vec<String> {
     let scaled = |number: &str, unit: &str| {
         let number: f64 = number.parse().expect("a number");
+        if number == 0.0 {
+            return vec![format!("0.25{unit}")];
+        }
         [0.25, 4.0, 0.01, 0.001]
             .map(|factor| format!("{}{unit}", number * factor))
             .to_vec()

@@ -294,7 +294,7 @@ fn page() -> (String, String) {
          ## The kubelet's API limit\n\n{}\n\
          Outside: pods that start in exchange for others become Ready 0.5 to 3 s earlier than measured, because what the old pods cost the kubelet is simplified; fresh meshed pods at 50/s are 0.4 s early.\n\n\
          ## The injection webhook with one backend cut off\n\n{}\n\
-         ## Not modeled\n\nRenewal of certificates while no Istiod reaches the API server (`validation/istio-renewal.csv` was measured; the model has no renewal).\n",
+         ## Renewal while no Istiod reaches the API server\n\nFailures, certificates after the repair and the renewal after them are compared in `tests/world/renewal.rs` (`validation/istio-renewal.csv`).\n",
         all().count() - outside,
         all().count(),
         table(&starts),

@@ -11,7 +11,7 @@
 //! **Validated by**: `tests/world/processes.rs`.
 
 use super::cut::CutMode;
-use super::fault::{Effect, Fault, Switch, Words};
+use super::fault::{Effect, Fault, Words};
 use super::form::{Complaint, Form, Written};
 use super::place::Whom;
 use super::process::{self, Processes, processes};
@@ -78,15 +78,7 @@ impl Fault for Crash {
     }
 
     fn words(&self) -> Words {
-        Words {
-            noun: Self::FORM.name,
-            does: Self::FORM.does,
-            object: "the process",
-            did: Self::FORM.done,
-            word: Self::FORM.name,
-            how: "the process ends",
-            sentence: "The process ended, so connections were reset at once; it was started again, and ended again while this lasted.",
-        }
+        Self::FORM.words("the process", "the process ends", "The process ended, so connections were reset at once; it was started again, and ended again while this lasted.")
     }
 
     fn consequence(&self, party: PartyKind) -> &'static str {
@@ -94,17 +86,12 @@ impl Fault for Crash {
     }
 
     fn effect(&self, party: &NamedParty) -> Effect {
-        let what = |party: &NamedParty| format!("{party} crashed");
         process::effect(
             &self.whom,
             party,
             "process ended",
-            what,
+            "crashed",
             "its connections were reset, and it was started again",
         )
-    }
-
-    fn switches(&self, _: &str) -> Vec<Switch> {
-        Vec::new()
     }
 }

@@ -9,7 +9,7 @@
 //! after the return.
 //! **Parameters**: target, `etcd_request_timeout`. **Validated by**: `tests/world/etcd_quorum.rs`.
 
-use super::fault::{Effect, Fault, Switch, Words};
+use super::fault::{Effect, Fault, Words};
 use super::form::{Complaint, Form, Written};
 use super::place::Whom;
 use crate::cluster::ids::FaultId;
@@ -97,9 +97,5 @@ impl Fault for EtcdQuorum {
             what: format!("{} could write nothing", party.of),
             how: "etcd had no quorum",
         }
-    }
-
-    fn switches(&self, _: &str) -> Vec<Switch> {
-        Vec::new()
     }
 }

@@ -2,6 +2,7 @@
 //! something. What a kind does belongs to its own file, which kinds there are to the table in `mod.rs`.
 
 use super::cut::CutMode;
+use super::form::Form;
 use super::place::Whom;
 use crate::cluster::party::{NamedParty, PartyKind};
 
@@ -41,7 +42,10 @@ pub trait Fault {
 
     /// The changes of an experiment whose effect on what a fault of this name did is worth a replay. That it ends sooner is tried
     /// for every fault.
-    fn switches(&self, fault: &str) -> Vec<Switch>;
+    fn switches(&self, fault: &str) -> Vec<Switch> {
+        let _ = fault;
+        Vec::new()
+    }
 }
 
 /// What a fault is called. A sentence is whole; other words are parts of one.
@@ -61,6 +65,22 @@ pub struct Words {
     pub how: &'static str,
     /// How, and what is noticed of it.
     pub sentence: &'static str,
+}
+
+impl Form {
+    /// What a fault of this kind is called, if it has no other names: on what of a party it acts, how, and what is noticed of it.
+    #[must_use]
+    pub const fn words(&self, object: &'static str, how: &'static str, sentence: &'static str) -> Words {
+        Words {
+            noun: self.name,
+            does: self.does,
+            object,
+            did: self.done,
+            word: self.name,
+            how,
+            sentence,
+        }
+    }
 }
 
 /// A link of a causal chain.

@@ -1,6 +1,7 @@
 //! How a kind of fault is written in experiment files, as data. `scenario` reads and checks every kind by it, and makes the JSON
 //! Schema of it; what a kind makes of the values is in its own file.
 
+use crate::cluster::clocks::Offset;
 use crate::cluster::ids::{IstiodId, NodeId};
 use crate::cluster::party::PartyKind;
 use crate::kernel::{Distribution, SimDuration};
@@ -74,7 +75,9 @@ pub enum Takes {
     Word(&'static str, fn() -> Vec<(&'static str, &'static str)>),
     /// A span of time above zero.
     Span,
-    /// A distribution of a span of time.
+    /// A span of time, behind with a minus sign, and not zero.
+    Offset,
+    /// A distribution of a span of time, or one span.
     Distribution,
     /// A number within these bounds.
     Number(f64, f64),
@@ -104,8 +107,8 @@ impl Takes {
     #[must_use]
     pub const fn example(self) -> &'static str {
         match self {
-            Self::Span => "10s",
-            Self::Distribution => "50ms",
+            Self::Span | Self::Distribution => "10s",
+            Self::Offset => "-10m",
             Self::Number(..) => "0.5",
             Self::Rate => "20/s",
             Self::Amount => "30%",
@@ -151,6 +154,8 @@ pub enum Value {
     Word(usize),
     /// A span of time.
     Span(SimDuration),
+    /// By how much a clock is off.
+    Offset(Offset),
     /// A distribution of a span of time.
     Distribution(Distribution),
     /// A number.

@@ -11,7 +11,7 @@
 //! **Validated by**: `tests/world/processes.rs`.
 
 use super::cut::CutMode;
-use super::fault::{Effect, Fault, Switch, Words};
+use super::fault::{Effect, Fault, Words};
 use super::form::{Complaint, Form, Written};
 use super::place::Whom;
 use super::process::{self, Processes, processes};
@@ -76,15 +76,11 @@ impl Fault for Hang {
     }
 
     fn words(&self) -> Words {
-        Words {
-            noun: Self::FORM.name,
-            does: Self::FORM.does,
-            object: "the process",
-            did: Self::FORM.done,
-            word: Self::FORM.name,
-            how: "the process is frozen",
-            sentence: "A frozen process accepted connections and answered nothing, so both sides noticed only silence.",
-        }
+        Self::FORM.words(
+            "the process",
+            "the process is frozen",
+            "A frozen process accepted connections and answered nothing, so both sides noticed only silence.",
+        )
     }
 
     fn consequence(&self, party: PartyKind) -> &'static str {
@@ -92,17 +88,12 @@ impl Fault for Hang {
     }
 
     fn effect(&self, party: &NamedParty) -> Effect {
-        let what = |party: &NamedParty| format!("{party} was frozen");
         process::effect(
             &self.whom,
             party,
             "process frozen",
-            what,
+            "was frozen",
             "it answered nothing, and nothing ended its connections",
         )
-    }
-
-    fn switches(&self, _: &str) -> Vec<Switch> {
-        Vec::new()
     }
 }

@@ -5,6 +5,7 @@
 //! not reach into the world: its file declares by a trait of its own what it needs from the world, and the affected component
 //! implements that trait for the context. Who is touched when, and by which faults, belongs to `cluster/fault.rs`.
 
+pub mod clock_skew;
 pub mod crash;
 pub mod cut;
 pub mod delay;
@@ -14,6 +15,7 @@ pub mod form;
 pub mod hang;
 pub mod loss;
 pub mod node_down;
+pub mod out_of_memory;
 pub mod overload;
 pub mod partition;
 pub mod path;
@@ -23,6 +25,7 @@ pub mod restart;
 pub mod slow;
 pub mod touched;
 pub mod triggers;
+pub mod webhook;
 pub mod when;
 
 use std::ops::Deref;
@@ -111,6 +114,12 @@ faults! {
     Crash(crash::Crash) by process::Processes;
     /// Processes are restarted once.
     Restart(restart::Restart) by process::Processes;
+    /// Processes are killed for lack of memory.
+    OutOfMemory(out_of_memory::OutOfMemory) by process::Processes;
     /// Processes are slow.
     Slow(slow::Slow) by process::Processes;
+    /// Injection webhooks are disturbed.
+    Webhook(webhook::Webhook) by webhook::Webhooks;
+    /// Clocks are off.
+    ClockSkew(clock_skew::ClockSkew) by clock_skew::ClocksOff;
 }

@@ -9,7 +9,7 @@
 //! **Parameters**: `node_boot_latency`, `*_channel_dead_after`.
 //! **Validated by**: `tests/world/node_down.rs`.
 
-use super::fault::{Effect, Fault, Switch, Words};
+use super::fault::{Effect, Fault, Words};
 use super::form::{Complaint, Form, Written};
 use super::place::Whom;
 use crate::cluster::ids::{FaultId, NodeId};
@@ -95,9 +95,5 @@ impl Fault for NodeDown {
             what: format!("{party} had no power"),
             how: "all its processes ended at once",
         }
-    }
-
-    fn switches(&self, _: &str) -> Vec<Switch> {
-        Vec::new()
     }
 }

@@ -5,7 +5,7 @@
 //! **Left out**: bursts; several sorts of requests in one fault, for which several faults are written.
 //! **Parameters**: target, level, verb, rate, objects, users, work. **Validated by**: `tests/world/api_load.rs`.
 
-use super::fault::{Effect, Fault, Switch, Words};
+use super::fault::{Effect, Fault, Words};
 use super::form::{Amount, Complaint, Form, Key, Role, Takes, Value, Written};
 use super::place::Whom;
 use crate::cluster::api_flow::{Flow, Level, Verb};
@@ -164,9 +164,5 @@ impl Fault for Overload {
             what: format!("{} was overloaded", party.of),
             how: "requests waited for seats and processors, or were refused",
         }
-    }
-
-    fn switches(&self, _: &str) -> Vec<Switch> {
-        Vec::new()
     }
 }

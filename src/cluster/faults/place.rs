@@ -107,6 +107,9 @@ impl Whom {
     /// Those of them that name nodes.
     pub const NODE_KEYS: &'static [Key] = &[NODE_OF, NODE, NODES_OF, NODES_WITH, NODES, ZONES, SOME];
 
+    /// Those that name Istiods.
+    pub const ISTIOD_KEYS: &'static [Key] = &[ISTIOD, ISTIODS];
+
     /// The key of the parties, with what it means for a kind of fault, and those on which that kind can act.
     #[must_use]
     pub const fn parties(meaning: &'static str, kinds: &'static [PartyKind]) -> Key {

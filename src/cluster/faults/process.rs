@@ -8,6 +8,7 @@ use super::form::Key;
 use super::place::{Where, Whom};
 use crate::cluster::ids::FaultId;
 use crate::cluster::party::{NamedParty, Party, PartyKind};
+use crate::kernel::Distribution;
 
 /// The processes that can be frozen, and that can end.
 const ALL: &[PartyKind] = &[
@@ -48,6 +49,12 @@ pub trait Processes {
 
     /// A process ends at once, and again after each start.
     fn crash(&mut self, party: Party, fault: FaultId);
+
+    /// A process is killed at once, and after each start once its memory is full.
+    fn kill(&mut self, party: Party, fills_in: Distribution, fault: FaultId);
+
+    /// Its memory suffices.
+    fn has_memory(&mut self, party: Party, fault: FaultId);
 
     /// It stays up once it has started again.
     fn stays_up(&mut self, party: Party, fault: FaultId);
@@ -97,13 +104,7 @@ pub(super) fn without_process(whom: &Whom, party: PartyKind) -> &'static str {
 }
 
 /// The effect of a fault of a process on a party, in a causal chain.
-pub(super) fn effect(
-    whom: &Whom,
-    party: &NamedParty,
-    word: &'static str,
-    what: impl Fn(&NamedParty) -> String,
-    how: &'static str,
-) -> Effect {
+pub(super) fn effect(whom: &Whom, party: &NamedParty, word: &'static str, what: &str, how: &'static str) -> Effect {
     if whom.has_client(party.kind) {
         let what = format!("{} was lost", party.link());
         return Effect {
@@ -112,6 +113,6 @@ pub(super) fn effect(
             how,
         };
     }
-    let what = what(party);
+    let what = format!("{party} {what}");
     Effect { word, what, how }
 }

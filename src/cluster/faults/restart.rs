@@ -5,7 +5,7 @@
 //! **Parameters**: target, processes, start; `*_start_latency`. **Validated by**: `tests/world/processes.rs`.
 
 use super::cut::CutMode;
-use super::fault::{Effect, Fault, Switch, Words};
+use super::fault::{Effect, Fault, Words};
 use super::form::{Complaint, Form, Written};
 use super::place::Whom;
 use super::process::{self, Processes, processes};
@@ -72,15 +72,11 @@ impl Fault for Restart {
     }
 
     fn words(&self) -> Words {
-        Words {
-            noun: Self::FORM.name,
-            does: Self::FORM.does,
-            object: "the process",
-            did: Self::FORM.done,
-            word: Self::FORM.name,
-            how: "the process is restarted",
-            sentence: "The process ended in an orderly way, which closed its connections, and was started at once.",
-        }
+        Self::FORM.words(
+            "the process",
+            "the process is restarted",
+            "The process ended in an orderly way, which closed its connections, and was started at once.",
+        )
     }
 
     fn consequence(&self, party: PartyKind) -> &'static str {
@@ -88,17 +84,12 @@ impl Fault for Restart {
     }
 
     fn effect(&self, party: &NamedParty) -> Effect {
-        let what = |party: &NamedParty| format!("{party} was restarted");
         process::effect(
             &self.whom,
             party,
             "process restarted",
-            what,
+            "was restarted",
             "its connections were closed, and it was started at once",
         )
-    }
-
-    fn switches(&self, _: &str) -> Vec<Switch> {
-        Vec::new()
     }
 }

@@ -73,15 +73,11 @@ impl Fault for Slow {
     }
 
     fn words(&self) -> Words {
-        Words {
-            noun: Self::FORM.name,
-            does: Self::FORM.does,
-            object: "the process",
-            did: Self::FORM.done,
-            word: Self::FORM.name,
-            how: "the process is slow",
-            sentence: "What the process did by itself took longer.",
-        }
+        Self::FORM.words(
+            "the process",
+            "the process is slow",
+            "What the process did by itself took longer.",
+        )
     }
 
     fn consequence(&self, party: PartyKind) -> &'static str {

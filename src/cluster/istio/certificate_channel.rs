@@ -4,8 +4,8 @@
 //! the certificate and for the root, each with its own; five attempts of one call on codes that are retried;
 //! Unauthenticated, which is not; the channel that is kept after a failure (up to 1.20) or closed and dialled anew at once
 //! (from 1.21); after a failed connect, calls that wait for the channel's next one (up to 1.20) or fail until it stands
-//! (from 1.21); the connection's age.
-//! **Left out**: the flat back-off after 15 minutes, renewal, keep-alive of the channel, the kernel's own give-up.
+//! (from 1.21); the connection's age; renewals, for which Envoy's stream for the certificate asks again.
+//! **Left out**: the flat back-off after 15 minutes, keep-alive of the channel, the kernel's own give-up.
 //! **Parameters**: `csr_*`, `warm_up_*`, `envoy_*`, `channel_*`. **Validated by**: the measured starts in
 //! `tests/world/measured_starts.rs`; closed forms in `tests/world/istiod_connections.rs`.
 //! Source: `docs/model/istio.md#certificate-request`.
@@ -49,6 +49,10 @@ pub struct CertificateChannel {
     waiting: SmallVec<[Caller; 3]>,
     failures: [u32; 3],
     obtained: bool,
+    /// The number of the certificate among those of the pod.
+    certificate: u32,
+    /// Whether it is a renewal.
+    renews: bool,
 }
 
 impl Default for CertificateChannel {
@@ -62,6 +66,8 @@ impl Default for CertificateChannel {
             waiting: SmallVec::new(),
             failures: [0; 3],
             obtained: false,
+            certificate: 0,
+            renews: false,
         }
     }
 }
@@ -72,6 +78,7 @@ impl CertificateChannel {
         Self {
             serial: self.serial + 1,
             requests: self.requests + 1,
+            certificate: self.certificate + 1,
             ..Self::default()
         }
     }
@@ -90,6 +97,23 @@ impl CertificateChannel {
                 waiting_for_channel: false,
             });
             self.issue(pod, ctx);
+        }
+    }
+
+    /// The number of the certificate among those of the pod.
+    #[must_use]
+    pub const fn certificate(&self) -> u32 {
+        self.certificate
+    }
+
+    /// The certificate of this number is due for renewal: Envoy's stream for it asks for another one.
+    pub fn renew(&mut self, number: u32, pod: PodId, ctx: &mut Ctx) {
+        if self.obtained && number == self.certificate {
+            (self.obtained, self.renews) = (false, true);
+            self.certificate += 1;
+            self.failures = [0; 3];
+            self.waiting.clear();
+            self.caller_asks(Caller::Envoy, pod, ctx);
         }
     }
 
@@ -327,6 +351,11 @@ impl CertificateChannel {
         let key = Ordinal::CALLER_BACKOFF
             .of(ctx.shared.key(pod))
             .child(u64::from(failures));
+        let key = if self.renews {
+            key.child(u64::from(self.certificate))
+        } else {
+            key
+        };
         match caller {
             Caller::WarmUp => {
                 let centre = params

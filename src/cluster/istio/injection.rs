@@ -4,7 +4,7 @@
 //! a call takes the one that was used last; with none idle a dial, to a backend that the service proxy of the control
 //! plane's node chooses, and whichever comes first: that dial, or a connection that another call gives back; a time limit
 //! per call, after which its connection is closed; refused connections, known at once; refusal of the creation
-//! (`failurePolicy: Fail`). Calls reach the webhook after the request's own way through the API server, so they overlap
+//! (`failurePolicy: Fail`); answers that are late or errors, and certificates that do not fit, by faults. Calls reach the webhook after the request's own way through the API server, so they overlap
 //! the more, the slower the webhook answers. A repair reaches what is in flight as TCP sends it again: a request or an answer
 //! at its next retransmission, a dial at its next SYN, if that comes within the call's time limit.
 //! **Left out**: the validation webhook, several API servers, other webhooks, TLS handshakes, keep-alives of idle
@@ -96,10 +96,17 @@ impl Admission {
                 if let Some(call) = self.call(number)
                     && let Some(connection) = call.dials.take()
                 {
-                    if call.holds.is_none() {
+                    let fits = !ctx
+                        .shared
+                        .webhooks
+                        .has_bad_certificate(Party::Webhook(connection.istiod));
+                    if call.holds.is_none() && !fits {
+                        call.dials = Some(connection);
+                        self.failed(number, ctx);
+                    } else if call.holds.is_none() {
                         call.holds = Some(connection);
                         self.send(number, ctx);
-                    } else {
+                    } else if fits {
                         // Another call's connection came first; this one is for the next.
                         self.give_back(connection, ctx);
                     }
@@ -178,9 +185,14 @@ impl Admission {
     fn take_idle(&mut self, ctx: &Ctx) -> Option<Connection> {
         let longest = ctx.blueprint().istio().params.webhook_idle_timeout;
         let now = ctx.now();
-        // An Istiod that ends closes its connections.
+        // An Istiod that ends closes its connections, and another certificate needs new ones.
         let stands = |connection: &Connection| {
-            now.since(connection.idle_since) < longest && ctx.shared.physics.pod(connection.pod).running
+            now.since(connection.idle_since) < longest
+                && ctx.shared.physics.pod(connection.pod).running
+                && !ctx
+                    .shared
+                    .webhooks
+                    .has_bad_certificate(Party::Webhook(connection.istiod))
         };
         self.idle.retain(stands);
         self.idle.pop()
@@ -236,7 +248,8 @@ impl Admission {
         let params = &ctx.shared.blueprint.istio().params;
         match ctx.shared.links.cut_of(Party::Webhook(connection.istiod)) {
             None => {
-                let latency = ctx.draw(Purpose::WebhookLatency, key, &params.webhook_latency);
+                let latency = ctx.draw(Purpose::WebhookLatency, key, &params.webhook_latency)
+                    + ctx.shared.webhooks.delay(Party::Webhook(connection.istiod));
                 let distribution = ctx.shared.blueprint.spec.network.one_way_latency;
                 let answer = latency + ctx.draw(Purpose::OneWay, key, &distribution) * 2;
                 if ctx.now() + answer < call.begun + params.webhook_timeout {
@@ -269,6 +282,11 @@ impl Admission {
                 self.failed(number, ctx);
                 return;
             }
+        }
+        if ctx.shared.webhooks.fails(Party::Webhook(connection.istiod)) {
+            self.failed(number, ctx);
+            self.give_back(connection, ctx);
+            return;
         }
         let call = self.end(number, ctx);
         let write = Write::CreatePod(call.pod, call.owner);

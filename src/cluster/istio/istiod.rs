@@ -449,10 +449,9 @@ impl Istiods {
             answer(id, request, Answer::Unavailable, SimDuration::ZERO, ctx);
             return;
         }
-        // A token is bound to its pod: once the pod is gone it is refused (`docs/model/kubernetes.md#service-account-tokens`).
-        let authenticated = passed && ctx.shared.api.pod(request.pod).is_some();
-        if !authenticated {
-            observe(request, ChannelFact::Unauthenticated(id, passed), ctx);
+        let refused = passed.then(|| ctx.token_refused(id, request.pod)).flatten();
+        if !passed || refused.is_some() {
+            observe(request, ChannelFact::Unauthenticated(id, refused), ctx);
             answer(id, request, Answer::Unauthenticated, SimDuration::ZERO, ctx);
             return;
         }
@@ -467,6 +466,9 @@ impl Istiods {
             &distribution,
         );
         let latency = ctx.slowed(Party::IstiodProcess(id), latency);
+        if request.channel == Channel::Certificate {
+            ctx.signs_certificate(id, request.pod);
+        }
         answer(id, request, Answer::Ok, latency, ctx);
     }
 }

@@ -4,7 +4,7 @@
 //! proxy; a server's sidecar applies the policies of the mesh to the principal of the client's certificate. That names the
 //! client's true identity, because Istiod has checked its token: no cache of addresses can change it. A client with a
 //! sidecar that calls a Service of the mesh accepts only servers whose certificate names a service account of that Service
-//! (`docs/model/istio.md#authorization`).
+//! (`docs/model/istio.md#authorization`). Each of two sidecars checks the dates of the other's certificate by the clock of its own node.
 //! **Left out**: ambient mode, waypoints in runs, lag of policies at a proxy.
 //! **Validated by**: `tests/world/published_results.rs`.
 
@@ -15,7 +15,9 @@ use crate::cluster::cilium::datapath::forward;
 use crate::cluster::cilium::passage::{Loss, Passage};
 use crate::cluster::context::Shared;
 use crate::cluster::ids::{PodId, ServiceId};
+use crate::cluster::istio::certificates::Refusal;
 use crate::cluster::objects::Backends;
+use crate::cluster::party::Party;
 use crate::cluster::records::LayerDecision;
 use crate::kernel::SimTime;
 
@@ -48,10 +50,12 @@ pub struct Attempt {
     pub passage: Passage,
     /// What the network did, if it enforces policy and was asked.
     pub network: Option<LayerDecision>,
-    /// What the mesh said, if the packet got there and the mesh enforces policy there.
+    /// What the mesh said, if the packet got there and the mesh enforces policy there or refused the handshake.
     pub mesh: Option<LayerDecision>,
     /// Whether the client accepts who answers, if the packet got there.
     pub is_expected: bool,
+    /// The certificate for which one of the two proxies refused the handshake.
+    pub refusal: Option<Refusal>,
 }
 
 impl Attempt {
@@ -70,18 +74,24 @@ impl Attempt {
             Passage::Delivered(_) => shared.blueprint.spec.network_enforced.then_some(LayerDecision::Allow),
             Passage::Lost(loss) => loss.is_refusal().then_some(LayerDecision::Deny),
         };
-        let (is_expected, mesh) = match passage {
+        let (is_expected, refusal) = match passage {
             Passage::Delivered(server) if is_expected(shared, client, service, server) => {
-                (true, verdict(shared, client, server, asked))
+                (true, handshake(shared, client, server, time))
             }
             Passage::Delivered(_) => (false, None),
             Passage::Lost(_) => (true, None),
+        };
+        let mesh = match passage {
+            Passage::Delivered(_) if refusal.is_some() => Some(LayerDecision::Deny),
+            Passage::Delivered(server) if is_expected => verdict(shared, client, server, asked),
+            Passage::Delivered(_) | Passage::Lost(_) => None,
         };
         Self {
             passage,
             network,
             mesh,
             is_expected,
+            refusal,
         }
     }
 
@@ -93,6 +103,7 @@ impl Attempt {
             network: None,
             mesh: None,
             is_expected: true,
+            refusal: None,
         }
     }
 
@@ -116,6 +127,20 @@ fn is_expected(shared: &Shared, client: PodId, service: Option<ServiceId>, serve
     }
     let account = |kind: &Kind| blueprint.principal(kind.identity);
     server.is_meshed() && behind().any(|kind| account(kind) == account(server))
+}
+
+/// The certificate that one of two sidecars refuses, if one does: first the client checks the server's, then the server the client's.
+fn handshake(shared: &Shared, client: PodId, server: PodId, time: SimTime) -> Option<Refusal> {
+    if !shared.kind(client).is_meshed() || !shared.kind(server).is_meshed() {
+        return None;
+    }
+    [(server, client), (client, server)].into_iter().find_map(|(of, by)| {
+        let certificate = shared.certificates.of(of)?;
+        let (node, _) = shared.physics.pod(by).place?;
+        let why = certificate.invalid_at(shared.clocks.shown(Party::Node(node), time))?;
+        let signer = certificate.signer;
+        Some(Refusal { of, by, why, signer })
+    })
 }
 
 /// What the mesh says to a request at a server, if the design has it enforced there.

@@ -159,8 +159,16 @@ impl Sidecars {
             SidecarEvent::CallerWakes(caller) => sidecar.certificate.caller_asks(caller, pod, ctx),
             SidecarEvent::Answer(Channel::Certificate, serial, number, answer) => {
                 if sidecar.certificate.answered(serial, number, answer, pod, ctx) {
-                    sidecar.has_certificate = true;
-                    sidecar.warm_up(pod, ctx);
+                    let number = sidecar.certificate.certificate();
+                    if let Some(at) = ctx.takes_up_certificate(pod, number) {
+                        let event = Event::Sidecar(pod, SidecarEvent::Renews(number));
+                        ctx.at(Source::Sidecar(pod), EventClass::Timer, at, event);
+                    }
+                    if std::mem::replace(&mut sidecar.has_certificate, true) {
+                        ctx.judge_looks_at(Source::Sidecar(pod), pod);
+                    } else {
+                        sidecar.warm_up(pod, ctx);
+                    }
                 }
             }
             SidecarEvent::Answer(Channel::Configuration, serial, number, answer) => {
@@ -168,6 +176,7 @@ impl Sidecars {
                     sidecar.attach(connection, pod, ctx);
                 }
             }
+            SidecarEvent::Renews(number) => sidecar.certificate.renew(number, pod, ctx),
             SidecarEvent::StreamRetries => sidecar.stream.open(pod, ctx),
             SidecarEvent::StreamAged(serial) => {
                 if sidecar.stream.open_stream(serial).is_some() {

@@ -4,7 +4,7 @@ use super::page::{Page, at, span};
 use super::sentences::entry_words;
 use super::timeline::{fate_words, syns_words};
 use super::{after_cut, decisive};
-use crate::cluster::access::NO_READY_CLIENT;
+use crate::cluster::access::{NO_READY_CLIENT, has_answer};
 use crate::cluster::records::{AccessClass, Outcome};
 use crate::lab::cell::Word;
 use crate::report::text::{capital, list, many};
@@ -203,7 +203,7 @@ fn told(page: &mut Page, request: &RequestStory, dossier: &Dossier) {
         "{}: {}. {} after {} ({}).",
         record.class.word(),
         record.class.words().meaning,
-        if matches!(record.cause.as_str(), "answered" | "mesh_policy" | "connection_refused") {
+        if has_answer(&record.cause) || record.cause == "connection_refused" {
             "The client had its answer"
         } else {
             "The client timed out"

@@ -187,7 +187,10 @@ fn in_full(page: &mut Page, pod: &PodStory) {
             .collect();
         page.labelled(
             "  ",
-            &format!("Its creation was refused, as no webhook answered: {}.", list(&called)),
+            &format!(
+                "Its creation was refused, as no webhook admitted it: {}.",
+                list(&called)
+            ),
         );
     }
     channel(page, "certificate", &pod.certificate);

@@ -202,6 +202,14 @@ fn one_asked(asked: &Asked) -> String {
                 at(until)
             ),
             ReviewFailure::PodGone => format!("asked at {}; the pod was gone", at(asked.sent)),
+            ReviewFailure::TokenNotYetValid => format!(
+                "asked at {}; the token was not yet valid by the clock of the API server",
+                at(asked.sent)
+            ),
+            ReviewFailure::TokenExpired => format!(
+                "asked at {}; the token had expired by the clock of the API server",
+                at(asked.sent)
+            ),
         }
     });
     let answer = match asked.answered {

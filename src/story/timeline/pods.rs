@@ -109,6 +109,8 @@ fn one(making: &mut Making, state: &mut ChannelState, time: SimTime, fact: &Chan
                     ReviewFailure::Queued => "waits at the API server under load",
                     ReviewFailure::TooManyRequests => "is refused with too many requests",
                     ReviewFailure::PodGone => "finds the pod gone",
+                    ReviewFailure::TokenNotYetValid => "finds the token not yet valid",
+                    ReviewFailure::TokenExpired => "finds the token expired",
                 };
                 let track = making.istiod(istiod);
                 let until = until.min(making.past.end);

@@ -1,6 +1,7 @@
 //! Requests of the script's clients: the choice of the backend, each SYN with its fate, the answer.
 
 use super::{Making, Sending, Span, SpanKind};
+use crate::cluster::access::has_answer;
 use crate::cluster::ids::{NodeId, PodId};
 use crate::story::dossier::{Choice, RequestStory, SynFate, SynStory, Viewer};
 
@@ -42,7 +43,7 @@ fn one(making: &mut Making, request: &RequestStory) {
         syn(making, request, choice, *sent, client);
     }
     let delivered = request.syns.iter().any(|syn| syn.fate == SynFate::Delivered);
-    if delivered && matches!(record.cause.as_str(), "answered" | "mesh_policy") {
+    if delivered && has_answer(&record.cause) {
         let server = named(making, request.server(choice));
         if let Some(mesh) = &request.mesh {
             let verb = if mesh.verdict.allowed { "lets in" } else { "refuses" };

@@ -18,6 +18,9 @@ pub fn of_access(dossier: &Dossier, request: &RequestStory) -> Chain {
         links.extend(identity(passage, &request.client_identity));
         behind(dossier, &passage.belief, &request.client_identity, &mut links);
     }
+    let clocks = request.mesh.iter().flat_map(|mesh| &mesh.clocks);
+    let off = clocks.flat_map(|clock| fault::of_clock(dossier, clock, record.time));
+    links.extend(off);
     let summary = format!(
         "{} called {} at {}: {} ({}).",
         record.client,

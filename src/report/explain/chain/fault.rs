@@ -1,6 +1,7 @@
 //! The last links of every chain: what a fault did to a party since when, and the fault.
 
 use super::{Ids, Link, LinkKind};
+use crate::cluster::faults::FaultKind;
 use crate::cluster::party::{NamedParty, PartyKind};
 use crate::kernel::SimTime;
 use crate::report::explain::page::at;
@@ -10,10 +11,21 @@ use crate::story::dossier::{Dossier, FaultStory};
 /// The fault that had cut a party off, or acted on its network, at a time: the latest that had begun and not ended.
 pub(super) fn on<'d>(dossier: &'d Dossier, party: &NamedParty, time: SimTime) -> Option<&'d FaultStory> {
     let mut began = dossier.faults.iter().filter(|fault| {
-        let acts = fault.kind.cuts_off() || party.kind == PartyKind::Network;
+        let stops = fault.kind.cuts_off() || matches!(fault.kind, FaultKind::Webhook(_));
+        let acts = stops || party.kind == PartyKind::Network;
         fault.begins && fault.time <= time && acts && fault.parties.iter().any(|of| of.includes(party))
     });
     began.rfind(|fault| end_of(dossier, fault).is_none_or(|end| end > time))
+}
+
+/// The faults that set a clock off at a time, or before: what it dated lasts.
+pub(super) fn of_clock(dossier: &Dossier, party: &NamedParty, time: SimTime) -> Vec<Link> {
+    let is_skew = |fault: &&FaultStory| {
+        let of = matches!(fault.kind, FaultKind::ClockSkew(_));
+        of && fault.begins && fault.time <= time && fault.parties.contains(party)
+    };
+    let found = dossier.faults.iter().rfind(is_skew);
+    found.map_or_else(Vec::new, |fault| links(dossier, party, fault))
 }
 
 /// When a fault ended, if it did.

@@ -126,7 +126,7 @@ fn refusals(pod: &PodStory) -> Option<Link> {
         until: Some(*last),
         place: "API server".to_owned(),
         text: format!(
-            "its creation was refused {}, first at {} and last at {}: the injection webhook ({whom}) did not answer",
+            "its creation was refused {}, first at {} and last at {}: the injection webhook ({whom}) did not admit it",
             many(pod.refusals.len(), "time"),
             at(*first),
             at(*last)
@@ -199,6 +199,8 @@ pub(in crate::report::explain) fn what_happened(connection: &ConnectionStory, do
             ReviewFailure::Queued => "its TokenReview waited at the API server under load",
             ReviewFailure::TooManyRequests => "its TokenReview was refused with too many requests",
             ReviewFailure::PodGone => "the pod was gone",
+            ReviewFailure::TokenNotYetValid => "its token was not yet valid by the clock of the API server",
+            ReviewFailure::TokenExpired => "its token had expired by the clock of the API server",
         };
         let times = if failed.len() > 1 {
             format!(", {} times", failed.len())
