@@ -29,6 +29,8 @@ pub struct Client {
     pub backoff_initial: SimDuration,
     /// Longest such back-off before it is stretched.
     pub backoff_max: SimDuration,
+    /// Between two dials of one call, if it streams its lists; zero if it lists, and backs off after each dial.
+    pub watch_list_redial: SimDuration,
     /// Watches that dial, each on its own.
     pub watches: u32,
     /// Leader election locks that it reads or renews, and the time between two such requests of one lock.
@@ -166,6 +168,17 @@ impl Dials {
     pub fn after_wait(mut self) -> Self {
         let wait = self.wait();
         self.next += wait;
+        self
+    }
+
+    /// As they are if the client streams its lists: a dial that has run into its time limit is made again within the same call.
+    #[must_use]
+    pub fn in_one_call(mut self, client: &Client) -> Self {
+        if client.watch_list_redial > SimDuration::ZERO
+            && let Waits::Backoff(.., draws) = self.waits
+        {
+            self.waits = Waits::Interval(Distribution::Constant(client.watch_list_redial), draws);
+        }
         self
     }
 
@@ -312,6 +325,7 @@ mod tests {
         dial_timeout: SimDuration::from_secs(30),
         backoff_initial: SimDuration::from_millis(800),
         backoff_max: SimDuration::from_secs(30),
+        watch_list_redial: SimDuration::ZERO,
         watches: 12,
         locks: (0, Distribution::Constant(SimDuration::ZERO)),
         heartbeats: None,

@@ -19,6 +19,8 @@ pub enum Asked {
     Review(IstiodId, Request),
     /// The injection webhook is called for a pod that is to be created.
     Creation(PodId, Option<ReplicaSetId>),
+    /// The lease of a node is renewed.
+    Lease(NodeId),
     /// A party has listed what it reads; with the event by which it was to be current again.
     List(Party, Timer),
 }

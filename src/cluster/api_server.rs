@@ -4,8 +4,8 @@
 //! EndpointSlices; dispatch to controllers, scheduler, kubelets and Istiods by each reader's own first-in first-out watch;
 //! the garbage collector, which removes the CiliumEndpoint of a pod that is gone.
 //! Which server a client is connected to, and what its loss costs, is decided by `cut_off` and `api_connection`.
-//! Request limits and priorities are in `api_load`, etcd without quorum in `quorum`.
-//! **Left out**: watch caches that lag, admission other than the injection webhook,
+//! Request limits and priorities are in `api_load`, etcd without quorum in `quorum`, watch caches that are behind in `stale_watches`.
+//! **Left out**: admission other than the injection webhook,
 //! conflicts of concurrent writes (each object here has one writer at a time).
 //! **Parameters**: `api_write_latency`, `watch_latency`, `watch_batch_period`, `garbage_collection_latency`.
 //! **Validated by**: `tests/world/event_log.rs`, `tests/world/addresses.rs`.
@@ -18,7 +18,7 @@ use super::api_requests::Asked;
 use super::blueprint::Blueprint;
 use super::context::Ctx;
 use super::event::{Event, Source, Write};
-use super::history::{Delay, History, Inbox};
+use super::history::{Behind, Delay, History, Inbox};
 use super::ids::{BelievedIdentity, KindId, NodeId, PodId, ReplicaSetId, ServiceId, TrueIdentity};
 use super::objects::{Backends, EndpointObject, IdentityObject, PodObject};
 use super::observed::{Fact, PodFact};
@@ -52,6 +52,8 @@ pub struct ApiServer {
     watch: Arc<Delay>,
     // Looked up, never iterated.
     inboxes: FxHashMap<SourceRank, Inbox>,
+    /// Messages that wait in caches that stand still.
+    held: Vec<Held>,
     /// Buffer for the notifications of one change.
     notifications: Vec<Notification>,
 }
@@ -79,6 +81,7 @@ impl ApiServer {
                 pace: None,
             }),
             inboxes: FxHashMap::default(),
+            held: Vec::new(),
             notifications: Vec::new(),
         }
     }
@@ -144,36 +147,67 @@ impl ApiServer {
         self.numbered(number).map(|object| object.true_identity)
     }
 
+    /// The parties for which messages wait in a cache.
+    pub(super) fn parties_of_held(&self) -> Vec<Party> {
+        self.held.iter().map(|held| held.over).collect()
+    }
+
     fn next_revision(&mut self) -> u32 {
         self.revision = self.revision.checked_add(1).expect("more than 2^32 revisions");
         self.revision
     }
 }
 
+/// A message of a watch that waits in a cache that stands still.
+#[derive(Debug)]
+struct Held {
+    subscription: &'static Subscription,
+    over: Party,
+    message: Notification,
+}
+
 /// Notifies the readers of a change; each learns of it after its own delay, in order.
 fn notify(ctx: &mut Ctx, change: Change) {
-    let now = ctx.now();
     let mut notifications = std::mem::take(&mut ctx.shared.api.notifications);
     for subscription in ctx.shared.api.subscriptions {
         (subscription.hears)(&change, ctx.shared, &mut notifications);
         for message in notifications.drain(..) {
-            let shared = &mut *ctx.shared;
-            if message.over.is_some_and(|party| !shared.links.hears(party)) {
+            if message.over.is_some_and(|party| !ctx.shared.links.hears(party)) {
                 continue;
             }
-            let Notification {
-                reader, event, words, ..
-            } = message;
-            let (inboxes, watch) = (&mut shared.api.inboxes, &shared.api.watch);
-            let inbox = inboxes
-                .entry(reader.rank())
-                .or_insert_with(|| Inbox::new((subscription.key)(reader, &shared.blueprint), watch));
-            let at = inbox.arrival(&shared.run_key, now);
-            ctx.message(Source::ApiServer, reader, now, at, || words);
-            ctx.at(Source::ApiServer, EventClass::Deliver, at, event);
+            let over = ctx.party_of_reader(message.reader);
+            match over.and_then(|over| Some((over, ctx.cache_of(over)?))) {
+                Some((over, Behind { by: None, .. })) => ctx.shared.api.held.push(Held {
+                    subscription,
+                    over,
+                    message,
+                }),
+                behind => send(
+                    ctx,
+                    subscription,
+                    message,
+                    Behind::lag(behind.map(|(_, behind)| behind)),
+                ),
+            }
         }
     }
     ctx.shared.api.notifications = notifications;
+}
+
+/// Sends a message on a watch, so much later than usual.
+fn send(ctx: &mut Ctx, subscription: &Subscription, message: Notification, lag: SimDuration) {
+    let now = ctx.now();
+    let shared = &mut *ctx.shared;
+    let Notification {
+        reader, event, words, ..
+    } = message;
+    let (inboxes, watch) = (&mut shared.api.inboxes, &shared.api.watch);
+    let inbox = inboxes
+        .entry(reader.rank())
+        .or_insert_with(|| Inbox::new((subscription.key)(reader, &shared.blueprint), watch));
+    let at = inbox.arrival(&shared.run_key, now, lag);
+    ctx.message(Source::ApiServer, reader, now, at, || words);
+    ctx.at(Source::ApiServer, EventClass::Deliver, at, event);
 }
 
 /// Where writes arrive.
@@ -272,6 +306,16 @@ impl Ctx<'_> {
             _ => None,
         };
         party.map_or(self.shared.controllers.leader(), |party| self.api_server_of(party))
+    }
+
+    /// A party is sent what waited in a cache, as far as its watch stands.
+    pub(super) fn sends_what_was_held(&mut self, party: Party) {
+        let held = self.shared.api.held.extract_if(.., |held| held.over == party);
+        for held in held.collect::<Vec<_>>() {
+            if held.message.over.is_none_or(|party| self.shared.links.hears(party)) {
+                send(self, held.subscription, held.message, SimDuration::ZERO);
+            }
+        }
     }
 
     /// A write has its seat, or needs none: it takes effect as soon as the component at work is done.

@@ -4,6 +4,7 @@
 //! by messages. `physics` is what is so: components touch it through what they do (a sandbox starts, a packet is sent),
 //! and only the judge compares it with what was intended.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use super::api_server::ApiServer;
@@ -15,7 +16,7 @@ use super::faults::cut::CutMode;
 use super::faults::touched::Touched;
 use super::faults::triggers::Triggers;
 use super::history::History;
-use super::ids::{IstiodId, KindId, PodId, ReplicaSetId};
+use super::ids::{IstiodId, KindId, NodeId, PodId, ReplicaSetId};
 use super::istio::certificates::Certificates;
 use super::istio::webhook_answers::WebhookAnswers;
 use super::leaders::Controllers;
@@ -30,6 +31,7 @@ use super::process_states::Processes;
 use super::purpose::Purpose;
 use super::readers::Readers;
 use super::recorder::Recorder;
+use super::watch_cache::WatchCaches;
 use super::watchlist::Watchlist;
 use crate::kernel::{Distribution, EntityKey, EventClass, Kernel, RunKey, SimDuration, SimTime, Stream, Timer};
 
@@ -47,6 +49,10 @@ pub struct Shared {
     pub paths: Paths,
     /// Whether the API servers can write.
     pub etcd: Etcd,
+    /// Nodes whose renewal waits for a seat, since when.
+    pub late_leases: BTreeMap<NodeId, SimTime>,
+    /// How far their watch caches are behind.
+    pub caches: WatchCaches,
     /// Nodes without power.
     pub nodes_down: NodesDown,
     /// Whom faults touch.

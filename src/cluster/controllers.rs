@@ -1,16 +1,18 @@
 //! Which controllers and which scheduler lead, and what becomes of their work while none does.
 //!
 //! **Modeled**: each API server has controllers and a scheduler beside it, which talk to it alone; those beside one of them lead. If
-//! they are cut off they end at their renewal deadline. Others take over when the lease has run out, at their next try, and
+//! they are cut off, or their API server can write nothing, they end at their renewal deadline. Others take over when the lease has run out, at their next try, and
 //! fill their caches first. Until then nothing that controllers or the scheduler would do is done; what they would have heard they list.
 //! The node lifecycle controller judges all nodes anew then, with a grace period that begins with its start.
-//! **Left out**: separate leaders of controllers and scheduler, a leader whose clock is wrong, the garbage collector.
-//! **Parameters**: `leader_*`. **Validated by**: `tests/world/controllers.rs`.
+//! Without `leader_election` they act for as long as they can write, and go on when they can again.
+//! **Left out**: what a leader still tries until its deadline, separate leaders of controllers and scheduler, a leader whose clock is wrong, the garbage collector.
+//! **Parameters**: `leader_*`. **Validated by**: `tests/world/controllers.rs`, `tests/world/etcd_quorum.rs`.
 
 use super::context::Ctx;
 use super::event::{Event, Source};
-use super::leaders::{Controllers, key};
+use super::leaders::key;
 use super::observed::Fact;
+use super::party::Party;
 use super::purpose::Purpose;
 use crate::kernel::{EventClass, SimDuration};
 
@@ -21,12 +23,20 @@ impl Ctx<'_> {
         self.shared.links.servers_down().len() >= self.blueprint().spec.api_servers as usize
     }
 
-    /// The link of controllers to their API server was cut or repaired.
+    /// Whether the controllers beside an API server can hold a lease there.
+    fn can_lead(&self, server: u32) -> bool {
+        let elects = self.blueprint().spec.kubernetes.leader_election;
+        let writes = !elects || self.shared.etcd.lost_since(server).is_none();
+        writes && self.shared.links.is_up(Party::Controllers(server))
+    }
+
+    /// The link of controllers to their API server was cut or repaired, or the API server writes no more, or again.
     pub(super) fn controllers_change(&mut self) {
         let now = self.now();
-        let deadline = self.blueprint().spec.kubernetes.leader_renew_deadline;
+        let params = &self.blueprint().spec.kubernetes;
+        let (deadline, elects) = (params.leader_renew_deadline, params.leader_election);
+        let leads = self.can_lead(self.shared.controllers.leader);
         let controllers = &mut self.shared.controllers;
-        let leads = !Controllers::is_cut(controllers.leader, &self.shared.links);
         match controllers.halted {
             None if leads => return,
             None => {
@@ -35,7 +45,7 @@ impl Ctx<'_> {
                 self.observe(Fact::LeaderLost(leader));
             }
             // Back before they had to end.
-            Some(since) if leads && now < since + deadline => {
+            Some(since) if leads && (now < since + deadline || !elects) => {
                 if let Some(timer) = self.shared.controllers.take_over.take() {
                     self.kernel.cancel(timer);
                 }
@@ -49,12 +59,12 @@ impl Ctx<'_> {
 
     fn schedule_take_over(&mut self) {
         let servers = self.blueprint().spec.api_servers;
-        let one_can = (0..servers).any(|server| !Controllers::is_cut(server, &self.shared.links));
+        let params = &self.blueprint().spec.kubernetes;
+        let one_can = params.leader_election && (0..servers).any(|server| self.can_lead(server));
         let controllers = &self.shared.controllers;
         let (Some(since), true, None) = (controllers.halted, one_can, controllers.take_over) else {
             return;
         };
-        let params = &self.blueprint().spec.kubernetes;
         let (lease, retry) = (params.leader_lease_duration, params.leader_retry_period);
         let mut draws = self.stream(Purpose::TakeOver, key().child(u64::from(controllers.take_overs)));
         let runs_out = (since + lease.saturating_sub(draws.up_to(retry))).max(self.now());
@@ -71,9 +81,7 @@ impl Ctx<'_> {
     pub(super) fn controllers_take_over(&mut self) {
         self.shared.controllers.take_over = None;
         let servers = 0..self.blueprint().spec.api_servers;
-        let able: Vec<u32> = servers
-            .filter(|server| !Controllers::is_cut(*server, &self.shared.links))
-            .collect();
+        let able: Vec<u32> = servers.filter(|server| self.can_lead(*server)).collect();
         let turn = u64::from(self.shared.controllers.take_overs);
         let Some(&leader) = able.get(match able.len() {
             0 => return,
@@ -81,8 +89,9 @@ impl Ctx<'_> {
         }) else {
             return;
         };
-        self.shared.controllers.leader = leader;
+        let former = std::mem::replace(&mut self.shared.controllers.leader, leader);
         self.observe(Fact::LeaderTakesOver(leader));
+        self.watches_anew(Party::Controllers(former));
         self.node_lifecycle_begins();
         self.controllers_go_on();
     }

@@ -178,6 +178,14 @@ impl Ctx<'_> {
 
     /// The watches of a party are opened again: with what they list they are current.
     pub(super) fn lists(&mut self, party: Party) {
+        if let Some(timer) = self.shared.links.resuming(party, Way::Watches)
+            && let Some(until) = self.list_waits(party)
+        {
+            self.kernel.cancel(timer);
+            let timer = self.schedule_list(party, until);
+            self.shared.links.resumes_later(party, Way::Watches, timer);
+            return;
+        }
         match self.shared.links.resuming(party, Way::Watches) {
             Some(timer) if self.models_load() => self.ask_api_server(Asked::List(party, timer)),
             _ => self.resumes(party, Way::Watches),
@@ -204,7 +212,12 @@ impl Ctx<'_> {
         let at_once = self.blueprint().spec.network.repair_reaches_at_once;
         let since = self.shared.links.resume(party, way);
         if way == Way::Watches {
-            self.shared.restore_readers(party, now);
+            let behind = self.cache_of(party).map(|behind| {
+                let consistent = self.shared.caches.consistent.contains(&party);
+                (behind, if consistent { now } else { behind.shows(now) })
+            });
+            self.shared.restore_readers(party, now, behind);
+            self.watches_anew(party);
         }
         if !at_once && party.kind().is_client() {
             let answers = way == Way::Answers;
@@ -299,6 +312,7 @@ impl Ctx<'_> {
             read_idle: node.api_read_idle_timeout,
             ping_timeout: node.api_ping_timeout,
             dial_timeout: node.api_dial_timeout,
+            watch_list_redial: node.api_watch_list_redial,
             backoff_initial: node.api_backoff_initial,
             backoff_max: node.api_backoff_max,
             watches,
@@ -324,6 +338,7 @@ impl Ctx<'_> {
                 read_idle: agent.api_read_idle_timeout,
                 ping_timeout: agent.api_ping_timeout,
                 dial_timeout: agent.api_dial_timeout,
+                watch_list_redial: agent.api_watch_list_redial,
                 backoff_initial: agent.api_backoff_initial,
                 backoff_max: agent.api_backoff_max,
                 watches: agent.api_watches,
@@ -336,6 +351,7 @@ impl Ctx<'_> {
                     read_idle: istio.api_read_idle_timeout,
                     ping_timeout: istio.api_ping_timeout,
                     dial_timeout: istio.api_dial_timeout,
+                    watch_list_redial: istio.api_watch_list_redial,
                     backoff_initial: istio.api_backoff_initial,
                     backoff_max: istio.api_backoff_max,
                     watches: istio.api_watches,
@@ -392,7 +408,7 @@ impl Ctx<'_> {
             // A watch that ends by a reset is opened again at once; one on a connection that was closed as dead is listed anew.
             match cut.mode {
                 CutMode::Reject => dials,
-                CutMode::Drop | CutMode::RepliesOnly => dials.after_wait(),
+                CutMode::Drop | CutMode::RepliesOnly => dials.after_wait().in_one_call(&client),
             }
         };
         let lock = |number: u32| {

@@ -233,6 +233,8 @@ events! {
         5 Pass,
         /// It takes over from another one.
         6 Begins,
+        /// The lease of a node whose renewal had to wait is renewed.
+        7 Renewed(node: NodeId),
     }
 
     /// Something the EndpointSlice controller handles.
@@ -470,6 +472,8 @@ events! {
         6 ReadsAgain(node: NodeId),
         /// An identity was created.
         7 IdentityWritten(index: VersionIndex) as (0, index.get() as u64),
+        /// A reader of a node reads again from a cache that is behind.
+        8 ReadsLate(node: NodeId),
     }
 
     /// Something the API server's side of admission handles; calls go by their number.
@@ -506,6 +510,8 @@ events! {
         4 Floods(server: u32, fault: FaultId; flow: Box<Flow>),
         /// They no longer come; never scheduled, a call.
         5 Subsides(server: u32, fault: FaultId),
+        /// A kubelet renews its lease under load.
+        6 Renews(node: NodeId),
     }
 
     /// A fault starts or ends.

@@ -82,7 +82,8 @@ fn parties(spec: &FaultSpec, of_servers: Option<CutMode>, fault: FaultId, ctx: &
             }
             let of_them = servers.iter().flat_map(|server| at(Home::ApiServer(*server)));
             let mut parties: Vec<Party> = of_them.collect();
-            if of_servers.is_some() || !whom.parties.contains(&PartyKind::ApiServer) {
+            let with_clients = of_servers.is_some() || spec.kind.touches_clients() && !parties.is_empty();
+            if with_clients || !whom.parties.contains(&PartyKind::ApiServer) {
                 parties.extend(clients_of(&servers, whom, ctx));
             }
             return parties;
@@ -351,6 +352,12 @@ impl Ctx<'_> {
             (watches, FaultEvent::Watches(party)),
         ]
         .map(|(at, event)| self.at(Source::Fault, EventClass::Physics, at.max(now), Event::Fault(event)))
+    }
+
+    /// A party lists at a time.
+    pub fn schedule_list(&mut self, party: Party, at: SimTime) -> Timer {
+        let event = Event::Fault(FaultEvent::Watches(party));
+        self.at(Source::Fault, EventClass::Physics, at, event)
     }
 
     /// A party has listed what it reads: it is current again, unless its link was cut meanwhile.

@@ -108,6 +108,12 @@ impl Judge {
                     self.look(number, ctx);
                 }
             }
+            JudgeEvent::ReadsLate(node) => {
+                for number in self.live_pairs(|pair| pair.client_node == node || pair.server_node == node) {
+                    self.look(number, ctx);
+                    self.recheck_pending(number, ctx);
+                }
+            }
             JudgeEvent::Recheck(number) => {
                 if self.live.binary_search(&(number as usize)).is_ok() {
                     self.look(number as usize, ctx);
@@ -370,7 +376,13 @@ impl Ctx<'_> {
     /// A reader of a node whose cursor was cut off reads again, or packets of the node pass no more, or again.
     pub fn reads_again(&mut self, by: Source, node: NodeId) {
         if !self.shared.watchlist.addresses.is_empty() {
-            self.notify_judge(by, JudgeEvent::ReadsAgain(node));
+            // From a cache that is behind, versions are on their way.
+            let event = if self.shared.caches.are_fresh() {
+                JudgeEvent::ReadsAgain(node)
+            } else {
+                JudgeEvent::ReadsLate(node)
+            };
+            self.notify_judge(by, event);
         }
     }
 

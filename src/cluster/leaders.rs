@@ -1,8 +1,6 @@
 //! Which controllers lead, and what those that are halted will hear of: the state of `controllers`.
 
 use super::event::Event;
-use super::links::Links;
-use super::party::Party;
 use super::purpose::Purpose;
 use crate::kernel::{EntityKey, RunKey, SimTime, Timer};
 
@@ -50,10 +48,6 @@ impl Controllers {
     /// An event of controllers that are halted.
     pub fn hold(&mut self, event: Event) {
         self.held.push(event);
-    }
-
-    pub(super) fn is_cut(server: u32, links: &Links) -> bool {
-        !links.is_up(Party::Controllers(server))
     }
 }
 

@@ -310,6 +310,19 @@ impl Links {
         self.cuts.get(&party)?.resumes[way as usize]
     }
 
+    /// The event by which a party resumes one way is another one.
+    pub fn resumes_later(&mut self, party: Party, way: Way, timer: Timer) {
+        if let Some(cuts) = self.cuts.get_mut(&party) {
+            cuts.resumes[way as usize] = Some(timer);
+        }
+    }
+
+    /// Since when a party has had no answers, or has heard of no changes, if that is so.
+    #[must_use]
+    pub fn silent_since(&self, party: Party) -> Option<SimTime> {
+        self.cuts.get(&party).map(|cuts| cuts.since)
+    }
+
     /// Whether a party without answers connects anew: what it asks then is served by whichever API server it reaches.
     #[must_use]
     pub fn redials(&self, party: Party) -> bool {

@@ -100,6 +100,10 @@ impl NodeLifecycle {
             }
             NodeLifecycleEvent::Cut(node) => self.cut(node, ctx),
             NodeLifecycleEvent::Repaired(node) => self.repaired(node, ctx),
+            NodeLifecycleEvent::Renewed(node) => {
+                self.state(node).heard = ctx.now();
+                self.repaired(node, ctx);
+            }
             // It is heard again, and the controller learns of that at this instant: nothing comes of its silence.
             NodeLifecycleEvent::MarkNotReady(node) | NodeLifecycleEvent::Evict(node)
                 if ctx.lease_cut(node).is_none() =>
@@ -356,6 +360,11 @@ impl Ctx<'_> {
     /// The link of a node's kubelet works again.
     pub fn lease_is_repaired(&mut self, node: NodeId) {
         self.notify_node_lifecycle(NodeLifecycleEvent::Repaired(node));
+    }
+
+    /// The lease of a node is renewed after its request had to wait.
+    pub fn lease_is_renewed(&mut self, node: NodeId) {
+        self.notify_node_lifecycle(NodeLifecycleEvent::Renewed(node));
     }
 
     /// Another controller takes over.

@@ -171,6 +171,16 @@ parameters! {
         api_backoff_initial: SimDuration,
         /// Longest such back-off before it is stretched (duration).
         api_backoff_max: SimDuration,
+        /// Between two dials of a client on a node that streams its lists (WatchList), within one call; 0 if it lists, and backs off (duration).
+        api_watch_list_redial: SimDuration,
+        /// A list that needs a newer watch cache waits so long for it (duration).
+        cache_wait: SimDuration,
+        /// And may come again after this (duration).
+        cache_retry: SimDuration,
+        /// A consistent list waits so long for the watch cache before etcd is read; 0 if it is read at once (duration).
+        consistent_list_wait: SimDuration,
+        /// Controllers and schedulers elect those that lead; otherwise they never stop (switch).
+        leader_election: bool,
         /// New connections to the API servers go through a load balancer; otherwise through the `kubernetes` Service (switch).
         api_load_balancer: bool,
         /// The load balancer checks each API server this often (duration).
@@ -375,6 +385,8 @@ parameters! {
         api_backoff_initial: SimDuration,
         /// Longest such back-off before it is stretched (duration).
         api_backoff_max: SimDuration,
+        /// Between two dials of an agent that streams its lists (WatchList), within one call; 0 if it lists, and backs off (duration).
+        api_watch_list_redial: SimDuration,
         /// Watches of an agent, each of which dials on its own (watches).
         api_watches: u32,
         /// From the identity being known to the CiliumEndpoint being written (duration).
@@ -471,6 +483,8 @@ parameters! {
         api_ping_timeout: SimDuration,
         /// Age of the last frame on that connection when it is cut (duration).
         api_last_frame_age: Distribution,
+        /// Between two dials of an Istiod that streams its lists (WatchList), within one call; 0 if it lists, and backs off (duration).
+        api_watch_list_redial: SimDuration,
         /// Watches of an Istiod, each of which dials on its own (watches).
         api_watches: u32,
         /// Leader election locks that an Istiod reads or renews (locks).

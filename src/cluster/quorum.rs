@@ -2,8 +2,9 @@
 //!
 //! **Modeled**: without quorum no write takes effect; a request to create a pod fails after `etcd_request_timeout`, so that its
 //! controller tries again after its back-off; other writes are tried again by their clients and take effect, in their order, when
-//! quorum is back; leases are not renewed; reads come from caches and go on.
-//! **Left out**: the latency of etcd, which is a part of `api_write_latency`; leader elections; consistent reads; that repetitions come
+//! quorum is back; leases are not renewed, neither those of nodes nor that of the controllers that lead (`controllers`); reads come
+//! from caches and go on.
+//! **Left out**: the latency of etcd, which is a part of `api_write_latency`; consistent reads; that repetitions come
 //! at times of their own.
 //! **Parameters**: `etcd_request_timeout`. **Validated by**: `tests/world/etcd_quorum.rs`.
 //! Source: `docs/model/kubernetes.md#etcd-without-quorum`.
@@ -27,15 +28,16 @@ impl Ctx<'_> {
             .collect()
     }
 
-    /// Why the lease of a node is not renewed, if it is not: its kubelet is cut off, or its API server cannot write.
+    /// Why the lease of a node is not renewed, if it is not: its kubelet is cut off, its request waits, or its API server cannot write.
     #[must_use]
     pub fn lease_cut(&self, node: NodeId) -> Option<Cut> {
         let kubelet = Party::Kubelet(node);
         let link = self.shared.links.cut_of(kubelet);
-        if link.is_some() || self.shared.etcd.is_whole() {
+        let late = self.shared.late_leases.get(&node).copied();
+        if link.is_some() || late.is_none() && self.shared.etcd.is_whole() {
             return link;
         }
-        let since = self.shared.etcd.lost_since(self.api_server_of(kubelet))?;
+        let since = late.or_else(|| self.shared.etcd.lost_since(self.api_server_of(kubelet)))?;
         Some(Cut {
             mode: CutMode::Drop,
             since,
@@ -84,6 +86,7 @@ impl Quorum for Ctx<'_> {
             for node in self.nodes_at(server) {
                 self.lease_is_cut(node);
             }
+            self.controllers_change();
         }
     }
 
@@ -108,5 +111,6 @@ impl Quorum for Ctx<'_> {
                 self.kubelet_repaired(node);
             }
         }
+        self.controllers_change();
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::blueprint::Blueprint;
 use super::context::Shared;
-use super::history::{Cursor, Delay, Pace, View};
+use super::history::{Behind, Cursor, Delay, Pace, View};
 use super::ids::{BelievedIdentity, IstiodId, NodeId, PodId, ServiceId, TrueIdentity};
 use super::objects::{Backends, EndpointObject, IdentityObject, PodObject};
 use super::party::Party;
@@ -92,12 +92,40 @@ macro_rules! readers {
                 first
             }
 
-            /// What reads over a party's link lists again and goes on watching.
-            pub fn restore_readers(&mut self, party: Party, now: SimTime) {
+            /// What reads over a party's link lists again and goes on watching: from a cache that is behind, what was written up to
+            /// a time.
+            pub fn restore_readers(&mut self, party: Party, now: SimTime, behind: Option<(Behind, SimTime)>) {
                 $(if let Party::$party(node) = party {
                     let ($api, $spec) = (&self.api, &self.blueprint.spec);
-                    self.readers.$cursors[node.index()].restore($history, now);
+                    let cursor = &mut self.readers.$cursors[node.index()];
+                    match behind {
+                        None => cursor.restore($history, now),
+                        Some((behind, listed)) => cursor.restore_behind($history, now, behind, listed),
+                    }
                 })+
+            }
+
+            /// What reads over a party's link is sent changes so much later from now on.
+            pub fn lag_readers(&mut self, party: Party, lag: SimDuration, now: SimTime) {
+                $(if let Party::$party(node) = party {
+                    self.readers.$cursors[node.index()].lags(now, lag);
+                })+
+            }
+
+            /// When the newest was written of what a party has read, or of all that it reads.
+            pub fn newest(&self, party: Party, all: bool, now: SimTime) -> Option<SimTime> {
+                let until = if all { now } else { self.links.silent_since(party).unwrap_or(now) };
+                let mut newest = match party {
+                    Party::Istiod(_) => self.api.slices.newest(self.api.slices.written_by(until)),
+                    Party::Kubelet(_) => self.api.pods.newest(self.api.pods.written_by(until)),
+                    _ => None,
+                };
+                $(if let Party::$party(node) = party {
+                    let view = self.$view(node);
+                    let versions = if all { view.history.written_by(now) } else { view.seen_at(now) };
+                    newest = newest.max(view.history.newest(versions));
+                })+
+                newest
             }
         }
     };

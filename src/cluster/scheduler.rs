@@ -5,7 +5,8 @@
 //! the workload, pods on their way out not counted; unschedulable pods wait and are tried again when a pod
 //! goes or a node returns, with a back-off.
 //! **Left out**: resources, other affinities, priorities and pre-emption, several profiles; topology spread by scores that other
-//! scores can outweigh (here the zone decides first), or by constraints of the manifests.
+//! scores can outweigh (here the zone decides first), or by constraints of the manifests; the limit of its client, 50 requests per
+//! second and a burst of 100 (`kubernetes/kubernetes pkg/scheduler/apis/config/v1/defaults.go`): the controllers create 20 pods per second.
 //! **Parameters**: `scheduling_latency`, `scheduling_backoff_*`, `pods_per_node_max`.
 //! **Validated by**: `tests/world/published_results.rs` (placement), `tests/world/zones.rs`.
 

@@ -47,6 +47,7 @@ use super::scheduler::{self, Scheduler};
 use super::script::{self, Script};
 use super::spec::{ProbeSpec, Step, TieRule, WorldSpec};
 use super::subscription::Subscription;
+use super::watch_cache::WatchCaches;
 use super::watchlist::Watchlist;
 use crate::kernel::{
     DrawLog, Kernel, Limits, Model, Moment, Observer, RunFailure, RunKey, SimTime, TieKey, TieOrder, run, run_observed,
@@ -255,6 +256,8 @@ impl World {
                 links: Links::default(),
                 paths: Paths::default(),
                 etcd: Etcd::default(),
+                late_leases: std::collections::BTreeMap::new(),
+                caches: WatchCaches::default(),
                 nodes_down: NodesDown::default(),
                 touched: Touched::default(),
                 processes: Processes::default(),
@@ -281,6 +284,7 @@ impl World {
             shared: &mut self.shared,
         };
         ctx.schedule_faults();
+        ctx.schedule_renewals();
         ctx.schedule_churn();
         ctx.begin_script();
     }

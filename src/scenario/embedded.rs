@@ -37,9 +37,12 @@ pub const FILES: &[(&str, &str)] = files![
     "models/istio/1.17.yaml",
     "models/istio/1.21.yaml",
     "models/istio/1.27.yaml",
+    "models/istio/1.29.yaml",
     "models/kubernetes/1.24.yaml",
     "models/kubernetes/1.27.yaml",
+    "models/kubernetes/1.31.yaml",
     "models/kubernetes/1.32.yaml",
+    "models/kubernetes/1.35.yaml",
     "models/network/default.yaml",
 ];
 

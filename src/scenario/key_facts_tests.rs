@@ -13,7 +13,7 @@ use crate::scenario::overrides::Overrides;
 use crate::scenario::{Scenario, json_schema};
 
 /// Where each place is in the file of examples, and the keys at the top that do not go with its examples.
-const POINTERS: [(&str, &str, &[&str]); 46] = [
+const POINTERS: [(&str, &str, &[&str]); 47] = [
     ("", "", &[]),
     ("StoppingForm", "/stopping", &["replications"]),
     ("TargetForm", "/stopping/until/0", &["replications"]),
@@ -31,6 +31,7 @@ const POINTERS: [(&str, &str, &[&str]); 46] = [
     ("Fault.delay", "/faults/cut-node/delay", &[]),
     ("Fault.overload", "/faults/cut-node/overload", &[]),
     ("Fault.etcd_quorum", "/faults/cut-node/etcd_quorum", &[]),
+    ("Fault.stale_cache", "/faults/cut-node/stale_cache", &[]),
     ("Fault.node_down", "/faults/cut-node/node_down", &[]),
     ("Fault.hang", "/faults/cut-node/hang", &[]),
     ("Fault.crash", "/faults/cut-node/crash", &[]),
@@ -71,6 +72,7 @@ const RIVALS: [&[&str]; 10] = [
         "delay",
         "overload",
         "etcd_quorum",
+        "stale_cache",
         "node_down",
         "hang",
         "crash",

@@ -145,7 +145,7 @@ impl<'a> Past<'a> {
     pub(super) fn cut_off(&self) -> impl Iterator<Item = (SimTime, FaultId, Party)> {
         self.story.facts().flat_map(|(time, fact)| {
             let (fault, parties) = match fact {
-                Fact::FaultBegins { fault, parties, .. } if self.fault(*fault).kind.cuts_off() => {
+                Fact::FaultBegins { fault, parties, .. } if self.fault(*fault).kind.withholds_changes() => {
                     (*fault, parties.as_slice())
                 }
                 _ => (FaultId(0), [].as_slice()),

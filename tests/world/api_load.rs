@@ -1,5 +1,7 @@
 //! API servers under load: closed forms of one server's queues, and what a flood does to the rest of the cluster.
 
+use std::collections::BTreeSet;
+
 use meshfault::cluster::api_flow::{Flow, Level, Verb};
 use meshfault::cluster::api_load::queues::Work;
 use meshfault::cluster::api_load::server::{Arrivals, Decision, Server};
@@ -13,7 +15,7 @@ use meshfault::cluster::records::Outcome;
 use meshfault::cluster::spec::{Step, WorldSpec};
 use meshfault::kernel::{EntityKey, RunKey, SimTime, Stream};
 
-use crate::support::{Bench, agrees, at, measured, quantile, s, z_of_mean};
+use crate::support::{Bench, agrees, at, measured, pause, quantile, s, z_of_mean};
 
 /// Parameters of the oldest release, without a limit of processors.
 fn params(changes: impl Fn(&mut KubernetesParams)) -> KubernetesParams {
@@ -353,32 +355,36 @@ fn without_load_the_latencies_are_the_old_ones() {
     );
 }
 
+fn overload(flow: Flow, parties: &[PartyKind], from_s: f64, lasts_s: f64) -> FaultSpec {
+    FaultSpec {
+        name: "flood".to_owned(),
+        when: When {
+            starts_at: Some(at(from_s)),
+            duration: Some(s(lasts_s)),
+            ..When::default()
+        },
+        kind: FaultKind::Overload(Overload {
+            whom: Whom {
+                place: Where::ApiServers(vec![0]),
+                pick: None,
+                parties: parties.to_vec(),
+            },
+            flow,
+        }),
+    }
+}
+
 /// A fault of kind `overload` is the same flow for its time: a minute of lists, and none before and after.
 #[test]
 fn an_overload_is_a_flow_for_its_time() {
     let runs = |parties: &[PartyKind], lasts: f64| -> Vec<Outcome> {
-        let fault = FaultSpec {
-            name: "flood".to_owned(),
-            when: When {
-                starts_at: Some(at(110.0)),
-                duration: Some(s(lasts)),
-                ..When::default()
-            },
-            kind: FaultKind::Overload(Overload {
-                whom: Whom {
-                    place: Where::ApiServers(vec![0]),
-                    pick: None,
-                    parties: parties.to_vec(),
-                },
-                flow: Flow {
-                    rate_per_s: 83.0,
-                    verb: Verb::List,
-                    objects: 5_000,
-                    work: None,
-                    ..flow(83.0, 5_000)
-                },
-            }),
+        let lists = Flow {
+            verb: Verb::List,
+            objects: 5_000,
+            work: None,
+            ..flow(83.0, 5_000)
         };
+        let fault = overload(lists, parties, 110.0, lasts);
         let bench = Bench::of("one-istiod-of-three", &["horizon=10m"]).only("control");
         let alter = |world: &mut WorldSpec| {
             world.faults = vec![fault.clone()];
@@ -417,4 +423,41 @@ fn an_overload_is_a_flow_for_its_time() {
     });
     assert!(mean(&long) > 83.0 * 60.0, "refused clients come again");
     assert!(quantile(&mut ready, 0.5) > 15.0);
+}
+
+/// How many nodes are marked NotReady while requests come to a level of the only API server for 5 min.
+fn marked(level: Level, rate_per_s: f64, users: u32) -> (usize, usize) {
+    let lab = Bench::of("one-istiod-of-three", &["cluster.nodes=20"])
+        .only("control")
+        .edit(|world| {
+            let flow = Flow {
+                level,
+                work: Some(s(5.0)),
+                ..flow(rate_per_s, users)
+            };
+            world.faults = vec![overload(flow, &[PartyKind::ApiServer], 60.0, 300.0)];
+            world.script = vec![pause(1.0)];
+            world.measures.startup_since_step = 0;
+            world.horizon = at(500.0);
+            world.kubernetes.api_server_cores = 100_000;
+        })
+        .ready();
+    let told = lab.told(0);
+    let marked = &told.dossier.as_ref().expect("there is a story").given_up;
+    let nodes: BTreeSet<&str> = marked.iter().map(|up| up.node.as_str()).collect();
+    let back = marked.iter().filter(|up| up.at > at(360.0)).count();
+    (nodes.len(), back)
+}
+
+/// Leases have a level of their own: a flood of another one, or of one user of theirs, leaves all nodes Ready. A flood of many users fills
+/// its queues, so that renewals wait too long or are refused: healthy nodes are marked NotReady, and none after the flood.
+#[test]
+fn only_a_flood_of_their_own_level_marks_healthy_nodes() {
+    let calm = marked(Level::WorkloadLow, 200.0, 1_000);
+    let one_user = marked(Level::NodeHigh, 200.0, 1);
+    let below = marked(Level::NodeHigh, 15.0, 1_000);
+    let flood = marked(Level::NodeHigh, 200.0, 1_000);
+    eprintln!("nodes marked: {calm:?}, one user {one_user:?}, below capacity {below:?}, flood {flood:?}");
+    assert_eq!((calm, below), ((0, 0), (0, 0)));
+    assert!(one_user.0 <= 8 && flood.0 >= 15 && flood.1 == 0);
 }

@@ -103,6 +103,14 @@ fn example(kind: &str) -> Example {
             settings: &[("{api_servers: [0], parties: [api_server]}", 1)],
             of_istio: None,
         },
+        "stale_cache" => Example {
+            settings: &[
+                // Itself, three clients on each of four nodes, and two Istiods.
+                ("{api_servers: [0], parties: [api_server]}", 15),
+                ("{api_servers: [0], parties: [api_server], by: 10s}", 15),
+            ],
+            of_istio: None,
+        },
         "node_down" => Example {
             settings: &[("{node: worker-1}", 1)],
             of_istio: None,

@@ -111,7 +111,7 @@ fn worlds() -> Vec<World> {
 }
 
 /// Designs with a fault of each kind.
-const OF_MANY_FAULTS: [&str; 19] = [
+const OF_MANY_FAULTS: [&str; 20] = [
     "unreachable",
     "balanced",
     "killed",
@@ -124,6 +124,7 @@ const OF_MANY_FAULTS: [&str; 19] = [
     "istiods-frozen",
     "clients-cut",
     "nodes-down",
+    "stale",
     "names",
     "partitioned",
     "lossy",
@@ -257,7 +258,10 @@ fn others(kind: Kind, value: &str) -> Vec<String> {
         Kind::Number => scaled(value, ""),
         Kind::Duration => {
             let unit = value.find(|c: char| c.is_alphabetic()).expect("a span has a unit");
-            scaled(&value[..unit], &value[unit..])
+            match &value[..unit] {
+                "0" => vec!["1s".to_owned(), "10s".to_owned()],
+                number => scaled(number, &value[unit..]),
+            }
         }
     }
 }

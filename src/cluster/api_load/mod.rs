@@ -9,12 +9,12 @@
 //! take effect then if a seat is free: without load the latency is the one without this model. Relists of parties that were cut off
 //! are requests too. All this is in force where a design has a flow, a fault of kind `overload`, or `api_load_model`.
 //! **Left out**: seats of watches and of the levels for leader election and everything else; the reads of agents before their writes; the
-//! smoothing of what levels need before they lend; memory; the leases of healthy nodes, which no load delays; the script's own
-//! commands, which are exempt. The users of the controllers are one, and so are those of all Cilium agents.
+//! smoothing of what levels need before they lend; memory; the script's own commands, which are exempt. The users of the controllers are one, and so are those of all Cilium agents.
 //! **Parameters**: `api_load_model`, `api_seats`, `api_shares_*`, `api_lendable_*`, `api_queue*`, `api_hand_size`, `api_list_*`,
 //! `api_server_cores`, `api_request_work`, `api_client_retries`, `api_retry_after_max`. **Validated by**: the tests of this folder and
 //! `tests/world/api_load.rs`. Source: `docs/model/kubernetes.md#load-of-the-api-servers`.
 
+mod leases;
 pub mod queues;
 mod retry_after;
 pub mod server;
@@ -27,12 +27,14 @@ use super::api_requests::Asked;
 use super::blueprint::Blueprint;
 use super::context::Ctx;
 use super::event::{Event, LoadEvent, Source, Write};
+use super::faults::FaultKind;
 use super::faults::overload::Overloads;
-use super::ids::{FaultId, PodId};
+use super::ids::{FaultId, NodeId, PodId};
 use super::observed::PodFact;
 use super::party::Party;
 use super::purpose::Purpose;
 use crate::kernel::{EntityKey, EventClass, RunKey, SimDuration, SimTime, Timer};
+use leases::Leases;
 use queues::Work;
 use server::{Arrivals, Counts, Decision, Server};
 
@@ -56,6 +58,7 @@ pub struct ApiLoads {
     creations: BTreeMap<PodId, (u32, u64)>,
     /// The longest wait of a TokenReview for its answer, beyond its latency.
     longest_review: SimDuration,
+    leases: Leases,
 }
 
 impl ApiLoads {
@@ -120,19 +123,8 @@ impl ApiLoads {
     /// Handles an event.
     pub fn handle(&mut self, event: LoadEvent, ctx: &mut Ctx) {
         match event {
-            LoadEvent::Asks(asked) => {
-                let number = self.issued;
-                self.issued += 1;
-                let server = server_of(&asked, ctx);
-                let ticket = Ticket {
-                    asked: *asked,
-                    server,
-                    since: ctx.now(),
-                    tries: 0,
-                };
-                self.tickets.insert(number, ticket);
-                self.ask(number, ctx);
-            }
+            LoadEvent::Asks(asked) => self.issue(*asked, ctx),
+            LoadEvent::Renews(node) => self.renew(node, ctx),
             LoadEvent::Again(number) => self.ask(number, ctx),
             LoadEvent::Created(pod) => {
                 if let Some((server, number)) = self.creations.remove(&pod) {
@@ -156,8 +148,16 @@ impl ApiLoads {
                     times,
                     &ctx.shared.run_key,
                 );
+                if of_server.level == Level::NodeHigh {
+                    self.leases.flood(server, ctx);
+                }
             }
             LoadEvent::Subsides(server, fault) => {
+                if let FaultKind::Overload(overload) = &ctx.blueprint().spec.faults[fault.index()].kind
+                    && overload.flow.level == Level::NodeHigh
+                {
+                    self.leases.subside(server);
+                }
                 self.servers[server as usize].end(of_fault(fault), ctx.now());
                 self.settle(server, ctx);
             }
@@ -167,6 +167,19 @@ impl ApiLoads {
                 self.settle(server, ctx);
             }
         }
+    }
+
+    fn issue(&mut self, asked: Asked, ctx: &mut Ctx) {
+        let number = self.issued;
+        self.issued += 1;
+        let ticket = Ticket {
+            server: server_of(&asked, ctx),
+            asked,
+            since: ctx.now(),
+            tries: 0,
+        };
+        self.tickets.insert(number, ticket);
+        self.ask(number, ctx);
     }
 
     fn ask(&mut self, number: u64, ctx: &mut Ctx) {
@@ -234,6 +247,7 @@ impl ApiLoads {
             Asked::Write(write) => ctx.write_served(write),
             Asked::Status(node) => ctx.status_served(node),
             Asked::Tokens(node, pod) => ctx.tokens_served(node, pod),
+            Asked::Lease(node) => self.renewed(node, ticket.since, ctx),
             Asked::Review(istiod, request) => {
                 self.longest_review = self.longest_review.max(ctx.now().since(ticket.since));
                 ctx.review_served(istiod, request, ticket.since, served);
@@ -288,7 +302,7 @@ impl Overloads for Ctx<'_> {
 /// The API server to which a request goes.
 fn server_of(asked: &Asked, ctx: &Ctx) -> u32 {
     let party = match asked {
-        Asked::Status(node) | Asked::Tokens(node, _) => Party::Kubelet(*node),
+        Asked::Status(node) | Asked::Tokens(node, _) | Asked::Lease(node) => Party::Kubelet(*node),
         Asked::Review(istiod, _) => Party::Istiod(*istiod),
         Asked::List(party, _) => *party,
         Asked::Write(write) => return ctx.server_of_write(write),
@@ -308,6 +322,7 @@ fn sender(asked: &Asked, blueprint: &Blueprint) -> (Level, u64) {
     };
     let (level, key) = match asked {
         Asked::Status(node) | Asked::Tokens(node, _) => of_party(Party::Kubelet(*node)),
+        Asked::Lease(node) => (Level::NodeHigh, of_party(Party::Kubelet(*node)).1),
         Asked::Review(istiod, _) => of_party(Party::Istiod(*istiod)),
         Asked::List(party, _) => of_party(*party),
         Asked::Write(Write::BindPod(..)) => (Level::WorkloadHigh, EntityKey::root("kube-scheduler")),
@@ -352,6 +367,11 @@ impl Ctx<'_> {
     /// A request comes to its API server.
     pub fn ask_api_server(&mut self, asked: Asked) {
         self.call(Event::Load(LoadEvent::Asks(Box::new(asked))));
+    }
+
+    fn renews_at(&mut self, node: NodeId, at: SimTime) {
+        let event = Event::Load(LoadEvent::Renews(node));
+        self.at(Source::ApiServer, EventClass::Commit, at, event);
     }
 
     /// The request to create a pod is over: its webhook has answered, or failed.

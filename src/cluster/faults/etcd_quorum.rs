@@ -1,11 +1,12 @@
 //! A loss of quorum of etcd: API servers can write nothing.
 //!
 //! **Modeled**: a request to create a pod fails after etcd's own time limit, and its controller tries again; other writes are tried again
-//! after each such time limit, until one succeeds; leases are not renewed, so that after the fault the node lifecycle controller finds
-//! nodes past their grace. Reads from caches go on: watches, lists, and TokenReviews, which look up account and pod in informers
+//! after each such time limit, until one succeeds; leases are not renewed. The controllers that lead end when they have not renewed
+//! theirs in time, and those that lead after the fault count no silence before: no node is past its grace. Without leader
+//! election the node lifecycle controller finds all nodes past their grace. Reads from caches go on: watches, lists, and TokenReviews, which look up account and pod in informers
 //! (`kubernetes/kubernetes pkg/controller/serviceaccount/tokengetter.go`).
 //! With some API servers in the target, it is these that have lost etcd.
-//! **Left out**: reads that have to be consistent; leader elections, which would restart the controllers; compaction and slow watches
+//! **Left out**: reads that have to be consistent; compaction and slow watches
 //! after the return.
 //! **Parameters**: target, `etcd_request_timeout`. **Validated by**: `tests/world/etcd_quorum.rs`.
 

@@ -16,6 +16,16 @@ pub trait Fault {
         false
     }
 
+    /// Whether a party that it touches hears of changes late, or not at all.
+    fn withholds_changes(&self) -> bool {
+        self.cuts_off()
+    }
+
+    /// Whether what it does to an API server touches the server's clients.
+    fn touches_clients(&self) -> bool {
+        false
+    }
+
     /// How connections to API servers at its target do not work, if none reaches them.
     fn loses_servers(&self) -> Option<CutMode> {
         None

@@ -23,6 +23,7 @@ pub mod place;
 pub mod process;
 pub mod restart;
 pub mod slow;
+pub mod stale_cache;
 pub mod touched;
 pub mod triggers;
 pub mod webhook;
@@ -106,6 +107,8 @@ faults! {
     Overload(overload::Overload) by overload::Overloads;
     /// API servers can write nothing.
     EtcdQuorum(etcd_quorum::EtcdQuorum) by etcd_quorum::Quorum;
+    /// Watch caches of API servers are behind.
+    StaleCache(stale_cache::StaleCache) by stale_cache::Caches;
     /// Nodes have no power.
     NodeDown(node_down::NodeDown) by node_down::Powers;
     /// Processes are frozen.

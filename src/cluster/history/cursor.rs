@@ -6,14 +6,55 @@ use std::sync::Arc;
 
 use super::delay::{Delay, LastBatch, Runs};
 use super::versions::{History, VersionIndex};
-use crate::kernel::{EntityKey, RunKey, SimTime};
+use crate::kernel::{EntityKey, RunKey, SimDuration, SimTime};
 
 #[derive(Clone, Copy, Debug)]
 enum Segment {
-    /// Watching since the start of the segment, after a list that contained this many versions.
-    Watching { listed: u32 },
-    /// Cut off; this many versions had been seen.
+    /// Watching since the start of the segment, after a list that contained this many versions. What is written meanwhile is
+    /// sent so much later.
+    Watching { listed: u32, lag: SimDuration },
+    /// Cut off, or behind a cache that stands still; this many versions had been seen.
     Frozen { seen: u32 },
+}
+
+impl Segment {
+    const fn watching(listed: u32) -> Self {
+        let lag = SimDuration::ZERO;
+        Self::Watching { listed, lag }
+    }
+}
+
+/// A cache behind its store, from which a reader lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Behind {
+    /// Since when.
+    pub since: SimTime,
+    /// By how much; it stands still if nothing is said.
+    pub by: Option<SimDuration>,
+}
+
+impl Behind {
+    /// The latest write that it shows at a time.
+    #[must_use]
+    pub fn shows(self, now: SimTime) -> SimTime {
+        self.by.map_or(self.since, |by| now.saturating_sub(by).max(self.since))
+    }
+
+    /// When it shows what was written at a time; nothing as long as it stands still.
+    #[must_use]
+    pub fn shows_at(self, written: SimTime) -> Option<SimTime> {
+        match self.by {
+            _ if written <= self.since => Some(written),
+            Some(by) => Some(written + by),
+            None => None,
+        }
+    }
+
+    /// How late it sends what is written, unless it stands still.
+    #[must_use]
+    pub fn lag(of: Option<Self>) -> SimDuration {
+        of.and_then(|behind| behind.by).unwrap_or(SimDuration::ZERO)
+    }
 }
 
 /// What a cursor answered last: a later question continues from there. It never changes an answer.
@@ -31,7 +72,7 @@ struct Memo {
 
 /// How far one reader has read one history, with its key for random streams and its delay.
 ///
-/// A cursor takes about 150 bytes, and 16 more per segment after the first. Asked later and later, it draws each batch once;
+/// A cursor takes about 150 bytes, and 24 more per segment after the first. Asked later and later, it draws each batch once;
 /// asked about an earlier time, it draws the batches written within the bound of the delay before that time.
 #[derive(Clone, Debug)]
 pub struct Cursor {
@@ -46,7 +87,7 @@ impl Cursor {
         Self {
             reader,
             delay: delay.clone(),
-            segments: smallvec::smallvec![(since, Segment::Watching { listed })],
+            segments: smallvec::smallvec![(since, Segment::watching(listed))],
             memo: Cell::new(Memo {
                 at: SimTime::ZERO,
                 seen: 0,
@@ -90,6 +131,33 @@ impl Cursor {
         self.segments.iter().rev().find(|(start, _)| *start <= time).copied()
     }
 
+    /// How much later than usual the reader is sent what was written at a time: as its server's cache lags then, or when the
+    /// reader is next connected to one.
+    fn lag(&self, written: SimTime) -> SimDuration {
+        if self.segments.len() == 1 {
+            return SimDuration::ZERO; // Nearly all have none, and this is asked for each version.
+        }
+        let at = self
+            .segments
+            .partition_point(|(start, _)| *start <= written)
+            .saturating_sub(1);
+        let mut later = self.segments[at..].iter();
+        let watching = later.find_map(|(_, segment)| match segment {
+            Segment::Watching { lag, .. } => Some(*lag),
+            Segment::Frozen { .. } => None,
+        });
+        watching.unwrap_or(SimDuration::ZERO)
+    }
+
+    /// The longest time that anything is on its way.
+    fn bound(&self) -> SimDuration {
+        let lags = self.segments.iter().map(|(_, segment)| match segment {
+            Segment::Watching { lag, .. } => *lag,
+            Segment::Frozen { .. } => SimDuration::ZERO,
+        });
+        self.delay.bound() + lags.max().unwrap_or(SimDuration::ZERO)
+    }
+
     /// When it began, was frozen or was restored.
     pub fn changes(&self) -> impl Iterator<Item = SimTime> {
         self.segments.iter().map(|(since, _)| *since)
@@ -115,8 +183,29 @@ impl Cursor {
     /// Lets a reader that was cut off list again and go on watching.
     pub fn restore<V>(&mut self, history: &History<V>, now: SimTime) {
         if self.frozen_at(SimTime::NEVER).is_some() {
-            let listed = history.written_by(now);
-            self.begin(now, Segment::Watching { listed });
+            self.begin(now, Segment::watching(history.written_by(now)));
+        }
+    }
+
+    /// As [`Cursor::restore`], from a cache that is behind: the list has what was written up to a time.
+    pub fn restore_behind<V>(&mut self, history: &History<V>, now: SimTime, behind: Behind, listed: SimTime) {
+        let listed = history.written_by(listed);
+        self.begin(
+            now,
+            match behind.by {
+                Some(lag) => Segment::Watching { listed, lag },
+                None => Segment::Frozen { seen: listed },
+            },
+        );
+    }
+
+    /// The cache from which the reader is sent changes lags by so much from now on.
+    pub fn lags(&mut self, now: SimTime, lag: SimDuration) {
+        match self.segments.last().copied() {
+            Some((_, Segment::Watching { listed, lag: before })) if before != lag => {
+                self.begin(now, Segment::Watching { listed, lag });
+            }
+            _ => {}
         }
     }
 }
@@ -141,7 +230,7 @@ impl<'a, V> View<'a, V> {
         match self.cursor.segment_at(time) {
             None => 0,
             Some((_, Segment::Frozen { seen })) => seen,
-            Some((_, Segment::Watching { listed })) => self.arrived(time).max(listed),
+            Some((_, Segment::Watching { listed, .. })) => self.arrived(time).max(listed),
         }
     }
 
@@ -163,7 +252,7 @@ impl<'a, V> View<'a, V> {
 
     fn crossing_in(&self, index: VersionIndex, since: SimTime, segment: Segment) -> Option<SimTime> {
         match segment {
-            Segment::Frozen { seen: had } | Segment::Watching { listed: had } if index.0 < had => Some(since),
+            Segment::Frozen { seen: had } | Segment::Watching { listed: had, .. } if index.0 < had => Some(since),
             Segment::Frozen { .. } => None,
             Segment::Watching { .. } => Some(self.arrival(index)?.max(since)),
         }
@@ -188,7 +277,7 @@ impl<'a, V> View<'a, V> {
         now: SimTime,
     ) -> impl Iterator<Item = SimTime> {
         // Nothing older than the longest delay can still be on its way.
-        let since = now.saturating_sub(self.cursor.delay.bound());
+        let since = now.saturating_sub(self.cursor.bound());
         let late = latest_first.take_while(move |&index| self.history.version(index).time >= since);
         late.filter_map(|index| self.crossing(index))
     }
@@ -208,9 +297,10 @@ impl<'a, V> View<'a, V> {
         let mut next = SimTime::ZERO;
         while let Some(version) = self.history.get(seen) {
             let before = runs;
+            let lag = self.cursor.lag(version.time);
             let arrival = known
                 .batch
-                .arrival(&mut runs, delay, self.run_key, *reader, version.time);
+                .arrival(&mut runs, delay, self.run_key, *reader, version.time, lag);
             if arrival > time {
                 (next, runs) = (arrival, before);
                 break;
@@ -241,7 +331,10 @@ impl<'a, V> View<'a, V> {
         let versions = (first..=index.0).filter_map(|index| self.history.get(index));
         let Cursor { reader, delay, .. } = self.cursor;
         versions
-            .map(|version| batch.arrival(&mut runs, delay, self.run_key, *reader, version.time))
+            .map(|version| {
+                let lag = self.cursor.lag(version.time);
+                batch.arrival(&mut runs, delay, self.run_key, *reader, version.time, lag)
+            })
             .max()
     }
 
@@ -249,13 +342,15 @@ impl<'a, V> View<'a, V> {
     /// have arrived. `known` states how they stand at `from`; without that, before it nothing was written.
     fn begin_of_runs(&self, from: u32, known: Option<Runs>, time: SimTime) -> (u32, Runs) {
         let (history, delay) = (self.history, &self.cursor.delay);
-        let mut first = history.written_before(from, time.saturating_sub(delay.bound()));
+        let mut first = history.written_before(from, time.saturating_sub(self.cursor.bound()));
         if delay.pace.is_none() {
             return (first, Runs::NONE);
         }
         // Runs depend on earlier ones, back to the latest pause that was long enough.
         let paused = |at: u32| match (history.get(at - 1), history.get(at)) {
-            (Some(before), Some(version)) => version.time.since(before.time) > delay.quiet(),
+            (Some(before), Some(version)) => {
+                version.time.since(before.time) > delay.quiet() + self.cursor.lag(before.time)
+            }
             _ => false,
         };
         while first > from && !paused(first) {

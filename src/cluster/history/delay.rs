@@ -102,7 +102,7 @@ impl LastBatch {
     };
 
     /// When something that was written at `written` has come to `reader` and is acted on, if nothing before it is late. Draws
-    /// at most one batch.
+    /// at most one batch. `lag` is how much later it is sent.
     pub(super) fn arrival(
         &mut self,
         runs: &mut Runs,
@@ -110,6 +110,7 @@ impl LastBatch {
         run_key: &RunKey,
         reader: EntityKey,
         written: SimTime,
+        lag: SimDuration,
     ) -> SimTime {
         let period = delay.batch_period.as_nanos().max(1);
         // Without a division for each version.
@@ -126,7 +127,7 @@ impl LastBatch {
                     .map_or(SimDuration::ZERO, |distribution| stream.duration(&distribution)),
             };
         }
-        let arrival = written + self.delay;
+        let arrival = written + lag + self.delay;
         delay.pace.map_or(arrival, |pace| runs.of_arrival(arrival, pace)) + self.then
     }
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::delay::{Delay, LastBatch, Runs};
-use crate::kernel::{EntityKey, RunKey, SimTime};
+use crate::kernel::{EntityKey, RunKey, SimDuration, SimTime};
 
 /// The position of a reader that acts on every version of its watch as it arrives: first in, first out.
 ///
@@ -31,11 +31,11 @@ impl Inbox {
         }
     }
 
-    /// When a version written at `written` arrives. Must be called in the order of writing.
-    pub fn arrival(&mut self, run_key: &RunKey, written: SimTime) -> SimTime {
+    /// When a version arrives that was written at `written` and is sent so much later. Must be called in the order of writing.
+    pub fn arrival(&mut self, run_key: &RunKey, written: SimTime, lag: SimDuration) -> SimTime {
         let arrival = self
             .batch
-            .arrival(&mut self.runs, &self.delay, run_key, self.reader, written);
+            .arrival(&mut self.runs, &self.delay, run_key, self.reader, written, lag);
         self.latest = self.latest.max(arrival);
         self.latest
     }

@@ -2,7 +2,7 @@
 //!
 //! A [`History`] is an append-only list of object versions under increasing revisions, indexed by key and by topic (a
 //! second index, for example the address that a version concerns). A [`Cursor`] states how far one reader has read: watched
-//! with a bounded delay per dispatch batch, listed, frozen while its link is cut. A [`View`] is a cursor with the history that
+//! with a bounded delay per dispatch batch, listed, frozen while its link is cut or the cache of its server stands still. A [`View`] is a cursor with the history that
 //! it reads and is what questions are put to. What a reader makes of what it has seen is its own (`cilium::ipcache`, …). A
 //! reader that acts on every version as it arrives has an [`Inbox`] instead, which gives the same times.
 //!
@@ -16,7 +16,7 @@ mod inbox;
 mod tests;
 mod versions;
 
-pub use cursor::{Cursor, View};
+pub use cursor::{Behind, Cursor, View};
 pub use delay::{Delay, Pace};
 pub use inbox::Inbox;
 pub use versions::{History, Version, VersionIndex};

@@ -216,7 +216,7 @@ proptest! {
         let mut history = History::default();
         for (number, &time) in times.iter().enumerate() {
             let index = history.append(at(time), number as u32 + 1, number as u32 % 5, None, Some(0));
-            let arrival = inbox.arrival(&key, at(time));
+            let arrival = inbox.arrival(&key, at(time), SimDuration::ZERO);
             let reader = cursor.over(&history, &key);
             prop_assert_eq!(reader.crossing(index), Some(arrival));
             prop_assert_eq!(reader.seen_at(arrival) > number as u32, true);

@@ -119,6 +119,12 @@ impl<V> History<V> {
         self.append(time, revision, key, None, Some(value))
     }
 
+    /// When the last of the first `versions` was written, if there is one.
+    #[must_use]
+    pub fn newest(&self, versions: u32) -> Option<SimTime> {
+        self.get(versions.checked_sub(1)?).map(|version| version.time)
+    }
+
     /// A version by its number, if it was written. Takes constant time.
     #[must_use]
     pub fn get(&self, index: u32) -> Option<&Version<V>> {

@@ -11,7 +11,7 @@ use crate::story::dossier::{Dossier, FaultStory};
 /// The fault that had cut a party off, or acted on its network, at a time: the latest that had begun and not ended.
 pub(super) fn on<'d>(dossier: &'d Dossier, party: &NamedParty, time: SimTime) -> Option<&'d FaultStory> {
     let mut began = dossier.faults.iter().filter(|fault| {
-        let stops = fault.kind.cuts_off() || matches!(fault.kind, FaultKind::Webhook(_));
+        let stops = fault.kind.withholds_changes() || matches!(fault.kind, FaultKind::Webhook(_));
         let acts = stops || party.kind == PartyKind::Network;
         fault.begins && fault.time <= time && acts && fault.parties.iter().any(|of| of.includes(party))
     });
