@@ -25,6 +25,13 @@ pub struct CheckArgs {
     /// Change a value of the experiments, for example `cluster.nodes=400`; repeatable.
     #[arg(short = 's', long = "set", value_name = "KEY=VALUE")]
     changes: Vec<String>,
+    /// Skip manifests of this file or folder name or path; `*`, `**` and `?` are wildcards; repeatable. As the key `exclude`,
+    /// which it replaces.
+    #[arg(long, value_name = "GLOB")]
+    exclude: Vec<String>,
+    /// Turn errors about what is not modeled in the manifests into warnings. As the key `lenient`.
+    #[arg(long)]
+    lenient: bool,
     /// The output format.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -63,7 +70,9 @@ struct Found {
 
 /// Checks all experiments: 0 if all are fine, else 2.
 pub fn run(arguments: &CheckArgs) -> Result<u8, CliError> {
-    let overrides = load::overrides(&arguments.changes)?;
+    let mut changes = arguments.changes.clone();
+    changes.extend(load::of_manifests(&arguments.exclude, arguments.lenient));
+    let overrides = load::overrides(&changes)?;
     let mut all = Vec::new();
     for path in &arguments.experiments {
         match load::read(&LoadRequest::of(path), &overrides) {

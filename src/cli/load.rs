@@ -38,6 +38,15 @@ pub fn overrides(changes: &[String]) -> Result<Overrides, CliError> {
     Overrides::parse(changes).map_err(|error| wrong(vec![error]))
 }
 
+/// The changes that `--exclude` and `--lenient` stand for.
+pub fn of_manifests(exclude: &[String], lenient: bool) -> Vec<String> {
+    let exclude = (!exclude.is_empty()).then(|| format!("exclude={exclude:?}"));
+    exclude
+        .into_iter()
+        .chain(lenient.then(|| "lenient=true".to_owned()))
+        .collect()
+}
+
 impl LoadRequest {
     pub fn new(experiment: Option<&Path>, designs: &[String], changes: &[String]) -> Self {
         Self {

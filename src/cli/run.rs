@@ -11,7 +11,7 @@ use super::common::{OUT_ROOT, STOP, jobs, no_file, positive, prepare, stop_on_si
 use super::error::CliError;
 use super::events::JsonLines;
 use super::inputs::{self, Files};
-use super::load::LoadRequest;
+use super::load::{self, LoadRequest};
 use super::{dry_run, exit_code, junit, origin, pages, print, terminal};
 use crate::lab::progress::{Bars, Both, Listen};
 use crate::lab::shard::ShardRecord;
@@ -47,6 +47,13 @@ pub struct RunArgs {
     /// Change a value of the experiment, for example `cluster.nodes=400`; repeatable.
     #[arg(short = 's', long = "set", value_name = "KEY=VALUE")]
     changes: Vec<String>,
+    /// Skip manifests of this file or folder name or path; `*`, `**` and `?` are wildcards; repeatable. As the key `exclude`,
+    /// which it replaces.
+    #[arg(long, value_name = "GLOB")]
+    exclude: Vec<String>,
+    /// Turn errors about what is not modeled in the manifests into warnings. As the key `lenient`.
+    #[arg(long)]
+    lenient: bool,
     /// Number of workers. Default: one per core. It does not change the result.
     #[arg(short = 'j', long, value_name = "J", allow_hyphen_values = true, value_parser = workers)]
     jobs: Option<u64>,
@@ -92,6 +99,7 @@ impl RunArgs {
         let replications = self.replications.map(|number| format!("replications={number}"));
         LoadRequest::new(self.experiment.as_deref(), &self.designs, &self.changes)
             .with(replications)
+            .with(load::of_manifests(&self.exclude, self.lenient))
             .with_seed(self.seed)
     }
 

@@ -10,8 +10,9 @@ use rustc_hash::FxHashMap;
 
 use super::ids::{AddressPlan, BelievedIdentity, KindId, NodeId, ServiceId, TrueIdentity};
 use super::objects::PodMeta;
+use super::placement::{CONTROL_PLANE, HOSTNAME, OS, Placement, REVISION, Spread, ZONE};
 use super::records::LayerDecision;
-use super::spec::{Amount, IstioSpec, ProbeSpec, Step, WorldSpec};
+use super::spec::{Amount, Controller, IstioSpec, ProbeSpec, ProbedContainer, Step, WorldSpec};
 use crate::kernel::{EntityKey, SimDuration};
 use crate::policy::istio::Request;
 use crate::policy::labels::Labels;
@@ -37,6 +38,20 @@ pub struct Kind {
     pub ignores_sigterm: bool,
     /// Containers of its own.
     pub containers: u32,
+    /// Init containers of its own.
+    pub init_containers: u32,
+    /// Probes of its containers, of those that have any.
+    pub probed: Vec<ProbedContainer>,
+    /// From the start of its containers to the first probe that they answer.
+    pub answers_after: SimDuration,
+    /// What controls its pods.
+    pub controller: Controller,
+    /// Whether each node has the labels that it asks for; empty if every node has.
+    pub matching_nodes: Vec<bool>,
+    /// Whether its pods may be on control-plane nodes.
+    pub tolerates_control_plane: bool,
+    /// Topology spread constraints.
+    pub spread: Vec<KindSpread>,
     /// What carries its traffic in this design.
     pub proxy: Proxy,
     /// Rolling update.
@@ -59,7 +74,24 @@ pub struct Kind {
     pub exposure_ports: Vec<u16>,
 }
 
+/// A topology spread constraint of a kind.
+#[derive(Clone, Debug)]
+pub struct KindSpread {
+    /// The constraint.
+    pub spread: Spread,
+    /// Kinds whose pods count.
+    pub kinds: Vec<KindId>,
+    /// Whether of its own kind only pods of the same revision count.
+    pub per_revision: bool,
+}
+
 impl Kind {
+    /// Whether a node has the labels that it asks for.
+    #[must_use]
+    pub fn matches_node(&self, node: NodeId) -> bool {
+        self.matching_nodes.get(node.0 as usize).is_none_or(|matches| *matches)
+    }
+
     /// Whether its pods start with an Envoy of their own.
     #[must_use]
     pub const fn has_sidecar(&self) -> bool {
@@ -171,6 +203,13 @@ impl Blueprint {
                 grace_period: workload.grace_period,
                 ignores_sigterm: workload.ignores_sigterm,
                 containers: workload.containers,
+                init_containers: workload.init_containers,
+                probed: workload.probed.clone(),
+                answers_after: workload.answers_after,
+                controller: workload.controller,
+                matching_nodes: matching_nodes(&spec, &workload.placement),
+                tolerates_control_plane: workload.placement.tolerates_control_plane,
+                spread: Vec::new(),
                 proxy: if mesh && workload.injected {
                     Proxy::Sidecar
                 } else {
@@ -182,8 +221,8 @@ impl Blueprint {
                 conflicts: Vec::new(),
                 key: EntityKey::root("workload")
                     .named(&workload.subject.namespace)
-                    .named("Deployment")
-                    .named(&workload.name),
+                    .named(&workload.key[0])
+                    .named(&workload.key[1]),
                 role: Role::Workload,
                 measured: spec.measures.startup_workloads.contains(&index),
                 exposure_client: spec.measures.exposure_clients.contains(&index),
@@ -198,6 +237,13 @@ impl Blueprint {
             grace_period: spec.kubernetes.termination_grace_period_default,
             ignores_sigterm: false,
             containers: 1,
+            init_containers: 0,
+            probed: Vec::new(),
+            answers_after: SimDuration::ZERO,
+            controller: Controller::Deployment,
+            matching_nodes: Vec::new(),
+            tolerates_control_plane: false,
+            spread: Vec::new(),
             proxy: Proxy::None,
             max_surge: Amount::Percent(0),
             max_unavailable: Amount::Percent(0),
@@ -273,6 +319,18 @@ impl Blueprint {
                 }
             }
         }
+        for (a, workload) in spec.workloads.iter().enumerate() {
+            if workload.controller == Controller::DaemonSet {
+                conflicts[a].insert(a);
+                let may_have = |node: &u32| {
+                    let free = *node >= spec.control_plane_nodes || kinds[a].tolerates_control_plane;
+                    free && kinds[a].matches_node(NodeId(*node))
+                };
+                kinds[a].replicas = (0..spec.nodes).filter(may_have).count() as u32;
+            }
+            let spread = workload.placement.spread.iter();
+            kinds[a].spread = spread.map(|spread| kind_spread(spread, a, &kinds, &subjects)).collect();
+        }
         for (kind, conflicts) in kinds.iter_mut().zip(conflicts) {
             kind.conflicts = conflicts.into_iter().map(|other| KindId(other as u32)).collect();
         }
@@ -295,9 +353,9 @@ impl Blueprint {
             .services
             .iter()
             .map(|service| {
-                EntityKey::root("service")
-                    .named(&service.namespace)
-                    .named(&service.name)
+                // Where two Services have one name, the namespace is a part of it.
+                let own = service.name.rsplit('/').next().unwrap_or(&service.name);
+                EntityKey::root("service").named(&service.namespace).named(own)
             })
             .collect();
         service_keys.extend(istiod_service.map(|_| EntityKey::root("service of istiod")));
@@ -335,10 +393,14 @@ impl Blueprint {
             .expect("a component of Istio in a design without it")
     }
 
-    /// A pod's name: workload, revision and ordinal.
+    /// A pod's name: workload, revision and ordinal; without the revision in a StatefulSet.
     #[must_use]
     pub fn pod_name(&self, meta: &PodMeta) -> String {
-        format!("{}-{}-{}", self.kind(meta.kind).name, meta.revision, meta.ordinal)
+        let kind = self.kind(meta.kind);
+        match kind.controller.keeps_names() {
+            true => format!("{}-{}", kind.name, meta.ordinal),
+            false => format!("{}-{}-{}", kind.name, meta.revision, meta.ordinal),
+        }
     }
 
     /// Name of a node, as kind numbers them: the control plane first, then workers from 1.
@@ -519,6 +581,48 @@ impl Blueprint {
             Step::Probe(probe) => Some(probe),
             _ => None,
         })
+    }
+}
+
+/// Whether each node has the labels that a workload asks for; empty if it asks for none.
+fn matching_nodes(spec: &WorldSpec, placement: &Placement) -> Vec<bool> {
+    if placement.nodes.is_empty() {
+        return Vec::new();
+    }
+    let labels = |node: u32| {
+        let zone = zone_name(zone_of(node, spec.control_plane_nodes, spec.zones));
+        let mut labels = Labels::from([
+            (HOSTNAME, node_name(node, spec.control_plane_nodes)),
+            (ZONE, zone),
+            (OS, "linux".to_owned()),
+        ]);
+        if node < spec.control_plane_nodes {
+            labels.0.insert(CONTROL_PLANE.to_owned(), String::new());
+        }
+        labels
+    };
+    (0..spec.nodes).map(|node| placement.selects(&labels(node))).collect()
+}
+
+fn kind_spread(spread: &Spread, own: usize, kinds: &[Kind], subjects: &[Subject]) -> KindSpread {
+    let subject = |kind: &Kind| &subjects[kind.identity.0 as usize];
+    let of_own = subject(&kinds[own]);
+    let counts = |kind: &Kind| {
+        let other = subject(kind);
+        let mut same = spread.same.iter().filter(|key| *key != REVISION);
+        other.namespace == of_own.namespace
+            && spread.selector.matches(&other.labels)
+            && same.all(|key| other.labels.get(key) == of_own.labels.get(key))
+    };
+    let per_revision = spread.same.iter().any(|key| key == REVISION);
+    let counted = kinds
+        .iter()
+        .enumerate()
+        .filter(|(index, kind)| counts(kind) && (!per_revision || *index == own));
+    KindSpread {
+        kinds: counted.map(|(index, _)| KindId(index as u32)).collect(),
+        per_revision,
+        spread: spread.clone(),
     }
 }
 

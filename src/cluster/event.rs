@@ -291,6 +291,10 @@ events! {
         20 Probed(pod: PodId, passed: bool),
         /// The container of an Istiod that has ended is started again.
         21 StartAgain(pod: PodId),
+        /// The periodic look sees the end of the last init container of the workload.
+        22 OwnInitSeen(pod: PodId),
+        /// All readiness probes of the workload's containers have succeeded.
+        23 Answered(pod: PodId),
     }
 
     /// Something a Cilium agent handles.

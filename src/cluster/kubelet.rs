@@ -1,15 +1,16 @@
 //! Kubelets: from a bound pod to running containers, and back.
 //!
 //! **Modeled**: noticing a pod by watch; setup; service account tokens; sandbox; the network plugin's call with its retry;
-//! init container, whose end the periodic look has to see; containers one after another; sandboxes and containers sharing
+//! init containers of the workload one after another and that of the mesh, whose ends the periodic look has to see; containers one
+//! after another; startup and readiness probes of the workload's containers, which answer (`docs/model/kubernetes.md#probes-and-init-containers`); sandboxes and containers sharing
 //! the node's cores; statuses by the periodic look at containers, synced by `kubelet_client`; readiness of a sidecar by its
 //! probe's ticks; termination with the kill window; release of the address when the sandbox stops, before the object
 //! goes, or after it with grace 0 (`docs/model/kubernetes.md#pod-termination`); loss of statuses and of watches while the link is cut;
 //! a kubelet that is frozen or has ended, which does nothing while containers go on, and takes up what it has missed; an Istiod's
 //! container that is started again, and its readiness probe while it is frozen. After a boot sandboxes and containers are made anew.
-//! **Left out**: image pulls (images are present), liveness of containers, readiness after a restart of the kubelet, volumes other than a latency and their tokens.
-//! **Parameters**: `pod_setup_latency`, `sandbox_*`, `container_start_latency`, `node_cores`, `pleg_period`, …
-//! **Validated by**: `tests/world/event_log.rs`, `tests/world/kubelet_start.rs`.
+//! **Left out**: image pulls (images are present), liveness of containers, containers whose probes fail for good, readiness after a restart of the kubelet, volumes other than a latency and their tokens.
+//! **Parameters**: `pod_setup_latency`, `sandbox_*`, `container_start_latency`, `init_container_run`, `node_cores`, `pleg_period`, …
+//! **Validated by**: `tests/world/event_log.rs`, `tests/world/kubelet_start.rs`, `tests/world/workloads.rs`.
 
 use super::api_requests::Asked;
 use super::context::Ctx;
@@ -21,6 +22,7 @@ use super::objects::PodObject;
 use super::observed::{KubeletCalls, PodFact};
 use super::party::Party;
 use super::purpose::{Ordinal, Purpose};
+use super::spec::{Probe, ProbedContainer};
 use super::subscription::{Change, Missed, Notification, Subscription};
 use crate::cluster::blueprint::Role;
 use crate::kernel::{EventClass, SimDuration, SimTime, Timer};
@@ -48,6 +50,10 @@ struct Worker {
     seen_running: bool,
     /// Its probe has succeeded.
     probed: bool,
+    /// The probes of the workload's containers have succeeded.
+    answered: bool,
+    /// When its probes begin to tick.
+    since: SimTime,
     /// It was ready and is no more: its container has ended, or its probe fails.
     unready: bool,
 }
@@ -125,10 +131,21 @@ impl Kubelets {
                 }
                 worker.probed |= worker.stage == Stage::Up;
                 // Until the look has seen the container, its probe is not noted.
-                if worker.stage == Stage::Up && worker.seen_running {
+                let answered = worker.answered || ctx.shared.kind(pod).probed.is_empty();
+                if worker.stage == Stage::Up && worker.seen_running && answered {
                     self.clients.report(node, pod, Status::Ready, ctx);
                 }
             }
+            KubeletEvent::OwnInitSeen(pod) => {
+                if self.worker(pod).stop {
+                    return;
+                }
+                if self.worker(pod).stage == Stage::Networked {
+                    self.clients.report(node, pod, Status::Address, ctx);
+                    self.start_mesh_init(node, pod, ctx);
+                }
+            }
+            KubeletEvent::Answered(pod) => self.answered(node, pod, ctx),
             KubeletEvent::ApiAnswered if ctx.models_load() && connected(node, ctx) => {
                 ctx.ask_api_server(Asked::Status(node));
             }
@@ -204,8 +221,9 @@ impl Kubelets {
     }
 
     fn is_ready(&self, pod: PodId, ctx: &Ctx) -> bool {
-        let physics = ctx.shared.physics.pod(pod);
-        physics.running && (physics.proxy_live || !ctx.shared.kind(pod).has_sidecar())
+        let (physics, kind) = (ctx.shared.physics.pod(pod), ctx.shared.kind(pod));
+        let answered = kind.probed.is_empty() || self.workers[pod.index()].answered;
+        physics.running && answered && (physics.proxy_live || !kind.has_sidecar())
     }
 
     fn assigned(&mut self, node: NodeId, pod: PodId, ctx: &mut Ctx) {
@@ -228,6 +246,7 @@ impl Kubelets {
 
     /// Each service account token that is mounted into a pod is a call of its own, one per audience.
     fn set_up(&mut self, node: NodeId, pod: PodId, ctx: &mut Ctx) {
+        self.worker(pod).since = ctx.now();
         let tokens = 1 + u32::from(ctx.shared.kind(pod).has_sidecar());
         let wait = self.clients.request_tokens(node, tokens, ctx);
         ctx.token_is_issued(node, pod, wait);
@@ -291,6 +310,40 @@ impl Kubelets {
         self.worker(pod).stage = Stage::Networked;
         ctx.observe_pod(pod, PodFact::NetworkReady);
         ctx.judge_looks_at(Source::Kubelet(node), pod);
+        match ctx.shared.kind(pod).init_containers {
+            0 => self.start_mesh_init(node, pod, ctx),
+            count => self.start_own_init(node, pod, count, ctx),
+        }
+    }
+
+    /// The workload's init containers run one after another, each when a look has seen the end of the one before.
+    fn start_own_init(&mut self, node: NodeId, pod: PodId, count: u32, ctx: &mut Ctx) {
+        let params = &ctx.blueprint().spec.kubernetes;
+        let (start, run) = (params.container_start_latency, params.init_container_run);
+        let mut draws = ctx.stream(Purpose::OwnInitContainers, ctx.shared.key(pod));
+        let (mut next, mut first) = (ctx.now(), None);
+        for _ in 0..count {
+            let started = next + ctx.slowed(Party::Kubelet(node), draws.duration(&start));
+            first = first.or(Some(started));
+            next = next_look(node, started + draws.duration(&run), ctx);
+        }
+        let look = next_look(node, first.unwrap_or(next), ctx);
+        for (at, event) in [
+            (look, KubeletEvent::ReportAddress(pod)),
+            (next, KubeletEvent::OwnInitSeen(pod)),
+        ] {
+            if at < next || matches!(event, KubeletEvent::OwnInitSeen(_)) {
+                ctx.at(
+                    Source::Kubelet(node),
+                    EventClass::Timer,
+                    at,
+                    Event::Kubelet(node, event),
+                );
+            }
+        }
+    }
+
+    fn start_mesh_init(&mut self, node: NodeId, pod: PodId, ctx: &mut Ctx) {
         if !ctx.shared.kind(pod).has_sidecar() {
             self.start_containers(node, pod, ctx);
             return;
@@ -400,12 +453,35 @@ impl Kubelets {
             return;
         }
         worker.seen_running = true;
-        let probed = worker.probed;
+        let Worker { probed, since, .. } = *worker;
         let kind = ctx.shared.kind(pod);
         // Containers without a readiness probe are ready as soon as they run.
-        let ready = probed || !kind.has_sidecar() && kind.role != Role::Istiod;
+        let mut ready = probed || !kind.has_sidecar() && kind.role != Role::Istiod;
+        if !kind.probed.is_empty() {
+            let up = ctx.shared.physics.pod(pod).running_since;
+            let at = answered_at(&kind.probed, since, up, up + kind.answers_after, ctx.now());
+            if at > ctx.now() {
+                ready = false;
+                let event = Event::Kubelet(node, KubeletEvent::Answered(pod));
+                ctx.at(Source::Kubelet(node), EventClass::Timer, at, event);
+            } else {
+                self.worker(pod).answered = true;
+            }
+        }
         let status = if ready { Status::Ready } else { Status::Running };
         self.clients.report(node, pod, status, ctx);
+    }
+
+    /// The probes of the workload's containers have succeeded.
+    fn answered(&mut self, node: NodeId, pod: PodId, ctx: &mut Ctx) {
+        let worker = self.worker(pod);
+        if worker.stage != Stage::Up || worker.stop || !worker.seen_running {
+            return;
+        }
+        worker.answered = true;
+        if worker.probed || !ctx.shared.kind(pod).has_sidecar() {
+            self.clients.report(node, pod, Status::Ready, ctx);
+        }
     }
 
     fn deleted(&mut self, node: NodeId, pod: PodId, ctx: &mut Ctx) {
@@ -577,6 +653,32 @@ const fn goes_on_alone(event: &KubeletEvent) -> bool {
     )
 }
 
+/// When the last probe of a pod's containers succeeds that readiness needs. The containers have run since `up`, answer from
+/// `answers` on, and are seen to run now. Probes tick since the pod's worker began, except that a container that is seen to have
+/// started is probed at once (kubernetes/kubernetes `pkg/kubelet/prober/worker.go`, `prober_manager.go`).
+fn answered_at(containers: &[ProbedContainer], since: SimTime, up: SimTime, answers: SimTime, now: SimTime) -> SimTime {
+    let tick = |probe: &Probe, at: SimTime| {
+        let ticks = at.since(since).as_nanos().div_ceil(probe.period.as_nanos().max(1));
+        since + probe.period * ticks
+    };
+    let from = |probe: &Probe| (up + probe.initial_delay).max(answers);
+    let answered = |container: &ProbedContainer| {
+        let started = container
+            .startup
+            .map_or(now, |startup| tick(&startup, from(&startup).max(now)));
+        let Some(readiness) = container.readiness else {
+            return started;
+        };
+        let first = match from(&readiness) {
+            at if at <= started => started,
+            at => tick(&readiness, at),
+        };
+        let next = |at: SimTime| tick(&readiness, at + SimDuration::from_nanos(1));
+        (1..readiness.successes).fold(first, |at, _| next(at))
+    };
+    containers.iter().map(answered).max().unwrap_or(now)
+}
+
 /// The next periodic look at containers.
 fn next_look(node: NodeId, now: SimTime, ctx: &Ctx) -> SimTime {
     let period = ctx.blueprint().spec.kubernetes.pleg_period;
@@ -638,4 +740,34 @@ pub const SUBSCRIPTION: Subscription = Subscription {
 
 const fn to_be_deleted(pod: PodId) -> (&'static str, Option<PodId>) {
     ("the pod is to be deleted", Some(pod))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn probes_tick_from_the_start_of_the_worker_but_for_the_first_one() {
+        let s = |seconds: u64| SimDuration::from_nanos(seconds * 1_000_000_000);
+        let at = |seconds: u64| SimTime::ZERO + s(seconds);
+        let probe = |initial: u64, period: u64, successes| Probe {
+            initial_delay: s(initial),
+            period: s(period),
+            successes,
+        };
+        // The worker begins at 100 s, the container starts at 103 s, and is seen at 104 s.
+        let ready = |startup: Option<Probe>, readiness: Option<Probe>, answers: u64| {
+            let container = ProbedContainer { startup, readiness };
+            answered_at(&[container], at(100), at(103), at(answers), at(104))
+        };
+        assert_eq!(ready(None, Some(probe(0, 10, 1)), 103), at(104));
+        assert_eq!(ready(None, Some(probe(0, 10, 1)), 105), at(110));
+        assert_eq!(ready(None, Some(probe(0, 10, 3)), 103), at(120));
+        assert_eq!(ready(None, Some(probe(5, 10, 1)), 103), at(110));
+        assert_eq!(ready(None, Some(probe(7, 10, 1)), 103), at(110));
+        assert_eq!(ready(None, Some(probe(8, 10, 1)), 103), at(120));
+        assert_eq!(ready(Some(probe(0, 3, 1)), None, 103), at(106));
+        assert_eq!(ready(Some(probe(0, 3, 1)), Some(probe(0, 10, 1)), 107), at(109));
+        assert_eq!(ready(Some(probe(0, 3, 1)), Some(probe(20, 10, 1)), 103), at(130));
+    }
 }

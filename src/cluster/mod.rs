@@ -43,6 +43,7 @@ mod path_faults;
 pub mod paths;
 pub mod phases;
 pub mod physics;
+pub mod placement;
 pub mod power;
 pub mod process_states;
 pub mod processes;

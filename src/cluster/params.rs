@@ -273,6 +273,8 @@ parameters! {
         sandbox_retry: Distribution,
         /// Starting one container with its image present (duration).
         container_start_latency: Distribution,
+        /// From the start of an init container of a workload to its end (duration).
+        init_container_run: Distribution,
         /// Kubelet looks at all containers this often (duration).
         pleg_period: SimDuration,
         /// Queries per second of a kubelet's client for statuses, tokens and deletions of pods (1/s).

@@ -161,6 +161,8 @@ purposes! {
     FirstPush = "istiod.first_push",
     /// Init container of an injected pod.
     InitContainer = "istio.init",
+    /// Starts and runs of a pod's own init containers.
+    OwnInitContainers = "kubelet.init_containers",
     /// Start of the pilot-agent.
     AgentStart = "istio.agent.start",
     /// Generation of a key.

@@ -2,10 +2,12 @@
 //!
 //! **Modeled**: slow start in batches of 1, 2, 4, … that stops at the first failing batch; back-off of a failed sync;
 //! expectations (no new sync before its own writes are seen); the client's rate limit; the ranking of victims
-//! (`kubernetes/kubernetes pkg/controller/controller_utils.go`, ActivePodsWithRanks).
+//! (`kubernetes/kubernetes pkg/controller/controller_utils.go`, ActivePodsWithRanks). StatefulSets too: a pod has the lowest
+//! number that is free, is created when the pod of that name is gone, and unless `Parallel` when all others are ready; the
+//! highest number goes first (`docs/model/kubernetes.md#controllers-and-scheduler`).
 //! **Left out**: adoption, pod-deletion-cost, restarts, minReadySeconds, the expiry of expectations.
 //! **Parameters**: `slow_start_initial_batch`, `replica_set_burst`, `controller_client_*`, `controller_retry_*`.
-//! **Validated by**: `tests/world/event_log.rs`, `tests/world/webhook.rs`.
+//! **Validated by**: `tests/world/event_log.rs`, `tests/world/webhook.rs`, `tests/world/workloads.rs`.
 
 use std::collections::VecDeque;
 
@@ -17,6 +19,7 @@ use super::objects::PodMeta;
 use super::objects::PodObject;
 use super::observed::PodFact;
 use super::purpose::{Ordinal, Purpose};
+use super::spec::Controller;
 use super::subscription::{Change, Notification, Subscription};
 use super::token_bucket::TokenBucket;
 use crate::kernel::{EntityKey, EventClass, SimDuration, SimTime};
@@ -98,12 +101,20 @@ impl ReplicaSets {
             }
             ReplicaSetEvent::Changed(id, pod, seen) => {
                 self.seen = self.seen.max(seen);
-                let gone = self.known(pod, &ctx.shared.api).is_none_or(|object| object.deleting);
+                let keeps_names = controller(id, ctx).keeps_names();
+                let object = self.known(pod, &ctx.shared.api);
+                let gone = object.is_none_or(|object| object.deleting && !keeps_names);
                 let members = &mut ctx.shared.sets[id.index()].members;
                 if gone && members.contains(&pod) {
                     members.retain(|&member| member != pod);
                     self.set(id).deleting.retain(|&other| other != pod);
                     self.sync_soon(id, ctx);
+                }
+                if keeps_names {
+                    // Another revision may wait for its name, and the next pod for its readiness.
+                    for set in sets_of(id, ctx) {
+                        self.sync_soon(set, ctx);
+                    }
                 }
             }
         }
@@ -153,19 +164,26 @@ impl ReplicaSets {
             self.delete(id, surplus, ctx);
             return;
         }
-        let set = self.set(id);
         let burst = ctx.blueprint().spec.kubernetes.replica_set_burst as usize;
-        let missing = (desired - held).min(burst);
+        let mut missing = (desired - held).min(burst);
+        let controller = controller(id, ctx);
+        if controller.keeps_names() {
+            missing = self.next_of_stateful_set(id, missing, controller, ctx);
+        }
+        let set = self.set(id);
         while set.pending.len() < missing {
-            let ordinal = set.next_ordinal;
+            let number = set.next_ordinal;
             set.next_ordinal += 1;
             let owner_key = key(id, ctx);
             let of = &ctx.shared.sets[id.index()];
             let meta = PodMeta {
                 kind: of.kind,
                 revision: of.revision,
-                ordinal,
-                key: owner_key.child(u64::from(ordinal)),
+                ordinal: match controller.keeps_names() {
+                    true => free_ordinal(id, &set.pending, ctx),
+                    false => number,
+                },
+                key: owner_key.child(u64::from(number)),
             };
             let pod = ctx.add_pod(meta);
             set.pending.push_back(pod);
@@ -173,6 +191,27 @@ impl ReplicaSets {
         if !set.pending.is_empty() {
             set.next_batch = ctx.blueprint().spec.kubernetes.slow_start_initial_batch.max(1);
             self.ask(id, ctx);
+        }
+    }
+
+    /// How many pods a StatefulSet may create now.
+    fn next_of_stateful_set(&self, id: ReplicaSetId, missing: usize, controller: Controller, ctx: &Ctx) -> usize {
+        let (api, sets) = (&ctx.shared.api, sets_of(id, ctx));
+        let members: Vec<PodId> = sets
+            .iter()
+            .flat_map(|set| ctx.shared.sets[set.index()].members.iter().copied())
+            .collect();
+        // A name is free when its pod is gone.
+        let desired = sets
+            .iter()
+            .filter_map(|set| self.sets.get(set.index()))
+            .map(|set| set.desired as usize);
+        let missing = missing.min(desired.sum::<usize>().saturating_sub(members.len()));
+        let is_ready = |pod: &PodId| self.known(*pod, api).is_some_and(|object| object.ready);
+        match controller {
+            Controller::StatefulSet if !members.iter().all(is_ready) => 0,
+            Controller::StatefulSet => missing.min(1),
+            _ => missing,
         }
     }
 
@@ -260,7 +299,12 @@ impl ReplicaSets {
                 let state = object(pod);
                 let (created, ready) = since(pod, api);
                 let uid = ctx.stream(Purpose::PodUid, ctx.shared.key(pod)).bits();
+                let last = match controller(id, ctx).keeps_names() {
+                    true => u32::MAX - ctx.shared.pods[pod.index()].ordinal,
+                    false => 0,
+                };
                 let rank = (
+                    last,
                     state.node.is_some(),
                     state.running,
                     state.ready,
@@ -276,6 +320,31 @@ impl ReplicaSets {
         ranked.truncate(surplus);
         ranked.into_iter().map(|(_, pod)| pod).collect()
     }
+}
+
+/// What controls the pods of a ReplicaSet.
+fn controller(id: ReplicaSetId, ctx: &Ctx) -> Controller {
+    ctx.blueprint().kind(ctx.shared.sets[id.index()].kind).controller
+}
+
+/// All revisions of the workload of a ReplicaSet.
+fn sets_of(id: ReplicaSetId, ctx: &Ctx) -> Vec<ReplicaSetId> {
+    let sets = &ctx.shared.sets;
+    let kind = sets[id.index()].kind;
+    let all = (0..sets.len() as u32).map(ReplicaSetId);
+    all.filter(|set| sets[set.index()].kind == kind).collect()
+}
+
+/// The lowest number that no pod of a StatefulSet has.
+fn free_ordinal(id: ReplicaSetId, pending: &VecDeque<PodId>, ctx: &Ctx) -> u32 {
+    let members = sets_of(id, ctx)
+        .into_iter()
+        .flat_map(|set| &ctx.shared.sets[set.index()].members);
+    let taken: Vec<u32> = members
+        .chain(pending)
+        .map(|pod| ctx.shared.pods[pod.index()].ordinal)
+        .collect();
+    (0..).find(|ordinal| !taken.contains(ordinal)).unwrap_or(0)
 }
 
 /// When a pod was created and when it was first ready.

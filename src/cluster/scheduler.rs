@@ -1,21 +1,24 @@
 //! The scheduler: binds pods to nodes.
 //!
-//! **Modeled**: one cycle after another; filters by taint, pods per node and required anti-affinity per hostname, both
-//! ways; the node with the fewest pods wins, equal ones by lot; of several zones those come first that have the fewest pods of
+//! **Modeled**: one cycle after another; filters by the taint of the control plane, labels of nodes, pods per node, required
+//! anti-affinity per hostname, both ways, and topology spread constraints that forbid nodes
+//! (`docs/model/kubernetes.md#placement`); the node with the fewest pods wins, equal ones by lot; of several zones those come first that have the fewest pods of
 //! the workload, pods on their way out not counted; unschedulable pods wait and are tried again when a pod
 //! goes or a node returns, with a back-off.
 //! **Left out**: resources, other affinities, priorities and pre-emption, several profiles; topology spread by scores that other
-//! scores can outweigh (here the zone decides first), or by constraints of the manifests; the limit of its client, 50 requests per
-//! second and a burst of 100 (`kubernetes/kubernetes pkg/scheduler/apis/config/v1/defaults.go`): the controllers create 20 pods per second.
+//! scores can outweigh (here the zone decides first); the limit of its client, 50 requests per second and a burst of 100
+//! (`kubernetes/kubernetes pkg/scheduler/apis/config/v1/defaults.go`): the controllers create 20 pods per second.
 //! **Parameters**: `scheduling_latency`, `scheduling_backoff_*`, `pods_per_node_max`.
-//! **Validated by**: `tests/world/published_results.rs` (placement), `tests/world/zones.rs`.
+//! **Validated by**: `tests/world/published_results.rs` (placement), `tests/world/zones.rs`, `tests/world/workloads.rs`.
 
 use std::collections::VecDeque;
 
+use super::blueprint::{Kind, KindSpread};
 use super::context::Ctx;
 use super::event::{Event, SchedulerEvent, Source, Write};
 use super::ids::{KindId, NodeId, PodId};
 use super::observed::PodFact;
+use super::placement::may_grow;
 use super::purpose::{Ordinal, Purpose};
 use super::subscription::{Change, Notification, Subscription};
 use crate::kernel::{EntityKey, EventClass};
@@ -49,12 +52,12 @@ struct Parked {
 impl Scheduler {
     /// A scheduler of an empty cluster.
     #[must_use]
-    pub fn new(nodes: u32, control_plane_nodes: u32, kinds: usize) -> Self {
+    pub fn new(nodes: u32, kinds: usize) -> Self {
         Self {
             queue: VecDeque::new(),
             busy: false,
             cycles: 0,
-            ready: (0..nodes).map(|node| node >= control_plane_nodes).collect(),
+            ready: vec![true; nodes as usize],
             pods: vec![0; nodes as usize],
             kinds: vec![0; nodes as usize * kinds],
             kind_count: kinds,
@@ -83,7 +86,7 @@ impl Scheduler {
                 self.unpark(ctx);
             }
             SchedulerEvent::NodeReady(node, ready) => {
-                self.ready[node.index()] = ready && node.0 >= ctx.blueprint().spec.control_plane_nodes;
+                self.ready[node.index()] = ready;
                 if ready {
                     self.unpark(ctx);
                 }
@@ -135,7 +138,7 @@ impl Scheduler {
             return;
         }
         let kind = ctx.shared.pods[pod.index()].kind;
-        let Some(node) = self.choose(kind, ctx.shared.key(pod), ctx) else {
+        let Some(node) = self.choose(pod, ctx) else {
             let tries = self
                 .parked
                 .iter()
@@ -162,13 +165,23 @@ impl Scheduler {
     }
 
     /// The feasible node with the fewest pods; one of them by lot if there are several.
-    fn choose(&self, kind: KindId, key: EntityKey, ctx: &Ctx) -> Option<NodeId> {
-        let conflicts = &ctx.blueprint().kind(kind).conflicts;
+    fn choose(&self, pod: PodId, ctx: &Ctx) -> Option<NodeId> {
+        let (kind, key) = (ctx.shared.pods[pod.index()].kind, ctx.shared.key(pod));
+        let of_kind = ctx.blueprint().kind(kind);
         let most = ctx.blueprint().spec.kubernetes.pods_per_node_max;
+        let spread: Vec<Vec<bool>> = of_kind
+            .spread
+            .iter()
+            .map(|spread| self.spread(pod, spread, ctx))
+            .collect();
         let feasible = |node: usize| {
             self.ready[node]
+                && is_free(of_kind, node, ctx)
+                && of_kind.matches_node(NodeId(node as u32))
                 && self.pods[node] < most
-                && conflicts
+                && spread.iter().all(|may_grow| may_grow[node])
+                && of_kind
+                    .conflicts
                     .iter()
                     .all(|other| self.kinds[node * self.kind_count + other.index()] == 0)
         };
@@ -181,6 +194,40 @@ impl Scheduler {
         let best = || (0..self.pods.len()).filter(|&node| load(node) == fewest && feasible(node));
         let lot = ctx.stream(Purpose::SchedulerTie, key).below(best().count() as u64);
         best().nth(lot as usize).map(|node| NodeId(node as u32))
+    }
+
+    /// For each node, whether its domain may have one more pod under a constraint. Pods that are to go do not count.
+    fn spread(&self, pod: PodId, of: &KindSpread, ctx: &Ctx) -> Vec<bool> {
+        let (blueprint, api, pods) = (ctx.blueprint(), &ctx.shared.api, &ctx.shared.pods);
+        let meta = &pods[pod.index()];
+        let kind = blueprint.kind(meta.kind);
+        let domain = |node: usize| match of.spread.by_zone {
+            true => blueprint.zone_of(NodeId(node as u32)) as usize,
+            false => node,
+        };
+        let mut counts = vec![0; self.pods.len().max(blueprint.spec.zones as usize)];
+        for &other in of.kinds.iter().flat_map(|kind| api.pods_of(*kind)) {
+            let counts_here = !of.per_revision || pods[other.index()].revision == meta.revision;
+            if counts_here
+                && api.pod(other).is_some_and(|object| !object.deleting)
+                && let Some(node) = self.placed.get(other.index()).copied().flatten()
+            {
+                counts[domain(node.index())] += 1;
+            }
+        }
+        let nodes = 0..self.pods.len();
+        let is_domain = |node: &usize| {
+            kind.matches_node(NodeId(*node as u32)) && (!of.spread.honors_taints || is_free(kind, *node, ctx))
+        };
+        let domains: Vec<u32> = nodes
+            .clone()
+            .filter(is_domain)
+            .map(|node| counts[domain(node)])
+            .collect();
+        let fewest = domains.iter().copied().min();
+        nodes
+            .map(|node| may_grow(counts[domain(node)], fewest.into_iter(), of.spread.max_skew))
+            .collect()
     }
 
     /// Pods of a kind in each zone that are not on their way out; nothing if there is one zone.
@@ -220,6 +267,11 @@ impl Scheduler {
             );
         }
     }
+}
+
+/// Whether pods of a kind tolerate the taints of a node.
+fn is_free(kind: &Kind, node: usize, ctx: &Ctx) -> bool {
+    kind.tolerates_control_plane || node as u32 >= ctx.blueprint().spec.control_plane_nodes
 }
 
 /// New pods, pods that are gone, and nodes that become ready or not.

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::api_flow::Background;
 use super::faults::{FaultKind, FaultSpec};
 use super::params::{CiliumParams, IstioParams, KubernetesParams, NetworkParams};
+use super::placement::Placement;
 use crate::kernel::{Distribution, SimDuration, SimTime};
 use crate::policy::labels::Labels;
 use crate::policy::{LabelSelector, MeshPolicies, NetworkPolicies, Subject};
@@ -103,7 +104,11 @@ impl WorldSpec {
             Step::Scale { workload: of, replicas } if *of == workload => Some(*replicas),
             _ => None,
         });
-        let most = scaled.fold(spec.replicas, u32::max);
+        let written = match spec.controller {
+            Controller::DaemonSet => self.nodes,
+            _ => spec.replicas,
+        };
+        let most = scaled.fold(written, u32::max);
         let rolls = |step: &Step| match step {
             Step::RolloutRestart { workload: of, .. } | Step::FindReuse { workload: of, .. } => *of == workload,
             _ => false,
@@ -210,11 +215,56 @@ pub struct IstioSpec {
     pub params: IstioParams,
 }
 
-/// A Deployment.
+/// What controls the pods of a workload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Controller {
+    /// A Deployment and its ReplicaSets.
+    Deployment,
+    /// A StatefulSet whose pods start one after another, each when the one before is ready.
+    StatefulSet,
+    /// A StatefulSet with `podManagementPolicy: Parallel`.
+    ParallelStatefulSet,
+    /// A DaemonSet: a pod on each node that may have one.
+    DaemonSet,
+}
+
+impl Controller {
+    /// Whether a pod that goes is replaced by one of the same name.
+    #[must_use]
+    pub const fn keeps_names(self) -> bool {
+        matches!(self, Self::StatefulSet | Self::ParallelStatefulSet)
+    }
+}
+
+/// A probe of a container that answers it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Probe {
+    /// `initialDelaySeconds`.
+    pub initial_delay: SimDuration,
+    /// `periodSeconds`.
+    pub period: SimDuration,
+    /// `successThreshold`.
+    pub successes: u32,
+}
+
+/// The probes of a container that decide when its pod is ready.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ProbedContainer {
+    /// `startupProbe`: until it succeeds, no other probe runs.
+    pub startup: Option<Probe>,
+    /// `readinessProbe`.
+    pub readiness: Option<Probe>,
+}
+
+/// A workload of the manifests.
 #[derive(Clone, Debug)]
 pub struct WorkloadSpec {
-    /// Name of the Deployment.
+    /// Its name, with its namespace where two have the same.
     pub name: String,
+    /// The key of its random numbers below its namespace: its kind and its name.
+    pub key: [String; 2],
+    /// What controls its pods.
+    pub controller: Controller,
     /// What its pods truly are: namespace, service account, labels.
     pub subject: Subject,
     /// Replicas when it is applied.
@@ -225,6 +275,8 @@ pub struct WorkloadSpec {
     pub ignores_sigterm: bool,
     /// Required anti-affinity per hostname: no node with a pod that one of these selects.
     pub anti_affinity: Vec<LabelSelector>,
+    /// On which nodes its pods may be.
+    pub placement: Placement,
     /// Rolling update: pods beyond the desired number.
     pub max_surge: Amount,
     /// Rolling update: pods that may be missing.
@@ -233,6 +285,12 @@ pub struct WorkloadSpec {
     pub progress_deadline: SimDuration,
     /// Number of containers of its own.
     pub containers: u32,
+    /// Number of init containers that end before these start.
+    pub init_containers: u32,
+    /// The probes of its containers, of those that have any.
+    pub probed: Vec<ProbedContainer>,
+    /// From the start of its containers to the first probe that they answer.
+    pub answers_after: SimDuration,
     /// Whether a sidecar is injected where the design has a mesh.
     pub injected: bool,
 }

@@ -236,7 +236,7 @@ impl World {
                 spec.kubernetes.controller_client_burst,
             ),
             admission: Admission::default(),
-            scheduler: Scheduler::new(spec.nodes, spec.control_plane_nodes, kinds),
+            scheduler: Scheduler::new(spec.nodes, kinds),
             node_lifecycle: NodeLifecycle::new(blueprint),
             endpoint_slices: EndpointSlices::new(blueprint.services),
             kubelets: Kubelets::default(),

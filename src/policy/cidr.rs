@@ -6,7 +6,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 
 use super::PolicyError;
 
@@ -69,6 +69,26 @@ impl Block {
         self.net.prefix_len() == 0 && self.except.is_empty()
     }
 
+    /// Every address of IPv4.
+    pub fn everything() -> Self {
+        Self {
+            net: IpNet::V4(Ipv4Net::default()),
+            except: Vec::new(),
+        }
+    }
+
+    /// Whether it has an address of another block, whose exceptions do not count.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        let meets = self.net.contains(&other.net) || other.net.contains(&self.net);
+        meets && !self.except.iter().any(|net| net.contains(&other.net))
+    }
+
+    /// Whether it has all addresses of another block.
+    pub fn covers(&self, other: &Self) -> bool {
+        let meets = |net: &IpNet| net.contains(&other.net) || other.net.contains(net);
+        self.net.contains(&other.net) && !self.except.iter().any(meets)
+    }
+
     /// Whether the block is one of IPv4.
     pub fn is_ipv4(&self) -> bool {
         matches!(self.net, IpNet::V4(_))
@@ -101,6 +121,29 @@ mod tests {
 
     fn address(text: &str) -> IpAddr {
         text.parse().expect("an address")
+    }
+
+    #[test]
+    fn blocks_meet_or_hold_another_one() {
+        let pods = Block::parse("10.0.0.0/8", &[] as &[&str]).expect("valid");
+        for (block, except, overlaps, covers) in [
+            ("0.0.0.0/0", &[][..], true, true),
+            ("0.0.0.0/0", &["169.254.169.254/32"], true, true),
+            ("0.0.0.0/0", &["10.0.0.0/8"], false, false),
+            ("0.0.0.0/0", &["10.96.0.0/12"], true, false),
+            ("10.0.0.0/8", &[], true, true),
+            ("10.20.0.0/16", &[], true, false),
+            ("192.168.0.0/16", &[], false, false),
+            ("::/0", &[], false, false),
+        ] {
+            let found = Block::parse(block, except).expect("valid");
+            assert_eq!(
+                (found.overlaps(&pods), found.covers(&pods)),
+                (overlaps, covers),
+                "{found}"
+            );
+        }
+        assert!(Block::everything().is_everything() && Block::everything().is_ipv4());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::InputError;
 use super::schema::{Experiment, Text};
-use super::values::{complain, is_sound, positive_duration, rate, unknown};
+use super::values::{choice, complain, is_sound, positive_duration, rate, unknown};
 
 /// The rate of traffic if exposure is watched and the experiment names no rate.
 const USUAL_RATE: &str = "1/s";
@@ -48,6 +48,17 @@ pub struct Published {
     pub text: String,
     /// Where it was published.
     pub source: String,
+}
+
+/// Whether what is not modeled in the manifests is a warning.
+///
+/// # Errors
+/// If it is neither `true` nor `false`.
+pub fn lenient(path: &Path, experiment: &Experiment) -> Result<bool, InputError> {
+    let written = experiment.lenient.as_ref();
+    written.map_or(Ok(false), |text| {
+        choice(path, text, "switch", &[("false", false), ("true", true)])
+    })
 }
 
 /// What was published, if the experiment names it.

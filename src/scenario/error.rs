@@ -97,6 +97,11 @@ impl InputError {
         self
     }
 
+    /// The error with its hint in one line.
+    pub fn in_one_line(&self) -> String {
+        self.to_string().replace("\n  hint: ", "; ")
+    }
+
     /// "is not modeled" are the words of all input errors about something that is known and not evaluated.
     fn classified(self) -> Self {
         match self.message.contains("not modeled") {

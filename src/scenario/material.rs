@@ -10,23 +10,29 @@ use std::sync::Arc;
 
 use super::embedded;
 use super::error::InputError;
-use super::manifests::{self, CountOrPercent, Manifests, ReadOptions, ServiceManifest, Workload};
-use super::schema::Text;
+use super::manifests::{
+    self, CountOrPercent, Excluded, Found, Manifests, ReadOptions, Remarks, ServiceManifest, Workload,
+};
+use super::remarks::Used;
+use super::schema::Experiment;
 use super::values::complain;
-use super::yaml;
 use crate::cluster::spec::{Amount, ServiceSpec, WorkloadSpec};
 use crate::kernel::SimDuration;
+use crate::policy::cidr::Block;
 use crate::policy::labels::Labels;
 use crate::policy::network::Options;
-use crate::policy::{LabelSelector, MeshPolicies, NetworkPolicies};
+use crate::policy::{LabelSelector, MeshPolicies, NetworkPolicies, Protocol};
 
 /// Trust domain of every mesh (Istio's default).
 pub const TRUST_DOMAIN: &str = "cluster.local";
 
+/// Where the addresses of all pods are, in clusters of every size.
+const POD_NETWORK: &str = "10.0.0.0/8";
+
 /// Workloads, Services and policies of an experiment.
 #[derive(Clone, Debug)]
 pub struct Material {
-    /// Deployments, by namespace and name.
+    /// Workloads, by namespace and name.
     pub workloads: Arc<Vec<WorkloadSpec>>,
     /// Services, by namespace and name.
     pub services: Arc<Vec<ServiceSpec>>,
@@ -38,10 +44,24 @@ pub struct Material {
     pub mesh_policies: Arc<MeshPolicies>,
     /// What looks like a mistake.
     pub warnings: Vec<String>,
+    /// What of workloads and Services is not simulated as it is written.
+    pub remarks: Used,
 }
 
-/// A file of manifests: as messages name it, relative to the experiment, and its text.
-pub type ManifestFile = (PathBuf, String, String);
+/// The manifests of an experiment, and their names relative to it.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    found: Found,
+    names: Vec<String>,
+}
+
+impl Sources {
+    /// The files that are read: name and text.
+    pub fn files(self) -> impl Iterator<Item = (String, String)> {
+        let texts = self.found.texts.into_iter().map(|(_, text)| text);
+        self.names.into_iter().zip(texts)
+    }
+}
 
 /// Where experiments come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,8 +72,9 @@ pub enum Origin {
     Embedded,
 }
 
-/// The manifests in the folder that an experiment names, in the order of their names.
-pub fn find(file: &Path, folder: &Text, origin: Origin) -> Result<Vec<ManifestFile>, InputError> {
+/// The manifests in the folder that an experiment names and in its subfolders, in the order of their names.
+pub fn find(file: &Path, experiment: &Experiment, origin: Origin) -> Result<Sources, InputError> {
+    let folder = &experiment.manifests;
     let relative = folder.value.trim_end_matches('/');
     let parent = file.parent().unwrap_or(Path::new(""));
     let missing = |known: Vec<String>| {
@@ -61,51 +82,41 @@ pub fn find(file: &Path, folder: &Text, origin: Origin) -> Result<Vec<ManifestFi
             .with_hint("the folder is relative to the experiment file")
             .with_candidates(relative, known.iter().map(String::as_str))
     };
+    let path = parent.join(relative);
     let found = match origin {
         Origin::Embedded => {
             let prefix = format!("experiments/{relative}/");
             let inside = embedded::FILES
                 .iter()
-                .filter_map(|(name, text)| Some((name.strip_prefix(&prefix)?, *text)));
-            inside
-                .map(|(name, text)| {
-                    (
-                        parent.join(relative).join(name),
-                        format!("{relative}/{name}"),
-                        text.to_owned(),
-                    )
-                })
-                .collect()
+                .filter_map(|(name, text)| Some((path.join(name.strip_prefix(&prefix)?), (*text).to_owned())));
+            let texts: Vec<(PathBuf, String)> = inside.collect();
+            match texts.is_empty() {
+                true => return Err(missing(Vec::new())),
+                false => Found {
+                    texts,
+                    ..Found::default()
+                },
+            }
         }
+        Origin::Disk if !path.exists() => return Err(missing(neighbours(parent, relative))),
         Origin::Disk => {
-            let path = parent.join(relative);
-            if !path.is_dir() {
-                return Err(missing(neighbours(parent, relative)));
+            let patterns: Vec<&String> = experiment.exclude.iter().flatten().map(|text| &text.value).collect();
+            let found = manifests::find(&path, &Excluded::parse(&patterns))?;
+            if found.files == 0 {
+                let error = complain(file, folder, format!("manifest folder `{relative}` has no manifest"));
+                return Err(error.with_hint("manifests end in .yaml, .yml or .json"));
             }
-            let unreadable = |error: std::io::Error| InputError::in_file(&path, format!("cannot be read: {error}"));
-            let mut found = Vec::new();
-            for entry in fs::read_dir(&path).map_err(unreadable)? {
-                let entry = entry.map_err(unreadable)?.path();
-                let manifest = entry
-                    .extension()
-                    .is_some_and(|e| ["yaml", "yml", "json"].iter().any(|known| e == *known));
-                if let (true, true, Some(name)) = (manifest, entry.is_file(), entry.file_name()) {
-                    let name = format!("{relative}/{}", name.to_string_lossy());
-                    found.push((entry.clone(), name, yaml::read_text(&entry)?));
-                }
-            }
-            found.sort();
             found
         }
     };
-    match (found.is_empty(), origin) {
-        (false, _) => Ok(found),
-        (true, Origin::Embedded) => Err(missing(Vec::new())),
-        (true, Origin::Disk) => Err(
-            complain(file, folder, format!("manifest folder `{relative}` has no manifest"))
-                .with_hint("manifests end in .yaml, .yml or .json"),
-        ),
-    }
+    let name = |at: &Path| match at.strip_prefix(&path) {
+        Ok(inside) if inside != Path::new("") => format!("{relative}/{}", inside.display()).replace('\\', "/"),
+        _ => relative.to_owned(),
+    };
+    Ok(Sources {
+        names: found.texts.iter().map(|(at, _)| name(at)).collect(),
+        found,
+    })
 }
 
 /// Folders beside the one that does not exist.
@@ -122,120 +133,177 @@ fn neighbours(parent: &Path, relative: &str) -> Vec<String> {
     names
 }
 
-/// Reads the manifests.
+/// Reads the manifests; leniently, what is not simulated is a warning.
 ///
 /// # Errors
 /// Everything that is wrong with them.
-pub fn read(files: &[ManifestFile]) -> Result<Material, Vec<InputError>> {
-    let texts: Vec<(PathBuf, &str)> = files
-        .iter()
-        .map(|(path, _, text)| (path.clone(), text.as_str()))
-        .collect();
-    let mut manifests = manifests::read_texts(&texts, ReadOptions::default())?;
-    unique(
-        manifests.workloads.iter().map(|w| (w.name.as_str(), &w.place)),
-        "Deployments",
-    )
-    .map_err(one)?;
-    unique(
-        manifests.services.iter().map(|s| (s.name.as_str(), &s.place)),
-        "Services",
-    )
-    .map_err(one)?;
-    let mut warnings = manifests.warnings.clone();
-    for service in manifests.services.iter().filter(|service| service.ports.len() > 1) {
-        warnings.push(format!(
-            "{}: only the first port of Service `{}` is called",
-            service.place, service.name
-        ));
-    }
+pub fn read(sources: &Sources, lenient: bool) -> Result<Material, Vec<InputError>> {
+    let options = ReadOptions {
+        lenient,
+        ..ReadOptions::default()
+    };
+    let mut manifests = manifests::read_found(sources.found.clone(), options)?;
+    let mut warnings = passed_over(&manifests);
+    warnings.append(&mut manifests.warnings);
+    let mut wrong = Vec::new();
+    let mut not_simulated = |error: InputError| match lenient {
+        true => warnings.push(format!("{}; what depends on it counts as denied", error.in_one_line())),
+        false => wrong.push(error),
+    };
     let mesh_policies = Manifests::mesh_policies(&manifests, TRUST_DOMAIN);
     if let Err(error) = mesh_policies.check_simulated() {
-        let file = files.first().map_or(Path::new(""), |(path, _, _)| path.as_path());
-        return Err(one(InputError::in_file(file, error.to_string()).with_hint(error.hint())));
+        let file = sources
+            .found
+            .texts
+            .first()
+            .map_or(Path::new(""), |(path, _)| path.as_path());
+        not_simulated(InputError::in_file(file, error.to_string()).with_hint(error.hint()));
+    }
+    let network_policies = manifests.network_policies(Options::default());
+    let network_policies = match Block::parse(POD_NETWORK, &[] as &[&str]) {
+        Ok(pods) => network_policies.among_pods(&pods),
+        Err(_) => network_policies,
+    };
+    if let Some(error) = beyond_identities(&network_policies) {
+        not_simulated(error);
+    }
+    if !wrong.is_empty() {
+        return Err(wrong);
     }
     // Names of files, and the order in one, decide nothing in a run.
     manifests
         .workloads
-        .sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
+        .sort_by(|a, b| (&a.namespace, &a.name, a.kind).cmp(&(&b.namespace, &b.name, b.kind)));
     manifests
         .services
         .sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
+    let names = names(
+        manifests
+            .workloads
+            .iter()
+            .map(|w| (&w.namespace, w.kind.name(), &w.name)),
+    );
+    let workloads = manifests.workloads.iter().zip(names);
+    let (services, service_remarks) = services(&manifests.services);
     let namespaces = manifests.namespaces.iter().map(|n| (n.name.clone(), n.labels.clone()));
     Ok(Material {
         namespaces: Arc::new(namespaces.collect()),
-        workloads: Arc::new(manifests.workloads.iter().map(workload).collect()),
-        services: Arc::new(manifests.services.iter().filter_map(service).collect()),
-        network_policies: Arc::new(network_policies(&manifests).map_err(one)?),
+        workloads: Arc::new(workloads.map(|(manifest, name)| workload(manifest, name)).collect()),
+        services: Arc::new(services),
+        network_policies: Arc::new(network_policies),
         mesh_policies: Arc::new(mesh_policies),
         warnings,
+        remarks: Used {
+            workloads: manifests.workloads.into_iter().map(|w| w.remarks).collect(),
+            services: service_remarks,
+            lenient,
+        },
     })
 }
 
-fn one(error: InputError) -> Vec<InputError> {
-    vec![error]
-}
-
-/// The network's policies, if they say nothing that the simulated network could not be asked: its components know
-/// identities and the world, but neither addresses outside the cluster nor the requests in a connection.
-fn network_policies(manifests: &Manifests) -> Result<NetworkPolicies, InputError> {
-    let policies = manifests.network_policies(Options::default());
-    match policies.beyond_identities() {
-        None => Ok(policies),
-        Some((origin, rule, what)) => {
-            let line = origin.rule_lines.get(rule).copied().filter(|line| *line > 0);
-            let message = format!("{what} in a rule of {origin} is not modeled in an experiment");
-            let error = InputError {
-                line,
-                column: line.map(|_| 1),
-                ..InputError::in_file(Path::new(&origin.file), message)
-            };
-            Err(error.with_hint("`meshfault policy` evaluates it"))
-        }
+/// Files that are no manifests, by the reason, since what is in them is missing in a run.
+fn passed_over(manifests: &Manifests) -> Vec<String> {
+    let mut reasons: BTreeMap<&str, Vec<&Path>> = BTreeMap::new();
+    let files = manifests
+        .skipped
+        .iter()
+        .filter(|skipped| skipped.kind.is_empty() && skipped.reason != "excluded");
+    for file in files {
+        reasons.entry(&file.reason).or_default().push(&file.file);
     }
+    let line = |(reason, files): (&str, Vec<&Path>)| {
+        let more = match files.len() {
+            1 => String::new(),
+            count => format!(" (and {} more files)", count - 1),
+        };
+        let reason = if reason.is_empty() {
+            "no Kubernetes object"
+        } else {
+            reason
+        };
+        format!("{}: is passed over: {reason}{more}", files[0].display())
+    };
+    reasons.into_iter().map(line).collect()
 }
 
-/// Steps name workloads and Services without a namespace, so names must be unique across namespaces.
-fn unique<'m>(names: impl Iterator<Item = (&'m str, &'m super::error::Place)>, what: &str) -> Result<(), InputError> {
-    let mut seen: Vec<(&str, &super::error::Place)> = Vec::new();
-    for (name, place) in names {
-        if let Some((_, first)) = seen.iter().find(|(known, _)| *known == name) {
-            let message = format!("two {what} of different namespaces are named `{name}`");
-            return Err(place
-                .error(message)
-                .with_hint(format!("steps name them without a namespace; the first is at {first}")));
-        }
-        seen.push((name, place));
+/// What the network's policies say that the simulated network could not be asked: its components know identities and the
+/// world, but neither addresses outside the cluster nor the requests in a connection.
+fn beyond_identities(policies: &NetworkPolicies) -> Option<InputError> {
+    let (origin, rule, what) = policies.beyond_identities()?;
+    let line = origin.rule_lines.get(rule).copied().filter(|line| *line > 0);
+    let message = format!("{what} in a rule of {origin} is not modeled in an experiment");
+    let error = InputError {
+        line,
+        column: line.map(|_| 1),
+        ..InputError::in_file(Path::new(&origin.file), message)
+    };
+    Some(error.with_hint("`meshfault policy` evaluates it"))
+}
+
+/// Names by which an experiment means each of these: bare where they are unique, else with the namespace, and with the kind if
+/// need be.
+fn names<'m>(of: impl Iterator<Item = (&'m String, &'static str, &'m String)> + Clone) -> Vec<String> {
+    let (mut bare, mut qualified) = (BTreeMap::<&str, usize>::new(), BTreeMap::<(&str, &str), usize>::new());
+    for (namespace, _, name) in of.clone() {
+        *bare.entry(name).or_default() += 1;
+        *qualified.entry((namespace, name)).or_default() += 1;
     }
-    Ok(())
+    let name = |(namespace, kind, name): (&'m String, &str, &'m String)| match (
+        bare[name.as_str()],
+        qualified[&(namespace.as_str(), name.as_str())],
+    ) {
+        (1, _) => name.clone(),
+        (_, 1) => format!("{namespace}/{name}"),
+        _ => format!("{namespace}/{kind}/{name}"),
+    };
+    of.map(name).collect()
 }
 
-fn workload(manifest: &Workload) -> WorkloadSpec {
+/// The Services that can be called, with their remarks: those with pods behind them and a port of TCP.
+fn services(manifests: &[ServiceManifest]) -> (Vec<ServiceSpec>, Vec<Remarks>) {
+    let names = names(manifests.iter().map(|s| (&s.namespace, "Service", &s.name)));
+    let read = manifests.iter().zip(names).filter_map(|(manifest, name)| {
+        let port = manifest.ports.iter().find(|port| port.protocol == Protocol::Tcp)?;
+        let mut remarks = manifest.remarks.clone();
+        if manifest.ports.len() > 1 {
+            let warning = format!("only the first port of Service `{}` is called", manifest.name);
+            remarks.approximated.push((manifest.place.clone(), warning));
+        }
+        let spec = ServiceSpec {
+            name,
+            namespace: manifest.namespace.clone(),
+            selector: LabelSelector {
+                match_labels: manifest.selector.0.clone(),
+                match_expressions: Vec::new(),
+            },
+            // A name that no pod has is an error where the Service is called.
+            target_port: port.target.number().unwrap_or(port.port),
+        };
+        (!manifest.selector.0.is_empty()).then_some((spec, remarks))
+    });
+    read.unzip()
+}
+
+fn workload(manifest: &Workload, name: String) -> WorkloadSpec {
     WorkloadSpec {
-        name: manifest.name.clone(),
+        name,
+        key: [manifest.kind.name().to_owned(), manifest.name.clone()],
+        controller: manifest.controller,
         subject: manifest.subject.clone(),
         replicas: manifest.replicas,
         grace_period: seconds(manifest.grace_period_s),
         ignores_sigterm: manifest.ignores_sigterm,
         anti_affinity: manifest.anti_affinity.clone(),
+        placement: manifest.placement.clone(),
         max_surge: amount(manifest.max_surge),
         max_unavailable: amount(manifest.max_unavailable),
         progress_deadline: seconds(manifest.progress_deadline_s),
         containers: manifest.containers,
+        init_containers: manifest.init_containers,
+        probed: manifest.probed.clone(),
+        answers_after: manifest.answers_after,
         injected: manifest.injected,
     }
-}
-
-fn service(manifest: &ServiceManifest) -> Option<ServiceSpec> {
-    Some(ServiceSpec {
-        name: manifest.name.clone(),
-        namespace: manifest.namespace.clone(),
-        selector: LabelSelector {
-            match_labels: manifest.selector.0.clone(),
-            match_expressions: Vec::new(),
-        },
-        target_port: manifest.ports.first()?.target.number()?,
-    })
 }
 
 const fn amount(written: CountOrPercent) -> Amount {

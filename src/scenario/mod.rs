@@ -31,6 +31,7 @@ mod other_words;
 pub mod overrides;
 pub mod patch;
 pub mod point_name;
+pub mod remarks;
 pub mod schema;
 pub mod script;
 pub mod stopping;
@@ -238,8 +239,9 @@ fn checked(path: &Path, text: String, origin: Origin, overrides: &Overrides) -> 
     let published = keep_one(&mut wrong, asked::published(path, &experiment)).flatten();
     let expectations = keep(&mut wrong, expectations::read(path, &experiment.expectations));
     let margins = keep(&mut wrong, margins::read(path, &experiment.margins));
-    let files = keep_one(&mut wrong, material::find(path, &experiment.manifests, origin));
-    let material = files.and_then(|files| Some((keep(&mut wrong, material::read(&files))?, files)));
+    let files = keep_one(&mut wrong, material::find(path, &experiment, origin));
+    let lenient = keep_one(&mut wrong, asked::lenient(path, &experiment)).unwrap_or_default();
+    let material = files.and_then(|files| Some((keep(&mut wrong, material::read(&files, lenient))?, files)));
     let Some((material, files)) = material else {
         return Err(sorted(wrong));
     };
@@ -271,6 +273,7 @@ fn checked(path: &Path, text: String, origin: Origin, overrides: &Overrides) -> 
         warnings: odd,
     } = expanded;
     let mut warnings = material.warnings.clone();
+    warnings.extend(material.remarks.warnings(&designs));
     warnings.extend(odd);
     warnings.extend(unused(path, &experiment, &text, overrides, &designs));
     drop(layers);
@@ -325,13 +328,13 @@ fn unused(path: &Path, experiment: &Experiment, text: &str, overrides: &Override
     options.chain(faults).collect()
 }
 
-fn inputs(path: &Path, text: String, manifests: Vec<material::ManifestFile>, designs: &[Design]) -> Vec<InputFile> {
+fn inputs(path: &Path, text: String, manifests: material::Sources, designs: &[Design]) -> Vec<InputFile> {
     let name = path.file_name().map_or_else(
         || "experiment.yaml".to_owned(),
         |name| name.to_string_lossy().into_owned(),
     );
     let mut inputs = vec![InputFile::new(name, text)];
-    inputs.extend(manifests.into_iter().map(|(_, name, text)| InputFile::new(name, text)));
+    inputs.extend(manifests.files().map(|(name, text)| InputFile::new(name, text)));
     let mut models: Vec<&str> = designs
         .iter()
         .flat_map(|design| design.model_files.iter().copied())

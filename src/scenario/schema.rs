@@ -67,6 +67,12 @@ pub struct Experiment {
     /// Folder of manifests, relative to the file.
     #[schemars(extend("x-scope" = "experiment"))]
     pub manifests: Text,
+    /// Files and folders of the manifests that are not read, by name or path; `*`, `**` and `?` are wildcards.
+    #[schemars(extend("x-scope" = "experiment"))]
+    pub exclude: Option<Vec<Text>>,
+    /// Whether what is not modeled in the manifests is a warning: `true` or `false`, the default, with which it is an error.
+    #[schemars(with = "Option<bool>", extend("x-scope" = "experiment"))]
+    pub lenient: Option<Text>,
     /// Which layers enforce their policies: `network`, `mesh`; without it all that the design has.
     #[schemars(with = "Option<Vec<form::Layer>>")]
     pub policies_in_force: Option<Vec<Text>>,

@@ -377,7 +377,7 @@ fn bad_inputs_are_complained_about() {
         "published-without-unit.yaml:29:22: `30` is not a valid duration\n",
         "published-without-words.yaml:29:33: `text` is empty\n",
         "duplicate-key.yaml:5:1: key `horizon` occurs twice\n",
-        "empty-manifest-folder.yaml:11:12: manifest folder `../../experiments/manifests` has no manifest\n",
+        "empty-manifest-folder.yaml:11:12: manifest folder `../browser` has no manifest\n",
         "startup_latency_p50 of one about 2s`: expected `<`, `<=`, `>` or `>=`, found `about`\n",
         "factor-range-of-two-units.yaml:30:44: `500ms` and `5s` have different units\n  hint: write both ends in the same unit",
         "grace-below-renewal.yaml:31:52: the grace period of 5 s is shorter than the time between two renewals",

@@ -35,9 +35,12 @@ pub(super) const LAYERS: [(&str, bool); 2] = [("network", false), ("mesh", true)
 #[derive(Clone, Debug)]
 pub struct Names {
     workloads: Vec<String>,
+    /// The same with their namespaces.
+    qualified: Vec<String>,
     /// Labels of the pods of each workload.
     labels: Vec<Labels>,
     services: Vec<String>,
+    qualified_services: Vec<String>,
 }
 
 impl Names {
@@ -48,6 +51,16 @@ impl Names {
                 .workloads
                 .iter()
                 .map(|workload| workload.name.clone())
+                .collect(),
+            qualified: material
+                .workloads
+                .iter()
+                .map(|workload| format!("{}/{}", workload.subject.namespace, workload.name))
+                .collect(),
+            qualified_services: material
+                .services
+                .iter()
+                .map(|service| format!("{}/{}", service.namespace, service.name))
                 .collect(),
             labels: material
                 .workloads
@@ -60,7 +73,7 @@ impl Names {
 
     /// The index of a workload.
     pub fn workload(&self, merged: &Merged<'_>, name: &Text) -> Result<usize, InputError> {
-        index(merged, name, "workload", &self.workloads)
+        index(merged, name, "workload", [&self.workloads, &self.qualified])
     }
 
     /// The indexes of workloads.
@@ -94,7 +107,7 @@ impl Names {
 
     /// The index of a Service.
     pub fn service(&self, merged: &Merged<'_>, name: &Text) -> Result<usize, InputError> {
-        index(merged, name, "Service", &self.services)
+        index(merged, name, "Service", [&self.services, &self.qualified_services])
     }
 
     /// The number of workloads.
@@ -108,10 +121,18 @@ impl Names {
     }
 }
 
-fn index(merged: &Merged<'_>, name: &Text, what: &str, known: &[String]) -> Result<usize, InputError> {
+/// What a name means: as it is shown, or with its namespace.
+fn index(
+    merged: &Merged<'_>,
+    name: &Text,
+    what: &str,
+    [known, qualified]: [&[String]; 2],
+) -> Result<usize, InputError> {
     let name = merged.text(name)?;
-    let found = known.iter().position(|known| *known == name.value);
-    found.ok_or_else(|| unknown(merged.file, name, what, known.iter().map(String::as_str)))
+    let position = |names: &[String]| names.iter().position(|known| *known == name.value);
+    position(known)
+        .or_else(|| position(qualified))
+        .ok_or_else(|| unknown(merged.file, name, what, known.iter().map(String::as_str)))
 }
 
 /// What is the same for all designs.
@@ -207,6 +228,7 @@ pub fn design(shared: &Shared<'_>, merged: &Merged<'_>) -> Result<Design, Vec<In
     let in_force = keep_one(&mut errors, in_force(merged, targets.istiods.is_some()));
     let faults = keep(&mut errors, faults(merged, names, targets));
     let script = keep(&mut errors, script(merged, names, targets));
+    errors.extend(shared.material.remarks.refused(script.as_deref().unwrap_or_default()));
     let churn = keep(&mut errors, churn(merged, targets));
     let load = keep(&mut errors, load(merged, targets));
     let measures = keep_one(
@@ -225,6 +247,9 @@ pub fn design(shared: &Shared<'_>, merged: &Merged<'_>) -> Result<Design, Vec<In
     else {
         return Err(errors);
     };
+    if !errors.is_empty() {
+        return Err(errors);
+    }
     let sets = [
         Some(&cluster.sets.kubernetes),
         Some(&cluster.sets.cilium),

@@ -240,7 +240,7 @@ impl<'a> Document<'a> {
     }
 
     /// Lets a seed read the document.
-    pub fn walk<S: for<'de> DeserializeSeed<'de, Value = ()>>(&self, seed: S) -> Result<(), InputError> {
+    pub fn walk<T, S: for<'de> DeserializeSeed<'de, Value = T>>(&self, seed: S) -> Result<T, InputError> {
         seed.deserialize(self.reading())
             .map_err(|complaint| self.explain(complaint, &|_| None))
     }

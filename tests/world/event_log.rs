@@ -16,7 +16,7 @@ use meshfault::story::{Line, ToldRun};
 use crate::support::{Bench, at, cut, cuts, on_node, pause, s, workload};
 
 /// Constant latencies.
-const PLAIN: [&str; 21] = [
+pub const PLAIN: [&str; 21] = [
     "parameters.kubernetes.api_write_latency=10ms",
     "parameters.kubernetes.watch_latency=5ms",
     "parameters.kubernetes.watch_batch_period=1ns",

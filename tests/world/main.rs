@@ -47,4 +47,5 @@ mod validation;
 mod verify;
 mod webhook;
 mod webhook_answers;
+mod workloads;
 mod zones;

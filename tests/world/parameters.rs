@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use meshfault::cluster::api_flow::Level;
 use meshfault::cluster::faults::FaultKind;
@@ -88,6 +89,9 @@ fn worlds() -> Vec<World> {
         ),
         (case_path("replies-only-identity"), "drop", &[], |_| ()),
         (built_in("ip-reuse"), "vxlan", &[], |world| {
+            Arc::make_mut(&mut world.workloads)
+                .iter_mut()
+                .for_each(|workload| workload.init_containers = 1);
             node_is_repaired(world, CutMode::Drop, 20.0)
         }),
         (built_in("ip-reuse"), "vxlan", &[], |world| {

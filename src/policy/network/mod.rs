@@ -24,6 +24,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use super::cidr::Block;
 use super::{Decision, Http, Labels, NamedPorts, Origin, Peer, Protocol, Reserved, Subject, Verdict};
 pub use cilium::CiliumNetworkPolicy;
 pub use compiled::{CompiledPolicies, End};
@@ -258,27 +259,39 @@ impl NetworkPolicies {
         (self.options.enforcement == Enforcement::Never).then(|| plain(Decision::Allow, text))
     }
 
-    /// The first part that the simulator cannot ask about: its tables know identities and the world, but no addresses,
-    /// no requests, and nothing that is open. With its policy, its rule and what it is.
+    /// The same policies where every address is one of a pod, of this block of IPv4: blocks without such an address match nothing,
+    /// those with all of them match every address, and names of outside hosts have none.
+    #[must_use]
+    pub fn among_pods(mut self, pods: &Block) -> Self {
+        for policy in self.ingress.iter_mut().chain(&mut self.egress) {
+            for rule in policy.allow.iter_mut().chain(&mut policy.deny) {
+                let peers = &mut rule.peers;
+                peers.blocks.retain(|block| block.overlaps(pods));
+                for block in peers.blocks.iter_mut().filter(|block| block.covers(pods)) {
+                    *block = Block::everything();
+                }
+                peers.names.clear();
+                (peers.unknown_outside, peers.unknown_nodes) = (false, false);
+                peers.world_ipv6 = peers.world_ipv4;
+            }
+        }
+        self
+    }
+
+    /// The first part that the simulator cannot ask about: its tables know identities and the world, but not which address is
+    /// whose, no requests, and nothing that is open. With its policy, its rule and what it is. Asked of [`Self::among_pods`].
     pub fn beyond_identities(&self) -> Option<(&Origin, usize, &'static str)> {
         for policy in self.ingress.iter().chain(&self.egress) {
             let allow = policy.allow.iter().map(|rule| (&policy.origin, rule));
             let deny = policy.deny.iter().map(|rule| (&policy.deny_origin, rule));
             for (origin, rule) in allow.chain(deny) {
                 let peers = &rule.peers;
-                let whole = |block: &super::cidr::Block| block.is_everything() && block.is_ipv4();
+                let whole = |block: &Block| block.is_everything() && block.is_ipv4();
                 let what = if !peers.blocks.iter().all(whole) {
                     "a block of addresses"
-                } else if peers.world_ipv4 != peers.world_ipv6 {
-                    "a family of addresses"
                 } else if rule.layer7 != Layer7::Unrestricted {
                     "a rule on requests"
-                } else if peers.unknown
-                    || peers.unknown_outside
-                    || peers.unknown_nodes
-                    || !peers.names.is_empty()
-                    || !policy.certain
-                {
+                } else if peers.unknown || !policy.certain {
                     "a part that is not evaluated"
                 } else if rule.ports.iter().any(|p| matches!(p.port, Port::Named(_))) {
                     "a named port"

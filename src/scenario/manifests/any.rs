@@ -1,7 +1,7 @@
-//! Reading of any folder for its policies: every kind of object that carries pods, lists and dumps, incomplete folders.
+//! Reading of any folder: every kind of object that carries pods, lists and dumps, incomplete folders.
 //!
-//! Belongs here: what this purpose does differently from the reading of an experiment. Does not belong here: the kinds
-//! themselves (one file each).
+//! Belongs here: what is done with each document. Does not belong here: the kinds themselves (one file each), and what follows when
+//! all are read (`complete`).
 
 use std::path::Path;
 
@@ -15,11 +15,12 @@ use super::options::{Layer, Side};
 use super::pods::PodsKind;
 use super::refused::{Class, Kind};
 use super::{
-    Namespace, Reader, ServiceAccount, Skipped, Unknown, fields, foreign, groups, keys, nulls, pods, service, waypoints,
+    Namespace, Purpose, Reader, ServiceAccount, Skipped, Unknown, fields, foreign, groups, keys, nulls, pods, service,
+    waypoints, workload,
 };
 use crate::policy::labels::LabelSelector;
 use crate::scenario::error::{Class as Badness, InputError, Place};
-use crate::scenario::yaml::{self, Document, Nulls, Source, Spanned, Strings};
+use crate::scenario::yaml::{self, Document, Nulls, Spanned, Strings};
 
 const LISTS_MAX: usize = 2;
 
@@ -33,6 +34,25 @@ struct PlainMetadata {
     name: Spanned<String>,
     namespace: Option<String>,
     labels: Option<SpannedMap>,
+}
+
+/// Just enough of an autoscaler to know what it scales.
+#[derive(Deserialize)]
+struct Scaler {
+    metadata: PlainMetadata,
+    spec: Option<ScalerSpec>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ScalerSpec {
+    scale_target_ref: Option<ScaleTarget>,
+}
+
+#[derive(Deserialize)]
+struct ScaleTarget {
+    kind: Option<String>,
+    name: String,
 }
 
 /// Just enough of a policy to know whom it can concern.
@@ -49,8 +69,12 @@ struct ReachSpec {
 }
 
 impl Reader {
-    /// One file of a folder that is read for its policies.
-    pub(super) fn any_file(&mut self, file: &Path, text: &str, sources: &[Source<'_>]) {
+    /// One file of the folder.
+    pub(super) fn file(&mut self, file: &Path, text: &str) {
+        let sources = match yaml::documents(file, text) {
+            Ok(sources) => sources,
+            Err(error) => return self.errors.push(error),
+        };
         let mut pass_over = |line, reason: &str| self.manifests.skipped.push(Skipped::file(file, line, reason));
         if sources.is_empty() {
             return pass_over(1, "nothing in it");
@@ -84,7 +108,7 @@ impl Reader {
         }
     }
 
-    /// One document of a folder that is read for its policies; `inherited` is what the list around it says.
+    /// One document; `inherited` is what the list around it says.
     fn any(
         &mut self,
         document: &Document<'_>,
@@ -149,7 +173,15 @@ impl Reader {
         match kinds::classify(api_version, kind) {
             Use::Pods(pods) => {
                 self.in_namespace(document, namespace);
-                self.pods(document, pods)
+                match self.pods(document, pods) {
+                    Err(error) if self.options.lenient && foreign::is_variable(&error) => {
+                        let warning = format!("{}; the object is passed over", checks::warning(&error));
+                        self.manifests.warnings.push(warning);
+                        self.skip(document, kind, &name, "a variable in it is not filled in");
+                        Ok(())
+                    }
+                    read => read,
+                }
             }
             Use::List if depth < LISTS_MAX => {
                 let of = kind.strip_suffix("List").filter(|of| !of.is_empty());
@@ -205,6 +237,13 @@ impl Reader {
                 Ok(())
             }
             Use::Skipped(word) => {
+                self.scaled(document, kind)?;
+                if self.simulates()
+                    && let Some(instead) = kinds::instead_in_a_run(kind)
+                {
+                    let text = format!("{kind} is approximated: {instead}");
+                    self.pending.instead.entry(text).or_default().push(place.clone());
+                }
                 if kinds::is_warned(word) {
                     self.manifests
                         .warnings
@@ -216,11 +255,6 @@ impl Reader {
             Use::As(Class::Skipped) => {
                 self.skip(document, kind, &name, "");
                 Ok(())
-            }
-            Use::As(Class::Refused(why)) => {
-                let error = place.error(format!("kind `{kind}` is not modeled")).with_hint(why);
-                let scope = scope(&error, namespace);
-                self.pass_over(error, scope)
             }
             Use::As(Class::Version(versions)) => {
                 let error = place.error(format!("`{api_version}` of `{kind}` is not read"));
@@ -237,6 +271,27 @@ impl Reader {
                 self.known(document, known)
             }
         }
+    }
+
+    fn simulates(&self) -> bool {
+        self.options.purpose == Purpose::Simulate
+    }
+
+    /// Remembers what an autoscaler scales.
+    fn scaled(&mut self, document: &Document<'_>, kind: &str) -> Result<(), InputError> {
+        if !kinds::is_autoscaler(kind) {
+            return Ok(());
+        }
+        let scaler: Scaler = document.lenient().parse()?;
+        if let Some(target) = scaler.spec.and_then(|spec| spec.scale_target_ref) {
+            let namespace = scaler.metadata.namespace.unwrap_or_else(|| "default".to_owned());
+            let of = target.kind.unwrap_or_else(|| "Deployment".to_owned());
+            let place = document.place(&scaler.metadata.name);
+            self.pending
+                .scaled
+                .push((namespace, of, target.name, place, kind.to_owned()));
+        }
+        Ok(())
     }
 
     fn in_namespace(&mut self, document: &Document<'_>, namespace: Option<&Spanned<String>>) {
@@ -278,8 +333,11 @@ impl Reader {
     }
 
     fn pods(&mut self, document: &Document<'_>, kind: PodsKind) -> Result<(), InputError> {
-        let mut errors = fields::unknown_fields(document, kind.name())?;
-        errors.extend(keys::not_evaluated(document, true)?);
+        let (mut errors, mut remarks) = fields::looked_at(document, kind.name())?;
+        match self.simulates() {
+            true => keys::not_simulated(document, &mut remarks)?,
+            false => errors.extend(keys::not_evaluated(document, true)?),
+        }
         let doubts = self.doubts(errors);
         let mut draft = pods::read(document, kind)?;
         if !self.counts(document, Kind::Pods(kind), &draft.namespace, &draft.name, &draft.place)? {
@@ -288,6 +346,8 @@ impl Reader {
         draft.doubts = doubts;
         if draft.has_ended {
             self.skip(document, kind.name(), &draft.name, "the pod has ended");
+        } else if self.simulates() && draft.owner.is_none() {
+            draft.run = Some(Box::new(workload::read(document, &draft, remarks)?));
         }
         self.pending.pods.push(draft);
         Ok(())
@@ -355,7 +415,10 @@ impl Reader {
             return Ok(());
         }
         match self.object(kind, document) {
-            Err(error) if error.class == Badness::NotEvaluated && self.options.lenient => {
+            Err(error)
+                if self.options.lenient && (error.class == Badness::NotEvaluated || foreign::is_variable(&error)) =>
+            {
+                let error = error.not_evaluated();
                 let spec = document.parse::<Reach>().ok().and_then(|r| r.spec);
                 let selector = spec.and_then(|s| s.selector.or(s.pod_selector));
                 let scope = Unknown {
@@ -381,7 +444,7 @@ impl Reader {
     }
 
     fn plain(&mut self, document: &Document<'_>, kind: Kind) -> Result<(), InputError> {
-        let mut errors = fields::unknown_fields(document, kind.name())?;
+        let (mut errors, remarks) = fields::looked_at(document, kind.name())?;
         if kind != Kind::ServiceAccount {
             errors.extend(keys::not_evaluated(document, false)?);
         }
@@ -412,7 +475,8 @@ impl Reader {
                 .service_accounts
                 .push(ServiceAccount { name, namespace, place }),
             _ => {
-                let (service, labels) = service::read_any(document)?;
+                let (mut service, labels) = service::read(document)?;
+                service.remarks = remarks;
                 let selector = LabelSelector {
                     match_labels: service.selector.0.clone(),
                     match_expressions: Vec::new(),
@@ -423,7 +487,7 @@ impl Reader {
                     namespace: Some(namespace),
                     labels,
                     selects: checks::Selects::Labels(selector),
-                    required: false,
+                    service: Some(manifests.services.len()),
                 });
                 manifests.services.push(service);
             }
@@ -437,11 +501,20 @@ impl Reader {
         match probe {
             Probe::ClientTls => {
                 let (rule, warning) = super::destination_rules::read(document)?;
-                manifests.destination_rules.push(rule);
                 manifests.warnings.extend(warning);
+                if self.options.purpose == Purpose::Policy {
+                    manifests.destination_rules.push(rule);
+                } else if super::destination_rules::sets_tls(&rule) {
+                    let error = document
+                        .start()
+                        .error(format!("`tls` of DestinationRule `{name}` is not modeled"));
+                    self.doubts(vec![
+                        error.with_hint("in a run, clients call as automatic mutual TLS has it"),
+                    ]);
+                }
             }
             Probe::Proxies => {
-                if kind == "Sidecar" {
+                if kind == "Sidecar" && self.options.purpose == Purpose::Policy {
                     manifests.sidecar_scopes.push(super::probes::scope(document)?);
                 }
                 let Some(unknown) = super::probes::concerned(document, kind)? else {

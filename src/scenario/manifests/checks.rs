@@ -4,12 +4,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::index::{Index, Party};
-use super::injection::Facts;
-use super::object::LabelPlace;
+use super::index::Index;
 pub(super) use super::selectors::{Selects, Use, selects_something};
-use super::{Manifests, ROOT_NAMESPACE, ServicePort, TargetPort, Workload, pods, service, workload};
-use crate::policy::labels::{LabelSelector, Labels};
+use super::{Manifests, ROOT_NAMESPACE, pods};
+use crate::policy::labels::LabelSelector;
 use crate::scenario::error::{InputError, Place, near_match};
 
 pub(super) struct AccountUse {
@@ -24,18 +22,18 @@ pub(super) struct AccountUse {
 pub(super) struct Pending {
     pub uses: Vec<Use>,
     pub accounts: Vec<AccountUse>,
-    pub workloads: Vec<workload::Draft>,
-    pub services: Vec<service::Draft>,
-    /// Objects that carry pods, of every kind; only when a folder is read for its policies.
+    /// Objects that carry pods, of every kind.
     pub pods: Vec<pods::Draft>,
-    /// Groups of addresses that policies of Cilium name; only when a folder is read for its policies.
+    /// What scales a workload: namespace, kind and name of the workload, where it is written, and its own kind.
+    pub scaled: Vec<(String, String, String, Place, String)>,
+    /// What a run has instead of objects of a kind, with the places of these.
+    pub instead: BTreeMap<String, Vec<Place>>,
+    /// Groups of addresses that policies of Cilium name.
     pub groups: super::groups::Groups,
     /// Namespaces that objects say they are in.
     pub namespaces: Vec<(String, Place)>,
     /// Whether a part that is not evaluated becomes a warning and an open verdict instead of an error.
     pub lenient: bool,
-    /// Whether the folder is read to be asked, so that a part may stay open instead of being refused.
-    pub asks: bool,
     /// Where `toFQDNs` is first written.
     pub names: Option<Place>,
     /// Whether a rule lets Cilium see DNS queries.
@@ -45,15 +43,6 @@ pub(super) struct Pending {
 }
 
 impl Pending {
-    /// Notes a part whose meaning is only known in a running cluster; the caller puts something open in its place. The
-    /// simulator refuses it.
-    pub fn open(&mut self, error: InputError) -> Result<(), InputError> {
-        match self.asks {
-            true => Ok(()),
-            false => self.not_evaluated(error),
-        }
-    }
-
     /// Notes a part that is known but not evaluated; the caller puts something unknown in its place.
     pub fn not_evaluated(&mut self, error: InputError) -> Result<(), InputError> {
         if !self.lenient {
@@ -73,58 +62,12 @@ pub(super) const BUILT_IN: [&str; 5] = [
     ROOT_NAMESPACE,
 ];
 
-/// Completes workloads and services and checks everything that spans objects.
-pub(super) fn finish(mut manifests: Manifests, pending: Pending) -> Result<Manifests, InputError> {
-    namespaces_exist(&manifests, &pending.namespaces)?;
-    manifests.warnings.extend(pending.warnings.iter().cloned());
-    let accounts = Accounts::new(&manifests);
-    let declared: BTreeMap<&str, &Labels> = manifests
-        .namespaces
-        .iter()
-        .map(|n| (n.name.as_str(), &n.labels))
-        .collect();
-    let none = Labels::default();
-    let mut workloads = Vec::with_capacity(pending.workloads.len());
-    for draft in &pending.workloads {
-        own_template(draft)?;
-        account_exists(&accounts, draft)?;
-        let mut workload = draft.workload.clone();
-        let labels = declared.get(workload.namespace.as_str()).copied().unwrap_or(&none);
-        workload.injected = injected(labels, draft);
-        workload.subject.namespace_labels.0.extend(labels.0.clone());
-        workloads.push(workload);
-    }
-    let index = Index::new(workloads.iter().map(Party::from).collect());
-    overlapping_deployments(&pending.workloads, &index)?;
-    for draft in pending.services {
-        finish_service(&mut manifests, &workloads, &index, draft)?;
-    }
-    let http_ports = http_ports(&manifests, &index);
-    let unknown_accounts = unknown_accounts(&mut manifests, &pending.accounts);
-    for selector in &pending.uses {
-        let found = selects_something(&index, selector, &unknown_accounts);
-        settle(&mut manifests, selector.required, found)?;
-    }
-    if !pending.lenient {
-        peer_authentication_scopes(&manifests, &index)?;
-    }
-    drop(index);
-    for (workload, port) in workloads.iter_mut().zip(http_ports) {
-        workload.http_port = port;
-    }
-    manifests.workloads = workloads;
-    Ok(manifests)
-}
-
-/// A complaint is an error or a warning.
-fn settle(manifests: &mut Manifests, required: bool, found: Option<InputError>) -> Result<(), InputError> {
-    match found {
-        Some(error) if required => Err(error),
-        Some(error) => {
-            manifests.warnings.push(warning(&error));
-            Ok(())
-        }
-        None => Ok(()),
+/// A text with the first of the places that it is about.
+pub(in crate::scenario) fn folded(text: &str, places: &[Place]) -> String {
+    match places {
+        [] => text.to_owned(),
+        [only] => format!("{only}: {text}"),
+        [first, more @ ..] => format!("{first}: {text} (and at {} more places)", more.len()),
     }
 }
 
@@ -133,100 +76,15 @@ pub(super) fn warning(error: &InputError) -> String {
     error.to_string().replace("\n  hint: ", "; ")
 }
 
-impl<'w> From<&'w Workload> for Party<'w> {
-    fn from(workload: &'w Workload) -> Self {
-        Party {
-            name: &workload.name,
-            subject: &workload.subject,
-        }
-    }
-}
-
-/// An object of a namespace that does not exist is refused by the API server; a misspelt one would make a policy
-/// vanish.
-fn namespaces_exist(manifests: &Manifests, named: &[(String, Place)]) -> Result<(), InputError> {
-    let declared = manifests.namespaces.iter().map(|n| n.name.as_str());
-    let known: BTreeSet<&str> = declared.chain(BUILT_IN).collect();
-    match named.iter().find(|(name, _)| !known.contains(name.as_str())) {
-        None => Ok(()),
-        Some((name, place)) => {
-            let error = place.error(format!("namespace `{name}` does not exist"));
-            Err(match near_match(name, known) {
-                Some(near) => error.with_hint(format!("did you mean `{near}`?")),
-                None => error.with_hint("add an object of kind Namespace"),
-            })
-        }
-    }
-}
-
-/// A Deployment whose selector does not match its own template is refused by the API server.
-fn own_template(draft: &workload::Draft) -> Result<(), InputError> {
-    let labels = &draft.workload.subject.labels;
-    if draft.selector.is_empty() {
-        return Err(draft.selector_place.error("an empty `selector` is not allowed here"));
-    }
-    if draft.selector.matches(labels) {
-        return Ok(());
-    }
-    let differs = |l: &&LabelPlace| labels.get(&l.key) != Some(l.value.as_str());
-    Err(match draft.selector_labels.iter().find(differs) {
-        Some(label) => {
-            let message = format!(
-                "`{}: {}` is not a label of the pod template, so the selector matches nothing",
-                label.key, label.value
-            );
-            let hint = match labels.get(&label.key) {
-                Some(value) => format!("the template has `{}: {value}`", label.key),
-                None => format!("the template has `{labels}`"),
-            };
-            label.place.error(message).with_hint(hint)
-        }
-        None => {
-            let message = "the selector does not match the labels of the pod template";
-            let hint = format!("the template has `{labels}`");
-            draft.selector_place.error(message).with_hint(hint)
-        }
-    })
-}
-
-/// Two Deployments that select each other's pods would fight for them.
-fn overlapping_deployments(drafts: &[workload::Draft], index: &Index<'_>) -> Result<(), InputError> {
-    for (number, draft) in drafts.iter().enumerate() {
-        let labels = pairs(&draft.selector);
-        for other_number in index.candidates(Some(&draft.workload.namespace), labels) {
-            let theirs = &drafts[*other_number].workload;
-            if number != *other_number && draft.selector.matches(&theirs.subject.labels) {
-                let message = format!("the selector also matches the pods of `{}`", theirs.name);
-                let hint = format!("{} is at {}", theirs.name, theirs.place);
-                return Err(draft.selector_place.error(message).with_hint(hint));
-            }
-        }
-    }
-    Ok(())
-}
-
 fn pairs(selector: &LabelSelector) -> impl Iterator<Item = (&str, &str)> {
     selector.match_labels.iter().map(|(k, v)| (k.as_str(), v.as_str()))
 }
 
-fn account_exists(accounts: &Accounts, draft: &workload::Draft) -> Result<(), InputError> {
-    let subject = &draft.workload.subject;
-    if accounts.has(&subject.namespace, &subject.service_account) {
-        return Ok(());
-    }
-    let message = format!(
-        "service account `{}` does not exist in namespace `{}`",
-        subject.service_account, subject.namespace
-    );
-    let error = draft.account_place.error(message);
-    Err(error.with_candidates(&subject.service_account, accounts.of(&subject.namespace)))
-}
-
 /// Declared accounts and `default`, which every namespace has.
-struct Accounts(BTreeMap<String, BTreeSet<String>>);
+pub(super) struct Accounts(BTreeMap<String, BTreeSet<String>>);
 
 impl Accounts {
-    fn new(manifests: &Manifests) -> Self {
+    pub(super) fn new(manifests: &Manifests) -> Self {
         let mut accounts: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for account in &manifests.service_accounts {
             let names = accounts.entry(account.namespace.clone()).or_default();
@@ -235,97 +93,16 @@ impl Accounts {
         Self(accounts)
     }
 
-    fn has(&self, namespace: &str, name: &str) -> bool {
+    pub(super) fn has(&self, namespace: &str, name: &str) -> bool {
         name == "default" || self.0.get(namespace).is_some_and(|names| names.contains(name))
     }
 
-    fn of(&self, namespace: &str) -> BTreeSet<&str> {
+    /// What the name of an account that no manifest declares may have meant, as the end of a sentence.
+    pub(super) fn near(&self, namespace: &str, name: &str) -> String {
         let declared = self.0.get(namespace).into_iter().flatten();
-        declared.map(String::as_str).chain(["default"]).collect()
+        let known: BTreeSet<&str> = declared.map(String::as_str).chain(["default"]).collect();
+        near_match(name, known).map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
     }
-}
-
-fn injected(namespace_labels: &Labels, draft: &workload::Draft) -> bool {
-    let text = |on: bool| if on { "true" } else { "false" };
-    Facts {
-        namespace: &draft.workload.namespace,
-        namespace_labels,
-        labels: &draft.workload.subject.labels,
-        annotation: draft.inject_annotation.map(text),
-        host_network: false,
-    }
-    .injected()
-}
-
-fn finish_service(
-    manifests: &mut Manifests,
-    workloads: &[Workload],
-    index: &Index<'_>,
-    draft: service::Draft,
-) -> Result<(), InputError> {
-    let mut service = draft.service;
-    let selector = LabelSelector {
-        match_labels: service.selector.0.clone(),
-        match_expressions: Vec::new(),
-    };
-    let owner = format!("`selector` of Service {}/{}", service.namespace, service.name);
-    let check = Use {
-        owner,
-        place: draft.selector_place,
-        namespace: Some(service.namespace.clone()),
-        labels: draft.selector_labels,
-        selects: Selects::Labels(selector),
-        required: true,
-    };
-    let found = selects_something(index, &check, &BTreeSet::new());
-    settle(manifests, true, found)?;
-    for (number_of_port, name, place) in draft.named_targets {
-        let behind = || {
-            let workloads = check.candidates(index).iter().map(|i| &workloads[*i]);
-            workloads.filter(|w| check.matches(&w.subject))
-        };
-        let mut numbers: BTreeSet<u16> = BTreeSet::new();
-        for workload in behind() {
-            match workload.port_names.get(&name) {
-                Some(number) => _ = numbers.insert(*number),
-                None => {
-                    let message = format!("`{}` has no container port `{name}`", workload.name);
-                    let known: BTreeSet<&str> =
-                        behind().flat_map(|w| w.port_names.keys()).map(String::as_str).collect();
-                    return Err(place.error(message).with_candidates(&name, known));
-                }
-            }
-        }
-        match (numbers.len(), numbers.first()) {
-            (1, Some(number)) => service.ports[number_of_port].target = TargetPort::Number(*number),
-            _ => {
-                let message = format!("`targetPort: {name}` means several numbers");
-                let hint = "one Service over different port numbers is not modeled";
-                return Err(place.error(message).with_hint(hint));
-            }
-        }
-    }
-    manifests.services.push(service);
-    Ok(())
-}
-
-/// The lowest port of each workload to which a Service forwards HTTP.
-fn http_ports(manifests: &Manifests, index: &Index<'_>) -> Vec<Option<u16>> {
-    let mut lowest: Vec<Option<u16>> = vec![None; index.parties.len()];
-    for service in &manifests.services {
-        let http = service.ports.iter().filter(|p| p.is_http()).filter_map(target).min();
-        let labels = service.selector.0.iter().map(|(k, v)| (k.as_str(), v.as_str()));
-        for number in index.candidates(Some(&service.namespace), labels) {
-            if let (true, Some(port)) = (service.selects(index.parties[*number].subject), http) {
-                lowest[*number] = Some(lowest[*number].map_or(port, |known| known.min(port)));
-            }
-        }
-    }
-    lowest
-}
-
-fn target(port: &ServicePort) -> Option<u16> {
-    port.target.number()
 }
 
 /// Warns about named accounts that nothing declares; returns them.
@@ -336,10 +113,7 @@ pub(super) fn unknown_accounts(manifests: &mut Manifests, uses: &[AccountUse]) -
         if accounts.has(&account.namespace, &account.name) {
             continue;
         }
-        let near = match near_match(&account.name, accounts.of(&account.namespace)) {
-            Some(near) => format!("; did you mean `{near}`?"),
-            None => String::new(),
-        };
+        let near = accounts.near(&account.namespace, &account.name);
         warnings.push(format!(
             "{}: {} names service account `{}` of namespace `{}`, which no manifest declares{near}",
             account.place, account.owner, account.name, account.namespace

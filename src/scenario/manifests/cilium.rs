@@ -149,7 +149,7 @@ impl Reader<'_> {
             namespace: self.namespace.clone(),
             labels,
             selects: Selects::Cilium(selects),
-            required: false,
+            service: None,
         });
         Ok(selector)
     }
@@ -242,7 +242,7 @@ impl Reader<'_> {
         note(raw.blocks.0, raw.blocks.1.map(|l| (l.value.len(), document.place(l))));
         note("toFQDNs", raw.names.map(|l| (l.value.len(), document.place(l))));
         note("toServices", raw.services.map(|l| (l.value.len(), document.place(l))));
-        for (key, list, _, _) in &raw.unread {
+        for (key, list, _) in &raw.unread {
             note(key, Some((list.value.len(), document.place(list))));
         }
         let mut filled = lists.iter().filter(|(_, length, _)| *length > 0);
@@ -259,9 +259,7 @@ impl Reader<'_> {
             // An empty list matches no peer, unlike an absent one.
             return Ok(CiliumPeers::Endpoints(Vec::new()));
         }
-        if let Some((key, list, outside, why)) = raw.unread.first() {
-            let error = document.error(list, format!("`{key}` is not modeled")).with_hint(*why);
-            self.pending.open(error)?;
+        if let Some((_, _, outside)) = raw.unread.first() {
             return Ok(match outside {
                 true => CiliumPeers::Unknown { outside: true },
                 false => CiliumPeers::Nodes,
@@ -313,7 +311,7 @@ impl Reader<'_> {
                     namespace: namespace.filter(|_| !crosses_namespaces(&selector, named)),
                     labels,
                     selects: Selects::Cilium(confined),
-                    required: false,
+                    service: None,
                 });
             }
             selectors.push(selector);
@@ -349,10 +347,6 @@ impl Reader<'_> {
                     blocks.push(at(self.document, cidr, Block::parse(&cidr.value, except))?);
                 }
                 (None, None, None) => return Err(self.document.error(raw, "key `cidr` is missing")),
-                (None, _, None) | (None, None, _) if !self.pending.asks => {
-                    let error = self.document.error(raw, "groups of addresses are not modeled");
-                    return Err(error.with_hint("write the addresses under `cidr`"));
-                }
                 (None, _, None) | (None, None, _) => {
                     for cidr in self.of_groups(by_name.as_ref(), by_labels.as_ref())? {
                         blocks.push(at(self.document, raw, Block::parse_overlapping(&cidr, except))?);
@@ -406,9 +400,6 @@ impl Reader<'_> {
     /// Names of outside hosts. Which addresses they have is learnt from DNS while running, so that only questions about a name
     /// are decided.
     fn names(&mut self, list: &Spanned<Vec<Spanned<RawName>>>) -> Result<CiliumPeers, InputError> {
-        let error = self.document.error(list, "`toFQDNs` is not modeled");
-        let hint = "which addresses a name has is learnt from DNS while running; write the addresses";
-        self.pending.open(error.with_hint(hint))?;
         let place = self.document.place(list);
         self.pending.names.get_or_insert(place);
         let mut names = Vec::new();
@@ -434,10 +425,7 @@ impl Reader<'_> {
     fn services(&mut self, list: &Spanned<Vec<RawService>>) -> Result<CiliumPeers, InputError> {
         let mut services = Vec::new();
         for raw in &list.value {
-            if let Some(selector) = &raw.by_labels {
-                let error = self.document.error(selector, "`k8sServiceSelector` is not modeled");
-                self.pending
-                    .open(error.with_hint("name the Service under `k8sService`"))?;
+            if raw.by_labels.is_some() {
                 return Ok(CiliumPeers::Unknown { outside: false });
             }
             let Some(name) = &raw.by_name else {

@@ -153,15 +153,12 @@ pub(super) struct Raw<'a> {
     pub blocks: (&'static str, Option<&'a Blocks>),
     pub services: Option<&'a Spanned<Vec<RawService>>>,
     pub names: Option<&'a Spanned<Vec<Spanned<RawName>>>>,
-    /// Key, entries, whether they can only mean addresses outside the cluster, and why they are not evaluated.
-    pub unread: Vec<(&'static str, &'a Unread, bool, &'static str)>,
+    /// Key, entries, and whether they mean addresses outside the cluster; else nodes. Neither is known.
+    pub unread: Vec<(&'static str, &'a Unread, bool)>,
     pub ports: Option<&'a Spanned<Vec<RawPorts>>>,
     pub icmps: Option<&'a Spanned<Vec<RawIcmp>>>,
     pub authentication: Option<&'a RawAuthentication>,
 }
-
-const NODES: &str = "labels of nodes are not known; write the entity `remote-node`, which means all of them";
-const GROUPS: &str = "groups are looked up at a cloud provider; write the addresses";
 
 impl<'a> Raw<'a> {
     /// A rule for incoming connections.
@@ -169,8 +166,8 @@ impl<'a> Raw<'a> {
         let line = document.place(rule).line;
         let rule = &rule.value;
         let unread = [
-            ("fromNodes", &rule.from_nodes, false, NODES),
-            ("fromGroups", &rule.from_groups, true, GROUPS),
+            ("fromNodes", &rule.from_nodes, false),
+            ("fromGroups", &rule.from_groups, true),
         ];
         Self {
             line,
@@ -193,10 +190,7 @@ impl<'a> Raw<'a> {
     pub fn egress(document: &Document<'_>, rule: &'a Spanned<RawEgress>, deny: bool) -> Self {
         let line = document.place(rule).line;
         let rule = &rule.value;
-        let unread = [
-            ("toNodes", &rule.to_nodes, false, NODES),
-            ("toGroups", &rule.to_groups, true, GROUPS),
-        ];
+        let unread = [("toNodes", &rule.to_nodes, false), ("toGroups", &rule.to_groups, true)];
         Self {
             line,
             deny,
@@ -217,10 +211,10 @@ impl<'a> Raw<'a> {
 
 /// The lists that are written.
 fn given<'a, const N: usize>(
-    lists: [(&'static str, &'a Option<Unread>, bool, &'static str); N],
-) -> Vec<(&'static str, &'a Unread, bool, &'static str)> {
+    lists: [(&'static str, &'a Option<Unread>, bool); N],
+) -> Vec<(&'static str, &'a Unread, bool)> {
     let lists = lists.into_iter();
     lists
-        .filter_map(|(key, list, outside, why)| Some((key, list.as_ref()?, outside, why)))
+        .filter_map(|(key, list, outside)| Some((key, list.as_ref()?, outside)))
         .collect()
 }

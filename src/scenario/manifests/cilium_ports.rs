@@ -48,7 +48,7 @@ struct RawRules {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct RawDns {
-    match_pattern: Option<String>,
+    _match_pattern: Option<String>,
     _match_name: Option<String>,
 }
 
@@ -205,14 +205,7 @@ fn rules_of(reader: &mut Reader<'_>, raw: &Spanned<RawRules>, ports: &[PortMatch
     }
     if let Some(dns) = &rules.dns {
         reader.pending.sees_dns |= !dns.value.is_empty();
-        // One pattern for every name leaves nothing to decide; another depends on the name that is asked for.
-        let every = |rule: &RawDns| rule.match_pattern.as_deref().is_some_and(|p| matches!(p, "*" | "**."));
-        if !dns.value.is_empty() && !dns.value.iter().any(every) {
-            let error = document.error(dns, "rules on the names in DNS queries are not modeled");
-            let hint = "of these only `matchPattern: \"*\"` is evaluated";
-            // A connection to the DNS server passes; which names it may ask for is no question of connections.
-            reader.pending.open(error.with_hint(hint))?;
-        }
+        // A connection to the DNS server passes; which names it may ask for is no question of connections.
     }
     let Some(http) = &rules.http else {
         return Ok(layer7);

@@ -22,6 +22,7 @@ fn every_file_of_the_corpus_is_an_error_or_a_result() {
         };
         for (purpose, lenient) in [
             (Purpose::Simulate, false),
+            (Purpose::Simulate, true),
             (Purpose::Policy, false),
             (Purpose::Policy, true),
         ] {

@@ -111,6 +111,17 @@ pub(super) fn read(document: &Document<'_>) -> Result<(DestinationRule, Option<S
     Ok((rule, warning))
 }
 
+/// Whether it makes clients call Services of the cluster otherwise than automatic mutual TLS does.
+pub(super) fn sets_tls(rule: &DestinationRule) -> bool {
+    // A full name that is none of the cluster is a host outside of it.
+    if rule.host.contains('.') && !rule.host.contains(".svc") && !rule.host.ends_with(".local") {
+        return false;
+    }
+    let differs = |mode: &Option<TlsMode>| mode.is_some_and(|mode| mode != TlsMode::IstioMutual);
+    let sets = |traffic: &TrafficTls| differs(&traffic.mode) || traffic.ports.iter().any(|(_, mode)| differs(mode));
+    rule.traffic.iter().chain(&rule.subsets).any(sets)
+}
+
 fn traffic(document: &Document<'_>, policy: TrafficPolicy, by_selector: bool) -> Result<TrafficTls, InputError> {
     let mode = |tls: Option<Tls>| -> Result<Option<TlsMode>, InputError> {
         let Some(tls) = tls else { return Ok(None) };

@@ -1,7 +1,7 @@
 //! Which fields Kubernetes knows: objects that carry pods are checked against the API reference.
 //!
 //! Belongs here: the table of fields and the walk through a document beside it. Does not belong here: what the few fields mean
-//! that are evaluated (`pods`, `service`).
+//! that are evaluated (`pods`, `service`), and which of the others matter to a run (`effects`).
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -10,6 +10,8 @@ use std::sync::LazyLock;
 
 use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use super::effects;
+use super::types::Remarks;
 use crate::scenario::error::InputError;
 use crate::scenario::yaml::{Document, Position, Spanned};
 
@@ -52,47 +54,90 @@ fn field(text: &'static str) -> (&'static str, Shape) {
     (name, shape)
 }
 
-/// The errors about unknown fields of an object of this type, in the order of the text; a wrong structure is an error at
-/// once.
-pub(super) fn unknown_fields(document: &Document<'_>, kind: &'static str) -> Result<Vec<InputError>, InputError> {
+/// The errors about unknown fields of an object of this type, in the order of the text, and what is remarked about known
+/// ones; a wrong structure is an error at once.
+pub(super) fn looked_at(document: &Document<'_>, kind: &'static str) -> Result<(Vec<InputError>, Remarks), InputError> {
     let found = RefCell::new(Vec::new());
     document.lenient().walk(Walk {
         shape: Shape::Object(kind),
         found: &found,
     })?;
-    let found = found.into_inner().into_iter();
-    Ok(found
-        .map(|(position, name, kind)| {
-            let known = TYPES.get(kind).into_iter().flat_map(BTreeMap::keys).copied();
-            let shown: String = name.chars().take(200).collect();
-            let error = document.place_of(position).error(format!("unknown key `{shown}`"));
-            error.with_candidates(&name, known).not_evaluated()
-        })
-        .collect())
+    let (mut unknown, mut remarks) = (Vec::new(), Remarks::default());
+    for Found { at, name, of, written } in found.into_inner() {
+        let place = document.place_of(at);
+        match written {
+            Some(written) => effects::remark(&mut remarks, place, of, &name, &written),
+            None => {
+                let known = TYPES.get(of).into_iter().flat_map(BTreeMap::keys).copied();
+                let shown: String = name.chars().take(200).collect();
+                let error = place.error(format!("unknown key `{shown}`"));
+                unknown.push(error.with_candidates(&name, known).not_evaluated());
+            }
+        }
+    }
+    Ok((unknown, remarks))
 }
 
-/// Unknown fields: where, their name and the type that lacks them.
-type Found = RefCell<Vec<(Position, String, &'static str)>>;
+/// A field that is unknown, or that matters to a run: where, its name, the type that it is in, and its value if it is known.
+struct Found {
+    at: Position,
+    name: String,
+    of: &'static str,
+    written: Option<Written>,
+}
+
+/// A value, as far as it decides whether a field is written at all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Written {
+    /// Null, `false`, 0, or empty.
+    Nothing,
+    /// Another scalar.
+    Scalar(String),
+    /// A list or a map with something in it.
+    More,
+}
 
 #[derive(Clone, Copy)]
 struct Walk<'w> {
     shape: Shape,
-    found: &'w Found,
+    found: &'w RefCell<Vec<Found>>,
+}
+
+impl Walk<'_> {
+    fn unknown(&self) -> usize {
+        self.found.borrow().iter().filter(|f| f.written.is_none()).count()
+    }
+
+    fn scalar<E: de::Error>(self, text: &str) -> Result<Written, E> {
+        // An empty value may stand for an empty map or list.
+        match self.shape {
+            _ if text.is_empty() => Ok(Written::Nothing),
+            Shape::Value => Ok(Written::Scalar(text.to_owned())),
+            _ => Err(E::invalid_type(de::Unexpected::Str("text"), &self)),
+        }
+    }
+
+    fn number<E: de::Error>(self, number: impl fmt::Display) -> Result<Written, E> {
+        match self.scalar(&number.to_string())? {
+            Written::Scalar(text) if text == "0" => Ok(Written::Nothing),
+            written => Ok(written),
+        }
+    }
 }
 
 impl<'de> DeserializeSeed<'de> for Walk<'_> {
-    type Value = ();
+    type Value = Written;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Written, D::Error> {
         match self.shape {
-            Shape::Anything => deserializer.deserialize_ignored_any(IgnoredAny).map(|_| ()),
+            Shape::Anything => deserializer.deserialize_ignored_any(IgnoredAny).map(|_| Written::More),
             _ => deserializer.deserialize_any(self),
         }
     }
 }
 
 impl<'de> Visitor<'de> for Walk<'_> {
-    type Value = ();
+    type Value = Written;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.shape {
@@ -102,86 +147,113 @@ impl<'de> Visitor<'de> for Walk<'_> {
         })
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Written, A::Error> {
+        let mut written = Written::Nothing;
         let kind = match self.shape {
             Shape::Object(kind) => kind,
             Shape::Map => {
                 while map.next_key::<IgnoredAny>()?.is_some() {
+                    written = Written::More;
                     map.next_value_seed(Self {
                         shape: Shape::Value,
                         ..self
                     })?;
                 }
-                return Ok(());
+                return Ok(written);
             }
             _ => return Err(de::Error::invalid_type(de::Unexpected::Map, &self)),
         };
         let fields = TYPES.get(kind);
         while let Some(key) = map.next_key::<Spanned<String>>()? {
+            written = Written::More;
             let shape = fields.and_then(|fields| fields.get(key.value.as_str()).copied());
-            if shape.is_none() && self.found.borrow().len() < FINDINGS_MAX {
-                self.found.borrow_mut().push((key.referenced, key.value, kind));
+            let value = map.next_value_seed(Self {
+                shape: shape.unwrap_or(Shape::Anything),
+                ..self
+            })?;
+            let found = Found {
+                at: key.referenced,
+                of: kind,
+                written: shape.map(|_| value),
+                name: key.value,
+            };
+            let counts = match &found.written {
+                Some(written) => effects::matters(kind, &found.name, written),
+                None => self.unknown() < FINDINGS_MAX,
+            };
+            if counts {
+                self.found.borrow_mut().push(found);
             }
-            let shape = shape.unwrap_or(Shape::Anything);
-            map.next_value_seed(Self { shape, ..self })?;
         }
-        Ok(())
+        Ok(written)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Written, A::Error> {
         let shape = match self.shape {
             Shape::Values => Shape::Value,
             Shape::Objects(kind) => Shape::Object(kind),
             _ => return Err(de::Error::invalid_type(de::Unexpected::Seq, &self)),
         };
-        while list.next_element_seed(Self { shape, ..self })?.is_some() {}
-        Ok(())
+        let mut written = Written::Nothing;
+        while list.next_element_seed(Self { shape, ..self })?.is_some() {
+            written = Written::More;
+        }
+        Ok(written)
     }
 
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<(), E> {
-        // An empty value may stand for an empty map or list.
-        match self.shape {
-            Shape::Value => Ok(()),
-            _ if text.is_empty() => Ok(()),
-            _ => Err(E::invalid_type(de::Unexpected::Str("text"), &self)),
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Written, E> {
+        self.scalar(text)
+    }
+
+    fn visit_bool<E: de::Error>(self, value: bool) -> Result<Written, E> {
+        match self.scalar(if value { "true" } else { "false" })? {
+            Written::Scalar(_) if !value => Ok(Written::Nothing),
+            written => Ok(written),
         }
     }
 
-    fn visit_bool<E: de::Error>(self, _: bool) -> Result<(), E> {
-        self.visit_str("true")
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<Written, E> {
+        self.number(number)
     }
 
-    fn visit_i64<E: de::Error>(self, _: i64) -> Result<(), E> {
-        self.visit_str("number")
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<Written, E> {
+        self.number(number)
     }
 
-    fn visit_u64<E: de::Error>(self, _: u64) -> Result<(), E> {
-        self.visit_str("number")
+    fn visit_i128<E: de::Error>(self, number: i128) -> Result<Written, E> {
+        self.number(number)
     }
 
-    fn visit_i128<E: de::Error>(self, _: i128) -> Result<(), E> {
-        self.visit_str("number")
+    fn visit_u128<E: de::Error>(self, number: u128) -> Result<Written, E> {
+        self.number(number)
     }
 
-    fn visit_u128<E: de::Error>(self, _: u128) -> Result<(), E> {
-        self.visit_str("number")
+    fn visit_f64<E: de::Error>(self, number: f64) -> Result<Written, E> {
+        self.number(number)
     }
 
-    fn visit_f64<E: de::Error>(self, _: f64) -> Result<(), E> {
-        self.visit_str("number")
+    fn visit_unit<E: de::Error>(self) -> Result<Written, E> {
+        Ok(Written::Nothing)
     }
 
-    fn visit_unit<E: de::Error>(self) -> Result<(), E> {
-        Ok(())
+    fn visit_none<E: de::Error>(self) -> Result<Written, E> {
+        Ok(Written::Nothing)
     }
 
-    fn visit_none<E: de::Error>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Written, D::Error> {
         self.deserialize(deserializer)
     }
+}
+
+/// The fields of a type, each with the type of what is under it if that is an object.
+#[cfg(test)]
+pub(super) fn fields_of(kind: &str) -> Option<Vec<(&'static str, Option<&'static str>)>> {
+    let inner = |shape: &Shape| match shape {
+        Shape::Object(inner) | Shape::Objects(inner) => Some(*inner),
+        _ => None,
+    };
+    let fields = TYPES.get(kind)?;
+    Some(fields.iter().map(|(name, shape)| (*name, inner(shape))).collect())
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::fs;
 
 use super::any_tests::{POLICY, any, pod, refused};
 use super::tests::first;
-use super::{Excluded, read_folder, read_texts};
+use super::{Excluded, ReadOptions, read_folder, read_texts};
 
 #[test]
 fn unrelated_objects_and_files_are_listed() {
@@ -28,6 +28,26 @@ fn unrelated_objects_and_files_are_listed() {
     assert!(
         refused("apiVersion: apps/v1beta1\nkind: Deployment\nmetadata: {name: x}\n").contains("versions that are: v1")
     );
+}
+
+#[test]
+fn variables_that_are_not_filled_in_are_named_and_passed_over_leniently() {
+    let pods = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\nspec:\n  replicas: ${count}\n  template: {spec: {containers: [{name: a}]}}\n";
+    let policy = "apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {name: a}\nspec:\n  endpointSelector: {}\n  egress: [{toFQDNs: [{matchName: \"a.${domain}\"}]}]\n";
+    for text in [pods, policy] {
+        assert!(
+            refused(text).contains("is filled in when the manifest is applied"),
+            "{}",
+            refused(text)
+        );
+        let lenient = ReadOptions {
+            lenient: true,
+            ..POLICY
+        };
+        let manifests = read_texts(&[("a.yaml".into(), text)], lenient).expect("read");
+        assert!(manifests.warnings[0].contains("${"), "{:?}", manifests.warnings);
+        assert!(manifests.endpoints.is_empty() && manifests.cilium.is_empty());
+    }
 }
 
 #[test]
@@ -204,7 +224,7 @@ fn excluded_files_and_folders_are_not_read() {
         manifests
             .warnings
             .iter()
-            .any(|w| w.contains("`--exclude nothing/*.yaml` matches no"))
+            .any(|w| w.contains("the excluded `nothing/*.yaml` matches no"))
     );
 }
 

@@ -19,13 +19,18 @@ pub const FILES_MAX: usize = 100_000;
 const DEPTH_MAX: usize = 32;
 
 /// The files to read, and those that are passed over with the reason.
-#[derive(Debug, Default)]
-pub(super) struct Found {
+#[derive(Debug, Clone, Default)]
+pub struct Found {
+    /// Files with their texts, in the order of their names.
     pub texts: Vec<(PathBuf, String)>,
+    /// What is passed over, and why.
     pub skipped: Vec<(PathBuf, &'static str)>,
     /// Files that cannot be read as text.
     pub errors: Vec<InputError>,
+    /// Patterns that match nothing.
     pub warnings: Vec<String>,
+    /// How many files have the ending of a manifest and are not excluded.
+    pub files: usize,
 }
 
 /// Files and folders that are passed over, as patterns of their paths within the folder.
@@ -66,40 +71,35 @@ impl Excluded {
     }
 }
 
-/// Reads all `*.yaml`, `*.yml` and `*.json` files of a folder in the order of their names; `deep` goes into subfolders
-/// too. A file alone may stand for the folder. What begins with a dot is not looked at; links lead to files within the
-/// folder only.
-pub(super) fn read(folder: &Path, deep: bool, excluded: &Excluded) -> Result<Found, InputError> {
+/// Finds all `*.yaml`, `*.yml` and `*.json` files of a folder and its subfolders. A file alone may stand for the folder. What
+/// begins with a dot is not looked at; links lead to files within the folder only.
+pub fn read(folder: &Path, excluded: &Excluded) -> Result<Found, InputError> {
     let mut found = Found::default();
     let mut files = Vec::new();
-    if deep && folder.is_file() {
+    if folder.is_file() {
         files.push(folder.to_owned());
     } else {
         let mut walk = Walk {
             top: folder,
             home: fs::canonicalize(folder).map_err(|e| unreadable(folder, &e))?,
-            deep,
             excluded,
             matched: BTreeSet::new(),
             files: Vec::new(),
             skipped: Vec::new(),
         };
-        walk.collect(folder, if deep { DEPTH_MAX } else { 0 })?;
+        walk.collect(folder, DEPTH_MAX)?;
         (files, found.skipped) = (walk.files, walk.skipped);
         let unmatched = excluded.0.iter().enumerate().filter(|(n, _)| !walk.matched.contains(n));
         let warning = |(_, (pattern, _)): (usize, &(String, Regex))| {
             format!(
-                "{}: `--exclude {pattern}` matches no file and no folder",
+                "{}: the excluded `{pattern}` matches no file and no folder",
                 folder.display()
             )
         };
         found.warnings = unmatched.map(warning).collect();
     }
     files.sort();
-    if files.is_empty() {
-        let error = InputError::in_file(folder, "no manifest in this folder");
-        return Err(error.with_hint("files end in .yaml, .yml or .json"));
-    }
+    found.files = files.len();
     if files.len() > FILES_MAX {
         let error = InputError::in_file(folder, format!("{} manifests in this folder", files.len()));
         return Err(error.with_hint(format!("at most {FILES_MAX} are read")));
@@ -108,7 +108,7 @@ pub(super) fn read(folder: &Path, deep: bool, excluded: &Excluded) -> Result<Fou
     for file in files {
         let text = match yaml::read_text(&file) {
             Ok(text) => text,
-            Err(_) if deep && is_encrypted(&file) => {
+            Err(_) if is_encrypted(&file) => {
                 found.skipped.push((file, "encrypted with git-crypt"));
                 continue;
             }
@@ -147,7 +147,6 @@ struct Walk<'w> {
     top: &'w Path,
     /// The folder without links.
     home: PathBuf,
-    deep: bool,
     excluded: &'w Excluded,
     /// Numbers of the patterns that matched something.
     matched: BTreeSet<usize>,
@@ -166,12 +165,6 @@ impl Walk<'_> {
             let extension = path.extension().and_then(|e| e.to_str());
             let is_manifest = matches!(extension, Some("yaml" | "yml" | "json"));
             let hidden = path.file_name().is_some_and(|n| n.to_string_lossy().starts_with('.'));
-            if !self.deep {
-                if path.is_file() && is_manifest {
-                    self.files.push(path);
-                }
-                continue;
-            }
             let found = self.excluded.find(path.strip_prefix(self.top).unwrap_or(&path));
             if let Some(pattern) = found.filter(|_| path.is_dir() || is_manifest) {
                 self.matched.insert(pattern);

@@ -106,9 +106,14 @@ pub(super) fn patches<T: AsRef<str>>(files: &[(PathBuf, T)]) -> BTreeMap<PathBuf
     patches
 }
 
+/// Whether an error is about `${NAME}`, which is not filled in yet.
+pub(super) fn is_variable(error: &InputError) -> bool {
+    error.message.contains("${")
+}
+
 /// Adds to an error about `${NAME}` where that text is from.
 pub(super) fn name_variables(error: &mut InputError) {
-    if error.message.contains("${") {
+    if is_variable(error) {
         let hint = "`${…}` is filled in when the manifest is applied, e.g. by Flux; fill it in first, or leave the file out with --exclude";
         error.hint = Some(hint.to_owned());
     }

@@ -113,7 +113,7 @@ pub(super) fn selector(
         namespace: (namespace != ROOT_NAMESPACE).then(|| namespace.to_owned()),
         labels: plain.places(document),
         selects: Selects::Labels(selector.clone()),
-        required: true,
+        service: None,
     });
     Ok(selector)
 }

@@ -1,10 +1,7 @@
 //! Reading of Istio's policies: what is read, what is refused with which words, what is skipped by a lenient reader.
 
-use std::path::Path;
-
-use super::checks::{self, Pending};
-use super::tests::{SLEEP, read, refused, with_sleep};
-use super::{Manifests, Reader};
+use super::tests::{SLEEP, first, read, refused, with_sleep};
+use super::{Manifests, ReadOptions, read_texts};
 use crate::policy::istio::{Action, TargetKind, When};
 use crate::policy::{Decision, Endpoint, Http, NamedPorts};
 use crate::scenario::error::InputError;
@@ -23,18 +20,11 @@ fn request(spec: &str) -> String {
 
 /// Reads as a caller does who has asked for unknown parts instead of errors.
 fn read_lenient(text: &str) -> Result<Manifests, InputError> {
-    let mut reader = Reader {
-        pending: Pending {
-            lenient: true,
-            ..Pending::default()
-        },
-        ..Reader::default()
+    let options = ReadOptions {
+        lenient: true,
+        ..ReadOptions::default()
     };
-    reader.file(Path::new("a.yaml"), text);
-    if let Some(error) = reader.errors.pop() {
-        return Err(error);
-    }
-    checks::finish(reader.manifests, reader.pending)
+    read_texts(&[("a.yaml".into(), text)], options).map_err(|errors| first(Err(errors)))
 }
 
 #[test]
@@ -106,7 +96,6 @@ fn what_istio_refuses_or_is_not_evaluated_is_an_error_with_its_line() {
             "  rules: [{when: [{key: \"experimental.envoy.filters.a[b]\", values: [a]}]}]\n",
             "is not modeled",
         ),
-        ("  selector: {matchLabels: {app: slep}}\n", "did you mean `sleep`?"),
         (
             "  selector: {matchLabels: {app: \"s*\"}}\n",
             "is not a label that Istio selects by",

@@ -1,14 +1,14 @@
-//! What is done with each kind of object when a folder is read for its policies.
+//! What is done with each kind of object.
 //!
 //! Belongs here: the tables of kinds that decide who may talk to whom and are not evaluated, and of those that do not
-//! decide it, each with the reason. Does not belong here: what the simulator refuses (`refused`).
+//! decide it, each with the reason. Does not belong here: the kinds that are interpreted (`refused`).
 
 use super::foreign::RENDER;
 use super::pods::PodsKind;
 use super::refused::{self, Class};
 use crate::scenario::error::near_match;
 
-/// What to do with an object of a folder that is read for its policies.
+/// What to do with an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Use {
     /// Carries pods.
@@ -60,6 +60,9 @@ const OTHERS: &[(&str, &str, &str)] = &[
     ("projectcalico.org", "GlobalNetworkPolicy", OTHER_CNI),
     ("crd.antrea.io", "NetworkPolicy", OTHER_CNI),
     ("crd.antrea.io", "ClusterNetworkPolicy", OTHER_CNI),
+    ("vpcresources.k8s.aws", "SecurityGroupPolicy", OTHER_CNI),
+    ("crd.nsx.vmware.com", "SecurityPolicy", OTHER_CNI),
+    ("kubeovn.io", "SecurityGroup", OTHER_CNI),
     ("k8s.ovn.org", "EgressFirewall", OTHER_CNI),
     ("network.openshift.io", "EgressNetworkPolicy", OTHER_CNI),
     ("policy.linkerd.io", "*", OTHER_MESH),
@@ -104,6 +107,7 @@ const SKIPPED: &[(&str, &str, &str)] = &[
     ("", "LimitRange", ""),
     ("", "ResourceQuota", ""),
     ("autoscaling", "HorizontalPodAutoscaler", ""),
+    ("keda.sh", "ScaledObject", ""),
     // Which pod answers a call; the policies are then those of that pod.
     ("networking.istio.io", "VirtualService", ""),
     ("cilium.io", "CiliumLocalRedirectPolicy", ""),
@@ -135,6 +139,24 @@ const STATE: &str = "state that follows from policies";
 const RENDERED: &str = "a controller renders it in the cluster; what it creates is read only if it is in the folder";
 const OTHER_PODS: &str = "its pods are not read; add them to the folder (`kubectl get pods -o yaml`)";
 
+/// Kinds that are passed over and change what a run would have, with what it has instead.
+const INSTEAD_IN_A_RUN: [(&str, &str); 3] = [
+    ("VirtualService", "calls go to the Service by its ports"),
+    ("CiliumLocalRedirectPolicy", "calls go to the Service by its ports"),
+    ("ResourceQuota", "no pod is refused for it"),
+];
+
+/// What a run has instead of an object of this kind.
+pub(super) fn instead_in_a_run(kind: &str) -> Option<&'static str> {
+    let found = INSTEAD_IN_A_RUN.iter().find(|(of, _)| *of == kind);
+    found.map(|(_, instead)| *instead)
+}
+
+/// Whether objects of this kind change the number of replicas of another one.
+pub(super) fn is_autoscaler(kind: &str) -> bool {
+    matches!(kind, "HorizontalPodAutoscaler" | "ScaledObject")
+}
+
 /// Whether the reason for passing over a kind is also a warning: pods or changes are missing.
 pub(super) fn is_warned(reason: &str) -> bool {
     reason == OTHER_PODS || reason == RENDER
@@ -143,8 +165,10 @@ pub(super) fn is_warned(reason: &str) -> bool {
 /// What to do with an object of this `apiVersion` and `kind`.
 pub(super) fn classify(api_version: &str, kind: &str) -> Use {
     let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
-    if let Some(pods) = pods_kind(group, version, kind) {
-        return Use::Pods(pods);
+    match pods_kind(group, version, kind) {
+        Some(Ok(pods)) => return Use::Pods(pods),
+        Some(Err(old)) => return Use::As(old),
+        None => {}
     }
     if kind.ends_with("List") && (kind == "List" || !refused::is_interpreted(group, kind)) {
         return Use::List;
@@ -187,7 +211,8 @@ fn is_foreign_policy(group: &str, kind: &str) -> bool {
     !refused::is_interpreted_group(group) && NAMES_OF_OTHERS.iter().any(|name| kind.ends_with(name))
 }
 
-fn pods_kind(group: &str, version: &str, kind: &str) -> Option<PodsKind> {
+/// The kind of an object that carries pods, or which of its versions are read.
+fn pods_kind(group: &str, version: &str, kind: &str) -> Option<Result<PodsKind, Class>> {
     let found = PodsKind::ALL.into_iter().find(|k| k.name() == kind)?;
     let expected = match found {
         PodsKind::Pod | PodsKind::ReplicationController => "",
@@ -195,7 +220,11 @@ fn pods_kind(group: &str, version: &str, kind: &str) -> Option<PodsKind> {
         _ => "apps",
     };
     let old = found == PodsKind::CronJob && version == "v1beta1";
-    (group == expected && (version == "v1" || old)).then_some(found)
+    match group == expected && (version == "v1" || old) {
+        true => Some(Ok(found)),
+        false if group == expected || group == "extensions" => Some(Err(Class::Version(&["v1"]))),
+        false => None,
+    }
 }
 
 #[cfg(test)]

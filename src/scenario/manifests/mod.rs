@@ -1,13 +1,14 @@
-//! Strict reading of a folder of Kubernetes manifests.
+//! Reading of a folder of Kubernetes manifests.
 //!
-//! Two purposes ([`Purpose`]): to be simulated, and to be asked who may talk to whom ([`read_folder`] with
-//! [`Purpose::Policy`]). For the latter, [`Manifests::endpoint_position`] finds the pods that a name means, [`Manifests::endpoints`]
-//! lists them, [`Manifests::skipped`] and [`Manifests::warnings`] say what was passed over, and after lenient reading
-//! [`Manifests::unknown`] and [`EndpointManifest::doubts`] state whose verdicts are unknown.
+//! One reader for two purposes ([`Purpose`]): to be simulated, and to be asked who may talk to whom. [`Manifests::endpoint_position`]
+//! finds the pods that a name means, [`Manifests::endpoints`] lists them, [`Manifests::skipped`] and [`Manifests::warnings`] say
+//! what was passed over, and after lenient reading [`Manifests::unknown`] and [`EndpointManifest::doubts`] state whose verdicts are
+//! unknown. For a run, [`Manifests::workloads`] has what decides number, start and placement of pods, with remarks on what is
+//! simulated otherwise.
 //!
-//! Belongs here: the result types and the way from a folder to them. Every key that is interpreted is typed; every key
-//! that is unknown, or known but not evaluated although it would change an answer, is an error with its place. Does not
-//! belong here: YAML itself (`scenario::yaml`) and evaluation (`policy`).
+//! Belongs here: the result types and the way from a folder to them. A key that is unknown, or known but not evaluated although it
+//! would change an answer, is an error with its place. Does not belong here: YAML itself (`scenario::yaml`) and evaluation
+//! (`policy`).
 
 mod any;
 mod capture;
@@ -17,6 +18,7 @@ mod cilium_keys;
 mod cilium_ports;
 mod complete;
 mod destination_rules;
+mod effects;
 mod endpoints;
 mod fields;
 mod folder;
@@ -33,6 +35,7 @@ mod network_policy;
 mod nodes;
 mod object;
 mod options;
+mod placement;
 mod pods;
 mod probes;
 mod refused;
@@ -65,7 +68,7 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 
 use super::error::{InputError, Place};
-use super::yaml::{self, Document, Nulls, Strings};
+use super::yaml::{Document, Nulls};
 use crate::policy::Protocol;
 use crate::policy::cilium::CiliumNetworkPolicy;
 use crate::policy::istio::{
@@ -76,17 +79,18 @@ use crate::policy::labels::Labels;
 use crate::policy::network::{NetworkPolicies, NetworkPolicy, Options, Service};
 use checks::Pending;
 use endpoints::Names;
-use object::{Header, Object, check_keys};
-use refused::{Class, Kind};
+use object::Object;
+use refused::Kind;
 
+pub(super) use checks::folded;
 pub use endpoints::EndpointManifest;
-pub use folder::{Excluded, FILES_MAX, FOLDER_SIZE_MAX};
+pub use folder::{Excluded, FILES_MAX, FOLDER_SIZE_MAX, Found, read as find};
 pub use nodes::Nodes;
 pub use options::{Layer, Purpose, ReadOptions, Side, Unknown};
 pub use pods::PodsKind;
-pub use types::{CountOrPercent, Located, ServiceManifest, ServicePort, TargetPort, Workload};
+pub use types::{CountOrPercent, Located, Remarks, ServiceManifest, ServicePort, TargetPort, Workload};
 pub use waypoints::WaypointManifest;
-pub use workload::IGNORES_SIGTERM;
+pub use workload::{ANSWERS_AFTER, IGNORES_SIGTERM};
 
 /// Istio's root namespace, whose policies reach every namespace (istio/api `mesh/v1alpha1/config.proto`, default).
 pub const ROOT_NAMESPACE: &str = "istio-system";
@@ -150,9 +154,9 @@ impl Skipped {
 /// Everything that a folder of manifests says, in the order of files and documents.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Manifests {
-    /// Deployments; only for [`Purpose::Simulate`].
+    /// Objects that carry pods, as a run has them; only for [`Purpose::Simulate`].
     pub workloads: Vec<Workload>,
-    /// Pods of every kind of object; only for [`Purpose::Policy`].
+    /// Pods of every kind of object.
     pub endpoints: Vec<EndpointManifest>,
     /// Services.
     pub services: Vec<ServiceManifest>,
@@ -174,9 +178,9 @@ pub struct Manifests {
     pub destination_rules: Vec<DestinationRule>,
     /// Which Services clients know, by Sidecars; only for [`Purpose::Policy`].
     pub sidecar_scopes: Vec<SidecarScope>,
-    /// Nodes; only for [`Purpose::Policy`].
+    /// Nodes.
     pub nodes: Nodes,
-    /// Waypoints of ambient mode; only for [`Purpose::Policy`].
+    /// Waypoints of ambient mode.
     pub waypoints: Vec<WaypointManifest>,
     /// What was passed over in lenient reading and acts on who may talk to whom.
     pub unknown: Vec<Unknown>,
@@ -252,13 +256,20 @@ impl Manifests {
     }
 }
 
-/// Reads all `*.yaml`, `*.yml` and `*.json` files of a folder in the order of their names; for [`Purpose::Policy`] those
-/// of its subfolders too, and a single file may stand for the folder. What begins with a dot is not looked at; links lead
-/// to files within the folder only. Limits: [`yaml::FILE_SIZE_MAX`], [`yaml::DOCUMENTS_MAX`], [`FOLDER_SIZE_MAX`],
+/// Reads all `*.yaml`, `*.yml` and `*.json` files of a folder and its subfolders in the order of their names; a single file may
+/// stand for the folder. What begins with a dot is not looked at; links lead to files within the folder only. Limits: [`yaml::FILE_SIZE_MAX`], [`yaml::DOCUMENTS_MAX`], [`FOLDER_SIZE_MAX`],
 /// [`FILES_MAX`]. What is excluded is passed over.
 pub fn read_folder(folder: &Path, options: ReadOptions, excluded: &Excluded) -> Result<Manifests, Vec<InputError>> {
-    let deep = options.purpose == Purpose::Policy;
-    let found = folder::read(folder, deep, excluded).map_err(|error| vec![error])?;
+    let found = folder::read(folder, excluded).map_err(|error| vec![error])?;
+    if found.files == 0 {
+        let error = InputError::in_file(folder, "no manifest in this folder");
+        return Err(vec![error.with_hint("files end in .yaml, .yml or .json")]);
+    }
+    read_found(found, options)
+}
+
+/// As [`read_folder`], for files that were found before.
+pub fn read_found(found: Found, options: ReadOptions) -> Result<Manifests, Vec<InputError>> {
     let reader = Reader {
         errors: found.errors,
         ..Reader::new(options)
@@ -283,7 +294,7 @@ struct Reader {
     pending: Pending,
     seen: BTreeMap<(Kind, String, String), Place>,
     options: ReadOptions,
-    /// Objects of a folder that is read for its policies: where their name is, where they begin, and a digest.
+    /// Objects so far: where their name is, where they begin, and a digest.
     written: BTreeMap<(Kind, String, String), (Place, Place, blake3::Hash)>,
     /// Labels that the cluster writes on pods and that a policy names.
     named: BTreeSet<&'static str>,
@@ -306,16 +317,13 @@ impl Reader {
             ..Self::default()
         };
         reader.pending.lenient = options.lenient;
-        reader.pending.asks = options.purpose == Purpose::Policy;
         reader
     }
 
     fn read<T: AsRef<str>>(mut self, files: &[(PathBuf, T)]) -> Result<Manifests, Vec<InputError>> {
         let unreadable = self.errors.clone();
-        if self.options.purpose == Purpose::Policy {
-            self.patches = foreign::patches(files);
-            self.pending.groups = groups::Groups::of(files);
-        }
+        self.patches = foreign::patches(files);
+        self.pending.groups = groups::Groups::of(files);
         for (file, text) in files {
             self.file(file, text.as_ref());
         }
@@ -333,123 +341,13 @@ impl Reader {
             };
             return again.read(files);
         }
-        match self.options.purpose {
-            Purpose::Simulate => checks::finish(self.manifests, self.pending).map_err(|error| vec![error]),
-            Purpose::Policy => self.finish_any(),
-        }
-    }
-
-    fn file(&mut self, file: &Path, text: &str) {
-        let sources = match yaml::documents(file, text) {
-            Ok(sources) => sources,
-            Err(error) => return self.errors.push(error),
-        };
-        if self.options.purpose == Purpose::Policy {
-            return self.any_file(file, text, &sources);
-        }
-        if sources.is_empty() {
-            let place = Place {
-                file: file.to_owned(),
-                line: 1,
-                column: 1,
-            };
-            self.errors.push(place.error("no Kubernetes object in this file"));
-        }
-        for source in sources {
-            let tree = source.tree();
-            let read = tree.and_then(|tree| self.document(&tree.document(Strings::Quoted, Nulls::Absent)));
-            self.errors.extend(read.err());
-        }
-    }
-
-    fn document(&mut self, document: &Document<'_>) -> Result<(), InputError> {
-        let header: Header = document.lenient().parse()?;
-        let (name, namespace) = header.metadata.map_or((None, None), |m| (m.name, m.namespace));
-        let name = name.unwrap_or_default();
-        let is_json = document.file().extension().is_some_and(|e| e == "json");
-        let (api_version, kind) = match (&header.api_version, &header.kind) {
-            (Some(api_version), Some(kind)) => (api_version, kind),
-            (None, None) if is_json => {
-                let line = document.start().line;
-                self.manifests.skipped.push(Skipped::file(document.file(), line, ""));
-                return Ok(());
-            }
-            (Some(other), None) => {
-                return Err(document.error(other, "key `kind` is missing"));
-            }
-            (None, Some(other)) => {
-                return Err(document.error(other, "key `apiVersion` is missing"));
-            }
-            (None, None) => {
-                let start = document.start();
-                return Err(start.error("keys `apiVersion` and `kind` are missing"));
-            }
-        };
-        match refused::classify(&api_version.value, &kind.value) {
-            Class::Known(known) => {
-                if let Some(namespace) = namespace.filter(|_| known != Kind::Namespace) {
-                    let place = document.place(&namespace);
-                    self.pending.namespaces.push((namespace.value, place));
-                }
-                self.object(known, &document.with_nulls(nulls(&api_version.value)))
-            }
-            Class::Refused(why) => {
-                let message = format!("kind `{}` is not modeled", kind.value);
-                Err(document.error(kind, message).with_hint(why))
-            }
-            Class::Version(versions) => {
-                let message = format!("`{}` of `{}` is not read", api_version.value, kind.value);
-                let hint = format!("versions that are: {}", versions.join(", "));
-                Err(document.error(api_version, message).with_hint(hint))
-            }
-            Class::Unknown => {
-                let message = format!("unknown kind `{}`", kind.value);
-                let error = document.error(kind, message);
-                Err(error.with_candidates(&kind.value, refused::known_kinds()))
-            }
-            Class::Skipped => {
-                self.manifests.skipped.push(Skipped {
-                    api_version: api_version.value.clone(),
-                    kind: kind.value.clone(),
-                    name,
-                    ..Skipped::file(document.file(), document.place(kind).line, "")
-                });
-                Ok(())
-            }
-        }
+        self.finish()
     }
 
     fn object(&mut self, kind: Kind, document: &Document<'_>) -> Result<(), InputError> {
         let (manifests, pending) = (&mut self.manifests, &mut self.pending);
         let seen = &mut self.seen;
         match kind {
-            Kind::Namespace => {
-                let object: Object<yaml::Anything> = typed(kind, document, seen)?;
-                check_keys(document, &object.metadata.labels, &[])?;
-                check_keys(document, &object.metadata.annotations, &[])?;
-                manifests.namespaces.push(Namespace {
-                    name: object.metadata.name.value.clone(),
-                    labels: object::labels(&object.metadata.labels),
-                    place: document.place(&object.metadata.name),
-                });
-            }
-            Kind::ServiceAccount => {
-                let account: object::Account = document.parse_explaining(|_| None)?;
-                remember(kind, document, &account.metadata, seen)?;
-                manifests.service_accounts.push(ServiceAccount {
-                    namespace: account.metadata.namespace(),
-                    place: document.place(&account.metadata.name),
-                    name: account.metadata.name.value,
-                });
-            }
-            Kind::Service => {
-                let draft = service::read(document, typed(kind, document, seen)?)?;
-                pending.services.push(draft);
-            }
-            Kind::Deployment => {
-                let draft = workload::read(document, typed(kind, document, seen)?)?;
-                pending.workloads.push(draft);
-            }
             Kind::CiliumNetworkPolicy | Kind::CiliumClusterwideNetworkPolicy => {
                 let object: cilium::PolicyObject = document.parse_explaining(|key| refused::why_refused(kind, key))?;
                 remember(kind, document, &object.metadata, seen)?;
@@ -466,7 +364,8 @@ impl Reader {
                 let policy = istio::read_peer(document, typed(kind, document, seen)?, pending)?;
                 manifests.peer_authentications.push(policy);
             }
-            Kind::Pods(_) => {}
+            // Read on their own.
+            Kind::Pods(_) | Kind::Namespace | Kind::ServiceAccount | Kind::Service => {}
             Kind::AuthorizationPolicy => {
                 let object = typed(kind, document, seen)?;
                 let policy = istio::read_authorization(document, object, pending)?;

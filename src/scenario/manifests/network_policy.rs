@@ -168,7 +168,7 @@ impl Reader<'_> {
             namespace: Some(self.namespace.clone()),
             labels: raw.value.places(self.document),
             selects: Selects::Labels(raw.value.convert(self.document)?),
-            required: false,
+            service: None,
         });
         Ok(())
     }

@@ -323,17 +323,3 @@ pub(super) fn not_empty<T>(
     }
     Ok(())
 }
-
-/// A ServiceAccount; it has no spec.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub(super) struct Account {
-    _api_version: Ignored,
-    _kind: Ignored,
-    pub metadata: Metadata,
-    /// Tokens are projected for the sidecar whatever is listed here.
-    _secrets: Ignored,
-    _automount_service_account_token: Ignored,
-    /// Only which registry password is used.
-    _image_pull_secrets: Ignored,
-}

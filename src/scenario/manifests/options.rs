@@ -10,12 +10,10 @@ use crate::scenario::error::Place;
 /// What a folder is read for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Purpose {
-    /// To be simulated: pods come from Deployments, everything that changes placement or time is refused, and what
-    /// objects say of each other must fit.
+    /// To be simulated: of the same folder, also what decides number, start and placement of pods.
     #[default]
     Simulate,
-    /// To be asked who may talk to whom: any folder. Every kind of object that carries pods is read, with lists and
-    /// dumps; what is missing or matches nothing is a warning.
+    /// To be asked who may talk to whom.
     Policy,
 }
 
@@ -24,8 +22,9 @@ pub enum Purpose {
 pub struct ReadOptions {
     /// What for.
     pub purpose: Purpose,
-    /// Only for [`Purpose::Policy`]: what is not evaluated is a warning, and the verdicts that it may change are
-    /// unknown ([`Manifests::unknown`](super::Manifests::unknown), [`EndpointManifest::doubts`](super::EndpointManifest::doubts)).
+    /// What is not evaluated is a warning, and the verdicts that it may change are unknown
+    /// ([`Manifests::unknown`](super::Manifests::unknown), [`EndpointManifest::doubts`](super::EndpointManifest::doubts)); a run
+    /// goes without it.
     pub lenient: bool,
 }
 

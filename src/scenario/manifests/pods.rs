@@ -11,6 +11,7 @@ use serde::Deserialize;
 use super::capture;
 use super::injection::INJECT;
 use super::object::{SpannedMap, labels};
+use super::types::Workload;
 use crate::policy::labels::Labels;
 use crate::policy::{Capture, NamedPorts, Protocol};
 use crate::scenario::error::{InputError, Place};
@@ -207,6 +208,8 @@ pub(super) struct Draft {
     pub has_ended: bool,
     /// What is not evaluated and may change verdicts.
     pub doubts: Vec<String>,
+    /// What a run has of it, unless another object of the folder carries the same pods.
+    pub run: Option<Box<Workload>>,
 }
 
 impl Draft {
@@ -306,6 +309,7 @@ pub(super) fn read(document: &Document<'_>, kind: PodsKind) -> Result<Draft, Inp
             .and_then(|s| s.phase)
             .is_some_and(|p| p == "Succeeded" || p == "Failed"),
         doubts: Vec::new(),
+        run: None,
         labels: pod_labels,
         name: name.value.clone(),
         place,

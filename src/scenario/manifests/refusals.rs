@@ -1,34 +1,222 @@
 //! Refusals with their messages: keys that are not evaluated, and contradictions between objects.
 
 use super::tests::{SLEEP, read, refused, with_sleep};
+use crate::scenario::error::InputError;
+
+/// What is said of the only workload of a text.
+fn remarks(text: &str) -> (Vec<String>, Vec<String>) {
+    let manifests = read(text).expect("read");
+    let remarks = &manifests.workloads[0].remarks;
+    let refused = remarks.refused.iter().map(|error| {
+        let error = InputError {
+            file: "a.yaml".into(),
+            ..error.clone()
+        };
+        error.to_string()
+    });
+    let approximated = remarks
+        .approximated
+        .iter()
+        .map(|(place, text)| format!("{}: {text}", place.line));
+    (refused.collect(), approximated.collect())
+}
+
+fn pod(text: &str) -> String {
+    SLEEP.replace("      containers:", &format!("      {text}\n      containers:"))
+}
+
+fn container(text: &str) -> String {
+    format!("{SLEEP}          {text}\n")
+}
 
 #[test]
-fn known_keys_that_change_an_answer_are_refused_by_name() {
-    let pod = |text: &str| SLEEP.replace("      containers:", &format!("      {text}\n      containers:"));
+fn fields_that_change_an_answer_are_refused_where_they_are_written() {
+    let (refused, approximated) = remarks(&pod("hostNetwork: true"));
+    let expected = "a.yaml:14:7: `hostNetwork: true` is not modeled\n  \
+                    hint: with `--lenient`: its pods have addresses and identities of their own";
     assert_eq!(
-        refused(&pod("nodeSelector: {disk: ssd}")),
-        "a.yaml:14:7: `nodeSelector: {disk: ssd}` is not modeled\n  \
-         hint: of placement only `podAntiAffinity` (required, per hostname) is evaluated"
+        (refused.as_slice(), approximated.len()),
+        (&[expected.to_owned()][..], 0)
     );
-    for text in [
-        "hostNetwork: true",
-        "initContainers: []",
-        "tolerations: []",
-        "affinity: {nodeAffinity: {}}",
-        "volumes: [{name: a, hostPath: {path: /}}]",
+    for (text, shown) in [
+        (pod("schedulingGates: [{name: a}]"), "`schedulingGates`"),
+        (
+            SLEEP.replace("  selector:", "  paused: true\n  selector:"),
+            "`paused: true`",
+        ),
     ] {
-        assert!(refused(&pod(text)).contains("is not modeled"), "{text}");
+        let (refused, _) = remarks(&text);
+        assert!(
+            refused.len() == 1 && refused[0].contains(&format!("{shown} is not modeled")),
+            "{refused:?}"
+        );
     }
-    for text in [
-        "readinessProbe: {}",
-        "lifecycle: {}",
-        "ports: [{containerPort: 1, hostPort: 1}]",
+    let ambient =
+        "apiVersion: v1\nkind: Namespace\nmetadata: {name: default, labels: {istio.io/dataplane-mode: ambient}}\n";
+    let (refused, _) = remarks(&with_sleep(ambient));
+    assert!(
+        refused[0].contains("the ambient mode of its pods is not modeled"),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn what_is_simulated_otherwise_is_said() {
+    for (text, expected) in [
+        (
+            pod("schedulerName: mine"),
+            "14: `schedulerName: mine` is approximated: the default scheduler",
+        ),
+        (
+            pod("nodeSelector: {disk: ssd}"),
+            "14: `disk: ssd` is approximated: every node of the run",
+        ),
+        (
+            pod("nodeSelector: {topology.kubernetes.io/zone: eu-1a}"),
+            "eu-1a` is approximated: every node",
+        ),
+        (
+            pod("affinity: {podAffinity: {requiredDuringSchedulingIgnoredDuringExecution: [{topologyKey: a}]}}"),
+            "`podAffinity` is approx",
+        ),
+        (
+            pod("topologySpreadConstraints: [{topologyKey: rack, maxSkew: 1}]"),
+            "the spread over `rack` is approximated",
+        ),
+        (
+            pod("volumes: [{name: a, persistentVolumeClaim: {claimName: a}}]"),
+            "volumes attach at once",
+        ),
+        (
+            pod("serviceAccountName: slepp"),
+            "service account `slepp`, which no manifest declares, is approximated: it exists",
+        ),
+        (
+            container("lifecycle: {preStop: {exec: {command: [sleep]}}}"),
+            "`lifecycle` is approximated: its hooks take no time",
+        ),
+        (
+            container("ports: [{containerPort: 1, hostPort: 1}]"),
+            "`hostPort: 1` is approximated",
+        ),
+        (
+            SLEEP.replace("  selector:", "  minReadySeconds: 5\n  selector:"),
+            "`minReadySeconds: 5` is approximated",
+        ),
+        (
+            SLEEP.replace("  selector:", "  strategy: {type: Recreate}\n  selector:"),
+            "`type: Recreate` is approximated",
+        ),
+        (
+            with_sleep(
+                "apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {name: h}\nspec: {scaleTargetRef: {kind: Deployment, name: sleep}}\n",
+            ),
+            "HorizontalPodAutoscaler of `sleep` is approximated: its replicas stay as they are written",
+        ),
     ] {
-        let container = format!("{SLEEP}          {text}\n");
-        assert!(refused(&container).contains("is not modeled"), "{text}");
+        let (refused, approximated) = remarks(&text);
+        assert!(refused.is_empty(), "{refused:?}");
+        assert!(
+            approximated.len() == 1 && approximated[0].contains(expected),
+            "{expected}: {approximated:?}"
+        );
     }
-    let harmless = format!("{SLEEP}          env: [{{name: A, value: b}}]\n          resources: {{}}\n");
-    assert!(read(&harmless).is_ok());
+}
+
+#[test]
+fn what_changes_no_answer_is_passed_over_in_silence() {
+    for text in [
+        pod("hostNetwork: false"),
+        pod("initContainers: []"),
+        pod("tolerations: []"),
+        pod("tolerations: [{key: gpu, operator: Exists}]"),
+        pod("affinity: {nodeAffinity: {}}"),
+        pod("nodeSelector: {kubernetes.io/os: linux}"),
+        pod("schedulerName: default-scheduler\n      dnsPolicy: ClusterFirst\n      securityContext: {}"),
+        pod("priorityClassName: high\n      volumes: [{name: a, hostPath: {path: /}}, {name: b, emptyDir: {}}]"),
+        pod("serviceAccount:\n      nodeName:"),
+        container("readinessProbe: {httpGet: {path: /, port: 80}, timeoutSeconds: 3, failureThreshold: 3}"),
+        container("livenessProbe: {exec: {command: [a]}}\n          startupProbe: {tcpSocket: {port: 1}}"),
+        container("env: [{name: A, value: b}]\n          resources: {requests: {cpu: 1}}\n          imagePullPolicy: Always"),
+        container("terminationMessagePath: /dev/log\n          terminationMessagePolicy: File\n          securityContext: {}"),
+        format!("{}status: {{replicas: 1}}\n", SLEEP.replace("  name: sleep\nspec", "  name: sleep\n  uid: a\n  managedFields: [{manager: kubectl}]\n  annotations: {kubectl.kubernetes.io/last-applied-configuration: x, deployment.kubernetes.io/revision: \"1\"}\nspec")),
+        with_sleep("apiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: {name: a}\nspec: {selector: {}, minAvailable: 1}\n"),
+        with_sleep("apiVersion: v1\nkind: LimitRange\nmetadata: {name: a}\nspec: {limits: []}\n"),
+    ] {
+        let manifests = read(&text).unwrap_or_else(|error| panic!("{text}: {error}"));
+        assert!(manifests.warnings.is_empty(), "{text}: {:?}", manifests.warnings);
+        assert_eq!(remarks(&text), (Vec::new(), Vec::new()), "{text}");
+    }
+}
+
+#[test]
+fn probes_init_containers_and_placement_are_read() {
+    let text = pod(
+        "initContainers: [{name: a}, {name: b, restartPolicy: Always, startupProbe: {periodSeconds: 3}}, {name: c}]\n      \
+         nodeSelector: {topology.kubernetes.io/zone: zone-2}\n      \
+         tolerations: [{key: node-role.kubernetes.io/control-plane, effect: NoSchedule}]\n      \
+         topologySpreadConstraints: [{topologyKey: kubernetes.io/hostname, maxSkew: 2, whenUnsatisfiable: DoNotSchedule, labelSelector: {matchLabels: {app: sleep}}}]",
+    );
+    let text = format!("{text}          readinessProbe: {{initialDelaySeconds: 5, successThreshold: 2}}\n");
+    let manifests = read(&text).expect("valid");
+    let workload = &manifests.workloads[0];
+    assert_eq!(
+        (workload.containers, workload.init_containers, workload.probed.len()),
+        (2, 2, 2)
+    );
+    let [sidecar, own] = workload.probed[..] else { panic!() };
+    let startup = sidecar.startup.expect("a startup probe");
+    assert_eq!(
+        (startup.period.as_secs_f64(), startup.initial_delay.as_secs_f64()),
+        (3.0, 0.0)
+    );
+    let readiness = own.readiness.expect("a readiness probe");
+    assert_eq!((readiness.period.as_secs_f64(), readiness.successes), (10.0, 2));
+    let placement = &workload.placement;
+    assert!(placement.tolerates_control_plane && placement.nodes.len() == 1);
+    assert_eq!((placement.spread[0].max_skew, placement.spread[0].by_zone), (2, false));
+}
+
+#[test]
+fn every_kind_that_carries_pods_is_a_workload_but_what_another_one_controls() {
+    let of = |kind: &str, spec: &str| {
+        let version = if kind.ends_with("Job") { "batch/v1" } else { "apps/v1" };
+        format!("apiVersion: {version}\nkind: {kind}\nmetadata: {{name: a}}\nspec: {spec}\n---\n")
+    };
+    let template = "template: {metadata: {labels: {app: a}}, spec: {containers: [{name: a}]}}";
+    let selector = "selector: {matchLabels: {app: a}}";
+    for (kind, spec, refused) in [
+        ("StatefulSet", format!("{{replicas: 3, {selector}, {template}}}"), 0),
+        ("DaemonSet", format!("{{{selector}, {template}}}"), 0),
+        ("ReplicaSet", format!("{{replicas: 3, {selector}, {template}}}"), 0),
+        ("Job", format!("{{parallelism: 2, {template}}}"), 1),
+        (
+            "CronJob",
+            format!("{{schedule: \"* * * * *\", jobTemplate: {{spec: {{{template}}}}}}}"),
+            1,
+        ),
+    ] {
+        let manifests = read(&of(kind, &spec)).unwrap_or_else(|error| panic!("{kind}: {error}"));
+        let [workload] = &manifests.workloads[..] else {
+            panic!("{kind}: {} workloads", manifests.workloads.len())
+        };
+        assert_eq!((workload.kind.name(), workload.remarks.refused.len()), (kind, refused));
+    }
+    let owned = "apiVersion: v1\nkind: Pod\nmetadata: {name: a-1, ownerReferences: [{apiVersion: apps/v1, kind: ReplicaSet, name: a, uid: u, controller: true}]}\nspec: {containers: [{name: a}]}\n";
+    let manifests = read(&format!(
+        "{}{owned}",
+        of("ReplicaSet", &format!("{{{selector}, {template}}}"))
+    ))
+    .expect("valid");
+    assert_eq!(
+        (manifests.workloads.len(), manifests.warnings.len()),
+        (1, 0),
+        "{:?}",
+        manifests.warnings
+    );
+    let manifests = read(owned).expect("valid");
+    assert!(manifests.workloads.is_empty());
+    assert!(manifests.warnings[0].contains("ReplicaSet `default/a`, its controller, is not in the folder"));
 }
 
 #[test]
@@ -39,75 +227,40 @@ fn annotations_of_the_mesh_are_refused_and_own_ones_checked() {
             &format!("    metadata:\n      annotations: {{{text}}}\n      labels"),
         )
     };
-    assert!(read(&with("team: a")).is_ok());
-    assert!(
-        read(&with("meshfault.dev/ignores-sigterm: \"true\""))
-            .expect("valid")
-            .workloads[0]
-            .ignores_sigterm
+    assert_eq!(remarks(&with("team: a")), (Vec::new(), Vec::new()));
+    let manifests = read(&with(
+        "meshfault.dev/ignores-sigterm: \"true\", meshfault.dev/answers-after: 5s",
+    ))
+    .expect("valid");
+    let workload = &manifests.workloads[0];
+    assert_eq!(
+        (workload.ignores_sigterm, workload.answers_after.as_secs_f64()),
+        (true, 5.0)
     );
     let error = refused(&with("meshfault.dev/ignore-sigterm: \"true\""));
     assert!(
         error.contains("did you mean `meshfault.dev/ignores-sigterm`?"),
         "{error}"
     );
-    let error = refused(&with("traffic.sidecar.istio.io/excludeInboundPorts: \"80\""));
-    assert!(error.contains("is not modeled"), "{error}");
+    let error = refused(&with("meshfault.dev/answers-after: \"5\""));
+    assert!(error.starts_with("a.yaml:11:"), "{error}");
+    let (found, _) = remarks(&with("traffic.sidecar.istio.io/excludeInboundPorts: \"80\""));
+    assert!(found.len() == 1 && found[0].contains("is not modeled"), "{found:?}");
     let error = refused(&with("meshfault.dev/ignores-sigterm: true"));
     assert!(error.contains("put it in quotes: \"true\""), "{error}");
 }
 
 #[test]
-fn deployment_must_select_its_own_pods() {
+fn a_workload_must_select_its_own_pods() {
     assert_eq!(
         refused(&SLEEP.replacen("app: sleep", "app: slep", 1)),
         "a.yaml:8:12: `app: slep` is not a label of the pod template, so the selector matches nothing\n  \
          hint: the template has `app: sleep`"
     );
-    let twin = SLEEP.replace("name: sleep", "name: other");
-    assert!(refused(&with_sleep(&twin)).contains("also matches the pods of `other`"));
 }
 
 #[test]
-fn objects_are_written_once() {
-    assert_eq!(
-        refused(&with_sleep(SLEEP)).lines().next(),
-        Some("a.yaml:20:9: Deployment `sleep` is written twice")
-    );
-}
-
-#[test]
-fn namespace_must_exist() {
-    let there = |name: &str| authorization("  {}\n").replace("name: p", &format!("name: p\n  namespace: {name}"));
-    assert!(read(&there("istio-system")).is_ok());
-    assert_eq!(
-        refused(&there("defualt")),
-        "a.yaml:21:14: namespace `defualt` does not exist\n  hint: did you mean `default`?"
-    );
-}
-
-#[test]
-fn service_account_must_exist() {
-    let account = "apiVersion: v1\nkind: ServiceAccount\nmetadata:\n  name: sleep\n---\n";
-    let with = |name: &str| {
-        let pod = format!("      serviceAccountName: {name}\n      containers:");
-        format!("{account}{}", SLEEP.replace("      containers:", &pod))
-    };
-    assert_eq!(
-        read(&with("sleep")).expect("valid").workloads[0]
-            .subject
-            .service_account,
-        "sleep"
-    );
-    assert_eq!(
-        refused(&with("slepp")),
-        "a.yaml:19:27: service account `slepp` does not exist in namespace `default`\n  \
-         hint: did you mean `sleep`?"
-    );
-}
-
-#[test]
-fn service_must_match_a_workload() {
+fn a_service_must_match_a_workload_if_it_is_called() {
     let service = |app: &str, target: &str| {
         with_sleep(&format!(
             "apiVersion: v1\nkind: Service\nmetadata:\n  name: s\nspec:\n  selector:\n    app: {app}\n  \
@@ -116,14 +269,14 @@ fn service_must_match_a_workload() {
     };
     let manifests = read(&service("sleep", "8080")).expect("valid");
     assert_eq!(manifests.services[0].ports[0].target.number(), Some(8080));
-    assert_eq!(manifests.workloads[0].http_port, Some(8080));
-    assert_eq!(
-        refused(&service("slep", "8080")),
-        "a.yaml:23:10: `selector` of Service default/s matches nothing: `app: slep`\n  \
-         hint: did you mean `sleep`?"
+    let refused = |text: &str| read(text).expect("valid").services[0].remarks.refused[0].to_string();
+    let error = refused(&service("slep", "8080"));
+    let expected = "`selector` of Service default/s matches nothing: `app: slep`\n  hint: did you mean `sleep`?";
+    assert!(error.ends_with(expected), "{error}");
+    assert!(
+        refused(&service("sleep", "web")).contains("`targetPort: web` of Service `s` is no container port of `sleep`")
     );
-    assert!(refused(&service("sleep", "web")).contains("`sleep` has no container port `web`"));
-    let named = format!("{SLEEP}          ports: [{{containerPort: 9, name: web}}]\n");
+    let named = container("ports: [{containerPort: 9, name: web}]");
     let manifests = read(&service("sleep", "web").replace(SLEEP, &named)).expect("valid");
     assert_eq!(manifests.services[0].ports[0].target.number(), Some(9));
 }
@@ -165,12 +318,8 @@ fn cilium_keys_that_are_not_evaluated_are_refused() {
             "fromCIDRSet: [{cidr: 10.0.0.0/8, except: [11.0.0.0/8]}]",
             "lies inside its block",
         ),
-        (
-            "fromCIDRSet: [{cidrGroupRef: g}]",
-            "groups of addresses are not modeled",
-        ),
-        ("fromNodes: [{}]", "`fromNodes` is not modeled"),
-        ("fromGroups: [{}]", "`fromGroups` is not modeled"),
+        ("fromNodes: [{}]", ""),
+        ("fromGroups: [{}]", ""),
         ("toPorts: [{ports: [{port: \"80\"}], rules: {}}]", ""),
         (
             "toPorts: [{ports: [{port: \"80\"}], rules: {http: [{}]}}]",
@@ -231,18 +380,14 @@ fn cilium_keys_that_are_not_evaluated_are_refused() {
             (read, _) => panic!("{rule}: {read:?}"),
         }
     }
-    let egress = |rule: &str| refused(&cilium(&format!("  endpointSelector: {{}}\n  egress: [{{{rule}}}]\n")));
-    assert!(egress("toFQDNs: [{matchName: a.example}]").contains("`toFQDNs` is not modeled"));
-    assert!(egress("toServices: [{k8sServiceSelector: {}}]").contains("`k8sServiceSelector` is not modeled"));
-    let names = "toPorts: [{ports: [{port: \"53\"}], rules: {dns: [{matchName: a.example}]}}]";
-    assert!(egress(names).contains("names in DNS queries"));
-    assert!(
-        read(&cilium(&format!(
-            "  endpointSelector: {{}}\n  egress: [{{{}}}]\n",
-            names.replace("matchName: a.example", "matchPattern: \"*\"")
-        )))
-        .is_ok()
-    );
+    for rule in [
+        "toFQDNs: [{matchName: a.example}]",
+        "toServices: [{k8sServiceSelector: {}}]",
+        "toPorts: [{ports: [{port: \"53\"}], rules: {dns: [{matchName: a.example}]}}]",
+    ] {
+        let text = cilium(&format!("  endpointSelector: {{}}\n  egress: [{{{rule}}}]\n"));
+        assert!(read(&text).is_ok(), "{rule}");
+    }
     let reserved = "  endpointSelector: {matchLabels: {\"reserved:init\": \"\"}}\n";
     assert!(refused(&cilium(reserved)).contains("matches no pod of a namespace"));
     assert!(refused(&cilium("  nodeSelector: {}\n")).contains("in a policy of a namespace"));

@@ -15,8 +15,6 @@ pub(super) enum Class {
     Version(&'static [&'static str]),
     /// No kind of an interpreted group; probably misspelt.
     Unknown,
-    /// Would change an answer; with the reason.
-    Refused(&'static str),
     /// Has no influence; listed in the result.
     Skipped,
 }
@@ -26,14 +24,13 @@ pub(super) enum Kind {
     Namespace,
     ServiceAccount,
     Service,
-    Deployment,
     CiliumNetworkPolicy,
     CiliumClusterwideNetworkPolicy,
     NetworkPolicy,
     PeerAuthentication,
     AuthorizationPolicy,
     RequestAuthentication,
-    /// Only when a folder is read for its policies.
+    /// Carries pods.
     Pods(PodsKind),
 }
 
@@ -49,11 +46,10 @@ impl Kind {
     }
 }
 
-const KNOWN: [(&str, &str, &[&str], Kind); 10] = [
+const KNOWN: [(&str, &str, &[&str], Kind); 9] = [
     ("", "Namespace", &["v1"], Kind::Namespace),
     ("", "ServiceAccount", &["v1"], Kind::ServiceAccount),
     ("", "Service", &["v1"], Kind::Service),
-    ("apps", "Deployment", &["v1"], Kind::Deployment),
     ("cilium.io", "CiliumNetworkPolicy", &["v2"], Kind::CiliumNetworkPolicy),
     (
         "cilium.io",
@@ -82,53 +78,6 @@ const KNOWN: [(&str, &str, &[&str], Kind); 10] = [
     ),
 ];
 
-const AS_DEPLOYMENT: &str = "write the workload as a Deployment";
-const ROUTING: &str = "routing rules of the mesh are not evaluated; calls go to the Service by its ports";
-
-const REFUSED_KINDS: &[(&str, &str, &str)] = &[
-    ("", "Pod", AS_DEPLOYMENT),
-    ("", "ReplicationController", AS_DEPLOYMENT),
-    ("", "Endpoints", "endpoints follow from Services and workloads"),
-    ("", "LimitRange", "limits on pods are not evaluated"),
-    ("", "List", "write the objects as separate documents, divided by `---`"),
-    ("", "ResourceQuota", "limits on pods are not evaluated"),
-    ("apps", "DaemonSet", AS_DEPLOYMENT),
-    ("apps", "ReplicaSet", AS_DEPLOYMENT),
-    ("apps", "StatefulSet", AS_DEPLOYMENT),
-    (
-        "autoscaling",
-        "HorizontalPodAutoscaler",
-        "scale by a step of the experiment",
-    ),
-    ("batch", "CronJob", AS_DEPLOYMENT),
-    ("batch", "Job", AS_DEPLOYMENT),
-    (
-        "cilium.io",
-        "CiliumEnvoyConfig",
-        "what a listener of Envoy does is not evaluated",
-    ),
-    (
-        "cilium.io",
-        "CiliumClusterwideEnvoyConfig",
-        "what a listener of Envoy does is not evaluated",
-    ),
-    (
-        "cilium.io",
-        "CiliumLocalRedirectPolicy",
-        "calls go to the Service by its ports",
-    ),
-    (
-        "discovery.k8s.io",
-        "EndpointSlice",
-        "endpoints follow from Services and workloads",
-    ),
-    ("networking.istio.io", "DestinationRule", ROUTING),
-    ("networking.istio.io", "EnvoyFilter", ROUTING),
-    ("networking.istio.io", "ServiceEntry", ROUTING),
-    ("networking.istio.io", "Sidecar", ROUTING),
-    ("networking.istio.io", "VirtualService", ROUTING),
-];
-
 /// What to do with an object of this `apiVersion` and `kind`.
 pub(super) fn classify(api_version: &str, kind: &str) -> Class {
     let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
@@ -138,10 +87,9 @@ pub(super) fn classify(api_version: &str, kind: &str) -> Class {
             false => Class::Version(versions),
         };
     }
-    match REFUSED_KINDS.iter().find(|(g, k, _)| (*g, *k) == (group, kind)) {
-        Some((_, _, why)) => Class::Refused(why),
-        None if is_misspelt(group, kind) => Class::Unknown,
-        None => Class::Skipped,
+    match is_misspelt(group, kind) {
+        true => Class::Unknown,
+        false => Class::Skipped,
     }
 }
 
@@ -196,91 +144,11 @@ pub(super) fn known_kinds() -> impl Iterator<Item = &'static str> {
     KNOWN.iter().map(|(_, kind, _, _)| *kind)
 }
 
-const PLACEMENT: &str = "of placement only `podAntiAffinity` (required, per hostname) is evaluated";
-const PROBE: &str = "probes change when a pod becomes ready; its duration is a parameter of the design";
-const START: &str = "it changes how long a pod takes to start";
-
-const REFUSED_KEYS: &[(Kind, &str, &str)] = &[
-    (
-        Kind::Service,
-        "externalName",
-        "names outside the cluster are not evaluated",
-    ),
-    (
-        Kind::Service,
-        "externalIPs",
-        "addresses outside the cluster are not evaluated",
-    ),
-    (
-        Kind::Service,
-        "publishNotReadyAddresses",
-        "only ready pods are endpoints",
-    ),
-    (Kind::Service, "trafficDistribution", "endpoints are chosen at random"),
-    (Kind::Service, "sessionAffinityConfig", "endpoints are chosen at random"),
-    (Kind::Deployment, "paused", "the rollout would not proceed"),
-    (Kind::Deployment, "nodeSelector", PLACEMENT),
-    (Kind::Deployment, "nodeName", PLACEMENT),
-    (Kind::Deployment, "nodeAffinity", PLACEMENT),
-    (Kind::Deployment, "podAffinity", PLACEMENT),
-    (
-        Kind::Deployment,
-        "preferredDuringSchedulingIgnoredDuringExecution",
-        PLACEMENT,
-    ),
-    (Kind::Deployment, "namespaceSelector", PLACEMENT),
-    (Kind::Deployment, "namespaces", PLACEMENT),
-    (Kind::Deployment, "matchLabelKeys", PLACEMENT),
-    (Kind::Deployment, "mismatchLabelKeys", PLACEMENT),
-    (Kind::Deployment, "tolerations", PLACEMENT),
-    (Kind::Deployment, "topologySpreadConstraints", PLACEMENT),
-    (Kind::Deployment, "schedulerName", PLACEMENT),
-    (Kind::Deployment, "priorityClassName", "preemption is not evaluated"),
-    (Kind::Deployment, "hostPort", PLACEMENT),
-    (
-        Kind::Deployment,
-        "hostNetwork",
-        "pods in the host network have no identity of their own",
-    ),
-    (Kind::Deployment, "hostPID", "host namespaces are not evaluated"),
-    (Kind::Deployment, "hostIPC", "host namespaces are not evaluated"),
-    (
-        Kind::Deployment,
-        "serviceAccount",
-        "deprecated; write `serviceAccountName`",
-    ),
-    (Kind::Deployment, "initContainers", START),
-    (Kind::Deployment, "readinessGates", START),
-    (Kind::Deployment, "schedulingGates", START),
-    (Kind::Deployment, "runtimeClassName", START),
-    (Kind::Deployment, "activeDeadlineSeconds", "pods are not ended by age"),
-    (Kind::Deployment, "readinessProbe", PROBE),
-    (Kind::Deployment, "startupProbe", PROBE),
-    (Kind::Deployment, "livenessProbe", PROBE),
-    (
-        Kind::Deployment,
-        "lifecycle",
-        "hooks change how long a pod takes to start and to end",
-    ),
-    (
-        Kind::Deployment,
-        "persistentVolumeClaim",
-        "a volume can tie a pod to a node",
-    ),
-    (Kind::Deployment, "hostPath", "a volume can tie a pod to a node"),
-    (Kind::Deployment, "ephemeral", "a volume can tie a pod to a node"),
-    (Kind::Deployment, "csi", "a volume can tie a pod to a node"),
-];
-
 const REFUSED_SELECTORS: &[(&str, &str)] =
     &[("matchExpressions", "Istio's workload selectors have `matchLabels` only")];
 
 /// Why a key of this kind is known but not evaluated, if it is.
 pub(super) fn why_refused(kind: Kind, key: &str) -> Option<String> {
-    let by_kind = REFUSED_KEYS
-        .iter()
-        .find(|(k, name, _)| (*k, *name) == (kind, key))
-        .map(|(_, _, why)| *why);
     let is_istio = matches!(
         kind,
         Kind::AuthorizationPolicy | Kind::PeerAuthentication | Kind::RequestAuthentication
@@ -289,5 +157,5 @@ pub(super) fn why_refused(kind: Kind, key: &str) -> Option<String> {
         .iter()
         .find(|(name, _)| is_istio && *name == key)
         .map(|(_, why)| *why);
-    by_kind.or(of_istio).map(str::to_owned)
+    of_istio.map(str::to_owned)
 }

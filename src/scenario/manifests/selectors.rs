@@ -1,7 +1,7 @@
 //! Selectors that should match some workload, and what to say of those that match none.
 //!
 //! Belongs here: the search and the complaint with a near match. Does not belong here: whether the complaint is an error
-//! (`checks`, `complete`).
+//! (`complete`).
 
 use std::collections::BTreeSet;
 
@@ -24,8 +24,8 @@ pub(super) struct Use {
     pub namespace: Option<String>,
     pub labels: Vec<LabelPlace>,
     pub selects: Selects,
-    /// Whether matching nothing is an error; else it is a warning.
-    pub required: bool,
+    /// The Service whose selector it is, by its position.
+    pub service: Option<usize>,
 }
 
 /// The two kinds of selectors.
@@ -84,7 +84,7 @@ pub(super) fn selects_something(
         let namespace = check.namespace.clone().unwrap_or_default();
         label.key == SERVICE_ACCOUNT_LABEL && unknown_accounts.contains(&(namespace, label.value.clone()))
     });
-    if explained && !check.required {
+    if explained {
         return None;
     }
     let reachable = index.within(check.namespace.as_deref());
@@ -92,11 +92,13 @@ pub(super) fn selects_something(
         return Some(check.place.error(format!("{} matches nothing", check.owner)));
     }
     let reachable: Vec<&Party<'_>> = reachable.iter().map(|i| &index.parties[*i]).collect();
-    let mut error = nothing(check, &reachable);
-    if !check.required {
-        (error.line, error.column) = (Some(check.place.line), Some(check.place.column));
-    }
-    Some(error)
+    let error = nothing(check, &reachable);
+    let Place { line, column, .. } = check.place;
+    Some(InputError {
+        line: Some(line),
+        column: Some(column),
+        ..error
+    })
 }
 
 /// Which label is to blame, and what it may have meant.

@@ -94,8 +94,6 @@ fn sleep_helloworld_is_read_as_written() {
     for server in [v1, v2] {
         assert!(sleep.anti_affinity[0].matches(&server.subject.labels));
         assert_eq!((server.replicas, server.grace_period_s), (1, 30));
-        assert_eq!(server.container_ports, [5000]);
-        assert_eq!(server.http_port, Some(5000));
         assert!(server.injected && !server.ignores_sigterm);
     }
     assert!(v1.anti_affinity[0].matches(&v2.subject.labels));
@@ -183,10 +181,13 @@ fn strategy_is_read_and_checked() {
     assert!(with("{maxSurge: x}").is_err());
     assert!(with("{maxSurge: -1}").is_err());
     let recreate = SLEEP.replace("  template:", "  strategy: {type: Recreate}\n  template:");
+    let recreate = read(&recreate).expect("valid").workloads.remove(0);
     assert_eq!(
-        refused(&recreate),
-        "a.yaml:9:20: `type: Recreate` is not modeled\n  hint: only `RollingUpdate` is evaluated"
+        (recreate.max_surge, recreate.max_unavailable),
+        (CountOrPercent::Count(0), CountOrPercent::Percent(100))
     );
+    let misspelt = SLEEP.replace("  template:", "  strategy: {type: Recrate}\n  template:");
+    assert!(refused(&misspelt).contains("did you mean `Recreate`?"));
 }
 
 #[test]
@@ -223,7 +224,6 @@ fn injection_follows_namespace_label_pod_label_and_annotation() {
         let manifests = read(&format!("{before}{workload}")).expect("valid");
         assert_eq!(manifests.workloads[0].injected, expected, "{before}{workload}");
     }
-    assert!(refused(&label("yes")).contains("neither"));
 }
 
 #[test]
@@ -234,7 +234,7 @@ fn unrelated_kinds_are_listed_and_related_ones_refused() {
     let envoy = "apiVersion: cilium.io/v2\nkind: CiliumEnvoyConfig\nmetadata: {name: np}\n";
     assert_eq!(
         refused(&with_sleep(envoy)),
-        "a.yaml:18:7: kind `CiliumEnvoyConfig` is not modeled\n  hint: what a listener of Envoy does is not evaluated"
+        "a.yaml:18:7: kind `CiliumEnvoyConfig` is not modeled\n  hint: custom listeners of Cilium's proxy are not evaluated"
     );
     let typo = "apiVersion: cilium.io/v2\nkind: CiliumNetworkPolcy\nmetadata: {name: np}\n";
     assert!(refused(typo).contains("did you mean `CiliumNetworkPolicy`?"));

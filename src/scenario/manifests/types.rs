@@ -3,13 +3,16 @@
 //! Belongs here: plain data and what follows from one object alone. Does not belong here: how it is read (`workload`,
 //! `service`).
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use super::pods::PodsKind;
+use crate::cluster::placement::Placement;
+use crate::cluster::spec::{Controller, ProbedContainer};
+use crate::kernel::SimDuration;
 use crate::policy::istio::PortProtocol;
 use crate::policy::labels::{LabelSelector, Labels};
 use crate::policy::{Endpoint, Protocol, Subject};
-use crate::scenario::error::Place;
+use crate::scenario::error::{InputError, Place};
 
 /// Something read and where it was.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,39 +39,70 @@ impl CountOrPercent {
     }
 }
 
-/// A Deployment.
+/// What of an object is not simulated as it is written. It matters where a run uses the object.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Remarks {
+    /// What changes an answer: an error, or in lenient reading a further approximation.
+    pub refused: Vec<InputError>,
+    /// What is simulated otherwise: where, and what the run has instead.
+    pub approximated: Vec<(Place, String)>,
+}
+
+impl Remarks {
+    /// Adds something that is refused; the text is what lenient reading puts in its place.
+    pub(super) fn refuse(&mut self, place: Place, shown: &str, text: &str) {
+        let error = place.error(format!("{shown} is not modeled"));
+        self.refused.push(error.with_hint(format!("with `--lenient`: {text}")));
+    }
+
+    /// Adds something that is simulated otherwise.
+    pub(super) fn approximate(&mut self, place: Place, shown: &str, text: &str) {
+        self.approximated
+            .push((place, format!("{shown} is approximated: {text}")));
+    }
+}
+
+/// An object that carries pods, as a run has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Workload {
-    /// Name of the Deployment.
+    /// Its name.
     pub name: String,
     /// Its namespace.
     pub namespace: String,
+    /// Its kind.
+    pub kind: PodsKind,
+    /// What controls its pods in a run.
+    pub controller: Controller,
     /// What its pods truly are.
     pub subject: Subject,
-    /// Desired number of pods; 1 where none is written.
+    /// Desired number of pods; 1 where none is written. A DaemonSet has a pod on each node instead.
     pub replicas: u32,
     /// `terminationGracePeriodSeconds` \[s\]; 30 where none is written.
     pub grace_period_s: u64,
     /// Required anti-affinity per hostname, against pods of the own namespace.
     pub anti_affinity: Vec<LabelSelector>,
-    /// `maxSurge` of a rolling update; 25% where none is written.
+    /// On which nodes its pods may be.
+    pub placement: Placement,
+    /// `maxSurge` of a rolling update, with the default of the kind.
     pub max_surge: CountOrPercent,
-    /// `maxUnavailable` of a rolling update; 25% where none is written.
+    /// `maxUnavailable` of a rolling update, with the default of the kind.
     pub max_unavailable: CountOrPercent,
     /// `progressDeadlineSeconds` \[s\]; 600 where none is written.
     pub progress_deadline_s: u64,
-    /// Declared container ports, each once, in the order written.
-    pub container_ports: Vec<u16>,
-    /// Names of container ports.
-    pub port_names: BTreeMap<String, u16>,
-    /// Number of containers, without an injected sidecar.
+    /// Number of containers that run beside each other, without an injected sidecar.
     pub containers: u32,
+    /// Number of containers that run before them, one after another.
+    pub init_containers: u32,
+    /// Probes of its containers, of those that have any.
+    pub probed: Vec<ProbedContainer>,
+    /// Annotation [`ANSWERS_AFTER`](super::ANSWERS_AFTER) of the pod template.
+    pub answers_after: SimDuration,
     /// Annotation [`IGNORES_SIGTERM`](super::IGNORES_SIGTERM) of the pod template.
     pub ignores_sigterm: bool,
     /// Whether a sidecar is injected.
     pub injected: bool,
-    /// The lowest port to which a Service forwards HTTP.
-    pub http_port: Option<u16>,
+    /// What of it is not simulated as it is written.
+    pub remarks: Remarks,
     /// Where its name is written.
     pub place: Place,
 }
@@ -93,11 +127,6 @@ impl TargetPort {
 }
 
 impl ServicePort {
-    /// Whether requests on it are taken to be HTTP: where that is detected, the servers that are modeled speak it.
-    pub fn is_http(&self) -> bool {
-        self.protocol == Protocol::Tcp && self.speaks.reads_requests()
-    }
-
     /// The port of these pods that the Service forwards to: a name is looked up among their container ports of the
     /// same protocol (Kubernetes `pkg/api/v1/pod/util.go`, `FindPort`).
     pub fn of(&self, endpoint: &Endpoint) -> Option<u16> {
@@ -146,6 +175,8 @@ pub struct ServiceManifest {
     pub external_name: Option<String>,
     /// Its own labels.
     pub labels: Labels,
+    /// What of it is not simulated as it is written.
+    pub remarks: Remarks,
     /// Where its name is written.
     pub place: Place,
 }

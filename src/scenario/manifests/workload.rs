@@ -1,46 +1,82 @@
-//! Deployments: the strict reading of what decides number, identity, placement and rollout of pods.
+//! Workloads of a run: what decides number, rollout and start of the pods that an object of any kind carries.
 //!
-//! Belongs here: the Deployment and its pod template. Does not belong here: how a rollout proceeds (`cluster`), and
-//! checks against other objects (`checks`).
-
-use std::collections::BTreeMap;
+//! Belongs here: replicas, rollout, containers and their probes. Does not belong here: on which nodes pods may be
+//! (`placement`), what policies can see of them (`pods`), how a rollout proceeds (`cluster`), and what is left out of each field
+//! (`effects`).
 
 use serde::{Deserialize, Deserializer};
 
-use super::injection::INJECT;
-use super::object::{Ignored, LabelPlace, NumberOrText, Object, RawSelector, SpannedMap, check_keys, labels, switch};
-use super::{CountOrPercent, Workload};
-use crate::policy::Subject;
-use crate::policy::labels::{LabelSelector, Labels};
-use crate::scenario::error::{InputError, Place};
+use super::object::{LabelPlace, NumberOrText, RawSelector, SpannedMap, switch};
+use super::placement::{self, RawPlacement};
+use super::pods::{self, PodsKind};
+use super::types::{CountOrPercent, Remarks, Workload};
+use crate::cluster::spec::{Controller, Probe, ProbedContainer};
+use crate::kernel::SimDuration;
+use crate::scenario::error::InputError;
+use crate::scenario::values;
 use crate::scenario::yaml::{Document, Spanned};
 
 /// Annotation of a pod template: its process ignores SIGTERM and runs until the grace period ends.
 pub const IGNORES_SIGTERM: &str = "meshfault.dev/ignores-sigterm";
-const HOSTNAME: &str = "kubernetes.io/hostname";
+/// Annotation of a pod template: its containers answer their probes so long after their start.
+pub const ANSWERS_AFTER: &str = "meshfault.dev/answers-after";
+pub(super) const OWN_KEYS: [&str; 2] = [IGNORES_SIGTERM, ANSWERS_AFTER];
+/// What all these begin with.
+pub(super) const OWN_PREFIX: &str = "meshfault.dev/";
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub(super) struct DeploymentSpec {
-    replicas: Option<u32>,
-    selector: Spanned<RawSelector>,
-    strategy: Option<Strategy>,
-    progress_deadline_seconds: Option<Spanned<u64>>,
-    min_ready_seconds: Option<Spanned<u64>>,
-    template: Template,
-    /// Only how many old, empty ReplicaSets are kept.
-    _revision_history_limit: Ignored,
+struct RawObject {
+    spec: Option<RawSpec>,
+}
+
+#[derive(Deserialize, Default)]
+struct RawMetadata {
+    annotations: Option<SpannedMap>,
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct RawPod {
+    metadata: RawMetadata,
+    spec: RawPodSpec,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawSpec {
+    replicas: Option<u32>,
+    parallelism: Option<u32>,
+    strategy: Option<Strategy>,
+    update_strategy: Option<Strategy>,
+    progress_deadline_seconds: Option<u64>,
+    pod_management_policy: Option<String>,
+    template: Option<Template>,
+    job_template: Option<Box<RawJob>>,
+}
+
+#[derive(Deserialize)]
+struct RawJob {
+    spec: Option<RawSpec>,
+}
+
+#[derive(Deserialize)]
+struct RawSelecting {
+    spec: Option<RawSelectingSpec>,
+}
+
+#[derive(Deserialize)]
+struct RawSelectingSpec {
+    selector: Option<Spanned<RawSelector>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Strategy {
     r#type: Option<Spanned<String>>,
     rolling_update: Option<RollingUpdate>,
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[serde(rename_all = "camelCase")]
 struct RollingUpdate {
     max_surge: Option<Spanned<CountOrPercent>>,
     max_unavailable: Option<Spanned<CountOrPercent>>,
@@ -60,267 +96,294 @@ impl<'de> Deserialize<'de> for CountOrPercent {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct Template {
-    #[serde(default)]
-    metadata: TemplateMetadata,
-    spec: PodSpec,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct TemplateMetadata {
-    #[serde(default)]
-    labels: SpannedMap,
-    #[serde(default)]
-    annotations: SpannedMap,
-    /// Pods get names of their own.
-    _name: Ignored,
-    /// Written by the cluster.
-    _creation_timestamp: Ignored,
+    metadata: Option<RawMetadata>,
+    spec: Option<RawPodSpec>,
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct PodSpec {
-    service_account_name: Option<Spanned<String>>,
+#[serde(rename_all = "camelCase")]
+struct RawPodSpec {
     termination_grace_period_seconds: Option<u64>,
-    containers: Spanned<Vec<Container>>,
-    affinity: Option<Affinity>,
-    #[serde(default)]
-    _volumes: Vec<Volume>,
-    /// Name resolution inside the pod is not modeled per pod.
-    _dns_policy: Ignored,
-    _dns_config: Ignored,
-    _host_aliases: Ignored,
-    /// A Deployment knows `Always` only.
-    _restart_policy: Ignored,
-    /// Users and capabilities of processes have no influence.
-    _security_context: Ignored,
-    /// Only which registry password is used.
-    _image_pull_secrets: Ignored,
-    /// Only environment variables.
-    _enable_service_links: Ignored,
-    /// The sidecar's token is projected separately.
-    _automount_service_account_token: Ignored,
-}
-
-/// Volumes that exist on every node; others could tie the pod to one and are refused.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct Volume {
-    _name: String,
-    _empty_dir: Ignored,
-    _config_map: Ignored,
-    _secret: Ignored,
-    _projected: Ignored,
-    #[serde(rename = "downwardAPI")]
-    _downward_api: Ignored,
+    containers: Option<Vec<RawContainer>>,
+    init_containers: Option<Vec<RawContainer>>,
+    node_selector: Option<SpannedMap>,
+    affinity: Option<placement::Affinity>,
+    tolerations: Option<Vec<placement::Toleration>>,
+    topology_spread_constraints: Option<Vec<placement::Constraint>>,
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct Container {
-    _name: String,
-    /// How long an image takes to pull comes from the design's parameters, not from its name.
-    _image: Ignored,
-    #[serde(default)]
-    ports: Vec<ContainerPort>,
-    /// What runs in the container is not executed.
-    _command: Ignored,
-    _args: Ignored,
-    _env: Ignored,
-    _env_from: Ignored,
-    _working_dir: Ignored,
-    _tty: Ignored,
-    _stdin: Ignored,
-    _volume_mounts: Ignored,
-    _security_context: Ignored,
-    _termination_message_path: Ignored,
-    _termination_message_policy: Ignored,
-    /// Pull durations come from the design's parameters.
-    _image_pull_policy: Ignored,
-    /// Nodes are never full: pods are placed by anti-affinity and spreading, not by requests.
-    _resources: Ignored,
+#[serde(rename_all = "camelCase")]
+struct RawContainer {
+    restart_policy: Option<String>,
+    readiness_probe: Option<RawProbe>,
+    startup_probe: Option<RawProbe>,
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct ContainerPort {
-    container_port: Spanned<u16>,
-    name: Option<String>,
-    /// A container port opens nothing; protocols are those of Services and policies.
-    _protocol: Ignored,
+#[serde(rename_all = "camelCase")]
+struct RawProbe {
+    initial_delay_seconds: Option<u64>,
+    period_seconds: Option<u64>,
+    success_threshold: Option<u32>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct Affinity {
-    pod_anti_affinity: Option<PodAntiAffinity>,
+impl RawProbe {
+    /// With the defaults of the API server (Kubernetes `pkg/apis/core/v1/defaults.go`, `SetDefaults_Probe`).
+    fn read(&self) -> Probe {
+        let set = |value: Option<u64>| value.filter(|value| *value > 0);
+        Probe {
+            initial_delay: seconds(self.initial_delay_seconds.unwrap_or(0)),
+            period: seconds(set(self.period_seconds).unwrap_or(10)),
+            successes: self.success_threshold.unwrap_or(1).max(1),
+        }
+    }
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct PodAntiAffinity {
-    #[serde(default)]
-    required_during_scheduling_ignored_during_execution: Vec<AffinityTerm>,
+/// Seconds of a manifest; longer spans than the simulated clock knows become its longest.
+pub(super) fn seconds(count: u64) -> SimDuration {
+    SimDuration::from_nanos(count.saturating_mul(1_000_000_000))
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct AffinityTerm {
-    /// Without a selector a term matches no pod (Kubernetes `v1.PodAffinityTerm`).
-    label_selector: Option<RawSelector>,
-    topology_key: Spanned<String>,
-}
-
-/// What the checks across objects need to know about a workload beyond [`Workload`].
-pub(super) struct Draft {
-    pub workload: Workload,
-    pub selector: LabelSelector,
-    pub selector_place: Place,
-    pub selector_labels: Vec<LabelPlace>,
-    pub account_place: Place,
-    pub inject_annotation: Option<bool>,
-}
-
-pub(super) fn read(document: &Document<'_>, object: Object<DeploymentSpec>) -> Result<Draft, InputError> {
-    let meta = &object.metadata;
-    check_keys(document, &meta.labels, &[])?;
-    check_keys(document, &meta.annotations, &[])?;
-    let place = document.place(&meta.name);
-    let Some(spec) = object.spec else {
-        return Err(place.error("key `spec` is missing"));
+/// Reads an object that carries pods; `pods` is what policies see of them, and `remarks` what is said of its fields.
+pub(super) fn read(document: &Document<'_>, pods: &pods::Draft, mut remarks: Remarks) -> Result<Workload, InputError> {
+    own_template(document, pods)?;
+    let mut spec = match pods.kind {
+        PodsKind::Pod => {
+            let pod: RawPod = document.parse()?;
+            RawSpec::of_pod(pod)
+        }
+        _ => document.parse::<RawObject>()?.spec.unwrap_or_else(RawSpec::empty),
     };
-    let template = &spec.template;
-    check_keys(document, &template.metadata.labels, &[INJECT])?;
-    check_keys(document, &template.metadata.annotations, &[INJECT, IGNORES_SIGTERM])?;
-    if let Some(seconds) = &spec.min_ready_seconds
-        && seconds.value > 0
-    {
-        let message = format!("`minReadySeconds: {}` is not modeled", seconds.value);
-        let hint = "a pod counts as available as soon as it is ready";
-        return Err(document.error(seconds, message).with_hint(hint));
+    if let Some(job) = spec.job_template.take().and_then(|job| job.spec) {
+        spec = job;
     }
-    let (max_surge, max_unavailable) = rollout(document, spec.strategy.as_ref())?;
-    let namespace = meta.namespace();
-    let pod = &template.spec;
-    if pod.containers.value.is_empty() {
-        return Err(document.error(&pod.containers, "`containers: []` is empty"));
+    let template = spec.template.take();
+    let (metadata, pod) = template.map_or((None, None), |t| (t.metadata, t.spec));
+    let Some(pod) = pod else {
+        return Err(pods.place.error("key `spec` of the pod template is missing"));
+    };
+    let asked = RawPlacement {
+        node_selector: pod.node_selector,
+        affinity: pod.affinity,
+        tolerations: pod.tolerations,
+        topology_spread_constraints: pod.topology_spread_constraints,
+    };
+    let containers = pod.containers.as_deref().unwrap_or_default();
+    if containers.is_empty() {
+        return Err(pods.place.error("a pod without containers"));
     }
-    let account = pod.service_account_name.as_ref();
-    let account_place = account.map_or_else(|| place.clone(), |a| document.place(a));
-    let (container_ports, port_names) = ports(document, pod)?;
-    switch(document, &template.metadata.labels, INJECT)?;
-    let ignores_sigterm = switch(document, &template.metadata.annotations, IGNORES_SIGTERM)?;
-    Ok(Draft {
-        selector: spec.selector.value.convert(document)?,
-        selector_place: document.place(&spec.selector),
-        selector_labels: spec.selector.value.places(document),
-        account_place,
-        inject_annotation: switch(document, &template.metadata.annotations, INJECT)?,
-        workload: Workload {
-            name: meta.name.value.clone(),
-            // The labels of the namespace follow when all files are read.
-            subject: Subject::new(
-                &namespace,
-                Labels::default(),
-                account.map_or("default", |a| &a.value),
-                labels(&template.metadata.labels),
-            ),
-            namespace,
-            replicas: spec.replicas.unwrap_or(1),
-            grace_period_s: pod.termination_grace_period_seconds.unwrap_or(30),
-            anti_affinity: anti_affinity(document, pod.affinity.as_ref())?,
-            max_surge,
-            max_unavailable,
-            progress_deadline_s: spec.progress_deadline_seconds.map_or(600, |s| s.value),
-            container_ports,
-            port_names,
-            containers: u32::try_from(pod.containers.value.len()).unwrap_or(u32::MAX),
-            ignores_sigterm: ignores_sigterm.unwrap_or(false),
-            injected: false,
-            http_port: None,
-            place,
-        },
+    let annotations = metadata.and_then(|m| m.annotations).unwrap_or_default();
+    own_keys(document, &annotations)?;
+    let answers_after = annotations.get(ANSWERS_AFTER).map(|text| {
+        let read = values::duration(document.file(), text);
+        read.map_err(|error| InputError {
+            line: Some(document.place(text).line),
+            column: Some(document.place(text).column),
+            ..error
+        })
+    });
+    let (controller, max_surge, max_unavailable) = kind(document, pods, &spec, &mut remarks)?;
+    let init = pod.init_containers.as_deref().unwrap_or_default();
+    let stays = |container: &&RawContainer| container.restart_policy.as_deref() == Some("Always");
+    let sidecars = init.iter().filter(stays).count();
+    let probed = init.iter().filter(stays).chain(containers).map(|c| ProbedContainer {
+        startup: c.startup_probe.as_ref().map(RawProbe::read),
+        readiness: c.readiness_probe.as_ref().map(RawProbe::read),
+    });
+    let probed = probed.filter(|c| *c != ProbedContainer::default()).collect();
+    let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    Ok(Workload {
+        name: pods.name.trim_end_matches('-').to_owned(),
+        namespace: pods.namespace.clone(),
+        kind: pods.kind,
+        controller,
+        // The labels of the namespace follow when all files are read.
+        subject: crate::policy::Subject::new(
+            &pods.namespace,
+            Default::default(),
+            &pods.service_account,
+            pods.labels.clone(),
+        ),
+        replicas: spec.replicas.or(spec.parallelism).unwrap_or(1),
+        grace_period_s: pod.termination_grace_period_seconds.unwrap_or(30),
+        anti_affinity: placement::anti_affinity(document, &asked, &mut remarks)?,
+        placement: placement::read(document, &asked, &mut remarks)?,
+        max_surge,
+        max_unavailable,
+        progress_deadline_s: spec.progress_deadline_seconds.unwrap_or(600),
+        containers: count(containers.len() + sidecars),
+        init_containers: count(init.len() - sidecars),
+        probed,
+        answers_after: answers_after.transpose()?.unwrap_or(SimDuration::ZERO),
+        ignores_sigterm: switch(document, &annotations, IGNORES_SIGTERM)?.unwrap_or(false),
+        injected: false,
+        remarks,
+        place: pods.place.clone(),
     })
 }
 
-/// Surge and unavailability of a rolling update; 25% each by default (Kubernetes `apps/v1` defaults).
+impl RawSpec {
+    fn empty() -> Self {
+        Self {
+            replicas: None,
+            parallelism: None,
+            strategy: None,
+            update_strategy: None,
+            progress_deadline_seconds: None,
+            pod_management_policy: None,
+            template: None,
+            job_template: None,
+        }
+    }
+
+    fn of_pod(pod: RawPod) -> Self {
+        let template = Template {
+            metadata: Some(pod.metadata),
+            spec: Some(pod.spec),
+        };
+        Self {
+            template: Some(template),
+            ..Self::empty()
+        }
+    }
+}
+
+/// What controls its pods, and the sizes of its rollouts.
+fn kind(
+    document: &Document<'_>,
+    pods: &pods::Draft,
+    spec: &RawSpec,
+    remarks: &mut Remarks,
+) -> Result<(Controller, CountOrPercent, CountOrPercent), InputError> {
+    use CountOrPercent::{Count, Percent};
+    let name = pods.kind.name();
+    let place = || pods.place.clone();
+    Ok(match pods.kind {
+        PodsKind::Deployment => {
+            let (surge, unavailable) = rollout(document, spec.strategy.as_ref(), (Percent(25), Percent(25)))?;
+            (Controller::Deployment, surge, unavailable)
+        }
+        PodsKind::StatefulSet => {
+            let parallel = spec.pod_management_policy.as_deref() == Some("Parallel");
+            let controller = match parallel {
+                true => Controller::ParallelStatefulSet,
+                false => Controller::StatefulSet,
+            };
+            (controller, Count(0), Count(1))
+        }
+        PodsKind::DaemonSet => {
+            let (surge, unavailable) = rollout(document, spec.update_strategy.as_ref(), (Count(0), Count(1)))?;
+            (Controller::DaemonSet, surge, unavailable)
+        }
+        PodsKind::ReplicaSet | PodsKind::ReplicationController => (Controller::Deployment, Percent(25), Percent(25)),
+        PodsKind::Pod => {
+            let text = "as of a Deployment, another pod replaces it when it goes";
+            remarks.approximate(place(), "a Pod without a controller", text);
+            (Controller::Deployment, Percent(25), Percent(25))
+        }
+        PodsKind::Job | PodsKind::CronJob => {
+            let shown = format!("{name} `{}`", pods.name);
+            remarks.refuse(place(), &shown, "its pods run like those of a Deployment and never end");
+            (Controller::Deployment, Percent(25), Percent(25))
+        }
+    })
+}
+
+/// Surge and unavailability of a rolling update (Kubernetes `apps/v1` defaults).
 fn rollout(
     document: &Document<'_>,
     strategy: Option<&Strategy>,
+    default: (CountOrPercent, CountOrPercent),
 ) -> Result<(CountOrPercent, CountOrPercent), InputError> {
-    let default = CountOrPercent::Percent(25);
     let Some(strategy) = strategy else {
-        return Ok((default, default));
+        return Ok(default);
     };
+    const TYPES: [&str; 3] = ["RollingUpdate", "Recreate", "OnDelete"];
     match &strategy.r#type {
         Some(kind) if kind.value == "Recreate" => {
-            let message = "`type: Recreate` is not modeled";
-            let hint = "only `RollingUpdate` is evaluated";
-            return Err(document.error(kind, message).with_hint(hint));
+            return Ok((CountOrPercent::Count(0), CountOrPercent::Percent(100)));
         }
-        Some(kind) if kind.value != "RollingUpdate" => {
-            let message = format!("unknown strategy `{}`", kind.value);
-            let error = document.error(kind, message);
-            return Err(error.with_candidates(&kind.value, ["RollingUpdate", "Recreate"]));
+        Some(kind) if !TYPES.contains(&kind.value.as_str()) => {
+            let error = document.error(kind, format!("unknown strategy `{}`", kind.value));
+            return Err(error.with_candidates(&kind.value, TYPES));
         }
         _ => {}
     }
     let Some(update) = &strategy.rolling_update else {
-        return Ok((default, default));
+        return Ok(default);
     };
-    let surge = update.max_surge.as_ref().map_or(default, |s| s.value);
-    let unavailable = update.max_unavailable.as_ref();
-    if let Some(unavailable) = unavailable {
-        if matches!(unavailable.value, CountOrPercent::Percent(percent) if percent > 100) {
-            return Err(document.error(unavailable, "`maxUnavailable` is more than 100%"));
-        }
-        if unavailable.value.is_zero() && surge.is_zero() {
-            let message = "`maxUnavailable` and `maxSurge` are both 0";
-            let hint = "with neither, a rollout cannot proceed";
-            return Err(document.error(unavailable, message).with_hint(hint));
-        }
+    let surge = update.max_surge.as_ref().map_or(default.0, |s| s.value);
+    let Some(unavailable) = update.max_unavailable.as_ref() else {
+        return Ok((surge, default.1));
+    };
+    if matches!(unavailable.value, CountOrPercent::Percent(percent) if percent > 100) {
+        return Err(document.error(unavailable, "`maxUnavailable` is more than 100%"));
     }
-    Ok((surge, unavailable.map_or(default, |u| u.value)))
+    if unavailable.value.is_zero() && surge.is_zero() {
+        let message = "`maxUnavailable` and `maxSurge` are both 0";
+        let hint = "with neither, a rollout cannot proceed";
+        return Err(document.error(unavailable, message).with_hint(hint));
+    }
+    Ok((surge, unavailable.value))
 }
 
-fn ports(document: &Document<'_>, pod: &PodSpec) -> Result<(Vec<u16>, BTreeMap<String, u16>), InputError> {
-    let (mut numbers, mut names) = (Vec::new(), BTreeMap::new());
-    for port in pod.containers.value.iter().flat_map(|c| &c.ports) {
-        let number = port.container_port.value;
-        if number == 0 {
-            return Err(document.error(&port.container_port, "`containerPort: 0` is not a valid port"));
-        }
-        if !numbers.contains(&number) {
-            numbers.push(number);
-        }
-        if let Some(name) = &port.name
-            && names.insert(name.clone(), number).is_some()
-        {
-            let message = format!("a second port is named `{name}`");
-            return Err(document.error(&port.container_port, message));
+/// The program's own annotations are known, so that a misspelt one does not vanish.
+fn own_keys(document: &Document<'_>, annotations: &SpannedMap) -> Result<(), InputError> {
+    let is_own = |(key, _): &(&String, &Spanned<String>)| key.starts_with(OWN_PREFIX);
+    match annotations
+        .iter()
+        .filter(is_own)
+        .find(|(key, _)| !OWN_KEYS.contains(&key.as_str()))
+    {
+        None => Ok(()),
+        Some((key, value)) => {
+            let error = document.error(value, format!("unknown label or annotation `{key}`"));
+            Err(error.with_candidates(key, OWN_KEYS))
         }
     }
-    Ok((numbers, names))
 }
 
-fn anti_affinity(document: &Document<'_>, affinity: Option<&Affinity>) -> Result<Vec<LabelSelector>, InputError> {
-    let terms = affinity
-        .and_then(|a| a.pod_anti_affinity.as_ref())
-        .map(|a| a.required_during_scheduling_ignored_during_execution.as_slice());
-    let mut selectors = Vec::new();
-    for term in terms.unwrap_or_default() {
-        let key = &term.topology_key;
-        if key.value != HOSTNAME {
-            let message = format!("`topologyKey: {}` is not modeled", key.value);
-            let hint = format!("only `{HOSTNAME}` is evaluated");
-            return Err(document.error(key, message).with_hint(hint));
-        }
-        if let Some(selector) = &term.label_selector {
-            selectors.push(selector.convert(document)?);
-        }
+/// An object whose selector does not match its own template is refused by the API server.
+fn own_template(document: &Document<'_>, pods: &pods::Draft) -> Result<(), InputError> {
+    let selects = [
+        PodsKind::Deployment,
+        PodsKind::StatefulSet,
+        PodsKind::DaemonSet,
+        PodsKind::ReplicaSet,
+    ];
+    if !selects.contains(&pods.kind) {
+        return Ok(());
     }
-    Ok(selectors)
+    let spec = document.parse::<RawSelecting>()?.spec;
+    let Some(raw) = spec.and_then(|spec| spec.selector) else {
+        return Err(pods.place.error("key `selector` is missing"));
+    };
+    let selector = raw.value.convert(document)?;
+    let labels = &pods.labels;
+    if selector.is_empty() {
+        return Err(document.error(&raw, "an empty `selector` is not allowed here"));
+    }
+    if selector.matches(labels) {
+        return Ok(());
+    }
+    let differs = |l: &LabelPlace| labels.get(&l.key) != Some(l.value.as_str());
+    Err(match raw.value.places(document).into_iter().find(differs) {
+        Some(label) => {
+            let message = format!(
+                "`{}: {}` is not a label of the pod template, so the selector matches nothing",
+                label.key, label.value
+            );
+            let hint = match labels.get(&label.key) {
+                Some(value) => format!("the template has `{}: {value}`", label.key),
+                None => format!("the template has `{labels}`"),
+            };
+            label.place.error(message).with_hint(hint)
+        }
+        None => {
+            let error = document.error(&raw, "the selector does not match the labels of the pod template");
+            error.with_hint(format!("the template has `{labels}`"))
+        }
+    })
 }
