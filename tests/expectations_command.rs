@@ -112,6 +112,34 @@ fn an_expectation_of_a_missing_measure_is_inconclusive_and_says_why() {
     assert!(said.contains("the design has no mesh"), "{said}");
 }
 
+/// Without `measures.exposure` an exposure is missing; with it, one that is never seen is bounded by the number of runs.
+#[test]
+fn an_exposure_that_nothing_watches_is_missing_and_one_that_is_never_seen_is_bounded() {
+    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/cases");
+    let said = |case: &str, replications: &str| {
+        let (dir, file) = (tempfile::tempdir().unwrap(), cases.join(format!("{case}.yaml")));
+        let file = file.display().to_string();
+        let output = meshfault(dir.path(), &["run", &file, "-q", "-n", replications, "--out", "result"]);
+        words(&text(&output.stdout))
+    };
+    let unwatched = said("exposure-unwatched", "100");
+    let missing = "no `unauthorized_exposure_pod_ip`: no exposure is watched, see `measures.exposure`";
+    assert!(
+        unwatched.contains("expectation inconclusive: nobody is exposed"),
+        "{unwatched}"
+    );
+    assert!(unwatched.contains(missing), "{unwatched}");
+    // At most 3.6% of runs, for at most 300 s each.
+    let few = said("exposure-watched", "100");
+    assert!(
+        few.contains("unauthorized_exposure_pod_ip of watched: 0 s [0, 10.9]"),
+        "{few}"
+    );
+    assert!(few.contains("expectation inconclusive: nobody is exposed"), "{few}");
+    let many = said("exposure-watched", "1300");
+    assert!(many.contains("expectation pass: nobody is exposed"), "{many}");
+}
+
 #[test]
 fn a_design_that_was_not_run_decides_nothing() {
     let (code, said) = outcome("unauthorized_any of control < 0.2");

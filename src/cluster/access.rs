@@ -34,6 +34,8 @@ pub struct Accesses {
 #[derive(Debug)]
 struct Access {
     client: PodId,
+    /// The step that sends it.
+    step: u32,
     /// Addresses its draws.
     key: EntityKey,
     service: ServiceId,
@@ -80,6 +82,7 @@ impl Accesses {
         let service = ServiceId(probe.to as u32);
         self.accesses.push(Access {
             client,
+            step,
             key,
             service,
             method: probe.method.clone(),
@@ -338,7 +341,7 @@ impl Accesses {
         };
         ctx.observe(Fact::AccessEnded(Some(number), end));
         let not_up = class == AccessClass::Unreachable && matches!(cause, "client_not_running" | "client_proxy_not_up");
-        ctx.probe_done(not_up);
+        ctx.probe_done(access.step, not_up);
     }
 }
 
@@ -386,7 +389,7 @@ fn unsent(workload: KindId, step: u32, ctx: &mut Ctx) {
         cause: NO_READY_CLIENT,
     };
     ctx.observe(Fact::AccessEnded(None, end));
-    ctx.probe_done(true);
+    ctx.probe_done(step, true);
 }
 
 /// The request of a step of the script.

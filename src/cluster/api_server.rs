@@ -10,6 +10,7 @@
 //! **Parameters**: `api_write_latency`, `watch_latency`, `watch_batch_period`, `garbage_collection_latency`.
 //! **Validated by**: `tests/world/event_log.rs`, `tests/world/addresses.rs`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
@@ -20,9 +21,9 @@ use super::context::Ctx;
 use super::event::{Event, Source, Write};
 use super::history::{Behind, Delay, History, Inbox};
 use super::ids::{BelievedIdentity, KindId, NodeId, PodId, ReplicaSetId, ServiceId, TrueIdentity};
-use super::objects::{Backends, EndpointObject, IdentityObject, PodObject};
+use super::objects::{Backends, EndpointObject, IdentityObject, NodeMark, NodeObject, PodObject};
 use super::observed::{Fact, PodFact};
-use super::party::Party;
+use super::party::{Party, PartyKind};
 use super::purpose::Purpose;
 use super::subscription::{Change, Notification, Subscription};
 use crate::kernel::{EventClass, SimDuration, SourceRank};
@@ -37,6 +38,8 @@ pub struct ApiServer {
     pub endpoints: History<EndpointObject>,
     /// Ready backends, by Service.
     pub slices: History<Backends>,
+    /// Nodes that differ, or differed, from one that is Ready and takes pods.
+    nodes: BTreeMap<NodeId, NodeObject>,
     /// CiliumIdentities in the order of their creation; each is written once.
     pub identities: History<IdentityObject>,
     /// Place among the created identities, by true identity.
@@ -67,6 +70,7 @@ impl ApiServer {
             pods: History::default(),
             endpoints: History::default(),
             slices: History::default(),
+            nodes: BTreeMap::new(),
             identities: History::default(),
             places_of_identities: FxHashMap::default(),
             owners: Vec::new(),
@@ -98,6 +102,13 @@ impl ApiServer {
         &self.pods_of_kind[kind.index()]
     }
 
+    /// Pods that are bound to a node, kind by kind.
+    #[must_use]
+    pub fn pods_on(&self, node: NodeId) -> Vec<PodId> {
+        let here = |pod: &&PodId| self.pod(**pod).is_some_and(|object| object.node == Some(node));
+        self.pods_of_kind.iter().flatten().filter(here).copied().collect()
+    }
+
     /// The ReplicaSet of a pod.
     #[must_use]
     pub fn owner(&self, pod: PodId) -> Option<ReplicaSetId> {
@@ -108,6 +119,12 @@ impl ApiServer {
     #[must_use]
     pub fn pod(&self, pod: PodId) -> Option<&PodObject> {
         self.pods.value(pod.0)
+    }
+
+    /// A node as it stands.
+    #[must_use]
+    pub fn node(&self, node: NodeId) -> NodeObject {
+        self.nodes.get(&node).copied().unwrap_or_default()
     }
 
     /// The number of a true identity, if one was created.
@@ -217,11 +234,10 @@ pub struct Commits;
 impl Commits {
     /// Lets a write take effect and tells its readers.
     pub fn handle(&mut self, write: Write, ctx: &mut Ctx) {
-        let of_script = matches!(write, Write::ScaleDeployment(..) | Write::RestartDeployment(_));
-        if of_script && ctx.without_api_servers() {
+        if write.is_command() && ctx.without_api_servers() {
             // Whoever types the command tries again, and goes on meanwhile.
             ctx.after(
-                Source::Script,
+                Source::Script(0),
                 EventClass::Commit,
                 SimDuration::from_secs(1),
                 Event::Commit(write),
@@ -232,7 +248,7 @@ impl Commits {
             Write::Served(write) => *write,
             Write::Unwritten(pod, owner) => return ctx.creation_fails(pod, owner),
             // The script's client belongs to an administrator, who is exempt.
-            Write::ScaleDeployment(..) | Write::RestartDeployment(_) => write,
+            write if write.is_command() => write,
             write if ctx.models_load() => return ctx.ask_api_server(Asked::Write(write)),
             write => write,
         };
@@ -267,7 +283,11 @@ fn commit(ctx: &mut Ctx, write: Write) {
             });
         }
         Write::MarkNotReady(pod) => update_pod(ctx, pod, |object| object.ready = false),
-        Write::DeletePod(pod) => {
+        Write::RestartDaemons(of, most) => notify(ctx, Change::DaemonsRestarted(of, most)),
+        Write::DeleteDaemon(party) => notify(ctx, Change::DaemonDeleted(party)),
+        Write::ReportDaemonReady(party) => notify(ctx, Change::DaemonReady(party)),
+        Write::MarkNode(node, mark, on) => mark_node(ctx, node, mark, on),
+        Write::DeletePod(pod) | Write::EndPod(pod) => {
             // Without a grace period, or before it was bound, the object goes at once (`docs/model/kubernetes.md#pod-termination`).
             let at_once = ctx.shared.kind(pod).grace_period.as_nanos() == 0
                 || ctx.shared.api.pod(pod).is_some_and(|object| object.node.is_none());
@@ -284,6 +304,7 @@ fn commit(ctx: &mut Ctx, write: Write) {
         Write::WriteSlice(service, backends) => write_slice(ctx, service, backends),
         Write::SetNodeReady(node, ready) => {
             ctx.shared.api.next_revision();
+            ctx.shared.api.nodes.entry(node).or_default().not_ready = !ready;
             notify(ctx, Change::NodeReady(node, ready));
         }
         Write::Served(_) | Write::Unwritten(..) => unreachable!("{write:?} is no write of its own"),
@@ -303,6 +324,7 @@ impl Ctx<'_> {
             | Write::ReportRunning(pod, _)
             | Write::ReportReady(pod, _)
             | Write::RemovePod(pod) => node_of(*pod).map(Party::Kubelet),
+            Write::ReportDaemonReady(party) => PartyKind::Kubelet.at(party.home()),
             _ => None,
         };
         party.map_or(self.shared.controllers.leader(), |party| self.api_server_of(party))
@@ -321,6 +343,21 @@ impl Ctx<'_> {
     /// A write has its seat, or needs none: it takes effect as soon as the component at work is done.
     pub fn write_served(&mut self, write: Write) {
         self.call(Event::Commit(Write::Served(Box::new(write))));
+    }
+}
+
+/// What an administrator sets at a node tells the scheduler whether it takes pods, and may evict those that it has.
+fn mark_node(ctx: &mut Ctx, node: NodeId, mark: NodeMark, on: bool) {
+    ctx.shared.api.next_revision();
+    let object = ctx.shared.api.nodes.entry(node).or_default();
+    let before = *object;
+    object.marks[mark as usize] = on;
+    let after = *object;
+    if before.takes_pods() != after.takes_pods() {
+        notify(ctx, Change::NodeTakesPods(node, after.takes_pods()));
+    }
+    if mark == NodeMark::NoExecute && before != after && on {
+        notify(ctx, Change::NodeTainted(node));
     }
 }
 

@@ -261,12 +261,22 @@ impl Blueprint {
                 "istiod",
                 &[("app", "istiod"), ("istio", "pilot")],
             ));
-            kinds.push(plain("istiod".to_owned(), identity, Role::Istiod, istio.replicas));
+            // As in Istio's chart.
+            kinds.push(Kind {
+                max_surge: Amount::Percent(100),
+                max_unavailable: Amount::Percent(25),
+                ..plain("istiod".to_owned(), identity, Role::Istiod, istio.replicas)
+            });
             KindId(kinds.len() as u32 - 1)
         });
         let dns = (spec.coredns > 0).then(|| {
             let identity = intern(subject(&spec, "kube-system", "coredns", &[("k8s-app", "kube-dns")]));
-            kinds.push(plain("coredns".to_owned(), identity, Role::Dns, spec.coredns));
+            // As kubeadm installs it.
+            kinds.push(Kind {
+                max_surge: Amount::Percent(25),
+                max_unavailable: Amount::Count(1),
+                ..plain("coredns".to_owned(), identity, Role::Dns, spec.coredns)
+            });
             KindId(kinds.len() as u32 - 1)
         });
         let first_churn_kind = kinds.len();

@@ -16,8 +16,8 @@ use super::blueprint::Blueprint;
 use super::history::VersionIndex;
 use super::ids::{FaultId, IstiodId, KindId, NodeId, PodId, ReplicaSetId, ServiceId, TrueIdentity};
 use super::istio::messages::{Answer, Caller, Channel, Request};
-use super::objects::{Backends, EndpointObject};
-use super::party::Party;
+use super::objects::{Backends, EndpointObject, NodeMark};
+use super::party::{Party, PartyKind};
 use crate::kernel::{EntityKey, SimTime, SourceRank, Timer};
 
 /// What an event is about, as up to two numbers.
@@ -79,6 +79,8 @@ parts! {
     Backends: |backends, _| backends.len() as u64;
     Channel: |channel, _| *channel as u64;
     Caller: |caller, _| *caller as u64;
+    PartyKind: |kind, _| *kind as u64;
+    NodeMark: |mark, _| *mark as u64;
     KindId: |kind, blueprint| blueprint.kind(*kind).key.get();
     ServiceId: |service, blueprint| blueprint.service_key(*service).get();
     FaultId: |fault, blueprint| EntityKey::root(&blueprint.spec.faults[fault.index()].name).get();
@@ -173,6 +175,16 @@ events! {
         15 Served(; write: Box<Write>),
         /// A pod could not be created, because etcd had no quorum.
         16 Unwritten(pod: PodId, owner: Option<ReplicaSetId>),
+        /// Changes the pod template of a DaemonSet, as `kubectl rollout restart` does.
+        17 RestartDaemons(of: PartyKind, max_unavailable: u32),
+        /// The DaemonSet controller deletes the pod of a process.
+        18 DeleteDaemon(party: Party),
+        /// Kubelet reports that the pod of a process is ready.
+        19 ReportDaemonReady(party: Party),
+        /// An administrator sets something at a node, or removes it.
+        20 MarkNode(node: NodeId, mark: NodeMark, on: bool),
+        /// An administrator deletes a pod, or evicts it.
+        21 EndPod(pod: PodId),
     }
 
     /// Something the Deployment controller handles.
@@ -215,6 +227,8 @@ events! {
         3 Cycle,
         /// A pod that found no node is tried again.
         4 Retry(pod: PodId),
+        /// It learns that a node takes pods, or not.
+        5 TakesPods(node: NodeId, yes: bool),
     }
 
     /// Something the node lifecycle controller handles.
@@ -235,6 +249,18 @@ events! {
         6 Begins,
         /// The lease of a node whose renewal had to wait is renewed.
         7 Renewed(node: NodeId),
+        /// A node has a taint that no pod tolerates.
+        8 Tainted(node: NodeId),
+    }
+
+    /// Something the DaemonSet controller handles.
+    DaemonSetEvent {
+        /// It learns that a template changed.
+        0 Restarted(of: PartyKind, max_unavailable: u32),
+        /// It learns that the pod of a process is ready.
+        1 Ready(party: Party),
+        /// It acts.
+        2 Sync(of: PartyKind),
     }
 
     /// Something the EndpointSlice controller handles.
@@ -295,6 +321,10 @@ events! {
         22 OwnInitSeen(pod: PodId),
         /// All readiness probes of the workload's containers have succeeded.
         23 Answered(pod: PodId),
+        /// It learns that the pod of a process is to go.
+        24 ReplaceDaemon(party: Party),
+        /// It sees that the pod that took its place is ready.
+        25 DaemonReady(party: Party),
     }
 
     /// Something a Cilium agent handles.
@@ -414,18 +444,20 @@ events! {
     ScriptEvent {
         /// Begin.
         0 Begin,
-        /// Go on with the next step.
-        1 Next,
-        /// Something it waits for may have changed.
-        2 Look,
+        /// Go on with the next step of a track.
+        1 Next(track: u32),
+        /// Something a track waits for may have changed.
+        2 Look(track: u32),
         /// The wait of this step has lasted too long.
-        3 Timeout(serial: u32),
-        /// A probe has ended; whether the client's own pod or proxy was not up.
-        4 ProbeDone(not_up: bool),
-        /// Send the probe again.
-        5 ProbeAgain,
+        3 Timeout(serial: u32, track: u32),
+        /// A probe of a step has ended; whether the client's own pod or proxy was not up.
+        4 ProbeDone(not_up: bool; step: u32),
+        /// Send the probe of a track again.
+        5 ProbeAgain(track: u32),
         /// A rollout has made no progress for as long as its Deployment allows.
-        6 NoProgress,
+        6 NoProgress(track: u32),
+        /// The rollout of a DaemonSet is complete.
+        7 DaemonsReplaced(of: PartyKind),
     }
 
     /// Something churn handles.
@@ -559,12 +591,13 @@ macro_rules! components {
             8 Agent[node: NodeId](AgentEvent) "cilium agent" by Agent(node: NodeId) = NODES_FROM + 2 * node.0 + 1, agents: Agents;
             9 Istiod[istiod: IstiodId](IstiodEvent) "istiod" by Istiod(istiod: IstiodId) = ISTIODS_FROM + istiod.0, istiods: Istiods;
             10 Sidecar[pod: PodId](SidecarEvent) "sidecar" by Sidecar(pod: PodId) = PODS_FROM + pod.0, sidecars: Sidecars;
-            11 Script(ScriptEvent) "script" by Script = 7, script: Script;
+            11 Script(ScriptEvent) "script" by Script(track: u32) = rank_of_track(track), script: Script;
             12 Churn(ChurnEvent) "churn" by Churn = 8, churn: Churn;
             13 Access[number: u32](AccessEvent) "client" by Access = 10, accesses: Accesses;
             14 Judge(JudgeEvent) "judge" by Judge = 9, judge: Judge;
             15 Admission(AdmissionEvent) "admission", admission: Admission;
             16 Load(LoadEvent) "api load", loads: ApiLoads;
+            17 DaemonSet(DaemonSetEvent) "daemon set controller" by DaemonSet = 11, daemon_sets: DaemonSets;
         }
     };
 }
@@ -574,6 +607,17 @@ pub(super) use components;
 const ISTIODS_FROM: u32 = 16;
 const NODES_FROM: u32 = 1 << 12;
 const PODS_FROM: u32 = 1 << 18;
+
+/// Most tracks of a script, itself included: their ranks lie between those of Istiods and of nodes.
+pub const TRACKS_MAX: u32 = 64;
+
+/// The rank of the script, or of a track of it.
+const fn rank_of_track(track: u32) -> u32 {
+    match track {
+        0 => 7,
+        track => NODES_FROM - track,
+    }
+}
 
 macro_rules! define {
     ($(
@@ -651,6 +695,7 @@ impl Event {
                 | Self::Scheduler(_)
                 | Self::NodeLifecycle(_)
                 | Self::EndpointSlice(_)
+                | Self::DaemonSet(_)
         )
     }
 }
@@ -662,6 +707,19 @@ impl Write {
     #[must_use]
     pub const fn needs_no_answer_before(&self) -> bool {
         matches!(self, Self::CreateIdentity(..) | Self::RemoveEndpoint(_))
+    }
+
+    /// Whether an administrator sends it by a command.
+    #[must_use]
+    pub const fn is_command(&self) -> bool {
+        matches!(
+            self,
+            Self::ScaleDeployment(..)
+                | Self::RestartDeployment(_)
+                | Self::RestartDaemons(..)
+                | Self::MarkNode(..)
+                | Self::EndPod(_)
+        )
     }
 
     /// What a write is called, and the pod that it is about.
@@ -686,6 +744,14 @@ impl Write {
             Self::SetNodeReady(_, false) => ("mark the node not ready", None),
             Self::Served(write) => write.words(),
             Self::Unwritten(pod, _) => ("create the pod", Some(*pod)),
+            Self::RestartDaemons(..) => ("restart the DaemonSet", None),
+            Self::DeleteDaemon(_) => ("delete the pod of the DaemonSet", None),
+            Self::ReportDaemonReady(_) => ("report that the pod of the DaemonSet is ready", None),
+            Self::MarkNode(_, NodeMark::Cordoned, true) => ("cordon the node", None),
+            Self::MarkNode(_, NodeMark::Cordoned, false) => ("uncordon the node", None),
+            Self::MarkNode(_, _, true) => ("taint the node", None),
+            Self::MarkNode(_, _, false) => ("remove the taint of the node", None),
+            Self::EndPod(pod) => ("evict or delete the pod", Some(*pod)),
         }
     }
 }
@@ -705,13 +771,14 @@ mod tests {
             Scheduler,
             NodeLifecycle,
             EndpointSlice,
-            Script,
+            DaemonSet,
             Churn,
             Judge,
             Access,
         ];
         let mut ranks: Vec<SourceRank> = singletons
             .into_iter()
+            .chain((0..TRACKS_MAX).map(Script))
             .chain((0..4_000).map(|i| Istiod(IstiodId(i))))
             .chain((0..5_000).flat_map(|i| [Kubelet(NodeId(i)), Agent(NodeId(i))]))
             .chain((0..5_000).map(|i| Sidecar(PodId(i))))

@@ -13,6 +13,7 @@ use super::links::Way;
 use super::observed::{Fact, PodFact, ScriptFact};
 use super::party::{Home, Party, PartyKind};
 use super::purpose::Purpose;
+use super::spec::Rollout;
 use crate::kernel::{Distribution, EntityKey, EventClass, SimDuration, SimTime, Timer};
 
 /// What the start or the end of a fault did.
@@ -263,9 +264,8 @@ impl Ctx<'_> {
     }
 
     /// What a fact is for faults.
-    fn event_of(&mut self, fact: &Fact) -> Option<when::Event> {
+    fn event_of(&self, fact: &Fact) -> Option<when::Event> {
         let kind_of = |pod: PodId| self.shared.pods[pod.index()].kind;
-        let rolling = &mut self.shared.triggers.rolling;
         Some(match *fact {
             Fact::Pod(pod, PodFact::Created) => when::Event::PodCreated(kind_of(pod)),
             Fact::Pod(pod, PodFact::Updated(old, new)) if new.ready && !old.ready => {
@@ -274,13 +274,12 @@ impl Ctx<'_> {
             Fact::Pod(pod, PodFact::Removed) => when::Event::PodGone(kind_of(pod)),
             Fact::MarkedNotReady(node, _) => when::Event::NodeNotReady(node),
             Fact::Returned(node) => when::Event::NodeReady(node),
-            Fact::Script(ScriptFact::Restarted(kind)) => {
-                *rolling = Some(kind);
-                when::Event::RolloutBegins(kind)
-            }
-            Fact::Script(ScriptFact::RolloutComplete | ScriptFact::RolloutOverdue) => {
-                when::Event::RolloutComplete(rolling.take()?)
-            }
+            Fact::Script(_, ScriptFact::Restarted(Rollout::Deployment(kind), _)) => when::Event::RolloutBegins(kind),
+            Fact::Script(
+                _,
+                ScriptFact::RolloutComplete(Rollout::Deployment(kind))
+                | ScriptFact::RolloutOverdue(Rollout::Deployment(kind)),
+            ) => when::Event::RolloutComplete(kind),
             _ => return None,
         })
     }
@@ -400,7 +399,7 @@ impl Ctx<'_> {
             FaultEvent::End(fault)
         };
         self.after(
-            Source::Script,
+            Source::Script(0),
             EventClass::Fault,
             SimDuration::ZERO,
             Event::Fault(event),

@@ -50,6 +50,11 @@ id! {
     IstiodId
 }
 
+impl FaultId {
+    /// No fault of the design: a process ended because an administrator replaced its pod, or deleted it.
+    pub const BY_COMMAND: Self = Self(u32::MAX);
+}
+
 impl IstiodId {
     /// Its key for random streams.
     #[must_use]

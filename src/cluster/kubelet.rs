@@ -20,7 +20,7 @@ use super::kubelet_client::{KubeletClients, Status};
 use super::node_cores::NodeCores;
 use super::objects::PodObject;
 use super::observed::{KubeletCalls, PodFact};
-use super::party::Party;
+use super::party::{Home, Party};
 use super::purpose::{Ordinal, Purpose};
 use super::spec::{Probe, ProbedContainer};
 use super::subscription::{Change, Missed, Notification, Subscription};
@@ -80,12 +80,28 @@ impl Kubelets {
     pub fn handle(&mut self, node: NodeId, event: KubeletEvent, ctx: &mut Ctx) {
         let runs = ctx.shared.processes.runs(Party::Kubelet(node));
         match event {
+            // What a DaemonSet has on the node is new after its boot.
+            KubeletEvent::ReplaceDaemon(_) | KubeletEvent::DaemonReady(_) if ctx.shared.nodes_down.has(node) => {
+                self.missed.keep(Party::Node(node), event);
+            }
             _ if ctx.shared.nodes_down.has(node) => {}
             // It lists when it goes on.
             KubeletEvent::Repaired if !runs => {}
             _ if !runs && !goes_on_alone(&event) => self.missed.keep(Party::Kubelet(node), event),
-            KubeletEvent::Assigned(_) | KubeletEvent::Deleted(_) | KubeletEvent::SetUp(_) if !connected(node, ctx) => {
+            KubeletEvent::Assigned(_)
+            | KubeletEvent::Deleted(_)
+            | KubeletEvent::SetUp(_)
+            | KubeletEvent::ReplaceDaemon(_)
+            | KubeletEvent::DaemonReady(_)
+                if !connected(node, ctx) =>
+            {
                 self.missed.keep(Party::Kubelet(node), event);
+            }
+            KubeletEvent::ReplaceDaemon(party) => ctx.process_is_replaced(party),
+            KubeletEvent::DaemonReady(party) => {
+                let (own, key) = (Party::Kubelet(node), ctx.blueprint().party_key(party).named("ready"));
+                let key = key.child(ctx.now().as_nanos());
+                ctx.write(Source::Kubelet(node), Some(own), key, Write::ReportDaemonReady(party));
             }
             KubeletEvent::Assigned(pod) => self.assigned(node, pod, ctx),
             KubeletEvent::Deleted(pod) => self.deleted(node, pod, ctx),
@@ -191,6 +207,11 @@ impl Kubelets {
     fn booted(&mut self, node: NodeId, ctx: &mut Ctx) {
         self.missed.hand_out(Party::Kubelet(node));
         self.clients.forget(node);
+        for daemon in self.missed.hand_out(Party::Node(node)) {
+            if let KubeletEvent::ReplaceDaemon(party) | KubeletEvent::DaemonReady(party) = daemon {
+                ctx.daemon_is_ready_after(party, SimDuration::ZERO);
+            }
+        }
         for pod in (0..ctx.shared.pods.len() as u32).map(PodId) {
             let object = ctx.shared.api.pod(pod).copied();
             let placed = ctx.shared.physics.pod(pod).place.is_some_and(|(at, _)| at == node);
@@ -529,6 +550,9 @@ impl Kubelets {
         self.worker(pod).stage = Stage::Stopping;
         ctx.shared.physics.stops_running(pod);
         ctx.observe_pod(pod, PodFact::Stopped);
+        if ctx.shared.kind(pod).role == Role::Istiod && ctx.blueprint().spec.script_ends_istiods() {
+            ctx.istiod_leaves(pod);
+        }
         let distribution = ctx.blueprint().spec.kubernetes.sandbox_stop_latency;
         let latency = ctx.draw(Purpose::SandboxStop, ctx.shared.key(pod), &distribution);
         self.job(node, latency, KubeletEvent::SandboxGone(pod), ctx);
@@ -601,6 +625,14 @@ impl Ctx<'_> {
             SimDuration::ZERO,
             Event::Kubelet(node, event),
         );
+    }
+
+    /// The kubelet of a node sees after a span that the pod of a process is ready.
+    pub(super) fn daemon_is_ready_after(&mut self, party: Party, wait: SimDuration) {
+        if let Home::Node(node) = party.home() {
+            let event = Event::Kubelet(node, KubeletEvent::DaemonReady(party));
+            self.after(Source::Kubelet(node), EventClass::Timer, wait, event);
+        }
     }
 
     /// The kubelet of a node starts after a boot.
@@ -720,6 +752,11 @@ pub const SUBSCRIPTION: Subscription = Subscription {
                         (node, KubeletEvent::Assigned(pod), words, None)
                     }
                 }
+            }
+            Change::DaemonDeleted(party) => {
+                let Home::Node(node) = party.home() else { return };
+                let words = ("the pod of the DaemonSet is to be deleted", None);
+                (node, KubeletEvent::ReplaceDaemon(party), words, None)
             }
             Change::PodRemoved(
                 pod,

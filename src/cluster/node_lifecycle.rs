@@ -3,7 +3,7 @@
 //! **Modeled**: lease renewals with jitter from a phase of their own; the controller's passes; its stamp of its own time
 //! when it sees a renewed lease; the grace period; Ready set to Unknown with the taint, then each pod's Ready to false by
 //! one write after another; the taint that evicts, when its zone sets it (`zone_taints`); deletion of the pods after they have
-//! tolerated it; return of the node.
+//! tolerated it; return of the node; a taint of an administrator that no pod tolerates.
 //! **Left out**: node status other than the lease, several controller managers; nodes are marked at the instant of a pass, and
 //! the writes of one node do not wait for those of another, nor for the rate limit of the controller's client.
 //! **Parameters**: `lease_renew_*`, `node_monitor_*`, `unreachable_toleration`.
@@ -16,9 +16,10 @@ use super::blueprint::Blueprint;
 use super::context::Ctx;
 use super::event::{Event, NodeLifecycleEvent, Source, Write};
 use super::faults::cut::CutMode;
-use super::ids::{KindId, NodeId, PodId};
+use super::ids::{NodeId, PodId};
 use super::observed::Fact;
 use super::purpose::{Ordinal, Purpose};
+use super::subscription::{Change, Notification, Subscription};
 use super::zone_taints::ZoneTaints;
 use crate::kernel::{EntityKey, EventClass, SimDuration, SimTime, Timer};
 
@@ -137,6 +138,7 @@ impl NodeLifecycle {
                 }
                 self.plan_evictions(ctx);
             }
+            NodeLifecycleEvent::Tainted(node) => evict(node, ctx),
             NodeLifecycleEvent::Pass => {
                 self.pass_due = false;
                 self.taints.pass(ctx.now(), &ctx.blueprint().spec.kubernetes);
@@ -228,7 +230,7 @@ impl NodeLifecycle {
         // One write per pod, one after another.
         let mut wait = SimDuration::ZERO;
         let distribution = ctx.blueprint().spec.kubernetes.api_write_latency;
-        for pod in pods_on(node, ctx) {
+        for pod in ctx.shared.api.pods_on(node) {
             wait += ctx.draw(
                 Purpose::ApiWrite,
                 Ordinal::MARKING.of(ctx.shared.key(pod)),
@@ -272,18 +274,8 @@ impl NodeLifecycle {
     }
 }
 
-fn pods_on(node: NodeId, ctx: &Ctx) -> Vec<PodId> {
-    let api = &ctx.shared.api;
-    let kinds = ctx.blueprint().kinds.len() as u32;
-    (0..kinds)
-        .flat_map(|kind| api.pods_of(KindId(kind)))
-        .copied()
-        .filter(|&pod| api.pod(pod).is_some_and(|object| object.node == Some(node)))
-        .collect()
-}
-
 fn evict(node: NodeId, ctx: &mut Ctx) {
-    let pods = pods_on(node, ctx);
+    let pods = ctx.shared.api.pods_on(node);
     let stay = |pod: &&PodId| ctx.shared.api.pod(**pod).is_some_and(|object| !object.deleting);
     let evicted = pods.iter().filter(stay).count() as u32;
     ctx.observe(Fact::Evicted(node, evicted));
@@ -381,6 +373,18 @@ impl Ctx<'_> {
         );
     }
 }
+
+/// Nodes with a taint that no pod tolerates.
+pub const SUBSCRIPTION: Subscription = Subscription {
+    key: |_, _| EntityKey::root("node lifecycle controller").named("watch"),
+    hears: |change, _, notifications| {
+        if let Change::NodeTainted(node) = *change {
+            let event = Event::NodeLifecycle(NodeLifecycleEvent::Tainted(node));
+            let words = ("the node has a taint", None);
+            notifications.push(Notification::new(Source::NodeLifecycle, event, words));
+        }
+    },
+};
 
 #[cfg(test)]
 mod tests {

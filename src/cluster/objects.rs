@@ -22,6 +22,34 @@ pub struct PodObject {
     pub deleting: bool,
 }
 
+/// A node as the API server has it, as far as that differs from a node that is Ready and takes pods.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NodeObject {
+    /// Condition Ready is not true.
+    pub not_ready: bool,
+    /// What an administrator has set, by [`NodeMark`].
+    pub marks: [bool; 3],
+}
+
+impl NodeObject {
+    /// Whether the scheduler may place pods there, as far as administrators decide that.
+    #[must_use]
+    pub fn takes_pods(&self) -> bool {
+        self.marks == [false; 3]
+    }
+}
+
+/// What an administrator sets at a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NodeMark {
+    /// `spec.unschedulable`.
+    Cordoned,
+    /// A taint with the effect NoSchedule, which no pod tolerates.
+    NoSchedule,
+    /// A taint with the effect NoExecute, which no pod tolerates.
+    NoExecute,
+}
+
 /// A CiliumEndpoint: which pod has which address and identity, and on which node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EndpointObject {

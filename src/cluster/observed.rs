@@ -13,16 +13,17 @@ use super::history::Cursor;
 use super::ids::{FaultId, IstiodId, KindId, NodeId, PodId, ReplicaSetId, ServiceId};
 use super::istio::certificates::Refusal;
 use super::istio::messages::{Answer, Channel};
-use super::objects::{Backend, EndpointObject, PodObject};
+use super::objects::{Backend, EndpointObject, NodeMark, PodObject};
 use super::party::Party;
 use super::records::{AccessClass, DelayCause, LayerDecision, Via};
+use super::spec::Rollout;
 use crate::kernel::{SimDuration, SimTime};
 
 /// What happened.
 #[derive(Clone, Debug)]
 pub enum Fact {
-    /// The person at the keyboard did or saw something.
-    Script(ScriptFact),
+    /// The person at the keyboard, or the script of this track, did or saw something.
+    Script(u32, ScriptFact),
     /// A fault began to act on these parties.
     FaultBegins {
         /// Which.
@@ -235,18 +236,28 @@ pub enum ScriptFact {
     Remembered(KindId, Vec<Ipv4Addr>),
     /// It scaled a workload.
     Scaled(KindId, u32),
-    /// It restarted a workload.
-    Restarted(KindId),
-    /// A rollout was complete.
-    RolloutComplete,
+    /// It restarted something, and waits for it or not.
+    Restarted(Rollout, bool),
+    /// The rollout for which it waited was complete.
+    RolloutComplete(Rollout),
     /// A rollout took longer than its deadline.
-    RolloutOverdue,
+    RolloutOverdue(Rollout),
+    /// It deleted a workload.
+    Deleted(KindId),
+    /// It deleted so many pods of a workload.
+    DeletedPods(KindId, u32),
+    /// It set something at a node, or removed it.
+    Marked(NodeId, NodeMark, bool),
+    /// It evicts so many pods of a node.
+    Drains(NodeId, u32),
+    /// The track of this number begins; it has ended when its `Ended` comes.
+    Begins(u32),
     /// It looked and found no pod on a remembered address.
     FoundNone,
     /// It found a pod on a remembered address.
     Found(PodId, Ipv4Addr),
-    /// It stopped in the step of this number, from 0: its pods were not ready in time.
-    NotReady(usize),
+    /// In the step of this number, from 0, it waited in vain: it stopped there, or went on.
+    TimedOut(usize, bool),
     /// It stopped in the step of this number, from 0: no address was reused after so many restarts.
     NoReuse(usize, u32),
     /// It ended.

@@ -22,6 +22,9 @@ pub(super) struct Process {
     pub(super) started: SimTime,
     /// How often this start has tried to reach the API server.
     pub(super) tries: u32,
+    /// How often its pod was replaced, and whether the latest one has not been reported ready.
+    pub(super) replacements: u64,
+    pub(super) unreported: bool,
     /// Its kubelet was away when it was to start.
     pub(super) parked: bool,
     /// Faults by which its memory fills, each in a time of this distribution.

@@ -57,6 +57,10 @@ purposes! {
     NodeMonitorPhase = "node_lifecycle.phase",
     /// From the return of a node's power to its processes.
     NodeBoot = "node.boot",
+    /// Order in which a rollout of a DaemonSet takes the nodes.
+    DaemonOrder = "daemon_set.order",
+    /// Which pods a command deletes.
+    PodPick = "script.pick",
     /// Order in which one of its passes looks at nodes.
     NodeMonitorOrder = "node_lifecycle.order",
     /// Time until a cut-off node's lease is renewed after the cut ends.

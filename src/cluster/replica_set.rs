@@ -172,10 +172,17 @@ impl ReplicaSets {
         }
         let set = self.set(id);
         while set.pending.len() < missing {
-            let number = set.next_ordinal;
+            let of = &ctx.shared.sets[id.index()];
+            // An Istiod goes by its ordinal: those of a later revision count on.
+            let number = match ctx.blueprint().istiod {
+                Some(istiod) if istiod == of.kind => {
+                    let earlier = ctx.shared.pods.iter().filter(|pod| pod.kind == istiod);
+                    earlier.count() as u32
+                }
+                _ => set.next_ordinal,
+            };
             set.next_ordinal += 1;
             let owner_key = key(id, ctx);
-            let of = &ctx.shared.sets[id.index()];
             let meta = PodMeta {
                 kind: of.kind,
                 revision: of.revision,

@@ -1,6 +1,6 @@
 //! The scheduler: binds pods to nodes.
 //!
-//! **Modeled**: one cycle after another; filters by the taint of the control plane, labels of nodes, pods per node, required
+//! **Modeled**: one cycle after another; filters by the taint of the control plane, cordon, labels of nodes, pods per node, required
 //! anti-affinity per hostname, both ways, and topology spread constraints that forbid nodes
 //! (`docs/model/kubernetes.md#placement`); the node with the fewest pods wins, equal ones by lot; of several zones those come first that have the fewest pods of
 //! the workload, pods on their way out not counted; unschedulable pods wait and are tried again when a pod
@@ -30,6 +30,8 @@ pub struct Scheduler {
     busy: bool,
     cycles: u64,
     ready: Vec<bool>,
+    /// Whether administrators let it place pods there.
+    takes_pods: Vec<bool>,
     pods: Vec<u32>,
     /// Pods per node and kind.
     kinds: Vec<u32>,
@@ -58,6 +60,7 @@ impl Scheduler {
             busy: false,
             cycles: 0,
             ready: vec![true; nodes as usize],
+            takes_pods: vec![true; nodes as usize],
             pods: vec![0; nodes as usize],
             kinds: vec![0; nodes as usize * kinds],
             kind_count: kinds,
@@ -88,6 +91,12 @@ impl Scheduler {
             SchedulerEvent::NodeReady(node, ready) => {
                 self.ready[node.index()] = ready;
                 if ready {
+                    self.unpark(ctx);
+                }
+            }
+            SchedulerEvent::TakesPods(node, yes) => {
+                self.takes_pods[node.index()] = yes;
+                if yes {
                     self.unpark(ctx);
                 }
             }
@@ -176,6 +185,7 @@ impl Scheduler {
             .collect();
         let feasible = |node: usize| {
             self.ready[node]
+                && self.takes_pods[node]
                 && is_free(of_kind, node, ctx)
                 && of_kind.matches_node(NodeId(node as u32))
                 && self.pods[node] < most
@@ -284,6 +294,10 @@ pub const SUBSCRIPTION: Subscription = Subscription {
             Change::NodeReady(node, ready) => (
                 SchedulerEvent::NodeReady(node, ready),
                 ("the node's readiness changed", None),
+            ),
+            Change::NodeTakesPods(node, yes) => (
+                SchedulerEvent::TakesPods(node, yes),
+                ("the node takes pods, or no more", None),
             ),
             _ => return,
         };

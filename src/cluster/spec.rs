@@ -11,9 +11,13 @@ use serde::{Deserialize, Serialize};
 
 use super::api_flow::Background;
 use super::faults::{FaultKind, FaultSpec};
+use super::ids::KindId;
 use super::params::{CiliumParams, IstioParams, KubernetesParams, NetworkParams};
 use super::placement::Placement;
-use crate::kernel::{Distribution, SimDuration, SimTime};
+pub use super::steps::{
+    ChurnSpec, Daemons, Look, NodeAt, ProbeFrom, ProbeSpec, Rollout, Step, TrackSpec, Until, step_name, track_name,
+};
+use crate::kernel::{SimDuration, SimTime};
 use crate::policy::labels::Labels;
 use crate::policy::{LabelSelector, MeshPolicies, NetworkPolicies, Subject};
 
@@ -85,6 +89,18 @@ impl WorldSpec {
         self.kubernetes.api_load_model || !self.load.is_empty() || self.faults.iter().any(overloads)
     }
 
+    /// Whether a step may end the pod of an Istiod, which then closes its connections. Without such a step only evictions after the
+    /// return of a silent node end one, and its clients do not notice.
+    #[must_use]
+    pub fn script_ends_istiods(&self) -> bool {
+        let istiod = KindId(self.workloads.len() as u32);
+        self.script.iter().any(|step| match step {
+            Step::RolloutRestart { of, .. } => *of == Rollout::Deployment(istiod),
+            Step::Drain { .. } | Step::Taint { .. } => true,
+            _ => false,
+        })
+    }
+
     /// Most pairs of client and server that are watched for exposure at the same time, by the sizes that the script gives
     /// them and the surge of its rollouts; 0 if no pair is watched.
     #[must_use]
@@ -110,7 +126,10 @@ impl WorldSpec {
         };
         let most = scaled.fold(written, u32::max);
         let rolls = |step: &Step| match step {
-            Step::RolloutRestart { workload: of, .. } | Step::FindReuse { workload: of, .. } => *of == workload,
+            Step::RolloutRestart { of, .. } => *of == Rollout::Deployment(KindId(workload as u32)),
+            Step::FindReuse { workload: of, .. } | Step::DeletePods { workload: of, .. } => *of == workload,
+            // Pods that are evicted or deleted are replaced while they end.
+            Step::Drain { .. } | Step::Taint { .. } | Step::Delete { .. } => true,
             _ => false,
         };
         // In a rollout old pods that are on their way out, and new ones beyond the desired number, may overlap.
@@ -315,122 +334,6 @@ pub struct ServiceSpec {
     pub selector: LabelSelector,
     /// Port on the pods.
     pub target_port: u16,
-}
-
-/// One step of the script.
-#[derive(Clone, Debug)]
-pub enum Step {
-    /// Creates Deployments (indexes into `workloads`).
-    Apply {
-        /// Which.
-        workloads: Vec<usize>,
-    },
-    /// Waits until all pods of the workloads are ready; after `timeout` the script stops.
-    WaitReady {
-        /// Which.
-        workloads: Vec<usize>,
-        /// Longest wait.
-        timeout: SimDuration,
-    },
-    /// Waits.
-    Pause {
-        /// How long.
-        duration: SimDuration,
-    },
-    /// Remembers the addresses of a workload's pods.
-    RememberIps {
-        /// Whose.
-        workload: usize,
-    },
-    /// Starts a fault (index into `faults`). Also marks the time of the cut in designs where it touches nothing.
-    StartFault {
-        /// Which.
-        fault: usize,
-    },
-    /// Ends a fault.
-    EndFault {
-        /// Which.
-        fault: usize,
-    },
-    /// Scales a Deployment.
-    Scale {
-        /// Which.
-        workload: usize,
-        /// To how many.
-        replicas: u32,
-    },
-    /// Restarts a Deployment and waits for it, at most until `deadline`.
-    RolloutRestart {
-        /// Which.
-        workload: usize,
-        /// Longest wait.
-        deadline: SimDuration,
-    },
-    /// Looks for a pod of the workload on a remembered address, and restarts the Deployment until there is one.
-    FindReuse {
-        /// Whose pods.
-        workload: usize,
-        /// When it looks first.
-        look: Look,
-        /// Longest wait for one restart.
-        rollout_deadline: SimDuration,
-        /// Most restarts, without end if absent.
-        rollouts_max: Option<u32>,
-    },
-    /// Sends a request.
-    Probe(ProbeSpec),
-    /// Starts churn in the background.
-    Churn(ChurnSpec),
-}
-
-/// When the script looks for a reused address first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Look {
-    /// Right after the last command, as the published script does.
-    AtOnce,
-    /// When all desired pods have addresses.
-    AfterIps,
-}
-
-/// A request of the script.
-#[derive(Clone, Debug)]
-pub struct ProbeSpec {
-    /// From which pod.
-    pub from: ProbeFrom,
-    /// To which Service: index into `services`.
-    pub to: usize,
-    /// HTTP method.
-    pub method: String,
-    /// HTTP path.
-    pub path: String,
-    /// Time limit of the client.
-    pub time_limit: SimDuration,
-    /// Tries again this often while the client's own pod or proxy is not up; once if absent.
-    pub retry_until_up: Option<SimDuration>,
-}
-
-/// The client of a probe.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ProbeFrom {
-    /// The pod that `FindReuse` found; the step is passed over if it found none.
-    Found,
-    /// The first ready pod of a workload.
-    Workload(usize),
-}
-
-/// Pods that come and go by themselves.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct ChurnSpec {
-    /// Pods created per second, as a Poisson process (1/s).
-    pub rate_per_s: f64,
-    /// Distribution of a pod's life from its creation to its deletion.
-    pub lifetime: Distribution,
-    /// Start, if it starts by itself.
-    pub from: SimTime,
-    /// How long pods are created.
-    pub duration: SimDuration,
-    /// Number of different service accounts among which the pods are spread.
-    pub service_accounts: u32,
 }
 
 /// What is measured.

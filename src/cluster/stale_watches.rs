@@ -69,7 +69,7 @@ impl Ctx<'_> {
         match reader {
             Source::Kubelet(node) => Some(Party::Kubelet(node)),
             Source::Istiod(istiod) => Some(Party::Istiod(istiod)),
-            Source::Script => None,
+            Source::Script(_) => None,
             _ => Some(Party::Controllers(self.shared.controllers.leader())),
         }
     }

@@ -10,7 +10,7 @@ use super::event::{Event, Source};
 use super::history::VersionIndex;
 use super::ids::{KindId, NodeId, PodId, ReplicaSetId, ServiceId};
 use super::objects::PodObject;
-use super::party::Party;
+use super::party::{Party, PartyKind};
 use crate::kernel::EntityKey;
 
 /// A write that took effect.
@@ -30,6 +30,16 @@ pub enum Change {
     NodeReady(NodeId, bool),
     /// The ready backends of a Service changed.
     SliceWritten(ServiceId, VersionIndex),
+    /// A node takes pods, or does not, as an administrator decided.
+    NodeTakesPods(NodeId, bool),
+    /// A node has a taint that no pod tolerates.
+    NodeTainted(NodeId),
+    /// The template of a DaemonSet changed; most of its pods that may be unavailable.
+    DaemonsRestarted(PartyKind, u32),
+    /// The pod of a process was deleted.
+    DaemonDeleted(Party),
+    /// The pod of a process is ready.
+    DaemonReady(Party),
 }
 
 impl Change {

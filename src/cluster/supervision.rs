@@ -72,6 +72,35 @@ impl Ctx<'_> {
         }
     }
 
+    /// The pod of a process is replaced: the process ends in an orderly way, and its successor has no ends behind it.
+    pub(super) fn process_is_replaced(&mut self, party: Party) {
+        let process = self.shared.processes.of(party);
+        process.replacements += 1;
+        process.unreported = true;
+        let number = process.replacements;
+        process.down_by.insert(FaultId::BY_COMMAND);
+        self.cut(party, CutMode::Reject, FaultId::BY_COMMAND);
+        let process = self.shared.processes.of(party);
+        process.ends = 0;
+        if !std::mem::replace(&mut process.down, true) {
+            self.observe(Fact::Process(party, ProcessFact::Ends));
+        }
+        let pause = self.pause_of_replacement(party, number);
+        let container = self.draw(
+            Purpose::ContainerStart,
+            self.blueprint().party_key(party).named("replaced").child(number),
+            &self.blueprint().spec.kubernetes.container_start_latency,
+        );
+        self.process_after(party, pause + container, false);
+    }
+
+    /// The pod of an Istiod has stopped for good: its connections are closed.
+    pub(super) fn istiod_leaves(&mut self, pod: PodId) {
+        let istiod = self.istiod_in(pod);
+        self.istiod_ends(istiod);
+        self.cut(Party::IstiodClients(istiod), CutMode::Reject, FaultId::BY_COMMAND);
+    }
+
     /// How long the supervisor of a process that has ended waits before it starts it.
     fn supervisor_waits(&mut self, party: Party) -> SimDuration {
         let params = &self.shared.blueprint.spec.kubernetes;
@@ -200,6 +229,12 @@ impl Ctx<'_> {
         }
         if self.shared.processes.runs(party) {
             self.is_awake(party);
+        }
+        let process = self.shared.processes.of(party);
+        let number = process.replacements;
+        if std::mem::take(&mut process.unreported) {
+            let probe = self.probe_of_replacement(party, number);
+            self.daemon_is_ready_after(party, probe);
         }
     }
 

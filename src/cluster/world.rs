@@ -15,6 +15,7 @@ use super::cilium::agent::Agents;
 use super::cilium::ipcache;
 use super::clocks::Clocks;
 use super::context::{Ctx, Shared};
+use super::daemon_sets::{self, DaemonSets};
 use super::deployment::{self, Deployments};
 use super::endpoint_slice::{self, EndpointSlices};
 use super::etcd::Etcd;
@@ -33,7 +34,7 @@ use super::judge::Judge;
 use super::kubelet::{self, Kubelets};
 use super::leaders::Controllers;
 use super::links::Links;
-use super::node_lifecycle::NodeLifecycle;
+use super::node_lifecycle::{self, NodeLifecycle};
 use super::observed::Log;
 use super::paths::Paths;
 use super::physics::Physics;
@@ -61,6 +62,8 @@ const SUBSCRIPTIONS: &[&Subscription] = &[
     &deployment::SUBSCRIPTION,
     &endpoint_slice::SUBSCRIPTION,
     &script::SUBSCRIPTION,
+    &node_lifecycle::SUBSCRIPTION,
+    &daemon_sets::SUBSCRIPTION,
     &istiod::SUBSCRIPTION,
 ];
 
@@ -236,6 +239,7 @@ impl World {
                 spec.kubernetes.controller_client_burst,
             ),
             admission: Admission::default(),
+            daemon_sets: DaemonSets::default(),
             scheduler: Scheduler::new(spec.nodes, kinds),
             node_lifecycle: NodeLifecycle::new(blueprint),
             endpoint_slices: EndpointSlices::new(blueprint.services),
@@ -243,7 +247,7 @@ impl World {
             agents: Agents::new(blueprint, &run_key),
             istiods: Istiods::default(),
             sidecars: Sidecars::default(),
-            script: Script::new(kinds),
+            script: Script::new(&blueprint.spec.script, kinds),
             churn: Churn::default(),
             accesses: Accesses::default(),
             judge: Judge::default(),

@@ -48,7 +48,7 @@ impl Targets {
         node_name(index, self.control_plane_nodes)
     }
 
-    fn node(&self, merged: &Merged<'_>, text: &Text) -> Result<NodeId, InputError> {
+    pub(super) fn node(&self, merged: &Merged<'_>, text: &Text) -> Result<NodeId, InputError> {
         let found = (0..self.nodes).find(|index| self.node_name(*index) == text.value);
         found.map(NodeId).ok_or_else(|| {
             let error = complain(merged.file, text, format!("unknown node `{}`", text.value));
@@ -61,7 +61,7 @@ impl Targets {
     }
 
     /// A workload of the manifests, or `istiod` or `coredns`, which come behind them.
-    fn workload(&self, merged: &Merged<'_>, names: &Names, text: &Text) -> Result<usize, InputError> {
+    pub(super) fn workload(&self, merged: &Merged<'_>, names: &Names, text: &Text) -> Result<usize, InputError> {
         let with_istiod = self.istiods.is_some();
         match names.workload(merged, text) {
             Err(_) if with_istiod && text.value == "istiod" => Ok(names.count()),

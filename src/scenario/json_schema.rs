@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 use super::models::COMPONENTS;
 use super::schema::{DistributionForm, Experiment, Mesh, Pairs, Setting, Watched};
 use super::yaml::Spanned;
-use super::{cluster_of_design, head, key_facts, script, world};
+use super::{cluster_of_design, head, key_facts, operators, script, world};
 use crate::cluster::faults::when::EVENTS;
 use crate::cluster::params::{CiliumParams, IstioParams, Kind, KubernetesParams, NetworkParams};
 
@@ -221,6 +221,18 @@ words!(
 words!(
     /// When to look for a reused address.
     Look, script::LOOKS
+);
+words!(
+    /// What a taint does to pods that do not tolerate it.
+    TaintEffect, operators::EFFECTS
+);
+words!(
+    /// What runs on every node.
+    DaemonSet, operators::DAEMON_SETS
+);
+words!(
+    /// What a wait that was too long does.
+    OnTimeout, operators::ON_TIMEOUT
 );
 words!(
     /// A method of a request.

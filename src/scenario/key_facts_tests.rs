@@ -13,7 +13,7 @@ use crate::scenario::overrides::Overrides;
 use crate::scenario::{Scenario, json_schema};
 
 /// Where each place is in the file of examples, and the keys at the top that do not go with its examples.
-const POINTERS: [(&str, &str, &[&str]); 47] = [
+const POINTERS: [(&str, &str, &[&str]); 54] = [
     ("", "", &[]),
     ("StoppingForm", "/stopping", &["replications"]),
     ("TargetForm", "/stopping/until/0", &["replications"]),
@@ -49,6 +49,13 @@ const POINTERS: [(&str, &str, &[&str]); 47] = [
     ("RolloutRestart", "/script/7/rollout_restart", &[]),
     ("FindReuse", "/script/8/find_reuse", &[]),
     ("Probe", "/script/9/probe", &[]),
+    ("DeletePods", "/script/11/delete_pods", &[]),
+    ("AtNode", "/script/12/cordon", &[]),
+    ("Taint", "/script/14/taint", &[]),
+    ("Drain", "/script/15/drain", &[]),
+    ("Wait", "/script/16/wait", &[]),
+    ("Track", "/script/17/parallel/0", &[]),
+    ("Repeat", "/script/19/repeat", &[]),
     ("Churn", "/churn/0", &[]),
     ("Measures", "/measures", &[]),
     ("Startup", "/measures/startup", &[]),
@@ -64,7 +71,7 @@ const POINTERS: [(&str, &str, &[&str]); 47] = [
 ];
 
 /// Keys of which a file has one.
-const RIVALS: [&[&str]; 10] = [
+const RIVALS: [&[&str]; 16] = [
     &[
         "cut",
         "partition",
@@ -84,6 +91,12 @@ const RIVALS: [&[&str]; 10] = [
     &["for", "until", "while", "repeats"],
     &["fault", "node_not_ready", "rollout_of"],
     &["replications", "stopping"],
+    &["workload", "deployment", "daemonset"],
+    &["workload", "max_unavailable"],
+    &["deployment", "max_unavailable"],
+    &["ready", "deployment", "daemonset", "node", "node_of", "until"],
+    &["until", "timeout"],
+    &["until", "on_timeout"],
     &["half_width", "relative"],
     &[
         "node_of",

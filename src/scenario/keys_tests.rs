@@ -31,6 +31,10 @@ fn keys(form: Form, before: &[String], found: &mut Vec<Vec<String>>) {
     for below in [Some(form), entry].into_iter().flatten() {
         for key in below.keys() {
             let key = if key == "NAME" { NAME } else { key };
+            // Steps hold steps: once is enough.
+            if ["repeat", "parallel"].contains(&key) && before.iter().any(|step| step == "steps") {
+                continue;
+            }
             let child = below.child(key).expect("a key of the form is one");
             keys(child, &[before, &[key.to_owned()]].concat(), found);
         }

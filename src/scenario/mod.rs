@@ -27,13 +27,15 @@ pub mod manifests;
 pub mod margins;
 pub mod material;
 pub mod models;
+pub mod operator_forms;
+mod operators;
 mod other_words;
 pub mod overrides;
 pub mod patch;
 pub mod point_name;
 pub mod remarks;
 pub mod schema;
-pub mod script;
+mod script;
 pub mod stopping;
 mod tokens;
 pub mod values;
@@ -49,7 +51,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::cluster::spec::TieRule;
+use crate::cluster::spec::{TieRule, WorldSpec};
 use error::{InputError, keep, keep_one, near_match, near_path};
 use factors::expand::{Expanded, expand, sorted};
 use factors::{Chance, Factors};
@@ -311,9 +313,11 @@ fn unused(path: &Path, experiment: &Experiment, text: &str, overrides: &Override
     let is_named = |option: &str| texts().any(|text| text.contains(&format!("${option}")));
     let options = experiment.options.0.iter().filter(|(name, _)| !is_named(&name.value));
     let options = options.map(|(name, _)| warning(name, format!("nothing names the option `${}`", name.value)));
+    let mut steps = Vec::new();
+    all_steps(&experiment.script, &mut steps);
     let by_step = |name: &str| {
-        let mut steps = experiment.script.iter();
-        steps.any(|step| matches!(&step.value, Step::StartFault(fault) if fault.value == name || fault.value.starts_with('$')))
+        let starts = |step: &&Step| matches!(step, Step::StartFault(fault) if fault.value == name || fault.value.starts_with('$'));
+        steps.iter().any(starts)
     };
     let by_time = |name: &str| {
         let mut faults = designs.iter().flat_map(|design| &design.world.faults);
@@ -325,7 +329,36 @@ fn unused(path: &Path, experiment: &Experiment, text: &str, overrides: &Override
         .iter()
         .filter(|(name, _)| !by_step(&name.value) && !by_time(&name.value));
     let faults = faults.map(|(name, _)| warning(name, format!("nothing starts the fault `{}`", name.value)));
-    options.chain(faults).collect()
+    let deployments = steps.iter().filter_map(|step| match step {
+        Step::RolloutRestart(restart) => restart.deployment.as_ref(),
+        Step::Wait(wait) => wait.deployment.as_ref(),
+        _ => None,
+    });
+    let missing = deployments.filter(|name| {
+        let is_there = |world: &WorldSpec| match name.value.as_str() {
+            "istiod" => world.istio.is_some(),
+            "coredns" => world.coredns > 0,
+            _ => true,
+        };
+        let named = |world: &WorldSpec| world.workloads.iter().any(|workload| workload.name == name.value);
+        !designs
+            .iter()
+            .any(|design| is_there(&design.world) || named(&design.world))
+    });
+    let missing = missing.map(|name| warning(name, format!("no design has `{}`: the step does nothing", name.value)));
+    options.chain(faults).chain(missing).collect()
+}
+
+/// Steps with those inside them.
+fn all_steps<'s>(steps: &'s [yaml::Spanned<Step>], found: &mut Vec<&'s Step>) {
+    for step in steps {
+        found.push(&step.value);
+        match &step.value {
+            Step::Repeat(repeat) => all_steps(&repeat.steps, found),
+            Step::Parallel(tracks) => tracks.iter().for_each(|track| all_steps(&track.steps, found)),
+            _ => {}
+        }
+    }
 }
 
 fn inputs(path: &Path, text: String, manifests: material::Sources, designs: &[Design]) -> Vec<InputFile> {

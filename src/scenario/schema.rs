@@ -16,6 +16,7 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use super::factors::form::{FactorForm, SamplingForm};
 pub use super::fault_form::Fault;
 use super::json_schema as form;
+pub use super::operator_forms::{AtNode, DeletePods, Drain, Repeat, Taint, Track, Wait};
 use super::stopping::StoppingForm;
 use super::yaml::Spanned;
 
@@ -297,7 +298,7 @@ pub struct Mesh {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
-    /// Creates Deployments.
+    /// Creates Deployments, or gives them the replicas of their manifests again; `"*"` stands for all of them.
     Apply(Vec<Text>),
     /// Waits until all pods of some workloads are ready.
     WaitReady(WaitReady),
@@ -311,7 +312,7 @@ pub enum Step {
     EndFault(Text),
     /// Scales a Deployment.
     Scale(Scale),
-    /// Restarts a Deployment and waits for it.
+    /// Restarts a Deployment or a DaemonSet, and waits for it.
     RolloutRestart(RolloutRestart),
     /// Looks for a pod on a remembered address, and restarts the Deployment until there is one.
     FindReuse(FindReuse),
@@ -319,6 +320,24 @@ pub enum Step {
     Probe(Probe),
     /// Starts churn in the background.
     Churn(Churn),
+    /// Deletes Deployments.
+    Delete(Vec<Text>),
+    /// Deletes pods of a workload, which are then replaced.
+    DeletePods(DeletePods),
+    /// Lets a node take no more pods.
+    Cordon(AtNode),
+    /// Lets a cordoned node take pods again.
+    Uncordon(AtNode),
+    /// Sets a taint that no pod tolerates, or removes it.
+    Taint(Taint),
+    /// Cordons a node, evicts its pods and waits until they are gone.
+    Drain(Drain),
+    /// Waits until something is so.
+    Wait(Wait),
+    /// Repeats steps.
+    Repeat(Repeat),
+    /// Runs tracks side by side; the next step comes when all of them have ended.
+    Parallel(Vec<Track>),
 }
 
 /// Waits until all pods of some workloads are ready.
@@ -343,15 +362,25 @@ pub struct Scale {
     pub replicas: Text,
 }
 
-/// Restarts a Deployment and waits for it.
+/// Restarts a Deployment or a DaemonSet; one of the keys from `workload` to `daemonset` is written.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("x-one-of" = ["workload", "deployment", "daemonset"]))]
 pub struct RolloutRestart {
-    /// Which.
-    pub workload: Text,
-    /// Longest wait.
-    #[schemars(with = "form::OrOption<form::PositiveSpan>")]
-    pub deadline: Text,
+    /// A workload.
+    pub workload: Option<Text>,
+    /// A workload, or `istiod` or `coredns`; in a design without Istio or CoreDNS nothing is done.
+    pub deployment: Option<Text>,
+    /// `cilium_agent` or `service_proxy`.
+    #[schemars(with = "Option<form::OrOption<form::DaemonSet>>")]
+    pub daemonset: Option<Text>,
+    /// Most pods of the DaemonSet that may be unavailable; the default is 2 for `cilium_agent`, as in Cilium's chart, and 1 for
+    /// `service_proxy`.
+    #[schemars(with = "Option<form::OrOption<form::Count>>")]
+    pub max_unavailable: Option<Text>,
+    /// Longest wait; without it the next step comes at once.
+    #[schemars(with = "Option<form::OrOption<form::PositiveSpan>>")]
+    pub deadline: Option<Text>,
 }
 
 /// Looks for a pod on a remembered address.

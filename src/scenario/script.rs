@@ -27,17 +27,26 @@ pub(super) const METHODS: [(&str, &str); 7] = [
     ("OPTIONS", "OPTIONS"),
 ];
 
+/// In a list of workloads: all of them.
+const ALL: &str = "*";
+
 /// Reads the steps in order and knows what the earlier ones have done.
-struct Reader<'r, 'a> {
-    merged: &'r Merged<'a>,
-    names: &'r Names,
-    targets: &'r Targets,
-    applied: BTreeSet<usize>,
+pub(super) struct Reader<'r, 'a> {
+    pub(super) merged: &'r Merged<'a>,
+    pub(super) names: &'r Names,
+    pub(super) targets: &'r Targets,
+    pub(super) applied: BTreeSet<usize>,
     remembered: bool,
     searched: bool,
+    /// Names of the tracks so far.
+    pub(super) tracks: BTreeSet<String>,
+    /// Whether the present steps are repeated.
+    pub(super) repeats: bool,
+    pub(super) steps: Vec<Step>,
+    pub(super) errors: Vec<InputError>,
 }
 
-/// The script of one design.
+/// The script of one design, with the steps inside others behind those.
 ///
 /// # Errors
 /// For every step that is wrong.
@@ -49,8 +58,17 @@ pub fn script(merged: &Merged<'_>, names: &Names, targets: &Targets) -> Result<V
         applied: BTreeSet::new(),
         remembered: false,
         searched: false,
+        tracks: BTreeSet::new(),
+        repeats: false,
+        steps: Vec::new(),
+        errors: Vec::new(),
     };
-    all(merged.experiment.script.iter().map(|step| reader.step(step)))
+    reader.read(&merged.experiment.script);
+    if reader.errors.is_empty() {
+        Ok(reader.steps)
+    } else {
+        Err(reader.errors)
+    }
 }
 
 /// The churn of one design that starts by itself.
@@ -92,11 +110,27 @@ fn service_accounts(merged: &Merged<'_>, targets: &Targets, text: &Text) -> Resu
 }
 
 impl Reader<'_, '_> {
+    /// Reads steps one after another, with those inside them.
+    pub(super) fn read(&mut self, steps: &[Spanned<schema::Step>]) {
+        for (number, step) in steps.iter().enumerate() {
+            let done = match &step.value {
+                schema::Step::Repeat(repeat) => self.repeat(step, repeat, steps.get(number + 1)),
+                schema::Step::Parallel(tracks) => self.parallel(step, tracks),
+                _ => self.step(step).map(|step| self.steps.push(step)),
+            };
+            self.errors.extend(done.err());
+        }
+    }
+
     fn step(&mut self, step: &Spanned<schema::Step>) -> Result<Step, InputError> {
         let merged = self.merged;
         Ok(match &step.value {
             schema::Step::Apply(workloads) => {
-                let found = self.names.workloads(merged, workloads);
+                let all = matches!(workloads.as_slice(), [all] if all.value == ALL);
+                let found = match all {
+                    true => Ok((0..self.names.count()).collect()),
+                    false => self.names.workloads(merged, workloads),
+                };
                 match &found {
                     Ok(found) => self.applied.extend(found),
                     // What was meant is not known: no later step is wrong because of it.
@@ -105,11 +139,7 @@ impl Reader<'_, '_> {
                 Step::Apply { workloads: found? }
             }
             schema::Step::WaitReady(wait) => Step::WaitReady {
-                workloads: wait
-                    .workloads
-                    .iter()
-                    .map(|name| self.applied(name))
-                    .collect::<Result<_, _>>()?,
+                workloads: self.all_applied(&wait.workloads)?,
                 timeout: span(merged, &wait.timeout)?,
             },
             schema::Step::Pause(pause) => Step::Pause {
@@ -131,10 +161,7 @@ impl Reader<'_, '_> {
                 workload: self.applied(&scale.workload)?,
                 replicas: number(merged, &scale.replicas, 0)?,
             },
-            schema::Step::RolloutRestart(restart) => Step::RolloutRestart {
-                workload: self.applied(&restart.workload)?,
-                deadline: span(merged, &restart.deadline)?,
-            },
+            schema::Step::RolloutRestart(restart) => self.rollout_restart(step, restart)?,
             schema::Step::FindReuse(find) => self.find_reuse(step, find)?,
             schema::Step::Probe(probe) => Step::Probe(self.probe(probe)?),
             schema::Step::Churn(churn) => {
@@ -142,9 +169,38 @@ impl Reader<'_, '_> {
                     let message = "churn of the script starts with its step";
                     return Err(complain(merged.file, from, message).with_hint("leave `from` out"));
                 }
+                if self.repeats {
+                    let message = "churn cannot be started again and again";
+                    let hint = "write it before `repeat`, with a longer `for`, or as several steps";
+                    return Err(complain(merged.file, step, message).with_hint(hint));
+                }
                 Step::Churn(churn_spec(merged, self.targets, churn)?)
             }
+            schema::Step::Delete(workloads) => {
+                let workloads = self.all_applied(workloads)?;
+                self.applied.retain(|workload| !workloads.contains(workload));
+                Step::Delete { workloads }
+            }
+            schema::Step::DeletePods(delete) => Step::DeletePods {
+                workload: self.applied(&delete.workload)?,
+                count: delete
+                    .count
+                    .as_ref()
+                    .map(|count| number(merged, count, 1))
+                    .transpose()?,
+            },
+            schema::Step::Cordon(at) => Step::Cordon(self.node(step, &at.node, &at.node_of)?, true),
+            schema::Step::Uncordon(at) => Step::Cordon(self.node(step, &at.node, &at.node_of)?, false),
+            schema::Step::Taint(taint) => self.taint(step, taint)?,
+            schema::Step::Drain(drain) => self.drain(step, drain)?,
+            schema::Step::Wait(wait) => self.wait(step, wait)?,
+            schema::Step::Repeat(_) | schema::Step::Parallel(_) => unreachable!("they hold several steps"),
         })
+    }
+
+    /// The indexes of workloads that exist.
+    pub(super) fn all_applied(&self, names: &[Text]) -> Result<Vec<usize>, InputError> {
+        names.iter().map(|name| self.applied(name)).collect()
     }
 
     fn find_reuse(&mut self, step: &Spanned<schema::Step>, find: &schema::FindReuse) -> Result<Step, InputError> {
@@ -207,7 +263,7 @@ impl Reader<'_, '_> {
         })
     }
 
-    fn applied(&self, name: &Text) -> Result<usize, InputError> {
+    pub(super) fn applied(&self, name: &Text) -> Result<usize, InputError> {
         let index = self.names.workload(self.merged, name)?;
         if self.applied.contains(&index) {
             return Ok(index);

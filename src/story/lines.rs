@@ -1,7 +1,9 @@
 //! A run line by line: when it happened, which component reports it, what it was. All words of the lines stand here.
 
 use super::cache_views::Past;
+use crate::cluster::objects::NodeMark;
 use crate::cluster::observed::{AccessEnd, ChannelFact, Fact, KubeletCalls, PodFact, ReviewFailure, ScriptFact};
+use crate::cluster::spec::{Rollout, step_name, track_name};
 use crate::kernel::SimTime;
 
 /// What happened, in words.
@@ -29,7 +31,11 @@ fn words(past: &Past, fact: &Fact) -> Option<(&'static str, String)> {
     let blueprint = &past.shared.blueprint;
     let name = |pod| past.shared.pod_name(pod);
     Some(match fact {
-        Fact::Script(fact) => ("script", script(past, fact)?),
+        Fact::Script(0, fact) => ("script", script(past, fact)?),
+        Fact::Script(track, fact) => {
+            let name = track_name(&past.shared.blueprint.spec.script, *track);
+            ("script", format!("track {name}: {}", script(past, fact)?))
+        }
         Fact::FaultBegins {
             fault, parties, later, ..
         } => {
@@ -128,26 +134,45 @@ fn words(past: &Past, fact: &Fact) -> Option<(&'static str, String)> {
 }
 
 fn script(past: &Past, fact: &ScriptFact) -> Option<String> {
+    let blueprint = &past.shared.blueprint;
+    let steps = &blueprint.spec.script;
     Some(match fact {
-        ScriptFact::Restarted(kind) => format!("restarts {}", past.shared.blueprint.kind(*kind).name),
-        ScriptFact::RolloutOverdue => "the rollout has exceeded its deadline".to_owned(),
+        ScriptFact::Restarted(Rollout::Deployment(kind), _) => format!("restarts {}", blueprint.kind(*kind).name),
+        ScriptFact::Restarted(Rollout::DaemonSet(daemons), _) => {
+            let (of, most) = (daemons.of.words().word, daemons.max_unavailable);
+            format!("restarts the DaemonSet {of}, at most {most} at a time")
+        }
+        ScriptFact::RolloutComplete(Rollout::DaemonSet(_)) => "the rollout of the DaemonSet is complete".to_owned(),
+        ScriptFact::RolloutOverdue(_) => "the rollout has exceeded its deadline".to_owned(),
         ScriptFact::Found(pod, ip) => {
             format!("finds {} on a remembered address, {ip}", past.shared.pod_name(*pod))
         }
-        ScriptFact::NotReady(step) => {
-            format!("stops in step {}: its pods are not ready in time", step + 1)
+        ScriptFact::TimedOut(step, stops) => {
+            let (does, missing) = (if *stops { "stops" } else { "goes on" }, steps[*step].missing());
+            format!("{does} in step {}: {missing} in time", step_name(steps, *step))
         }
         ScriptFact::NoReuse(step, restarts) => {
-            format!(
-                "stops in step {}: no reused address after {restarts} restarts",
-                step + 1
-            )
+            let name = step_name(steps, *step);
+            format!("stops in step {name}: no reused address after {restarts} restarts")
         }
+        ScriptFact::Deleted(kind) => format!("deletes {}", blueprint.kind(*kind).name),
+        ScriptFact::DeletedPods(kind, pods) => format!("deletes {pods} pods of {}", blueprint.kind(*kind).name),
+        ScriptFact::Marked(node, mark, on) => {
+            let node = blueprint.node_name(*node);
+            match (mark, on) {
+                (NodeMark::Cordoned, true) => format!("cordons {node}"),
+                (NodeMark::Cordoned, false) => format!("uncordons {node}"),
+                (mark, true) => format!("taints {node} with {mark:?}"),
+                (mark, false) => format!("removes the taint {mark:?} of {node}"),
+            }
+        }
+        ScriptFact::Drains(node, pods) => format!("evicts {pods} pods of {}", blueprint.node_name(*node)),
         ScriptFact::Ended => "ends".to_owned(),
         ScriptFact::Step(_)
+        | ScriptFact::Begins(_)
         | ScriptFact::Remembered(..)
         | ScriptFact::Scaled(..)
-        | ScriptFact::RolloutComplete
+        | ScriptFact::RolloutComplete(Rollout::Deployment(_))
         | ScriptFact::FoundNone => return None,
     })
 }

@@ -8,6 +8,7 @@ use crate::cluster::blueprint::Blueprint;
 use crate::cluster::context::Shared;
 use crate::cluster::observed::{Fact, Log, ScriptFact};
 use crate::cluster::records::Outcome;
+use crate::cluster::spec::Rollout;
 use crate::kernel::SimTime;
 
 /// The story of a run that has ended at `end`.
@@ -60,9 +61,17 @@ fn setting(blueprint: &Blueprint) -> Setting {
 fn script(past: &Past) -> Vec<Command> {
     let name = |kind: &crate::cluster::ids::KindId| past.shared.blueprint.kind(*kind).name.clone();
     let commands = past.story.facts().filter_map(|(time, fact)| {
-        let Fact::Script(fact) = fact else { return None };
+        let Fact::Script(track, fact) = fact else { return None };
         let what = match fact {
-            ScriptFact::Step(_) | ScriptFact::NotReady(_) | ScriptFact::NoReuse(..) => return None,
+            ScriptFact::Step(_)
+            | ScriptFact::TimedOut(..)
+            | ScriptFact::NoReuse(..)
+            | ScriptFact::Restarted(Rollout::DaemonSet(_), _)
+            | ScriptFact::Deleted(_)
+            | ScriptFact::DeletedPods(..)
+            | ScriptFact::Marked(..)
+            | ScriptFact::Drains(..)
+            | ScriptFact::Begins(_) => return None,
             ScriptFact::Remembered(kind, addresses) => CommandKind::Remembered {
                 workload: name(kind),
                 addresses: addresses.len() as u32,
@@ -71,14 +80,15 @@ fn script(past: &Past) -> Vec<Command> {
                 workload: name(kind),
                 replicas: *replicas,
             },
-            ScriptFact::Restarted(kind) => CommandKind::Restarted { workload: name(kind) },
-            ScriptFact::RolloutComplete => CommandKind::RolloutComplete,
-            ScriptFact::RolloutOverdue => CommandKind::RolloutOverdue,
+            ScriptFact::Restarted(Rollout::Deployment(kind), _) => CommandKind::Restarted { workload: name(kind) },
+            ScriptFact::RolloutComplete(_) => CommandKind::RolloutComplete,
+            ScriptFact::RolloutOverdue(_) => CommandKind::RolloutOverdue,
             ScriptFact::FoundNone => CommandKind::FoundNone,
             ScriptFact::Found(pod, _) => CommandKind::Found {
                 pod: past.shared.pod_name(*pod),
                 ip: past.place(*pod, time).map(|(_, ip)| ip),
             },
+            ScriptFact::Ended if *track > 0 => return None,
             ScriptFact::Ended => CommandKind::Ended,
         };
         Some(Command { time, what })

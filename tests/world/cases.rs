@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use meshfault::cluster::records::{AccessClass, ExitCause, Outcome, Via};
 
-use crate::support::{Bench, between, measured, workload};
+use crate::support::{Bench, between, case_path, measured, workload};
 
 /// A worker of a pod has one life: no address is released twice, and no pod is bound twice.
 #[test]
@@ -31,6 +31,19 @@ fn a_rollout_ends_although_evicted_pods_are_still_terminating() {
             assert_eq!(run.rollouts, 1);
         }
     }
+}
+
+/// Nodes that renew too seldom for the grace period would be marked NotReady again and again: such a file is refused.
+#[test]
+fn a_grace_period_below_the_renewal_of_leases_is_refused() {
+    let path = case_path("grace-below-renewal");
+    let refused = Bench::allowed_values(&path, &[]).err().expect("5 s are less than 10 s");
+    assert!(
+        refused.contains("the grace period of 5 s is shorter than the time between two renewals"),
+        "{refused}"
+    );
+    let lab = Bench::load(&path, &["parameters.kubernetes.node_monitor_grace_period=20s"]).ready();
+    assert_eq!(lab.one(0).run.nodes_marked_not_ready, 0);
 }
 
 /// An access is judged by the pod that holds the address now.

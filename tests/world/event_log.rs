@@ -8,9 +8,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use meshfault::cluster::faults::cut::CutMode;
+use meshfault::cluster::ids::KindId;
 use meshfault::cluster::party::PartyKind;
 use meshfault::cluster::records::{AccessClass, Outcome};
-use meshfault::cluster::spec::{ProbeFrom, ProbeSpec, Step, WorldSpec};
+use meshfault::cluster::spec::{ProbeFrom, ProbeSpec, Rollout, Step, WorldSpec};
 use meshfault::story::{Line, ToldRun};
 
 use crate::support::{Bench, at, cut, cuts, on_node, pause, s, workload};
@@ -136,8 +137,8 @@ fn a_rolling_update_surges_follows_readiness_and_ends() {
         world.horizon = at(60.0);
         Arc::make_mut(&mut world.workloads)[sleep].replicas = 4;
         let restart = Step::RolloutRestart {
-            workload: sleep,
-            deadline: s(30.0),
+            of: Rollout::Deployment(KindId(sleep as u32)),
+            deadline: Some(s(30.0)),
         };
         world.script = vec![Step::Apply { workloads: vec![sleep] }, pause(9.9), restart];
     });
@@ -176,8 +177,8 @@ fn every_rolling_update_is_complete() {
             world.horizon = at(400.0);
             Arc::make_mut(&mut world.workloads)[sleep].replicas = replicas;
             let restart = Step::RolloutRestart {
-                workload: sleep,
-                deadline: s(200.0),
+                of: Rollout::Deployment(KindId(sleep as u32)),
+                deadline: Some(s(200.0)),
             };
             world.script = vec![Step::Apply { workloads: vec![sleep] }, pause(60.0), restart];
         });

@@ -20,7 +20,7 @@ fn deploys(deadline_s: f64) -> Vec<RunRecord> {
     let alter = |world: &mut WorldSpec| {
         for step in &mut world.script {
             if let Step::RolloutRestart { deadline, .. } = step {
-                *deadline = s(deadline_s);
+                *deadline = Some(s(deadline_s));
             }
         }
     };

@@ -27,7 +27,12 @@ fn reads_the_clock(fault: FaultId, spec: &FaultSpec, starts: bool, ctx: &mut Ctx
             .duration_since(std::time::UNIX_EPOCH)
             .expect("it is later than 1970");
         let wait = SimDuration::from_nanos(1 + u64::from(since.subsec_nanos()));
-        ctx.after(Source::Fault, EventClass::Timer, wait, Event::Script(ScriptEvent::Look));
+        ctx.after(
+            Source::Fault,
+            EventClass::Timer,
+            wait,
+            Event::Script(ScriptEvent::Look(0)),
+        );
     }
     touched
 }

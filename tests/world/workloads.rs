@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use meshfault::cluster::ids::KindId;
 use meshfault::cluster::placement::{CONTROL_PLANE, HOSTNAME, Spread, ZONE};
 use meshfault::cluster::records::{Outcome, PodRecord};
-use meshfault::cluster::spec::{Controller, Probe, ProbedContainer, Step, WorkloadSpec, WorldSpec};
+use meshfault::cluster::spec::{Controller, Probe, ProbedContainer, Rollout, Step, WorkloadSpec, WorldSpec};
 use meshfault::kernel::{SimDuration, SimTime};
 use meshfault::policy::LabelSelector;
 use meshfault::policy::labels::Requirement;
@@ -191,8 +192,8 @@ fn stateful(controller: Controller) -> Vec<PodRecord> {
         workload.max_surge = meshfault::cluster::spec::Amount::Count(0);
         workload.max_unavailable = meshfault::cluster::spec::Amount::Count(1);
         let restart = Step::RolloutRestart {
-            workload: sleep,
-            deadline: s(50.0),
+            of: Rollout::Deployment(KindId(sleep as u32)),
+            deadline: Some(s(50.0)),
         };
         world.script.extend([pause(60.0), restart]);
     });

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::FaultSpec;
 use super::when::Event;
-use crate::cluster::ids::{FaultId, KindId};
+use crate::cluster::ids::FaultId;
 use crate::kernel::{SimDuration, Timer};
 
 /// What starts or ends faults because it happens, and how often each fault has started.
@@ -16,8 +16,6 @@ pub struct Triggers {
     starts: BTreeMap<FaultId, u32>,
     /// Ends that something has brought about and that still lie ahead.
     ends: Vec<(FaultId, Timer)>,
-    /// The workload that the script rolls out.
-    pub rolling: Option<KindId>,
 }
 
 /// An event that starts or ends a fault.

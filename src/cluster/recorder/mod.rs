@@ -20,7 +20,7 @@ use super::objects::PodMeta;
 use super::observed::{AccessEnd, AccessFact, ChannelFact, Fact, PodFact, ScriptFact};
 use super::party::Party;
 use super::records::{AccessRecord, DelayCause, ExposureRecord, PodRecord, RunRecord, Via};
-use super::spec::{ProbeFrom, Step};
+use super::spec::{ProbeFrom, Step, step_name};
 use crate::kernel::{SimDuration, SimTime};
 use deploys::Deploys;
 use pod_times::PodTimes;
@@ -62,7 +62,7 @@ impl Recorder {
         match fact {
             Fact::Pod(pod, fact) => self.pod(*pod, fact, now),
             Fact::Channel(pod, channel, fact) => self.channel(*pod, *channel, fact, now),
-            Fact::Script(fact) => self.script(fact, now, blueprint),
+            Fact::Script(track, fact) => self.script(*track, fact, now, blueprint),
             Fact::FaultBegins {
                 fault,
                 parties,
@@ -193,10 +193,11 @@ impl Recorder {
         self.pods[pod.index()].observe_channel(channel, fact, now);
     }
 
-    fn script(&mut self, fact: &ScriptFact, now: SimTime, blueprint: &Blueprint) {
-        self.deploys.observe(fact, &blueprint.spec.script, now, &mut self.run);
+    fn script(&mut self, track: u32, fact: &ScriptFact, now: SimTime, blueprint: &Blueprint) {
+        let script = &blueprint.spec.script;
+        self.deploys.observe(track, fact, script, now, &mut self.run);
         if let ScriptFact::Step(number) = fact
-            && matches!(blueprint.spec.script[*number], Step::StartFault { .. })
+            && matches!(script[*number], Step::StartFault { .. })
         {
             self.fault_begins(now);
         }
@@ -206,7 +207,7 @@ impl Recorder {
                 if *number == blueprint.spec.measures.startup_since_step {
                     self.measured_since.get_or_insert(now);
                 }
-                if let Step::FindReuse { .. } = blueprint.spec.script[*number] {
+                if let Step::FindReuse { .. } = script[*number] {
                     run.reused_in_first_batch = Some(false);
                 }
             }
@@ -214,7 +215,7 @@ impl Recorder {
                 self.remembered.extend(addresses);
                 run.remembered = self.remembered.len() as u32;
             }
-            ScriptFact::RolloutComplete | ScriptFact::RolloutOverdue => run.rollouts += 1,
+            ScriptFact::RolloutComplete(_) | ScriptFact::RolloutOverdue(_) => run.rollouts += 1,
             ScriptFact::FoundNone => {
                 run.found_at_first_look.get_or_insert(false);
             }
@@ -223,15 +224,27 @@ impl Recorder {
                 run.rollout_hits += u32::from(run.rollouts > 0);
                 run.found = Some(now);
             }
-            ScriptFact::NotReady(step) => {
-                run.script_stopped = Some(format!("step {}: pods were not ready in time", step + 1));
+            // The first reason counts.
+            ScriptFact::TimedOut(step, true) => {
+                let missing = script[*step].missing();
+                let text = || format!("step {}: {missing} in time", step_name(script, *step));
+                run.script_stopped.get_or_insert_with(text);
             }
             ScriptFact::NoReuse(step, restarts) => {
-                let text = format!("step {}: no reused address after {restarts} restarts", step + 1);
-                run.script_stopped = Some(text);
+                let name = step_name(script, *step);
+                let text = || format!("step {name}: no reused address after {restarts} restarts");
+                run.script_stopped.get_or_insert_with(text);
             }
-            ScriptFact::Ended => run.script_end = Some(now),
-            ScriptFact::Scaled(..) | ScriptFact::Restarted(_) => {}
+            ScriptFact::Ended if track == 0 => run.script_end = Some(now),
+            ScriptFact::Ended
+            | ScriptFact::Begins(_)
+            | ScriptFact::TimedOut(_, false)
+            | ScriptFact::Scaled(..)
+            | ScriptFact::Restarted(..)
+            | ScriptFact::Deleted(_)
+            | ScriptFact::DeletedPods(..)
+            | ScriptFact::Marked(..)
+            | ScriptFact::Drains(..) => {}
         }
     }
 
