@@ -36,6 +36,13 @@ Examples:
   meshfault new shop                                 a starter that shows a breach and its cures
   meshfault new mine --from ip-reuse                 a copy of a built-in experiment";
 
+pub const IMPORT: &str = "\
+Examples:
+  kubectl get nodes,namespaces,pods,deployments,replicasets,statefulsets,daemonsets,services,networkpolicies \\
+    -A -o yaml > dump.yaml
+  meshfault import dump.yaml --out shop              an experiment that runs as it is
+  meshfault import dumps/ --out shop --redact        without names of the cluster";
+
 pub const PARAMS: &str = "\
 Examples:
   meshfault params cilium-only kubernetes

@@ -8,7 +8,10 @@ use clap::error::{ContextKind, ContextValue};
 use crate::scenario::error::near_match;
 
 const GROUPS: [(&str, &[&str]); 4] = [
-    ("Experiments", &["new", "run", "merge", "report", "compare", "explain"]),
+    (
+        "Experiments",
+        &["new", "import", "run", "merge", "report", "compare", "explain"],
+    ),
     ("Checks", &["check", "policy", "verify"]),
     ("Reference", &["list", "params", "schema", "help"]),
     ("Installation", &["completions", "man"]),

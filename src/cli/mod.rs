@@ -14,6 +14,7 @@ pub mod exit_code;
 pub mod explain;
 mod figures;
 mod groups;
+pub mod import;
 mod inputs;
 pub mod junit;
 pub mod list;
@@ -87,6 +88,9 @@ enum Command {
     /// Create a folder with an experiment to start from.
     #[command(after_help = examples::NEW)]
     New(new::NewArgs),
+    /// Create an experiment from a dump of a cluster.
+    #[command(after_help = examples::IMPORT)]
+    Import(import::ImportArgs),
     /// Print the JSON Schema of experiment files or results.
     Schema(schema::SchemaArgs),
     /// Print shell completions.
@@ -139,6 +143,7 @@ pub fn main() -> ExitCode {
         Command::List(arguments) => list::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::New(arguments) => new::run(&arguments),
+        Command::Import(arguments) => import::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Completions(arguments) => completions::completions(&arguments, Arguments::command()),
         Command::Man(arguments) => completions::man(&arguments, Arguments::command()),

@@ -41,30 +41,12 @@ pub struct NewArgs {
 
 pub fn run(arguments: &NewArgs) -> Result<u8, CliError> {
     let folder = &arguments.name;
-    let name = name(folder)?;
+    let name = name(folder, "NAME")?;
     let files = match &arguments.from {
         None => starter(name),
         Some(from) => copied(from, name)?,
     };
-    if let Some(parent) = folder.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        fs::create_dir_all(parent).map_err(refused(parent))?;
-    }
-    // Making the folder is the question whether something is there: nothing is ever overwritten.
-    fs::create_dir(folder).map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => CliError::argument(
-            "NAME",
-            format!("`{}` exists already", folder.display()),
-            "choose another name; nothing is overwritten",
-        ),
-        _ => refused(folder)(error),
-    })?;
-    for (path, text) in &files {
-        let path = folder.join(path);
-        if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent).map_err(refused(parent))?;
-        }
-        fs::write(&path, text).map_err(refused(&path))?;
-    }
+    write(folder, &files, "NAME")?;
     let experiment = folder.join(format!("{name}.yaml"));
     let mut told = String::new();
     for (path, _) in &files {
@@ -76,6 +58,30 @@ pub fn run(arguments: &NewArgs) -> Result<u8, CliError> {
     Ok(exit_code::FINE)
 }
 
+/// Creates a folder with files, by paths below it. `argument` named it.
+pub(super) fn write(folder: &Path, files: &[(String, String)], argument: &'static str) -> Result<(), CliError> {
+    if let Some(parent) = folder.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        fs::create_dir_all(parent).map_err(refused(parent))?;
+    }
+    // Making the folder is the question whether something is there: nothing is ever overwritten.
+    fs::create_dir(folder).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => CliError::argument(
+            argument,
+            format!("`{}` exists already", folder.display()),
+            "choose another name; nothing is overwritten",
+        ),
+        _ => refused(folder)(error),
+    })?;
+    for (path, text) in files {
+        let path = folder.join(path);
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent).map_err(refused(parent))?;
+        }
+        fs::write(&path, text).map_err(refused(&path))?;
+    }
+    Ok(())
+}
+
 fn refused(path: &Path) -> impl Fn(io::Error) -> CliError + use<> {
     let path = path.to_owned();
     move |source| CliError::Write {
@@ -84,13 +90,13 @@ fn refused(path: &Path) -> impl Fn(io::Error) -> CliError + use<> {
     }
 }
 
-fn name(folder: &Path) -> Result<&str, CliError> {
+pub(super) fn name<'p>(folder: &'p Path, argument: &'static str) -> Result<&'p str, CliError> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
     let name = folder.file_name().and_then(|name| name.to_str());
     name.filter(|name| name.chars().all(plain) && !name.starts_with(['-', '.']))
         .ok_or_else(|| {
             CliError::argument(
-                "NAME",
+                argument,
                 format!("`{}` is not a valid name of an experiment", folder.display()),
                 "use letters, digits, `-`, `.` and `_`",
             )
@@ -104,7 +110,7 @@ fn starter(name: &str) -> Vec<(String, String)> {
     files
 }
 
-fn schema() -> (String, String) {
+pub(super) fn schema() -> (String, String) {
     (SCHEMA.to_owned(), tabular::json(&json_schema::experiment()))
 }
 

@@ -3,7 +3,8 @@
 //! **Modeled**: one cycle after another; filters by the taint of the control plane, cordon, labels of nodes, pods per node, required
 //! anti-affinity per hostname, both ways, and topology spread constraints that forbid nodes
 //! (`docs/model/kubernetes.md#placement`); the node with the fewest pods wins, equal ones by lot; of several zones those come first that have the fewest pods of
-//! the workload, pods on their way out not counted; unschedulable pods wait and are tried again when a pod
+//! the workload, pods on their way out not counted; the first pods of a workload start on the nodes that the description gives
+//! them, if these can take them; unschedulable pods wait and are tried again when a pod
 //! goes or a node returns, with a back-off.
 //! **Left out**: resources, other affinities, priorities and pre-emption, several profiles; topology spread by scores that other
 //! scores can outweigh (here the zone decides first); the limit of its client, 50 requests per second and a burst of 100
@@ -173,9 +174,10 @@ impl Scheduler {
         ctx.write(Source::Scheduler, None, key, Write::BindPod(pod, node));
     }
 
-    /// The feasible node with the fewest pods; one of them by lot if there are several.
+    /// The node that is given to the pod, if it is feasible; else the feasible node with the fewest pods, one of them by lot if
+    /// there are several.
     fn choose(&self, pod: PodId, ctx: &Ctx) -> Option<NodeId> {
-        let (kind, key) = (ctx.shared.pods[pod.index()].kind, ctx.shared.key(pod));
+        let kind = ctx.shared.pods[pod.index()].kind;
         let of_kind = ctx.blueprint().kind(kind);
         let most = ctx.blueprint().spec.kubernetes.pods_per_node_max;
         let spread: Vec<Vec<bool>> = of_kind
@@ -195,15 +197,30 @@ impl Scheduler {
                     .iter()
                     .all(|other| self.kinds[node * self.kind_count + other.index()] == 0)
         };
+        if let Some(node) = given(pod, ctx).filter(|node| feasible(node.index())) {
+            return Some(node);
+        }
         let in_zone = self.pods_by_zone(kind, ctx);
         let load = |node: usize| {
             let zone = ctx.blueprint().zone_of(NodeId(node as u32));
             (in_zone.get(zone as usize), self.pods[node])
         };
-        let fewest = (0..self.pods.len()).filter(|&node| feasible(node)).map(load).min()?;
-        let best = || (0..self.pods.len()).filter(|&node| load(node) == fewest && feasible(node));
-        let lot = ctx.stream(Purpose::SchedulerTie, key).below(best().count() as u64);
-        best().nth(lot as usize).map(|node| NodeId(node as u32))
+        let (mut fewest, mut best) = (None, Vec::new());
+        for node in (0..self.pods.len()).filter(|&node| feasible(node)) {
+            let load = load(node);
+            if fewest.is_none_or(|fewest| load < fewest) {
+                fewest = Some(load);
+                best.clear();
+            }
+            if fewest == Some(load) {
+                best.push(node);
+            }
+        }
+        fewest?;
+        let lot = ctx
+            .stream(Purpose::SchedulerTie, ctx.shared.key(pod))
+            .below(best.len() as u64);
+        best.get(lot as usize).map(|node| NodeId(*node as u32))
     }
 
     /// For each node, whether its domain may have one more pod under a constraint. Pods that are to go do not count.
@@ -282,6 +299,14 @@ impl Scheduler {
 /// Whether pods of a kind tolerate the taints of a node.
 fn is_free(kind: &Kind, node: usize, ctx: &Ctx) -> bool {
     kind.tolerates_control_plane || node as u32 >= ctx.blueprint().spec.control_plane_nodes
+}
+
+/// The node on which the description starts a pod: those of the first ReplicaSet have one in the order of their creation.
+fn given(pod: PodId, ctx: &Ctx) -> Option<NodeId> {
+    let meta = &ctx.shared.pods[pod.index()];
+    let nodes = ctx.blueprint().spec.placement.get(meta.kind.index())?;
+    let first = meta.revision == 1;
+    nodes.get(meta.ordinal as usize).copied().filter(|_| first)
 }
 
 /// New pods, pods that are gone, and nodes that become ready or not.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::api_flow::Background;
 use super::faults::{FaultKind, FaultSpec};
-use super::ids::KindId;
+use super::ids::{KindId, NodeId};
 use super::params::{CiliumParams, IstioParams, KubernetesParams, NetworkParams};
 use super::placement::Placement;
 pub use super::steps::{
@@ -76,6 +76,8 @@ pub struct WorldSpec {
     pub script: Vec<Step>,
     /// Background churn that starts by itself.
     pub churn: Vec<ChurnSpec>,
+    /// By workload: the nodes of its first pods; the scheduler places the others. Empty if no workload has any.
+    pub placement: Vec<Vec<NodeId>>,
     /// What is measured.
     pub measures: Measures,
 }

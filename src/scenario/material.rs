@@ -56,7 +56,21 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// The files that are read: name and text.
+    /// The names and texts of files that are not on a disk.
+    pub fn of(files: &[(String, String)]) -> Self {
+        Self {
+            names: files.iter().map(|(name, _)| name.clone()).collect(),
+            found: Found {
+                texts: files
+                    .iter()
+                    .map(|(name, text)| (PathBuf::from(name), text.clone()))
+                    .collect(),
+                ..Found::default()
+            },
+        }
+    }
+
+    /// The names and texts of the files.
     pub fn files(self) -> impl Iterator<Item = (String, String)> {
         let texts = self.found.texts.into_iter().map(|(_, text)| text);
         self.names.into_iter().zip(texts)

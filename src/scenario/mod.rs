@@ -18,6 +18,7 @@ pub mod factors;
 pub mod fault_form;
 pub mod faults;
 mod head;
+pub mod import;
 pub mod json_schema;
 mod key_facts;
 pub mod keys;
@@ -32,6 +33,7 @@ mod operators;
 mod other_words;
 pub mod overrides;
 pub mod patch;
+mod placement;
 pub mod point_name;
 pub mod remarks;
 pub mod schema;
@@ -144,9 +146,12 @@ impl Scenario {
     /// Everything that is wrong, each thing once and in the order of its place.
     pub fn load(path: &Path, overrides: &Overrides) -> Result<Self, Vec<InputError>> {
         if path.is_dir() {
-            return Err(vec![
-                InputError::in_file(path, "is a folder").with_hint(folder_hint(path)),
-            ]);
+            return match experiments_in(path).as_slice() {
+                [only] => Self::load(only, overrides),
+                all => Err(vec![
+                    InputError::in_file(path, "is a folder").with_hint(folder_hint(all)),
+                ]),
+            };
         }
         let text = yaml::read_text(path).map_err(|error| vec![error.with_hint(experiment_hint(path))])?;
         read(path, text, Origin::Disk, overrides)
@@ -174,8 +179,8 @@ pub fn built_in_names() -> impl Iterator<Item = &'static str> {
         .filter(|name| !name.contains('/'))
 }
 
-/// What to name instead of a folder: the experiments in it.
-fn folder_hint(folder: &Path) -> String {
+/// The experiments in a folder; the only one stands for the folder.
+fn experiments_in(folder: &Path) -> Vec<PathBuf> {
     let is_experiment = |file: &PathBuf| {
         let named = file
             .extension()
@@ -187,9 +192,13 @@ fn folder_hint(folder: &Path) -> String {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let mut inside: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(is_experiment).collect();
     inside.sort();
-    match inside.as_slice() {
+    inside
+}
+
+/// What to name instead of a folder.
+fn folder_hint(inside: &[PathBuf]) -> String {
+    match inside {
         [] => "name an experiment file; none is in this folder".to_owned(),
-        [only] => format!("name the experiment in it: `{}`", only.display()),
         [first, ..] => format!(
             "name one of the {} experiments in it, such as `{}`",
             inside.len(),

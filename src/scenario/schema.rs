@@ -89,6 +89,10 @@ pub struct Experiment {
     /// Background churn that starts by itself.
     #[serde(default)]
     pub churn: Vec<Spanned<Churn>>,
+    /// The nodes on which the first pods of a workload start, a name for each pod; the scheduler places all others.
+    #[serde(default)]
+    #[schemars(extend("x-scope" = "experiment"))]
+    pub placement: Pairs<Vec<Text>>,
     /// What is measured.
     #[serde(default)]
     #[schemars(extend("x-scope" = "experiment"))]

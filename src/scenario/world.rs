@@ -16,6 +16,7 @@ use super::layers::Merged;
 use super::load::load;
 use super::material::Material;
 use super::models::{Models, ParameterSet, ResolvedParameter};
+use super::placement::placement;
 use super::point_name::full_name;
 use super::schema::{Exposure, Text};
 use super::script::{churn, script};
@@ -230,6 +231,10 @@ pub fn design(shared: &Shared<'_>, merged: &Merged<'_>) -> Result<Design, Vec<In
     let script = keep(&mut errors, script(merged, names, targets));
     errors.extend(shared.material.remarks.refused(script.as_deref().unwrap_or_default()));
     let churn = keep(&mut errors, churn(merged, targets));
+    let placement = keep(
+        &mut errors,
+        placement(merged, names, &shared.material.workloads, targets),
+    );
     let load = keep(&mut errors, load(merged, targets));
     let measures = keep_one(
         &mut errors,
@@ -241,9 +246,10 @@ pub fn design(shared: &Shared<'_>, merged: &Merged<'_>) -> Result<Design, Vec<In
         Some(faults),
         Some(script),
         Some(churn),
+        Some(placement),
         Some(load),
         Some(measures),
-    ) = (&cluster, in_force, faults, script, churn, load, measures)
+    ) = (&cluster, in_force, faults, script, churn, placement, load, measures)
     else {
         return Err(errors);
     };
@@ -295,6 +301,7 @@ pub fn design(shared: &Shared<'_>, merged: &Merged<'_>) -> Result<Design, Vec<In
         faults,
         script,
         churn,
+        placement,
         measures,
     };
     let cost = merged.design.cost.as_ref().map(|text| asked::cost(merged.file, text));

@@ -150,6 +150,15 @@ pub fn tree<'a>(file: &'a Path, text: &'a str) -> Result<Tree<'a>, InputError> {
     source.tree()
 }
 
+/// A part of a file with one document; so many lines of the file are before it.
+pub fn part<'a>(file: &'a Path, text: &'a str, lines_before: u32) -> Source<'a> {
+    Source {
+        file,
+        text,
+        lines_before,
+    }
+}
+
 /// The documents of a text that hold something. `---` and `...` at the beginning of a line separate documents
 /// wherever they stand, also inside scalars (YAML 1.2.2, section 9.1.2), so no parsing is needed to find them.
 pub fn documents<'a>(file: &'a Path, text: &'a str) -> Result<Vec<Source<'a>>, InputError> {

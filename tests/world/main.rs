@@ -34,6 +34,7 @@ mod operators;
 mod out_of_memory;
 mod parameters;
 mod paths;
+mod placement;
 mod processes;
 mod public_cases;
 mod published_results;
