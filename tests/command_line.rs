@@ -188,7 +188,7 @@ fn help_is_plain_english_and_narrow() {
         .filter(is_command)
         .filter_map(|line| line.split_whitespace().next())
         .collect();
-    assert_eq!(commands.len(), 15, "{top}");
+    assert_eq!(commands.len(), 16, "{top}");
     let replaced = [
         "wish",
         "misfortune",

@@ -65,9 +65,8 @@ pub fn finding(manifest: &Manifest, summary: &Summary) -> Option<Finding> {
     Some(Finding {
         heading: "What explains the slow pods".to_owned(),
         lead: format!(
-            "A pod is slow if it waits at least {} s for the control plane: for connections, limits, refusals and nodes that started no pods. Shares of the measured \
-             pods; by mechanism, the pods that it delayed most, and when half of these were ready. `Took as long`: pods that needed \
-             that time for any reason.",
+            "A pod is slow if it waits at least {} s for the control plane or on a node that starts no pods. Shares of the measured pods; by \
+             mechanism, the pods that it delayed most, and when half of these were ready. `Took as long`: for any reason.",
             number(manifest.delayed_threshold_s)
         ),
         heads: columns.iter().map(Column::head).collect(),

@@ -132,7 +132,9 @@ impl Form {
             let (mut steps, form) = match written.get(end + 1..) {
                 Some(rest) => form.walk(rest)?,
                 // A name with dots ends in no key: what looks like one is misspelt.
-                None if step.contains('.') && !form.is_scalar() => return None,
+                None if step.contains('.') && !form.is_scalar() && !form.entry().is_some_and(Self::is_scalar) => {
+                    return None;
+                }
                 None => (Vec::new(), form),
             };
             steps.insert(0, step.to_owned());

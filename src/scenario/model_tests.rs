@@ -133,7 +133,9 @@ fn the_nearest_set_below_a_version_is_taken_and_said() {
     assert_eq!(choose("cilium", "1.18.3").map(|set| set.note), Ok(Some(note)));
     assert_eq!(
         model_of("istio", "1.9").map_err(|error| error.hint),
-        Err(Some("parameter sets exist for istio 1.14, 1.17, 1.21, 1.27".to_owned()))
+        Err(Some(
+            "parameter sets exist for istio 1.14, 1.17, 1.21, 1.27, 1.29".to_owned()
+        ))
     );
     assert!(choose("istio", "2").is_ok());
     assert!(choose("istio", "").is_err() && choose("istio", "1.x").is_err());

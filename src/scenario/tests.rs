@@ -389,7 +389,7 @@ fn bad_inputs_are_complained_about() {
         "manifests/percentage-out-of-range/pods.yaml:15:37: `maxUnavailable` is more than 100%\n",
         "missing-unit.yaml:4:10: `600` is not a valid duration\n  hint: write a number with its unit, such as `40s`",
         "parameter-of-wrong-kind.yaml:14:33: `4s` is not a whole number\n  hint: write a whole number of at least 0",
-        "selector-matches-nothing/pods.yaml:28:19: `selector` of Service default/sleep-v1 matches nothing: `app: slep`\n",
+        "selector-matches-nothing/pods.yaml:26:9: `selector` of Service default/sleep-v1 matches nothing: `app: slep`\n",
         "several-designs-several-errors.yaml:17:54: `istiod` is cut in design `two`, which has no Istio\n",
         "several-designs-several-errors.yaml:34:33: unknown routing mode `vlan`\n  hint: did you mean `vxlan`?",
         "parties-of-istiods.yaml:17:37: `kubelet` does not belong to an Istiod\n  hint: an Istiod has the parties istiod, webhook and istiod_clients",

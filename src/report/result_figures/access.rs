@@ -19,6 +19,12 @@ pub(super) fn access(result: &Finished) -> Option<AccessFigure> {
     // The worst first.
     let mut classes: Vec<AccessClass> = all.filter(|class| *class != AS_MEANT).collect();
     classes.sort_by_key(|class| class.words().exposed.is_none());
+    // What hardly ever happens has no panel where it never did.
+    let happened = |class: AccessClass| {
+        let mut runs = result.numbers.iter().flat_map(|numbers| numbers.sound());
+        runs.any(|run| run.reused_met(class))
+    };
+    classes.retain(|class| *class != AccessClass::WrongServer || happened(*class));
     let designs = result.manifest.designs.iter().zip(&result.numbers);
     let rows = designs.map(|(design, numbers)| {
         let runs = numbers.sound().count() as u64;

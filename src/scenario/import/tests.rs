@@ -147,7 +147,7 @@ fn equal_names_get_their_namespaces_and_equal_labels_a_label_more() {
 #[test]
 fn rules_that_are_not_simulated_leave_the_rest_of_a_policy_as_it_is() {
     let policy = "---\napiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata:\n  name: p\n  namespace: a\nspec:\n  \
-                  endpointSelector: {}\n  egress:\n  - toFQDNs:\n    - matchName: example.com\n  ingress:\n  - fromCIDR: [10.0.0.0/8]\n  \
+                  endpointSelector: {}\n  egress:\n  - toCIDR: [10.244.1.0/24]\n  ingress:\n  - fromCIDR: [10.244.1.0/24]\n  \
                   - fromEntities: [cluster]\n    toPorts:\n    - ports:\n      - {port: \"80\", protocol: TCP}\n      rules: {http: [{method: GET}]}\n\
                   ---\napiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: ip, namespace: a}\nspec:\n  \
                   selector: {matchLabels: {app: web}}\n  action: ALLOW\n  rules:\n  - from: [{source: {ipBlocks: [10.0.0.0/8]}}]\n\
