@@ -106,7 +106,7 @@ fn a_component_that_reads_the_machines_clock_is_located() {
         .flatten()
         .find(|seen| seen.class == "timer" && seen.component == "script")
         .expect("the planted event is shown");
-    assert_eq!(planted.description, "Script(Look)");
+    assert_eq!(planted.description, "Script(Look(0))");
     assert!(
         planted.time > cut && planted.time.since(cut) <= SimDuration::from_secs(1),
         "{planted:?}"
@@ -115,7 +115,7 @@ fn a_component_that_reads_the_machines_clock_is_located() {
     assert!(last.time >= cut && last.number + 1 == planted.number, "{last:?}");
     let page = meshfault::report::verify::render(&report);
     assert!(
-        page.contains("DIFFERS") && page.contains("script: Script(Look)"),
+        page.contains("DIFFERS") && page.contains("script: Script(Look(0))"),
         "{page}"
     );
     assert!(
