@@ -24,7 +24,13 @@ const PLOT_STYLE: &str = include_str!("../../../assets/uplot/uPlot.min.css");
 const PLOT_SCRIPT: &str = include_str!("../../../assets/uplot/uPlot.iife.min.js");
 
 /// Figures that can be beside the answer, the most telling first.
-const LEADING: [&str; 4] = ["factor_map", "factor_curves", "access_classes", "exposure_distribution"];
+const LEADING: [&str; 5] = [
+    "factor_map",
+    "factor_curves",
+    "access_classes",
+    "exposure_distribution",
+    "startup_distribution",
+];
 
 pub(super) fn fill(content: &Content, figures: &[PageFigure], format: PageFormat) -> String {
     let (name, template) = match format {
