@@ -10,7 +10,7 @@ use super::cell::Word;
 use super::edges::{Edge, OfEdges};
 use crate::cluster::phases::PHASES;
 use crate::cluster::records::{
-    AccessClass, AccessRecord, DelayCause, ExitCause, ExposureRecord, PodRecord, RunRecord, Via,
+    AccessClass, AccessRecord, DelayCause, ExitCause, ExposureRecord, LayerDecision, PodRecord, RunRecord, Via,
 };
 use crate::kernel::{RunFailure, SimDuration, SimTime};
 use crate::stats::{Observation, Outcome};
@@ -87,6 +87,10 @@ pub struct RunNumbers {
     pub reused_probe_reached: bool,
     /// Whether the network admitted one of them that was not meant.
     pub reused_probe_admitted: bool,
+    /// Whether a client asked after the cut that policy allows.
+    pub allowed_asked: bool,
+    /// Whether one of them got no answer.
+    pub allowed_unanswered: bool,
     /// From the cut to the first unauthorized access, and whether it happened; absent without a cut.
     first_unauthorized: Option<(SimDuration, bool)>,
     pub pods: PodCounts,
@@ -170,6 +174,11 @@ impl RunNumbers {
             self.refusal_tested[1] |= access.reused_ip;
         }
         self.tested_after_cut |= tested && access.after_cut;
+        let meant = [access.network_intended, access.mesh_intended] == [LayerDecision::Allow; 2];
+        if meant && access.after_cut {
+            self.allowed_asked = true;
+            self.allowed_unanswered |= access.class == AccessClass::Unreachable;
+        }
         if access.after_cut && access.reused_ip {
             self.reused_classes |= bit(access.class);
             if access.reached {

@@ -74,7 +74,8 @@ pub fn first(dir: &Path, what: &str, design: Option<&str>, horizon: SimTime) -> 
         class => {
             let class = AccessClass::of_word(class);
             read_rows(dir, horizon, |key, access: AccessRecord| {
-                if Some(access.class) == class && of_design(&key) {
+                let before = class == Some(AccessClass::Unreachable) && !access.after_cut;
+                if Some(access.class) == class && !before && of_design(&key) {
                     found.add(&key, None);
                 }
                 Ok(())

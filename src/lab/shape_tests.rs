@@ -34,7 +34,7 @@ fn the_summary_has_the_published_shape() {
             measures.len(),
         ));
     }
-    assert_eq!(shape, [("cilium-only", 0, 72), ("both", 1, 80), ("control", 0, 75)]);
+    assert_eq!(shape, [("cilium-only", 0, 73), ("both", 1, 81), ("control", 0, 76)]);
     assert_eq!(summary["comparisons"].as_array().unwrap().len(), 5);
     for (design, measure, wanted) in [
         (

@@ -50,7 +50,8 @@ impl Mark {
             Self::Breached => "✗",
             Self::Held => "✓",
             Self::Undecided => "?",
-            Self::Control | Self::NotAsked => "·",
+            Self::Control => "·",
+            Self::NotAsked => "•",
         }
     }
 }
@@ -226,6 +227,9 @@ fn happened<'d>(design: &'d DesignSummary, measure: &str) -> Option<(u64, &'d Me
 /// The share of runs in which a client was refused that policy allows.
 const KEPT_OUT: &str = "wrongly_denied_any";
 
+/// The share of runs in which a client got no answer that policy allows.
+const NO_ANSWER: &str = "no_answer_any";
+
 /// Measures of the share of runs that were open for longer than a healthy cluster takes to spread a change.
 const OPEN: [&str; 2] = [
     "unauthorized_exposure_service_above_10s",
@@ -275,6 +279,9 @@ fn words(design: &DesignSummary) -> String {
         Some((0, _)) => parts.push("right client never refused".to_owned()),
         Some((_, of)) => parts.push(format!("right client refused in {}", share(of))),
         None => {}
+    }
+    if let Some((1.., of)) = happened(design, NO_ANSWER) {
+        parts.push(format!("no answer for it in {}", share(of)));
     }
     parts.join("; ")
 }
@@ -428,7 +435,7 @@ fn costs(summary: &Summary, with_startup: bool) -> Option<String> {
         };
         let all: Vec<(String, String)> = groups.iter().filter_map(one).collect();
         let (_, first) = all.first()?;
-        if all.len() > 1 && all.iter().all(|(_, value)| value == first) {
+        if all.len() > 1 && all.len() == groups.len() && all.iter().all(|(_, value)| value == first) {
             return Some(format!("{first} in every design"));
         }
         let named = all

@@ -342,10 +342,20 @@ fn keys(merged: &Merged<'_>, name: &Text, form: &'static Form, settings: &[Setti
     match targets.as_slice() {
         _ if possible.is_empty() => {}
         [] => {
-            let hint = format!(
-                "name a target: `{}: {{node_of: WORKLOAD, …}}`, `node: worker-1` or `istiod: 0`",
-                form.name
-            );
+            let examples = [
+                "node_of: WORKLOAD",
+                "node: worker-1",
+                "istiods: [0]",
+                "api_servers: [0]",
+            ];
+            let fitting = examples.iter().filter(|example| {
+                let key = example.split(':').next().unwrap_or_default();
+                possible.contains(&key)
+            });
+            let fitting: Vec<String> = fitting
+                .map(|example| format!("`{}: {{{example}, …}}`", form.name))
+                .collect();
+            let hint = format!("name a target: {}", fitting.join(" or "));
             return wrong(format!("fault `{fault}` {} nothing", form.does), hint);
         }
         [one] if one.values.is_empty() => {

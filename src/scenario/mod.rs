@@ -1,5 +1,5 @@
 //! From files to checked scenarios: an experiment file, its manifests and the parameter models become
-//! [`WorldSpec`](crate::cluster::spec::WorldSpec)s.
+//! [`WorldSpec`]s.
 //!
 //! Belongs here: everything that turns text written by a user into values that need no further checks, with messages
 //! that name file, line, column, the value and a hint. Does not belong here: what the values mean when a simulation runs

@@ -17,7 +17,7 @@ use super::faults::FaultKind;
 use super::ids::{KindId, PodId, ServiceId};
 use super::istio::messages::Channel;
 use super::objects::PodMeta;
-use super::observed::{AccessEnd, AccessFact, ChannelFact, Fact, PodFact, ScriptFact};
+use super::observed::{AccessEnd, AccessFact, ChannelFact, Fact, PodFact, ProcessFact, ScriptFact};
 use super::party::Party;
 use super::records::{AccessRecord, DelayCause, ExposureRecord, PodRecord, RunRecord, Via};
 use super::spec::{ProbeFrom, Step, step_name};
@@ -90,6 +90,7 @@ impl Recorder {
                     self.silences.ends(*party, now);
                 }
             }
+            Fact::Process(party, ProcessFact::Ends | ProcessFact::StartsAndEnds) => self.silences.begins(*party, now),
             Fact::Booted(node) => self.silences.ends(Party::Node(*node), now),
             Fact::SliceWritten(service, 0) => {
                 if self.run.cut.is_some() && self.probed_service == Some(*service) {

@@ -57,6 +57,14 @@ pub(super) fn access_classes(_: Context<'_>) -> Vec<Definition<'_>> {
             .label("runs with an access that was wrongly denied")
             .head(LAST, "wrongly denied\n(runs)")
             .said(Said::Often("refuses a client that its policies admit")),
+        Definition::share(
+            "no_answer_any",
+            "share of runs with at least one access after the cut that policy meant and that got no answer and no refusal, of runs with \
+             an access after the cut that policy meant",
+            |run| run.allowed_asked.then_some(run.allowed_unanswered),
+        )
+        .label("runs with an access that policy means and that got no answer")
+        .said(Said::Often("leaves a client without an answer that its policies admit")),
         any(
             AccessClass::WrongServer,
             "that a pod of another workload than the one called answered",

@@ -149,7 +149,7 @@ fn an_experiment_about_startup_answers_about_startup() {
     let drops = design("drop", measures(35.26, 163));
     assert!(!asks_for_access(&drops) && asks_for_access(&watched("a", 0, 300, 0.0, 0)));
     let answer = startup_line(&[&drops], &[], false);
-    assert_eq!((answer.mark, answer.sign.as_str()), (Mark::NotAsked, "·"));
+    assert_eq!((answer.mark, answer.sign.as_str()), (Mark::NotAsked, "•"));
     assert_eq!(
         answer.text,
         "median startup 35.3 s; 54.3% of the pods delayed; 0% of the pods never ready"

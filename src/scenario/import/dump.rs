@@ -82,6 +82,8 @@ pub(super) struct Template {
     pub account: String,
     pub host_network: bool,
     pub containers: u32,
+    /// Readiness and startup probes of each container, without what they ask.
+    pub probes: Vec<serde_json::Map<String, Value>>,
     /// Ports that containers declare: number, name, protocol.
     pub ports: Vec<(u16, String)>,
     /// Images of Cilium, Istio, CoreDNS and the API server.
@@ -357,6 +359,7 @@ fn template(meta: &Value, spec: &Value) -> Template {
         account: spec["serviceAccountName"].as_str().unwrap_or("default").to_owned(),
         host_network: spec["hostNetwork"] == true,
         containers: u32::try_from(own().count()).unwrap_or(u32::MAX).max(1),
+        probes: own().map(probes).collect(),
         ports: found,
         images: images.filter(interesting).map(str::to_owned).collect(),
         grace_s: spec["terminationGracePeriodSeconds"].as_u64(),
@@ -364,6 +367,26 @@ fn template(meta: &Value, spec: &Value) -> Template {
         anti_affinity: terms.cloned().unwrap_or_default(),
         labels,
     }
+}
+
+/// The times and counts of a container's probes; what they ask stays in the dump.
+fn probes(container: &Value) -> serde_json::Map<String, Value> {
+    const KEPT: [&str; 4] = [
+        "initialDelaySeconds",
+        "periodSeconds",
+        "failureThreshold",
+        "successThreshold",
+    ];
+    let probe = |key: &&str| {
+        let written = container[*key].as_object()?;
+        let kept = KEPT
+            .iter()
+            .filter_map(|kept| Some(((*kept).to_owned(), written.get(*kept)?.clone())));
+        let mut probe: serde_json::Map<String, Value> = kept.filter(|(_, value)| value.is_u64()).collect();
+        probe.insert("exec".to_owned(), serde_json::json!({"command": ["true"]}));
+        Some(((*key).to_owned(), Value::Object(probe)))
+    };
+    ["readinessProbe", "startupProbe"].iter().filter_map(probe).collect()
 }
 
 fn controller(kind: &str, object: &Value) -> Controller {

@@ -5,7 +5,7 @@
 
 /// Keys of workloads, pods and nodes whose maps and lists are passed over. A scalar under such a key is kept, because it is the value
 /// of a label of that name.
-const DROPPED: [&str; 26] = [
+const DROPPED: [&str; 24] = [
     "managedFields",
     "env",
     "envFrom",
@@ -18,8 +18,6 @@ const DROPPED: [&str; 26] = [
     "resources",
     "securityContext",
     "livenessProbe",
-    "readinessProbe",
-    "startupProbe",
     "lifecycle",
     "tolerations",
     "containerStatuses",

@@ -145,6 +145,26 @@ fn equal_names_get_their_namespaces_and_equal_labels_a_label_more() {
 }
 
 #[test]
+fn probes_keep_their_times_and_lose_what_they_ask() {
+    let probed = "containers:\n  - name: a\n    readinessProbe:\n      httpGet: {path: /secret, port: web}\n      initialDelaySeconds: 5\n      \
+                  periodSeconds: 10\n      timeoutSeconds: 1\n    livenessProbe: {tcpSocket: {port: 1}}";
+    let text = pod("a", "web-0", "app: web", Some(("StatefulSet", "web")), "Running");
+    let text = text.replacen("containers:\n  - name: a", probed, 1);
+    let imported = import(&text);
+    let files = files(&imported);
+    let workloads = files["manifests/workloads.yaml"];
+    assert!(workloads.contains("readinessProbe:"), "{workloads}");
+    assert!(
+        workloads.contains("initialDelaySeconds: 5\n") && workloads.contains("periodSeconds: 10\n"),
+        "{workloads}"
+    );
+    assert!(
+        !workloads.contains("secret") && !workloads.contains("livenessProbe"),
+        "{workloads}"
+    );
+}
+
+#[test]
 fn rules_that_are_not_simulated_leave_the_rest_of_a_policy_as_it_is() {
     let policy = "---\napiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata:\n  name: p\n  namespace: a\nspec:\n  \
                   endpointSelector: {}\n  egress:\n  - toCIDR: [10.244.1.0/24]\n  ingress:\n  - fromCIDR: [10.244.1.0/24]\n  \

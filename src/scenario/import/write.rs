@@ -206,9 +206,15 @@ fn deployment(of: &Workload, injects: bool) -> String {
     numbers.dedup();
     let ports: Vec<Value> = numbers.iter().map(|number| json!({"containerPort": number})).collect();
     let containers: Vec<Value> = (1..=template.containers)
-        .map(|number| match (number, ports.is_empty()) {
-            (1, false) => json!({"name": "container-1", "image": "none", "ports": ports}),
-            _ => json!({"name": format!("container-{number}"), "image": "none"}),
+        .map(|number| {
+            let mut container = Map::new();
+            container.insert("name".to_owned(), format!("container-{number}").into());
+            container.insert("image".to_owned(), "none".into());
+            if number == 1 && !ports.is_empty() {
+                container.insert("ports".to_owned(), ports.clone().into());
+            }
+            container.extend(template.probes.get(number as usize - 1).cloned().unwrap_or_default());
+            Value::Object(container)
         })
         .collect();
     pod.insert("containers".to_owned(), containers.into());

@@ -257,8 +257,8 @@ impl Manifests {
 }
 
 /// Reads all `*.yaml`, `*.yml` and `*.json` files of a folder and its subfolders in the order of their names; a single file may
-/// stand for the folder. What begins with a dot is not looked at; links lead to files within the folder only. Limits: [`yaml::FILE_SIZE_MAX`], [`yaml::DOCUMENTS_MAX`], [`FOLDER_SIZE_MAX`],
-/// [`FILES_MAX`]. What is excluded is passed over.
+/// stand for the folder. What begins with a dot is not looked at; links lead to files within the folder only. Limits: [`FOLDER_SIZE_MAX`] and
+/// [`FILES_MAX`], and those of `scenario::yaml` for one file. What is excluded is passed over.
 pub fn read_folder(folder: &Path, options: ReadOptions, excluded: &Excluded) -> Result<Manifests, Vec<InputError>> {
     let found = folder::read(folder, excluded).map_err(|error| vec![error])?;
     if found.files == 0 {

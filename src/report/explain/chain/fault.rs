@@ -28,6 +28,20 @@ pub(super) fn of_clock(dossier: &Dossier, party: &NamedParty, time: SimTime) -> 
     found.map_or_else(Vec::new, |fault| links(dossier, party, fault))
 }
 
+/// The first fault that kept a party from its work at some time of a span.
+pub(super) fn during<'d>(
+    dossier: &'d Dossier,
+    party: &NamedParty,
+    from: SimTime,
+    to: SimTime,
+) -> Option<&'d FaultStory> {
+    dossier.faults.iter().find(|fault| {
+        let acts = fault.kind.cuts_off() || matches!(fault.kind, FaultKind::NodeDown(_));
+        let touches = fault.begins && acts && fault.parties.iter().any(|of| of.includes(party));
+        touches && fault.time < to && end_of(dossier, fault).is_none_or(|end| end > from)
+    })
+}
+
 /// When a fault ended, if it did.
 pub(super) fn end_of(dossier: &Dossier, fault: &FaultStory) -> Option<SimTime> {
     let ends = dossier

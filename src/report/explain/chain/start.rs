@@ -46,6 +46,9 @@ pub fn of_start(dossier: &Dossier, pod: &PodStory) -> Chain {
     if !links.iter().any(|link| matches!(link.kind, LinkKind::Fault)) {
         links.extend(webhook_fault(dossier, pod));
     }
+    if !links.iter().any(|link| matches!(link.kind, LinkKind::Fault)) {
+        links.extend(node_fault(dossier, pod));
+    }
     kubelet_limit(dossier, pod, &mut links);
     links.extend(pod.unexplained.map(|found| Link {
         kind: LinkKind::Unexplained,
@@ -345,6 +348,36 @@ fn webhook_fault(dossier: &Dossier, pod: &PodStory) -> Vec<Link> {
         }];
     }
     Vec::new()
+}
+
+/// What its node could not do meanwhile, and the fault behind it.
+fn node_fault(dossier: &Dossier, pod: &PodStory) -> Vec<Link> {
+    let record = &pod.record;
+    let lost = record.delays.iter().filter(|(cause, _)| *cause == DelayCause::Node);
+    let lost = lost.fold(SimDuration::ZERO, |sum, (_, lost)| sum + *lost);
+    let Some(node) = record.node.as_deref().filter(|_| lost >= WORTH_TELLING) else {
+        return Vec::new();
+    };
+    let parties = [PartyKind::Kubelet, PartyKind::Agent, PartyKind::Node].map(|kind| NamedParty::new(kind, node));
+    let meanwhile = parties
+        .iter()
+        .filter_map(|party| Some((fault::during(dossier, party, record.desired, record.exit)?, party)));
+    let mut links = vec![Link {
+        kind: LinkKind::Mechanism,
+        time: record.desired,
+        until: Some(record.exit),
+        place: node.to_owned(),
+        text: "a node that could start no pod (F): its kubelet or Cilium agent did not work or had no API server"
+            .to_owned(),
+        ids: Ids {
+            cost: Some(lost),
+            ..Ids::default()
+        },
+    }];
+    if let Some((began, party)) = meanwhile.min_by_key(|(began, _)| began.time) {
+        links.extend(fault::links(dossier, party, began));
+    }
+    links
 }
 
 /// Losses below this are left out: every start waits a little.
