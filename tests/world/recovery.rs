@@ -2,9 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use meshfault::cluster::faults::FaultKind;
 use meshfault::cluster::faults::cut::CutMode;
+use meshfault::cluster::faults::out_of_memory::OutOfMemory;
+use meshfault::cluster::faults::place::{Where, Whom};
+use meshfault::cluster::ids::NodeId;
+use meshfault::cluster::party::PartyKind;
 use meshfault::cluster::records::{DelayCause, PodRecord, RunRecord};
 use meshfault::cluster::spec::{Step, WorldSpec};
+use meshfault::kernel::Distribution;
 
 use crate::support::{Bench, at, at_first_istiod, between, cut, measured, pause, s, workload};
 
@@ -173,4 +179,30 @@ fn what_a_node_without_the_api_costs_is_put_down_to_it() {
         elsewhere += measured(&outcome).filter(|pod| lost(pod) == 0.0).count();
     }
     assert!(late > 100 && elsewhere > 100, "{late} {elsewhere}");
+}
+
+/// A Cilium agent that is killed again and again starts no pod, also between the end of the fault and its next start.
+#[test]
+fn what_an_agent_without_memory_costs_is_put_down_to_its_node() {
+    let lab = Bench::of("one-node-against-all", &[])
+        .only("one-node@length=8m")
+        .edit(|world| {
+            let whom = Whom {
+                place: Where::Nodes((1..world.nodes).map(NodeId).collect()),
+                pick: None,
+                parties: vec![PartyKind::Agent],
+            };
+            let fills_in = Distribution::Constant(s(0.1));
+            world.faults[0].kind = FaultKind::OutOfMemory(OutOfMemory { whom, fills_in });
+            world.faults[0].when.duration = Some(s(200.0));
+        });
+    let lab = lab.ready();
+    let (mut late, mut explained) = (0, 0);
+    for replication in 0..RUNS {
+        for pod in measured(&lab.one(replication)).filter(|pod| pod.took(s(60.0))) {
+            late += 1;
+            explained += usize::from(pod.delayed_by == Some(DelayCause::Node));
+        }
+    }
+    assert!(late > 100 && explained * 10 >= late * 9, "{explained} of {late}");
 }

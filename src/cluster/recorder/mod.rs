@@ -90,7 +90,9 @@ impl Recorder {
                     self.silences.ends(*party, now);
                 }
             }
-            Fact::Process(party, ProcessFact::Ends | ProcessFact::StartsAndEnds) => self.silences.begins(*party, now),
+            // It works again when its link does.
+            Fact::Process(_, ProcessFact::IsUp) => {}
+            Fact::Process(party, _) => self.silences.begins(*party, now),
             Fact::Booted(node) => self.silences.ends(Party::Node(*node), now),
             Fact::SliceWritten(service, 0) => {
                 if self.run.cut.is_some() && self.probed_service == Some(*service) {
@@ -147,7 +149,6 @@ impl Recorder {
             | Fact::LeaderTakesOver(_)
             | Fact::Left { .. }
             | Fact::IstiodWaits(_)
-            | Fact::Process(..)
             | Fact::Follows { .. }
             | Fact::Access(..)
             | Fact::Sent(_) => {}
