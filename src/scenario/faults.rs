@@ -147,6 +147,7 @@ fn fault(
     let mut written = Written {
         form: kind.form,
         design: &merged.design.name.value,
+        nodes: targets.nodes,
         istiods: targets.istiods,
         values: Vec::new(),
     };

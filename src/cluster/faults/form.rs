@@ -174,6 +174,8 @@ pub struct Written<'a> {
     pub form: &'static Form,
     /// The name of the design.
     pub design: &'a str,
+    /// Number of nodes.
+    pub nodes: u32,
     /// Number of Istiods; none without Istio.
     pub istiods: Option<u32>,
     /// Its keys with their values.

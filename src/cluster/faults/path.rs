@@ -133,6 +133,17 @@ impl Between {
                 hint: "name another node on the other side",
             });
         }
+        if !named
+            && matches!(&whom.place, Where::Nodes(nodes) if nodes.len() == written.nodes as usize)
+            && !whom.parties.is_empty()
+        {
+            return Err(Complaint {
+                key: if written.has("zones") { "zones" } else { "nodes" },
+                place: 0,
+                message: "leaves no node on the other side".to_owned(),
+                hint: "name both sides, with `to_nodes` or `to_zones`",
+            });
+        }
         let (direction, ..) = DIRECTIONS[written.word(DIRECTION)];
         let between = Self {
             others: named.then_some(others),

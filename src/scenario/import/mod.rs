@@ -101,6 +101,7 @@ impl Import {
         unique(&mut found.all, of_workload, |of, name| of.written = name);
         let of_service = |of: &policies::Written| [of.name.clone(), of.namespace.clone(), "service".to_owned()];
         unique(&mut services, of_service, |of, name| of.written = name);
+        policies::rename_services(&mut policies, &services);
         let mut files = write::manifests(&found.all, &services, &namespaces);
         let mut left_out = settle::LeftOut::new();
         let read = policies.len();

@@ -340,3 +340,43 @@ pub(super) fn nothing(list: &str) -> Option<Value> {
         _ => None,
     }
 }
+
+/// Writes references of policies to Services by the names under which these are written.
+pub(super) fn rename_services(policies: &mut [Policy], services: &[Written]) {
+    let names = services
+        .iter()
+        .map(|of| ((of.namespace.as_str(), of.name.as_str()), of.written.as_str()));
+    let names: BTreeMap<(&str, &str), &str> = names.filter(|((_, name), written)| name != written).collect();
+    if names.is_empty() {
+        return;
+    }
+    for policy in policies {
+        let namespace = policy.namespace.clone();
+        references(&mut policy.object, &mut |reference| {
+            let text = |key: &str| reference.get(key).and_then(Value::as_str).unwrap_or_default();
+            let of = if text("namespace").is_empty() {
+                namespace.as_str()
+            } else {
+                text("namespace")
+            };
+            if let Some(written) = names.get(&(of, text("serviceName"))) {
+                reference.insert("serviceName".to_owned(), (*written).into());
+            }
+        });
+    }
+}
+
+fn references(value: &mut Value, rename: &mut dyn FnMut(&mut Map<String, Value>)) {
+    match value {
+        Value::Object(map) => {
+            for (key, value) in map.iter_mut() {
+                match value {
+                    Value::Object(reference) if key == "k8sService" => rename(reference),
+                    _ => references(value, rename),
+                }
+            }
+        }
+        Value::Array(list) => list.iter_mut().for_each(|value| references(value, rename)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}

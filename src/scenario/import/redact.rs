@@ -42,7 +42,7 @@ const VALUES: [&str; 8] = [
     "", "true", "false", "enabled", "disabled", "kube-dns", "istiod", "pilot",
 ];
 /// Keys of policies whose texts are words of Kubernetes, Cilium and Istio.
-const WORDS: [&str; 15] = [
+const WORDS: [&str; 16] = [
     "apiVersion",
     "kind",
     "operator",
@@ -58,6 +58,7 @@ const WORDS: [&str; 15] = [
     "methods",
     "notMethods",
     "creationTimestamp",
+    "topologyKey",
 ];
 /// Labels whose values are names of namespaces.
 const OF_NAMESPACES: [&str; 2] = ["kubernetes.io/metadata.name", NAMESPACE_LABEL];
@@ -282,6 +283,17 @@ impl Redaction {
                 }
                 map.insert("key".to_owned(), self.key(&own).into());
             }
+            Value::Object(map)
+                if map.contains_key("key") && ["values", "notValues"].iter().any(|key| map.contains_key(*key)) =>
+            {
+                let own = map["key"].as_str().unwrap_or_default().to_owned();
+                for list in ["values", "notValues"] {
+                    if let Some(Value::Array(list)) = map.get_mut(list) {
+                        *list = self.expanded(list, |this, value| this.condition(&own, value));
+                    }
+                }
+                map.insert("key".to_owned(), self.attribute(&own).into());
+            }
             Value::Object(map) if key == "k8sService" => {
                 let text = |key: &str| map.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
                 let own = (text("namespace"), text("serviceName"));
@@ -337,6 +349,31 @@ impl Redaction {
                 parts.collect::<Vec<_>>().join("/")
             }
             _ => self.others.get(own),
+        }
+    }
+
+    /// The attribute of a condition: words of Istio, with what is in brackets renamed.
+    fn attribute(&mut self, own: &str) -> String {
+        let parts = own.split('[').enumerate().map(|(number, part)| match number {
+            0 => part.to_owned(),
+            _ => format!("[{}]", self.others.get(part.trim_end_matches(']'))),
+        });
+        parts.collect()
+    }
+
+    /// The values that stand for one of a condition on an attribute.
+    fn condition(&mut self, attribute: &str, own: &str) -> Vec<String> {
+        match attribute {
+            _ if own == "*" || own.is_empty() => vec![own.to_owned()],
+            "source.namespace" => self.matching_namespaces(own),
+            "source.principal" | "request.auth.principal" => self.principals(own),
+            "source.ip" | "remote.ip" | "destination.ip" => vec![BLOCK.to_owned()],
+            "destination.port" => vec![own.to_owned()],
+            _ => match (own.strip_suffix('*'), own.strip_prefix('*')) {
+                (Some(text), _) => vec![format!("{}*", self.others.get(text))],
+                (_, Some(text)) => vec![format!("*{}", self.others.get(text))],
+                _ => vec![self.others.get(own)],
+            },
         }
     }
 

@@ -145,6 +145,73 @@ fn equal_names_get_their_namespaces_and_equal_labels_a_label_more() {
 }
 
 #[test]
+fn redaction_keeps_what_names_nothing_of_the_owner() {
+    let policy = "---\napiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: when, namespace: a}\nspec:\n  \
+                  selector: {matchLabels: {app: web}}\n  action: ALLOW\n  rules:\n  - when:\n    - {key: source.namespace, values: [b]}\n    \
+                  - {key: 'request.headers[x-tenant]', values: [gold]}\n";
+    let text = [
+        pod("a", "web-0", "app: web", Some(("DaemonSet", "web")), "Running"),
+        pod(
+            "b",
+            "caller-0",
+            "app: caller",
+            Some(("StatefulSet", "caller")),
+            "Running",
+        ),
+    ];
+    let mut import = Import::default();
+    let read = import.read(Path::new("dump.yaml"), (text.concat() + policy).as_bytes());
+    read.expect("the dump can be read");
+    let options = Options {
+        redact: true,
+        ..Options::default()
+    };
+    let imported = import.finish("shop", &options).expect("the dump has workloads");
+    let files = files(&imported);
+    let policies = files["manifests/policies.yaml"];
+    assert!(
+        policies.contains("key: source.namespace\n") && policies.contains("- ns-2\n"),
+        "{policies}"
+    );
+    assert!(
+        policies.contains("request.headers[") && !policies.contains("tenant"),
+        "{policies}"
+    );
+    assert!(!policies.contains("gold"), "{policies}");
+    let workloads = files["manifests/workloads.yaml"];
+    assert!(
+        workloads.contains("topologyKey: kubernetes.io/hostname\n"),
+        "{workloads}"
+    );
+}
+
+#[test]
+fn references_to_services_follow_their_names() {
+    let service = |namespace: &str| {
+        format!(
+            "---\napiVersion: v1\nkind: Service\nmetadata: {{name: back, namespace: {namespace}}}\nspec: {{selector: {{app: web}}, \
+             ports: [{{port: 80, targetPort: 8080}}]}}\n"
+        )
+    };
+    let policy = "---\napiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {name: p, namespace: a}\nspec:\n  \
+                  endpointSelector: {}\n  egress:\n  - toServices: [{k8sService: {serviceName: back, namespace: b}}]\n";
+    let text = [
+        pod("a", "web-0", "app: web", Some(("StatefulSet", "web")), "Running"),
+        pod("b", "web-0", "app: web", Some(("StatefulSet", "web")), "Running"),
+        service("a"),
+        service("b"),
+        policy.to_owned(),
+    ];
+    let imported = import(&text.concat());
+    let files = files(&imported);
+    assert!(
+        files["manifests/policies.yaml"].contains("serviceName: back.b\n"),
+        "{}",
+        files["manifests/policies.yaml"]
+    );
+}
+
+#[test]
 fn probes_keep_their_times_and_lose_what_they_ask() {
     let probed = "containers:\n  - name: a\n    readinessProbe:\n      httpGet: {path: /secret, port: web}\n      initialDelaySeconds: 5\n      \
                   periodSeconds: 10\n      timeoutSeconds: 1\n    livenessProbe: {tcpSocket: {port: 1}}";
