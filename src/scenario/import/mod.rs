@@ -63,7 +63,12 @@ impl Import {
     ///
     /// # Errors
     /// If it cannot be read as objects of Kubernetes.
-    pub fn read(&mut self, file: &Path, from: impl BufRead) -> Result<(), InputError> {
+    pub fn read(&mut self, file: &Path, mut from: impl BufRead) -> Result<(), InputError> {
+        // Some shells write a byte order mark.
+        const MARK: &[u8] = "\u{feff}".as_bytes();
+        if from.fill_buf().is_ok_and(|begin| begin.starts_with(MARK)) {
+            from.consume(MARK.len());
+        }
         let mut wrong = None;
         let dump = &mut self.dump;
         stream::read(file, from, &mut |found| {

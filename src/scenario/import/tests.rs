@@ -212,6 +212,13 @@ fn references_to_services_follow_their_names() {
 }
 
 #[test]
+fn a_byte_order_mark_is_no_part_of_a_dump() {
+    let json = "\u{feff}{\"apiVersion\": \"v1\", \"kind\": \"Pod\", \"metadata\": {\"name\": \"a\", \"namespace\": \"x\", \"labels\": {\"app\": \"a\"}}, \
+                \"spec\": {\"containers\": [{\"name\": \"a\"}]}, \"status\": {\"phase\": \"Running\"}}";
+    assert!(import(json).report[0].contains("Pod 1"));
+}
+
+#[test]
 fn probes_keep_their_times_and_lose_what_they_ask() {
     let probed = "containers:\n  - name: a\n    readinessProbe:\n      httpGet: {path: /secret, port: web}\n      initialDelaySeconds: 5\n      \
                   periodSeconds: 10\n      timeoutSeconds: 1\n    livenessProbe: {tcpSocket: {port: 1}}";
