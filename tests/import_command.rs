@@ -633,6 +633,9 @@ fn what_cannot_be_read_is_named_with_its_place() {
         let err = refused(text, &out);
         assert!(parts.iter().all(|part| err.contains(part)), "{text}: {err}");
     }
+    // The line itself may be of a Secret.
+    let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\ndata: {b: \"LEAKED\n";
+    assert!(!refused(secret, &out).contains("LEAKED"));
     assert!(refused("a: 1\n", &["--out=x y"]).contains("not a valid name"));
     let (code, _, err) = meshfault(dir.path(), &["import", "dumb.yaml", "--out", "shop"]);
     assert!(code == 2 && err.contains("dump.yaml"), "{err}");

@@ -71,11 +71,11 @@ pub fn run(arguments: &ImportArgs) -> Result<u8, CliError> {
     Ok(exit_code::FINE)
 }
 
-/// The place as a text: the line itself is not shown, because it may be of a Secret.
+/// The place is part of the name: the line itself is not shown, because it may be of a Secret.
 fn wrong(mut error: InputError) -> CliError {
     if let Some(line) = error.line.take() {
         let column = error.column.take().unwrap_or(1);
-        error.message = format!("line {line}, column {column}: {}", error.message);
+        error.file = PathBuf::from(format!("{}:{line}:{column}", error.file.display()));
     }
     load::wrong(vec![error])
 }
