@@ -134,11 +134,12 @@ impl Between {
             });
         }
         if !named
+            && written.has("nodes")
             && matches!(&whom.place, Where::Nodes(nodes) if nodes.len() == written.nodes as usize)
             && !whom.parties.is_empty()
         {
             return Err(Complaint {
-                key: if written.has("zones") { "zones" } else { "nodes" },
+                key: "nodes",
                 place: 0,
                 message: "leaves no node on the other side".to_owned(),
                 hint: "name both sides, with `to_nodes` or `to_zones`",
