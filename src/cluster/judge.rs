@@ -2,9 +2,8 @@
 //!
 //! Two duties: the class of an access, and exposure windows, which need no traffic: spans of time during which an attempt
 //! would be let in by a layer that should have refused it, or refused although policy admits it. Windows are opened only for the
-//! clients and servers that the
-//! experiment names. A pair of them is looked at when both are connected, and again whenever something that the answer hangs
-//! on has changed: the server's node has read a write about the client's address, the client's node one about the server's,
+//! clients and servers that the experiment names. A pair of them is looked at when both are connected, and again whenever
+//! something that the answer hangs on has changed: the server's node has read a write about the client's address, the client's node one about the server's,
 //! the client's chooser of backends one about a Service, either node an identity, or a reader was cut off no longer, or the path
 //! between the two was cut or works again. Nothing is let in where nothing passes.
 //! An access is judged by the pod that holds the address at that moment, whoever was meant.

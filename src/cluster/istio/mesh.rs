@@ -5,7 +5,7 @@
 //! client's true identity, because Istiod has checked its token: no cache of addresses can change it. A client with a
 //! sidecar that calls a Service of the mesh accepts only servers whose certificate names a service account of that Service
 //! (`docs/model/istio.md#authorization`). Each of two sidecars checks the dates of the other's certificate by the clock of its own node.
-//! **Left out**: ambient mode, waypoints in runs, lag of policies at a proxy.
+//! **Left out**: ambient mode, waypoints in runs, lag of policies and of the accounts of a Service at a proxy.
 //! **Validated by**: `tests/world/published_results.rs`.
 
 use std::net::Ipv4Addr;
