@@ -10,7 +10,6 @@
 //! **Parameters**: `api_write_latency`, `watch_latency`, `watch_batch_period`, `garbage_collection_latency`.
 //! **Validated by**: `tests/world/event_log.rs`, `tests/world/addresses.rs`.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
@@ -38,8 +37,10 @@ pub struct ApiServer {
     pub endpoints: History<EndpointObject>,
     /// Ready backends, by Service.
     pub slices: History<Backends>,
-    /// Nodes that differ, or differed, from one that is Ready and takes pods.
-    nodes: BTreeMap<NodeId, NodeObject>,
+    /// Nodes.
+    nodes: Vec<NodeObject>,
+    /// The replicas that each kind shall have.
+    scales: Vec<u32>,
     /// CiliumIdentities in the order of their creation; each is written once.
     pub identities: History<IdentityObject>,
     /// Place among the created identities, by true identity.
@@ -70,7 +71,16 @@ impl ApiServer {
             pods: History::default(),
             endpoints: History::default(),
             slices: History::default(),
-            nodes: BTreeMap::new(),
+            nodes: blueprint
+                .nodes
+                .tainted
+                .iter()
+                .map(|&taints| NodeObject {
+                    taints,
+                    ..NodeObject::default()
+                })
+                .collect(),
+            scales: vec![0; blueprint.kinds.len()],
             identities: History::default(),
             places_of_identities: FxHashMap::default(),
             owners: Vec::new(),
@@ -109,6 +119,12 @@ impl ApiServer {
         self.pods_of_kind.iter().flatten().filter(here).copied().collect()
     }
 
+    /// How many replicas a kind shall have.
+    #[must_use]
+    pub fn scale(&self, kind: KindId) -> u32 {
+        self.scales[kind.index()]
+    }
+
     /// The ReplicaSet of a pod.
     #[must_use]
     pub fn owner(&self, pod: PodId) -> Option<ReplicaSetId> {
@@ -124,7 +140,7 @@ impl ApiServer {
     /// A node as it stands.
     #[must_use]
     pub fn node(&self, node: NodeId) -> NodeObject {
-        self.nodes.get(&node).copied().unwrap_or_default()
+        self.nodes[node.index()]
     }
 
     /// The number of a true identity, if one was created.
@@ -264,7 +280,10 @@ impl Commits {
 /// If it only stands for another write.
 fn commit(ctx: &mut Ctx, write: Write) {
     match write {
-        Write::ScaleDeployment(kind, replicas) => notify(ctx, Change::DeploymentScaled(kind, replicas)),
+        Write::ScaleDeployment(kind, replicas) => {
+            ctx.shared.api.scales[kind.index()] = replicas;
+            notify(ctx, Change::DeploymentScaled(kind, replicas));
+        }
         Write::RestartDeployment(kind) => notify(ctx, Change::DeploymentRestarted(kind)),
         Write::CreatePod(pod, owner) => create_pod(ctx, pod, owner),
         Write::BindPod(pod, node) => bind_pod(ctx, pod, node),
@@ -287,7 +306,8 @@ fn commit(ctx: &mut Ctx, write: Write) {
         Write::DeleteDaemon(party) => notify(ctx, Change::DaemonDeleted(party)),
         Write::ReportDaemonReady(party) => notify(ctx, Change::DaemonReady(party)),
         Write::MarkNode(node, mark, on) => mark_node(ctx, node, mark, on),
-        Write::DeletePod(pod) | Write::EndPod(pod) => {
+        Write::EvictPod(pod, track) if !ctx.may_be_evicted(pod) => ctx.eviction_is_refused(pod, track),
+        Write::DeletePod(pod) | Write::EndPod(pod) | Write::EvictPod(pod, _) => {
             // Without a grace period, or before it was bound, the object goes at once (`docs/model/kubernetes.md#pod-termination`).
             let at_once = ctx.shared.kind(pod).grace_period.as_nanos() == 0
                 || ctx.shared.api.pod(pod).is_some_and(|object| object.node.is_none());
@@ -304,7 +324,7 @@ fn commit(ctx: &mut Ctx, write: Write) {
         Write::WriteSlice(service, backends) => write_slice(ctx, service, backends),
         Write::SetNodeReady(node, ready) => {
             ctx.shared.api.next_revision();
-            ctx.shared.api.nodes.entry(node).or_default().not_ready = !ready;
+            ctx.shared.api.nodes[node.index()].not_ready = !ready;
             notify(ctx, Change::NodeReady(node, ready));
         }
         Write::Served(_) | Write::Unwritten(..) => unreachable!("{write:?} is no write of its own"),
@@ -349,14 +369,32 @@ impl Ctx<'_> {
 /// What an administrator sets at a node tells the scheduler whether it takes pods, and may evict those that it has.
 fn mark_node(ctx: &mut Ctx, node: NodeId, mark: NodeMark, on: bool) {
     ctx.shared.api.next_revision();
-    let object = ctx.shared.api.nodes.entry(node).or_default();
+    let (kinds, nodes) = (&ctx.shared.blueprint.kinds, &ctx.shared.blueprint.nodes);
+    let object = &mut ctx.shared.api.nodes[node.index()];
     let before = *object;
-    object.marks[mark as usize] = on;
+    // Whoever tolerates it has to know what else is set there.
+    let (told, evicts) = match mark {
+        NodeMark::Cordoned => {
+            object.cordoned = on;
+            (kinds.iter().any(|kind| kind.place.tolerates_cordon), false)
+        }
+        NodeMark::Taint(taint) => {
+            let bit = taint.bit();
+            object.taints = if on { object.taints | bit } else { object.taints & !bit };
+            let told = nodes.soft & bit != 0 || kinds.iter().any(|kind| kind.place.tolerated & bit != 0);
+            (told, on && nodes.evicting & bit != 0)
+        }
+    };
     let after = *object;
-    if before.takes_pods() != after.takes_pods() {
-        notify(ctx, Change::NodeTakesPods(node, after.takes_pods()));
+    let unmarked = |object: &NodeObject| !object.cordoned && object.taints == nodes.tainted[node.index()];
+    let (was_unmarked, is_unmarked) = (unmarked(&before), unmarked(&after));
+    if before == after {
+        return;
     }
-    if mark == NodeMark::NoExecute && before != after && on {
+    if told || was_unmarked != is_unmarked {
+        notify(ctx, Change::NodeMarked(node, after, is_unmarked));
+    }
+    if evicts {
         notify(ctx, Change::NodeTainted(node));
     }
 }

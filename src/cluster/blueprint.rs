@@ -9,8 +9,10 @@ use std::sync::{Arc, OnceLock};
 use rustc_hash::FxHashMap;
 
 use super::ids::{AddressPlan, BelievedIdentity, KindId, NodeId, ServiceId, TrueIdentity};
+use super::node_pools::{KindPlace, Nodes};
+pub use super::node_pools::{node_name, zone_in_pools, zone_name, zone_of};
 use super::objects::PodMeta;
-use super::placement::{CONTROL_PLANE, HOSTNAME, OS, Placement, REVISION, Spread, ZONE};
+use super::placement::{Budget, REVISION, Resources, Spread};
 use super::records::LayerDecision;
 use super::spec::{Amount, Controller, IstioSpec, ProbeSpec, ProbedContainer, Step, WorldSpec};
 use crate::kernel::{EntityKey, SimDuration};
@@ -20,6 +22,18 @@ use crate::policy::{Peer, Protocol, Reserved, Subject, Verdict};
 
 /// Port of an Istiod's service for certificates and configuration.
 pub const ISTIOD_PORT: u16 = 15012;
+/// What Istiod requests in Istio's chart (`istio/istio manifests/charts/istio-control/istio-discovery/values.yaml`).
+const ISTIOD_REQUESTS: Resources = Resources {
+    cpu_milli: 500,
+    memory: 2048 << 20,
+};
+/// What CoreDNS requests as kubeadm installs it, and its priority (`kubernetes/kubernetes cmd/kubeadm/app/phases/addons/dns/manifests.go`).
+const DNS_REQUESTS: Resources = Resources {
+    cpu_milli: 100,
+    memory: 70 << 20,
+};
+/// The value of the class `system-cluster-critical`.
+pub const SYSTEM_CLUSTER_CRITICAL: i32 = 2_000_000_000;
 /// Namespace of Istiod.
 const ISTIO_NAMESPACE: &str = "istio-system";
 
@@ -46,12 +60,15 @@ pub struct Kind {
     pub answers_after: SimDuration,
     /// What controls its pods.
     pub controller: Controller,
-    /// Whether each node has the labels that it asks for; empty if every node has.
-    pub matching_nodes: Vec<bool>,
-    /// Whether its pods may be on control-plane nodes.
-    pub tolerates_control_plane: bool,
+    /// What its pods find on the nodes.
+    pub place: KindPlace,
+    /// PodDisruptionBudgets that protect its pods (indexes into `budgets`).
+    pub budgets: Vec<usize>,
     /// Topology spread constraints.
     pub spread: Vec<KindSpread>,
+    /// Kinds whose pods it rather is near, or not: the weight, whether in a zone or on a node, and the kind. Those that prefer this kind
+    /// are among them.
+    pub near: Vec<(i64, bool, KindId)>,
     /// What carries its traffic in this design.
     pub proxy: Proxy,
     /// Rolling update.
@@ -86,12 +103,6 @@ pub struct KindSpread {
 }
 
 impl Kind {
-    /// Whether a node has the labels that it asks for.
-    #[must_use]
-    pub fn matches_node(&self, node: NodeId) -> bool {
-        self.matching_nodes.get(node.0 as usize).is_none_or(|matches| *matches)
-    }
-
     /// Whether its pods start with an Envoy of their own.
     #[must_use]
     pub const fn has_sidecar(&self) -> bool {
@@ -136,6 +147,10 @@ pub struct Blueprint {
     pub kinds: Vec<Kind>,
     /// Subjects by true identity.
     pub subjects: Vec<Subject>,
+    /// Labels, taints and capacity of the nodes.
+    pub nodes: Nodes,
+    /// After which times on a node whose lease was not renewed pods of some kind are deleted, each once.
+    pub stays_unreachable: Vec<SimDuration>,
     /// Where addresses lie.
     pub addresses: AddressPlan,
     /// The kind of Istiod, if there is one.
@@ -192,6 +207,11 @@ impl Blueprint {
             TrueIdentity(u16::try_from(position).expect("`scenario` refuses more identities than Cilium has"))
         };
         let mesh = spec.istio.is_some();
+        let nodes = Nodes::new(&spec);
+        let sidecar = spec.istio.as_ref().map_or(Resources::default(), |istio| Resources {
+            cpu_milli: (istio.params.sidecar_cpu_request * 1000.0) as u64,
+            memory: u64::from(istio.params.sidecar_memory_request) << 20,
+        });
         let mut kinds: Vec<Kind> = spec
             .workloads
             .iter()
@@ -207,9 +227,20 @@ impl Blueprint {
                 probed: workload.probed.clone(),
                 answers_after: workload.answers_after,
                 controller: workload.controller,
-                matching_nodes: matching_nodes(&spec, &workload.placement),
-                tolerates_control_plane: workload.placement.tolerates_control_plane,
+                place: KindPlace::new(
+                    &spec,
+                    &nodes,
+                    &workload.placement,
+                    workload.controller,
+                    if workload.injected {
+                        sidecar
+                    } else {
+                        Resources::default()
+                    },
+                ),
+                budgets: protecting(&spec, &workload.subject),
                 spread: Vec::new(),
+                near: Vec::new(),
                 proxy: if mesh && workload.injected {
                     Proxy::Sidecar
                 } else {
@@ -230,6 +261,8 @@ impl Blueprint {
             })
             .collect();
         let plain = |name: String, identity, role, replicas| Kind {
+            place: KindPlace::plain(&spec, Resources::default(), 0),
+            budgets: Vec::new(),
             key: EntityKey::root(&name),
             name,
             identity,
@@ -241,9 +274,8 @@ impl Blueprint {
             probed: Vec::new(),
             answers_after: SimDuration::ZERO,
             controller: Controller::Deployment,
-            matching_nodes: Vec::new(),
-            tolerates_control_plane: false,
             spread: Vec::new(),
+            near: Vec::new(),
             proxy: Proxy::None,
             max_surge: Amount::Percent(0),
             max_unavailable: Amount::Percent(0),
@@ -265,6 +297,7 @@ impl Blueprint {
             kinds.push(Kind {
                 max_surge: Amount::Percent(100),
                 max_unavailable: Amount::Percent(25),
+                place: KindPlace::plain(&spec, ISTIOD_REQUESTS, 0),
                 ..plain("istiod".to_owned(), identity, Role::Istiod, istio.replicas)
             });
             KindId(kinds.len() as u32 - 1)
@@ -275,6 +308,7 @@ impl Blueprint {
             kinds.push(Kind {
                 max_surge: Amount::Percent(25),
                 max_unavailable: Amount::Count(1),
+                place: KindPlace::plain(&spec, DNS_REQUESTS, SYSTEM_CLUSTER_CRITICAL),
                 ..plain("coredns".to_owned(), identity, Role::Dns, spec.coredns)
             });
             KindId(kinds.len() as u32 - 1)
@@ -332,18 +366,33 @@ impl Blueprint {
         for (a, workload) in spec.workloads.iter().enumerate() {
             if workload.controller == Controller::DaemonSet {
                 conflicts[a].insert(a);
-                let may_have = |node: &u32| {
-                    let free = *node >= spec.control_plane_nodes || kinds[a].tolerates_control_plane;
-                    free && kinds[a].matches_node(NodeId(*node))
-                };
-                kinds[a].replicas = (0..spec.nodes).filter(may_have).count() as u32;
+                let place = &kinds[a].place;
+                let may_have = |node: &usize| place.matches(*node) && place.tolerates(nodes.tainted[*node], &nodes);
+                kinds[a].replicas = (0..spec.nodes as usize).filter(may_have).count() as u32;
             }
             let spread = workload.placement.spread.iter();
             kinds[a].spread = spread.map(|spread| kind_spread(spread, a, &kinds, &subjects)).collect();
         }
+        for (a, workload) in spec.workloads.iter().enumerate() {
+            for near in &workload.placement.near {
+                for b in 0..kinds.len() {
+                    let other = &subjects[kinds[b].identity.0 as usize];
+                    if workload.subject.namespace == other.namespace && near.selector.matches(&other.labels) {
+                        for (of, to) in [(a, b), (b, a)] {
+                            kinds[of].near.push((near.weight, near.by_zone, KindId(to as u32)));
+                        }
+                    }
+                }
+            }
+        }
         for (kind, conflicts) in kinds.iter_mut().zip(conflicts) {
             kind.conflicts = conflicts.into_iter().map(|other| KindId(other as u32)).collect();
         }
+        let mut stays_unreachable: Vec<SimDuration> =
+            kinds.iter().filter_map(|kind| kind.place.stays_unreachable).collect();
+        stays_unreachable.push(spec.kubernetes.unreachable_toleration);
+        stays_unreachable.sort_unstable();
+        stays_unreachable.dedup();
         let mut ports: Vec<u16> = spec.services.iter().map(|service| service.target_port).collect();
         ports.extend(spec.measures.exposure_servers.iter().map(|(_, port)| *port));
         ports.push(ISTIOD_PORT);
@@ -373,6 +422,8 @@ impl Blueprint {
         Self {
             kinds,
             subjects,
+            nodes,
+            stays_unreachable,
             addresses,
             istiod,
             istiod_service,
@@ -419,10 +470,10 @@ impl Blueprint {
         node_name(node.0, self.spec.control_plane_nodes)
     }
 
-    /// The zone of a node, counted from 0: the nodes of each role are spread over the zones in turn.
+    /// The zone of a node, counted from 0.
     #[must_use]
-    pub const fn zone_of(&self, node: NodeId) -> u32 {
-        zone_of(node.0, self.spec.control_plane_nodes, self.spec.zones)
+    pub fn zone_of(&self, node: NodeId) -> u32 {
+        self.nodes.zones[node.index()]
     }
 
     /// How many nodes each zone has, the control plane included.
@@ -594,24 +645,14 @@ impl Blueprint {
     }
 }
 
-/// Whether each node has the labels that a workload asks for; empty if it asks for none.
-fn matching_nodes(spec: &WorldSpec, placement: &Placement) -> Vec<bool> {
-    if placement.nodes.is_empty() {
-        return Vec::new();
-    }
-    let labels = |node: u32| {
-        let zone = zone_name(zone_of(node, spec.control_plane_nodes, spec.zones));
-        let mut labels = Labels::from([
-            (HOSTNAME, node_name(node, spec.control_plane_nodes)),
-            (ZONE, zone),
-            (OS, "linux".to_owned()),
-        ]);
-        if node < spec.control_plane_nodes {
-            labels.0.insert(CONTROL_PLANE.to_owned(), String::new());
-        }
-        labels
+/// The budgets that protect pods; an empty selector protects none
+/// (`kubernetes/kubernetes pkg/registry/core/pod/storage/eviction.go`, getPodDisruptionBudgets).
+fn protecting(spec: &WorldSpec, pods: &Subject) -> Vec<usize> {
+    let protects = |budget: &Budget| {
+        budget.namespace == pods.namespace && !budget.selector.is_empty() && budget.selector.matches(&pods.labels)
     };
-    (0..spec.nodes).map(|node| placement.selects(&labels(node))).collect()
+    let found = spec.budgets.iter().enumerate().filter(|(_, budget)| protects(budget));
+    found.map(|(place, _)| place).collect()
 }
 
 fn kind_spread(spread: &Spread, own: usize, kinds: &[Kind], subjects: &[Subject]) -> KindSpread {
@@ -634,32 +675,6 @@ fn kind_spread(spread: &Spread, own: usize, kinds: &[Kind], subjects: &[Subject]
         per_revision,
         spread: spread.clone(),
     }
-}
-
-/// Name of the node with this index.
-#[must_use]
-pub fn node_name(index: u32, control_plane_nodes: u32) -> String {
-    match (index < control_plane_nodes, control_plane_nodes) {
-        (true, 1) => "control-plane".to_owned(),
-        (true, _) => format!("control-plane-{}", index + 1),
-        (false, _) => format!("worker-{}", index + 1 - control_plane_nodes),
-    }
-}
-
-/// The zone of the node with this index, counted from 0: the nodes of each role are spread over the zones in turn.
-#[must_use]
-pub const fn zone_of(index: u32, control_plane_nodes: u32, zones: u32) -> u32 {
-    let number = match index.checked_sub(control_plane_nodes) {
-        Some(number) => number,
-        None => index,
-    };
-    number % zones
-}
-
-/// Name of the zone with this index.
-#[must_use]
-pub fn zone_name(index: u32) -> String {
-    format!("zone-{}", index + 1)
 }
 
 /// What a pod is that no manifest describes. Its namespace has the labels that the manifests give it.

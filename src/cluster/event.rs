@@ -16,8 +16,9 @@ use super::blueprint::Blueprint;
 use super::history::VersionIndex;
 use super::ids::{FaultId, IstiodId, KindId, NodeId, PodId, ReplicaSetId, ServiceId, TrueIdentity};
 use super::istio::messages::{Answer, Caller, Channel, Request};
-use super::objects::{Backends, EndpointObject, NodeMark};
+use super::objects::{Backends, EndpointObject, NodeMark, NodeObject};
 use super::party::{Party, PartyKind};
+use super::placement::TAINT_OF_STEPS;
 use crate::kernel::{EntityKey, SimTime, SourceRank, Timer};
 
 /// What an event is about, as up to two numbers.
@@ -80,10 +81,26 @@ parts! {
     Channel: |channel, _| *channel as u64;
     Caller: |caller, _| *caller as u64;
     PartyKind: |kind, _| *kind as u64;
-    NodeMark: |mark, _| *mark as u64;
     KindId: |kind, blueprint| blueprint.kind(*kind).key.get();
     ServiceId: |service, blueprint| blueprint.service_key(*service).get();
     FaultId: |fault, blueprint| EntityKey::root(&blueprint.spec.faults[fault.index()].name).get();
+}
+
+/// A taint of a step without a key goes by its effect.
+impl Part for NodeMark {
+    fn part(&self, blueprint: &Blueprint, parts: &mut Parts) {
+        parts.take(match self {
+            Self::Cordoned => 0,
+            Self::Taint(taint) => {
+                let taint = &blueprint.nodes.taints[usize::from(taint.0)];
+                let effect = taint.effect as u64 + 1;
+                match (taint.key.as_str(), taint.value.as_str()) {
+                    (TAINT_OF_STEPS, "") => effect,
+                    (key, value) => EntityKey::root(key).named(value).child(effect).get(),
+                }
+            }
+        });
+    }
 }
 
 impl Part for Party {
@@ -183,8 +200,10 @@ events! {
         19 ReportDaemonReady(party: Party),
         /// An administrator sets something at a node, or removes it.
         20 MarkNode(node: NodeId, mark: NodeMark, on: bool),
-        /// An administrator deletes a pod, or evicts it.
+        /// An administrator deletes a pod, or evicts one that no budget protects.
         21 EndPod(pod: PodId),
+        /// The script evicts a pod that a PodDisruptionBudget protects.
+        22 EvictPod(pod: PodId, track: u32),
     }
 
     /// Something the Deployment controller handles.
@@ -227,8 +246,8 @@ events! {
         3 Cycle,
         /// A pod that found no node is tried again.
         4 Retry(pod: PodId),
-        /// It learns that a node takes pods, or not.
-        5 TakesPods(node: NodeId, yes: bool),
+        /// It learns what administrators have set at a node, or that nothing is.
+        5 Marked(node: NodeId, nothing: bool; object: NodeObject),
     }
 
     /// Something the node lifecycle controller handles.
@@ -249,8 +268,12 @@ events! {
         6 Begins,
         /// The lease of a node whose renewal had to wait is renewed.
         7 Renewed(node: NodeId),
-        /// A node has a taint that no pod tolerates.
+        /// A node has a taint with the effect NoExecute.
         8 Tainted(node: NodeId),
+        /// A pod that tolerates such a taint for a while is bound to its node.
+        9 BoundThere(pod: PodId),
+        /// A pod may have tolerated the taints of its node long enough.
+        10 Tolerated(pod: PodId),
     }
 
     /// Something the DaemonSet controller handles.
@@ -458,6 +481,10 @@ events! {
         6 NoProgress(track: u32),
         /// The rollout of a DaemonSet is complete.
         7 DaemonsReplaced(of: PartyKind),
+        /// An eviction of a track was refused by a budget.
+        8 EvictionRefused(pod: PodId, track: u32),
+        /// The track tries it again.
+        9 EvictAgain(pod: PodId, track: u32),
     }
 
     /// Something churn handles.
@@ -719,6 +746,7 @@ impl Write {
                 | Self::RestartDaemons(..)
                 | Self::MarkNode(..)
                 | Self::EndPod(_)
+                | Self::EvictPod(..)
         )
     }
 
@@ -751,7 +779,7 @@ impl Write {
             Self::MarkNode(_, NodeMark::Cordoned, false) => ("uncordon the node", None),
             Self::MarkNode(_, _, true) => ("taint the node", None),
             Self::MarkNode(_, _, false) => ("remove the taint of the node", None),
-            Self::EndPod(pod) => ("evict or delete the pod", Some(*pod)),
+            Self::EndPod(pod) | Self::EvictPod(pod, _) => ("evict or delete the pod", Some(*pod)),
         }
     }
 }

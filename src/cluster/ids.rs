@@ -50,6 +50,18 @@ id! {
     IstiodId
 }
 
+/// A taint, by its place among those of the design's nodes and steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TaintId(pub u8);
+
+impl TaintId {
+    /// Its bit in a set of taints.
+    #[must_use]
+    pub const fn bit(self) -> u64 {
+        1 << self.0
+    }
+}
+
 impl FaultId {
     /// No fault of the design: a process ended because an administrator replaced its pod, or deleted it.
     pub const BY_COMMAND: Self = Self(u32::MAX);

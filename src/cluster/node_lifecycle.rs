@@ -3,20 +3,26 @@
 //! **Modeled**: lease renewals with jitter from a phase of their own; the controller's passes; its stamp of its own time
 //! when it sees a renewed lease; the grace period; Ready set to Unknown with the taint, then each pod's Ready to false by
 //! one write after another; the taint that evicts, when its zone sets it (`zone_taints`); deletion of the pods after they have
-//! tolerated it; return of the node; a taint of an administrator that no pod tolerates.
+//! tolerated it, each as long as its tolerations have it; return of the node; taints of administrators and of pools with the effect
+//! NoExecute, which evict pods that do not tolerate them at once, and others when they have tolerated them long enough.
 //! **Left out**: node status other than the lease, several controller managers; nodes are marked at the instant of a pass, and
-//! the writes of one node do not wait for those of another, nor for the rate limit of the controller's client.
+//! the writes of one node do not wait for those of another, nor for the rate limit of the controller's client; a pod's time on a node
+//! with a further taint begins anew with that taint.
 //! **Parameters**: `lease_renew_*`, `node_monitor_*`, `unreachable_toleration`.
 //! **Validated by**: `tests/world/node_lifecycle.rs`, against `docs/model/kubernetes.md#leases-and-notready`.
 //!
 //! Renewals of a healthy node are computed from its phase, not simulated: they could change nothing. When the link of a
 //! kubelet changes, what its leases did meanwhile is worked out: an end of a cut cancels what the silence would have led to.
 
+use std::collections::BTreeMap;
+
 use super::blueprint::Blueprint;
 use super::context::Ctx;
 use super::event::{Event, NodeLifecycleEvent, Source, Write};
 use super::faults::cut::CutMode;
 use super::ids::{NodeId, PodId};
+use super::node_pools::KindPlace;
+use super::objects::PodObject;
 use super::observed::Fact;
 use super::purpose::{Ordinal, Purpose};
 use super::subscription::{Change, Notification, Subscription};
@@ -32,6 +38,8 @@ pub struct NodeLifecycle {
     began: SimTime,
     /// Whether a pass is scheduled that will find zones in another state.
     pass_due: bool,
+    /// Since when a node has had its latest taint with NoExecute of an administrator.
+    tainted: BTreeMap<NodeId, SimTime>,
 }
 
 #[derive(Debug)]
@@ -64,6 +72,7 @@ impl NodeLifecycle {
             began: SimTime::ZERO,
             taints: ZoneTaints::new(&blueprint.zone_sizes(), &blueprint.spec.kubernetes),
             pass_due: false,
+            tainted: BTreeMap::new(),
         }
     }
 
@@ -113,10 +122,22 @@ impl NodeLifecycle {
             }
             NodeLifecycleEvent::MarkNotReady(node) => self.mark_not_ready(node, ctx),
             NodeLifecycleEvent::Evict(node) => {
+                let now = ctx.now();
                 let state = self.state(node);
-                state.pending = None;
-                state.evict_at = None;
-                evict(node, ctx);
+                let since = state.taint.unwrap_or(now);
+                let long_enough = |span: &SimDuration| since + *span <= now;
+                let spans = ctx.shared.blueprint.stays_unreachable.iter();
+                let next = spans.copied().find(|span| !long_enough(span)).map(|span| since + span);
+                state.evict_at = next;
+                state.pending = next.map(|at| {
+                    let event = Event::NodeLifecycle(NodeLifecycleEvent::Evict(node));
+                    ctx.at(Source::NodeLifecycle, EventClass::Timer, at, event)
+                });
+                evict(
+                    node,
+                    |place| place.stays_unreachable.is_some_and(|span| long_enough(&span)),
+                    ctx,
+                );
             }
             NodeLifecycleEvent::Return(node) => {
                 let now = ctx.now();
@@ -138,7 +159,38 @@ impl NodeLifecycle {
                 }
                 self.plan_evictions(ctx);
             }
-            NodeLifecycleEvent::Tainted(node) => evict(node, ctx),
+            NodeLifecycleEvent::Tainted(node) => {
+                self.tainted.insert(node, ctx.now());
+                let taints = ctx.shared.api.node(node).taints;
+                let blueprint = ctx.shared.blueprint.clone();
+                evict(
+                    node,
+                    |place| place.stays(taints, &blueprint.nodes) == Some(SimDuration::ZERO),
+                    ctx,
+                );
+                for pod in ctx.shared.api.pods_on(node) {
+                    stays_for_a_while(pod, ctx);
+                }
+            }
+            NodeLifecycleEvent::BoundThere(pod) => stays_for_a_while(pod, ctx),
+            NodeLifecycleEvent::Tolerated(pod) => {
+                // The taint may have gone, or come again.
+                let node = ctx
+                    .shared
+                    .api
+                    .pod(pod)
+                    .filter(|object| !object.deleting)
+                    .and_then(|object| object.node);
+                let Some((node, stays)) = node.zip(stays(pod, ctx)) else {
+                    return;
+                };
+                let since = self.tainted.get(&node).copied().unwrap_or(SimTime::ZERO);
+                if since + stays <= ctx.now() {
+                    ctx.observe(Fact::Evicted(node, 1));
+                    let key = Ordinal::DELETION.of(ctx.shared.key(pod));
+                    ctx.write(Source::NodeLifecycle, None, key, Write::DeletePod(pod));
+                }
+            }
             NodeLifecycleEvent::Pass => {
                 self.pass_due = false;
                 self.taints.pass(ctx.now(), &ctx.blueprint().spec.kubernetes);
@@ -252,7 +304,7 @@ impl NodeLifecycle {
 
     /// Where the time of a taint has changed, that of the eviction follows it.
     fn plan_evictions(&mut self, ctx: &mut Ctx) {
-        let toleration = ctx.blueprint().spec.kubernetes.unreachable_toleration;
+        let first = ctx.blueprint().stays_unreachable[0];
         for node in self.taints.nodes().collect::<Vec<_>>() {
             let taint = self.taints.taint_of(node);
             let state = self.state(node);
@@ -260,7 +312,7 @@ impl NodeLifecycle {
                 continue;
             }
             state.taint = taint;
-            state.evict_at = taint.map(|taint| taint + toleration);
+            state.evict_at = taint.map(|taint| taint + first);
             if state.returns {
                 continue;
             }
@@ -274,14 +326,31 @@ impl NodeLifecycle {
     }
 }
 
-fn evict(node: NodeId, ctx: &mut Ctx) {
-    let pods = ctx.shared.api.pods_on(node);
+/// Deletes the pods of a node of the kinds that are chosen.
+fn evict(node: NodeId, chosen: impl Fn(&KindPlace) -> bool, ctx: &mut Ctx) {
+    let mut pods = ctx.shared.api.pods_on(node);
+    pods.retain(|pod| chosen(&ctx.shared.kind(*pod).place));
     let stay = |pod: &&PodId| ctx.shared.api.pod(**pod).is_some_and(|object| !object.deleting);
     let evicted = pods.iter().filter(stay).count() as u32;
     ctx.observe(Fact::Evicted(node, evicted));
     for pod in pods {
         let key = Ordinal::DELETION.of(ctx.shared.key(pod));
         ctx.write(Source::NodeLifecycle, None, key, Write::DeletePod(pod));
+    }
+}
+
+/// How long a pod stays on its node with the taints that this has, if not for ever.
+fn stays(pod: PodId, ctx: &Ctx) -> Option<SimDuration> {
+    let node = ctx.shared.api.pod(pod)?.node?;
+    let taints = ctx.shared.api.node(node).taints;
+    ctx.shared.kind(pod).place.stays(taints, &ctx.blueprint().nodes)
+}
+
+/// A pod is on a node with a taint that it tolerates for a while: it is looked at again after that.
+fn stays_for_a_while(pod: PodId, ctx: &mut Ctx) {
+    if let Some(span) = stays(pod, ctx).filter(|span| *span > SimDuration::ZERO) {
+        let event = Event::NodeLifecycle(NodeLifecycleEvent::Tolerated(pod));
+        ctx.after(Source::NodeLifecycle, EventClass::Timer, span, event);
     }
 }
 
@@ -374,15 +443,26 @@ impl Ctx<'_> {
     }
 }
 
-/// Nodes with a taint that no pod tolerates.
+/// Nodes with a taint with NoExecute, and pods that come to one and tolerate it for a while.
 pub const SUBSCRIPTION: Subscription = Subscription {
     key: |_, _| EntityKey::root("node lifecycle controller").named("watch"),
-    hears: |change, _, notifications| {
-        if let Change::NodeTainted(node) = *change {
-            let event = Event::NodeLifecycle(NodeLifecycleEvent::Tainted(node));
-            let words = ("the node has a taint", None);
-            notifications.push(Notification::new(Source::NodeLifecycle, event, words));
-        }
+    hears: |change, shared, notifications| {
+        let (event, words) = match *change {
+            Change::NodeTainted(node) => (NodeLifecycleEvent::Tainted(node), ("the node has a taint", None)),
+            Change::PodUpdated(pod, PodObject { node: None, .. }, PodObject { node: Some(node), .. }) => {
+                let (place, nodes) = (&shared.kind(pod).place, &shared.blueprint.nodes);
+                if place.stays(shared.api.node(node).taints, nodes).is_none() {
+                    return;
+                }
+                (NodeLifecycleEvent::BoundThere(pod), ("the pod is bound", Some(pod)))
+            }
+            _ => return,
+        };
+        notifications.push(Notification::new(
+            Source::NodeLifecycle,
+            Event::NodeLifecycle(event),
+            words,
+        ));
     },
 };
 

@@ -4,7 +4,7 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use super::ids::{BelievedIdentity, KindId, NodeId, PodId, TrueIdentity};
+use super::ids::{BelievedIdentity, KindId, NodeId, PodId, TaintId, TrueIdentity};
 use crate::kernel::EntityKey;
 
 /// A pod as the API server has it.
@@ -22,21 +22,15 @@ pub struct PodObject {
     pub deleting: bool,
 }
 
-/// A node as the API server has it, as far as that differs from a node that is Ready and takes pods.
+/// A node as the API server has it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NodeObject {
     /// Condition Ready is not true.
     pub not_ready: bool,
-    /// What an administrator has set, by [`NodeMark`].
-    pub marks: [bool; 3],
-}
-
-impl NodeObject {
-    /// Whether the scheduler may place pods there, as far as administrators decide that.
-    #[must_use]
-    pub fn takes_pods(&self) -> bool {
-        self.marks == [false; 3]
-    }
+    /// `spec.unschedulable`.
+    pub cordoned: bool,
+    /// Its taints, but for those of its condition.
+    pub taints: u64,
 }
 
 /// What an administrator sets at a node.
@@ -44,10 +38,8 @@ impl NodeObject {
 pub enum NodeMark {
     /// `spec.unschedulable`.
     Cordoned,
-    /// A taint with the effect NoSchedule, which no pod tolerates.
-    NoSchedule,
-    /// A taint with the effect NoExecute, which no pod tolerates.
-    NoExecute,
+    /// A taint.
+    Taint(TaintId),
 }
 
 /// A CiliumEndpoint: which pod has which address and identity, and on which node.

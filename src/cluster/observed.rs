@@ -170,8 +170,10 @@ pub enum PodFact {
     Updated(PodObject, PodObject),
     /// Its object is gone.
     Removed,
-    /// The scheduler found no node for it.
-    NoNode,
+    /// The scheduler found no node for it: why not.
+    NoNode(Unfitting),
+    /// The scheduler deletes it on this node to make room for another one.
+    Preempted(NodeId, PodId),
     /// The scheduler bound it.
     Bound(NodeId),
     /// The kubelet called the network plugin.
@@ -215,6 +217,70 @@ pub enum PodFact {
     },
 }
 
+/// Why a node cannot take a pod, in the order in which the scheduler looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unfit {
+    /// Its lease was not renewed.
+    NotReady,
+    /// It is cordoned.
+    Cordoned,
+    /// It has a taint that the pod does not tolerate.
+    Taint,
+    /// It has not the labels that the pod asks for.
+    Labels,
+    /// It has as many pods as it can have.
+    Pods,
+    /// Too little of its processors is left.
+    Cpu,
+    /// Too little of its memory is left.
+    Memory,
+    /// The pods of its domain are too many already.
+    Spread,
+    /// It has a pod beside which the pod may not be.
+    AntiAffinity,
+}
+
+/// How many nodes cannot take a pod, by the first reason of each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unfitting(pub [u32; 9]);
+
+impl Unfitting {
+    /// The reasons with their words for one node and for several.
+    const WORDS: [(&'static str, &'static str); 9] = [
+        ("is not ready", "are not ready"),
+        ("is cordoned", "are cordoned"),
+        (
+            "has a taint that it does not tolerate",
+            "have a taint that it does not tolerate",
+        ),
+        (
+            "has other labels than it asks for",
+            "have other labels than it asks for",
+        ),
+        ("has as many pods as it can have", "have as many pods as they can have"),
+        ("has too little CPU left", "have too little CPU left"),
+        ("has too little memory left", "have too little memory left"),
+        ("would break its spread constraint", "would break its spread constraint"),
+        (
+            "has a pod that excludes it (anti-affinity)",
+            "have a pod that excludes it (anti-affinity)",
+        ),
+    ];
+
+    /// The reasons in words: `2 nodes are cordoned, 1 has too little CPU left`.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let met = self.0.iter().zip(Self::WORDS).filter(|(nodes, _)| **nodes > 0);
+        let shown: Vec<String> = met
+            .map(|(nodes, (one, several))| match nodes {
+                1 => format!("1 node {one}"),
+                nodes => format!("{nodes} nodes {several}"),
+            })
+            .collect();
+        shown.join(", ")
+    }
+}
+
 /// What of a pod's start waits for the kubelet's API client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -250,6 +316,8 @@ pub enum ScriptFact {
     Marked(NodeId, NodeMark, bool),
     /// It evicts so many pods of a node.
     Drains(NodeId, u32),
+    /// A budget does not allow it to evict a pod now.
+    EvictionRefused(PodId),
     /// The track of this number begins; it has ended when its `Ended` comes.
     Begins(u32),
     /// It looked and found no pod on a remembered address.

@@ -413,6 +413,10 @@ parameters! {
 parameters! {
     /// Istio: Istiod, pilot-agent, Envoy's bootstrap, injection.
     IstioParams {
+        /// What the proxy of a pod requests of its node's processors (cores).
+        sidecar_cpu_request: f64,
+        /// And of its memory (MiB).
+        sidecar_memory_request: u32,
         /// A failed certificate request closes its connection, so the next dials anew (switch).
         csr_redial_on_error: bool,
         /// After a failed connect calls fail until the channel stands again; otherwise they wait for its next connect (switch).

@@ -13,7 +13,8 @@ use super::api_flow::Background;
 use super::faults::{FaultKind, FaultSpec};
 use super::ids::{KindId, NodeId};
 use super::params::{CiliumParams, IstioParams, KubernetesParams, NetworkParams};
-use super::placement::Placement;
+pub use super::placement::Amount;
+use super::placement::{Budget, NodePool, Placement};
 pub use super::steps::{
     ChurnSpec, Daemons, Look, NodeAt, ProbeFrom, ProbeSpec, Rollout, Step, TrackSpec, Until, step_name, track_name,
 };
@@ -34,8 +35,10 @@ pub struct WorldSpec {
     pub nodes: u32,
     /// How many of them are control-plane nodes, on which no workload is placed.
     pub control_plane_nodes: u32,
-    /// Zones, over which the nodes of each role are spread in turn.
+    /// Zones, over which the nodes of each role are spread in turn, unless their pool has one.
     pub zones: u32,
+    /// Pools of workers, in their order; empty if all nodes are alike and never full.
+    pub pools: Vec<NodePool>,
     /// API servers over one store; a client is connected to one of them.
     pub api_servers: u32,
     /// Replicas of CoreDNS; with 0 names resolve by themselves.
@@ -58,6 +61,8 @@ pub struct WorldSpec {
     pub workloads: Arc<Vec<WorkloadSpec>>,
     /// Services, by namespace and name.
     pub services: Arc<Vec<ServiceSpec>>,
+    /// PodDisruptionBudgets.
+    pub budgets: Arc<Vec<Budget>>,
     /// Labels of the namespaces that the manifests declare.
     pub namespaces: Arc<BTreeMap<String, Labels>>,
     /// All network policies of the experiment: the network's intent.
@@ -314,15 +319,6 @@ pub struct WorkloadSpec {
     pub answers_after: SimDuration,
     /// Whether a sidecar is injected where the design has a mesh.
     pub injected: bool,
-}
-
-/// A number of pods or a share of the desired number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Amount {
-    /// Pods.
-    Count(u32),
-    /// Per cent of the desired number.
-    Percent(u32),
 }
 
 /// A Service.

@@ -5,8 +5,8 @@
 use std::ops::Range;
 
 use super::ids::{KindId, NodeId};
-use super::objects::NodeMark;
 use super::party::PartyKind;
+use super::placement::Taint;
 use crate::kernel::{Distribution, SimDuration, SimTime};
 
 /// One step of the script.
@@ -91,8 +91,8 @@ pub enum Step {
     Taint {
         /// Of which node.
         node: NodeAt,
-        /// Which: its effect.
-        mark: NodeMark,
+        /// Which.
+        taint: Taint,
         /// Whether it is set.
         on: bool,
     },

@@ -9,7 +9,7 @@ use super::context::Shared;
 use super::event::{Event, Source};
 use super::history::VersionIndex;
 use super::ids::{KindId, NodeId, PodId, ReplicaSetId, ServiceId};
-use super::objects::PodObject;
+use super::objects::{NodeObject, PodObject};
 use super::party::{Party, PartyKind};
 use crate::kernel::EntityKey;
 
@@ -30,9 +30,9 @@ pub enum Change {
     NodeReady(NodeId, bool),
     /// The ready backends of a Service changed.
     SliceWritten(ServiceId, VersionIndex),
-    /// A node takes pods, or does not, as an administrator decided.
-    NodeTakesPods(NodeId, bool),
-    /// A node has a taint that no pod tolerates.
+    /// An administrator set something at a node or removed it: what the node is now, and whether nothing is set there.
+    NodeMarked(NodeId, NodeObject, bool),
+    /// A node has a taint with the effect NoExecute.
     NodeTainted(NodeId),
     /// The template of a DaemonSet changed; most of its pods that may be unavailable.
     DaemonsRestarted(PartyKind, u32),

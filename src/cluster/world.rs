@@ -240,7 +240,7 @@ impl World {
             ),
             admission: Admission::default(),
             daemon_sets: DaemonSets::default(),
-            scheduler: Scheduler::new(spec.nodes, kinds),
+            scheduler: Scheduler::new(&blueprint.nodes, kinds),
             node_lifecycle: NodeLifecycle::new(blueprint),
             endpoint_slices: EndpointSlices::new(blueprint.services),
             kubelets: Kubelets::default(),

@@ -12,11 +12,14 @@ use super::error::{InputError, keep, keep_one};
 use super::faults::Targets;
 use super::layers::Merged;
 use super::models::ParameterSet;
+use super::node_pools::pools;
 use super::schema::{Istio, Setting, Text};
 use super::values::{choice, complain, count};
 use super::world::Shared;
 use super::yaml::Spanned;
+use crate::cluster::blueprint::zone_in_pools;
 use crate::cluster::params::{CiliumParams, KubernetesParams};
+use crate::cluster::placement::NodePool;
 use crate::cluster::spec::{Datapath, Encryption, Routing};
 
 /// Nodes of a cluster without `nodes`: one control plane and three workers.
@@ -56,6 +59,7 @@ struct Sizes {
     nodes: u32,
     control_plane_nodes: u32,
     zones: u32,
+    pools: Vec<NodePool>,
     api_servers: u32,
     coredns: u32,
     node_prefix_length: u8,
@@ -90,6 +94,7 @@ pub fn cluster(shared: &Shared<'_>, merged: &Merged<'_>) -> Result<ClusterOf, Ve
             nodes: sizes.nodes,
             control_plane_nodes: sizes.control_plane_nodes,
             zones: sizes.zones,
+            pools: sizes.pools,
             api_servers: sizes.api_servers,
             istiods: sizes.istiods,
             coredns: sizes.coredns,
@@ -104,18 +109,58 @@ pub fn cluster(shared: &Shared<'_>, merged: &Merged<'_>) -> Result<ClusterOf, Ve
 
 fn sizes(merged: &Merged<'_>) -> Result<Sizes, InputError> {
     let (file, written) = (merged.file, &merged.experiment.cluster);
-    let nodes_text = written.nodes.as_ref();
-    let nodes = nodes_text.map_or(Ok(NODES), |text| count(file, text, 2, NODES_MAX))?;
+    let pools = pools(merged)?;
     let control_text = written.control_plane_nodes.as_ref();
     let control_plane_nodes = control_text.map_or(Ok(1), |text| count(file, text, 1, NODES_MAX))?;
+    let nodes_text = written.nodes.as_ref();
+    let nodes = match (nodes_text, written.node_pools.as_slice()) {
+        (Some(text), []) => count(file, text, 2, NODES_MAX)?,
+        (None, []) => NODES,
+        (Some(text), _) => {
+            let error = complain(file, text, "`nodes` and `node_pools` both state the number of nodes");
+            return Err(error.with_hint("write one of them"));
+        }
+        (None, [.., last]) => {
+            let workers = pools.iter().map(|pool| u64::from(pool.nodes)).sum::<u64>();
+            let nodes = u32::try_from(workers + u64::from(control_plane_nodes)).ok();
+            nodes.filter(|nodes| *nodes <= NODES_MAX).ok_or_else(|| {
+                let error = complain(file, last, format!("{workers} workers are too many"));
+                error.with_hint(format!("a cluster has at most {NODES_MAX} nodes"))
+            })?
+        }
+    };
     if let (true, Some(at)) = (control_plane_nodes >= nodes, control_text.or(nodes_text)) {
         let message = format!("{control_plane_nodes} control-plane nodes of {nodes} leave no node for pods");
         return Err(complain(file, at, message).with_hint("`nodes` counts the control plane too"));
     }
     let zones_text = written.zones.as_ref();
-    let zones = zones_text.map_or(Ok(1), |text| count(file, text, 1, NODES_MAX))?;
-    let most = control_plane_nodes.max(nodes - control_plane_nodes);
-    if let (true, Some(at)) = (zones > most, zones_text) {
+    let of_pools = pools
+        .iter()
+        .filter_map(|pool| pool.zone)
+        .max()
+        .map_or(1, |zone| zone + 1);
+    let zones = zones_text.map_or(Ok(of_pools), |text| count(file, text, 1, NODES_MAX))?;
+    let pool_beyond = pools
+        .iter()
+        .zip(&written.node_pools)
+        .find(|(pool, _)| pool.zone.is_some_and(|zone| zone >= zones));
+    if let (Some((pool, _)), Some(at)) = (pool_beyond, zones_text) {
+        let message = format!("{zones} zones are too few for the pool `{}`", pool.name);
+        return Err(complain(file, at, message).with_hint("leave `zones` out: it follows from the pools"));
+    }
+    let has_node: BTreeSet<u32> = (0..nodes)
+        .map(|node| zone_in_pools(node, control_plane_nodes, zones, &pools))
+        .collect();
+    if let (true, Some(at)) = (
+        (has_node.len() as u32) < zones,
+        zones_text.or_else(|| {
+            written
+                .node_pools
+                .iter()
+                .rev()
+                .find_map(|pool| pool.value.zone.as_ref())
+        }),
+    ) {
         let message = format!("{zones} zones are too many for {nodes} nodes: one would have none");
         let hint = "write at most as many zones as there are control-plane nodes, or other nodes";
         return Err(complain(file, at, message).with_hint(hint));
@@ -144,6 +189,7 @@ fn sizes(merged: &Merged<'_>) -> Result<Sizes, InputError> {
         nodes,
         control_plane_nodes,
         zones,
+        pools,
         api_servers,
         coredns,
         node_prefix_length,

@@ -11,18 +11,19 @@ use super::values::{
     amount, choice, complain, count, distribution, duration, number_within, offset, positive_duration, rate, unknown,
 };
 use super::world::Names;
-use crate::cluster::blueprint::{node_name, zone_name, zone_of};
+use crate::cluster::blueprint::{node_name, zone_in_pools, zone_name};
 use crate::cluster::faults::form::{Form, Key, Role, Takes, Value, Written};
 use crate::cluster::faults::when::{self, EVENTS, Event, Occurrence, Takes as Of};
 use crate::cluster::faults::{FaultSpec, KINDS, When};
 use crate::cluster::ids::{FaultId, IstiodId, KindId, NodeId};
+use crate::cluster::placement::NodePool;
 use crate::kernel::{Distribution, SimDuration, SimTime};
 
 /// In a list of nodes or Istiods: all of them.
 const ALL: &str = "all";
 
 /// What faults can name in one design.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Targets {
     /// Nodes, control plane included.
     pub nodes: u32,
@@ -30,6 +31,8 @@ pub struct Targets {
     pub control_plane_nodes: u32,
     /// Zones.
     pub zones: u32,
+    /// Pools of workers.
+    pub pools: Vec<NodePool>,
     /// API servers.
     pub api_servers: u32,
     /// Istiods; none without Istio.
@@ -80,7 +83,8 @@ impl Targets {
             );
             return Err(complain(merged.file, text, message).with_hint(hint));
         };
-        let nodes = (0..self.nodes).filter(|node| zone_of(*node, self.control_plane_nodes, self.zones) == zone);
+        let zone_of = |node| zone_in_pools(node, self.control_plane_nodes, self.zones, &self.pools);
+        let nodes = (0..self.nodes).filter(|node| zone_of(*node) == zone);
         Ok(nodes.map(|node| Value::Node(NodeId(node))).collect())
     }
 

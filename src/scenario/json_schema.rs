@@ -142,6 +142,13 @@ form!(
     ]})
 );
 form!(
+    /// An amount of processors or memory as Kubernetes writes it.
+    Quantity, |_generator| json_schema!({"anyOf": [
+        {"type": "number", "exclusiveMinimum": 0},
+        {"type": "string", "pattern": r"^\s*[0-9.]+([eE][+-]?[0-9]+|m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?\s*$", "examples": ["3500m", "15Gi"]}
+    ]})
+);
+form!(
     /// A number, or a share in per cent.
     Share, |_generator| json_schema!({"anyOf": [
         {"type": "number", "minimum": 0},

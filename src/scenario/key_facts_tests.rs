@@ -13,7 +13,7 @@ use crate::scenario::overrides::Overrides;
 use crate::scenario::{Scenario, json_schema};
 
 /// Where each place is in the file of examples, and the keys at the top that do not go with its examples.
-const POINTERS: [(&str, &str, &[&str]); 54] = [
+const POINTERS: [(&str, &str, &[&str]); 56] = [
     ("", "", &[]),
     ("StoppingForm", "/stopping", &["replications"]),
     ("TargetForm", "/stopping/until/0", &["replications"]),
@@ -21,6 +21,8 @@ const POINTERS: [(&str, &str, &[&str]); 54] = [
     ("Published", "/published", &[]),
     ("Design", "/designs/0", &[]),
     ("Cluster", "/cluster", &[]),
+    ("NodePool", "/cluster/node_pools/0", &[]),
+    ("PoolTaint", "/cluster/node_pools/0/taints/0", &[]),
     ("Load", "/cluster/load/0", &[]),
     ("Cilium", "/cluster/cilium", &[]),
     ("Mesh", "/cluster/istio", &[]),
@@ -71,7 +73,8 @@ const POINTERS: [(&str, &str, &[&str]); 54] = [
 ];
 
 /// Keys of which a file has one.
-const RIVALS: [&[&str]; 16] = [
+const RIVALS: [&[&str]; 17] = [
+    &["nodes", "node_pools"],
     &[
         "cut",
         "partition",
@@ -203,6 +206,10 @@ fn file_with(place: &str, keys: Value, chosen: &str) -> Value {
     if place == "Condition" {
         let other = json!({"cut": {"node": "worker-1", "parties": ["kubelet"], "mode": "drop"}, "at": "1m"});
         file["faults"]["other-fault"] = other;
+    }
+    if ["NodePool", "PoolTaint"].contains(&place) {
+        file["cluster"].as_object_mut().expect("a map").remove("nodes");
+        file["cluster"]["node_pools"] = json!([{"name": "all", "nodes": 3, "taints": [{}]}]);
     }
     if place == "Load" {
         file["cluster"]["load"] = json!([{}]);

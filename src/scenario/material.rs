@@ -16,6 +16,7 @@ use super::manifests::{
 use super::remarks::Used;
 use super::schema::Experiment;
 use super::values::complain;
+use crate::cluster::placement::Budget;
 use crate::cluster::spec::{Amount, ServiceSpec, WorkloadSpec};
 use crate::kernel::SimDuration;
 use crate::policy::cidr::Block;
@@ -36,6 +37,8 @@ pub struct Material {
     pub workloads: Arc<Vec<WorkloadSpec>>,
     /// Services, by namespace and name.
     pub services: Arc<Vec<ServiceSpec>>,
+    /// PodDisruptionBudgets.
+    pub budgets: Arc<Vec<Budget>>,
     /// Labels of the namespaces that are declared.
     pub namespaces: Arc<BTreeMap<String, Labels>>,
     /// Policies of the network.
@@ -202,6 +205,7 @@ pub fn read(sources: &Sources, lenient: bool) -> Result<Material, Vec<InputError
     let namespaces = manifests.namespaces.iter().map(|n| (n.name.clone(), n.labels.clone()));
     Ok(Material {
         namespaces: Arc::new(namespaces.collect()),
+        budgets: Arc::new(manifests.budgets),
         workloads: Arc::new(workloads.map(|(manifest, name)| workload(manifest, name)).collect()),
         services: Arc::new(services),
         network_policies: Arc::new(network_policies),

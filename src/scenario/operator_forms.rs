@@ -31,7 +31,7 @@ pub struct AtNode {
     pub node_of: Option<Text>,
 }
 
-/// Sets a taint that no pod tolerates, or removes it.
+/// Sets a taint, or removes it.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(extend("x-one-of" = ["node", "node_of"]))]
@@ -40,7 +40,11 @@ pub struct Taint {
     pub node: Option<Text>,
     /// The node of the first pod of this workload.
     pub node_of: Option<Text>,
-    /// `NoSchedule`, or `NoExecute`, which evicts the pods of the node, too.
+    /// Its key; the default is `maintenance`.
+    pub key: Option<Text>,
+    /// Its value; the default is empty.
+    pub value: Option<Text>,
+    /// `NoSchedule`, `PreferNoSchedule`, or `NoExecute`, which evicts pods of the node, too.
     #[schemars(with = "form::OrOption<form::TaintEffect>")]
     pub effect: Text,
     /// Removes it: `true` or `false`, the default.
@@ -70,7 +74,7 @@ pub struct Drain {
 #[serde(deny_unknown_fields)]
 #[schemars(extend("x-one-of" = ["ready", "deployment", "daemonset", "node", "node_of", "until"]))]
 pub struct Wait {
-    /// All pods of these workloads are ready.
+    /// All pods of these workloads are ready; `"*"` stands for all that exist.
     pub ready: Option<Vec<Text>>,
     /// The rollout of this workload, or of `istiod` or `coredns`, is complete.
     pub deployment: Option<Text>,

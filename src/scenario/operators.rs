@@ -5,19 +5,20 @@
 
 use super::error::InputError;
 use super::faults::{number, point, span};
+use super::layers::Merged;
 use super::schema::{self, Text};
 use super::script::Reader;
-use super::values::{choice, complain};
+use super::values::{amount, choice, complain};
 use super::yaml::Spanned;
 use crate::cluster::event::TRACKS_MAX;
+use crate::cluster::faults::form::Amount;
 use crate::cluster::ids::KindId;
-use crate::cluster::objects::NodeMark;
 use crate::cluster::party::PartyKind;
+use crate::cluster::placement::{Effect, TAINT_OF_STEPS, Taint};
 use crate::cluster::spec::{Daemons, NodeAt, Rollout, Step, TrackSpec, Until};
 use crate::kernel::SimDuration;
 
-pub(super) const EFFECTS: [(&str, NodeMark); 2] =
-    [("NoSchedule", NodeMark::NoSchedule), ("NoExecute", NodeMark::NoExecute)];
+pub(super) const EFFECTS: [(&str, Effect); 3] = Effect::ALL;
 
 /// The DaemonSets, each with its `maxUnavailable`: Cilium's chart, and the default of Kubernetes, which kubeadm leaves.
 pub(super) const DAEMON_SETS: [(&str, (PartyKind, u32)); 2] = [
@@ -87,8 +88,14 @@ impl Reader<'_, '_> {
     fn daemon_set(&self, name: &Text, max_unavailable: &Option<Text>) -> Result<Rollout, InputError> {
         let name = self.merged.text(name)?;
         let (of, default) = choice(self.merged.file, name, "DaemonSet", &DAEMON_SETS)?;
-        let written = max_unavailable.as_ref().map(|most| number(self.merged, most, 1));
-        let max_unavailable = written.transpose()?.unwrap_or(default);
+        let written = max_unavailable
+            .as_ref()
+            .map(|most| amount(self.merged.file, self.merged.text(most)?));
+        let max_unavailable = match written.transpose()? {
+            None => default,
+            Some(Amount::Count(pods)) => pods,
+            Some(Amount::Share(share)) => libm::ceil(f64::from(self.targets.nodes) * share - 1e-9) as u32,
+        };
         Ok(Rollout::DaemonSet(Daemons { of, max_unavailable }))
     }
 
@@ -128,7 +135,11 @@ impl Reader<'_, '_> {
         };
         Ok(Step::Taint {
             node: self.node(step, &taint.node, &taint.node_of)?,
-            mark: choice(file, merged.text(&taint.effect)?, "effect of a taint", &EFFECTS)?,
+            taint: Taint {
+                key: named(merged, &taint.key)?.unwrap_or_else(|| TAINT_OF_STEPS.to_owned()),
+                value: named(merged, &taint.value)?.unwrap_or_default(),
+                effect: choice(file, merged.text(&taint.effect)?, "effect of a taint", &EFFECTS)?,
+            },
             on: !removes,
         })
     }
@@ -250,6 +261,12 @@ impl Reader<'_, '_> {
         self.steps[at] = Step::Parallel { tracks, end };
         Ok(())
     }
+}
+
+/// A word of the experiment that may be absent.
+fn named(merged: &Merged<'_>, text: &Option<Text>) -> Result<Option<String>, InputError> {
+    let text = text.as_ref().map(|text| merged.text(text)).transpose()?;
+    Ok(text.map(|text| text.value.clone()))
 }
 
 /// What is left of a step that is about nothing in a design.

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::{InputError, Place};
-use super::manifests::{Remarks, folded};
+use super::manifests::{Remarks, Where, folded};
 use super::world::Design;
 use crate::cluster::spec::Step;
 
@@ -49,10 +49,15 @@ impl Used {
     }
 
     /// What designs use that is simulated otherwise, each text once, with the first of its places.
-    pub fn warnings(&self, designs: &[Design]) -> Vec<String> {
+    pub fn warnings<'d>(&'d self, designs: &'d [Design]) -> Vec<String> {
         let mut places: BTreeMap<&str, BTreeSet<&Place>> = BTreeMap::new();
         let mut passed_over = BTreeSet::new();
-        for remarks in designs.iter().flat_map(|design| self.of(&design.world.script)) {
+        let of_design = |design: &'d Design| self.of(&design.world.script).map(move |remarks| (design, remarks));
+        for (design, remarks) in designs.iter().flat_map(of_design) {
+            let is_so = |of: &&(Place, Where, String)| of.1.holds(&design.world.pools);
+            for (place, _, text) in remarks.conditional.iter().filter(is_so) {
+                places.entry(text).or_default().insert(place);
+            }
             for (place, text) in &remarks.approximated {
                 places.entry(text).or_default().insert(place);
             }

@@ -196,6 +196,7 @@ pub struct Design {
 /// The cluster, or what differs in it.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("x-one-of" = ["nodes", "node_pools"]))]
 pub struct Cluster {
     /// Version of Kubernetes.
     #[schemars(with = "Option<form::Version>")]
@@ -203,6 +204,9 @@ pub struct Cluster {
     /// Nodes, control plane included.
     #[schemars(with = "Option<form::Count>")]
     pub nodes: Option<Text>,
+    /// Pools of workers that are alike, in their order, in place of `nodes`: capacity, labels, taints and zones.
+    #[serde(default)]
+    pub node_pools: Vec<Spanned<NodePool>>,
     /// How many of them are control-plane nodes.
     #[schemars(with = "Option<form::Count>")]
     pub control_plane_nodes: Option<Text>,
@@ -226,6 +230,45 @@ pub struct Cluster {
     pub cilium: Cilium,
     /// Istio, or `none`.
     pub istio: Option<Spanned<Istio>>,
+}
+
+/// Workers that are alike.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NodePool {
+    /// Its name.
+    #[schemars(with = "form::Name")]
+    pub name: Text,
+    /// How many workers it has.
+    #[schemars(with = "form::OrOption<form::Count>")]
+    pub nodes: Text,
+    /// What of a node's processors pods may request, in cores or as Kubernetes has it, `3500m`; without it there is no limit.
+    #[schemars(with = "Option<form::OrOption<form::Quantity>>")]
+    pub cpu: Option<Text>,
+    /// What of a node's memory pods may request, `15Gi`; without it there is no limit.
+    #[schemars(with = "Option<form::OrOption<form::Quantity>>")]
+    pub memory: Option<Text>,
+    /// Labels of its nodes beside name, zone and operating system.
+    #[serde(default)]
+    pub labels: Pairs<Text>,
+    /// Taints of its nodes.
+    #[serde(default)]
+    pub taints: Vec<Spanned<PoolTaint>>,
+    /// The zone of all its nodes, `zone-1`; without it they are spread over the zones in turn.
+    pub zone: Option<Text>,
+}
+
+/// A taint of the nodes of a pool.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PoolTaint {
+    /// Its key.
+    pub key: Text,
+    /// Its value; empty without it.
+    pub value: Option<Text>,
+    /// `NoSchedule`, `PreferNoSchedule` or `NoExecute`.
+    #[schemars(with = "form::OrOption<form::TaintEffect>")]
+    pub effect: Text,
 }
 
 /// Requests of one sort to the API servers, which come at random times.
@@ -324,7 +367,7 @@ pub enum Step {
     Probe(Probe),
     /// Starts churn in the background.
     Churn(Churn),
-    /// Deletes Deployments.
+    /// Deletes Deployments; `"*"` stands for all that exist.
     Delete(Vec<Text>),
     /// Deletes pods of a workload, which are then replaced.
     DeletePods(DeletePods),
@@ -332,7 +375,7 @@ pub enum Step {
     Cordon(AtNode),
     /// Lets a cordoned node take pods again.
     Uncordon(AtNode),
-    /// Sets a taint that no pod tolerates, or removes it.
+    /// Sets a taint, or removes it.
     Taint(Taint),
     /// Cordons a node, evicts its pods and waits until they are gone.
     Drain(Drain),
@@ -378,9 +421,9 @@ pub struct RolloutRestart {
     /// `cilium_agent` or `service_proxy`.
     #[schemars(with = "Option<form::OrOption<form::DaemonSet>>")]
     pub daemonset: Option<Text>,
-    /// Most pods of the DaemonSet that may be unavailable; the default is 2 for `cilium_agent`, as in Cilium's chart, and 1 for
-    /// `service_proxy`.
-    #[schemars(with = "Option<form::OrOption<form::Count>>")]
+    /// Most pods of the DaemonSet that may be unavailable, a number or a share of the nodes, which is rounded up; the default is 2 for
+    /// `cilium_agent`, as in Cilium's chart, and 1 for `service_proxy`.
+    #[schemars(with = "Option<form::OrOption<form::Amount>>")]
     pub max_unavailable: Option<Text>,
     /// Longest wait; without it the next step comes at once.
     #[schemars(with = "Option<form::OrOption<form::PositiveSpan>>")]

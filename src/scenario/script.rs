@@ -36,6 +36,7 @@ pub(super) struct Reader<'r, 'a> {
     pub(super) names: &'r Names,
     pub(super) targets: &'r Targets,
     pub(super) applied: BTreeSet<usize>,
+    deleted: BTreeSet<usize>,
     remembered: bool,
     searched: bool,
     /// Names of the tracks so far.
@@ -56,6 +57,7 @@ pub fn script(merged: &Merged<'_>, names: &Names, targets: &Targets) -> Result<V
         names,
         targets,
         applied: BTreeSet::new(),
+        deleted: BTreeSet::new(),
         remembered: false,
         searched: false,
         tracks: BTreeSet::new(),
@@ -179,6 +181,7 @@ impl Reader<'_, '_> {
             schema::Step::Delete(workloads) => {
                 let workloads = self.all_applied(workloads)?;
                 self.applied.retain(|workload| !workloads.contains(workload));
+                self.deleted.extend(&workloads);
                 Step::Delete { workloads }
             }
             schema::Step::DeletePods(delete) => Step::DeletePods {
@@ -198,9 +201,12 @@ impl Reader<'_, '_> {
         })
     }
 
-    /// The indexes of workloads that exist.
+    /// The indexes of workloads that exist; `"*"` stands for all of them.
     pub(super) fn all_applied(&self, names: &[Text]) -> Result<Vec<usize>, InputError> {
-        names.iter().map(|name| self.applied(name)).collect()
+        match names {
+            [all] if all.value == ALL && !self.applied.is_empty() => Ok(self.applied.iter().copied().collect()),
+            _ => names.iter().map(|name| self.applied(name)).collect(),
+        }
     }
 
     fn find_reuse(&mut self, step: &Spanned<schema::Step>, find: &schema::FindReuse) -> Result<Step, InputError> {
@@ -268,8 +274,12 @@ impl Reader<'_, '_> {
         if self.applied.contains(&index) {
             return Ok(index);
         }
-        let message = format!("`{}` does not exist yet", self.names.workload_name(index));
-        let hint = format!("an `apply: [{}]` has to come before", self.names.workload_name(index));
+        let shown = self.names.workload_name(index);
+        let message = match self.deleted.contains(&index) {
+            true => format!("`{shown}` does not exist any more: a step before it deletes it"),
+            false => format!("`{shown}` does not exist yet"),
+        };
+        let hint = format!("an `apply: [{shown}]` has to come before");
         Err(complain(self.merged.file, name, message).with_hint(hint))
     }
 

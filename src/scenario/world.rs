@@ -22,6 +22,7 @@ use super::schema::{Exposure, Text};
 use super::script::{churn, script};
 use super::values::{choice, complain, count, positive_duration, unknown};
 use super::yaml::Spanned;
+use crate::cluster::node_pools::TAINTS_MAX;
 use crate::cluster::params::{CiliumParams, IstioParams, KubernetesParams, NetworkParams};
 use crate::cluster::spec::{IstioSpec, Measures, RunLimits, Step, TieRule, WorldSpec};
 use crate::kernel::{SimDuration, SimTime};
@@ -219,6 +220,7 @@ pub fn design(shared: &Shared<'_>, merged: &Merged<'_>) -> Result<Design, Vec<In
         nodes: NODES_MAX,
         control_plane_nodes: NODES_MAX / 2,
         zones: NODES_MAX,
+        pools: Vec::new(),
         api_servers: API_SERVERS_MAX,
         istiods: with_istio(merged).then_some(NODES_MAX),
         coredns: 0,
@@ -253,6 +255,21 @@ pub fn design(shared: &Shared<'_>, merged: &Merged<'_>) -> Result<Design, Vec<In
     else {
         return Err(errors);
     };
+    let steps = script.iter().filter_map(|step| match step {
+        Step::Taint { taint, .. } => Some(taint),
+        _ => None,
+    });
+    let taints: BTreeSet<_> = targets
+        .pools
+        .iter()
+        .flat_map(|pool| &pool.taints)
+        .chain(steps)
+        .collect();
+    if taints.len() >= TAINTS_MAX {
+        let message = format!("{} different taints of pools and steps are too many", taints.len());
+        let error = complain(merged.file, &merged.design.name, message);
+        errors.push(error.with_hint(format!("write fewer than {TAINTS_MAX}")));
+    }
     if !errors.is_empty() {
         return Err(errors);
     }
@@ -279,6 +296,7 @@ pub fn design(shared: &Shared<'_>, merged: &Merged<'_>) -> Result<Design, Vec<In
         nodes: targets.nodes,
         control_plane_nodes: targets.control_plane_nodes,
         zones: targets.zones,
+        pools: targets.pools.clone(),
         api_servers: targets.api_servers,
         coredns: targets.coredns,
         load,
@@ -292,6 +310,7 @@ pub fn design(shared: &Shared<'_>, merged: &Merged<'_>) -> Result<Design, Vec<In
         istio,
         workloads: Arc::clone(&shared.material.workloads),
         services: Arc::clone(&shared.material.services),
+        budgets: Arc::clone(&shared.material.budgets),
         namespaces: Arc::clone(&shared.material.namespaces),
         network_policies: Arc::clone(&shared.material.network_policies),
         mesh_policies: Arc::clone(&shared.material.mesh_policies),

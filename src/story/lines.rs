@@ -162,11 +162,17 @@ fn script(past: &Past, fact: &ScriptFact) -> Option<String> {
             match (mark, on) {
                 (NodeMark::Cordoned, true) => format!("cordons {node}"),
                 (NodeMark::Cordoned, false) => format!("uncordons {node}"),
-                (mark, true) => format!("taints {node} with {mark:?}"),
-                (mark, false) => format!("removes the taint {mark:?} of {node}"),
+                (NodeMark::Taint(taint), true) => format!("taints {node} with {}", blueprint.nodes.words(*taint)),
+                (NodeMark::Taint(taint), false) => {
+                    format!("removes the taint {} of {node}", blueprint.nodes.words(*taint))
+                }
             }
         }
         ScriptFact::Drains(node, pods) => format!("evicts {pods} pods of {}", blueprint.node_name(*node)),
+        ScriptFact::EvictionRefused(pod) => {
+            let pod = past.shared.pod_name(*pod);
+            format!("cannot evict {pod}: its PodDisruptionBudget needs it, so it tries again after 5 s")
+        }
         ScriptFact::Ended => "ends".to_owned(),
         ScriptFact::Step(_)
         | ScriptFact::Begins(_)
@@ -187,7 +193,14 @@ fn of_pod(past: &Past, pod: &str, fact: &PodFact) -> Option<(&'static str, Strin
             ("api server", text)
         }
         PodFact::Removed => ("api server", format!("removes {pod}")),
-        PodFact::NoNode => ("scheduler", format!("no node for {pod}")),
+        PodFact::NoNode(why) => ("scheduler", format!("no node for {pod}: {}", why.words())),
+        PodFact::Preempted(node, other) => {
+            let (node, other) = (past.node_name(*node), past.shared.pod_name(*other));
+            (
+                "scheduler",
+                format!("deletes {pod} on {node}, which has a lower priority than {other}"),
+            )
+        }
         PodFact::Bound(node) => ("scheduler", format!("binds {pod} to {}", past.node_name(*node))),
         PodFact::NetworkCalled(node) => {
             let text = format!("calls the network plugin of {} for {pod}", past.node_name(*node));

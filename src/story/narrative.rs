@@ -71,6 +71,7 @@ fn script(past: &Past) -> Vec<Command> {
             | ScriptFact::DeletedPods(..)
             | ScriptFact::Marked(..)
             | ScriptFact::Drains(..)
+            | ScriptFact::EvictionRefused(_)
             | ScriptFact::Begins(_) => return None,
             ScriptFact::Remembered(kind, addresses) => CommandKind::Remembered {
                 workload: name(kind),

@@ -7,6 +7,8 @@ mod additions;
 mod addresses;
 mod api_load;
 mod api_servers;
+mod budgets;
+mod capacity;
 mod cases;
 mod clock_skew;
 mod controllers;

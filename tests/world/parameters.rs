@@ -15,6 +15,7 @@ use meshfault::cluster::faults::when::{Event, Occurrence};
 use meshfault::cluster::ids::{KindId, NodeId};
 use meshfault::cluster::params::{CiliumParams, IstioParams, Kind, KubernetesParams, NetworkParams};
 use meshfault::cluster::party::PartyKind;
+use meshfault::cluster::placement::NodePool;
 use meshfault::cluster::records::{PodRecord, RunRecord};
 use meshfault::cluster::spec::{Step, WorldSpec};
 
@@ -43,6 +44,7 @@ fn worlds() -> Vec<World> {
     let mut worlds: Vec<World> = vec![
         (built_in("istiod-cut-off"), "cilium-istio-1.14", &[], |_| ()),
         (built_in("istiod-cut-off"), "cilium-istio-1.21", &SCARCE, |_| ()),
+        (built_in("istiod-cut-off"), "cilium-istio-1.21", &[], nodes_are_full),
         (built_in("api-overload"), "account-per-agent", &[], |world| {
             lists_flood(world, Level::WorkloadLow)
         }),
@@ -140,6 +142,16 @@ const OF_MANY_FAULTS: [&str; 20] = [
 
 /// Seats are what is scarce.
 const PROCESSORS: [&str; 1] = ["parameters.kubernetes.api_server_cores=1000"];
+
+/// Nodes take an Istiod and some sidecars.
+fn nodes_are_full(world: &mut WorldSpec) {
+    world.pools = vec![NodePool {
+        nodes: world.nodes - world.control_plane_nodes,
+        cpu_milli: Some(900),
+        memory: Some(3 << 30),
+        ..NodePool::default()
+    }];
+}
 
 fn lists_flood(world: &mut WorldSpec, level: Level) {
     let FaultKind::Overload(overload) = &mut world.faults[0].kind else {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use meshfault::cluster::ids::KindId;
-use meshfault::cluster::placement::{CONTROL_PLANE, HOSTNAME, Spread, ZONE};
+use meshfault::cluster::placement::{CONTROL_PLANE, HOSTNAME, Spread, Toleration, ZONE};
 use meshfault::cluster::records::{Outcome, PodRecord};
 use meshfault::cluster::spec::{Controller, Probe, ProbedContainer, Rollout, Step, WorkloadSpec, WorldSpec};
 use meshfault::kernel::{SimDuration, SimTime};
@@ -113,6 +113,15 @@ fn on_nodes(nodes: u32, zones: u32, alter: impl Fn(&mut WorkloadSpec)) -> BTreeM
     by_node(&outcome)
 }
 
+/// A toleration of the control plane's taint, or none.
+fn tolerating(tolerates: bool) -> Vec<Toleration> {
+    let toleration = Toleration {
+        key: Some(CONTROL_PLANE.to_owned()),
+        ..Toleration::default()
+    };
+    tolerates.then_some(toleration).into_iter().collect()
+}
+
 fn requires(key: &str, requirement: Requirement) -> Vec<LabelSelector> {
     vec![LabelSelector {
         match_expressions: vec![(key.to_owned(), requirement)],
@@ -140,7 +149,7 @@ fn control_plane_nodes_have_pods_that_tolerate_their_taint() {
     let control = |tolerates: bool| {
         on_nodes(4, 1, |workload| {
             workload.placement.nodes = requires(CONTROL_PLANE, Requirement::Exists);
-            workload.placement.tolerates_control_plane = tolerates;
+            workload.placement.tolerations = tolerating(tolerates);
         })
     };
     assert_eq!(control(true), counts(&[("control-plane", 6)]));
@@ -156,6 +165,7 @@ fn spread_constraints_leave_pods_without_a_node() {
                 max_skew: 1,
                 selector: LabelSelector::default(),
                 same: Vec::new(),
+                anyway: false,
                 honors_taints,
             }];
         })
@@ -174,7 +184,7 @@ fn a_daemon_set_has_a_pod_on_each_node() {
     let daemons = |tolerates: bool| {
         on_nodes(4, 1, |workload| {
             workload.controller = Controller::DaemonSet;
-            workload.placement.tolerates_control_plane = tolerates;
+            workload.placement.tolerations = tolerating(tolerates);
         })
     };
     let workers = [("worker-1", 1), ("worker-2", 1), ("worker-3", 1)];

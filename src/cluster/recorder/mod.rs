@@ -246,7 +246,8 @@ impl Recorder {
             | ScriptFact::Deleted(_)
             | ScriptFact::DeletedPods(..)
             | ScriptFact::Marked(..)
-            | ScriptFact::Drains(..) => {}
+            | ScriptFact::Drains(..)
+            | ScriptFact::EvictionRefused(_) => {}
         }
     }
 

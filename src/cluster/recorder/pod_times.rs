@@ -111,7 +111,8 @@ impl PodTimes {
             }
             PodFact::KubeletLimit { lost, .. } => add(&mut self.delays, DelayCause::KubeletApi, lost),
             PodFact::Desired
-            | PodFact::NoNode
+            | PodFact::NoNode(_)
+            | PodFact::Preempted(..)
             | PodFact::Bound(_)
             | PodFact::NoAddress
             | PodFact::Freed(_)

@@ -6,7 +6,7 @@ use super::super::ids::{KindId, NodeId, PodId};
 use super::super::objects::NodeMark;
 use super::super::observed::{Fact, ScriptFact};
 use super::super::purpose::{Ordinal, Purpose};
-use super::super::spec::{NodeAt, Rollout};
+use super::super::spec::{Controller, NodeAt, Rollout};
 use super::track::Waiting;
 use super::{Script, key_of_track};
 use crate::kernel::{EntityKey, SimDuration};
@@ -82,7 +82,7 @@ impl Script {
         }
         let fact = ScriptFact::DeletedPods(kind, pods.len() as u32);
         ctx.observe(Fact::Script(track, fact));
-        let spent = end_pods(track, &pods, started, ctx);
+        let spent = end_pods(track, &pods, started, false, ctx);
         self.advance(track, spent, ctx);
     }
 
@@ -114,7 +114,8 @@ impl Script {
     /// The node of a drain is cordoned: its pods are listed and evicted.
     pub(super) fn evict(&mut self, track: u32, node: NodeId, ctx: &mut Ctx) {
         let (api, metas) = (&ctx.shared.api, &ctx.shared.pods);
-        let pods = api.pods_on(node);
+        let mut pods = api.pods_on(node);
+        pods.retain(|pod| ctx.shared.kind(*pod).controller != Controller::DaemonSet);
         let stays = |pod: &&PodId| api.pod(**pod).is_some_and(|object| !object.deleting);
         let evicted: Vec<PodId> = pods.iter().filter(stays).copied().collect();
         let kinds = pods.iter().map(|pod| metas[pod.index()].kind).collect();
@@ -122,9 +123,22 @@ impl Script {
         (own.waiting, own.waited_pods) = (Waiting::Gone, pods);
         ctx.shared.watchlist.kinds.insert(track, kinds);
         ctx.observe(Fact::Script(track, ScriptFact::Drains(node, evicted.len() as u32)));
-        let spent = end_pods(track, &evicted, SimDuration::ZERO, ctx);
+        let spent = end_pods(track, &evicted, SimDuration::ZERO, true, ctx);
         // With nothing to evict it returns at once.
         Self::look_after(track, spent, ctx);
+    }
+
+    /// A budget has refused an eviction: it is sent again, unless the drain is over.
+    pub(super) fn evict_again(&mut self, track: u32, pod: PodId, ctx: &mut Ctx) {
+        let own = self.track(track);
+        let drains = own.waiting == Waiting::Gone && own.waited_pods.contains(&pod);
+        if drains && ctx.shared.api.pod(pod).is_some_and(|object| !object.deleting) {
+            let key = Ordinal::DELETION
+                .of(ctx.shared.key(pod))
+                .named("again")
+                .child(ctx.now().as_nanos());
+            ctx.write(Source::Script(track), None, key, Write::EvictPod(pod, track));
+        }
     }
 
     pub(super) fn restart(&mut self, track: u32, of: Rollout, deadline: Option<SimDuration>, ctx: &mut Ctx) {
@@ -159,11 +173,15 @@ impl Script {
 }
 
 /// The client sends the deletions of pods, or their evictions, side by side; when the last one was answered.
-fn end_pods(track: u32, pods: &[PodId], started: SimDuration, ctx: &mut Ctx) -> SimDuration {
+fn end_pods(track: u32, pods: &[PodId], started: SimDuration, evicts: bool, ctx: &mut Ctx) -> SimDuration {
     let api = ctx.blueprint().spec.kubernetes.api_write_latency;
     pods.iter().fold(started, |spent, &pod| {
         let key = Ordinal::DELETION.of(ctx.shared.key(pod));
-        ctx.write_after(Source::Script(track), None, key, started, Write::EndPod(pod));
+        let write = match evicts && !ctx.shared.kind(pod).budgets.is_empty() {
+            true => Write::EvictPod(pod, track),
+            false => Write::EndPod(pod),
+        };
+        ctx.write_after(Source::Script(track), None, key, started, write);
         spent.max(started + ctx.draw(Purpose::ApiWrite, key, &api))
     })
 }

@@ -4,8 +4,9 @@
 //! its Deployment has made no progress within its own deadline; remembered
 //! addresses; the published loop that looks for a pod on a remembered address and restarts the Deployment until there is
 //! one; probes, repeated while the client has no ready pod, or its proxy is not up; repeated steps; tracks that run side by side,
-//! each with its own commands, waits and random numbers; a drain, which cordons a node, evicts its pods and waits for their end.
-//! **Left out**: failures of the person's own connection, output, everything that only looks; PodDisruptionBudgets; the
+//! each with its own commands, waits and random numbers; a drain, which cordons a node, evicts its pods but for those of DaemonSets and
+//! waits for their end; what a PodDisruptionBudget refuses is tried again after 5 s.
+//! **Left out**: failures of the person's own connection, output, everything that only looks; the
 //! intervals at which `kubectl` polls.
 //! **Parameters**: `client_command_latency`; the rest is in the steps.
 //! **Validated by**: `tests/world/event_log.rs`, `tests/world/cases.rs`, `tests/world/operators.rs`, `tests/world/rollouts.rs`.
@@ -21,7 +22,7 @@ use std::net::Ipv4Addr;
 use super::blueprint::Blueprint;
 use super::context::Ctx;
 use super::event::{Event, ScriptEvent, Source, Write};
-use super::ids::{FaultId, KindId};
+use super::ids::{FaultId, KindId, PodId};
 use super::objects::NodeMark;
 use super::observed::{Fact, ScriptFact};
 use super::party::PartyKind;
@@ -108,6 +109,11 @@ impl Script {
                 }
             }
             ScriptEvent::ProbeAgain(track) => self.probe(track, ctx),
+            ScriptEvent::EvictionRefused(pod, track) => {
+                ctx.observe(Fact::Script(track, ScriptFact::EvictionRefused(pod)));
+                after(track, EVICTION_RETRY, ScriptEvent::EvictAgain(pod, track), ctx);
+            }
+            ScriptEvent::EvictAgain(pod, track) => self.evict_again(track, pod, ctx),
             ScriptEvent::DaemonsReplaced(of) => {
                 self.rolling.remove(&of);
                 for track in 0..self.tracks.len() as u32 {
@@ -181,7 +187,10 @@ impl Script {
             Step::Delete { workloads } => self.delete(track, workloads, ctx),
             Step::DeletePods { workload, count } => self.delete_pods(track, *workload, *count, ctx),
             Step::Cordon(node, on) => self.mark(track, *node, NodeMark::Cordoned, *on, ctx),
-            Step::Taint { node, mark, on } => self.mark(track, *node, *mark, *on, ctx),
+            Step::Taint { node, taint, on } => {
+                let taint = blueprint.nodes.id(taint).expect("taints of steps are known");
+                self.mark(track, *node, NodeMark::Taint(taint), *on, ctx);
+            }
             Step::Drain { node, timeout, .. } => self.drain(track, *node, *timeout, ctx),
             Step::RolloutRestart { of, deadline } => self.restart(track, *of, *deadline, ctx),
             Step::FindReuse { workload, look, .. } => match look {
@@ -287,8 +296,17 @@ fn key_of_track(key: EntityKey, track: u32, blueprint: &Blueprint) -> EntityKey 
     }
 }
 
+/// A refused eviction is sent again after this (`kubernetes/kubernetes staging/src/k8s.io/kubectl/pkg/drain/drain.go`, evictPods).
+const EVICTION_RETRY: SimDuration = SimDuration::from_secs(5);
+
 /// Verbs with which other components notify the script.
 impl Ctx<'_> {
+    /// A budget does not allow an eviction of a track.
+    pub fn eviction_is_refused(&mut self, pod: PodId, track: u32) {
+        let event = Event::Script(ScriptEvent::EvictionRefused(pod, track));
+        self.after(Source::ApiServer, EventClass::Script, SimDuration::ZERO, event);
+    }
+
     /// The script begins.
     pub fn begin_script(&mut self) {
         self.at(

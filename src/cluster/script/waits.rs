@@ -2,7 +2,6 @@
 
 use super::super::context::Ctx;
 use super::super::ids::KindId;
-use super::super::objects::NodeMark;
 use super::super::observed::{Fact, ScriptFact};
 use super::super::spec::{Daemons, Rollout, Step};
 use super::track::{Progress, Waiting};
@@ -54,7 +53,7 @@ impl Script {
         let own = &self.tracks[track as usize];
         match own.waiting {
             Waiting::Daemons(of) => return !self.rolling.contains(&of),
-            Waiting::Cordoned(node) => return api.node(node).marks[NodeMark::Cordoned as usize],
+            Waiting::Cordoned(node) => return api.node(node).cordoned,
             Waiting::Gone => return own.waited_pods.iter().all(|&pod| api.pod(pod).is_none()),
             Waiting::NodeReady(node) => return !api.node(node).not_ready,
             _ => {}

@@ -15,9 +15,10 @@ use super::options::{Layer, Side};
 use super::pods::PodsKind;
 use super::refused::{Class, Kind};
 use super::{
-    Namespace, Purpose, Reader, ServiceAccount, Skipped, Unknown, fields, foreign, groups, keys, nulls, pods, service,
-    waypoints, workload,
+    Namespace, Purpose, Reader, ServiceAccount, Skipped, Unknown, fields, foreign, groups, keys, nulls, pods,
+    scheduling, service, waypoints, workload,
 };
+use crate::cluster::placement::Budget;
 use crate::policy::labels::LabelSelector;
 use crate::scenario::error::{Class as Badness, InputError, Place};
 use crate::scenario::yaml::{self, Document, Nulls, Spanned, Strings};
@@ -524,6 +525,15 @@ impl Reader {
                 manifests.unknown.push(unknown);
             }
             Probe::Node => manifests.nodes.node(document)?,
+            Probe::Budget | Probe::Priority if self.options.purpose == Purpose::Policy => return Ok(false),
+            // Of two with one name the later one counts.
+            Probe::Budget => {
+                let budget = scheduling::budget(document)?;
+                let is_same = |other: &Budget| (&other.namespace, &other.name) == (&budget.namespace, &budget.name);
+                manifests.budgets.retain(|other| !is_same(other));
+                manifests.budgets.push(budget);
+            }
+            Probe::Priority => self.pending.classes.push(scheduling::class(document)?),
             Probe::Endpoints => {
                 manifests.nodes.endpoints(document)?;
                 return Ok(false);

@@ -24,6 +24,8 @@ pub(super) struct Pending {
     pub accounts: Vec<AccountUse>,
     /// Objects that carry pods, of every kind.
     pub pods: Vec<pods::Draft>,
+    /// PriorityClasses.
+    pub classes: Vec<super::scheduling::PriorityClass>,
     /// What scales a workload: namespace, kind and name of the workload, where it is written, and its own kind.
     pub scaled: Vec<(String, String, String, Place, String)>,
     /// What a run has instead of objects of a kind, with the places of these.

@@ -9,7 +9,9 @@ use super::checks::{self, BUILT_IN};
 use super::endpoints::{self, Surroundings};
 use super::index::{Index, Party};
 use super::injection::Facts;
-use super::{EndpointManifest, Manifests, Purpose, Reader, ServiceManifest, TargetPort, Workload, waypoints};
+use super::{
+    EndpointManifest, Manifests, Purpose, Reader, ServiceManifest, TargetPort, Workload, scheduling, waypoints,
+};
 use crate::policy::labels::Labels;
 use crate::scenario::error::{InputError, Place};
 
@@ -163,6 +165,8 @@ fn workloads(manifests: &mut Manifests, pending: &mut checks::Pending) {
             let text = format!("it exists{near}");
             workload.remarks.approximate(workload.place.clone(), &shown, &text);
         }
+        let priority = std::mem::take(&mut workload.priority);
+        scheduling::prioritize(&mut workload, &priority, &pending.classes);
         for (namespace, kind, name, place, by) in &pending.scaled {
             if (namespace, kind.as_str(), name) == (&workload.namespace, workload.kind.name(), &workload.name) {
                 let shown = format!("{by} of `{name}`");

@@ -44,6 +44,10 @@ pub(super) enum Probe {
     Endpoints,
     /// A ConfigMap with settings of the mesh or of the network.
     Settings,
+    /// A PodDisruptionBudget.
+    Budget,
+    /// A PriorityClass.
+    Priority,
 }
 
 /// Group, kind (`*` for all of the group) and why it is not evaluated. What something else enforces.
@@ -187,6 +191,8 @@ pub(super) fn classify(api_version: &str, kind: &str) -> Use {
         ("", "Node") => Use::Depends(Probe::Node),
         ("", "Endpoints") | ("discovery.k8s.io", "EndpointSlice") => Use::Depends(Probe::Endpoints),
         ("", "ConfigMap") => Use::Depends(Probe::Settings),
+        ("policy", "PodDisruptionBudget") => Use::Depends(Probe::Budget),
+        ("scheduling.k8s.io", "PriorityClass") => Use::Depends(Probe::Priority),
         ("gateway.networking.k8s.io", "Gateway") => Use::Gateway,
         ("cilium.io", "CiliumCIDRGroup") => Use::Group,
         _ => match (find(OTHERS), find(NOT_EVALUATED), find(SKIPPED)) {

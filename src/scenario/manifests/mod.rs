@@ -39,6 +39,8 @@ mod placement;
 mod pods;
 mod probes;
 mod refused;
+mod requests;
+mod scheduling;
 mod selectors;
 mod service;
 mod types;
@@ -69,6 +71,7 @@ use serde::de::DeserializeOwned;
 
 use super::error::{InputError, Place};
 use super::yaml::{Document, Nulls};
+use crate::cluster::placement::Budget;
 use crate::policy::Protocol;
 use crate::policy::cilium::CiliumNetworkPolicy;
 use crate::policy::istio::{
@@ -88,7 +91,7 @@ pub use folder::{Excluded, FILES_MAX, FOLDER_SIZE_MAX, Found, read as find};
 pub use nodes::Nodes;
 pub use options::{Layer, Purpose, ReadOptions, Side, Unknown};
 pub use pods::PodsKind;
-pub use types::{CountOrPercent, Located, Remarks, ServiceManifest, ServicePort, TargetPort, Workload};
+pub use types::{CountOrPercent, Located, Remarks, ServiceManifest, ServicePort, TargetPort, Where, Workload};
 pub use waypoints::WaypointManifest;
 pub use workload::{ANSWERS_AFTER, IGNORES_SIGTERM};
 
@@ -182,6 +185,8 @@ pub struct Manifests {
     pub nodes: Nodes,
     /// Waypoints of ambient mode.
     pub waypoints: Vec<WaypointManifest>,
+    /// PodDisruptionBudgets; only for [`Purpose::Simulate`].
+    pub budgets: Vec<Budget>,
     /// What was passed over in lenient reading and acts on who may talk to whom.
     pub unknown: Vec<Unknown>,
     /// Objects without influence.

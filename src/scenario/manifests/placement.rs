@@ -1,13 +1,14 @@
 //! On which nodes the pods of a workload may be: node selectors, tolerations, spread and anti-affinity.
 //!
-//! Belongs here: reading them for the nodes of a run, which have few labels and one taint. Does not belong here: placing pods
-//! (`cluster::scheduler`).
+//! Belongs here: reading them. Does not belong here: placing pods (`cluster::scheduler`), and which nodes have which labels
+//! (`cluster::node_pools`).
 
 use serde::Deserialize;
 
 use super::object::{RawSelector, SpannedMap};
-use super::types::Remarks;
-use crate::cluster::placement::{CONTROL_PLANE, HOSTNAME, OS, Placement, Spread, ZONE};
+use super::types::{Remarks, Where};
+use super::workload::seconds;
+use crate::cluster::placement::{self, CONTROL_PLANE, Effect, HOSTNAME, Near, OS, Placement, Spread, ZONE};
 use crate::policy::labels::{LabelSelector, Requirement};
 use crate::scenario::error::InputError;
 use crate::scenario::yaml::{Document, Spanned};
@@ -31,13 +32,21 @@ pub(super) struct RawPlacement {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Affinity {
     node_affinity: Option<NodeAffinity>,
-    pod_anti_affinity: Option<PodAntiAffinity>,
+    pod_affinity: Option<PodAffinity>,
+    pod_anti_affinity: Option<PodAffinity>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct NodeAffinity {
     required_during_scheduling_ignored_during_execution: Option<NodeSelector>,
+    preferred_during_scheduling_ignored_during_execution: Option<Vec<Preferred>>,
+}
+
+#[derive(Deserialize)]
+struct Preferred {
+    weight: Option<u32>,
+    preference: Option<Term>,
 }
 
 #[derive(Deserialize)]
@@ -61,8 +70,16 @@ struct Expression {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct PodAntiAffinity {
+struct PodAffinity {
     required_during_scheduling_ignored_during_execution: Option<Vec<AffinityTerm>>,
+    preferred_during_scheduling_ignored_during_execution: Option<Vec<WeightedTerm>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WeightedTerm {
+    weight: Option<u32>,
+    pod_affinity_term: Option<AffinityTerm>,
 }
 
 #[derive(Deserialize)]
@@ -74,11 +91,13 @@ struct AffinityTerm {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Toleration {
     key: Option<String>,
     operator: Option<String>,
     effect: Option<String>,
     value: Option<String>,
+    toleration_seconds: Option<i64>,
 }
 
 #[derive(Deserialize)]
@@ -107,15 +126,16 @@ pub(super) fn read(
     let terms = affinity.and_then(|a| a.required_during_scheduling_ignored_during_execution.as_ref());
     let mut nodes = Vec::new();
     for term in terms.and_then(|t| t.node_selector_terms.as_deref()).unwrap_or_default() {
-        let mut all = own.clone();
-        for expression in term.match_expressions.iter().flatten() {
-            if let Some(wanted) = requirement(document, expression, remarks)? {
-                let key = (expression.key.value.as_str(), &expression.key);
-                require(document, remarks, &mut all, key, wanted);
-            }
-        }
-        nodes.push(all);
+        nodes.push(self::term(document, remarks, own.clone(), term)?);
     }
+    let preferred = affinity.and_then(|a| a.preferred_during_scheduling_ignored_during_execution.as_ref());
+    let preferred = preferred.into_iter().flatten().filter_map(|preferred| {
+        // What no node shows makes no node better than another.
+        let (weight, term) = (preferred.weight?, preferred.preference.as_ref()?);
+        let all = self::term(document, &mut Remarks::default(), LabelSelector::default(), term);
+        Some(all.map(|all| (weight, all)))
+    });
+    let preferred = preferred.collect::<Result<Vec<_>, _>>()?;
     if nodes.is_empty() && !own.is_empty() {
         nodes.push(own);
     }
@@ -125,12 +145,32 @@ pub(super) fn read(
     }
     Ok(Placement {
         nodes,
-        tolerates_control_plane: raw.tolerations.iter().flatten().any(tolerates_control_plane),
+        preferred,
+        tolerations: raw.tolerations.iter().flatten().filter_map(toleration).collect(),
         spread,
+        near: near(document, raw.affinity.as_ref(), remarks)?,
+        ..Placement::default()
     })
 }
 
-/// Adds a requirement of a node's label. What the nodes of a run do not show is taken to hold.
+/// Adds the requirements of a term.
+fn term(
+    document: &Document<'_>,
+    remarks: &mut Remarks,
+    mut all: LabelSelector,
+    term: &Term,
+) -> Result<LabelSelector, InputError> {
+    for expression in term.match_expressions.iter().flatten() {
+        if let Some(wanted) = requirement(document, expression, remarks)? {
+            let key = (expression.key.value.as_str(), &expression.key);
+            require(document, remarks, &mut all, key, wanted);
+        }
+    }
+    Ok(all)
+}
+
+/// Adds a requirement of a node's label. Names of nodes and zones that no run has are taken to hold, and so is, where no pool has
+/// such a label, what asks for it (`cluster::node_pools`).
 fn require<T>(
     document: &Document<'_>,
     remarks: &mut Remarks,
@@ -147,19 +187,21 @@ fn require<T>(
         ZONE => value.starts_with("zone-"),
         _ => true,
     };
-    let is_label = [HOSTNAME, ZONE, OS, CONTROL_PLANE].contains(&key);
     let shown = match &wanted {
-        // No node of a run has another label, or another value.
-        Requirement::NotIn(_) | Requirement::DoesNotExist if !is_label => return,
-        Requirement::In(values) if is_label && !values.iter().any(known) => format!("`{key}: {}`", values.join(", ")),
-        _ if is_label => {
-            all.match_expressions.push((key.to_owned(), wanted));
-            return;
-        }
         Requirement::In(values) => format!("`{key}: {}`", values.join(", ")),
         _ => format!("`{key}`"),
     };
-    remarks.approximate(document.place(place), &shown, "every node of the run is taken to match");
+    let text = "every node of the run is taken to match";
+    match &wanted {
+        Requirement::In(values) if !values.iter().any(known) => {
+            return remarks.approximate(document.place(place), &shown, text);
+        }
+        Requirement::In(_) | Requirement::Exists if ![HOSTNAME, ZONE, OS, CONTROL_PLANE].contains(&key) => {
+            remarks.approximate_where(Where::NoLabel(key.to_owned()), document.place(place), &shown, text);
+        }
+        _ => {}
+    }
+    all.match_expressions.push((key.to_owned(), wanted));
 }
 
 fn requirement(
@@ -187,16 +229,34 @@ fn requirement(
     }))
 }
 
-/// The taint of control-plane nodes is the only one that nodes of a run have (Kubernetes `cmd/kubeadm`); it has no value.
-fn tolerates_control_plane(toleration: &Toleration) -> bool {
-    let text = |text: &Option<String>| text.clone().unwrap_or_default();
-    let (key, effect) = (text(&toleration.key), text(&toleration.effect));
-    let exists = toleration.operator.as_deref() == Some("Exists");
-    let key = match key.as_str() {
-        "" => exists,
-        key => key == CONTROL_PLANE && (exists || text(&toleration.value).is_empty()),
+/// A toleration; nothing if it tolerates nothing.
+fn toleration(raw: &Toleration) -> Option<placement::Toleration> {
+    let text = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+    let exists = match text(&raw.operator).as_deref() {
+        Some("Exists") => true,
+        None | Some("Equal") => false,
+        Some(_) => return None,
     };
-    key && (effect.is_empty() || effect == "NoSchedule")
+    let key = text(&raw.key);
+    let effect = match text(&raw.effect) {
+        None => None,
+        Some(effect) => Some(Effect::ALL.iter().find(|(word, _)| *word == effect)?.1),
+    };
+    let old = OLD_NAMES.iter().find(|(old, _)| key.as_deref() == Some(*old));
+    Some(placement::Toleration {
+        // Without a key it has to be about all of them.
+        value: match (exists, &key) {
+            (true, _) => None,
+            (false, None) => return None,
+            (false, Some(_)) => Some(raw.value.clone().unwrap_or_default()),
+        },
+        key: old.map(|(_, new)| (*new).to_owned()).or(key),
+        effect,
+        // A time that is over is none.
+        stays: raw
+            .toleration_seconds
+            .map(|count| seconds(u64::try_from(count).unwrap_or(0))),
+    })
 }
 
 fn spread(
@@ -206,24 +266,13 @@ fn spread(
 ) -> Result<Option<Spread>, InputError> {
     let key = &constraint.topology_key;
     let shown = format!("the spread over `{}`", key.value);
-    let by_zone = match key.value.as_str() {
-        HOSTNAME => false,
-        ZONE => true,
-        other if OLD_NAMES[0].0 == other => true,
-        _ => {
+    let by_zone = match by_zone(&key.value) {
+        Some(by_zone) => by_zone,
+        None => {
             remarks.approximate(document.place(key), &shown, "every node is in the same domain");
             return Ok(None);
         }
     };
-    let anyway = constraint
-        .when_unsatisfiable
-        .as_ref()
-        .filter(|when| when.value == "ScheduleAnyway");
-    if let Some(when) = anyway {
-        let text = "the zone with the fewest pods of the workload and the node with the fewest pods are preferred";
-        remarks.approximate(document.place(when), &format!("{shown} as a preference"), text);
-        return Ok(None);
-    }
     let selector = constraint
         .label_selector
         .as_ref()
@@ -235,8 +284,50 @@ fn spread(
         max_skew: constraint.max_skew.unwrap_or(1).max(1),
         selector,
         same: constraint.match_label_keys.clone().unwrap_or_default(),
+        anyway: constraint
+            .when_unsatisfiable
+            .as_ref()
+            .is_some_and(|when| when.value == "ScheduleAnyway"),
         honors_taints: constraint.node_taints_policy.as_deref() == Some("Honor"),
     }))
+}
+
+/// Whether the domains of a topology key are zones, or nodes; nothing if they are others.
+fn by_zone(key: &str) -> Option<bool> {
+    match key {
+        HOSTNAME => Some(false),
+        _ if key == ZONE || key == OLD_NAMES[0].0 => Some(true),
+        _ => None,
+    }
+}
+
+/// Preferred affinity and anti-affinity of pods.
+fn near(document: &Document<'_>, affinity: Option<&Affinity>, remarks: &mut Remarks) -> Result<Vec<Near>, InputError> {
+    let mut found = Vec::new();
+    let both = [
+        (affinity.and_then(|a| a.pod_affinity.as_ref()), 1),
+        (affinity.and_then(|a| a.pod_anti_affinity.as_ref()), -1),
+    ];
+    for (of, sign) in both {
+        let terms = of.and_then(|of| of.preferred_during_scheduling_ignored_during_execution.as_ref());
+        for weighted in terms.into_iter().flatten() {
+            let (Some(weight), Some(term)) = (weighted.weight, &weighted.pod_affinity_term) else {
+                continue;
+            };
+            let key = &term.topology_key;
+            let (Some(by_zone), Some(selector)) = (by_zone(&key.value), &term.label_selector) else {
+                let shown = format!("the preferred affinity per `{}`", key.value);
+                remarks.approximate(document.place(key), &shown, "no node is preferred for it");
+                continue;
+            };
+            found.push(Near {
+                weight: sign * i64::from(weight),
+                by_zone,
+                selector: selector.convert(document)?,
+            });
+        }
+    }
+    Ok(found)
 }
 
 /// Required anti-affinity per hostname.

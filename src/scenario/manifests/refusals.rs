@@ -1,6 +1,7 @@
 //! Refusals with their messages: keys that are not evaluated, and contradictions between objects.
 
 use super::tests::{SLEEP, read, refused, with_sleep};
+use crate::cluster::placement::{Amount, CONTROL_PLANE, Effect, Limit, Taint};
 use crate::scenario::error::InputError;
 
 /// What is said of the only workload of a text.
@@ -14,9 +15,10 @@ fn remarks(text: &str) -> (Vec<String>, Vec<String>) {
         };
         error.to_string()
     });
-    let approximated = remarks
-        .approximated
-        .iter()
+    let conditional = remarks.conditional.iter().map(|(place, _, text)| (place, text));
+    let approximated = remarks.approximated.iter().map(|(place, text)| (place, text));
+    let approximated = approximated
+        .chain(conditional)
         .map(|(place, text)| format!("{}: {text}", place.line));
     (refused.collect(), approximated.collect())
 }
@@ -77,11 +79,21 @@ fn what_is_simulated_otherwise_is_said() {
         ),
         (
             pod("affinity: {podAffinity: {requiredDuringSchedulingIgnoredDuringExecution: [{topologyKey: a}]}}"),
-            "`podAffinity` is approx",
+            "`requiredDuringSchedulingIgnoredDuringExecution` is approximated: its pods are placed",
+        ),
+        (
+            pod(
+                "affinity: {podAntiAffinity: {preferredDuringSchedulingIgnoredDuringExecution: [{weight: 1, podAffinityTerm: {topologyKey: rack, labelSelector: {}}}]}}",
+            ),
+            "the preferred affinity per `rack` is approximated: no node is preferred",
         ),
         (
             pod("topologySpreadConstraints: [{topologyKey: rack, maxSkew: 1}]"),
             "the spread over `rack` is approximated",
+        ),
+        (
+            pod("priorityClassName: high"),
+            "14: priority class `high`, which no manifest declares, is approximated: its pods have the priority 0",
         ),
         (
             pod("volumes: [{name: a, persistentVolumeClaim: {claimName: a}}]"),
@@ -133,7 +145,7 @@ fn what_changes_no_answer_is_passed_over_in_silence() {
         pod("affinity: {nodeAffinity: {}}"),
         pod("nodeSelector: {kubernetes.io/os: linux}"),
         pod("schedulerName: default-scheduler\n      dnsPolicy: ClusterFirst\n      securityContext: {}"),
-        pod("priorityClassName: high\n      volumes: [{name: a, hostPath: {path: /}}, {name: b, emptyDir: {}}]"),
+        pod("priorityClassName: system-node-critical\n      volumes: [{name: a, hostPath: {path: /}}, {name: b, emptyDir: {}}]"),
         pod("serviceAccount:\n      nodeName:"),
         container("readinessProbe: {httpGet: {path: /, port: 80}, timeoutSeconds: 3, failureThreshold: 3}"),
         container("livenessProbe: {exec: {command: [a]}}\n          startupProbe: {tcpSocket: {port: 1}}"),
@@ -173,8 +185,56 @@ fn probes_init_containers_and_placement_are_read() {
     let readiness = own.readiness.expect("a readiness probe");
     assert_eq!((readiness.period.as_secs_f64(), readiness.successes), (10.0, 2));
     let placement = &workload.placement;
-    assert!(placement.tolerates_control_plane && placement.nodes.len() == 1);
+    assert_eq!((placement.tolerations.len(), placement.nodes.len()), (1, 1));
+    assert!(placement.tolerations[0].tolerates(&Taint::of(CONTROL_PLANE, Effect::NoSchedule)));
     assert_eq!((placement.spread[0].max_skew, placement.spread[0].by_zone), (2, false));
+}
+
+#[test]
+fn requests_priorities_and_tolerations_are_read() {
+    let classes = "apiVersion: scheduling.k8s.io/v1\nkind: PriorityClass\nmetadata: {name: high}\nvalue: 1000\npreemptionPolicy: Never\n---\n\
+                   apiVersion: scheduling.k8s.io/v1\nkind: PriorityClass\nmetadata: {name: usual}\nvalue: 7\nglobalDefault: true\n---\n\
+                   apiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: {name: b}\nspec: {maxUnavailable: 30%, selector: {matchLabels: {app: sleep}}}\n---\n";
+    let read = |text: &str| read(&format!("{classes}{text}")).expect("valid");
+    let placement = |text: &str| read(text).workloads[0].placement.clone();
+    let (named, usual) = (placement(&pod("priorityClassName: high")), placement(SLEEP));
+    assert_eq!((named.priority, named.waits_its_turn), (1000, true));
+    assert_eq!((usual.priority, usual.waits_its_turn), (7, false));
+    let live = placement(&pod(
+        "priorityClassName: high\n      preemptionPolicy: PreemptLowerPriority",
+    ));
+    assert!(!live.waits_its_turn);
+    // A limit is a request, a sidecar runs beside the others, an init container before them.
+    let init = "initContainers: [{name: a, resources: {requests: {cpu: 2}}}, {name: b, restartPolicy: Always, resources: {limits: {memory: 64Mi}}}]\n      \
+                overhead: {cpu: 50m}";
+    let text = format!(
+        "{}          resources: {{requests: {{cpu: 0.25, memory: 1Gi}}, limits: {{cpu: 1}}}}\n",
+        pod(init)
+    );
+    let requests = placement(&text).requests;
+    assert_eq!((requests.running.cpu_milli, requests.running.memory >> 20), (300, 1088));
+    assert_eq!(
+        (requests.starting.cpu_milli, requests.starting.memory >> 20),
+        (2050, 64)
+    );
+    let tolerations = placement(&pod(
+        "tolerations: [{key: node.kubernetes.io/unreachable, operator: Exists, effect: NoExecute, tolerationSeconds: 30}, {operator: Exists}, {value: a}, {key: a, operator: Lt}]",
+    ))
+    .tolerations;
+    assert_eq!(tolerations.len(), 2, "the last two are none");
+    assert_eq!(tolerations[0].stays.map(|stays| stays.as_secs_f64()), Some(30.0));
+    assert!(tolerations[1].key.is_none() && tolerations[1].stays.is_none());
+    let manifests = read(SLEEP);
+    let [budget] = &manifests.budgets[..] else { panic!() };
+    assert_eq!(budget.limit, Limit::MaxUnavailable(Amount::Percent(30)));
+    let both = "apiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: {name: b}\nspec: {maxUnavailable: 1, minAvailable: 1}\n";
+    assert!(refused(&with_sleep(both)).contains("`minAvailable` and `maxUnavailable` exclude each other"));
+    let wrong = container("resources: {requests: {memory: much}}");
+    assert!(
+        refused(&wrong).contains("expected a quantity such as 500m or 128Mi"),
+        "{}",
+        refused(&wrong)
+    );
 }
 
 #[test]

@@ -6,7 +6,8 @@
 use std::net::IpAddr;
 
 use super::pods::PodsKind;
-use crate::cluster::placement::Placement;
+use super::scheduling::RawPriority;
+use crate::cluster::placement::{NodePool, Placement};
 use crate::cluster::spec::{Controller, ProbedContainer};
 use crate::kernel::SimDuration;
 use crate::policy::istio::PortProtocol;
@@ -46,6 +47,29 @@ pub struct Remarks {
     pub refused: Vec<InputError>,
     /// What is simulated otherwise: where, and what the run has instead.
     pub approximated: Vec<(Place, String)>,
+    /// The same in clusters where this is so.
+    pub conditional: Vec<(Place, Where, String)>,
+}
+
+/// In which clusters something is simulated otherwise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Where {
+    /// No pool of nodes has a label of this key.
+    NoLabel(String),
+    /// Nodes can be full.
+    CanBeFull,
+}
+
+impl Where {
+    /// Whether it is so with these pools.
+    pub fn holds(&self, pools: &[NodePool]) -> bool {
+        match self {
+            Self::NoLabel(key) => pools.iter().all(|pool| pool.labels.get(key).is_none()),
+            Self::CanBeFull => pools
+                .iter()
+                .any(|pool| pool.cpu_milli.is_some() || pool.memory.is_some()),
+        }
+    }
 }
 
 impl Remarks {
@@ -59,6 +83,12 @@ impl Remarks {
     pub(super) fn approximate(&mut self, place: Place, shown: &str, text: &str) {
         self.approximated
             .push((place, format!("{shown} is approximated: {text}")));
+    }
+
+    /// The same in clusters where this is so.
+    pub(super) fn approximate_where(&mut self, so: Where, place: Place, shown: &str, text: &str) {
+        self.conditional
+            .push((place, so, format!("{shown} is approximated: {text}")));
     }
 }
 
@@ -83,6 +113,8 @@ pub struct Workload {
     pub anti_affinity: Vec<LabelSelector>,
     /// On which nodes its pods may be.
     pub placement: Placement,
+    /// What it says of its priority, until all classes are read.
+    pub(super) priority: RawPriority,
     /// `maxSurge` of a rolling update, with the default of the kind.
     pub max_surge: CountOrPercent,
     /// `maxUnavailable` of a rolling update, with the default of the kind.

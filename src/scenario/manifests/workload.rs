@@ -9,7 +9,10 @@ use serde::{Deserialize, Deserializer};
 use super::object::{LabelPlace, NumberOrText, RawSelector, SpannedMap, switch};
 use super::placement::{self, RawPlacement};
 use super::pods::{self, PodsKind};
+use super::requests::{self, RawResources};
+use super::scheduling::RawPriority;
 use super::types::{CountOrPercent, Remarks, Workload};
+use crate::cluster::placement::Placement;
 use crate::cluster::spec::{Controller, Probe, ProbedContainer};
 use crate::kernel::SimDuration;
 use crate::scenario::error::InputError;
@@ -110,6 +113,11 @@ struct RawPodSpec {
     node_selector: Option<SpannedMap>,
     affinity: Option<placement::Affinity>,
     tolerations: Option<Vec<placement::Toleration>>,
+    resources: Option<RawResources>,
+    overhead: Option<requests::Amounts>,
+    priority_class_name: Option<Spanned<String>>,
+    priority: Option<i32>,
+    preemption_policy: Option<String>,
     topology_spread_constraints: Option<Vec<placement::Constraint>>,
 }
 
@@ -117,6 +125,7 @@ struct RawPodSpec {
 #[serde(rename_all = "camelCase")]
 struct RawContainer {
     restart_policy: Option<String>,
+    resources: Option<RawResources>,
     readiness_probe: Option<RawProbe>,
     startup_probe: Option<RawProbe>,
 }
@@ -193,6 +202,13 @@ pub(super) fn read(document: &Document<'_>, pods: &pods::Draft, mut remarks: Rem
         readiness: c.readiness_probe.as_ref().map(RawProbe::read),
     });
     let probed = probed.filter(|c| *c != ProbedContainer::default()).collect();
+    let requested = requests::of_pod(
+        containers.iter().map(|c| c.resources.as_ref()),
+        init.iter().map(|c| (c.resources.as_ref(), stays(&c))),
+        pod.resources.as_ref(),
+        pod.overhead.as_ref(),
+    );
+    let class = pod.priority_class_name.filter(|name| !name.value.is_empty());
     let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
     Ok(Workload {
         name: pods.name.trim_end_matches('-').to_owned(),
@@ -209,7 +225,15 @@ pub(super) fn read(document: &Document<'_>, pods: &pods::Draft, mut remarks: Rem
         replicas: spec.replicas.or(spec.parallelism).unwrap_or(1),
         grace_period_s: pod.termination_grace_period_seconds.unwrap_or(30),
         anti_affinity: placement::anti_affinity(document, &asked, &mut remarks)?,
-        placement: placement::read(document, &asked, &mut remarks)?,
+        placement: Placement {
+            requests: requested,
+            ..placement::read(document, &asked, &mut remarks)?
+        },
+        priority: RawPriority {
+            class: class.map(|name| (name.value.clone(), document.place(&name))),
+            value: pod.priority,
+            policy: pod.preemption_policy,
+        },
         max_surge,
         max_unavailable,
         progress_deadline_s: spec.progress_deadline_seconds.unwrap_or(600),
