@@ -411,7 +411,6 @@ fn a_dump_with_all_that_live_objects_carry_runs_without_an_edit() {
     for line in [
         "written: 200 pods in 10 workloads, 10 Services, 3 policies, 12 nodes; Kubernetes 1.29.4, Cilium 1.15.3, Istio 1.21.0",
         "passed over unread: 3 Secrets",
-        "simulated as Deployments: StatefulSet 1",
     ] {
         assert!(out.contains(line), "{out}");
     }
@@ -452,10 +451,8 @@ fn a_dump_with_all_that_live_objects_carry_runs_without_an_edit() {
     let simulated = |node: usize| rows.iter().find(|row| row[1] == node_name(node)).unwrap()[0];
     let placed = format!("\n  app-0: [{}, {}]\n", simulated(3), simulated(4));
     assert!(experiment.contains(&placed), "{placed}: {experiment}");
-    assert!(
-        written["manifests/workloads.yaml"]
-            .contains("# In the cluster: StatefulSet payments/app-8, simulated as a Deployment.")
-    );
+    assert!(written["manifests/workloads.yaml"].contains("kind: StatefulSet\nmetadata:\n  name: app-8\n"));
+    assert!(!out.contains("simulated as Deployments"), "{out}");
     let (code, _, err) = meshfault(dir.path(), &["check", "shop"]);
     assert_eq!(code, 0, "{err}");
     let (code, out, err) = meshfault(dir.path(), &["run", "shop", "-n", "5", "--out", "result"]);
@@ -589,12 +586,89 @@ fn renamed_everything_has_the_same_verdicts() {
         .collect();
     let found = verdicts(&dir.path().join("redacted"));
     assert_eq!(found, expected);
+    // So does the table of edges, which has the names of the experiment.
+    let table = |files: &BTreeMap<String, String>, names: &[String]| -> BTreeSet<[String; 6]> {
+        let full = |name: &str| {
+            let found = names.iter().find(|of| of.rsplit('/').next() == Some(name));
+            found.unwrap_or_else(|| panic!("no workload {name}")).clone()
+        };
+        let rows = files["edges.csv"].lines().skip(1).map(|row| {
+            let cells: Vec<&str> = row.split(',').collect();
+            let [client, server, port, network, mesh, both] = cells[..] else {
+                panic!("{row}");
+            };
+            [
+                full(client),
+                full(server),
+                port.into(),
+                network.into(),
+                mesh.into(),
+                both.into(),
+            ]
+        });
+        rows.collect()
+    };
+    assert_eq!(table(&redacted, &new), found);
+    assert_eq!(table(&plain, &own), verdicts(&dir.path().join("plain")));
     let with = |at: usize, verdict: &str| found.iter().filter(|row| row[at] == verdict).count();
     assert!(with(3, "deny") > 5 && with(3, "allow") > 5, "{found:?}");
     assert!(with(4, "deny") > 1 && with(4, "allow") > 1, "{found:?}");
     // The experiments are the same, name by name.
     let lines = |files: &BTreeMap<String, String>, name: &str| files[name].lines().count();
     assert_eq!(lines(&plain, "plain.yaml"), lines(&redacted, "redacted.yaml"));
+}
+
+#[test]
+fn values_that_the_dump_does_not_have_are_given_on_the_command_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let objects: Vec<Value> = dump()
+        .into_iter()
+        .filter(|object| object["kind"] != "ConfigMap")
+        .collect();
+    fs::write(dir.path().join("dump.yaml"), kubectl(&list(&objects))).unwrap();
+    let import = |arguments: &[&str]| {
+        let all = [&["import", "dump.yaml", "--out", "shop"], arguments].concat();
+        let (code, out, err) = meshfault(dir.path(), &all);
+        (code, out, err.split_whitespace().collect::<Vec<_>>().join(" "))
+    };
+    let given = [
+        "--set",
+        "cluster.cilium.routing=native",
+        "-s",
+        "parameters.kubernetes.watch_latency=7ms",
+    ];
+    for (wrong, part) in [
+        ("cluster.zones=many", "--set cluster.zones=many"),
+        ("cluster.zone=3", "unknown key `cluster.zone`"),
+        ("script.pause=3s", "not in a line of its own"),
+        ("parameters.kubernetes.watch_latency=7", "is not a valid"),
+    ] {
+        let (code, _, err) = import(&["--set", wrong]);
+        assert!(code == 2 && err.contains(part), "{wrong}: {err}");
+        assert!(!dir.path().join("shop").exists(), "{wrong}");
+    }
+    let (code, out, err) = import(&given);
+    assert_eq!(code, 0, "{err}");
+    assert!(!out.contains("assumed: cluster.cilium.routing"), "{out}");
+    assert!(
+        out.contains("assumed: cluster.cilium.encryption=none") && out.contains("--set KEY=VALUE"),
+        "{out}"
+    );
+    let experiment = fs::read_to_string(dir.path().join("shop/shop.yaml")).unwrap();
+    for line in [
+        "    routing: native # given by --set\n",
+        "  kubernetes.watch_latency: 7ms # given by --set\n",
+    ] {
+        assert!(experiment.contains(line), "{line}: {experiment}");
+    }
+    let (code, out, err) = meshfault(
+        dir.path(),
+        &["params", "as-it-is", "--experiment", "shop", "kubernetes.watch"],
+    );
+    assert!(
+        code == 0 && out.contains("kubernetes.watch_latency\t7ms\t"),
+        "{out}{err}"
+    );
 }
 
 #[test]

@@ -41,7 +41,8 @@ Examples:
   kubectl get nodes,namespaces,pods,deployments,replicasets,statefulsets,daemonsets,services,networkpolicies \\
     -A -o yaml > dump.yaml
   meshfault import dump.yaml --out shop              an experiment that runs as it is
-  meshfault import dumps/ --out shop --redact        without names of the cluster";
+  meshfault import dumps/ --out shop --redact        without names of the cluster
+  meshfault import dump.yaml --out shop --set cluster.cilium.routing=native   where the dump does not show it";
 
 pub const PARAMS: &str = "\
 Examples:

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::error::CliError;
+use super::load::LoadRequest;
 use super::{exit_code, load, new, print};
 use crate::scenario::error::{InputError, near_path};
 use crate::scenario::import::{Import, Options};
@@ -33,6 +34,9 @@ pub struct ImportArgs {
     /// Keep about N pods: every workload keeps its share of them, and at least one. Default: all.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pods_max: Option<u32>,
+    /// Give a value of the experiment instead of the one of the dump or an assumed one, for example `cluster.zones=3`; repeatable.
+    #[arg(short = 's', long = "set", value_name = "KEY=VALUE")]
+    changes: Vec<String>,
 }
 
 pub fn run(arguments: &ImportArgs) -> Result<u8, CliError> {
@@ -56,12 +60,16 @@ pub fn run(arguments: &ImportArgs) -> Result<u8, CliError> {
     let options = Options {
         redact: arguments.redact,
         pods_max: arguments.pods_max,
+        changes: arguments.changes.clone(),
     };
     let imported = import.finish(name, &options).map_err(load::wrong)?;
     let mut files = imported.files;
     files.push(new::schema());
     new::write(&arguments.out, &files, "--out")?;
     let experiment = arguments.out.join(format!("{name}.yaml"));
+    if let Some(text) = &imported.changed {
+        change(arguments, &experiment, text)?;
+    }
     let mut shown = String::new();
     for line in &imported.report {
         shown.push_str(&format!("{line}\n"));
@@ -69,6 +77,23 @@ pub fn run(arguments: &ImportArgs) -> Result<u8, CliError> {
     shown.push_str(&format!("\nmeshfault run {}\n", experiment.display()));
     print(&shown)?;
     Ok(exit_code::FINE)
+}
+
+/// Writes the experiment with the values that were given, if it takes them; else nothing is left.
+fn change(arguments: &ImportArgs, experiment: &Path, text: &str) -> Result<(), CliError> {
+    let request = LoadRequest::new(Some(experiment), &[], &arguments.changes);
+    let written = load::scenario(&request).and_then(|_| {
+        let refused = |source| CliError::Write {
+            path: experiment.to_owned(),
+            source,
+        };
+        fs::write(experiment, text).map_err(refused)
+    });
+    if written.is_err() {
+        // What is wrong with a value is reported, not what cannot be removed.
+        let _ = fs::remove_dir_all(&arguments.out);
+    }
+    written
 }
 
 /// The place is part of the name: the line itself is not shown, because it may be of a Secret.

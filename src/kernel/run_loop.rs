@@ -213,10 +213,11 @@ impl<E> Kernel<E> {
         if self.queue.len() > pending_max {
             return Some(format!("more than {pending_max} pending events"));
         }
+        // At every event, since some of them take long.
+        if runs_shall_end() {
+            return Some("the program was asked to end".to_owned());
+        }
         if self.handled.is_multiple_of(MEMORY_LOOK_EVENTS) {
-            if runs_shall_end() {
-                return Some("the program was asked to end".to_owned());
-            }
             // Key, place and slot of a pending event take about 40 bytes in addition to the event itself.
             let schedule = self.queue.len() as u64 * (size_of::<E>() as u64 + 40);
             if model.memory_bytes().saturating_add(schedule) > memory_max_bytes {

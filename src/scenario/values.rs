@@ -63,7 +63,10 @@ pub fn offset(file: &Path, text: &Text) -> Result<Offset, InputError> {
     let written = text.value.trim();
     let span = written.strip_prefix('-').unwrap_or(written);
     let span = Spanned::new(span.to_owned(), text.referenced, text.defined);
-    let span = positive_duration(file, &span)?;
+    let span = positive_duration(file, &span).map_err(|error| match duration(file, &span) {
+        Ok(_) => error.with_hint("write by how much the clock is ahead, such as `10m`, or behind, such as `-10m`; without the fault it is right"),
+        Err(_) => error,
+    })?;
     Ok(if written.starts_with('-') {
         Offset::behind(span)
     } else {
@@ -124,7 +127,15 @@ pub fn number_within(file: &Path, text: &Text, min: f64, max: f64) -> Result<f64
         .filter(|number| (min..=max).contains(number))
         .ok_or_else(|| {
             let message = format!("`{written}` is not a number from {min} to {max}");
-            complain(file, text, message).with_hint(format!("write a number from {min} to {max}"))
+            let percent = written
+                .parse::<f64>()
+                .ok()
+                .filter(|number| max <= 1.0 && *number > 1.0 && *number <= max * 100.0);
+            let hint = match percent {
+                Some(percent) => format!("write `{}` or `{percent}%`", percent / 100.0),
+                None => format!("write a number from {min} to {max}"),
+            };
+            complain(file, text, message).with_hint(hint)
         })
 }
 
@@ -403,6 +414,20 @@ mod tests {
         for wrong in ["20", "0/s", "-1/s", "x/s", "20/d", "inf/s", "nan/s"] {
             assert_eq!(read(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_percentage_without_its_sign_and_a_clock_that_is_right_are_explained() {
+        let file = Path::new("a.yaml");
+        let share = |value| number_within(file, &text(value), 0.0, 0.95).map_err(|error| error.hint);
+        assert_eq!(share("30%"), Ok(0.3));
+        assert_eq!(share("30"), Err(Some("write `0.3` or `30%`".to_owned())));
+        assert_eq!(share("97"), Err(Some("write a number from 0 to 0.95".to_owned())));
+        let hint = offset(file, &text("0s"))
+            .expect_err("it is no offset")
+            .hint
+            .unwrap_or_default();
+        assert!(hint.contains("`-10m`"), "{hint}");
     }
 
     #[test]

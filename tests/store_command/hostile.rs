@@ -286,6 +286,53 @@ fn who_ends_a_process_gets_its_partial_result() {
     }
 }
 
+/// A run of which there is no end in sight, because a fault starts every two milliseconds, ends soon after the request.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_run_that_takes_minutes_ends_within_seconds() {
+    let root = tempfile::tempdir().unwrap();
+    let (folder, dir) = (root.path().join("long"), root.path().join("result"));
+    fine(&mut meshfault(&["new", folder.to_str().unwrap()]));
+    let file = folder.join("long.yaml");
+    let written = text(&file);
+    let (before, rest) = written.split_once("    cut: {").unwrap();
+    let (_, after) = rest.split_once("\n").unwrap();
+    let (after, _) = after.split_once("  - name: control\n").unwrap();
+    let fault = "    partition: {nodes: [worker-1], mode: drop}\n    repeats: {to_failure: 1ms, to_repair: 1ms}\n";
+    let long = format!("{before}{fault}{after}")
+        .replace("  - start_fault: cut-node\n", "")
+        .replace(", since: cut-node", "");
+    fs::write(&file, long).unwrap();
+    let arguments = [
+        "run",
+        file.to_str().unwrap(),
+        "-q",
+        "-n",
+        "2",
+        "-j",
+        "1",
+        "-s",
+        "horizon=24h",
+        "-o",
+    ];
+    let mut child = meshfault(&arguments).arg(&dir).stdout(Stdio::null()).spawn().unwrap();
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    assert_eq!(child.try_wait().unwrap(), None, "the run is over already");
+    let id = child.id().to_string();
+    let sent = std::process::Command::new("kill")
+        .args(["-TERM", &id])
+        .status()
+        .unwrap();
+    assert!(sent.success());
+    // A second of patience, and a busy machine.
+    let ended = (0..200).find_map(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        child.try_wait().unwrap()
+    });
+    assert_eq!(ended.and_then(|status| status.code()), Some(130));
+    assert!(json(&dir.join("manifest.json"))["result_digest"].is_string());
+}
+
 #[test]
 fn sizes_beyond_sense_are_refused() {
     let root = tempfile::tempdir().unwrap();

@@ -4,11 +4,14 @@
 //! are found in a text (`stream`), and what follows from them (`workloads`, `sizes`, `policies`).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::Timestamp;
+use rustc_hash::FxHashSet;
 use serde_json::Value;
 
 use super::stream::Found;
+use super::template::{Controller, Pod, PodSpec};
 use crate::scenario::error::{InputError, Place};
 
 pub(super) type Text = BTreeMap<String, String>;
@@ -29,6 +32,18 @@ pub(super) struct Dump {
     pub cilium_config: Option<Text>,
     /// Mesh configuration of Istio, as written.
     pub mesh_config: Option<String>,
+    /// Variables of Istiod that are parameters.
+    pub istiod_variables: Text,
+    /// Autoscalers, PodDisruptionBudgets and PriorityClasses.
+    pub companions: Vec<Policy>,
+    /// Priorities of pods by the names of their classes.
+    pub priorities: BTreeMap<String, i64>,
+    /// Labels of each CiliumIdentity.
+    pub identities: Vec<Text>,
+    /// Identities of the CiliumEndpoints, and how many endpoints there are.
+    pub endpoints: (BTreeSet<u64>, usize),
+    /// Specs of pods, each once.
+    pub specs: FxHashSet<Arc<PodSpec>>,
     /// Lengths of the address prefixes that Cilium gave to nodes.
     pub cilium_prefixes: Vec<u8>,
     /// Addresses of the API servers, by the EndpointSlices of the Service `kubernetes`.
@@ -43,66 +58,21 @@ pub(super) struct Dump {
     seen: BTreeSet<Key>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Node {
     pub name: String,
     pub zone: Option<String>,
     pub control_plane: bool,
+    /// Whether it has the taint of control-plane nodes.
+    pub reserved: bool,
     pub kubelet: Option<String>,
     pub prefix: Option<u8>,
     pub pods_max: Option<u32>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Phase {
-    Running,
-    /// Pending, unknown, or on its way out.
-    Other,
-    /// Succeeded or failed: it has no address any more.
-    Ended,
-}
-
-#[derive(Debug)]
-pub(super) struct Pod {
-    pub name: String,
-    pub namespace: String,
-    pub owner: Option<(String, String)>,
-    pub node: Option<String>,
-    pub phase: Phase,
-    pub created_s: Option<i64>,
-    pub template: Template,
-    pub sidecar: bool,
-    pub addressed: bool,
-}
-
-/// What is read of a pod, or of the template of pods.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Template {
     pub labels: Text,
-    pub account: String,
-    pub host_network: bool,
-    pub containers: u32,
-    /// Readiness and startup probes of each container, without what they ask.
-    pub probes: Vec<serde_json::Map<String, Value>>,
-    /// Ports that containers declare: number, name, protocol.
-    pub ports: Vec<(u16, String)>,
-    /// Images of Cilium, Istio, CoreDNS and the API server.
-    pub images: Vec<String>,
-    pub grace_s: Option<u64>,
-    /// Annotation or label that switches the injection.
-    pub inject: Option<bool>,
-    pub anti_affinity: Vec<Value>,
-}
-
-/// What creates pods.
-#[derive(Debug)]
-pub(super) struct Controller {
-    pub owner: Option<(String, String)>,
-    pub replicas: Option<u32>,
-    pub selector: Text,
-    pub template: Template,
-    pub strategy: Value,
-    pub deadline_s: Option<u64>,
+    /// Taints that the cluster does not set by itself: `KEY=VALUE:EFFECT`.
+    pub taints: Vec<[String; 3]>,
+    /// Processors and memory for pods, as written.
+    pub allocatable: [String; 2],
 }
 
 #[derive(Debug)]
@@ -129,6 +99,8 @@ const POLICIES: [&str; 6] = [
     "PeerAuthentication",
     "RequestAuthentication",
 ];
+/// Kinds about workloads, beside them.
+const COMPANIONS: [&str; 3] = ["HorizontalPodAutoscaler", "PodDisruptionBudget", "PriorityClass"];
 const CONTROLLERS: [&str; 7] = [
     "Deployment",
     "ReplicaSet",
@@ -138,8 +110,6 @@ const CONTROLLERS: [&str; 7] = [
     "CronJob",
     "ReplicationController",
 ];
-/// Parts of the names of images that reveal versions.
-const IMAGES: [&str; 6] = ["cilium", "pilot", "proxyv2", "istio", "coredns", "kube-apiserver"];
 
 impl Dump {
     /// Takes an object.
@@ -171,7 +141,7 @@ impl Dump {
         let created_s = text("/metadata/creationTimestamp").and_then(seconds);
         self.latest_s = self.latest_s.max(created_s);
         let kind = kind.to_owned();
-        match self.object(&kind, key, created_s, object) {
+        match self.object(&kind, key, object) {
             true => *self.read.entry(kind).or_default() += 1,
             false => *self.skipped.entry(kind).or_default() += 1,
         }
@@ -179,15 +149,16 @@ impl Dump {
     }
 
     /// Whether the object is of a kind that is read.
-    fn object(&mut self, kind: &str, key: Key, created_s: Option<i64>, object: Value) -> bool {
+    fn object(&mut self, kind: &str, key: Key, object: Value) -> bool {
         let (_, namespace, name) = key.clone();
         let group = object["apiVersion"].as_str().unwrap_or_default();
         let group = group.split_once('/').map_or("", |(group, _)| group).to_owned();
         match (group.as_str(), kind) {
             ("", "Node") => self.node(name, &object),
-            ("", "Pod") => self.pods.push(pod(name, namespace, created_s, &object)),
+            ("", "Pod") => self.pod(name, namespace, &object),
             ("apps" | "batch" | "", of) if CONTROLLERS.contains(&of) => {
-                self.controllers.insert(key, controller(kind, &object));
+                let controller = self.controller(kind, &object);
+                self.controllers.insert(key, controller);
             }
             ("", "Service") => self.services.push(Service {
                 name,
@@ -200,7 +171,7 @@ impl Dump {
             }
             ("", "ServiceAccount") => {}
             ("", "ConfigMap") => match name.as_str() {
-                "cilium-config" => self.cilium_config = Some(texts(&object["data"])),
+                "cilium-config" if object["data"].is_object() => self.cilium_config = Some(texts(&object["data"])),
                 "istio" => self.mesh_config = object["data"]["mesh"].as_str().map(str::to_owned),
                 _ => return false,
             },
@@ -218,7 +189,19 @@ impl Dump {
                 self.cilium_prefixes
                     .extend(blocks.filter_map(Value::as_str).filter_map(prefix));
             }
-            ("cilium.io", "CiliumIdentity" | "CiliumEndpoint") => {}
+            ("cilium.io", "CiliumIdentity") => self.identities.push(texts(&object["security-labels"])),
+            ("cilium.io", "CiliumEndpoint") => {
+                self.endpoints.0.extend(object["status"]["identity"]["id"].as_u64());
+                self.endpoints.1 += 1;
+            }
+            ("autoscaling" | "policy" | "scheduling.k8s.io", of) if COMPANIONS.contains(&of) => {
+                self.companions.push(Policy {
+                    kind: kind.to_owned(),
+                    name,
+                    namespace,
+                    object,
+                });
+            }
             ("networking.k8s.io" | "cilium.io" | "security.istio.io", of) if POLICIES.contains(&of) => {
                 self.policies.push(Policy {
                     kind: kind.to_owned(),
@@ -239,6 +222,17 @@ impl Dump {
         self.latest_s = self.latest_s.max(beats.max());
         let is_role = |role: &str| labels.contains_key(&format!("node-role.kubernetes.io/{role}"));
         let zone = ["topology.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/zone"];
+        let (mut reserved, mut taints) = (false, Vec::new());
+        for taint in object["spec"]["taints"].as_array().into_iter().flatten() {
+            let word = |key: &str| taint[key].as_str().unwrap_or_default().to_owned();
+            let key = word("key");
+            match key.strip_prefix("node-role.kubernetes.io/") {
+                Some("control-plane" | "master") => reserved = true,
+                _ if key.starts_with("node.kubernetes.io/") || key.starts_with("node.cilium.io/") => {}
+                _ => taints.push([key, word("value"), word("effect")]),
+            }
+        }
+        let of = |resource: &str| text(&object["status"]["allocatable"][resource]).unwrap_or_default();
         let pods_max = ["allocatable", "capacity"]
             .iter()
             .find_map(|of| match &object["status"][of]["pods"] {
@@ -254,6 +248,10 @@ impl Dump {
                 .map(str::to_owned),
             prefix: object["spec"]["podCIDR"].as_str().and_then(prefix),
             pods_max,
+            reserved,
+            taints,
+            allocatable: [of("cpu"), of("memory")],
+            labels,
         });
     }
 }
@@ -268,7 +266,7 @@ fn no_object(object: &Value, place: &Place) -> InputError {
         .with_hint("a dump is what `kubectl get nodes,pods,services -A -o yaml` prints")
 }
 
-fn seconds(text: &str) -> Option<i64> {
+pub(super) fn seconds(text: &str) -> Option<i64> {
     text.parse::<Timestamp>().ok().map(Timestamp::as_second)
 }
 
@@ -287,130 +285,11 @@ pub(super) fn texts(map: &Value) -> Text {
         .collect()
 }
 
-fn text(value: &Value) -> Option<String> {
+pub(super) fn text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),
         Value::Bool(on) => Some(on.to_string()),
         _ => None,
-    }
-}
-
-/// The controller that owns an object.
-fn owner(object: &Value) -> Option<(String, String)> {
-    let owners = object["metadata"]["ownerReferences"].as_array()?;
-    let owner = owners.iter().find(|of| of["controller"] == true).or(owners.first())?;
-    Some((owner["kind"].as_str()?.to_owned(), owner["name"].as_str()?.to_owned()))
-}
-
-fn pod(name: String, namespace: String, created_s: Option<i64>, object: &Value) -> Pod {
-    let status = &object["status"];
-    let containers = |key: &str| object["spec"][key].as_array().into_iter().flatten();
-    let mut all = containers("containers").chain(containers("initContainers"));
-    Pod {
-        name,
-        namespace,
-        owner: owner(object),
-        node: object["spec"]["nodeName"].as_str().map(str::to_owned),
-        phase: match status["phase"].as_str() {
-            Some("Succeeded" | "Failed") => Phase::Ended,
-            Some("Running") if object["metadata"]["deletionTimestamp"].is_null() => Phase::Running,
-            _ => Phase::Other,
-        },
-        created_s,
-        template: template(&object["metadata"], &object["spec"]),
-        sidecar: all.any(|of| of["name"] == "istio-proxy"),
-        addressed: status["podIP"].is_string(),
-    }
-}
-
-fn template(meta: &Value, spec: &Value) -> Template {
-    let labels = texts(&meta["labels"]);
-    let own = || {
-        let containers = spec["containers"].as_array().into_iter().flatten();
-        containers.filter(|of| of["name"] != "istio-proxy")
-    };
-    let ports = own().flat_map(|of| of["ports"].as_array().into_iter().flatten());
-    let mut found: Vec<(u16, String)> = Vec::new();
-    for port in ports {
-        let number = port["containerPort"]
-            .as_u64()
-            .and_then(|number| u16::try_from(number).ok());
-        let Some(number) = number.filter(|number| *number > 0) else {
-            continue;
-        };
-        let port = (number, port["name"].as_str().unwrap_or_default().to_owned());
-        if !found.contains(&port) {
-            found.push(port);
-        }
-    }
-    let containers = ["containers", "initContainers"].into_iter();
-    let images = containers.flat_map(|key| spec[key].as_array().into_iter().flatten());
-    let images = images.filter_map(|of| of["image"].as_str());
-    let interesting = |image: &&str| IMAGES.iter().any(|part| image.contains(part));
-    let inject = "sidecar.istio.io/inject";
-    let inject = labels
-        .get(inject)
-        .cloned()
-        .or_else(|| text(&meta["annotations"][inject]));
-    let terms = "requiredDuringSchedulingIgnoredDuringExecution";
-    let terms = spec["affinity"]["podAntiAffinity"][terms].as_array();
-    Template {
-        account: spec["serviceAccountName"].as_str().unwrap_or("default").to_owned(),
-        host_network: spec["hostNetwork"] == true,
-        containers: u32::try_from(own().count()).unwrap_or(u32::MAX).max(1),
-        probes: own().map(probes).collect(),
-        ports: found,
-        images: images.filter(interesting).map(str::to_owned).collect(),
-        grace_s: spec["terminationGracePeriodSeconds"].as_u64(),
-        inject: inject.and_then(|text| text.parse().ok()),
-        anti_affinity: terms.cloned().unwrap_or_default(),
-        labels,
-    }
-}
-
-/// The times and counts of a container's probes; what they ask stays in the dump.
-fn probes(container: &Value) -> serde_json::Map<String, Value> {
-    const KEPT: [&str; 4] = [
-        "initialDelaySeconds",
-        "periodSeconds",
-        "failureThreshold",
-        "successThreshold",
-    ];
-    let probe = |key: &&str| {
-        let written = container[*key].as_object()?;
-        let kept = KEPT
-            .iter()
-            .filter_map(|kept| Some(((*kept).to_owned(), written.get(*kept)?.clone())));
-        let mut probe: serde_json::Map<String, Value> = kept.filter(|(_, value)| value.is_u64()).collect();
-        probe.insert("exec".to_owned(), serde_json::json!({"command": ["true"]}));
-        Some(((*key).to_owned(), Value::Object(probe)))
-    };
-    ["readinessProbe", "startupProbe"].iter().filter_map(probe).collect()
-}
-
-fn controller(kind: &str, object: &Value) -> Controller {
-    let spec = &object["spec"];
-    let template_of = match kind {
-        "CronJob" => &spec["jobTemplate"]["spec"]["template"],
-        _ => &spec["template"],
-    };
-    let number = |value: &Value| value.as_u64().and_then(|number| u32::try_from(number).ok());
-    let replicas = match kind {
-        // As many as there are nodes, and as many as are running.
-        "DaemonSet" => None,
-        "Job" | "CronJob" => Some(0),
-        _ => number(&spec["replicas"]).or(Some(1)),
-    };
-    Controller {
-        owner: owner(object),
-        replicas,
-        selector: match kind {
-            "ReplicationController" => texts(&spec["selector"]),
-            _ => texts(&spec["selector"]["matchLabels"]),
-        },
-        template: template(&template_of["metadata"], &template_of["spec"]),
-        strategy: spec["strategy"].clone(),
-        deadline_s: spec["progressDeadlineSeconds"].as_u64(),
     }
 }

@@ -2,9 +2,11 @@
 //!
 //! Belongs here: the words of the file. Does not belong here: the numbers in it (`sizes`) and the edges (`edges`).
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::edges::{Edges, Server};
+use super::pools::Pool;
 use super::sizes::{Known, Sizes};
 use super::workloads::Workload;
 use super::write::scalar;
@@ -12,6 +14,8 @@ use crate::scenario::material::Material;
 
 /// Most workloads of one list in a comment.
 const NAMED_MAX: usize = 8;
+/// Most groups of nodes that are listed.
+const POOLS_MAX: usize = 20;
 /// Most servers whose edges are listed.
 const SERVERS_MAX: usize = 40;
 /// Most clients whose exposure is watched, and most pairs of their pods with those of the server: watching takes most of the time of a
@@ -29,6 +33,9 @@ pub(super) struct Parts<'p> {
     pub workloads: &'p [Workload],
     pub material: &'p Material,
     pub edges: &'p Edges,
+    pub pools: &'p [Pool],
+    /// Pods of each workload of the material.
+    pub pods: &'p [u32],
 }
 
 impl Parts<'_> {
@@ -69,7 +76,7 @@ fn quoted(known: &Known<String>) -> Known<String> {
 pub(super) fn text(parts: &Parts<'_>) -> String {
     let mut text = String::new();
     head(&mut text, parts);
-    cluster(&mut text, parts.sizes);
+    cluster(&mut text, parts);
     edges(&mut text, parts);
     question(&mut text, parts);
     placement(&mut text, parts);
@@ -83,7 +90,25 @@ fn pods(parts: &Parts<'_>) -> u64 {
 /// Time until all pods have started, with a margin \[s\].
 fn startup_s(parts: &Parts<'_>) -> u64 {
     let all = pods(parts);
-    (all / PODS_PER_S + all * 28 / 1000).max(all / PODS_PER_S * 5 / 4) + 600
+    let by_rate = (all / PODS_PER_S + all * 28 / 1000).max(all / PODS_PER_S * 5 / 4);
+    let one_by_one = parts.workloads.iter().map(one_by_one_s).max();
+    by_rate.max(one_by_one.unwrap_or(0)) + 600
+}
+
+/// Time until all pods of a StatefulSet have started, each of which waits until the one before is ready \[s\].
+fn one_by_one_s(of: &Workload) -> u64 {
+    if of.written_kind() != "StatefulSet" || of.spec.contains_key("podManagementPolicy") {
+        return 0;
+    }
+    let probes = of.template.spec.containers.iter().flat_map(|container| {
+        let probes = ["startupProbe", "readinessProbe"].into_iter();
+        probes.filter_map(|key| container.get(key))
+    });
+    let seconds = probes.map(|probe| {
+        let number = |key: &str, default: u64| probe[key].as_u64().unwrap_or(default);
+        number("initialDelaySeconds", 0) + number("periodSeconds", 10) * number("successThreshold", 1)
+    });
+    u64::from(of.replicas) * (10 + seconds.sum::<u64>())
 }
 
 fn head(text: &mut String, parts: &Parts<'_>) {
@@ -92,7 +117,7 @@ fn head(text: &mut String, parts: &Parts<'_>) {
         1_001..=20_000 => 20,
         _ => 3,
     };
-    let question = match parts.edges.first(parts.material) {
+    let question = match parts.edges.first(parts.pods) {
         Some(server) => format!(
             "When the node of `{}` loses the API server while pods are replaced, for how long are clients admitted that policy denies?",
             parts.name(server.workload)
@@ -120,19 +145,20 @@ seed: 1
     );
 }
 
-fn cluster(text: &mut String, sizes: &Sizes) {
+fn cluster(text: &mut String, parts: &Parts<'_>) {
+    let (sizes, settings, layout) = (parts.sizes, &parts.sizes.settings, &parts.sizes.layout);
     text.push_str("cluster:\n");
     line(text, "kubernetes", &quoted(&sizes.kubernetes));
-    line(text, "nodes", &sizes.nodes);
-    line(text, "control_plane_nodes", &sizes.control_plane_nodes);
-    line(text, "zones", &sizes.zones);
+    line(text, "nodes", &layout.nodes);
+    line(text, "control_plane_nodes", &layout.control_plane_nodes);
+    line(text, "zones", &layout.zones);
     line(text, "api_servers", &sizes.api_servers);
     line(text, "coredns", &sizes.coredns);
     line(text, "node_prefix_length", &sizes.prefix);
     text.push_str("  cilium:\n");
     line(text, "  version", &quoted(&sizes.cilium));
-    line(text, "  routing", &sizes.routing);
-    line(text, "  encryption", &sizes.encryption);
+    line(text, "  routing", &settings.routing);
+    line(text, "  encryption", &settings.encryption);
     match &sizes.istio {
         Some((version, replicas)) => {
             text.push_str("  istio:\n");
@@ -141,8 +167,9 @@ fn cluster(text: &mut String, sizes: &Sizes) {
         }
         None => text.push_str("  istio: none                 # neither Istiod nor a sidecar in the dump\n"),
     }
+    pools(text, parts.pools);
     text.push_str("\nmanifests: manifests\n");
-    let layers = match (sizes.enforced, sizes.istio.is_some()) {
+    let layers = match (settings.enforced, sizes.istio.is_some()) {
         (true, true) => "[network, mesh]",
         (true, false) => "[network]",
         (false, true) => "[mesh]",
@@ -151,14 +178,51 @@ fn cluster(text: &mut String, sizes: &Sizes) {
     _ = writeln!(text, "policies_in_force: {layers}\n");
     text.push_str("parameters:\n");
     line(text, "kubernetes.pods_per_node_max", &sizes.pods_per_node_max);
+    for (key, known) in &settings.parameters {
+        line(text, key, known);
+    }
     text.push('\n');
+}
+
+/// The nodes of the cluster in groups that are alike, as far as they are not all alike.
+fn pools(text: &mut String, pools: &[Pool]) {
+    if pools.len() < 2 && pools.iter().all(|pool| pool.taints.is_empty()) {
+        return;
+    }
+    text.push_str("\n# Workers that are alike in the cluster. All nodes of a run are alike.\n");
+    for pool in pools.iter().take(POOLS_MAX) {
+        let [processors, memory] = &pool.allocatable;
+        let mut words = vec![format!("{processors} CPU, {memory} memory")];
+        let labels = pool.labels.iter().map(|(key, value)| format!("{key}: {value}"));
+        words.extend(labels);
+        let taints = pool
+            .taints
+            .iter()
+            .map(|[key, value, effect]| format!("taint {key}={value}:{effect}"));
+        words.extend(taints);
+        let shown = pool
+            .nodes
+            .iter()
+            .take(NAMED_MAX)
+            .cloned()
+            .collect::<Vec<_>>()
+            .join(", ");
+        let more = match pool.nodes.len().saturating_sub(NAMED_MAX) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        _ = writeln!(text, "#   {}: {shown}{more}", words.join(", "));
+    }
+    if pools.len() > POOLS_MAX {
+        _ = writeln!(text, "#   and {} more groups", pools.len() - POOLS_MAX);
+    }
 }
 
 fn edges(text: &mut String, parts: &Parts<'_>) {
     let edges = parts.edges;
     _ = writeln!(
         text,
-        "# Edges that policy restricts: {} of {} servers behind Services.",
+        "# Edges that policy restricts: {} of {} servers behind Services. `edges.csv` lists all edges with the verdict of each layer.",
         edges.servers.len() + edges.left_out,
         edges.candidates
     );
@@ -176,17 +240,14 @@ fn edges(text: &mut String, parts: &Parts<'_>) {
     }
     let more = edges.servers.len().saturating_sub(SERVERS_MAX) + edges.left_out;
     if more > 0 {
-        _ = writeln!(
-            text,
-            "#   and {more} more; `meshfault policy --manifests manifests` lists all edges"
-        );
+        _ = writeln!(text, "#   and {more} more");
     }
     text.push('\n');
 }
 
 /// The clients whose exposure is watched: as many as the limits allow, those with the fewest pods first.
 fn watched(parts: &Parts<'_>, server: &Server) -> Vec<usize> {
-    let replicas = |of: usize| parts.material.workloads[of].replicas;
+    let replicas = |of: usize| parts.pods[of];
     let mut clients = server.denied.clone();
     clients.sort_by_key(|of| replicas(*of));
     let (mut watched, mut pairs) = (Vec::new(), 0);
@@ -202,10 +263,10 @@ fn watched(parts: &Parts<'_>, server: &Server) -> Vec<usize> {
 
 fn question(text: &mut String, parts: &Parts<'_>) {
     let all = parts.material.workloads.iter().map(|of| of.name.as_str());
-    let first = parts.edges.first(parts.material);
+    let first = parts.edges.first(parts.pods);
     let target = match first {
         Some(server) => Some(server.workload),
-        None => parts.material.workloads.iter().position(|of| of.replicas > 0),
+        None => parts.pods.iter().position(|pods| *pods > 0),
     };
     let place = match target {
         Some(server) => format!("node_of: {}", scalar(parts.name(server))),
@@ -236,13 +297,14 @@ script:
     if let Some(churn) = parts.sizes.churn {
         _ = write!(
             text,
-            "  # assumed: {} pods of the dump are younger than {} h, and pods that ended earlier are not in it, so the true rate is higher.
-  # The lifetime is the number of pods divided by this rate.
+            "  # assumed: {} of {} living pods are younger than {} h. If lives are exponential, they last this long on average, and so many
+  # pods are replaced. Lives that are shorter for some pods are missed in part: the true rate is then higher.
   - churn: {{rate: {}/h, lifetime: {{exponential: {{mean: {}s, max: {}s}}}}, for: 10m}}
 ",
-            churn.pods,
+            churn.young,
+            churn.living,
             churn.window_h,
-            rate(churn.pods, churn.window_h),
+            churn.rate(),
             churn.lifetime_s,
             churn.lifetime_s * 10
         );
@@ -274,6 +336,7 @@ measures:
   startup: {{workloads: {}, since: cut-node}}
   # Time during which a request would be admitted although policy denies it.{}
   exposure: {{clients: {}, servers: [{}], port: {}}}
+  # exposure: all   # every edge of `edges.csv`; takes the longer, the more pods there are
 ",
             Parts::list(clients.iter().map(|of| parts.name(*of))),
             match server.denied.len() - clients.len() {
@@ -308,22 +371,19 @@ designs:
     );
 }
 
-/// Pods per hour with two decimals, at least 0.01.
-fn rate(pods: usize, window_h: i64) -> String {
-    let hundredths = (pods as u64 * 100 / window_h.unsigned_abs().max(1)).max(1);
-    format!("{}.{:02}", hundredths / 100, hundredths % 100)
-}
-
 fn placement(text: &mut String, parts: &Parts<'_>) {
-    let names = &parts.sizes.node_names;
-    let placed = parts.workloads.iter().filter_map(|of| {
-        let mut nodes: Vec<&str> = of
-            .nodes
-            .iter()
-            .filter_map(|node| names.get(node))
-            .map(String::as_str)
-            .collect();
-        nodes.truncate(of.replicas as usize);
+    // Workloads are placed on workers only.
+    let workers = parts
+        .sizes
+        .layout
+        .list
+        .iter()
+        .filter(|of| of.name.starts_with("worker-"));
+    let names: BTreeMap<&str, &str> = workers.map(|of| (of.own.as_str(), of.name.as_str())).collect();
+    let is_placed = |of: &&Workload| matches!(of.written_kind(), "Deployment" | "StatefulSet");
+    let placed = parts.workloads.iter().filter(is_placed).filter_map(|of| {
+        let nodes = of.nodes.iter().filter_map(|node| names.get(node.as_str()).copied());
+        let nodes: Vec<&str> = nodes.take(of.replicas as usize).collect();
         (!nodes.is_empty()).then(|| format!("  {}: {}\n", scalar(&of.written), Parts::list(nodes.into_iter())))
     });
     let placed: String = placed.collect();

@@ -57,47 +57,71 @@ impl<'de> Visitor<'de> for Top<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let mut object = Map::new();
+        let (mut object, mut nameless) = (Map::new(), Vec::new());
         while let Some(key) = map.next_key::<String>()? {
             if key == "items" {
-                let (kind, version) = (object.get("kind"), object.get("apiVersion").cloned());
-                let kind = kind.and_then(Value::as_str).and_then(|kind| kind.strip_suffix("List"));
-                let kind = kind.unwrap_or_default().to_owned();
                 map.next_value_seed(Items {
                     top: Top {
                         file: self.file,
                         sink: &mut *self.sink,
                     },
-                    kind,
-                    version: version.unwrap_or_default(),
+                    list: list_of(&object),
+                    nameless: &mut nameless,
                 })?;
                 object.insert(key, Value::Null);
             } else {
                 object.insert(key.clone(), map.next_value_seed(Pruned { drop: is_dropped(&key) })?);
             }
         }
+        let place = place(self.file, 1, 1);
         if !object.contains_key("items") {
-            let place = place(self.file, 1, 1);
             let object = Value::Object(object);
             (self.sink)(Found { object, place });
+            return Ok(());
+        }
+        // The kind of the list may follow its items.
+        let list = list_of(&object);
+        for mut object in nameless {
+            named(&mut object, &list);
+            let place = place.clone();
+            spread(Found { object, place }, self.sink);
         }
         Ok(())
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<(), A::Error> {
+        let mut nameless = Vec::new();
+        let top = Top {
+            file: self.file,
+            sink: &mut *self.sink,
+        };
         Items {
-            top: self,
-            kind: String::new(),
-            version: Value::Null,
+            top,
+            list: (String::new(), Value::Null),
+            nameless: &mut nameless,
         }
-        .visit_seq(seq)
+        .visit_seq(seq)?;
+        let place = place(self.file, 1, 1);
+        for object in nameless {
+            let place = place.clone();
+            (self.sink)(Found { object, place });
+        }
+        Ok(())
     }
+}
+
+/// The kind of the items of a list, which is empty if it is not known, and its version.
+fn list_of(object: &Map<String, Value>) -> (String, Value) {
+    let kind = object.get("kind").and_then(Value::as_str);
+    let kind = kind.and_then(|kind| kind.strip_suffix("List")).unwrap_or_default();
+    (kind.to_owned(), object.get("apiVersion").cloned().unwrap_or_default())
 }
 
 struct Items<'s> {
     top: Top<'s>,
-    kind: String,
-    version: Value,
+    list: (String, Value),
+    /// Items without a kind in a list whose kind is not known yet.
+    nameless: &'s mut Vec<Value>,
 }
 
 impl<'de> DeserializeSeed<'de> for Items<'_> {
@@ -124,7 +148,11 @@ impl<'de> Visitor<'de> for Items<'_> {
             if !object.is_object() {
                 return Err(A::Error::custom("an item of the list is no object"));
             }
-            named(&mut object, &self.kind, &self.version);
+            named(&mut object, &self.list);
+            if object.get("kind").is_none() {
+                self.nameless.push(object);
+                continue;
+            }
             let place = place(self.top.file, 1, 1);
             spread(Found { object, place }, self.top.sink);
         }
@@ -200,7 +228,8 @@ impl<'de> Visitor<'de> for Pruned {
             while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
         } else {
             while let Some(key) = map.next_key::<String>()? {
-                let drop = is_dropped(&key);
+                // Some variables of Istiod are parameters.
+                let drop = is_dropped(&key) && key != "env";
                 let value = map.next_value_seed(Self { drop })?;
                 object.insert(key, value);
             }

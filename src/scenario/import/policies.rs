@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 
 use super::dump::{Dump, Policy, Text};
+use super::template::without_null;
 use super::workloads::{Index, Workload};
 
 /// A Service as it is written.
@@ -20,6 +21,14 @@ pub(super) struct Written {
     pub written: String,
     pub selector: Text,
     pub ports: Vec<Value>,
+}
+
+impl Written {
+    /// The ports of pods to which its ports of TCP lead.
+    pub fn tcp_ports(&self) -> impl Iterator<Item = u16> {
+        let tcp = self.ports.iter().filter(|port| port["protocol"].is_null());
+        tcp.filter_map(|port| u16::try_from(port["targetPort"].as_u64()?).ok())
+    }
 }
 
 /// Counts of what was left out or replaced, by reason.
@@ -74,7 +83,7 @@ pub(super) fn services(dump: &Dump, workloads: &[Workload], counts: &mut Counts)
 fn target(port: &Value, pods: &[&Workload]) -> Option<Value> {
     let number = port["port"].as_u64().filter(|number| *number > 0)?;
     let by_name = |name: &str| {
-        let mut ports = pods.iter().flat_map(|of| &of.template.ports);
+        let mut ports = pods.iter().flat_map(|of| &of.template.spec.ports);
         ports.find(|(_, own)| own == name).map(|(number, _)| u64::from(*number))
     };
     let target = match &port["targetPort"] {
@@ -96,25 +105,24 @@ fn target(port: &Value, pods: &[&Workload]) -> Option<Value> {
 }
 
 /// The policies of a dump, cleaned, by kind, namespace and name.
-pub(super) fn policies(dump: &Dump, workloads: &[Workload], counts: &mut Counts) -> Vec<Policy> {
+pub(super) fn policies(
+    dump: &Dump,
+    workloads: &[Workload],
+    trust_domain: Option<String>,
+    counts: &mut Counts,
+) -> Vec<Policy> {
     let mut cleaner = Cleaner {
         named: BTreeMap::new(),
-        trust_domain: trust_domain(dump),
+        trust_domain,
         counts,
     };
-    for (number, name) in workloads.iter().flat_map(|of| &of.template.ports) {
+    for (number, name) in workloads.iter().flat_map(|of| &of.template.spec.ports) {
         cleaner.named.entry(name.as_str()).or_default().insert(*number);
     }
     let cleaned = dump.policies.iter().filter_map(|policy| cleaner.policy(policy));
     let mut cleaned: Vec<Policy> = cleaned.collect();
     cleaned.sort_by(|a, b| (&a.kind, &a.namespace, &a.name).cmp(&(&b.kind, &b.namespace, &b.name)));
     cleaned
-}
-
-fn trust_domain(dump: &Dump) -> Option<String> {
-    let mesh = dump.mesh_config.as_deref()?;
-    let domain = mesh.lines().find_map(|line| line.trim().strip_prefix("trustDomain:"))?;
-    Some(domain.trim().trim_matches(['"', '\'']).to_owned())
 }
 
 struct Cleaner<'c> {
@@ -300,7 +308,7 @@ impl Cleaner<'_> {
     }
 
     fn authorization(&mut self, spec: &mut Value) {
-        let Some(domain) = self.trust_domain.as_deref().filter(|domain| *domain != "cluster.local") else {
+        let Some(domain) = self.trust_domain.as_deref() else {
             return;
         };
         let rules = spec["rules"].as_array_mut().into_iter().flatten();
@@ -317,18 +325,6 @@ impl Cleaner<'_> {
             }
         }
         without_null(spec);
-    }
-}
-
-/// Indexing a map for writing adds nulls, which would be read as keys.
-fn without_null(value: &mut Value) {
-    match value {
-        Value::Object(map) => {
-            map.retain(|_, value| !value.is_null());
-            map.values_mut().for_each(without_null);
-        }
-        Value::Array(list) => list.iter_mut().for_each(without_null),
-        _ => {}
     }
 }
 

@@ -5,7 +5,7 @@
 
 /// Keys of workloads, pods and nodes whose maps and lists are passed over. A scalar under such a key is kept, because it is the value
 /// of a label of that name.
-const DROPPED: [&str; 24] = [
+const DROPPED: [&str; 22] = [
     "managedFields",
     "env",
     "envFrom",
@@ -15,11 +15,9 @@ const DROPPED: [&str; 24] = [
     "volumeMounts",
     "volumeDevices",
     "volumeClaimTemplates",
-    "resources",
     "securityContext",
     "livenessProbe",
     "lifecycle",
-    "tolerations",
     "containerStatuses",
     "initContainerStatuses",
     "ephemeralContainerStatuses",
@@ -63,18 +61,22 @@ pub(super) fn lines(text: &str) -> String {
         .filter(own)
         .find_map(|line| line.trim().strip_prefix("kind:"))
         .map_or("", |kind| kind.trim().trim_matches(['"', '\'']));
-    let (workload, secret) = (WITH_CONTAINERS.contains(&kind), kind == "Secret");
+    // An item of a list without a kind may be a Secret.
+    let (workload, secret) = (WITH_CONTAINERS.contains(&kind), matches!(kind, "Secret" | ""));
+    // Some switches of Istiod are parameters; no other value of a variable is looked at.
+    let istiod = kind == "Deployment" && text.contains("app: istiod");
     let drops = |column: usize, rest: &str| {
         let Some((key, value)) = rest.split_once(':') else {
             return false;
         };
         match (column.checked_sub(base), key) {
-            (Some(0), "status") => kind != "Pod" && kind != "Node",
+            (Some(0), "status") => !matches!(kind, "Pod" | "Node" | "CiliumEndpoint" | ""),
             (Some(0), "data" | "stringData" | "immutable") => secret,
             (_, "annotations") if matches!(kind, "Pod" | "Node" | "Secret") => value.is_empty(),
             (_, "conditions") if kind == "Pod" => value.is_empty(),
             (_, LAST_APPLIED) => true,
             (Some(2), "managedFields") => value.is_empty(),
+            (_, "env") if istiod => false,
             _ => workload && value.is_empty() && is_dropped(key),
         }
     };
@@ -153,9 +155,9 @@ mod tests {
 
     #[test]
     fn policies_keep_keys_of_the_same_names() {
-        let text = "kind: CiliumNetworkPolicy\nmetadata:\n  managedFields:\n  - manager: x\n  name: a\nspec:\n  resources:\n  - b\nstatus:\n  conditions:\n  - c\n";
+        let text = "kind: CiliumNetworkPolicy\nmetadata:\n  managedFields:\n  - manager: x\n  name: a\nspec:\n  volumes:\n  - b\nstatus:\n  conditions:\n  - c\n";
         let kept = lines(text);
-        assert!(kept.contains("resources:\n  - b\n"), "{kept}");
+        assert!(kept.contains("volumes:\n  - b\n"), "{kept}");
         assert!(!kept.contains("manager") && !kept.contains("- c"), "{kept}");
     }
 }

@@ -4,12 +4,16 @@
 //! not known to be a word of Kubernetes, Cilium or Istio is replaced, so that what is forgotten here is hidden rather than shown.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::companions::Companion;
 use super::dump::{Policy, Text};
 use super::policies::Written;
+use super::pools::Pool;
 use super::workloads::Workload;
+use crate::cluster::placement::{HOSTNAME, ZONE};
 use crate::policy::network::cilium::selector::{NAMESPACE_LABEL, SERVICE_ACCOUNT_LABEL};
 
 /// Namespaces that every cluster has; what the simulator makes itself is in two of them.
@@ -42,7 +46,7 @@ const VALUES: [&str; 8] = [
     "", "true", "false", "enabled", "disabled", "kube-dns", "istiod", "pilot",
 ];
 /// Keys of policies whose texts are words of Kubernetes, Cilium and Istio.
-const WORDS: [&str; 16] = [
+const WORDS: [&str; 19] = [
     "apiVersion",
     "kind",
     "operator",
@@ -58,7 +62,10 @@ const WORDS: [&str; 16] = [
     "methods",
     "notMethods",
     "creationTimestamp",
-    "topologyKey",
+    "restartPolicy",
+    "whenUnsatisfiable",
+    "nodeTaintsPolicy",
+    "nodeAffinityPolicy",
 ];
 /// Labels whose values are names of namespaces.
 const OF_NAMESPACES: [&str; 2] = ["kubernetes.io/metadata.name", NAMESPACE_LABEL];
@@ -96,20 +103,34 @@ struct Redaction {
     hosts: Sort,
     segments: Sort,
     others: Sort,
+    priorities: Sort,
     /// The namespaces and the accounts of all workloads, by their own names.
     known: BTreeSet<(String, String)>,
 }
 
+/// What has names.
+pub(super) struct Everything<'e> {
+    pub workloads: &'e mut [Workload],
+    pub services: &'e mut [Written],
+    pub policies: &'e mut [Policy],
+    pub companions: &'e mut [Companion],
+    pub pools: &'e mut [Pool],
+    pub namespaces: &'e mut BTreeMap<String, Text>,
+}
+
 /// Renames everything.
-pub(super) fn redact(
-    workloads: &mut [Workload],
-    services: &mut [Written],
-    policies: &mut [Policy],
-    namespaces: &mut BTreeMap<String, Text>,
-) {
+pub(super) fn redact(everything: &mut Everything<'_>) {
+    let Everything {
+        workloads,
+        services,
+        policies,
+        companions,
+        pools,
+        namespaces,
+    } = everything;
     let known = workloads
         .iter()
-        .map(|of| (of.namespace.clone(), of.template.account.clone()));
+        .map(|of| (of.namespace.clone(), of.template.spec.account.clone()));
     let mut redaction = Redaction {
         namespaces: Sort::new("ns"),
         accounts: Sort::new("sa"),
@@ -119,17 +140,18 @@ pub(super) fn redact(
         hosts: Sort::new("host"),
         segments: Sort::new("p"),
         others: Sort::new("text"),
+        priorities: Sort::new("priority"),
         known: known.collect(),
     };
-    let renamed = std::mem::take(namespaces).into_iter().map(|(name, labels)| {
+    let renamed = std::mem::take(*namespaces).into_iter().map(|(name, labels)| {
         let own = redaction.namespace(&name);
         (own, redaction.labels(labels))
     });
-    *namespaces = renamed.collect();
-    for (number, workload) in (1..).zip(workloads) {
+    **namespaces = renamed.collect();
+    for (number, workload) in (1..).zip(workloads.iter_mut()) {
         redaction.workload(number, workload);
     }
-    for (number, service) in (1..).zip(services) {
+    for (number, service) in (1..).zip(services.iter_mut()) {
         let name = format!("svc-{number}");
         let own = (
             service.namespace.clone(),
@@ -155,8 +177,26 @@ pub(super) fn redact(
             }
         }
     }
-    for (number, policy) in (1..).zip(policies) {
+    for (number, policy) in (1..).zip(policies.iter_mut()) {
         redaction.policy(number, policy);
+    }
+    for (number, of) in (1..).zip(companions.iter_mut()) {
+        of.namespace = redaction.namespace(&of.namespace);
+        of.name = match of.kind.as_str() {
+            "PriorityClass" => redaction.priority(&of.name),
+            kind => format!("{}-{number}", kind.to_lowercase()),
+        };
+        // All else of them are numbers and words of Kubernetes.
+        if let Some(selector) = of.rest.get_mut("spec").and_then(|spec| spec.get_mut("selector")) {
+            redaction.walk("", selector);
+        }
+    }
+    for pool in pools.iter_mut() {
+        pool.labels = redaction.labels(std::mem::take(&mut pool.labels));
+        for [key, value, _] in &mut pool.taints {
+            *value = redaction.value(key, value);
+            *key = redaction.key(key);
+        }
     }
 }
 
@@ -165,6 +205,13 @@ impl Redaction {
         match NAMESPACES.contains(&own) || own.is_empty() {
             true => own.to_owned(),
             false => self.namespaces.get(own),
+        }
+    }
+
+    fn priority(&mut self, own: &str) -> String {
+        match own.starts_with("system-") {
+            true => own.to_owned(),
+            false => self.priorities.get(own),
         }
     }
 
@@ -210,6 +257,9 @@ impl Redaction {
         match bare {
             _ if OF_NAMESPACES.contains(&bare) => self.namespace(own),
             SERVICE_ACCOUNT_LABEL => self.account(own),
+            // Names of nodes and zones are those of the experiment already.
+            HOSTNAME if own.starts_with("worker-") || own.starts_with("control-plane") => own.to_owned(),
+            ZONE if own.starts_with("zone-") => own.to_owned(),
             _ if VALUES.contains(&own) || key.starts_with("reserved:") => own.to_owned(),
             _ => self.values.get(own),
         }
@@ -230,14 +280,15 @@ impl Redaction {
         workload.selector = self.labels(std::mem::take(&mut workload.selector));
         let template = &mut workload.template;
         template.labels = self.labels(std::mem::take(&mut template.labels));
-        template.account = self.account(&template.account);
-        for (number, (_, name)) in (1..).zip(&mut template.ports) {
+        let spec = Arc::make_mut(&mut template.spec);
+        spec.account = self.account(&spec.account);
+        for (number, (_, name)) in (1..).zip(&mut spec.ports) {
             if !name.is_empty() {
                 *name = format!("port-{number}");
             }
         }
-        for term in &mut template.anti_affinity {
-            self.walk("", term);
+        for (key, value) in &mut spec.scheduling {
+            self.walk(key, value);
         }
     }
 
@@ -262,7 +313,16 @@ impl Redaction {
     /// Renames what is under a key of a policy.
     fn walk(&mut self, key: &str, value: &mut Value) {
         match value {
-            Value::Object(map) if key == "matchLabels" => {
+            Value::Object(map) if key == "tolerations" => {
+                let own = map.get("key").and_then(Value::as_str).unwrap_or_default().to_owned();
+                if let Some(value) = map.get_mut("value") {
+                    *value = self.value(&own, value.as_str().unwrap_or_default()).into();
+                }
+                if !own.is_empty() {
+                    map.insert("key".to_owned(), self.key(&own).into());
+                }
+            }
+            Value::Object(map) if matches!(key, "matchLabels" | "nodeSelector") => {
                 let labels = std::mem::take(map).into_iter();
                 *map = labels
                     .map(|(key, value)| {
@@ -331,6 +391,8 @@ impl Redaction {
     fn text(&mut self, key: &str, own: &str) -> String {
         match key {
             _ if WORDS.contains(&key) || own == "*" || own.is_empty() => own.to_owned(),
+            "topologyKey" | "matchLabelKeys" | "mismatchLabelKeys" => self.key(own),
+            "priorityClassName" => self.priority(own),
             "cidr" | "fromCIDR" | "toCIDR" | "except" => match own {
                 "0.0.0.0/0" | "::/0" => own.to_owned(),
                 _ => BLOCK.to_owned(),

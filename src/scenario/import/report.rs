@@ -5,6 +5,7 @@
 use super::dump::Dump;
 use super::edges::Edges;
 use super::policies::Counts;
+use super::settings;
 use super::settle::LeftOut;
 use super::sizes::Sizes;
 use super::workloads::Workloads;
@@ -26,6 +27,10 @@ pub(super) struct Facts<'f> {
     pub left_out: &'f LeftOut,
     pub edges: &'f Edges,
     pub redacted: bool,
+    /// Metrics of autoscalers that are not of processors or memory.
+    pub metrics_left_out: usize,
+    /// Keys that were given by the user.
+    pub given: &'f [String],
 }
 
 /// A count with its noun: `1 pod`, `1,000 pods`.
@@ -96,7 +101,7 @@ fn read(lines: &mut Vec<String>, facts: &Facts<'_>) {
             1 => "1 policy".to_owned(),
             number => counted(number, "policie"),
         },
-        counted(sizes.nodes.value as usize, "node"),
+        counted(sizes.layout.nodes.value as usize, "node"),
         versions.into_iter().flatten().collect::<Vec<_>>().join(", ")
     ));
 }
@@ -106,8 +111,8 @@ fn changed(lines: &mut Vec<String>, facts: &Facts<'_>) {
     let other: Vec<&str> = found
         .all
         .iter()
+        .filter(|of| of.written_kind() != of.kind)
         .map(|of| of.kind.as_str())
-        .filter(|kind| *kind != "Deployment")
         .collect();
     let mut kinds = other.clone();
     kinds.sort_unstable();
@@ -144,21 +149,36 @@ fn changed(lines: &mut Vec<String>, facts: &Facts<'_>) {
         " of the dump not Running: started like all others",
     );
     note(
-        found.rules_left_out,
-        "rule",
-        " of anti-affinity left out: only required ones per hostname are simulated",
+        found.by_hand,
+        "workload",
+        " with `updateStrategy: OnDelete`: a restart replaces all pods",
     );
     note(
-        found.recreated,
-        "workload",
-        " with strategy Recreate: all pods are replaced at once by a rolling update",
+        facts.metrics_left_out,
+        "metric",
+        " of autoscalers left out, which are not of processors or memory",
     );
     note(found.ambient, "workload", " in ambient mode: simulated without a mesh");
+    let layout = &sizes.layout;
     note(
-        sizes.moved,
-        "node",
-        " in another zone than in the cluster: an experiment spreads nodes over zones in turn",
+        layout.mixed,
+        "control-plane node",
+        " on which pods run: simulated as workers",
     );
+    let (workers, control) = layout.moved;
+    if workers + control > 0 {
+        let zones = layout.sizes.iter().zip(1..);
+        let zones = zones.map(|((name, nodes), at)| match facts.redacted {
+            true => format!("zone {at} {nodes}"),
+            false => format!("{name} {nodes}"),
+        });
+        lines.push(format!(
+            "{} and {} in another zone than in the cluster: an experiment spreads nodes over zones in turn; nodes by zone: {}",
+            counted(workers, "worker"),
+            counted(control, "control-plane node"),
+            zones.collect::<Vec<_>>().join(", ")
+        ));
+    }
     for (reason, number) in facts.services.1 {
         lines.push(format!("Services {reason}: {number}"));
     }
@@ -168,73 +188,73 @@ fn changed(lines: &mut Vec<String>, facts: &Facts<'_>) {
     for (reason, names) in facts.left_out {
         lines.push(format!("left out, {reason}: {}", named(names)));
     }
-    lines.extend(sizes.unlike.iter().map(|what| format!("unlike the cluster: {what}")));
+    lines.extend(
+        sizes
+            .settings
+            .unlike
+            .iter()
+            .map(|what| format!("unlike the cluster: {what}")),
+    );
+    lines.extend(settings::identities(facts.dump, facts.redacted));
 }
 
 fn assumed(lines: &mut Vec<String>, facts: &Facts<'_>) {
-    let sizes = facts.sizes;
-    let of = |key: &str, value: String, from: &str| {
-        let why = from.strip_prefix("assumed: ")?;
-        Some(format!(
-            "assumed: {key} {value}, since {why}; edit the experiment if you know better"
-        ))
+    let (sizes, layout, settings) = (facts.sizes, &facts.sizes.layout, &facts.sizes.settings);
+    let mut assumed = Vec::new();
+    let mut of = |key: &str, value: &dyn std::fmt::Display, from: &str| {
+        let why = from.strip_prefix("assumed: ");
+        let is_given = facts.given.iter().any(|given| given == key);
+        assumed.extend(
+            why.filter(|_| !is_given)
+                .map(|why| format!("assumed: {key}={value}, since {why}")),
+        );
     };
-    let numbers = [
-        of(
-            "cluster.kubernetes",
-            sizes.kubernetes.value.clone(),
-            &sizes.kubernetes.from,
-        ),
-        of("cluster.nodes", sizes.nodes.value.to_string(), &sizes.nodes.from),
-        of(
-            "cluster.control_plane_nodes",
-            sizes.control_plane_nodes.value.to_string(),
-            &sizes.control_plane_nodes.from,
-        ),
-        of("cluster.zones", sizes.zones.value.to_string(), &sizes.zones.from),
-        of(
-            "cluster.api_servers",
-            sizes.api_servers.value.to_string(),
-            &sizes.api_servers.from,
-        ),
-        of("cluster.coredns", sizes.coredns.value.to_string(), &sizes.coredns.from),
-        of(
-            "cluster.node_prefix_length",
-            sizes.prefix.value.to_string(),
-            &sizes.prefix.from,
-        ),
-        of("cluster.cilium.version", sizes.cilium.value.clone(), &sizes.cilium.from),
-        of(
-            "cluster.cilium.routing",
-            sizes.routing.value.to_owned(),
-            &sizes.routing.from,
-        ),
-        of(
-            "cluster.cilium.encryption",
-            sizes.encryption.value.to_owned(),
-            &sizes.encryption.from,
-        ),
-        of(
-            "kubernetes.pods_per_node_max",
-            sizes.pods_per_node_max.value.to_string(),
-            &sizes.pods_per_node_max.from,
-        ),
-    ];
-    lines.extend(numbers.into_iter().flatten());
+    of("cluster.kubernetes", &sizes.kubernetes.value, &sizes.kubernetes.from);
+    of("cluster.nodes", &layout.nodes.value, &layout.nodes.from);
+    let control = &layout.control_plane_nodes;
+    of("cluster.control_plane_nodes", &control.value, &control.from);
+    of("cluster.zones", &layout.zones.value, &layout.zones.from);
+    of("cluster.api_servers", &sizes.api_servers.value, &sizes.api_servers.from);
+    of("cluster.coredns", &sizes.coredns.value, &sizes.coredns.from);
+    of("cluster.node_prefix_length", &sizes.prefix.value, &sizes.prefix.from);
+    of("cluster.cilium.version", &sizes.cilium.value, &sizes.cilium.from);
+    of(
+        "cluster.cilium.routing",
+        &settings.routing.value,
+        &settings.routing.from,
+    );
+    of(
+        "cluster.cilium.encryption",
+        &settings.encryption.value,
+        &settings.encryption.from,
+    );
+    let most = &sizes.pods_per_node_max;
+    of("parameters.kubernetes.pods_per_node_max", &most.value, &most.from);
     if let Some((version, replicas)) = &sizes.istio {
-        lines.extend(of("cluster.istio.version", version.value.clone(), &version.from));
-        lines.extend(of("cluster.istio.replicas", replicas.value.to_string(), &replicas.from));
+        of("cluster.istio.version", &version.value, &version.from);
+        of("cluster.istio.replicas", &replicas.value, &replicas.from);
     }
+    let any = !assumed.is_empty();
+    lines.append(&mut assumed);
     lines.push(match sizes.churn {
         Some(churn) => format!(
-            "assumed: {} replaced in {} h, by their ages; pods that came and went are not in a dump",
-            counted(churn.pods, "pod"),
+            "assumed: {} pods replaced per hour and a mean life of {:.1} h, fitted to the ages of {}, {} of them younger than {} h \
+             (exponential lives, older ages censored); the true rate is higher if some pods live much shorter than others",
+            churn.rate(),
+            churn.lifetime_s as f64 / 3600.0,
+            counted(churn.living, "living pod"),
+            churn.young,
             churn.window_h
         ),
         None => {
             "assumed: no pods are replaced, since the ages of pods show no rate; add `churn` to the script".to_owned()
         }
     });
+    if any {
+        lines.push(
+            "if you know better: import again with `--set KEY=VALUE` for each, or edit the experiment".to_owned(),
+        );
+    }
 }
 
 fn unknown(lines: &mut Vec<String>, facts: &Facts<'_>) {
@@ -246,6 +266,14 @@ fn unknown(lines: &mut Vec<String>, facts: &Facts<'_>) {
         match edges.left_out {
             0 => String::new(),
             more => format!("; the clients of {more} of them were not looked at, there are too many"),
+        }
+    ));
+    lines.push(format!(
+        "edges.csv: {}{}",
+        counted(edges.all.len(), "edge"),
+        match edges.unlisted {
+            0 => String::new(),
+            more => format!("; those to {} are left out, there are too many", counted(more, "port")),
         }
     ));
     let pods: usize = facts.found.all.iter().map(|of| of.replicas as usize).sum();
@@ -265,11 +293,11 @@ fn unknown(lines: &mut Vec<String>, facts: &Facts<'_>) {
     }
 }
 
-/// Names of nodes in the experiment and in the cluster.
+/// Names and zones of nodes in the experiment and in the cluster.
 pub(super) fn nodes(sizes: &Sizes) -> String {
-    let mut text = String::from("experiment,cluster,zone\n");
-    for (name, own, zone) in &sizes.node_list {
-        text.push_str(&format!("{name},{own},{zone}\n"));
+    let mut text = String::from("experiment,cluster,zone,experiment_zone\n");
+    for of in &sizes.layout.list {
+        text.push_str(&format!("{},{},{},{}\n", of.name, of.own, of.own_zone, of.zone));
     }
     text
 }

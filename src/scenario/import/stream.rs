@@ -8,14 +8,18 @@ use std::io::{BufRead, Read};
 use std::path::Path;
 
 use rayon::prelude::*;
+use serde::Deserialize;
 use serde_json::Value;
 
+use super::dump::Text;
 use super::{json, prune};
 use crate::scenario::error::{InputError, Place};
-use crate::scenario::yaml;
+use crate::scenario::yaml::{self, Nulls, Strings};
 
 /// Objects are parsed together as soon as they have this many bytes.
 const BATCH: usize = 8 * 1024 * 1024;
+/// Stack of a thread that parses.
+const STACK_BYTES: usize = 16 * 1024 * 1024;
 /// Largest object that is read \[bytes\]: etcd takes no object of more than 1.5 MiB, and YAML is longer than what is stored.
 const OBJECT_MAX: usize = 16 * 1024 * 1024;
 
@@ -69,6 +73,12 @@ struct Lines<'a> {
     before: u32,
     batch: Vec<(Vec<u8>, u32)>,
     bytes: usize,
+    /// Kind and version of the list, which may follow its items.
+    list: (String, Value),
+    /// Items that state no kind, in a list whose kind is not known yet.
+    nameless: Vec<Found>,
+    /// Threads whose stacks are large enough for the deepest nesting that is read; without them this thread does all.
+    pool: Option<rayon::ThreadPool>,
 }
 
 impl<'a> Lines<'a> {
@@ -81,6 +91,9 @@ impl<'a> Lines<'a> {
             before: 0,
             batch: Vec::new(),
             bytes: 0,
+            list: (String::new(), Value::Null),
+            nameless: Vec::new(),
+            pool: rayon::ThreadPoolBuilder::new().stack_size(STACK_BYTES).build().ok(),
         }
     }
 
@@ -98,8 +111,23 @@ impl<'a> Lines<'a> {
             self.line(&mut line, number)?;
             number = number.saturating_add(1);
         }
-        self.end(number)?;
+        self.close(number)?;
         self.parse()
+    }
+
+    /// Ends the document; the items of a list have its kind.
+    fn close(&mut self, number: u32) -> Result<(), InputError> {
+        self.end(number)?;
+        if self.at != At::Document {
+            self.parse()?;
+        }
+        for mut found in std::mem::take(&mut self.nameless) {
+            named(&mut found.object, &self.list);
+            spread(found, self.sink);
+        }
+        self.list = (String::new(), Value::Null);
+        self.at = At::Document;
+        Ok(())
     }
 
     /// Takes a line; `number` lines are before it.
@@ -111,17 +139,20 @@ impl<'a> Lines<'a> {
         let bare = line.trim_ascii_end();
         let lead = bare.iter().take_while(|byte| **byte == b' ').count();
         if marks(b"---") || marks(b"...") {
-            self.end(number)?;
-            self.at = At::Document;
+            self.close(number)?;
             line[..3].fill(b' ');
             self.text.extend_from_slice(line);
             self.before = number;
             return Ok(());
         }
+        if bare.starts_with(b"kind:") || bare.starts_with(b"apiVersion:") {
+            self.head(bare);
+        }
         let is_item = bare.get(lead) == Some(&b'-') && bare.get(lead + 1).is_none_or(|byte| *byte == b' ');
         match self.at {
             At::Document if bare == b"items:" => {
                 self.text.clear();
+                self.parse()?;
                 self.at = At::Items(None);
             }
             At::Items(_) if bare.len() == lead || bare[lead] == b'#' => self.add(line, number)?,
@@ -139,6 +170,22 @@ impl<'a> Lines<'a> {
             At::After => {}
         }
         Ok(())
+    }
+
+    /// Notes what a line at the top says of the items of a list.
+    fn head(&mut self, line: &[u8]) {
+        let text = String::from_utf8_lossy(line);
+        let value = |key: &str| {
+            let value = text.strip_prefix(key)?.strip_prefix(": ")?;
+            Some(value.trim().trim_matches(['"', '\'']).to_owned())
+        };
+        if let Some(kind) = value("kind") {
+            kind.strip_suffix("List")
+                .unwrap_or_default()
+                .clone_into(&mut self.list.0);
+        } else if let Some(version) = value("apiVersion") {
+            self.list.1 = version.into();
+        }
     }
 
     fn add(&mut self, line: &[u8], number: u32) -> Result<(), InputError> {
@@ -174,12 +221,21 @@ impl<'a> Lines<'a> {
     fn parse(&mut self) -> Result<(), InputError> {
         let (file, batch) = (self.file, std::mem::take(&mut self.batch));
         self.bytes = 0;
-        let parsed: Vec<Result<Found, InputError>> = batch
-            .into_par_iter()
-            .map(|(text, before)| object(file, text, before))
-            .collect();
+        let parse = |(text, before)| object(file, text, before);
+        let parsed: Vec<Result<Found, InputError>> = match &self.pool {
+            Some(pool) => pool.install(|| batch.into_par_iter().map(parse).collect()),
+            None => batch.into_iter().map(parse).collect(),
+        };
         for found in parsed {
-            spread(found?, self.sink);
+            let mut found = found?;
+            if self.at != At::Document && found.object.is_object() {
+                named(&mut found.object, &self.list);
+                if found.object.get("kind").is_none() {
+                    self.nameless.push(found);
+                    continue;
+                }
+            }
+            spread(found, self.sink);
         }
         Ok(())
     }
@@ -198,9 +254,65 @@ fn object(file: &Path, text: Vec<u8>, before: u32) -> Result<Found, InputError> 
     let kept = prune::lines(&text);
     drop(text);
     let source = yaml::part(file, &kept, before);
-    let object = source.tree()?.parse()?;
+    let tree = source.tree()?;
+    let object: Value = tree.parse()?;
+    // As the API server, which takes no label whose value is a number or a switch.
+    let quoted = tree.document(Strings::Quoted, Nulls::Zero);
+    match object["kind"] == "Service" {
+        true => _ = quoted.parse::<OfService>()?,
+        false if object.is_object() => _ = quoted.parse::<Labeled>()?,
+        false => {}
+    }
     let place = source.start();
     Ok(Found { object, place })
+}
+
+/// The texts of an object that are labels.
+#[derive(Deserialize)]
+struct Labeled {
+    #[serde(rename = "metadata")]
+    _metadata: Option<Metadata>,
+    #[serde(rename = "spec")]
+    _spec: Option<Spec>,
+}
+
+#[derive(Deserialize)]
+struct OfService {
+    #[serde(rename = "spec")]
+    _spec: Option<ServiceSpec>,
+}
+
+#[derive(Deserialize)]
+struct ServiceSpec {
+    #[serde(rename = "selector")]
+    _selector: Option<Text>,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    #[serde(rename = "labels")]
+    _labels: Option<Text>,
+}
+
+#[derive(Deserialize)]
+struct Spec {
+    #[serde(rename = "template")]
+    _template: Option<Template>,
+    #[serde(rename = "selector")]
+    _selector: Option<Selector>,
+}
+
+#[derive(Deserialize)]
+struct Template {
+    #[serde(rename = "metadata")]
+    _metadata: Option<Metadata>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Selector {
+    #[serde(rename = "matchLabels")]
+    _match_labels: Option<Text>,
 }
 
 /// An object, or those of a list.
@@ -211,23 +323,23 @@ pub(super) fn spread(found: Found, sink: &mut dyn FnMut(Found)) {
     let Some(of_items) = of_items else {
         return sink(Found { object, place });
     };
-    let version = object["apiVersion"].clone();
+    let list = (of_items.to_owned(), object["apiVersion"].clone());
     let Value::Array(items) = object["items"].take() else {
         return;
     };
     for mut item in items {
-        named(&mut item, of_items, &version);
+        named(&mut item, &list);
         let place = place.clone();
         spread(Found { object: item, place }, sink);
     }
 }
 
 /// The items of a `PodList` state neither kind nor version.
-pub(super) fn named(item: &mut Value, kind: &str, version: &Value) {
+pub(super) fn named(item: &mut Value, (kind, version): &(String, Value)) {
     if let Value::Object(item) = item
         && !kind.is_empty()
     {
-        item.entry("kind").or_insert_with(|| kind.into());
+        item.entry("kind").or_insert_with(|| kind.as_str().into());
         item.entry("apiVersion").or_insert_with(|| version.clone());
     }
 }

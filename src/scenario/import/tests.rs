@@ -64,7 +64,7 @@ fn pods_alone_show_what_they_belong_to() {
     let workloads = files["manifests/workloads.yaml"];
     for written in [
         "kind: Deployment\nmetadata:\n  name: web\n  namespace: a\nspec:\n  replicas: 2\n",
-        "# In the cluster: StatefulSet a/db, simulated as a Deployment.\n",
+        "kind: StatefulSet\nmetadata:\n  name: db\n  namespace: a\nspec:\n  replicas: 1\n",
         "# In the cluster: Pod a/alone, simulated as a Deployment.\n",
     ] {
         assert!(workloads.contains(written), "{written}: {workloads}");
@@ -149,8 +149,10 @@ fn redaction_keeps_what_names_nothing_of_the_owner() {
     let policy = "---\napiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: when, namespace: a}\nspec:\n  \
                   selector: {matchLabels: {app: web}}\n  action: ALLOW\n  rules:\n  - when:\n    - {key: source.namespace, values: [b]}\n    \
                   - {key: 'request.headers[x-tenant]', values: [gold]}\n";
+    let apart = "  affinity: {podAntiAffinity: {requiredDuringSchedulingIgnoredDuringExecution: [{labelSelector: {matchLabels: {app: web}}, \
+                 topologyKey: kubernetes.io/hostname}]}}\nstatus:\n";
     let text = [
-        pod("a", "web-0", "app: web", Some(("DaemonSet", "web")), "Running"),
+        pod("a", "web-0", "app: web", Some(("DaemonSet", "web")), "Running").replace("status:\n", apart),
         pod(
             "b",
             "caller-0",

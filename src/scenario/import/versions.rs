@@ -5,8 +5,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::dump::{Dump, Phase};
+use super::dump::Dump;
 use super::sizes::{Known, Mesh};
+use super::template::Phase;
 use super::workloads::Workloads;
 use crate::scenario::error::InputError;
 use crate::scenario::models::Models;
@@ -81,7 +82,7 @@ fn tags<'d>(dump: &'d Dump, part: &'d str) -> impl Iterator<Item = String> + 'd 
     let of_pods = dump.pods.iter().filter(|pod| pod.phase != Phase::Ended);
     let of_controllers = dump.controllers.values().map(|of| &of.template);
     let templates = of_pods.map(|pod| &pod.template).chain(of_controllers);
-    let images = templates.flat_map(|template| &template.images);
+    let images = templates.flat_map(|template| &template.spec.images);
     images
         .filter(move |image| image.contains(part))
         .filter_map(|image| tag(image))

@@ -1,13 +1,14 @@
-//! From pods and what creates them to the Deployments of an experiment.
+//! From pods and what creates them to the workloads of an experiment.
 //!
 //! Belongs here: which pods belong together, how many there are and where they are. Does not belong here: how they are written
 //! (`write`), and how large the cluster is (`sizes`).
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::dump::{Controller, Dump, Key, Phase, Pod, Template, Text};
+use super::dump::{Dump, Key, Text};
+use super::template::{Controller, Phase, Pod, Template};
 
 /// Labels that controllers, Istio and kubelets write on pods, by themselves.
 const GENERATED: [&str; 14] = [
@@ -37,15 +38,15 @@ const REFUSED: [&str; 8] = [
     "sidecar.istio.io/",
     "meshfault.dev/",
 ];
-const HOSTNAME: &str = "kubernetes.io/hostname";
 /// Label that distinguishes workloads whose selectors would select each other's pods.
 const OWN: &str = "workload-of-dump";
 
-/// A workload, which becomes a Deployment.
 #[derive(Clone, Debug)]
 pub(super) struct Workload {
     /// Kind in the cluster.
     pub kind: String,
+    /// Whether it is written as an object of this kind, and not as a Deployment.
+    pub as_such: bool,
     pub namespace: String,
     /// Name in the cluster.
     pub name: String,
@@ -55,11 +56,25 @@ pub(super) struct Workload {
     pub template: Template,
     pub selector: Text,
     pub injected: bool,
-    /// `maxSurge` and `maxUnavailable`.
-    pub rollout: Value,
-    pub deadline_s: Option<u64>,
+    /// What else of the spec of its controller is written.
+    pub spec: serde_json::Map<String, Value>,
     /// Names of the nodes of its pods.
     pub nodes: Vec<String>,
+}
+
+impl Workload {
+    /// The kind of the manifest.
+    pub fn written_kind(&self) -> &str {
+        if self.as_such { &self.kind } else { "Deployment" }
+    }
+
+    /// The version of the manifest.
+    pub fn api_version(&self) -> &'static str {
+        match self.written_kind() {
+            "Job" | "CronJob" => "batch/v1",
+            _ => "apps/v1",
+        }
+    }
 }
 
 /// What became of the pods and controllers of a dump.
@@ -72,9 +87,8 @@ pub(super) struct Workloads {
     pub ended: usize,
     /// Pods that are not `Running`, but start as all others.
     pub not_running: usize,
-    /// Rules of placement that are not simulated.
-    pub rules_left_out: usize,
-    pub recreated: usize,
+    /// StatefulSets and DaemonSets whose pods are replaced by hand.
+    pub by_hand: usize,
     pub ambient: usize,
     /// Pods that are not written, because fewer were asked for.
     pub cut: usize,
@@ -97,7 +111,8 @@ struct Group<'d> {
     source: Option<&'d Controller>,
 }
 
-pub(super) fn workloads(dump: &Dump) -> Workloads {
+/// The workloads of a dump; those of the kinds in `as_such` keep their kind, all others become Deployments.
+pub(super) fn workloads(dump: &Dump, as_such: &[&str]) -> Workloads {
     let mut found = Workloads::default();
     let mut groups: BTreeMap<Key, Group<'_>> = BTreeMap::new();
     for (key, controller) in &dump.controllers {
@@ -109,7 +124,7 @@ pub(super) fn workloads(dump: &Dump) -> Workloads {
         let labels = &pod.template.labels;
         let is = |key: &str, value: &str| labels.get(key).is_some_and(|of| of == value);
         let live = usize::from(pod.phase != Phase::Ended);
-        let image = |part: &str| pod.template.images.iter().any(|image| image.contains(part));
+        let image = |part: &str| pod.template.spec.images.iter().any(|image| image.contains(part));
         if is("component", "kube-apiserver") || image("/kube-apiserver:") {
             found.api_servers += live;
         } else if is_istiod(labels) {
@@ -128,7 +143,7 @@ pub(super) fn workloads(dump: &Dump) -> Workloads {
         }
     }
     for (key, group) in groups {
-        found.add(dump, key, group);
+        found.add(dump, key, group, as_such);
     }
     separate(&mut found.all);
     found
@@ -186,11 +201,16 @@ fn by_name(dump: &Dump, pod: &Pod, kind: &str, name: &str) -> Option<(String, St
 }
 
 impl Workloads {
-    fn add(&mut self, dump: &Dump, key: Key, group: Group<'_>) {
+    fn add(&mut self, dump: &Dump, key: Key, group: Group<'_>, as_such: &[&str]) {
         let controller = dump.controllers.get(&key).or(group.source);
         let (kind, namespace, name) = key;
         let mut pods = group.pods;
-        pods.sort_by(|a, b| a.name.cmp(&b.name));
+        // Pods of a StatefulSet are numbered, others have random endings.
+        let ordinal = |pod: &Pod| pod.name.rsplit('-').next().and_then(|end| end.parse::<u32>().ok());
+        match kind.as_str() {
+            "StatefulSet" => pods.sort_by_key(|pod| (ordinal(pod), &pod.name)),
+            _ => pods.sort_by_key(|pod| &pod.name),
+        }
         let mut template = match (controller, pods.first()) {
             (Some(controller), _) => controller.template.clone(),
             (None, Some(first)) => {
@@ -207,7 +227,7 @@ impl Workloads {
         if is_istiod(labels) || is_dns(&namespace, labels) {
             return;
         }
-        if template.host_network || pods.iter().any(|pod| pod.template.host_network) {
+        if template.spec.host_network || pods.iter().any(|pod| pod.template.spec.host_network) {
             self.host_network += 1;
             return;
         }
@@ -217,7 +237,12 @@ impl Workloads {
             (true, _) => controller.and_then(|of| of.replicas).unwrap_or(1) as usize,
             (false, _) => pods.len(),
         };
-        if replicas == 0 && !matches!(kind.as_str(), "Deployment" | "StatefulSet" | "DaemonSet") {
+        let of_kind = dump
+            .controllers
+            .contains_key(&(kind.clone(), namespace.clone(), name.clone()));
+        let is_job = matches!(kind.as_str(), "Job" | "CronJob");
+        let as_such = as_such.contains(&kind.as_str()) && (of_kind || !is_job);
+        if replicas == 0 && !(as_such && kind != "Job") {
             self.ended += 1;
             return;
         }
@@ -242,24 +267,25 @@ impl Workloads {
         if selector.is_empty() {
             selector.clone_from(&template.labels);
         }
-        let terms = template.anti_affinity.len();
-        template.anti_affinity.retain(is_simulated);
-        self.rules_left_out += terms - template.anti_affinity.len();
-        if kind == "DaemonSet" {
-            let term = json!({"labelSelector": {"matchLabels": selector}, "topologyKey": HOSTNAME});
-            template.anti_affinity = vec![term];
-        }
         let injected = match pods.is_empty() {
             false => pods.iter().any(|pod| pod.sidecar),
             true => is_injected(&dump.namespaces, &namespace, &template),
         };
-        let strategy = controller.map_or(&Value::Null, |of| &of.strategy);
-        self.recreated += usize::from(strategy["type"] == "Recreate");
+        let mut spec = controller
+            .filter(|_| as_such)
+            .map_or_else(Default::default, |of| of.spec.clone());
+        if spec
+            .get("updateStrategy")
+            .is_some_and(|update| update["type"] == "OnDelete")
+        {
+            self.by_hand += 1;
+            spec.remove("updateStrategy");
+        }
         self.all.push(Workload {
             written: name.clone(),
             replicas: u32::try_from(replicas).unwrap_or(u32::MAX),
-            rollout: rollout(&kind, strategy),
-            deadline_s: controller.and_then(|of| of.deadline_s),
+            as_such,
+            spec,
             nodes: pods.iter().filter_map(|pod| pod.node.clone()).collect(),
             kind,
             namespace,
@@ -282,6 +308,11 @@ impl Workloads {
             let share = (u64::from(workload.replicas) * most / all).max(1);
             let kept = u32::try_from(share).unwrap_or(workload.replicas);
             self.cut += (workload.replicas - kept) as usize;
+            // A DaemonSet has a pod on each node.
+            if kept < workload.replicas && workload.kind == "DaemonSet" {
+                workload.as_such = false;
+                workload.spec.clear();
+            }
             workload.replicas = kept;
             workload.nodes.truncate(kept as usize);
         }
@@ -295,34 +326,6 @@ fn is_injected(namespaces: &BTreeMap<String, Text>, namespace: &str, template: &
     let enabled = of_namespace("istio-injection") == Some("enabled")
         || of_namespace("istio-injection").is_none() && of_namespace("istio.io/rev").is_some();
     template.inject.unwrap_or(enabled)
-}
-
-/// Whether a term of anti-affinity is one that the simulated scheduler knows.
-fn is_simulated(term: &Value) -> bool {
-    let empty = |key: &str| match &term[key] {
-        Value::Array(list) => list.is_empty(),
-        other => other.is_null(),
-    };
-    term["topologyKey"] == HOSTNAME
-        && ["namespaces", "namespaceSelector", "matchLabelKeys", "mismatchLabelKeys"]
-            .iter()
-            .all(|key| empty(key))
-}
-
-/// `maxSurge` and `maxUnavailable` of a rolling update: a StatefulSet and a DaemonSet replace a pod by one in its place, `Recreate`
-/// all of them.
-fn rollout(kind: &str, strategy: &Value) -> Value {
-    if matches!(kind, "StatefulSet" | "DaemonSet") {
-        return json!({"maxSurge": 0, "maxUnavailable": 1});
-    }
-    if strategy["type"] == "Recreate" {
-        return json!({"maxSurge": 0, "maxUnavailable": "100%"});
-    }
-    let of = |key: &str| match &strategy["rollingUpdate"][key] {
-        Value::Null => json!("25%"),
-        written => written.clone(),
-    };
-    json!({"maxSurge": of("maxSurge"), "maxUnavailable": of("maxUnavailable")})
 }
 
 /// Gives a label of its own to a workload whose selector would select the pods of another one.
@@ -382,9 +385,26 @@ impl<'w> Index<'w> {
     }
 }
 
+/// A name without characters that no name of Kubernetes has; some of them mean something in an experiment.
+fn plain(name: &str) -> String {
+    let kept = |c: char| {
+        if c.is_ascii_alphanumeric() || "-._".contains(c) {
+            c
+        } else {
+            '-'
+        }
+    };
+    let name: String = name.chars().map(kept).collect();
+    match name.trim_matches(['-', '.', '_']) {
+        "" => "unnamed".to_owned(),
+        name => name.to_owned(),
+    }
+}
+
 /// Gives things names that no other has: the name where it is the only one, else with its namespace, and with more where that is not
 /// enough. Steps of an experiment name workloads and Services without a namespace.
 pub(super) fn unique<T>(all: &mut [T], own: impl Fn(&T) -> [String; 3], name: impl Fn(&mut T, String)) {
+    let own = |of: &T| own(of).map(|word| plain(&word));
     let mut taken: BTreeMap<String, usize> = BTreeMap::new();
     for of in all.iter() {
         *taken.entry(own(of)[0].clone()).or_default() += 1;

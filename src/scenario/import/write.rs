@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
+use super::companions::Companion;
 use super::dump::{Policy, Text};
 use super::policies::Written;
 use super::workloads::{Workload, is_kept};
@@ -93,6 +94,7 @@ pub(super) fn scalar(text: &str) -> String {
 pub(super) fn manifests(
     workloads: &[Workload],
     services: &[Written],
+    companions: &[Companion],
     namespaces: &BTreeMap<String, Text>,
 ) -> Vec<(String, String)> {
     let injected: BTreeSet<&str> = workloads
@@ -103,7 +105,7 @@ pub(super) fn manifests(
     let mut files = vec![("namespaces.yaml".to_owned(), all_namespaces(namespaces, &injected))];
     let accounts: BTreeSet<(&str, &str)> = workloads
         .iter()
-        .map(|of| (of.namespace.as_str(), of.template.account.as_str()))
+        .map(|of| (of.namespace.as_str(), of.template.spec.account.as_str()))
         .filter(|(_, account)| *account != "default")
         .collect();
     let accounts = accounts.into_iter().map(|(namespace, name)| {
@@ -111,10 +113,14 @@ pub(super) fn manifests(
         document(&json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta}))
     });
     files.extend(split("service-accounts", accounts));
-    let deployments = workloads
+    let written = workloads
         .iter()
-        .map(|of| deployment(of, injected.contains(of.namespace.as_str())));
-    files.extend(split("workloads", deployments));
+        .map(|of| workload(of, injected.contains(of.namespace.as_str())));
+    files.extend(split("workloads", written));
+    files.extend(split(
+        "companions",
+        companions.iter().map(|of| document(&of.object(workloads))),
+    ));
     files.extend(split("services", services.iter().map(service)));
     files
 }
@@ -172,9 +178,45 @@ fn service(service: &Written) -> String {
     text.replacen("---\n", &format!("---\n{}", comment.unwrap_or_default()), 1)
 }
 
-fn deployment(of: &Workload, injects: bool) -> String {
-    let template = &of.template;
-    let mut labels = template.labels.clone();
+pub(super) fn workload(of: &Workload, injects: bool) -> String {
+    let template = template(of, injects);
+    let kind = of.written_kind();
+    let mut spec = Map::new();
+    if !matches!(kind, "DaemonSet" | "Job" | "CronJob") {
+        spec.insert("replicas".to_owned(), of.replicas.into());
+    }
+    if !matches!(kind, "Job" | "CronJob") {
+        spec.insert("selector".to_owned(), json!({"matchLabels": of.selector}));
+    }
+    spec.extend(of.spec.clone());
+    match spec.get_mut("jobTemplate") {
+        Some(job) => job["spec"]["template"] = template,
+        None => _ = spec.insert("template".to_owned(), template),
+    }
+    let text = document(&json!({
+        "apiVersion": of.api_version(),
+        "kind": kind,
+        "metadata": {"name": of.written, "namespace": of.namespace},
+        "spec": spec,
+    }));
+    let (namespace, name) = (&of.namespace, &of.name);
+    let comment = if kind != of.kind {
+        format!(
+            "# In the cluster: {} {namespace}/{name}, simulated as a Deployment.\n",
+            of.kind
+        )
+    } else if of.written != of.name {
+        format!("# In the cluster: {kind} {namespace}/{name}. Steps need a name that no other has.\n")
+    } else {
+        String::new()
+    };
+    text.replacen("---\n", &format!("---\n{comment}"), 1)
+}
+
+/// The template of the pods of a workload.
+fn template(of: &Workload, injects: bool) -> Value {
+    let spec = &of.template.spec;
+    let mut labels = of.template.labels.clone();
     let mut annotations = Map::new();
     // The namespace decides; one that differs from it has an annotation, or a label that is there already.
     match (injects, of.injected) {
@@ -190,80 +232,42 @@ fn deployment(of: &Workload, injects: bool) -> String {
         meta.insert("annotations".to_owned(), annotations.into());
     }
     let mut pod = Map::new();
-    if template.account != "default" {
-        pod.insert("serviceAccountName".to_owned(), template.account.clone().into());
+    if spec.account != "default" {
+        pod.insert("serviceAccountName".to_owned(), spec.account.clone().into());
     }
-    if let Some(seconds) = template.grace_s.filter(|seconds| *seconds != 30) {
+    if let Some(seconds) = spec.grace_s.filter(|seconds| *seconds != 30) {
         pod.insert("terminationGracePeriodSeconds".to_owned(), seconds.into());
     }
-    if !template.anti_affinity.is_empty() {
-        let terms: Vec<Value> = template.anti_affinity.iter().map(term).collect();
-        let required = json!({"requiredDuringSchedulingIgnoredDuringExecution": terms});
-        pod.insert("affinity".to_owned(), json!({"podAntiAffinity": required}));
+    pod.extend(spec.scheduling.clone());
+    if of.api_version() != "batch/v1" {
+        // Other pods start again whatever their containers ended with.
+        pod.remove("restartPolicy");
     }
-    let mut numbers: Vec<u16> = template.ports.iter().map(|(number, _)| *number).collect();
+    let mut numbers: Vec<u16> = spec.ports.iter().map(|(number, _)| *number).collect();
     numbers.sort_unstable();
     numbers.dedup();
     let ports: Vec<Value> = numbers.iter().map(|number| json!({"containerPort": number})).collect();
-    let containers: Vec<Value> = (1..=template.containers)
-        .map(|number| {
+    let containers = |all: &[Map<String, Value>], prefix: &str, ports: &[Value]| -> Value {
+        let written = (1..).zip(all).map(|(number, own)| {
             let mut container = Map::new();
-            container.insert("name".to_owned(), format!("container-{number}").into());
+            container.insert("name".to_owned(), format!("{prefix}-{number}").into());
             container.insert("image".to_owned(), "none".into());
             if number == 1 && !ports.is_empty() {
-                container.insert("ports".to_owned(), ports.clone().into());
+                container.insert("ports".to_owned(), ports.into());
             }
-            container.extend(template.probes.get(number as usize - 1).cloned().unwrap_or_default());
+            container.extend(own.clone());
             Value::Object(container)
-        })
-        .collect();
-    pod.insert("containers".to_owned(), containers.into());
-    let mut spec = Map::new();
-    spec.insert("replicas".to_owned(), of.replicas.into());
-    spec.insert("selector".to_owned(), json!({"matchLabels": of.selector}));
-    let default = json!({"maxSurge": "25%", "maxUnavailable": "25%"});
-    if of.rollout != default {
-        spec.insert(
-            "strategy".to_owned(),
-            json!({"type": "RollingUpdate", "rollingUpdate": of.rollout}),
-        );
+        });
+        written.collect()
+    };
+    if !spec.init.is_empty() {
+        pod.insert("initContainers".to_owned(), containers(&spec.init, "init", &[]));
     }
-    if let Some(seconds) = of.deadline_s.filter(|seconds| *seconds != 600) {
-        spec.insert("progressDeadlineSeconds".to_owned(), seconds.into());
-    }
-    spec.insert("template".to_owned(), json!({"metadata": meta, "spec": pod}));
-    let text = document(&json!({
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {"name": of.written, "namespace": of.namespace},
-        "spec": spec,
-    }));
-    let mut comment = String::new();
-    if of.kind != "Deployment" {
-        comment = format!(
-            "# In the cluster: {} {}/{}, simulated as a Deployment.\n",
-            of.kind, of.namespace, of.name
-        );
-    } else if of.written != of.name {
-        let name = &of.name;
-        comment = format!(
-            "# In the cluster: Deployment {}/{name}. Steps need a name that no other has.\n",
-            of.namespace
-        );
-    }
-    text.replacen("---\n", &format!("---\n{comment}"), 1)
-}
-
-/// A term of anti-affinity without what the reader of manifests does not take.
-fn term(term: &Value) -> Value {
-    let mut selector = term["labelSelector"].clone();
-    if let Some(selector) = selector.as_object_mut() {
-        selector.retain(|_, value| !value.is_null());
-    }
-    match selector.is_object() {
-        true => json!({"labelSelector": selector, "topologyKey": term["topologyKey"]}),
-        false => json!({"topologyKey": term["topologyKey"]}),
-    }
+    pod.insert(
+        "containers".to_owned(),
+        containers(&spec.containers, "container", &ports),
+    );
+    json!({"metadata": meta, "spec": pod})
 }
 
 #[cfg(test)]
