@@ -103,6 +103,12 @@ pub struct KindSpread {
 }
 
 impl Kind {
+    /// Whether its pods are clients or servers of edges that are judged all the time.
+    #[must_use]
+    pub fn is_watched(&self) -> bool {
+        self.exposure_client || !self.exposure_ports.is_empty()
+    }
+
     /// Whether its pods start with an Envoy of their own.
     #[must_use]
     pub const fn has_sidecar(&self) -> bool {

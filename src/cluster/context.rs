@@ -256,6 +256,7 @@ impl Ctx<'_> {
         let shared = &mut *self.shared;
         shared.recorder.observe(&fact, now, &shared.pods, &shared.blueprint);
         self.triggers(&fact);
+        self.judge_notices(&fact);
         let shared = &mut *self.shared;
         if let Some(log) = &mut shared.log {
             log.observe(now, fact);

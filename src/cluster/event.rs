@@ -531,12 +531,16 @@ events! {
         4 Released(pod: PodId, ip: Ipv4Addr),
         /// A pair is looked at again.
         5 Recheck(pair: u32),
-        /// A reader of a node that was cut off reads again, or packets of the node pass no more, or again.
+        /// A reader of a node that was cut off reads again.
         6 ReadsAgain(node: NodeId),
         /// An identity was created.
         7 IdentityWritten(index: VersionIndex) as (0, index.get() as u64),
         /// A reader of a node reads again from a cache that is behind.
         8 ReadsLate(node: NodeId),
+        /// Packets pass no more between some nodes, or again.
+        9 PathsChanged,
+        /// A pod may send or serve from now on, or no more; never scheduled, a call.
+        10 Changed(pod: PodId),
     }
 
     /// Something the API server's side of admission handles; calls go by their number.

@@ -1,9 +1,10 @@
 //! What was meant, and the class of what happened: policies of all layers on true identities. Only the judge and the records of
 //! accesses ask.
 
+use super::blueprint::Blueprint;
 use super::context::Shared;
-use super::ids::{KindId, TrueIdentity};
-use super::istio::mesh::Asked;
+use super::ids::{KindId, PodId, TrueIdentity};
+use super::istio::mesh::{Asked, Attempt};
 use super::records::{AccessClass, LayerDecision};
 
 /// The decisions about one access.
@@ -54,6 +55,64 @@ pub fn intent(shared: &Shared, from: TrueIdentity, server: KindId, asked: Asked<
         shared.blueprint.network_intent(from, to, port),
         shared.blueprint.mesh_intent(from, to, port, method, path),
     )
+}
+
+/// What an attempt asks for that no step of the script sends: what the last probe does.
+#[must_use]
+pub fn usual(blueprint: &Blueprint, port: u16) -> Asked<'_> {
+    let probe = blueprint.last_probe();
+    let (method, path) = probe.map_or(("GET", "/"), |probe| (&probe.method, &probe.path));
+    Asked { port, method, path }
+}
+
+/// The class of an attempt at a server.
+#[must_use]
+pub fn class_of(
+    shared: &Shared,
+    client: PodId,
+    server: KindId,
+    asked: Asked<'_>,
+    attempt: &Attempt,
+    wrong_server: bool,
+) -> AccessClass {
+    let (network_intended, mesh_intended) = intent(shared, shared.kind(client).identity, server, asked);
+    let decisions = Decisions {
+        network_intended,
+        network: attempt.network,
+        mesh_intended,
+        mesh: attempt.mesh,
+        admitted: attempt.is_admitted(),
+        wrong_server,
+    };
+    decisions.class()
+}
+
+/// The class of an attempt where every layer in force does what its policy intends, as the design alone has it.
+#[must_use]
+pub fn by_design(blueprint: &Blueprint, client: KindId, server: KindId, port: u16) -> AccessClass {
+    let Asked { method, path, .. } = usual(blueprint, port);
+    let (client, server) = (blueprint.kind(client), blueprint.kind(server));
+    let (from, to) = (client.identity, server.identity);
+    let network_intended = blueprint.network_intent(from, to, port);
+    let principal = client.is_meshed().then_some(from);
+    let at_proxy = || {
+        blueprint
+            .mesh_verdict(principal, to, port, method, path)
+            .decision
+            .into()
+    };
+    let spec = &blueprint.spec;
+    let network = spec.network_enforced.then_some(network_intended);
+    let mesh = (spec.mesh_enforced && server.is_meshed()).then(at_proxy);
+    let decisions = Decisions {
+        network_intended,
+        network,
+        mesh_intended: blueprint.mesh_intent(from, to, port, method, path),
+        mesh,
+        admitted: network != Some(LayerDecision::Deny) && mesh != Some(LayerDecision::Deny),
+        wrong_server: false,
+    };
+    decisions.class()
 }
 
 #[cfg(test)]

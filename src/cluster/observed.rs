@@ -118,6 +118,15 @@ pub enum Fact {
     },
     /// The window of this number, in the order of opening, closed for this reason.
     WindowClosed(usize, &'static str),
+    /// From now on an edge has so many pairs of client and server, and such a share of attempts would be answered.
+    Edge {
+        /// Workload of the client, workload and port of the server.
+        edge: (KindId, KindId, u16),
+        /// Connected pairs.
+        pairs: u32,
+        /// The share; nothing if none would be made, or none is meant to be answered.
+        availability: Option<f64>,
+    },
     /// A component sent something to another.
     Sent(Message),
 }

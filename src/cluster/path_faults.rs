@@ -3,7 +3,6 @@
 //! Random numbers are drawn only for packets that meet a fault, each by its own key, so that runs without such faults draw none.
 
 use super::context::{Ctx, Shared};
-use super::event::Source;
 use super::faults::path::{Between, Impairment, Paths};
 use super::ids::{FaultId, IstiodId, NodeId, PodId};
 use super::links::Cut;
@@ -29,7 +28,7 @@ impl Ctx<'_> {
     /// Packets of a node pass no more, or again: exposure is looked at, and sidecars and Istiods feel it.
     fn path_changes(&mut self, node: NodeId, what: Impairment) {
         if let Impairment::Cut(_) = what {
-            self.reads_again(Source::Fault, node);
+            self.judge_hears_of_paths();
             for istiod in (0..self.shared.snapshots.len() as u32).map(IstiodId) {
                 self.path_to_istiod_changes(istiod, node);
             }

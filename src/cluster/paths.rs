@@ -86,10 +86,25 @@ impl Paths {
                 span.to = span.to.or(Some(now));
             }
         }
-        // A cut that has ended may be the beginning of a silence that goes on.
+        self.forget(now);
+    }
+
+    /// Forgets what has ended, but for a cut that may be the beginning of a silence that goes on: another one that began while it acted
+    /// still acts or is such a beginning itself, or may begin now.
+    fn forget(&mut self, now: SimTime) {
         let is_cut = |span: &Span| matches!(span.what, Impairment::Cut(_));
         let silence = self.acting().any(is_cut);
-        self.spans.retain(|span| span.to.is_none() || silence && is_cut(span));
+        // They are in the order in which they began. The latest first: what continues a cut began after it.
+        let mut begins: Vec<SimTime> = Vec::new();
+        for place in (0..self.spans.len()).rev() {
+            let span = &self.spans[place];
+            let goes_on = |to: SimTime| to >= now || begins.iter().any(|begin| span.from < *begin && *begin <= to);
+            if !span.to.is_none_or(|to| silence && is_cut(span) && goes_on(to)) {
+                self.spans.remove(place);
+            } else if is_cut(span) {
+                begins.push(span.from);
+            }
+        }
     }
 
     fn acting(&self) -> impl Iterator<Item = &Span> {
@@ -230,6 +245,22 @@ mod tests {
         assert_eq!(since(&paths), None);
         paths.impair(A, &both, drop, FaultId(0), at(10));
         assert_eq!(since(&paths), Some(at(10)), "it passed in between");
+    }
+
+    /// A cut that comes and goes while another lasts: what has ended before the other one's silence began is not kept.
+    #[test]
+    fn cuts_that_repeat_leave_nothing_behind() {
+        let mut paths = Paths::default();
+        let drop = Impairment::Cut(CutMode::Drop);
+        let both = between(None, Direction::Both);
+        paths.impair(A, &both, drop, FaultId(0), at(1));
+        for turn in 1..100 {
+            paths.impair(B, &both, drop, FaultId(1), at(2 * turn));
+            assert_eq!(paths.cut(B, C).map(|cut| cut.since), Some(at(2 * turn)));
+            paths.mend(FaultId(1), at(2 * turn + 1));
+            assert_eq!(paths.cut(A, B).map(|cut| cut.since), Some(at(1)));
+        }
+        assert!(paths.spans.len() <= 2, "{:?}", paths.spans);
     }
 
     #[test]

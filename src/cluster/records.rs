@@ -1,4 +1,4 @@
-//! What one run leaves behind: records per run, per pod, per judged access, per exposure window.
+//! What one run leaves behind: records per run, per pod, per judged access, per exposure window, per span of an edge.
 //!
 //! Records are facts, not statistics. Each is listed once, field by field with its column: name (unit last), unit and meaning.
 //! The struct is made of the list here, the columns of its table in `lab::rows`, which also states how a value becomes a cell.
@@ -23,6 +23,8 @@ pub struct Outcome {
     pub accesses: Vec<AccessRecord>,
     /// One record per exposure window, in order of opening.
     pub exposures: Vec<ExposureRecord>,
+    /// What was so along the edges between workloads, edge by edge and in order of time.
+    pub edges: Vec<EdgeRecord>,
 }
 
 /// Defines the struct of a record: a field with its documentation per line.
@@ -203,6 +205,20 @@ macro_rules! records {
             start: SimTime => "start_s" ["s"] "When the window opened.";
             end: Option<SimTime> => "end_s" ["s"] "When it closed; null if it was open at the horizon.";
             end_cause: String => "end_cause" [""] "Why it closed.";
+        }
+        $make! {
+            /// A span of time during which an edge, from a workload to a port of another, did not change.
+            #[derive(Clone, Debug, Default, PartialEq, Serialize)]
+            EdgeRecord "edges"
+            client_workload: String => "client_workload" [""] "The client's workload.";
+            server_workload: String => "server_workload" [""] "The server's workload.";
+            port: u16 => "port" [""] "Port of the server's pods.";
+            start: SimTime => "start_s" ["s"] "When it began.";
+            end: SimTime => "end_s" ["s"] "When it ended: at the next change or at the horizon.";
+            pairs: u32 => "pairs" ["pairs"] "Pairs of a client and a server that were both connected.";
+            availability: Option<f64> =>
+                "availability" ["1"]
+                "Share of attempts through the Service answered rightly; null if no pod would try or policy denies it.";
         }
     };
 }
@@ -412,6 +428,15 @@ impl ExposureRecord {
     #[must_use]
     pub fn fits(&self, horizon: SimTime) -> bool {
         self.start <= self.end.unwrap_or(horizon) && self.end.unwrap_or(self.start) <= horizon
+    }
+}
+
+impl EdgeRecord {
+    /// Whether it can be of a run that ends at the horizon.
+    #[must_use]
+    pub fn fits(&self, horizon: SimTime) -> bool {
+        let is_share = |share: f64| (0.0..=1.0).contains(&share);
+        self.start <= self.end && self.end <= horizon && self.availability.is_none_or(is_share)
     }
 }
 

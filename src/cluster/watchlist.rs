@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use super::ids::{KindId, NodeId, ServiceId};
+use crate::kernel::SimTime;
 
 /// What is watched now.
 #[derive(Debug, Default)]
@@ -17,4 +18,6 @@ pub struct Watchlist {
     pub addresses: BTreeSet<Ipv4Addr>,
     /// Some pair may meet through one of these.
     pub services: BTreeSet<ServiceId>,
+    /// When the judge last heard that paths have changed.
+    pub paths_changed: Option<SimTime>,
 }

@@ -250,7 +250,7 @@ impl World {
             script: Script::new(&blueprint.spec.script, kinds),
             churn: Churn::default(),
             accesses: Accesses::default(),
-            judge: Judge::default(),
+            judge: Judge::new(blueprint),
             loads: ApiLoads::new(blueprint, &run_key),
             shared: Shared {
                 blueprint: blueprint.clone(),
@@ -332,6 +332,7 @@ impl World {
             pods: shared.recorder.pod_records(&shared.pods, &blueprint, end),
             accesses: std::mem::take(&mut shared.recorder.accesses),
             exposures: std::mem::take(&mut shared.recorder.exposures),
+            edges: shared.recorder.edges.finish(end, &blueprint),
         };
         let log = shared.log.take();
         let story = make_story
@@ -367,7 +368,8 @@ impl Model for World {
         let pods = shared.pods.len() * 1_500;
         let snapshots: usize = shared.snapshots.iter().map(History::len).sum();
         let versions = (shared.api.revision() as usize + snapshots) * 120;
-        let records = (shared.recorder.accesses.len() + shared.recorder.exposures.len()) * 300;
+        let records =
+            (shared.recorder.accesses.len() + shared.recorder.exposures.len() + shared.recorder.edges.len()) * 300;
         (pods + versions + records) as u64
     }
 }

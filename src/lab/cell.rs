@@ -147,6 +147,7 @@ cell_value!(u16, I64, value => i64::from(*value), value => u16::try_from(value).
 cell_value!(u32, I64, value => i64::from(*value), value => u32::try_from(value).ok());
 // Counts beyond 2^63 do not happen: a run handles at most some 10^9 events.
 cell_value!(u64, I64, value => i64::try_from(*value).unwrap_or(i64::MAX), value => u64::try_from(value).ok());
+cell_value!(f64, F64, value => *value, value => Some(value));
 cell_value!(Ipv4Addr, Utf8, ip => Cow::Owned(ip.to_string()), text => text.parse().ok());
 cell_value!(SimTime, F64, time => seconds(time.as_nanos()), secs => nanos(secs).map(SimTime::from_nanos));
 cell_value!(SimDuration, F64, span => seconds(span.as_nanos()), secs => nanos(secs).map(SimDuration::from_nanos));

@@ -5,10 +5,13 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::plan::{Plan, PlannedDesign, PlannedParameter, RandomNumbers, Simulate};
+use super::cell::Word;
+use super::plan::{OpenEdge, Plan, PlannedDesign, PlannedParameter, RandomNumbers, Simulate};
 use super::questions::Questions;
 use crate::cluster::blueprint::{Blueprint, SharedBlueprint};
 use crate::cluster::fault::{FaultHandler, act};
+use crate::cluster::ids::KindId;
+use crate::cluster::intent::by_design;
 use crate::cluster::records::Outcome;
 use crate::cluster::spec::{TieRule, WorldSpec};
 use crate::cluster::world::{RunId, Watch, simulate, simulate_watched, simulate_with_story};
@@ -220,6 +223,7 @@ fn planned(designs: &[&Design]) -> Vec<PlannedDesign> {
             control_plane_replicas: Some(design.world.istio.as_ref().map_or(0, |istio| istio.replicas)),
             exposure_pairs: Some(design.world.exposure_pairs()),
             exposure_edges: Some(design.world.measures.exposure_edges()),
+            open_by_design: open_by_design(&design.world, earlier, found.last()),
             cuts_nothing: design
                 .world
                 .faults
@@ -235,6 +239,36 @@ fn planned(designs: &[&Design]) -> Vec<PlannedDesign> {
         }
     }
     found
+}
+
+/// The edges that are open at all times. Points of a design that have its policies and layers have its edges.
+fn open_by_design(world: &WorldSpec, first: Option<&Design>, latest: Option<&PlannedDesign>) -> Vec<OpenEdge> {
+    let alike = |first: &WorldSpec| {
+        Arc::ptr_eq(&first.network_policies, &world.network_policies)
+            && Arc::ptr_eq(&first.mesh_policies, &world.mesh_policies)
+            && layers(first) == layers(world)
+    };
+    if let (Some(_), Some(latest)) = (first.filter(|first| alike(&first.world)), latest) {
+        return latest.open_by_design.clone();
+    }
+    let measures = &world.measures;
+    if measures.exposure_edges() < 2 {
+        return Vec::new();
+    }
+    let blueprint = Blueprint::new(world.clone());
+    let kind = |workload: usize| KindId(workload as u32);
+    let clients = measures.exposure_clients.iter();
+    let edges = clients.flat_map(|client| measures.exposure_servers.iter().map(move |server| (*client, *server)));
+    let open = edges.filter_map(|(client, (server, port))| {
+        let class = by_design(&blueprint, kind(client), kind(server), port);
+        class.is_breach().then(|| OpenEdge {
+            client: world.workloads[client].name.clone(),
+            server: world.workloads[server].name.clone(),
+            port,
+            class: class.word().to_owned(),
+        })
+    });
+    open.collect()
 }
 
 /// The layers that enforce their policies, by the words of experiment files.

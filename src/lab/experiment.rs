@@ -264,7 +264,7 @@ pub(super) fn conclude(
     plan: &Plan,
     dir: &Path,
     mut manifest: Manifest,
-    digests: &[TableDigest; 4],
+    digests: &[TableDigest; 5],
     numbers: Vec<DesignNumbers>,
 ) -> Result<Finished, LabError> {
     for (table, digest) in manifest.tables.iter_mut().zip(digests) {

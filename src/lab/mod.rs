@@ -55,6 +55,8 @@ pub(crate) mod written;
 #[cfg(test)]
 mod compare_tests;
 #[cfg(test)]
+mod edges_tests;
+#[cfg(test)]
 mod shape_tests;
 #[cfg(test)]
 pub(crate) mod testing;

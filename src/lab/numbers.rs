@@ -7,10 +7,11 @@
 use std::collections::BTreeMap;
 
 use super::cell::Word;
-use super::edges::{Edge, OfEdges};
+use super::edges::{EdgeTime, OfEdges};
 use crate::cluster::phases::PHASES;
 use crate::cluster::records::{
-    AccessClass, AccessRecord, DelayCause, ExitCause, ExposureRecord, LayerDecision, PodRecord, RunRecord, Via,
+    AccessClass, AccessRecord, DelayCause, EdgeRecord, ExitCause, ExposureRecord, LayerDecision, PodRecord, RunRecord,
+    Via,
 };
 use crate::kernel::{RunFailure, SimDuration, SimTime};
 use crate::stats::{Observation, Outcome};
@@ -96,6 +97,10 @@ pub struct RunNumbers {
     pub pods: PodCounts,
     pub phases: PhaseSums,
     pub exposure: BTreeMap<ExposureKind, SimDuration>,
+    /// The part of it since the first fault.
+    pub exposure_since_fault: BTreeMap<ExposureKind, SimDuration>,
+    /// Times of its edges, summed: in the whole run, and since the first fault.
+    pub edges: [EdgeTime; 2],
     /// Lengths of the windows by the pod's address, and whether they were seen to close.
     pub windows: Vec<(SimDuration, bool)>,
 }
@@ -198,15 +203,21 @@ impl RunNumbers {
         }
     }
 
+    /// The part of a window that is later than the first fault.
+    fn since_fault(&self, window: &ExposureRecord, horizon: SimTime) -> SimDuration {
+        let cut = self.record.cut.unwrap_or(horizon).max(window.start);
+        window.end.unwrap_or(horizon).since(cut)
+    }
+
     pub fn exposure(&mut self, window: &ExposureRecord, horizon: SimTime) {
         let length = window.end.unwrap_or(horizon).since(window.start);
-        *self
-            .exposure
-            .entry(ExposureKind {
-                class: window.class,
-                via: window.via,
-            })
-            .or_default() += length;
+        let kind = ExposureKind {
+            class: window.class,
+            via: window.via,
+        };
+        *self.exposure.entry(kind).or_default() += length;
+        let since_fault = self.since_fault(window, horizon);
+        *self.exposure_since_fault.entry(kind).or_default() += since_fault;
         if window.via == Via::PodIp && window.class.is_breach() {
             self.windows.push((length, window.end.is_some()));
         }
@@ -264,8 +275,17 @@ impl DesignNumbers {
         if let Some(run) = self.sound_run(replication) {
             run.exposure(window, horizon);
             let length = window.end.unwrap_or(horizon).since(window.start);
-            let of_edge = self.edges.entry(Edge::of(window)).or_default();
-            *of_edge.entry(replication as u32).or_default() += length;
+            let since_fault = run.since_fault(window, horizon);
+            self.edges.exposure(replication as u32, window, [length, since_fault]);
+        }
+    }
+
+    pub fn edge(&mut self, replication: u64, span: &EdgeRecord, horizon: SimTime) {
+        if let Some(run) = self.sound_run(replication) {
+            let from = [SimTime::ZERO, run.record.cut.unwrap_or(horizon)];
+            let times = from.map(|from| EdgeTime::of(span, from));
+            run.edges.iter_mut().zip(times).for_each(|(sum, time)| sum.add(time));
+            self.edges.span(replication as u32, span, times, horizon);
         }
     }
 

@@ -120,6 +120,9 @@ pub struct PlannedDesign {
     /// Edges that are watched for exposure: from a workload to a port of another; 0 if none is. Older results do not record it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exposure_edges: Option<u32>,
+    /// Edges that are open against policy with and without a fault, because no layer in force refuses them. Older results do not record them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub open_by_design: Vec<OpenEdge>,
     /// Whether its faults are aimed at nothing on purpose (`parties: []`), as in a control. Older results do not record it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub cuts_nothing: bool,
@@ -142,6 +145,19 @@ impl PlannedDesign {
     pub fn is_called(&self, name: &str) -> bool {
         self.name == name || base_of(&self.name) == name
     }
+}
+
+/// An edge that no layer in force closes although policy denies it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct OpenEdge {
+    /// Workload of the client.
+    pub client: String,
+    /// Workload of the server.
+    pub server: String,
+    /// Port of the server's pods.
+    pub port: u16,
+    /// What an attempt is.
+    pub class: String,
 }
 
 /// One parameter of a design.

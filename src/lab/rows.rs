@@ -1,4 +1,4 @@
-//! The row format: four tables, whose columns are listed with the fields of the records in `cluster::records`.
+//! The row format: five tables, whose columns are listed with the fields of the records in `cluster::records`.
 //!
 //! Everything follows from those lists: canonical bytes, Parquet schema, the column list in `manifest.json`, and the way
 //! back to records. Every row begins with the design's name and the replication. Cell types belong to `cell`, files to `segment` and `parquet_write`.
@@ -12,12 +12,13 @@ use serde::{Deserialize, Serialize};
 use super::cell::{BadRow, Cell, CellValue, Kind, take};
 use crate::cluster::phases::Phases;
 use crate::cluster::records::{
-    AccessClass, AccessRecord, DelayCause, ExitCause, ExposureRecord, LayerDecision, PodRecord, RunRecord, Via, records,
+    AccessClass, AccessRecord, DelayCause, EdgeRecord, ExitCause, ExposureRecord, LayerDecision, PodRecord, RunRecord,
+    Via, records,
 };
 use crate::kernel::{RunFailure, SimDuration, SimTime};
 
 /// Version of the row format; part of every digest.
-pub const ROW_FORMAT: &str = "meshfault-rows-v4";
+pub const ROW_FORMAT: &str = "meshfault-rows-v5";
 
 /// What a column is, for files and for people.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -55,11 +56,12 @@ pub trait Record: Default + Send + 'static {
 }
 
 /// Names of the tables, in the order of files and digests.
-pub const TABLES: [&str; 4] = [
+pub const TABLES: [&str; 5] = [
     RunRecord::TABLE,
     PodRecord::TABLE,
     AccessRecord::TABLE,
     ExposureRecord::TABLE,
+    EdgeRecord::TABLE,
 ];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,12 +103,13 @@ pub fn columns_of<R: Record>() -> Vec<ColumnInfo> {
 }
 
 /// Columns of all tables, in the order of [`TABLES`].
-pub fn columns_of_all() -> [Vec<ColumnInfo>; 4] {
+pub fn columns_of_all() -> [Vec<ColumnInfo>; 5] {
     [
         columns_of::<RunRecord>(),
         columns_of::<PodRecord>(),
         columns_of::<AccessRecord>(),
         columns_of::<ExposureRecord>(),
+        columns_of::<EdgeRecord>(),
     ]
 }
 
@@ -303,6 +306,7 @@ mod tests {
         survives(&outcomes.iter().flat_map(|o| o.pods.clone()).collect::<Vec<_>>());
         survives(&outcomes.iter().flat_map(|o| o.accesses.clone()).collect::<Vec<_>>());
         survives(&outcomes.iter().flat_map(|o| o.exposures.clone()).collect::<Vec<_>>());
+        survives(&outcomes.iter().flat_map(|o| o.edges.clone()).collect::<Vec<_>>());
     }
 
     #[test]

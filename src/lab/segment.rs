@@ -1,6 +1,6 @@
 //! Segments: the rows of one batch in one file, so that a killed experiment can go on.
 //!
-//! A segment is a header (format, plan, design, replications), the four tables as canonical rows, compressed, and a
+//! A segment is a header (format, plan, design, replications), the five tables as canonical rows, compressed, and a
 //! BLAKE3 checksum over all of it. It is written under a temporary name and renamed, so it is whole or absent; if it
 //! is damaged later the checksum shows it. Which segments there should be belongs to `store`.
 
@@ -32,13 +32,13 @@ impl TableRows {
     }
 }
 
-/// Rows of one batch: runs, pods, accesses, exposures.
+/// Rows of one batch: runs, pods, accesses, exposures, edges.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct BatchRows(pub [TableRows; 4]);
+pub struct BatchRows(pub [TableRows; 5]);
 
 impl BatchRows {
     pub fn push(&mut self, key: RowKey<'_>, outcome: &Outcome) {
-        let [runs, pods, accesses, exposures] = &mut self.0;
+        let [runs, pods, accesses, exposures, edges] = &mut self.0;
         runs.push(key, &outcome.run);
         outcome.pods.iter().for_each(|pod| pods.push(key, pod));
         outcome.accesses.iter().for_each(|access| accesses.push(key, access));
@@ -46,6 +46,7 @@ impl BatchRows {
             .exposures
             .iter()
             .for_each(|exposure| exposures.push(key, exposure));
+        outcome.edges.iter().for_each(|edge| edges.push(key, edge));
     }
 }
 

@@ -22,7 +22,7 @@ fn the_summary_has_the_published_shape() {
     let fields = "estimand unit estimate lower upper confidence method n";
     let mut shape = Vec::new();
     for design in summary["designs"].as_array().unwrap() {
-        assert_eq!(keys(design), "name replications failed measures");
+        assert_eq!(keys(design), "name replications failed measures availability");
         let measures = design["measures"].as_object().unwrap();
         for (name, measure) in measures {
             let keys = keys(measure);
@@ -34,7 +34,7 @@ fn the_summary_has_the_published_shape() {
             measures.len(),
         ));
     }
-    assert_eq!(shape, [("cilium-only", 0, 73), ("both", 1, 81), ("control", 0, 76)]);
+    assert_eq!(shape, [("cilium-only", 0, 83), ("both", 1, 91), ("control", 0, 86)]);
     assert_eq!(summary["comparisons"].as_array().unwrap().len(), 5);
     for (design, measure, wanted) in [
         (
@@ -133,7 +133,13 @@ fn the_summary_has_the_published_shape() {
         .collect();
     assert_eq!(
         tables,
-        [("runs", 39), ("pods", 35), ("accesses", 19), ("exposures", 14)]
+        [
+            ("runs", 39),
+            ("pods", 35),
+            ("accesses", 19),
+            ("exposures", 14),
+            ("edges", 9)
+        ]
     );
     assert_eq!(
         keys(&manifest["tables"][0]["columns"][0]),

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::compare::{Comparison, compare_usual};
-use super::edges::{EdgeSummary, edges};
+use super::edges::{AvailabilitySummary, EdgeSummary, availability, edges};
 use super::expectations::{Expectation, evaluate};
 use super::measures::{Context, Frame, MeasureSet, estimate, measure_sets};
 use super::numbers::DesignNumbers;
@@ -52,6 +52,9 @@ pub struct DesignSummary {
     /// Exposure by edge, if more than one edge was watched.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub edges: Vec<EdgeSummary>,
+    /// Availability by edge, the lowest first, where exposure was watched.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub availability: Vec<AvailabilitySummary>,
 }
 
 impl DesignSummary {
@@ -167,9 +170,10 @@ pub fn summarize(plan: &Plan, numbers: &[DesignNumbers]) -> Summary {
         failed: numbers.failed(),
         measures: IndexMap::new(),
         edges: match design.exposure_edges {
-            Some(2..) => edges(numbers),
+            Some(2..) => edges(&frame, design, numbers),
             _ => Vec::new(),
         },
+        availability: availability(&frame, numbers),
     };
     let mut designs: Vec<DesignSummary> = plan.designs.iter().zip(numbers).map(blank).collect();
     for (design, measures) in estimated {

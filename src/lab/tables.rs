@@ -18,12 +18,12 @@ use super::plan::{Plan, horizon_of};
 use super::rows::{Record, RowKey, TABLES, columns_of_all, decode_cells, encode_cells, record_within};
 use super::segment::{BatchRows, TableRows};
 use super::store::{BatchId, Store, table_path};
-use crate::cluster::records::{AccessRecord, ExposureRecord, PodRecord, RunRecord};
+use crate::cluster::records::{AccessRecord, EdgeRecord, ExposureRecord, PodRecord, RunRecord};
 use crate::kernel::{SimDuration, SimTime};
 
 /// Streams the first `batches` batches of every design, in the order of designs and replications, into Parquet, digests and
 /// numbers.
-pub fn write_tables(store: &Store<'_>, batches: usize) -> Result<([TableDigest; 4], Vec<DesignNumbers>), LabError> {
+pub fn write_tables(store: &Store<'_>, batches: usize) -> Result<([TableDigest; 5], Vec<DesignNumbers>), LabError> {
     let mut sinks = sinks(store.dir())?;
     let mut numbers = vec![DesignNumbers::default(); store.plan().designs.len()];
     let of_design = |design| (0..batches as u64).map(move |batch| BatchId { batch, design });
@@ -63,7 +63,7 @@ pub fn check_rows(plan: &Plan, design: usize, replications: &Range<u64>, batch: 
         ))
     };
     let there = |key: RowKey<'_>| key.design == name && replications.contains(&key.replication);
-    let [of_runs, pods, accesses, exposures] = &batch.0;
+    let [of_runs, pods, accesses, exposures, edges] = &batch.0;
     for_each::<RunRecord>(of_runs, horizon, |key, _| {
         match there(key) && runs.next() == Some(key.replication) {
             true => Ok(()),
@@ -80,10 +80,11 @@ pub fn check_rows(plan: &Plan, design: usize, replications: &Range<u64>, batch: 
             Err(other(key))
         }
     };
-    let mut latest = [replications.start; 3];
+    let mut latest = [replications.start; 4];
     for_each::<PodRecord>(pods, horizon, |key, _| belongs(&mut latest[0], key))?;
     for_each::<AccessRecord>(accesses, horizon, |key, _| belongs(&mut latest[1], key))?;
     for_each::<ExposureRecord>(exposures, horizon, |key, _| belongs(&mut latest[2], key))?;
+    for_each::<EdgeRecord>(edges, horizon, |key, _| belongs(&mut latest[3], key))?;
     match runs.next() {
         None => Ok(()),
         Some(run) => Err(BadRow(format!("replication {run} is missing"))),
@@ -125,7 +126,7 @@ fn count_chunk(
     })
 }
 
-/// The four tables of a result folder, begun.
+/// The five tables of a result folder, begun.
 pub fn sinks(dir: &Path) -> Result<Vec<TableSink>, LabError> {
     let tables = TABLES.iter().zip(columns_of_all());
     let begun = tables.map(|(table, columns)| {
@@ -145,8 +146,8 @@ pub fn discard(dir: &Path) {
     }
 }
 
-pub fn finish(sinks: Vec<TableSink>) -> Result<[TableDigest; 4], LabError> {
-    let mut digests: [TableDigest; 4] = Default::default();
+pub fn finish(sinks: Vec<TableSink>) -> Result<[TableDigest; 5], LabError> {
+    let mut digests: [TableDigest; 5] = Default::default();
     for (sink, digest) in sinks.into_iter().zip(&mut digests) {
         sink.parquet.finish()?;
         *digest = sink.digest;
@@ -203,7 +204,7 @@ fn count(
     horizon: SimTime,
     threshold: SimDuration,
 ) -> Result<(), BadRow> {
-    let [runs, pods, accesses, exposures] = &batch.0;
+    let [runs, pods, accesses, exposures, edges] = &batch.0;
     for_each::<RunRecord>(runs, horizon, |_, run| {
         numbers.run(&run, horizon);
         Ok(())
@@ -218,6 +219,10 @@ fn count(
     })?;
     for_each::<ExposureRecord>(exposures, horizon, |key, window| {
         numbers.exposure(key.replication.wrapping_sub(first), &window, horizon);
+        Ok(())
+    })?;
+    for_each::<EdgeRecord>(edges, horizon, |key, span| {
+        numbers.edge(key.replication.wrapping_sub(first), &span, horizon);
         Ok(())
     })
 }

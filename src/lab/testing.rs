@@ -7,7 +7,8 @@ use super::plan::{Plan, PlannedDesign, PlannedParameter, Simulate};
 use super::questions::Questions;
 use crate::cluster::phases::Phases;
 use crate::cluster::records::{
-    AccessClass, AccessRecord, DelayCause, ExitCause, ExposureRecord, LayerDecision, Outcome, PodRecord, RunRecord, Via,
+    AccessClass, AccessRecord, DelayCause, EdgeRecord, ExitCause, ExposureRecord, LayerDecision, Outcome, PodRecord,
+    RunRecord, Via,
 };
 use crate::kernel::{EntityKey, Purpose, RunFailure, RunKey, SimDuration, SimTime, Stream};
 
@@ -153,6 +154,20 @@ impl Fake {
                 "the entry was corrected".to_owned()
             },
         };
+        let edge = |start, end, availability| EdgeRecord {
+            client_workload: "sleep".to_owned(),
+            server_workload: "helloworld".to_owned(),
+            port: 5000,
+            start,
+            end,
+            pairs: 8,
+            availability: Some(availability),
+        };
+        let horizon = SimTime::from_nanos(900_000_000_000);
+        let edges = vec![
+            edge(SimTime::ZERO, cut, 1.0),
+            edge(cut, horizon, if admitted { 0.75 } else { 1.0 }),
+        ];
         let exposures = if admitted {
             vec![
                 window(Via::Service, false, &mut stream),
@@ -166,6 +181,7 @@ impl Fake {
             pods,
             accesses,
             exposures,
+            edges,
         }
     }
 }
@@ -295,6 +311,7 @@ pub(crate) fn plan(replications: u64) -> Plan {
         control_plane_replicas: Some(if mesh { 3 } else { 0 }),
         exposure_pairs: None,
         exposure_edges: None,
+        open_by_design: Vec::new(),
         cuts_nothing: false,
         cost: None,
         control: None,

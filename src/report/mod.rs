@@ -5,6 +5,7 @@
 //! `page` puts all of it into one file.
 
 pub(crate) mod answer;
+mod availability;
 pub(crate) mod columns;
 pub(crate) mod compare;
 pub(crate) mod compare_words;

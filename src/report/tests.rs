@@ -82,6 +82,7 @@ fn the_page_is_readable() {
             "# A made-up experiment",
             "## Answer",
             "## Result",
+            "## Availability by edge",
             "## How often an address was reused",
             "## What explains the slow pods",
             "## Differences between designs",

@@ -322,11 +322,18 @@ fn condition(
 
 fn repeats_of(merged: &Merged<'_>, written: &Repeats) -> Result<when::Repeats, InputError> {
     let times = written.times.as_ref().map(|times| number(merged, times, 1));
-    Ok(when::Repeats {
+    let repeats = when::Repeats {
         to_failure: distribution(merged.file, &written.to_failure)?,
         to_repair: distribution(merged.file, &written.to_repair)?,
         times: times.transpose()?,
-    })
+    };
+    let is_zero = |span: &Distribution| span.quantile(0.999) == SimDuration::ZERO;
+    if is_zero(&repeats.to_failure) && is_zero(&repeats.to_repair) {
+        let message = "the fault would start and end all the time: both times are zero".to_owned();
+        let hint = "give `to_failure` or `to_repair` a time above 0s";
+        return Err(complain(merged.file, &written.to_failure, message).with_hint(hint));
+    }
+    Ok(repeats)
 }
 
 /// There is one target, which names something, and all keys that are required.

@@ -395,6 +395,7 @@ fn bad_inputs_are_complained_about() {
         "manifests/percentage-out-of-range/pods.yaml:15:37: `maxUnavailable` is more than 100%\n",
         "missing-unit.yaml:4:10: `600` is not a valid duration\n  hint: write a number with its unit, such as `40s`",
         "parameter-of-wrong-kind.yaml:14:33: `4s` is not a whole number\n  hint: write a whole number of at least 0",
+        "repeats-without-time.yaml:18:27: the fault would start and end all the time: both times are zero\n  hint: give `to_failure` or `to_repair` a time above 0s",
         "selector-matches-nothing/pods.yaml:26:9: `selector` of Service default/sleep-v1 matches nothing: `app: slep`\n",
         "several-designs-several-errors.yaml:17:54: `istiod` is cut in design `two`, which has no Istio\n",
         "several-designs-several-errors.yaml:34:33: unknown routing mode `vlan`\n  hint: did you mean `vxlan`?",

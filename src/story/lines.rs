@@ -129,6 +129,7 @@ fn words(past: &Past, fact: &Fact) -> Option<(&'static str, String)> {
         | Fact::Access(..)
         | Fact::WindowOpened { .. }
         | Fact::WindowClosed(..)
+        | Fact::Edge { .. }
         | Fact::Sent(_) => return None,
     })
 }

@@ -12,7 +12,7 @@ import pandas
 import polars
 import pyarrow.parquet
 
-TABLES = ["runs", "pods", "accesses", "exposures"]
+TABLES = ["runs", "pods", "accesses", "exposures", "edges"]
 
 
 def documented(folder):

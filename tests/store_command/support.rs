@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 /// Files that are equal, byte for byte, however a result was made.
-pub const EQUAL: [&str; 7] = [
+pub const EQUAL: [&str; 8] = [
     "manifest.json",
     "runs.parquet",
     "pods.parquet",
     "accesses.parquet",
     "exposures.parquet",
+    "edges.parquet",
     "summary.json",
     "summary.md",
 ];

@@ -17,6 +17,7 @@ fn assert_same(left: &Outcome, right: &Outcome, what: &str) {
     assert_eq!(left.pods, right.pods, "{what}");
     assert_eq!(left.accesses, right.accesses, "{what}");
     assert_eq!(left.exposures, right.exposures, "{what}");
+    assert_eq!(left.edges, right.edges, "{what}");
 }
 
 #[test]

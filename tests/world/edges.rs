@@ -150,6 +150,16 @@ fn a_healthy_cluster_without_delays_does_what_its_policies_intend() {
             windows,
         } = run(number, &AT_ONCE);
         assert!(windows.is_empty(), "folder {number}: {windows:?}\n{text}");
+        for span in outcome.edges.iter().filter(|span| span.end == at(300.0)) {
+            let edge = (span.client_workload.clone(), span.server_workload.clone());
+            let meant = table.get(&edge).filter(|_| edge.0 != edge.1);
+            let share = meant.map(|meant| meant.then_some(1.0));
+            assert_eq!(
+                span.availability,
+                share.unwrap_or(span.availability),
+                "folder {number}: {span:?}\n{text}"
+            );
+        }
         assert_eq!(outcome.accesses.len(), NAMES.len() * (NAMES.len() - 1));
         for access in &outcome.accesses {
             let meant = table[&(access.client_workload.clone(), access.server.clone())];

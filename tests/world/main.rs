@@ -7,6 +7,7 @@ mod additions;
 mod addresses;
 mod api_load;
 mod api_servers;
+mod availability;
 mod budgets;
 mod capacity;
 mod cases;

@@ -5,6 +5,7 @@
 
 mod channel_history;
 mod deploys;
+mod edges;
 mod pod_times;
 mod recovery;
 mod silences;
@@ -23,6 +24,7 @@ use super::records::{AccessRecord, DelayCause, ExposureRecord, PodRecord, RunRec
 use super::spec::{ProbeFrom, Step, step_name};
 use crate::kernel::{SimDuration, SimTime};
 use deploys::Deploys;
+use edges::EdgeSpans;
 use pod_times::PodTimes;
 use recovery::Recovery;
 use silences::Silences;
@@ -36,6 +38,8 @@ pub struct Recorder {
     pub accesses: Vec<AccessRecord>,
     /// Exposure windows.
     pub exposures: Vec<ExposureRecord>,
+    /// What was so along edges.
+    pub edges: EdgeSpans,
     pods: Vec<PodTimes>,
     remembered: BTreeSet<Ipv4Addr>,
     /// When the step began from which pods are measured.
@@ -141,6 +145,11 @@ impl Recorder {
                 record.end = Some(now);
                 record.end_cause = (*cause).to_owned();
             }
+            Fact::Edge {
+                edge,
+                pairs,
+                availability,
+            } => self.edges.observe(*edge, (*pairs, *availability), now),
             Fact::SetResized(..)
             | Fact::EndpointWritten(..)
             | Fact::BackEndsFound(..)

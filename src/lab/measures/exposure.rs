@@ -1,5 +1,6 @@
-//! Measures of exposure: how long an attempt would have been unauthorized, whether a client tried or not, and what
-//! traffic of a known rate would have got (`docs/statistics.md#exposure-at-a-rate-of-traffic`).
+//! Measures of exposure: how long an attempt would have been unauthorized, whether a client tried or not, what
+//! traffic of a known rate would have got (`docs/statistics.md#exposure-at-a-rate-of-traffic`), and the availability of edges
+//! (`docs/statistics.md#availability-of-edges`).
 //!
 //! Given its windows of exposure, a run's unauthorized accesses under Poisson traffic are Poisson with mean ν·w, w the
 //! seconds summed over pairs of client and server. So their probability 1 − exp(−ν·w) and expected number need no drawn
@@ -78,6 +79,90 @@ const UNDER_TRAFFIC: [(AccessClass, &str, &str, &str); 2] = [
         "would keep the right client out, by its exposure,",
     ),
 ];
+
+/// What a design without a fault lacks, beside what is not watched: nothing is said of it.
+fn watched_with_fault(context: Context<'_>) -> Presence {
+    let mut runs = context.numbers.runs.iter();
+    match watched(context) {
+        Presence::Shown if runs.all(|run| run.record.cut.is_none()) => Presence::Quiet,
+        presence => presence,
+    }
+}
+
+/// Exposure of the classes that traffic would meet: since the first fault, and as a share of the time of the pairs.
+pub(super) fn share_of_pairs(context: Context<'_>) -> Vec<Definition<'_>> {
+    let mut measures = Vec::new();
+    let presence = watched_with_fault(context);
+    for (class, ..) in UNDER_TRAFFIC {
+        for (via, how) in WAYS {
+            let begin = format!("{}_exposure_{}", class.word(), via.word());
+            let would_be = class.words().exposed.map_or("", |words| words.would_be);
+            let what = format!("an attempt {how} would have been {would_be}");
+            let since = move |run: &RunNumbers| {
+                let span = run.exposure_since_fault.get(&ExposureKind { class, via });
+                span.map_or(0.0, |span| span.as_secs_f64())
+            };
+            let share = move |run: &RunNumbers| {
+                let pairs = run.edges[SINCE_FAULT].pairs;
+                (pairs > 0.0).then(|| (since(run) / pairs).min(1.0))
+            };
+            let seconds = Definition::mean(
+                format!("{begin}_since_fault"),
+                format!(
+                    "mean seconds per run since the first fault during which {what}, summed over pairs of client and server"
+                ),
+                "s",
+                move |run| run.record.cut.map(|_| since(run)),
+            );
+            let share = Definition::mean(
+                format!("{begin}_share_since_fault"),
+                format!(
+                    "mean over runs of the share of the time of connected pairs of client and server since the first fault during which {what}"
+                ),
+                "1",
+                share,
+            );
+            measures.extend([
+                seconds.at_most(most_s(context)).with(presence),
+                share.at_most(Some(1.0)).with(presence),
+            ]);
+        }
+    }
+    measures
+}
+
+/// Places of the times of a run's edges.
+const WHOLE_RUN: usize = 0;
+const SINCE_FAULT: usize = 1;
+
+/// The availability of edges, over time and edges.
+pub(super) fn availability(context: Context<'_>) -> Vec<Definition<'_>> {
+    let of_part = |part: usize, ending: &str, when: &str, presence| {
+        let estimand = format!(
+            "mean over runs, {when} and edges that policy allows of the probability that an attempt by a ready client pod through the Service is \
+             answered by a right server"
+        );
+        let of = move |run: &RunNumbers| run.edges[part].availability();
+        let mean = Definition::mean(format!("availability_service{ending}"), estimand, "1", of);
+        mean.at_most(Some(1.0)).better(Better::Larger).with(presence)
+    };
+    let any = |part: usize, presence: Presence| {
+        let mut runs = context.numbers.runs.iter();
+        match presence {
+            Presence::Shown if runs.all(|run| run.edges[part].availability().is_none()) => Presence::Quiet,
+            presence => presence,
+        }
+    };
+    vec![
+        of_part(WHOLE_RUN, "", "time", any(WHOLE_RUN, watched(context))),
+        of_part(
+            SINCE_FAULT,
+            "_since_fault",
+            "time since the first fault",
+            any(SINCE_FAULT, watched_with_fault(context)),
+        ),
+    ]
+}
 
 pub(super) fn conditional(context: Context<'_>) -> Vec<Definition<'_>> {
     let mut measures = Vec::new();

@@ -64,6 +64,8 @@ pub const fn measure_sets() -> &'static [MeasureSet] {
         exposure::tail,
         exposure::conditional,
         exposure::exposure_window,
+        exposure::share_of_pairs,
+        exposure::availability,
         access::first_unauthorized,
         recovery::deploys,
         recovery::creations,

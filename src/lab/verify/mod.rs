@@ -183,7 +183,7 @@ struct Twice {
     failure: Option<Failed>,
 }
 
-type RowDigests = [blake3::Hash; 4];
+type RowDigests = [blake3::Hash; 5];
 
 impl Twice {
     fn make(plan: &Plan, simulator: &Simulator, design: usize, replication: u64) -> Self {
@@ -286,6 +286,10 @@ fn take_numbers(
         .for_each(|access| numbers.access(replication, access));
     let windows = outcome.exposures.iter();
     windows.for_each(|window| numbers.exposure(replication, window, horizon));
+    outcome
+        .edges
+        .iter()
+        .for_each(|span| numbers.edge(replication, span, horizon));
 }
 
 fn row_digests(design: &str, replication: u64, outcome: &Outcome) -> RowDigests {

@@ -28,6 +28,7 @@ fn design(name: &str, measures: Vec<(String, Measure)>) -> DesignSummary {
         failed: 0,
         measures,
         edges: Vec::new(),
+        availability: Vec::new(),
     }
 }
 

@@ -9,6 +9,7 @@
 //! [`palette`] (colours). Values that are not finite are left out rather than drawn somewhere.
 
 pub mod access;
+pub mod availability;
 pub mod axis;
 pub mod canvas;
 pub mod chart;

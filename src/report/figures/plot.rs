@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::access::{AccessFigure, access_classes};
+use super::availability::{AvailabilityFigure, availability_over_time};
 use super::exposure::{ExposureFigure, exposure_distribution};
 use super::factor_curves::{FactorCurvesFigure, factor_curves};
 use super::factor_map::{FactorMapFigure, factor_map};
@@ -26,6 +27,7 @@ pub enum Plot {
     Phases(PhasesFigure),
     Access(AccessFigure),
     Exposure(ExposureFigure),
+    Availability(AvailabilityFigure),
     Differences(ForestFigure),
     FactorCurves(FactorCurvesFigure),
     FactorMap(FactorMapFigure),
@@ -35,12 +37,13 @@ pub enum Plot {
 }
 
 /// Every figure that a result can have: its name, and what it shows in a few words.
-pub const FIGURES: [(&str, &str); 11] = [
+pub const FIGURES: [(&str, &str); 12] = [
     ("startup_distribution", "how long measured pods take to become ready"),
     ("startup_complement", "the tail of the same: who is not ready yet"),
     ("startup_phases", "of what startup consists"),
     ("access_classes", "what became of requests from a reused address"),
     ("exposure_distribution", "exposure per run"),
+    ("availability_over_time", "availability of edges over the time of a run"),
     ("differences", "designs against each other, by equal runs"),
     ("factor_curves", "estimates over the levels of a factor"),
     ("factor_map", "an estimate over two factors"),
@@ -64,6 +67,7 @@ macro_rules! of_each {
             Plot::Phases($figure) => $of_figure,
             Plot::Access($figure) => $of_figure,
             Plot::Exposure($figure) => $of_figure,
+            Plot::Availability($figure) => $of_figure,
             Plot::Differences($figure) => $of_figure,
             Plot::FactorCurves($figure) => $of_figure,
             Plot::FactorMap($figure) => $of_figure,
@@ -81,6 +85,7 @@ impl Plot {
             Plot::Phases(_) => &["startup_phases"],
             Plot::Access(_) => &["access_classes"],
             Plot::Exposure(_) => &["exposure_distribution"],
+            Plot::Availability(_) => &["availability_over_time"],
             Plot::Differences(_) => &["differences"],
             Plot::FactorCurves(_) => &["factor_curves"],
             Plot::FactorMap(_) => &["factor_map"],
@@ -105,6 +110,7 @@ impl Plot {
             Plot::Phases(figure) => startup_phases(figure, theme),
             Plot::Access(figure) => access_classes(figure, theme),
             Plot::Exposure(figure) => exposure_distribution(figure, theme),
+            Plot::Availability(figure) => availability_over_time(figure, theme),
             Plot::Differences(figure) => differences(figure, theme),
             Plot::FactorCurves(figure) => factor_curves(figure, theme),
             Plot::FactorMap(figure) => factor_map(figure, theme),
@@ -133,6 +139,7 @@ impl Plot {
             Plot::Phases(PhasesFigure { words, .. })
             | Plot::Access(AccessFigure { words, .. })
             | Plot::Exposure(ExposureFigure { words, .. })
+            | Plot::Availability(AvailabilityFigure { words, .. })
             | Plot::Differences(ForestFigure { words, .. })
             | Plot::FactorCurves(FactorCurvesFigure { words, .. })
             | Plot::FactorMap(FactorMapFigure { words, .. })

@@ -29,7 +29,7 @@ use crate::report::run_facts::{Note, facts, notes};
 use crate::report::short::{NOTHING, Short, count};
 use crate::report::table::{column_head, present};
 use crate::report::text::one_line;
-use crate::report::{compare, edges, reuse, slow_pods};
+use crate::report::{availability, compare, edges, reuse, slow_pods};
 
 /// Sentences of one kind in the verdict; the tables have them all.
 const SENTENCES_MAX: usize = 12;
@@ -173,6 +173,7 @@ pub fn content(
     let (heads, designs) = design_table(manifest, summary);
     let findings = [
         edges::finding(manifest, summary),
+        availability::finding(summary),
         reuse::finding(summary),
         slow_pods::finding(manifest, summary),
     ];

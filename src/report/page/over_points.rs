@@ -200,6 +200,7 @@ mod tests {
             replications: 400,
             failed: 0,
             edges: Vec::new(),
+            availability: Vec::new(),
             measures: measures.iter().map(measure).collect(),
         };
         all.iter().map(design).collect()

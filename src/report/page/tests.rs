@@ -117,6 +117,7 @@ fn the_decision_record_is_readable() {
             "### Figures",
             "## Decision outcome",
             "## Consequences",
+            "### Availability by edge",
             "### How often an address was reused",
             "### What explains the slow pods",
             "## Limits",

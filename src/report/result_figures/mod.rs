@@ -4,6 +4,7 @@
 //! what follows from the replay of one run.
 
 mod access;
+mod availability;
 mod exposure;
 mod factors;
 mod forest;
@@ -29,6 +30,7 @@ pub fn of_rows(result: &Finished) -> Vec<Plot> {
                 phases::phases(result).map(Plot::Phases),
                 access::access(result).map(Plot::Access),
                 exposure::exposure(result).map(Plot::Exposure),
+                availability::availability(result).map(Plot::Availability),
                 forest::differences(result).map(Plot::Differences),
                 factors::curves(result).map(Plot::FactorCurves),
                 factors::map(result).map(Plot::FactorMap),
@@ -45,6 +47,7 @@ pub fn absent_because(name: &str) -> &'static str {
         "startup_phases" => "no measured pod became ready",
         "access_classes" => "no client on a recorded IP sent a request after the cut",
         "exposure_distribution" => "no run of any design was exposed",
+        "availability_over_time" => "no edge is watched that policy allows",
         "differences" => "no two designs could be compared",
         "factor_curves" => "the experiment varies no factor",
         "factor_map" => "the experiment varies fewer than two factors",

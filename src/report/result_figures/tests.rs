@@ -32,6 +32,7 @@ fn every_figure_survives_json_and_gives_the_same_bytes() {
             "startup_phases",
             "access_classes",
             "exposure_distribution",
+            "availability_over_time",
             "differences"
         ]
     );

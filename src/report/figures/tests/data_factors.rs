@@ -1,5 +1,6 @@
 //! More made-up data for the tests of figures: factors, and courses of one run.
 
+use super::super::availability::{AvailabilityFigure, AvailabilitySeries};
 use super::super::factor_curves::{FactorCurvesFigure, FactorLine, FactorPanel, FactorPoint, Level};
 use super::super::factor_map::{FactorMap, FactorMapFigure, MapCell};
 use super::super::requests::{IstiodRequests, RequestsFigure};
@@ -150,5 +151,33 @@ pub(super) fn stale(nodes: usize) -> StaleFigure {
         events: vec![(100.0, "cut".to_owned())],
         nodes: (0..nodes).map(node).collect(),
         left_out: 395,
+    }
+}
+
+/// Availability of two lines per design, that of the worst edge with a gap.
+pub(super) fn availability(designs: &[String]) -> AvailabilityFigure {
+    let line = |design: &String, edge: &str, points: &[(f64, f64)]| AvailabilitySeries {
+        design: design.clone(),
+        edge: edge.to_owned(),
+        points: points.to_vec(),
+    };
+    let series = designs.iter().flat_map(|design| {
+        [
+            line(
+                design,
+                "mean over edges",
+                &[(10.0, 0.2), (20.0, 1.0), (30.0, 0.9), (40.0, 1.0)],
+            ),
+            line(
+                design,
+                "frontend to orders:8080",
+                &[(10.0, 0.0), (30.0, 0.5), (40.0, 1.0)],
+            ),
+        ]
+    });
+    AvailabilityFigure {
+        words: words("Availability falls to 90%"),
+        end_s: 60.0,
+        series: series.collect(),
     }
 }

@@ -1,6 +1,8 @@
 //! Figures of thirty designs: twelve are drawn, the picture says so, and the table has all.
 
+use super::super::availability::{AvailabilityFigure, availability_over_time};
 use super::data::{access, exposure, names, twelve_designs};
+use super::data_factors::availability;
 use super::*;
 
 /// Three designs at ten points each.
@@ -96,4 +98,18 @@ fn exposure_draws_twelve_of_thirty_designs() {
     all.extend(["control", "istio-only"].map(str::to_owned));
     let wanted = ["plain@n=0", "mesh@n=0", "both@n=0", "control", "istio-only"];
     check_many("exposure_distribution", &Plot::Exposure(figure), &all, &wanted);
+}
+
+#[test]
+fn availability_draws_twelve_of_thirty_designs() {
+    let wanted = ["plain@n=0", "mesh@n=0", "both@n=0"];
+    let figure = availability(&points());
+    check_many(
+        "availability_over_time",
+        &Plot::Availability(figure),
+        &points(),
+        &wanted,
+    );
+    let empty = availability_over_time(&AvailabilityFigure::default(), Theme::Light);
+    assert!(contains(&check("availability-empty", &empty), "no data"));
 }

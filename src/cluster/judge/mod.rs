@@ -1,27 +1,32 @@
 //! The judge: the only reader of truth. It compares what happened, or would happen, with what was intended.
 //!
-//! Two duties: the class of an access, and exposure windows, which need no traffic: spans of time during which an attempt
+//! Exposure windows need no traffic: spans of time during which an attempt
 //! would be let in by a layer that should have refused it, or refused although policy admits it. Windows are opened only for the
 //! clients and servers that the experiment names. A pair of them is looked at when both are connected, and again whenever
-//! something that the answer hangs on has changed: the server's node has read a write about the client's address, the client's node one about the server's,
+//! something that the answer depends on has changed: the server's node has read a write about the client's address, the client's node one about the server's,
 //! the client's chooser of backends one about a Service, either node an identity, or a reader was cut off no longer, or the path
-//! between the two was cut or works again. Nothing is let in where nothing passes.
+//! between the two was cut or works again. Nothing is let in where nothing passes. At one instant a pair is looked at once.
+//! What a look at a pair means for its edge, from workload to workload, belongs to `availability`.
 //! An access is judged by the pod that holds the address at that moment, whoever was meant.
 //! What happened on the wire belongs to `access` and `cilium::datapath`.
 
+mod availability;
+mod hears;
+
 use std::net::Ipv4Addr;
 
+use super::blueprint::{Blueprint, Kind};
 use super::cilium::passage::{Loss, Passage};
 use super::context::{Ctx, Shared};
 use super::event::{Event, JudgeEvent, Source};
-use super::history::VersionIndex;
-use super::ids::{IstiodId, KindId, NodeId, PodId, ServiceId};
-use super::intent::{Decisions, intent};
-use super::istio::mesh::{self, Asked, Attempt};
+use super::ids::{KindId, NodeId, PodId, ServiceId};
+use super::intent::{class_of, usual};
+use super::istio::mesh::{self, Attempt};
 use super::istio::renewal::handshake_changes;
 use super::observed::Fact;
 use super::records::{AccessClass, Via};
-use crate::kernel::{EventClass, SimDuration, SimTime};
+use crate::kernel::{EventClass, SimTime};
+use availability::Edges;
 
 /// A client and a server that are both connected, and how the one finds the other.
 #[derive(Clone, Copy, Debug)]
@@ -36,11 +41,18 @@ struct Pair {
     via: Via,
     /// The class of the open window, and its number.
     window: Option<(AccessClass, usize)>,
+    /// When it was looked at last.
+    looked: Option<SimTime>,
+    /// Whether nothing passed then.
+    cut: bool,
+    /// When the certificates change next, for which a look is scheduled.
+    handshake: Option<SimTime>,
 }
 
 /// The judge's state.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Judge {
+    edges: Edges,
     pairs: Vec<Pair>,
     /// Those of them that are still connected.
     live: Vec<usize>,
@@ -49,9 +61,27 @@ pub struct Judge {
 }
 
 impl Judge {
+    /// A judge of the edges that a design watches.
+    #[must_use]
+    pub fn new(blueprint: &Blueprint) -> Self {
+        Self {
+            edges: Edges::new(blueprint),
+            pairs: Vec::new(),
+            live: Vec::new(),
+            windows: 0,
+        }
+    }
+
     /// Handles an event.
     pub fn handle(&mut self, event: JudgeEvent, ctx: &mut Ctx) {
+        let is_last = !matches!(event, JudgeEvent::Changed(_));
+        self.judge(event, ctx);
+        self.edges.settle(is_last, ctx);
+    }
+
+    fn judge(&mut self, event: JudgeEvent, ctx: &mut Ctx) {
         match event {
+            JudgeEvent::Changed(pod) => self.edges.pod_changed(pod, ctx.shared),
             JudgeEvent::Connected(pod) => self.connected(pod, ctx),
             JudgeEvent::EndpointWritten(ip, index) => {
                 for number in self.live_pairs(|pair| pair.client_ip == ip) {
@@ -97,6 +127,10 @@ impl Judge {
                         "server_gone"
                     };
                     self.close(number, cause, ctx);
+                    self.touches_edge(number, ctx.shared);
+                    if self.pairs[number].via == Via::Service {
+                        self.edges.count(self.edge_of(number, ctx.shared), false);
+                    }
                 }
                 let pairs = &self.pairs;
                 self.live
@@ -111,6 +145,13 @@ impl Judge {
                 for number in self.live_pairs(|pair| pair.client_node == node || pair.server_node == node) {
                     self.look(number, ctx);
                     self.recheck_pending(number, ctx);
+                }
+            }
+            JudgeEvent::PathsChanged => {
+                let paths = &ctx.shared.paths;
+                let other = |pair: &Pair| paths.cut(pair.client_node, pair.server_node).is_some() != pair.cut;
+                for number in self.live_pairs(other) {
+                    self.look(number, ctx);
                 }
             }
             JudgeEvent::Recheck(number) => {
@@ -178,29 +219,61 @@ impl Judge {
                 port,
                 via,
                 window: None,
+                looked: None,
+                cut: false,
+                handshake: None,
             });
             self.live.push(number);
+            if via == Via::Service {
+                self.edges.count(self.edge_of(number, ctx.shared), true);
+            }
             self.look(number, ctx);
             // Writes that were ordered before the pair met may still be on their way.
             self.recheck_pending(number, ctx);
         }
     }
 
+    /// The edge of a pair: workload of the client, workload and port of the server.
+    fn edge_of(&self, number: usize, shared: &Shared) -> (KindId, KindId, u16) {
+        let pair = &self.pairs[number];
+        let kind = |pod: PodId| shared.pods[pod.index()].kind;
+        (kind(pair.client), kind(pair.server), pair.port)
+    }
+
+    /// A pair may count otherwise for its edge.
+    fn touches_edge(&mut self, number: usize, shared: &Shared) {
+        if self.pairs[number].via == Via::Service {
+            let (edge, client) = (self.edge_of(number, shared), self.pairs[number].client);
+            self.edges.pair_changed(edge, client);
+        }
+    }
+
     /// What would an attempt be now? Closes the window of another class, and opens one.
     fn look(&mut self, number: usize, ctx: &mut Ctx) {
+        let pair = &mut self.pairs[number];
+        if pair.looked.replace(ctx.now()) == Some(ctx.now()) {
+            return;
+        }
         let Pair {
             client,
             client_ip,
+            client_node,
             server,
             server_node,
             port,
             via,
             window,
             ..
-        } = self.pairs[number];
-        let class = would_be(ctx, client, server, port, via);
+        } = *pair;
+        pair.cut = ctx.shared.paths.cut(client_node, server_node).is_some();
         // Certificates become valid and expire as time goes by.
-        recheck_at(number, handshake_changes(ctx, client, server), ctx);
+        let changes = handshake_changes(ctx, client, server);
+        if changes != pair.handshake {
+            pair.handshake = changes;
+            recheck_at(number, changes, ctx);
+        }
+        self.touches_edge(number, ctx.shared);
+        let class = would_be(ctx, client, server, port, via);
         if window.map(|(class, _)| class) == class {
             return;
         }
@@ -274,7 +347,7 @@ fn recheck_at(number: usize, crossing: Option<SimTime>, ctx: &mut Ctx) {
     }
 }
 
-fn pods_with(shared: &Shared, role: impl Fn(&super::blueprint::Kind) -> bool) -> Vec<PodId> {
+fn pods_with(shared: &Shared, role: impl Fn(&Kind) -> bool) -> Vec<PodId> {
     let kinds = shared.blueprint.kinds.iter().enumerate().filter(|(_, kind)| role(kind));
     kinds
         .flat_map(|(index, _)| shared.api.pods_of(KindId(index as u32)).iter().copied())
@@ -286,11 +359,7 @@ fn pods_with(shared: &Shared, role: impl Fn(&super::blueprint::Kind) -> bool) ->
 fn would_be(ctx: &Ctx, client: PodId, server: PodId, port: u16, via: Via) -> Option<AccessClass> {
     let shared = &*ctx.shared;
     let (_, server_ip) = shared.physics.pod(server).place?;
-    let (method, path) = shared
-        .blueprint
-        .last_probe()
-        .map_or(("GET", "/"), |probe| (&probe.method, &probe.path));
-    let asked = Asked { port, method, path };
+    let asked = usual(&shared.blueprint, port);
     let attempt = |service| Attempt::at(shared, client, service, server_ip, asked, ctx.now());
     let attempt = match via {
         Via::PodIp => attempt(None),
@@ -308,16 +377,7 @@ fn would_be(ctx: &Ctx, client: PodId, server: PodId, port: u16, via: Via) -> Opt
         return None;
     }
     let kind = shared.pods[server.index()].kind;
-    let (network_intended, mesh_intended) = intent(shared, shared.kind(client).identity, kind, asked);
-    let decisions = Decisions {
-        network_intended,
-        network: attempt.network,
-        mesh_intended,
-        mesh: attempt.mesh,
-        admitted: attempt.is_admitted(),
-        wrong_server: false,
-    };
-    Some(decisions.class())
+    Some(class_of(shared, client, kind, asked, &attempt, false))
 }
 
 /// The Services that lead the client to the address of the server, whoever was meant by them.
@@ -327,65 +387,4 @@ fn services_to<'c>(ctx: &'c Ctx, client: PodId, server: PodId, port: u16) -> imp
         let backends = mesh::backends(ctx.shared, client, *service, ctx.now());
         backends.is_some_and(|backends| backends.iter().any(|backend| Some(backend.ip) == ip))
     })
-}
-
-/// Verbs with which other components notify the judge. It receives only what some pair depends on.
-impl Ctx<'_> {
-    /// A pod can send and receive, or its proxy came up or may choose among other backends.
-    pub fn judge_looks_at(&mut self, by: Source, pod: PodId) {
-        self.notify_judge(by, JudgeEvent::Connected(pod));
-    }
-
-    /// An identity was created.
-    pub fn judge_hears_of_identity(&mut self, index: VersionIndex) {
-        if !self.shared.watchlist.addresses.is_empty() {
-            self.notify_judge(Source::ApiServer, JudgeEvent::IdentityWritten(index));
-        }
-    }
-
-    /// Exposure windows that depend on this address are looked at again when the nodes concerned have read the write.
-    pub fn judge_hears_of_endpoint(&mut self, ip: Ipv4Addr, index: VersionIndex) {
-        if self.shared.watchlist.addresses.contains(&ip) {
-            self.notify_judge(Source::ApiServer, JudgeEvent::EndpointWritten(ip, index));
-        }
-    }
-
-    /// The backends of a Service changed.
-    pub fn judge_hears_of_slice(&mut self, service: ServiceId, index: VersionIndex) {
-        if self.shared.watchlist.services.contains(&service) {
-            self.notify_judge(Source::ApiServer, JudgeEvent::SliceWritten(service, index));
-        }
-    }
-
-    /// An Istiod made a snapshot of a Service.
-    pub fn judge_hears_of_snapshot(&mut self, istiod: IstiodId, service: ServiceId, index: VersionIndex) {
-        if self.shared.watchlist.services.contains(&service) {
-            let event = JudgeEvent::SnapshotWritten(service, index, istiod);
-            self.notify_judge(Source::Istiod(istiod), event);
-        }
-    }
-
-    /// A pod lost its address.
-    pub fn address_released(&mut self, by: Source, pod: PodId, ip: Ipv4Addr) {
-        if self.shared.watchlist.addresses.contains(&ip) {
-            self.notify_judge(by, JudgeEvent::Released(pod, ip));
-        }
-    }
-
-    /// A reader of a node whose cursor was cut off reads again, or packets of the node pass no more, or again.
-    pub fn reads_again(&mut self, by: Source, node: NodeId) {
-        if !self.shared.watchlist.addresses.is_empty() {
-            // From a cache that is behind, versions are on their way.
-            let event = if self.shared.caches.are_fresh() {
-                JudgeEvent::ReadsAgain(node)
-            } else {
-                JudgeEvent::ReadsLate(node)
-            };
-            self.notify_judge(by, event);
-        }
-    }
-
-    fn notify_judge(&mut self, by: Source, event: JudgeEvent) {
-        self.after(by, EventClass::Observe, SimDuration::ZERO, Event::Judge(event));
-    }
 }
