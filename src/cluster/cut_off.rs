@@ -217,6 +217,10 @@ impl Ctx<'_> {
                 (behind, if consistent { now } else { behind.shows(now) })
             });
             self.shared.restore_readers(party, now, behind);
+            for fault in self.cache_faults_of(party) {
+                let parties = vec![party];
+                self.observe(Fact::Entered { fault, parties });
+            }
             self.watches_anew(party);
         }
         if !at_once && party.kind().is_client() {

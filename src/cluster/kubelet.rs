@@ -550,7 +550,7 @@ impl Kubelets {
         self.worker(pod).stage = Stage::Stopping;
         ctx.shared.physics.stops_running(pod);
         ctx.observe_pod(pod, PodFact::Stopped);
-        if ctx.shared.kind(pod).role == Role::Istiod && ctx.blueprint().spec.script_ends_istiods() {
+        if ctx.shared.kind(pod).role == Role::Istiod {
             ctx.istiod_leaves(pod);
         }
         let distribution = ctx.blueprint().spec.kubernetes.sandbox_stop_latency;

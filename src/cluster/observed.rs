@@ -49,6 +49,13 @@ pub enum Fact {
         /// Who.
         parties: Vec<Party>,
     },
+    /// Parties came into the reach of a fault that acts: they have connected to an API server whose cache is behind.
+    Entered {
+        /// Which.
+        fault: FaultId,
+        /// Who.
+        parties: Vec<Party>,
+    },
     /// A repair reached a party.
     Resumes {
         /// Whom.

@@ -17,6 +17,7 @@ pub use super::placement::Amount;
 use super::placement::{Budget, NodePool, Placement};
 pub use super::steps::{
     ChurnSpec, Daemons, Look, NodeAt, ProbeFrom, ProbeSpec, Rollout, Step, TrackSpec, Until, step_name, track_name,
+    track_of,
 };
 use crate::kernel::{SimDuration, SimTime};
 use crate::policy::labels::Labels;
@@ -94,18 +95,6 @@ impl WorldSpec {
     pub fn models_load(&self) -> bool {
         let overloads = |fault: &FaultSpec| matches!(fault.kind, FaultKind::Overload(_));
         self.kubernetes.api_load_model || !self.load.is_empty() || self.faults.iter().any(overloads)
-    }
-
-    /// Whether a step may end the pod of an Istiod, which then closes its connections. Without such a step only evictions after the
-    /// return of a silent node end one, and its clients do not notice.
-    #[must_use]
-    pub fn script_ends_istiods(&self) -> bool {
-        let istiod = KindId(self.workloads.len() as u32);
-        self.script.iter().any(|step| match step {
-            Step::RolloutRestart { of, .. } => *of == Rollout::Deployment(istiod),
-            Step::Drain { .. } | Step::Taint { .. } => true,
-            _ => false,
-        })
     }
 
     /// Most pairs of client and server that are watched for exposure at the same time, by the sizes that the script gives

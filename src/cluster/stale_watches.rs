@@ -57,6 +57,12 @@ impl Ctx<'_> {
         self.shared.caches.behind(self.server_of_reader(party))
     }
 
+    /// The faults that keep that cache behind.
+    pub(super) fn cache_faults_of(&self, party: Party) -> Vec<FaultId> {
+        let of_server = self.shared.caches.behind.get(&self.server_of_reader(party));
+        of_server.into_iter().flatten().map(|(fault, _)| *fault).collect()
+    }
+
     fn server_of_reader(&self, party: Party) -> u32 {
         match party {
             Party::Controllers(server) => server,

@@ -240,6 +240,17 @@ pub fn track_name(script: &[Step], number: u32) -> &str {
     found.map_or("", |track| &track.name)
 }
 
+/// The name of the track that a step belongs to; empty for a step of the script itself.
+#[must_use]
+pub fn track_of(script: &[Step], place: usize) -> &str {
+    let tracks = script.iter().filter_map(|step| match step {
+        Step::Parallel { tracks, .. } => Some(tracks),
+        _ => None,
+    });
+    let mut found = tracks.flatten().filter(|track| track.steps.contains(&place));
+    found.next_back().map_or("", |track| &track.name)
+}
+
 /// How a step is called: its number, after a point that inside the step which contains it; for tracks with the name before it.
 #[must_use]
 pub fn step_name(script: &[Step], place: usize) -> String {

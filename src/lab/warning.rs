@@ -8,7 +8,7 @@ use std::fmt;
 use super::compare::ACCESS;
 use super::controls::Controls;
 use super::manifest::Manifest;
-use super::measures::{Known, ready_quantiles};
+use super::measures::{Known, TESTED, ready_quantiles};
 use super::numbers::DesignNumbers;
 use super::plan::Plan;
 use super::real_coverage;
@@ -206,6 +206,11 @@ fn informative_size(summary: &Summary) -> Option<Warning> {
 }
 
 fn zero_events(summary: &Summary, controls: &Controls<'_>) -> Option<Warning> {
+    // Where no request put a policy to the test, and none was open, there is nothing that could have been seen.
+    let tested = |design: &DesignSummary| design.measure(TESTED).is_some_and(|measure| measure.n > 0);
+    if !summary.designs.iter().any(tested) {
+        return None;
+    }
     let bound = |design: &DesignSummary| {
         let measure = design.measure(ACCESS).filter(|measure| measure.estimate == Some(0.0))?;
         Some((design.name.clone(), measure.n, measure.upper?)).filter(|_| !controls.contains(&design.name))
@@ -369,4 +374,46 @@ fn percent(share: f64) -> String {
         2
     };
     format!("{percent:.digits$}%")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lab::summary::Measure;
+    use crate::stats::share_of_runs;
+
+    /// Requests that no policy refuses show nothing about wrong clients.
+    #[test]
+    fn nothing_is_missed_where_no_request_tested_a_policy() {
+        let summary = |tested: u64| Summary {
+            experiment: String::new(),
+            version: String::new(),
+            headline: Vec::new(),
+            designs: vec![DesignSummary {
+                name: "a".to_owned(),
+                replications: 100,
+                failed: 0,
+                measures: [(ACCESS, 100), (TESTED, tested)]
+                    .map(|(name, runs)| {
+                        (
+                            name.to_owned(),
+                            Measure::new("share", "1", share_of_runs(0, runs, 0.95)),
+                        )
+                    })
+                    .into_iter()
+                    .collect(),
+                edges: Vec::new(),
+                availability: Vec::new(),
+            }],
+            comparisons: Vec::new(),
+            not_compared: Vec::new(),
+            expectations: Vec::new(),
+        };
+        let controls = Controls::of(&[]);
+        assert_eq!(zero_events(&summary(0), &controls), None);
+        assert!(matches!(
+            zero_events(&summary(3), &controls),
+            Some(Warning::ZeroEvents { runs: 100, .. })
+        ));
+    }
 }

@@ -7,11 +7,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::design_names::by_design;
-use super::short::{NOTHING, count, number, percent, percent_interval, percent_up, seconds};
+use super::short::{NOTHING, Short, count, number, percent, percent_interval, percent_up, seconds};
 use super::text::{many, range as from_to};
 use crate::lab::compare::ACCESS;
 use crate::lab::controls::Controls;
-use crate::lab::measures::{TESTED, known, label};
+use crate::lab::measures::{Better, Known, TESTED, known, label};
 use crate::lab::what_if::{Remedies, Remedy};
 use crate::lab::{DesignSummary, Manifest, Measure, Summary};
 use crate::scenario::point_name::base_of;
@@ -130,6 +130,7 @@ impl Answer {
                 "What closes it",
                 asked.then(|| closes(remedies).unwrap_or_else(|| unclosed.to_owned())),
             ),
+            ("What to do", if asked { None } else { best(summary, &controls) }),
             ("What it costs", costs(summary, asked)),
             ("Rests on", Some(assumed(manifest))),
             ("Not tested", untested(summary).filter(|_| asked)),
@@ -416,6 +417,91 @@ fn closes(remedies: &[Remedies]) -> Option<String> {
             named.join("; ")
         )
     })
+}
+
+/// Which design is best by the measure that the experiment is about, with its interval, or that none differs.
+///
+/// Intervals that do not touch differ; of others nothing is claimed, since they are of the same random events.
+fn best(summary: &Summary, controls: &Controls<'_>) -> Option<String> {
+    let names = match summary.headline.as_slice() {
+        [] => &["startup_latency_p50".to_owned()][..],
+        names => names,
+    };
+    let options: Vec<&DesignSummary> = summary
+        .designs
+        .iter()
+        .filter(|design| !controls.contains(&design.name))
+        .collect();
+    if options.len() < 2 {
+        return None;
+    }
+    let found = names.iter().find_map(|name| {
+        let of = known(name)?;
+        let sign = match of.better {
+            Better::Smaller => 1.0,
+            Better::Larger => -1.0,
+            Better::Neither => return None,
+        };
+        // Turned so that smaller is better: estimate, best end, worst end.
+        let mut ranked: Vec<(f64, f64, f64, &DesignSummary)> = options
+            .iter()
+            .filter_map(|design| {
+                let measure = design.measure(name)?;
+                let estimate = measure.estimate?;
+                let (lower, upper) = match (measure.lower, measure.upper) {
+                    (None, None) => (estimate, estimate),
+                    (lower, upper) => (lower.unwrap_or(f64::NEG_INFINITY), upper.unwrap_or(f64::INFINITY)),
+                };
+                let ends = (sign * lower, sign * upper);
+                Some((sign * estimate, ends.0.min(ends.1), ends.0.max(ends.1), *design))
+            })
+            .collect();
+        ranked.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let [first, rest @ ..] = ranked.as_slice() else {
+            return None;
+        };
+        let level: Vec<_> = rest.iter().filter(|other| other.1 <= first.2).collect();
+        (level.len() < rest.len()).then(|| {
+            let worse = rest.iter().filter(|other| other.1 > first.2);
+            let next = worse.clone().next().map(|next| worded(next.3, of)).unwrap_or_default();
+            let names: Vec<&str> = [first]
+                .into_iter()
+                .chain(level)
+                .map(|one| one.3.name.as_str())
+                .collect();
+            let shown: Vec<&str> = names.iter().copied().take(NAMED_MAX).collect();
+            let more = names.len() - shown.len();
+            let more = if more > 0 {
+                format!(" and {more} more")
+            } else {
+                String::new()
+            };
+            let (shown, are) = match names.len() {
+                1 => (shown.join(", "), "is best"),
+                _ => (shown.join(", "), "are best and do not differ"),
+            };
+            let label = of.label();
+            let colon = if label.ends_with(" after") { "" } else { ":" };
+            let value = value_of(first.3, of);
+            format!(
+                "{shown}{more} {are}; {label}{colon} {value} in {}, {next}",
+                first.3.name
+            )
+        })
+    });
+    Some(found.unwrap_or_else(|| {
+        let labels: Vec<String> = names.iter().take(HEADLINE_MAX).map(|name| label(name)).collect();
+        format!("no design differs from the best one in {}", labels.join(", "))
+    }))
+}
+
+fn worded(design: &DesignSummary, of: &Known) -> String {
+    format!("{} in {}, the next one", value_of(design, of), design.name)
+}
+
+/// A measure of a design with its interval.
+fn value_of(design: &DesignSummary, of: &Known) -> String {
+    Short::of_design(design, &of.name).joined(" ")
 }
 
 /// Startup, unless each design has a line about it, and certificate requests, per design; what all designs share is written once.

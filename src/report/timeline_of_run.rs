@@ -3,7 +3,7 @@
 //! Lanes from top to bottom: who truly holds the address, what the API server has, what the isolated node and a healthy one
 //! believe, the node and the endpoint, then per pair of client and server its exposure and its requests. How lanes are drawn belongs to `figures`.
 
-use super::explain::Told;
+use super::explain::{Told, start_word};
 use super::figures::{Lane, Mark, MarkKind, Span, SpanKind, TimelineFigure};
 use super::short::seconds;
 use crate::cluster::party::{NamedParty, PartyKind};
@@ -104,7 +104,11 @@ fn of_address(figure: &mut TimelineFigure, dossier: &Dossier, address: &AddressS
         .lanes
         .push(lane("in the API server", belief_spans(&address.api, &address.holders)));
     for belief in &address.beliefs {
-        let cut = if belief.cut { " (cut off)" } else { "" };
+        let cut = if belief.cut {
+            format!(" ({})", belief.how)
+        } else {
+            String::new()
+        };
         let healthy = if belief.cut || dossier.faults.iter().all(|fault| fault.parties.is_empty()) {
             ""
         } else {
@@ -347,7 +351,10 @@ fn events(told: &Told, dossier: &Dossier) -> Vec<(f64, String)> {
     let mut events: Vec<(SimTime, String)> = Vec::new();
     let run = &told.outcome.run;
     if let Some(cut) = run.cut {
-        let text = if run.parties_cut > 0 { "cut" } else { "no fault" };
+        let text = match run.parties_cut {
+            0 => "no fault",
+            _ => start_word(dossier).trim_start_matches("the "),
+        };
         events.push((cut, text.to_owned()));
     }
     let after = |time: &SimTime| run.cut.is_some_and(|cut| *time >= cut);

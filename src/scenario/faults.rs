@@ -13,6 +13,7 @@ use super::values::{
 use super::world::Names;
 use crate::cluster::blueprint::{node_name, zone_in_pools, zone_name};
 use crate::cluster::faults::form::{Form, Key, Role, Takes, Value, Written};
+use crate::cluster::faults::place::Whom;
 use crate::cluster::faults::when::{self, EVENTS, Event, Occurrence, Takes as Of};
 use crate::cluster::faults::{FaultSpec, KINDS, When};
 use crate::cluster::ids::{FaultId, IstiodId, KindId, NodeId};
@@ -103,6 +104,17 @@ impl Targets {
         }
     }
 
+    /// Whether the design has no Istio, or no CoreDNS, for this target.
+    fn lacks(&self, takes: Takes, target: &str) -> bool {
+        match takes {
+            Takes::Istiod => self.istiods.is_none(),
+            Takes::Workload => {
+                (target == "istiod" && self.istiods.is_none()) || (target == "coredns" && self.coredns == 0)
+            }
+            _ => false,
+        }
+    }
+
     fn istiod(&self, merged: &Merged<'_>, form: &Form, text: &Text) -> Result<Vec<Value>, InputError> {
         let Some(replicas) = self.istiods else {
             let (done, design) = (form.done, &merged.design.name.value);
@@ -110,7 +122,10 @@ impl Targets {
                 "Istiod `{}` is {done} in design `{design}`, which has no Istio",
                 text.value
             );
-            return Err(complain(merged.file, text, message).with_hint("give the design Istio"));
+            let whose = form.keys().find(|key| matches!(key.takes, Takes::Party(_)));
+            let whose = whose.map_or(Whom::PARTIES, |key| key.name);
+            let hint = format!("give the design Istio, or write `{whose}: []` in it");
+            return Err(complain(merged.file, text, message).with_hint(hint));
         };
         if text.value == ALL {
             return Ok((0..replicas).map(|ordinal| Value::Istiod(IstiodId(ordinal))).collect());
@@ -155,10 +170,19 @@ fn fault(
         istiods: targets.istiods,
         values: Vec::new(),
     };
+    // A fault without parties needs nothing of the design.
+    let idle = settings
+        .iter()
+        .any(|setting| matches!(setting.key.takes, Takes::Party(_)) && setting.values.is_empty());
     for setting in settings {
+        let absent = |text: &Text| idle && targets.lacks(setting.key.takes, &text.value);
         let mut values = Vec::new();
         for (place, text) in setting.values.iter().enumerate() {
-            let found = value(merged, names, targets, kind.form, setting.key, merged.text(text)?)?;
+            let text = merged.text(text)?;
+            if absent(text) {
+                continue;
+            }
+            let found = value(merged, names, targets, kind.form, setting.key, text)?;
             values.extend(found.into_iter().map(|value| (place, value)));
         }
         let distribution = setting

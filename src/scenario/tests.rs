@@ -531,3 +531,54 @@ fn a_folder_stands_for_the_only_experiment_in_it() {
         "{hint}"
     );
 }
+
+/// A fault without parties needs nothing of a design: neither Istio nor CoreDNS.
+#[test]
+fn a_fault_without_parties_needs_no_istio() {
+    let root = root();
+    let text = |faults: &str, of_mesh: &str| {
+        format!(
+            "meshfault: 1\ntitle: T\nquestion: Q?\nhorizon: 10m\nreplications: 1\ncluster:\n  kubernetes: \"1.24\"\n  nodes: 4\n  \
+             cilium: {{version: \"1.12.0\"}}\n  istio: none\nmanifests: {}\nfaults:\n  f: {faults}\nscript:\n  - apply: [sleep]\n\
+             designs:\n  - name: plain\n  - name: meshed\n    cluster: {{istio: {{version: \"1.21.0\", replicas: 3}}}}\n    faults: {{f: {of_mesh}}}\n",
+            root.join("experiments/manifests/pods-only").display()
+        )
+    };
+    let read = |faults: &str, of_mesh: &str| {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("idle.yaml");
+        std::fs::write(&file, text(faults, of_mesh)).unwrap();
+        Scenario::load(&file, &Overrides::default())
+    };
+    let cases = [
+        (
+            "webhook: {istiods: [all], parties: [], answer: error}",
+            "webhook: {parties: [webhook]}",
+        ),
+        (
+            "cut: {istiods: [0], parties: [], mode: drop}",
+            "cut: {parties: [istiod]}",
+        ),
+        ("hang: {istiods: [0, 1], processes: []}", "hang: {processes: [istiod]}"),
+        (
+            "cut: {node_of: istiod, parties: [], mode: drop}",
+            "cut: {parties: [kubelet]}",
+        ),
+    ];
+    for (idle, acting) in cases {
+        let (idle, acting) = (format!("{{{idle}, at: 60s}}"), format!("{{{acting}}}"));
+        let scenario = read(&idle, &acting).unwrap_or_else(|errors| panic!("{idle}: {}", self::text(&errors)));
+        let parties = scenario
+            .designs
+            .iter()
+            .map(|design| design.world.faults[0].kind.whom().parties.len());
+        assert_eq!(parties.collect::<Vec<_>>(), [0, 1], "{idle}");
+    }
+    // With parties it needs Istio, and the message says what to write.
+    let errors = read("{cut: {istiods: [0], parties: [istiod], mode: drop}, at: 60s}", "{}").unwrap_err();
+    assert!(
+        self::text(&errors).contains("write `parties: []` in it"),
+        "{}",
+        self::text(&errors)
+    );
+}

@@ -141,7 +141,7 @@ impl<'a> Past<'a> {
         }
     }
 
-    /// Who was cut off from the API server, when and by which fault.
+    /// Who was kept from hearing of changes, when and by which fault.
     pub(super) fn cut_off(&self) -> impl Iterator<Item = (SimTime, FaultId, Party)> {
         self.story.facts().flat_map(|(time, fact)| {
             let (fault, parties) = match fact {
@@ -154,7 +154,7 @@ impl<'a> Past<'a> {
         })
     }
 
-    /// The nodes whose agents were cut off from the API server, each once, the first one first.
+    /// The nodes whose agents were kept from hearing of changes, each once, the first one first.
     pub(super) fn nodes_without_api(&self) -> Vec<NodeId> {
         let mut nodes = Vec::new();
         for (_, _, party) in self.cut_off() {
@@ -167,11 +167,11 @@ impl<'a> Past<'a> {
         nodes
     }
 
-    /// The fault that cut a party off at a time.
-    fn fault_on(&self, wanted: Party, since: SimTime) -> Option<String> {
+    /// The fault that kept a party from hearing of changes since a time.
+    fn fault_on(&self, wanted: Party, since: SimTime) -> Option<&'a FaultSpec> {
         let mut cut_off = self.cut_off();
         let found = cut_off.find(|(time, _, party)| (*time, *party) == (since, wanted));
-        found.map(|(_, fault, _)| self.fault(fault).name.clone())
+        found.map(|(_, fault, _)| self.fault(fault))
     }
 
     /// What a node believed about an address at a time.
@@ -220,7 +220,11 @@ impl<'a> Past<'a> {
         let reader = self.shared.ipcache_of(node);
         if let Some(since) = reader.cursor.frozen_at(at) {
             let fault = self.fault_on(Party::Agent(node), since);
-            return Correction::Frozen { since, fault };
+            return Correction::Frozen {
+                since,
+                cut_off: fault.is_none_or(|fault| fault.kind.cuts_off()),
+                fault: fault.map(|fault| fault.name.clone()),
+            };
         }
         let topic = self.shared.blueprint.addresses.topic(ip);
         let versions = self.shared.api.endpoints.iter();
@@ -256,9 +260,12 @@ impl<'a> Past<'a> {
             times.extend(self.seen(&reader, index));
         }
         let cut = self.nodes_without_api().contains(&node);
+        let mut withheld = self.cut_off().filter(|(_, _, party)| *party == Party::Agent(node));
+        let behind = cut && withheld.all(|(_, fault, _)| !self.fault(fault).kind.cuts_off());
         NodeBelief {
             node: self.node_name(node),
             cut,
+            how: if behind { "behind" } else { "cut off" },
             entries: held(times, |at| {
                 ipcache::entry(self.shared, node, ip, at).map(|entry| self.entry(entry))
             }),

@@ -16,7 +16,7 @@ use crate::kernel::{SimDuration, SimTime};
 
 pub use super::dossier_courses::{CertificateRequest, Courses, StaleCourse};
 pub use super::dossier_starts::{
-    Asked, ChannelName, ChannelStory, ConnectionStory, KubeletWait, PodStory, Unexplained, WaitStory,
+    Asked, ChannelName, ChannelStory, ConnectionStory, HeldUp, HeldUpBy, KubeletWait, PodStory, Unexplained, WaitStory,
 };
 pub use super::exposed::ExposedStory;
 
@@ -102,6 +102,9 @@ pub struct MeshSetting {
 pub struct Command {
     /// When it was given or seen.
     pub time: SimTime,
+    /// The track that did; empty for the script itself.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub track: String,
     /// What.
     pub what: CommandKind,
 }
@@ -142,6 +145,11 @@ pub enum CommandKind {
         /// The address.
         ip: Option<Ipv4Addr>,
     },
+    /// Something else, in words: `cordons worker-1`.
+    Other {
+        /// What it did.
+        did: String,
+    },
     /// The script was through.
     Ended,
 }
@@ -155,6 +163,9 @@ pub struct FaultStory {
     pub fault: String,
     /// Whether it began.
     pub begins: bool,
+    /// Whether only these parties came into its reach, or left it, while it acts.
+    #[serde(skip)]
+    pub moved: bool,
     /// The parties that it touched; may be empty.
     pub parties: Vec<NamedParty>,
     /// How it acts, as experiment files write it; absent at the end.
@@ -169,6 +180,13 @@ impl FaultStory {
     #[must_use]
     pub fn whom(&self) -> Vec<String> {
         self.parties.iter().map(ToString::to_string).collect()
+    }
+
+    /// Whether it is the end of a fault that began earlier, for a party.
+    #[must_use]
+    pub fn is_end_of(&self, began: &Self, party: &NamedParty) -> bool {
+        let ends = !self.begins && self.fault == began.fault && self.time >= began.time;
+        ends && (!self.moved || self.parties.contains(party))
     }
 
     /// What it does to its parties at this moment: `cuts`, or `ends for`.
@@ -237,8 +255,10 @@ pub struct Holder {
 pub struct NodeBelief {
     /// The node.
     pub node: String,
-    /// Whether its agent was ever cut off.
+    /// Whether its agent was ever cut off, or kept from hearing of changes.
     pub cut: bool,
+    /// How, in words: `cut off`, or `behind`.
+    pub how: &'static str,
     /// The entry.
     pub entries: Vec<Held<Option<Entry>>>,
 }
@@ -313,6 +333,8 @@ pub enum Correction {
         since: SimTime,
         /// By which fault.
         fault: Option<String>,
+        /// Whether it is cut off; otherwise its requests are answered, and what it watches stands still.
+        cut_off: bool,
     },
     /// The new owner was not yet published.
     NotPublished {
@@ -364,6 +386,9 @@ pub enum Viewer {
 pub struct RequestStory {
     /// Its record: client, class, cause, decisions.
     pub record: AccessRecord,
+    /// The track that sent it; empty for the script itself.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub track: String,
     /// What was asked, `GET /hello`.
     pub request: String,
     /// The client's node.

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::dossier::{Belief, SynStory};
 use crate::cluster::istio::messages::Answer;
 use crate::cluster::observed::{KubeletCalls, ReviewFailure, Wait};
+use crate::cluster::party::NamedParty;
 use crate::cluster::records::{DelayCause, PodRecord};
 use crate::kernel::{SimDuration, SimTime};
 
@@ -19,6 +20,12 @@ pub struct PodStory {
     pub refusals: Vec<(SimTime, Option<String>)>,
     /// The phase that took longest, and how long, if what the pod lost does not explain its start.
     pub unexplained: Option<Unexplained>,
+    /// What its longest phase waited for, if that is known: a fault that acted on it, or a node.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held_up: Option<HeldUp>,
+    /// When the scheduler found no node for it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub no_node: Vec<SimTime>,
     /// What waited for the limit of the kubelet's API client.
     pub kubelet: Vec<KubeletWait>,
     /// The certificate channel.
@@ -34,6 +41,35 @@ pub struct Unexplained {
     pub phase: &'static str,
     /// How long it took.
     pub took: SimDuration,
+}
+
+/// The longest phase of a start with what it waited for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct HeldUp {
+    /// The phase, by what is waited for.
+    pub phase: &'static str,
+    /// How long it took.
+    pub took: SimDuration,
+    /// What it waited for.
+    #[serde(flatten)]
+    pub by: HeldUpBy,
+}
+
+/// What a start waits for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "by")]
+pub enum HeldUpBy {
+    /// This party, on which a fault acted for most of that time.
+    Fault {
+        /// Its name.
+        fault: String,
+        /// When it began.
+        began: SimTime,
+        /// The party.
+        party: NamedParty,
+    },
+    /// A node that can take it.
+    NoNode,
 }
 
 /// A wait for the kubelet's API client.

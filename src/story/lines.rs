@@ -47,6 +47,12 @@ fn words(past: &Past, fact: &Fact) -> Option<(&'static str, String)> {
             let text = format!("{} {} {whom}{comes} ({})", fault.name, words.does, words.word);
             ("fault", text)
         }
+        Fact::Entered { fault, parties } => {
+            let (fault, whom) = (past.fault(*fault), past.parties(parties));
+            let does = fault.kind.words().does;
+            let text = format!("{} {does} {whom}, now connected to its API server", fault.name);
+            ("fault", text)
+        }
         Fact::FaultEnds { fault, parties } | Fact::Left { fault, parties } => {
             let text = format!("{} ends for {}", past.fault(*fault).name, past.parties(parties));
             ("fault", text)
@@ -134,7 +140,8 @@ fn words(past: &Past, fact: &Fact) -> Option<(&'static str, String)> {
     })
 }
 
-fn script(past: &Past, fact: &ScriptFact) -> Option<String> {
+/// What the script, or a track, did or saw.
+pub(super) fn script(past: &Past, fact: &ScriptFact) -> Option<String> {
     let blueprint = &past.shared.blueprint;
     let steps = &blueprint.spec.script;
     Some(match fact {

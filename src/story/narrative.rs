@@ -8,7 +8,7 @@ use crate::cluster::blueprint::Blueprint;
 use crate::cluster::context::Shared;
 use crate::cluster::observed::{Fact, Log, ScriptFact};
 use crate::cluster::records::Outcome;
-use crate::cluster::spec::Rollout;
+use crate::cluster::spec::{Rollout, track_name};
 use crate::kernel::SimTime;
 
 /// The story of a run that has ended at `end`.
@@ -16,17 +16,18 @@ pub fn narrative(shared: &Shared, story: &Log, outcome: &Outcome, end: SimTime) 
     let past = Past::new(shared, story, end);
     let requests = requests::requests(&past, &outcome.accesses);
     let timeline = timeline::timeline(&past, &requests, &outcome.pods);
+    let faults = faults(&past);
     let dossier = Dossier {
         setting: setting(&shared.blueprint),
         script: script(&past),
-        faults: faults(&past),
         given_up: given_up(&past),
         addresses: addresses::reused(&past, outcome, &requests),
         remembered: outcome.run.remembered,
         service: addresses::probed_service(&past, outcome),
         requests,
-        slow: starts::slow(&past, &outcome.pods),
-        slowest: starts::slowest(&past, &outcome.pods),
+        slow: starts::slow(&past, &outcome.pods, &faults),
+        slowest: starts::slowest(&past, &outcome.pods, &faults),
+        faults,
         measured_pods: outcome.pods.iter().filter(|pod| pod.measured).count() as u32,
         exposed: exposed::longest(&past, outcome),
         timeline,
@@ -63,16 +64,16 @@ fn script(past: &Past) -> Vec<Command> {
     let commands = past.story.facts().filter_map(|(time, fact)| {
         let Fact::Script(track, fact) = fact else { return None };
         let what = match fact {
-            ScriptFact::Step(_)
-            | ScriptFact::TimedOut(..)
+            ScriptFact::Step(_) | ScriptFact::Begins(_) | ScriptFact::EvictionRefused(_) => return None,
+            ScriptFact::TimedOut(..)
             | ScriptFact::NoReuse(..)
             | ScriptFact::Restarted(Rollout::DaemonSet(_), _)
             | ScriptFact::Deleted(_)
             | ScriptFact::DeletedPods(..)
             | ScriptFact::Marked(..)
-            | ScriptFact::Drains(..)
-            | ScriptFact::EvictionRefused(_)
-            | ScriptFact::Begins(_) => return None,
+            | ScriptFact::Drains(..) => CommandKind::Other {
+                did: lines::script(past, fact)?,
+            },
             ScriptFact::Remembered(kind, addresses) => CommandKind::Remembered {
                 workload: name(kind),
                 addresses: addresses.len() as u32,
@@ -92,16 +93,21 @@ fn script(past: &Past) -> Vec<Command> {
             ScriptFact::Ended if *track > 0 => return None,
             ScriptFact::Ended => CommandKind::Ended,
         };
-        Some(Command { time, what })
+        let track = track_name(&past.shared.blueprint.spec.script, *track).to_owned();
+        Some(Command { time, track, what })
     });
     commands.collect()
 }
 
 fn faults(past: &Past) -> Vec<FaultStory> {
     let faults = past.story.facts().filter_map(|(time, fact)| {
-        let (fault, parties, begins) = match fact {
-            Fact::FaultBegins { fault, parties, .. } => (fault, parties, true),
-            Fact::FaultEnds { fault, parties } | Fact::Left { fault, parties } => (fault, parties, false),
+        let (fault, parties, begins, moved) = match fact {
+            Fact::FaultBegins {
+                fault, parties, later, ..
+            } => (fault, parties, true, *later),
+            Fact::Entered { fault, parties } => (fault, parties, true, true),
+            Fact::FaultEnds { fault, parties } => (fault, parties, false, false),
+            Fact::Left { fault, parties } => (fault, parties, false, true),
             _ => return None,
         };
         let blueprint = &past.shared.blueprint;
@@ -110,6 +116,7 @@ fn faults(past: &Past) -> Vec<FaultStory> {
             time,
             fault: spec.name.clone(),
             begins,
+            moved,
             parties: parties.iter().map(|party| blueprint.named(*party)).collect(),
             mode: begins.then(|| spec.kind.words().word),
             kind: spec.kind.clone(),

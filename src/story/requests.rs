@@ -14,7 +14,7 @@ use crate::cluster::objects::{Backend, PodMeta};
 use crate::cluster::observed::{AccessFact, Fact};
 use crate::cluster::party::{NamedParty, Party};
 use crate::cluster::records::{AccessRecord, LayerDecision};
-use crate::cluster::spec::ProbeSpec;
+use crate::cluster::spec::{ProbeSpec, track_of};
 use crate::kernel::SimTime;
 use crate::policy::Verdict;
 
@@ -22,6 +22,7 @@ use crate::policy::Verdict;
 struct Noted<'a> {
     client: PodId,
     probe: &'a ProbeSpec,
+    step: u32,
     service: ServiceId,
     began: SimTime,
     chosen: Option<(Option<IstiodId>, u32, Backend)>,
@@ -50,6 +51,7 @@ pub(super) fn requests(past: &Past, records: &[AccessRecord]) -> Vec<RequestStor
             AccessFact::Began { client, step } => noted.push(Noted {
                 client: *client,
                 probe: past.probe(*step),
+                step: *step,
                 service: ServiceId(past.probe(*step).to as u32),
                 began: time,
                 chosen: None,
@@ -129,6 +131,7 @@ fn request(past: &Past, noted: &Noted, record: &AccessRecord) -> RequestStory {
     });
     RequestStory {
         record: record.clone(),
+        track: track_of(&blueprint.spec.script, noted.step as usize).to_owned(),
         request: format!("{} {}", noted.probe.method, noted.probe.path),
         client_node: place.map(|(node, _)| past.node_name(node)),
         client_identity: past.own_identity(noted.client),

@@ -2,19 +2,22 @@
 
 use super::cache_views::Past;
 use super::dossier::{
-    Asked, ChannelName, ChannelStory, ConnectionStory, KubeletWait, PodStory, SynFate, Unexplained, WaitStory,
+    Asked, ChannelName, ChannelStory, ConnectionStory, FaultStory, HeldUp, HeldUpBy, KubeletWait, PodStory, SynFate,
+    Unexplained, WaitStory,
 };
 use super::requests::syn;
+use crate::cluster::faults::FaultKind;
 use crate::cluster::ids::PodId;
 use crate::cluster::istio::messages::Answer;
 use crate::cluster::istio::messages::Channel;
 use crate::cluster::observed::{ChannelFact, Fact, PodFact};
+use crate::cluster::party::{NamedParty, PartyKind};
 use crate::cluster::phases::PHASES;
 use crate::cluster::records::{ExitCause, PodRecord};
 use crate::kernel::SimTime;
 
 /// Measured pods that were delayed, took longer than the threshold, or were never ready and not deleted before.
-pub(super) fn slow(past: &Past, records: &[PodRecord]) -> Vec<PodStory> {
+pub(super) fn slow(past: &Past, records: &[PodRecord], faults: &[FaultStory]) -> Vec<PodStory> {
     let threshold = past.shared.blueprint.spec.measures.delayed_threshold;
     let is_told = |record: &PodRecord| {
         record.measured
@@ -23,13 +26,13 @@ pub(super) fn slow(past: &Past, records: &[PodRecord]) -> Vec<PodStory> {
                 || record.exit.since(record.desired) >= threshold)
     };
     let slow = records.iter().enumerate().filter(|(_, record)| is_told(record));
-    slow.map(|(index, record)| pod_story(past, PodId(index as u32), record))
+    slow.map(|(index, record)| pod_story(past, PodId(index as u32), record, faults))
         .collect()
 }
 
 /// The measured pod that took longest, slow or not; those that were never ready first, of equals the first. Deleted ones do
 /// not count.
-pub(super) fn slowest(past: &Past, records: &[PodRecord]) -> Option<PodStory> {
+pub(super) fn slowest(past: &Past, records: &[PodRecord], faults: &[FaultStory]) -> Option<PodStory> {
     let rank = |index: &usize| {
         let record = &records[*index];
         let never = record.exit_cause == ExitCause::Censored;
@@ -38,10 +41,10 @@ pub(super) fn slowest(past: &Past, records: &[PodRecord]) -> Option<PodStory> {
     let counts = |record: &PodRecord| record.measured && record.exit_cause != ExitCause::Deleted;
     let measured = (0..records.len()).filter(|index| counts(&records[*index]));
     let index = measured.max_by_key(rank)?;
-    Some(pod_story(past, PodId(index as u32), &records[index]))
+    Some(pod_story(past, PodId(index as u32), &records[index], faults))
 }
 
-fn pod_story(past: &Past, pod: PodId, record: &PodRecord) -> PodStory {
+fn pod_story(past: &Past, pod: PodId, record: &PodRecord, faults: &[FaultStory]) -> PodStory {
     let refusals = past.story.facts().filter_map(|(_, fact)| match fact {
         Fact::Pod(own, PodFact::CreationRefused { istiod, asked }) if *own == pod => {
             Some((*asked, istiod.map(|istiod| istiod.to_string())))
@@ -77,11 +80,20 @@ fn pod_story(past: &Past, pod: PodId, record: &PodRecord) -> PodStory {
         }),
         _ => None,
     });
+    let no_node = past.story.facts().filter_map(|(time, fact)| match fact {
+        Fact::Pod(own, PodFact::NoNode { .. }) if *own == pod => Some(time),
+        _ => None,
+    });
+    let no_node: Vec<SimTime> = no_node.collect();
+    let held_up = held_up(record, !no_node.is_empty(), [&certificate, &configuration], faults);
+    let unexplained = record.unexplained(threshold).filter(|_| held_up.is_none());
     PodStory {
-        unexplained: record.unexplained(threshold).map(|(phase, took)| Unexplained {
+        unexplained: unexplained.map(|(phase, took)| Unexplained {
             phase: PHASES[phase].words,
             took,
         }),
+        held_up,
+        no_node,
         kubelet: kubelet.filter(|wait| wait.from <= record.exit).collect(),
         record: record.clone(),
         critical,
@@ -89,6 +101,70 @@ fn pod_story(past: &Past, pod: PodId, record: &PodRecord) -> PodStory {
         certificate,
         configuration,
     }
+}
+
+/// A fault explains a phase if it acted for at least this part of it.
+const PART_OF_PHASE: u64 = 4;
+
+/// What the longest phase of a start waited for: a node that could take the pod, or a party on which a fault acted meanwhile.
+fn held_up(record: &PodRecord, no_node: bool, channels: [&ChannelStory; 2], faults: &[FaultStory]) -> Option<HeldUp> {
+    let (phase, took) = record.longest_phase();
+    let begins = PHASES[..phase]
+        .iter()
+        .zip(record.phases.0)
+        .fold(record.desired, |time, (_, spent)| time + spent.unwrap_or_default());
+    let ends = (begins + took).min(record.exit);
+    let held_up = |by| HeldUp {
+        phase: PHASES[phase].words,
+        took,
+        by,
+    };
+    if no_node && PHASES[phase].name == "scheduling" {
+        return Some(held_up(HeldUpBy::NoNode));
+    }
+    let connections = channels.into_iter().flat_map(|channel| &channel.connections);
+    let istiods: Vec<&(String, String)> = connections
+        .filter_map(|connection| connection.istiod.as_ref())
+        .collect();
+    let waits_for = |party: &NamedParty| {
+        let on_node = record.node.as_deref() == Some(&party.of);
+        let at_istiod = istiods.iter().any(|(_, node)| *node == party.of);
+        match (PHASES[phase].name, party.kind) {
+            ("admission", PartyKind::Webhook | PartyKind::IstiodProcess) => true,
+            ("admission" | "scheduling", kind) => matches!(kind, PartyKind::Controllers | PartyKind::ApiServer),
+            ("sandbox" | "containers" | "readiness", PartyKind::Kubelet) | ("identity", PartyKind::Agent) => on_node,
+            ("certificate" | "configuration", PartyKind::Agent | PartyKind::ServiceProxy | PartyKind::Network) => {
+                on_node || at_istiod
+            }
+            ("certificate" | "configuration", kind) if kind.is_of_istiod() => {
+                istiods.iter().any(|(istiod, _)| *istiod == party.of)
+            }
+            (_, PartyKind::Node) => on_node,
+            _ => false,
+        }
+    };
+    // Of how much of the phase a fault acted on a party.
+    let acted = |began: &FaultStory, party: &NamedParty| {
+        let end = faults.iter().find(|end| end.is_end_of(began, party));
+        let end = end.map_or(ends, |end| end.time.min(ends));
+        end.since(began.time.max(begins).min(end))
+    };
+    let began = faults
+        .iter()
+        .filter(|fault| fault.begins && !matches!(fault.kind, FaultKind::ClockSkew(_)));
+    let all = began.flat_map(|fault| fault.parties.iter().map(move |party| (fault, party)));
+    let touching = all.filter(|(_, party)| waits_for(party));
+    let (long, fault, party) = touching
+        .map(|(fault, party)| (acted(fault, party), fault, party))
+        .max_by_key(|(long, fault, _)| (*long, std::cmp::Reverse(fault.time)))?;
+    let long = long.as_nanos().saturating_mul(PART_OF_PHASE) >= took.as_nanos();
+    (long && took.as_nanos() > 0).then(|| {
+        held_up(HeldUpBy::Fault {
+            fault: fault.fault.clone(),
+            began: fault.time,
+            party: party.clone(),
+        })
+    })
 }
 
 fn blank(dialled: SimTime, istiod: Option<(String, String)>, candidates: u32) -> ConnectionStory {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use meshfault::cluster::records::AccessClass;
 use meshfault::story::ToldRun;
+use meshfault::story::dossier::Viewer;
 
 use crate::event_log::PLAIN;
 use crate::operators::{NETWORK, scripted};
@@ -232,4 +233,43 @@ fn a_rollout_of_what_no_design_has_is_a_warning() {
     };
     assert!(told(NETWORK) && !told(MESH));
     assert!(bench(NETWORK).ready().one(0).run.script_end.is_some());
+}
+
+/// The Istiod that a client follows at its last probe, and those whose containers stopped.
+fn followed(probes: &str, replication: u64) -> (Option<String>, Vec<String>) {
+    let script = format!(
+        "  - apply: [server, client]\n  - wait_ready: {{workloads: [server, client], timeout: 3m}}\n  - wait: {{until: 185s}}\n{probes}\
+         faults: {{silent: {{cut: {{node_of: istiod, parties: [kubelet], mode: drop}}, at: 180s, for: 8m}}}}"
+    );
+    let told = scripted(MESH, &script, &[]).ready().told(replication);
+    let stopped = told.lines.iter().filter_map(|line| {
+        let ordinal = line.text.strip_prefix("has stopped istiod-1-")?;
+        Some(format!("istiod-{ordinal}"))
+    });
+    let stopped = stopped.collect();
+    let service = told.dossier.as_ref().and_then(|dossier| dossier.service.as_ref());
+    let followed = service.and_then(|service| match &service.seen_by {
+        Viewer::Proxy { istiod, .. } => istiod.clone(),
+        Viewer::Node { .. } => None,
+    });
+    (followed, stopped)
+}
+
+/// An Istiod that was evicted from a silent node serves until the node returns and its kubelet stops it; then its clients move.
+#[test]
+fn an_istiod_evicted_from_a_silent_node_stops_serving_when_the_node_returns() {
+    const PROBE: &str = "  - probe: {from: client, to: server, time_limit: 1s}\n";
+    let later = format!("{PROBE}  - wait: {{until: 15m}}\n{PROBE}");
+    let mut moved = 0;
+    for replication in 0..8 {
+        let (before, _) = followed(PROBE, replication);
+        let (after, stopped) = followed(&later, replication);
+        assert_eq!(stopped.len(), 1, "{replication}: the evicted one alone stops");
+        assert!(
+            after.as_ref().is_some_and(|after| !stopped.contains(after)),
+            "{replication}: {after:?}"
+        );
+        moved += u32::from(before.is_some_and(|before| stopped.contains(&before)));
+    }
+    assert!(moved > 0, "no client followed the evicted Istiod before");
 }

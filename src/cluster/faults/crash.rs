@@ -11,12 +11,11 @@
 //! **Validated by**: `tests/world/processes.rs`.
 
 use super::cut::CutMode;
-use super::fault::{Effect, Fault, Words};
 use super::form::{Complaint, Form, Written};
 use super::place::Whom;
-use super::process::{self, Processes, processes};
+use super::process::{Processes, Stop, Stops, processes};
 use crate::cluster::ids::FaultId;
-use crate::cluster::party::{NamedParty, Party, PartyKind};
+use crate::cluster::party::Party;
 
 /// Processes that end at once.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,38 +59,18 @@ impl Crash {
     }
 }
 
-impl Fault for Crash {
-    fn whom(&self) -> &Whom {
+impl Stops for Crash {
+    const STOP: Stop = Stop {
+        words: Self::FORM.words("the process", "the process ends", "The process ended, so connections were reset at once; it was started again, and ended again while this lasted."),
+        effect: "process ended",
+        what: "crashed",
+        how: "its connections were reset, and it was started again",
+        loses_servers: Some(CutMode::Reject),
+        outlasts: true,
+        is_over_at_once: false,
+    };
+
+    fn target(&self) -> &Whom {
         &self.whom
-    }
-
-    fn cuts_off(&self) -> bool {
-        true
-    }
-
-    fn loses_servers(&self) -> Option<CutMode> {
-        Some(CutMode::Reject)
-    }
-
-    fn outlasts(&self) -> bool {
-        true
-    }
-
-    fn words(&self) -> Words {
-        Self::FORM.words("the process", "the process ends", "The process ended, so connections were reset at once; it was started again, and ended again while this lasted.")
-    }
-
-    fn consequence(&self, party: PartyKind) -> &'static str {
-        process::without_process(&self.whom, party)
-    }
-
-    fn effect(&self, party: &NamedParty) -> Effect {
-        process::effect(
-            &self.whom,
-            party,
-            "process ended",
-            "crashed",
-            "its connections were reset, and it was started again",
-        )
     }
 }

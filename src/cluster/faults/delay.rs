@@ -64,18 +64,19 @@ impl Delay {
         Ok(Self { whom, between, latency })
     }
 
+    /// What packets meet.
+    const fn impairment(&self) -> Impairment {
+        Impairment::Delay(self.latency)
+    }
+
     /// It starts to act on a party.
     pub fn begin(&self, fault: FaultId, party: Party, world: &mut (impl Paths + ?Sized)) {
-        if let Party::Network(node) = party {
-            world.impair(node, &self.between, Impairment::Delay(self.latency), fault);
-        }
+        self.between.begin(self.impairment(), fault, party, world);
     }
 
     /// It no longer acts on a party.
     pub fn end(&self, fault: FaultId, party: Party, world: &mut (impl Paths + ?Sized)) {
-        if let Party::Network(node) = party {
-            world.mend(node, Impairment::Delay(self.latency), fault);
-        }
+        self.between.end(self.impairment(), fault, party, world);
     }
 }
 
@@ -86,13 +87,12 @@ impl Fault for Delay {
 
     fn words(&self) -> Words {
         Words {
-            noun: Self::FORM.name,
-            does: Self::FORM.does,
-            object: "the path",
             did: "delayed packets of",
-            word: Self::FORM.name,
-            how: "packets take longer",
-            sentence: "Each packet took longer, so every round trip did.",
+            ..Self::FORM.words(
+                "the path",
+                "packets take longer",
+                "Each packet took longer, so every round trip did.",
+            )
         }
     }
 

@@ -11,12 +11,11 @@
 //! **Validated by**: `tests/world/processes.rs`.
 
 use super::cut::CutMode;
-use super::fault::{Effect, Fault, Words};
 use super::form::{Complaint, Form, Written};
 use super::place::Whom;
-use super::process::{self, Processes, processes};
+use super::process::{Processes, Stop, Stops, processes};
 use crate::cluster::ids::FaultId;
-use crate::cluster::party::{NamedParty, Party, PartyKind};
+use crate::cluster::party::Party;
 
 /// Processes that are frozen.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,38 +61,22 @@ impl Hang {
     }
 }
 
-impl Fault for Hang {
-    fn whom(&self) -> &Whom {
-        &self.whom
-    }
-
-    fn cuts_off(&self) -> bool {
-        true
-    }
-
-    fn loses_servers(&self) -> Option<CutMode> {
-        Some(CutMode::Drop)
-    }
-
-    fn words(&self) -> Words {
-        Self::FORM.words(
+impl Stops for Hang {
+    const STOP: Stop = Stop {
+        words: Self::FORM.words(
             "the process",
             "the process is frozen",
             "A frozen process accepted connections and answered nothing, so both sides noticed only silence.",
-        )
-    }
+        ),
+        effect: "process frozen",
+        what: "was frozen",
+        how: "it answered nothing, and nothing ended its connections",
+        loses_servers: Some(CutMode::Drop),
+        outlasts: false,
+        is_over_at_once: false,
+    };
 
-    fn consequence(&self, party: PartyKind) -> &'static str {
-        process::without_process(&self.whom, party)
-    }
-
-    fn effect(&self, party: &NamedParty) -> Effect {
-        process::effect(
-            &self.whom,
-            party,
-            "process frozen",
-            "was frozen",
-            "it answered nothing, and nothing ended its connections",
-        )
+    fn target(&self) -> &Whom {
+        &self.whom
     }
 }

@@ -64,18 +64,19 @@ impl Loss {
         Ok(Self { whom, between, share })
     }
 
+    /// What packets meet.
+    const fn impairment(&self) -> Impairment {
+        Impairment::Loss(self.share)
+    }
+
     /// It starts to act on a party.
     pub fn begin(&self, fault: FaultId, party: Party, world: &mut (impl Paths + ?Sized)) {
-        if let Party::Network(node) = party {
-            world.impair(node, &self.between, Impairment::Loss(self.share), fault);
-        }
+        self.between.begin(self.impairment(), fault, party, world);
     }
 
     /// It no longer acts on a party.
     pub fn end(&self, fault: FaultId, party: Party, world: &mut (impl Paths + ?Sized)) {
-        if let Party::Network(node) = party {
-            world.mend(node, Impairment::Loss(self.share), fault);
-        }
+        self.between.end(self.impairment(), fault, party, world);
     }
 }
 
@@ -86,13 +87,12 @@ impl Fault for Loss {
 
     fn words(&self) -> Words {
         Words {
-            noun: Self::FORM.name,
-            does: Self::FORM.does,
-            object: "the path",
             did: "lost packets of",
-            word: Self::FORM.name,
-            how: "packets are lost",
-            sentence: "A share of the packets was lost and sent again, so connections were slower, and none ended.",
+            ..Self::FORM.words(
+                "the path",
+                "packets are lost",
+                "A share of the packets was lost and sent again, so connections were slower, and none ended.",
+            )
         }
     }
 

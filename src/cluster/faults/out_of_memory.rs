@@ -6,12 +6,12 @@
 //! they are killed; other processes of the node that are killed instead; API servers.
 //! **Parameters**: target, processes, fills_in, start, duration; those of a crash. **Validated by**: `tests/world/out_of_memory.rs`.
 
-use super::fault::{Effect, Fault, Words};
+use super::fault::Words;
 use super::form::{Complaint, Form, Key, Role, Takes, Value, Written};
 use super::place::Whom;
-use super::process::{self, Processes};
+use super::process::{Processes, Stop, Stops};
 use crate::cluster::ids::FaultId;
-use crate::cluster::party::{NamedParty, Party, PartyKind};
+use crate::cluster::party::{Party, PartyKind};
 use crate::kernel::{Distribution, SimDuration};
 
 /// Processes that are killed for lack of memory.
@@ -80,41 +80,25 @@ impl OutOfMemory {
     }
 }
 
-impl Fault for OutOfMemory {
-    fn whom(&self) -> &Whom {
-        &self.whom
-    }
-
-    fn cuts_off(&self) -> bool {
-        true
-    }
-
-    fn outlasts(&self) -> bool {
-        true
-    }
-
-    fn words(&self) -> Words {
-        Words {
-            word: "OOMKilled",
-            ..Self::FORM.words(
-                "the process",
-                "the process is killed",
-                "The kernel killed the process for lack of memory, so connections were reset; it was started again, and killed again when its memory was full.",
-            )
-        }
-    }
-
-    fn consequence(&self, party: PartyKind) -> &'static str {
-        process::without_process(&self.whom, party)
-    }
-
-    fn effect(&self, party: &NamedParty) -> Effect {
-        process::effect(
-            &self.whom,
-            party,
-            "process killed",
-            "was out of memory",
-            "the kernel killed it (OOMKilled), its connections were reset, and it was started again",
+impl Stops for OutOfMemory {
+    const STOP: Stop = Stop {
+        words: Words {
+        word: "OOMKilled",
+        ..Self::FORM.words(
+            "the process",
+            "the process is killed",
+            "The kernel killed the process for lack of memory, so connections were reset; it was started again, and killed again when its memory was full.",
         )
+    },
+        effect: "process killed",
+        what: "was out of memory",
+        how: "the kernel killed it (OOMKilled), its connections were reset, and it was started again",
+        loses_servers: None,
+        outlasts: true,
+        is_over_at_once: false,
+    };
+
+    fn target(&self) -> &Whom {
+        &self.whom
     }
 }

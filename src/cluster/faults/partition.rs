@@ -136,13 +136,8 @@ impl Fault for Partition {
             )
         };
         Words {
-            noun: Self::FORM.name,
-            does: Self::FORM.does,
-            object: "the path",
-            did: Self::FORM.done,
             word,
-            how,
-            sentence,
+            ..Self::FORM.words("the path", how, sentence)
         }
     }
 

@@ -7,7 +7,7 @@ use super::cut::CutMode;
 use super::form::{Complaint, Key, Role, Takes, Value, Written};
 use super::place::{Where, Whom};
 use crate::cluster::ids::{FaultId, NodeId};
-use crate::cluster::party::PartyKind;
+use crate::cluster::party::{Party, PartyKind};
 use crate::kernel::Distribution;
 
 /// Which packets a fault touches: those between the nodes of its target and these.
@@ -151,5 +151,19 @@ impl Between {
             direction,
         };
         Ok((whom, between))
+    }
+
+    /// A fault starts to do this to the packets of a party, if that is a network.
+    pub fn begin(&self, what: Impairment, fault: FaultId, party: Party, world: &mut (impl Paths + ?Sized)) {
+        if let Party::Network(node) = party {
+            world.impair(node, self, what, fault);
+        }
+    }
+
+    /// It no longer does.
+    pub fn end(&self, what: Impairment, fault: FaultId, party: Party, world: &mut (impl Paths + ?Sized)) {
+        if let Party::Network(node) = party {
+            world.mend(node, what, fault);
+        }
     }
 }

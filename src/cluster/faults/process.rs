@@ -3,7 +3,7 @@
 //! What a process makes of it belongs to `cluster/processes.rs` and to its own component; how a kind begins and ends is in its file.
 
 use super::cut::CutMode;
-use super::fault::Effect;
+use super::fault::{Effect, Fault, Words};
 use super::form::Key;
 use super::place::{Where, Whom};
 use crate::cluster::ids::FaultId;
@@ -84,7 +84,7 @@ impl Whom {
 }
 
 /// What a client of an API server, or a party whose process gives no answers, does no more, in a sentence after a colon.
-pub(super) fn without_process(whom: &Whom, party: PartyKind) -> &'static str {
+fn without_process(whom: &Whom, party: PartyKind) -> &'static str {
     match party {
         _ if whom.has_client(party) => "it had no answers until it had connected again",
         PartyKind::Kubelet => {
@@ -103,16 +103,69 @@ pub(super) fn without_process(whom: &Whom, party: PartyKind) -> &'static str {
     }
 }
 
-/// The effect of a fault of a process on a party, in a causal chain.
-pub(super) fn effect(whom: &Whom, party: &NamedParty, word: &'static str, what: &str, how: &'static str) -> Effect {
-    if whom.has_client(party.kind) {
-        let what = format!("{} was lost", party.link());
-        return Effect {
-            word: "server lost",
-            what,
-            how,
-        };
+/// What is said of a kind whose processes end or stand still, and how long that lasts.
+#[derive(Clone, Copy, Debug)]
+pub struct Stop {
+    /// What it is called.
+    pub words: Words,
+    /// What it is in a causal chain: `process ended`.
+    pub effect: &'static str,
+    /// What happened to the process, after its name.
+    pub what: &'static str,
+    /// What was noticed of it.
+    pub how: &'static str,
+    /// How connections to API servers at its target do not work.
+    pub loses_servers: Option<CutMode>,
+    /// Whether what it did lasts until the processes have started again.
+    pub outlasts: bool,
+    /// Whether it ends as soon as it has started.
+    pub is_over_at_once: bool,
+}
+
+/// A kind whose processes end or stand still: it is a fault by what is said of it.
+pub trait Stops {
+    /// What is said of it.
+    const STOP: Stop;
+
+    /// Whose processes.
+    fn target(&self) -> &Whom;
+}
+
+impl<Kind: Stops> Fault for Kind {
+    fn whom(&self) -> &Whom {
+        self.target()
     }
-    let what = format!("{party} {what}");
-    Effect { word, what, how }
+
+    fn cuts_off(&self) -> bool {
+        true
+    }
+
+    fn loses_servers(&self) -> Option<CutMode> {
+        Self::STOP.loses_servers
+    }
+
+    fn outlasts(&self) -> bool {
+        Self::STOP.outlasts
+    }
+
+    fn is_over_at_once(&self) -> bool {
+        Self::STOP.is_over_at_once
+    }
+
+    fn words(&self) -> Words {
+        Self::STOP.words
+    }
+
+    fn consequence(&self, party: PartyKind) -> &'static str {
+        without_process(self.target(), party)
+    }
+
+    fn effect(&self, party: &NamedParty) -> Effect {
+        let Stop { effect, what, how, .. } = Self::STOP;
+        let (word, what) = match self.target().has_client(party.kind) {
+            true => ("server lost", format!("{} was lost", party.link())),
+            false => (effect, format!("{party} {what}")),
+        };
+        Effect { word, what, how }
+    }
 }

@@ -5,12 +5,11 @@
 //! **Parameters**: target, processes, start; `*_start_latency`. **Validated by**: `tests/world/processes.rs`.
 
 use super::cut::CutMode;
-use super::fault::{Effect, Fault, Words};
 use super::form::{Complaint, Form, Written};
 use super::place::Whom;
-use super::process::{self, Processes, processes};
+use super::process::{Processes, Stop, Stops, processes};
 use crate::cluster::ids::FaultId;
-use crate::cluster::party::{NamedParty, Party, PartyKind};
+use crate::cluster::party::Party;
 
 /// Processes that are restarted once.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,46 +49,22 @@ impl Restart {
     pub fn end(&self, _: FaultId, _: Party, _: &mut (impl Processes + ?Sized)) {}
 }
 
-impl Fault for Restart {
-    fn whom(&self) -> &Whom {
-        &self.whom
-    }
-
-    fn cuts_off(&self) -> bool {
-        true
-    }
-
-    fn loses_servers(&self) -> Option<CutMode> {
-        Some(CutMode::Reject)
-    }
-
-    fn outlasts(&self) -> bool {
-        true
-    }
-
-    fn is_over_at_once(&self) -> bool {
-        true
-    }
-
-    fn words(&self) -> Words {
-        Self::FORM.words(
+impl Stops for Restart {
+    const STOP: Stop = Stop {
+        words: Self::FORM.words(
             "the process",
             "the process is restarted",
             "The process ended in an orderly way, which closed its connections, and was started at once.",
-        )
-    }
+        ),
+        effect: "process restarted",
+        what: "was restarted",
+        how: "its connections were closed, and it was started at once",
+        loses_servers: Some(CutMode::Reject),
+        outlasts: true,
+        is_over_at_once: true,
+    };
 
-    fn consequence(&self, party: PartyKind) -> &'static str {
-        process::without_process(&self.whom, party)
-    }
-
-    fn effect(&self, party: &NamedParty) -> Effect {
-        process::effect(
-            &self.whom,
-            party,
-            "process restarted",
-            "was restarted",
-            "its connections were closed, and it was started at once",
-        )
+    fn target(&self) -> &Whom {
+        &self.whom
     }
 }

@@ -157,6 +157,7 @@ impl Recorder {
             | Fact::LeaderLost(_)
             | Fact::LeaderTakesOver(_)
             | Fact::Left { .. }
+            | Fact::Entered { .. }
             | Fact::IstiodWaits(_)
             | Fact::Follows { .. }
             | Fact::Access(..)

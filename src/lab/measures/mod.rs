@@ -79,6 +79,7 @@ pub struct Known {
     pub name: String,
     pub estimand: String,
     pub unit: &'static str,
+    pub better: Better,
     /// Whether it has an interval; observed extremes have none.
     pub interval: bool,
     pub words: Words,
@@ -102,6 +103,7 @@ pub fn known_of(frame: &Frame) -> Vec<Known> {
     let known = |definition: Definition<'_>| Known {
         interval: !matches!(definition.value, Value::Extreme(_)),
         unit: definition.unit,
+        better: definition.better,
         name: definition.name,
         estimand: definition.estimand,
         words: definition.words,

@@ -4,6 +4,7 @@
 //! belongs to `switches`; how many replays are made is bounded by number and by events, never by time. What is said about
 //! the answers belongs to `report`.
 
+mod differing;
 mod remedies;
 mod repair;
 mod switches;

@@ -81,7 +81,11 @@ pub(super) fn of_design(scenario: &Scenario, design: &Design, runs: &[u64], relo
             continue;
         };
         replayed += 1;
-        for switch in switches::switches(scenario, design, &original) {
+        // Only one thing at a time may be a cure.
+        for switch in switches::switches(scenario, design, &original)
+            .into_iter()
+            .filter(|switch| switch.one)
+        {
             if events > EVENTS_MAX {
                 break;
             }

@@ -5,6 +5,7 @@
 use serde::Serialize;
 
 use super::Change;
+use super::differing::{differing, is_one_change};
 use crate::cluster::party::PartyKind;
 use crate::cluster::records::{DelayCause, Outcome};
 use crate::cluster::spec::{Encryption, Routing, WorldSpec};
@@ -21,6 +22,8 @@ pub struct Switch {
     pub name: String,
     pub words: String,
     pub change: Change,
+    /// Whether it changes one thing, which may be a cure; another design may differ in several, or in what happens to it.
+    pub one: bool,
 }
 
 /// The switches that mean something for a design, in a fixed order.
@@ -35,6 +38,7 @@ pub(super) fn switches(scenario: &Scenario, design: &Design, original: &Outcome)
             name: name.to_owned(),
             words,
             change,
+            one: true,
         });
     };
     let world = &design.world;
@@ -57,13 +61,23 @@ pub(super) fn switches(scenario: &Scenario, design: &Design, original: &Outcome)
     let controls = controls(designs.iter().map(|other| other.name.as_str()), named);
     let is_option = |other: &&Design| other.name != design.name && !controls.contains(base_of(&other.name));
     let others = designs.iter().filter(is_option);
-    found.extend(others.take(DESIGNS_MAX).map(|other| Switch {
-        name: format!("design {}", other.name),
-        words: format!("the design had been {}: {}", other.name, other.title),
-        change: Change {
-            design: other.name.clone(),
-            set: Vec::new(),
-        },
+    found.extend(others.take(DESIGNS_MAX).map(|other| {
+        let differs = differing(design, other);
+        let one = is_one_change(&differs);
+        let several = if one {
+            String::new()
+        } else {
+            format!(" (differs in {})", differs.join(", "))
+        };
+        Switch {
+            name: format!("design {}", other.name),
+            words: format!("the design had been {}: {}{several}", other.name, other.title),
+            change: Change {
+                design: other.name.clone(),
+                set: Vec::new(),
+            },
+            one,
+        }
     }));
     found
 }
@@ -143,6 +157,7 @@ fn kubelet(design: &Design, original: &Outcome) -> Option<Switch> {
                 format!("parameters.kubernetes.kubelet_client_burst={burst}"),
             ],
         },
+        one: true,
     })
 }
 

@@ -145,5 +145,6 @@ fn a_switch_and_a_design_that_make_the_same_runs_are_one_remedy() {
         names.contains(&"VXLAN") && !names.contains(&"design vxlan"),
         "{names:?}"
     );
-    assert!(names.contains(&"design vxlan-wireguard-1.12"), "{names:?}");
+    // That one differs in routing and in encryption at once, so it is no cure.
+    assert!(!names.contains(&"design vxlan-wireguard-1.12"), "{names:?}");
 }

@@ -168,3 +168,59 @@ fn an_experiment_about_startup_answers_about_startup() {
         "pods that the control plane delayed: 0% to 54.3%; pods evicted per run: –"
     );
 }
+
+/// The best design is named with its interval, those that touch it with it; a control is no choice.
+#[test]
+fn an_experiment_about_startup_names_the_best_design_or_none() {
+    let measured = |name: &str, median: f64, width: f64| {
+        let mut measure = Measure::extreme("median", "s", Some(median), 300);
+        (measure.lower, measure.upper) = (Some(median - width), Some(median + width));
+        design(name, vec![("startup_latency_p50".to_owned(), measure)])
+    };
+    let summary = |designs: Vec<DesignSummary>| Summary {
+        experiment: String::new(),
+        version: String::new(),
+        headline: Vec::new(),
+        designs,
+        comparisons: Vec::new(),
+        not_compared: Vec::new(),
+        expectations: Vec::new(),
+    };
+    let best = |designs: Vec<DesignSummary>| {
+        let mut planned = crate::lab::testing::plan(1).designs;
+        let one = planned.remove(0);
+        let named = designs.iter().map(|design| crate::lab::PlannedDesign {
+            name: design.name.clone(),
+            control: None,
+            ..one.clone()
+        });
+        let planned: Vec<_> = named.collect();
+        super::best(&summary(designs), &Controls::of(&planned))
+    };
+    let found = best(vec![
+        measured("control", 1.0, 0.1),
+        measured("slow", 20.0, 1.0),
+        measured("fast", 8.0, 1.0),
+    ]);
+    assert_eq!(
+        found.as_deref(),
+        Some(
+            "fast is best; startup: half of the pods are ready after 8 s [7, 9] in fast, 20 s [19, 21] in slow, the next one"
+        )
+    );
+    let touching = best(vec![
+        measured("a", 8.0, 1.0),
+        measured("b", 9.5, 1.0),
+        measured("c", 20.0, 1.0),
+    ]);
+    assert!(
+        touching
+            .as_deref()
+            .is_some_and(|text| text.starts_with("a, b are best and do not differ; ")
+                && text.ends_with("20 s [19, 21] in c, the next one")),
+        "{touching:?}"
+    );
+    let alike = best(vec![measured("a", 8.0, 1.0), measured("b", 8.5, 1.0)]);
+    assert!(alike.is_some_and(|text| text.starts_with("no design differs from the best one in ")));
+    assert_eq!(best(vec![measured("control", 1.0, 0.1), measured("a", 8.0, 1.0)]), None);
+}

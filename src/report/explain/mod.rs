@@ -1,4 +1,4 @@
-//! The story of one run for a person: what was cut, who held which address, who believed what and as of when, what each
+//! The story of one run for a person: which fault touched whom, who held which address, who believed what and as of when, what each
 //! layer decided, what ended it, and what slow pods waited for.
 //!
 //! A pure function of the run's outcome. Words are chosen with care: *believed* is what a node had read, *truly* is what
@@ -29,6 +29,7 @@ use crate::story::ToldRun;
 use crate::story::dossier::{Dossier, PodStory, RequestStory, Setting};
 use chain::{Chain, Focus, Subject, chains};
 use page::Page;
+pub(in crate::report) use sentences::start_word;
 use serde::Serialize;
 pub(in crate::report) use timeline::command_words;
 
@@ -126,18 +127,18 @@ pub fn render_with(told: &Told, causes: &[Cause], chosen: Option<&str>) -> Strin
         page.paragraph("The story of this run was not recorded.");
         return page.finish();
     };
-    page.paragraph(&sentences::headline(dossier, outcome));
+    page.paragraph(&sentences::headline(dossier, outcome, causes));
     why::sections(&mut page, causes, told.design);
     page.section("The run");
     page.paragraph(&setting(told.title, &dossier.setting));
     page.blank();
     timeline::lines(&mut page, dossier, outcome);
-    page.section("What was cut");
-    timeline::cuts(&mut page, dossier, outcome);
+    page.section("Faults");
+    timeline::faults(&mut page, dossier, outcome);
     page.section("Which address went from whom to whom");
     reuse::section(&mut page, dossier);
     page.section("The request");
-    request::section(&mut page, dossier, outcome);
+    request::section(&mut page, dossier, outcome, causes);
     page.section("What ended it");
     outcome::section(&mut page, dossier, outcome);
     page.section("Slow pods");
@@ -156,10 +157,15 @@ fn after_cut(dossier: &Dossier) -> impl DoubleEndedIterator<Item = &RequestStory
     dossier.requests.iter().filter(|request| request.record.after_cut)
 }
 
-/// The request that the run is about: the last one after the cut that was sent at all, else the last one.
-fn decisive(dossier: &Dossier) -> Option<&RequestStory> {
-    after_cut(dossier)
-        .rfind(|request| request.choice.is_some())
+/// The request that the run is about: the one that is explained, else the last one after the first fault that was sent at all, else
+/// the last one.
+fn decisive<'d>(dossier: &'d Dossier, causes: &[Cause]) -> Option<&'d RequestStory> {
+    let explained = causes.iter().find_map(|cause| match &cause.chain.subject {
+        Subject::Access { access } => dossier.requests.iter().find(|request| request.record == *access),
+        _ => None,
+    });
+    explained
+        .or_else(|| after_cut(dossier).rfind(|request| request.choice.is_some()))
         .or_else(|| after_cut(dossier).next_back())
 }
 

@@ -2,6 +2,7 @@
 
 use super::page::{Page, at, span};
 use super::request::joined;
+use super::sentences::start_word;
 use crate::cluster::party::PartyKind;
 use crate::cluster::records::{ExposureRecord, Outcome, Via};
 use crate::kernel::SimTime;
@@ -9,36 +10,37 @@ use crate::lab::cell::Word;
 use crate::story::dossier::{Dossier, ServiceStory, Viewer};
 
 pub(super) fn section(page: &mut Page, dossier: &Dossier, outcome: &Outcome) {
+    let start = start_word(dossier);
     let Some(cut) = outcome.run.cut else {
         page.paragraph("No fault began.");
         return;
     };
-    let after = |time: SimTime| format!("{}, {} after the cut", at(time), span(time.since(cut)));
+    let after = |time: SimTime| format!("{}, {} after {start}", at(time), span(time.since(cut)));
     match dossier.given_up.first() {
         Some(up) => page.paragraph(&format!(
             "The node lifecycle controller marked {} NotReady at {}; its pods became not Ready and lost their endpoints.",
             up.node,
             after(up.at)
         )),
-        None if outcome.run.parties_cut == 0 => page.paragraph("No node was marked NotReady, as nothing was cut."),
-        None if kubelet_cut(dossier) => page.paragraph(&format!(
+        None if outcome.run.parties_cut == 0 => page.paragraph("No node was marked NotReady, as no fault acted."),
+        None if kubelet_touched(dossier) => page.paragraph(&format!(
             "No node was marked NotReady before the end of the run at {}.",
             at(dossier.setting.horizon)
         )),
-        None => page.paragraph("No node was marked NotReady: no kubelet was cut, so every node renewed its lease."),
+        None => page.paragraph("No node was marked NotReady: no fault touched a kubelet, so every node renewed its lease."),
     }
     if let Some(service) = &dossier.service {
-        withdrawal(page, service, outcome, cut);
+        withdrawal(page, service, outcome, (cut, start));
     }
     windows(page, dossier, outcome, cut);
 }
 
-fn kubelet_cut(dossier: &Dossier) -> bool {
+fn kubelet_touched(dossier: &Dossier) -> bool {
     let mut parties = dossier.faults.iter().flat_map(|fault| &fault.parties);
-    parties.any(|party| party.kind == PartyKind::Kubelet)
+    parties.any(|party| matches!(party.kind, PartyKind::Kubelet | PartyKind::Node))
 }
 
-fn withdrawal(page: &mut Page, service: &ServiceStory, outcome: &Outcome, cut: SimTime) {
+fn withdrawal(page: &mut Page, service: &ServiceStory, outcome: &Outcome, (cut, start): (SimTime, &str)) {
     let viewer = match &service.seen_by {
         Viewer::Node { node } => format!("the service proxy of {node}, the client's node,"),
         Viewer::Proxy { pod, istiod } => {
@@ -71,7 +73,7 @@ fn withdrawal(page: &mut Page, service: &ServiceStory, outcome: &Outcome, cut: S
                 "started later and had no endpoint from the start, at"
             };
             page.paragraph(&format!(
-                "{} lost its last endpoint in the API at {}, {} after the cut; {viewer} {read_words} {}.{probed}",
+                "{} lost its last endpoint in the API at {}, {} after {start}; {viewer} {read_words} {}.{probed}",
                 service.service,
                 at(written),
                 span(written.since(cut)),
@@ -101,7 +103,10 @@ fn windows(page: &mut Page, dossier: &Dossier, outcome: &Outcome, cut: SimTime) 
         .filter(|window| window.end.is_none_or(|end| end >= cut))
         .collect();
     if windows.is_empty() {
-        page.paragraph("After the cut, no layer would have admitted an attempt that its policy refuses.");
+        let start = start_word(dossier);
+        page.paragraph(&format!(
+            "After {start}, no layer would have admitted an attempt that its policy refuses."
+        ));
         return;
     }
     page.blank();

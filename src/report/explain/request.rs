@@ -1,9 +1,9 @@
 //! The request: what was meant, what the server's node believed and why nothing corrected it, what each layer decided.
 
 use super::page::{Page, at, span};
-use super::sentences::entry_words;
+use super::sentences::{entry_words, start_word};
 use super::timeline::{fate_words, syns_words};
-use super::{after_cut, decisive};
+use super::{Cause, after_cut, decisive};
 use crate::cluster::access::{NO_READY_CLIENT, has_answer};
 use crate::cluster::records::{AccessClass, Outcome};
 use crate::lab::cell::Word;
@@ -12,24 +12,29 @@ use crate::story::dossier::{
     Basis, Belief, Choice, Correction, Dossier, PassageStory, PeerCheck, RequestStory, VerdictStory, Viewer,
 };
 
-pub(super) fn section(page: &mut Page, dossier: &Dossier, outcome: &Outcome) {
+pub(super) fn section(page: &mut Page, dossier: &Dossier, outcome: &Outcome, causes: &[Cause]) {
+    let start = start_word(dossier);
     baseline(page, dossier);
-    let Some(request) = decisive(dossier) else {
+    let Some(request) = decisive(dossier, causes) else {
         match (&outcome.run.script_stopped, outcome.run.cut) {
             (Some(reason), _) => {
-                page.paragraph(&format!("After the cut none was sent: the script stopped ({reason})."))
+                page.paragraph(&format!("After {start} none was sent: the script stopped ({reason})."))
             }
             (None, Some(_)) if dossier.remembered > 0 => {
-                page.paragraph("After the cut none was sent: the run ended before a pod was found to send it from.");
+                page.paragraph(&format!(
+                    "After {start} none was sent: the run ended before a pod was found to send it from."
+                ));
             }
             _ if unsent(outcome).is_some() => {}
             (None, None) if !outcome.accesses.is_empty() => {
-                page.paragraph("Nothing was cut, so that no request counts as one after the cut.");
+                page.paragraph("No fault acted, so that no request counts as one after a fault.");
             }
             _ if !outcome.accesses.is_empty() => {
-                page.paragraph("After the cut none was sent: all probes of the script came before it.");
+                page.paragraph(&format!(
+                    "After {start} none was sent: all probes of the script came before it."
+                ));
             }
-            _ => page.paragraph("After the cut none was sent: the script has no probe."),
+            _ => page.paragraph(&format!("After {start} none was sent: the script has no probe.")),
         }
         if let Some(text) = unsent(outcome) {
             page.paragraph(&text);
@@ -89,7 +94,7 @@ fn cause_words(cause: &str) -> &'static str {
     }
 }
 
-/// Requests before the cut, briefly.
+/// Requests before the first fault, briefly.
 fn baseline(page: &mut Page, dossier: &Dossier) {
     let before: Vec<&RequestStory> = dossier
         .requests
@@ -100,10 +105,11 @@ fn baseline(page: &mut Page, dossier: &Dossier) {
         return;
     }
     let as_meant = |request: &&RequestStory| matches!(request.record.class, AccessClass::Allowed | AccessClass::Denied);
+    let start = start_word(dossier);
     let verdict = if before.iter().all(as_meant) {
-        "Before the cut every request ended as meant:"
+        format!("Before {start} every request ended as meant:")
     } else {
-        "Before the cut:"
+        format!("Before {start}:")
     };
     let parts: Vec<String> = before
         .iter()
@@ -287,10 +293,11 @@ pub(super) fn belief_words(belief: &Belief) -> String {
 pub(super) fn correction_words(belief: &Belief) -> String {
     match &belief.correction {
         Correction::True => "Nothing to correct: the belief was true.".to_owned(),
-        Correction::Frozen { since, fault } => {
+        Correction::Frozen { since, fault, cut_off } => {
             let by = fault.as_ref().map_or(String::new(), |fault| format!(" by {fault}"));
+            let kept = if *cut_off { "cut off" } else { "kept behind" };
             format!(
-                "Not at all: the agent had been cut off{by} since {}, {} before, and read no later write.",
+                "Not at all: the agent had been {kept}{by} since {}, {} before, and read no later write.",
                 at(*since),
                 span(belief.at.since(*since))
             )

@@ -61,7 +61,11 @@ fn in_full(page: &mut Page, address: &AddressStory) {
     page.paragraph("Owner by the API server's CiliumEndpoints");
     entries(page, &address.api);
     for belief in &address.beliefs {
-        let cut = if belief.cut { " (cut off)" } else { "" };
+        let cut = if belief.cut {
+            format!(" ({})", belief.how)
+        } else {
+            String::new()
+        };
         page.paragraph(&format!("{}{cut} believed", belief.node));
         entries(page, &belief.entries);
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::page::{Page, at, span};
-use super::slow_words::{asked_words, mechanism, phases, syns_of, wait_words};
+use super::slow_words::{Reason, asked_words, by_words, mechanism, phases, syns_of, wait_words};
 use crate::cluster::istio::messages::Answer;
 use crate::cluster::records::{DelayCause, ExitCause};
 use crate::kernel::SimDuration;
@@ -31,14 +31,13 @@ pub(super) fn section(page: &mut Page, dossier: &Dossier) {
         dossier.slow.len()
     ));
     table(page, &dossier.slow);
-    let mut by_cause: BTreeMap<(Option<DelayCause>, Option<&str>), Vec<&PodStory>> = BTreeMap::new();
+    let mut by_reason: BTreeMap<_, Vec<&PodStory>> = BTreeMap::new();
     for pod in &dossier.slow {
-        let phase = pod.unexplained.map(|found| found.phase);
-        by_cause.entry((pod.record.delayed_by, phase)).or_default().push(pod);
+        by_reason.entry(Reason::of(pod).order()).or_default().push(pod);
     }
-    for ((cause, phase), pods) in by_cause.iter().rev() {
+    for pods in by_reason.values().rev() {
         page.blank();
-        page.paragraph(&mechanism(*cause, *phase, pods, dossier));
+        page.paragraph(&mechanism(Reason::of(pods[0]), pods, dossier));
         // The example is the pod that lost most; of equals, the first.
         let worst = |pod: &&&PodStory| {
             (
@@ -68,9 +67,10 @@ fn table(page: &mut Page, pods: &[PodStory]) {
         rows.push([
             pod.record.pod.clone(),
             outcome(pod).replace(" after", "").replace(" for", ""),
-            match pod.unexplained {
-                Some(found) => format!("unexplained ({} {})", found.phase, span(found.took)),
-                None => costliest(&pod.record.delays),
+            match (Reason::of(pod), pod.unexplained) {
+                (Reason::HeldUp(held), _) => format!("{} ({} {})", by_words(held), held.phase, span(held.took)),
+                (_, Some(found)) => format!("unexplained ({} {})", found.phase, span(found.took)),
+                (_, None) => costliest(&pod.record.delays),
             },
             channel(&pod.certificate, ChannelName::Certificate),
             channel(&pod.configuration, ChannelName::Configuration),

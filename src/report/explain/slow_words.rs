@@ -10,19 +10,57 @@ use crate::cluster::records::{DelayCause, PodRecord};
 use crate::kernel::{SimDuration, SimTime};
 use crate::lab::lists::unique;
 use crate::report::text::{list, many};
-use crate::story::dossier::{Asked, ConnectionStory, Correction, Dossier, PodStory, SynFate};
+use crate::story::dossier::{Asked, ConnectionStory, Correction, Dossier, HeldUp, HeldUpBy, PodStory, SynFate};
 
-/// One paragraph about a mechanism and the pods that it delayed, or about those that none explains, by their longest phase.
-pub(super) fn mechanism(
-    cause: Option<DelayCause>,
-    phase: Option<&str>,
-    pods: &[&PodStory],
-    dossier: &Dossier,
-) -> String {
+/// Why pods were slow.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Reason<'d> {
+    /// Nothing explains it; the longest phase.
+    Unexplained(&'d str),
+    /// The longest phase waited for a node, or for something on which a fault acted.
+    HeldUp(&'d HeldUp),
+    /// A mechanism that is measured cost most; nothing if none cost enough.
+    Lost(Option<DelayCause>),
+}
+
+impl<'d> Reason<'d> {
+    pub(super) fn of(pod: &'d PodStory) -> Self {
+        match (pod.record.delayed_by, &pod.held_up, pod.unexplained) {
+            (None, _, Some(found)) => Self::Unexplained(found.phase),
+            (None, Some(held), None) => Self::HeldUp(held),
+            (cause, ..) => Self::Lost(cause),
+        }
+    }
+
+    /// Pods with the same are in one paragraph; those without a measured cause come last.
+    pub(super) fn order(self) -> (Option<DelayCause>, u8, String) {
+        match self {
+            Self::Lost(cause) => (cause, 0, String::new()),
+            Self::HeldUp(held) => (None, 1, format!("{} {}", held.phase, by_words(held))),
+            Self::Unexplained(phase) => (None, 2, phase.to_owned()),
+        }
+    }
+}
+
+/// What held a start up, in few words.
+pub(super) fn by_words(held: &HeldUp) -> String {
+    match &held.by {
+        HeldUpBy::Fault { fault, .. } => fault.clone(),
+        HeldUpBy::NoNode => "no node".to_owned(),
+    }
+}
+
+/// One paragraph about a reason and the pods that it delayed.
+pub(super) fn mechanism(reason: Reason, pods: &[&PodStory], dossier: &Dossier) -> String {
     let mesh = dossier.setting.mesh;
     let number = many(pods.len(), "pod");
-    let text = match (cause, phase) {
-        (None, Some(phase)) => unexplained(phase, pods, dossier),
+    let cause = match reason {
+        Reason::Lost(cause) => cause,
+        Reason::HeldUp(_) | Reason::Unexplained(_) => None,
+    };
+    let text = match (cause, reason) {
+        (_, Reason::Unexplained(phase)) => unexplained(phase, pods, dossier),
+        (_, Reason::HeldUp(held)) => held_up(held, pods, &number),
         (Some(DelayCause::TokenReview), _) => {
             let dial = mesh.map_or(SimDuration::ZERO, |mesh| mesh.api_dial_timeout);
             let again = match mesh.map(|mesh| mesh.certificate_dials_anew) {
@@ -70,7 +108,7 @@ pub(super) fn mechanism(
             "A node that could start no pod (F) delayed {number}: they were bound to it while its kubelet or Cilium agent did not work or \
              had no API server."
         ),
-        (None, None) => format!(
+        (None, _) => format!(
             "{} took that long without having lost it to connections of the critical channel alone.",
             number[..1].to_uppercase() + &number[1..]
         ),
@@ -80,14 +118,33 @@ pub(super) fn mechanism(
     format!("{text} ({}{more})", names.join(", "))
 }
 
-/// The pods of one longest phase that no mechanism explains.
-fn unexplained(phase: &str, pods: &[&PodStory], dossier: &Dossier) -> String {
-    let took = || pods.iter().filter_map(|pod| pod.unexplained).map(|phase| phase.took);
-    let (least, most) = (took().min().unwrap_or_default(), took().max().unwrap_or_default());
-    let range = match (span(least), span(most)) {
+/// The pods whose longest phase waited for a node, or for something on which a fault acted.
+fn held_up(held: &HeldUp, pods: &[&PodStory], number: &str) -> String {
+    let took = pods.iter().filter_map(|pod| pod.held_up.as_ref()).map(|held| held.took);
+    let range = spans(took);
+    match &held.by {
+        HeldUpBy::Fault { fault, .. } => {
+            format!(
+                "{fault} delayed {number}: the longest phase, {} ({range}), waits for what that fault touches.",
+                held.phase
+            )
+        }
+        HeldUpBy::NoNode => format!("No node could take {number} for {range}: the scheduler tried again and again."),
+    }
+}
+
+/// The shortest and the longest of spans.
+fn spans(took: impl Iterator<Item = SimDuration> + Clone) -> String {
+    let (least, most) = (took.clone().min().unwrap_or_default(), took.max().unwrap_or_default());
+    match (span(least), span(most)) {
         (least, most) if least == most => least,
         (least, most) => format!("{least} to {most}"),
-    };
+    }
+}
+
+/// The pods of one longest phase that no mechanism explains.
+fn unexplained(phase: &str, pods: &[&PodStory], dossier: &Dossier) -> String {
+    let range = spans(pods.iter().filter_map(|pod| pod.unexplained).map(|phase| phase.took));
     format!(
         "Unexplained: no known mechanism explains why {} took {} or more, as connections, limits, refusals and nodes that started no pods cost less than \
          half of what is beyond that. The longest phase was {phase} ({range}).",
@@ -128,7 +185,10 @@ pub(super) fn syns_of(connection: &ConnectionStory) -> Vec<String> {
             None => format!("it had no entry for {}", belief.ip),
         };
         let why = match &belief.correction {
-            Correction::Frozen { since, .. } => format!("cut off since {}", at(*since)),
+            Correction::Frozen {
+                since, cut_off: true, ..
+            } => format!("cut off since {}", at(*since)),
+            Correction::Frozen { since, .. } => format!("behind since {}", at(*since)),
             _ => {
                 let words = correction_words(belief);
                 words.trim_end_matches('.').replacen("Not yet: ", "", 1)

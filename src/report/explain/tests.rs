@@ -80,7 +80,7 @@ pub(super) fn assert_says(page: &str, parts: &[&str]) {
 /// What follows the causes on every page.
 const SECTIONS: [&str; 7] = [
     "The run",
-    "What was cut",
+    "Faults",
     "Which address went from whom to whom",
     "The request",
     "What ended it",
@@ -103,9 +103,9 @@ fn a_demonstration_is_told() {
             "the script records 15 IPs of sleep-v1",
             "107.722 s +28.450 s the rollout is complete",
             "109.463 s +30.191 s sleep-v2-3-5 gets 10.244.1.228",
-            "122.728 s +43.456 s its call ends: answered (unauthorized)",
+            "122.728 s +43.456 s the call of sleep-v2-3-5 to helloworld-v1 ends: answered (unauthorized)",
             "123.692 s +44.420 s the node lifecycle controller marks worker-2 NotReady",
-            "30 entries in the cut node's ipcache",
+            "30 entries in the ipcache of the affected node",
             "sleep-v1-1-0 on worker-1 from 35.888 s to 85.775 s",
             "from 110.139 s sleep-v2-3-5, identity 259 (default/sleep-v2), on worker-1 (revision 320",
             "from 84.710 s no entry",
@@ -141,10 +141,10 @@ fn a_bypass_of_the_network_with_slow_pods_of_both_mechanisms_is_told() {
             "attempt 2 for the certificate went to istiod-2 (worker-1)",
             "back-off of Envoy's secret stream 432 ms",
             "102.966 s +7.439 s sleep-v2-1-6 gets 10.244.1.16",
-            "its call ends: mesh policy (network_bypassed)",
+            "the call of sleep-v2-1-6 to helloworld-v1 ends: mesh policy (network_bypassed)",
             "139.547 s +44.021 s the last endpoint of helloworld-v1 is withdrawn",
             "the API connection of istiod-0: it stayed ready",
-            "28 entries in the cut node's ipcache",
+            "28 entries in the ipcache of the affected node",
             "10.244.1.171 sleep-v1-1-3 (until 102.151 s), then sleep-v2-1-12",
             "chose with the configuration of istiod-2",
             "revision 198 and had sleep-v2-1-6",
@@ -392,5 +392,162 @@ fn a_slow_start_is_explained_by_the_fault_of_its_path() {
             "lost 30% of the packets from 60.000 s to 180.000 s: each was sent again after waits that double.",
             "the fault lossy began at 60.000 s and lost packets of the network of worker-1",
         ],
+    );
+}
+
+/// A run of a file, or of an experiment, with changes: its story and its text.
+fn file_told(experiment: &str, design: &str, replication: u64, changes: &[&str]) -> (String, ToldRun) {
+    let changes = Overrides::parse(changes).unwrap();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(experiment);
+    let scenario = match file.is_file() {
+        true => Scenario::load(&file, &changes),
+        false => Scenario::built_in(experiment, &changes),
+    };
+    let scenario = scenario.unwrap();
+    let found = scenario.designs.iter().find(|known| known.name == design).unwrap();
+    let outcome = Simulator::new(scenario.seed, &scenario.seed_group, [found]).told(0, replication);
+    let text = render(&Told {
+        experiment,
+        design,
+        title: &found.title,
+        replication,
+        seed: scenario.seed,
+        command: "meshfault explain …",
+        outcome: &outcome,
+    });
+    (text, outcome)
+}
+
+const MANY: &str = "tests/fixtures/cases/many-faults.yaml";
+
+/// The phase that took longest leads to the fault that acted on what it waits for.
+#[test]
+fn a_start_behind_a_stale_cache_leads_to_that_fault() {
+    let (text, outcome) = file_told(MANY, "stale", 0, &[]);
+    let slow = &outcome.dossier.as_deref().unwrap().slow;
+    assert!(
+        !slow.is_empty() && slow.iter().all(|pod| pod.unexplained.is_none()),
+        "{text}"
+    );
+    assert_says(
+        &text,
+        &[
+            "the phase of its start that took longest is sandbox, 2 min 28 s: it waits for the kubelet of worker-",
+            "the watch cache of the API server of the kubelet of worker-5 was behind etcd",
+            "the fault old began at 61.000 s and kept from hearing of changes the process of api-server-0",
+            "waits for what that fault touches.",
+            "after the start of the fault",
+        ],
+    );
+    assert!(
+        !text.contains("unexplained") && !text.contains("cuts nothing"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_start_on_slow_paths_leads_to_that_fault() {
+    let changes = ["faults.slow-path.delay.latency=4s", "measures.delayed_threshold=6s"];
+    let (text, outcome) = file_told(MANY, "slow-paths", 0, &changes);
+    let slow = &outcome.dossier.as_deref().unwrap().slow;
+    assert!(
+        slow.iter().any(|pod| pod.record.node.as_deref() == Some("worker-1")),
+        "{text}"
+    );
+    assert_says(
+        &text,
+        &["the fault slow-path began at 60.000 s and delayed packets of the network of worker-1"],
+    );
+}
+
+#[test]
+fn a_pod_without_a_node_says_so_and_what_took_the_nodes() {
+    let full = ["parameters.kubernetes.pods_per_node_max=4"];
+    let (text, _) = file_told("mechanisms", "control", 0, &full);
+    assert_says(
+        &text,
+        &[
+            "the scheduler found no node that can take it,",
+            "no fault and no step took a node away",
+            "No node could take",
+        ],
+    );
+    assert!(!text.contains("unexplained"), "{text}");
+}
+
+/// The page opens with the request that the first chain is about.
+#[test]
+fn the_summary_is_about_the_request_that_is_explained() {
+    use super::chain::Subject;
+    use crate::cluster::records::AccessClass;
+    let (_, outcome) = file_told("ip-reuse", "vxlan-wireguard-1.12", 1, &[]);
+    for class in [AccessClass::Denied, AccessClass::Allowed, AccessClass::Unauthorized] {
+        let causes = causes(&outcome, &Focus::Access(class));
+        let Subject::Access { access } = &causes[0].chain.subject else {
+            panic!("{causes:?}")
+        };
+        let first = outcome.accesses.iter().find(|access| access.class == class).unwrap();
+        assert_eq!(access, first);
+        let dossier = outcome.dossier.as_deref().unwrap();
+        let headline = super::sentences::headline(dossier, &outcome, &causes);
+        assert!(
+            headline.contains(&format!("called {} at {}", first.server, page::at(first.time))),
+            "{headline}"
+        );
+    }
+}
+
+/// Packets of one request that meet different ends are listed one by one.
+#[test]
+fn each_packet_of_a_request_has_its_own_end() {
+    use super::chain::of_access;
+    use crate::story::dossier::{SynFate, SynStory};
+    let (_, outcome) = file_told("ip-reuse", "vxlan-wireguard-1.12", 1, &[]);
+    let mut dossier = (**outcome.dossier.as_ref().unwrap()).clone();
+    let request = dossier
+        .requests
+        .iter_mut()
+        .rfind(|request| request.syns.len() == 1)
+        .unwrap();
+    let (first, wait) = (request.syns[0], crate::kernel::SimDuration::from_secs(1));
+    let again = SynStory {
+        time: first.time + wait,
+        fate: SynFate::IngressPolicy,
+    };
+    request.syns.push(again);
+    let request = request.clone();
+    let text = &of_access(&dossier, &request).links[0].text;
+    assert!(
+        text.contains("delivered and 1 SYN at") && text.contains("dropped by ingress policy"),
+        "{text}"
+    );
+    let mut alike = request.clone();
+    alike.syns.pop();
+    assert!(!of_access(&dossier, &alike).links[0].text.contains("its packets"));
+}
+
+/// Tracks that run side by side are named, and so is the client whose call ends.
+#[test]
+fn commands_and_calls_name_their_track() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("tracks.yaml");
+    let text = format!(
+        "meshfault: 1\ntitle: T\nquestion: Q?\nhorizon: 10m\nreplications: 1\ncluster: {{kubernetes: \"1.31\", nodes: 6, cilium: {{version: \
+         \"1.16.5\"}}, istio: none}}\nmanifests: {}\nscript:\n  - apply: [server, client]\n  - wait_ready: {{workloads: [server, client], \
+         timeout: 3m}}\n  - parallel:\n      - {{name: one, steps: [{{scale: {{workload: client, replicas: 9}}}}]}}\n      - {{name: two, steps: [{{cordon: {{node: worker-1}}}}, \
+         {{probe: {{from: client, to: server, time_limit: 1s}}}}]}}\ndesigns: [{{name: only}}]\n",
+        root.join("tests/fixtures/cases/manifests-starter").display()
+    );
+    std::fs::write(&file, text).unwrap();
+    let (text, outcome) = file_told(&file.display().to_string(), "only", 0, &[]);
+    assert_says(&text, &["track one scales client to 9", "track two cordons worker-1"]);
+    let requests = &outcome.dossier.as_deref().unwrap().requests;
+    assert_eq!(
+        requests
+            .iter()
+            .map(|request| request.track.as_str())
+            .collect::<Vec<_>>(),
+        ["two"]
     );
 }

@@ -1,18 +1,21 @@
-//! The timeline of a run, line by line, and what was cut.
+//! The timeline of a run, line by line, and its faults.
 
 use super::after_cut;
 use super::page::{Page, at, span};
+use super::sentences::start_word;
 use crate::cluster::records::Outcome;
 use crate::kernel::SimTime;
 use crate::lab::cell::Word;
 use crate::report::text::{capital, list, many};
-use crate::story::dossier::{CommandKind, Dossier, RequestStory, SynFate};
+use crate::story::dossier::{Command, CommandKind, Dossier, FaultStory, RequestStory, SynFate};
 
-/// The timeline of the run: time, time since the cut, what happened.
+/// The timeline of the run: time, time since the first fault, what happened.
 pub(super) fn lines(page: &mut Page, dossier: &Dossier, outcome: &Outcome) {
     // What happens at one moment is in the order of cause and effect.
     let mut rows: Vec<(SimTime, u8, String)> = Vec::new();
-    for fault in &dossier.faults {
+    let idle = dossier.faults.iter().all(|fault| fault.parties.is_empty());
+    // What touches nothing is worth a line only where nothing else acts.
+    for fault in dossier.faults.iter().filter(|fault| idle || !fault.parties.is_empty()) {
         let parties = match fault.parties.len() {
             0 => "nothing".to_owned(),
             _ => list(&fault.whom()),
@@ -25,7 +28,7 @@ pub(super) fn lines(page: &mut Page, dossier: &Dossier, outcome: &Outcome) {
         } else {
             4
         };
-        rows.push((command.time, rank, command_words(&command.what)));
+        rows.push((command.time, rank, command_words(command)));
     }
     for address in dossier.addresses.iter().filter(|address| address.probed) {
         for held in &address.holders {
@@ -56,7 +59,7 @@ pub(super) fn lines(page: &mut Page, dossier: &Dossier, outcome: &Outcome) {
     rows.sort_by_key(|(time, rank, _)| (*time, *rank));
     for (time, _, text) in rows {
         let since = match outcome.run.cut {
-            Some(cut) if time == cut => "the cut".to_owned(),
+            Some(cut) if time == cut => start_word(dossier).replacen("the start of ", "", 1),
             Some(cut) if time > cut => format!("+{:.3} s", time.since(cut).as_secs_f64()),
             _ => String::new(),
         };
@@ -86,9 +89,19 @@ fn request_rows(dossier: &Dossier) -> Vec<(SimTime, u8, String)> {
     }
     for request in after_cut(dossier).filter(|request| request.choice.is_some()) {
         let record = &request.record;
-        rows.push((record.time, 5, format!("{} calls {}", record.client, record.server)));
+        let track = match request.track.as_str() {
+            "" => String::new(),
+            track => format!(", track {track}"),
+        };
+        rows.push((
+            record.time,
+            5,
+            format!("{} calls {}{track}", record.client, record.server),
+        ));
         let answer = format!(
-            "its call ends: {} ({})",
+            "the call of {} to {} ends{track}: {} ({})",
+            record.client,
+            record.server,
             record.cause.replace('_', " "),
             record.class.word()
         );
@@ -97,46 +110,65 @@ fn request_rows(dossier: &Dossier) -> Vec<(SimTime, u8, String)> {
     rows
 }
 
-/// What the script did or saw, in words.
-pub(in crate::report) fn command_words(command: &CommandKind) -> String {
-    match command {
+/// What the script, or a track, did or saw, in words.
+pub(in crate::report) fn command_words(command: &Command) -> String {
+    let who = match command.track.as_str() {
+        "" => "the script".to_owned(),
+        track => format!("track {track}"),
+    };
+    match &command.what {
         CommandKind::Remembered { workload, addresses } => {
-            format!("the script records {addresses} IPs of {workload}")
+            format!("{who} records {addresses} IPs of {workload}")
         }
-        CommandKind::Scaled { workload, replicas } => format!("the script scales {workload} to {replicas}"),
-        CommandKind::Restarted { workload } => format!("the script restarts {workload}"),
+        CommandKind::Scaled { workload, replicas } => format!("{who} scales {workload} to {replicas}"),
+        CommandKind::Restarted { workload } => format!("{who} restarts {workload}"),
         CommandKind::RolloutComplete => "the rollout is complete".to_owned(),
-        CommandKind::RolloutOverdue => "the rollout has exceeded its deadline; the script goes on".to_owned(),
-        CommandKind::FoundNone => "the script finds no pod on a recorded IP".to_owned(),
+        CommandKind::RolloutOverdue => format!("the rollout has exceeded its deadline; {who} goes on"),
+        CommandKind::FoundNone => format!("{who} finds no pod on a recorded IP"),
         CommandKind::Found { pod, ip } => {
             let ip = ip.map_or(String::new(), |ip| format!(", {ip}"));
-            format!("the script finds {pod} on a recorded IP{ip}")
+            format!("{who} finds {pod} on a recorded IP{ip}")
         }
-        CommandKind::Ended => "the script has ended".to_owned(),
+        CommandKind::Other { did } => format!("{who} {did}"),
+        CommandKind::Ended => format!("{who} has ended"),
     }
 }
 
-pub(super) fn cuts(page: &mut Page, dossier: &Dossier, outcome: &Outcome) {
+pub(super) fn faults(page: &mut Page, dossier: &Dossier, outcome: &Outcome) {
     if dossier.faults.is_empty() {
-        page.paragraph("Nothing: no fault began.");
+        page.paragraph("No fault began.");
         return;
     }
-    for fault in dossier.faults.iter().filter(|fault| fault.begins) {
+    let (idle, acting): (Vec<&FaultStory>, Vec<&FaultStory>) = dossier
+        .faults
+        .iter()
+        .filter(|fault| fault.begins)
+        .partition(|fault| fault.parties.is_empty());
+    for fault in idle.iter().filter(|_| acting.is_empty()) {
+        page.paragraph(&format!(
+            "{} began at {} and touched nothing. All that follows is the ordinary delay of a healthy cluster.",
+            fault.fault,
+            at(fault.time)
+        ));
+    }
+    for fault in &acting {
         let when = at(fault.time);
-        if fault.parties.is_empty() {
-            page.paragraph(&format!(
-                "{} began at {when} and touched nothing. All that follows is the ordinary delay of a healthy cluster.",
-                fault.fault
-            ));
-            continue;
-        }
-        page.paragraph(&format!("{} began at {when} and touched", fault.fault));
+        let touched = if fault.moved {
+            "reached, from then on,"
+        } else {
+            "touched"
+        };
+        let began = if fault.moved { "acted already at" } else { "began at" };
+        page.paragraph(&format!("{} {began} {when} and {touched}", fault.fault));
         for party in &fault.parties {
             page.labelled("  - ", &format!("{party}: {}", fault.kind.consequence(party.kind)));
         }
-        page.paragraph(fault.kind.words().sentence);
+        if !fault.moved {
+            page.paragraph(fault.kind.words().sentence);
+        }
     }
-    for fault in dossier.faults.iter().filter(|fault| !fault.begins) {
+    let ended = dossier.faults.iter().filter(|fault| !fault.begins && !fault.moved);
+    for fault in ended.filter(|fault| acting.is_empty() || !fault.parties.is_empty()) {
         page.paragraph(&format!("{} ended at {}.", fault.fault, at(fault.time)));
     }
     if outcome.run.stale_entries > 0 {
@@ -145,7 +177,7 @@ pub(super) fn cuts(page: &mut Page, dossier: &Dossier, outcome: &Outcome) {
             many => format!("{many} entries"),
         };
         page.paragraph(&format!(
-            "At the end of the run {entries} in the cut node's ipcache differed from the API server."
+            "At the end of the run {entries} in the ipcache of the affected node differed from the API server."
         ));
     }
 }

@@ -105,7 +105,7 @@ fn repair(page: &mut Page, subject: &Subject, repair: &Repair, design: &str) {
             page.labelled(
                 "  - ",
                 &format!(
-                    "No earlier repair of {} would have prevented {what}: it happens even if the cut heals 0.1 s after it began.",
+                    "No earlier repair of {} would have prevented {what}: it happens even if it ends 0.1 s after it began.",
                     repair.fault
                 ),
             );
@@ -132,7 +132,7 @@ pub(super) fn seen_words(subject: &Subject, seen: &Seen) -> String {
         Subject::Access { .. } => seen
             .access
             .as_ref()
-            .map_or("no request was sent after the cut".to_owned(), access_words),
+            .map_or("no request was sent after the fault began".to_owned(), access_words),
         Subject::Exposure { .. } => format!("{} of exposure in all", span(seen.exposure)),
         Subject::SlowStart { pod } => {
             let this = match &seen.pod {

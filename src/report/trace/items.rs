@@ -132,7 +132,7 @@ pub(super) fn items(told: &Told, tracks: &[Track], end: SimTime) -> Vec<Item> {
         items.extend(dossier.script.iter().map(|command| Item::Moment {
             track,
             time: command.time,
-            what: command_words(&command.what),
+            what: command_words(command),
         }));
     }
     if let Some(track) = of(FAULTS) {

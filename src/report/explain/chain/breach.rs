@@ -2,10 +2,11 @@
 
 use super::{Chain, EntryGap, Gap, Ids, LayerVerdict, Link, LinkKind, Subject, fault};
 use crate::cluster::party::{NamedParty, PartyKind};
-use crate::cluster::records::{AccessClass, LayerDecision};
+use crate::cluster::records::{AccessClass, AccessRecord, LayerDecision};
 use crate::kernel::SimTime;
 use crate::lab::cell::Word;
 use crate::report::explain::page::{at, span};
+use crate::report::explain::timeline::syns_words;
 use crate::report::text::many;
 use crate::story::dossier::{
     Basis, Belief, Correction, Dossier, ExposedStory, Identity, PassageStory, PeerCheck, RequestStory, SynFate,
@@ -21,6 +22,7 @@ pub fn of_access(dossier: &Dossier, request: &RequestStory) -> Chain {
     let clocks = request.mesh.iter().flat_map(|mesh| &mesh.clocks);
     let off = clocks.flat_map(|clock| fault::of_clock(dossier, clock, record.time));
     links.extend(off);
+    links.extend(on_the_way(dossier, request));
     let summary = format!(
         "{} called {} at {}: {} ({}).",
         record.client,
@@ -34,6 +36,56 @@ pub fn of_access(dossier: &Dossier, request: &RequestStory) -> Chain {
         summary,
         links,
     }
+}
+
+/// A request that no pod could send.
+pub fn of_unsent(record: &AccessRecord) -> Chain {
+    let text = format!(
+        "nothing was sent to {}: {} had no ready pod",
+        record.server, record.client_workload
+    );
+    Chain {
+        summary: format!(
+            "The request of {} to {} at {} was not sent: {} ({}).",
+            record.client_workload,
+            record.server,
+            at(record.time),
+            record.class.words().meaning,
+            record.class.word()
+        ),
+        links: vec![Link {
+            kind: LinkKind::Verdict,
+            time: record.time,
+            until: None,
+            place: record.client_workload.clone(),
+            text,
+            ids: Ids::default(),
+        }],
+        subject: Subject::Access { access: record.clone() },
+    }
+}
+
+/// Whether every policy intends a request to be let in.
+fn is_meant(record: &AccessRecord) -> bool {
+    record.network_intended != LayerDecision::Deny && record.mesh_intended != LayerDecision::Deny
+}
+
+/// The fault that lost packets of a request between two nodes.
+fn on_the_way(dossier: &Dossier, request: &RequestStory) -> Vec<Link> {
+    let lost = request.syns.iter().find(|syn| syn.fate == SynFate::Path);
+    let (Some(lost), Some(choice)) = (lost, &request.choice) else {
+        return Vec::new();
+    };
+    let ends = [request.client_node.as_deref(), Some(choice.node.as_str())];
+    let mut acting = ends.into_iter().flatten().filter_map(|end| {
+        let network = NamedParty::new(PartyKind::Network, end);
+        Some(fault::links(
+            dossier,
+            &network,
+            fault::on(dossier, &network, lost.time)?,
+        ))
+    });
+    acting.next().unwrap_or_default()
 }
 
 pub fn of_exposure(dossier: &Dossier, exposed: &ExposedStory) -> Chain {
@@ -137,8 +189,16 @@ fn verdict(request: &RequestStory) -> Link {
         };
         words.push(format!("the mesh {word}: {}", mesh.verdict.because));
     }
+    let fates = request.syns.iter().map(|syn| syn.fate);
+    if fates.clone().any(|fate| Some(fate) != fates.clone().next()) || words.is_empty() {
+        let sent = match request.syns.as_slice() {
+            [] => format!("nothing was sent: {}", record.cause.replace('_', " ")),
+            _ => format!("its packets: {}", syns_words(request)),
+        };
+        words.push(sent);
+    }
     let (should, intents) = match record.class {
-        AccessClass::WronglyDenied | AccessClass::WrongServer => {
+        AccessClass::WronglyDenied | AccessClass::WrongServer | AccessClass::Unreachable if is_meant(record) => {
             ("be let in", [&request.network_intent, &request.mesh_intent])
         }
         AccessClass::MeshBypassed => ("be refused by the mesh", [&request.mesh_intent, &None]),
@@ -240,7 +300,10 @@ pub(super) fn behind(dossier: &Dossier, belief: &Belief, actual: &Identity, link
                 at(*written)
             );
             links.push(under_way(belief, *until, text));
-            links.push(fault::none(*written, &belief.node));
+            match fault::on(dossier, &agent, *written) {
+                Some(began) => links.extend(fault::links(dossier, &agent, began)),
+                None => links.push(fault::none(*written, &belief.node)),
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::cluster::faults::FaultKind;
 use crate::cluster::party::{NamedParty, PartyKind};
 use crate::kernel::SimTime;
 use crate::report::explain::page::at;
-use crate::report::text::list;
+use crate::report::explain::sentences::first_of;
 use crate::story::dossier::{Dossier, FaultStory};
 
 /// The fault that had cut a party off, or acted on its network, at a time: the latest that had begun and not ended.
@@ -15,7 +15,7 @@ pub(super) fn on<'d>(dossier: &'d Dossier, party: &NamedParty, time: SimTime) ->
         let acts = stops || party.kind == PartyKind::Network;
         fault.begins && fault.time <= time && acts && fault.parties.iter().any(|of| of.includes(party))
     });
-    began.rfind(|fault| end_of(dossier, fault).is_none_or(|end| end > time))
+    began.rfind(|fault| end_of(dossier, fault, party).is_none_or(|end| end > time))
 }
 
 /// The faults that set a clock off at a time, or before: what it dated lasts.
@@ -38,22 +38,23 @@ pub(super) fn during<'d>(
     dossier.faults.iter().find(|fault| {
         let acts = fault.kind.cuts_off() || matches!(fault.kind, FaultKind::NodeDown(_));
         let touches = fault.begins && acts && fault.parties.iter().any(|of| of.includes(party));
-        touches && fault.time < to && end_of(dossier, fault).is_none_or(|end| end > from)
+        touches && fault.time < to && end_of(dossier, fault, party).is_none_or(|end| end > from)
     })
 }
 
-/// When a fault ended, if it did.
-pub(super) fn end_of(dossier: &Dossier, fault: &FaultStory) -> Option<SimTime> {
-    let ends = dossier
-        .faults
-        .iter()
-        .filter(|other| !other.begins && other.fault == fault.fault);
-    ends.map(|other| other.time).find(|end| *end >= fault.time)
+/// When a fault ended for a party, if it did.
+fn end_of(dossier: &Dossier, fault: &FaultStory, party: &NamedParty) -> Option<SimTime> {
+    let mut all = dossier.faults.iter();
+    all.find(|end| end.is_end_of(fault, party)).map(|end| end.time)
 }
 
 pub(super) fn links(dossier: &Dossier, party: &NamedParty, fault: &FaultStory) -> Vec<Link> {
     let effect = fault.kind.effect(party);
-    let until = end_of(dossier, fault);
+    let until = end_of(dossier, fault, party);
+    // A party that came into its reach later met a fault that had begun.
+    let whole =
+        |other: &&FaultStory| other.begins && !other.moved && other.fault == fault.fault && other.time <= fault.time;
+    let began = dossier.faults.iter().rfind(whole).unwrap_or(fault);
     let end = until.map_or("to the end of the run".to_owned(), |end| format!("to {}", at(end)));
     vec![
         Link {
@@ -70,19 +71,19 @@ pub(super) fn links(dossier: &Dossier, party: &NamedParty, fault: &FaultStory) -
         },
         Link {
             kind: LinkKind::Fault,
-            time: fault.time,
+            time: began.time,
             until,
-            place: fault.fault.clone(),
+            place: began.fault.clone(),
             text: format!(
                 "the fault {} began at {} and {} {}",
-                fault.fault,
-                at(fault.time),
-                fault.kind.words().did,
-                list(&fault.whom())
+                began.fault,
+                at(began.time),
+                began.kind.words().did,
+                first_of(&began.whom())
             ),
             ids: Ids {
-                fault: Some(fault.fault.clone()),
-                parties: fault.whom(),
+                fault: Some(began.fault.clone()),
+                parties: began.whom(),
                 ..Ids::default()
             },
         },
@@ -96,7 +97,7 @@ pub(super) fn none(time: SimTime, place: &str) -> Link {
         time,
         until: None,
         place: place.to_owned(),
-        text: "no link was cut there: this is the ordinary delay of a healthy cluster".to_owned(),
+        text: "no fault acted there: this is the ordinary delay of a healthy cluster".to_owned(),
         ids: Ids::default(),
     }
 }

@@ -192,8 +192,18 @@ pub enum Focus {
 /// The chains of a run: at most one about access and one about a slow start, in the order in which they were asked for.
 pub fn chains(dossier: &Dossier, outcome: &Outcome, focus: &Focus) -> Vec<Chain> {
     let access = || {
+        // The same access as `lab::pick` finds in a result: before the first fault a server may just not be ready yet.
+        let is_first = |access: &&AccessRecord, class: AccessClass| {
+            access.class == class && (class != AccessClass::Unreachable || access.after_cut)
+        };
         let request = match focus {
-            Focus::Access(class) => dossier.requests.iter().find(|request| request.record.class == *class),
+            Focus::Access(class) => {
+                let first = outcome.accesses.iter().find(|access| is_first(access, *class))?;
+                match dossier.requests.iter().find(|request| request.record == *first) {
+                    None => return Some(breach::of_unsent(first)),
+                    found => found,
+                }
+            }
             Focus::Exposure => None,
             _ => wrong(dossier),
         };

@@ -8,8 +8,12 @@ use crate::kernel::{SimDuration, SimTime};
 use crate::report::explain::page::{at, span};
 use crate::report::explain::slow::losses;
 use crate::report::explain::slow_words::{phases, wait_words};
+use crate::report::explain::timeline::command_words;
 use crate::report::text::many;
-use crate::story::dossier::{ChannelName, ChannelStory, ConnectionStory, Correction, Dossier, PodStory, SynFate};
+use crate::story::dossier::{
+    ChannelName, ChannelStory, CommandKind, ConnectionStory, Correction, Dossier, FaultStory, HeldUpBy, PodStory,
+    SynFate,
+};
 
 /// How many attempts are listed one by one; of more, the first ones and the last.
 const ATTEMPTS_MAX: usize = 8;
@@ -48,6 +52,9 @@ pub fn of_start(dossier: &Dossier, pod: &PodStory) -> Chain {
     }
     if !links.iter().any(|link| matches!(link.kind, LinkKind::Fault)) {
         links.extend(node_fault(dossier, pod));
+    }
+    if !links.iter().any(|link| matches!(link.kind, LinkKind::Fault)) {
+        links.extend(held_up(dossier, pod));
     }
     kubelet_limit(dossier, pod, &mut links);
     links.extend(pod.unexplained.map(|found| Link {
@@ -304,14 +311,16 @@ fn mechanisms(dossier: &Dossier, channel: &ChannelStory, links: &mut Vec<Link>) 
     }
 }
 
-/// The fault of the path on which SYNs were lost, unless a fault is known already.
+/// The fault of the path on which SYNs were lost or answered too late, unless a fault is known already.
 fn path_fault(dossier: &Dossier, channel: &ChannelStory, node: Option<&str>, known: &[Link]) -> Vec<Link> {
     if known.iter().any(|link| link.kind == LinkKind::Fault) {
         return Vec::new();
     }
     let lost = channel.connections.iter().find_map(|connection| {
-        let syn = connection.syns.iter().find(|syn| syn.fate == SynFate::Path)?;
-        Some((connection.istiod.as_ref()?.1.as_str(), syn.time))
+        // Answers that come too late end a dial as lost SYNs do.
+        let late = || connection.syns.last().filter(|_| connection.timed_out.is_some());
+        let lost = connection.syns.iter().find(|syn| syn.fate == SynFate::Path);
+        Some((connection.istiod.as_ref()?.1.as_str(), lost.or_else(late)?.time))
     });
     let Some((at_istiod, time)) = lost else {
         return Vec::new();
@@ -380,6 +389,120 @@ fn node_fault(dossier: &Dossier, pod: &PodStory) -> Vec<Link> {
     links
 }
 
+/// What the longest phase waited for: a party on which a fault acted, or a node that could take the pod.
+fn held_up(dossier: &Dossier, pod: &PodStory) -> Vec<Link> {
+    let Some(held) = &pod.held_up else { return Vec::new() };
+    let record = &pod.record;
+    let link = |place: &str, text: String| Link {
+        kind: LinkKind::Mechanism,
+        time: record.desired,
+        until: Some(record.exit),
+        place: place.to_owned(),
+        text,
+        ids: Ids {
+            pod: Some(record.pod.clone()),
+            cost: Some(held.took),
+            ..Ids::default()
+        },
+    };
+    match &held.by {
+        HeldUpBy::Fault { fault, began, party } => {
+            let text = format!(
+                "the phase of its start that took longest is {}, {}: it waits for {party}",
+                held.phase,
+                span(held.took)
+            );
+            let mut known = dossier.faults.iter().filter(|known| known.begins);
+            let found = known.find(|known| known.fault == *fault && known.time == *began);
+            let behind = found.map(|found| fault::links(dossier, party, found));
+            [link(&party.of, text)]
+                .into_iter()
+                .chain(behind.into_iter().flatten())
+                .collect()
+        }
+        HeldUpBy::NoNode => {
+            let (first, last) = (pod.no_node.first(), pod.no_node.last());
+            let (first, last) = (first.copied().unwrap_or_default(), last.copied().unwrap_or_default());
+            let text = format!(
+                "the scheduler found no node that can take it, {}, first at {} and last at {}: {} without a node",
+                many(pod.no_node.len(), "time"),
+                at(first),
+                at(last),
+                span(held.took)
+            );
+            let mut links = vec![link("scheduler", text)];
+            links.extend(missing_nodes(dossier, first, last));
+            links
+        }
+    }
+}
+
+/// Which nodes took no pods while a pod looked for one, and why.
+fn missing_nodes(dossier: &Dossier, from: SimTime, to: SimTime) -> Vec<Link> {
+    let mut links = Vec::new();
+    let mut faults: Vec<&FaultStory> = Vec::new();
+    let not_ready = dossier
+        .given_up
+        .iter()
+        .filter(|up| up.at <= to && up.returned.is_none_or(|returned| returned > from));
+    for up in not_ready {
+        links.push(Link {
+            kind: LinkKind::Mechanism,
+            time: up.at,
+            until: up.returned,
+            place: up.node.clone(),
+            text: format!("{} was marked NotReady at {}, so it took no pods", up.node, at(up.at)),
+            ids: Ids::default(),
+        });
+        let parties = [PartyKind::Node, PartyKind::Kubelet].map(|kind| NamedParty::new(kind, &up.node));
+        for party in parties {
+            if let Some(found) = fault::during(dossier, &party, SimTime::ZERO, up.at)
+                && !faults.iter().any(|known| known.fault == found.fault)
+            {
+                faults.push(found);
+                links.extend(fault::links(dossier, &party, found));
+            }
+        }
+    }
+    let keeps_away = |did: &str| {
+        ["cordons ", "taints ", "evicts "]
+            .iter()
+            .any(|verb| did.starts_with(verb))
+    };
+    links.extend(
+        dossier
+            .script
+            .iter()
+            .filter(|command| command.time <= to)
+            .filter_map(|command| {
+                let CommandKind::Other { did } = &command.what else {
+                    return None;
+                };
+                keeps_away(did).then(|| Link {
+                    kind: LinkKind::Mechanism,
+                    time: command.time,
+                    until: None,
+                    place: "script".to_owned(),
+                    text: command_words(command),
+                    ids: Ids::default(),
+                })
+            }),
+    );
+    if links.is_empty() {
+        links.push(Link {
+            kind: LinkKind::NoFault,
+            time: from,
+            until: None,
+            place: "scheduler".to_owned(),
+            text:
+                "no fault and no step took a node away: no node has room for it, or its rules of placement allow none"
+                    .to_owned(),
+            ids: Ids::default(),
+        });
+    }
+    links
+}
+
 /// Losses below this are left out: every start waits a little.
 const WORTH_TELLING: SimDuration = SimDuration::from_secs(1);
 
@@ -435,7 +558,7 @@ fn kubelet_limit(dossier: &Dossier, pod: &PodStory, links: &mut Vec<Link>) {
             until: None,
             place,
             text: format!(
-                "no link was cut: this is the limit of the kubelet's client (kubernetes.kubelet_client_qps {}, \
+                "no fault acted: this is the limit of the kubelet's client (kubernetes.kubelet_client_qps {}, \
                  kubernetes.kubelet_client_burst {}), shared by all pods of the node",
                 dossier.setting.kubelet_client_qps, dossier.setting.kubelet_client_burst
             ),
