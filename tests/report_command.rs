@@ -124,7 +124,7 @@ fn figures_and_reports_are_made_again_to_the_byte() {
     assert!(told.contains("from the stored rows"), "{told}");
     std::fs::write(made.join("report.json"), of_run).unwrap();
 
-    for table in ["runs", "pods", "accesses", "exposures", "edges"] {
+    for table in ["runs", "pods", "accesses", "exposures", "edges", "flows"] {
         std::fs::remove_file(made.join(format!("{table}.parquet"))).unwrap();
     }
     let told = done(program().arg("report").arg(&made).arg("--out").arg(&stored));

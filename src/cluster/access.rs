@@ -1,48 +1,99 @@
-//! One request of the script's client: from the choice of a backend to the answer.
+//! One request of the script's client or of a flow: from the choice of a backend to the answer.
 //!
 //! **Modeled**: the choice by the node's service proxy, or by the client's own proxy from its Istiod's configuration; the SYN
 //! with its retransmissions, each judged by the datapath when it is sent; the certificates and the mesh's verdict; the client's
 //! time limit; where the path meets a fault, each packet by itself, with retransmissions of request and answer. What is recorded
-//! is judged by `judge`, by the pod that held the address.
-//! **Left out**: name resolution, Envoy's retries to other hosts, reuse of connections.
-//! **Validated by**: `tests/world/published_results.rs`, `tests/world/cases.rs`.
+//! is judged by `intent`, by the pod that held the address. A request of a flow may go over a connection that stands (`connections`): each of its
+//! packets is judged by the datapath as those of a new one are (`docs/model/cilium.md#identity-of-a-packet`), certificates are not checked again. A
+//! client's proxy chooses a backend for each request and keeps a connection to it (`docs/model/istio.md#authorization`).
+//! **Left out**: name resolution, Envoy's retries to other hosts. A probe opens its own connection.
+//! **Validated by**: `tests/world/published_results.rs`, `tests/world/cases.rs`, `tests/world/traffic.rs`.
+
+use rustc_hash::FxHashMap;
 
 use super::api_connection::retransmission;
 use super::blueprint::Blueprint;
 use super::cilium::datapath::meant_for;
 use super::cilium::passage::{Loss, Passage};
+use super::connections::{Connections, Slot};
 use super::context::Ctx;
 use super::event::{AccessEvent, Event, Source};
 use super::faults::cut::CutMode;
-use super::ids::{KindId, PodId, ServiceId};
+use super::ids::{FlowId, KindId, PodId, ServiceId};
 use super::intent::{Decisions, intent};
 use super::istio::certificates::Invalid;
 use super::istio::mesh::{self, Asked, Attempt};
 use super::objects::Backend;
-use super::observed::{AccessEnd, AccessFact, Fact};
+use super::observed::{AccessEnd, AccessFact, AttemptEnd, Fact};
 use super::purpose::Purpose;
 use super::records::{AccessClass, LayerDecision};
 use super::spec::{ProbeSpec, Step};
-use crate::kernel::{EntityKey, EventClass, SimDuration, SimTime};
+use crate::kernel::{EntityKey, EventClass, SimDuration, SimTime, Timer};
 
-/// Requests, in the order in which they were sent.
+/// Requests under way, by their numbers.
 #[derive(Debug, Default)]
 pub struct Accesses {
-    accesses: Vec<Access>,
+    // Looked up, never iterated.
+    accesses: FxHashMap<u32, Access>,
+    connections: Connections,
+}
+
+/// What sends a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sender {
+    /// A step of the script.
+    Step(u32),
+    /// A flow; which of the requests of its pod this is.
+    Flow(FlowId, u64),
+}
+
+/// What a request is for.
+struct Call<'a> {
+    service: ServiceId,
+    asked: Asked<'a>,
+    time_limit: SimDuration,
+}
+
+impl Sender {
+    fn call(self, blueprint: &Blueprint) -> Call<'_> {
+        let (to, method, path, time_limit) = match self {
+            Self::Step(step) => {
+                let probe = probe_of(blueprint, step);
+                (probe.to, &probe.method, &probe.path, probe.time_limit)
+            }
+            Self::Flow(flow, _) => {
+                let spec = &blueprint.flow(flow).spec;
+                (spec.to, &spec.call.method, &spec.call.path, spec.call.time_limit)
+            }
+        };
+        let service = ServiceId(to as u32);
+        let port = blueprint.target_port(service);
+        let asked = Asked { port, method, path };
+        Call {
+            service,
+            asked,
+            time_limit,
+        }
+    }
 }
 
 #[derive(Debug)]
 struct Access {
     client: PodId,
-    /// The step that sends it.
-    step: u32,
+    sender: Sender,
     /// Addresses its draws.
     key: EntityKey,
     service: ServiceId,
-    method: String,
-    path: String,
     started: SimTime,
     deadline: SimTime,
+    /// The end of its time, if that is taken back when it has an answer.
+    timer: Option<Timer>,
+    /// Its connection among those that its client keeps.
+    slot: Option<Slot>,
+    /// Whether that stood already.
+    is_over_standing: bool,
+    /// Whether it opened one.
+    opened: bool,
     backend: Option<Backend>,
     syns: u32,
     /// Who held the address that the latest SYN was sent to.
@@ -52,43 +103,42 @@ struct Access {
     mesh: Option<LayerDecision>,
     admitted: bool,
     cause: &'static str,
-    done: bool,
 }
 
 impl Accesses {
-    /// What the latest packet of the request would meet now.
-    fn attempt(&self, number: u32, ctx: &Ctx) -> Option<Attempt> {
-        let access = &self.accesses[number as usize];
-        let asked = Asked {
-            port: ctx.blueprint().target_port(access.service),
-            method: &access.method,
-            path: &access.path,
-        };
-        let ip = access.backend?.ip;
-        let service = Some(access.service);
-        Some(Attempt::at(ctx.shared, access.client, service, ip, asked, ctx.now()))
+    fn of(&mut self, number: u32) -> &mut Access {
+        self.accesses.get_mut(&number).expect("the request is under way")
     }
 
-    /// Sends the request of a step of the script, whose draws `key` addresses. The script hears of its end.
-    fn send(&mut self, number: u32, client: PodId, step: u32, key: EntityKey, ctx: &mut Ctx) {
+    /// What the latest packet of the request would meet now.
+    fn attempt(&self, number: u32, ctx: &Ctx) -> Option<Attempt> {
+        let access = &self.accesses[&number];
+        let asked = access.sender.call(&ctx.shared.blueprint).asked;
+        let ip = access.backend?.ip;
+        Some(match access.is_over_standing {
+            true => Attempt::on_connection(ctx.shared, access.client, ip, asked, ctx.now()),
+            false => Attempt::at(ctx.shared, access.client, Some(access.service), ip, asked, ctx.now()),
+        })
+    }
+
+    /// Sends a request, whose draws `key` addresses. Its sender hears of its end.
+    fn send(&mut self, number: u32, client: PodId, sender: Sender, key: EntityKey, ctx: &mut Ctx) {
         let blueprint = ctx.shared.blueprint.clone();
-        let probe = probe_of(&blueprint, step);
-        assert_eq!(
-            number as usize,
-            self.accesses.len(),
-            "requests are numbered as they are sent"
-        );
+        let Call {
+            service, time_limit, ..
+        } = sender.call(&blueprint);
         let now = ctx.now();
-        let service = ServiceId(probe.to as u32);
-        self.accesses.push(Access {
+        let access = Access {
             client,
-            step,
+            sender,
             key,
             service,
-            method: probe.method.clone(),
-            path: probe.path.clone(),
             started: now,
-            deadline: now + probe.time_limit,
+            deadline: now + time_limit,
+            timer: None,
+            slot: None,
+            is_over_standing: false,
+            opened: false,
             backend: None,
             syns: 0,
             server: None,
@@ -97,10 +147,12 @@ impl Accesses {
             mesh: None,
             admitted: false,
             cause: "no_answer",
-            done: false,
-        });
-        ctx.observe(Fact::Access(number, AccessFact::Began { client, step }));
-        let access = &mut self.accesses[number as usize];
+        };
+        let before = self.accesses.insert(number, access);
+        assert!(before.is_none(), "two requests have the same number");
+        if let Sender::Step(step) = sender {
+            ctx.observe(Fact::Access(number, AccessFact::Began { client, step }));
+        }
         let state = *ctx.shared.physics.pod(client);
         if state.place.is_none() || !state.running || !state.connected {
             self.finish(number, "client_not_running", ctx);
@@ -111,6 +163,16 @@ impl Accesses {
             self.finish(number, "client_proxy_not_up", ctx);
             return;
         }
+        let pool = match sender {
+            Sender::Flow(flow, _) => blueprint.flow(flow).spec.call.connections,
+            Sender::Step(_) => None,
+        };
+        if let (Some(pool), Sender::Flow(flow, of_pod), false) = (pool, sender, meshed) {
+            let slot = Slot::Of(client, flow, (of_pod % u64::from(pool.per_pod)) as u32);
+            if self.goes_over(number, slot, ctx) {
+                return;
+            }
+        }
         let Some(backends) = mesh::backends(ctx.shared, client, service, now) else {
             self.finish(number, "no_endpoint", ctx);
             return;
@@ -120,28 +182,59 @@ impl Accesses {
         } else {
             Purpose::BackendChoice
         };
-        let choice = ctx.stream(purpose, access.key).below(backends.len() as u64) as usize;
-        access.backend = Some(backends[choice]);
+        let choice = ctx.stream(purpose, key).below(backends.len() as u64) as usize;
+        let proxy = Slot::Proxy(client, service, backends[choice].ip);
+        if meshed && matches!(sender, Sender::Flow(..)) && self.goes_over(number, proxy, ctx) {
+            return;
+        }
+        self.of(number).backend = Some(backends[choice]);
         let chosen = AccessFact::Chosen {
             istiod: ctx.shared.proxy_of(client).map(|(istiod, _)| istiod).filter(|_| meshed),
             backend: backends[choice],
             candidates: backends.len() as u32,
         };
-        ctx.observe(Fact::Access(number, chosen));
-        let deadline = access.deadline;
-        ctx.at(
-            Source::Access,
-            EventClass::Timer,
-            deadline,
-            Event::Access(number, AccessEvent::TimedOut),
-        );
+        self.note(number, chosen, ctx);
+        self.limit(number, ctx);
         self.syn(number, ctx);
+    }
+
+    /// Notes a fact about a request of the script; those of flows are only counted.
+    fn note(&self, number: u32, fact: AccessFact, ctx: &mut Ctx) {
+        if let Sender::Step(_) = self.accesses[&number].sender {
+            ctx.observe(Fact::Access(number, fact));
+        }
+    }
+
+    /// The request has so much time.
+    fn limit(&mut self, number: u32, ctx: &mut Ctx) {
+        let access = self.of(number);
+        let event = Event::Access(number, AccessEvent::TimedOut);
+        let timer = ctx.at(Source::Access, EventClass::Timer, access.deadline, event);
+        access.timer = matches!(access.sender, Sender::Flow(..)).then_some(timer);
+    }
+
+    /// A request of a flow that has a connection of its client: whether it goes over it, as it stands already.
+    fn goes_over(&mut self, number: u32, slot: Slot, ctx: &mut Ctx) -> bool {
+        let client = self.of(number).client;
+        let backend = self.connections.find(slot, client, ctx.shared, ctx.now());
+        let access = self.of(number);
+        access.slot = Some(slot);
+        access.is_over_standing = backend.is_some();
+        access.backend = backend;
+        if backend.is_some() {
+            self.limit(number, ctx);
+            self.requests(number, 0, ctx);
+        }
+        backend.is_some()
     }
 
     /// Handles an event of a request.
     pub fn handle(&mut self, number: u32, event: AccessEvent, ctx: &mut Ctx) {
         match event {
-            AccessEvent::Send(client, step, key) => return self.send(number, client, step, key, ctx),
+            AccessEvent::Send(client, step, key) => return self.send(number, client, Sender::Step(step), key, ctx),
+            AccessEvent::SendOfFlow(client, flow, of_pod, key) => {
+                return self.send(number, client, Sender::Flow(flow, of_pod), key, ctx);
+            }
             AccessEvent::Unsent(kind, step) => return unsent(kind, step, ctx),
             AccessEvent::Syn
             | AccessEvent::Requests(_)
@@ -149,25 +242,30 @@ impl Accesses {
             | AccessEvent::Answered
             | AccessEvent::TimedOut => {}
         }
-        if self.accesses[number as usize].done {
+        let Some(access) = self.accesses.get_mut(&number) else {
             return;
-        }
+        };
         match event {
-            AccessEvent::Send(..) | AccessEvent::Unsent(..) => {}
+            AccessEvent::Send(..) | AccessEvent::SendOfFlow(..) | AccessEvent::Unsent(..) => {}
             AccessEvent::Syn => self.syn(number, ctx),
             AccessEvent::Requests(tries) => self.requests(number, tries, ctx),
             AccessEvent::Replies(tries) => self.replies(number, tries, ctx),
             AccessEvent::Answered => {
-                let cause = self.accesses[number as usize].cause;
+                let cause = access.cause;
+                if let Some(slot) = access.slot {
+                    self.connections.answered(slot);
+                }
                 self.finish(number, cause, ctx);
             }
             AccessEvent::TimedOut => {
-                let access = &self.accesses[number as usize];
                 let cause = if access.network == Some(LayerDecision::Deny) {
                     access.cause
                 } else {
                     "no_answer"
                 };
+                if let (Some(slot), true) = (access.slot, access.is_over_standing) {
+                    self.connections.silent(slot, access.started);
+                }
                 self.finish(number, cause, ctx);
             }
         }
@@ -177,7 +275,7 @@ impl Accesses {
         let Some(mut attempt) = self.attempt(number, ctx) else {
             return;
         };
-        let access = &mut self.accesses[number as usize];
+        let access = self.of(number);
         let Some(backend) = access.backend else { return };
         let packet = access.key.named("syn").child(u64::from(access.syns));
         if let Passage::Delivered(at) = attempt.passage
@@ -186,7 +284,8 @@ impl Accesses {
             attempt = Attempt::lost(Loss::Path { at });
         }
         let passage = attempt.passage;
-        ctx.observe(Fact::Access(number, AccessFact::Syn(passage)));
+        self.note(number, AccessFact::Syn(passage), ctx);
+        let access = self.of(number);
         access.server = meant_for(passage, ctx.shared, backend.ip);
         match passage {
             Passage::Delivered(server) => {
@@ -209,16 +308,7 @@ impl Accesses {
                 self.finish(number, "connection_refused", ctx);
             }
             Passage::Lost(loss) => {
-                access.reached |= loss
-                    .reached()
-                    .is_some_and(|server| ctx.shared.physics.pod(server).running);
-                access.network = attempt.network;
-                access.cause = match loss {
-                    Loss::NoPod | Loss::Cut { .. } | Loss::Path { .. } => "no_answer",
-                    Loss::EgressPolicy { .. } => "network_egress_policy",
-                    Loss::WireGuardPeer { .. } => "wireguard_peer",
-                    Loss::IngressPolicy { .. } => "network_ingress_policy",
-                };
+                access.lost(loss, attempt.network, ctx);
                 let network = &ctx.blueprint().spec.network;
                 let wait = network.syn_retransmit_initial * (1 << access.syns.min(20));
                 access.syns += 1;
@@ -229,13 +319,33 @@ impl Accesses {
         }
     }
 
-    /// The request is sent on its connection, over a path that met a fault when the connection was made.
+    /// The request is sent on its connection, which stood already or over whose path a fault acted when it was made.
     fn requests(&mut self, number: u32, tries: u32, ctx: &mut Ctx) {
         let Some(attempt) = self.attempt(number, ctx) else {
             return;
         };
-        let access = &self.accesses[number as usize];
+        let access = self.of(number);
         let (client, packet) = (access.client, access.key.named("request").child(u64::from(tries)));
+        if let (Some(slot), Some(backend), true) = (access.slot, access.backend, access.is_over_standing) {
+            access.server = meant_for(attempt.passage, ctx.shared, backend.ip);
+            if let Passage::Lost(loss) = attempt.passage {
+                access.lost(loss, attempt.network, ctx);
+            }
+            match attempt.passage {
+                Passage::Delivered(server) if !self.connections.is_of(slot, server, ctx.shared) => {
+                    self.connections.close(slot);
+                    self.finish(number, "connection_reset", ctx);
+                    return;
+                }
+                Passage::Delivered(server) if ctx.shared.path_is_whole(client, server) => {
+                    self.arrives(number, attempt, ctx);
+                    let wait = self.one_way(number, ctx) * 2 + self.serves(number, attempt, ctx);
+                    goes_on(number, wait, AccessEvent::Answered, ctx);
+                    return;
+                }
+                Passage::Delivered(_) | Passage::Lost(_) => {}
+            }
+        }
         match attempt.passage {
             Passage::Delivered(server) if !ctx.shared.loses(client, server, packet) => {
                 let way = self.one_way(number, ctx) + ctx.shared.delayed(client, server, packet);
@@ -252,7 +362,7 @@ impl Accesses {
 
     /// The server sends its answer.
     fn replies(&mut self, number: u32, tries: u32, ctx: &mut Ctx) {
-        let access = &self.accesses[number as usize];
+        let access = self.of(number);
         let (client, Some(server)) = (access.client, access.server) else {
             return;
         };
@@ -267,7 +377,7 @@ impl Accesses {
 
     /// The request reaches its server, which decides about it.
     fn arrives(&mut self, number: u32, attempt: Attempt, ctx: &mut Ctx) {
-        let access = &mut self.accesses[number as usize];
+        let access = self.of(number);
         access.reached = true;
         (access.network, access.mesh) = (attempt.network, attempt.mesh);
         access.admitted = attempt.is_admitted();
@@ -277,14 +387,28 @@ impl Accesses {
             None if attempt.is_expected => "mesh_policy",
             None => "server_identity",
         };
+        let stands = attempt.is_expected && attempt.refusal.is_none() && !access.is_over_standing;
+        access.opened |= stands;
+        if let (Sender::Flow(flow, _), Passage::Delivered(server), true) = (access.sender, attempt.passage, stands) {
+            let (slot, backend) = (access.slot, access.backend);
+            let pool = ctx.blueprint().flow(flow).spec.call.connections;
+            // A proxy keeps its connections.
+            let life = pool
+                .and_then(|pool| pool.life)
+                .filter(|_| matches!(slot, Some(Slot::Of(..))));
+            if let Some((slot, backend)) = slot.zip(backend) {
+                self.connections
+                    .open(slot, backend, server, life, ctx.shared, ctx.now());
+            }
+        }
         if let Some(refusal) = attempt.refusal {
-            ctx.observe(Fact::Access(number, AccessFact::Refused(refusal)));
+            self.note(number, AccessFact::Refused(refusal), ctx);
         }
     }
 
     fn one_way(&self, number: u32, ctx: &Ctx) -> SimDuration {
         let distribution = &ctx.blueprint().spec.network.one_way_latency;
-        ctx.draw(Purpose::OneWay, self.accesses[number as usize].key, distribution)
+        ctx.draw(Purpose::OneWay, self.accesses[&number].key, distribution)
     }
 
     /// How long the server takes; a handshake that fails serves nothing.
@@ -293,18 +417,15 @@ impl Accesses {
             return SimDuration::ZERO;
         }
         let distribution = &ctx.blueprint().spec.network.request_latency;
-        ctx.draw(Purpose::Request, self.accesses[number as usize].key, distribution)
+        ctx.draw(Purpose::Request, self.accesses[&number].key, distribution)
     }
 
     fn finish(&mut self, number: u32, cause: &'static str, ctx: &mut Ctx) {
-        let access = &mut self.accesses[number as usize];
-        access.done = true;
-        let shared = &*ctx.shared;
-        let asked = Asked {
-            port: shared.blueprint.target_port(access.service),
-            method: &access.method,
-            path: &access.path,
+        let Some(access) = self.accesses.remove(&number) else {
+            return;
         };
+        let shared = &*ctx.shared;
+        let asked = access.sender.call(&shared.blueprint).asked;
         // Policy is about who holds the address now, whoever was meant. If no pod does, about those behind the Service, all
         // of one kind in a Service of one workload.
         let server_kind = access
@@ -326,6 +447,22 @@ impl Accesses {
             wrong_server: server_kind.is_some_and(|kind| !is_behind(kind)),
         };
         let class = decisions.class();
+        let step = match access.sender {
+            Sender::Step(step) => step,
+            Sender::Flow(..) => {
+                if let Some(timer) = access.timer {
+                    ctx.kernel.cancel(timer);
+                }
+                let end = AttemptEnd {
+                    class,
+                    meant: network_intended == LayerDecision::Allow && mesh_intended == LayerDecision::Allow,
+                    answered: access.admitted || has_answer(cause),
+                    opened: access.opened,
+                };
+                ctx.flow_attempt_ended(number, end);
+                return;
+            }
+        };
         let end = AccessEnd {
             client: Some(access.client),
             workload: shared.pods[access.client.index()].kind,
@@ -341,7 +478,22 @@ impl Accesses {
         };
         ctx.observe(Fact::AccessEnded(Some(number), end));
         let not_up = class == AccessClass::Unreachable && matches!(cause, "client_not_running" | "client_proxy_not_up");
-        ctx.probe_done(access.step, not_up);
+        ctx.probe_done(step, not_up);
+    }
+}
+
+impl Access {
+    /// Its latest packet was lost.
+    fn lost(&mut self, loss: Loss, network: Option<LayerDecision>, ctx: &Ctx) {
+        let runs = |server: PodId| ctx.shared.physics.pod(server).running;
+        self.reached |= loss.reached().is_some_and(runs);
+        self.network = network;
+        self.cause = match loss {
+            Loss::NoPod | Loss::Cut { .. } | Loss::Path { .. } => "no_answer",
+            Loss::EgressPolicy { .. } => "network_egress_policy",
+            Loss::WireGuardPeer { .. } => "wireguard_peer",
+            Loss::IngressPolicy { .. } => "network_ingress_policy",
+        };
     }
 }
 
@@ -418,8 +570,14 @@ fn kind_behind(ctx: &Ctx, service: ServiceId) -> Option<KindId> {
         .map(|index| KindId(index as u32))
 }
 
-/// The verb for the script's orders to the client.
+/// The verbs for those who send requests.
 impl Ctx<'_> {
+    /// A pod sends a request of a flow, the `of_pod`th of its own.
+    pub fn send_flow_request(&mut self, number: u32, client: PodId, flow: FlowId, of_pod: u64, key: EntityKey) {
+        let event = AccessEvent::SendOfFlow(client, flow, of_pod, key);
+        self.call(Event::Access(number, event));
+    }
+
     /// A pod sends the request of a step; it is the `number`th of the run.
     pub fn send_request(&mut self, number: u32, client: PodId, step: u32, key: EntityKey) {
         self.call(Event::Access(number, AccessEvent::Send(client, step, key)));

@@ -8,7 +8,9 @@ use std::sync::{Arc, OnceLock};
 
 use rustc_hash::FxHashMap;
 
+use super::flows::{Flow, flows_of};
 use super::ids::{AddressPlan, BelievedIdentity, KindId, NodeId, ServiceId, TrueIdentity};
+use super::istio::mesh::Asked;
 use super::node_pools::{KindPlace, Nodes};
 pub use super::node_pools::{node_name, zone_in_pools, zone_name, zone_of};
 use super::objects::PodMeta;
@@ -169,6 +171,8 @@ pub struct Blueprint {
     pub first_churn_kind: usize,
     /// Number of Services, those of Istiod and CoreDNS included.
     pub services: usize,
+    /// Flows of requests.
+    pub flows: Vec<Flow>,
     service_keys: Vec<EntityKey>,
     network: Arc<NetworkVerdicts>,
 }
@@ -425,7 +429,8 @@ impl Blueprint {
             .collect();
         service_keys.extend(istiod_service.map(|_| EntityKey::root("service of istiod")));
         service_keys.extend(dns.map(|_| EntityKey::root("service of coredns")));
-        Self {
+        let mut blueprint = Self {
+            flows: Vec::new(),
             kinds,
             subjects,
             nodes,
@@ -439,7 +444,9 @@ impl Blueprint {
             service_keys,
             network,
             spec,
-        }
+        };
+        blueprint.flows = flows_of(&blueprint);
+        blueprint
     }
 
     /// A kind.
@@ -633,6 +640,16 @@ impl Blueprint {
         path: &str,
     ) -> LayerDecision {
         self.mesh_verdict(Some(from), to, port, method, path).decision.into()
+    }
+
+    /// What is intended for a request of a client with this true identity: by the network's policy, and by the mesh's.
+    #[must_use]
+    pub fn intends(&self, from: TrueIdentity, to: TrueIdentity, asked: Asked<'_>) -> (LayerDecision, LayerDecision) {
+        let Asked { port, method, path } = asked;
+        (
+            self.network_intent(from, to, port),
+            self.mesh_intent(from, to, port, method, path),
+        )
     }
 
     /// The principal in a certificate of this identity.

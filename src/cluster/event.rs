@@ -14,9 +14,10 @@ use super::api_flow::Flow;
 use super::api_requests::Asked;
 use super::blueprint::Blueprint;
 use super::history::VersionIndex;
-use super::ids::{FaultId, IstiodId, KindId, NodeId, PodId, ReplicaSetId, ServiceId, TrueIdentity};
+use super::ids::{FaultId, FlowId, IstiodId, KindId, NodeId, PodId, ReplicaSetId, ServiceId, TrueIdentity};
 use super::istio::messages::{Answer, Caller, Channel, Request};
 use super::objects::{Backends, EndpointObject, NodeMark, NodeObject};
+use super::observed::AttemptEnd;
 use super::party::{Party, PartyKind};
 use super::placement::TAINT_OF_STEPS;
 use crate::kernel::{EntityKey, SimTime, SourceRank, Timer};
@@ -83,6 +84,7 @@ parts! {
     PartyKind: |kind, _| *kind as u64;
     KindId: |kind, blueprint| blueprint.kind(*kind).key.get();
     ServiceId: |service, blueprint| blueprint.service_key(*service).get();
+    FlowId: |flow, blueprint| blueprint.flow(*flow).key.get();
     FaultId: |fault, blueprint| EntityKey::root(&blueprint.spec.faults[fault.index()].name).get();
 }
 
@@ -515,6 +517,20 @@ events! {
         5 Requests(tries: u32),
         /// Its answer is.
         6 Replies(tries: u32),
+        /// A pod sends a request of a flow; never scheduled, a call.
+        7 SendOfFlow(client: PodId, flow: FlowId; of_pod: u64, key: EntityKey),
+    }
+
+    /// Something about the flows of requests between workloads.
+    TrafficEvent {
+        /// The containers of a pod run, or it is ready; never scheduled, a call.
+        0 Begins(pod: PodId, ready: bool),
+        /// A pod sends its next request.
+        1 Send(pod: PodId, flow: FlowId),
+        /// A request that had no answer is sent again.
+        2 Again(request: u32),
+        /// An attempt has ended; never scheduled, a call.
+        3 Ended(request: u32; end: AttemptEnd),
     }
 
     /// Something the judge looks at.
@@ -629,6 +645,7 @@ macro_rules! components {
             15 Admission(AdmissionEvent) "admission", admission: Admission;
             16 Load(LoadEvent) "api load", loads: ApiLoads;
             17 DaemonSet(DaemonSetEvent) "daemon set controller" by DaemonSet = 11, daemon_sets: DaemonSets;
+            24 Traffic(TrafficEvent) "traffic" by Traffic = 15, traffic: Traffic;
         }
     };
 }
@@ -807,6 +824,7 @@ mod tests {
             Churn,
             Judge,
             Access,
+            Traffic,
         ];
         let mut ranks: Vec<SourceRank> = singletons
             .into_iter()

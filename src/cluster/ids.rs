@@ -46,6 +46,10 @@ id! {
     FaultId
 }
 id! {
+    /// A flow of requests of the design: those that are described, then those of the policies.
+    FlowId
+}
+id! {
     /// An Istiod replica, by the ordinal of its pod.
     IstiodId
 }

@@ -50,11 +50,7 @@ impl Decisions {
 #[must_use]
 pub fn intent(shared: &Shared, from: TrueIdentity, server: KindId, asked: Asked<'_>) -> (LayerDecision, LayerDecision) {
     let to = shared.blueprint.kind(server).identity;
-    let Asked { port, method, path } = asked;
-    (
-        shared.blueprint.network_intent(from, to, port),
-        shared.blueprint.mesh_intent(from, to, port, method, path),
-    )
+    shared.blueprint.intends(from, to, asked)
 }
 
 /// What an attempt asks for that no step of the script sends: what the last probe does.

@@ -404,6 +404,7 @@ impl Kubelets {
         worker.stage = Stage::Up;
         ctx.shared.physics.starts_running(pod, now);
         ctx.observe_pod(pod, PodFact::ContainersUp);
+        ctx.traffic_begins(pod, false);
         let look = next_look(node, now, ctx);
         ctx.at(
             Source::Kubelet(node),

@@ -139,6 +139,7 @@ impl KubeletClients {
         known.latest = latest;
         if status == Status::Ready {
             known.ready_since.get_or_insert(now);
+            ctx.traffic_begins(pod, true);
         }
         client.channel.push_back(latest);
         if client.current.is_none() {

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::cilium::passage::Passage;
 use super::event::Source;
 use super::history::Cursor;
-use super::ids::{FaultId, IstiodId, KindId, NodeId, PodId, ReplicaSetId, ServiceId};
+use super::ids::{FaultId, FlowId, IstiodId, KindId, NodeId, PodId, ReplicaSetId, ServiceId};
 use super::istio::certificates::Refusal;
 use super::istio::messages::{Answer, Channel};
 use super::objects::{Backend, EndpointObject, NodeMark, PodObject};
@@ -104,6 +104,8 @@ pub enum Fact {
     Channel(PodId, Channel, ChannelFact),
     /// Something about a request of the script's client.
     Access(u32, AccessFact),
+    /// A request of a flow ended, with all its attempts; no log keeps it.
+    Requested(FlowRequest),
     /// A request ended, or could not be sent and has no number.
     AccessEnded(Option<u32>, AccessEnd),
     /// The judge found that a pod would be let in that should not be: a window opens.
@@ -509,6 +511,7 @@ impl Log {
         match fact {
             Fact::Sent(message) if self.messages.len() < MESSAGES_MAX => self.messages.push(message),
             Fact::Sent(_) => self.messages_omitted += 1,
+            Fact::Requested(_) => {}
             fact => self.facts.push((time, fact)),
         }
     }
@@ -537,4 +540,36 @@ pub struct Message {
     pub what: &'static str,
     /// The pod that it is about.
     pub about: Option<PodId>,
+}
+
+/// How an attempt of a request of a flow ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AttemptEnd {
+    /// Its class.
+    pub class: AccessClass,
+    /// Whether the policies of all layers admit it.
+    pub meant: bool,
+    /// Whether the client heard of a server or proxy that decided about it.
+    pub answered: bool,
+    /// Whether it opened a connection.
+    pub opened: bool,
+}
+
+/// A request of a flow, with all its attempts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FlowRequest {
+    /// Of which flow.
+    pub flow: FlowId,
+    /// The class of the last attempt.
+    pub class: AccessClass,
+    /// Whether the policies of all layers admit that.
+    pub meant: bool,
+    /// Whether it is its pod's first one, sent as soon as the pod could.
+    pub first: bool,
+    /// When it was sent first.
+    pub sent: SimTime,
+    /// How often it was sent.
+    pub attempts: u32,
+    /// Connections that it opened.
+    pub connections: u32,
 }

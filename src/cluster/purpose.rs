@@ -197,6 +197,8 @@ purposes! {
     OneWay = "network.one_way",
     /// Serving a request.
     Request = "network.request",
+    /// When a pod sends its next request of a flow.
+    FlowArrival = "traffic.arrival",
     /// Arrivals of churn.
     ChurnArrival = "churn.arrival",
     /// Lifetimes of churn.

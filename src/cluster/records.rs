@@ -25,6 +25,8 @@ pub struct Outcome {
     pub exposures: Vec<ExposureRecord>,
     /// What was so along the edges between workloads, edge by edge and in order of time.
     pub edges: Vec<EdgeRecord>,
+    /// Requests of flows, counted: in the order of flows, classes and time.
+    pub flows: Vec<FlowRecord>,
 }
 
 /// Defines the struct of a record: a field with its documentation per line.
@@ -219,6 +221,23 @@ macro_rules! records {
             availability: Option<f64> =>
                 "availability" ["1"]
                 "Share of attempts through the Service answered rightly; null if no pod would try or policy denies it.";
+        }
+        $make! {
+            /// Requests of a flow that were sent in a span of time and ended in the same way.
+            #[derive(Clone, Debug, Default, PartialEq, Serialize)]
+            FlowRecord "flows"
+            flow: String => "flow" [""] "Name of the flow.";
+            client_workload: String => "client_workload" [""] "The clients' workload.";
+            server: String => "server" [""] "The Service requested.";
+            port: u16 => "port" [""] "Port of the pods of the Service.";
+            meant: bool => "meant" [""] "Whether the policies of all layers admit them.";
+            class: AccessClass => "class" [""] "How they ended, as an access of a probe does.";
+            first: bool => "first" [""] "Whether each was its pod's first one, sent as soon as the pod could.";
+            from: SimTime => "from_s" ["s"] "Start of the span of time in which they were sent.";
+            until: SimTime => "until_s" ["s"] "Its end.";
+            requests: u64 => "requests" ["requests"] "How many.";
+            attempts: u64 => "attempts" ["attempts"] "How often they were sent, retries included.";
+            connections: u64 => "connections" ["connections"] "Connections that they opened.";
         }
     };
 }
@@ -437,6 +456,17 @@ impl EdgeRecord {
     pub fn fits(&self, horizon: SimTime) -> bool {
         let is_share = |share: f64| (0.0..=1.0).contains(&share);
         self.start <= self.end && self.end <= horizon && self.availability.is_none_or(is_share)
+    }
+}
+
+impl FlowRecord {
+    /// Whether its times and counts can be those of a run that ends at the horizon.
+    #[must_use]
+    pub fn fits(&self, horizon: SimTime) -> bool {
+        self.from < self.until
+            && self.until <= horizon
+            && (1..=self.attempts).contains(&self.requests)
+            && self.connections <= self.attempts
     }
 }
 

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::api_flow::Background;
 use super::faults::{FaultKind, FaultSpec};
+use super::flows::TrafficSpec;
 use super::ids::{KindId, NodeId};
 use super::params::{CiliumParams, IstioParams, KubernetesParams, NetworkParams};
 pub use super::placement::Amount;
@@ -82,6 +83,8 @@ pub struct WorldSpec {
     pub script: Vec<Step>,
     /// Background churn that starts by itself.
     pub churn: Vec<ChurnSpec>,
+    /// Requests between workloads.
+    pub traffic: TrafficSpec,
     /// By workload: the nodes of its first pods; the scheduler places the others. Empty if no workload has any.
     pub placement: Vec<Vec<NodeId>>,
     /// What is measured.
@@ -110,7 +113,9 @@ impl WorldSpec {
         clients.saturating_mul(servers)
     }
 
-    fn most_pods(&self, workload: usize) -> u32 {
+    /// Most pods of a workload at the same time.
+    #[must_use]
+    pub fn most_pods(&self, workload: usize) -> u32 {
         let spec = &self.workloads[workload];
         let scaled = self.script.iter().filter_map(|step| match step {
             Step::Scale { workload: of, replicas } if *of == workload => Some(*replicas),

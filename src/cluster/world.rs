@@ -48,6 +48,7 @@ use super::scheduler::{self, Scheduler};
 use super::script::{self, Script};
 use super::spec::{ProbeSpec, Step, TieRule, WorldSpec};
 use super::subscription::Subscription;
+use super::traffic::Traffic;
 use super::watch_cache::WatchCaches;
 use super::watchlist::Watchlist;
 use crate::kernel::{
@@ -252,6 +253,7 @@ impl World {
             accesses: Accesses::default(),
             judge: Judge::new(blueprint),
             loads: ApiLoads::new(blueprint, &run_key),
+            traffic: Traffic::default(),
             shared: Shared {
                 blueprint: blueprint.clone(),
                 controllers: Controllers::new(&run_key, blueprint.spec.api_servers),
@@ -333,6 +335,7 @@ impl World {
             accesses: std::mem::take(&mut shared.recorder.accesses),
             exposures: std::mem::take(&mut shared.recorder.exposures),
             edges: shared.recorder.edges.finish(end, &blueprint),
+            flows: shared.recorder.flow_records(&blueprint),
         };
         let log = shared.log.take();
         let story = make_story

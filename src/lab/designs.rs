@@ -224,6 +224,7 @@ fn planned(designs: &[&Design]) -> Vec<PlannedDesign> {
             exposure_pairs: Some(design.world.exposure_pairs()),
             exposure_edges: Some(design.world.measures.exposure_edges()),
             open_by_design: open_by_design(&design.world, earlier, found.last()),
+            flows: Some(design.world.flow_count() as u32).filter(|flows| *flows > 0),
             cuts_nothing: design
                 .world
                 .faults

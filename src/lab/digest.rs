@@ -24,7 +24,7 @@ impl TableDigest {
     }
 }
 
-pub fn result_digest(tables: &[TableDigest; 5]) -> String {
+pub fn result_digest(tables: &[TableDigest; TABLES.len()]) -> String {
     let mut hasher = blake3::Hasher::new();
     hasher.update(ROW_FORMAT.as_bytes());
     for (name, table) in TABLES.iter().zip(tables) {

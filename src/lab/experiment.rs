@@ -20,6 +20,7 @@ use super::numbers::DesignNumbers;
 use super::plan::{Plan, Simulate};
 use super::progress::{Bars, Both, Done, Event, Listen};
 use super::result::{Finished, read_result};
+use super::rows::TABLES;
 use super::runner::{Work, workers};
 use super::stopping::{Looks, Verdict};
 use super::store::{BatchId, Held, PLAN_JSON, SUMMARY_JSON, Store};
@@ -264,7 +265,7 @@ pub(super) fn conclude(
     plan: &Plan,
     dir: &Path,
     mut manifest: Manifest,
-    digests: &[TableDigest; 5],
+    digests: &[TableDigest; TABLES.len()],
     numbers: Vec<DesignNumbers>,
 ) -> Result<Finished, LabError> {
     for (table, digest) in manifest.tables.iter_mut().zip(digests) {

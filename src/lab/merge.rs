@@ -314,7 +314,7 @@ fn stopped(dir: &Path, stop: &AtomicBool) -> Result<(), LabError> {
 }
 
 /// Copies the rows of all shards, design by design, in the order of replications.
-fn write_tables(store: &Store<'_>, parts: &[Part], stop: &AtomicBool) -> Result<[TableDigest; 5], LabError> {
+fn write_tables(store: &Store<'_>, parts: &[Part], stop: &AtomicBool) -> Result<[TableDigest; TABLES.len()], LabError> {
     let mut sinks = sinks(store.dir())?;
     let mut bytes = Vec::new();
     for ((table, columns), sink) in TABLES.iter().zip(columns_of_all()).zip(&mut sinks) {

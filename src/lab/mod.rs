@@ -17,6 +17,7 @@ pub mod error;
 pub(crate) mod expectations;
 pub mod experiment;
 pub mod files;
+pub mod flows;
 pub(crate) mod lists;
 pub(crate) mod lock;
 pub mod manifest;

@@ -8,10 +8,11 @@ use std::collections::BTreeMap;
 
 use super::cell::Word;
 use super::edges::{EdgeTime, OfEdges};
+use super::flows::{OfFlows, TrafficNumbers};
 use crate::cluster::phases::PHASES;
 use crate::cluster::records::{
-    AccessClass, AccessRecord, DelayCause, EdgeRecord, ExitCause, ExposureRecord, LayerDecision, PodRecord, RunRecord,
-    Via,
+    AccessClass, AccessRecord, DelayCause, EdgeRecord, ExitCause, ExposureRecord, FlowRecord, LayerDecision, PodRecord,
+    RunRecord, Via,
 };
 use crate::kernel::{RunFailure, SimDuration, SimTime};
 use crate::stats::{Observation, Outcome};
@@ -101,6 +102,8 @@ pub struct RunNumbers {
     pub exposure_since_fault: BTreeMap<ExposureKind, SimDuration>,
     /// Times of its edges, summed: in the whole run, and since the first fault.
     pub edges: [EdgeTime; 2],
+    /// Requests of flows.
+    pub traffic: TrafficNumbers,
     /// Lengths of the windows by the pod's address, and whether they were seen to close.
     pub windows: Vec<(SimDuration, bool)>,
 }
@@ -242,6 +245,8 @@ pub struct DesignNumbers {
     pub unstuck: Option<(u64, SimDuration, SimDuration)>,
     /// Exposure by edge.
     pub edges: OfEdges,
+    /// Requests by flow.
+    pub flows: OfFlows,
     /// Reasons for which scripts stopped early, with counts.
     pub script_stops: BTreeMap<String, u64>,
     /// The first run that failed, and how.
@@ -286,6 +291,14 @@ impl DesignNumbers {
             let times = from.map(|from| EdgeTime::of(span, from));
             run.edges.iter_mut().zip(times).for_each(|(sum, time)| sum.add(time));
             self.edges.span(replication as u32, span, times, horizon);
+        }
+    }
+
+    /// Takes requests of a flow into account.
+    pub fn flow(&mut self, replication: u64, flow: &FlowRecord) {
+        if let Some(run) = self.sound_run(replication) {
+            run.traffic.count(flow);
+            self.flows.count(replication as u32, flow);
         }
     }
 

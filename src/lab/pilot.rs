@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::error::LabError;
 use super::plan::{Plan, Simulate};
-use super::rows::RowKey;
+use super::rows::{RowKey, TABLES};
 use super::runner::{guarded, workers};
 use super::segment::BatchRows;
 use super::wall_clock::Stopwatch;
@@ -134,7 +134,7 @@ fn seconds_per_run(plan: &Plan, timed: &[(usize, u64, f64)]) -> Vec<f64> {
 
 /// Bytes of these rows once they are compressed, table by table.
 fn packed_bytes<'r>(rows: impl Iterator<Item = &'r BatchRows>) -> u64 {
-    let mut tables: [Vec<u8>; 5] = Default::default();
+    let mut tables: [Vec<u8>; TABLES.len()] = Default::default();
     for batch in rows {
         for (table, rows) in tables.iter_mut().zip(&batch.0) {
             table.extend_from_slice(&rows.bytes);

@@ -123,6 +123,9 @@ pub struct PlannedDesign {
     /// Edges that are open against policy with and without a fault, because no layer in force refuses them. Older results do not record them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub open_by_design: Vec<OpenEdge>,
+    /// Flows of requests; absent without any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flows: Option<u32>,
     /// Whether its faults are aimed at nothing on purpose (`parties: []`), as in a control. Older results do not record it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub cuts_nothing: bool,

@@ -13,7 +13,7 @@ use super::plan::{Plan, horizon_of};
 use super::rows::RowKey;
 use super::store::SUMMARY_JSON;
 use super::summary::Summary;
-use crate::cluster::records::{AccessRecord, EdgeRecord, ExposureRecord, PodRecord, RunRecord};
+use crate::cluster::records::{AccessRecord, EdgeRecord, ExposureRecord, FlowRecord, PodRecord, RunRecord};
 use crate::kernel::SimTime;
 
 /// A result, new or found.
@@ -129,6 +129,10 @@ pub fn read_numbers(dir: &Path, manifest: &Manifest) -> Result<Vec<DesignNumbers
     })?;
     read_rows(dir, horizon, |key, span: EdgeRecord| {
         numbers[index(key)?].edge(key.replication.wrapping_sub(first), &span, horizon);
+        Ok(())
+    })?;
+    read_rows(dir, horizon, |key, flow: FlowRecord| {
+        numbers[index(key)?].flow(key.replication.wrapping_sub(first), &flow);
         Ok(())
     })?;
     Ok(numbers)

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::cell::{BadRow, Cell, CellValue, Kind, take};
 use crate::cluster::phases::Phases;
 use crate::cluster::records::{
-    AccessClass, AccessRecord, DelayCause, EdgeRecord, ExitCause, ExposureRecord, LayerDecision, PodRecord, RunRecord,
-    Via, records,
+    AccessClass, AccessRecord, DelayCause, EdgeRecord, ExitCause, ExposureRecord, FlowRecord, LayerDecision, PodRecord,
+    RunRecord, Via, records,
 };
 use crate::kernel::{RunFailure, SimDuration, SimTime};
 
@@ -56,12 +56,13 @@ pub trait Record: Default + Send + 'static {
 }
 
 /// Names of the tables, in the order of files and digests.
-pub const TABLES: [&str; 5] = [
+pub const TABLES: [&str; 6] = [
     RunRecord::TABLE,
     PodRecord::TABLE,
     AccessRecord::TABLE,
     ExposureRecord::TABLE,
     EdgeRecord::TABLE,
+    FlowRecord::TABLE,
 ];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,13 +104,14 @@ pub fn columns_of<R: Record>() -> Vec<ColumnInfo> {
 }
 
 /// Columns of all tables, in the order of [`TABLES`].
-pub fn columns_of_all() -> [Vec<ColumnInfo>; 5] {
+pub fn columns_of_all() -> [Vec<ColumnInfo>; TABLES.len()] {
     [
         columns_of::<RunRecord>(),
         columns_of::<PodRecord>(),
         columns_of::<AccessRecord>(),
         columns_of::<ExposureRecord>(),
         columns_of::<EdgeRecord>(),
+        columns_of::<FlowRecord>(),
     ]
 }
 
@@ -307,6 +309,7 @@ mod tests {
         survives(&outcomes.iter().flat_map(|o| o.accesses.clone()).collect::<Vec<_>>());
         survives(&outcomes.iter().flat_map(|o| o.exposures.clone()).collect::<Vec<_>>());
         survives(&outcomes.iter().flat_map(|o| o.edges.clone()).collect::<Vec<_>>());
+        survives(&outcomes.iter().flat_map(|o| o.flows.clone()).collect::<Vec<_>>());
     }
 
     #[test]

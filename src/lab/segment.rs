@@ -1,6 +1,6 @@
 //! Segments: the rows of one batch in one file, so that a killed experiment can go on.
 //!
-//! A segment is a header (format, plan, design, replications), the five tables as canonical rows, compressed, and a
+//! A segment is a header (format, plan, design, replications), the tables as canonical rows, compressed, and a
 //! BLAKE3 checksum over all of it. It is written under a temporary name and renamed, so it is whole or absent; if it
 //! is damaged later the checksum shows it. Which segments there should be belongs to `store`.
 
@@ -11,7 +11,7 @@ use std::path::Path;
 use super::cell::{BadRow, take};
 use super::error::LabError;
 use super::files::{SEGMENT_MAX, read, write_whole};
-use super::rows::{Record, RowKey, encode_row};
+use super::rows::{Record, RowKey, TABLES, encode_row};
 use crate::cluster::records::Outcome;
 
 const MAGIC: &[u8; 8] = b"mfseg-1\n";
@@ -32,13 +32,13 @@ impl TableRows {
     }
 }
 
-/// Rows of one batch: runs, pods, accesses, exposures, edges.
+/// Rows of one batch: runs, pods, accesses, exposures, edges, flows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct BatchRows(pub [TableRows; 5]);
+pub struct BatchRows(pub [TableRows; TABLES.len()]);
 
 impl BatchRows {
     pub fn push(&mut self, key: RowKey<'_>, outcome: &Outcome) {
-        let [runs, pods, accesses, exposures, edges] = &mut self.0;
+        let [runs, pods, accesses, exposures, edges, flows] = &mut self.0;
         runs.push(key, &outcome.run);
         outcome.pods.iter().for_each(|pod| pods.push(key, pod));
         outcome.accesses.iter().for_each(|access| accesses.push(key, access));
@@ -47,6 +47,7 @@ impl BatchRows {
             .iter()
             .for_each(|exposure| exposures.push(key, exposure));
         outcome.edges.iter().for_each(|edge| edges.push(key, edge));
+        outcome.flows.iter().for_each(|flow| flows.push(key, flow));
     }
 }
 

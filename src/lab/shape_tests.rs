@@ -22,7 +22,7 @@ fn the_summary_has_the_published_shape() {
     let fields = "estimand unit estimate lower upper confidence method n";
     let mut shape = Vec::new();
     for design in summary["designs"].as_array().unwrap() {
-        assert_eq!(keys(design), "name replications failed measures availability");
+        assert_eq!(keys(design), "name replications failed measures availability flows");
         let measures = design["measures"].as_object().unwrap();
         for (name, measure) in measures {
             let keys = keys(measure);
@@ -34,7 +34,7 @@ fn the_summary_has_the_published_shape() {
             measures.len(),
         ));
     }
-    assert_eq!(shape, [("cilium-only", 0, 83), ("both", 1, 91), ("control", 0, 86)]);
+    assert_eq!(shape, [("cilium-only", 0, 94), ("both", 1, 102), ("control", 0, 97)]);
     assert_eq!(summary["comparisons"].as_array().unwrap().len(), 5);
     for (design, measure, wanted) in [
         (
@@ -138,7 +138,8 @@ fn the_summary_has_the_published_shape() {
             ("pods", 35),
             ("accesses", 19),
             ("exposures", 14),
-            ("edges", 9)
+            ("edges", 9),
+            ("flows", 14)
         ]
     );
     assert_eq!(
@@ -154,10 +155,10 @@ fn the_summary_has_the_published_shape() {
     // The bytes of plan and rows: these move only with the format of rows, the made-up runs or the plan.
     assert_eq!(
         manifest["plan_digest"],
-        "feb8913c4df1645202d7f736b0f19397260f75d1fdd7ba95cc4ae1bc1c9ce726"
+        "c27b4bd3b6152c888463c9ecc0788bdd267625aba8a15bd01d02b3396d091430"
     );
     assert_eq!(
         manifest["result_digest"],
-        "c331f7f2242bd545ab5d29e2ade53aa7cee70fd84cf24e2ac21e8ec75558ef4f"
+        "9b4491327b87d5009577e9e115928e51297bf6cf0ded83bd99f100569e1d7912"
     );
 }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::compare::{Comparison, compare_usual};
 use super::edges::{AvailabilitySummary, EdgeSummary, availability, edges};
 use super::expectations::{Expectation, evaluate};
+use super::flows::{FlowSummary, flows};
 use super::measures::{Context, Frame, MeasureSet, estimate, measure_sets};
 use super::numbers::DesignNumbers;
 use super::plan::Plan;
@@ -55,6 +56,9 @@ pub struct DesignSummary {
     /// Availability by edge, the lowest first, where exposure was watched.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub availability: Vec<AvailabilitySummary>,
+    /// Requests by flow, those with the smallest share of right answers first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub flows: Vec<FlowSummary>,
 }
 
 impl DesignSummary {
@@ -174,6 +178,7 @@ pub fn summarize(plan: &Plan, numbers: &[DesignNumbers]) -> Summary {
             _ => Vec::new(),
         },
         availability: availability(&frame, numbers),
+        flows: flows(numbers),
     };
     let mut designs: Vec<DesignSummary> = plan.designs.iter().zip(numbers).map(blank).collect();
     for (design, measures) in estimated {

@@ -18,12 +18,15 @@ use super::plan::{Plan, horizon_of};
 use super::rows::{Record, RowKey, TABLES, columns_of_all, decode_cells, encode_cells, record_within};
 use super::segment::{BatchRows, TableRows};
 use super::store::{BatchId, Store, table_path};
-use crate::cluster::records::{AccessRecord, EdgeRecord, ExposureRecord, PodRecord, RunRecord};
+use crate::cluster::records::{AccessRecord, EdgeRecord, ExposureRecord, FlowRecord, PodRecord, RunRecord};
 use crate::kernel::{SimDuration, SimTime};
 
 /// Streams the first `batches` batches of every design, in the order of designs and replications, into Parquet, digests and
 /// numbers.
-pub fn write_tables(store: &Store<'_>, batches: usize) -> Result<([TableDigest; 5], Vec<DesignNumbers>), LabError> {
+pub fn write_tables(
+    store: &Store<'_>,
+    batches: usize,
+) -> Result<([TableDigest; TABLES.len()], Vec<DesignNumbers>), LabError> {
     let mut sinks = sinks(store.dir())?;
     let mut numbers = vec![DesignNumbers::default(); store.plan().designs.len()];
     let of_design = |design| (0..batches as u64).map(move |batch| BatchId { batch, design });
@@ -63,7 +66,7 @@ pub fn check_rows(plan: &Plan, design: usize, replications: &Range<u64>, batch: 
         ))
     };
     let there = |key: RowKey<'_>| key.design == name && replications.contains(&key.replication);
-    let [of_runs, pods, accesses, exposures, edges] = &batch.0;
+    let [of_runs, pods, accesses, exposures, edges, flows] = &batch.0;
     for_each::<RunRecord>(of_runs, horizon, |key, _| {
         match there(key) && runs.next() == Some(key.replication) {
             true => Ok(()),
@@ -80,11 +83,12 @@ pub fn check_rows(plan: &Plan, design: usize, replications: &Range<u64>, batch: 
             Err(other(key))
         }
     };
-    let mut latest = [replications.start; 4];
+    let mut latest = [replications.start; 5];
     for_each::<PodRecord>(pods, horizon, |key, _| belongs(&mut latest[0], key))?;
     for_each::<AccessRecord>(accesses, horizon, |key, _| belongs(&mut latest[1], key))?;
     for_each::<ExposureRecord>(exposures, horizon, |key, _| belongs(&mut latest[2], key))?;
     for_each::<EdgeRecord>(edges, horizon, |key, _| belongs(&mut latest[3], key))?;
+    for_each::<FlowRecord>(flows, horizon, |key, _| belongs(&mut latest[4], key))?;
     match runs.next() {
         None => Ok(()),
         Some(run) => Err(BadRow(format!("replication {run} is missing"))),
@@ -126,7 +130,7 @@ fn count_chunk(
     })
 }
 
-/// The five tables of a result folder, begun.
+/// The tables of a result folder, begun.
 pub fn sinks(dir: &Path) -> Result<Vec<TableSink>, LabError> {
     let tables = TABLES.iter().zip(columns_of_all());
     let begun = tables.map(|(table, columns)| {
@@ -146,8 +150,8 @@ pub fn discard(dir: &Path) {
     }
 }
 
-pub fn finish(sinks: Vec<TableSink>) -> Result<[TableDigest; 5], LabError> {
-    let mut digests: [TableDigest; 5] = Default::default();
+pub fn finish(sinks: Vec<TableSink>) -> Result<[TableDigest; TABLES.len()], LabError> {
+    let mut digests: [TableDigest; TABLES.len()] = Default::default();
     for (sink, digest) in sinks.into_iter().zip(&mut digests) {
         sink.parquet.finish()?;
         *digest = sink.digest;
@@ -204,7 +208,7 @@ fn count(
     horizon: SimTime,
     threshold: SimDuration,
 ) -> Result<(), BadRow> {
-    let [runs, pods, accesses, exposures, edges] = &batch.0;
+    let [runs, pods, accesses, exposures, edges, flows] = &batch.0;
     for_each::<RunRecord>(runs, horizon, |_, run| {
         numbers.run(&run, horizon);
         Ok(())
@@ -223,6 +227,10 @@ fn count(
     })?;
     for_each::<EdgeRecord>(edges, horizon, |key, span| {
         numbers.edge(key.replication.wrapping_sub(first), &span, horizon);
+        Ok(())
+    })?;
+    for_each::<FlowRecord>(flows, horizon, |key, flow| {
+        numbers.flow(key.replication.wrapping_sub(first), &flow);
         Ok(())
     })
 }

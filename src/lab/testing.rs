@@ -7,8 +7,8 @@ use super::plan::{Plan, PlannedDesign, PlannedParameter, Simulate};
 use super::questions::Questions;
 use crate::cluster::phases::Phases;
 use crate::cluster::records::{
-    AccessClass, AccessRecord, DelayCause, EdgeRecord, ExitCause, ExposureRecord, LayerDecision, Outcome, PodRecord,
-    RunRecord, Via,
+    AccessClass, AccessRecord, DelayCause, EdgeRecord, ExitCause, ExposureRecord, FlowRecord, LayerDecision, Outcome,
+    PodRecord, RunRecord, Via,
 };
 use crate::kernel::{EntityKey, Purpose, RunFailure, RunKey, SimDuration, SimTime, Stream};
 
@@ -182,6 +182,7 @@ impl Fake {
             accesses,
             exposures,
             edges,
+            flows: flows(replication, class),
         }
     }
 }
@@ -264,6 +265,30 @@ fn pod(stream: &mut Stream, design: usize, ordinal: u64, replication: u64) -> Po
     }
 }
 
+/// Requests of two flows, of which an attacker's is let in where the probe is.
+fn flows(replication: u64, class: AccessClass) -> Vec<FlowRecord> {
+    let record = |flow: &str, class, meant, bin: u64, requests| FlowRecord {
+        flow: flow.to_owned(),
+        client_workload: flow.to_owned(),
+        server: "helloworld".to_owned(),
+        port: 5000,
+        meant,
+        class,
+        first: bin == 0,
+        from: SimTime::ZERO + SimDuration::from_secs(10) * bin,
+        until: SimTime::ZERO + SimDuration::from_secs(10) * (bin + 1),
+        requests,
+        attempts: requests + 1,
+        connections: 1,
+    };
+    vec![
+        record("allowed", AccessClass::Allowed, true, 0, 40),
+        record("allowed", AccessClass::WronglyDenied, true, 0, 1 + replication % 3),
+        record("allowed", AccessClass::Allowed, true, 1, 50 + replication % 7),
+        record("attacker", class, false, 1, 10),
+    ]
+}
+
 fn access(stream: &mut Stream, ordinal: u64, cut: SimTime, class: AccessClass) -> AccessRecord {
     AccessRecord {
         time: SimTime::from_nanos(cut.as_nanos() + stream.below(90_000_000_000)),
@@ -312,6 +337,7 @@ pub(crate) fn plan(replications: u64) -> Plan {
         exposure_pairs: None,
         exposure_edges: None,
         open_by_design: Vec::new(),
+        flows: Some(2),
         cuts_nothing: false,
         cost: None,
         control: None,

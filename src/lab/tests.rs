@@ -10,12 +10,13 @@ use super::*;
 use crate::cluster::records::{PodRecord, RunRecord};
 use crate::kernel::SimTime;
 
-const TABLE_FILES: [&str; 5] = [
+const TABLE_FILES: [&str; 6] = [
     "runs.parquet",
     "pods.parquet",
     "accesses.parquet",
     "exposures.parquet",
     "edges.parquet",
+    "flows.parquet",
 ];
 
 pub(super) fn run(dir: &Path, plan: &Plan, fake: &Fake, jobs: usize, start: Start) -> Result<Finished, LabError> {

@@ -404,6 +404,7 @@ mod tests {
                     .collect(),
                 edges: Vec::new(),
                 availability: Vec::new(),
+                flows: Vec::new(),
             }],
             comparisons: Vec::new(),
             not_compared: Vec::new(),

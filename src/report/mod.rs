@@ -16,6 +16,7 @@ pub(crate) mod expectations;
 pub(crate) mod explain;
 pub(crate) mod figures;
 pub(crate) mod finding;
+pub(crate) mod flows;
 pub(crate) mod page;
 pub(crate) mod parameters;
 pub(crate) mod result_figures;

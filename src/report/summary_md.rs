@@ -12,7 +12,7 @@ use super::run_facts::{facts, notes};
 use super::short::{NOTHING, Short, count};
 use super::table::{column_head, present};
 use super::text::one_line;
-use super::{availability, compare, edges, expectations, parameters, reuse, sample_size, slow_pods};
+use super::{availability, compare, edges, expectations, flows, parameters, reuse, sample_size, slow_pods};
 use crate::lab::printable::legible;
 use crate::lab::{DesignSummary, Manifest, RandomNumbers, Summary};
 
@@ -24,6 +24,7 @@ pub fn render(manifest: &Manifest, summary: &Summary, answer: &Answer) -> String
     let findings = [
         edges::finding(manifest, summary),
         availability::finding(summary),
+        flows::finding(summary),
         reuse::finding(summary),
         slow_pods::finding(manifest, summary),
     ];

@@ -83,6 +83,7 @@ fn the_page_is_readable() {
             "## Answer",
             "## Result",
             "## Availability by edge",
+            "## Requests by flow",
             "## How often an address was reused",
             "## What explains the slow pods",
             "## Differences between designs",
@@ -113,13 +114,13 @@ fn the_page_is_readable() {
         "| `both` | 54.2% [40.7%, 67.3%] | 0% (≤ 11.1%) | 62.5% [47.3%, 76.1%] | 66.1% [52.6%, 78%] |",
         "| `cilium-only` | 27.9% [24.2%, 31.5%] | 27.9% | 27.9% | 33.7 s [33.4, 34] |",
         "| `cilium-only` − `control` | 36.7 points [22.7, 53.3] | < 0.0001 | 0%, 36.7% | 60 | – | 1 |",
-        "| `cilium-only` | 11,000 | 360 | 11,000 | 54 | – | 790 | 360 | 2,600 | – | 360 |",
+        "| `cilium-only` | 11,000 | 360 | 11,000 | 54 | – | 790 | 360 | 2,600 | – | 4 | 4 | 9,500 | 360 |",
         "| `reused_at_first_look` | 62.5% [47.3%, 76.1%] (n 48) |",
         "| `node_given_up_delay` | 46.8 s [45.7, 48] | 46.8 s [45.6, 48] | – (n 0) |",
         "| `unauthorized_exposure_pod_ip` | 107 s [49.5, 203] | 0 s | 0 s |",
         "| `exposure_window_p90` | > 840 s (n 22) |",
         "| `network.one_way_latency` | 40s |",
-        "- Result digest: c331f7f2242bd545ab5d29e2ade53aa7cee70fd84cf24e2ac21e8ec75558ef4f",
+        "- Result digest: 9b4491327b87d5009577e9e115928e51297bf6cf0ded83bd99f100569e1d7912",
     ] {
         assert!(page.contains(part), "`{part}` is missing:\n{page}");
     }

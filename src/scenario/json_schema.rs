@@ -246,6 +246,11 @@ words!(
     Method, script::METHODS
 );
 
+words!(
+    /// When a pod sends its first request.
+    FirstRequest, super::traffic::FIRST_REQUESTS
+);
+
 /// The name of an option.
 pub fn option() -> Value {
     json!({"type": "string", "pattern": r"^\$", "description": "An option of the experiment, `$name`."})

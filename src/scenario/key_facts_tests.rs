@@ -13,7 +13,7 @@ use crate::scenario::overrides::Overrides;
 use crate::scenario::{Scenario, json_schema};
 
 /// Where each place is in the file of examples, and the keys at the top that do not go with its examples.
-const POINTERS: [(&str, &str, &[&str]); 56] = [
+const POINTERS: [(&str, &str, &[&str]); 61] = [
     ("", "", &[]),
     ("StoppingForm", "/stopping", &["replications"]),
     ("TargetForm", "/stopping/until/0", &["replications"]),
@@ -59,6 +59,11 @@ const POINTERS: [(&str, &str, &[&str]); 56] = [
     ("Track", "/script/17/parallel/0", &[]),
     ("Repeat", "/script/19/repeat", &[]),
     ("Churn", "/churn/0", &[]),
+    ("Traffic", "/traffic", &[]),
+    ("Flow", "/traffic/flows/0", &[]),
+    ("FromPolicies", "/traffic/from_policies", &[]),
+    ("Connections", "/traffic/flows/0/connections", &[]),
+    ("Retries", "/traffic/flows/0/retries", &[]),
     ("Measures", "/measures", &[]),
     ("Startup", "/measures/startup", &[]),
     ("Exposure", "/measures/exposure", &[]),

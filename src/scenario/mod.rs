@@ -42,6 +42,8 @@ pub mod schema;
 mod script;
 pub mod stopping;
 mod tokens;
+mod traffic;
+pub mod traffic_form;
 pub mod values;
 pub mod world;
 pub mod yaml;

@@ -89,6 +89,9 @@ pub struct Experiment {
     /// Background churn that starts by itself.
     #[serde(default)]
     pub churn: Vec<Spanned<Churn>>,
+    /// Requests between workloads, sent at random times.
+    #[serde(default)]
+    pub traffic: super::traffic_form::Traffic,
     /// The nodes on which the first pods of a workload start, a name for each pod; the scheduler places all others.
     #[serde(default)]
     #[schemars(extend("x-scope" = "experiment"))]

@@ -111,6 +111,19 @@ fn service_accounts(merged: &Merged<'_>, targets: &Targets, text: &Text) -> Resu
     Err(complain(merged.file, merged.text(text)?, message).with_hint(hint))
 }
 
+/// The path of a request; `/` if none is written.
+pub(super) fn path(merged: &Merged<'_>, written: Option<&Text>) -> Result<String, InputError> {
+    let Some(written) = written else {
+        return Ok("/".to_owned());
+    };
+    let path = merged.text(written)?;
+    if path.value.starts_with('/') {
+        return Ok(path.value.clone());
+    }
+    let message = format!("`{}` is not a valid path", path.value);
+    Err(complain(merged.file, path, message).with_hint("a path begins with `/`"))
+}
+
 impl Reader<'_, '_> {
     /// Reads steps one after another, with those inside them.
     pub(super) fn read(&mut self, steps: &[Spanned<schema::Step>]) {
@@ -245,17 +258,6 @@ impl Reader<'_, '_> {
             Some(retry) if merged.text(retry)?.value != "never" => Some(span(merged, retry)?),
             _ => None,
         };
-        let path = match &probe.path {
-            Some(written) => {
-                let path = merged.text(written)?;
-                if !path.value.starts_with('/') {
-                    let message = format!("`{}` is not a valid path", path.value);
-                    return Err(complain(merged.file, path, message).with_hint("a path begins with `/`"));
-                }
-                path.value.clone()
-            }
-            None => "/".to_owned(),
-        };
         Ok(ProbeSpec {
             from,
             to: self.names.service(merged, &probe.to)?,
@@ -263,7 +265,7 @@ impl Reader<'_, '_> {
                 Some(method) => choice(merged.file, merged.text(method)?, "HTTP method", &METHODS)?.to_owned(),
                 None => "GET".to_owned(),
             },
-            path,
+            path: path(merged, probe.path.as_ref())?,
             time_limit: span(merged, &probe.time_limit)?,
             retry_until_up: retry,
         })

@@ -20,6 +20,7 @@ use super::placement::placement;
 use super::point_name::full_name;
 use super::schema::{Exposure, Text};
 use super::script::{churn, script};
+use super::traffic::{check_size, traffic};
 use super::values::{choice, complain, count, positive_duration, unknown};
 use super::yaml::Spanned;
 use crate::cluster::node_pools::TAINTS_MAX;
@@ -233,6 +234,7 @@ pub fn design(shared: &Shared<'_>, merged: &Merged<'_>) -> Result<Design, Vec<In
     let script = keep(&mut errors, script(merged, names, targets));
     errors.extend(shared.material.remarks.refused(script.as_deref().unwrap_or_default()));
     let churn = keep(&mut errors, churn(merged, targets));
+    let traffic = keep(&mut errors, traffic(merged, names, targets));
     let placement = keep(
         &mut errors,
         placement(merged, names, &shared.material.workloads, targets),
@@ -248,10 +250,13 @@ pub fn design(shared: &Shared<'_>, merged: &Merged<'_>) -> Result<Design, Vec<In
         Some(faults),
         Some(script),
         Some(churn),
+        Some(traffic),
         Some(placement),
         Some(load),
         Some(measures),
-    ) = (&cluster, in_force, faults, script, churn, placement, load, measures)
+    ) = (
+        &cluster, in_force, faults, script, churn, traffic, placement, load, measures,
+    )
     else {
         return Err(errors);
     };
@@ -320,9 +325,11 @@ pub fn design(shared: &Shared<'_>, merged: &Merged<'_>) -> Result<Design, Vec<In
         faults,
         script,
         churn,
+        traffic,
         placement,
         measures,
     };
+    check_size(merged, &world).map_err(|error| vec![error])?;
     let cost = merged.design.cost.as_ref().map(|text| asked::cost(merged.file, text));
     Ok(Design {
         name: merged.design.name.value.clone(),

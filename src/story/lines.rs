@@ -133,6 +133,7 @@ fn words(past: &Past, fact: &Fact) -> Option<(&'static str, String)> {
         Fact::Follows { .. }
         | Fact::Channel(..)
         | Fact::Access(..)
+        | Fact::Requested(_)
         | Fact::WindowOpened { .. }
         | Fact::WindowClosed(..)
         | Fact::Edge { .. }

@@ -12,7 +12,7 @@ import pandas
 import polars
 import pyarrow.parquet
 
-TABLES = ["runs", "pods", "accesses", "exposures", "edges"]
+TABLES = ["runs", "pods", "accesses", "exposures", "edges", "flows"]
 
 
 def documented(folder):

@@ -106,7 +106,7 @@ fn what_makes_no_whole_is_refused() {
         }
     }
     // A shard of the same name whose rows are others, as another build might have made them.
-    for table in ["runs", "pods", "accesses", "exposures", "edges"] {
+    for table in ["runs", "pods", "accesses", "exposures", "edges", "flows"] {
         let file = format!("{table}.parquet");
         fs::copy(seed.join(&file), unequal.join(&file)).unwrap();
     }

@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 /// Files that are equal, byte for byte, however a result was made.
-pub const EQUAL: [&str; 8] = [
+pub const EQUAL: [&str; 9] = [
     "manifest.json",
     "runs.parquet",
     "pods.parquet",
     "accesses.parquet",
     "exposures.parquet",
     "edges.parquet",
+    "flows.parquet",
     "summary.json",
     "summary.md",
 ];

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use meshfault::cluster::records::{AccessClass, ExitCause, Outcome, Via};
+use meshfault::cluster::spec::{Step, WorldSpec};
 
 use crate::support::{Bench, between, case_path, measured, workload};
 
@@ -46,6 +47,32 @@ fn a_grace_period_below_the_renewal_of_leases_is_refused() {
     assert_eq!(lab.one(0).run.nodes_marked_not_ready, 0);
 }
 
+/// Every call that the wrong workload answers is `wrong_server`. A node with 28 bits has 14 addresses, of which the router and the health endpoint
+/// take two: where `new` has twelve pods, one of them holds every address that `old` had, and all calls are answered.
+#[test]
+fn every_call_that_the_wrong_workload_answers_is_known_as_such() {
+    let all = |world: &mut WorldSpec| {
+        for step in &mut world.script {
+            if let Step::Scale {
+                replicas: replicas @ 8, ..
+            } = step
+            {
+                *replicas = 12;
+            }
+        }
+    };
+    let lab = Bench::case("new-open", &[]).edit(all).ready();
+    let outcomes: Vec<Outcome> = (0..200)
+        .map(|replication| lab.run("stale-proxy", replication))
+        .collect();
+    let calls = outcomes
+        .iter()
+        .flat_map(|outcome| &outcome.accesses)
+        .filter(|access| access.after_cut);
+    let classes: Vec<AccessClass> = calls.map(|access| access.class).collect();
+    assert_eq!(classes, vec![AccessClass::WrongServer; 800]);
+}
+
 /// An access is judged by the pod that holds the address now.
 #[test]
 fn a_request_is_judged_by_who_holds_the_address_now() {
@@ -73,7 +100,7 @@ fn a_request_is_judged_by_who_holds_the_address_now() {
             let before = outcome.accesses.iter().find(|access| !access.after_cut).unwrap();
             assert_eq!(before.reached_workload.as_deref(), Some("old"));
         }
-        // 542 of 800 requests are answered by a pod of `new`, whatever policy says: the check is not empty.
+        // 542 of 800 requests are answered by a pod of `new`, whatever policy says: 8 of 12 addresses, the others are free.
         let share = f64::from(reached_new) / f64::from(accesses);
         assert!((share - 0.6775).abs() < 0.1, "{case}: {reached_new} of {accesses}");
     }

@@ -18,6 +18,7 @@ fn assert_same(left: &Outcome, right: &Outcome, what: &str) {
     assert_eq!(left.accesses, right.accesses, "{what}");
     assert_eq!(left.exposures, right.exposures, "{what}");
     assert_eq!(left.edges, right.edges, "{what}");
+    assert_eq!(left.flows, right.flows, "{what}");
 }
 
 #[test]

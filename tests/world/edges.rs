@@ -1,7 +1,7 @@
 //! Laws of a healthy cluster whose watches have no delay, on random folders: nobody gets in against policy, nobody is kept out, and
 //! every call ends as the table of `meshfault policy` has it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::process::Command;
 
@@ -82,6 +82,7 @@ fn experiment() -> String {
          \x20 cilium: {{version: \"1.15.0\", routing: vxlan, encryption: none}}\n  istio: {{version: \"1.21.0\", replicas: 1}}\n\
          manifests: manifests\npolicies_in_force: [network, mesh]\nscript:\n  - pause: 60s\n  - apply: [{all}]\n\
          \x20 - wait_ready: {{workloads: [{all}], timeout: 2m}}\n  - pause: 10s\n{probes}\
+         traffic: {{from_policies: {{rate: 12/min, time_limit: 2s}}}}\n\
          measures: {{exposure: all}}\ndesigns: [{{name: healthy}}]\n"
     )
 }
@@ -171,8 +172,30 @@ fn a_healthy_cluster_without_delays_does_what_its_policies_intend() {
             assert_eq!(access.class, class, "folder {number}: {access:?}\n{text}");
             *(if meant { &mut allowed } else { &mut denied }) += 1;
         }
+        requests_agree(&table, &outcome, &text);
     }
     assert!(allowed > 30 && denied > 20, "{allowed} {denied}");
+}
+
+/// Traffic of a healthy run: the requests of every edge are meant or not as the table has it, and end so once all pods are ready.
+fn requests_agree(table: &BTreeMap<(String, String), bool>, outcome: &Outcome, text: &str) {
+    let mut answered = BTreeSet::new();
+    for flow in &outcome.flows {
+        let edge = (flow.client_workload.clone(), flow.server.clone());
+        assert_eq!(flow.meant, table[&edge], "{flow:?}\n{text}");
+        match flow.class {
+            AccessClass::Allowed => assert!(flow.meant, "{flow:?}\n{text}"),
+            AccessClass::Denied => assert!(!flow.meant, "{flow:?}\n{text}"),
+            // Its server is not ready yet.
+            AccessClass::Unreachable => {
+                assert!(flow.from < at(150.0), "{flow:?}\n{text}");
+                continue;
+            }
+            _ => panic!("{flow:?}\n{text}"),
+        }
+        answered.insert(edge);
+    }
+    assert_eq!(answered.len(), NAMES.len() * (NAMES.len() - 1), "{text}");
 }
 
 /// The check has power: where addresses are what identity is known by, and nodes read of them 5 s late, new pods are kept out until

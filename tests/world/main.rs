@@ -49,6 +49,7 @@ mod rollouts;
 mod scale;
 mod stale_cache;
 mod support;
+mod traffic;
 mod validation;
 mod verify;
 mod webhook;

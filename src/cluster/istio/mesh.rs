@@ -70,10 +70,7 @@ impl Attempt {
         time: SimTime,
     ) -> Self {
         let passage = forward(shared, client, ip, asked.port, time);
-        let network = match passage {
-            Passage::Delivered(_) => shared.blueprint.spec.network_enforced.then_some(LayerDecision::Allow),
-            Passage::Lost(loss) => loss.is_refusal().then_some(LayerDecision::Deny),
-        };
+        let network = network_decision(shared, passage);
         let (is_expected, refusal) = match passage {
             Passage::Delivered(server) if is_expected(shared, client, service, server) => {
                 (true, handshake(shared, client, server, time))
@@ -95,6 +92,23 @@ impl Attempt {
         }
     }
 
+    /// A request over a connection that stands: each packet meets the policy of the network, each request that of the mesh, and no
+    /// certificate is checked again.
+    #[must_use]
+    pub fn on_connection(shared: &Shared, client: PodId, ip: Ipv4Addr, asked: Asked<'_>, time: SimTime) -> Self {
+        let passage = forward(shared, client, ip, asked.port, time);
+        Self {
+            passage,
+            network: network_decision(shared, passage),
+            mesh: match passage {
+                Passage::Delivered(server) => verdict(shared, client, server, asked),
+                Passage::Lost(_) => None,
+            },
+            is_expected: true,
+            refusal: None,
+        }
+    }
+
     /// An attempt whose first packet was lost on the way, where no layer decides.
     #[must_use]
     pub const fn lost(loss: Loss) -> Self {
@@ -111,6 +125,14 @@ impl Attempt {
     #[must_use]
     pub fn is_admitted(&self) -> bool {
         self.is_expected && self.network != Some(LayerDecision::Deny) && self.mesh != Some(LayerDecision::Deny)
+    }
+}
+
+/// What the network did to a packet, if it enforces policy and was asked.
+fn network_decision(shared: &Shared, passage: Passage) -> Option<LayerDecision> {
+    match passage {
+        Passage::Delivered(_) => shared.blueprint.spec.network_enforced.then_some(LayerDecision::Allow),
+        Passage::Lost(loss) => loss.is_refusal().then_some(LayerDecision::Deny),
     }
 }
 

@@ -6,6 +6,7 @@
 mod channel_history;
 mod deploys;
 mod edges;
+mod flows;
 mod pod_times;
 mod recovery;
 mod silences;
@@ -20,11 +21,12 @@ use super::istio::messages::Channel;
 use super::objects::PodMeta;
 use super::observed::{AccessEnd, AccessFact, ChannelFact, Fact, PodFact, ProcessFact, ScriptFact};
 use super::party::Party;
-use super::records::{AccessRecord, DelayCause, ExposureRecord, PodRecord, RunRecord, Via};
+use super::records::{AccessRecord, DelayCause, ExposureRecord, FlowRecord, PodRecord, RunRecord, Via};
 use super::spec::{ProbeFrom, Step, step_name};
 use crate::kernel::{SimDuration, SimTime};
 use deploys::Deploys;
 use edges::EdgeSpans;
+use flows::FlowCounts;
 use pod_times::PodTimes;
 use recovery::Recovery;
 use silences::Silences;
@@ -46,6 +48,7 @@ pub struct Recorder {
     measured_since: Option<SimTime>,
     probed_service: Option<ServiceId>,
     deploys: Deploys,
+    flows: FlowCounts,
     recovery: Recovery,
     silences: Silences,
 }
@@ -117,6 +120,7 @@ impl Recorder {
                     self.run.probed.get_or_insert(now);
                 }
             }
+            Fact::Requested(request) => self.flows.count(request, blueprint),
             Fact::AccessEnded(_, end) => self.access(end, now, metas, blueprint),
             Fact::WindowOpened {
                 client,
@@ -333,6 +337,12 @@ impl Recorder {
             record
         });
         records.collect()
+    }
+
+    /// The requests of flows.
+    #[must_use]
+    pub fn flow_records(&self, blueprint: &Blueprint) -> Vec<FlowRecord> {
+        self.flows.records(blueprint)
     }
 
     fn is_measured(&self, times: &PodTimes, meta: PodMeta, kind: &Kind, blueprint: &Blueprint) -> bool {

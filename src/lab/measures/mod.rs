@@ -13,6 +13,7 @@ mod recovery;
 mod startup;
 #[cfg(test)]
 mod tests;
+mod traffic;
 
 use std::sync::LazyLock;
 
@@ -67,6 +68,7 @@ pub const fn measure_sets() -> &'static [MeasureSet] {
         exposure::share_of_pairs,
         exposure::availability,
         access::first_unauthorized,
+        traffic::traffic,
         recovery::deploys,
         recovery::creations,
         recovery::recovery,

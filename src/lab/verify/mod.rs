@@ -183,7 +183,7 @@ struct Twice {
     failure: Option<Failed>,
 }
 
-type RowDigests = [blake3::Hash; 5];
+type RowDigests = [blake3::Hash; TABLES.len()];
 
 impl Twice {
     fn make(plan: &Plan, simulator: &Simulator, design: usize, replication: u64) -> Self {

@@ -29,6 +29,7 @@ fn design(name: &str, measures: Vec<(String, Measure)>) -> DesignSummary {
         measures,
         edges: Vec::new(),
         availability: Vec::new(),
+        flows: Vec::new(),
     }
 }
 

@@ -40,6 +40,7 @@ pub mod text;
 pub mod theme;
 pub mod timeline;
 mod timeline_data;
+pub mod traffic;
 mod vega;
 
 use serde::{Deserialize, Deserializer, Serialize};

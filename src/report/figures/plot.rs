@@ -17,6 +17,7 @@ use super::requests::{RequestsFigure, certificate_requests};
 use super::sheet::Sheet;
 use super::stale::{StaleFigure, stale_entries};
 use super::startup::{Side, startup_figure};
+use super::traffic::{TrafficFigure, traffic_availability};
 use super::{Figure, StartupFigure, Theme, TimelineFigure, Words, timeline_in};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -28,6 +29,7 @@ pub enum Plot {
     Access(AccessFigure),
     Exposure(ExposureFigure),
     Availability(AvailabilityFigure),
+    Traffic(TrafficFigure),
     Differences(ForestFigure),
     FactorCurves(FactorCurvesFigure),
     FactorMap(FactorMapFigure),
@@ -37,13 +39,14 @@ pub enum Plot {
 }
 
 /// Every figure that a result can have: its name, and what it shows in a few words.
-pub const FIGURES: [(&str, &str); 12] = [
+pub const FIGURES: [(&str, &str); 13] = [
     ("startup_distribution", "how long measured pods take to become ready"),
     ("startup_complement", "the tail of the same: who is not ready yet"),
     ("startup_phases", "of what startup consists"),
     ("access_classes", "what became of requests from a reused address"),
     ("exposure_distribution", "exposure per run"),
     ("availability_over_time", "availability of edges over the time of a run"),
+    ("traffic_availability", "requests of flows answered rightly, over time"),
     ("differences", "designs against each other, by equal runs"),
     ("factor_curves", "estimates over the levels of a factor"),
     ("factor_map", "an estimate over two factors"),
@@ -68,6 +71,7 @@ macro_rules! of_each {
             Plot::Access($figure) => $of_figure,
             Plot::Exposure($figure) => $of_figure,
             Plot::Availability($figure) => $of_figure,
+            Plot::Traffic($figure) => $of_figure,
             Plot::Differences($figure) => $of_figure,
             Plot::FactorCurves($figure) => $of_figure,
             Plot::FactorMap($figure) => $of_figure,
@@ -86,6 +90,7 @@ impl Plot {
             Plot::Access(_) => &["access_classes"],
             Plot::Exposure(_) => &["exposure_distribution"],
             Plot::Availability(_) => &["availability_over_time"],
+            Plot::Traffic(_) => &["traffic_availability"],
             Plot::Differences(_) => &["differences"],
             Plot::FactorCurves(_) => &["factor_curves"],
             Plot::FactorMap(_) => &["factor_map"],
@@ -111,6 +116,7 @@ impl Plot {
             Plot::Access(figure) => access_classes(figure, theme),
             Plot::Exposure(figure) => exposure_distribution(figure, theme),
             Plot::Availability(figure) => availability_over_time(figure, theme),
+            Plot::Traffic(figure) => traffic_availability(figure, theme),
             Plot::Differences(figure) => differences(figure, theme),
             Plot::FactorCurves(figure) => factor_curves(figure, theme),
             Plot::FactorMap(figure) => factor_map(figure, theme),
@@ -140,6 +146,7 @@ impl Plot {
             | Plot::Access(AccessFigure { words, .. })
             | Plot::Exposure(ExposureFigure { words, .. })
             | Plot::Availability(AvailabilityFigure { words, .. })
+            | Plot::Traffic(TrafficFigure { words, .. })
             | Plot::Differences(ForestFigure { words, .. })
             | Plot::FactorCurves(FactorCurvesFigure { words, .. })
             | Plot::FactorMap(FactorMapFigure { words, .. })

@@ -29,7 +29,7 @@ use crate::report::run_facts::{Note, facts, notes};
 use crate::report::short::{NOTHING, Short, count};
 use crate::report::table::{column_head, present};
 use crate::report::text::one_line;
-use crate::report::{availability, compare, edges, reuse, slow_pods};
+use crate::report::{availability, compare, edges, flows, reuse, slow_pods};
 
 /// Sentences of one kind in the verdict; the tables have them all.
 const SENTENCES_MAX: usize = 12;
@@ -174,6 +174,7 @@ pub fn content(
     let findings = [
         edges::finding(manifest, summary),
         availability::finding(summary),
+        flows::finding(summary),
         reuse::finding(summary),
         slow_pods::finding(manifest, summary),
     ];

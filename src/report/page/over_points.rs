@@ -201,6 +201,7 @@ mod tests {
             failed: 0,
             edges: Vec::new(),
             availability: Vec::new(),
+            flows: Vec::new(),
             measures: measures.iter().map(measure).collect(),
         };
         all.iter().map(design).collect()

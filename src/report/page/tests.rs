@@ -118,6 +118,7 @@ fn the_decision_record_is_readable() {
             "## Decision outcome",
             "## Consequences",
             "### Availability by edge",
+            "### Requests by flow",
             "### How often an address was reused",
             "### What explains the slow pods",
             "## Limits",
@@ -138,7 +139,7 @@ fn the_decision_record_is_readable() {
         "  - `network.one_way_latency` = 40s (all)",
         "    meshfault run fake --replications 60\n",
         "    meshfault explain fake --design '</script><script>alert(1)</script>' --replication 42 --seed 7 --set cluster.nodes=4\n",
-        "- Result digest: `72831cb7dd8961b1fc4518d1a9492067fa792422344c4c0f9f371b9c437c8fcd`",
+        "- Result digest: `58e95fed67e8e5d626842f14d7d4f047c61356636fc9df4965f04f9ccb0bafb9`",
     ] {
         assert!(page.contains(part), "`{part}` is missing:\n{page}");
     }

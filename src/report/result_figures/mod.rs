@@ -13,6 +13,7 @@ mod phases;
 mod startup;
 #[cfg(test)]
 mod tests;
+mod traffic;
 
 use super::figures::{Interval, Plot};
 use crate::lab::Finished;
@@ -31,6 +32,7 @@ pub fn of_rows(result: &Finished) -> Vec<Plot> {
                 access::access(result).map(Plot::Access),
                 exposure::exposure(result).map(Plot::Exposure),
                 availability::availability(result).map(Plot::Availability),
+                traffic::availability(result).map(Plot::Traffic),
                 forest::differences(result).map(Plot::Differences),
                 factors::curves(result).map(Plot::FactorCurves),
                 factors::map(result).map(Plot::FactorMap),
@@ -48,6 +50,7 @@ pub fn absent_because(name: &str) -> &'static str {
         "access_classes" => "no client on a recorded IP sent a request after the cut",
         "exposure_distribution" => "no run of any design was exposed",
         "availability_over_time" => "no edge is watched that policy allows",
+        "traffic_availability" => "no request of a flow was sent that policies admit",
         "differences" => "no two designs could be compared",
         "factor_curves" => "the experiment varies no factor",
         "factor_map" => "the experiment varies fewer than two factors",

@@ -33,6 +33,7 @@ fn every_figure_survives_json_and_gives_the_same_bytes() {
             "access_classes",
             "exposure_distribution",
             "availability_over_time",
+            "traffic_availability",
             "differences"
         ]
     );

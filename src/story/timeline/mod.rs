@@ -193,6 +193,7 @@ impl<'a> Making<'a> {
             Source::EndpointSlice => self.track(None, "endpoint slice controller"),
             Source::Script(_) => self.track(None, SCRIPT),
             Source::Churn => self.track(None, "churn"),
+            Source::Traffic => self.track(None, "traffic"),
             Source::Judge => self.track(None, "judge"),
             Source::Access => self.track(None, "client"),
             Source::Istiod(istiod) => self.istiod(istiod),

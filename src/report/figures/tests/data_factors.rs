@@ -1,10 +1,12 @@
 //! More made-up data for the tests of figures: factors, and courses of one run.
 
+use super::super::Interval;
 use super::super::availability::{AvailabilityFigure, AvailabilitySeries};
 use super::super::factor_curves::{FactorCurvesFigure, FactorLine, FactorPanel, FactorPoint, Level};
 use super::super::factor_map::{FactorMap, FactorMapFigure, MapCell};
 use super::super::requests::{IstiodRequests, RequestsFigure};
 use super::super::stale::{StaleFigure, StaleNode};
+use super::super::traffic::{TrafficFigure, TrafficSeries, TrafficSpan};
 use super::data::words;
 
 fn levels(texts: &[(&str, Option<f64>)]) -> Vec<Level> {
@@ -179,5 +181,42 @@ pub(super) fn availability(designs: &[String]) -> AvailabilityFigure {
         words: words("Availability falls to 90%"),
         end_s: 60.0,
         series: series.collect(),
+    }
+}
+
+/// Two designs, one of which answers less for a while and is asked nothing for another.
+pub(super) fn traffic() -> TrafficFigure {
+    let span = |from: u32, estimate: f64, lower: Option<f64>| TrafficSpan {
+        from_s: f64::from(from) * 10.0,
+        until_s: f64::from(from + 1) * 10.0,
+        share: Interval {
+            estimate,
+            lower,
+            upper: lower.map(|lower| (2.0 * estimate - lower).min(1.0)),
+        },
+        requests: 400,
+    };
+    let series = |design: &str, spans: Vec<TrafficSpan>| TrafficSeries {
+        design: design.to_owned(),
+        spans,
+    };
+    TrafficFigure {
+        words: words(
+            "At worst, 93% of the requests of native are answered by the right workload, of those sent from 20 s on",
+        ),
+        end_s: 60.0,
+        series: vec![
+            series(
+                "native",
+                vec![
+                    span(0, 1.0, Some(0.99)),
+                    span(1, 0.97, Some(0.95)),
+                    span(2, 0.93, Some(0.9)),
+                    span(4, 0.99, Some(0.98)),
+                    span(5, 1.0, None),
+                ],
+            ),
+            series("vxlan", (0..6).map(|from| span(from, 1.0, Some(0.995))).collect()),
+        ],
     }
 }

@@ -2,7 +2,7 @@
 //! at before it is accepted (`cargo insta`).
 
 use super::data::{access, exposure, few_phases, forest, names, six_designs};
-use super::data_factors::{availability, requests, stale};
+use super::data_factors::{availability, requests, stale, traffic};
 use super::*;
 
 fn plots() -> Vec<Plot> {
@@ -16,6 +16,7 @@ fn plots() -> Vec<Plot> {
         Plot::Access(access),
         Plot::Exposure(exposure(&names(2), 6)),
         Plot::Availability(availability(&names(2))),
+        Plot::Traffic(traffic()),
         Plot::Differences(forest(&names(4))),
         Plot::FactorCurves(super::data_factors::factor_curves(&names(2), true)),
         Plot::FactorMap(super::data_factors::factor_map(1, 3, 2)),

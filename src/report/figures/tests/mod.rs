@@ -6,6 +6,7 @@ use std::{fs, path::Path};
 use resvg::usvg;
 
 use super::access::access_classes;
+use super::availability::AvailabilityFigure;
 use super::exposure::ExposureFigure;
 use super::factor_curves::FactorCurvesFigure;
 use super::factor_map::FactorMapFigure;
@@ -14,6 +15,7 @@ use super::phases::PhasesFigure;
 use super::requests::RequestsFigure;
 use super::stale::StaleFigure;
 use super::startup::{Side, startup_figure};
+use super::traffic::TrafficFigure;
 use super::*;
 
 mod data;
@@ -24,7 +26,7 @@ mod many;
 mod timeline;
 
 use data::{access, exposure, few_phases, forest, long_name, names, phases, six_designs, startup, twelve_designs};
-use data_factors::{factor_curves, factor_map, requests, stale};
+use data_factors::{factor_curves, factor_map, requests, stale, traffic};
 
 /// Text with its box: left, top, right, bottom.
 type TextBox = (String, [f32; 4]);
@@ -363,10 +365,14 @@ fn courses_of_one_run() {
         "certificate_requests",
     );
     check_plot("stale", &Plot::StaleEntries(stale(3)), "stale_entries");
+    let texts = check_plot("traffic", &Plot::Traffic(traffic()), "traffic_availability");
+    assert!(contains(&texts, "90%") && contains(&texts, "95%") && contains(&texts, "vxlan"));
     check_plot("stale-many", &Plot::StaleEntries(stale(8)), "stale_entries");
     for empty in [
         Plot::CertificateRequests(RequestsFigure::default()),
         Plot::StaleEntries(StaleFigure::default()),
+        Plot::Availability(AvailabilityFigure::default()),
+        Plot::Traffic(TrafficFigure::default()),
     ] {
         let name = empty.names()[0];
         assert!(contains(
