@@ -1,7 +1,7 @@
 //! Signals: those that ask the program to end, and the one about files that may not grow further.
 //!
 //! Terminals, schedulers and containers ask in different ways, Ctrl-C, SIGHUP and SIGTERM, and mean the same. A run that takes longer
-//! than a moment then is given up, so that the program ends with what it has.
+//! than a moment then is dropped, so that the program ends with what it has.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -10,6 +10,7 @@
 //! **Parameters**: `api_write_latency`, `watch_latency`, `watch_batch_period`, `garbage_collection_latency`.
 //! **Validated by**: `tests/world/event_log.rs`, `tests/world/addresses.rs`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
@@ -49,6 +50,8 @@ pub struct ApiServer {
     owners: Vec<Option<ReplicaSetId>>,
     /// Pods of each kind that exist, in the order of creation.
     pods_of_kind: Vec<Vec<PodId>>,
+    /// Jobs, each with whether it is complete or has failed.
+    pub(super) jobs: BTreeMap<ReplicaSetId, Option<bool>>,
     /// How often each pod was to be created so far.
     pub creations: Vec<u32>,
     subscriptions: &'static [&'static Subscription],
@@ -85,6 +88,7 @@ impl ApiServer {
             places_of_identities: FxHashMap::default(),
             owners: Vec::new(),
             pods_of_kind: vec![Vec::new(); blueprint.kinds.len()],
+            jobs: BTreeMap::new(),
             creations: Vec::new(),
             subscriptions,
             watch: Arc::new(Delay {
@@ -185,7 +189,7 @@ impl ApiServer {
         self.held.iter().map(|held| held.over).collect()
     }
 
-    fn next_revision(&mut self) -> u32 {
+    pub(super) fn next_revision(&mut self) -> u32 {
         self.revision = self.revision.checked_add(1).expect("more than 2^32 revisions");
         self.revision
     }
@@ -200,7 +204,7 @@ struct Held {
 }
 
 /// Notifies the readers of a change; each learns of it after its own delay, in order.
-fn notify(ctx: &mut Ctx, change: Change) {
+pub(super) fn notify(ctx: &mut Ctx, change: Change) {
     let mut notifications = std::mem::take(&mut ctx.shared.api.notifications);
     for subscription in ctx.shared.api.subscriptions {
         (subscription.hears)(&change, ctx.shared, &mut notifications);
@@ -282,25 +286,35 @@ fn commit(ctx: &mut Ctx, write: Write) {
     match write {
         Write::ScaleDeployment(kind, replicas) => {
             ctx.shared.api.scales[kind.index()] = replicas;
+            ctx.scale_jobs(kind, replicas);
             notify(ctx, Change::DeploymentScaled(kind, replicas));
         }
         Write::RestartDeployment(kind) => notify(ctx, Change::DeploymentRestarted(kind)),
         Write::CreatePod(pod, owner) => create_pod(ctx, pod, owner),
         Write::BindPod(pod, node) => bind_pod(ctx, pod, node),
         Write::ReportAddress(pod, ip) => update_pod(ctx, pod, |object| object.ip = Some(ip)),
-        Write::ReportRunning(pod, ip) => {
+        Write::ReportRunning(pod, ip, restarts) => {
             update_pod(ctx, pod, |object| {
-                object.ip = Some(ip);
+                (object.ip, object.restarts) = (Some(ip), restarts);
                 object.running = true;
             });
         }
-        Write::ReportReady(pod, ip) => {
+        Write::ReportReady(pod, ip, restarts) => {
             update_pod(ctx, pod, |object| {
-                object.ip = Some(ip);
+                (object.ip, object.restarts) = (Some(ip), restarts);
                 object.running = true;
                 object.ready = true;
             });
         }
+        Write::ReportEnd(pod, restarts, ended) => {
+            update_pod(ctx, pod, |object| {
+                (object.running, object.ready) = (false, false);
+                (object.restarts, object.ended) = (restarts, ended);
+            });
+        }
+        Write::CreateJob(job) => ctx.create_job(job),
+        Write::FinishJob(job, complete) => ctx.finish_job(job, complete),
+        Write::DeleteJob(job) => ctx.delete_job(job),
         Write::MarkNotReady(pod) => update_pod(ctx, pod, |object| object.ready = false),
         Write::RestartDaemons(of, most) => notify(ctx, Change::DaemonsRestarted(of, most)),
         Write::DeleteDaemon(party) => notify(ctx, Change::DaemonDeleted(party)),
@@ -308,9 +322,11 @@ fn commit(ctx: &mut Ctx, write: Write) {
         Write::MarkNode(node, mark, on) => mark_node(ctx, node, mark, on),
         Write::EvictPod(pod, track) if !ctx.may_be_evicted(pod) => ctx.eviction_is_refused(pod, track),
         Write::DeletePod(pod) | Write::EndPod(pod) | Write::EvictPod(pod, _) => {
-            // Without a grace period, or before it was bound, the object goes at once (`docs/model/kubernetes.md#pod-termination`).
-            let at_once = ctx.shared.kind(pod).grace_period.as_nanos() == 0
-                || ctx.shared.api.pod(pod).is_some_and(|object| object.node.is_none());
+            // Without a grace period, before it was bound or when it has finished, the object goes at once
+            // (`docs/model/kubernetes.md#pod-termination`).
+            let goes = |object: &PodObject| object.node.is_none() || object.ended.is_some();
+            let at_once =
+                ctx.shared.kind(pod).grace_period.as_nanos() == 0 || ctx.shared.api.pod(pod).is_some_and(goes);
             if at_once {
                 remove_pod(ctx, pod);
             } else {
@@ -341,8 +357,9 @@ impl Ctx<'_> {
             Write::PublishEndpoint(endpoint) | Write::RemoveEndpoint(endpoint) => Some(Party::Agent(endpoint.node)),
             Write::CreateIdentity(_, node, _) => Some(Party::Agent(*node)),
             Write::ReportAddress(pod, _)
-            | Write::ReportRunning(pod, _)
-            | Write::ReportReady(pod, _)
+            | Write::ReportRunning(pod, ..)
+            | Write::ReportReady(pod, ..)
+            | Write::ReportEnd(pod, ..)
             | Write::RemovePod(pod) => node_of(*pod).map(Party::Kubelet),
             Write::ReportDaemonReady(party) => PartyKind::Kubelet.at(party.home()),
             _ => None,

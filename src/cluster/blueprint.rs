@@ -8,16 +8,17 @@ use std::sync::{Arc, OnceLock};
 
 use rustc_hash::FxHashMap;
 
-use super::flows::{Flow, flows_of};
+use super::flows::Flow;
 use super::ids::{AddressPlan, BelievedIdentity, KindId, NodeId, ServiceId, TrueIdentity};
-use super::istio::mesh::Asked;
+use super::job_spec::{Image, JobSpec, RestartPolicy};
 use super::node_pools::{KindPlace, Nodes};
 pub use super::node_pools::{node_name, zone_in_pools, zone_name, zone_of};
 use super::objects::PodMeta;
 use super::placement::{Budget, REVISION, Resources, Spread};
+use super::policy_flows::flows_of;
 use super::records::LayerDecision;
 use super::spec::{Amount, Controller, IstioSpec, ProbeSpec, ProbedContainer, Step, WorldSpec};
-use crate::kernel::{EntityKey, SimDuration};
+use crate::kernel::{Distribution, EntityKey, SimDuration};
 use crate::policy::istio::Request;
 use crate::policy::labels::Labels;
 use crate::policy::{Peer, Protocol, Reserved, Subject, Verdict};
@@ -60,6 +61,14 @@ pub struct Kind {
     pub probed: Vec<ProbedContainer>,
     /// From the start of its containers to the first probe that they answer.
     pub answers_after: SimDuration,
+    /// How long its containers run and how probably a run fails, if they end by themselves.
+    pub runs: Option<(Distribution, f64)>,
+    /// Whether they are started again.
+    pub restart: RestartPolicy,
+    /// What is asked of its Jobs.
+    pub job: JobSpec,
+    /// Images of its containers.
+    pub images: Vec<Image>,
     /// What controls its pods.
     pub controller: Controller,
     /// What its pods find on the nodes.
@@ -236,6 +245,12 @@ impl Blueprint {
                 init_containers: workload.init_containers,
                 probed: workload.probed.clone(),
                 answers_after: workload.answers_after,
+                runs: workload
+                    .runs
+                    .map(|runs| (runs.lasts.unwrap_or(spec.kubernetes.job_run), runs.fails)),
+                restart: workload.restart,
+                job: workload.job.clone().unwrap_or_default(),
+                images: workload.images.clone(),
                 controller: workload.controller,
                 place: KindPlace::new(
                     &spec,
@@ -283,6 +298,10 @@ impl Blueprint {
             init_containers: 0,
             probed: Vec::new(),
             answers_after: SimDuration::ZERO,
+            runs: None,
+            restart: RestartPolicy::Always,
+            job: JobSpec::default(),
+            images: Vec::new(),
             controller: Controller::Deployment,
             spread: Vec::new(),
             near: Vec::new(),
@@ -318,7 +337,12 @@ impl Blueprint {
             kinds.push(Kind {
                 max_surge: Amount::Percent(25),
                 max_unavailable: Amount::Count(1),
-                place: KindPlace::plain(&spec, DNS_REQUESTS, SYSTEM_CLUSTER_CRITICAL),
+                // Where nodes are never full, it would only be queued before others.
+                place: KindPlace::plain(
+                    &spec,
+                    DNS_REQUESTS,
+                    if nodes.can_be_full { SYSTEM_CLUSTER_CRITICAL } else { 0 },
+                ),
                 ..plain("coredns".to_owned(), identity, Role::Dns, spec.coredns)
             });
             KindId(kinds.len() as u32 - 1)
@@ -644,8 +668,14 @@ impl Blueprint {
 
     /// What is intended for a request of a client with this true identity: by the network's policy, and by the mesh's.
     #[must_use]
-    pub fn intends(&self, from: TrueIdentity, to: TrueIdentity, asked: Asked<'_>) -> (LayerDecision, LayerDecision) {
-        let Asked { port, method, path } = asked;
+    pub fn intends(
+        &self,
+        from: TrueIdentity,
+        to: TrueIdentity,
+        port: u16,
+        method: &str,
+        path: &str,
+    ) -> (LayerDecision, LayerDecision) {
         (
             self.network_intent(from, to, port),
             self.mesh_intent(from, to, port, method, path),

@@ -220,12 +220,17 @@ impl Deployments {
 pub const SUBSCRIPTION: Subscription = Subscription {
     key: |_, _| EntityKey::root("deployment controller"),
     hears: |change, shared, notifications| {
+        let of_jobs = |kind: KindId| shared.blueprint.kind(kind).controller.makes_jobs();
         let event = match *change {
+            Change::DeploymentScaled(kind, _) if of_jobs(kind) => return,
             Change::DeploymentScaled(kind, replicas) => DeploymentEvent::Scaled(kind, replicas),
             Change::DeploymentRestarted(kind) => DeploymentEvent::Restarted(kind),
             _ => match change.of_pod() {
                 Some((pod, true)) if shared.api.owner(pod).is_some() => {
                     let kind = shared.pods[pod.index()].kind;
+                    if of_jobs(kind) {
+                        return;
+                    }
                     DeploymentEvent::PodsChanged(kind, shared.api.pods.len() as u32)
                 }
                 _ => return,

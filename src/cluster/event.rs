@@ -13,11 +13,11 @@ use std::net::Ipv4Addr;
 use super::api_flow::Flow;
 use super::api_requests::Asked;
 use super::blueprint::Blueprint;
+use super::flows::AttemptEnd;
 use super::history::VersionIndex;
 use super::ids::{FaultId, FlowId, IstiodId, KindId, NodeId, PodId, ReplicaSetId, ServiceId, TrueIdentity};
 use super::istio::messages::{Answer, Caller, Channel, Request};
-use super::objects::{Backends, EndpointObject, NodeMark, NodeObject};
-use super::observed::AttemptEnd;
+use super::objects::{Backends, Ended, EndpointObject, NodeMark, NodeObject};
 use super::party::{Party, PartyKind};
 use super::placement::TAINT_OF_STEPS;
 use crate::kernel::{EntityKey, SimTime, SourceRank, Timer};
@@ -171,9 +171,9 @@ events! {
         /// Kubelet reports a pod's address.
         4 ReportAddress(pod: PodId, ip: Ipv4Addr),
         /// Kubelet reports that all containers run.
-        5 ReportRunning(pod: PodId, ip: Ipv4Addr),
+        5 ReportRunning(pod: PodId, ip: Ipv4Addr; restarts: u32),
         /// Kubelet reports Ready, with all that comes before it.
-        6 ReportReady(pod: PodId, ip: Ipv4Addr),
+        6 ReportReady(pod: PodId, ip: Ipv4Addr; restarts: u32),
         /// The node lifecycle controller sets Ready to false.
         7 MarkNotReady(pod: PodId),
         /// Deletes a pod: at once with grace 0, else by a deletion timestamp.
@@ -206,6 +206,14 @@ events! {
         21 EndPod(pod: PodId),
         /// The script evicts a pod that a PodDisruptionBudget protects.
         22 EvictPod(pod: PodId, track: u32),
+        /// Kubelet reports that the containers of a pod have ended, perhaps for good.
+        23 ReportEnd(pod: PodId; restarts: u32, ended: Option<Ended>),
+        /// The CronJob controller creates a Job.
+        24 CreateJob(job: ReplicaSetId),
+        /// The Job controller reports that a Job is complete, or has failed.
+        25 FinishJob(job: ReplicaSetId, complete: bool),
+        /// A controller deletes a Job, and with it its pods.
+        26 DeleteJob(job: ReplicaSetId),
     }
 
     /// Something the Deployment controller handles.
@@ -288,6 +296,38 @@ events! {
         2 Sync(of: PartyKind),
     }
 
+    /// Something the Job controller handles.
+    JobEvent {
+        /// It learns of a new Job.
+        0 Created(job: ReplicaSetId),
+        /// It learns that a Job is gone.
+        1 Deleted(job: ReplicaSetId),
+        /// A request to create a pod leaves the controller.
+        2 Request(job: ReplicaSetId, pod: PodId),
+        /// It learns that a pod was created; so many versions of pods are known now.
+        3 PodCreated(job: ReplicaSetId, pod: PodId, seen: u32),
+        /// A creation was refused.
+        4 Refused(job: ReplicaSetId, pod: PodId),
+        /// It learns that a pod changed or is gone; so many versions of pods are known now.
+        5 PodChanged(job: ReplicaSetId, seen: u32),
+        /// It acts.
+        6 Sync(job: ReplicaSetId),
+        /// The time for which a finished Job is kept is over.
+        7 Expired(job: ReplicaSetId),
+    }
+
+    /// Something the CronJob controller handles.
+    CronJobEvent {
+        /// It learns that a CronJob was created, or deleted.
+        0 Applied(kind: KindId, exists: bool),
+        /// A time of its schedule has come.
+        1 Due(kind: KindId),
+        /// It learns that a Job is complete, or has failed.
+        2 Finished(job: ReplicaSetId, complete: bool),
+        /// It learns that a Job is gone.
+        3 Deleted(job: ReplicaSetId),
+    }
+
     /// Something the EndpointSlice controller handles.
     EndpointSliceEvent {
         /// It learns that a pod changed; so many versions of pods are known now.
@@ -350,6 +390,12 @@ events! {
         24 ReplaceDaemon(party: Party),
         /// It sees that the pod that took its place is ready.
         25 DaemonReady(party: Party),
+        /// The node has the images of a pod.
+        26 Pulled(pod: PodId),
+        /// The containers of a pod that were started so often end by themselves.
+        27 RunEnds(pod: PodId, starts: u32),
+        /// The periodic look sees that.
+        28 EndSeen(pod: PodId, starts: u32),
     }
 
     /// Something a Cilium agent handles.
@@ -454,7 +500,7 @@ events! {
         12 Live,
         /// Nothing passes any more between it and an Istiod.
         13 Silent(istiod: IstiodId),
-        /// It gives up a connection on which nothing has passed for long.
+        /// It closes a connection on which nothing has passed for long.
         14 GivesUp(channel: Channel, serial: u32),
         /// It passes again.
         15 Heard(istiod: IstiodId),
@@ -645,6 +691,8 @@ macro_rules! components {
             15 Admission(AdmissionEvent) "admission", admission: Admission;
             16 Load(LoadEvent) "api load", loads: ApiLoads;
             17 DaemonSet(DaemonSetEvent) "daemon set controller" by DaemonSet = 11, daemon_sets: DaemonSets;
+            18 Job(JobEvent) "job controller" by Job = 12, jobs: Jobs;
+            19 CronJob(CronJobEvent) "cron job controller" by CronJob = 13, cron_jobs: CronJobs;
             24 Traffic(TrafficEvent) "traffic" by Traffic = 15, traffic: Traffic;
         }
     };
@@ -744,6 +792,8 @@ impl Event {
                 | Self::NodeLifecycle(_)
                 | Self::EndpointSlice(_)
                 | Self::DaemonSet(_)
+                | Self::Job(_)
+                | Self::CronJob(_)
         )
     }
 }
@@ -780,8 +830,8 @@ impl Write {
             Self::CreatePod(pod, _) => ("create the pod", Some(*pod)),
             Self::BindPod(pod, _) => ("bind the pod", Some(*pod)),
             Self::ReportAddress(pod, _) => ("report the pod's address", Some(*pod)),
-            Self::ReportRunning(pod, _) => ("report Running", Some(*pod)),
-            Self::ReportReady(pod, _) => ("report Ready", Some(*pod)),
+            Self::ReportRunning(pod, ..) => ("report Running", Some(*pod)),
+            Self::ReportReady(pod, ..) => ("report Ready", Some(*pod)),
             Self::MarkNotReady(pod) => ("mark the pod not ready", Some(*pod)),
             Self::DeletePod(pod) => ("delete the pod", Some(*pod)),
             Self::RemovePod(pod) => ("confirm that the pod is gone", Some(*pod)),
@@ -801,6 +851,10 @@ impl Write {
             Self::MarkNode(_, _, true) => ("taint the node", None),
             Self::MarkNode(_, _, false) => ("remove the taint of the node", None),
             Self::EndPod(pod) | Self::EvictPod(pod, _) => ("evict or delete the pod", Some(*pod)),
+            Self::ReportEnd(pod, ..) => ("report that its containers have ended", Some(*pod)),
+            Self::CreateJob(_) => ("create the Job", None),
+            Self::FinishJob(..) => ("report the end of the Job", None),
+            Self::DeleteJob(_) => ("delete the Job", None),
         }
     }
 }
@@ -821,6 +875,8 @@ mod tests {
             NodeLifecycle,
             EndpointSlice,
             DaemonSet,
+            Job,
+            CronJob,
             Churn,
             Judge,
             Access,

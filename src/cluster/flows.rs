@@ -1,13 +1,10 @@
 //! Flows of requests between workloads, as a design describes them: who calls which Service, how often and how.
 //!
-//! Here is also what follows from the policies: a flow for each workload and each Service of another. Sending belongs to `traffic`, a request to
-//! `access`, reading the description to `scenario`.
+//! Which flows follow from the policies is in `policy_flows`. Sending belongs to `traffic`, a request to `access`, reading the description to
+//! `scenario`.
 
-use super::blueprint::{Blueprint, Kind};
-use super::ids::{FlowId, KindId, ServiceId};
-use super::istio::mesh::Asked;
-use super::records::LayerDecision;
-use super::spec::{ServiceSpec, WorkloadSpec, WorldSpec};
+use super::ids::ServiceId;
+use super::records::AccessClass;
 use crate::kernel::{EntityKey, SimDuration, SimTime};
 
 /// Requests of the pods of one workload to one Service.
@@ -101,47 +98,17 @@ impl Flow {
     }
 }
 
-impl WorldSpec {
-    /// Whether a Service leads to pods of a workload.
-    fn leads_to(service: &ServiceSpec, workload: &WorkloadSpec) -> bool {
-        service.namespace == workload.subject.namespace && service.selector.matches(&workload.subject.labels)
-    }
-
-    /// Every workload with every Service of another one, if traffic follows from policies.
-    fn policy_pairs(&self) -> impl Iterator<Item = (usize, usize)> {
-        let any = self.traffic.from_policies.is_some();
-        let services = self.services.iter().enumerate().filter(move |_| any);
-        let called = services
-            .filter(|(_, service)| self.workloads.iter().any(|workload| Self::leads_to(service, workload)))
-            .map(|(to, service)| (to, service));
-        called.flat_map(move |(to, service)| {
-            let others = self.workloads.iter().enumerate();
-            let others = others.filter(move |(_, workload)| !Self::leads_to(service, workload));
-            others.map(move |(from, _)| (from, to))
-        })
-    }
-
-    /// How many flows the traffic has.
-    #[must_use]
-    pub fn flow_count(&self) -> usize {
-        self.traffic.flows.len() + self.policy_pairs().count()
-    }
-
-    /// How many requests of flows a run sends on average at most, retries not counted.
-    #[must_use]
-    pub fn requests_expected(&self) -> f64 {
-        let of = |from: usize, rate: f64, call: &CallSpec| {
-            let end = call.end.min(self.horizon);
-            f64::from(self.most_pods(from)) * (1.0 + rate * end.since(call.begin.min(end)).as_secs_f64())
-        };
-        let flows = self.traffic.flows.iter();
-        let written: f64 = flows.map(|flow| of(flow.from, flow.rate_per_s, &flow.call)).sum();
-        let policies = self.traffic.from_policies.iter().flat_map(|policies| {
-            let rate = policies.rate_per_s.max(policies.denied_rate_per_s);
-            self.policy_pairs().map(move |(from, _)| of(from, rate, &policies.call))
-        });
-        written + policies.sum::<f64>()
-    }
+/// How an attempt of a request of a flow ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AttemptEnd {
+    /// Its class.
+    pub class: AccessClass,
+    /// Whether the policies of all layers admit it.
+    pub meant: bool,
+    /// Whether the client heard of a server or proxy that decided about it.
+    pub answered: bool,
+    /// Whether it opened a connection.
+    pub opened: bool,
 }
 
 /// Most spans of time in which requests are counted.
@@ -156,61 +123,6 @@ pub fn span_of(horizon: SimTime) -> SimDuration {
     let lengths = SPANS_S.map(SimDuration::from_secs);
     let found = lengths.into_iter().find(|length| length.as_nanos() >= least);
     found.unwrap_or(SimDuration::from_nanos(least))
-}
-
-/// All flows of a design.
-#[must_use]
-pub fn flows_of(blueprint: &Blueprint) -> Vec<Flow> {
-    let spec = &blueprint.spec;
-    let policies = spec.policy_pairs().filter_map(|(from, to)| {
-        let policies = spec.traffic.from_policies.as_ref()?;
-        let client = blueprint.kind(KindId(from as u32));
-        let service = ServiceId(to as u32);
-        let server = blueprint.kinds.iter().find(|kind| kind.services.contains(&service))?;
-        let admitted = is_admitted(blueprint, client, server, service, &policies.call);
-        Some(FlowSpec {
-            name: format!("{} to {}", client.name, blueprint.service_name(service)),
-            from,
-            to,
-            rate_per_s: if admitted {
-                policies.rate_per_s
-            } else {
-                policies.denied_rate_per_s
-            },
-            call: policies.call.clone(),
-        })
-    });
-    let all = spec.traffic.flows.iter().cloned().chain(policies);
-    let keyed = all.map(|spec| Flow {
-        key: EntityKey::root("flow").named(&spec.name),
-        spec,
-    });
-    keyed.collect()
-}
-
-/// Whether the policies of all layers admit the requests of a flow.
-fn is_admitted(blueprint: &Blueprint, client: &Kind, server: &Kind, service: ServiceId, call: &CallSpec) -> bool {
-    let asked = Asked {
-        port: blueprint.target_port(service),
-        method: &call.method,
-        path: &call.path,
-    };
-    blueprint.intends(client.identity, server.identity, asked) == (LayerDecision::Allow, LayerDecision::Allow)
-}
-
-impl Blueprint {
-    /// A flow.
-    #[must_use]
-    pub fn flow(&self, flow: FlowId) -> &Flow {
-        &self.flows[flow.index()]
-    }
-
-    /// The flows whose clients are the pods of a kind.
-    pub fn flows_from(&self, kind: KindId) -> impl Iterator<Item = FlowId> {
-        let flows = self.flows.iter().zip(0..);
-        let own = flows.filter(move |(flow, _)| flow.spec.from == kind.index());
-        own.map(|(_, number)| FlowId(number))
-    }
 }
 
 #[cfg(test)]

@@ -50,7 +50,7 @@ impl Decisions {
 #[must_use]
 pub fn intent(shared: &Shared, from: TrueIdentity, server: KindId, asked: Asked<'_>) -> (LayerDecision, LayerDecision) {
     let to = shared.blueprint.kind(server).identity;
-    shared.blueprint.intends(from, to, asked)
+    shared.blueprint.intends(from, to, asked.port, asked.method, asked.path)
 }
 
 /// What an attempt asks for that no step of the script sends: what the last probe does.

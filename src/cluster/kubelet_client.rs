@@ -35,6 +35,10 @@ pub enum Status {
     Ready,
     /// It is no longer ready.
     NotReady,
+    /// A run of its containers has ended, and the pod goes on.
+    Waiting,
+    /// All its containers have ended for good.
+    Ended,
     /// It is being stopped: the same status once more.
     Terminating,
     /// Its containers have ended.
@@ -353,13 +357,16 @@ impl Client {
 
 /// The write of a call, if it changes anything that a reader watches.
 fn what(sync: Sync, call: Call, ctx: &Ctx) -> Option<Write> {
-    let ip = ctx.shared.physics.pod(sync.pod).place.map(|(_, ip)| ip);
+    let state = ctx.shared.physics.pod(sync.pod);
+    let (ip, restarts) = (state.place.map(|(_, ip)| ip), state.restarts);
     match (call, sync.status) {
         (Call::Delete, _) => Some(Write::RemovePod(sync.pod)),
         (Call::Patch, Status::Address) => Some(Write::ReportAddress(sync.pod, ip?)),
-        (Call::Patch, Status::Running) => Some(Write::ReportRunning(sync.pod, ip?)),
-        (Call::Patch, Status::Ready) => Some(Write::ReportReady(sync.pod, ip?)),
+        (Call::Patch, Status::Running) => Some(Write::ReportRunning(sync.pod, ip?, restarts)),
+        (Call::Patch, Status::Ready) => Some(Write::ReportReady(sync.pod, ip?, restarts)),
         (Call::Patch, Status::NotReady) => Some(Write::MarkNotReady(sync.pod)),
+        (Call::Patch, Status::Waiting) => Some(Write::ReportEnd(sync.pod, restarts, None)),
+        (Call::Patch, Status::Ended) => Some(Write::ReportEnd(sync.pod, restarts, state.ended)),
         (Call::Patch, _) | (Call::Get, _) => None,
     }
 }

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use super::ids::{BelievedIdentity, KindId, NodeId, PodId, TaintId, TrueIdentity};
-use crate::kernel::EntityKey;
+use crate::kernel::{EntityKey, SimTime};
 
 /// A pod as the API server has it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,6 +20,19 @@ pub struct PodObject {
     pub ready: bool,
     /// It has a deletion timestamp.
     pub deleting: bool,
+    /// How often its containers were started again.
+    pub restarts: u32,
+    /// All its containers have ended for good: phase Succeeded or Failed.
+    pub ended: Option<Ended>,
+}
+
+/// The end of all containers of a pod.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// When the last one ended.
+    pub at: SimTime,
+    /// Whether all have succeeded.
+    pub succeeded: bool,
 }
 
 /// A node as the API server has it.
@@ -89,12 +102,12 @@ pub struct PodMeta {
     pub key: EntityKey,
 }
 
-/// A ReplicaSet: whose pods it makes, and which.
+/// A ReplicaSet, or a Job: whose pods it makes, and which.
 #[derive(Clone, Debug)]
 pub struct SetMeta {
     /// The kind of its pods.
     pub kind: KindId,
-    /// Revision of its Deployment.
+    /// Revision of its Deployment, or number of the Job.
     pub revision: u32,
     /// Pods created and not known to be deleted, as its controller has read.
     pub members: Vec<PodId>,

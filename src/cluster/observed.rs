@@ -75,7 +75,7 @@ pub enum Fact {
     BackEndsFound(ServiceId, u32),
     /// The API server stored an EndpointSlice with so many backends.
     SliceWritten(ServiceId, u32),
-    /// The node lifecycle controller gave a node up, which runs or not.
+    /// The node lifecycle controller marked a node NotReady, which runs or not.
     MarkedNotReady(NodeId, bool),
     /// A node that had no power has booted.
     Booted(NodeId),
@@ -136,8 +136,36 @@ pub enum Fact {
         /// The share; nothing if none would be made, or none is meant to be answered.
         availability: Option<f64>,
     },
+    /// Something about a Job.
+    Job(ReplicaSetId, JobFact),
     /// A component sent something to another.
     Sent(Message),
+}
+
+/// What happened to a Job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JobFact {
+    /// It was created.
+    Created,
+    /// As many of its pods have succeeded as it needs.
+    Complete,
+    /// It has failed.
+    Failed,
+    /// It was deleted.
+    Deleted,
+}
+
+impl JobFact {
+    /// What it does, after its name.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Created => "is created",
+            Self::Complete => "is complete",
+            Self::Failed => "has failed",
+            Self::Deleted => "is deleted",
+        }
+    }
 }
 
 /// What happened to a process.
@@ -218,6 +246,14 @@ pub enum PodFact {
     NetworkReady,
     /// All its containers run.
     ContainersUp,
+    /// Its node pulls images for it until then.
+    Pulls(SimTime),
+    /// Its containers have ended by themselves; whether they have failed.
+    RunEnds(bool),
+    /// They are started again after this wait.
+    StartsAgain(SimDuration),
+    /// They have ended for good; whether they have succeeded.
+    Finished(bool),
     /// Its proxy serves.
     ProxyLive,
     /// Its processes have ended.
@@ -540,19 +576,6 @@ pub struct Message {
     pub what: &'static str,
     /// The pod that it is about.
     pub about: Option<PodId>,
-}
-
-/// How an attempt of a request of a flow ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AttemptEnd {
-    /// Its class.
-    pub class: AccessClass,
-    /// Whether the policies of all layers admit it.
-    pub meant: bool,
-    /// Whether the client heard of a server or proxy that decided about it.
-    pub answered: bool,
-    /// Whether it opened a connection.
-    pub opened: bool,
 }
 
 /// A request of a flow, with all its attempts.

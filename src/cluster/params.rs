@@ -275,6 +275,20 @@ parameters! {
         container_start_latency: Distribution,
         /// From the start of an init container of a workload to its end (duration).
         init_container_run: Distribution,
+        /// From the start of the containers of a Job to their end, where no annotation gives it (duration).
+        job_run: Distribution,
+        /// The Job controller acts this long after a change of a pod (duration).
+        job_sync_period: SimDuration,
+        /// Wait of the Job controller after a failed pod; it doubles with each failure in a row (duration).
+        job_backoff_initial: SimDuration,
+        /// Longest such wait (duration).
+        job_backoff_max: SimDuration,
+        /// Pull of an image that a node does not have; with 0 every node has all images (duration).
+        image_pull: Distribution,
+        /// Comparison of an image with the registry, with `imagePullPolicy: Always`; nothing while `image_pull` is 0 (duration).
+        image_check: Distribution,
+        /// A kubelet pulls one image after another (switch).
+        image_pulls_serial: bool,
         /// Kubelet looks at all containers this often (duration).
         pleg_period: SimDuration,
         /// Queries per second of a kubelet's client for statuses, tokens and deletions of pods (1/s).

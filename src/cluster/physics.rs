@@ -7,6 +7,7 @@ use std::net::Ipv4Addr;
 use rustc_hash::FxHashMap;
 
 use super::ids::{NodeId, PodId};
+use super::objects::Ended;
 use crate::kernel::SimTime;
 
 /// The physical state of one pod.
@@ -22,6 +23,10 @@ pub struct PodPhysics {
     pub running_since: SimTime,
     /// Its proxy serves traffic.
     pub proxy_live: bool,
+    /// How often its containers were started again.
+    pub restarts: u32,
+    /// All its containers have ended for good.
+    pub ended: Option<Ended>,
 }
 
 /// The physical state of all pods.
@@ -62,7 +67,13 @@ impl Physics {
     /// # Panics
     /// If another pod holds the address.
     pub fn release_address(&mut self, pod: PodId) {
-        if let Some((_, ip)) = std::mem::take(&mut self.pods[pod.index()]).place {
+        let state = &mut self.pods[pod.index()];
+        let left = PodPhysics {
+            restarts: state.restarts,
+            ended: state.ended,
+            ..PodPhysics::default()
+        };
+        if let Some((_, ip)) = std::mem::replace(state, left).place {
             let holder = self.holders.remove(&ip);
             assert!(holder == Some(pod), "{ip} of {pod:?} is held by {holder:?}");
         }
@@ -78,6 +89,22 @@ impl Physics {
         let state = &mut self.pods[pod.index()];
         state.running = true;
         state.running_since = now;
+    }
+
+    /// A run of the pod's own containers ends.
+    pub fn run_ends(&mut self, pod: PodId) {
+        self.pods[pod.index()].running = false;
+    }
+
+    /// The pod's containers are started again.
+    pub fn restarts(&mut self, pod: PodId) {
+        self.pods[pod.index()].restarts += 1;
+    }
+
+    /// All containers of the pod have ended for good.
+    pub fn finishes(&mut self, pod: PodId, ended: Ended) {
+        self.stops_running(pod);
+        self.pods[pod.index()].ended = Some(ended);
     }
 
     /// The pod's containers stop, its proxy among them.

@@ -103,6 +103,12 @@ purposes! {
     SandboxRetry = "kubelet.sandbox.retry",
     /// Starting containers.
     ContainerStart = "kubelet.container.start",
+    /// How long containers run that end by themselves, and whether they fail.
+    ContainerRun = "kubelet.container.run",
+    /// Pull of an image by a node.
+    ImagePull = "kubelet.image.pull",
+    /// Comparison of an image with the registry.
+    ImageCheck = "kubelet.image.check",
     /// Phase of the kubelet's look at containers.
     PlegPhase = "kubelet.pleg",
     /// Phase of the batches in which a kubelet syncs statuses.

@@ -377,6 +377,10 @@ impl Ctx<'_> {
 
     /// The API server refuses to create a pod.
     pub fn refuse_creation(&mut self, set: ReplicaSetId, pod: PodId) {
+        if self.shared.kind(pod).controller.makes_jobs() {
+            self.refuse_pod_of_job(set, pod);
+            return;
+        }
         self.after(
             Source::ApiServer,
             EventClass::Deliver,
@@ -391,10 +395,11 @@ pub const SUBSCRIPTION: Subscription = Subscription {
     key: |_, _| EntityKey::root("replica set controller"),
     hears: |change, shared, notifications| {
         let (event, words) = match *change {
-            Change::PodCreated(pod, Some(owner)) => {
+            Change::PodCreated(pod, Some(owner)) if !shared.kind(pod).controller.makes_jobs() => {
                 (ReplicaSetEvent::Created(owner, pod), ("the pod was created", Some(pod)))
             }
             _ => match change.of_pod() {
+                Some((pod, _)) if shared.kind(pod).controller.makes_jobs() => return,
                 Some((pod, true)) if let Some(owner) = shared.api.owner(pod) => {
                     let seen = shared.api.pods.len() as u32;
                     let event = ReplicaSetEvent::Changed(owner, pod, seen);

@@ -13,6 +13,7 @@ use super::api_flow::Background;
 use super::faults::{FaultKind, FaultSpec};
 use super::flows::TrafficSpec;
 use super::ids::{KindId, NodeId};
+use super::job_spec::{Image, JobSpec, RestartPolicy, Runs};
 use super::params::{CiliumParams, IstioParams, KubernetesParams, NetworkParams};
 pub use super::placement::Amount;
 use super::placement::{Budget, NodePool, Placement};
@@ -29,6 +30,8 @@ use crate::policy::{LabelSelector, MeshPolicies, NetworkPolicies, Subject};
 pub struct WorldSpec {
     /// The end of every run.
     pub horizon: SimTime,
+    /// Wall-clock time of the beginning of every run.
+    pub begins: jiff::Timestamp,
     /// What ends a run before that, as failed.
     pub limits: RunLimits,
     /// How events of different sources at one instant are ordered.
@@ -246,6 +249,10 @@ pub enum Controller {
     ParallelStatefulSet,
     /// A DaemonSet: a pod on each node that may have one.
     DaemonSet,
+    /// A Job.
+    Job,
+    /// A CronJob, which makes Jobs.
+    CronJob,
 }
 
 impl Controller {
@@ -253,6 +260,12 @@ impl Controller {
     #[must_use]
     pub const fn keeps_names(self) -> bool {
         matches!(self, Self::StatefulSet | Self::ParallelStatefulSet)
+    }
+
+    /// Whether its pods belong to Jobs.
+    #[must_use]
+    pub const fn makes_jobs(self) -> bool {
+        matches!(self, Self::Job | Self::CronJob)
     }
 }
 
@@ -313,6 +326,14 @@ pub struct WorkloadSpec {
     pub answers_after: SimDuration,
     /// Whether a sidecar is injected where the design has a mesh.
     pub injected: bool,
+    /// How long its containers run, if they end by themselves.
+    pub runs: Option<Runs>,
+    /// `restartPolicy`.
+    pub restart: RestartPolicy,
+    /// What is asked of its Jobs.
+    pub job: Option<JobSpec>,
+    /// Images of its containers.
+    pub images: Vec<Image>,
 }
 
 /// A Service.

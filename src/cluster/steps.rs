@@ -196,6 +196,8 @@ pub enum Until {
     Complete(Rollout),
     /// A node is Ready.
     NodeReady(NodeAt),
+    /// A Job is complete; of a CronJob its latest one.
+    JobComplete(KindId),
 }
 
 impl Step {
@@ -211,6 +213,10 @@ impl Step {
                 until: Until::NodeReady(_),
                 ..
             } => "the node was not Ready",
+            Self::Wait {
+                until: Until::JobComplete(_),
+                ..
+            } => "the Job was not complete",
             Self::Drain { .. } => "pods of the node were not gone",
             _ => "pods were not ready",
         }

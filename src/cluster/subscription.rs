@@ -40,15 +40,24 @@ pub enum Change {
     DaemonDeleted(Party),
     /// The pod of a process is ready.
     DaemonReady(Party),
+    /// A Job was created.
+    JobCreated(ReplicaSetId),
+    /// A Job is complete, or has failed.
+    JobFinished(ReplicaSetId, bool),
+    /// A Job was deleted.
+    JobDeleted(ReplicaSetId),
 }
 
 impl Change {
     /// The pod that changed, or is gone, with what it was; and whether its controllers hear of it: its readiness or its
-    /// deletion changed.
+    /// deletion changed, or its containers were started again or have ended for good.
     #[must_use]
     pub fn of_pod(&self) -> Option<(PodId, bool)> {
         match *self {
-            Self::PodUpdated(pod, old, new) => Some((pod, new.ready != old.ready || new.deleting != old.deleting)),
+            Self::PodUpdated(pod, old, new) => {
+                let seen = |object: PodObject| (object.ready, object.deleting, object.restarts, object.ended);
+                Some((pod, seen(new) != seen(old)))
+            }
             Self::PodRemoved(pod, _) => Some((pod, true)),
             _ => None,
         }

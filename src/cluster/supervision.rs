@@ -363,7 +363,7 @@ impl Ctx<'_> {
 
 /// How long a kubelet waits before it starts a container that has ended so often: not at all, then until the first look of its pod
 /// worker after a back-off that doubles.
-fn backoff(
+pub(super) fn backoff(
     ends: u32,
     initial: SimDuration,
     most: SimDuration,

@@ -9,9 +9,9 @@ use rustc_hash::FxHashMap;
 
 use super::context::Ctx;
 use super::event::{Event, Source, TrafficEvent};
-use super::flows::FirstRequest;
+use super::flows::{AttemptEnd, FirstRequest};
 use super::ids::{FlowId, PodId};
-use super::observed::{AttemptEnd, Fact, FlowRequest};
+use super::observed::{Fact, FlowRequest};
 use super::purpose::Purpose;
 use crate::kernel::{EntityKey, EventClass, SimTime};
 

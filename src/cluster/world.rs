@@ -15,6 +15,7 @@ use super::cilium::agent::Agents;
 use super::cilium::ipcache;
 use super::clocks::Clocks;
 use super::context::{Ctx, Shared};
+use super::cron_jobs::{self, CronJobs};
 use super::daemon_sets::{self, DaemonSets};
 use super::deployment::{self, Deployments};
 use super::endpoint_slice::{self, EndpointSlices};
@@ -30,6 +31,7 @@ use super::istio::injection::Admission;
 use super::istio::istiod::{self, Istiods};
 use super::istio::sidecar::Sidecars;
 use super::istio::webhook_answers::WebhookAnswers;
+use super::jobs::{self, Jobs};
 use super::judge::Judge;
 use super::kubelet::{self, Kubelets};
 use super::leaders::Controllers;
@@ -65,6 +67,8 @@ const SUBSCRIPTIONS: &[&Subscription] = &[
     &script::SUBSCRIPTION,
     &node_lifecycle::SUBSCRIPTION,
     &daemon_sets::SUBSCRIPTION,
+    &jobs::SUBSCRIPTION,
+    &cron_jobs::SUBSCRIPTION,
     &istiod::SUBSCRIPTION,
 ];
 
@@ -242,6 +246,11 @@ impl World {
             admission: Admission::default(),
             daemon_sets: DaemonSets::default(),
             scheduler: Scheduler::new(&blueprint.nodes, kinds),
+            jobs: Jobs::new(
+                spec.kubernetes.controller_client_qps,
+                spec.kubernetes.controller_client_burst,
+            ),
+            cron_jobs: CronJobs::default(),
             node_lifecycle: NodeLifecycle::new(blueprint),
             endpoint_slices: EndpointSlices::new(blueprint.services),
             kubelets: Kubelets::default(),

@@ -5,7 +5,7 @@
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
-/// Nobody makes runs that may be thrown away.
+/// No run is made that may be thrown away.
 const IDLE: u8 = 0;
 const MADE: u8 = 1;
 const ENDED: u8 = 2;

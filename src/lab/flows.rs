@@ -169,7 +169,7 @@ fn one((flow, client, server, port): &FlowName, runs: &BTreeMap<u32, Requests>, 
     let share = |of: fn(&Requests) -> OfAll, estimand: String| {
         let mut pairs: Vec<(u64, u64)> = runs
             .values()
-            .map(|requests| of(requests))
+            .map(of)
             .map(|(some, all)| (u64::from(some), u64::from(all)))
             .collect();
         pairs.resize(sound.max(pairs.len()), (0, 0));

@@ -159,6 +159,6 @@ fn the_summary_has_the_published_shape() {
     );
     assert_eq!(
         manifest["result_digest"],
-        "9b4491327b87d5009577e9e115928e51297bf6cf0ded83bd99f100569e1d7912"
+        "bf22e18461b24ccf644ebb851f305017ef88a7181bf7e28c977a4e2216479448"
     );
 }

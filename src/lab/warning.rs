@@ -20,7 +20,7 @@ use crate::kernel::RunFailure;
 /// Runs below which intervals are too rough for a decision.
 const RUNS_FEW: u64 = 100;
 /// Most designs that one warning names.
-const LISTED_MAX: usize = 8;
+const LISTED_MAX: usize = 4;
 
 /// Something worth knowing before a result is trusted.
 #[derive(Clone, Debug, PartialEq)]

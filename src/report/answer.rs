@@ -130,7 +130,7 @@ impl Answer {
                 "What closes it",
                 asked.then(|| closes(remedies).unwrap_or_else(|| unclosed.to_owned())),
             ),
-            ("What to do", if asked { None } else { best(summary, &controls) }),
+            ("Which is best", if asked { None } else { best(summary, &controls) }),
             ("What it costs", costs(summary, asked)),
             ("Rests on", Some(assumed(manifest))),
             ("Not tested", untested(summary).filter(|_| asked)),
@@ -198,7 +198,15 @@ fn startup_line(points: &[&DesignSummary], headline: &[String], is_control: bool
     let median = range("startup_latency_p50", seconds).map(|median| format!("median startup {median}"));
     let shares = [("delayed_share", "delayed"), ("never_ready_share", "never ready")];
     let shares = shares.map(|(measure, what)| Some(format!("{} of the pods {what}", range(measure, percent)?)));
-    let startup = || [median].into_iter().chain(shares).flatten().collect();
+    let requests = [
+        (
+            "traffic_availability",
+            "of the requests that policies admit answered rightly",
+        ),
+        ("traffic_unauthorized_share", "of those that a policy refuses let in"),
+    ];
+    let requests = requests.map(|(measure, what)| Some(format!("{} {what}", range(measure, percent)?)));
+    let startup = || [median].into_iter().chain(shares).chain(requests).flatten().collect();
     let parts: Vec<String> = match headline {
         [] => startup(),
         _ => headline.iter().take(HEADLINE_MAX).filter_map(of_headline).collect(),
@@ -249,7 +257,7 @@ fn mark(design: &DesignSummary) -> Mark {
     if admitted || open {
         return Mark::Breached;
     }
-    // That nothing was ever open is no pass where nobody knocked.
+    // That nothing was ever open is no pass where no request tested it.
     let Some((_, tested)) = happened(design, TESTED) else {
         return Mark::Undecided;
     };

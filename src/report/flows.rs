@@ -21,8 +21,8 @@ pub fn finding(summary: &Summary) -> Option<Finding> {
     };
     with_flows().next().is_some().then(|| Finding {
         heading: "Requests by flow".to_owned(),
-        lead: "How the requests of each flow ended. *Answered rightly* and *wrongly denied* are shares of the requests that the policies admit, \
-               *unauthorized* of those that a policy refuses."
+        lead: "How the requests of each flow ended. Those that are answered rightly or wrongly denied are shares of the requests that the \
+               policies admit, unauthorized ones of the requests that a policy refuses."
             .to_owned(),
         heads: ["flow", "from", "to", "requests per run", "answered rightly", "wrongly denied", "unauthorized"]
             .map(str::to_owned)

@@ -236,16 +236,21 @@ pub fn unexplained(manifest: &Manifest, summary: &Summary) -> Vec<String> {
     PHASES.iter().filter_map(sentence).collect()
 }
 
-/// Designs by name, between backticks.
+/// Designs that a sentence names.
+const NAMED_MAX: usize = 6;
+
+/// Designs by name, between backticks; of many the first ones.
 fn quoted_names(manifest: &Manifest, places: &[usize]) -> String {
     if places.len() == manifest.designs.len() {
         return "all designs".to_owned();
     }
-    design_names(&manifest.designs, places)
-        .split(", ")
-        .map(|name| format!("`{name}`"))
-        .collect::<Vec<_>>()
-        .join(", ")
+    let names = design_names(&manifest.designs, places);
+    let all: Vec<String> = names.split(", ").map(|name| format!("`{name}`")).collect();
+    let shown = all[..all.len().min(NAMED_MAX)].join(", ");
+    match all.len() - all.len().min(NAMED_MAX) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
 }
 
 /// What was published, beside the pods that come closest to it.

@@ -120,7 +120,7 @@ fn the_page_is_readable() {
         "| `unauthorized_exposure_pod_ip` | 107 s [49.5, 203] | 0 s | 0 s |",
         "| `exposure_window_p90` | > 840 s (n 22) |",
         "| `network.one_way_latency` | 40s |",
-        "- Result digest: 9b4491327b87d5009577e9e115928e51297bf6cf0ded83bd99f100569e1d7912",
+        "- Result digest: bf22e18461b24ccf644ebb851f305017ef88a7181bf7e28c977a4e2216479448",
     ] {
         assert!(page.contains(part), "`{part}` is missing:\n{page}");
     }

@@ -5,6 +5,10 @@
 
 use std::path::Path;
 
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+
 use super::error::{InputError, keep_one};
 use super::schema::{self, Experiment};
 use super::stopping::{self, Stopping};
@@ -18,9 +22,13 @@ const FORM: &str = "1";
 /// The seed group of an experiment that names none, so that its random numbers do not depend on the name of its file.
 const SEED_GROUP: &str = "meshfault";
 
+/// When runs begin where nothing is said: a Monday.
+pub(super) const BEGINS: &str = "2024-01-01T00:00:00";
+
 /// The values at the top of an experiment file.
 pub struct Head {
     pub horizon: SimTime,
+    pub begins: Timestamp,
     pub limits: RunLimits,
     pub tie_order: TieRule,
     pub independent: bool,
@@ -79,6 +87,7 @@ impl Head {
         let group = experiment.seed_group.as_ref();
         Self {
             horizon: SimTime::ZERO + length.unwrap_or(SimDuration::EXACT_MAX),
+            begins: keep_one(wrong, begins(path, experiment.begins_at.as_ref())).unwrap_or_default(),
             limits: keep_one(wrong, limits(path, &experiment.limits)).unwrap_or_default(),
             tie_order: tie_order.unwrap_or_default(),
             independent: independent.unwrap_or_default(),
@@ -90,6 +99,19 @@ impl Head {
                 .and_then(|text| keep_one(wrong, seed(path, text)))
                 .unwrap_or(1),
             seed_group: group.map_or(SEED_GROUP, |group| &group.value).to_owned(),
+        }
+    }
+}
+
+fn begins(path: &Path, written: Option<&schema::Text>) -> Result<Timestamp, InputError> {
+    let read = |text: &str| text.parse::<DateTime>().ok()?.to_zoned(TimeZone::UTC).ok();
+    let text = written.map_or(BEGINS, |written| written.value.trim());
+    match (read(text), written) {
+        (Some(time), _) => Ok(time.timestamp()),
+        (None, None) => Ok(Timestamp::UNIX_EPOCH),
+        (None, Some(at)) => {
+            let message = format!("`{}` is not a date and time", at.value);
+            Err(complain(path, at, message).with_hint(format!("write UTC as in `{BEGINS}`")))
         }
     }
 }

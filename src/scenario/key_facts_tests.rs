@@ -102,7 +102,7 @@ const RIVALS: [&[&str]; 17] = [
     &["workload", "deployment", "daemonset"],
     &["workload", "max_unavailable"],
     &["deployment", "max_unavailable"],
-    &["ready", "deployment", "daemonset", "node", "node_of", "until"],
+    &["ready", "deployment", "daemonset", "node", "node_of", "job", "until"],
     &["until", "timeout"],
     &["until", "on_timeout"],
     &["half_width", "relative"],
@@ -247,9 +247,31 @@ fn file_with(place: &str, keys: Value, chosen: &str) -> Value {
 fn load(file: &Value) -> Result<Scenario, Vec<InputError>> {
     let dir = tempfile::tempdir().expect("a folder");
     let path = dir.path().join("example.yaml");
+    let mut file = file.clone();
+    if file.to_string().contains("{\"job\":") {
+        with_a_job(&mut file, dir.path());
+    }
     std::fs::write(&path, file.to_string()).expect("a file can be written");
     let scenario = Scenario::load(&path, &Overrides::default())?;
     question_check::check(&scenario).map(|()| scenario)
+}
+
+/// Adds a Job to the manifests, which have none, and applies it first.
+fn with_a_job(file: &mut Value, folder: &Path) {
+    let own = folder.join("manifests");
+    std::fs::create_dir(&own).expect("a folder can be made");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for from in [
+        "experiments/manifests/sleep-helloworld",
+        "tests/fixtures/cases/manifests-jobs",
+    ] {
+        for entry in std::fs::read_dir(root.join(from)).expect("it is there").flatten() {
+            std::fs::copy(entry.path(), own.join(entry.file_name())).expect("a file can be copied");
+        }
+    }
+    file["manifests"] = json!("manifests");
+    let steps = file["script"].as_array_mut().expect("a list");
+    steps.insert(0, json!({"apply": ["migrate"]}));
 }
 
 fn complaints(file: &Value) -> Vec<String> {

@@ -321,6 +321,10 @@ fn workload(manifest: &Workload, name: String) -> WorkloadSpec {
         probed: manifest.probed.clone(),
         answers_after: manifest.answers_after,
         injected: manifest.injected,
+        runs: manifest.runs,
+        restart: manifest.restart,
+        job: manifest.job.clone(),
+        images: manifest.images.clone(),
     }
 }
 

@@ -53,11 +53,12 @@ mod model_tests;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::cluster::spec::{TieRule, WorldSpec};
+use crate::cluster::spec::{Step as WorldStep, TieRule, WorldSpec};
 use error::{InputError, keep, keep_one, near_match, near_path};
 use factors::expand::{Expanded, expand, sorted};
 use factors::{Chance, Factors};
@@ -266,6 +267,7 @@ fn checked(path: &Path, text: String, origin: Origin, overrides: &Overrides) -> 
         names: Names::of(&material),
         material: &material,
         horizon: head.horizon,
+        begins: head.begins,
         limits: head.limits,
         tie_order: head.tie_order,
         independent: head.independent,
@@ -290,6 +292,7 @@ fn checked(path: &Path, text: String, origin: Origin, overrides: &Overrides) -> 
     let mut warnings = material.warnings.clone();
     warnings.extend(material.remarks.warnings(&designs));
     warnings.extend(odd);
+    warnings.extend(endless_jobs(path, &experiment, &designs));
     warnings.extend(unused(path, &experiment, &text, overrides, &designs));
     drop(layers);
     let inputs = inputs(path, text, files, &designs);
@@ -317,6 +320,30 @@ fn checked(path: &Path, text: String, origin: Origin, overrides: &Overrides) -> 
         inputs,
         warnings,
     })
+}
+
+/// Jobs whose pods a sidecar keeps from ending.
+fn endless_jobs(path: &Path, experiment: &Experiment, designs: &[Design]) -> Vec<String> {
+    let is_applied = |world: &WorldSpec, index: usize| {
+        let mut applies = world.script.iter();
+        applies.any(|step| matches!(step, WorldStep::Apply { workloads } if workloads.contains(&index)))
+    };
+    let of_world = |world: &WorldSpec| -> Vec<String> {
+        let all = world.workloads.iter().enumerate();
+        let endless = all.filter(|(index, workload)| {
+            world.istio.is_some() && workload.controller.makes_jobs() && workload.injected && is_applied(world, *index)
+        });
+        endless.map(|(_, workload)| workload.name.clone()).collect()
+    };
+    let names: BTreeSet<String> = designs.iter().flat_map(|design| of_world(&design.world)).collect();
+    let warning = |name: String| {
+        let message = format!("the Job `{name}` is never complete: a sidecar goes on when its containers have ended");
+        let error = complain(path, &experiment.manifests, message);
+        error
+            .with_hint("inject none into its pods; native sidecars are not modeled")
+            .in_one_line()
+    };
+    names.into_iter().map(warning).collect()
 }
 
 /// Options that nothing names, and faults that nothing starts.

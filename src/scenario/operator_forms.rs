@@ -72,7 +72,7 @@ pub struct Drain {
 /// Waits until something is so; one of the keys from `ready` to `until` is written.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(extend("x-one-of" = ["ready", "deployment", "daemonset", "node", "node_of", "until"]))]
+#[schemars(extend("x-one-of" = ["ready", "deployment", "daemonset", "node", "node_of", "job", "until"]))]
 pub struct Wait {
     /// All pods of these workloads are ready; `"*"` stands for all that exist.
     pub ready: Option<Vec<Text>>,
@@ -85,6 +85,8 @@ pub struct Wait {
     pub node: Option<Text>,
     /// The node of the first pod of this workload is Ready.
     pub node_of: Option<Text>,
+    /// This Job is complete; of a CronJob its latest Job.
+    pub job: Option<Text>,
     /// A time of the run; with it there is no timeout.
     #[schemars(with = "Option<form::OrOption<form::Span>>")]
     pub until: Option<Text>,

@@ -7,7 +7,7 @@ use super::error::InputError;
 use super::faults::{number, point, span};
 use super::layers::Merged;
 use super::schema::{self, Text};
-use super::script::Reader;
+use super::script::{ALL, Reader};
 use super::values::{amount, choice, complain};
 use super::yaml::Spanned;
 use crate::cluster::event::TRACKS_MAX;
@@ -80,9 +80,45 @@ impl Reader<'_, '_> {
             "istiod" if !is_workload && self.targets.istiods.is_none() => return Ok(None),
             "coredns" if !is_workload && self.targets.coredns == 0 => return Ok(None),
             "istiod" | "coredns" if !is_workload => self.targets.workload(self.merged, self.names, name)?,
-            _ => self.applied(name)?,
+            _ => self.applied_that_stays(name)?,
         };
         Ok(Some(Rollout::Deployment(KindId(kind as u32))))
+    }
+
+    /// A Job that exists.
+    fn job(&self, name: &Text) -> Result<KindId, InputError> {
+        let index = self.applied(name)?;
+        if self.names.makes_jobs(index) {
+            return Ok(KindId(index as u32));
+        }
+        let message = format!("`{}` is no Job", self.names.workload_name(index));
+        Err(complain(self.merged.file, name, message).with_hint("wait for it by `ready`"))
+    }
+
+    /// A workload that exists and whose pods do not end by themselves for good.
+    pub(super) fn applied_that_stays(&self, name: &Text) -> Result<usize, InputError> {
+        let index = self.applied(name)?;
+        if !self.names.makes_jobs(index) {
+            return Ok(index);
+        }
+        let message = format!("`{}` is a Job, whose pods end", self.names.workload_name(index));
+        let hint = format!(
+            "a script can apply it, delete it and wait for it: `wait: {{job: {}, timeout: 10m}}`",
+            name.value
+        );
+        Err(complain(self.merged.file, name, message).with_hint(hint))
+    }
+
+    /// The indexes of such workloads; `"*"` stands for all of them.
+    pub(super) fn all_that_stay(&self, names: &[Text]) -> Result<Vec<usize>, InputError> {
+        match names {
+            [all] if all.value == ALL => {
+                let mut found = self.all_applied(names)?;
+                found.retain(|index| !self.names.makes_jobs(*index));
+                Ok(found)
+            }
+            _ => names.iter().map(|name| self.applied_that_stays(name)).collect(),
+        }
     }
 
     fn daemon_set(&self, name: &Text, max_unavailable: &Option<Text>) -> Result<Rollout, InputError> {
@@ -115,7 +151,7 @@ impl Reader<'_, '_> {
         let deadline = restart.deadline.as_ref().map(|deadline| span(self.merged, deadline));
         let deadline = deadline.transpose()?;
         let of = match (workload, daemons) {
-            (Some(name), _) => Some(Rollout::Deployment(KindId(self.applied(name)? as u32))),
+            (Some(name), _) => Some(Rollout::Deployment(KindId(self.applied_that_stays(name)? as u32))),
             (_, Some(name)) => Some(self.daemon_set(name, &restart.max_unavailable)?),
             _ => self.deployment(name)?,
         };
@@ -164,12 +200,13 @@ impl Reader<'_, '_> {
 
     pub(super) fn wait(&self, step: &Spanned<schema::Step>, wait: &schema::Wait) -> Result<Step, InputError> {
         let merged = self.merged;
-        let keys = "`ready`, `deployment`, `daemonset`, `node`, `node_of` and `until`";
+        let keys = "`ready`, `deployment`, `daemonset`, `node`, `node_of`, `job` and `until`";
         let written = [
             &wait.deployment,
             &wait.daemonset,
             &wait.node,
             &wait.node_of,
+            &wait.job,
             &wait.until,
         ];
         let names = written.map(|name| name.is_some().then_some(()));
@@ -186,7 +223,8 @@ impl Reader<'_, '_> {
             return Err(complain(merged.file, step, message).with_hint("write `timeout: 10m`"));
         };
         let until = match (&wait.ready, &wait.deployment, &wait.daemonset) {
-            (Some(workloads), ..) => Some(Until::Ready(self.all_applied(workloads)?)),
+            _ if let Some(name) = &wait.job => Some(Until::JobComplete(self.job(name)?)),
+            (Some(workloads), ..) => Some(Until::Ready(self.all_that_stay(workloads)?)),
             (_, Some(name), _) => self.deployment(name)?.map(Until::Complete),
             (.., Some(name)) => Some(Until::Complete(self.daemon_set(name, &None)?)),
             _ => Some(Until::NodeReady(self.node(step, &wait.node, &wait.node_of)?)),

@@ -40,6 +40,9 @@ pub struct Experiment {
     /// The end of every run.
     #[schemars(with = "form::PositiveSpan", extend("x-scope" = "experiment"))]
     pub horizon: Text,
+    /// Wall-clock time in UTC at which every run begins, which the schedules of CronJobs follow.
+    #[schemars(extend("x-scope" = "experiment"))]
+    pub begins_at: Option<Text>,
     /// Runs of each design; absent if `stopping` is set.
     #[schemars(with = "Option<form::Count>", extend("x-scope" = "experiment"))]
     pub replications: Option<Text>,

@@ -28,7 +28,7 @@ pub(super) const METHODS: [(&str, &str); 7] = [
 ];
 
 /// In a list of workloads: all of them.
-const ALL: &str = "*";
+pub(super) const ALL: &str = "*";
 
 /// Reads the steps in order and knows what the earlier ones have done.
 pub(super) struct Reader<'r, 'a> {
@@ -154,7 +154,7 @@ impl Reader<'_, '_> {
                 Step::Apply { workloads: found? }
             }
             schema::Step::WaitReady(wait) => Step::WaitReady {
-                workloads: self.all_applied(&wait.workloads)?,
+                workloads: self.all_that_stay(&wait.workloads)?,
                 timeout: span(merged, &wait.timeout)?,
             },
             schema::Step::Pause(pause) => Step::Pause {
@@ -173,7 +173,7 @@ impl Reader<'_, '_> {
                 fault: self.fault(fault)?,
             },
             schema::Step::Scale(scale) => Step::Scale {
-                workload: self.applied(&scale.workload)?,
+                workload: self.applied_that_stays(&scale.workload)?,
                 replicas: number(merged, &scale.replicas, 0)?,
             },
             schema::Step::RolloutRestart(restart) => self.rollout_restart(step, restart)?,
@@ -230,7 +230,7 @@ impl Reader<'_, '_> {
             return Err(complain(merged.file, step, message).with_hint("write `- remember_ips: WORKLOAD` before it"));
         }
         Ok(Step::FindReuse {
-            workload: self.applied(&find.workload)?,
+            workload: self.applied_that_stays(&find.workload)?,
             look: choice(merged.file, merged.text(&find.look)?, "time of a look", &LOOKS)?,
             rollout_deadline: span(merged, &find.rollout_deadline)?,
             rollouts_max: find

@@ -42,6 +42,8 @@ pub struct Names {
     qualified: Vec<String>,
     /// Labels of the pods of each workload.
     labels: Vec<Labels>,
+    /// Which of them make Jobs.
+    jobs: Vec<bool>,
     services: Vec<String>,
     qualified_services: Vec<String>,
 }
@@ -59,6 +61,11 @@ impl Names {
                 .workloads
                 .iter()
                 .map(|workload| format!("{}/{}", workload.subject.namespace, workload.name))
+                .collect(),
+            jobs: material
+                .workloads
+                .iter()
+                .map(|workload| workload.controller.makes_jobs())
                 .collect(),
             qualified_services: material
                 .services
@@ -113,6 +120,11 @@ impl Names {
         index(merged, name, "Service", [&self.services, &self.qualified_services])
     }
 
+    /// Whether a workload makes Jobs.
+    pub fn makes_jobs(&self, index: usize) -> bool {
+        self.jobs[index]
+    }
+
     /// The number of workloads.
     pub fn count(&self) -> usize {
         self.workloads.len()
@@ -149,6 +161,8 @@ pub struct Shared<'a> {
     pub names: Names,
     /// The end of every run.
     pub horizon: SimTime,
+    /// Wall-clock time of the beginning of every run.
+    pub begins: jiff::Timestamp,
     /// What ends a run as failed.
     pub limits: RunLimits,
     /// How ties are ordered.
@@ -296,6 +310,7 @@ pub fn design(shared: &Shared<'_>, merged: &Merged<'_>) -> Result<Design, Vec<In
         });
     let world = WorldSpec {
         horizon: shared.horizon,
+        begins: shared.begins,
         limits: shared.limits,
         tie_order: shared.tie_order,
         nodes: targets.nodes,

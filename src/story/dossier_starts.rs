@@ -69,7 +69,10 @@ pub enum HeldUpBy {
         party: NamedParty,
     },
     /// A node that can take it.
-    NoNode,
+    NoNode {
+        /// What the scheduler found at the nodes when it looked last.
+        why: String,
+    },
 }
 
 /// A wait for the kubelet's API client.

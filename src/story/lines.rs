@@ -129,6 +129,14 @@ fn words(past: &Past, fact: &Fact) -> Option<(&'static str, String)> {
                 format!("{istiod} cannot authenticate {pod} for its {channel}: {why}"),
             )
         }
+        Fact::Job(job, fact) => {
+            let set = &past.shared.sets[job.index()];
+            let name = &past.shared.blueprint.kind(set.kind).name;
+            (
+                "api server",
+                format!("the Job {name}-{} {}", set.revision, fact.words()),
+            )
+        }
         Fact::AccessEnded(_, end) => ("client", access(past, end)),
         Fact::Follows { .. }
         | Fact::Channel(..)
@@ -235,6 +243,12 @@ fn of_pod(past: &Past, pod: &str, fact: &PodFact) -> Option<(&'static str, Strin
         PodFact::NetworkReady => ("kubelet", format!("has the network of {pod}")),
         PodFact::ContainersUp => ("kubelet", format!("runs the containers of {pod}")),
         PodFact::Stopped => ("kubelet", format!("has stopped {pod}")),
+        PodFact::Pulls(until) => ("kubelet", format!("pulls images for {pod} until {until}")),
+        PodFact::RunEnds(true) => ("kubelet", format!("the containers of {pod} have failed")),
+        PodFact::RunEnds(false) => ("kubelet", format!("the containers of {pod} have ended")),
+        PodFact::StartsAgain(wait) => ("kubelet", format!("starts the containers of {pod} again in {wait}")),
+        PodFact::Finished(true) => ("kubelet", format!("{pod} has succeeded")),
+        PodFact::Finished(false) => ("kubelet", format!("{pod} has failed")),
         PodFact::KubeletLimit { lost, .. } if lost.as_nanos() == 0 => return None,
         PodFact::KubeletLimit { what, lost, .. } => {
             let what = match what {

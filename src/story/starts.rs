@@ -81,11 +81,13 @@ fn pod_story(past: &Past, pod: PodId, record: &PodRecord, faults: &[FaultStory])
         _ => None,
     });
     let no_node = past.story.facts().filter_map(|(time, fact)| match fact {
-        Fact::Pod(own, PodFact::NoNode { .. }) if *own == pod => Some(time),
+        Fact::Pod(own, PodFact::NoNode(why)) if *own == pod => Some((time, why)),
         _ => None,
     });
-    let no_node: Vec<SimTime> = no_node.collect();
-    let held_up = held_up(record, !no_node.is_empty(), [&certificate, &configuration], faults);
+    let no_node: Vec<_> = no_node.collect();
+    let why_no_node = no_node.last().map(|(_, why)| why.words());
+    let no_node: Vec<SimTime> = no_node.into_iter().map(|(time, _)| time).collect();
+    let held_up = held_up(record, why_no_node, [&certificate, &configuration], faults);
     let unexplained = record.unexplained(threshold).filter(|_| held_up.is_none());
     PodStory {
         unexplained: unexplained.map(|(phase, took)| Unexplained {
@@ -107,7 +109,12 @@ fn pod_story(past: &Past, pod: PodId, record: &PodRecord, faults: &[FaultStory])
 const PART_OF_PHASE: u64 = 4;
 
 /// What the longest phase of a start waited for: a node that could take the pod, or a party on which a fault acted meanwhile.
-fn held_up(record: &PodRecord, no_node: bool, channels: [&ChannelStory; 2], faults: &[FaultStory]) -> Option<HeldUp> {
+fn held_up(
+    record: &PodRecord,
+    no_node: Option<String>,
+    channels: [&ChannelStory; 2],
+    faults: &[FaultStory],
+) -> Option<HeldUp> {
     let (phase, took) = record.longest_phase();
     let begins = PHASES[..phase]
         .iter()
@@ -119,8 +126,8 @@ fn held_up(record: &PodRecord, no_node: bool, channels: [&ChannelStory; 2], faul
         took,
         by,
     };
-    if no_node && PHASES[phase].name == "scheduling" {
-        return Some(held_up(HeldUpBy::NoNode));
+    if let Some(why) = no_node.filter(|_| PHASES[phase].name == "scheduling") {
+        return Some(held_up(HeldUpBy::NoNode { why }));
     }
     let connections = channels.into_iter().flat_map(|channel| &channel.connections);
     let istiods: Vec<&(String, String)> = connections

@@ -11,7 +11,15 @@ const HOUSE: [&str; 9] = [
 const CIRCLE_MAX: usize = 6;
 /// Components of more than one file: their events are named in all of these.
 const COMPONENTS_OF_MORE_FILES: [&[&str]; 3] = [
-    &["kubelet", "kubelet_client"],
+    &[
+        "kubelet",
+        "kubelet::ends",
+        "kubelet::images",
+        "kubelet::probes",
+        "kubelet::start",
+        "kubelet::verbs",
+        "kubelet_client",
+    ],
     &["judge", "judge::hears"],
     &[
         "istio::sidecar",

@@ -177,3 +177,33 @@ fn a_planted_word_is_found() {
             .any(|(command, help)| command == "meshfault run --help" && help.contains("--replications"))
     );
 }
+
+/// Comments may say "tells" of a function, but not the words that have a better one in the field.
+const IN_COMMENTS: [&str; 10] = [
+    "wish",
+    "wishes",
+    "wished",
+    "misfortune",
+    "misfortunes",
+    "landing",
+    "landings",
+    "somebody",
+    "nobody",
+    "gives up",
+];
+
+#[test]
+fn comments_use_the_words_of_the_field_too() {
+    let found = house::built_sources().into_iter().flat_map(|(path, source)| {
+        let comments = source.lines().map(str::trim).filter(|line| line.starts_with("//"));
+        let of_line = |line: &str| {
+            let bad = replaced(line);
+            let named = |text: &String| IN_COMMENTS.iter().any(|word| text.starts_with(&format!("`{word}`")));
+            bad.into_iter().filter(named).collect::<Vec<_>>()
+        };
+        let found: Vec<String> = comments.flat_map(of_line).map(|bad| format!("{path}: {bad}")).collect();
+        found
+    });
+    let found: Vec<String> = found.collect();
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}

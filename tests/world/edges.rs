@@ -180,6 +180,7 @@ fn a_healthy_cluster_without_delays_does_what_its_policies_intend() {
 /// Traffic of a healthy run: the requests of every edge are meant or not as the table has it, and end so once all pods are ready.
 fn requests_agree(table: &BTreeMap<(String, String), bool>, outcome: &Outcome, text: &str) {
     let mut answered = BTreeSet::new();
+    let mut connections = BTreeMap::new();
     for flow in &outcome.flows {
         let edge = (flow.client_workload.clone(), flow.server.clone());
         assert_eq!(flow.meant, table[&edge], "{flow:?}\n{text}");
@@ -193,8 +194,12 @@ fn requests_agree(table: &BTreeMap<(String, String), bool>, outcome: &Outcome, t
             }
             _ => panic!("{flow:?}\n{text}"),
         }
+        *connections.entry(edge.clone()).or_insert(0) += flow.connections;
         answered.insert(edge);
     }
+    // One pod calls one other one: its proxy opens a connection once, if the network lets it.
+    let once = |(edge, opened): (&(String, String), &u64)| *opened == 1 || *opened == 0 && !table[edge];
+    assert!(connections.iter().all(once), "{connections:?}\n{text}");
     assert_eq!(answered.len(), NAMES.len() * (NAMES.len() - 1), "{text}");
 }
 

@@ -25,6 +25,7 @@ mod faults;
 mod istiod_clients;
 mod istiod_connections;
 mod istiod_repairs;
+mod jobs;
 mod kubelet_start;
 mod measured_starts;
 mod mechanisms;

@@ -52,7 +52,7 @@ impl Watch for Seen {
             Event::NodeLifecycle(NodeLifecycleEvent::Evict(_)) => self.evicted = Some(after),
             Event::Commit(Write::SetNodeReady(_, true)) => self.returned = Some(after),
             Event::Commit(Write::CreatePod(..)) => self.created.push(after),
-            Event::Commit(Write::ReportAddress(pod, _) | Write::ReportReady(pod, _) | Write::RemovePod(pod))
+            Event::Commit(Write::ReportAddress(pod, _) | Write::ReportReady(pod, ..) | Write::RemovePod(pod))
                 if of_node(pod) && shared.nodes_down.has(NODE) =>
             {
                 self.wrote_while_off += 1;

@@ -112,6 +112,12 @@ fn worlds() -> Vec<World> {
     worlds.extend(
         ["server-behind", "short-lived"].map(|design| -> World { (case_path("clock-skew"), design, &[], |_| ()) }),
     );
+    worlds.push((case_path("jobs"), "plain", &[], |world| {
+        world.horizon = at(400.0);
+        Arc::make_mut(&mut world.workloads)
+            .iter_mut()
+            .for_each(|workload| workload.job.iter_mut().for_each(|job| job.backoff_limit = 9));
+    }));
     worlds.extend(OF_MANY_FAULTS.map(|design| -> World { (case_path("many-faults"), design, &[], |_| ()) }));
     worlds
 }

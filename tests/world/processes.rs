@@ -105,7 +105,7 @@ impl Watch for Probes {
             Event::Commit(Write::MarkNotReady(pod)) if first(pod.0 as usize) => {
                 self.not_ready.get_or_insert(moment.time);
             }
-            Event::Commit(Write::ReportReady(pod, _)) if first(pod.0 as usize) && self.not_ready.is_some() => {
+            Event::Commit(Write::ReportReady(pod, ..)) if first(pod.0 as usize) && self.not_ready.is_some() => {
                 self.ready.get_or_insert(moment.time);
             }
             Event::Kubelet(_, KubeletEvent::StartAgain(_)) => self.starts.push(moment.time),
@@ -412,7 +412,7 @@ struct Ready(u32);
 impl Watch for Ready {
     fn event(&mut self, _: &Moment, event: &Event, shared: &Shared) -> ControlFlow<()> {
         let istiod: Option<KindId> = shared.blueprint.istiod;
-        if let Event::Commit(Write::ReportReady(pod, _)) = event {
+        if let Event::Commit(Write::ReportReady(pod, ..)) = event {
             self.0 += u32::from(Some(shared.pods[pod.0 as usize].kind) == istiod);
         }
         ControlFlow::Continue(())

@@ -6,7 +6,7 @@
 //! reports them all; an agent connects to the API server first, and ends again if that is away for too long; the datapath, the rules
 //! of the service proxy and containers go on meanwhile. An API server that crashes loses its clients to the others.
 //! **Left out**: calls of the network plugin under way fail when their next step is due, and not at once; a container that a kubelet
-//! cannot start; readiness of pods behind a kubelet that has started again; hosts whose supervisor gives up.
+//! cannot start; readiness of pods behind a kubelet that has started again; hosts whose supervisor stops trying.
 //! **Parameters**: target, processes, start, duration; `container_backoff_*`, `kubelet_restart_wait`, `*_start_latency`, `agent_connect_*`.
 //! **Validated by**: `tests/world/processes.rs`.
 

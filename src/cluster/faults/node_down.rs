@@ -1,7 +1,7 @@
 //! A node without power: all its processes end at once, and after the fault it boots.
 //!
 //! **Modeled**: containers, kubelet, Cilium agent and service proxy end; addresses stay taken, in the API and in the agent's pool;
-//! packets to the node vanish, so connections to it hang until their client gives up; nothing on it writes, and no lease is
+//! packets to the node vanish, so connections to it hang until their client times out; nothing on it writes, and no lease is
 //! renewed. When the last such fault has ended, the node boots: its agent and its service proxy list everything anew, pods that still
 //! exist get a new sandbox with a new address, of the others nothing is left.
 //! **Left out**: control plane that runs on the node (API servers, controllers and etcd are no processes of a node here), orderly

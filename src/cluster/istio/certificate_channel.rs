@@ -204,7 +204,7 @@ impl CertificateChannel {
         }
     }
 
-    /// The request that waits for its answer gets none: the connection is given up.
+    /// The request that waits for its answer gets none: the connection is closed.
     pub fn gives_up(&mut self, serial: u32, pod: PodId, ctx: &mut Ctx) {
         self.answered(serial, self.requests, Answer::Unavailable, pod, ctx);
     }

@@ -132,7 +132,7 @@ impl ConfigurationChannel {
         }
     }
 
-    /// Nothing has passed on the connection of this number for long: it is given up.
+    /// Nothing has passed on the connection of this number for long: it is closed.
     pub fn gives_up(&mut self, serial: u32, pod: PodId, ctx: &mut Ctx) {
         match self.state {
             State::Asking(_) => drop(self.answered(serial, self.requests, Answer::Unavailable, pod, ctx)),

@@ -238,7 +238,7 @@ impl Istiods {
         for stuck in self.stuck.extract_if(.., passes_again).collect::<Vec<_>>() {
             let at = passes(stuck.sent, now, &ctx.blueprint().spec.network);
             if at >= stuck.sent + stuck.request.channel.dead_after(&ctx.blueprint().istio().params) {
-                continue; // Its sidecar gives up before.
+                continue; // Its sidecar closes the connection before.
             }
             match stuck.answer {
                 Some(answer) => answer_after(id, stuck.request, answer, at.since(now), ctx),

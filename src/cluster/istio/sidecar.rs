@@ -2,7 +2,7 @@
 //!
 //! **Modeled**: two independent channels, certificate and configuration, that start together; Envoy asking for the
 //! certificate once it has its configuration; the proxy being live when both are there and Envoy has warmed up; what the
-//! proxy knows about backends, from its own Istiod; a stream on which nothing passes, given up after a time; readiness by the
+//! proxy knows about backends, from its own Istiod; a stream on which nothing passes, closed after a time; readiness by the
 //! kubelet's probe.
 //! **Left out**: native sidecars, `holdApplicationUntilProxyStarts`, restarts by a startup probe, ambient mode.
 //! **Parameters**: `agent_start_latency`, `key_generation_latency`, `envoy_warm_up_latency`, `probe_*`,

@@ -160,6 +160,7 @@ impl Recorder {
             | Fact::SliceWritten(..)
             | Fact::LeaderLost(_)
             | Fact::LeaderTakesOver(_)
+            | Fact::Job(..)
             | Fact::Left { .. }
             | Fact::Entered { .. }
             | Fact::IstiodWaits(_)

@@ -120,7 +120,14 @@ impl PodTimes {
             | PodFact::IdentityTimedOut
             | PodFact::AgentNotReached
             | PodFact::NetworkFailed(..)
+            | PodFact::Pulls(_)
+            | PodFact::RunEnds(_)
+            | PodFact::StartsAgain(_)
             | PodFact::Stopped => {}
+            PodFact::Finished(_) => {
+                self.waits = false;
+                self.removed.get_or_insert(now);
+            }
         }
     }
 

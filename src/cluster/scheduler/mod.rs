@@ -230,6 +230,9 @@ pub const SUBSCRIPTION: Subscription = Subscription {
         let (event, words) = match *change {
             Change::PodCreated(pod, _) => (SchedulerEvent::Created(pod), ("the pod was created", Some(pod))),
             Change::PodRemoved(pod, _) => (SchedulerEvent::Removed(pod), ("the pod is gone", Some(pod))),
+            Change::PodUpdated(pod, old, new) if new.ended.is_some() && old.ended.is_none() => {
+                (SchedulerEvent::Removed(pod), ("the pod has finished", Some(pod)))
+            }
             Change::NodeReady(node, ready) => (
                 SchedulerEvent::NodeReady(node, ready),
                 ("the node's readiness changed", None),

@@ -253,6 +253,7 @@ impl Script {
                 let waiting = Waiting::Daemons(daemons.of);
                 self.wait(track, waiting, Vec::new(), Some(timeout), ctx);
             }
+            Until::JobComplete(kind) => self.wait(track, Waiting::JobComplete, vec![*kind], Some(timeout), ctx),
             Until::NodeReady(node) => match commands::node(*node, ctx) {
                 Some(node) => self.wait(track, Waiting::NodeReady(node), Vec::new(), Some(timeout), ctx),
                 None => self.advance(track, SimDuration::ZERO, ctx),
@@ -347,6 +348,11 @@ pub const SUBSCRIPTION: Subscription = Subscription {
             Change::NodeReady(node, _) => {
                 let waits = watchlist.nodes.iter().filter(|(_, watched)| **watched == node);
                 (waits.map(|(track, _)| *track).collect(), "the watched node changed")
+            }
+            Change::JobFinished(job, _) => {
+                let kind = shared.sets[job.index()].kind;
+                let waits = watchlist.kinds.iter().filter(|(_, kinds)| kinds.contains(&kind));
+                (waits.map(|(track, _)| *track).collect(), "a watched Job has finished")
             }
             _ => {
                 let Some((pod, _)) = change.of_pod() else { return };

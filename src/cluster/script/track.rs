@@ -28,6 +28,8 @@ pub(super) enum Waiting {
     Gone,
     /// For a node to be Ready.
     NodeReady(NodeId),
+    /// For a Job to be complete.
+    JobComplete,
 }
 
 /// What of a rollout counts as progress (`kubernetes/kubernetes pkg/controller/deployment/util`, DeploymentProgressing): active pods

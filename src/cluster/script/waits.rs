@@ -56,6 +56,10 @@ impl Script {
             Waiting::Cordoned(node) => return api.node(node).cordoned,
             Waiting::Gone => return own.waited_pods.iter().all(|&pod| api.pod(pod).is_none()),
             Waiting::NodeReady(node) => return !api.node(node).not_ready,
+            Waiting::JobComplete => {
+                let is_complete = |kind: &KindId| api.latest_job(*kind, &ctx.shared.sets) == Some(true);
+                return own.waited_kinds.iter().all(is_complete);
+            }
             _ => {}
         }
         own.waited_kinds.iter().all(|&kind| {
@@ -139,7 +143,9 @@ impl Script {
                 });
                 self.rolled_out(track, ctx);
             }
-            Waiting::Ready | Waiting::Gone | Waiting::NodeReady(_) => self.advance(track, SimDuration::ZERO, ctx),
+            Waiting::Ready | Waiting::Gone | Waiting::NodeReady(_) | Waiting::JobComplete => {
+                self.advance(track, SimDuration::ZERO, ctx)
+            }
         }
     }
 

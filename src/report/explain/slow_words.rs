@@ -46,7 +46,7 @@ impl<'d> Reason<'d> {
 pub(super) fn by_words(held: &HeldUp) -> String {
     match &held.by {
         HeldUpBy::Fault { fault, .. } => fault.clone(),
-        HeldUpBy::NoNode => "no node".to_owned(),
+        HeldUpBy::NoNode { .. } => "no node".to_owned(),
     }
 }
 
@@ -129,7 +129,7 @@ fn held_up(held: &HeldUp, pods: &[&PodStory], number: &str) -> String {
                 held.phase
             )
         }
-        HeldUpBy::NoNode => format!("No node could take {number} for {range}: the scheduler tried again and again."),
+        HeldUpBy::NoNode { why } => format!("No node could take {number} for {range}: {why}."),
     }
 }
 

@@ -436,7 +436,7 @@ fn a_start_behind_a_stale_cache_leads_to_that_fault() {
             "the watch cache of the API server of the kubelet of worker-5 was behind etcd",
             "the fault old began at 61.000 s and kept from hearing of changes the process of api-server-0",
             "waits for what that fault touches.",
-            "after the start of the fault",
+            "After the start of the fault none was sent",
         ],
     );
     assert!(

@@ -23,8 +23,10 @@ pub(super) fn sections(page: &mut Page, causes: &[Cause], design: &str) {
 fn chain(page: &mut Page, chain: &Chain) {
     page.paragraph(&chain.summary);
     page.paragraph("Causes, most recent first:");
+    let widest = chain.links.iter().map(|link| link.kind.word().len()).max();
+    let width = widest.unwrap_or_default().max(11);
     for link in &chain.links {
-        let label = format!("  {:<11} {:>11}  ", link.kind.word(), at(link.time));
+        let label = format!("  {:<width$} {:>11}  ", link.kind.word(), at(link.time));
         page.labelled(&label, &format!("{}.", link.text));
     }
 }

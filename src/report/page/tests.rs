@@ -139,7 +139,7 @@ fn the_decision_record_is_readable() {
         "  - `network.one_way_latency` = 40s (all)",
         "    meshfault run fake --replications 60\n",
         "    meshfault explain fake --design '</script><script>alert(1)</script>' --replication 42 --seed 7 --set cluster.nodes=4\n",
-        "- Result digest: `58e95fed67e8e5d626842f14d7d4f047c61356636fc9df4965f04f9ccb0bafb9`",
+        "- Result digest: `a038f8f02e5eea983871044273c22aee271f583e140ea6c289b080eb749153a3`",
     ] {
         assert!(page.contains(part), "`{part}` is missing:\n{page}");
     }

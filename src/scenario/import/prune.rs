@@ -29,7 +29,7 @@ const DROPPED: [&str; 22] = [
     "dnsConfig",
     "hostIPs",
 ];
-/// An annotation with the whole object once more, as somebody wrote it.
+/// An annotation with the whole object once more, as it was written.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 /// Kinds in which those keys mean what is meant here.
 const WITH_CONTAINERS: [&str; 9] = [

@@ -151,10 +151,9 @@ impl Settings {
             self.unlike
                 .push("packets are encrypted by IPsec, which is not simulated".to_owned());
         }
-        if let Some(labels) = get("labels").filter(|labels| !labels.trim().is_empty()) {
-            self.unlike.push(format!(
-                "`labels: {labels}` of cilium-config leaves labels out of identities; each set of labels is simulated as an identity"
-            ));
+        if get("labels").is_some_and(|labels| !labels.trim().is_empty()) {
+            let text = "`labels` of cilium-config leaves labels out of identities; each set of labels is simulated as an identity";
+            self.unlike.push(text.to_owned());
         }
         for (key, simulated) in ONLY {
             let other = get(key).filter(|value| !simulated.contains(value));

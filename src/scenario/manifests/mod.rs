@@ -29,6 +29,7 @@ mod injection;
 mod istio;
 mod istio_rules;
 mod istio_tokens;
+mod jobs;
 mod keys;
 mod kinds;
 mod network_policy;
@@ -155,7 +156,7 @@ impl Skipped {
 }
 
 /// Everything that a folder of manifests says, in the order of files and documents.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Manifests {
     /// Objects that carry pods, as a run has them; only for [`Purpose::Simulate`].
     pub workloads: Vec<Workload>,

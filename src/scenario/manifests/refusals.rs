@@ -249,11 +249,11 @@ fn every_kind_that_carries_pods_is_a_workload_but_what_another_one_controls() {
         ("StatefulSet", format!("{{replicas: 3, {selector}, {template}}}"), 0),
         ("DaemonSet", format!("{{{selector}, {template}}}"), 0),
         ("ReplicaSet", format!("{{replicas: 3, {selector}, {template}}}"), 0),
-        ("Job", format!("{{parallelism: 2, {template}}}"), 1),
+        ("Job", format!("{{parallelism: 2, {template}}}"), 0),
         (
             "CronJob",
             format!("{{schedule: \"* * * * *\", jobTemplate: {{spec: {{{template}}}}}}}"),
-            1,
+            0,
         ),
     ] {
         let manifests = read(&of(kind, &spec)).unwrap_or_else(|error| panic!("{kind}: {error}"));

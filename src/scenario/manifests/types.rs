@@ -7,6 +7,7 @@ use std::net::IpAddr;
 
 use super::pods::PodsKind;
 use super::scheduling::RawPriority;
+use crate::cluster::job_spec::{Image, JobSpec, RestartPolicy, Runs};
 use crate::cluster::placement::{NodePool, Placement};
 use crate::cluster::spec::{Controller, ProbedContainer};
 use crate::kernel::SimDuration;
@@ -93,7 +94,7 @@ impl Remarks {
 }
 
 /// An object that carries pods, as a run has it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Workload {
     /// Its name.
     pub name: String,
@@ -133,6 +134,14 @@ pub struct Workload {
     pub ignores_sigterm: bool,
     /// Whether a sidecar is injected.
     pub injected: bool,
+    /// How long its containers run, if they end by themselves.
+    pub runs: Option<Runs>,
+    /// `restartPolicy`.
+    pub restart: RestartPolicy,
+    /// What is asked of its Jobs.
+    pub job: Option<JobSpec>,
+    /// Images of its containers.
+    pub images: Vec<Image>,
     /// What of it is not simulated as it is written.
     pub remarks: Remarks,
     /// Where its name is written.

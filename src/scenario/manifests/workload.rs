@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Deserializer};
 
+use super::jobs::{self, CRASHES_AFTER, FAILS, RUNS_FOR};
 use super::object::{LabelPlace, NumberOrText, RawSelector, SpannedMap, switch};
 use super::placement::{self, RawPlacement};
 use super::pods::{self, PodsKind};
@@ -16,14 +17,13 @@ use crate::cluster::placement::Placement;
 use crate::cluster::spec::{Controller, Probe, ProbedContainer};
 use crate::kernel::SimDuration;
 use crate::scenario::error::InputError;
-use crate::scenario::values;
 use crate::scenario::yaml::{Document, Spanned};
 
 /// Annotation of a pod template: its process ignores SIGTERM and runs until the grace period ends.
 pub const IGNORES_SIGTERM: &str = "meshfault.dev/ignores-sigterm";
 /// Annotation of a pod template: its containers answer their probes so long after their start.
 pub const ANSWERS_AFTER: &str = "meshfault.dev/answers-after";
-pub(super) const OWN_KEYS: [&str; 2] = [IGNORES_SIGTERM, ANSWERS_AFTER];
+pub(super) const OWN_KEYS: [&str; 5] = [IGNORES_SIGTERM, ANSWERS_AFTER, RUNS_FOR, FAILS, CRASHES_AFTER];
 /// What all these begin with.
 pub(super) const OWN_PREFIX: &str = "meshfault.dev/";
 
@@ -47,7 +47,6 @@ struct RawPod {
 #[serde(rename_all = "camelCase")]
 struct RawSpec {
     replicas: Option<u32>,
-    parallelism: Option<u32>,
     strategy: Option<Strategy>,
     update_strategy: Option<Strategy>,
     progress_deadline_seconds: Option<u64>,
@@ -108,6 +107,7 @@ struct Template {
 #[serde(rename_all = "camelCase")]
 struct RawPodSpec {
     termination_grace_period_seconds: Option<u64>,
+    restart_policy: Option<String>,
     containers: Option<Vec<RawContainer>>,
     init_containers: Option<Vec<RawContainer>>,
     node_selector: Option<SpannedMap>,
@@ -126,6 +126,8 @@ struct RawPodSpec {
 struct RawContainer {
     restart_policy: Option<String>,
     resources: Option<RawResources>,
+    image: Option<String>,
+    image_pull_policy: Option<String>,
     readiness_probe: Option<RawProbe>,
     startup_probe: Option<RawProbe>,
 }
@@ -185,16 +187,12 @@ pub(super) fn read(document: &Document<'_>, pods: &pods::Draft, mut remarks: Rem
     }
     let annotations = metadata.and_then(|m| m.annotations).unwrap_or_default();
     own_keys(document, &annotations)?;
-    let answers_after = annotations.get(ANSWERS_AFTER).map(|text| {
-        let read = values::duration(document.file(), text);
-        read.map_err(|error| InputError {
-            line: Some(document.place(text).line),
-            column: Some(document.place(text).column),
-            ..error
-        })
-    });
+    let answers_after = jobs::span(document, &annotations, ANSWERS_AFTER)?;
+    let job = jobs::job(document, pods.kind)?;
     let (controller, max_surge, max_unavailable) = kind(document, pods, &spec, &mut remarks)?;
     let init = pod.init_containers.as_deref().unwrap_or_default();
+    let all = init.iter().chain(containers);
+    let images = all.filter_map(|c| jobs::image(c.image.as_deref(), c.image_pull_policy.as_deref()));
     let stays = |container: &&RawContainer| container.restart_policy.as_deref() == Some("Always");
     let sidecars = init.iter().filter(stays).count();
     let probed = init.iter().filter(stays).chain(containers).map(|c| ProbedContainer {
@@ -222,7 +220,10 @@ pub(super) fn read(document: &Document<'_>, pods: &pods::Draft, mut remarks: Rem
             &pods.service_account,
             pods.labels.clone(),
         ),
-        replicas: spec.replicas.or(spec.parallelism).unwrap_or(1),
+        // An object that is applied exists, also if it has no pods.
+        replicas: job
+            .as_ref()
+            .map_or(spec.replicas.unwrap_or(1), |job| job.parallelism.max(1)),
         grace_period_s: pod.termination_grace_period_seconds.unwrap_or(30),
         anti_affinity: placement::anti_affinity(document, &asked, &mut remarks)?,
         placement: Placement {
@@ -240,7 +241,11 @@ pub(super) fn read(document: &Document<'_>, pods: &pods::Draft, mut remarks: Rem
         containers: count(containers.len() + sidecars),
         init_containers: count(init.len() - sidecars),
         probed,
-        answers_after: answers_after.transpose()?.unwrap_or(SimDuration::ZERO),
+        answers_after: answers_after.unwrap_or(SimDuration::ZERO),
+        runs: jobs::runs(document, pods.kind, &annotations)?,
+        restart: jobs::restart(pods.kind, pod.restart_policy.as_deref()),
+        job,
+        images: images.collect(),
         ignores_sigterm: switch(document, &annotations, IGNORES_SIGTERM)?.unwrap_or(false),
         injected: false,
         remarks,
@@ -252,7 +257,6 @@ impl RawSpec {
     fn empty() -> Self {
         Self {
             replicas: None,
-            parallelism: None,
             strategy: None,
             update_strategy: None,
             progress_deadline_seconds: None,
@@ -282,7 +286,6 @@ fn kind(
     remarks: &mut Remarks,
 ) -> Result<(Controller, CountOrPercent, CountOrPercent), InputError> {
     use CountOrPercent::{Count, Percent};
-    let name = pods.kind.name();
     let place = || pods.place.clone();
     Ok(match pods.kind {
         PodsKind::Deployment => {
@@ -307,11 +310,8 @@ fn kind(
             remarks.approximate(place(), "a Pod without a controller", text);
             (Controller::Deployment, Percent(25), Percent(25))
         }
-        PodsKind::Job | PodsKind::CronJob => {
-            let shown = format!("{name} `{}`", pods.name);
-            remarks.refuse(place(), &shown, "its pods run like those of a Deployment and never end");
-            (Controller::Deployment, Percent(25), Percent(25))
-        }
+        PodsKind::Job => (Controller::Job, Count(0), Count(1)),
+        PodsKind::CronJob => (Controller::CronJob, Count(0), Count(1)),
     })
 }
 

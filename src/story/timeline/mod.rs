@@ -190,6 +190,8 @@ impl<'a> Making<'a> {
             Source::Scheduler => self.track(None, "scheduler"),
             Source::NodeLifecycle => self.track(None, NODE_LIFECYCLE),
             Source::DaemonSet => self.track(None, "daemon set controller"),
+            Source::Job => self.track(None, "job controller"),
+            Source::CronJob => self.track(None, "cron job controller"),
             Source::EndpointSlice => self.track(None, "endpoint slice controller"),
             Source::Script(_) => self.track(None, SCRIPT),
             Source::Churn => self.track(None, "churn"),

@@ -420,11 +420,11 @@ fn held_up(dossier: &Dossier, pod: &PodStory) -> Vec<Link> {
                 .chain(behind.into_iter().flatten())
                 .collect()
         }
-        HeldUpBy::NoNode => {
+        HeldUpBy::NoNode { why } => {
             let (first, last) = (pod.no_node.first(), pod.no_node.last());
             let (first, last) = (first.copied().unwrap_or_default(), last.copied().unwrap_or_default());
             let text = format!(
-                "the scheduler found no node that can take it, {}, first at {} and last at {}: {} without a node",
+                "the scheduler found no node that can take it ({why}), {}, first at {} and last at {}: {} without a node",
                 many(pod.no_node.len(), "time"),
                 at(first),
                 at(last),
