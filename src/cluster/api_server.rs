@@ -19,14 +19,14 @@ use super::api_requests::Asked;
 use super::blueprint::Blueprint;
 use super::context::Ctx;
 use super::event::{Event, Source, Write};
-use super::history::{Behind, Delay, History, Inbox};
+use super::history::{Behind, Delay, History, Inbox, VersionIndex};
 use super::ids::{BelievedIdentity, KindId, NodeId, PodId, ReplicaSetId, ServiceId, TrueIdentity};
 use super::objects::{Backends, EndpointObject, IdentityObject, NodeMark, NodeObject, PodObject};
 use super::observed::{Fact, PodFact};
 use super::party::{Party, PartyKind};
 use super::purpose::Purpose;
 use super::subscription::{Change, Notification, Subscription};
-use crate::kernel::{EventClass, SimDuration, SourceRank};
+use crate::kernel::{EventClass, SimDuration, SimTime, SourceRank};
 
 /// The API server's state.
 #[derive(Debug)]
@@ -135,6 +135,13 @@ impl ApiServer {
         self.owners.get(pod.index()).copied().flatten()
     }
 
+    /// Whether a pod ran when the run began: it was ready in its first version.
+    #[must_use]
+    pub fn ran_before(&self, pod: PodId) -> bool {
+        let first = self.pods.of_key(pod.0).last();
+        first.is_some_and(|index| self.pods.version(index).value.is_some_and(|object| object.ready))
+    }
+
     /// A pod as it stands.
     #[must_use]
     pub fn pod(&self, pod: PodId) -> Option<&PodObject> {
@@ -187,6 +194,50 @@ impl ApiServer {
     /// The parties for which messages wait in a cache.
     pub(super) fn parties_of_held(&self) -> Vec<Party> {
         self.held.iter().map(|held| held.over).collect()
+    }
+
+    /// A workload had its size when the run began.
+    pub fn has_scaled(&mut self, kind: KindId, replicas: u32) {
+        self.scales[kind.index()] = replicas;
+    }
+
+    /// Stores a new pod.
+    pub fn add_pod(&mut self, now: SimTime, pod: PodId, kind: KindId, owner: Option<ReplicaSetId>, object: PodObject) {
+        let revision = self.next_revision();
+        self.pods.append(now, revision, pod.0, None, Some(object));
+        if self.owners.len() <= pod.index() {
+            self.owners.resize(pod.index() + 1, None);
+        }
+        self.owners[pod.index()] = owner;
+        self.pods_of_kind[kind.index()].push(pod);
+    }
+
+    /// Stores an identity, if there is none; where.
+    pub fn add_identity(&mut self, now: SimTime, identity: TrueIdentity) -> Option<VersionIndex> {
+        if self.identity(identity).is_some() {
+            return None;
+        }
+        let revision = self.next_revision();
+        let place = self.identities.len() as u32;
+        let object = IdentityObject {
+            true_identity: identity,
+            number: super::blueprint::numeric_identity(place),
+        };
+        self.places_of_identities.insert(identity, place);
+        Some(self.identities.append(now, revision, place, None, Some(object)))
+    }
+
+    /// Stores an endpoint whose address has this topic, or that it is gone.
+    pub fn put_endpoint(&mut self, now: SimTime, endpoint: EndpointObject, topic: u32, exists: bool) -> VersionIndex {
+        let revision = self.next_revision();
+        let value = exists.then_some(endpoint);
+        self.endpoints.append(now, revision, endpoint.pod.0, Some(topic), value)
+    }
+
+    /// Stores the backends of a Service.
+    pub fn put_slice(&mut self, now: SimTime, service: ServiceId, backends: Backends) -> VersionIndex {
+        let revision = self.next_revision();
+        self.slices.append(now, revision, service.0, None, Some(backends))
     }
 
     pub(super) fn next_revision(&mut self) -> u32 {
@@ -417,17 +468,7 @@ fn mark_node(ctx: &mut Ctx, node: NodeId, mark: NodeMark, on: bool) {
 }
 
 fn create_identity(ctx: &mut Ctx, identity: TrueIdentity, node: NodeId, pod: PodId) {
-    let created = ctx.now();
-    let api = &mut ctx.shared.api;
-    if api.identity(identity).is_none() {
-        let revision = api.next_revision();
-        let place = api.identities.len() as u32;
-        let object = IdentityObject {
-            true_identity: identity,
-            number: super::blueprint::numeric_identity(place),
-        };
-        let index = api.identities.append(created, revision, place, None, Some(object));
-        api.places_of_identities.insert(identity, place);
+    if let Some(index) = ctx.shared.api.add_identity(ctx.kernel.now(), identity) {
         ctx.judge_hears_of_identity(index);
     }
     ctx.identity_answered(node, pod);
@@ -446,16 +487,8 @@ fn bind_pod(ctx: &mut Ctx, pod: PodId, node: NodeId) {
 }
 
 fn create_pod(ctx: &mut Ctx, pod: PodId, owner: Option<ReplicaSetId>) {
-    let now = ctx.now();
-    let kind = ctx.shared.pods[pod.index()].kind;
-    let api = &mut ctx.shared.api;
-    let revision = api.next_revision();
-    api.pods.append(now, revision, pod.0, None, Some(PodObject::default()));
-    if api.owners.len() <= pod.index() {
-        api.owners.resize(pod.index() + 1, None);
-    }
-    api.owners[pod.index()] = owner;
-    api.pods_of_kind[kind.index()].push(pod);
+    let (now, kind) = (ctx.now(), ctx.shared.pods[pod.index()].kind);
+    ctx.shared.api.add_pod(now, pod, kind, owner, PodObject::default());
     ctx.observe_pod(pod, PodFact::Created);
     notify(ctx, Change::PodCreated(pod, owner));
 }
@@ -500,10 +533,7 @@ fn write_endpoint(ctx: &mut Ctx, endpoint: EndpointObject, exists: bool) {
     if !exists && previous.is_none_or(|previous| previous.ip != endpoint.ip) {
         return; // It was never published, or was replaced by a later one of the same pod.
     }
-    let revision = api.next_revision();
-    let index = api
-        .endpoints
-        .append(now, revision, endpoint.pod.0, Some(topic), exists.then_some(endpoint));
+    let index = api.put_endpoint(now, endpoint, topic, exists);
     ctx.observe(Fact::EndpointWritten(endpoint, exists));
     ctx.judge_hears_of_endpoint(endpoint.ip, index);
 }
@@ -520,12 +550,9 @@ fn collect_endpoint(ctx: &mut Ctx, pod: PodId) {
 
 fn write_slice(ctx: &mut Ctx, service: ServiceId, backends: Backends) {
     let now = ctx.now();
-    let api = &mut ctx.shared.api;
-    let revision = api.next_revision();
-    let index = api
-        .slices
-        .append(now, revision, service.0, None, Some(backends.clone()));
-    ctx.observe(Fact::SliceWritten(service, backends.len() as u32));
+    let count = backends.len() as u32;
+    let index = ctx.shared.api.put_slice(now, service, backends);
+    ctx.observe(Fact::SliceWritten(service, count));
     notify(ctx, Change::SliceWritten(service, index));
     ctx.judge_hears_of_slice(service, index);
 }

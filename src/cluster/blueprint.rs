@@ -491,6 +491,18 @@ impl Blueprint {
             .expect("a component of Istio in a design without it")
     }
 
+    /// Kinds whose pods run when a run begins: Istiod and CoreDNS first, so that an Istiod is among the first pods. Empty if no
+    /// workload does.
+    #[must_use]
+    pub fn running(&self) -> Vec<KindId> {
+        let workloads = self.spec.running.iter().map(|workload| KindId(*workload as u32));
+        let system = self.istiod.into_iter().chain(self.dns.map(|(kind, _)| kind));
+        match self.spec.running.is_empty() {
+            true => Vec::new(),
+            false => system.chain(workloads).collect(),
+        }
+    }
+
     /// A pod's name: workload, revision and ordinal; without the revision in a StatefulSet.
     #[must_use]
     pub fn pod_name(&self, meta: &PodMeta) -> String {

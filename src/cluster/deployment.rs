@@ -111,6 +111,17 @@ impl Deployments {
         self.states[kind.index()].get_or_insert_default()
     }
 
+    /// A workload had its size when the run began: all its pods are of this ReplicaSet.
+    pub fn has_scaled(&mut self, kind: KindId, set: ReplicaSetId, replicas: u32, ctx: &Ctx) {
+        self.seen = ctx.shared.api.pods.len() as u32;
+        *self.state(kind) = Deployment {
+            replicas,
+            revision: 1,
+            sets: vec![(set, replicas)],
+            ..Deployment::default()
+        };
+    }
+
     /// Handles an event.
     pub fn handle(&mut self, event: DeploymentEvent, ctx: &mut Ctx) {
         match event {

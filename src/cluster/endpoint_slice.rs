@@ -8,7 +8,7 @@
 
 use super::context::Ctx;
 use super::event::{EndpointSliceEvent, Event, Source, Write};
-use super::ids::PodId;
+use super::ids::{PodId, ServiceId};
 use super::objects::{Backend, Backends};
 use super::observed::Fact;
 use super::purpose::Purpose;
@@ -36,6 +36,24 @@ impl EndpointSlices {
             latest_writes: vec![SimTime::ZERO; services],
             members: vec![Vec::new(); services],
             seen: 0,
+        }
+    }
+
+    /// These pods were behind their Services when the run began.
+    pub fn has_published(&mut self, pods: &[Backend], ctx: &mut Ctx) {
+        let mut backends: Vec<Vec<Backend>> = vec![Vec::new(); self.members.len()];
+        for backend in pods {
+            for service in &ctx.shared.kind(backend.pod).services {
+                self.members[service.index()].push(backend.pod);
+                backends[service.index()].push(*backend);
+            }
+        }
+        self.seen = ctx.shared.api.pods.len() as u32;
+        for (service, backends) in (0..).map(ServiceId).zip(backends) {
+            if !backends.is_empty() {
+                ctx.observe(Fact::SliceWritten(service, backends.len() as u32));
+                ctx.shared.api.put_slice(SimTime::ZERO, service, backends.into());
+            }
         }
     }
 

@@ -138,7 +138,7 @@ impl KubeletClients {
             latest,
             reported: None,
             ready_since: None,
-            ready_said: false,
+            ready_said: ctx.shared.api.ran_before(pod),
         });
         known.latest = latest;
         if status == Status::Ready {

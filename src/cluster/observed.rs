@@ -197,6 +197,8 @@ impl ProcessFact {
 /// What happened to a pod.
 #[derive(Clone, Copy, Debug)]
 pub enum PodFact {
+    /// It ran on this node, with this address, when the run began.
+    RanBefore(NodeId, Ipv4Addr),
     /// It is desired: its ReplicaSet or the churn needs one more pod.
     Desired,
     /// It was never created and is no longer desired, or its creation is not tried again.

@@ -189,6 +189,8 @@ purposes! {
     EnvoyRootBackoff = "istio.envoy.root",
     /// Back-off of Envoy's configuration stream.
     EnvoyStreamBackoff = "istio.envoy.stream",
+    /// How old a connection or a certificate is when the run begins.
+    AgeAtBegin = "run.begin.age",
     /// Maximum age of a connection.
     ConnectionAge = "istiod.connection_age",
     /// Envoy's warm-up.

@@ -54,6 +54,15 @@ macro_rules! readers {
                 }
             )+
 
+            /// All of them had read everything when the run began.
+            pub fn have_read_all(&mut self) {
+                $(
+                    let ($api, $spec) = (&self.api, &self.blueprint.spec);
+                    let versions = $history.len() as u32;
+                    self.readers.$cursors.iter_mut().for_each(|cursor| cursor.has_read(versions));
+                )+
+            }
+
             /// Cuts off what reads over a party's link.
             pub fn freeze_readers(&mut self, party: Party, now: SimTime) {
                 $(if let Party::$party(node) = party {
@@ -210,6 +219,14 @@ impl Shared {
             proxies.resize_with(pod.index() + 1, || None);
         }
         proxies[pod.index()] = Some((istiod, cursor));
+    }
+
+    /// The proxy of a pod had followed an Istiod for long when the run began.
+    pub fn has_followed(&mut self, pod: PodId, reader: EntityKey, istiod: IstiodId) {
+        self.follow(pod, reader, istiod, SimTime::ZERO);
+        if let Some((_, cursor)) = &mut self.readers.proxies[pod.index()] {
+            cursor.has_read(self.snapshots[istiod.index()].len() as u32);
+        }
     }
 
     /// The stream of a pod's proxy has ended; it keeps what it has. Returns whether there was one.

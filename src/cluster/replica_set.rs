@@ -76,6 +76,15 @@ impl ReplicaSets {
         &mut self.sets[id.index()]
     }
 
+    /// A ReplicaSet had all its pods when the run began.
+    pub fn has_created(&mut self, id: ReplicaSetId, pods: Vec<PodId>, ctx: &mut Ctx) {
+        self.seen = ctx.shared.api.pods.len() as u32;
+        let set = self.set(id);
+        set.desired = pods.len() as u32;
+        set.next_ordinal = set.desired;
+        ctx.shared.sets[id.index()].members = pods;
+    }
+
     /// Handles an event.
     pub fn handle(&mut self, event: ReplicaSetEvent, ctx: &mut Ctx) {
         match event {
@@ -305,6 +314,7 @@ impl ReplicaSets {
             .map(|&pod| {
                 let state = object(pod);
                 let (created, ready) = since(pod, api);
+                let bucket = |since| if api.ran_before(pod) { u32::MAX } else { bucket(since) };
                 let uid = ctx.stream(Purpose::PodUid, ctx.shared.key(pod)).bits();
                 let last = match controller(id, ctx).keeps_names() {
                     true => u32::MAX - ctx.shared.pods[pod.index()].ordinal,

@@ -90,6 +90,8 @@ pub struct WorldSpec {
     pub traffic: TrafficSpec,
     /// By workload: the nodes of its first pods; the scheduler places the others. Empty if no workload has any.
     pub placement: Vec<Vec<NodeId>>,
+    /// Workloads that run when a run begins, in their order. If there are any, Istiod and CoreDNS run then too.
+    pub running: Vec<usize>,
     /// What is measured.
     pub measures: Measures,
 }

@@ -49,6 +49,11 @@ impl TokenBucket {
         self.tokens = self.tokens.min(burst);
     }
 
+    /// All tokens are there, as after a long rest.
+    pub const fn fill(&mut self) {
+        self.tokens = self.burst;
+    }
+
     fn refill(&mut self, now: SimTime) {
         let passed = now.since(self.updated).as_secs_f64();
         self.tokens = (self.tokens + passed * self.rate_per_s).min(self.burst);

@@ -85,6 +85,17 @@ impl Traffic {
         }
     }
 
+    /// A pod ran when the run began: it goes on with its requests, of which the first was sent long ago.
+    pub fn has_sent(&mut self, pod: PodId, ctx: &mut Ctx) {
+        let kind = ctx.shared.pods[pod.index()].kind;
+        let flows: Vec<FlowId> = ctx.blueprint().flows_from(kind).collect();
+        for flow in flows {
+            self.senders.entry((pod, flow)).or_default().sends = true;
+            let begin = ctx.blueprint().flow(flow).spec.call.begin;
+            self.schedule(pod, flow, begin, ctx);
+        }
+    }
+
     /// The next request of a pod is due.
     fn due(&mut self, pod: PodId, flow: FlowId, ctx: &mut Ctx) {
         if ctx.shared.physics.pod(pod).running {

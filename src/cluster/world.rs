@@ -3,6 +3,8 @@
 //! What a component does belongs to its own file; what faults do belongs to `faults`. A
 //! component that panics ends its run as failed, with time and component; what is printed of it belongs to `lab`.
 
+mod running;
+
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -294,6 +296,7 @@ impl World {
     }
 
     fn begin(&mut self, kernel: &mut Kernel<Event>) {
+        self.has_run(kernel);
         let mut ctx = Ctx {
             kernel,
             shared: &mut self.shared,

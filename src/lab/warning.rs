@@ -300,8 +300,10 @@ impl fmt::Display for Warning {
             ),
             Self::FewRuns { runs } => write!(
                 f,
-                "{runs} replications of each design are few: intervals are wide, and nothing rarer than about {:.0}% \
-                 of runs would show. Raise --replications before deciding anything.",
+                "{} of each design {} few: intervals are wide, and nothing rarer than about {:.0}% of runs would show. Raise \
+                 --replications before deciding anything.",
+                numbered(*runs, "replication"),
+                if *runs == 1 { "is" } else { "are" },
                 if *runs == 0 {
                     100.0
                 } else {
@@ -348,8 +350,9 @@ impl fmt::Display for Warning {
             ),
             Self::ZeroEvents { designs, runs, upper } => write!(
                 f,
-                "No unauthorized access was seen in {runs} runs or more of {}. The true share may still be up to {}. \
+                "No unauthorized access was seen in {} or more of {}. The true share may still be up to {}. \
                  Check exposure, which does not depend on probe timing, or increase --replications.",
+                numbered(*runs, "run"),
                 listed(designs, String::clone),
                 percent(*upper)
             ),
@@ -364,6 +367,11 @@ impl fmt::Display for Warning {
 }
 
 /// A share in per cent with two digits that count.
+/// A number of runs or replications.
+fn numbered(number: u64, of: &str) -> String {
+    format!("{number} {of}{}", if number == 1 { "" } else { "s" })
+}
+
 fn percent(share: f64) -> String {
     let percent = 100.0 * share;
     let digits = if percent >= 10.0 {

@@ -22,9 +22,9 @@ pub struct Used {
 }
 
 impl Used {
-    /// Those on what a script creates and calls.
-    fn of<'r>(&'r self, script: &'r [Step]) -> impl Iterator<Item = &'r Remarks> {
-        let mut workloads = BTreeSet::new();
+    /// Those on what runs when a script begins, and on what it creates and calls.
+    fn of<'r>(&'r self, script: &'r [Step], running: &'r [usize]) -> impl Iterator<Item = &'r Remarks> {
+        let mut workloads: BTreeSet<&usize> = running.iter().collect();
         let mut services = BTreeSet::new();
         for step in script {
             match step {
@@ -42,9 +42,9 @@ impl Used {
         self.lenient && error.class == super::error::Class::NotEvaluated
     }
 
-    /// What a script may not use.
-    pub fn refused(&self, script: &[Step]) -> Vec<InputError> {
-        let refused = self.of(script).flat_map(|remarks| &remarks.refused);
+    /// What a script and the workloads that run when it begins may not use.
+    pub fn refused(&self, script: &[Step], running: &[usize]) -> Vec<InputError> {
+        let refused = self.of(script, running).flat_map(|remarks| &remarks.refused);
         refused.filter(|error| !self.is_passed_over(error)).cloned().collect()
     }
 
@@ -52,7 +52,10 @@ impl Used {
     pub fn warnings<'d>(&'d self, designs: &'d [Design]) -> Vec<String> {
         let mut places: BTreeMap<&str, BTreeSet<&Place>> = BTreeMap::new();
         let mut passed_over = BTreeSet::new();
-        let of_design = |design: &'d Design| self.of(&design.world.script).map(move |remarks| (design, remarks));
+        let of_design = |design: &'d Design| {
+            self.of(&design.world.script, &design.world.running)
+                .map(move |remarks| (design, remarks))
+        };
         for (design, remarks) in designs.iter().flat_map(of_design) {
             let is_so = |of: &&(Place, Where, String)| of.1.holds(&design.world.pools);
             for (place, _, text) in remarks.conditional.iter().filter(is_so) {

@@ -99,6 +99,10 @@ pub struct Experiment {
     #[serde(default)]
     #[schemars(extend("x-scope" = "experiment"))]
     pub placement: Pairs<Vec<Text>>,
+    /// Workloads whose pods run when a run begins, as if they had been applied long before; `"*"` stands for all of them.
+    #[serde(default)]
+    #[schemars(extend("x-scope" = "experiment"))]
+    pub running: Vec<Text>,
     /// What is measured.
     #[serde(default)]
     #[schemars(extend("x-scope" = "experiment"))]

@@ -10,7 +10,7 @@ use super::faults::{Targets, number, point, span};
 use super::layers::Merged;
 use super::schema::{self, Text};
 use super::values::{choice, complain, distribution, duration, rate, unknown};
-use super::world::Names;
+use super::world::{ALL, Names};
 use super::yaml::Spanned;
 use crate::cluster::spec::{ChurnSpec, Look, ProbeFrom, ProbeSpec, Step};
 use crate::kernel::SimTime;
@@ -26,9 +26,6 @@ pub(super) const METHODS: [(&str, &str); 7] = [
     ("DELETE", "DELETE"),
     ("OPTIONS", "OPTIONS"),
 ];
-
-/// In a list of workloads: all of them.
-pub(super) const ALL: &str = "*";
 
 /// Reads the steps in order and knows what the earlier ones have done.
 pub(super) struct Reader<'r, 'a> {
@@ -47,16 +44,21 @@ pub(super) struct Reader<'r, 'a> {
     pub(super) errors: Vec<InputError>,
 }
 
-/// The script of one design, with the steps inside others behind those.
+/// The script of one design, with the steps inside others behind those. Workloads that run when it begins need no `apply`.
 ///
 /// # Errors
 /// For every step that is wrong.
-pub fn script(merged: &Merged<'_>, names: &Names, targets: &Targets) -> Result<Vec<Step>, Vec<InputError>> {
+pub fn script(
+    merged: &Merged<'_>,
+    names: &Names,
+    targets: &Targets,
+    running: &[usize],
+) -> Result<Vec<Step>, Vec<InputError>> {
     let mut reader = Reader {
         merged,
         names,
         targets,
-        applied: BTreeSet::new(),
+        applied: running.iter().copied().collect(),
         deleted: BTreeSet::new(),
         remembered: false,
         searched: false,
@@ -141,11 +143,7 @@ impl Reader<'_, '_> {
         let merged = self.merged;
         Ok(match &step.value {
             schema::Step::Apply(workloads) => {
-                let all = matches!(workloads.as_slice(), [all] if all.value == ALL);
-                let found = match all {
-                    true => Ok((0..self.names.count()).collect()),
-                    false => self.names.workloads(merged, workloads),
-                };
+                let found = self.names.workloads_or_all(merged, workloads);
                 match &found {
                     Ok(found) => self.applied.extend(found),
                     // What was meant is not known: no later step is wrong because of it.
@@ -281,7 +279,7 @@ impl Reader<'_, '_> {
             true => format!("`{shown}` does not exist any more: a step before it deletes it"),
             false => format!("`{shown}` does not exist yet"),
         };
-        let hint = format!("an `apply: [{shown}]` has to come before");
+        let hint = format!("an `apply: [{shown}]` has to come before, or name it in `running`");
         Err(complain(self.merged.file, name, message).with_hint(hint))
     }
 

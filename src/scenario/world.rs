@@ -34,6 +34,9 @@ const DELAYED_THRESHOLD: SimDuration = SimDuration::from_secs(20);
 
 pub(super) const LAYERS: [(&str, bool); 2] = [("network", false), ("mesh", true)];
 
+/// In a list of workloads: all of them.
+pub(super) const ALL: &str = "*";
+
 /// Names that an experiment can use.
 #[derive(Clone, Debug)]
 pub struct Names {
@@ -84,6 +87,14 @@ impl Names {
     /// The index of a workload.
     pub fn workload(&self, merged: &Merged<'_>, name: &Text) -> Result<usize, InputError> {
         index(merged, name, "workload", [&self.workloads, &self.qualified])
+    }
+
+    /// The indexes of workloads, or of all of them for `"*"`.
+    pub fn workloads_or_all(&self, merged: &Merged<'_>, names: &[Text]) -> Result<Vec<usize>, InputError> {
+        match names {
+            [all] if all.value == ALL => Ok((0..self.count()).collect()),
+            _ => self.workloads(merged, names),
+        }
     }
 
     /// The indexes of workloads.
@@ -245,8 +256,18 @@ pub fn design(shared: &Shared<'_>, merged: &Merged<'_>) -> Result<Design, Vec<In
     let targets = cluster.as_ref().map_or(&any, |cluster| &cluster.targets);
     let in_force = keep_one(&mut errors, in_force(merged, targets.istiods.is_some()));
     let faults = keep(&mut errors, faults(merged, names, targets));
-    let script = keep(&mut errors, script(merged, names, targets));
-    errors.extend(shared.material.remarks.refused(script.as_deref().unwrap_or_default()));
+    let running = keep_one(&mut errors, running(merged, names));
+    // Where these are wrong no step is wrong because of it.
+    let any: Vec<usize> = (0..names.count()).collect();
+    let script = keep(
+        &mut errors,
+        script(merged, names, targets, running.as_deref().unwrap_or(&any)),
+    );
+    let (steps, runs) = (
+        script.as_deref().unwrap_or_default(),
+        running.as_deref().unwrap_or_default(),
+    );
+    errors.extend(shared.material.remarks.refused(steps, runs));
     let churn = keep(&mut errors, churn(merged, targets));
     let traffic = keep(&mut errors, traffic(merged, names, targets));
     let placement = keep(
@@ -263,13 +284,14 @@ pub fn design(shared: &Shared<'_>, merged: &Merged<'_>) -> Result<Design, Vec<In
         Some((network_enforced, mesh_enforced)),
         Some(faults),
         Some(script),
+        Some(running),
         Some(churn),
         Some(traffic),
         Some(placement),
         Some(load),
         Some(measures),
     ) = (
-        &cluster, in_force, faults, script, churn, traffic, placement, load, measures,
+        &cluster, in_force, faults, script, running, churn, traffic, placement, load, measures,
     )
     else {
         return Err(errors);
@@ -342,6 +364,7 @@ pub fn design(shared: &Shared<'_>, merged: &Merged<'_>) -> Result<Design, Vec<In
         churn,
         traffic,
         placement,
+        running,
         measures,
     };
     check_size(merged, &world).map_err(|error| vec![error])?;
@@ -364,6 +387,24 @@ pub fn design(shared: &Shared<'_>, merged: &Merged<'_>) -> Result<Design, Vec<In
         notes: used().filter_map(|set| set.note.clone()).collect(),
         model_files: used().flat_map(|set| set.files.iter().copied()).collect(),
     })
+}
+
+/// The workloads that run when a run begins, each once.
+fn running(merged: &Merged<'_>, names: &Names) -> Result<Vec<usize>, InputError> {
+    let named = &merged.experiment.running;
+    let mut running: BTreeSet<usize> = names.workloads_or_all(merged, named)?.into_iter().collect();
+    // Jobs are not among all: the script applies those that are to begin.
+    if named.len() == 1 && named[0].value == ALL {
+        running.retain(|index| !names.makes_jobs(*index));
+    }
+    for name in named.iter().filter(|name| name.value != ALL) {
+        if names.makes_jobs(names.workload(merged, name)?) {
+            let message = format!("`{}` is a Job, which does not run all the time", name.value);
+            let hint = "leave it out, and `apply` it in the script";
+            return Err(complain(merged.file, name, message).with_hint(hint));
+        }
+    }
+    Ok(running.into_iter().collect())
 }
 
 /// Whether network and mesh enforce their policies; both where nothing is said and there is a mesh.

@@ -258,7 +258,8 @@ fn of_pod(past: &Past, pod: &str, fact: &PodFact) -> Option<(&'static str, Strin
             };
             ("kubelet", format!("{what}: its limit of API requests"))
         }
-        PodFact::Desired
+        PodFact::RanBefore(..)
+        | PodFact::Desired
         | PodFact::Dropped
         | PodFact::WaitsForWebhook
         | PodFact::Created

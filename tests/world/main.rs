@@ -47,6 +47,7 @@ mod relists;
 mod renewal;
 mod repairs;
 mod rollouts;
+mod running;
 mod scale;
 mod stale_cache;
 mod support;

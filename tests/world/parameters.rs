@@ -149,12 +149,12 @@ const OF_MANY_FAULTS: [&str; 20] = [
 /// Seats are what is scarce.
 const PROCESSORS: [&str; 1] = ["parameters.kubernetes.api_server_cores=1000"];
 
-/// Nodes take an Istiod and some sidecars.
+/// Nodes take an Istiod and two sidecars, for which memory is scarce, or sidecars alone, for which cores are.
 fn nodes_are_full(world: &mut WorldSpec) {
     world.pools = vec![NodePool {
         nodes: world.nodes - world.control_plane_nodes,
         cpu_milli: Some(900),
-        memory: Some(3 << 30),
+        memory: Some((2 << 30) + (300 << 20)),
         ..NodePool::default()
     }];
 }

@@ -13,6 +13,8 @@
 //! One client of the API server with its limit serves endpoints and identities.
 //! **Parameters**: `endpoint_*`, `agent_*`, `identity_create_latency`, `api_*`. **Validated by**: `tests/world/event_log.rs`, `tests/world/node_reads.rs`.
 
+use std::net::Ipv4Addr;
+
 use super::create_limiter::{CreateLimiter, Turn};
 use crate::cluster::blueprint::Blueprint;
 use crate::cluster::context::Ctx;
@@ -20,7 +22,7 @@ use crate::cluster::event::{AgentEvent, Event, Source, Write};
 use crate::cluster::ids::{NodeId, PodId, TrueIdentity};
 use crate::cluster::ipam::Ipam;
 use crate::cluster::objects::EndpointObject;
-use crate::cluster::observed::PodFact;
+use crate::cluster::observed::{Fact, PodFact};
 use crate::cluster::party::Party;
 use crate::cluster::purpose::{Ordinal, Purpose};
 use crate::cluster::subscription::Missed;
@@ -96,6 +98,43 @@ impl Agents {
             self.calls.resize(pod.index() + 1, Call::default());
         }
         &mut self.calls[pod.index()]
+    }
+
+    /// A pod was connected when the run began, and its endpoint published. Nothing if the node has no address for it.
+    pub fn has_connected(&mut self, node: NodeId, pod: PodId, ctx: &mut Ctx) -> Option<Ipv4Addr> {
+        let (identity, key) = (ctx.shared.kind(pod).identity, ctx.shared.key(pod));
+        let agent = &mut self.agents[node.index()];
+        let mut offsets = ctx.stream(Purpose::IpamOffset, key.child(1));
+        let address = agent
+            .ipam
+            .allocate(offsets.below(u64::from(agent.ipam.size())) as u32)?;
+        let blueprint = ctx.shared.blueprint.clone();
+        let ip = blueprint.addresses.address(node, address);
+        ctx.shared.physics.take_address(pod, node, ip);
+        ctx.shared.physics.connect(pod);
+        ctx.observe_pod(pod, PodFact::Taken(node, ip));
+        let params = &blueprint.spec.cilium;
+        let build = ctx.draw(Purpose::EndpointBuild, key, &params.endpoint_build_latency);
+        agent.limiter.has_created(build, params);
+        if !agent.known.contains(&identity) {
+            agent.known.push(identity);
+        }
+        let api = &mut ctx.shared.api;
+        api.add_identity(SimTime::ZERO, identity);
+        let endpoint = EndpointObject {
+            pod,
+            ip,
+            identity: api.identity(identity).expect("it was added"),
+            node,
+        };
+        api.put_endpoint(SimTime::ZERO, endpoint, blueprint.addresses.topic(ip), true);
+        ctx.observe(Fact::EndpointWritten(endpoint, true));
+        *self.call(pod) = Call {
+            number: 1,
+            endpoint: Some(endpoint),
+            ..Call::default()
+        };
+        Some(ip)
     }
 
     /// Handles an event on a node.

@@ -117,13 +117,7 @@ impl CreateLimiter {
             self.free += self.holding.swap_remove(place).1;
         }
         if let Some(duration) = success {
-            self.latest.push_back(duration);
-            while self.latest.len() > params.endpoint_create_mean_over as usize {
-                self.latest.pop_front();
-            }
-            if params.endpoint_create_auto_adjust {
-                self.adjust(now, params);
-            }
+            self.learns(duration, now, params);
         }
         let mut turns = Vec::new();
         while self.waiting.front().is_some_and(|first| first.share <= self.free) {
@@ -132,6 +126,24 @@ impl CreateLimiter {
             }
         }
         turns
+    }
+
+    /// A creation took so long, long before the run began: nothing of it is left but what the limits made of it.
+    pub fn has_created(&mut self, duration: SimDuration, params: &CiliumParams) {
+        self.scheduled += 1;
+        self.learns(duration, SimTime::ZERO, params);
+        self.bucket.fill();
+    }
+
+    /// The limits follow the duration of a creation.
+    fn learns(&mut self, duration: SimDuration, now: SimTime, params: &CiliumParams) {
+        self.latest.push_back(duration);
+        while self.latest.len() > params.endpoint_create_mean_over as usize {
+            self.latest.pop_front();
+        }
+        if params.endpoint_create_auto_adjust {
+            self.adjust(now, params);
+        }
     }
 
     fn mean(&self) -> SimDuration {

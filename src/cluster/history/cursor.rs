@@ -79,6 +79,8 @@ pub struct Cursor {
     reader: EntityKey,
     delay: Arc<Delay>,
     segments: smallvec::SmallVec<[(SimTime, Segment); 1]>,
+    /// How many versions it had read when the run began.
+    had: u32,
     memo: Cell<Memo>,
 }
 
@@ -88,6 +90,7 @@ impl Cursor {
             reader,
             delay: delay.clone(),
             segments: smallvec::smallvec![(since, Segment::watching(listed))],
+            had: 0,
             memo: Cell::new(Memo {
                 at: SimTime::ZERO,
                 seen: 0,
@@ -96,6 +99,13 @@ impl Cursor {
                 runs: Runs::NONE,
             }),
         }
+    }
+
+    /// A reader that had read so many versions long before the run began: none of them is on its way.
+    pub fn has_read(&mut self, versions: u32) {
+        self.segments = smallvec::smallvec![(SimTime::ZERO, Segment::watching(versions))];
+        self.had = versions;
+        self.memo.get_mut().seen = versions;
     }
 
     /// A reader that watches from the beginning.
@@ -278,7 +288,9 @@ impl<'a, V> View<'a, V> {
     ) -> impl Iterator<Item = SimTime> {
         // Nothing older than the longest delay can still be on its way.
         let since = now.saturating_sub(self.cursor.bound());
-        let late = latest_first.take_while(move |&index| self.history.version(index).time >= since);
+        let is_late =
+            move |index: &VersionIndex| index.0 >= self.cursor.had && self.history.version(*index).time >= since;
+        let late = latest_first.take_while(is_late);
         late.filter_map(|index| self.crossing(index))
     }
 
@@ -292,7 +304,7 @@ impl<'a, V> View<'a, V> {
         if continues && time < known.next {
             return known.seen;
         }
-        let from = if continues { known.seen } else { 0 };
+        let from = if continues { known.seen } else { self.cursor.had };
         let (mut seen, mut runs) = self.begin_of_runs(from, continues.then_some(known.runs), time);
         let mut next = SimTime::ZERO;
         while let Some(version) = self.history.get(seen) {
@@ -325,7 +337,7 @@ impl<'a, V> View<'a, V> {
         let written = self.history.get(index.0)?.time;
         // Versions that had arrived when the cursor was asked last cannot delay one that had not.
         let known = memo.next > memo.at && memo.seen <= index.0;
-        let from = if known { memo.seen } else { 0 };
+        let from = if known { memo.seen } else { self.cursor.had };
         let (first, mut runs) = self.begin_of_runs(from, known.then_some(memo.runs), written);
         let mut batch = memo.batch;
         let versions = (first..=index.0).filter_map(|index| self.history.get(index));
@@ -366,6 +378,11 @@ impl Cursor {
     pub(super) fn unasked(&self) -> Self {
         Self {
             segments: self.segments.clone(),
+            had: self.had,
+            memo: Cell::new(Memo {
+                seen: self.had,
+                ..Self::watching(self.reader, &self.delay).memo.get()
+            }),
             ..Self::watching(self.reader, &self.delay)
         }
     }

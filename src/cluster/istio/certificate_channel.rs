@@ -12,7 +12,7 @@
 
 use smallvec::SmallVec;
 
-use super::connection::{Connection, Dial, Syn};
+use super::connection::{Connection, Dial, FIRST, Syn};
 use super::messages::{Answer, Caller, Channel};
 use crate::cluster::context::Ctx;
 use crate::cluster::event::{Event, SidecarEvent, Source};
@@ -73,6 +73,17 @@ impl Default for CertificateChannel {
 }
 
 impl CertificateChannel {
+    /// That of a pod that had its first certificate, over this connection, when the run began.
+    pub fn before_the_run(connection: Connection) -> Self {
+        Self {
+            grpc: Grpc::Ready(connection),
+            serial: FIRST,
+            requests: FIRST,
+            obtained: true,
+            ..Self::default()
+        }
+    }
+
     /// That of the same pod after a boot of its node: its connections and requests have other numbers.
     pub fn restarted(&self) -> Self {
         Self {

@@ -6,7 +6,7 @@
 //! **Parameters**: `connect_timeout`, `envoy_backoff_*`, `connection_age*`. Source: `docs/model/istio.md#configuration-stream`.
 //! **Validated by**: `tests/world/measured_starts.rs`, `tests/world/istiod_connections.rs`.
 
-use super::connection::{Connection, Dial, Syn};
+use super::connection::{Connection, Dial, FIRST, Syn};
 use super::messages::{Answer, Channel};
 use crate::cluster::context::Ctx;
 use crate::cluster::event::{Event, SidecarEvent, Source};
@@ -34,6 +34,17 @@ pub struct ConfigurationChannel {
 }
 
 impl ConfigurationChannel {
+    /// That of a pod whose stream was open when the run began.
+    pub fn before_the_run(connection: Connection, pod: PodId, ctx: &mut Ctx) -> Self {
+        ages(pod, FIRST, connection, ctx);
+        Self {
+            state: State::Open(connection),
+            serial: FIRST,
+            requests: FIRST,
+            failures: 0,
+        }
+    }
+
     /// That of the same pod after a boot of its node: its connections and requests have other numbers.
     pub fn restarted(&self) -> Self {
         Self {
@@ -104,13 +115,7 @@ impl ConfigurationChannel {
         observe(pod, ChannelFact::Answered(answer), ctx);
         self.failures = 0;
         self.state = State::Open(connection);
-        let wait = connection.closes_at.since(ctx.now());
-        ctx.after(
-            Source::Sidecar(pod),
-            EventClass::Timer,
-            wait,
-            Event::Sidecar(pod, SidecarEvent::StreamAged(serial)),
-        );
+        ages(pod, serial, connection, ctx);
         Some(connection)
     }
 
@@ -166,6 +171,13 @@ impl ConfigurationChannel {
             Event::Sidecar(pod, SidecarEvent::StreamRetries),
         );
     }
+}
+
+/// The stream ends when its connection is closed for its age.
+fn ages(pod: PodId, serial: u32, connection: Connection, ctx: &mut Ctx) {
+    let wait = connection.closes_at.since(ctx.now());
+    let event = Event::Sidecar(pod, SidecarEvent::StreamAged(serial));
+    ctx.after(Source::Sidecar(pod), EventClass::Timer, wait, event);
 }
 
 fn observe(pod: PodId, fact: ChannelFact, ctx: &mut Ctx) {

@@ -63,6 +63,32 @@ pub struct Connection {
     pub closes_at: SimTime,
 }
 
+impl Connection {
+    /// The connection to an Istiod that a channel of a pod has when the run begins: the first of the channel, so old that
+    /// nothing of its beginning is left. Without an age it may be of any, up to its end. Nothing without a backend of Istiod.
+    pub fn before_the_run(pod: PodId, channel: Channel, age: Option<SimDuration>, ctx: &Ctx) -> Option<Self> {
+        let (service, place) = (ctx.blueprint().istiod_service?, ctx.shared.physics.pod(pod).place?);
+        let backends = ctx.shared.backends_at(place.0, service, SimTime::ZERO)?;
+        let key = dial_key(pod, channel, FIRST, ctx);
+        let choice = ctx.stream(Purpose::BackendChoice, key).below(backends.len() as u64);
+        let params = &ctx.blueprint().istio().params;
+        let ages_after = ctx
+            .stream(Purpose::ConnectionAge, key)
+            .around(params.connection_age, params.connection_age_jitter_ratio);
+        let closes_after = ages_after + params.connection_age_grace;
+        let age = age.unwrap_or_else(|| ctx.stream(Purpose::AgeAtBegin, key).up_to(closes_after));
+        Some(Self {
+            istiod: ctx.istiod_in(backends[choice as usize].pod),
+            since: SimTime::ZERO,
+            aged_at: SimTime::ZERO + ages_after.saturating_sub(age),
+            closes_at: SimTime::ZERO + closes_after.saturating_sub(age),
+        })
+    }
+}
+
+/// The number of the first connection of a channel.
+pub const FIRST: u32 = 1;
+
 /// What a step of a dial led to.
 #[derive(Clone, Copy, Debug)]
 pub enum Syn {

@@ -290,6 +290,12 @@ impl Istiods {
         if !ctx.shared.physics.pod(pod).running || self.waits(id, pod, ctx) {
             return; // Before it has synced its caches it is not ready.
         }
+        self.begins(id, ctx);
+        ctx.istiod_ready(id, node, pod);
+    }
+
+    /// It has an empty state and lists.
+    pub fn begins(&mut self, id: IstiodId, ctx: &mut Ctx) {
         let params = &ctx.blueprint().istio().params;
         let istiod = Istiod {
             api_client: TokenBucket::new(params.api_client_qps, params.api_client_burst),
@@ -306,7 +312,6 @@ impl Istiods {
             ctx.shared.snapshots.push(History::default());
         }
         self.list(id, ctx);
-        ctx.istiod_ready(id, node, pod);
     }
 
     /// Takes in everything that the API server has.

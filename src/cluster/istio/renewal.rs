@@ -73,6 +73,12 @@ impl Ctx<'_> {
         let left = certificate
             .not_after
             .since(self.shared.clocks.shown(Party::Node(node), self.now()));
+        let at = self.now() + self.renewed_after(pod, number, left);
+        (at < self.blueprint().spec.horizon).then_some(at)
+    }
+
+    /// How long after it has come the certificate of this number is renewed, if so much of its life is left then.
+    fn renewed_after(&self, pod: PodId, number: u32, left: SimDuration) -> SimDuration {
         let params = &self.blueprint().istio().params;
         let (share, jitter) = (
             params.certificate_renewal_ratio,
@@ -81,8 +87,26 @@ impl Ctx<'_> {
         let key = self.shared.key(pod).child(u64::from(number));
         let around = self.stream(Purpose::CertificateRenewal, key).uniform() * 2.0 - 1.0;
         let share = (share + jitter * around).clamp(0.0, 1.0);
-        let at = self.now() + left.scale(1.0 - share).max(RENEWAL_MIN);
-        (at < self.blueprint().spec.horizon).then_some(at)
+        left.scale(1.0 - share).max(RENEWAL_MIN)
+    }
+
+    /// A pod had its first certificate, signed by this Istiod, when the run began: its age is uniform on the time from one to the
+    /// next. Gives the age, and when it is to be renewed, if that is in the run.
+    pub fn has_certificate(&mut self, istiod: IstiodId, pod: PodId) -> (SimDuration, Option<SimTime>) {
+        let lifetime = self.blueprint().istio().params.certificate_lifetime;
+        let period = self.renewed_after(pod, 0, lifetime);
+        let key = self.shared.key(pod).named("certificate");
+        let age = self.stream(Purpose::AgeAtBegin, key).up_to(period);
+        let signed = shown(Offset::default(), SimTime::ZERO).minus(age);
+        let certificate = Certificate {
+            signer: istiod,
+            not_before: signed.minus(self.blueprint().istio().params.certificate_back_dating),
+            not_after: signed.plus(lifetime),
+        };
+        self.shared.certificates.sign(pod, certificate);
+        self.shared.certificates.take_up(pod);
+        let at = SimTime::ZERO + period.saturating_sub(age);
+        (age, (at < self.blueprint().spec.horizon).then_some(at))
     }
 
     /// The kubelet of a node has the token of a pod issued, after a wait.

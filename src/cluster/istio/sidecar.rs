@@ -105,6 +105,40 @@ fn is_silent(pod: PodId, connection: Connection, channel: Channel, ctx: &Ctx) ->
 }
 
 impl Sidecars {
+    /// The sidecar of a pod was up when the run began. Without an Istiod it has lost its stream.
+    pub fn has_started(&mut self, pod: PodId, ctx: &mut Ctx) {
+        ctx.shared.physics.set_proxy_live(pod);
+        let mut sidecar = Sidecar {
+            has_certificate: true,
+            has_configuration: true,
+            attachments: 1,
+            ..Sidecar::default()
+        };
+        let signer = Connection::before_the_run(pod, Channel::Certificate, None, ctx);
+        let signer = signer.map_or(IstiodId(0), |connection| connection.istiod);
+        let (age, renewal) = ctx.has_certificate(signer, pod);
+        if let Some(at) = renewal {
+            let event = Event::Sidecar(pod, SidecarEvent::Renews(sidecar.certificate.certificate()));
+            ctx.at(Source::Sidecar(pod), EventClass::Timer, at, event);
+        }
+        if let Some(connection) = Connection::before_the_run(pod, Channel::Certificate, Some(age), ctx) {
+            sidecar.certificate = CertificateChannel::before_the_run(connection);
+        }
+        match Connection::before_the_run(pod, Channel::Configuration, None, ctx) {
+            Some(connection) => {
+                sidecar.stream = ConfigurationChannel::before_the_run(connection, pod, ctx);
+                let reader = Ordinal::SNAPSHOTS.of(ctx.shared.key(pod)).child(sidecar.attachments);
+                ctx.shared.has_followed(pod, reader, connection.istiod);
+                observe_cursor(pod, ctx);
+            }
+            None => sidecar.stream.retry(pod, ctx),
+        }
+        if self.sidecars.len() <= pod.index() {
+            self.sidecars.resize_with(pod.index() + 1, || None);
+        }
+        self.sidecars[pod.index()] = Some(Box::new(sidecar));
+    }
+
     /// Handles an event of one sidecar.
     pub fn handle(&mut self, pod: PodId, event: SidecarEvent, ctx: &mut Ctx) {
         if let SidecarEvent::Start = event {

@@ -22,7 +22,10 @@ mod probes;
 mod start;
 mod verbs;
 
+use std::net::Ipv4Addr;
+
 use super::api_requests::Asked;
+use super::blueprint::Role;
 use super::context::Ctx;
 use super::event::{Event, KubeletEvent, Source, Write};
 use super::ids::{NodeId, PodId};
@@ -95,6 +98,29 @@ impl Kubelets {
             self.workers.resize(pod.index() + 1, Worker::default());
         }
         &mut self.workers[pod.index()]
+    }
+
+    /// A pod ran when the run began. Its probes tick from a time of their own.
+    pub fn has_started(&mut self, node: NodeId, pod: PodId, ip: Ipv4Addr, ctx: &mut Ctx) {
+        let mut since = SimTime::ZERO;
+        if ctx.shared.kind(pod).role == Role::Istiod {
+            let period = ctx.blueprint().istio().params.readiness_probe_period;
+            since += ctx.stream(Purpose::ProbePhase, ctx.shared.key(pod)).up_to(period);
+        }
+        *self.worker(pod) = Worker {
+            stage: Stage::Up,
+            tries: 1,
+            seen_running: true,
+            probed: true,
+            answered: true,
+            since,
+            ..Worker::default()
+        };
+        ctx.shared.physics.starts_running(pod, since);
+        ctx.observe_pod(pod, PodFact::RanBefore(node, ip));
+        if ctx.shared.kind(pod).is_watched() {
+            ctx.judge_looks_at(Source::Kubelet(node), pod);
+        }
     }
 
     /// Handles an event on a node.

@@ -12,7 +12,8 @@ use super::{Kubelets, Stage, next_look};
 use crate::kernel::{EntityKey, EventClass, SimDuration, SimTime};
 
 impl Kubelets {
-    pub(super) fn assigned(&mut self, node: NodeId, pod: PodId, ctx: &mut Ctx) {
+    /// It has read that a pod is bound to its node.
+    pub fn assigned(&mut self, node: NodeId, pod: PodId, ctx: &mut Ctx) {
         let worker = self.worker(pod);
         if worker.stage != Stage::Unknown || worker.stop {
             return;

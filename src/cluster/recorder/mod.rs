@@ -327,10 +327,11 @@ impl Recorder {
         }
     }
 
-    /// The records of all pods at the end of the run.
+    /// The records of all pods that started in the run, at its end.
     #[must_use]
     pub fn pod_records(&self, metas: &[PodMeta], blueprint: &Blueprint, end: SimTime) -> Vec<PodRecord> {
-        let records = self.pods.iter().zip(metas).map(|(times, meta)| {
+        let started = self.pods.iter().zip(metas).filter(|(times, _)| !times.ran_before);
+        let records = started.map(|(times, meta)| {
             let kind = blueprint.kind(meta.kind);
             let mut record = times.record(kind, blueprint, &self.silences, end);
             record.pod = blueprint.pod_name(meta);

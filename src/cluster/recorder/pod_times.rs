@@ -33,6 +33,8 @@ pub(super) struct PodTimes {
     pub(super) refusals: u32,
     /// It is desired and not Ready.
     pub(super) waits: bool,
+    /// It ran when the run began: its start is no part of the run.
+    pub(super) ran_before: bool,
     proxy_live: bool,
     node: Option<NodeId>,
     ip: Option<Ipv4Addr>,
@@ -68,6 +70,10 @@ impl PodTimes {
             | PodFact::NetworkFailed(..)
             | PodFact::KubeletLimit { .. }
                 if again => {}
+            PodFact::RanBefore(node, ip) => {
+                (self.node, self.ip, self.ready) = (Some(node), Some(ip), Some(now));
+                (self.ran_before, self.proxy_live, self.waits) = (true, true, false);
+            }
             PodFact::Created => {
                 self.marks.set(Mark::Created, Some(now));
                 if self.refused {

@@ -286,7 +286,7 @@ impl Scheduler {
 }
 
 /// The node on which the description starts a pod: those of the first ReplicaSet have one in the order of their creation.
-fn given(pod: PodId, ctx: &Ctx) -> Option<NodeId> {
+pub(super) fn given(pod: PodId, ctx: &Ctx) -> Option<NodeId> {
     let meta = &ctx.shared.pods[pod.index()];
     let nodes = ctx.blueprint().spec.placement.get(meta.kind.index())?;
     let first = meta.revision == 1;

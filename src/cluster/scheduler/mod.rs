@@ -18,7 +18,7 @@ use std::collections::VecDeque;
 
 use super::context::Ctx;
 use super::event::{Event, SchedulerEvent, Source, Write};
-use super::ids::{NodeId, PodId};
+use super::ids::{KindId, NodeId, PodId};
 use super::node_pools::Nodes;
 use super::observed::PodFact;
 use super::placement::Resources;
@@ -188,6 +188,13 @@ impl Scheduler {
         };
         self.parked.retain(|parked| parked.pod != pod);
         self.nominated.retain(|(nominated, _)| *nominated != pod);
+        self.place(pod, kind, node, ctx);
+        ctx.observe_pod(pod, PodFact::Bound(node));
+        let key = Ordinal::BINDING.of(ctx.shared.key(pod));
+        ctx.write(Source::Scheduler, None, key, Write::BindPod(pod, node));
+    }
+
+    fn place(&mut self, pod: PodId, kind: KindId, node: NodeId, ctx: &Ctx) {
         self.pods[node.index()] += 1;
         let requested = &mut self.requested[node.index()];
         *requested = requested.plus(ctx.shared.kind(pod).place.requests);
@@ -196,9 +203,17 @@ impl Scheduler {
             self.placed.resize(pod.index() + 1, None);
         }
         self.placed[pod.index()] = Some(node);
-        ctx.observe_pod(pod, PodFact::Bound(node));
-        let key = Ordinal::BINDING.of(ctx.shared.key(pod));
-        ctx.write(Source::Scheduler, None, key, Write::BindPod(pod, node));
+    }
+
+    /// Where a pod ran when the run began: on the node that is given to it, whatever the scheduler would make of that, else
+    /// where the scheduler puts it. For a pod that fits nowhere it tries again.
+    pub fn has_placed(&mut self, pod: PodId, ctx: &mut Ctx) -> Option<NodeId> {
+        let node = choice::given(pod, ctx).or_else(|| self.choose(pod, ctx).ok());
+        match node {
+            Some(node) => self.place(pod, ctx.shared.pods[pod.index()].kind, node, ctx),
+            None => self.enqueue(pod, ctx),
+        }
+        node
     }
 
     fn unpark(&mut self, ctx: &mut Ctx) {

@@ -64,6 +64,11 @@ impl Script {
         }
     }
 
+    /// A workload had its size when the run began.
+    pub fn has_applied(&mut self, kind: KindId, replicas: u32) {
+        self.desired[kind.index()] = replicas;
+    }
+
     fn track(&mut self, track: u32) -> &mut Track {
         &mut self.tracks[track as usize]
     }
@@ -130,7 +135,9 @@ impl Script {
         let blueprint = ctx.blueprint();
         let kinds = blueprint.istiod.into_iter().chain(blueprint.dns.map(|(kind, _)| kind));
         let kinds: Vec<KindId> = kinds.collect();
-        for &kind in &kinds {
+        // Where workloads run when the run begins these do too.
+        let new = ctx.blueprint().spec.running.is_empty();
+        for &kind in kinds.iter().filter(|_| new) {
             let replicas = ctx.blueprint().kind(kind).replicas;
             self.desired[kind.index()] = replicas;
             let key = ctx.blueprint().kind(kind).key.named("command").child(0);

@@ -10,7 +10,7 @@ use crate::lab::numbers::RunNumbers;
 const MEANT: &str = "of all requests of flows that the policies admit";
 const REFUSED: &str = "of all requests of flows that a policy refuses";
 
-/// What a design without traffic lacks: nobody asked, which is not a share of 0.
+/// What a design without traffic lacks: no request was sent, which is not a share of 0.
 fn sent(context: Context<'_>) -> Presence {
     match context.design.flows {
         Some(1..) => Presence::Shown,

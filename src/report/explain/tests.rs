@@ -467,7 +467,7 @@ fn a_pod_without_a_node_says_so_and_what_took_the_nodes() {
     assert_says(
         &text,
         &[
-            "the scheduler found no node that can take it,",
+            "the scheduler found no node that can take it (1 node has a taint that it does not tolerate,",
             "no fault and no step took a node away",
             "No node could take",
         ],

@@ -21,12 +21,6 @@ const SERVERS_MAX: usize = 40;
 /// Most clients whose exposure is watched, and most pairs of their pods with those of the server: watching takes most of the time of a
 /// run.
 const WATCHED_MAX: (usize, u32) = (20, 100);
-/// Pods per second that the controllers create: 20 requests per second, of which each pod takes two.
-const PODS_PER_S: u64 = 10;
-
-/// Most pods for which the script waits: it looks at all of them whenever one of them changes. For more, it waits for a time.
-const WAITED_MAX: u64 = 10_000;
-
 /// What the text is made of.
 pub(super) struct Parts<'p> {
     pub sizes: &'p Sizes,
@@ -87,30 +81,6 @@ fn pods(parts: &Parts<'_>) -> u64 {
     parts.workloads.iter().map(|of| u64::from(of.replicas)).sum()
 }
 
-/// Time until all pods have started, with a margin \[s\].
-fn startup_s(parts: &Parts<'_>) -> u64 {
-    let all = pods(parts);
-    let by_rate = (all / PODS_PER_S + all * 28 / 1000).max(all / PODS_PER_S * 5 / 4);
-    let one_by_one = parts.workloads.iter().map(one_by_one_s).max();
-    by_rate.max(one_by_one.unwrap_or(0)) + 600
-}
-
-/// Time until all pods of a StatefulSet have started, each of which waits until the one before is ready \[s\].
-fn one_by_one_s(of: &Workload) -> u64 {
-    if of.written_kind() != "StatefulSet" || of.spec.contains_key("podManagementPolicy") {
-        return 0;
-    }
-    let probes = of.template.spec.containers.iter().flat_map(|container| {
-        let probes = ["startupProbe", "readinessProbe"].into_iter();
-        probes.filter_map(|key| container.get(key))
-    });
-    let seconds = probes.map(|probe| {
-        let number = |key: &str, default: u64| probe[key].as_u64().unwrap_or(default);
-        number("initialDelaySeconds", 0) + number("periodSeconds", 10) * number("successThreshold", 1)
-    });
-    u64::from(of.replicas) * (10 + seconds.sum::<u64>())
-}
-
 fn head(text: &mut String, parts: &Parts<'_>) {
     let replications = match pods(parts) {
         0..=1_000 => 100,
@@ -134,14 +104,11 @@ title: A node of the imported cluster loses the API server
 question: >-
   {question}
 
-# Time for {} pods to start at the rate of the controllers, and 20 minutes for what follows.
-horizon: {}s
+horizon: 30m
 replications: {replications}
 seed: 1
 
-",
-        pods(parts),
-        startup_s(parts) + 1200
+"
     );
 }
 
@@ -262,7 +229,6 @@ fn watched(parts: &Parts<'_>, server: &Server) -> Vec<usize> {
 }
 
 fn question(text: &mut String, parts: &Parts<'_>) {
-    let all = parts.material.workloads.iter().map(|of| of.name.as_str());
     let first = parts.edges.first(parts.pods);
     let target = match first {
         Some(server) => Some(server.workload),
@@ -281,19 +247,18 @@ faults:
 
 script:
   - pause: 30s
-  # Pods start where they are in the cluster (`placement`), at the rate of the controllers.
-  - apply: {}{}
-  - {}
-  - start_fault: cut-node
-  - pause: 5s
-",
-        if pods(parts) > WAITED_MAX { "" } else { "&all " },
-        Parts::list(all),
-        match pods(parts) > WAITED_MAX {
-            true => format!("pause: {}s", startup_s(parts)),
-            false => format!("wait_ready: {{workloads: *all, timeout: {}s}}", startup_s(parts)),
-        }
+"
     );
+    let jobs = parts.material.workloads.iter().filter(|of| of.controller.makes_jobs());
+    let jobs: Vec<&str> = jobs.map(|of| of.name.as_str()).collect();
+    if !jobs.is_empty() {
+        let jobs = Parts::list(jobs.into_iter());
+        _ = writeln!(
+            text,
+            "  - apply: {jobs}   # assumed: Jobs begin anew, and schedules of CronJobs are in UTC"
+        );
+    }
+    text.push_str("  - start_fault: cut-node\n  - pause: 5s\n");
     if let Some(churn) = parts.sizes.churn {
         _ = write!(
             text,
@@ -310,6 +275,9 @@ script:
         );
     }
     let restarted = |text: &mut String, of: usize| {
+        if parts.material.workloads[of].controller.makes_jobs() {
+            return;
+        }
         let name = scalar(parts.name(of));
         _ = writeln!(text, "  - rollout_restart: {{workload: {name}, deadline: 2m}}");
     };
@@ -387,6 +355,7 @@ fn placement(text: &mut String, parts: &Parts<'_>) {
         (!nodes.is_empty()).then(|| format!("  {}: {}\n", scalar(&of.written), Parts::list(nodes.into_iter())))
     });
     let placed: String = placed.collect();
+    text.push_str("\n# All pods run when a run begins.\nrunning: [\"*\"]\n");
     if !placed.is_empty() {
         text.push_str("\n# Where the pods are; `nodes.csv` has the names of the nodes in the cluster.\nplacement:\n");
         text.push_str(&placed);

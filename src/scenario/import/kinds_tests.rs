@@ -184,10 +184,10 @@ fn stateful_sets_and_daemon_sets_are_written_as_what_they_are() {
     }
     let agent = document(workloads, "DaemonSet");
     assert!(!agent.contains("replicas") && !agent.contains("OnDelete"), "{agent}");
-    has(
-        workloads,
-        &["# In the cluster: Job shop/once, simulated as a Deployment.\n"],
-    );
+    assert!(document(workloads, "Job").contains("completions: 3\n"));
+    let file_has = |text: &str| assert!(file(&imported, "x.yaml").contains(text), "{text}");
+    file_has("\nrunning: [\"*\"]\n");
+    file_has("  - apply: [");
     let experiment = file(&imported, "x.yaml");
     // A pod of a StatefulSet is placed by its ordinal; a DaemonSet has a pod on each node anyway.
     let placed = format!("  db: [{}worker-2]\n", "worker-1, ".repeat(10));
@@ -202,10 +202,7 @@ fn stateful_sets_and_daemon_sets_are_written_as_what_they_are() {
     assert!(!experiment.contains("  agent: ["), "{experiment}");
     has(
         &imported.report.join("\n"),
-        &[
-            "simulated as Deployments: Job 1",
-            "1 workload with `updateStrategy: OnDelete`",
-        ],
+        &["1 workload with `updateStrategy: OnDelete`"],
     );
 }
 

@@ -50,7 +50,7 @@ use report::Facts;
 use workloads::{Workload, unique};
 
 /// Kinds of workloads that are written as what they are, because runs simulate them.
-const AS_SUCH: [&str; 3] = ["Deployment", "StatefulSet", "DaemonSet"];
+const AS_SUCH: [&str; 5] = ["Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob"];
 
 /// The files of an experiment, and what is to be reported.
 #[derive(Debug)]

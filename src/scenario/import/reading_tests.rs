@@ -87,7 +87,7 @@ fn names_that_mean_something_in_an_experiment_are_written_without_that() {
             .expect("it is written")
             .1
     };
-    assert!(file("x.yaml").contains("apply: &all [a]\n"), "{}", file("x.yaml"));
+    assert!(file("x.yaml").contains("workloads: [a]"), "{}", file("x.yaml"));
     assert!(file("manifests/workloads.yaml").contains("# In the cluster: Pod x/$a"));
 }
 

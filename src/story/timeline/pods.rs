@@ -12,8 +12,10 @@ use crate::kernel::SimTime;
 
 /// The start of every pod, phase after phase; the last one is open if the pod never got through it.
 pub(super) fn phases(making: &mut Making, records: &[PodRecord]) {
-    for (index, record) in records.iter().enumerate() {
-        let track = making.pod(PodId(index as u32));
+    let api = &making.past.shared.api;
+    let started = (0..making.past.shared.pods.len() as u32).map(PodId);
+    for (pod, record) in started.filter(|pod| !api.ran_before(*pod)).zip(records) {
+        let track = making.pod(pod);
         let mut from = record.desired;
         for (phase, length) in PHASES.iter().zip(record.phases.0) {
             let Some(length) = length else { continue };
