@@ -174,7 +174,7 @@ fn line(points: &[&DesignSummary], is_control: bool) -> DesignAnswer {
 
 /// Whether runs of a design put a policy to the test, or its exposure was watched.
 fn asks_for_access(design: &DesignSummary) -> bool {
-    happened(design, TESTED).is_some() || larger(design, OPEN, |measure| measure.upper).is_some()
+    tested(design).is_some() || larger(design, OPEN, |measure| measure.upper).is_some()
 }
 
 /// The line of a design of an experiment that does not ask who gets in: its headline, or else how pods start.
@@ -245,6 +245,15 @@ const OPEN: [&str; 2] = [
     "unauthorized_exposure_pod_ip_above_10s",
 ];
 
+/// The share of runs in which a request of a flow was let in against policy, of runs with a request that a policy refuses.
+const OF_TRAFFIC: &str = "traffic_any_unauthorized";
+
+/// The measure of the runs that tested policy, by probes or by traffic: that of more runs.
+fn tested(design: &DesignSummary) -> Option<&Measure> {
+    let by = [TESTED, OF_TRAFFIC].map(|measure| happened(design, measure).map(|(_, of)| of));
+    by.into_iter().flatten().max_by_key(|of| of.n)
+}
+
 /// The largest value of two measures of exposure, through the Service and by the pod's address.
 fn larger(design: &DesignSummary, measures: [&str; 2], value: fn(&Measure) -> Option<f64>) -> Option<f64> {
     let values = measures.iter().filter_map(|name| value(design.measure(name)?));
@@ -252,13 +261,16 @@ fn larger(design: &DesignSummary, measures: [&str; 2], value: fn(&Measure) -> Op
 }
 
 fn mark(design: &DesignSummary) -> Mark {
-    let admitted = happened(design, ACCESS).is_some_and(|(events, _)| events > 0);
+    let by = [ACCESS, OF_TRAFFIC];
+    let admitted = by
+        .iter()
+        .any(|measure| happened(design, measure).is_some_and(|(events, _)| events > 0));
     let open = larger(design, OPEN, |measure| measure.estimate).is_some_and(|share| share > 0.0);
     if admitted || open {
         return Mark::Breached;
     }
     // That nothing was ever open is no pass where no request tested it.
-    let Some((_, tested)) = happened(design, TESTED) else {
+    let Some(tested) = tested(design) else {
         return Mark::Undecided;
     };
     let bounds = tested
@@ -289,6 +301,9 @@ fn words(design: &DesignSummary) -> String {
         Some((_, of)) => parts.push(format!("right client refused in {}", share(of))),
         None => {}
     }
+    if let Some(refused) = estimate(design, "traffic_wrongly_denied_share").filter(|share| *share > 0.0) {
+        parts.push(format!("{} of its requests by traffic refused", percent(refused)));
+    }
     if let Some((1.., of)) = happened(design, NO_ANSWER) {
         parts.push(format!("no answer for it in {}", share(of)));
     }
@@ -299,9 +314,12 @@ fn access(design: &DesignSummary) -> String {
     if let Some((1.., of)) = happened(design, ACCESS) {
         return format!("wrong client admitted in {}", share(of));
     }
-    match happened(design, TESTED) {
+    if let Some((1.., of)) = happened(design, OF_TRAFFIC) {
+        return format!("wrong client admitted by traffic in {}", share(of));
+    }
+    match tested(design) {
         None => "not tested".to_owned(),
-        Some((_, of)) => {
+        Some(of) => {
             let upper = of
                 .upper
                 .map_or(String::new(), |upper| format!(" (≤ {})", percent_up(upper)));
@@ -562,7 +580,8 @@ fn assumed(manifest: &Manifest) -> String {
 fn untested(summary: &Summary) -> Option<String> {
     let of = |design: &DesignSummary| {
         let runs = design.replications - design.failed;
-        let tested = design.measure(TESTED)?.n;
+        let of = |measure: &str| design.measure(measure).map(|of| of.n);
+        let tested = of(TESTED)?.max(of(OF_TRAFFIC).unwrap_or(0));
         (2 * tested < runs).then(|| format!("{} {} of {} runs", design.name, count(runs - tested), count(runs)))
     };
     let few: Vec<String> = summary.designs.iter().filter_map(of).collect();

@@ -40,8 +40,8 @@ fn row(design: &DesignSummary, edge: &AvailabilitySummary) -> FindingRow {
     FindingRow {
         design: design.name.clone(),
         cells: vec![
-            format!("`{}`", edge.client),
-            format!("`{}`:{}", edge.server, edge.port),
+            edge.client.clone(),
+            format!("{}:{}", edge.server, edge.port),
             Short::of(Some(&edge.availability)).joined(" "),
             Short::of(edge.since_fault.as_ref()).joined(" "),
         ],

@@ -80,8 +80,8 @@ fn row(design: &DesignSummary, edge: &EdgeSummary, fault: bool, rates: &[String]
     let since = edge.since_fault.as_ref();
     let before = since.and_then(|since| Some(edge.seconds.estimate? - since.estimate?));
     let mut cells = vec![
-        format!("`{}`", edge.client),
-        format!("`{}`:{}", edge.server, edge.port),
+        edge.client.clone(),
+        format!("{}:{}", edge.server, edge.port),
         edge.via.replace('_', " "),
         edge.class.replace('_', " "),
         short(since.or(Some(&edge.seconds))),

@@ -37,9 +37,9 @@ fn row(design: &DesignSummary, flow: &FlowSummary) -> FindingRow {
     FindingRow {
         design: design.name.clone(),
         cells: vec![
-            format!("`{}`", flow.flow),
-            format!("`{}`", flow.client),
-            format!("`{}`:{}", flow.server, flow.port),
+            flow.flow.clone(),
+            flow.client.clone(),
+            format!("{}:{}", flow.server, flow.port),
             Short::of(Some(&flow.requests)).joined(" "),
             Short::of(flow.availability.as_ref()).joined(" "),
             Short::of(flow.wrongly_denied.as_ref()).joined(" "),

@@ -99,7 +99,8 @@ pub struct Experiment {
     #[serde(default)]
     #[schemars(extend("x-scope" = "experiment"))]
     pub placement: Pairs<Vec<Text>>,
-    /// Workloads whose pods run when a run begins, as if they had been applied long before; `"*"` stands for all of them.
+    /// Workloads whose pods run when a run begins, as if they had been applied long before; `"*"` stands for all of them
+    /// but Jobs and CronJobs, which the script applies.
     #[serde(default)]
     #[schemars(extend("x-scope" = "experiment"))]
     pub running: Vec<Text>,

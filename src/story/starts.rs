@@ -25,9 +25,14 @@ pub(super) fn slow(past: &Past, records: &[PodRecord], faults: &[FaultStory]) ->
                 || record.exit_cause == ExitCause::Censored
                 || record.exit.since(record.desired) >= threshold)
     };
-    let slow = records.iter().enumerate().filter(|(_, record)| is_told(record));
-    slow.map(|(index, record)| pod_story(past, PodId(index as u32), record, faults))
-        .collect()
+    let slow = started(past).zip(records).filter(|(_, record)| is_told(record));
+    slow.map(|(pod, record)| pod_story(past, pod, record, faults)).collect()
+}
+
+/// The pods that started in the run, in the order of their records.
+fn started<'p>(past: &'p Past<'_>) -> impl Iterator<Item = PodId> + 'p {
+    let pods = (0..past.shared.pods.len()).map(|index| PodId(index as u32));
+    pods.filter(|pod| !past.shared.api.ran_before(*pod))
 }
 
 /// The measured pod that took longest, slow or not; those that were never ready first, of equals the first. Deleted ones do
@@ -41,7 +46,8 @@ pub(super) fn slowest(past: &Past, records: &[PodRecord], faults: &[FaultStory])
     let counts = |record: &PodRecord| record.measured && record.exit_cause != ExitCause::Deleted;
     let measured = (0..records.len()).filter(|index| counts(&records[*index]));
     let index = measured.max_by_key(rank)?;
-    Some(pod_story(past, PodId(index as u32), &records[index], faults))
+    let pod = started(past).nth(index)?;
+    Some(pod_story(past, pod, &records[index], faults))
 }
 
 fn pod_story(past: &Past, pod: PodId, record: &PodRecord, faults: &[FaultStory]) -> PodStory {

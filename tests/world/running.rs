@@ -428,3 +428,21 @@ fn a_script_may_use_what_runs() {
     assert!(matches!(bench.world(0).script[..], [Step::RememberIps { .. }]));
     assert_eq!(bench.world(0).running, [workload(bench.world(0), "client")]);
 }
+
+/// Availability is known from the first instant, and falls as in a world that was applied.
+#[test]
+fn edges_of_running_workloads_are_available_from_the_first_instant() {
+    let cluster = NETWORK;
+    let watch = "  - wait: {until: 40s}\nmeasures: {exposure: all}\n";
+    let bench = scripted(cluster, &format!("{watch}{RUNNING}"), &[]);
+    let outcome = bench.ready().run("only", 0);
+    let edges: Vec<_> = outcome
+        .edges
+        .iter()
+        .filter(|edge| edge.availability.is_some())
+        .collect();
+    assert!(!edges.is_empty(), "{:?}", outcome.edges);
+    for edge in edges {
+        assert_eq!((edge.start, edge.availability), (SimTime::ZERO, Some(1.0)), "{edge:?}");
+    }
+}

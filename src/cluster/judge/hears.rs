@@ -16,6 +16,11 @@ impl Ctx<'_> {
         self.notify_judge(by, JudgeEvent::Connected(pod));
     }
 
+    /// A pod ran when the run began: it may send and serve.
+    pub fn judge_counts(&mut self, by: Source, pod: PodId) {
+        self.notify_judge(by, JudgeEvent::Changed(pod));
+    }
+
     /// An identity was created.
     pub fn judge_hears_of_identity(&mut self, index: VersionIndex) {
         if !self.shared.watchlist.addresses.is_empty() {

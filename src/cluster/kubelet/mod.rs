@@ -120,6 +120,7 @@ impl Kubelets {
         ctx.observe_pod(pod, PodFact::RanBefore(node, ip));
         if ctx.shared.kind(pod).is_watched() {
             ctx.judge_looks_at(Source::Kubelet(node), pod);
+            ctx.judge_counts(Source::Kubelet(node), pod);
         }
     }
 

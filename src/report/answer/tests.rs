@@ -225,3 +225,32 @@ fn an_experiment_about_startup_names_the_best_design_or_none() {
     assert!(alike.is_some_and(|text| text.starts_with("no design differs from the best one in ")));
     assert_eq!(best(vec![measured("control", 1.0, 0.1), measured("a", 8.0, 1.0)]), None);
 }
+
+#[test]
+fn requests_of_traffic_test_the_policy_as_probes_do() {
+    let of = |events: u64, refused: f64| {
+        let mut untested = watched("native", 0, 300, 0.0, 0);
+        untested.measures.shift_remove(TESTED);
+        let traffic = [
+            share_of(OF_TRAFFIC, events, 300),
+            mean_of("traffic_wrongly_denied_share", refused),
+        ];
+        untested.measures.extend(traffic);
+        untested
+    };
+    let breached = line(&[&of(1, 0.0056)], false);
+    assert_eq!(breached.mark, Mark::Breached);
+    for part in [
+        "wrong client admitted by traffic in 0.33%",
+        "0.56% of its requests by traffic refused",
+    ] {
+        assert!(breached.text.contains(part), "`{part}` is missing: {}", breached.text);
+    }
+    let held = line(&[&of(0, 0.0)], false);
+    assert_eq!(held.mark, Mark::Held);
+    assert!(
+        held.text.contains("admitted in 0 of the 300 runs that tested it"),
+        "{}",
+        held.text
+    );
+}
