@@ -93,7 +93,7 @@ pub(super) fn layout<'d>(dump: &'d Dump, workloads: &Workloads) -> Layout {
     };
     let nodes = Known::seen(
         worker_count.value.saturating_add(control_plane_nodes.value),
-        format!("{}, and the control plane", worker_count.from),
+        format!("{}, control plane included", worker_count.from),
     );
     let zones = zones(
         &zone_names,
