@@ -73,7 +73,10 @@ pub fn flows_of(blueprint: &Blueprint) -> Vec<Flow> {
             call: policies.call.clone(),
         })
     });
-    let all = spec.traffic.flows.iter().cloned().chain(policies);
+    // A flow that is written takes the place of one of the same name.
+    let written = &spec.traffic.flows;
+    let policies = policies.filter(|flow| written.iter().all(|own| own.name != flow.name));
+    let all = written.iter().cloned().chain(policies);
     let keyed = all.map(|spec| Flow {
         key: EntityKey::root("flow").named(&spec.name),
         spec,

@@ -9,7 +9,7 @@
 //! **Parameters**: `slow_start_initial_batch`, `replica_set_burst`, `controller_client_*`, `controller_retry_*`.
 //! **Validated by**: `tests/world/event_log.rs`, `tests/world/webhook.rs`, `tests/world/workloads.rs`.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use super::api_server::ApiServer;
 use super::context::Ctx;
@@ -224,8 +224,13 @@ impl ReplicaSets {
             .map(|set| set.desired as usize);
         let missing = missing.min(desired.sum::<usize>().saturating_sub(members.len()));
         let is_ready = |pod: &PodId| self.known(*pod, api).is_some_and(|object| object.ready);
+        let number = |pod: &PodId| ctx.shared.pods[pod.index()].ordinal;
+        let taken: BTreeSet<u32> = members.iter().map(number).collect();
+        let next = (0..).find(|number| !taken.contains(number)).unwrap_or(u32::MAX);
+        // Pods of lower numbers have to be ready before the next one comes.
+        let waits = members.iter().any(|pod| number(pod) < next && !is_ready(pod));
         match controller {
-            Controller::StatefulSet if !members.iter().all(is_ready) => 0,
+            Controller::StatefulSet if waits => 0,
             Controller::StatefulSet => missing.min(1),
             _ => missing,
         }

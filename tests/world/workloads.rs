@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use meshfault::cluster::ids::KindId;
+use meshfault::cluster::ids::{KindId, NodeId};
 use meshfault::cluster::placement::{CONTROL_PLANE, HOSTNAME, Spread, Toleration, ZONE};
 use meshfault::cluster::records::{Outcome, PodRecord};
-use meshfault::cluster::spec::{Controller, Probe, ProbedContainer, Rollout, Step, WorkloadSpec, WorldSpec};
+use meshfault::cluster::spec::{Controller, NodeAt, Probe, ProbedContainer, Rollout, Step, WorkloadSpec, WorldSpec};
 use meshfault::kernel::{SimDuration, SimTime};
 use meshfault::policy::LabelSelector;
 use meshfault::policy::labels::Requirement;
@@ -208,6 +208,26 @@ fn stateful(controller: Controller) -> Vec<PodRecord> {
         world.script.extend([pause(60.0), restart]);
     });
     outcome.pods
+}
+
+/// Three workers take one pod each; the fourth pod of a StatefulSet waits for ever, and does not hold back a lower number.
+#[test]
+fn a_lower_number_of_a_stateful_set_comes_again_while_a_higher_one_waits() {
+    let outcome = run(&[], |world, sleep| {
+        let workload = of(world, sleep);
+        (workload.replicas, workload.controller) = (4, Controller::StatefulSet);
+        workload.anti_affinity = vec![LabelSelector::default()];
+        world.script.push(pause(60.0));
+        world.script.push(Step::Drain {
+            node: NodeAt::Node(NodeId(1)),
+            timeout: s(60.0),
+            goes_on: true,
+        });
+    });
+    let of_sleep = outcome.pods.iter().filter(|pod| pod.pod.starts_with("sleep-v1"));
+    // The one that the drain evicts is created again, though it finds no node.
+    let late = of_sleep.filter(|pod| pod.desired > at(60.0)).count();
+    assert_eq!(late, 1, "{:#?}", outcome.pods);
 }
 
 #[test]
